@@ -1,0 +1,108 @@
+/* space2vec: stamps of transient candidates to features and scores. The C ABI.
+ *
+ * Functions return a status and never throw, print or abort. Arrays are the caller's, in native float32 and C order.
+ * Every function may be called from several threads at once on different outputs.
+ */
+#ifndef SPACE2VEC_H
+#define SPACE2VEC_H
+
+#include <stdint.h>
+
+#define S2V_VERSION "0.1.0"
+
+#if defined(_WIN32)
+#define S2V_API
+#else
+#define S2V_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum s2v_status {
+    S2V_OK = 0,
+    S2V_INVALID_ARGUMENT = 1, /* a null pointer, a negative size, a plane outside its buffer */
+    S2V_UNKNOWN_NAME = 2,     /* no recipe or instruction set of that name */
+    S2V_OUT_OF_MEMORY = 3,
+    S2V_IO_ERROR = 4, /* a file that cannot be opened or read */
+    S2V_BAD_MODEL = 5 /* a model file that is damaged or of another kind */
+} s2v_status;
+
+typedef enum s2v_convention { S2V_CONVENTION_CODE = 0, S2V_CONVENTION_PAPER = 1 } s2v_convention;
+
+/* The planes of a triplet, in this order wherever a channel axis is meant. */
+enum { S2V_SCIENCE = 0, S2V_TEMPLATE = 1, S2V_DIFFERENCE = 2, S2V_CHANNELS = 3 };
+
+/* A view of the stamps of n candidates; sizes may differ from row to row. */
+typedef struct s2v_stamps {
+    const float *pixels;   /* one buffer with every plane */
+    int64_t pixel_count;   /* its length */
+    const int64_t *offset; /* (n, 3): first pixel of the plane in the buffer; -1: the plane is missing */
+    const int32_t *shape;  /* (n, 3, 2): height, width */
+    const int32_t *centre; /* (n, 2): row, column of the candidate; NULL: (height / 2, width / 2) */
+    int64_t n;
+    float saturation; /* value of the science plane from which on a pixel is saturated; NAN: none */
+} s2v_stamps;
+
+S2V_API const char *s2v_version(void);
+
+/* A sentence for a status. */
+S2V_API const char *s2v_status_message(s2v_status status);
+
+/* The instruction set in use: "baseline", "v3" (AVX2), "v4" (AVX-512) or "generic". Chosen once, from the processor or
+ * from the environment variable SPACE2VEC_ISA; an unknown or unsupported SPACE2VEC_ISA makes every computing function
+ * return S2V_UNKNOWN_NAME, and this one NULL. */
+S2V_API const char *s2v_isa(void);
+
+/* The registry of features, recipes and flags as a JSON document. */
+S2V_API const char *s2v_registry(void);
+
+/* The names of the stamp features in the order of s2v_features' columns; NULL past the end. */
+S2V_API const char *s2v_stamp_feature_name(int32_t index);
+S2V_API int32_t s2v_stamp_feature_count(void);
+
+/* The eighteen autoScan stamp features.
+ * values: (n, s2v_stamp_feature_count()), NAN where undefined; flags: (n) bits as in the registry, overwritten;
+ * threads: at least 1, or 0 for all cores. */
+S2V_API s2v_status s2v_features(const s2v_stamps *stamps, s2v_convention convention, float *values, uint32_t *flags,
+                                int32_t threads);
+
+/* The shape (channel, height, width) of a recipe's output. */
+S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
+
+/* Prepare stamps by a recipe. planes: (n, channel, height, width); a row that cannot be prepared is NAN throughout;
+ * flags: (n), overwritten. */
+S2V_API s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *planes, uint32_t *flags,
+                               int32_t threads);
+
+/* A forest of binary decision trees, immutable once made. */
+typedef struct s2v_forest s2v_forest;
+
+/* Make a forest from scikit-learn's arrays, all trees one after another (they are copied).
+ * tree_start: (trees + 1) first node of each tree; left, right: (nodes) child as a node of the same tree counted from
+ * the tree's first, -1 at a leaf; feature: (nodes); threshold: (nodes), x <= threshold goes left; missing_left: (nodes)
+ * non-zero where NaN goes left; value: (nodes) P(real) at a leaf; fill: (features) what replaces NaN before the trees
+ * see it, NAN to leave it NaN, or NULL for none. */
+S2V_API s2v_status s2v_forest_create(int32_t trees, const int64_t *tree_start, const int32_t *left,
+                                     const int32_t *right, const int32_t *feature, const float *threshold,
+                                     const uint8_t *missing_left, const float *value, int32_t features,
+                                     const float *fill, s2v_forest **forest);
+
+/* Load a forest from a model file (safetensors). */
+S2V_API s2v_status s2v_forest_load(const char *path, s2v_forest **forest);
+S2V_API void s2v_forest_free(s2v_forest *forest);
+
+S2V_API int32_t s2v_forest_feature_count(const s2v_forest *forest);
+/* The name of a feature; NULL past the end, or where the forest was made without names. */
+S2V_API const char *s2v_forest_feature_name(const s2v_forest *forest, int32_t index);
+
+/* P(real), the mean over the trees. x: (n, features); score: (n). */
+S2V_API s2v_status s2v_forest_predict(const s2v_forest *forest, const float *x, int64_t n, float *score,
+                                      int32_t threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

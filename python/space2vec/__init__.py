@@ -1,0 +1,68 @@
+"""space2vec: from image stamps of transient candidates to scores, at the speed of the pixels.
+
+Everything listed in ``__all__`` is imported where it is first used, so that ``import space2vec`` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from space2vec import evaluate, plot, registry
+    from space2vec.extract import features
+    from space2vec.forest import Forest
+    from space2vec.model import load
+    from space2vec.reading import read
+    from space2vec.recipe import Recipe, prepare
+    from space2vec.simulation import simulate
+    from space2vec.stamps import Stamps
+    from space2vec.table import Features, Scores
+
+_HOME = {
+    "Features": "table",
+    "Forest": "forest",
+    "Recipe": "recipe",
+    "Scores": "table",
+    "Stamps": "stamps",
+    "features": "extract",
+    "load": "model",
+    "prepare": "recipe",
+    "read": "reading",
+    "simulate": "simulation",
+}
+_MODULES = ("evaluate", "plot", "registry")
+
+__all__ = [
+    "Features",
+    "Forest",
+    "Recipe",
+    "Scores",
+    "Stamps",
+    "__version__",
+    "evaluate",
+    "features",
+    "load",
+    "plot",
+    "prepare",
+    "read",
+    "registry",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("space2vec")
+    if name in _MODULES:
+        return importlib.import_module(f"space2vec.{name}")
+    if name in _HOME:
+        value = globals()[name] = getattr(importlib.import_module(f"space2vec.{_HOME[name]}"), name)
+        return value
+    raise AttributeError(f"module 'space2vec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,22 @@
+"""Errors that a call raises when it cannot run at all.
+
+A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see :mod:`space2vec.flags`).
+"""
+
+__all__ = ["BackendError", "ModelError", "ReadError", "Space2vecError"]
+
+
+class Space2vecError(Exception):
+    """Base class of the package's own errors."""
+
+
+class ReadError(Space2vecError):
+    """An input that cannot be read: missing, empty, truncated, or of a foreign format."""
+
+
+class ModelError(Space2vecError):
+    """A model that is unknown, damaged, or does not fit its input."""
+
+
+class BackendError(Space2vecError):
+    """A backend or device that was asked for and cannot run here."""

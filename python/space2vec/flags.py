@@ -1,0 +1,44 @@
+"""Flags: a bit a reason, in an unsigned 32-bit integer a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.registry import FLAGS
+
+__all__ = ["UNSCORABLE", "bits", "count", "names"]
+
+
+def bits(flags: Iterable[str] | str) -> int:
+    """Return the bits of one flag name or of several.
+
+    Raises
+    ------
+    ValueError
+        If a name is not a flag.
+    """
+    total = 0
+    for name in (flags,) if isinstance(flags, str) else flags:
+        if name not in FLAGS:
+            raise ValueError(f"unknown flag {name!r}; known flags: {', '.join(FLAGS)}")
+        total |= 1 << FLAGS[name].bit
+    return total
+
+
+def names(value: int) -> list[str]:
+    """Return the names of the flags that are set in one row's bits, in the order of their bits."""
+    return [flag.name for flag in FLAGS.values() if int(value) >> flag.bit & 1]
+
+
+def count(values: ArrayLike) -> dict[str, int]:
+    """Count the rows that carry each flag; flags that no row carries are left out."""
+    rows: NDArray[np.uint32] = np.asarray(values, dtype=np.uint32)
+    totals = {flag.name: int(np.count_nonzero(rows >> np.uint32(flag.bit) & np.uint32(1))) for flag in FLAGS.values()}
+    return {name: total for name, total in totals.items() if total}
+
+
+#: The bits with which a row cannot be scored.
+UNSCORABLE: int = bits(flag.name for flag in FLAGS.values() if not flag.scored)

@@ -1,0 +1,95 @@
+"""The one registry of features, recipes and flags, read from the file that the C++ library is built from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import Literal
+
+__all__ = [
+    "AUTOSCAN",
+    "AUTOSCAN_STAMP",
+    "FEATURES",
+    "FEATURE_SETS",
+    "FLAGS",
+    "RECIPES",
+    "FeatureEntry",
+    "FlagEntry",
+    "RecipeEntry",
+    "feature_set",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagEntry:
+    """A named reason why a row is doubtful (``scored``) or could not be scored."""
+
+    name: str
+    bit: int
+    scored: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureEntry:
+    """A feature: where it comes from (stamp or catalogue), its definition and unit.
+
+    ``window``, ``planes`` and ``exact`` (the same bits on every backend) are those of a stamp feature; ``paper`` is the
+    definition under ``convention="paper"`` where it differs.
+    """
+
+    name: str
+    source: Literal["stamp", "catalogue"]
+    definition: str
+    unit: str
+    window: str = ""
+    planes: tuple[str, ...] = ()
+    exact: bool = True
+    paper: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeEntry:
+    """A way to prepare stamps: name, version, output channels in order, and output size in pixels."""
+
+    name: str
+    version: int
+    channels: tuple[str, ...]
+    height: int
+    width: int
+    definition: str
+    used_by: str
+
+
+_document = json.loads(resources.files("space2vec").joinpath("registry.json").read_text("utf-8"))
+
+
+def _tuples(entry: dict[str, object]) -> dict[str, object]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+
+
+FLAGS: dict[str, FlagEntry] = {entry["name"]: FlagEntry(**entry) for entry in _document["flags"]}
+FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
+RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) for entry in _document["recipes"]}  # type: ignore[arg-type]
+
+#: The 38 autoScan columns in the order of the public table.
+AUTOSCAN: tuple[str, ...] = tuple(FEATURES)
+#: The eighteen of them that come from the stamps, in the order in which the kernels write them.
+AUTOSCAN_STAMP: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.source == "stamp")
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {"autoscan": AUTOSCAN, "autoscan-stamp": AUTOSCAN_STAMP}
+
+
+def feature_set(name: str) -> tuple[str, ...]:
+    """Return the column names of a feature set.
+
+    Raises
+    ------
+    ValueError
+        If there is no set of that name.
+    """
+    try:
+        return FEATURE_SETS[name]
+    except KeyError:
+        raise ValueError(f"unknown feature set {name!r}; known sets: {', '.join(FEATURE_SETS)}") from None

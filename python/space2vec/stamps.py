@@ -1,0 +1,252 @@
+"""Stamps: the pixels of a batch of candidates, with their ids, catalogue columns and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.registry import FEATURES
+
+__all__ = ["CHANNELS", "Stamps"]
+
+#: The planes of a triplet, in the order in which they are held.
+CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
+
+_SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
+
+
+def _as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
+    """View or convert anything array-like to native float32 in C order; a conforming array is not copied."""
+    if hasattr(values, "__cuda_array_interface__"):
+        raise TypeError(f"{what} lies on a CUDA device; this build computes on the CPU: copy it to the host first")
+    if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__"):
+        values = np.from_dlpack(values)
+    array = np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{what} has dtype {array.dtype}; accepted are real floating point and integer dtypes")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _channel_positions(channels: Sequence[str]) -> list[int]:
+    wanted = [_SYNONYMS.get(name, name) for name in channels]
+    unknown = [name for name in wanted if name not in CHANNELS]
+    if unknown or len(set(wanted)) != len(wanted) or not wanted:
+        raise ValueError(f"channels must be distinct names out of {', '.join(CHANNELS)}; given {tuple(channels)!r}")
+    return [CHANNELS.index(name) for name in wanted]
+
+
+class Stamps:
+    """A batch of candidates: image stamps and what is known of each candidate.
+
+    Parameters
+    ----------
+    pixels : array_like (n, channel, height, width), or a sequence of candidates
+        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, or anything with DLPack).
+        Where sizes differ or planes are absent: a sequence with, for each candidate, a sequence of one 2-D array a
+        channel, ``None`` for a missing plane. A masked array's masked pixels become NaN.
+    channels : sequence of str
+        The planes along the channel axis, out of science, template, difference (search, reference and diff are
+        understood). Channels that are not named are missing.
+    object_id : sequence of str, optional
+        The object each candidate belongs to; the row number by default.
+    candidate_id : sequence of int or str, optional
+        The id of each candidate; the row number by default.
+    catalogue : mapping of str to array_like (n,), optional
+        Catalogue columns under their autoScan names, NaN where unknown.
+    flags : array_like of uint32 (n,), optional
+        Flags that the reader raised.
+    centre : array_like of int (n, 2), optional
+        Row and column of the candidate in its stamp; ``(height // 2, width // 2)`` by default. A stamp cut at the
+        edge of a detector has its candidate elsewhere.
+    saturation : float, optional
+        Pixel value of the science plane from which on a pixel is saturated; none by default.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are not real numbers, or lie on a device.
+    ValueError
+        If shapes or lengths do not agree, or a channel or column name is unknown.
+    """
+
+    def __init__(
+        self,
+        pixels: Any,
+        *,
+        channels: Sequence[str] = CHANNELS,
+        object_id: Sequence[str] | NDArray[Any] | None = None,
+        candidate_id: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+        catalogue: Mapping[str, ArrayLike] | None = None,
+        flags: ArrayLike | None = None,
+        centre: ArrayLike | None = None,
+        saturation: float | None = None,
+    ) -> None:
+        positions = _channel_positions(channels)
+        if isinstance(pixels, (list, tuple)):
+            self._hold_planes(pixels, positions)
+        else:
+            self._hold_array(_as_plane_array(pixels, "pixels"), positions)
+        n = len(self.offset)
+        self.object_id: NDArray[Any] = self._column("object_id", object_id, [str(i) for i in range(n)]).astype(object)
+        self.candidate_id: NDArray[Any] = self._column("candidate_id", candidate_id, np.arange(n))
+        self.catalogue: dict[str, NDArray[np.float32]] = {}
+        for name, values in (catalogue or {}).items():
+            if name not in FEATURES or FEATURES[name].source != "catalogue":
+                raise ValueError(f"unknown catalogue column {name!r}; see space2vec.registry.FEATURES")
+            self.catalogue[name] = self._column(name, values, None).astype(np.float32)
+        self.flags: NDArray[np.uint32] = self._column("flags", flags, np.zeros(n)).astype(np.uint32)
+        if centre is None:
+            # The first plane that is there tells the size; every plane of a candidate is on one grid.
+            first = np.argmax(self.offset >= 0, axis=1)
+            centres = self.shape[np.arange(n), first] // 2
+        else:
+            centres = np.asarray(centre)
+            if centres.shape != (n, 2):
+                raise ValueError(f"centre must have shape ({n}, 2); given {centres.shape}")
+        self.centre: NDArray[np.int32] = np.ascontiguousarray(centres, dtype=np.int32)
+        self.saturation: float | None = saturation
+
+    def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
+        if array.ndim != 4 or array.shape[1] != len(positions):
+            raise ValueError(
+                f"pixels must have shape (n, {len(positions)}, height, width) for {len(positions)} channels; "
+                f"given {array.shape}"
+            )
+        n, channels, height, width = array.shape
+        if n and not height * width:
+            raise ValueError(f"stamps must have at least one pixel; given {height} x {width}")
+        self.buffer: NDArray[np.float32] = array.reshape(-1)
+        self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
+        self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
+        starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
+        self.offset[:, positions] = starts
+        self.shape[:, positions] = (height, width)
+
+    def _hold_planes(self, candidates: Sequence[Sequence[Any]], positions: list[int]) -> None:
+        n = len(candidates)
+        self.offset = np.full((n, 3), -1, dtype=np.int64)
+        self.shape = np.zeros((n, 3, 2), dtype=np.int32)
+        planes: list[NDArray[np.float32]] = []
+        end = 0
+        for row, candidate in enumerate(candidates):
+            if len(candidate) != len(positions):
+                raise ValueError(f"candidate {row} has {len(candidate)} planes; channels names {len(positions)}")
+            for position, values in zip(positions, candidate, strict=True):
+                if values is None:
+                    continue
+                plane = _as_plane_array(values, f"the {CHANNELS[position]} plane of candidate {row}")
+                if plane.ndim != 2 or not plane.size:
+                    raise ValueError(
+                        f"the {CHANNELS[position]} plane of candidate {row} must be a non-empty 2-D array; "
+                        f"given shape {plane.shape}"
+                    )
+                self.offset[row, position] = end
+                self.shape[row, position] = plane.shape
+                planes.append(plane.reshape(-1))
+                end += plane.size
+        self.buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
+
+    def _column(self, name: str, values: Any, default: Any) -> NDArray[Any]:
+        column = np.asarray(default if values is None else values)
+        if column.shape != (len(self.offset),):
+            raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
+        return column
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def __repr__(self) -> str:
+        sizes = sorted({f"{h}x{w}" for h, w in self.shape.reshape(-1, 2).tolist() if h})
+        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={', '.join(sizes[:4])}{'...' if sizes[4:] else ''})"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The planes that at least one candidate has."""
+        return tuple(name for name, there in zip(CHANNELS, (self.offset >= 0).any(axis=0), strict=True) if there)
+
+    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None:
+        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing."""
+        position = _channel_positions([channel])[0]
+        start = int(self.offset[row, position])
+        if start < 0:
+            return None
+        height, width = self.shape[row, position].tolist()
+        return self.buffer[start : start + height * width].reshape(height, width)
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The pixels as one array (n, channel, height, width).
+
+        Raises
+        ------
+        ValueError
+            If the stamps differ in size or a plane is missing; use :meth:`plane` then.
+        """
+        channels = self.channels
+        positions = [CHANNELS.index(name) for name in channels]
+        shapes = self.shape[:, positions].reshape(-1, 2)
+        if len(shapes) == 0 or (self.offset[:, positions] < 0).any() or (shapes != shapes[0]).any():
+            raise ValueError("the stamps do not all have the same planes and size; use plane(row, channel)")
+        height, width = shapes[0].tolist()
+        starts = self.offset[:, positions].reshape(-1)
+        if (np.diff(starts) == height * width).all():
+            end = starts[0] + len(starts) * height * width
+            return self.buffer[starts[0] : end].reshape(len(self), len(channels), height, width)
+        return np.stack([np.stack([self._view(row, p) for p in positions]) for row in range(len(self))])
+
+    def _view(self, row: int, position: int) -> NDArray[np.float32]:
+        plane = self.plane(row, CHANNELS[position])
+        assert plane is not None
+        return plane
+
+    def __getitem__(self, rows: slice | ArrayLike) -> Stamps:
+        """Select candidates by a slice, a mask or row numbers; the pixels are shared."""
+        index = np.arange(len(self))[rows]
+        if np.ndim(index) == 0:
+            raise TypeError("select with a slice, a mask or an array of row numbers")
+        part = object.__new__(Stamps)
+        part.buffer = self.buffer
+        part.offset, part.shape, part.centre = self.offset[index], self.shape[index], self.centre[index]
+        part.object_id, part.candidate_id = self.object_id[index], self.candidate_id[index]
+        part.catalogue = {name: values[index] for name, values in self.catalogue.items()}
+        part.flags, part.saturation = self.flags[index], self.saturation
+        return part
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Stamps]) -> Stamps:
+        """Join batches in order. A catalogue column that one batch lacks is NaN for its rows."""
+        batches = list(parts)
+        if len(batches) == 1:
+            return batches[0]
+        if not batches:
+            return cls(np.empty((0, 3, 1, 1), dtype=np.float32))
+        levels = {batch.saturation for batch in batches}
+        if len(levels) > 1:
+            raise ValueError(f"batches with different saturation levels cannot be joined: {sorted(map(str, levels))}")
+        whole = object.__new__(cls)
+        whole.buffer = np.concatenate([batch.buffer for batch in batches])
+        starts = np.cumsum([0] + [batch.buffer.size for batch in batches])
+        whole.offset = np.concatenate(
+            [np.where(b.offset >= 0, b.offset + start, -1) for b, start in zip(batches, starts[:-1], strict=True)]
+        )
+        whole.shape = np.concatenate([batch.shape for batch in batches])
+        whole.centre = np.concatenate([batch.centre for batch in batches])
+        whole.object_id = np.concatenate([batch.object_id for batch in batches])
+        ids = [batch.candidate_id for batch in batches]
+        if len({values.dtype.kind for values in ids}) > 1:
+            ids = [values.astype(str).astype(object) for values in ids]
+        whole.candidate_id = np.concatenate(ids)
+        columns = {name: None for batch in batches for name in batch.catalogue}
+        whole.catalogue = {
+            name: np.concatenate(
+                [b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches]
+            )
+            for name in columns
+        }
+        whole.flags = np.concatenate([batch.flags for batch in batches])
+        whole.saturation = batches[0].saturation
+        return whole

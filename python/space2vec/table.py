@@ -1,0 +1,175 @@
+"""Tables of results: one row a candidate, in the order of the input, with ids and flags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import flags as flag_bits
+from space2vec.registry import FLAGS
+
+if TYPE_CHECKING:
+    import pyarrow
+    from astropy.table import Table
+
+__all__ = ["Features", "Scores"]
+
+
+class _Rows:
+    """What every table of results has: ids, flags, and the ways out."""
+
+    object_id: NDArray[Any]
+    candidate_id: NDArray[Any]
+    flags: NDArray[np.uint32]
+
+    def _columns(self) -> dict[str, NDArray[np.float32]]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.flags)
+
+    def flag_names(self, row: int) -> list[str]:
+        """Return the names of the flags of one row."""
+        return flag_bits.names(int(self.flags[row]))
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row)."""
+        import pyarrow as pa
+
+        integers = self.candidate_id.dtype.kind in "iu"
+        columns: dict[str, Any] = {
+            "object_id": pa.array(self.object_id, type=pa.string()),
+            "candidate_id": pa.array(self.candidate_id, type=pa.int64())
+            if integers
+            else pa.array([None if value is None else str(value) for value in self.candidate_id], type=pa.string()),
+        }
+        columns.update({name: pa.array(values) for name, values in self._columns().items()})
+        columns["flags"] = self._arrow_flags()
+        return pa.table(columns)
+
+    def _arrow_flags(self) -> pyarrow.Array:
+        """Build the list column from its parts: a list of Python lists would cost more than the scores."""
+        import pyarrow as pa
+
+        shifts = np.array([flag.bit for flag in FLAGS.values()], dtype=np.uint32)
+        table = (self.flags[:, None] >> shifts[None, :] & np.uint32(1)).astype(bool)
+        ends = np.concatenate([[0], np.cumsum(table.sum(axis=1))]).astype(np.int32)
+        which = np.nonzero(table)[1].astype(np.int32)
+        names = pa.array(list(FLAGS), type=pa.string()).take(pa.array(which))
+        return pa.ListArray.from_arrays(pa.array(ends), names)
+
+    def to_astropy(self) -> Table:
+        """Return an ``astropy.table.Table``; the values share memory, flags are the bits."""
+        from astropy.table import Table
+
+        columns: dict[str, Any] = {"object_id": self.object_id.astype(str), "candidate_id": self.candidate_id}
+        return Table({**columns, **self._columns(), "flags": self.flags}, copy=False)
+
+
+class Features(_Rows):
+    """Feature values of a batch.
+
+    Parameters
+    ----------
+    values : ndarray of float32 (n, k)
+        The values, NaN where a feature is undefined or its source silent.
+    names : sequence of str (k,)
+        The columns.
+    flags : ndarray of uint32 (n,)
+        Flags a row, see :mod:`space2vec.flags`.
+    object_id, candidate_id : ndarray (n,), optional
+        Ids a row; row numbers by default.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[np.float32],
+        names: tuple[str, ...],
+        flags: NDArray[np.uint32] | None = None,
+        object_id: NDArray[Any] | None = None,
+        candidate_id: NDArray[Any] | None = None,
+    ) -> None:
+        if values.ndim != 2 or values.shape[1] != len(names):
+            raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {values.shape}")
+        n = len(values)
+        self.values = values
+        self.names = tuple(names)
+        self.flags = np.zeros(n, dtype=np.uint32) if flags is None else flags
+        self.object_id = np.array([str(i) for i in range(n)], dtype=object) if object_id is None else object_id
+        self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
+
+    def __repr__(self) -> str:
+        return f"Features(n={len(self)}, k={len(self.names)})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """Return one column (n,) by its name."""
+        if name not in self.names:
+            raise KeyError(f"no feature {name!r}; the table has {', '.join(self.names)}")
+        return self.values[:, self.names.index(name)]
+
+    def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
+        """Return the named columns (n, len(names)) in that order, without a copy if they are the table's own.
+
+        Raises
+        ------
+        KeyError
+            If the table lacks one of them.
+        """
+        if tuple(names) == self.names:
+            return self.values
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            raise KeyError(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}")
+        return np.ascontiguousarray(self.values[:, [self.names.index(name) for name in names]])
+
+    def _columns(self) -> dict[str, NDArray[np.float32]]:
+        return {name: self.values[:, k] for k, name in enumerate(self.names)}
+
+
+class Scores(_Rows):
+    """Scores of a batch.
+
+    Parameters
+    ----------
+    score : ndarray of float32 (n,)
+        P(real), NaN where a row could not be scored; its flags say why.
+    flags : ndarray of uint32 (n,)
+        Flags a row.
+    object_id, candidate_id : ndarray (n,)
+        Ids a row.
+    model : str
+        Name and digest of the model that gave them.
+    device : str
+        Where they were computed, ``cpu`` or ``cuda:0``.
+    """
+
+    def __init__(
+        self,
+        score: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        object_id: NDArray[Any],
+        candidate_id: NDArray[Any],
+        model: str,
+        device: str = "cpu",
+    ) -> None:
+        self.score = score
+        self.flags = flags
+        self.object_id = object_id
+        self.candidate_id = candidate_id
+        self.model = model
+        self.device = device
+
+    def __repr__(self) -> str:
+        scored = int(np.count_nonzero(~np.isnan(self.score)))
+        return f"Scores(n={len(self)}, scored={scored}, model={self.model!r}, device={self.device!r})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.score, dtype=dtype, copy=copy)
+
+    def _columns(self) -> dict[str, NDArray[np.float32]]:
+        return {"score": self.score}
