@@ -1,0 +1,38 @@
+// Failures inside the library, and their way out through the C ABI.
+#pragma once
+
+#include "space2vec/space2vec.h"
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace s2v {
+
+// A call that cannot run: the status that the C ABI returns, and why.
+class Failure : public std::runtime_error {
+  public:
+    Failure(s2v_status status, const std::string &reason) : std::runtime_error(reason), status_(status) {}
+    [[nodiscard]] s2v_status status() const noexcept { return status_; }
+
+  private:
+    s2v_status status_;
+};
+
+// Run a body of the C ABI: no exception passes it.
+template <typename Body> s2v_status guarded(Body body) noexcept {
+    try {
+        body();
+        return S2V_OK;
+    } catch (const Failure &failure) {
+        return failure.status();
+    } catch (const std::bad_alloc &) {
+        return S2V_OUT_OF_MEMORY;
+    } catch (const std::length_error &) {
+        return S2V_OUT_OF_MEMORY;
+    } catch (...) {
+        return S2V_INVALID_ARGUMENT;
+    }
+}
+
+} // namespace s2v

@@ -1,0 +1,220 @@
+#include "json.hpp"
+
+#include "error.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
+namespace s2v::json {
+namespace {
+
+constexpr int kDepthLimit = 32;
+
+class Parser {
+  public:
+    explicit Parser(std::string_view text) : text_(text) {}
+
+    Value document() {
+        Value value = any(0);
+        skip_space();
+        if (at_ != text_.size())
+            fail("text after the value");
+        return value;
+    }
+
+  private:
+    std::string_view text_;
+    std::size_t at_ = 0;
+
+    [[noreturn]] void fail(const char *reason) const {
+        throw Failure(S2V_BAD_MODEL, "JSON, byte " + std::to_string(at_) + ": " + reason);
+    }
+    [[nodiscard]] char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
+    char next() {
+        if (at_ == text_.size())
+            fail("the text ends too early");
+        return text_[at_++];
+    }
+    void skip_space() noexcept {
+        while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')
+            ++at_;
+    }
+    // Take a character, and the space around it, if it comes next.
+    bool take(char wanted) noexcept {
+        skip_space();
+        if (peek() != wanted)
+            return false;
+        ++at_;
+        skip_space();
+        return true;
+    }
+    void expect(char wanted, const char *reason) {
+        if (!take(wanted))
+            fail(reason);
+    }
+    Value literal(std::string_view word, Value value) {
+        if (text_.substr(at_, word.size()) != word)
+            fail("not a value");
+        at_ += word.size();
+        return value;
+    }
+
+    Value any(int depth) {
+        if (depth > kDepthLimit)
+            fail("nested too deeply");
+        skip_space();
+        switch (peek()) {
+        case '{': return object(depth);
+        case '[': return array(depth);
+        case '"': return {string()};
+        case 't': return literal("true", {true});
+        case 'f': return literal("false", {false});
+        case 'n': return literal("null", {nullptr});
+        default: return number();
+        }
+    }
+
+    Value object(int depth) {
+        Object members;
+        expect('{', "no object");
+        while (!take('}')) {
+            if (!members.empty())
+                expect(',', "a comma is missing");
+            std::string key = string();
+            if (std::any_of(members.begin(), members.end(), [&](const auto &member) { return member.first == key; }))
+                fail("a key comes twice");
+            expect(':', "a colon is missing");
+            members.emplace_back(std::move(key), any(depth + 1));
+        }
+        return {std::move(members)};
+    }
+
+    Value array(int depth) {
+        Array items;
+        expect('[', "no array");
+        while (!take(']')) {
+            if (!items.empty())
+                expect(',', "a comma is missing");
+            items.push_back(any(depth + 1));
+        }
+        return {std::move(items)};
+    }
+
+    void digits() {
+        if (peek() < '0' || peek() > '9')
+            fail("not a value");
+        while (peek() >= '0' && peek() <= '9')
+            ++at_;
+    }
+
+    Value number() {
+        const std::size_t start = at_;
+        if (peek() == '-')
+            ++at_;
+        if (peek() == '0')
+            ++at_;
+        else
+            digits();
+        if (peek() == '.') {
+            ++at_;
+            digits();
+        }
+        if (peek() == 'e' || peek() == 'E') {
+            ++at_;
+            if (peek() == '+' || peek() == '-')
+                ++at_;
+            digits();
+        }
+        double value = 0.0;
+        if (std::from_chars(text_.data() + start, text_.data() + at_, value).ec != std::errc())
+            fail("a number out of range");
+        return {value};
+    }
+
+    std::uint32_t hex4() {
+        std::uint32_t unit = 0;
+        for (int i = 0; i < 4; ++i) {
+            const char c = next();
+            const int digit = c >= '0' && c <= '9'   ? c - '0'
+                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                     : -1;
+            if (digit < 0)
+                fail("a bad \\u escape");
+            unit = unit * 16 + static_cast<std::uint32_t>(digit);
+        }
+        return unit;
+    }
+
+    void escaped_unicode(std::string &out) {
+        std::uint32_t code = hex4();
+        if (code >= 0xD800 && code < 0xDC00) {
+            if (next() != '\\' || next() != 'u')
+                fail("half a surrogate pair");
+            const std::uint32_t low = hex4();
+            if (low < 0xDC00 || low > 0xDFFF)
+                fail("half a surrogate pair");
+            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        } else if (code >= 0xDC00 && code <= 0xDFFF) {
+            fail("half a surrogate pair");
+        }
+        const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+        if (code < 0x80) {
+            put(code);
+        } else if (code < 0x800) {
+            put(0xC0 | code >> 6);
+            put(0x80 | (code & 0x3F));
+        } else if (code < 0x10000) {
+            put(0xE0 | code >> 12);
+            put(0x80 | (code >> 6 & 0x3F));
+            put(0x80 | (code & 0x3F));
+        } else {
+            put(0xF0 | code >> 18);
+            put(0x80 | (code >> 12 & 0x3F));
+            put(0x80 | (code >> 6 & 0x3F));
+            put(0x80 | (code & 0x3F));
+        }
+    }
+
+    std::string string() {
+        if (next() != '"')
+            fail("no string");
+        std::string out;
+        for (char c = next(); c != '"'; c = next()) {
+            if (static_cast<unsigned char>(c) < 0x20)
+                fail("a control character in a string");
+            if (c != '\\') {
+                out.push_back(c);
+                continue;
+            }
+            switch (next()) {
+            case '"': out.push_back('"'); break;
+            case '\\': out.push_back('\\'); break;
+            case '/': out.push_back('/'); break;
+            case 'b': out.push_back('\b'); break;
+            case 'f': out.push_back('\f'); break;
+            case 'n': out.push_back('\n'); break;
+            case 'r': out.push_back('\r'); break;
+            case 't': out.push_back('\t'); break;
+            case 'u': escaped_unicode(out); break;
+            default: fail("an unknown escape");
+            }
+        }
+        return out;
+    }
+};
+
+} // namespace
+
+const Value *Value::find(std::string_view key) const noexcept {
+    if (const Object *members = object())
+        for (const auto &[name, value] : *members)
+            if (name == key)
+                return &value;
+    return nullptr;
+}
+
+Value parse(std::string_view text) { return Parser(text).document(); }
+
+} // namespace s2v::json

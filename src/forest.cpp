@@ -1,0 +1,79 @@
+// space2vec._core.Forest: arguments in, pointers out.
+#include "space2vec/space2vec.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace py = pybind11;
+
+namespace {
+
+template <typename T> using Column = py::array_t<T, py::array::c_style>;
+
+void check(s2v_status status, const std::string &what) {
+    if (status == S2V_OUT_OF_MEMORY)
+        throw std::bad_alloc();
+    if (status != S2V_OK)
+        throw std::invalid_argument(what + ": " + s2v_status_message(status));
+}
+
+struct Free {
+    void operator()(s2v_forest *forest) const noexcept { s2v_forest_free(forest); }
+};
+
+class Forest {
+  public:
+    Forest(const Column<std::int64_t> &tree_start, const Column<std::int32_t> &left,
+           const Column<std::int32_t> &right, const Column<std::int32_t> &feature, const Column<float> &threshold,
+           const Column<std::uint8_t> &missing_left, const Column<float> &value, std::int32_t features,
+           const std::optional<Column<float>> &fill) {
+        const py::ssize_t nodes = left.size();
+        if (tree_start.size() < 2 || tree_start.data()[tree_start.size() - 1] != nodes || right.size() != nodes ||
+            feature.size() != nodes || threshold.size() != nodes || missing_left.size() != nodes ||
+            value.size() != nodes || (fill && fill->size() != features))
+            throw std::invalid_argument("Forest: the arrays differ in length");
+        s2v_forest *made = nullptr;
+        check(s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
+                                right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
+                                features, fill ? fill->data() : nullptr, &made),
+              "Forest");
+        forest_.reset(made);
+    }
+
+    void predict(const Column<float> &x, Column<float> &out, int threads) const {
+        if (x.ndim() != 2 || x.shape(1) != s2v_forest_feature_count(forest_.get()) || out.ndim() != 1 ||
+            out.shape(0) != x.shape(0))
+            throw std::invalid_argument("Forest.predict: x must have shape (n, features) and out (n,)");
+        const float *rows = x.data();
+        float *score = out.mutable_data();
+        const auto n = static_cast<std::int64_t>(x.shape(0));
+        s2v_status status = S2V_OK;
+        {
+            const py::gil_scoped_release release;
+            status = s2v_forest_predict(forest_.get(), rows, n, score, threads);
+        }
+        check(status, "Forest.predict");
+    }
+
+  private:
+    std::unique_ptr<s2v_forest, Free> forest_;
+};
+
+} // namespace
+
+void register_forest(py::module_ &m) {
+    py::class_<Forest>(m, "Forest")
+        .def(py::init<const Column<std::int64_t> &, const Column<std::int32_t> &, const Column<std::int32_t> &,
+                      const Column<std::int32_t> &, const Column<float> &, const Column<std::uint8_t> &,
+                      const Column<float> &, std::int32_t, const std::optional<Column<float>> &>(),
+             py::arg("tree_start").noconvert(), py::arg("left").noconvert(), py::arg("right").noconvert(),
+             py::arg("feature").noconvert(), py::arg("threshold").noconvert(), py::arg("missing_left").noconvert(),
+             py::arg("value").noconvert(), py::arg("n_features"), py::arg("fill").noconvert().none(true))
+        .def("predict", &Forest::predict, py::arg("x").noconvert(), py::arg("out").noconvert(), py::arg("threads"));
+}

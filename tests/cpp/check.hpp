@@ -1,0 +1,42 @@
+// What a C++ test needs: checks that count, and a main that returns non-zero where one fails.
+#pragma once
+
+#include <cstdio>
+#include <exception>
+
+namespace check {
+
+inline int passed = 0;
+inline int failed = 0;
+
+inline void record(bool good, const char *what, const char *file, int line) {
+    if (good) {
+        ++passed;
+        return;
+    }
+    ++failed;
+    std::printf("%s:%d: failed: %s\n", file, line, what);
+}
+
+// Print the counts; the exit status of a test program.
+inline int report() {
+    std::printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+} // namespace check
+
+#define CHECK(condition) ::check::record(static_cast<bool>(condition), #condition, __FILE__, __LINE__)
+
+// The expression throws an exception of this type for which test(caught) holds.
+#define CHECK_THROWS(expression, Type, test)                                                                           \
+    do {                                                                                                               \
+        bool thrown_as_told = false;                                                                                   \
+        try {                                                                                                          \
+            (void)(expression);                                                                                        \
+        } catch (const Type &caught) {                                                                                 \
+            thrown_as_told = static_cast<bool>(test);                                                                  \
+        } catch (const std::exception &) {                                                                             \
+        }                                                                                                              \
+        ::check::record(thrown_as_told, #expression " throws " #Type " with " #test, __FILE__, __LINE__);              \
+    } while (false)

@@ -1,0 +1,298 @@
+// The forest through the public faces: what it computes, and that it refuses what is no forest.
+#include "check.hpp"
+#include "space2vec/space2vec.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+const float nan_value = std::numeric_limits<float>::quiet_NaN();
+
+// scikit-learn's arrays of a forest.
+struct Arrays {
+    std::vector<std::int64_t> tree_start;
+    std::vector<std::int32_t> left, right, feature;
+    std::vector<float> threshold;
+    std::vector<std::uint8_t> missing_left;
+    std::vector<float> value;
+    std::int32_t features = 2;
+    std::vector<float> fill;
+
+    [[nodiscard]] s2v::Forest make() const {
+        return {tree_start, left, right, feature, threshold, missing_left, value, features, fill};
+    }
+};
+
+// Two trees on two features. The second is numbered breadth first with its left child last.
+Arrays two_trees() {
+    Arrays a;
+    a.tree_start = {0, 3, 8};
+    a.left = {1, -1, -1, 2, -1, 3, -1, -1};
+    a.right = {2, -1, -1, 1, -1, 4, -1, -1};
+    a.feature = {0, -2, -2, 1, -2, 0, -2, -2};
+    a.threshold = {0.5F, -2, -2, 1.0F, -2, -1.0F, -2, -2};
+    a.missing_left = {1, 0, 0, 0, 0, 1, 0, 0};
+    a.value = {0.5F, 0.25F, 1.0F, 0.5F, 0.75F, 0.5F, 0.0F, 0.5F};
+    return a;
+}
+
+float one(const s2v::Forest &forest, std::vector<float> row) {
+    float score = -1.0F;
+    forest.predict(row, {&score, 1});
+    return score;
+}
+
+void values_by_hand() {
+    const s2v::Forest forest = two_trees().make();
+    CHECK(forest.feature_count() == 2);
+    CHECK(forest.feature_names().empty());
+    CHECK(one(forest, {0.5F, 1.0F}) == 0.375F);       // at the threshold: left; then -1 < 0.5: right
+    CHECK(one(forest, {0.6F, 1.0F}) == 0.75F);        // (1 + 0.5) / 2
+    CHECK(one(forest, {-2.0F, 0.0F}) == 0.125F);      // (0.25 + 0) / 2
+    CHECK(one(forest, {0.0F, 1.5F}) == 0.5F);         // (0.25 + 0.75) / 2
+    CHECK(one(forest, {nan_value, 0.0F}) == 0.125F);  // NaN goes left twice
+    CHECK(one(forest, {0.6F, nan_value}) == 0.875F);  // NaN goes right
+    CHECK(one(forest, {INFINITY, -INFINITY}) == 0.75F);
+}
+
+void fill_replaces_nan() {
+    Arrays a = two_trees();
+    a.fill = {0.6F, nan_value};
+    const s2v::Forest forest = a.make();
+    CHECK(one(forest, {nan_value, 0.0F}) == 0.75F);
+    CHECK(one(forest, {0.6F, nan_value}) == 0.875F); // a fill of NaN leaves it
+}
+
+// Grow a random tree of scikit-learn's kind onto the arrays.
+void grow(Arrays &a, int depth, std::mt19937 &random) {
+    std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+    const auto start = static_cast<std::int32_t>(a.tree_start.back());
+    const std::function<std::int32_t(int)> node = [&](int level) {
+        const auto here = static_cast<std::int32_t>(a.left.size()) - start;
+        const auto at = a.left.size();
+        const bool leaf = level == depth || (level > 1 && uniform(random) < 0.2F);
+        a.left.push_back(-1);
+        a.right.push_back(-1);
+        a.feature.push_back(leaf ? -2 : static_cast<std::int32_t>(random() % static_cast<unsigned>(a.features)));
+        a.threshold.push_back(leaf ? -2.0F : uniform(random) * 2 - 1);
+        a.missing_left.push_back(static_cast<std::uint8_t>(random() % 2));
+        a.value.push_back(uniform(random));
+        if (!leaf) {
+            a.left[at] = node(level + 1);
+            a.right[at] = node(level + 1);
+        }
+        return here;
+    };
+    node(0);
+    a.tree_start.push_back(static_cast<std::int64_t>(a.left.size()));
+}
+
+float reference(const Arrays &a, const float *row) {
+    double sum = 0.0;
+    for (std::size_t tree = 0; tree + 1 < a.tree_start.size(); ++tree) {
+        const auto start = static_cast<std::size_t>(a.tree_start[tree]);
+        std::size_t at = start;
+        while (a.left[at] != -1) {
+            float x = row[a.feature[at]];
+            if (std::isnan(x) && !a.fill.empty())
+                x = a.fill[static_cast<std::size_t>(a.feature[at])];
+            const bool left = std::isnan(x) ? a.missing_left[at] != 0 : x <= a.threshold[at];
+            at = start + static_cast<std::size_t>(left ? a.left[at] : a.right[at]);
+        }
+        sum += static_cast<double>(a.value[at]);
+    }
+    return static_cast<float>(sum / static_cast<double>(a.tree_start.size() - 1));
+}
+
+void every_way_gives_the_same_bits() {
+    std::mt19937 random(7);
+    for (const int trees : {1, 7, 8, 21}) {
+        Arrays a;
+        a.features = 5;
+        a.tree_start = {0};
+        for (int tree = 0; tree < trees; ++tree)
+            grow(a, tree % 9, random);
+        a.fill = trees == 7 ? std::vector<float>{0.1F, nan_value, 0.3F, nan_value, -0.5F} : std::vector<float>{};
+        const s2v::Forest forest = a.make();
+        for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{13}, std::size_t{1031}}) {
+            std::vector<float> x(n * 5);
+            for (float &value : x)
+                value = random() % 6 == 0 ? nan_value : static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+            std::vector<float> score(n, -1.0F);
+            for (const int threads : {1, 3, 0}) {
+                forest.predict(x, score, threads);
+                bool same = true;
+                for (std::size_t row = 0; row < n; ++row) {
+                    const float expected = reference(a, x.data() + row * 5);
+                    same = same && std::memcmp(&expected, &score[row], sizeof(float)) == 0;
+                }
+                CHECK(same);
+            }
+        }
+    }
+}
+
+void no_forest_is_refused() {
+    const auto refused = [](const std::function<void(Arrays &)> &damage) {
+        Arrays a = two_trees();
+        damage(a);
+        CHECK_THROWS(a.make(), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+    };
+    refused([](Arrays &a) { a.left[0] = 0; });               // a node is its own child
+    refused([](Arrays &a) { a.left[5] = 0; });               // a cycle
+    refused([](Arrays &a) { a.left[5] = 4; });               // a shared child, and a stray node
+    refused([](Arrays &a) { a.right[0] = 3; });              // a child in the next tree
+    refused([](Arrays &a) { a.left[0] = -2; });              // a negative child
+    refused([](Arrays &a) { a.right[0] = -1; });             // one child only
+    refused([](Arrays &a) { a.right[1] = 2; });              // a leaf with a child
+    refused([](Arrays &a) { a.feature[0] = 2; });            // no such feature
+    refused([](Arrays &a) { a.feature[0] = -2; });
+    refused([](Arrays &a) { a.threshold[0] = nan_value; });
+    refused([](Arrays &a) { a.value[1] = nan_value; });
+    refused([](Arrays &a) { a.value[1] = 1.5F; });
+    refused([](Arrays &a) { a.tree_start[1] = 0; });         // an empty tree
+    refused([](Arrays &a) { a.tree_start[1] = 9; });
+    refused([](Arrays &a) { a.tree_start[0] = 1; });
+    refused([](Arrays &a) { a.features = 0; });
+    refused([](Arrays &a) { a.features = 2000; });
+    refused([](Arrays &a) { a.fill = {INFINITY, 0.0F}; });
+    refused([](Arrays &a) { a.fill = {0.0F}; });
+    refused([](Arrays &a) { a.value.pop_back(); });
+    CHECK(s2v_forest_predict(nullptr, nullptr, 0, nullptr, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_forest_load(nullptr, nullptr) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_forest_feature_count(nullptr) == 0);
+    s2v_forest_free(nullptr);
+    const s2v::Forest forest = two_trees().make();
+    std::vector<float> x(3), score(2);
+    CHECK_THROWS((forest.predict(x, score), 0), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+}
+
+// A model file with the two trees, built by hand.
+struct File {
+    std::string model = R"({"format": 1, "kind": "forest", "features": {"names": ["a \u00e9", "b"]}})";
+    std::string header = R"("tree_start": {"dtype": "I64", "shape": [3], "data_offsets": [0, 24]},
+        "right": {"dtype": "I32", "shape": [8], "data_offsets": [24, 56]},
+        "value": {"dtype": "F32", "shape": [8], "data_offsets": [56, 88]},
+        "fill": {"dtype": "F32", "shape": [2], "data_offsets": [88, 96]},
+        "feature": {"dtype": "I16", "shape": [8], "data_offsets": [96, 112]},
+        "missing_left": {"dtype": "U8", "shape": [8], "data_offsets": [112, 120]})";
+    std::vector<std::int64_t> tree_start{0, 3, 8};
+    std::vector<std::int32_t> right{2, 0, 0, 4, 2, 0, 0, 0};
+    std::vector<float> value{0.5F, 0.25F, 1.0F, 1.0F, -1.0F, 0.0F, 0.5F, 0.75F};
+    std::vector<float> fill{nan_value, nan_value};
+    std::vector<std::int16_t> feature{0, 0, 0, 1, 0, 0, 0, 0};
+    std::vector<std::uint8_t> missing_left{1, 0, 0, 0, 1, 0, 0, 0};
+
+    [[nodiscard]] std::string bytes() const {
+        std::string quoted;
+        for (const char c : model)
+            quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+        const std::string json = R"({"__metadata__": {"space2vec": ")" + quoted + "\"}, " + header + "}";
+        std::string out;
+        const auto put = [&out](const void *data, std::size_t size) { out.append(static_cast<const char *>(data), size); };
+        const auto length = static_cast<std::uint64_t>(json.size());
+        put(&length, 8);
+        out += json;
+        put(tree_start.data(), tree_start.size() * 8);
+        put(right.data(), right.size() * 4);
+        put(value.data(), value.size() * 4);
+        put(fill.data(), fill.size() * 4);
+        put(feature.data(), feature.size() * 2);
+        put(missing_left.data(), missing_left.size());
+        return out;
+    }
+};
+
+const std::string path = (std::filesystem::temp_directory_path() / "space2vec_test_forest.safetensors").string();
+
+s2v::Forest load(const std::string &bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    return s2v::Forest::load(path);
+}
+
+void replace(std::string &text, const std::string &from, const std::string &to) {
+    const std::size_t at = text.find(from);
+    CHECK(at != std::string::npos);
+    text.replace(at, from.size(), to);
+}
+
+void model_files() {
+    const s2v::Forest forest = load(File().bytes());
+    CHECK((forest.feature_names() == std::vector<std::string>{"a \xc3\xa9", "b"}));
+    const s2v::Forest same = two_trees().make();
+    for (const std::vector<float> &row : {std::vector<float>{0.5F, 1.0F}, {0.6F, nan_value}, {-2.0F, 0.0F}})
+        CHECK(one(forest, row) == one(same, row));
+    CHECK_THROWS(s2v::Forest::load("/nowhere/forest.safetensors"), s2v::Error, caught.status() == S2V_IO_ERROR);
+    CHECK_THROWS(s2v::Forest::load(std::filesystem::temp_directory_path().string()), s2v::Error,
+                 caught.status() == S2V_IO_ERROR);
+}
+
+void bad_model_files_are_refused() {
+    const auto refused = [](const std::string &bytes) {
+        CHECK_THROWS(load(bytes), s2v::Error, caught.status() == S2V_BAD_MODEL);
+    };
+    const auto damaged = [&refused](const std::function<void(File &)> &damage) {
+        File file;
+        damage(file);
+        refused(file.bytes());
+    };
+    const std::string whole = File().bytes();
+    for (std::size_t size = 0; size < whole.size(); size += 7)
+        refused(whole.substr(0, size));
+    refused(std::string(8, '\xff') + whole);
+    refused("not a model at all, but long enough to hold a length");
+    damaged([](File &f) { replace(f.model, "\"forest\"", "\"network\""); });
+    damaged([](File &f) { replace(f.model, "\"format\": 1", "\"format\": 2"); });
+    damaged([](File &f) { replace(f.model, "\"b\"", "3"); });
+    damaged([](File &f) { replace(f.model, ", \"b\"", ""); });
+    damaged([](File &f) { replace(f.model, "}}", "}"); });
+    damaged([](File &f) { f.model = std::string(100000, '['); });
+    damaged([](File &f) { replace(f.header, "\"I32\"", "\"F32\""); });
+    damaged([](File &f) { replace(f.header, "[24, 56]", "[24, 1e9]"); });
+    damaged([](File &f) { replace(f.header, "[24, 56]", "[56, 24]"); });
+    damaged([](File &f) { replace(f.header, "[24, 56]", "[-8, 24]"); });
+    damaged([](File &f) { replace(f.header, "\"shape\": [8]", "\"shape\": [2, 4]"); });
+    damaged([](File &f) { replace(f.header, "\"missing_left\"", "\"other\""); });
+    damaged([](File &f) { replace(f.header, "\"right\"", "\"value\""); });
+    damaged([](File &f) { f.right[0] = -1; });
+    damaged([](File &f) { f.right[0] = 1; });
+    damaged([](File &f) { f.right[0] = 1 << 30; });
+    damaged([](File &f) { f.right[7] = 1; });
+    damaged([](File &f) { f.feature[0] = 2; });
+    damaged([](File &f) { f.tree_start[1] = -3; });
+    damaged([](File &f) { f.tree_start[2] = 7; });
+    damaged([](File &f) { f.value[0] = nan_value; });
+    // No single changed byte of the header may do worse than be refused.
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+        std::string changed = whole;
+        changed[at] = static_cast<char>(changed[at] ^ 0x15);
+        std::ofstream(path, std::ios::binary) << changed;
+        s2v_forest *forest = nullptr;
+        const s2v_status status = s2v_forest_load(path.c_str(), &forest);
+        CHECK(status == S2V_OK ? forest != nullptr : status == S2V_BAD_MODEL && forest == nullptr);
+        s2v_forest_free(forest);
+    }
+}
+
+} // namespace
+
+int main() {
+    values_by_hand();
+    fill_replaces_nan();
+    every_way_gives_the_same_bits();
+    no_forest_is_refused();
+    model_files();
+    bad_model_files_are_refused();
+    std::filesystem::remove(path);
+    return check::report();
+}
