@@ -1,27 +1,15 @@
 // space2vec._core.Forest: arguments in, pointers out.
-#include "space2vec/space2vec.h"
+#include "register.hpp"
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stdexcept>
-#include <string>
 
 namespace py = pybind11;
 
 namespace {
-
-template <typename T> using Column = py::array_t<T, py::array::c_style>;
-
-void check(s2v_status status, const std::string &what) {
-    if (status == S2V_OUT_OF_MEMORY)
-        throw std::bad_alloc();
-    if (status != S2V_OK)
-        throw std::invalid_argument(what + ": " + s2v_status_message(status));
-}
 
 struct Free {
     void operator()(s2v_forest *forest) const noexcept { s2v_forest_free(forest); }

@@ -39,7 +39,10 @@ S2V_HD inline std::uint32_t forest_step(const Node &node, const float *row) {
     const float x = row[node.bits >> kNodeFeatureShift];
     const bool missing = x != x; // NaN
     const bool left = (x <= node.value) | (missing & ((node.bits & kNodeMissingLeft) != 0));
-    return left ? (node.bits >> kNodeOffsetBits) & 1U : node.bits & (kNodeOffsetLimit - 1);
+    // Chosen without a branch: which way a row goes cannot be predicted.
+    const std::uint32_t to_left = (node.bits >> kNodeOffsetBits) & 1U;
+    const std::uint32_t to_right = node.bits & (kNodeOffsetLimit - 1);
+    return to_right ^ ((to_right ^ to_left) & (0U - static_cast<std::uint32_t>(left)));
 }
 
 // P(real) of the leaf that a row reaches in one tree.
