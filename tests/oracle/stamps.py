@@ -1,0 +1,421 @@
+"""Made stamps for tests, the same for the same seed: (science, template, difference) as float32, and adversarial ones.
+
+``triplet(index, seed)`` mixes a scene (what the sky gives) with a fault (what the detector, the subtraction or the
+file does to it); ``named_cases()`` gives each fault alone, on a plain scene, under its name.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NULL = np.float32(1e-30)
+SIZES = ((51, 51), (51, 51), (63, 63), (63, 63), (63, 63), (21, 21), (25, 40), (63, 30), (74, 74), (127, 127), (52, 50))
+
+
+class Case(NamedTuple):
+    """A triplet, its candidate's (row, column) in it, and what it is."""
+
+    planes: tuple
+    centre: tuple
+    name: str
+
+
+def spot(shape, row, column, sigma, ratio=1.0):
+    """Return a Gaussian of peak 1; ``ratio`` stretches it along columns."""
+    rows, columns = np.arange(shape[0])[:, None] - row, np.arange(shape[1])[None, :] - column
+    return np.exp(-(rows**2 + (columns / ratio) ** 2) / (2 * sigma**2))
+
+
+# Scenes: (rng, shape, (row, column)) -> science, template, difference as float64
+
+
+def _sky(rng, shape, place, signal, offset=0.0, host=True):
+    sigma, noise = rng.uniform(1.0, 3.0), rng.uniform(1.0, 30.0)
+    row, column = np.asarray(place) + rng.normal(0, 0.3, 2)
+    level = rng.uniform(-50.0, 500.0)
+    galaxy = np.zeros(shape)
+    if host:
+        away = rng.normal(0, 4, 2)
+        galaxy = noise * rng.uniform(0, 60) * spot(shape, row + away[0], column + away[1], rng.uniform(2, 8), 1.6)
+    template = level + galaxy + rng.normal(0, noise / 2, shape)
+    source = signal * noise * spot(shape, row + offset, column, sigma)
+    science = level + galaxy + source + rng.normal(0, noise, shape)
+    return science, template, science - template
+
+
+def noise_only(rng, shape, place):
+    """Sky and noise, no source."""
+    return _sky(rng, shape, place, 0.0)
+
+
+def faint(rng, shape, place):
+    """A source near the limit."""
+    return _sky(rng, shape, place, rng.uniform(1, 6))
+
+
+def bright(rng, shape, place):
+    """A source well above the noise."""
+    return _sky(rng, shape, place, 10 ** rng.uniform(1, 2.5))
+
+
+def negative(rng, shape, place):
+    """A source that faded."""
+    return _sky(rng, shape, place, -(10 ** rng.uniform(0.7, 2)))
+
+
+def off_middle(rng, shape, place):
+    """A source some pixels off the middle."""
+    return _sky(rng, shape, place, rng.uniform(5, 60), offset=rng.uniform(2, 8))
+
+
+def dipole(rng, shape, place):
+    """A misregistered subtraction of a star."""
+    science, template, difference = _sky(rng, shape, place, 0.0)
+    row, column = place
+    shift, peak, sigma = rng.uniform(0.05, 1.5), 10 ** rng.uniform(2, 4), rng.uniform(1, 3)
+    star, moved = spot(shape, row, column, sigma), spot(shape, row + shift, column - shift / 2, sigma)
+    return science + peak * star, template + peak * moved, difference + peak * (star - moved)
+
+
+def cosmic_ray(rng, shape, place):
+    """A short sharp track."""
+    science, template, difference = _sky(rng, shape, place, 0.0)
+    track = np.zeros(shape)
+    slope, peak = rng.uniform(-1, 1), 10 ** rng.uniform(2, 4)
+    for step in range(-rng.integers(1, 5), rng.integers(2, 6)):
+        row, column = round(place[0] + slope * step), place[1] + step
+        if 0 <= row < shape[0] and 0 <= column < shape[1]:
+            track[row, column] = peak * rng.uniform(0.3, 1)
+    return science + track, template, difference + track
+
+
+def saturated_star(rng, shape, place):
+    """A plateau with a bleed along its column."""
+    science, template, _ = _sky(rng, shape, place, 0.0)
+    star = 1e5 * spot(shape, *place, rng.uniform(2, 4))
+    science, template = np.minimum(science + star, 65535.0), np.minimum(template + 0.98 * star, 65535.0)
+    column = place[1]
+    science[:, column] = 65535.0
+    return science, template, science - template
+
+
+def gradient(rng, shape, place):
+    """A background that the subtraction left."""
+    science, template, difference = _sky(rng, shape, place, rng.uniform(0, 20))
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    slope = rng.normal(0, 2, 2)
+    return science, template, difference + slope[0] * rows + slope[1] * columns
+
+
+SCENES = (
+    noise_only,
+    faint,
+    bright,
+    bright,
+    negative,
+    off_middle,
+    dipole,
+    cosmic_ray,
+    saturated_star,
+    gradient,
+)
+
+
+# Faults: (rng, plane) -> None, in place, on one float32 plane
+
+
+def chip_edge(rng, plane):
+    """Rows or columns beyond the detector, NaN."""
+    width = int(rng.integers(1, max(2, plane.shape[1] // 2)))
+    plane[:, :width] = np.nan
+
+
+def zero_edge(rng, plane):
+    """Rows beyond the detector, filled with 0."""
+    plane[-int(rng.integers(1, max(2, plane.shape[0] // 2))) :] = 0
+
+
+def dead_pixels(rng, plane):
+    """Single pixels at 0."""
+    plane.flat[rng.integers(0, plane.size, 12)] = 0
+
+
+def null_patch(rng, plane):
+    """A box of nulls, of either sign, over the middle."""
+    row, column = plane.shape[0] // 2, plane.shape[1] // 2
+    half = int(rng.integers(1, 8))
+    plane[max(row - half, 0) : row + 2, max(column - half, 0) : column + half] = NULL * rng.choice([-1, 1])
+
+
+def null_columns(rng, plane):
+    """Whole columns of nulls."""
+    plane[:, rng.integers(0, plane.shape[1], 3)] = NULL
+
+
+def null_rows(rng, plane):
+    """Whole rows of nulls."""
+    plane[rng.integers(0, plane.shape[0], 3)] = NULL
+
+
+def null_scatter(rng, plane):
+    """A tenth of the pixels null."""
+    plane[rng.random(plane.shape) < 0.1] = NULL
+
+
+def nan_patch(rng, plane):
+    """A box of NaN."""
+    row, column = (int(rng.integers(0, max(1, n - 6))) for n in plane.shape)
+    plane[row : row + 6, column : column + 7] = np.nan
+
+
+def nan_scatter(rng, plane):
+    """A fifth of the pixels NaN."""
+    plane[rng.random(plane.shape) < 0.2] = np.nan
+
+
+def almost_all_masked(rng, plane):
+    """Three to seven pixels left."""
+    keep = plane.flat[: int(rng.integers(3, 8))].copy()
+    plane[:] = np.nan
+    row, column = plane.shape[0] // 2, plane.shape[1] // 2
+    plane[row, column - len(keep) // 2 : column - len(keep) // 2 + len(keep)] = keep
+
+
+def infinities(rng, plane):
+    """Pixels at + and - infinity."""
+    plane.flat[rng.integers(0, plane.size, 3)] = np.inf
+    plane.flat[rng.integers(0, plane.size, 3)] = -np.inf
+
+
+def mostly_infinite(rng, plane):
+    """More than half the pixels infinite."""
+    plane[rng.random(plane.shape) < 0.7] = np.inf
+
+
+def bad_columns(rng, plane):
+    """Columns far above the rest."""
+    plane[:, rng.integers(0, plane.shape[1], 2)] += np.float32(10 ** rng.uniform(1, 4))
+
+
+def hot_pixel(rng, plane):
+    """One pixel far above the rest, at or near the middle."""
+    row, column = plane.shape[0] // 2, plane.shape[1] // 2
+    plane[row + int(rng.integers(-1, 2)), column + int(rng.integers(-1, 2))] = 1e4
+
+
+def lone_pixel(rng, plane):
+    """Nothing but one pixel."""
+    plane[:] = 0
+    plane[plane.shape[0] // 2, plane.shape[1] // 2 + int(rng.integers(0, 3))] = 100
+
+
+def huge(rng, plane):
+    """Values near 1e30."""
+    plane *= np.float32(1e30 / max(1e-3, np.nanmax(np.abs(plane))))
+
+
+def huge_pixel(rng, plane):
+    """One pixel at 1e30."""
+    plane.flat[int(rng.integers(plane.size))] = 1e30
+
+
+def tiny(rng, plane):
+    """Values near 1e-35: below the null value."""
+    plane *= np.float32(1e-35) / max(np.float32(1), np.nanmax(np.abs(plane)))
+
+
+def denormal(rng, plane):
+    """Values near 1e-40: denormal float32."""
+    plane[:] = (rng.integers(-50, 51, plane.shape) * 2e-42).astype(np.float32)
+
+
+def few_levels(rng, plane):
+    """Integers with many ties, as in an 8-bit image."""
+    low, high = np.nanmin(plane), np.nanmax(plane)
+    plane[:] = np.round((plane - low) / max(high - low, 1e-20) * 12)
+
+
+def bytes_255(rng, plane):
+    """Integers 0 to 255."""
+    low, high = np.nanmin(plane), np.nanmax(plane)
+    plane[:] = np.round((plane - low) / max(high - low, 1e-20) * 255)
+
+
+def mostly_one_level(rng, plane):
+    """More than half the pixels at one value: a median absolute deviation of 0."""
+    plane[rng.random(plane.shape) < 0.95] = 0
+
+
+def checkerboard(rng, plane):
+    """Plus and minus one in turn: 2x2 means are all 0."""
+    plane[:] = np.where(np.indices(plane.shape).sum(axis=0) % 2, 1, -1)
+
+
+def exact_sigmas(rng, plane):
+    """Blocks whose R is exactly at the thresholds but for rounding."""
+    plane[:] = np.kron(rng.integers(-4, 5, (-(-plane.shape[0] // 2), -(-plane.shape[1] // 2))), np.ones((2, 2)))[
+        : plane.shape[0], : plane.shape[1]
+    ]
+
+
+def ramp(rng, plane):
+    """A gradient without noise."""
+    plane[:] = np.arange(plane.shape[1])[None, :] + 0.5 * np.arange(plane.shape[0])[:, None]
+
+
+def clean_spot(rng, plane):
+    """A Gaussian without noise, away from the middle of its pixel."""
+    plane[:] = 50 * spot(plane.shape, plane.shape[0] // 2 + 0.3, plane.shape[1] // 2 - 0.2, 1.7)
+
+
+def minus_zero(rng, plane):
+    """-0 and 0 among values."""
+    plane.flat[rng.integers(0, plane.size, plane.size // 3)] = -0.0
+    plane.flat[rng.integers(0, plane.size, plane.size // 3)] = 0.0
+
+
+def constant(rng, plane):
+    """One value."""
+    plane[:] = np.float32(rng.normal(0, 100))
+
+
+def all_zero(rng, plane):
+    """Zero, of both signs."""
+    plane[:] = 0
+    plane[::2] = -0.0
+
+
+def all_nan(rng, plane):
+    """No pixel."""
+    plane[:] = np.nan
+
+
+def all_null(rng, plane):
+    """No pixel but nulls."""
+    plane[:] = NULL
+
+
+def constant_and_masked(rng, plane):
+    """One value where there is any."""
+    plane[:] = 7
+    plane[rng.random(plane.shape) < 0.5] = np.nan
+    plane[:, 3] = NULL
+
+
+FAULTS = (
+    chip_edge,
+    zero_edge,
+    dead_pixels,
+    null_patch,
+    null_columns,
+    null_rows,
+    null_scatter,
+    nan_patch,
+    nan_scatter,
+    almost_all_masked,
+    infinities,
+    mostly_infinite,
+    bad_columns,
+    hot_pixel,
+    lone_pixel,
+    huge,
+    huge_pixel,
+    tiny,
+    denormal,
+    few_levels,
+    bytes_255,
+    mostly_one_level,
+    checkerboard,
+    exact_sigmas,
+    ramp,
+    clean_spot,
+    minus_zero,
+    constant,
+    all_zero,
+    all_nan,
+    all_null,
+    constant_and_masked,
+)
+
+
+def _scene(rng, scene, shape, place):
+    with np.errstate(over="ignore"):
+        return [np.ascontiguousarray(plane, dtype=np.float32) for plane in scene(rng, shape, place)]
+
+
+def _spoil(rng, fault, plane):
+    with np.errstate(all="ignore"):
+        fault(rng, plane)
+
+
+def triplet(index, seed=0):
+    """Return the :class:`Case` of a number: half are plain scenes, half have a fault in one or all planes."""
+    rng = np.random.default_rng([seed, index])
+    shape = SIZES[int(rng.integers(len(SIZES)))]
+    place = [length // 2 for length in shape]
+    if rng.random() < 0.15:
+        place = [int(rng.integers(0, length)) for length in shape]
+    scene = SCENES[index % len(SCENES)]
+    planes = _scene(rng, scene, shape, place)
+    name = scene.__name__
+    if index % 2:
+        fault = FAULTS[index // 2 % len(FAULTS)]
+        which = rng.choice([0, 1, 2, 2, 3])
+        for plane in planes if which == 3 else [planes[which]]:
+            _spoil(rng, fault, plane)
+        name += f"+{fault.__name__}:{('science', 'template', 'difference', 'all')[which]}"
+    if rng.random() < 0.01:
+        gone = int(rng.integers(3))
+        planes[gone] = None
+        name += f"+missing:{gone}"
+    return Case(tuple(planes), tuple(place), f"{index}:{name}:{shape[0]}x{shape[1]}")
+
+
+def realistic(index, seed=0, shape=(51, 51)):
+    """Return the :class:`Case` of a number without faults, candidate in the middle."""
+    rng = np.random.default_rng([seed, index, 1])
+    scene = SCENES[index % len(SCENES)]
+    place = tuple(length // 2 for length in shape)
+    return Case(tuple(_scene(rng, scene, shape, place)), place, f"{index}:{scene.__name__}")
+
+
+def batch(n, seed=0):
+    """Return n cases."""
+    return [triplet(index, seed) for index in range(n)]
+
+
+def named_cases(seed=0):
+    """Return every scene and every fault (in the difference, in the template, in all planes) as 51x51 cases by name."""
+    middle = (25, 25)
+    cases = []
+    for number, scene in enumerate(dict.fromkeys(SCENES)):
+        rng = np.random.default_rng([seed, number, 2])
+        cases.append((scene.__name__, Case(tuple(_scene(rng, scene, (51, 51), middle)), middle, scene.__name__)))
+    for number, fault in enumerate(FAULTS):
+        for where, which in (("difference", (2,)), ("template", (1,)), ("all", (0, 1, 2))):
+            rng = np.random.default_rng([seed, number, 3])
+            planes = _scene(rng, bright, (51, 51), middle)
+            for k in which:
+                _spoil(rng, fault, planes[k])
+            name = f"{fault.__name__}:{where}"
+            cases.append((name, Case(tuple(planes), middle, name)))
+    plain = realistic(2).planes
+    for k, channel in enumerate(("science", "template", "difference")):
+        planes = tuple(None if i == k else plane for i, plane in enumerate(plain))
+        cases.append((f"missing:{channel}", Case(planes, middle, f"missing:{channel}")))
+    for height, width, row, column in (
+        (21, 21, 10, 10),
+        (63, 63, 31, 31),
+        (63, 40, 31, 8),
+        (30, 63, 0, 62),
+        (127, 127, 63, 63),
+        (127, 64, 120, 3),
+        (1, 1, 0, 0),
+        (51, 51, 0, 0),
+        (51, 3, 25, 1),
+    ):
+        rng = np.random.default_rng([seed, height, width])
+        name = f"size:{height}x{width}@{row},{column}"
+        planes = _scene(rng, bright, (height, width), (row, column))
+        cases.append((name, Case(tuple(planes), (row, column), name)))
+    return cases

@@ -1,0 +1,15 @@
+"""What the tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Return the folder of real data, ``$SPACE2VEC_DATA`` or ``../shared/data``; skip where it is absent."""
+    folder = Path(os.environ.get("SPACE2VEC_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"real data missing: {folder}")
+    return folder
