@@ -11,6 +11,7 @@ __all__ = [
     "AUTOSCAN",
     "AUTOSCAN_STAMP",
     "FEATURES",
+    "FEATURES_VERSION",
     "FEATURE_SETS",
     "FLAGS",
     "RECIPES",
@@ -77,6 +78,9 @@ RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) 
 AUTOSCAN: tuple[str, ...] = tuple(FEATURES)
 #: The eighteen of them that come from the stamps, in the order in which the kernels write them.
 AUTOSCAN_STAMP: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.source == "stamp")
+
+#: Raised whenever the definition of a feature changes; a model is refused that was trained on another version.
+FEATURES_VERSION = 1
 
 FEATURE_SETS: dict[str, tuple[str, ...]] = {"autoscan": AUTOSCAN, "autoscan-stamp": AUTOSCAN_STAMP}
 

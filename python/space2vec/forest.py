@@ -1,0 +1,310 @@
+"""Forests: random forests of scikit-learn's kind, scored natively."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec import flags as flag_bits
+from space2vec import backend, modelfile, registry
+from space2vec import device as devices
+from space2vec.errors import ModelError
+from space2vec.stamps import Stamps
+from space2vec.table import Features, Scores
+from space2vec.trees import Trees
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Forest"]
+
+_DTYPES = {
+    "tree_start": np.int64,
+    "right": np.int32,
+    "feature": np.int16,
+    "missing_left": np.uint8,
+    "value": np.float32,
+}
+
+
+def _set_of(names: Sequence[str]) -> str:
+    """Return the smallest set of the registry that has all the names, or ``"custom"``."""
+    fitting = [(len(columns), name) for name, columns in registry.FEATURE_SETS.items() if set(names) <= set(columns)]
+    return min(fitting)[1] if fitting else "custom"
+
+
+def _as_rows(x: ArrayLike, columns: int) -> NDArray[np.float32]:
+    """View or convert to float32 (n, columns) in C order, as scikit-learn does."""
+    array = np.ma.filled(x, np.nan) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"x has dtype {array.dtype}; accepted are real dtypes")
+    if array.ndim != 2 or array.shape[1] != columns:
+        raise ValueError(f"x must have shape (n, {columns}); given {array.shape}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _engine(trees: Trees, columns: int, fill: NDArray[np.float32] | None) -> Any:
+    """Hand the trees to the backend in use; what comes back has ``predict(x, out, threads)``."""
+    left, right = trees.children()
+    return backend.active().Forest(
+        trees.tree_start, left, right, trees.feature.astype(np.int32), trees.value, trees.missing_left, trees.value,
+        columns, fill,
+    )  # fmt: skip
+
+
+class Forest:
+    """A random forest: P(real) is the mean over its trees.
+
+    Made by :meth:`from_sklearn` or :meth:`load`. It never changes, and threads may share it.
+
+    Parameters
+    ----------
+    trees : Trees
+        The trees.
+    header : space2vec.modelfile.Header
+        What the model is.
+    fill : ndarray of float32 (k,), optional
+        What replaces NaN in each column before the trees see it.
+
+    Raises
+    ------
+    ModelError
+        If these are no trees on the columns that the header names.
+    """
+
+    kind: Literal["forest"] = "forest"
+
+    def __init__(
+        self, trees: Trees, header: modelfile.Header, fill: NDArray[np.float32] | None = None
+    ) -> None:
+        k = len(header.feature_names)
+        if fill is not None and (fill.shape != (k,) or np.isinf(fill).any()):
+            raise ModelError(f"fill must be {k} finite numbers or NaN; given shape {fill.shape}")
+        try:
+            trees.check(k)
+        except ValueError as error:
+            raise ModelError(f"these are no trees: {error}") from error
+        self._trees = trees
+        self._fill = fill
+        self.header = header
+        self._engine: Any = None
+
+    @classmethod
+    def from_sklearn(
+        cls,
+        model: Any,
+        *,
+        feature_names: Sequence[str] | None = None,
+        real_class: Any = 1,
+        name: str = "forest",
+        convention: str | None = None,
+        training: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Take over a fitted scikit-learn forest.
+
+        The leaves are scikit-learn's own for every float32 input, NaN included; a leaf's probability is rounded to
+        float32.
+
+        Parameters
+        ----------
+        model : estimator
+            A RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier or ExtraTreeClassifier, or a
+            Pipeline of one of them after a SimpleImputer and, before that, a
+            :class:`space2vec.sklearn.StampFeatures`.
+        feature_names : sequence of str, optional
+            The columns in order; those that the model was fitted with by default.
+        real_class : optional
+            The class whose probability is the score.
+        name : str, optional
+            The model's name.
+        convention : {"code", "paper"}, optional
+            The convention of the stamp features it was trained on; that of StampFeatures, or ``"code"``, by default.
+        training, metrics : mapping, optional
+            What to say in the model file of its training data and of figures measured; plain JSON values.
+
+        Raises
+        ------
+        ModelError
+            If the model is of another kind, or classes or columns do not fit; the message says what is accepted.
+        """
+        from space2vec.sklearn_forest import take_apart
+
+        parts = take_apart(model, feature_names, real_class)
+        header = modelfile.Header(
+            kind=cls.kind,
+            name=name,
+            feature_names=parts.names,
+            feature_set=_set_of(parts.names),
+            feature_version=registry.FEATURES_VERSION,
+            convention=convention or parts.convention,
+            imputation=parts.imputation,
+            training=dict(training or {}),
+            metrics=dict(metrics or {}),
+        )
+        return cls(parts.trees, header, parts.fill)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model file.
+
+        Raises
+        ------
+        ModelError
+            If the file is absent, damaged, of another kind, or made for other definitions of the features.
+        """
+        header, tensors = modelfile.read(path)
+        try:
+            return cls._from_file(header, tensors)
+        except ModelError as error:
+            raise ModelError(f"cannot load the model {path}: {error}") from error
+
+    @classmethod
+    def _from_file(cls, header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        if header.kind != cls.kind:
+            raise ModelError(f"it is of kind {header.kind!r}; this version knows: {cls.kind}")
+        if header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
+            raise ModelError(
+                f"it was trained on version {header.feature_version} of the features; "
+                f"this is version {registry.FEATURES_VERSION}"
+            )
+        for name, dtype in (*_DTYPES.items(), ("fill", np.float32)):
+            if name not in tensors and name != "fill":
+                raise ModelError(f"tensor {name} is missing")
+            if name in tensors and (tensors[name].ndim != 1 or tensors[name].dtype != dtype):
+                raise ModelError(f"tensor {name} must be 1-D {np.dtype(dtype).name}; it is {tensors[name].dtype.name}")
+        return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as safetensors; an existing file is replaced only once the new one is whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        from space2vec import __version__
+
+        header = self.header if self.header.library else replace(self.header, library=__version__)
+        modelfile.write(path, header, self._tensors())
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        tensors: dict[str, NDArray[Any]] = {name: getattr(self._trees, name) for name in _DTYPES}
+        return tensors if self._fill is None else {**tensors, "fill": self._fill}
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.header.name
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that the forest takes, in order."""
+        return self.header.feature_names
+
+    @property
+    def id(self) -> str:
+        """The name and twelve digits that change with any threshold, leaf, fill value or column."""
+        digest = hashlib.sha256("\n".join((self.header.convention, *self.feature_names)).encode())
+        for name, tensor in self._tensors().items():
+            digest.update(name.encode() + np.ascontiguousarray(tensor).tobytes())
+        return f"{self.name} {digest.hexdigest()[:12]}"
+
+    def __len__(self) -> int:
+        """Return the number of trees."""
+        return len(self._trees)
+
+    def __repr__(self) -> str:
+        return f"Forest({self.name!r}, trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None}
+
+    def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
+        """Return P(real) of feature rows.
+
+        Parameters
+        ----------
+        x : array_like (n, k)
+            The features in the order of ``feature_names``, of any real dtype and strides; converted to float32.
+        threads : int, optional
+            Threads to use; one a usable core by default.
+
+        Returns
+        -------
+        ndarray of float32 (n,)
+
+        Raises
+        ------
+        TypeError
+            If x is not of a real dtype.
+        ValueError
+            If x has another number of columns.
+        """
+        rows = _as_rows(x, len(self.feature_names))
+        out = np.empty(len(rows), dtype=np.float32)
+        if len(rows):
+            if self._engine is None:
+                self._engine = _engine(self._trees, len(self.feature_names), self._fill)
+            self._engine.predict(rows, out, backend.thread_count(threads))
+        return out
+
+    def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
+        """Score candidates.
+
+        Parameters
+        ----------
+        source : Stamps or Features
+            Stamps, whose features are computed as the model needs them; or a table with the model's columns.
+        threads : int, optional
+            Threads to use; one a usable core by default.
+        device : {"auto", "cpu", "cuda"}, optional
+            Where to compute.
+
+        Returns
+        -------
+        Scores
+            One row a candidate. A row that a flag forbids to score, or without a single column that the model needs
+            (flag ``missing``), is NaN.
+
+        Raises
+        ------
+        ModelError
+            If the source cannot give the columns that the model needs.
+        BackendError
+            If the device is not there.
+        """
+        where = devices.resolve(device)
+        table = self._features(source, threads) if isinstance(source, Stamps) else source
+        lacking = [name for name in self.feature_names if name not in table.names]
+        if lacking:
+            raise ModelError(
+                f"the model {self.name!r} needs columns that the table lacks: {', '.join(lacking)}; "
+                f"it has {', '.join(table.names)}"
+            )
+        x = table.select(self.feature_names)
+        score = self.predict(x, threads=threads)
+        flags = table.flags.astype(np.uint32)
+        refused = (flags & np.uint32(flag_bits.UNSCORABLE)) != 0
+        silent = np.isnan(x).all(axis=1)
+        flags[silent & ~refused] |= np.uint32(flag_bits.bits("missing"))
+        score[refused | silent] = np.nan
+        return Scores(score, flags, table.object_id, table.candidate_id, self.id, where)
+
+    def _features(self, stamps: Stamps, threads: int | None) -> Features:
+        from space2vec.extract import features
+
+        group = _set_of(self.feature_names)
+        if group == "custom":
+            unknown = [name for name in self.feature_names if name not in registry.FEATURES]
+            raise ModelError(
+                f"the model {self.name!r} needs columns that stamps do not give: {', '.join(unknown)}; score a table"
+            )
+        return features(stamps, set=group, convention=self.header.convention, threads=threads)

@@ -1,0 +1,156 @@
+"""Model files: safetensors whose header says what the model is. No pickle is ever read."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ModelError
+
+__all__ = ["FORMAT", "Header", "read", "write"]
+
+#: The version of the layout described in ``cpp/src/model_file.hpp``.
+FORMAT = 1
+
+_KEY = "space2vec"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a model file says of its model.
+
+    Attributes
+    ----------
+    kind : str
+        ``"forest"``.
+    name : str
+        The model's name.
+    feature_names : tuple of str
+        The columns the model takes, in order.
+    feature_set : str
+        The set of the registry they are, or ``"custom"``.
+    feature_version : int
+        The version of the definitions behind the names.
+    convention : str
+        ``"code"`` or ``"paper"``, see :func:`space2vec.features`.
+    imputation : str
+        What replaces NaN: ``"median"``, ``"mean"``, ..., or ``"none"`` where the trees route it.
+    training : dict
+        What it was trained on and how.
+    metrics : dict
+        Measured figures, and on what.
+    library : str
+        The version of space2vec that wrote it.
+    """
+
+    kind: str
+    name: str
+    feature_names: tuple[str, ...]
+    feature_set: str = "custom"
+    feature_version: int = 1
+    convention: str = "code"
+    imputation: str = "none"
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    library: str = ""
+
+    def to_json(self) -> str:
+        """Return the JSON text that the file holds."""
+        plain = asdict(self)
+        names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
+        features = {"set": group, "version": plain.pop("feature_version"), "names": names}
+        return json.dumps({"format": FORMAT, **plain, "features": features}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Header:
+        """Read the JSON text of a file.
+
+        Raises
+        ------
+        ValueError
+            If it is not a header of this format.
+        """
+        document = json.loads(text)
+        if not isinstance(document, dict) or "format" not in document:
+            raise ValueError("the header is no space2vec header")
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']!r}; this version reads format {FORMAT}: upgrade space2vec")
+        features = document.get("features")
+        if not isinstance(features, dict) or not isinstance(features.get("names"), list):
+            raise ValueError("the header names no features")
+        names = tuple(features["names"])
+        if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+            raise ValueError("the feature names are not distinct strings")
+        header = cls(
+            kind=document.get("kind", ""),
+            name=document.get("name", ""),
+            feature_names=names,
+            feature_set=features.get("set", "custom"),
+            feature_version=features.get("version", 1),
+            **{key: document[key] for key in ("convention", "imputation", "training", "metrics", "library")},
+        )
+        for key, kind in (("kind", str), ("name", str), ("feature_set", str), ("feature_version", int)):
+            if not isinstance(getattr(header, key), kind):
+                raise ValueError(f"the header's {key} is no {kind.__name__}")
+        for key, kind in (("imputation", str), ("library", str), ("training", dict), ("metrics", dict)):
+            if not isinstance(getattr(header, key), kind):
+                raise ValueError(f"the header's {key} is no {kind.__name__}")
+        if header.convention not in ("code", "paper"):
+            raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
+        return header
+
+
+def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> None:
+    """Write a model file; an existing file is replaced only once the new one is whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    from safetensors.numpy import save
+
+    target = Path(path)
+    data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {_KEY: header.to_json()})
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        aside.write_bytes(data)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelError
+        If the file is absent, damaged, or no space2vec model; the message names it and says why.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    target = Path(path)
+    if not target.is_file():
+        reason = "it is a folder" if target.is_dir() else "there is no such file"
+        raise ModelError(f"cannot load the model {target}: {reason}")
+    try:
+        with safe_open(target, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise ModelError(f"cannot load the model {target}: a safetensors file, but not one of space2vec")
+            header = Header.from_json(metadata[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise ModelError(f"cannot load the model {target}: not a whole safetensors file ({error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"cannot load the model {target}: damaged header ({error})") from error
+    except OSError as error:
+        raise ModelError(f"cannot load the model {target}: {error.strerror or error}") from error
+    return header, tensors

@@ -1,0 +1,152 @@
+"""The trees of a forest as flat arrays: the layout of the model file, checked, and made from scikit-learn's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FEATURE_LIMIT", "Trees", "from_tree"]
+
+#: A packed node has ten bits for its feature.
+FEATURE_LIMIT = 1024
+#: ... and twenty for the distance to its right child.
+_OFFSET_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """Binary decision trees, one after another, each depth first: a left child comes right after its parent.
+
+    Attributes
+    ----------
+    tree_start : ndarray of int64 (trees + 1,)
+        First node of each tree; the number of nodes at the end.
+    right : ndarray of int32 (nodes,)
+        Distance from a split to its right child; 0 marks a leaf.
+    feature : ndarray of int16 (nodes,)
+        Column that a split looks at; 0 at a leaf.
+    missing_left : ndarray of uint8 (nodes,)
+        1 where NaN goes left.
+    value : ndarray of float32 (nodes,)
+        Threshold of a split (``x <= threshold`` goes left), P(real) of a leaf.
+    """
+
+    tree_start: NDArray[np.int64]
+    right: NDArray[np.int32]
+    feature: NDArray[np.int16]
+    missing_left: NDArray[np.uint8]
+    value: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.tree_start) - 1
+
+    def check(self, features: int) -> None:
+        """Check that these are trees on so many features, so that a walk from a root always ends at a leaf.
+
+        Raises
+        ------
+        ValueError
+            Saying what is wrong.
+        """
+        nodes = len(self.right)
+        if not 1 <= features <= FEATURE_LIMIT:
+            raise ValueError(f"a forest has 1 to {FEATURE_LIMIT} features; given {features}")
+        if any(len(column) != nodes for column in (self.feature, self.missing_left, self.value)):
+            raise ValueError("the arrays of the nodes differ in length")
+        start = self.tree_start
+        if len(start) < 2 or start[0] != 0 or start[-1] != nodes or (np.diff(start) <= 0).any():
+            raise ValueError("tree_start does not divide the nodes into trees")
+        split = np.flatnonzero(self.right)
+        end = np.repeat(start[1:], np.diff(start))
+        target = split + self.right[split].astype(np.int64)
+        if (self.right[split] < 2).any() or (target >= end[split]).any():
+            raise ValueError("a child lies outside its tree")
+        if (self.right >= _OFFSET_LIMIT).any():
+            raise ValueError(f"a tree is too large: a left branch of more than {_OFFSET_LIMIT - 2} nodes")
+        # Every node but the roots is the child of exactly one split.
+        parents = np.bincount(np.concatenate([split + 1, target]), minlength=nodes)
+        expected = np.ones(nodes, dtype=parents.dtype)
+        expected[start[:-1]] = 0
+        if (parents != expected).any():
+            raise ValueError("a node has no parent, or two")
+        if (self.feature[split] < 0).any() or (self.feature[split] >= features).any():
+            raise ValueError(f"a split looks at a column outside 0 to {features - 1}")
+        if np.isnan(self.value[split]).any():
+            raise ValueError("a threshold is NaN")
+        leaf = self.value[self.right == 0]
+        if not ((leaf >= 0) & (leaf <= 1)).all():
+            raise ValueError("the value of a leaf lies outside 0 to 1")
+
+    def children(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the left and right children (nodes,), counted from the first node of the tree; -1 at a leaf."""
+        start = np.repeat(self.tree_start[:-1], np.diff(self.tree_start))
+        local = np.arange(len(self.right)) - start
+        leaf = self.right == 0
+        left = np.where(leaf, -1, local + 1).astype(np.int32)
+        return left, np.where(leaf, -1, local + self.right).astype(np.int32)
+
+    @classmethod
+    def join(cls, trees: list[Trees]) -> Trees:
+        """Join several sets of trees in order."""
+        sizes = [tree.tree_start[1:] for tree in trees]
+        shifts = np.cumsum([0] + [len(tree.right) for tree in trees])
+        starts = [size + shift for size, shift in zip(sizes, shifts[:-1], strict=True)]
+        return cls(
+            np.concatenate([np.zeros(1, dtype=np.int64), *starts]),
+            np.concatenate([tree.right for tree in trees]),
+            np.concatenate([tree.feature for tree in trees]),
+            np.concatenate([tree.missing_left for tree in trees]),
+            np.concatenate([tree.value for tree in trees]),
+        )
+
+
+def _depth_first(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the nodes in depth-first order. scikit-learn's trees have it but where max_leaf_nodes was given."""
+    split = left >= 0
+    if (left[split] == np.flatnonzero(split) + 1).all():
+        return np.arange(len(left))
+    order: list[int] = []
+    pending = [0]
+    while pending:
+        node = pending.pop()
+        order.append(node)
+        if left[node] >= 0:
+            pending += [int(right[node]), int(left[node])]
+    return np.array(order)
+
+
+def _round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Round to float32 towards minus infinity.
+
+    For every float32 x, ``x <= t`` and ``x <= round_down(t)`` are the same: scikit-learn's leaves are kept.
+    """
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def from_tree(tree: Any, real: int) -> Trees:
+    """Convert one ``sklearn.tree._tree.Tree``; ``real`` is the position of the real class.
+
+    Returns
+    -------
+    Trees
+        One tree, with scikit-learn's own leaves and its routing of NaN.
+    """
+    order = _depth_first(tree.children_left, tree.children_right)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    leaf = tree.children_left[order] < 0
+    right = np.where(leaf, 0, place[tree.children_right[order]] - np.arange(len(order)))
+    weight = tree.value[order, 0, :]
+    probability = weight[:, real] / weight.sum(axis=1)
+    return Trees(
+        np.array([0, len(order)], dtype=np.int64),
+        right.astype(np.int32),
+        np.where(leaf, 0, tree.feature[order]).astype(np.int16),
+        np.where(leaf, 0, tree.missing_go_to_left[order]).astype(np.uint8),
+        np.where(leaf, probability.astype(np.float32), _round_down(tree.threshold[order])),
+    )

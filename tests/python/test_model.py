@@ -1,0 +1,147 @@
+"""Model files: what is written is what is read; what is no model is refused by name and reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import space2vec as s2v
+from space2vec import modelfile, registry
+from space2vec.errors import ModelError
+from space2vec.forest import Forest
+from space2vec.trees import Trees
+
+
+def small_forest(fill: bool = True) -> Forest:
+    trees = Trees(
+        np.array([0, 3, 4]),
+        np.array([2, 0, 0, 0], dtype=np.int32),
+        np.array([1, 0, 0, 0], dtype=np.int16),
+        np.array([1, 0, 0, 0], dtype=np.uint8),
+        np.array([0.5, 0.25, 0.75, 0.5], dtype=np.float32),
+    )
+    header = modelfile.Header("forest", "small", ("AMP", "SNR"), "autoscan", training={"rows": 3}, metrics={"auc": 0.5})
+    return Forest(trees, header, np.array([0.0, 1.0], dtype=np.float32) if fill else None)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    small_forest().save(path)
+    return path
+
+
+@pytest.mark.parametrize("fill", [True, False])
+def test_round_trip(tmp_path: Path, fill: bool) -> None:
+    forest = small_forest(fill)
+    path = tmp_path / "model é.safetensors"
+    forest.save(path)
+    again = Forest.load(path)
+    assert again.id == forest.id
+    assert again.id.startswith("small ")
+    assert again.header.training == {"rows": 3}
+    assert again.header.metrics == {"auc": 0.5}
+    assert again.header.library == s2v.__version__
+    assert again.feature_names == ("AMP", "SNR")
+    x = np.array([[0, 0.5], [0, 0.6], [0, np.nan]], dtype=np.float32)
+    expected = [0.375, 0.625, 0.625 if fill else 0.375]
+    assert again.predict(x).tolist() == forest.predict(x).tolist() == expected
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name], "nothing is left beside the file"
+
+
+def test_the_id_changes_with_the_model() -> None:
+    assert small_forest().id == small_forest().id
+    assert small_forest().id != small_forest(fill=False).id
+
+
+def test_saving_replaces_only_by_a_whole_file(saved: Path, tmp_path: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(OSError, match="directory"):
+        small_forest().save(tmp_path / "no such folder" / "model.safetensors")
+    small_forest(fill=False).save(saved)
+    assert saved.read_bytes() != before
+
+
+def edit(path: Path, header: dict[str, Any] | None = None, **tensors: Any) -> None:
+    """Rewrite a model file with other header entries or tensors; None leaves out."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        document = json.loads(file.metadata()["space2vec"])
+    document = {k: v for k, v in {**document, **(header or {})}.items() if v is not None}
+    arrays = {k: v for k, v in {**load_file(path), **tensors}.items() if v is not None}
+    save_file(arrays, path, {"space2vec": json.dumps(document)})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"header": {"format": 2}}, "format 2; this version reads format 1"),
+        ({"header": {"format": None}}, "no space2vec header"),
+        ({"header": {"kind": "network"}}, "of kind 'network'"),
+        ({"header": {"kind": None}}, "of kind ''"),
+        ({"header": {"features": None}}, "names no features"),
+        ({"header": {"features": {"names": ["A", "A"]}}}, "not distinct strings"),
+        ({"header": {"features": {"names": ["A"]}}}, "fill must be 1"),
+        ({"header": {"features": {"set": "autoscan", "version": 9, "names": ["AMP", "SNR"]}}}, "version 9 of the features"),
+        ({"header": {"convention": "other"}}, "unknown convention 'other'"),
+        ({"header": {"training": None}}, "training"),
+        ({"header": {"metrics": []}}, "metrics is no dict"),
+        ({"right": None}, "tensor right is missing"),
+        ({"right": np.zeros(4, dtype=np.int64)}, "tensor right must be 1-D int32; it is int64"),
+        ({"value": np.zeros((2, 2), dtype=np.float32)}, "tensor value must be 1-D"),
+        ({"value": np.zeros(3, dtype=np.float32)}, "differ in length"),
+        ({"right": np.array([1, 0, 0, 0], dtype=np.int32)}, "outside its tree"),
+    ],
+)
+def test_foreign_and_damaged_models_are_refused(saved: Path, change: dict[str, Any], reason: str) -> None:
+    edit(saved, **change)
+    with pytest.raises(ModelError, match=reason) as caught:
+        s2v.load(saved)
+    assert str(saved) in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 5, 8, 60, -1])
+def test_truncated_files_are_refused(saved: Path, size: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:size])
+    with pytest.raises(ModelError, match="not a whole safetensors file"):
+        s2v.load(saved)
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": np.zeros(3)}, path)
+    with pytest.raises(ModelError, match="not one of space2vec"):
+        s2v.load(path)
+    path.write_bytes(b"\x80\x04\x95 this would be a pickle" * 9)
+    with pytest.raises(ModelError, match="not a whole safetensors file"):
+        s2v.load(path)
+    with pytest.raises(ModelError, match="it is a folder"):
+        s2v.load(tmp_path)
+    with pytest.raises(ModelError, match="there is no such file"):
+        s2v.load(tmp_path / "absent.safetensors")
+
+
+def test_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(ModelError, match=r"unknown model 'braii'; packaged models: autoscan, default"):
+        s2v.load("braii")
+
+
+@pytest.mark.parametrize(("name", "columns"), [("autoscan", registry.AUTOSCAN), ("default", registry.AUTOSCAN_STAMP)])
+def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
+    from space2vec.model import packaged
+
+    model = s2v.load(name)
+    assert model.name == name
+    assert model.feature_names == columns
+    assert model.header.training["data"]
+    assert model.header.metrics
+    assert packaged()[name].stat().st_size < 1.5e6
+    x = np.full((2, len(columns)), np.nan, dtype=np.float32)
+    assert ((model.predict(x) >= 0) & (model.predict(x) <= 1)).all()
+    assert np.isnan(model.score(s2v.Features(x, columns)).score).all()
