@@ -149,8 +149,11 @@ def l1(b):
         return np.sign(total) * np.nansum(np.abs(b)) / np.sqrt(np.abs(total))
 
 
-def fit_from(b, start):
-    """Fit the Gaussian by least squares from one start (amplitude, scale, x0, y0); NaN throughout where that fails."""
+def fit_from(b, start, analytic=True):
+    """Fit the Gaussian by least squares from one start (amplitude, scale, x0, y0); NaN throughout where that fails.
+
+    ``analytic=False`` leaves the derivatives to SciPy's differences, the default of its users.
+    """
     rows, columns = np.nonzero(~np.isnan(b))
     values = b[rows, columns]
 
@@ -172,7 +175,7 @@ def fit_from(b, start):
 
     bounds = ([-np.inf, -np.inf, 24.5, 24.5], [np.inf, np.inf, 25.5, 25.5])
     try:
-        found = least_squares(residuals, start, jac=jacobian, bounds=bounds)
+        found = least_squares(residuals, start, jac=jacobian if analytic else "2-point", bounds=bounds)
     except (ValueError, np.linalg.LinAlgError):
         return Fit(*[float("nan")] * 5)
     amplitude, scale, x0, y0 = found.x
@@ -236,10 +239,13 @@ def _finish(values):
 def features(difference, template, *, science=None, centre=None, saturation=None, convention="code", starts="best"):
     """Return the :class:`Result` of one triplet; a missing plane is ``None``.
 
-    ``starts="original"`` fits from the original's start alone, as the published program does.
+    ``starts="original"`` fits from the original's start alone, as the published program does; ``"original-numeric"``
+    does so with numerical derivatives.
     """
     if convention not in ("code", "paper"):
         raise ValueError(convention)
+    if starts not in ("best", "original", "original-numeric"):
+        raise ValueError(starts)
     paper = convention == "paper"
     flags, windows = set(), []
     for plane in (difference, template):
@@ -285,7 +291,7 @@ def features(difference, template, *, science=None, centre=None, saturation=None
         if starts == "best":
             best, original = fit_best(b)
         else:
-            best = original = fit_from(b, ORIGINAL_START)
+            best = original = fit_from(b, ORIGINAL_START, analytic=starts == "original")
     if best is None or not np.isfinite(best.residual):
         flags.add("fit_failed")
     else:
@@ -293,6 +299,10 @@ def features(difference, template, *, science=None, centre=None, saturation=None
     return Result(_finish(values), flags, best, original)
 
 
-def autoscan_original(difference, template):
-    """Return the eighteen values (18,) of a 51x51 pair as the published program computes them: one fit, one start."""
-    return np.array(list(features(difference, template, starts="original").values.values()))
+def autoscan_original(difference, template, analytic=True):
+    """Return the eighteen values (18,) of a pair of planes by one fit from the original's start.
+
+    This is the plain implementation that the kernels' speed is measured against.
+    """
+    starts = "original" if analytic else "original-numeric"
+    return np.array(list(features(difference, template, starts=starts).values.values()))
