@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FEATURES
 
-__all__ = ["CHANNELS", "Stamps"]
+__all__ = ["CHANNELS", "NO_ID", "Stamps"]
 
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
+
+#: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables.
+NO_ID = -1
 
 _SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
 
@@ -37,6 +40,13 @@ def _channel_positions(channels: Sequence[str]) -> list[int]:
     if unknown or len(set(wanted)) != len(wanted) or not wanted:
         raise ValueError(f"channels must be distinct names out of {', '.join(CHANNELS)}; given {tuple(channels)!r}")
     return [CHANNELS.index(name) for name in wanted]
+
+
+def _as_names(ids: NDArray[Any]) -> NDArray[Any]:
+    names = ids.astype(str).astype(object)
+    if ids.dtype.kind in "iu":
+        names[ids == NO_ID] = None
+    return names
 
 
 class Stamps:
@@ -238,7 +248,7 @@ class Stamps:
         whole.object_id = np.concatenate([batch.object_id for batch in batches])
         ids = [batch.candidate_id for batch in batches]
         if len({values.dtype.kind for values in ids}) > 1:
-            ids = [values.astype(str).astype(object) for values in ids]
+            ids = [_as_names(values) for values in ids]
         whole.candidate_id = np.concatenate(ids)
         columns = {name: None for batch in batches for name in batch.catalogue}
         whole.catalogue = {

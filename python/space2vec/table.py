@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
 from space2vec.registry import FLAGS
+from space2vec.stamps import NO_ID
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,7 +42,7 @@ class _Rows:
         integers = self.candidate_id.dtype.kind in "iu"
         columns: dict[str, Any] = {
             "object_id": pa.array(self.object_id, type=pa.string()),
-            "candidate_id": pa.array(self.candidate_id, type=pa.int64())
+            "candidate_id": pa.array(self.candidate_id, type=pa.int64(), mask=self.candidate_id == NO_ID)
             if integers
             else pa.array([None if value is None else str(value) for value in self.candidate_id], type=pa.string()),
         }
