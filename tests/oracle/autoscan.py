@@ -7,6 +7,7 @@ stamp. Statistics are over unmasked pixels. A value that is not finite as float3
 """
 
 from functools import cache
+from math import fsum
 from typing import NamedTuple
 
 import numpy as np
@@ -144,7 +145,7 @@ def column_medians(b):
 
 def l1(b):
     """Return sign(S) * sum|B| / sqrt|S|, S = sum B."""
-    total = np.nansum(b)
+    total = fsum(b[~np.isnan(b)])  # without rounding: what cancels is 0 (and L1 undefined), not an accident
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.sign(total) * np.nansum(np.abs(b)) / np.sqrt(np.abs(total))
 
@@ -247,6 +248,8 @@ def features(difference, template, *, science=None, centre=None, saturation=None
     if starts not in ("best", "original", "original-numeric"):
         raise ValueError(starts)
     paper = convention == "paper"
+    if difference is None:
+        return Result(_finish({}), {"missing"}, None, None)
     flags, windows = set(), []
     for plane in (difference, template):
         if plane is None:
@@ -263,8 +266,6 @@ def features(difference, template, *, science=None, centre=None, saturation=None
                 flags.add("saturated")
 
     d, t = windows
-    if d is None:
-        return Result(_finish({}), flags, None, None)
     values = {"MASKFRAC": float(masked(d).mean())}
     if is_constant(d[~masked(d)]):
         return Result(_finish(values), flags | {"constant"}, None, None)
