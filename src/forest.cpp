@@ -12,13 +12,15 @@ namespace py = pybind11;
 namespace {
 
 struct Free {
-    void operator()(s2v_forest *forest) const noexcept { s2v_forest_free(forest); }
+    void operator()(s2v_forest *forest) const noexcept {
+        s2v_forest_free(forest);
+    }
 };
 
 class Forest {
-  public:
-    Forest(const Column<std::int64_t> &tree_start, const Column<std::int32_t> &left,
-           const Column<std::int32_t> &right, const Column<std::int32_t> &feature, const Column<float> &threshold,
+public:
+    Forest(const Column<std::int64_t> &tree_start, const Column<std::int32_t> &left, const Column<std::int32_t> &right,
+           const Column<std::int32_t> &feature, const Column<float> &threshold,
            const Column<std::uint8_t> &missing_left, const Column<float> &value, std::int32_t features,
            const std::optional<Column<float>> &fill) {
         const py::ssize_t nodes = left.size();
@@ -49,11 +51,11 @@ class Forest {
         check(status, "Forest.predict");
     }
 
-  private:
+private:
     std::unique_ptr<s2v_forest, Free> forest_;
 };
 
-} // namespace
+}  // namespace
 
 void register_forest(py::module_ &m) {
     py::class_<Forest>(m, "Forest")

@@ -1,0 +1,121 @@
+// The eighteen autoScan stamp features of one candidate. Their definitions are in registry.json.
+#pragma once
+
+#include "aperture.hpp"
+#include "column_medians.hpp"
+#include "counts.hpp"
+#include "gaussian_fit.hpp"
+#include "lacosmic.hpp"
+#include "normalise.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+enum class Convention { kCode = 0, kPaper = 1 };
+
+struct AutoscanScratch {
+    alignas(64) float window[kWindowPixels];
+    alignas(64) float b[kWindowPixels];
+    alignas(64) float r_difference[kBlockPixels];
+    alignas(64) float r_template[kBlockPixels];
+    alignas(64) ColumnScratch columns;
+    union {  // one after the other
+        alignas(64) LacosmicScratch lacosmic;
+        alignas(64) FitScratch fit;
+    };
+};
+
+template <class Team>
+S2V_HD void write_features(const Team &team, float *out, const double (&value)[kStampFeatures]) {
+    team.for_each(kStampFeatures, [&](int i) { out[i] = finite_or_nan(value[i]); });
+}
+
+// B features: the fit, LACOSMIC, COLMEDS, L1.
+template <class Team>
+S2V_HD void brightness_features(const Team &team, const BrightnessScale &scale, AutoscanScratch &s,
+                                double (&value)[kStampFeatures], std::uint32_t &flags) {
+    const double centre = static_cast<double>(scale.median);
+    const double largest = static_cast<double>(scale.largest);
+    // From the raw pixels, in double: the sum of B nearly cancels.
+    double total[2];
+    team.template sums<2>(kWindowPixels, total, [&](int i, auto add) {
+        const double x = is_masked(s.window[i]) ? 0.0 : static_cast<double>(s.window[i]) - centre;
+        add(0, x);
+        add(1, absolute(x));
+    });
+    const double sum = total[0] / largest;
+    const double size = total[1] / largest;
+    value[feature::L1] = (sum < 0.0 ? -size : size) / square_root(absolute(sum));
+    value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, s.b, s.columns));
+    const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.b[i]; });
+    value[feature::LACOSMIC] =
+        static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, s.b, s.lacosmic));
+    const GaussianFit fit = fit_gaussian(team, s.b, scale.valid, s.fit);
+    value[feature::AMP] = static_cast<double>(fit.amplitude);
+    value[feature::SCALE] = static_cast<double>(fit.scale);
+    value[feature::GAUSS] = static_cast<double>(fit.residual);
+    if (!fit.converged) flags |= flag::fit_failed;
+}
+
+// R features of the difference alone, and those that set it against the template.
+template <class Team>
+S2V_HD void count_features(const Team &team, const AutoscanScratch &s, bool with_template, Convention convention,
+                           double (&value)[kStampFeatures]) {
+    const bool strict = convention == Convention::kPaper;
+    const float *const d = s.r_difference;
+    const float *const t = s.r_template;
+    value[feature::N2SIG3] = count_below(team, d, 5, 2.0f, strict);
+    value[feature::N3SIG3] = count_below(team, d, 5, 3.0f, strict);
+    value[feature::N2SIG5] = count_below(team, d, 7, 2.0f, strict);
+    value[feature::N3SIG5] = count_below(team, d, 7, 3.0f, strict);
+    value[feature::NUMNEGRN] = count_below(team, d, 7, 0.0f, true);
+    value[feature::DIFFSUMRN] = box_sum(team, d, 5);
+    if (!with_template) return;
+    value[feature::N2SIG3SHIFT] = count_above(team, d, 5, 2.0f) - count_above(team, t, 5, 2.0f);
+    value[feature::N3SIG3SHIFT] = count_above(team, d, 5, 3.0f) - count_above(team, t, 5, 3.0f);
+    value[feature::N2SIG5SHIFT] = count_above(team, d, 7, 2.0f) - count_above(team, t, 7, 2.0f);
+    value[feature::N3SIG5SHIFT] = count_above(team, d, 7, 3.0f) - count_above(team, t, 7, 3.0f);
+}
+
+// Writes kStampFeatures values, NaN where undefined, and returns the flags.
+template <class Team>
+S2V_HD std::uint32_t autoscan_features(const Team &team, const Triplet &triplet, Convention convention, float *out,
+                                       AutoscanScratch &s) {
+    double value[kStampFeatures];
+    for (double &v : value) v = static_cast<double>(quiet_nan());
+    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    const Plane &difference = triplet.plane[kDifference];
+    const Plane &reference = triplet.plane[kTemplate];
+    if (!difference.pixels) {
+        write_features(team, out, value);
+        return flags | flag::missing;
+    }
+
+    if (!reference.pixels) flags |= flag::missing;
+    cut_window(team, difference, triplet.row, triplet.column, s.window, flags);
+    const BrightnessScale scale = normalise_b(team, s.window, s.b);
+    value[feature::MASKFRAC] = (kWindow * kWindow - scale.valid) / static_cast<double>(kWindow * kWindow);
+    if (scale.constant) {
+        if (reference.pixels) cut_window(team, reference, triplet.row, triplet.column, s.window, flags);
+        write_features(team, out, value);
+        return flags | flag::constant;
+    }
+    brightness_features(team, scale, s, value, flags);
+    const double flux = aperture_flux(team, s.window);
+    const bool with_difference = normalise_r(team, s.window, s.r_difference);
+    bool with_template = false;
+    if (reference.pixels) {
+        cut_window(team, reference, triplet.row, triplet.column, s.window, flags);
+        const double reference_flux = aperture_flux(team, s.window);
+        value[feature::FLUX_RATIO] =
+            (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
+        with_template = normalise_r(team, s.window, s.r_template);
+    }
+    if (with_difference) count_features(team, s, with_template, convention, value);
+    if (!with_difference || (reference.pixels && !with_template)) flags |= flag::zero_scale;
+    write_features(team, out, value);
+    return flags;
+}
+
+}  // namespace
+}  // namespace s2v::kernel

@@ -1,0 +1,96 @@
+// The team of the CPU: 32 virtual lanes in arrays, which the compiler maps onto its vector registers.
+//
+// A team is who shares the pixels of one stamp. Element i belongs to lane i mod 32; a lane takes its elements in
+// ascending order; lanes are joined by halving: 16, 8, 4, 2, 1. WarpTeam (cuda/) keeps the same order, so both give
+// the same bits.
+#pragma once
+
+#include "macros.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+class HostTeam {
+public:
+    // Calls f(i) for i in [0, n). Elements must be independent of each other.
+    template <class F>
+    void for_each(int n, F f) const {
+        for (int i = 0; i < n; ++i) f(i);
+    }
+
+    // K sums at once over i in [0, n): f(i, add) calls add(k, value) for each k.
+    template <int K, class F>
+    void sums(int n, double (&total)[K], F f) const {
+        alignas(64) double lane[K][kLanes] = {};
+        int i = 0;
+        for (; i + kLanes <= n; i += kLanes)
+            for (int l = 0; l < kLanes; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
+        for (int l = 0; i + l < n; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
+        for (int k = 0; k < K; ++k) {
+            for (int half = kLanes / 2; half > 0; half /= 2)
+                for (int l = 0; l < half; ++l) lane[k][l] += lane[k][l + half];
+            total[k] = lane[k][0];
+        }
+    }
+
+    template <class F>
+    double sum(int n, F f) const {
+        double total[1];
+        sums<1>(n, total, [&](int i, auto add) { add(0, f(i)); });
+        return total[0];
+    }
+
+    // Number of i in [0, n) for which f(i) holds.
+    template <class F>
+    int count(int n, F f) const {
+        int total = 0;
+        for (int i = 0; i < n; ++i) total += f(i) ? 1 : 0;
+        return total;
+    }
+
+    // Largest f(i) that is above `floor`, else `floor`; NaN is passed over.
+    template <class F>
+    float max(int n, float floor, F f) const {
+        alignas(64) float lane[kLanes];
+        for (int l = 0; l < kLanes; ++l) lane[l] = floor;
+        int i = 0;
+        for (; i + kLanes <= n; i += kLanes)
+            for (int l = 0; l < kLanes; ++l) {
+                const float value = f(i + l);
+                lane[l] = value > lane[l] ? value : lane[l];
+            }
+        for (int l = 0; i + l < n; ++l) {
+            const float value = f(i + l);
+            lane[l] = value > lane[l] ? value : lane[l];
+        }
+        for (int half = kLanes / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; ++l) lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
+        return lane[0];
+    }
+
+    // Smallest f(i) that is below `ceiling`, else `ceiling`; NaN is passed over.
+    template <class F>
+    float min(int n, float ceiling, F f) const {
+        return -max(n, -ceiling, [&](int i) { return -f(i); });
+    }
+
+    // Smallest i in [begin, n) for which f(i) holds; n if there is none.
+    template <class F>
+    int first(int begin, int n, F f) const {
+        int i = begin;
+        for (; i + kLanes <= n; i += kLanes) {
+            int any = 0;
+            for (int l = 0; l < kLanes; ++l) any |= f(i + l) ? 1 : 0;
+            if (any) break;
+        }
+        for (; i < n; ++i)
+            if (f(i)) return i;
+        return n;
+    }
+
+    // Makes what one lane wrote visible to the others.
+    void sync() const {}
+};
+
+}  // namespace
+}  // namespace s2v::kernel

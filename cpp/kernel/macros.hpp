@@ -1,0 +1,21 @@
+// What lets one source serve the host and a CUDA device.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define S2V_HD __host__ __device__
+#else
+#define S2V_HD
+#endif
+
+// The kernels are compiled once per instruction set into one library. They live in an unnamed namespace, so that no
+// object exports a weak symbol that the linker could give to code for another processor.
+namespace s2v::kernel {
+namespace {
+
+// Pixels are shared by this many lanes; the order of every reduction is defined in terms of it.
+inline constexpr int kLanes = 32;
+
+}  // namespace
+}  // namespace s2v::kernel

@@ -1,0 +1,62 @@
+// Elementary functions built from + - * only, so that every backend gives the same bits.
+#pragma once
+
+#include "macros.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+inline constexpr float kInfinity = __builtin_inff();
+inline constexpr float kFloatMax = 3.402823466e+38f;
+
+S2V_HD inline float bits_to_float(std::uint32_t bits) {
+    return __builtin_bit_cast(float, bits);
+}
+S2V_HD inline std::uint32_t float_to_bits(float x) {
+    return __builtin_bit_cast(std::uint32_t, x);
+}
+
+// The one NaN that is ever stored: processors differ in the sign and payload of those they make.
+S2V_HD inline float quiet_nan() {
+    return bits_to_float(0x7fc00000u);
+}
+S2V_HD inline bool is_finite(float x) {
+    return x - x == 0.0f;
+}
+S2V_HD inline float finite_or_nan(double x) {
+    const float y = static_cast<float>(x);
+    return is_finite(y) ? y : quiet_nan();
+}
+S2V_HD inline float absolute(float x) {
+    return x < 0.0f ? -x : x;
+}
+S2V_HD inline double absolute(double x) {
+    return x < 0.0 ? -x : x;
+}
+S2V_HD inline float square_root(float x) {
+    return __builtin_sqrtf(x);
+}
+S2V_HD inline double square_root(double x) {
+    return __builtin_sqrt(x);
+}
+
+// exp(x) for x <= 0 to 2 ulp; 0 below -87. Cody-Waite reduction by ln 2, then a polynomial of degree 6 on [-ln2/2,
+// ln2/2].
+S2V_HD inline float exp_nonpositive(float x) {
+    const float clipped = x > -87.0f ? x : -87.0f;
+    const int k = static_cast<int>(clipped * 1.44269504f - 0.5f);
+    const float kf = static_cast<float>(k);
+    const float r = (clipped - kf * 0.693359375f) - kf * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * (r * r) + r) + 1.0f;
+    const float y = p * bits_to_float(static_cast<std::uint32_t>(k + 127) << 23);
+    return x > -87.0f ? y : 0.0f;
+}
+
+}  // namespace
+}  // namespace s2v::kernel

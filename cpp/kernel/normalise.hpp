@@ -1,0 +1,72 @@
+// autoScan's two normalisations: R (block means in units of the noise) and B (relative to the brightest pixel).
+// Source: Goldstein et al. 2015, AJ 150, 82, sections 3.2 and 3.3, and the released code.
+#pragma once
+
+#include "order.hpp"
+#include "stamp.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+inline constexpr int kBlocks = kWindow / 2;
+inline constexpr int kBlockStride = 32;
+inline constexpr int kBlockPixels = kBlocks * kBlockStride;
+inline constexpr float kMadToSigma = 1.4826f;
+
+// R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then.
+template <class Team>
+S2V_HD bool normalise_r(const Team &team, const float *window, float *r) {
+    for (int y = 0; y < kBlocks; ++y) {
+        const float *const upper = window + 2 * y * kStride;
+        const float *const lower = upper + kStride;
+        float *const line = r + y * kBlockStride;
+        team.for_each(kBlockStride, [&](int x) {
+            // Quarters first: the sum of four large pixels must not overflow.
+            const float mean =
+                (upper[2 * x] * 0.25f + upper[2 * x + 1] * 0.25f) + (lower[2 * x] * 0.25f + lower[2 * x + 1] * 0.25f);
+            const bool usable = x < kBlocks && !(absolute(mean) < 1e-29f);
+            line[x] = usable ? mean + 0.0f : quiet_nan();
+        });
+    }
+    team.sync();
+    const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
+    if (!valid) return false;
+    const float centre = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
+    const float mad = median(team, kBlockPixels, valid, [&](int i) { return absolute(r[i] - centre); });
+    const float scale = kMadToSigma * mad;
+    if (!(scale > 0.0f)) return false;
+    team.for_each(kBlockPixels, [&](int i) { r[i] = (r[i] - centre) / scale; });
+    team.sync();
+    return true;
+}
+
+// What B was made with.
+struct BrightnessScale {
+    int valid;      // usable pixels
+    bool constant;  // they all have one value, or there is none
+    float median;
+    float largest;  // max |I|
+};
+
+// B from a window: b has NaN where a pixel is masked. Not written where the window is constant.
+template <class Team>
+S2V_HD BrightnessScale normalise_b(const Team &team, const float *window, float *b) {
+    team.for_each(kWindowPixels, [&](int i) { b[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
+    team.sync();
+    BrightnessScale scale{};
+    scale.valid = team.count(kWindowPixels, [&](int i) { return b[i] == b[i]; });
+    const float largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return b[i]; });
+    const float smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return b[i]; });
+    scale.constant = scale.valid == 0 || largest == smallest;
+    if (scale.constant) return scale;
+    scale.median = median(team, kWindowPixels, scale.valid, [&](int i) { return b[i]; });
+    scale.largest = absolute(largest) > absolute(smallest) ? absolute(largest) : absolute(smallest);
+    const float centre = scale.median;
+    const float divisor = scale.largest;
+    team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] - centre) / divisor; });
+    team.sync();
+    return scale;
+}
+
+}  // namespace
+}  // namespace s2v::kernel

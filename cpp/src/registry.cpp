@@ -1,0 +1,42 @@
+// The registry of features, recipes and flags, and the words of the C ABI.
+#include "kernel/registry_table.hpp"
+#include "registry_document.hpp"
+#include "space2vec/space2vec.h"
+
+extern "C" {
+
+const char *s2v_version(void) {
+    return S2V_VERSION;
+}
+
+const char *s2v_registry(void) {
+    return s2v::kRegistryDocument;
+}
+
+int32_t s2v_stamp_feature_count(void) {
+    return s2v::kernel::kStampFeatures;
+}
+
+const char *s2v_stamp_feature_name(int32_t index) {
+    return index >= 0 && index < s2v::kernel::kStampFeatures ? s2v::kernel::kStampFeatureNames[index] : nullptr;
+}
+
+const char *s2v_status_message(s2v_status status) {
+    switch (status) {
+        case S2V_OK:
+            return "success";
+        case S2V_INVALID_ARGUMENT:
+            return "invalid argument: a null pointer, a negative size, or a plane outside its buffer";
+        case S2V_UNKNOWN_NAME:
+            return "unknown name: no such recipe, or SPACE2VEC_ISA names no instruction set of this processor";
+        case S2V_OUT_OF_MEMORY:
+            return "out of memory";
+        case S2V_IO_ERROR:
+            return "a file cannot be opened or read";
+        case S2V_BAD_MODEL:
+            return "a model file is damaged or of another kind";
+    }
+    return "unknown status";
+}
+
+}  // extern "C"

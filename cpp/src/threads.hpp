@@ -1,0 +1,48 @@
+// Threads over rows: blocks of work handed out in order to as many workers as were asked for.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace s2v {
+
+// Calls f(begin, end) for blocks of at most `grain` rows that cover [0, n), on `threads` threads (0: one a core), the
+// caller's among them. The first exception is rethrown once every worker has stopped.
+template <class F>
+void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
+    const std::int64_t blocks = (n + grain - 1) / grain;
+    const std::int64_t wanted = threads > 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
+    const std::int64_t workers = std::min(wanted, blocks);
+    std::atomic<std::int64_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failure_lock;
+    const auto work = [&] {
+        try {
+            for (std::int64_t block = next++; block < blocks; block = next++)
+                f(block * grain, std::min(n, (block + 1) * grain));
+        } catch (...) {
+            next = blocks;
+            const std::lock_guard<std::mutex> hold(failure_lock);
+            if (!failure) failure = std::current_exception();
+        }
+    };
+    std::vector<std::thread> helpers;
+    for (std::int64_t i = 1; i < workers; ++i) {
+        try {
+            helpers.emplace_back(work);
+        } catch (const std::system_error &) {
+            break;  // no more threads to be had: the work is done with those there are
+        }
+    }
+    work();
+    for (std::thread &helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace s2v

@@ -1,0 +1,119 @@
+"""Which kernels compute: the compiled extension, or its Numba twin."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import cache
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import BackendError
+
+__all__ = ["Kernels", "active", "name", "thread_count"]
+
+
+class Kernels(Protocol):
+    """What ``space2vec._core`` and ``space2vec.fallback`` both offer. Arrays are checked and made by the callers."""
+
+    Forest: Any
+
+    def isa(self) -> str | None:
+        """Return the instruction set in use."""
+
+    def features(
+        self,
+        pixels: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        saturation: float,
+        paper: bool,
+        values: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None:
+        """Write the stamp features of a batch."""
+
+    def prepare(
+        self,
+        pixels: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        saturation: float,
+        recipe: str,
+        planes: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None:
+        """Write the planes of a recipe."""
+
+
+def name() -> str:
+    """Return the backend in use, ``native`` or ``numba``.
+
+    ``SPACE2VEC_BACKEND`` chooses; by default it is the compiled extension where that is installed.
+
+    Raises
+    ------
+    BackendError
+        If ``SPACE2VEC_BACKEND`` names no backend, or the one that it names is not installed.
+    """
+    asked = os.environ.get("SPACE2VEC_BACKEND", "")
+    if asked not in ("", "native", "numba"):
+        raise BackendError(f"SPACE2VEC_BACKEND is {asked!r}; accepted are native and numba")
+    return asked or ("native" if _native() is not None else "numba")
+
+
+@cache
+def _native() -> Kernels | None:
+    try:
+        return cast("Kernels", importlib.import_module("space2vec._core"))
+    except ModuleNotFoundError:
+        return None
+
+
+def active() -> Kernels:
+    """Return the kernels in use.
+
+    Raises
+    ------
+    BackendError
+        If they cannot run here; the message says what to install or to change.
+    """
+    if name() == "native":
+        kernels = _native()
+        if kernels is None:
+            raise BackendError("SPACE2VEC_BACKEND is native, but this installation has no compiled extension")
+        if kernels.isa() is None:
+            raise BackendError(
+                f"SPACE2VEC_ISA is {os.environ.get('SPACE2VEC_ISA')!r}, which this processor or build does not have; "
+                "known instruction sets: baseline, v3, v4, generic"
+            )
+        return kernels
+    try:
+        return cast("Kernels", importlib.import_module("space2vec.fallback"))
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        raise BackendError(
+            "the Numba backend needs the package numba: pip install 'space2vec[numba]'"
+        ) from None
+
+
+def thread_count(threads: int | None) -> int:
+    """Return a checked number of threads; ``None`` stands for one a usable core.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive.
+    """
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1; given {threads}")
+    return threads
