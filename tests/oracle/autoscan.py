@@ -176,7 +176,8 @@ def fit_from(b, start, analytic=True):
 
     bounds = ([-np.inf, -np.inf, 24.5, 24.5], [np.inf, np.inf, 25.5, 25.5])
     try:
-        found = least_squares(residuals, start, jac=jacobian if analytic else "2-point", bounds=bounds)
+        with np.errstate(over="ignore"):  # far from the data the trust region may overflow; such steps are refused
+            found = least_squares(residuals, start, jac=jacobian if analytic else "2-point", bounds=bounds)
     except (ValueError, np.linalg.LinAlgError):
         return Fit(*[float("nan")] * 5)
     amplitude, scale, x0, y0 = found.x
