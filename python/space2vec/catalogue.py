@@ -137,8 +137,10 @@ def bands(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _band(value: Any) -> float:
-    if isinstance(value, str) and value in _BANDS:
-        return _BANDS[value]
+    return _BANDS[value] if isinstance(value, str) and value in _BANDS else _number(value)
+
+
+def _number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -150,8 +152,14 @@ def _length(columns: Columns) -> int:
 
 
 def _numbers(values: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.float64]:
-    # NumPy turns None into NaN here.
-    return np.full(size, np.nan) if values is None else np.array(values, dtype=np.float64)
+    if values is None:
+        return np.full(size, np.nan)
+    try:
+        # NumPy turns None into NaN here.
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        # One record of another kind must not cost the others.
+        return np.array([_number(value) for value in values])
 
 
 def _ellipticity(major: NDArray[np.float64], minor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FEATURES
 
-__all__ = ["CHANNELS", "NO_ID", "Stamps"]
+__all__ = ["CHANNELS", "NO_ID", "Stamps", "join_ids"]
 
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
@@ -42,11 +42,15 @@ def _channel_positions(channels: Sequence[str]) -> list[int]:
     return [CHANNELS.index(name) for name in wanted]
 
 
-def _as_names(ids: NDArray[Any]) -> NDArray[Any]:
-    names = ids.astype(str).astype(object)
-    if ids.dtype.kind in "iu":
-        names[ids == NO_ID] = None
-    return names
+def join_ids(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join ids of several batches; integers become text where they meet text, and an unknown one ``None``."""
+    if len({ids.dtype.kind for ids in parts}) == 1:
+        return np.concatenate(parts)
+    names = [ids.astype(str).astype(object) for ids in parts]
+    for text, ids in zip(names, parts, strict=True):
+        if ids.dtype.kind in "iu":
+            text[ids == NO_ID] = None
+    return np.concatenate(names)
 
 
 class Stamps:
@@ -171,12 +175,15 @@ class Stamps:
 
     def __repr__(self) -> str:
         sizes = sorted({f"{h}x{w}" for h, w in self.shape.reshape(-1, 2).tolist() if h})
-        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={', '.join(sizes[:4])}{'...' if sizes[4:] else ''})"
+        shown = ", ".join(sizes[:4]) + (", ..." if sizes[4:] else "")
+        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={shown})"
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The planes that at least one candidate has."""
-        return tuple(name for name, there in zip(CHANNELS, (self.offset >= 0).any(axis=0), strict=True) if there)
+        return tuple(
+            name for name, there in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if there
+        )
 
     def plane(self, row: int, channel: str) -> NDArray[np.float32] | None:
         """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing."""
@@ -215,7 +222,7 @@ class Stamps:
 
     def __getitem__(self, rows: slice | ArrayLike) -> Stamps:
         """Select candidates by a slice, a mask or row numbers; the pixels are shared."""
-        index = np.arange(len(self))[rows]
+        index = np.arange(len(self))[cast("Any", rows)]
         if np.ndim(index) == 0:
             raise TypeError("select with a slice, a mask or an array of row numbers")
         part = object.__new__(Stamps)
@@ -246,15 +253,10 @@ class Stamps:
         whole.shape = np.concatenate([batch.shape for batch in batches])
         whole.centre = np.concatenate([batch.centre for batch in batches])
         whole.object_id = np.concatenate([batch.object_id for batch in batches])
-        ids = [batch.candidate_id for batch in batches]
-        if len({values.dtype.kind for values in ids}) > 1:
-            ids = [_as_names(values) for values in ids]
-        whole.candidate_id = np.concatenate(ids)
+        whole.candidate_id = join_ids([batch.candidate_id for batch in batches])
         columns = {name: None for batch in batches for name in batch.catalogue}
         whole.catalogue = {
-            name: np.concatenate(
-                [b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches]
-            )
+            name: np.concatenate([b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches])
             for name in columns
         }
         whole.flags = np.concatenate([batch.flags for batch in batches])

@@ -13,7 +13,7 @@ from space2vec.errors import ReadError
 from space2vec.reading import archive, arrays, avro, des, feature_table, inputs, parquet
 from space2vec.reading.batch import Batch, Failure, Problem, Row, failed_features, failed_row, to_stamps
 from space2vec.reading.feature_table import Labels, read_labels
-from space2vec.stamps import Stamps
+from space2vec.stamps import Stamps, join_ids
 from space2vec.table import Features
 
 __all__ = ["Batch", "Inputs", "Labels", "Problem", "batches", "read", "read_labels"]
@@ -196,15 +196,12 @@ def _tables(found: inputs.Found, size: int, strict: bool) -> Iterator[Batch]:
 def _join(tables: Sequence[Features]) -> Features:
     if len(tables) == 1:
         return tables[0]
-    candidates = [table.candidate_id for table in tables]
-    if len({values.dtype.kind for values in candidates}) > 1:
-        candidates = [values.astype(str).astype(object) for values in candidates]
     return Features(
         np.concatenate([table.values for table in tables]),
         tables[0].names,
         np.concatenate([table.flags for table in tables]),
         np.concatenate([table.object_id for table in tables]),
-        np.concatenate(candidates),
+        join_ids([table.candidate_id for table in tables]),
     )
 
 

@@ -49,6 +49,7 @@ def read_alerts(path: Path) -> Iterator[Row | Failure]:
                 except ReadError as error:
                     yield Failure(member.name, str(error), None if number is None else number + 1)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ReadError(f"not a tar archive, or cut short ({error})") from None
+        reason = str(error).partition(":")[0]
+        raise ReadError(f"not a tar archive, or cut short ({reason})") from None
     if not found:
         raise ReadError("the archive holds no Avro file")

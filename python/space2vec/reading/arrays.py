@@ -75,7 +75,7 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name, or the one of a .npy file, mapped from disk, as ``pixels``."""
     try:
         if zipfile.is_zipfile(path):
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 wanted = {"pixels", *CHANNELS, "object_id", "candidate_id", *_CATALOGUE}
                 return {name: archive[name] for name in archive.files if name in wanted}
         with path.open("rb") as file:
@@ -85,7 +85,7 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
         except ValueError:
             # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
             return {"pixels": np.load(path, allow_pickle=False)}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
 
 

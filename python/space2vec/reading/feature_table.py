@@ -125,7 +125,8 @@ def read_features(path: Path, names: Sequence[str], batch: int) -> Iterator[Batc
     Raises
     ------
     ReadError
-        If the table lacks one of the features, or once the rows before the damage have been yielded.
+        If the table lacks one of the features, or has a value that is no number; the parts before the one with the
+        damage (about 1 MB of CSV each) have been yielded by then.
     """
     given = table_columns(path)
     absent = [name for name in names if name not in given]
@@ -197,15 +198,15 @@ def _parts(
     path: Path, names: Sequence[str], batch: int, broken: list[tuple[int, str]]
 ) -> Iterator[pyarrow.RecordBatch]:
     """Yield a table's columns in parts; lines of a CSV that do not have the right number of values go to `broken`."""
-    import pyarrow as pa
-
     try:
         if path.suffix == ".parquet":
             with parquet.open_parquet(path) as file:
                 yield from file.iter_batches(batch_size=batch, columns=list(names))
         else:
             yield from _csv_parts(path, names, batch, broken)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except ReadError:
+        raise
+    except Exception as error:  # Arrow raises errors of many kinds on damaged files.
         raise ReadError(f"damaged ({str(error).strip()})") from None
 
 
@@ -218,9 +219,9 @@ def _csv_parts(
     comments = _comment_lines(path)
 
     def note(row: csv.InvalidRow) -> str:
-        # Its number counts the header line, not the comments before it, from 1.
-        reason = f"line {row.number + comments} has {row.actual_columns} values, not {row.expected_columns}"
-        broken.append((row.number - 2, reason))
+        # Its number counts all lines before it, from 1.
+        reason = f"line {row.number} has {row.actual_columns} values, not {row.expected_columns}"
+        broken.append((row.number - comments - 2, reason))
         return "skip"
 
     types = {name: pa.float32() for name in names if name in FEATURES}
@@ -243,7 +244,8 @@ def _column(part: pyarrow.RecordBatch, name: str) -> NDArray[Any]:
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     if name in FEATURES:
         try:
-            return values.astype(np.float32)
+            with np.errstate(over="ignore"):
+                return values.astype(np.float32)
         except (TypeError, ValueError):
             raise ReadError(f"column {name} holds no numbers but {column.type}") from None
     if column.null_count and values.dtype.kind == "f":

@@ -65,10 +65,12 @@ def decode(data: bytes) -> tuple[NDArray[np.float32], Header]:
             # Only where the first unit is no image is the whole list opened: that takes half as long again.
             first = fits.PrimaryHDU.fromstring(plain)
             if first.header.get("NAXIS") == 2:
+                if not first.header["NAXIS1"] * first.header["NAXIS2"]:
+                    raise ReadError("the FITS image has no pixels")
                 return _pixels(first.data), first.header
             with fits.open(io.BytesIO(plain), memmap=False) as units:
                 for unit in units:
-                    if unit.is_image and unit.data is not None and unit.data.ndim == 2:
+                    if unit.is_image and unit.data is not None and unit.data.ndim == 2 and unit.data.size:
                         return _pixels(unit.data), unit.header
         except ReadError:
             raise
@@ -78,7 +80,5 @@ def decode(data: bytes) -> tuple[NDArray[np.float32], Header]:
 
 
 def _pixels(data: Any) -> NDArray[np.float32]:
-    if data is None or not data.size:
-        raise ReadError("the FITS image has no pixels")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(data, dtype=np.float32)

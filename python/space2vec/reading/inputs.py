@@ -92,14 +92,15 @@ def _expand(item: str) -> Iterator[tuple[Path, bool]]:
         matches = sorted(glob.glob(item, recursive=True), key=_natural)
         if not matches:
             raise ReadError(f"{item} matches no file; {ACCEPTED}")
-        files = [match for match in matches if not os.path.isdir(match)]
-        found = [Path(file) for file in files if _known(os.path.basename(file))]
-        walked: set[str] = set()
-        for match in matches:
-            if os.path.isdir(match) and walked.isdisjoint(map(str, Path(match).parents)):
-                walked.add(str(Path(match)))
-                found += _walk(match)
-        yield from ((path, False) for path in _need(found or [Path(file) for file in files], item))
+        found: list[Path] = []
+        walked: set[Path] = set()
+        for match in map(Path, matches):
+            if not match.is_dir():
+                found += [match] if _known(match.name) else []
+            elif walked.isdisjoint(match.parents):
+                walked.add(match)
+                found += _walk(str(match))
+        yield from ((path, False) for path in _need(found, item))
     else:
         raise ReadError(f"{item} does not exist; {ACCEPTED}")
 

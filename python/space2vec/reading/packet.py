@@ -56,6 +56,11 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
         The record, with the fields of :data:`FIELDS` that its schema has.
     number : int
         Its place in the file, from 0.
+
+    Raises
+    ------
+    ReadError
+        If the record's candidate or id is of a foreign type.
     """
     planes: list[NDArray[np.float32] | None] = []
     flags = 0
@@ -80,6 +85,8 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
         if rubin:
             reference = (header.get("CRPIX2"), header.get("CRPIX1"))
     record: Mapping[str, Any] = packet.get("diaSource" if rubin else "candidate") or {}
+    if not isinstance(record, Mapping):
+        raise ReadError(f"record {number} is no alert: its candidate is {type(record).__name__}")
     shape = next((plane.shape for plane in planes if plane is not None), (0, 0))
     if rubin:
         # A Rubin cutout's reference pixel is the candidate's position.
@@ -90,9 +97,11 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
         centre = (_cut(record.get("ypos"), shape[0]), _cut(record.get("xpos"), shape[1]))
         object_id = str(packet.get("objectId") or "")
         candidate_id = packet.get("candid") or record.get("candid")
+    if not isinstance(candidate_id, int | None):
+        raise ReadError(f"record {number} is no alert: its id is {candidate_id!r}")
     return Row(
         object_id,
-        NO_ID if candidate_id is None else int(candidate_id),
+        NO_ID if candidate_id is None else candidate_id,
         tuple(planes),
         flags,
         centre,

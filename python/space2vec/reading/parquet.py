@@ -23,12 +23,11 @@ def open_parquet(path: Path) -> Any:
     ReadError
         If it is no Parquet file, or cut short: its schema stands at its end.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     try:
         return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+    except Exception as error:  # Arrow raises errors of many kinds on damaged files.
         raise ReadError(f"not a Parquet file, or cut short ({error})") from None
 
 
@@ -46,8 +45,6 @@ def read_alerts(path: Path, batch: int) -> Iterator[Row]:
     ReadError
         If the file is no Parquet file of alerts, or once the alerts before the damage have been yielded.
     """
-    import pyarrow as pa
-
     with open_parquet(path) as file:
         names = file.schema_arrow.names
         check_fields(names)
@@ -57,5 +54,7 @@ def read_alerts(path: Path, batch: int) -> Iterator[Row]:
                 for packet in part.to_pylist():
                     yield to_row(packet, number)
                     number += 1
-        except (pa.ArrowException, OSError) as error:
+        except ReadError:
+            raise
+        except Exception as error:
             raise ReadError(f"damaged after record {number - 1} ({error})") from None

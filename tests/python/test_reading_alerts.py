@@ -1,0 +1,463 @@
+"""Alerts out of Avro, Parquet and tar archives."""
+
+import csv
+import gzip
+import io
+import tarfile
+import tracemalloc
+from collections import Counter
+
+import fastavro
+import numpy as np
+import pyarrow as pa
+import pytest
+from astropy.io import fits
+from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
+from pyarrow import parquet
+
+from space2vec import flags, read
+from space2vec.errors import ReadError
+from space2vec.reading import batches
+from space2vec.reading.fits import LIMIT, decode
+from space2vec.stamps import CHANNELS, NO_ID
+
+
+def triplet(stamps, row):
+    return np.stack([stamps.plane(row, channel) for channel in CHANNELS])
+
+
+def names(stamps, row):
+    return flags.names(stamps.flags[row])
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+@pytest.mark.parametrize("block", [1, 100_000])
+def test_avro_round_trip(tmp_path, codec, block):
+    file = tmp_path / "alerts.avro"
+    file.write_bytes(avro_bytes([packet(k) for k in range(5)], codec, block=block))
+    stamps = read(file)
+    assert stamps.candidate_id.tolist() == [10**17 + k for k in range(5)]
+    assert stamps.candidate_id.dtype == np.int64
+    assert stamps.object_id.tolist() == [f"ZTF18test{k:03d}" for k in range(5)]
+    assert not stamps.flags.any()
+    assert stamps.catalogue["MAG"].tolist() == [18.5] * 5
+    assert (stamps.centre == 31).all()
+    for k in range(5):
+        assert np.array_equal(triplet(stamps, k), planes(k))
+
+
+def test_parquet_round_trip(tmp_path):
+    file = tmp_path / "alerts.parquet"
+    alerts = [packet(k) for k in range(5)] + [packet(5, cutoutTemplate=None)]
+    parquet.write_table(pa.Table.from_pylist(alerts), file, row_group_size=2)
+    parts = list(batches(file, batch=4))
+    assert [len(part.rows) for part in parts] == [4, 2]
+    stamps = read(file)
+    assert stamps.candidate_id.tolist() == [10**17 + k for k in range(6)]
+    assert np.array_equal(triplet(stamps, 3), planes(3))
+    assert names(stamps, 5) == ["missing"]
+
+
+@pytest.mark.parametrize("name", ["night.tar", "night.tar.gz", "night.tgz"])
+def test_tar_round_trip(tmp_path, name):
+    with tarfile.open(tmp_path / name, "w" if name.endswith("tar") else "w:gz") as archive:
+        members = [("README", b"no alert")]
+        members += [(f"night/{k}.avro", avro_bytes([packet(k), packet(10 + k)])) for k in (3, 1)]
+        members += [("night/._3.avro", b"resource fork"), ("night/7.avro", b"not Avro")]
+        for member, content in members:
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    problems = []
+    stamps = read(tmp_path / name, strict=False, problems=problems)
+    assert stamps.candidate_id.tolist() == [10**17 + k for k in (3, 13, 1, 11)] + [NO_ID]
+    assert stamps.object_id[4] == "7"
+    assert names(stamps, 4) == ["bad_stamp"]
+    assert [str(problem) for problem in problems] == [f"{tmp_path / name}/night/7.avro: not an Avro file"]
+    with pytest.raises(ReadError, match=r"7\.avro: not an Avro file"):
+        read(tmp_path / name)
+
+
+def test_a_cut_archive_keeps_the_alerts_before_the_cut(tmp_path):
+    with tarfile.open(tmp_path / "whole.tar", "w") as archive:
+        for k in range(4):
+            content = avro_bytes([packet(k)])
+            info = tarfile.TarInfo(f"{k}.avro")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    whole = gzip.compress((tmp_path / "whole.tar").read_bytes())
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: int(len(whole) * 0.6)])
+    problems = []
+    stamps = read(tmp_path / "cut.tar.gz", strict=False, problems=problems)
+    assert stamps.candidate_id.tolist()[:2] == [10**17, 10**17 + 1]
+    assert stamps.candidate_id.tolist()[-1] == NO_ID
+    assert len(problems) == 1
+    with pytest.raises(ReadError, match="cut short"):
+        read(tmp_path / "cut.tar.gz")
+
+
+def test_a_tar_without_alerts_is_an_error(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("empty.txt"))
+    with pytest.raises(ReadError, match="no Avro file"):
+        read(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_a_cut_file_keeps_the_alerts_before_the_cut(tmp_path, codec):
+    whole = avro_bytes([packet(k) for k in range(6)], codec, block=1 << 20)
+    file = tmp_path / "cut.avro"
+    file.write_bytes(whole[: int(len(whole) * 0.7)])
+    with pytest.raises(ReadError, match=r"cut\.avro: the file is cut short.*accepted are"):
+        read(file)
+    problems = []
+    stamps = read(file, strict=False, problems=problems)
+    kept = len(stamps) - 1
+    assert 3 <= kept <= 4
+    assert stamps.candidate_id.tolist() == [10**17 + k for k in range(kept)] + [NO_ID]
+    assert names(stamps, kept) == ["bad_stamp"]
+    assert all(stamps.plane(kept, channel) is None for channel in CHANNELS)
+    assert np.array_equal(triplet(stamps, kept - 1), planes(kept - 1))
+    assert [str(problem) for problem in problems] == [f"{file}, record {kept}: the file is cut short"]
+
+
+def test_every_cut_of_a_file_is_told(tmp_path):
+    whole = avro_bytes([packet(k, np.ones((3, 2, 2))) for k in range(3)], "deflate", block=1)
+    file = tmp_path / "cut.avro"
+    sync = whole[-16:]
+    ends = {len(whole[: at + 16]) for at in range(len(whole)) if whole[at : at + 16] == sync}
+    for cut in {*range(0, len(whole), 5), *ends}:
+        file.write_bytes(whole[:cut])
+        stamps = read(file, strict=False)
+        if cut in ends:
+            # A cut between two blocks leaves a sound file.
+            assert not stamps.flags.any()
+        else:
+            assert names(stamps, len(stamps) - 1) == ["bad_stamp"]
+
+
+def test_noise_in_a_file_never_escapes_as_another_error(tmp_path):
+    rng = np.random.default_rng(1)
+    for codec in ("null", "deflate", "snappy"):
+        whole = avro_bytes([packet(k, np.ones((3, 4, 4))) for k in range(3)], codec)
+        for _ in range(150):
+            noisy = bytearray(whole)
+            for place in rng.integers(0, len(whole), 3):
+                noisy[place] = rng.integers(256)
+            (tmp_path / "noisy.avro").write_bytes(noisy)
+            assert len(read(tmp_path / "noisy.avro", strict=False)) <= 4
+
+
+def test_a_damaged_block_is_told(tmp_path):
+    for codec, reason in (("deflate", "deflate block"), ("snappy", "snappy block")):
+        plain = {name: fits_bytes(plane) for name, plane in zip(CUTOUTS, planes(0), strict=True)}
+        whole = bytearray(avro_bytes([packet(0, **plain)], codec))
+        whole[-2000:-20] = bytes(1980)
+        (tmp_path / "x.avro").write_bytes(whole)
+        with pytest.raises(ReadError, match=reason):
+            read(tmp_path / "x.avro")
+    whole = bytearray(avro_bytes([packet(0)]))
+    whole[-1] ^= 1
+    (tmp_path / "x.avro").write_bytes(whole)
+    with pytest.raises(ReadError, match="sync marker"):
+        read(tmp_path / "x.avro")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.avro", b"", "the file is empty"),
+        ("text.avro", b"Once upon a time", "foreign format"),
+        ("head.avro", b"Obj\x01\x04\x16avro.sch", "header is damaged"),
+        ("text.parquet", b"Once upon a time", "foreign format"),
+        ("cut.parquet", b"PAR1 and nothing more", "not a Parquet file"),
+        ("text.tar", b"Once upon a time" * 100, "not a tar archive"),
+        ("text.tar.gz", gzip.compress(b"Once upon a time" * 100), "not a tar archive"),
+        ("stamp.fits", fits_bytes(np.ones((2, 2))), "foreign format"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ReadError, match=rf"{name}: .*{reason}.*accepted are"):
+        read(tmp_path / name)
+    problems = []
+    stamps = read(tmp_path / name, strict=False, problems=problems)
+    assert len(stamps) == len(problems) == 1
+    assert reason in problems[0].reason
+    assert stamps.object_id[0] == name.split(".")[0] or name == "stamp.fits"
+    assert stamps.candidate_id.tolist() == [NO_ID]
+    assert names(stamps, 0) == ["bad_stamp"]
+
+
+def test_a_foreign_schema_is_told(tmp_path):
+    schema = {"type": "record", "name": "star", "fields": [{"name": "ra", "type": "double"}]}
+    (tmp_path / "stars.avro").write_bytes(avro_bytes([{"ra": 1.0}], schema=schema))
+    with pytest.raises(ReadError, match=r"none of cutoutScience.*its fields are ra"):
+        read(tmp_path / "stars.avro")
+    (tmp_path / "codec.avro").write_bytes(avro_bytes([packet(0)], "bzip2"))
+    with pytest.raises(ReadError, match="codec 'bzip2'; accepted are null, deflate, snappy"):
+        read(tmp_path / "codec.avro")
+
+
+def test_an_alert_of_foreign_types_is_told(tmp_path):
+    schema = {
+        "type": "record",
+        "name": "alert",
+        "fields": [
+            {"name": "candid", "type": "string"},
+            {"name": "candidate", "type": ["null", "string"]},
+            {"name": "cutoutDifference", "type": "bytes"},
+        ],
+    }
+    alert = {"candid": "17", "candidate": None, "cutoutDifference": fits_bytes(planes(0)[0])}
+    for alerts, reason in (([alert], "its id is '17'"), ([alert | {"candidate": "x"}], "its candidate is str")):
+        (tmp_path / "x.avro").write_bytes(avro_bytes(alerts, schema=schema))
+        with pytest.raises(ReadError, match=f"record 0 is no alert: {reason}"):
+            read(tmp_path / "x.avro")
+
+
+def test_a_file_without_alerts_has_no_rows(tmp_path):
+    (tmp_path / "none.avro").write_bytes(avro_bytes([]))
+    assert len(read(tmp_path / "none.avro")) == 0
+
+
+def test_bad_files_keep_their_place(tmp_path):
+    for k in (2, 10):
+        (tmp_path / f"a{k}.avro").write_bytes(avro_bytes([packet(k)]))
+    (tmp_path / "a9.avro").write_bytes(b"")
+    stamps = read(tmp_path, strict=False)
+    assert stamps.candidate_id.tolist() == [10**17 + 2, NO_ID, 10**17 + 10]
+    assert stamps.object_id.tolist() == ["ZTF18test002", "a9", "ZTF18test010"]
+
+
+@pytest.mark.parametrize(
+    ("data", "flag", "reason"),
+    [
+        (None, "missing", None),
+        (b"", "missing", None),
+        (b"\x1f\x8b\x08 not gzip", "bad_stamp", "gzip"),
+        (gzip.compress(fits_bytes(np.ones((63, 63))))[:-12], "bad_stamp", "gzip stream ends early"),
+        (gzip.compress(b"plain text"), "bad_stamp", "not a FITS file"),
+        (b"not FITS", "bad_stamp", "not a FITS file"),
+        (fits_bytes(np.ones((63, 63)))[:9000], "bad_stamp", "damaged FITS"),
+        (fits_bytes(np.ones((63, 63)))[:700], "bad_stamp", "damaged FITS"),
+        (fits_bytes(np.ones((2, 3, 3))), "bad_stamp", "no 2-D image"),
+        (fits_bytes(np.ones((0, 3))), "bad_stamp", "no pixels"),
+        (gzip.compress(fits_bytes(np.zeros((1100, 1100)))), "bad_stamp", f"more than {LIMIT} bytes"),
+    ],
+)
+def test_a_cutout_that_cannot_be_used_costs_its_row_only(tmp_path, data, flag, reason):
+    file = tmp_path / "x.avro"
+    file.write_bytes(avro_bytes([packet(0), packet(1, cutoutTemplate=data), packet(2)]))
+    problems = []
+    stamps = read(file, problems=problems)
+    assert [names(stamps, row) for row in range(3)] == [[], [flag], []]
+    assert stamps.plane(1, "template") is None
+    assert np.array_equal(stamps.plane(1, "difference"), planes(1)[2])
+    assert stamps.candidate_id[1] == 10**17 + 1
+    assert len(problems) == (reason is not None)
+    if reason is not None:
+        assert problems[0].record == 1
+        assert problems[0].reason.startswith("cutoutTemplate: ")
+        assert reason in problems[0].reason
+
+
+def test_a_gzip_bomb_takes_no_memory(tmp_path):
+    bomb = gzip.compress(bytes(400 << 20), 9)
+    file = tmp_path / "bomb.avro"
+    file.write_bytes(avro_bytes([packet(0, cutoutScience=bomb)]))
+    read(file)
+    tracemalloc.start()
+    stamps = read(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert names(stamps, 0) == ["bad_stamp"]
+    assert peak < 40 << 20
+
+
+def test_nan_pixels_pass_as_they_are(tmp_path):
+    pixels = planes(0)
+    pixels[2] = np.nan
+    pixels[0, 3, 4] = np.inf
+    (tmp_path / "x.avro").write_bytes(avro_bytes([packet(0, pixels)]))
+    stamps = read(tmp_path / "x.avro")
+    assert np.array_equal(triplet(stamps, 0), pixels, equal_nan=True)
+    assert names(stamps, 0) == []
+
+
+def test_fits_scaling_and_dtypes():
+    counts = np.arange(12).reshape(3, 4)
+    cards = (("BSCALE", "0.5"), ("BZERO", "100.0"), ("BLANK", "7"))
+    pixels, _ = decode(fits_bytes(counts, ">i2", cards))
+    want = counts * 0.5 + 100
+    want[counts == 7] = np.nan
+    assert np.array_equal(pixels, want, equal_nan=True)
+    for dtype in (">f8", ">f4", ">i4", "u1"):
+        pixels, _ = decode(fits_bytes(counts, dtype))
+        assert pixels.dtype == np.float32
+        assert pixels.flags.c_contiguous
+        assert np.array_equal(pixels, counts)
+
+
+def test_the_first_image_of_a_fits_file_is_taken():
+    file = io.BytesIO()
+    units = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((2, 3, 3))), fits.ImageHDU(np.full((5, 4), 2.0, np.float32))]
+    fits.HDUList(units).writeto(file)
+    assert np.array_equal(decode(file.getvalue())[0], np.full((5, 4), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "x", "y", "centre"),
+    [
+        ((63, 63), 700.0, 800.0, (31, 31)),
+        ((63, 50), 19.2, 800.0, (31, 18)),
+        ((55, 63), 700.0, 23.6, (23, 31)),
+        ((63, 43), 3060.0, 800.0, (31, 31)),
+        ((40, 40), None, None, (20, 20)),
+    ],
+)
+def test_the_candidate_of_a_stamp_cut_at_the_edge_is_off_its_middle(tmp_path, shape, x, y, centre):
+    (tmp_path / "x.avro").write_bytes(avro_bytes([packet(0, planes(0, shape), {"xpos": x, "ypos": y})]))
+    assert tuple(read(tmp_path / "x.avro").centre[0]) == centre
+
+
+def test_batches_are_bounded_and_whole(tmp_path):
+    for k in range(4):
+        (tmp_path / f"{k}.avro").write_bytes(avro_bytes([packet(10 * k + j) for j in range(3)]))
+    parts = list(batches(tmp_path, batch=5))
+    assert [len(part.rows) for part in parts] == [5, 5, 2]
+    order = [10**17 + 10 * k + j for k in range(4) for j in range(3)]
+    assert [number for part in parts for number in part.rows.candidate_id] == order
+    assert [(part.files_done, part.files_total) for part in parts] == [(1, 4), (3, 4), (4, 4)]
+    with pytest.raises(ValueError, match="at least 1"):
+        batches(tmp_path, batch=0)
+
+
+def test_schema_versions_and_surveys_mix(tmp_path):
+    # An older schema without the light curve, and one whose candidate type is first named in a field that is skipped.
+    old = {**SCHEMA, "fields": [field for field in SCHEMA["fields"] if field["name"] != "prv_candidates"]}
+    curve = {"name": "prv_candidates", "type": {"type": "array", "items": SCHEMA["fields"][3]["type"]}}
+    late = {"name": "candidate", "type": "ztf.candidate"}
+    new = {**SCHEMA, "fields": [*SCHEMA["fields"][:3], curve, late, *SCHEMA["fields"][5:]]}
+    for k, schema in enumerate((SCHEMA, old, new)):
+        (tmp_path / f"{k}.avro").write_bytes(avro_bytes([packet(k)], schema=schema))
+    rubin = {
+        "type": "record",
+        "name": "lsst",
+        "fields": [
+            {"name": "diaSourceId", "type": "long"},
+            {
+                "name": "diaSource",
+                "type": {
+                    "type": "record",
+                    "name": "diaSource",
+                    "fields": [{"name": "diaObjectId", "type": "long"}, {"name": "snr", "type": "float"}],
+                },
+            },
+            *({"name": name, "type": ["null", "bytes"]} for name in CUTOUTS),
+        ],
+    }
+    cards = (("CRPIX1", "14.7"), ("CRPIX2", "12.2"))
+    alert = {"diaSourceId": 77, "diaSource": {"diaObjectId": 9, "snr": 6.5}}
+    alert |= {name: fits_bytes(planes(5, (30, 30))[k], cards=cards) for k, name in enumerate(CUTOUTS)}
+    (tmp_path / "3.avro").write_bytes(avro_bytes([alert], schema=rubin))
+    stamps = read(tmp_path)
+    assert stamps.candidate_id.tolist() == [10**17, 10**17 + 1, 10**17 + 2, 77]
+    assert stamps.object_id[3] == "9"
+    assert stamps.centre.tolist() == [[31, 31]] * 3 + [[11, 14]]
+    assert stamps.catalogue["SNR"] == pytest.approx([10.857362] * 3 + [6.5])
+    assert np.isnan(stamps.catalogue["MAGLIM"]).tolist() == [False] * 3 + [True]
+    assert np.array_equal(triplet(stamps, 3), planes(5, (30, 30)))
+
+
+# Real data
+
+
+def plain_pixels(cutout):
+    content = cutout["stampData"] if isinstance(cutout, dict) else cutout
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    with fits.open(io.BytesIO(content), memmap=False) as units:
+        return units[0].data
+
+
+def plain_alerts(file):
+    """Yield the alerts of a file, read the plain way."""
+    if file.suffix == ".parquet":
+        yield from parquet.read_table(file).to_pylist()
+    elif file.suffix == ".gz":
+        with tarfile.open(file) as archive:
+            for member in archive.getmembers():
+                yield from fastavro.reader(io.BytesIO(archive.extractfile(member).read()))
+    else:
+        with file.open("rb") as content:
+            yield from fastavro.reader(content)
+
+
+def assert_equal_to_plain(file, every=1):
+    stamps = read(file)
+    alerts = list(plain_alerts(file))
+    assert len(stamps) == len(alerts)
+    for row, alert in enumerate(alerts):
+        assert stamps.candidate_id[row] == alert.get("candid", alert.get("diaSourceId"))
+        assert not stamps.flags[row]
+        if row % every == 0:
+            for channel, name in zip(CHANNELS, CUTOUTS, strict=True):
+                assert np.array_equal(stamps.plane(row, channel), plain_pixels(alert[name]), equal_nan=True)
+    return stamps
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_night(data):
+    folder = data / "ztf" / "night_20180713"
+    if not folder.is_dir():
+        pytest.skip(f"real data missing: {folder}")
+    stamps = read(folder)
+    with (data / "ztf" / "night_20180713.csv").open() as file:
+        table = {row["file"]: row for row in csv.DictReader(file)}
+    rows = [table[name] for name in sorted(table)]
+    assert len(stamps) == len(rows) == 511
+    assert not stamps.flags.any()
+    assert stamps.candidate_id.tolist() == [int(row["candid"]) for row in rows]
+    assert stamps.object_id.tolist() == [row["objectId"] for row in rows]
+    for column, field in (("MAG", "magpsf"), ("BAND", "fid"), ("CCDID", "rcid")):
+        assert stamps.catalogue[column] == pytest.approx([float(row[field]) for row in rows], rel=1e-6)
+    for row, want in enumerate(rows):
+        assert stamps.plane(row, "difference").shape == (int(want["height"]), int(want["width"]))
+        for channel, key in zip(CHANNELS, ("nan_sci", "nan_tmpl", "nan_diff"), strict=True):
+            assert np.count_nonzero(np.isnan(stamps.plane(row, channel))) == int(want[key])
+    cut = stamps.shape[:, 2].min(axis=1) < 63
+    assert cut.sum() == 8
+    assert (stamps.centre[~cut] == 31).all()
+    for name in sorted(table)[::50]:
+        assert_equal_to_plain(folder / name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_file_of_the_brokers(data):
+    folder = data / "ztf" / "brokers"
+    if not folder.is_dir():
+        pytest.skip(f"real data missing: {folder}")
+    with (data / "ztf" / "brokers.csv").open() as table:
+        listed = [(row["file"], int(row["candid"]), row["objectId"]) for row in csv.DictReader(table)]
+    seen = Counter()
+    for file in sorted(path for path in folder.glob("*/*") if path.is_file()):
+        stamps = assert_equal_to_plain(file, every=5)
+        name = str(file.relative_to(folder))
+        seen.update((name, int(c), o) for c, o in zip(stamps.candidate_id, stamps.object_id, strict=True))
+    assert not Counter(listed) - seen
+    assert sum(seen.values()) == len(read(folder))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rubin_files(data):
+    folder = data / "rubin"
+    if not folder.is_dir():
+        pytest.skip(f"real data missing: {folder}")
+    total = 0
+    for file in sorted(path for path in folder.glob("*/*") if path.is_file()):
+        stamps = assert_equal_to_plain(file)
+        assert (np.abs(stamps.centre - stamps.shape[:, 0] // 2) <= 1).all()
+        assert np.isfinite(stamps.catalogue["SNR"]).all()
+        total += len(stamps)
+    assert total == 59
