@@ -1,0 +1,169 @@
+"""Alert packets: candidates written in ZTF's Avro schema, version 3.3."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.simulation.night import Night
+from space2vec.stamps import CHANNELS
+
+__all__ = ["SCHEMA", "packet", "write_packets"]
+
+_CUTOUTS = dict(zip(CHANNELS, ("cutoutScience", "cutoutTemplate", "cutoutDifference"), strict=True))
+_FILES = dict(zip(CHANNELS, ("pid{pid}_targ_sci", "ref", "pid{pid}_targ_scimref"), strict=True))
+
+# Fields of the candidate record by type; a star marks one that may not be null.
+# https://github.com/ZwickyTransientFacility/ztf-avro-alert/tree/master/schema
+_CANDIDATE = """
+double jd*; int fid*; long pid*; float diffmaglim; string pdiffimfilename programpi; int programid*; long candid*;
+string isdiffpos*; long tblid; int nid rcid field; float xpos ypos; double ra* dec*; float magpsf* sigmapsf* chipsf
+magap sigmagap distnr magnr sigmagnr chinr sharpnr sky magdiff fwhm classtar mindtoedge magfromlim seeratio aimage
+bimage aimagerat bimagerat elong; int nneg nbad; float rb ssdistnr ssmagnr; string ssnamenr; float sumrat magapbig
+sigmagapbig; double ranr* decnr*; float sgmag1 srmag1 simag1 szmag1 sgscore1 distpsnr1; int ndethist* ncovhist*;
+double jdstarthist jdendhist scorr; int tooflag; long objectidps1 objectidps2; float sgmag2 srmag2 simag2 szmag2
+sgscore2 distpsnr2; long objectidps3; float sgmag3 srmag3 simag3 szmag3 sgscore3 distpsnr3; int nmtchps*; long rfid*;
+double jdstartref* jdendref*; int nframesref*; string rbversion*; float dsnrms ssnrms dsdiff magzpsci magzpsciunc
+magzpscirms; int nmatches*; float clrcoeff clrcounc zpclrcov zpmed clrmed clrrms neargaia neargaiabright maggaia
+maggaiabright exptime drb; string drbversion*
+"""
+
+
+def _fields() -> list[dict[str, Any]]:
+    fields: list[dict[str, Any]] = []
+    for group in _CANDIDATE.split(";"):
+        kind, *names = group.split()
+        for name in names:
+            if name.endswith("*"):
+                fields.append({"name": name[:-1], "type": kind})
+            else:
+                fields.append({"name": name, "type": ["null", kind], "default": None})
+    return fields
+
+
+def _record(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "record", "name": name, "version": "3.3", "doc": "avro alert schema", "fields": fields}
+
+
+def _schema() -> dict[str, Any]:
+    parts = [{"name": "fileName", "type": "string"}, {"name": "stampData", "type": "bytes"}]
+    cutout = _record("ztf.alert.cutout", parts)
+    optional = {"default": None}
+    return _record(
+        "ztf.alert",
+        [
+            {"name": "schemavsn", "type": "string"},
+            {"name": "publisher", "type": "string"},
+            {"name": "objectId", "type": "string"},
+            {"name": "candid", "type": "long"},
+            {"name": "candidate", "type": _record("ztf.alert.candidate", _fields())},
+            {"name": "prv_candidates", "type": ["null", {"type": "array", "items": "ztf.alert.candidate"}], **optional},
+            {"name": "cutoutScience", "type": ["null", cutout], **optional},
+            {"name": "cutoutTemplate", "type": ["null", "ztf.alert.cutout"], **optional},
+            {"name": "cutoutDifference", "type": ["null", "ztf.alert.cutout"], **optional},
+        ],
+    )
+
+
+#: The schema of the packets, as JSON.
+SCHEMA: dict[str, Any] = _schema()
+
+
+@cache
+def _header(height: int, width: int) -> bytes:
+    from astropy.io import fits
+
+    header = fits.PrimaryHDU(np.zeros((height, width), dtype=np.float32)).header
+    header["BUNIT"] = "DN"
+    document: str = header.tostring()
+    return document.encode("ascii")
+
+
+def _cutout(plane: NDArray[np.float32]) -> bytes:
+    """Return a plane as a gzipped FITS file; no time stamp, so that the same pixels give the same bytes."""
+    data = plane.astype(">f4").tobytes()
+    document = _header(*plane.shape) + data + bytes(-len(data) % 2880)
+    return gzip.compress(document, compresslevel=1, mtime=0)
+
+
+def packet(night: Night, row: int) -> dict[str, Any]:
+    """Return one candidate as the record of an alert packet."""
+    record = night.records[row]
+    document: dict[str, Any] = {
+        "schemavsn": "3.3",
+        "publisher": "space2vec simulation",
+        "objectId": night.stamps.object_id[row],
+        "candid": record["candid"],
+        "candidate": record,
+        "prv_candidates": None,
+    }
+    for channel, name in _CUTOUTS.items():
+        plane = night.stamps.plane(row, channel)
+        if plane is not None:
+            file = f"candid{record['candid']}_{_FILES[channel].format(pid=record['pid'])}.fits.gz"
+            document[name] = {"fileName": file, "stampData": _cutout(plane)}
+    return document
+
+
+def write_packets(
+    night: Night,
+    folder: str | PathLike[str],
+    *,
+    codec: Literal["null", "deflate", "snappy"] = "null",
+    per_file: int = 1,
+) -> list[Path]:
+    """Write a night as Avro files, and ``truth.csv`` (candid, objectId, label, kind) beside them.
+
+    Parameters
+    ----------
+    night : Night
+        Simulated candidates.
+    folder : path
+        Made if it is not there. Files of the same names are replaced.
+    codec : {"null", "deflate", "snappy"}
+        Compression of the Avro blocks; ZTF itself uses none, the cutouts are gzipped anyway.
+    per_file : int
+        Alerts a file. With 1 a file is named after its ``candid``, as in ZTF's archive.
+
+    Returns
+    -------
+    list of Path
+        The Avro files, in the order of the night.
+
+    Raises
+    ------
+    ValueError
+        If the codec is unknown or ``per_file`` is below 1.
+    """
+    import fastavro
+
+    if codec not in ("null", "deflate", "snappy"):
+        raise ValueError(f"codec must be null, deflate or snappy; given {codec!r}")
+    if per_file < 1:
+        raise ValueError(f"per_file must be at least 1; given {per_file}")
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    schema = fastavro.parse_schema(SCHEMA)
+    files: list[Path] = []
+    for start in range(0, len(night), per_file):
+        rows = range(start, min(start + per_file, len(night)))
+        name = str(night.records[start]["candid"]) if per_file == 1 else f"alerts_{start // per_file:05d}"
+        files.append(target / f"{name}.avro")
+        # A marker from the name, where fastavro would draw one: the same night gives the same bytes.
+        marker = hashlib.md5(name.encode(), usedforsecurity=False).digest()
+        with files[-1].open("wb") as file:
+            fastavro.writer(file, schema, (packet(night, row) for row in rows), codec=codec, sync_marker=marker)
+    with (target / "truth.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["candid", "objectId", "label", "kind"])
+        for row, record in enumerate(night.records):
+            table.writerow([record["candid"], night.stamps.object_id[row], int(night.labels[row]), night.kinds[row]])
+    return files
