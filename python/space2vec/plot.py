@@ -1,0 +1,273 @@
+"""Pictures: mosaics of triplets, and curves of missed detections against false positives.
+
+Figures are made without pyplot: no window opens and no global state is touched. Save one with ``figure.savefig(path)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec import evaluate, flags
+from space2vec.stamps import CHANNELS, Stamps
+from space2vec.table import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["BLOCKS", "mdr_fpr", "mosaic", "select_rows"]
+
+#: The blocks of a mosaic, and what each title says.
+BLOCKS: dict[str, str] = {
+    "best": "best: highest scores",
+    "doubtful": "most doubtful: scores nearest 0.5",
+    "worst": "worst: lowest scores",
+}
+#: Neither grey nor black nor white: what is no number.
+_BLANK_COLOUR = "#3b6ea5"
+_LINE_COLOUR = "#d55e00"
+_STAMP_INCHES = 1.05
+# Colours that people with any colour vision can tell apart (Okabe & Ito).
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+
+
+def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful") -> dict[str, NDArray[np.intp]]:
+    """Choose the rows of a mosaic.
+
+    Parameters
+    ----------
+    score : array_like of float (n,)
+        Scores; rows without one (NaN) are never chosen.
+    rows : int
+        Candidates a block, at most.
+    select : str
+        Blocks out of :data:`BLOCKS`, joined by hyphens.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Row numbers by block: best from the highest score down, worst from the lowest up, doubtful from the nearest to
+        0.5 on. Equal scores keep the order of the input. A block is empty only if no row has a score.
+
+    Raises
+    ------
+    ValueError
+        If a block is unknown or ``rows`` is below 1.
+    """
+    blocks = select.split("-")
+    if len(set(blocks)) != len(blocks) or any(block not in BLOCKS for block in blocks):
+        raise ValueError(f"select must name blocks out of {', '.join(BLOCKS)}, joined by hyphens; given {select!r}")
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1; given {rows}")
+    values = np.asarray(score, dtype=np.float64)
+    scored = np.nonzero(~np.isnan(values))[0]
+    keys = {"best": -values, "worst": values, "doubtful": np.abs(values - 0.5)}
+    return {block: scored[np.argsort(keys[block][scored], kind="stable")][:rows] for block in blocks}
+
+
+def mosaic(
+    stamps: Stamps,
+    scores: Scores | ArrayLike | None = None,
+    *,
+    select: str = "best-worst-doubtful",
+    rows: int = 12,
+    columns: int = 3,
+    path: str | PathLike[str] | None = None,
+) -> Figure:
+    """Draw triplets, with their scores, as one looks at candidates: each plane stretched by ZScale, blanks in blue.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        The candidates.
+    scores : Scores or array_like of float (n,), optional
+        One score a candidate. Without scores the first candidates are drawn in their order.
+    select : str
+        Which blocks, in which order, see :func:`select_rows`.
+    rows : int
+        Candidates a block, at most.
+    columns : int
+        Candidates side by side.
+    path : path, optional
+        Where to save the picture; its suffix tells the format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above each triplet stand its ids, its score and its flags. Corner marks point at the candidate.
+
+    Raises
+    ------
+    ValueError
+        If there are no candidates, the numbers of stamps and scores differ, or a block is unknown.
+    """
+    from matplotlib.figure import Figure
+
+    if len(stamps) == 0:
+        raise ValueError("there are no candidates to draw")
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1; given {columns}")
+    score, bits = _scores_and_flags(stamps, scores)
+    if score is None:
+        if rows < 1:
+            raise ValueError(f"rows must be at least 1; given {rows}")
+        chosen = {"first candidates": np.arange(min(rows, len(stamps)))}
+    else:
+        found = select_rows(score, rows, select)
+        chosen = {BLOCKS[block]: index for block, index in found.items() if len(index)}
+        if not chosen:
+            chosen = {"no candidate has a score": np.arange(min(rows, len(stamps)))}
+    lines = [-(-len(index) // columns) for index in chosen.values()]
+    heights = [0.55 + line * (_STAMP_INCHES + 0.5) for line in lines]
+    figure = Figure(figsize=(columns * (3 * _STAMP_INCHES + 0.35), sum(heights)), facecolor="white", dpi=110)
+    parts = np.atleast_1d(np.asarray(figure.subfigures(len(chosen), 1, height_ratios=heights), dtype=object))
+    for part, (title, index), line, height in zip(parts, chosen.items(), lines, heights, strict=True):
+        _draw_block(part, title, stamps, score, bits, index, line, columns, height)
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _scores_and_flags(
+    stamps: Stamps, scores: Scores | ArrayLike | None
+) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32]]:
+    if scores is None:
+        return None, stamps.flags
+    values = np.asarray(scores.score if isinstance(scores, Scores) else scores, dtype=np.float64)
+    if values.shape != (len(stamps),):
+        raise ValueError(f"scores must have one value for each of {len(stamps)} stamps; given shape {values.shape}")
+    return values, scores.flags if isinstance(scores, Scores) else stamps.flags
+
+
+def _draw_block(
+    part: SubFigure,
+    title: str,
+    stamps: Stamps,
+    score: NDArray[np.float64] | None,
+    bits: NDArray[np.uint32],
+    index: NDArray[np.intp],
+    lines: int,
+    columns: int,
+    height: float,
+) -> None:
+    part.text(0.008, 1.0 - 0.2 / height, title, fontsize=11, fontweight="bold", va="center")
+    # A narrow empty column keeps triplets apart.
+    ratios = ([1.0] * 3 + [0.12]) * columns
+    grid = part.add_gridspec(
+        lines, 4 * columns, width_ratios=ratios, left=0.008, right=1.0, top=1.0 - 0.78 / height, bottom=0.06 / height,
+        wspace=0.04, hspace=0.5,
+    )  # fmt: skip
+    for k, row in enumerate(index.tolist()):
+        line, column = divmod(k, columns)
+        for position, channel in enumerate(CHANNELS):
+            axes = part.add_subplot(grid[line, 4 * column + position])
+            _draw_plane(axes, stamps.plane(row, channel), tuple(stamps.centre[row].tolist()))
+            if line == 0 and column == 0:
+                axes.text(0.03, 0.03, channel, transform=axes.transAxes, fontsize=6.5, color="white", va="bottom",
+                          bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.0, "linewidth": 0})  # fmt: skip
+            if position == 0:
+                axes.set_title(_caption(stamps, score, bits, row), fontsize=6.5, loc="left", pad=2.5, linespacing=1.1)
+
+
+def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:
+    ids = f"{stamps.object_id[row]}  {stamps.candidate_id[row]}"
+    told = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
+    names = ", ".join(flags.names(int(bits[row])))
+    return f"{ids}\n{'  '.join(filter(None, (told, names)))}"
+
+
+def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int, int]) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_linewidth(0.4)
+    axes.set_facecolor(_BLANK_COLOUR)
+    if plane is None:
+        axes.set_box_aspect(1)
+        axes.text(0.5, 0.5, "missing", transform=axes.transAxes, ha="center", va="center", fontsize=7, color="white")
+        return
+    low, high = _zscale(plane)
+    axes.imshow(np.ma.masked_invalid(plane), cmap=_grey(), vmin=low, vmax=high, origin="lower", interpolation="nearest")
+    row, column = centre
+    reach = 0.11 * max(plane.shape)
+    # Two strokes that stop short of the candidate, right and above, as on a finding chart.
+    near, far = 0.7 * reach, 1.6 * reach
+    for x, y in (([column + near, column + far], [row, row]), ([column, column], [row + near, row + far])):
+        axes.plot(x, y, color=_LINE_COLOUR, linewidth=0.8, solid_capstyle="butt")
+    axes.set_xlim(-0.5, plane.shape[1] - 0.5)
+    axes.set_ylim(-0.5, plane.shape[0] - 0.5)
+
+
+def _grey() -> Any:
+    from matplotlib import colormaps
+
+    return colormaps["gray"].with_extremes(bad=_BLANK_COLOUR)
+
+
+def _zscale(plane: NDArray[np.float32]) -> tuple[float, float]:
+    """Return IRAF's ZScale limits; what it cannot do (few or equal pixels) gets a range around the median."""
+    from astropy.visualization import ZScaleInterval
+
+    values = plane[np.isfinite(plane)].astype(np.float64)
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = (float(limit) for limit in ZScaleInterval().get_limits(values))
+    return (low, high) if high > low else (low - 1.0, low + 1.0)
+
+
+def mdr_fpr(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike] | Sequence[ArrayLike]],
+    *,
+    path: str | PathLike[str] | None = None,
+) -> Figure:
+    """Draw missed detections against false positives, both logarithmic, one curve a classifier.
+
+    Parameters
+    ----------
+    curves : mapping of str to (score, label)
+        Scores and labels (1 real, 0 bogus) by the name to be shown.
+    path : path, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A dot marks the threshold 0.5 of each curve. Rates of zero lie on the border of the plot.
+
+    Raises
+    ------
+    ValueError
+        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.mdr_fpr`).
+    """
+    from matplotlib.figure import Figure
+
+    if not curves:
+        raise ValueError("there are no curves to draw")
+    rates = {name: evaluate.mdr_fpr(score, label) for name, (score, label) in curves.items()}
+    smallest = min(float(rate[rate > 0.0].min()) for _, *pair in rates.values() for rate in pair)
+    floor = 10.0 ** np.floor(np.log10(min(smallest, 0.01)))
+    figure = Figure(figsize=(5.6, 5.2), facecolor="white", layout="constrained", dpi=120)
+    axes = figure.add_subplot()
+    for k, (name, (threshold, missed, passed)) in enumerate(rates.items()):
+        colour = _COLOURS[k % len(_COLOURS)]
+        style = ("-", "--", ":")[k // len(_COLOURS) % 3]
+        # Steps: between two thresholds no working point exists.
+        axes.step(np.maximum(passed, floor), np.maximum(missed, floor), where="pre", color=colour, linestyle=style,
+                  linewidth=1.4, label=name)  # fmt: skip
+        half = int(np.searchsorted(threshold, 0.5))
+        axes.plot(max(passed[half], floor), max(missed[half], floor), "o", color=colour, markersize=5,
+                  clip_on=False)  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlim=(floor, 1.0), ylim=(floor, 1.0))
+    axes.set_xlabel("false positive rate (bogus at or above the threshold)")
+    axes.set_ylabel("missed detection rate (real below the threshold)")
+    axes.grid(which="major", linewidth=0.4, alpha=0.6)
+    axes.legend(fontsize=9, frameon=False, loc="lower left", title="dot: threshold 0.5", title_fontsize=8)
+    axes.set_aspect("equal")
+    if path is not None:
+        figure.savefig(path)
+    return figure
