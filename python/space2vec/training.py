@@ -28,6 +28,7 @@ def _estimator(
     min_samples_split: int,
     min_samples_leaf: int,
     max_leaf_nodes: int | None,
+    imputation: str,
     seed: int,
     n_jobs: int,
 ) -> Any:
@@ -45,7 +46,10 @@ def _estimator(
         random_state=seed,
         n_jobs=n_jobs,
     )
-    return Pipeline([("imputer", SimpleImputer(strategy="median", keep_empty_features=True)), ("forest", forest)])
+    if imputation not in ("median", "mean", "none"):
+        raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
+    imputer = "passthrough" if imputation == "none" else SimpleImputer(strategy=imputation, keep_empty_features=True)
+    return Pipeline([("imputer", imputer), ("forest", forest)])
 
 
 def _check(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -71,6 +75,7 @@ def train_forest(
     min_samples_split: int = 3,
     min_samples_leaf: int = 1,
     max_leaf_nodes: int | None = None,
+    imputation: str = "median",
     weight: ArrayLike | None = None,
     seed: int = 0,
     n_jobs: int = -1,
@@ -79,7 +84,7 @@ def train_forest(
     training: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Forest:
-    """Train a random forest on feature rows; NaN is replaced by the column's median.
+    """Train a random forest on feature rows.
 
     Parameters
     ----------
@@ -91,6 +96,8 @@ def train_forest(
         The columns of x.
     trees, criterion, max_features, min_samples_split, min_samples_leaf, max_leaf_nodes
         As in scikit-learn's RandomForestClassifier; autoScan's by default.
+    imputation : {"median", "mean", "none"}, optional
+        What replaces NaN in a column, or that each split sends it where it serves best.
     weight : array_like (n,), optional
         Weight of each row.
     seed : int, optional
@@ -120,6 +127,7 @@ def train_forest(
         "min_samples_split": min_samples_split,
         "min_samples_leaf": min_samples_leaf,
         "max_leaf_nodes": max_leaf_nodes,
+        "imputation": imputation,
         "seed": seed,
     }
     model = _estimator(rows.shape[1], **settings, n_jobs=n_jobs)  # type: ignore[arg-type]

@@ -14,6 +14,8 @@ import space2vec as s2v
 from space2vec import modelfile, registry
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
+from space2vec.model import packaged
+from space2vec.models import build
 from space2vec.trees import Trees
 
 
@@ -132,9 +134,11 @@ def test_unknown_name_lists_what_there_is() -> None:
         s2v.load("braii")
 
 
-@pytest.mark.parametrize(("name", "columns"), [("autoscan", registry.AUTOSCAN), ("default", registry.AUTOSCAN_STAMP)])
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("autoscan", registry.AUTOSCAN), ("default", (*registry.AUTOSCAN_STAMP, *build.PACKET_COLUMNS))],
+)
 def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
-    from space2vec.model import packaged
 
     model = s2v.load(name)
     assert model.name == name
@@ -145,3 +149,9 @@ def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
     x = np.full((2, len(columns)), np.nan, dtype=np.float32)
     assert ((model.predict(x) >= 0) & (model.predict(x) <= 1)).all()
     assert np.isnan(model.score(s2v.Features(x, columns)).score).all()
+
+
+def test_packaged_models_tell_real_from_bogus_in_a_simulated_night() -> None:
+    night = s2v.simulate(200, seed=99)
+    score = s2v.load("default").score(night.stamps)
+    assert s2v.evaluate.evaluate(score.score, night.labels, bootstrap=0)["auc"] > 0.9

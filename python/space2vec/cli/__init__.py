@@ -1,0 +1,69 @@
+"""The command line: ``space2vec COMMAND ...``.
+
+Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged), 2 when the command could not
+run at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from space2vec.cli import doctor, evaluate, features, score, simulate, train
+from space2vec.errors import Space2vecError
+
+__all__ = ["main"]
+
+_COMMANDS = (score, features, train, evaluate, simulate, doctor)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import space2vec
+
+    parser = argparse.ArgumentParser(prog="space2vec", description="Image stamps of transient candidates to scores.")
+    parser.add_argument("--version", action="version", version=f"space2vec {space2vec.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.register(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
+        return stop.code if isinstance(stop.code, int) else 2
+    try:
+        return int(arguments.run(arguments))
+    except BrokenPipeError:
+        # The reader of our output has gone; keep the interpreter from complaining when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except (Space2vecError, ValueError, TypeError, OSError, ImportError) as error:
+        if os.environ.get("SPACE2VEC_TRACEBACK"):
+            raise
+        print(f"space2vec: {_said(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("space2vec: interrupted", file=sys.stderr)
+        return 130
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,97 @@
+"""What the commands share: options, and the loop over batches with progress, problems and summary."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from space2vec.progress import Progress
+
+if TYPE_CHECKING:
+    from space2vec.stamps import Stamps
+    from space2vec.table import Features
+
+__all__ = ["BATCH", "Problems", "about", "add_compute_options", "add_inputs", "add_output", "positive", "read_rows"]
+
+#: Rows a batch: enough to keep every thread busy, few enough for the pixels to stay small.
+BATCH = 2048
+#: Problems that are shown one by one.
+_SHOWN = 10
+
+_INPUT = (
+    "a file, folder or glob: ZTF or Rubin Avro, Parquet, tar(.gz) of Avro, a DES stamp folder, .npy/.npz, "
+    "or a feature table (.csv, .parquet)"
+)
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the positional INPUT."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUT)
+
+
+def add_compute_options(parser: argparse.ArgumentParser) -> None:
+    """Add --device and --threads."""
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=None, metavar="N", help="threads to use (default: one a usable core)"
+    )
+
+
+class Problems:
+    """Files and records that could not be read: the first are told at once, the rest are counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def tell(self, problem: object) -> None:
+        """Count one, and say it if it is among the first."""
+        self.count += 1
+        if self.count <= _SHOWN:
+            print(f"space2vec: {problem}", file=sys.stderr)
+
+    def finish(self) -> int:
+        """Say how many were not told; return the exit status."""
+        if self.count > _SHOWN:
+            print(f"space2vec: ... and {self.count - _SHOWN} further problems", file=sys.stderr)
+        return 1 if self.count else 0
+
+
+def read_rows(arguments: argparse.Namespace, what: str, problems: Problems) -> Iterator[Stamps | Features]:
+    """Read the inputs batch by batch, with progress on standard error; at least one batch comes, be it empty."""
+    from space2vec.reading import batches
+    from space2vec.stamps import Stamps
+
+    empty = True
+    with Progress(what) as progress:
+        for batch in batches(arguments.inputs, batch=BATCH):
+            for problem in batch.problems:
+                problems.tell(problem)
+            empty = False
+            yield batch.rows
+            progress.update(len(batch.rows), batch.files_done, batch.files_total)
+    if empty:
+        yield Stamps.concatenate([])
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add -o OUT."""
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=what)
+
+
+def about(**entries: Any) -> dict[str, Any]:
+    """Return what a table's metadata says: the version that wrote it, and the entries."""
+    import space2vec
+
+    return {"version": space2vec.__version__, **entries}

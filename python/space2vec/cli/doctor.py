@@ -1,0 +1,24 @@
+"""``space2vec doctor``: what this installation can do."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor", help="say what this installation can do", description="Say what this installation can do."
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec.doctor import report
+
+    print("\n".join(f"{name + ':':<16} {value}" for name, value in report()))
+    return 0

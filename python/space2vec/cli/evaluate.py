@@ -1,0 +1,56 @@
+"""``space2vec evaluate``: score files and labels to figures and curves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure scores against labels",
+        description="Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR), with "
+        "bootstrap intervals over objects.",
+    )
+    parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, .parquet or .csv")
+    parser.add_argument(
+        "--labels",
+        required=True,
+        metavar="FILE",
+        help="a table with candidate_id (or candid, ID) and label (1 real, 0 bogus) or OBJECT_TYPE (0 real, 1 artifact)",
+    )
+    parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
+    parser.add_argument("--json", metavar="FILE", help="write the figures as JSON as well")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the MDR-FPR curves")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec import evaluate
+
+    results = {}
+    for path in arguments.scores:
+        result = evaluate.evaluate_files(
+            path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed
+        )
+        results[path] = result
+        print(f"{path}\n{result}\n")
+    if arguments.json:
+        document = {path: result.to_dict() for path, result in results.items()}
+        Path(arguments.json).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        print(f"figures in {arguments.json}")
+    if arguments.plot:
+        from space2vec import plot
+
+        joined = {Path(path).stem: evaluate.join(path, arguments.labels)[:2] for path in arguments.scores}
+        plot.mdr_fpr(joined, path=arguments.plot)
+        print(f"curves in {arguments.plot}")
+    return 0

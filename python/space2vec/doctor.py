@@ -1,0 +1,66 @@
+"""What this installation is and can do, in words."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from importlib import metadata
+
+from space2vec import backend, model
+from space2vec.errors import BackendError, ModelError
+
+__all__ = ["report"]
+
+#: Package to import, what it is for, what to install.
+_OPTIONAL = (
+    ("sklearn", "scikit-learn", "space2vec train, Forest.from_sklearn", "train"),
+    ("matplotlib", "matplotlib", "mosaics and curves", "plot"),
+    ("PIL", "Pillow", "GIF stamps", "plot"),
+    ("numba", "numba", "the Numba backend", "numba"),
+)
+
+
+def _backend() -> str:
+    try:
+        kernels = backend.active()
+    except BackendError as error:
+        return f"none: {error}"
+    if backend.name() == "native":
+        return f"native, instruction set {kernels.isa()}"
+    return "numba (the compiled extension is absent or was not asked for)"
+
+
+def _optional(module: str, package: str, purpose: str, extra: str) -> str:
+    if importlib.util.find_spec(module) is None:
+        return f"absent; for {purpose}: pip install 'space2vec[{extra}]'"
+    return f"{metadata.version(package)}, for {purpose}"
+
+
+def _models() -> list[tuple[str, str]]:
+    lines = []
+    for name, path in model.packaged().items():
+        try:
+            forest = model.load(name)
+        except ModelError as error:
+            lines.append((f"model {name}", str(error)))
+            continue
+        size = path.stat().st_size / 1e6
+        lines.append(
+            (f"model {name}", f"{len(forest)} trees, {len(forest.feature_names)} columns, {size:.1f} MB, id {forest.id}")
+        )
+    return lines or [("models", "none packaged: run `make models`")]
+
+
+def report() -> list[tuple[str, str]]:
+    """Return what there is to say, as (subject, words)."""
+    return [
+        ("space2vec", metadata.version("space2vec")),
+        ("python", f"{platform.python_version()} ({sys.executable}), NumPy {metadata.version('numpy')}"),
+        ("machine", f"{platform.system()} {platform.machine()}"),
+        ("backend", _backend()),
+        ("threads", f"{backend.thread_count(None)} usable cores"),
+        ("cuda", "not built: this build computes on the CPU; device='cuda' raises"),
+        *((package, _optional(module, package, purpose, extra)) for module, package, purpose, extra in _OPTIONAL),
+        *_models(),
+    ]

@@ -1,0 +1,326 @@
+"""The command line: what it writes, what it says, and how it fails."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+import space2vec as s2v
+from space2vec.cli import common, main
+from space2vec.progress import Progress, Tally
+from space2vec.registry import FLAGS
+from space2vec.write import TableWriter
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("night")
+    assert main(["simulate", "-n", "60", "-o", str(folder / "alerts"), "--seed", "5"]) == 0
+    return folder
+
+
+def test_simulate_says_what_it_wrote(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["simulate", "-n", "12", "--per-file", "6", "--codec", "deflate", "-o", str(tmp_path / "new")]) == 0
+    assert "12 alerts (6 real, 6 bogus) in 2 files" in capsys.readouterr().out
+    assert len(list((tmp_path / "new").glob("*.avro"))) == 2
+    assert len((tmp_path / "new" / "truth.csv").read_text().splitlines()) == 13
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_score(night: Path, tmp_path: Path, capsys: Captured, suffix: str) -> None:
+    out = tmp_path / f"scores{suffix}"
+    assert main(["score", str(night / "alerts"), "-o", str(out), "--threads", "1"]) == 0
+    table = pq.read_table(out) if suffix == ".parquet" else pyarrow.csv.read_csv(out)
+    assert table.column_names == ["object_id", "candidate_id", "score", "flags"]
+    stamps = s2v.read(night / "alerts")
+    expected = s2v.load("default").score(stamps)
+    assert table["candidate_id"].to_pylist() == stamps.candidate_id.tolist()
+    assert table["object_id"].to_pylist() == stamps.object_id.tolist()
+    np.testing.assert_allclose(np.array(table["score"].to_pylist(), dtype=float), expected.score, rtol=1e-6)
+    told = table["flags"].to_pylist()
+    names = [expected.flag_names(row) for row in range(len(expected))]
+    assert told == (names if suffix == ".parquet" else ["|".join(row) for row in names])
+    said = capsys.readouterr().out
+    assert "60 rows: 60 scored, 0 not scored" in said
+    assert "rows/s" in said
+    for name in {name for row in names for name in row}:
+        assert re.search(rf"{name} +{sum(name in row for row in names)}  {re.escape(FLAGS[name].meaning)}", said)
+    if suffix == ".parquet":
+        assert json.loads(table.schema.metadata[b"space2vec"])["model"] == expected.model
+    assert [path.name for path in tmp_path.iterdir()] == [out.name], "nothing is left beside the output"
+
+
+def test_rows_that_cannot_be_read_are_flagged_and_told(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    alerts = sorted((night / "alerts").glob("*.avro"))[:3]
+    for path in alerts:
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / alerts[1].name).write_bytes(alerts[1].read_bytes()[:5000])
+    (folder / "zz.avro").write_bytes(b"this is not Avro")
+    out = tmp_path / "scores.parquet"
+    assert main(["score", str(folder), "-o", str(out)]) == 1
+    flags = pq.read_table(out)["flags"].to_pylist()
+    scores = pq.read_table(out)["score"].to_numpy()
+    bad = np.array(["bad_stamp" in row for row in flags])
+    assert bad.sum() == 2
+    assert (np.isnan(scores) == bad).all()
+    said = capsys.readouterr()
+    assert "4 rows: 2 scored, 2 not scored" in said.out
+    assert alerts[1].name in said.err
+    assert "zz.avro" in said.err
+
+
+def test_features_then_score_of_the_table(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "features.parquet"
+    assert main(["features", str(night / "alerts"), "-o", str(out)]) == 0
+    assert "60 rows: 60 measured" in capsys.readouterr().out
+    table = pq.read_table(out)
+    assert table.column_names == ["object_id", "candidate_id", *s2v.registry.AUTOSCAN, "flags"]
+    for source, name in ((night / "alerts", "stamps"), (out, "table")):
+        assert main(["score", str(source), "-o", str(tmp_path / f"{name}.parquet")]) == 0
+    parts = [pq.read_table(tmp_path / f"{name}.parquet") for name in ("stamps", "table")]
+    assert parts[0].equals(parts[1])
+    assert main(["features", str(out), "-o", str(tmp_path / "again.parquet")]) == 2
+    assert "features already" in capsys.readouterr().err
+    assert not (tmp_path / "again.parquet").exists()
+
+
+def test_features_of_a_set_and_convention(night: Path, tmp_path: Path) -> None:
+    out = tmp_path / "features.csv"
+    command = ["features", str(night / "alerts"), "-o", str(out), "--set", "autoscan-stamp", "--convention", "paper"]
+    assert main(command) == 0
+    table = pyarrow.csv.read_csv(out)
+    expected = s2v.features(s2v.read(night / "alerts"), set="autoscan-stamp", convention="paper")
+    for name in s2v.registry.AUTOSCAN_STAMP:
+        np.testing.assert_allclose(np.array(table[name].to_pylist(), dtype=float), expected[name], rtol=1e-6)
+
+
+def test_train_then_score_then_evaluate(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    pytest.importorskip("sklearn")
+    model, out, truth = tmp_path / "own.safetensors", tmp_path / "scores.parquet", night / "alerts" / "truth.csv"
+    command = ["train", "forest", str(night / "alerts"), "--labels", str(truth), "-o", str(model)]
+    assert main([*command, "--trees", "9", "--folds", "3", "--threads", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "60 rows: 60 usable, 0 without a label" in said
+    assert "3-fold cross-validation split by object" in said
+    header = s2v.load(model).header
+    assert header.name == "own"
+    assert header.feature_names == s2v.registry.AUTOSCAN_STAMP
+    assert header.metrics["metrics"]["auc"]["value"] > 0.6
+    assert main(["score", str(night / "alerts"), "-o", str(out), "--model", str(model)]) == 0
+    curve, figures = tmp_path / "curve.png", tmp_path / "figures.json"
+    capsys.readouterr()
+    options = ["--bootstrap", "20", "--json", str(figures)]
+    if s2v.plot is not None and pytest.importorskip("matplotlib"):
+        options += ["--plot", str(curve)]
+    assert main(["evaluate", str(out), "--labels", str(truth), *options]) == 0
+    said = capsys.readouterr().out
+    assert "30 real, 30 bogus" in said
+    assert json.loads(figures.read_text())[str(out)]["metrics"]["auc"]["value"] > 0.95, "these rows were trained on"
+    assert curve.read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_without_usable_labels(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    pytest.importorskip("sklearn")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("candidate_id,label\n1,1\n2,0\n")
+    model = tmp_path / "model.safetensors"
+    assert main(["train", "forest", str(night / "alerts"), "--labels", str(labels), "-o", str(model)]) == 2
+    assert "no row has a label" in capsys.readouterr().err
+    assert main(["train", "forest", str(night / "alerts"), "-o", str(tmp_path / "model.pkl")]) == 2
+    assert "suffix of a model file is .safetensors" in capsys.readouterr().err
+
+
+def test_mosaic(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(common, "BATCH", 25)  # the chosen must be found over several batches
+    picture = tmp_path / "mosaic.png"
+    out = tmp_path / "scores.parquet"
+    assert main(["score", str(night / "alerts"), "-o", str(out), "--mosaic", str(picture)]) == 0
+    assert f"mosaic in {picture}" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_mosaic_keeps_the_best_the_worst_and_the_doubtful(night: Path) -> None:
+    from space2vec.cli.gallery import Gallery
+    from space2vec.plot import select_rows
+
+    stamps = s2v.read(night / "alerts")
+    scores = s2v.load("default").score(stamps)
+    gallery = Gallery("mosaic.png")
+    for start in range(0, 60, 7):
+        rows = slice(start, start + 7)
+        part = s2v.Scores(
+            scores.score[rows], scores.flags[rows], scores.object_id[rows], scores.candidate_id[rows], scores.model
+        )
+        gallery.add(stamps[rows], part)
+    assert gallery._stamps is not None
+    whole = select_rows(scores.score, 12)
+    kept = select_rows(gallery._score, 12)
+    for block, rows in whole.items():
+        assert gallery._stamps.candidate_id[kept[block]].tolist() == stamps.candidate_id[rows].tolist()
+    row = int(kept["best"][0])
+    first = gallery._stamps.plane(row, "difference")
+    assert np.array_equal(first, stamps.plane(int(whole["best"][0]), "difference"), equal_nan=True)
+    assert len(gallery._stamps) <= 36
+
+
+def failing(capsys: Captured, *arguments: str | Path) -> str:
+    """Run a command that cannot run: status 2, one line on standard error, no traceback."""
+    assert main([str(argument) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def test_commands_that_cannot_run(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    alerts, out = night / "alerts", tmp_path / "scores.parquet"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "does not exist" in failing(capsys, "score", tmp_path / "nowhere", "-o", out)
+    assert "holds no file" in failing(capsys, "score", empty, "-o", out)
+    assert "unknown model 'braai'; packaged models: autoscan, default" in failing(
+        capsys, "score", alerts, "-o", out, "--model", "braai"
+    )
+    assert "no CUDA backend" in failing(capsys, "score", alerts, "-o", out, "--device", "cuda")
+    assert "suffix must be one of .parquet, .csv" in failing(capsys, "score", alerts, "-o", tmp_path / "scores.txt")
+    assert "no folder" in failing(capsys, "score", alerts, "-o", tmp_path / "no" / "scores.csv")
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
+    assert "it is a folder" in failing(capsys, "score", alerts, "-o", folder)
+    assert "needs columns that the table lacks" in failing(
+        capsys, "score", write_table(tmp_path), "-o", out, "--model", "autoscan"
+    )
+    for wrong in (["score"], ["other"], [], ["score", str(alerts), "-o", str(out), "--threads", "0"]):
+        failing(capsys, *wrong)
+    assert not out.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "folder.parquet", "table.csv"]
+
+
+def write_table(folder: Path) -> Path:
+    path = folder / "table.csv"
+    path.write_text("ID,AMP,SNR\n1,0.5,7\n")
+    return path
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "scores.csv"
+    with pytest.raises(OSError, match=r"cannot write .*scores\.csv: No space left on device"), TableWriter(out) as writer:
+        writer._aside.unlink()
+        writer._aside.symlink_to("/dev/full")
+        table = s2v.load("default").score(s2v.read(night / "alerts")).to_arrow()
+        for _ in range(200):
+            writer.write(table)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_old_output_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    out = tmp_path / "scores.parquet"
+    with TableWriter(out) as writer:
+        writer.write(pa.table({"x": [1]}))
+    with pytest.raises(RuntimeError, match="stopped"), TableWriter(out) as writer:
+        writer.write(pa.table({"x": [2]}))
+        raise RuntimeError("stopped")
+    assert pq.read_table(out)["x"].to_pylist() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    with pytest.raises(s2v.errors.Space2vecError, match="do not fit into one table"), TableWriter(out) as writer:
+        writer.write(pa.table({"x": [2]}))
+        writer.write(pa.table({"y": ["text"]}))
+    assert pq.read_table(out)["x"].to_pylist() == [1]
+
+
+def test_interrupt(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("space2vec.forest.Forest.score", stop)
+    assert main(["score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]) == 130
+    assert capsys.readouterr().err.endswith("space2vec: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_zero_rows_give_an_empty_table(tmp_path: Path, capsys: Captured) -> None:
+    np.save(tmp_path / "none.npy", np.empty((0, 3, 51, 51), dtype=np.float32))
+    out = tmp_path / "scores.parquet"
+    assert main(["score", str(tmp_path / "none.npy"), "-o", str(out)]) == 0
+    assert "0 rows: 0 scored" in capsys.readouterr().out
+    assert pq.read_table(out).num_rows == 0
+    assert pq.read_table(out).column_names == ["object_id", "candidate_id", "score", "flags"]
+
+
+def test_doctor(capsys: Captured) -> None:
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    for subject in ("space2vec", "backend", "threads", "cuda", "scikit-learn", "model autoscan", "model default"):
+        assert re.search(rf"^{subject}: +\S", said, flags=re.MULTILINE), subject
+
+
+def test_help_and_version(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"space2vec {s2v.__version__}\n"
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for command in ("score", "features", "train", "evaluate", "simulate", "doctor"):
+        assert command in said
+        assert main([command, "--help"]) == 0
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(float(second) for second in range(100))
+    monkeypatch.setattr("space2vec.progress.time.monotonic", lambda: next(clock))
+    plain = io.StringIO()
+    with Progress("score", stream=plain) as progress:
+        for done in range(6):
+            progress.update(100, done, 6)
+    lines = plain.getvalue().splitlines()
+    assert lines
+    assert all(re.fullmatch(r"score: \d+ rows, \d of 6 files, \d+ rows/s", line) for line in lines)
+    for files in (1, 6):
+        terminal = Terminal()
+        with Progress("score", stream=terminal) as progress:
+            progress.update(100, 1, files)
+        assert "100 rows" in terminal.getvalue()
+        assert "rows/s" in terminal.getvalue()
+
+
+def test_the_summary_names_every_flag_with_its_meaning() -> None:
+    tally = Tally()
+    tally.add(np.array([0, s2v.flags.bits(["cropped", "bad_stamp"])], dtype=np.uint32), done=1)
+    said = tally.summary("scored").splitlines()
+    assert said[0] == "2 rows: 1 scored, 1 not scored"
+    assert said[1].split(maxsplit=2) == ["cropped", "1", FLAGS["cropped"].meaning]
+    assert said[2].split(maxsplit=2) == ["bad_stamp", "1", FLAGS["bad_stamp"].meaning]
+
+
+def test_a_real_night(data: Path, tmp_path: Path, capsys: Captured) -> None:
+    folder = data / "ztf" / "night_20180713"
+    if not folder.is_dir():
+        pytest.skip(f"ZTF alerts missing: {folder}")
+    out = tmp_path / "night.parquet"
+    assert main(["score", str(folder), "-o", str(out)]) == 0
+    table = pq.read_table(out)
+    known = pyarrow.csv.read_csv(folder.with_suffix(".csv"))
+    assert table.num_rows == 511
+    assert table["candidate_id"].to_pylist() == sorted(known["candid"].to_pylist())
+    ids = dict(zip(known["candid"].to_pylist(), known["objectId"].to_pylist(), strict=True))
+    assert table["object_id"].to_pylist() == [ids[key] for key in table["candidate_id"].to_pylist()]
+    scores, flags = table["score"].to_numpy(), table["flags"].to_pylist()
+    assert all(names for score, names in zip(scores, flags, strict=True) if np.isnan(score))
+    assert "511 rows" in capsys.readouterr().out
