@@ -123,7 +123,7 @@ def mosaic(
         if not chosen:
             chosen = {"no candidate has a score": np.arange(min(rows, len(stamps)))}
     lines = [-(-len(index) // columns) for index in chosen.values()]
-    heights = [0.55 + line * (_STAMP_INCHES + 0.5) for line in lines]
+    heights = [0.45 + line * (_STAMP_INCHES + 0.38) for line in lines]
     figure = Figure(figsize=(columns * (3 * _STAMP_INCHES + 0.35), sum(heights)), facecolor="white", dpi=110)
     parts = np.atleast_1d(np.asarray(figure.subfigures(len(chosen), 1, height_ratios=heights), dtype=object))
     for part, (title, index), line, height in zip(parts, chosen.items(), lines, heights, strict=True):
@@ -159,8 +159,8 @@ def _draw_block(
     # A narrow empty column keeps triplets apart.
     ratios = ([1.0] * 3 + [0.12]) * columns
     grid = part.add_gridspec(
-        lines, 4 * columns, width_ratios=ratios, left=0.008, right=1.0, top=1.0 - 0.78 / height, bottom=0.06 / height,
-        wspace=0.04, hspace=0.5,
+        lines, 4 * columns, width_ratios=ratios, left=0.008, right=1.0, top=1.0 - 0.68 / height, bottom=0.06 / height,
+        wspace=0.04, hspace=0.36,
     )  # fmt: skip
     for k, row in enumerate(index.tolist()):
         line, column = divmod(k, columns)
