@@ -88,7 +88,7 @@ def _header(height: int, width: int) -> bytes:
 
 
 def _cutout(plane: NDArray[np.float32]) -> bytes:
-    """Return a plane as a gzipped FITS file; no time stamp, so that the same pixels give the same bytes."""
+    """Return a plane as a gzipped FITS file; no time stamp, so that one zlib gives the same bytes again."""
     data = plane.astype(">f4").tobytes()
     document = _header(*plane.shape) + data + bytes(-len(data) % 2880)
     return gzip.compress(document, compresslevel=1, mtime=0)
