@@ -18,7 +18,7 @@ def resolve(device: str) -> str:
         If the name is unknown.
     """
     if device == "cuda":
-        raise BackendError("device 'cuda' is not available: this build of space2vec has no CUDA backend; use 'cpu' or 'auto'")
+        raise BackendError("device 'cuda' is not available: this build has no CUDA backend; use 'cpu' or 'auto'")
     if device not in ("auto", "cpu"):
         raise ValueError(f"unknown device {device!r}; known: auto, cpu, cuda")
     return "cpu"

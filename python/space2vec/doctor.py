@@ -45,10 +45,9 @@ def _models() -> list[tuple[str, str]]:
         except ModelError as error:
             lines.append((f"model {name}", str(error)))
             continue
-        size = path.stat().st_size / 1e6
-        lines.append(
-            (f"model {name}", f"{len(forest)} trees, {len(forest.feature_names)} columns, {size:.1f} MB, id {forest.id}")
-        )
+        size = f"{path.stat().st_size / 1e6:.1f} MB"
+        words = f"{len(forest)} trees, {len(forest.feature_names)} columns, {size}, id {forest.id}"
+        lines.append((f"model {name}", words))
     return lines or [("models", "none packaged: run `make models`")]
 
 

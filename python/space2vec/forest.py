@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import flags as flag_bits
 from space2vec import backend, modelfile, registry
 from space2vec import device as devices
+from space2vec import flags as flag_bits
 from space2vec.errors import ModelError
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
@@ -104,7 +104,7 @@ class Forest:
         feature_names: Sequence[str] | None = None,
         real_class: Any = 1,
         name: str = "forest",
-        convention: str | None = None,
+        convention: modelfile.Convention | None = None,
         training: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -222,7 +222,8 @@ class Forest:
         return len(self._trees)
 
     def __repr__(self) -> str:
-        return f"Forest({self.name!r}, trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)})"
+        size = f"trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)}"
+        return f"Forest({self.name!r}, {size})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_engine": None}

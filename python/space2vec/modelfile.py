@@ -6,19 +6,33 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
 
-__all__ = ["FORMAT", "Header", "read", "write"]
+__all__ = ["FORMAT", "Convention", "Header", "read", "write"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
 
+#: Whose definitions where autoScan's released code and its paper disagree.
+Convention: TypeAlias = Literal["code", "paper"]
+
 _KEY = "space2vec"
+
+_KINDS: dict[str, type] = {
+    "kind": str,
+    "name": str,
+    "feature_set": str,
+    "feature_version": int,
+    "imputation": str,
+    "library": str,
+    "training": dict,
+    "metrics": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class Header:
     feature_names: tuple[str, ...]
     feature_set: str = "custom"
     feature_version: int = 1
-    convention: str = "code"
+    convention: Convention = "code"
     imputation: str = "none"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -95,10 +109,7 @@ class Header:
             feature_version=features.get("version", 1),
             **{key: document[key] for key in ("convention", "imputation", "training", "metrics", "library")},
         )
-        for key, kind in (("kind", str), ("name", str), ("feature_set", str), ("feature_version", int)):
-            if not isinstance(getattr(header, key), kind):
-                raise ValueError(f"the header's {key} is no {kind.__name__}")
-        for key, kind in (("imputation", str), ("library", str), ("training", dict), ("metrics", dict)):
+        for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):
                 raise ValueError(f"the header's {key} is no {kind.__name__}")
         if header.convention not in ("code", "paper"):

@@ -108,8 +108,10 @@ class Tally:
         width = max((len(name) for name in self.flagged), default=0)
         digits = max((len(str(count)) for count in self.flagged.values()), default=0)
         # In the order of the registry, every flag with what it means.
-        for flag in FLAGS.values():
-            if flag.name in self.flagged:
-                lines.append(f"  {flag.name:<{width}}  {self.flagged[flag.name]:>{digits}}  {flag.meaning}")
+        lines += [
+            f"  {flag.name:<{width}}  {self.flagged[flag.name]:>{digits}}  {flag.meaning}"
+            for flag in FLAGS.values()
+            if flag.name in self.flagged
+        ]
         lines.append(f"{seconds:.1f} s, {self.rows / max(seconds, 1e-9):.0f} rows/s")
         return "\n".join(lines)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from space2vec import registry
+from space2vec.modelfile import Convention
 from space2vec.stamps import Stamps
 
 __all__ = ["StampFeatures"]
@@ -27,7 +28,9 @@ class StampFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Threads to use; one a usable core by default.
     """
 
-    def __init__(self, set: str = "autoscan-stamp", convention: str = "code", threads: int | None = None) -> None:
+    def __init__(
+        self, set: str = "autoscan-stamp", convention: Convention = "code", threads: int | None = None
+    ) -> None:
         self.set = set
         self.convention = convention
         self.threads = threads

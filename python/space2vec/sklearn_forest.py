@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
+from space2vec.modelfile import Convention
 from space2vec.trees import FEATURE_LIMIT, Trees, from_tree
 
 __all__ = ["ACCEPTED", "Parts", "take_apart"]
 
 ACCEPTED = (
-    "RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier, ExtraTreeClassifier, or a Pipeline of one of "
-    "them after SimpleImputer and, before that, space2vec.sklearn.StampFeatures"
+    "RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier, ExtraTreeClassifier, or a Pipeline of one "
+    "of them after SimpleImputer and, before that, space2vec.sklearn.StampFeatures"
 )
 
 
@@ -28,7 +29,7 @@ class Parts:
     names: tuple[str, ...]
     fill: NDArray[np.float32] | None
     imputation: str
-    convention: str
+    convention: Convention
 
 
 def _estimators(forest: Any) -> list[Any]:
@@ -102,9 +103,9 @@ def take_apart(model: Any, feature_names: Sequence[str] | None, real_class: Any)
     names = tuple(str(name) for name in given)
     k = int((forest if imputer is None else imputer).n_features_in_)
     if len(names) != k or len(set(names)) != k:
-        raise ModelError(f"the forest takes {k} columns; feature_names must be as many distinct names, given {len(names)}")
+        raise ModelError(f"the model takes {k} columns; feature_names must be as many distinct names, not {names}")
     if k > FEATURE_LIMIT:
-        raise ModelError(f"the forest takes {k} columns; at most {FEATURE_LIMIT} are accepted")
+        raise ModelError(f"the model takes {k} columns; at most {FEATURE_LIMIT} are accepted")
     fill = None if imputer is None else _fill(imputer, names)
     real = classes.index(real_class)
     trees = Trees.join([from_tree(estimator.tree_, real) for estimator in estimators])
@@ -117,5 +118,5 @@ def take_apart(model: Any, feature_names: Sequence[str] | None, real_class: Any)
         names,
         fill,
         "none" if imputer is None else str(imputer.strategy),
-        "code" if stamps is None else str(stamps.convention),
+        "code" if stamps is None else stamps.convention,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.forest import Forest
+from space2vec.modelfile import Convention
 
 __all__ = ["cross_validate", "train_forest"]
 
@@ -80,7 +81,7 @@ def train_forest(
     seed: int = 0,
     n_jobs: int = -1,
     name: str = "forest",
-    convention: str = "code",
+    convention: Convention = "code",
     training: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Forest:

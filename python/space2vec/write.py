@@ -81,7 +81,8 @@ class TableWriter:
         try:
             fitting = plain.cast(self._schema)
         except (pa.ArrowInvalid, ValueError) as error:
-            raise Space2vecError(f"{self.path}: the inputs do not fit into one table ({error}); take them apart") from error
+            reason = f"the inputs do not fit into one table ({error}); take them apart"
+            raise Space2vecError(f"{self.path}: {reason}") from error
         self._guarded(self._writer.write_table, fitting)
 
     def _open(self, schema: pyarrow.Schema) -> None:
@@ -96,7 +97,8 @@ class TableWriter:
         try:
             return call(*arguments)
         except OSError as error:
-            raise OSError(error.errno, f"cannot write {self.path}: {error.strerror or error}") from error
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(error.errno, f"cannot write {self.path}: {reason}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,6 +14,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import common, main
+from space2vec.errors import Space2vecError
 from space2vec.progress import Progress, Tally
 from space2vec.registry import FLAGS
 from space2vec.write import TableWriter
@@ -215,7 +216,8 @@ def write_table(folder: Path) -> Path:
 
 def test_a_full_disk_is_told_and_leaves_nothing(night: Path, tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "scores.csv"
-    with pytest.raises(OSError, match=r"cannot write .*scores\.csv: No space left on device"), TableWriter(out) as writer:
+    told = r"cannot write .*scores\.csv: No space left on device"
+    with pytest.raises(OSError, match=told), TableWriter(out) as writer:  # noqa: PT012
         writer._aside.unlink()
         writer._aside.symlink_to("/dev/full")
         table = s2v.load("default").score(s2v.read(night / "alerts")).to_arrow()
@@ -230,12 +232,12 @@ def test_the_old_output_stays_until_the_new_one_is_whole(tmp_path: Path) -> None
     out = tmp_path / "scores.parquet"
     with TableWriter(out) as writer:
         writer.write(pa.table({"x": [1]}))
-    with pytest.raises(RuntimeError, match="stopped"), TableWriter(out) as writer:
+    with pytest.raises(RuntimeError, match="stopped"), TableWriter(out) as writer:  # noqa: PT012
         writer.write(pa.table({"x": [2]}))
         raise RuntimeError("stopped")
     assert pq.read_table(out)["x"].to_pylist() == [1]
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
-    with pytest.raises(s2v.errors.Space2vecError, match="do not fit into one table"), TableWriter(out) as writer:
+    with pytest.raises(Space2vecError, match="do not fit into one table"), TableWriter(out) as writer:  # noqa: PT012
         writer.write(pa.table({"x": [2]}))
         writer.write(pa.table({"y": ["text"]}))
     assert pq.read_table(out)["x"].to_pylist() == [1]

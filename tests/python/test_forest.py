@@ -174,7 +174,7 @@ def fitted(model: Any, **columns: Any) -> Any:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (lambda: fitted(GradientBoostingClassifier(n_estimators=2)), "cannot take a GradientBoostingClassifier; accepted"),
+        (lambda: fitted(GradientBoostingClassifier(n_estimators=2)), "a GradientBoostingClassifier; accepted"),
         (lambda: fitted(make_pipeline(StandardScaler(), DecisionTreeClassifier())), "a step StandardScaler; accepted"),
         (lambda: fitted(make_pipeline(SimpleImputer(), DummyClassifier())), "cannot take a DummyClassifier"),
         (lambda: Pipeline([("nothing", "passthrough")]), "empty Pipeline"),
@@ -198,7 +198,7 @@ def test_names_must_fit() -> None:
     with pytest.raises(ModelError, match="give feature_names"):
         s2v.Forest.from_sklearn(model)
     for names in (NAMES[:5], NAMES[:5] + NAMES[:1]):
-        with pytest.raises(ModelError, match="takes 6 columns"):
+        with pytest.raises(ModelError, match="the model takes 6 columns"):
             s2v.Forest.from_sklearn(model, feature_names=names)
 
 

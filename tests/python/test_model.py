@@ -90,7 +90,7 @@ def edit(path: Path, header: dict[str, Any] | None = None, **tensors: Any) -> No
         ({"header": {"features": None}}, "names no features"),
         ({"header": {"features": {"names": ["A", "A"]}}}, "not distinct strings"),
         ({"header": {"features": {"names": ["A"]}}}, "fill must be 1"),
-        ({"header": {"features": {"set": "autoscan", "version": 9, "names": ["AMP", "SNR"]}}}, "version 9 of the features"),
+        ({"header": {"features": {"set": "autoscan", "version": 9, "names": ["AMP", "SNR"]}}}, "version 9 of"),
         ({"header": {"convention": "other"}}, "unknown convention 'other'"),
         ({"header": {"training": None}}, "training"),
         ({"header": {"metrics": []}}, "metrics is no dict"),

@@ -39,7 +39,8 @@ def test_defaults_are_autoscans_and_are_told() -> None:
 
 def test_the_same_seed_gives_the_same_forest() -> None:
     x, y = rows()
-    ids = [training.train_forest(x, y, NAMES, trees=5, seed=seed, n_jobs=jobs).id for seed, jobs in ((3, 1), (3, 2), (4, 1))]
+    runs = ((3, 1), (3, 2), (4, 1))
+    ids = [training.train_forest(x, y, NAMES, trees=5, seed=seed, n_jobs=jobs).id for seed, jobs in runs]
     assert ids[0] == ids[1] != ids[2]
 
 

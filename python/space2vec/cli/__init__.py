@@ -1,7 +1,7 @@
 """The command line: ``space2vec COMMAND ...``.
 
-Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged), 2 when the command could not
-run at all.
+Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged), 2 when the command could
+not run at all. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it came from.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def register(commands: Any) -> None:
         "--labels",
         required=True,
         metavar="FILE",
-        help="a table with candidate_id (or candid, ID) and label (1 real, 0 bogus) or OBJECT_TYPE (0 real, 1 artifact)",
+        help="a table with candidate_id, candid or ID and label (1 real, 0 bogus) or OBJECT_TYPE (1 artifact, 0 real)",
     )
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")

@@ -50,7 +50,7 @@ def register(commands: Any) -> None:
     forest.add_argument("--min-samples-split", type=positive, default=3, metavar="N")
     forest.add_argument("--min-samples-leaf", type=positive, default=1, metavar="N")
     forest.add_argument("--max-leaf-nodes", type=positive, metavar="N", help="leaves a tree (default: no limit)")
-    forest.add_argument("--folds", type=int, default=10, metavar="N", help="folds of cross-validation by object; 0: none")
+    forest.add_argument("--folds", type=int, default=10, metavar="N", help="of cross-validation by object; 0: none")
     forest.add_argument("--seed", type=int, default=0)
     forest.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
     forest.set_defaults(run=run)

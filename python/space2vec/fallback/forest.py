@@ -13,7 +13,15 @@ __all__ = ["Forest"]
 
 @numba.njit(cache=True, nogil=True)
 def _predict(
-    x: Any, tree_start: Any, left: Any, right: Any, feature: Any, threshold: Any, missing_left: Any, value: Any, out: Any
+    x: Any,
+    tree_start: Any,
+    left: Any,
+    right: Any,
+    feature: Any,
+    threshold: Any,
+    missing_left: Any,
+    value: Any,
+    out: Any,
 ) -> None:
     trees = len(tree_start) - 1
     for i in range(len(x)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def build_default(data: Path, n_jobs: int = -1) -> Forest:
         train_x, train_y, group=train_group, weight=train_weight, folds=10, **settings
     )
     ends = np.cumsum([0] + [len(block.x) for block in blocks])
-    part = [slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    part = [slice(start, end) for start, end in itertools.pairwise(ends.tolist())]
     alerts, bare = slice(0, part[1].stop), slice(part[2].start, part[3].stop)
     agreement = "agreement with braai d6_m9 above 0.5 (not accuracy), ten-fold cross-validation by object"
     return training.train_forest(
