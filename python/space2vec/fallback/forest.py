@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.team import parallel_for
+
 __all__ = ["Forest"]
 
 
@@ -58,4 +60,4 @@ class Forest:
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None:
         """Write P(real) of each row of x (n, features) into out (n,)."""
         rows = x if self._fill is None else np.where(np.isnan(x), self._fill, x)
-        _predict(rows, *self._nodes, out)
+        parallel_for(len(rows), threads, lambda begin, end: _predict(rows[begin:end], *self._nodes, out[begin:end]))
