@@ -21,13 +21,13 @@ inline constexpr std::uint32_t kNodeOffsetBits = 20;
 inline constexpr std::uint32_t kNodeSplit = 1U << kNodeOffsetBits;
 inline constexpr std::uint32_t kNodeMissingLeft = kNodeSplit << 1;
 inline constexpr std::uint32_t kNodeFeatureShift = kNodeOffsetBits + 2;
-inline constexpr std::uint32_t kNodeOffsetLimit = kNodeSplit; // an offset is below it
+inline constexpr std::uint32_t kNodeOffsetLimit = kNodeSplit;  // an offset is below it
 inline constexpr std::uint32_t kNodeFeatureLimit = 1U << (32 - kNodeFeatureShift);
 
 // What a walk needs of a forest; it owns nothing.
 struct ForestView {
     const Node *nodes;
-    const std::int64_t *tree_start; // (trees): first node of each tree
+    const std::int64_t *tree_start;  // (trees): first node of each tree
     std::int32_t trees;
     std::int32_t features;
 };
@@ -37,7 +37,7 @@ namespace {
 // How many nodes to move on from a node for a row; 0 at a leaf.
 S2V_HD inline std::uint32_t forest_step(const Node &node, const float *row) {
     const float x = row[node.bits >> kNodeFeatureShift];
-    const bool missing = x != x; // NaN
+    const bool missing = x != x;  // NaN
     const bool left = (x <= node.value) | (missing & ((node.bits & kNodeMissingLeft) != 0));
     // Chosen without a branch: which way a row goes cannot be predicted.
     const std::uint32_t to_left = (node.bits >> kNodeOffsetBits) & 1U;
@@ -48,8 +48,7 @@ S2V_HD inline std::uint32_t forest_step(const Node &node, const float *row) {
 // P(real) of the leaf that a row reaches in one tree.
 S2V_HD inline float forest_leaf(const Node *root, const float *row) {
     const Node *node = root;
-    for (std::uint32_t step = forest_step(*node, row); step != 0; step = forest_step(*node, row))
-        node += step;
+    for (std::uint32_t step = forest_step(*node, row); step != 0; step = forest_step(*node, row)) node += step;
     return node->value;
 }
 
@@ -86,15 +85,12 @@ inline float forest_row_interleaved(const ForestView &forest, const float *x) {
     double sum = 0.0;
     std::int32_t tree = 0;
     const float *row[kForestLanes];
-    for (int lane = 0; lane < kForestLanes; ++lane)
-        row[lane] = x;
+    for (int lane = 0; lane < kForestLanes; ++lane) row[lane] = x;
     for (; tree + kForestLanes <= forest.trees; tree += kForestLanes) {
         const Node *node[kForestLanes];
-        for (int lane = 0; lane < kForestLanes; ++lane)
-            node[lane] = forest.nodes + forest.tree_start[tree + lane];
+        for (int lane = 0; lane < kForestLanes; ++lane) node[lane] = forest.nodes + forest.tree_start[tree + lane];
         forest_walk(node, row);
-        for (int lane = 0; lane < kForestLanes; ++lane)
-            sum += static_cast<double>(node[lane]->value);
+        for (int lane = 0; lane < kForestLanes; ++lane) sum += static_cast<double>(node[lane]->value);
     }
     for (; tree < forest.trees; ++tree)
         sum += static_cast<double>(forest_leaf(forest.nodes + forest.tree_start[tree], x));
@@ -104,8 +100,7 @@ inline float forest_row_interleaved(const ForestView &forest, const float *x) {
 // P(real) of n rows of x (n, features), tree by tree so that a tree is read once a block; sum: scratch (n).
 inline void forest_block(const ForestView &forest, const float *x, std::int64_t n, double *sum, float *score) {
     const std::int64_t together = n - n % kForestLanes;
-    for (std::int64_t i = 0; i < together; ++i)
-        sum[i] = 0.0;
+    for (std::int64_t i = 0; i < together; ++i) sum[i] = 0.0;
     for (std::int32_t tree = 0; tree < forest.trees && together > 0; ++tree) {
         const Node *root = forest.nodes + forest.tree_start[tree];
         for (std::int64_t i = 0; i < together; i += kForestLanes) {
@@ -116,15 +111,12 @@ inline void forest_block(const ForestView &forest, const float *x, std::int64_t 
                 row[lane] = x + (i + lane) * forest.features;
             }
             forest_walk(node, row);
-            for (int lane = 0; lane < kForestLanes; ++lane)
-                sum[i + lane] += static_cast<double>(node[lane]->value);
+            for (int lane = 0; lane < kForestLanes; ++lane) sum[i + lane] += static_cast<double>(node[lane]->value);
         }
     }
-    for (std::int64_t i = 0; i < together; ++i)
-        score[i] = forest_mean(sum[i], forest.trees);
-    for (std::int64_t i = together; i < n; ++i)
-        score[i] = forest_row_interleaved(forest, x + i * forest.features);
+    for (std::int64_t i = 0; i < together; ++i) score[i] = forest_mean(sum[i], forest.trees);
+    for (std::int64_t i = together; i < n; ++i) score[i] = forest_row_interleaved(forest, x + i * forest.features);
 }
 
-} // namespace
-} // namespace s2v::kernel
+}  // namespace
+}  // namespace s2v::kernel

@@ -11,16 +11,19 @@ namespace s2v {
 
 // A call that cannot run: the status that the C ABI returns, and why.
 class Failure : public std::runtime_error {
-  public:
+public:
     Failure(s2v_status status, const std::string &reason) : std::runtime_error(reason), status_(status) {}
-    [[nodiscard]] s2v_status status() const noexcept { return status_; }
+    [[nodiscard]] s2v_status status() const noexcept {
+        return status_;
+    }
 
-  private:
+private:
     s2v_status status_;
 };
 
 // Run a body of the C ABI: no exception passes it.
-template <typename Body> s2v_status guarded(Body body) noexcept {
+template <typename Body>
+s2v_status guarded(Body body) noexcept {
     try {
         body();
         return S2V_OK;
@@ -35,4 +38,4 @@ template <typename Body> s2v_status guarded(Body body) noexcept {
     }
 }
 
-} // namespace s2v
+}  // namespace s2v

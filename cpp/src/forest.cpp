@@ -9,13 +9,14 @@
 namespace s2v {
 namespace {
 
-constexpr std::int64_t kBlockRows = 256; // rows of a block stay in the first cache level beside a tree
+constexpr std::int64_t kBlockRows = 256;  // rows of a block stay in the first cache level beside a tree
 
-[[noreturn]] void invalid(const std::string &reason) { throw Failure(S2V_INVALID_ARGUMENT, reason); }
+[[noreturn]] void invalid(const std::string &reason) {
+    throw Failure(S2V_INVALID_ARGUMENT, reason);
+}
 
 void check_sizes(const ForestArrays &a) {
-    if (a.tree_start.size() < 2)
-        invalid("a forest has at least one tree");
+    if (a.tree_start.size() < 2) invalid("a forest has at least one tree");
     if (a.features < 1 || static_cast<std::uint32_t>(a.features) > kernel::kNodeFeatureLimit)
         invalid("a forest has 1 to 1024 features");
     if (!a.fill.empty() && a.fill.size() != static_cast<std::size_t>(a.features))
@@ -27,25 +28,20 @@ void check_sizes(const ForestArrays &a) {
     if (a.tree_start.front() != 0 || a.tree_start.back() != static_cast<std::int64_t>(nodes))
         invalid("tree_start does not span the nodes");
     for (std::size_t tree = 1; tree < a.tree_start.size(); ++tree)
-        if (a.tree_start[tree] <= a.tree_start[tree - 1])
-            invalid("tree_start does not rise");
+        if (a.tree_start[tree] <= a.tree_start[tree - 1]) invalid("tree_start does not rise");
 }
 
 kernel::Node pack_leaf(const ForestArrays &a, std::size_t at) {
     const float value = a.value[at];
-    if (a.right[at] != -1)
-        invalid("a node has one child");
-    if (!(value >= 0.0F && value <= 1.0F))
-        invalid("the value of a leaf lies outside 0 to 1");
+    if (a.right[at] != -1) invalid("a node has one child");
+    if (!(value >= 0.0F && value <= 1.0F)) invalid("the value of a leaf lies outside 0 to 1");
     return {value, 0};
 }
 
 kernel::Node pack_split(const ForestArrays &a, std::size_t at) {
     const std::int32_t feature = a.feature[at];
-    if (feature < 0 || feature >= a.features)
-        invalid("the feature of a split is out of range");
-    if (std::isnan(a.threshold[at]))
-        invalid("the threshold of a split is NaN");
+    if (feature < 0 || feature >= a.features) invalid("the feature of a split is out of range");
+    if (std::isnan(a.threshold[at])) invalid("the threshold of a split is NaN");
     return {a.threshold[at], kernel::kNodeSplit | (a.missing_left[at] != 0 ? kernel::kNodeMissingLeft : 0U) |
                                  static_cast<std::uint32_t>(feature) << kernel::kNodeFeatureShift};
 }
@@ -54,7 +50,7 @@ kernel::Node pack_split(const ForestArrays &a, std::size_t at) {
 void pack_tree(const ForestArrays &a, std::size_t start, std::size_t size, std::vector<kernel::Node> &nodes) {
     struct Pending {
         std::size_t node;
-        std::int64_t parent; // whose right child it is, as a position in nodes; -1: a root or a left child
+        std::int64_t parent;  // whose right child it is, as a position in nodes; -1: a root or a left child
     };
     std::vector<bool> met(size, false);
     std::vector<Pending> pending{{0, -1}};
@@ -62,8 +58,7 @@ void pack_tree(const ForestArrays &a, std::size_t start, std::size_t size, std::
     while (!pending.empty()) {
         const auto [node, parent] = pending.back();
         pending.pop_back();
-        if (met[node])
-            invalid("a node has two parents");
+        if (met[node]) invalid("a node has two parents");
         met[node] = true;
         if (parent >= 0) {
             const std::size_t offset = nodes.size() - static_cast<std::size_t>(parent);
@@ -77,17 +72,15 @@ void pack_tree(const ForestArrays &a, std::size_t start, std::size_t size, std::
             continue;
         }
         for (const std::int32_t child : {a.left[at], a.right[at]})
-            if (child < 0 || static_cast<std::size_t>(child) >= size)
-                invalid("a child lies outside its tree");
+            if (child < 0 || static_cast<std::size_t>(child) >= size) invalid("a child lies outside its tree");
         pending.push_back({static_cast<std::size_t>(a.right[at]), static_cast<std::int64_t>(nodes.size())});
         pending.push_back({static_cast<std::size_t>(a.left[at]), -1});
         nodes.push_back(pack_split(a, at));
     }
-    if (nodes.size() - first != size)
-        invalid("a node belongs to no tree");
+    if (nodes.size() - first != size) invalid("a node belongs to no tree");
 }
 
-} // namespace
+}  // namespace
 
 s2v_forest pack_forest(const ForestArrays &arrays) {
     check_sizes(arrays);
@@ -128,4 +121,4 @@ void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *sc
     });
 }
 
-} // namespace s2v
+}  // namespace s2v

@@ -10,10 +10,10 @@
 
 struct s2v_forest {
     std::vector<s2v::kernel::Node> nodes;
-    std::vector<std::int64_t> tree_start; // (trees)
+    std::vector<std::int64_t> tree_start;  // (trees)
     std::int32_t features = 0;
-    std::vector<float> fill;        // (features) or empty
-    std::vector<std::string> names; // (features) or empty
+    std::vector<float> fill;         // (features) or empty
+    std::vector<std::string> names;  // (features) or empty
 
     [[nodiscard]] s2v::kernel::ForestView view() const noexcept {
         return {nodes.data(), tree_start.data(), static_cast<std::int32_t>(tree_start.size()), features};
@@ -24,13 +24,13 @@ namespace s2v {
 
 // scikit-learn's arrays, all trees one after another; as in s2v_forest_create.
 struct ForestArrays {
-    std::span<const std::int64_t> tree_start; // (trees + 1)
+    std::span<const std::int64_t> tree_start;  // (trees + 1)
     std::span<const std::int32_t> left, right, feature;
     std::span<const float> threshold;
     std::span<const std::uint8_t> missing_left;
     std::span<const float> value;
     std::int32_t features = 0;
-    std::span<const float> fill; // (features) or empty
+    std::span<const float> fill;  // (features) or empty
 };
 
 // Check everything and pack. Throws Failure (S2V_INVALID_ARGUMENT) where a tree is not one, a child, feature,
@@ -40,4 +40,4 @@ s2v_forest pack_forest(const ForestArrays &arrays);
 // P(real) of n rows of x (n, features).
 void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *score, int threads);
 
-} // namespace s2v
+}  // namespace s2v

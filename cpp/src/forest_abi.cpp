@@ -9,11 +9,10 @@
 namespace {
 
 void require(bool condition, const char *reason) {
-    if (!condition)
-        throw s2v::Failure(S2V_INVALID_ARGUMENT, reason);
+    if (!condition) throw s2v::Failure(S2V_INVALID_ARGUMENT, reason);
 }
 
-} // namespace
+}  // namespace
 
 extern "C" {
 
@@ -38,8 +37,7 @@ s2v_status s2v_forest_create(int32_t trees, const int64_t *tree_start, const int
         arrays.missing_left = {missing_left, nodes};
         arrays.value = {value, nodes};
         arrays.features = features;
-        if (fill != nullptr)
-            arrays.fill = {fill, static_cast<std::size_t>(features)};
+        if (fill != nullptr) arrays.fill = {fill, static_cast<std::size_t>(features)};
         *forest = std::make_unique<s2v_forest>(s2v::pack_forest(arrays)).release();
     });
 }
@@ -53,13 +51,16 @@ s2v_status s2v_forest_load(const char *path, s2v_forest **forest) {
     });
 }
 
-void s2v_forest_free(s2v_forest *forest) { delete forest; }
+void s2v_forest_free(s2v_forest *forest) {
+    delete forest;
+}
 
-int32_t s2v_forest_feature_count(const s2v_forest *forest) { return forest == nullptr ? 0 : forest->features; }
+int32_t s2v_forest_feature_count(const s2v_forest *forest) {
+    return forest == nullptr ? 0 : forest->features;
+}
 
 const char *s2v_forest_feature_name(const s2v_forest *forest, int32_t index) {
-    if (forest == nullptr || index < 0 || static_cast<std::size_t>(index) >= forest->names.size())
-        return nullptr;
+    if (forest == nullptr || index < 0 || static_cast<std::size_t>(index) >= forest->names.size()) return nullptr;
     return forest->names[static_cast<std::size_t>(index)].c_str();
 }
 
@@ -67,11 +68,10 @@ s2v_status s2v_forest_predict(const s2v_forest *forest, const float *x, int64_t 
     return s2v::guarded([&] {
         require(forest != nullptr, "forest is NULL");
         require(n >= 0 && threads >= 0, "n or threads is negative");
-        if (n == 0)
-            return;
+        if (n == 0) return;
         require(x != nullptr && score != nullptr, "an array is NULL");
         s2v::predict(*forest, x, n, score, threads);
     });
 }
 
-} // extern "C"
+}  // extern "C"

@@ -12,66 +12,68 @@ namespace {
 constexpr int kDepthLimit = 32;
 
 class Parser {
-  public:
+public:
     explicit Parser(std::string_view text) : text_(text) {}
 
     Value document() {
         Value value = any(0);
         skip_space();
-        if (at_ != text_.size())
-            fail("text after the value");
+        if (at_ != text_.size()) fail("text after the value");
         return value;
     }
 
-  private:
+private:
     std::string_view text_;
     std::size_t at_ = 0;
 
     [[noreturn]] void fail(const char *reason) const {
         throw Failure(S2V_BAD_MODEL, "JSON, byte " + std::to_string(at_) + ": " + reason);
     }
-    [[nodiscard]] char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
+    [[nodiscard]] char peek() const noexcept {
+        return at_ < text_.size() ? text_[at_] : '\0';
+    }
     char next() {
-        if (at_ == text_.size())
-            fail("the text ends too early");
+        if (at_ == text_.size()) fail("the text ends too early");
         return text_[at_++];
     }
     void skip_space() noexcept {
-        while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')
-            ++at_;
+        while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r') ++at_;
     }
     // Take a character, and the space around it, if it comes next.
     bool take(char wanted) noexcept {
         skip_space();
-        if (peek() != wanted)
-            return false;
+        if (peek() != wanted) return false;
         ++at_;
         skip_space();
         return true;
     }
     void expect(char wanted, const char *reason) {
-        if (!take(wanted))
-            fail(reason);
+        if (!take(wanted)) fail(reason);
     }
     Value literal(std::string_view word, Value value) {
-        if (text_.substr(at_, word.size()) != word)
-            fail("not a value");
+        if (text_.substr(at_, word.size()) != word) fail("not a value");
         at_ += word.size();
         return value;
     }
 
     Value any(int depth) {
-        if (depth > kDepthLimit)
-            fail("nested too deeply");
+        if (depth > kDepthLimit) fail("nested too deeply");
         skip_space();
         switch (peek()) {
-        case '{': return object(depth);
-        case '[': return array(depth);
-        case '"': return {string()};
-        case 't': return literal("true", {true});
-        case 'f': return literal("false", {false});
-        case 'n': return literal("null", {nullptr});
-        default: return number();
+            case '{':
+                return object(depth);
+            case '[':
+                return array(depth);
+            case '"':
+                return {string()};
+            case 't':
+                return literal("true", {true});
+            case 'f':
+                return literal("false", {false});
+            case 'n':
+                return literal("null", {nullptr});
+            default:
+                return number();
         }
     }
 
@@ -79,8 +81,7 @@ class Parser {
         Object members;
         expect('{', "no object");
         while (!take('}')) {
-            if (!members.empty())
-                expect(',', "a comma is missing");
+            if (!members.empty()) expect(',', "a comma is missing");
             std::string key = string();
             if (std::any_of(members.begin(), members.end(), [&](const auto &member) { return member.first == key; }))
                 fail("a key comes twice");
@@ -94,24 +95,20 @@ class Parser {
         Array items;
         expect('[', "no array");
         while (!take(']')) {
-            if (!items.empty())
-                expect(',', "a comma is missing");
+            if (!items.empty()) expect(',', "a comma is missing");
             items.push_back(any(depth + 1));
         }
         return {std::move(items)};
     }
 
     void digits() {
-        if (peek() < '0' || peek() > '9')
-            fail("not a value");
-        while (peek() >= '0' && peek() <= '9')
-            ++at_;
+        if (peek() < '0' || peek() > '9') fail("not a value");
+        while (peek() >= '0' && peek() <= '9') ++at_;
     }
 
     Value number() {
         const std::size_t start = at_;
-        if (peek() == '-')
-            ++at_;
+        if (peek() == '-') ++at_;
         if (peek() == '0')
             ++at_;
         else
@@ -122,8 +119,7 @@ class Parser {
         }
         if (peek() == 'e' || peek() == 'E') {
             ++at_;
-            if (peek() == '+' || peek() == '-')
-                ++at_;
+            if (peek() == '+' || peek() == '-') ++at_;
             digits();
         }
         double value = 0.0;
@@ -140,8 +136,7 @@ class Parser {
                               : c >= 'a' && c <= 'f' ? c - 'a' + 10
                               : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                                      : -1;
-            if (digit < 0)
-                fail("a bad \\u escape");
+            if (digit < 0) fail("a bad \\u escape");
             unit = unit * 16 + static_cast<std::uint32_t>(digit);
         }
         return unit;
@@ -150,11 +145,9 @@ class Parser {
     void escaped_unicode(std::string &out) {
         std::uint32_t code = hex4();
         if (code >= 0xD800 && code < 0xDC00) {
-            if (next() != '\\' || next() != 'u')
-                fail("half a surrogate pair");
+            if (next() != '\\' || next() != 'u') fail("half a surrogate pair");
             const std::uint32_t low = hex4();
-            if (low < 0xDC00 || low > 0xDFFF)
-                fail("half a surrogate pair");
+            if (low < 0xDC00 || low > 0xDFFF) fail("half a surrogate pair");
             code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         } else if (code >= 0xDC00 && code <= 0xDFFF) {
             fail("half a surrogate pair");
@@ -178,43 +171,61 @@ class Parser {
     }
 
     std::string string() {
-        if (next() != '"')
-            fail("no string");
+        if (next() != '"') fail("no string");
         std::string out;
         for (char c = next(); c != '"'; c = next()) {
-            if (static_cast<unsigned char>(c) < 0x20)
-                fail("a control character in a string");
+            if (static_cast<unsigned char>(c) < 0x20) fail("a control character in a string");
             if (c != '\\') {
                 out.push_back(c);
                 continue;
             }
             switch (next()) {
-            case '"': out.push_back('"'); break;
-            case '\\': out.push_back('\\'); break;
-            case '/': out.push_back('/'); break;
-            case 'b': out.push_back('\b'); break;
-            case 'f': out.push_back('\f'); break;
-            case 'n': out.push_back('\n'); break;
-            case 'r': out.push_back('\r'); break;
-            case 't': out.push_back('\t'); break;
-            case 'u': escaped_unicode(out); break;
-            default: fail("an unknown escape");
+                case '"':
+                    out.push_back('"');
+                    break;
+                case '\\':
+                    out.push_back('\\');
+                    break;
+                case '/':
+                    out.push_back('/');
+                    break;
+                case 'b':
+                    out.push_back('\b');
+                    break;
+                case 'f':
+                    out.push_back('\f');
+                    break;
+                case 'n':
+                    out.push_back('\n');
+                    break;
+                case 'r':
+                    out.push_back('\r');
+                    break;
+                case 't':
+                    out.push_back('\t');
+                    break;
+                case 'u':
+                    escaped_unicode(out);
+                    break;
+                default:
+                    fail("an unknown escape");
             }
         }
         return out;
     }
 };
 
-} // namespace
+}  // namespace
 
 const Value *Value::find(std::string_view key) const noexcept {
     if (const Object *members = object())
         for (const auto &[name, value] : *members)
-            if (name == key)
-                return &value;
+            if (name == key) return &value;
     return nullptr;
 }
 
-Value parse(std::string_view text) { return Parser(text).document(); }
+Value parse(std::string_view text) {
+    return Parser(text).document();
+}
 
-} // namespace s2v::json
+}  // namespace s2v::json

@@ -18,13 +18,21 @@ struct Value {
 
     // The member of an object, or null where there is none or this is no object.
     [[nodiscard]] const Value *find(std::string_view key) const noexcept;
-    [[nodiscard]] const std::string *string() const noexcept { return std::get_if<std::string>(&held); }
-    [[nodiscard]] const double *number() const noexcept { return std::get_if<double>(&held); }
-    [[nodiscard]] const Array *array() const noexcept { return std::get_if<Array>(&held); }
-    [[nodiscard]] const Object *object() const noexcept { return std::get_if<Object>(&held); }
+    [[nodiscard]] const std::string *string() const noexcept {
+        return std::get_if<std::string>(&held);
+    }
+    [[nodiscard]] const double *number() const noexcept {
+        return std::get_if<double>(&held);
+    }
+    [[nodiscard]] const Array *array() const noexcept {
+        return std::get_if<Array>(&held);
+    }
+    [[nodiscard]] const Object *object() const noexcept {
+        return std::get_if<Object>(&held);
+    }
 };
 
 // Throws Failure (S2V_BAD_MODEL) where the text is not one JSON value.
 Value parse(std::string_view text);
 
-} // namespace s2v::json
+}  // namespace s2v::json

@@ -13,10 +13,13 @@
 namespace s2v {
 namespace {
 
-[[noreturn]] void bad(const std::string &reason) { throw Failure(S2V_BAD_MODEL, reason); }
+[[noreturn]] void bad(const std::string &reason) {
+    throw Failure(S2V_BAD_MODEL, reason);
+}
 
 // One little-endian value, wherever it lies.
-template <typename T> T little(const char *bytes) {
+template <typename T>
+T little(const char *bytes) {
     char native[sizeof(T)];
     for (std::size_t i = 0; i < sizeof(T); ++i)
         native[i] = bytes[std::endian::native == std::endian::little ? i : sizeof(T) - 1 - i];
@@ -38,28 +41,24 @@ struct Safetensors {
     std::string_view data;
 
     explicit Safetensors(std::string_view bytes) {
-        if (bytes.size() < 8)
-            bad("shorter than a safetensors header");
+        if (bytes.size() < 8) bad("shorter than a safetensors header");
         const auto length = little<std::uint64_t>(bytes.data());
-        if (length > bytes.size() - 8)
-            bad("the header is longer than the file");
+        if (length > bytes.size() - 8) bad("the header is longer than the file");
         header = json::parse(bytes.substr(8, length));
-        if (header.object() == nullptr)
-            bad("the header is no JSON object");
+        if (header.object() == nullptr) bad("the header is no JSON object");
         data = bytes.substr(8 + length);
     }
 
     // The values of a 1-D tensor.
-    template <typename T> std::vector<T> tensor(std::string_view name, std::string_view dtype) const {
+    template <typename T>
+    std::vector<T> tensor(std::string_view name, std::string_view dtype) const {
         const std::string what = "tensor " + std::string(name);
         const json::Value *entry = header.find(name);
         const json::Value *type = entry == nullptr ? nullptr : entry->find("dtype");
         const json::Value *shape = entry == nullptr ? nullptr : entry->find("shape");
         const json::Value *offsets = entry == nullptr ? nullptr : entry->find("data_offsets");
-        if (type == nullptr || shape == nullptr || offsets == nullptr)
-            bad(what + " is missing or incomplete");
-        if (type->string() == nullptr || *type->string() != dtype)
-            bad(what + " is not of dtype " + std::string(dtype));
+        if (type == nullptr || shape == nullptr || offsets == nullptr) bad(what + " is missing or incomplete");
+        if (type->string() == nullptr || *type->string() != dtype) bad(what + " is not of dtype " + std::string(dtype));
         if (shape->array() == nullptr || shape->array()->size() != 1 || offsets->array() == nullptr ||
             offsets->array()->size() != 2)
             bad(what + " is not one-dimensional");
@@ -69,8 +68,7 @@ struct Safetensors {
         if (begin > end || end > data.size() || (end - begin) % sizeof(T) != 0 || (end - begin) / sizeof(T) != count)
             bad(what + " does not fit its shape or the file");
         std::vector<T> values(static_cast<std::size_t>(count));
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = little<T>(data.data() + begin + i * sizeof(T));
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = little<T>(data.data() + begin + i * sizeof(T));
         return values;
     }
 };
@@ -78,29 +76,25 @@ struct Safetensors {
 std::vector<std::string> feature_names(const Safetensors &file) {
     const json::Value *metadata = file.header.find("__metadata__");
     const json::Value *own = metadata == nullptr ? nullptr : metadata->find("space2vec");
-    if (own == nullptr || own->string() == nullptr)
-        bad("not a space2vec model: the header has no entry 'space2vec'");
+    if (own == nullptr || own->string() == nullptr) bad("not a space2vec model: the header has no entry 'space2vec'");
     const json::Value model = json::parse(*own->string());
     const json::Value *format = model.find("format");
     if (format == nullptr || format->number() == nullptr || *format->number() != 1.0)
         bad("of a format that this version does not know");
     const json::Value *kind = model.find("kind");
-    if (kind == nullptr || kind->string() == nullptr || *kind->string() != "forest")
-        bad("not a forest");
+    if (kind == nullptr || kind->string() == nullptr || *kind->string() != "forest") bad("not a forest");
     const json::Value *features = model.find("features");
     const json::Value *names = features == nullptr ? nullptr : features->find("names");
-    if (names == nullptr || names->array() == nullptr)
-        bad("without feature names");
+    if (names == nullptr || names->array() == nullptr) bad("without feature names");
     std::vector<std::string> out;
     for (const json::Value &name : *names->array()) {
-        if (name.string() == nullptr)
-            bad("a feature name is no string");
+        if (name.string() == nullptr) bad("a feature name is no string");
         out.push_back(*name.string());
     }
     return out;
 }
 
-} // namespace
+}  // namespace
 
 s2v_forest parse_forest(const std::string &bytes) {
     const Safetensors file(bytes);
@@ -111,8 +105,7 @@ s2v_forest parse_forest(const std::string &bytes) {
     const auto missing_left = file.tensor<std::uint8_t>("missing_left", "U8");
     const auto value = file.tensor<float>("value", "F32");
     std::vector<float> fill;
-    if (file.header.find("fill") != nullptr)
-        fill = file.tensor<float>("fill", "F32");
+    if (file.header.find("fill") != nullptr) fill = file.tensor<float>("fill", "F32");
     if (file.header.find("fill") != nullptr && fill.size() != names.size())
         bad("tensor fill has another length than there are features");
     if (names.size() > kernel::kNodeFeatureLimit || tree_start.size() < 2 || feature.size() != right.size())
@@ -121,8 +114,7 @@ s2v_forest parse_forest(const std::string &bytes) {
     std::vector<std::int32_t> left(right.size());
     std::size_t tree = 0;
     for (std::size_t node = 0; node < right.size(); ++node) {
-        while (tree + 2 < tree_start.size() && static_cast<std::int64_t>(node) >= tree_start[tree + 1])
-            ++tree;
+        while (tree + 2 < tree_start.size() && static_cast<std::int64_t>(node) >= tree_start[tree + 1]) ++tree;
         const std::int64_t local = static_cast<std::int64_t>(node) - tree_start[tree];
         const std::int64_t child = local + right[node];
         if (local < 0 || right[node] < 0 || child >= std::numeric_limits<std::int32_t>::max())
@@ -154,13 +146,12 @@ s2v_forest parse_forest(const std::string &bytes) {
 s2v_forest load_forest(const std::string &path) {
     std::ifstream stream(path, std::ios::binary | std::ios::ate);
     const std::streamoff size = stream ? static_cast<std::streamoff>(stream.tellg()) : -1;
-    if (size < 0 || size == std::numeric_limits<std::streamoff>::max()) // a folder opens, and has no size
+    if (size < 0 || size == std::numeric_limits<std::streamoff>::max())  // a folder opens, and has no size
         throw Failure(S2V_IO_ERROR, "cannot open " + path);
     std::string bytes(static_cast<std::size_t>(size), '\0');
     stream.seekg(0);
-    if (!stream.read(bytes.data(), size))
-        throw Failure(S2V_IO_ERROR, "cannot read " + path);
+    if (!stream.read(bytes.data(), size)) throw Failure(S2V_IO_ERROR, "cannot read " + path);
     return parse_forest(bytes);
 }
 
-} // namespace s2v
+}  // namespace s2v

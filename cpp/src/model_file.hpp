@@ -23,4 +23,4 @@ s2v_forest load_forest(const std::string &path);
 // The same from the bytes of a file.
 s2v_forest parse_forest(const std::string &bytes);
 
-} // namespace s2v
+}  // namespace s2v

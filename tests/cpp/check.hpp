@@ -24,19 +24,19 @@ inline int report() {
     return failed == 0 && passed > 0 ? 0 : 1;
 }
 
-} // namespace check
+}  // namespace check
 
 #define CHECK(condition) ::check::record(static_cast<bool>(condition), #condition, __FILE__, __LINE__)
 
 // The expression throws an exception of this type for which test(caught) holds.
-#define CHECK_THROWS(expression, Type, test)                                                                           \
-    do {                                                                                                               \
-        bool thrown_as_told = false;                                                                                   \
-        try {                                                                                                          \
-            (void)(expression);                                                                                        \
-        } catch (const Type &caught) {                                                                                 \
-            thrown_as_told = static_cast<bool>(test);                                                                  \
-        } catch (const std::exception &) {                                                                             \
-        }                                                                                                              \
-        ::check::record(thrown_as_told, #expression " throws " #Type " with " #test, __FILE__, __LINE__);              \
+#define CHECK_THROWS(expression, Type, test)                                                              \
+    do {                                                                                                  \
+        bool thrown_as_told = false;                                                                      \
+        try {                                                                                             \
+            (void)(expression);                                                                           \
+        } catch (const Type &caught) {                                                                    \
+            thrown_as_told = static_cast<bool>(test);                                                     \
+        } catch (const std::exception &) {                                                                \
+        }                                                                                                 \
+        ::check::record(thrown_as_told, #expression " throws " #Type " with " #test, __FILE__, __LINE__); \
     } while (false)

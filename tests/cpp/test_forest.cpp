@@ -70,7 +70,7 @@ void fill_replaces_nan() {
     a.fill = {0.6F, nan_value};
     const s2v::Forest forest = a.make();
     CHECK(one(forest, {nan_value, 0.0F}) == 0.75F);
-    CHECK(one(forest, {0.6F, nan_value}) == 0.875F); // a fill of NaN leaves it
+    CHECK(one(forest, {0.6F, nan_value}) == 0.875F);  // a fill of NaN leaves it
 }
 
 // Grow a random tree of scikit-learn's kind onto the arrays.
@@ -104,8 +104,7 @@ float reference(const Arrays &a, const float *row) {
         std::size_t at = start;
         while (a.left[at] != -1) {
             float x = row[a.feature[at]];
-            if (std::isnan(x) && !a.fill.empty())
-                x = a.fill[static_cast<std::size_t>(a.feature[at])];
+            if (std::isnan(x) && !a.fill.empty()) x = a.fill[static_cast<std::size_t>(a.feature[at])];
             const bool left = std::isnan(x) ? a.missing_left[at] != 0 : x <= a.threshold[at];
             at = start + static_cast<std::size_t>(left ? a.left[at] : a.right[at]);
         }
@@ -120,11 +119,11 @@ void every_way_gives_the_same_bits() {
         Arrays a;
         a.features = 5;
         a.tree_start = {0};
-        for (int tree = 0; tree < trees; ++tree)
-            grow(a, tree % 9, random);
+        for (int tree = 0; tree < trees; ++tree) grow(a, tree % 9, random);
         a.fill = trees == 7 ? std::vector<float>{0.1F, nan_value, 0.3F, nan_value, -0.5F} : std::vector<float>{};
         const s2v::Forest forest = a.make();
-        for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{13}, std::size_t{1031}}) {
+        for (const std::size_t n :
+             {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{13}, std::size_t{1031}}) {
             std::vector<float> x(n * 5);
             for (float &value : x)
                 value = random() % 6 == 0 ? nan_value : static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
@@ -148,19 +147,19 @@ void no_forest_is_refused() {
         damage(a);
         CHECK_THROWS(a.make(), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
     };
-    refused([](Arrays &a) { a.left[0] = 0; });               // a node is its own child
-    refused([](Arrays &a) { a.left[5] = 0; });               // a cycle
-    refused([](Arrays &a) { a.left[5] = 4; });               // a shared child, and a stray node
-    refused([](Arrays &a) { a.right[0] = 3; });              // a child in the next tree
-    refused([](Arrays &a) { a.left[0] = -2; });              // a negative child
-    refused([](Arrays &a) { a.right[0] = -1; });             // one child only
-    refused([](Arrays &a) { a.right[1] = 2; });              // a leaf with a child
-    refused([](Arrays &a) { a.feature[0] = 2; });            // no such feature
+    refused([](Arrays &a) { a.left[0] = 0; });     // a node is its own child
+    refused([](Arrays &a) { a.left[5] = 0; });     // a cycle
+    refused([](Arrays &a) { a.left[5] = 4; });     // a shared child, and a stray node
+    refused([](Arrays &a) { a.right[0] = 3; });    // a child in the next tree
+    refused([](Arrays &a) { a.left[0] = -2; });    // a negative child
+    refused([](Arrays &a) { a.right[0] = -1; });   // one child only
+    refused([](Arrays &a) { a.right[1] = 2; });    // a leaf with a child
+    refused([](Arrays &a) { a.feature[0] = 2; });  // no such feature
     refused([](Arrays &a) { a.feature[0] = -2; });
     refused([](Arrays &a) { a.threshold[0] = nan_value; });
     refused([](Arrays &a) { a.value[1] = nan_value; });
     refused([](Arrays &a) { a.value[1] = 1.5F; });
-    refused([](Arrays &a) { a.tree_start[1] = 0; });         // an empty tree
+    refused([](Arrays &a) { a.tree_start[1] = 0; });  // an empty tree
     refused([](Arrays &a) { a.tree_start[1] = 9; });
     refused([](Arrays &a) { a.tree_start[0] = 1; });
     refused([](Arrays &a) { a.features = 0; });
@@ -195,11 +194,12 @@ struct File {
 
     [[nodiscard]] std::string bytes() const {
         std::string quoted;
-        for (const char c : model)
-            quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+        for (const char c : model) quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
         const std::string json = R"({"__metadata__": {"space2vec": ")" + quoted + "\"}, " + header + "}";
         std::string out;
-        const auto put = [&out](const void *data, std::size_t size) { out.append(static_cast<const char *>(data), size); };
+        const auto put = [&out](const void *data, std::size_t size) {
+            out.append(static_cast<const char *>(data), size);
+        };
         const auto length = static_cast<std::uint64_t>(json.size());
         put(&length, 8);
         out += json;
@@ -247,8 +247,7 @@ void bad_model_files_are_refused() {
         refused(file.bytes());
     };
     const std::string whole = File().bytes();
-    for (std::size_t size = 0; size < whole.size(); size += 7)
-        refused(whole.substr(0, size));
+    for (std::size_t size = 0; size < whole.size(); size += 7) refused(whole.substr(0, size));
     refused(std::string(8, '\xff') + whole);
     refused("not a model at all, but long enough to hold a length");
     damaged([](File &f) { replace(f.model, "\"forest\"", "\"network\""); });
@@ -284,7 +283,7 @@ void bad_model_files_are_refused() {
     }
 }
 
-} // namespace
+}  // namespace
 
 int main() {
     values_by_hand();

@@ -18,47 +18,52 @@ namespace s2v {
 
 // A call that could not run; status() says why.
 class Error : public std::runtime_error {
-  public:
+public:
     Error(s2v_status status, const std::string &what)
         : std::runtime_error(what + ": " + s2v_status_message(status)), status_(status) {}
-    [[nodiscard]] s2v_status status() const noexcept { return status_; }
+    [[nodiscard]] s2v_status status() const noexcept {
+        return status_;
+    }
 
-  private:
+private:
     s2v_status status_;
 };
 
 namespace detail {
 
 inline void check(s2v_status status, const std::string &what) {
-    if (status != S2V_OK)
-        throw Error(status, what);
+    if (status != S2V_OK) throw Error(status, what);
 }
 
 inline void require(bool condition, const std::string &what) {
-    if (!condition)
-        throw Error(S2V_INVALID_ARGUMENT, what);
+    if (!condition) throw Error(S2V_INVALID_ARGUMENT, what);
 }
 
-} // namespace detail
+}  // namespace detail
 
-inline std::string_view version() noexcept { return s2v_version(); }
+inline std::string_view version() noexcept {
+    return s2v_version();
+}
 
 // The stamps of n candidates in memory of the caller's, as in s2v_stamps.
 struct Stamps {
     std::span<const float> pixels;
-    std::span<const std::int64_t> offset; // (n, 3), -1: the plane is missing
-    std::span<const std::int32_t> shape;  // (n, 3, 2): height, width
-    std::span<const std::int32_t> centre; // (n, 2): row, column; or empty
+    std::span<const std::int64_t> offset;  // (n, 3), -1: the plane is missing
+    std::span<const std::int32_t> shape;   // (n, 3, 2): height, width
+    std::span<const std::int32_t> centre;  // (n, 2): row, column; or empty
     float saturation = std::numeric_limits<float>::quiet_NaN();
 
-    [[nodiscard]] std::size_t size() const noexcept { return offset.size() / S2V_CHANNELS; }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return offset.size() / S2V_CHANNELS;
+    }
 
     [[nodiscard]] s2v_stamps c() const {
         const std::size_t n = size();
         detail::require(offset.size() == n * 3 && shape.size() == n * 6 && (centre.empty() || centre.size() == n * 2),
                         "Stamps: offset, shape and centre differ in length");
-        return {pixels.data(), static_cast<std::int64_t>(pixels.size()),    offset.data(), shape.data(),
-                centre.empty() ? nullptr : centre.data(), static_cast<std::int64_t>(n), saturation};
+        return {pixels.data(), static_cast<std::int64_t>(pixels.size()), offset.data(),
+                shape.data(),  centre.empty() ? nullptr : centre.data(), static_cast<std::int64_t>(n),
+                saturation};
     }
 };
 
@@ -83,8 +88,8 @@ inline std::array<std::int32_t, 3> recipe_shape(const std::string &recipe) {
 inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<float> planes,
                     std::span<std::uint32_t> flags, int threads = 1) {
     const auto [channels, height, width] = recipe_shape(recipe);
-    const auto size = static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) *
-                      static_cast<std::size_t>(width);
+    const auto size =
+        static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
     detail::require(planes.size() == stamps.size() * size && flags.size() == stamps.size(),
                     "prepare: planes or flags do not fit the stamps");
     const s2v_stamps view = stamps.c();
@@ -93,12 +98,12 @@ inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<f
 
 // A forest. It never changes once made: threads may share one.
 class Forest {
-  public:
+public:
     // scikit-learn's arrays, as in s2v_forest_create; fill may be empty.
     Forest(std::span<const std::int64_t> tree_start, std::span<const std::int32_t> left,
-           std::span<const std::int32_t> right, std::span<const std::int32_t> feature,
-           std::span<const float> threshold, std::span<const std::uint8_t> missing_left, std::span<const float> value,
-           std::int32_t feature_count, std::span<const float> fill = {}) {
+           std::span<const std::int32_t> right, std::span<const std::int32_t> feature, std::span<const float> threshold,
+           std::span<const std::uint8_t> missing_left, std::span<const float> value, std::int32_t feature_count,
+           std::span<const float> fill = {}) {
         const std::size_t nodes = left.size();
         detail::require(tree_start.size() >= 2 && tree_start.back() == static_cast<std::int64_t>(nodes) &&
                             right.size() == nodes && feature.size() == nodes && threshold.size() == nodes &&
@@ -107,11 +112,11 @@ class Forest {
         detail::require(fill.empty() || (feature_count > 0 && fill.size() == static_cast<std::size_t>(feature_count)),
                         "Forest: fill does not fit the features");
         s2v_forest *made = nullptr;
-        detail::check(s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(),
-                                        left.data(), right.data(), feature.data(), threshold.data(),
-                                        missing_left.data(), value.data(), feature_count,
-                                        fill.empty() ? nullptr : fill.data(), &made),
-                      "Forest");
+        detail::check(
+            s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
+                              right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
+                              feature_count, fill.empty() ? nullptr : fill.data(), &made),
+            "Forest");
         forest_.reset(made);
     }
 
@@ -136,18 +141,20 @@ class Forest {
     // P(real) of each row. x: (n, feature_count()); score: (n). threads 0: all cores.
     void predict(std::span<const float> x, std::span<float> score, int threads = 1) const {
         detail::require(x.size() == score.size() * feature_count(), "predict: x does not fit score");
-        detail::check(s2v_forest_predict(forest_.get(), x.data(), static_cast<std::int64_t>(score.size()),
-                                         score.data(), threads),
-                      "predict");
+        detail::check(
+            s2v_forest_predict(forest_.get(), x.data(), static_cast<std::int64_t>(score.size()), score.data(), threads),
+            "predict");
     }
 
-  private:
+private:
     struct Free {
-        void operator()(s2v_forest *forest) const noexcept { s2v_forest_free(forest); }
+        void operator()(s2v_forest *forest) const noexcept {
+            s2v_forest_free(forest);
+        }
     };
     explicit Forest(s2v_forest *made) noexcept : forest_(made) {}
 
     std::unique_ptr<s2v_forest, Free> forest_;
 };
 
-} // namespace s2v
+}  // namespace s2v
