@@ -15,15 +15,16 @@ struct GaussianFit {
     bool converged;
 };
 
+inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
+
 struct FitScratch {
     float filled[kWindowPixels];  // B, 0 where masked
-    float gx[kStride];            // profile along x at the columns, and its distance from x0
+    float gx[3][kStride];         // profiles of g along x, and the distance from x0
     float dx[kStride];
-    float gy[kStride];
-    float dy[kStride];
-    float profile[3][kStride];  // of the first search
-    float data[5][kStride];     // per column: sum over y of B gy dy^k
-    float weight[5][kStride];   // per column: sum over y of gy^2 dy^k, over the pixels that are not masked
+    float row_data[kFitTerms][kStride];    // by row: what B is multiplied by
+    float row_weight[kFitTerms][kStride];  // by row: what a usable pixel counts
+    float data[kFitTerms][kStride];        // by column: the sum over the rows of B times row_data
+    float weight[kFitTerms][kStride];      // by column: the sum over the rows of the usable pixels' row_weight
 };
 
 struct FitPoint {
@@ -55,161 +56,222 @@ inline constexpr double kFitReach = 0.25;     // longest step, in pixels of posi
 inline constexpr int kFitRounds = 60;
 inline constexpr int kFitFewest = 5;  // one more pixel than parameters
 
-template <class Team>
-S2V_HD void fit_profiles(const Team &team, const FitPoint &at, FitScratch &scratch) {
-    const float x0 = static_cast<float>(at.x0);
-    const float y0 = static_cast<float>(at.y0);
-    const float falloff = static_cast<float>(-0.5 / (at.s * at.s));
-    team.for_each(kStride, [&](int i) {
-        const float dx = static_cast<float>(i) - x0;
-        const float dy = static_cast<float>(i) - y0;
-        const float inside = i < kWindow ? 1.0f : 0.0f;
-        scratch.dx[i] = dx;
-        scratch.dy[i] = dy;
-        scratch.gx[i] = inside * exp_nonpositive(dx * dx * falloff);
-        scratch.gy[i] = inside * exp_nonpositive(dy * dy * falloff);
-    });
-    team.sync();
+// The rows that a model of width s reaches: beyond, g is below 2e-8.
+S2V_HD inline int fit_reach(double s) {
+    const int reach = static_cast<int>(6.0 * s) + 2;
+    return reach < kWindow / 2 ? reach : kWindow / 2;
 }
 
-// Everything that a step needs, at a point.
-template <class Team>
-S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
-    fit_profiles(team, at, scratch);
+S2V_HD inline float fit_profile(float distance, double s) {
+    return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
+}
+
+// Sums down the columns, over the rows that a width s reaches, of K terms. Where no pixel of b is masked (`whole`)
+// every column has the same weights: those of the first K of `total`, and scratch.weight is left alone.
+template <int K, class Team>
+S2V_HD void sum_columns(const Team &team, const float *b, bool whole, double s, FitScratch &scratch,
+                        double (&total)[K]) {
+    const int reach = fit_reach(s);
+    const int begin = kWindow / 2 - reach;
+    const int end = kWindow / 2 + reach + 1;
     team.for_each(kStride, [&](int c) {
-        for (int k = 0; k < 5; ++k) scratch.data[k][c] = scratch.weight[k][c] = 0.0f;
+        for (int k = 0; k < K; ++k) scratch.data[k][c] = 0.0f;
     });
-    for (int r = 0; r < kWindow; ++r) {
+    // Two rows at a time halve the traffic of the running sums; the order of the additions stays that of the rows. The
+    // factors are copied, or the compiler must fear that the sums overwrite them.
+    for (int r = begin; r < end; r += 2) {
+        const bool pair = r + 1 < end;
         const float *const line = scratch.filled + r * kStride;
-        const float dy = scratch.dy[r];
-        const float g0 = scratch.gy[r];
-        const float g1 = g0 * dy;
-        const float g2 = g1 * dy;
-        const float g3 = g2 * dy;
-        const float g4 = g3 * dy;
-        const float w0 = g0 * g0;
-        const float w1 = w0 * dy;
-        const float w2 = w1 * dy;
-        const float w3 = w2 * dy;
-        const float w4 = w3 * dy;
+        const int below = pair ? kStride : 0;
+        float first[K];
+        float second[K];
+        for (int k = 0; k < K; ++k) {
+            first[k] = scratch.row_data[k][r];
+            second[k] = pair ? scratch.row_data[k][r + 1] : 0.0f;
+        }
         team.for_each(kStride, [&](int c) {
-            scratch.data[0][c] += line[c] * g0;
-            scratch.data[1][c] += line[c] * g1;
-            scratch.data[2][c] += line[c] * g2;
-            scratch.data[3][c] += line[c] * g3;
-            scratch.data[4][c] += line[c] * g4;
+            const float upper = line[c];
+            const float lower = line[below + c];
+            for (int k = 0; k < K; ++k)
+                scratch.data[k][c] = (scratch.data[k][c] + upper * first[k]) + lower * second[k];
         });
-        if (whole)
-            team.for_each(kStride, [&](int c) {
-                scratch.weight[0][c] += w0;
-                scratch.weight[1][c] += w1;
-                scratch.weight[2][c] += w2;
-                scratch.weight[3][c] += w3;
-                scratch.weight[4][c] += w4;
-            });
-        else
+    }
+    for (int k = 0; k < K; ++k) total[k] = 0.0;
+    if (whole) {
+        for (int r = begin; r < end; ++r)
+            for (int k = 0; k < K; ++k) total[k] += static_cast<double>(scratch.row_weight[k][r]);
+    } else {
+        team.for_each(kStride, [&](int c) {
+            for (int k = 0; k < K; ++k) scratch.weight[k][c] = 0.0f;
+        });
+        for (int r = begin; r < end; ++r) {
+            float weight[K];
+            for (int k = 0; k < K; ++k) weight[k] = scratch.row_weight[k][r];
             team.for_each(kStride, [&](int c) {
                 const float x = b[r * kStride + c];
                 const float there = x == x ? 1.0f : 0.0f;
-                scratch.weight[0][c] += there * w0;
-                scratch.weight[1][c] += there * w1;
-                scratch.weight[2][c] += there * w2;
-                scratch.weight[3][c] += there * w3;
-                scratch.weight[4][c] += there * w4;
+                for (int k = 0; k < K; ++k) scratch.weight[k][c] += there * weight[k];
             });
+        }
     }
     team.sync();
-    // kB and so on: <B, g dx^i dy^j>; k00 and so on: <g dx^i, g dy^j>.
-    enum {
-        kB,
-        kBx,
-        kBy,
-        kBxx,
-        kBxy,
-        kByy,
-        kBxrr,
-        kByrr,
-        kBrrrr,
-        k00,
-        k10,
-        k01,
-        k20,
-        k11,
-        k02,
-        k30,
-        k21,
-        k12,
-        k03,
-        k40,
-        k22,
-        k04,
-        kSums
-    };
-    double t[kSums];
-    team.template sums<kSums>(kStride, t, [&](int c, auto add) {
+}
+
+// <g dx^i, g dy^j> for i + j up to 4, and the like with B.
+struct FitMoments {
+    double b, bx, by, bxx, bxy, byy, bxrr, byrr, brrrr;
+    double s00, s10, s01, s20, s11, s02, s30, s21, s12, s03, s40, s22, s04;
+};
+
+template <class Team>
+S2V_HD FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+    const float x0 = static_cast<float>(at.x0);
+    const float y0 = static_cast<float>(at.y0);
+    team.for_each(kStride, [&](int i) {
+        const float inside = i < kWindow ? 1.0f : 0.0f;
+        const float dx = static_cast<float>(i) - x0;
+        const float dy = static_cast<float>(i) - y0;
+        scratch.dx[i] = dx;
+        scratch.gx[0][i] = inside * fit_profile(dx, at.s);
+        float g = inside * fit_profile(dy, at.s);
+        float w = g * g;
+        for (int k = 0; k < kFitTerms; ++k) {
+            scratch.row_data[k][i] = g;
+            scratch.row_weight[k][i] = w;
+            g = g * dy;
+            w = w * dy;
+        }
+    });
+    team.sync();
+    double y[kFitTerms];
+    sum_columns<kFitTerms>(team, b, whole, at.s, scratch, y);
+    double t[9];
+    team.template sums<9>(kStride, t, [&](int c, auto add) {
         const double dx = static_cast<double>(scratch.dx[c]);
-        const double g0 = static_cast<double>(scratch.gx[c]);
+        const double g0 = static_cast<double>(scratch.gx[0][c]);
         const double g1 = g0 * dx;
         const double g2 = g1 * dx;
         const double d0 = static_cast<double>(scratch.data[0][c]);
         const double d1 = static_cast<double>(scratch.data[1][c]);
         const double d2 = static_cast<double>(scratch.data[2][c]);
-        add(kB, g0 * d0);
-        add(kBx, g1 * d0);
-        add(kBy, g0 * d1);
-        add(kBxx, g2 * d0);
-        add(kBxy, g1 * d1);
-        add(kByy, g0 * d2);
-        add(kBxrr, g2 * dx * d0 + g1 * d2);
-        add(kByrr, g2 * d1 + g0 * static_cast<double>(scratch.data[3][c]));
-        add(kBrrrr, g2 * (dx * dx * d0 + 2.0 * d2) + g0 * static_cast<double>(scratch.data[4][c]));
-        const double v0 = g0 * g0;
-        const double v1 = v0 * dx;
-        const double v2 = v1 * dx;
-        const double v3 = v2 * dx;
-        const double w0 = static_cast<double>(scratch.weight[0][c]);
-        const double w1 = static_cast<double>(scratch.weight[1][c]);
-        const double w2 = static_cast<double>(scratch.weight[2][c]);
-        add(k00, v0 * w0);
-        add(k10, v1 * w0);
-        add(k01, v0 * w1);
-        add(k20, v2 * w0);
-        add(k11, v1 * w1);
-        add(k02, v0 * w2);
-        add(k30, v3 * w0);
-        add(k21, v2 * w1);
-        add(k12, v1 * w2);
-        add(k03, v0 * static_cast<double>(scratch.weight[3][c]));
-        add(k40, v3 * dx * w0);
-        add(k22, v2 * w2);
-        add(k04, v0 * static_cast<double>(scratch.weight[4][c]));
+        add(0, g0 * d0);
+        add(1, g1 * d0);
+        add(2, g0 * d1);
+        add(3, g2 * d0);
+        add(4, g1 * d1);
+        add(5, g0 * d2);
+        add(6, g2 * dx * d0 + g1 * d2);
+        add(7, g2 * d1 + g0 * static_cast<double>(scratch.data[3][c]));
+        add(8, g2 * (dx * dx * d0 + 2.0 * d2) + g0 * static_cast<double>(scratch.data[4][c]));
     });
+    FitMoments m{};
+    m.b = t[0];
+    m.bx = t[1];
+    m.by = t[2];
+    m.bxx = t[3];
+    m.bxy = t[4];
+    m.byy = t[5];
+    m.bxrr = t[6];
+    m.byrr = t[7];
+    m.brrrr = t[8];
+    if (whole) {  // the sums over x and over y part
+        double x[kFitTerms];
+        team.template sums<kFitTerms>(kStride, x, [&](int c, auto add) {
+            const double dx = static_cast<double>(scratch.dx[c]);
+            const double g = static_cast<double>(scratch.gx[0][c]);
+            double v = g * g;
+            for (int k = 0; k < kFitTerms; ++k) {
+                add(k, v);
+                v = v * dx;
+            }
+        });
+        m.s00 = x[0] * y[0];
+        m.s10 = x[1] * y[0];
+        m.s01 = x[0] * y[1];
+        m.s20 = x[2] * y[0];
+        m.s11 = x[1] * y[1];
+        m.s02 = x[0] * y[2];
+        m.s30 = x[3] * y[0];
+        m.s21 = x[2] * y[1];
+        m.s12 = x[1] * y[2];
+        m.s03 = x[0] * y[3];
+        m.s40 = x[4] * y[0];
+        m.s22 = x[2] * y[2];
+        m.s04 = x[0] * y[4];
+    } else {
+        double s[13];
+        team.template sums<13>(kStride, s, [&](int c, auto add) {
+            const double dx = static_cast<double>(scratch.dx[c]);
+            const double g = static_cast<double>(scratch.gx[0][c]);
+            const double v0 = g * g;
+            const double v1 = v0 * dx;
+            const double v2 = v1 * dx;
+            const double v3 = v2 * dx;
+            const double w0 = static_cast<double>(scratch.weight[0][c]);
+            const double w1 = static_cast<double>(scratch.weight[1][c]);
+            const double w2 = static_cast<double>(scratch.weight[2][c]);
+            add(0, v0 * w0);
+            add(1, v1 * w0);
+            add(2, v0 * w1);
+            add(3, v2 * w0);
+            add(4, v1 * w1);
+            add(5, v0 * w2);
+            add(6, v3 * w0);
+            add(7, v2 * w1);
+            add(8, v1 * w2);
+            add(9, v0 * static_cast<double>(scratch.weight[3][c]));
+            add(10, v3 * dx * w0);
+            add(11, v2 * w2);
+            add(12, v0 * static_cast<double>(scratch.weight[4][c]));
+        });
+        m.s00 = s[0];
+        m.s10 = s[1];
+        m.s01 = s[2];
+        m.s20 = s[3];
+        m.s11 = s[4];
+        m.s02 = s[5];
+        m.s30 = s[6];
+        m.s21 = s[7];
+        m.s12 = s[8];
+        m.s03 = s[9];
+        m.s40 = s[10];
+        m.s22 = s[11];
+        m.s04 = s[12];
+    }
+    team.sync();
+    return m;
+}
+
+// Everything that a step needs, at a point.
+template <class Team>
+S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+    const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
-    const double norm = t[k00];
-    const double a = norm > 0.0 ? t[kB] / norm : 0.0;
+    const double norm = m.s00;
+    const double a = norm > 0.0 ? m.b / norm : 0.0;
     if (a == 0.0) return sums;
     sums.amplitude = a;
-    sums.gain = t[kB] * a;
+    sums.gain = m.b * a;
     sums.norm = norm;
-    const double rr = t[k20] + t[k02];
-    const double xrr = t[k30] + t[k12];
-    const double yrr = t[k21] + t[k03];
-    const double rrrr = t[k40] + 2.0 * t[k22] + t[k04];
-    sums.slope[0] = t[kBx] - a * t[k10];
-    sums.slope[1] = t[kBy] - a * t[k01];
-    sums.slope[2] = t[kBxx] + t[kByy] - a * rr;
-    sums.gauss[0] = t[k20] - t[k10] * t[k10] / norm;
-    sums.gauss[1] = t[k02] - t[k01] * t[k01] / norm;
+    const double rr = m.s20 + m.s02;
+    const double xrr = m.s30 + m.s12;
+    const double yrr = m.s21 + m.s03;
+    const double rrrr = m.s40 + 2.0 * m.s22 + m.s04;
+    sums.slope[0] = m.bx - a * m.s10;
+    sums.slope[1] = m.by - a * m.s01;
+    sums.slope[2] = m.bxx + m.byy - a * rr;
+    sums.gauss[0] = m.s20 - m.s10 * m.s10 / norm;
+    sums.gauss[1] = m.s02 - m.s01 * m.s01 / norm;
     sums.gauss[2] = rrrr - rr * rr / norm;
     // <g t_i, g t_j> - <r, second derivative of g> / A, and the same with A for one of the two.
     const double s2 = at.s * at.s;
-    const double with_a[3] = {t[k10] - sums.slope[0] / a, t[k01] - sums.slope[1] / a, rr - sums.slope[2] / a};
-    sums.curvature[0] = t[k20] - (t[kBxx] - a * t[k20]) / a - with_a[0] * with_a[0] / norm;
-    sums.curvature[1] = t[k11] - (t[kBxy] - a * t[k11]) / a - with_a[0] * with_a[1] / norm;
-    sums.curvature[2] = xrr - (t[kBxrr] - a * xrr - 2.0 * s2 * sums.slope[0]) / a - with_a[0] * with_a[2] / norm;
-    sums.curvature[3] = t[k02] - (t[kByy] - a * t[k02]) / a - with_a[1] * with_a[1] / norm;
-    sums.curvature[4] = yrr - (t[kByrr] - a * yrr - 2.0 * s2 * sums.slope[1]) / a - with_a[1] * with_a[2] / norm;
-    sums.curvature[5] = rrrr - (t[kBrrrr] - a * rrrr - 3.0 * s2 * sums.slope[2]) / a - with_a[2] * with_a[2] / norm;
+    const double with_a[3] = {m.s10 - sums.slope[0] / a, m.s01 - sums.slope[1] / a, rr - sums.slope[2] / a};
+    sums.curvature[0] = m.s20 - (m.bxx - a * m.s20) / a - with_a[0] * with_a[0] / norm;
+    sums.curvature[1] = m.s11 - (m.bxy - a * m.s11) / a - with_a[0] * with_a[1] / norm;
+    sums.curvature[2] = xrr - (m.bxrr - a * xrr - 2.0 * s2 * sums.slope[0]) / a - with_a[0] * with_a[2] / norm;
+    sums.curvature[3] = m.s02 - (m.byy - a * m.s02) / a - with_a[1] * with_a[1] / norm;
+    sums.curvature[4] = yrr - (m.byrr - a * yrr - 2.0 * s2 * sums.slope[1]) / a - with_a[1] * with_a[2] / norm;
+    sums.curvature[5] = rrrr - (m.brrrr - a * rrrr - 3.0 * s2 * sums.slope[2]) / a - with_a[2] * with_a[2] / norm;
     return sums;
 }
 
@@ -299,76 +361,67 @@ S2V_HD void fit_from(const Team &team, const float *b, bool whole, FitPoint &at,
     }
 }
 
-// Where the search looks first: these widths in pixels, each at nine points, the centre of the window among them.
-inline constexpr int kFitWidths = 14;
+// Where the search looks first: these widths in pixels, each at the centre, corners and edges of the box. The best of
+// each band of widths is climbed.
+inline constexpr int kFitWidths = 9;
+inline constexpr int kFitBands = 3;
+inline constexpr double kFitWorth = 0.5;  // a start this far below the best hill is not climbed
 
 S2V_HD inline double fit_width(int i) {
-    constexpr double widths[kFitWidths] = {0.25, 0.25, 0.4, 0.55, 0.75, 1.0, 1.4, 2.0, 3.0, 5.0, 8.0, 14.0, 25.0, 60.0};
+    constexpr double widths[kFitWidths] = {0.3, 0.5, 0.75, 1.1, 1.7, 3.0, 6.0, 15.0, 60.0};
     return widths[i];
 }
 
-// The narrowest is tried at two distances: near the edge of the box it straddles pixels.
-S2V_HD inline double fit_aside(int i) {
-    return i == 0 ? 0.45 : 0.25;
+S2V_HD inline int fit_band(int i) {
+    return i < 2 ? 0 : i < 6 ? 1 : 2;
 }
 
-// The best of the nine points of a width, and its gain. The three profiles serve both axes. `whole`: no pixel of b is
-// masked, so every column has the same weights.
+// The best of the nine points of a width, and its gain. The three profiles serve both axes.
 template <class Team>
-S2V_HD double best_of_nine(const Team &team, const float *b, bool whole, int width, FitPoint &at, FitScratch &scratch) {
+S2V_HD double best_of_nine(const Team &team, const float *b, bool whole, double s, FitPoint &at, FitScratch &scratch) {
     constexpr double centre = kWindow / 2;
-    const double s = fit_width(width);
-    const double aside = fit_aside(width);
-    const float falloff = static_cast<float>(-0.5 / (s * s));
     for (int k = 0; k < 3; ++k) {
-        const float middle = static_cast<float>(centre + (k - 1) * aside);
+        const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
         team.for_each(kStride, [&](int i) {
-            const float d = static_cast<float>(i) - middle;
-            scratch.profile[k][i] = (i < kWindow ? 1.0f : 0.0f) * exp_nonpositive(d * d * falloff);
-            scratch.data[k][i] = scratch.weight[k][i] = 0.0f;
+            const float g = (i < kWindow ? 1.0f : 0.0f) * fit_profile(static_cast<float>(i) - middle, s);
+            scratch.gx[k][i] = g;
+            scratch.row_data[k][i] = g;
+            scratch.row_weight[k][i] = g * g;
         });
     }
     team.sync();
-    for (int r = 0; r < kWindow; ++r) {
-        const float *const line = scratch.filled + r * kStride;
-        const float g0 = scratch.profile[0][r];
-        const float g1 = scratch.profile[1][r];
-        const float g2 = scratch.profile[2][r];
-        team.for_each(kStride, [&](int c) {
-            scratch.data[0][c] += line[c] * g0;
-            scratch.data[1][c] += line[c] * g1;
-            scratch.data[2][c] += line[c] * g2;
-        });
-        if (whole)
-            team.for_each(kStride, [&](int c) {
-                scratch.weight[0][c] += g0 * g0;
-                scratch.weight[1][c] += g1 * g1;
-                scratch.weight[2][c] += g2 * g2;
-            });
-        else
-            team.for_each(kStride, [&](int c) {
-                const float x = b[r * kStride + c];
-                const float there = x == x ? 1.0f : 0.0f;
-                scratch.weight[0][c] += there * (g0 * g0);
-                scratch.weight[1][c] += there * (g1 * g1);
-                scratch.weight[2][c] += there * (g2 * g2);
-            });
-    }
-    team.sync();
-    double total[18];
-    team.template sums<18>(kStride, total, [&](int c, auto add) {
-        for (int k = 0; k < 9; ++k) {
-            const double g = static_cast<double>(scratch.profile[k % 3][c]);
-            add(2 * k, g * static_cast<double>(scratch.data[k / 3][c]));
-            add(2 * k + 1, g * g * static_cast<double>(scratch.weight[k / 3][c]));
-        }
+    double y[3];
+    sum_columns<3>(team, b, whole, s, scratch, y);
+    double along[9];  // <B, g> and <g, g> of point k = 3 (index of y) + (index of x)
+    double norm[9];
+    team.template sums<9>(kStride, along, [&](int c, auto add) {
+        for (int k = 0; k < 9; ++k)
+            add(k, static_cast<double>(scratch.gx[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
     });
+    if (whole) {
+        double x[3];
+        team.template sums<3>(kStride, x, [&](int c, auto add) {
+            for (int k = 0; k < 3; ++k) {
+                const double g = static_cast<double>(scratch.gx[k][c]);
+                add(k, g * g);
+            }
+        });
+        for (int k = 0; k < 9; ++k) norm[k] = x[k % 3] * y[k / 3];
+    } else {
+        team.template sums<9>(kStride, norm, [&](int c, auto add) {
+            for (int k = 0; k < 9; ++k) {
+                const double g = static_cast<double>(scratch.gx[k % 3][c]);
+                add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
+            }
+        });
+    }
+    team.sync();
     double best = 0.0;
     for (int k = 0; k < 9; ++k) {
-        const double gain = total[2 * k + 1] > 0.0 ? total[2 * k] * total[2 * k] / total[2 * k + 1] : 0.0;
+        const double gain = norm[k] > 0.0 ? along[k] * along[k] / norm[k] : 0.0;
         if (gain > best) {
             best = gain;
-            at = {centre + (k % 3 - 1) * aside, centre + (k / 3 - 1) * aside, s};
+            at = {centre + (k % 3 - 1) * kFitBox, centre + (k / 3 - 1) * kFitBox, s};
         }
     }
     return best;
@@ -380,30 +433,46 @@ S2V_HD GaussianFit fit_gaussian(const Team &team, const float *b, int valid, Fit
     GaussianFit fit = {quiet_nan(), quiet_nan(), quiet_nan(), false};
     if (valid < kFitFewest) return fit;
     const bool whole = valid == kWindow * kWindow;
+    team.sync();  // what shares its memory with the scratch may still be read
     team.for_each(kWindowPixels, [&](int i) { scratch.filled[i] = b[i] == b[i] ? b[i] : 0.0f; });
     team.sync();
-    // The surface has several hills. Those along the width are climbed from the best of the points around the centre.
-    FitPoint start[kFitWidths];
-    double gain[kFitWidths];
-    for (int i = 0; i < kFitWidths; ++i) gain[i] = best_of_nine(team, b, whole, i, start[i], scratch);
+    // The surface has several hills.
+    FitPoint start[kFitBands];
+    double gain[kFitBands] = {};
+    for (int i = 0; i < kFitWidths; ++i) {
+        FitPoint at;
+        const double there = best_of_nine(team, b, whole, fit_width(i), at, scratch);
+        if (there > gain[fit_band(i)]) {
+            gain[fit_band(i)] = there;
+            start[fit_band(i)] = at;
+        }
+    }
     FitPoint best_at{};
     FitSums best{};
-    for (int i = 0; i < kFitWidths; ++i) {
-        const bool hill = gain[i] > (i > 0 ? gain[i - 1] : 0.0) && (i + 1 == kFitWidths || gain[i] >= gain[i + 1]);
-        if (!hill) continue;
-        FitPoint at = start[i];
+    for (int climb = 0; climb < kFitBands; ++climb) {
+        int top = 0;
+        for (int i = 1; i < kFitBands; ++i) top = gain[i] > gain[top] ? i : top;
+        if (!(gain[top] > kFitWorth * best.gain)) break;
+        FitPoint at = start[top];
         FitSums sums;
         fit_from(team, b, whole, at, sums, scratch);
         if (sums.gain > best.gain) {
             best = sums;
             best_at = at;
         }
+        gain[top] = 0.0;
     }
     if (!(best.gain > 0.0)) return fit;
-    fit_profiles(team, best_at, scratch);
     const float a = static_cast<float>(best.amplitude);
+    const float x0 = static_cast<float>(best_at.x0);
+    const float y0 = static_cast<float>(best_at.y0);
+    team.for_each(kStride, [&](int i) {
+        scratch.gx[0][i] = fit_profile(static_cast<float>(i) - x0, best_at.s);
+        scratch.gx[1][i] = fit_profile(static_cast<float>(i) - y0, best_at.s);
+    });
+    team.sync();
     const double residual = team.sum(kWindowPixels, [&](int i) {
-        const float model = a * (scratch.gy[i / kStride] * scratch.gx[i % kStride]);
+        const float model = a * (scratch.gx[1][i / kStride] * scratch.gx[0][i % kStride]);
         const float left = b[i] == b[i] ? b[i] - model : 0.0f;
         return static_cast<double>(left) * static_cast<double>(left);
     });

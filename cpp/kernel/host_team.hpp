@@ -1,8 +1,9 @@
 // The team of the CPU: 32 virtual lanes in arrays, which the compiler maps onto its vector registers.
 //
 // A team is who shares the pixels of one stamp. Element i belongs to lane i mod 32; a lane takes its elements in
-// ascending order; lanes are joined by halving: 16, 8, 4, 2, 1. WarpTeam (cuda/) keeps the same order, so both give
-// the same bits.
+// ascending order; lanes are joined by halving: 16, 8, 4, 2, 1. LaneTeam keeps the same order, so both give the same
+// bits. Every thread of a team runs the whole kernel; what an element writes, and what is read outside the verbs, is
+// safe from other lanes only across a sync().
 #pragma once
 
 #include "macros.hpp"
@@ -15,6 +16,11 @@ public:
     // Calls f(i) for i in [0, n). Elements must be independent of each other.
     template <class F>
     void for_each(int n, F f) const {
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#elif defined(__GNUC__)
+#pragma GCC ivdep
+#endif
         for (int i = 0; i < n; ++i) f(i);
     }
 
@@ -88,7 +94,7 @@ public:
         return n;
     }
 
-    // Makes what one lane wrote visible to the others.
+    // What lanes wrote before it, all may read after it; what they read before it, all may overwrite after it.
     void sync() const {}
 };
 

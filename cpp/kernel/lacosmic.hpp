@@ -10,13 +10,15 @@ namespace {
 
 inline constexpr int kMargin = 3;  // of the 7x7 filter
 inline constexpr int kPaddedRows = kWindow + 2 * kMargin;
+inline constexpr int kSampleStep = 7;  // every so many rows stand for the plane
+inline constexpr int kSampleRows = kWindow / kSampleStep + 1;
 
 struct LacosmicScratch {
     float padded[kPaddedRows * kStride + 2 * kStride];  // the slack is read, never used
     float smooth[kWindowPixels];
     std::uint8_t below[kPaddedRows * kStride + kStride];
     std::uint8_t column_sum[kWindowPixels + kStride];
-    float values[kStride];
+    float values[kSampleRows * kStride];
 };
 
 // SciPy's `reflect`: the edge pixel is mirrored too.
@@ -68,14 +70,17 @@ S2V_HD inline float median_of_9(float a, float b, float c, float d, float e, flo
     return c < e ? c : e;
 }
 
-// Exact median of the 7x7 pixels whose upper left corner is `corner` in the padded plane.
+// Whether F, `centre` less the median of the 7x7 pixels whose upper left corner is `corner` in the padded plane, is
+// above `best`; if so, `best` becomes F. One count tells: the median is the 25th smallest, and rounding is monotonic.
 template <class Team>
-S2V_HD float median_of_49(const Team &team, const float *corner, float *values) {
+S2V_HD void raise_to(const Team &team, float centre, const float *corner, float *values, float &best) {
+    constexpr int half = 24;
     team.for_each(kStride, [&](int i) { values[i] = i < 49 ? corner[i / 7 * kStride + i % 7] : quiet_nan(); });
     team.sync();
-    const float middle = select(team, kStride, 24, [&](int i) { return values[i]; });
+    const float floor = best;
+    if (team.count(kStride, [&](int i) { return centre - values[i] > floor; }) > half)
+        best = centre - select(team, kStride, half, [&](int i) { return values[i]; });
     team.sync();
-    return middle;
 }
 
 // max over pixels of F = med3(b) - med7(med3(b)); NaN in b enters the filters as 0.
@@ -97,11 +102,12 @@ S2V_HD float largest_fine_structure(const Team &team, const float *b, LacosmicSc
     pad_by_reflection(team, s.padded, kMargin, [&](int i) { return s.smooth[i]; });
 
     // A low quantile of a sample of rows is a good v; any v is a correct one.
-    constexpr int step = 7;
-    constexpr int sample_rows = kWindow / step + 1;
     const float lowest = team.min(kWindowPixels, kInfinity, [&](int i) { return s.smooth[i]; });
-    const float v = select(team, sample_rows * kStride, sample_rows * kWindow / 4,
-                           [&](int i) { return s.smooth[(i / kStride) * (step - 1) * kStride + i]; });
+    for (int r = 0; r < kSampleRows; ++r)
+        team.for_each(kStride, [&](int c) { s.values[r * kStride + c] = s.smooth[r * kSampleStep * kStride + c]; });
+    team.sync();
+    const float v = select(team, kSampleRows * kStride, kSampleRows * kWindow / 4, [&](int i) { return s.values[i]; });
+    team.sync();
     team.for_each(kPaddedRows * kStride, [&](int i) { s.below[i] = s.padded[i] < v ? 1 : 0; });
     team.sync();
     team.for_each(kWindowPixels, [&](int i) {
@@ -119,13 +125,14 @@ S2V_HD float largest_fine_structure(const Team &team, const float *b, LacosmicSc
 
     const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.smooth[i]; });
     int pixel = team.first(0, kWindowPixels, [&](int i) { return s.smooth[i] == brightest; });
-    float best = s.smooth[pixel] - median_of_49(team, s.padded + pixel, s.values);
+    float best = -kInfinity;
+    raise_to(team, brightest, s.padded + pixel, s.values, best);
     for (pixel = -1;;) {
-        pixel =
-            team.first(pixel + 1, kWindowPixels, [&](int i) { return s.smooth[i] - (s.below[i] ? v : lowest) > best; });
+        const float floor = best;
+        pixel = team.first(pixel + 1, kWindowPixels,
+                           [&](int i) { return s.smooth[i] - (s.below[i] ? v : lowest) > floor; });
         if (pixel == kWindowPixels) return best;
-        const float f = s.smooth[pixel] - median_of_49(team, s.padded + pixel, s.values);
-        best = f > best ? f : best;
+        raise_to(team, s.smooth[pixel], s.padded + pixel, s.values, best);
     }
 }
 

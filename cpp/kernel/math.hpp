@@ -40,8 +40,8 @@ S2V_HD inline double square_root(double x) {
     return __builtin_sqrt(x);
 }
 
-// exp(x) for x <= 0 to 2 ulp; 0 below -87. Cody-Waite reduction by ln 2, then a polynomial of degree 6 on [-ln2/2,
-// ln2/2].
+// exp(x) for x <= 0 to 2 ulp; exp(-87), the last normal number, below that. Cody-Waite reduction by ln 2, then a
+// polynomial of degree 6 on [-ln2/2, ln2/2]. Without a branch, so that a loop over it vectorises.
 S2V_HD inline float exp_nonpositive(float x) {
     const float clipped = x > -87.0f ? x : -87.0f;
     const int k = static_cast<int>(clipped * 1.44269504f - 0.5f);
@@ -54,8 +54,7 @@ S2V_HD inline float exp_nonpositive(float x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = (p * (r * r) + r) + 1.0f;
-    const float y = p * bits_to_float(static_cast<std::uint32_t>(k + 127) << 23);
-    return x > -87.0f ? y : 0.0f;
+    return p * bits_to_float(static_cast<std::uint32_t>(k + 127) << 23);
 }
 
 }  // namespace

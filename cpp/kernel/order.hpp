@@ -43,7 +43,7 @@ S2V_HD float select(const Team &team, int n, int k, F f) {
         if (round % 3 == 2 || !(middle > low && middle < high)) {
             const std::uint32_t a = to_ordered(low);
             const std::uint32_t b = to_ordered(high);
-            if (b - a < 2) return high;
+            if (b - a < 2) return high + 0.0f;  // halving the bits may end at -0
             middle = from_ordered(a + (b - a) / 2);
         }
         const float at = middle;

@@ -43,6 +43,7 @@ S2V_HD inline Rectangle crop(const Triplet &triplet, const Plane &plane, int sid
 template <class Team>
 S2V_HD void copy_rectangle(const Team &team, const Plane &plane, const Rectangle &part, float *out,
                            std::uint32_t &flags) {
+    team.sync();  // `out` may still be read
     for (int y = 0; y < part.height; ++y) {
         const float *const source = plane.pixels + static_cast<std::int64_t>(part.top + y) * plane.width + part.left;
         float *const line = out + y * part.width;

@@ -45,6 +45,7 @@ S2V_HD void cut_window(const Team &team, const Plane &plane, int row, int column
     const int left = column - kWindow / 2;
     int nans = 0;
     int nulls = 0;
+    team.sync();  // `out` may still be read
     for (int r = 0; r < kWindow; ++r) {
         const int y = top + r;
         float *const line = out + r * kStride;
