@@ -62,6 +62,11 @@ S2V_HD inline int fit_reach(double s) {
     return reach < kWindow / 2 ? reach : kWindow / 2;
 }
 
+// A <g, g> below this share of a whole model's: what is not masked is the far wing of g, where float32 has lost it.
+S2V_HD inline double fit_least_norm(double s) {
+    return 1e-10 * s * s;
+}
+
 S2V_HD inline float fit_profile(float distance, double s) {
     return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
 }
@@ -248,7 +253,7 @@ S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitP
     const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
     const double norm = m.s00;
-    const double a = norm > 0.0 ? m.b / norm : 0.0;
+    const double a = norm > fit_least_norm(at.s) ? m.b / norm : 0.0;
     if (a == 0.0) return sums;
     sums.amplitude = a;
     sums.gain = m.b * a;
@@ -418,7 +423,7 @@ S2V_HD double best_of_nine(const Team &team, const float *b, bool whole, double 
     team.sync();
     double best = 0.0;
     for (int k = 0; k < 9; ++k) {
-        const double gain = norm[k] > 0.0 ? along[k] * along[k] / norm[k] : 0.0;
+        const double gain = norm[k] > fit_least_norm(s) ? along[k] * along[k] / norm[k] : 0.0;
         if (gain > best) {
             best = gain;
             at = {centre + (k % 3 - 1) * kFitBox, centre + (k / 3 - 1) * kFitBox, s};
