@@ -1,5 +1,5 @@
-// A team of 32 threads that share a stamp, each in the place of one lane of HostTeam: the same elements, the same order,
-// the same tree, so the same bits.
+// A team of 32 threads that share a stamp, each in the place of one lane of HostTeam: the same elements, the same
+// order, the same tree, so the same bits.
 //
 // Lanes says how the threads talk: index() of the calling one; down(x, by): x of the thread that is `by` further on;
 // lowest(x): x of thread 0; ballot(x): a bit a thread; total(x): the sum of integers; sync(): a barrier that orders

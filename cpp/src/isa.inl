@@ -4,31 +4,11 @@
 #include "kernel/autoscan.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
+#include "triplet.hpp"
 
 namespace {
 
 using namespace s2v::kernel;
-
-Triplet triplet_of(const s2v_stamps *stamps, int64_t row) {
-    Triplet triplet{};
-    for (int c = 0; c < S2V_CHANNELS; ++c) {
-        const int64_t at = row * S2V_CHANNELS + c;
-        if (stamps->offset[at] >= 0)
-            triplet.plane[c] = {stamps->pixels + stamps->offset[at], stamps->shape[2 * at], stamps->shape[2 * at + 1]};
-    }
-    if (stamps->centre) {
-        triplet.row = stamps->centre[2 * row];
-        triplet.column = stamps->centre[2 * row + 1];
-    } else {
-        for (int c = S2V_CHANNELS - 1; c >= 0; --c)
-            if (triplet.plane[c].pixels) {
-                triplet.row = triplet.plane[c].height / 2;
-                triplet.column = triplet.plane[c].width / 2;
-            }
-    }
-    triplet.saturation = stamps->saturation;
-    return triplet;
-}
 
 void features(const s2v_stamps *stamps, int64_t begin, int64_t end, s2v_convention convention, float *values,
               uint32_t *flags, void *scratch) {

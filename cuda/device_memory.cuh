@@ -1,0 +1,67 @@
+// Device memory with an owner, and CUDA calls that throw where they fail.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace s2v::cuda {
+
+class CudaError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+inline void check(cudaError_t status, const char *what) {
+    if (status != cudaSuccess)
+        throw CudaError(std::string(what) + ": " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status));
+}
+
+// An array of n values on the device.
+template <class T>
+class DeviceArray {
+public:
+    explicit DeviceArray(std::size_t n) : size_(n) {
+        void *memory = nullptr;
+        if (n > 0) check(cudaMalloc(&memory, n * sizeof(T)), "cudaMalloc");
+        memory_.reset(static_cast<T *>(memory));
+    }
+    explicit DeviceArray(const std::vector<T> &values) : DeviceArray(values.size()) {
+        if (size_ > 0) check(cudaMemcpy(get(), values.data(), bytes(), cudaMemcpyHostToDevice), "copy to the device");
+    }
+
+    T *get() const {
+        return memory_.get();
+    }
+    std::size_t size() const {
+        return size_;
+    }
+    std::vector<T> to_host() const {
+        std::vector<T> values(size_);
+        if (size_ > 0) check(cudaMemcpy(values.data(), get(), bytes(), cudaMemcpyDeviceToHost), "copy from the device");
+        return values;
+    }
+    // Every byte 0xff: floats become NaN of no stored kind, so that what a kernel leaves out is seen.
+    void spoil() {
+        if (size_ > 0) check(cudaMemset(get(), 0xff, bytes()), "cudaMemset");
+    }
+
+private:
+    struct Free {
+        void operator()(T *memory) const {
+            cudaFree(memory);
+        }
+    };
+    std::size_t bytes() const {
+        return size_ * sizeof(T);
+    }
+
+    std::size_t size_ = 0;
+    std::unique_ptr<T, Free> memory_;
+};
+
+}  // namespace s2v::cuda

@@ -1,0 +1,109 @@
+// The kernels on a device: a warp takes one candidate after another, its scratch in shared memory; a thread takes one
+// row of a forest.
+#pragma once
+
+#include "device_memory.cuh"
+#include "kernel/autoscan.hpp"
+#include "kernel/forest.hpp"
+#include "kernel/recipe.hpp"
+#include "triplet.hpp"
+#include "warp_team.cuh"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace s2v::cuda {
+namespace {
+
+template <class Scratch>
+__device__ Scratch &shared_scratch() {
+    extern __shared__ __align__(64) unsigned char memory[];
+    return *reinterpret_cast<Scratch *>(memory);
+}
+
+// All pointers, those inside `stamps` too, are the device's.
+__global__ void __launch_bounds__(kernel::kLanes, 1)
+    features_kernel(s2v_stamps stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
+    auto &scratch = shared_scratch<kernel::AutoscanScratch>();
+    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
+        const std::uint32_t met = kernel::autoscan_features(kernel::WarpTeam(), kernel::triplet_of(&stamps, row),
+                                                            convention, values + row * kernel::kStampFeatures, scratch);
+        if (threadIdx.x == 0) flags[row] = met;
+    }
+}
+
+__global__ void __launch_bounds__(kernel::kLanes, 1)
+    prepare_kernel(s2v_stamps stamps, int recipe, std::int64_t size, float *planes, std::uint32_t *flags) {
+    auto &scratch = shared_scratch<kernel::RecipeScratch>();
+    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
+        const std::uint32_t met =
+            kernel::prepare(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), recipe, planes + row * size, scratch);
+        if (threadIdx.x == 0) flags[row] = met;
+    }
+}
+
+__global__ void fill_kernel(float *x, std::int64_t rows, std::int32_t features, const float *fill) {
+    const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < rows * features && x[i] != x[i]) x[i] = fill[i % features];
+}
+
+__global__ void forest_kernel(kernel::ForestView forest, const float *x, std::int64_t rows, float *score) {
+    const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (row < rows) score[row] = kernel::forest_row(forest, x + row * forest.features);
+}
+
+int attribute(cudaDeviceAttr which) {
+    int device = 0;
+    int value = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+    return value;
+}
+
+// One warp a block, as many blocks as the device can hold at once. Throws where the scratch exceeds its shared memory.
+template <class Scratch, class... Parameters, class... Arguments>
+void launch_warps(void (*function)(Parameters...), std::int64_t n, const Arguments &...arguments) {
+    if (n == 0) return;
+    constexpr int bytes = sizeof(Scratch);
+    const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+    if (bytes > available)
+        throw CudaError("a warp needs " + std::to_string(bytes) + " bytes of shared memory; this device has " +
+                        std::to_string(available));
+    check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "cudaFuncSetAttribute");
+    int resident = 0;
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, kernel::kLanes, bytes), "occupancy");
+    const std::int64_t places =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(resident) * attribute(cudaDevAttrMultiProcessorCount));
+    function<<<static_cast<unsigned>(std::min(n, places)), kernel::kLanes, bytes>>>(arguments...);
+    check(cudaGetLastError(), "launch");
+}
+
+template <class... Parameters, class... Arguments>
+void launch_threads(void (*function)(Parameters...), std::int64_t n, const Arguments &...arguments) {
+    if (n == 0) return;
+    constexpr int threads = 128;
+    function<<<static_cast<unsigned>((n + threads - 1) / threads), threads>>>(arguments...);
+    check(cudaGetLastError(), "launch");
+}
+
+}  // namespace
+
+// values: (n, kStampFeatures); flags: (n).
+inline void features(const s2v_stamps &stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
+    launch_warps<kernel::AutoscanScratch>(features_kernel, stamps.n, stamps, convention, values, flags);
+}
+
+// planes: (n, 3, height, width) of the recipe; flags: (n).
+inline void prepare(const s2v_stamps &stamps, int recipe, float *planes, std::uint32_t *flags) {
+    const kernel::RecipeShape shape = kernel::recipe_shape(recipe);
+    const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
+    launch_warps<kernel::RecipeScratch>(prepare_kernel, stamps.n, stamps, recipe, size, planes, flags);
+}
+
+// Replaces the NaN of x (rows, features) by `fill`, where that is not null, then scores.
+inline void predict(const kernel::ForestView &forest, const float *fill, float *x, std::int64_t rows, float *score) {
+    if (fill) launch_threads(fill_kernel, rows * forest.features, x, rows, forest.features, fill);
+    launch_threads(forest_kernel, rows, forest, x, rows, score);
+}
+
+}  // namespace s2v::cuda

@@ -1,0 +1,186 @@
+// The C ABI and the C++ face: the registry, every way a call is refused, and batches that come out row by row.
+#include "check.hpp"
+#include "made_stamps.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <set>
+
+namespace {
+
+constexpr const char *kRecipes[] = {"braai",      "boom",       "btsbot", "alerce-stamp", "transinet",
+                                    "autoscan-r", "autoscan-b", "ayyar",  "acero-3sigma"};
+
+void registry_is_told() {
+    CHECK(s2v::version() == S2V_VERSION);
+    CHECK(s2v_isa() != nullptr);
+    const std::string document = s2v_registry();
+    CHECK(s2v_stamp_feature_count() == 18);
+    std::set<std::string> names;
+    for (std::int32_t i = 0; i < s2v_stamp_feature_count(); ++i) names.insert(s2v_stamp_feature_name(i));
+    CHECK(names.size() == 18);
+    for (const std::string &name : names) CHECK(document.find('"' + name + '"') != std::string::npos);
+    CHECK(s2v_stamp_feature_name(18) == nullptr);
+    CHECK(s2v_stamp_feature_name(-1) == nullptr);
+    for (const char *name : kRecipes) {
+        const auto [channels, height, width] = s2v::recipe_shape(name);
+        CHECK(channels == 3 && height >= 21 && height <= 63 && width == height);
+        CHECK(document.find('"' + std::string(name) + '"') != std::string::npos);
+    }
+    CHECK_THROWS(s2v::recipe_shape("Braai"), s2v::Error, caught.status() == S2V_UNKNOWN_NAME);
+    std::set<std::string> messages;
+    for (int status = S2V_OK; status <= S2V_BAD_MODEL; ++status)
+        messages.insert(s2v_status_message(static_cast<s2v_status>(status)));
+    CHECK(messages.size() == 6 && !messages.contains("unknown status"));
+}
+
+// A good call, to be damaged.
+struct Call {
+    made::Batch batch;
+    s2v_stamps stamps{};
+    s2v_convention convention = S2V_CONVENTION_CODE;
+    const char *recipe = "braai";
+    std::vector<float> values;
+    std::vector<std::uint32_t> flags;
+    float *out = nullptr;
+    std::uint32_t *bits = nullptr;
+    std::int32_t threads = 1;
+
+    Call() {
+        made::Random random(3);
+        for (int i = 0; i < 3; ++i) batch.add(63, 63, 31, 31, made::Fault::kNone, random);
+        values.resize(std::size_t{3} * 3 * 63 * 63);
+        flags.resize(3);
+        stamps = batch.view().c();
+        out = values.data();
+        bits = flags.data();
+    }
+    // What features and prepare both return; -1 where they differ.
+    [[nodiscard]] int status() const {
+        const s2v_stamps *const view = stamps.n == 99 ? nullptr : &stamps;
+        const int one = s2v_features(view, convention, out, bits, threads);
+        const int two = s2v_prepare(view, recipe, out, bits, threads);
+        return one == two ? one : -1;
+    }
+};
+
+void bad_calls_are_refused() {
+    const auto after = [](const std::function<void(Call &)> &damage) {
+        Call call;
+        damage(call);
+        return call.status();
+    };
+    CHECK(after([](Call &) {}) == S2V_OK);
+    CHECK(after([](Call &c) { c.stamps.n = 0; }) == S2V_OK);
+    CHECK(after([](Call &c) { c.stamps = {}; }) == S2V_OK);
+    CHECK(after([](Call &c) { c.threads = 0; }) == S2V_OK);
+    CHECK(after([](Call &c) { c.stamps.centre = nullptr; }) == S2V_OK);
+    CHECK(after([](Call &c) { c.stamps.n = 99; }) == S2V_INVALID_ARGUMENT);  // null stamps
+    CHECK(after([](Call &c) { c.stamps.n = -1; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.threads = -1; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.out = nullptr; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.bits = nullptr; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.stamps.pixels = nullptr; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.stamps.offset = nullptr; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.stamps.shape = nullptr; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.stamps.pixel_count = 0; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.stamps.pixel_count -= 1; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.batch.offset[8] += 1; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.batch.offset[0] = INT64_MAX; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.batch.offset[0] = INT64_MIN; }) == S2V_OK);  // missing
+    for (const std::int32_t side : {0, -1, 1 << 20, INT32_MAX, INT32_MIN})
+        CHECK(after([side](Call &c) { c.batch.shape[3] = side; }) == S2V_INVALID_ARGUMENT);
+    for (const std::int32_t place : {1 << 20, INT32_MAX, INT32_MIN})
+        CHECK(after([place](Call &c) { c.batch.centre[3] = place; }) == S2V_INVALID_ARGUMENT);
+    CHECK(after([](Call &c) { c.batch.centre[3] = -16384; }) == S2V_OK);
+
+    Call call;
+    CHECK(s2v_features(&call.stamps, static_cast<s2v_convention>(2), call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_prepare(&call.stamps, nullptr, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_prepare(&call.stamps, "no-such-recipe", call.out, call.bits, 1) == S2V_UNKNOWN_NAME);
+    CHECK(s2v_recipe_shape("braai", nullptr) == S2V_INVALID_ARGUMENT);
+    std::int32_t shape[3];
+    CHECK(s2v_recipe_shape(nullptr, shape) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_recipe_shape("", shape) == S2V_UNKNOWN_NAME);
+}
+
+void cpp_face_checks_lengths() {
+    Call call;
+    s2v::Stamps stamps = call.batch.view();
+    std::vector<float> values(3 * 18), planes(std::size_t{3} * 3 * 63 * 63);
+    std::vector<std::uint32_t> flags(3);
+    s2v::features(stamps, values, flags);
+    s2v::prepare(stamps, "boom", planes, flags);
+    CHECK(std::abs(planes[31 * 63 + 31]) <= 1.0F);
+    const auto invalid = [](const s2v::Error &error) { return error.status() == S2V_INVALID_ARGUMENT; };
+    CHECK_THROWS((s2v::features(stamps, planes, flags), 0), s2v::Error, invalid(caught));
+    CHECK_THROWS((s2v::prepare(stamps, "boom", values, flags), 0), s2v::Error, invalid(caught));
+    CHECK_THROWS((s2v::prepare(stamps, "nothing", values, flags), 0), s2v::Error, caught.status() == S2V_UNKNOWN_NAME);
+    stamps.shape = stamps.shape.first(4);
+    CHECK_THROWS((s2v::features(stamps, values, flags), 0), s2v::Error, invalid(caught));
+}
+
+bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+void rows_do_not_depend_on_each_other() {
+    const made::Batch batch = made::everything(2);
+    const std::size_t n = batch.size();
+    std::vector<float> together(n * 18), alone(n * 18), threaded(n * 18);
+    std::vector<std::uint32_t> flags(n), flags_alone(n), flags_threaded(n);
+    s2v::features(batch.view(), together, flags, S2V_CONVENTION_PAPER);
+    s2v::features(batch.view(), threaded, flags_threaded, S2V_CONVENTION_PAPER, 3);
+    for (std::size_t row = 0; row < n; ++row) {
+        s2v_stamps one = batch.view().c();
+        one.offset += 3 * row;
+        one.shape += 6 * row;
+        one.centre += 2 * row;
+        one.n = 1;
+        CHECK(s2v_features(&one, S2V_CONVENTION_PAPER, &alone[row * 18], &flags_alone[row], 1) == S2V_OK);
+    }
+    CHECK(same_bits(together, threaded) && flags == flags_threaded);
+    CHECK(same_bits(together, alone) && flags == flags_alone);
+    for (const char *recipe : kRecipes) {
+        const auto [channels, height, width] = s2v::recipe_shape(recipe);
+        const auto size = static_cast<std::size_t>(channels * height * width);
+        std::vector<float> first(n * size, -7.0F), second(n * size, -7.0F);
+        s2v::prepare(batch.view(), recipe, first, flags, 1);
+        s2v::prepare(batch.view(), recipe, second, flags_threaded, 2);
+        CHECK(same_bits(first, second) && flags == flags_threaded);
+        // A row is a whole result or NaN throughout, never a mixture and never left unwritten.
+        bool good = true;
+        for (std::size_t row = 0; row < n; ++row) {
+            const auto begin = first.begin() + static_cast<std::ptrdiff_t>(row * size);
+            const auto nans =
+                std::count_if(begin, begin + static_cast<std::ptrdiff_t>(size), [](float x) { return x != x; });
+            good = good && (nans == 0 || (nans == static_cast<std::ptrdiff_t>(size) && flags[row] != 0));
+        }
+        CHECK(good);
+    }
+}
+
+void centre_is_the_middle_by_default() {
+    made::Batch batch;
+    made::Random random(9);
+    batch.add(63, 52, 31, 26, made::Fault::kNone, random);
+    std::vector<float> given(18), omitted(18);
+    std::vector<std::uint32_t> flags(1);
+    s2v::features(batch.view(), given, flags);
+    s2v::Stamps stamps = batch.view();
+    stamps.centre = {};
+    s2v::features(stamps, omitted, flags);
+    CHECK(same_bits(given, omitted));
+}
+
+}  // namespace
+
+int main() {
+    registry_is_told();
+    bad_calls_are_refused();
+    cpp_face_checks_lengths();
+    rows_do_not_depend_on_each_other();
+    centre_is_the_middle_by_default();
+    return check::report();
+}

@@ -1,0 +1,70 @@
+// Every feature and recipe on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread sanitizer).
+#include "check.hpp"
+#include "fiber_lanes.hpp"
+#include "kernel/autoscan.hpp"
+#include "kernel/host_team.hpp"
+#include "kernel/recipe.hpp"
+#include "made_stamps.hpp"
+#include "triplet.hpp"
+
+#include <cstdio>
+
+namespace {
+
+using namespace s2v::kernel;
+using WarpOfFibers = LaneTeam<FiberWarp::Lanes>;
+
+bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Runs `kernel(team, out)`, which returns flags, on both teams and compares.
+template <class Kernel>
+bool agree(FiberWarp &warp, bool ascending, std::size_t size, Kernel kernel) {
+    std::vector<float> expected(size, -1.0F);
+    std::vector<float> got(size, -1.0F);
+    std::vector<std::uint32_t> flags(kLanes);
+    const std::uint32_t expected_flags = kernel(HostTeam(), expected.data());
+    bool good = warp.run(ascending, [&](FiberWarp::Lanes lane) {
+        flags[static_cast<std::size_t>(lane.index())] = kernel(WarpOfFibers(lane), got.data());
+    });
+    for (const std::uint32_t one : flags) good = good && one == expected_flags;
+    return good && same_bits(got, expected);
+}
+
+// Two rows in turn on one scratch, as a warp takes them.
+template <class Scratch, class Kernel>
+void check_rows(const char *what, std::size_t size, Kernel kernel) {
+    const made::Batch batch = made::everything();
+    const s2v_stamps stamps = batch.view().c();
+    const auto scratch = std::make_unique<Scratch>();
+    FiberWarp warp;
+    for (std::int64_t row = 0; row < stamps.n; row += 2) {
+        const bool ascending = row / 2 % 2 == 0;
+        const bool good = agree(warp, ascending, 2 * size, [&](const auto &team, float *out) {
+            const std::uint32_t first = kernel(team, triplet_of(&stamps, row), out, *scratch);
+            const std::int64_t other = (row + 1) % stamps.n;
+            return first << 16 | kernel(team, triplet_of(&stamps, other), out + size, *scratch);
+        });
+        if (!good) std::printf("%s, rows %lld and the next\n", what, static_cast<long long>(row));
+        CHECK(good);
+    }
+}
+
+}  // namespace
+
+int main() {
+    for (const Convention convention : {Convention::kCode, Convention::kPaper})
+        check_rows<AutoscanScratch>("features", kStampFeatures,
+                                    [&](const auto &team, const Triplet &triplet, float *out, AutoscanScratch &s) {
+                                        return autoscan_features(team, triplet, convention, out, s);
+                                    });
+    for (int which = 0; which < kRecipes; ++which) {
+        const RecipeShape shape = recipe_shape(which);
+        check_rows<RecipeScratch>(kRecipeNames[which], static_cast<std::size_t>(3 * shape.height * shape.width),
+                                  [&](const auto &team, const Triplet &triplet, float *out, RecipeScratch &s) {
+                                      return prepare(team, triplet, which, out, s);
+                                  });
+    }
+    return check::report();
+}
