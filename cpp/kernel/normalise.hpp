@@ -61,9 +61,11 @@ S2V_HD BrightnessScale normalise_b(const Team &team, const float *window, float 
     if (scale.constant) return scale;
     scale.median = median(team, kWindowPixels, scale.valid, [&](int i) { return b[i]; });
     scale.largest = absolute(largest) > absolute(smallest) ? absolute(largest) : absolute(smallest);
-    const float centre = scale.median;
-    const float divisor = scale.largest;
-    team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] - centre) / divisor; });
+    // The difference of large pixels may exceed float32: all are halved then, which costs no bits. + 0 turns -0 into 0.
+    const float by = scale.largest > 1e38f ? 0.5f : 1.0f;
+    const float centre = scale.median * by;
+    const float divisor = scale.largest * by;
+    team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] * by - centre) / divisor + 0.0f; });
     team.sync();
     return scale;
 }

@@ -125,11 +125,12 @@ S2V_HD void prepare_by_range(const Team &team, const Plane &plane, float *out, R
     copy_rectangle(team, plane, {start, start, side, side}, s.rectangle, flags);
     if (flags & kRefused) return;
     const auto finite = [&](int i) { return is_finite(s.rectangle[i]) ? s.rectangle[i] : quiet_nan(); };
-    const float smallest = team.min(side * side, kInfinity, finite);
-    const float range = team.max(side * side, -kInfinity, finite) - smallest;
+    // In double: the range may exceed float32. + 0 turns -0 into 0, or the sign of 0 would depend on the order.
+    const double smallest = static_cast<double>(team.min(side * side, kInfinity, finite)) + 0.0;
+    const double range = static_cast<double>(team.max(side * side, -kInfinity, finite)) - smallest;
     team.for_each(side * side, [&](int i) {
         const float x = s.rectangle[i];
-        out[i] = is_finite(x) ? (x - smallest) / range : 0.0f;
+        out[i] = is_finite(x) ? static_cast<float>((static_cast<double>(x) - smallest) / range) : 0.0f;
     });
     team.sync();
 }
