@@ -1,0 +1,49 @@
+// Features, a recipe and a forest of one made candidate, from C++, with the installed library.
+#include <space2vec/space2vec.hpp>
+
+#include <cmath>
+#include <iostream>
+
+int main() {
+    constexpr int side = 63;
+    std::vector<float> pixels;
+    for (int c = 0; c < S2V_CHANNELS; ++c)
+        for (int i = 0; i < side * side; ++i) {
+            const int y = i / side - 31;
+            const int x = i % side - 31;
+            const double source = c == S2V_TEMPLATE ? 0.0 : 1000.0 * std::exp(-(x * x + y * y) / 8.0);
+            pixels.push_back(static_cast<float>(source + (i * 7 + c) % 11));
+        }
+    const std::vector<std::int64_t> offset{0, side * side, 2 * side * side};
+    const std::vector<std::int32_t> shape(6, side);
+    const s2v::Stamps stamps{pixels, offset, shape, {}};
+
+    std::vector<float> values(static_cast<std::size_t>(s2v_stamp_feature_count()));
+    std::vector<std::uint32_t> flags(1);
+    s2v::features(stamps, values, flags);
+    std::cout << "space2vec " << s2v::version() << ", " << s2v_isa() << ", flags " << flags[0] << '\n';
+    for (std::int32_t i = 0; i < s2v_stamp_feature_count(); ++i)
+        std::cout << s2v_stamp_feature_name(i) << ' ' << values[static_cast<std::size_t>(i)] << '\n';
+
+    const auto [channels, height, width] = s2v::recipe_shape("braai");
+    std::vector<float> planes(static_cast<std::size_t>(channels * height * width));
+    s2v::prepare(stamps, "braai", planes, flags);
+
+    // One split: AMP, the first feature, above a half of the brightest pixel or not.
+    const std::vector<std::int64_t> tree_start{0, 3};
+    const std::vector<std::int32_t> left{1, -1, -1}, right{2, -1, -1}, feature{0, -2, -2};
+    const std::vector<float> threshold{0.5F, -2, -2}, value{0.5F, 0.1F, 0.9F};
+    const std::vector<std::uint8_t> missing_left{1, 0, 0};
+    const s2v::Forest forest(tree_start, left, right, feature, threshold, missing_left, value,
+                             s2v_stamp_feature_count());
+    float score = 0;
+    forest.predict(values, {&score, 1});
+    std::cout << "score " << score << '\n';
+    try {
+        s2v::prepare(stamps, "no-such-recipe", planes, flags);
+    } catch (const s2v::Error &error) {
+        std::cout << error.what() << '\n';
+        return score == 0.9F && planes[31 * 63 + 31] > 0.1F ? 0 : 1;
+    }
+    return 1;
+}
