@@ -133,6 +133,16 @@ def compute(rows, threads=1):
     return results
 
 
+def differences(expected, given):
+    """Return a line for each result that differs, with the first rows that do."""
+    lines = []
+    for name in sorted(expected):
+        differs = np.flatnonzero((expected[name] != given[name]).reshape(len(expected[name]), -1).any(axis=1))
+        if differs.size:
+            lines.append(f"{name}: {differs.size} of {len(expected[name])} rows, first {differs[:5].tolist()}")
+    return lines
+
+
 def names():
     """Return the names of the results that a backend must give, from the registry."""
     features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in AUTOSCAN_STAMP]

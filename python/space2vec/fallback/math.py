@@ -1,0 +1,54 @@
+"""Elementary functions, as in ``cpp/kernel/math.hpp``.
+
+Constants are float32 by name: a plain Python number would make Numba compute in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from space2vec.fallback.team import jit
+
+__all__ = ["FLOAT_MAX", "HALF", "INFINITY", "NAN", "ONE", "ZERO", "absolute", "exp_nonpositive", "is_finite"]
+
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+INFINITY = np.float32(np.inf)
+FLOAT_MAX = np.finfo(np.float32).max
+NAN = np.float32(np.nan)
+
+_LOWEST = np.float32(-87)
+_LOG2_E = np.float32(1.44269504)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_P0, _P1, _P2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
+_P3, _P4, _P5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
+#: 2^k for k from -126 to 0, which C++ makes from the bits.
+_POWERS_OF_2 = np.ldexp(np.float32(1), np.arange(-126, 1)).astype(np.float32)
+
+
+@jit
+def is_finite(x: np.float32) -> bool:
+    """Tell whether x is neither infinite nor NaN."""
+    return x - x == ZERO
+
+
+@jit
+def absolute(x: np.float32) -> np.float32:
+    """Return |x|; -0 stays."""
+    return -x if x < ZERO else x
+
+
+@jit
+def exp_nonpositive(x: np.float32) -> np.float32:
+    """Return exp(x) for x <= 0, exp(-87) below that."""
+    clipped = x if x > _LOWEST else _LOWEST
+    k = int(clipped * _LOG2_E - HALF)
+    kf = np.float32(k)
+    r = (clipped - kf * _LN2_HIGH) - kf * _LN2_LOW
+    p = _P0
+    p = p * r + _P1
+    p = p * r + _P2
+    p = p * r + _P3
+    p = p * r + _P4
+    p = p * r + _P5
+    p = (p * (r * r) + r) + ONE
+    return p * _POWERS_OF_2[k + 126]
