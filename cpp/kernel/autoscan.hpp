@@ -30,22 +30,26 @@ S2V_HD void write_features(const Team &team, float *out, const double (&value)[k
     team.for_each(kStampFeatures, [&](int i) { out[i] = finite_or_nan(value[i]); });
 }
 
+// L1, from the raw pixels and in double: the sum of B nearly cancels.
+template <class Team>
+S2V_STAGE double summed_brightness(const Team &team, const float *window, const BrightnessScale &scale) {
+    const double centre = static_cast<double>(scale.median);
+    double total[2];
+    team.template sums<2>(kWindowPixels, total, [&](int i, auto add) {
+        const double x = is_masked(window[i]) ? 0.0 : static_cast<double>(window[i]) - centre;
+        add(0, x);
+        add(1, absolute(x));
+    });
+    const double sum = total[0] / static_cast<double>(scale.largest);
+    const double size = total[1] / static_cast<double>(scale.largest);
+    return (sum < 0.0 ? -size : size) / square_root(absolute(sum));
+}
+
 // B features: the fit, LACOSMIC, COLMEDS, L1.
 template <class Team>
 S2V_HD void brightness_features(const Team &team, const BrightnessScale &scale, AutoscanScratch &s,
                                 double (&value)[kStampFeatures], std::uint32_t &flags) {
-    const double centre = static_cast<double>(scale.median);
-    const double largest = static_cast<double>(scale.largest);
-    // From the raw pixels, in double: the sum of B nearly cancels.
-    double total[2];
-    team.template sums<2>(kWindowPixels, total, [&](int i, auto add) {
-        const double x = is_masked(s.window[i]) ? 0.0 : static_cast<double>(s.window[i]) - centre;
-        add(0, x);
-        add(1, absolute(x));
-    });
-    const double sum = total[0] / largest;
-    const double size = total[1] / largest;
-    value[feature::L1] = (sum < 0.0 ? -size : size) / square_root(absolute(sum));
+    value[feature::L1] = summed_brightness(team, s.window, scale);
     value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, s.b, s.columns));
     const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.b[i]; });
     value[feature::LACOSMIC] =

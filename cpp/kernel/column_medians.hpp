@@ -17,7 +17,7 @@ struct ColumnScratch {
 // far if at least half of its pixels lie above it, which one pass over the plane tells for all columns; so few medians
 // are ever worked out, and the result is the same as if all were.
 template <class Team>
-S2V_HD float largest_column_median(const Team &team, const float *plane, ColumnScratch &scratch) {
+S2V_STAGE float largest_column_median(const Team &team, const float *plane, ColumnScratch &scratch) {
     team.for_each(kStride, [&](int c) { scratch.valid[c] = 0; });
     for (int r = 0; r < kWindow; ++r)
         team.for_each(kStride, [&](int c) {

@@ -129,7 +129,8 @@ struct FitMoments {
 };
 
 template <class Team>
-S2V_HD FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
+                                 FitScratch &scratch) {
     const float x0 = static_cast<float>(at.x0);
     const float y0 = static_cast<float>(at.y0);
     team.for_each(kStride, [&](int i) {
@@ -383,7 +384,8 @@ S2V_HD inline int fit_band(int i) {
 
 // The best of the nine points of a width, and its gain. The three profiles serve both axes.
 template <class Team>
-S2V_HD double best_of_nine(const Team &team, const float *b, bool whole, double s, FitPoint &at, FitScratch &scratch) {
+S2V_STAGE double best_of_nine(const Team &team, const float *b, bool whole, double s, FitPoint &at,
+                              FitScratch &scratch) {
     constexpr double centre = kWindow / 2;
     for (int k = 0; k < 3; ++k) {
         const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
@@ -434,7 +436,7 @@ S2V_HD double best_of_nine(const Team &team, const float *b, bool whole, double 
 
 // Fits b, a plane B with NaN where masked, of which `valid` pixels are not.
 template <class Team>
-S2V_HD GaussianFit fit_gaussian(const Team &team, const float *b, int valid, FitScratch &scratch) {
+S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, FitScratch &scratch) {
     GaussianFit fit = {quiet_nan(), quiet_nan(), quiet_nan(), false};
     if (valid < kFitFewest) return fit;
     const bool whole = valid == kWindow * kWindow;
@@ -476,10 +478,17 @@ S2V_HD GaussianFit fit_gaussian(const Team &team, const float *b, int valid, Fit
         scratch.gx[1][i] = fit_profile(static_cast<float>(i) - y0, best_at.s);
     });
     team.sync();
+    for (int r = 0; r < kWindow; ++r) {
+        const float height = scratch.gx[1][r];
+        team.for_each(kStride, [&](int c) {
+            const int i = r * kStride + c;
+            scratch.filled[i] = b[i] == b[i] ? b[i] - a * (height * scratch.gx[0][c]) : 0.0f;
+        });
+    }
+    team.sync();
     const double residual = team.sum(kWindowPixels, [&](int i) {
-        const float model = a * (scratch.gx[1][i / kStride] * scratch.gx[0][i % kStride]);
-        const float left = b[i] == b[i] ? b[i] - model : 0.0f;
-        return static_cast<double>(left) * static_cast<double>(left);
+        const double left = static_cast<double>(scratch.filled[i]);
+        return left * left;
     });
     fit.amplitude = a;
     fit.scale = static_cast<float>(best_at.s);

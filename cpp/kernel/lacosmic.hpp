@@ -10,6 +10,7 @@ namespace {
 
 inline constexpr int kMargin = 3;  // of the 7x7 filter
 inline constexpr int kPaddedRows = kWindow + 2 * kMargin;
+inline constexpr int kHalf = 24;       // of the 49 pixels of the 7x7 filter lie below its median
 inline constexpr int kSampleStep = 7;  // every so many rows stand for the plane
 inline constexpr int kSampleRows = kWindow / kSampleStep + 1;
 
@@ -19,6 +20,7 @@ struct LacosmicScratch {
     std::uint8_t below[kPaddedRows * kStride + kStride];
     std::uint8_t column_sum[kWindowPixels + kStride];
     float values[kSampleRows * kStride];
+    std::int32_t above[kLanes];
 };
 
 // SciPy's `reflect`: the edge pixel is mirrored too.
@@ -70,26 +72,42 @@ S2V_HD inline float median_of_9(float a, float b, float c, float d, float e, flo
     return c < e ? c : e;
 }
 
-// Whether F, `centre` less the median of the 7x7 pixels whose upper left corner is `corner` in the padded plane, is
-// above `best`; if so, `best` becomes F. One count tells: the median is the 25th smallest, and rounding is monotonic.
+// F at a pixel: its smooth value less the median of the 7x7 around it.
 template <class Team>
-S2V_HD void raise_to(const Team &team, float centre, const float *corner, float *values, float &best) {
-    constexpr int half = 24;
-    team.for_each(kStride, [&](int i) { values[i] = i < 49 ? corner[i / 7 * kStride + i % 7] : quiet_nan(); });
+S2V_HD float fine_structure(const Team &team, LacosmicScratch &s, int pixel) {
+    const float *const corner = s.padded + pixel;
+    team.for_each(kStride, [&](int i) { s.values[i] = i < 49 ? corner[i / 7 * kStride + i % 7] : quiet_nan(); });
     team.sync();
-    const float floor = best;
-    if (team.count(kStride, [&](int i) { return centre - values[i] > floor; }) > half)
-        best = centre - select(team, kStride, half, [&](int i) { return values[i]; });
+    const float middle = select(team, kStride, kHalf, [&](int i) { return s.values[i]; });
+    team.sync();
+    return s.smooth[pixel] - middle;
+}
+
+// For each of the pixels from `begin` on, one a lane, how many of the 7x7 around it F would be above `best` with. More
+// than kHalf of them, and F itself is: the median is the one in the middle, and rounding is monotonic.
+template <class Team>
+S2V_HD void count_exceeding(const Team &team, LacosmicScratch &s, int begin, float best) {
+    team.for_each(kLanes, [&](int l) { s.above[l] = 0; });
+    for (int dy = 0; dy < 7; ++dy) {
+        const float *const line = s.padded + begin + dy * kStride;
+        team.for_each(kLanes, [&](int l) {
+            const float centre = s.smooth[begin + l];
+            int above = s.above[l];
+            for (int dx = 0; dx < 7; ++dx) above += centre - line[l + dx] > best ? 1 : 0;
+            s.above[l] = above;
+        });
+    }
     team.sync();
 }
 
 // max over pixels of F = med3(b) - med7(med3(b)); NaN in b enters the filters as 0.
 //
 // Only the maximum is asked for, and F(p) <= med3(p) - v wherever at most 24 of the 49 values around p lie below v. One
-// cheap count with a low v rules out nearly every pixel; the few that are left get their exact median. Rounding is
-// monotonic, so the bound holds in floating point and the result is that of the full filter.
+// cheap count with a low v rules out most pixels, a count for each of the others nearly all of those; the few that are
+// left get their exact median. Rounding is monotonic, so bounds hold in floating point and the result is that of the
+// full filter.
 template <class Team>
-S2V_HD float largest_fine_structure(const Team &team, const float *b, LacosmicScratch &s) {
+S2V_STAGE float largest_fine_structure(const Team &team, const float *b, LacosmicScratch &s) {
     pad_by_reflection(team, s.padded, 1, [&](int i) { return b[i] == b[i] ? b[i] : 0.0f; });
     team.for_each(kWindowPixels, [&](int i) {
         const float *const p = s.padded + i;
@@ -119,20 +137,25 @@ S2V_HD float largest_fine_structure(const Team &team, const float *b, LacosmicSc
     team.for_each(kWindowPixels, [&](int i) {
         int sum = 0;
         for (int dx = 0; dx < 7; ++dx) sum += s.column_sum[i + dx];
-        s.below[i] = sum <= 24 ? 1 : 0;  // now: v is a bound at this pixel
+        s.below[i] = sum <= kHalf ? 1 : 0;  // now: v is a bound at this pixel
     });
     team.sync();
 
     const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.smooth[i]; });
-    int pixel = team.first(0, kWindowPixels, [&](int i) { return s.smooth[i] == brightest; });
-    float best = -kInfinity;
-    raise_to(team, brightest, s.padded + pixel, s.values, best);
-    for (pixel = -1;;) {
-        const float floor = best;
-        pixel = team.first(pixel + 1, kWindowPixels,
-                           [&](int i) { return s.smooth[i] - (s.below[i] ? v : lowest) > floor; });
+    float best = fine_structure(team, s, team.first(0, kWindowPixels, [&](int i) { return s.smooth[i] == brightest; }));
+    for (int begin = 0;;) {
+        const int pixel =
+            team.first(begin, kWindowPixels, [&](int i) { return s.smooth[i] - (s.below[i] ? v : lowest) > best; });
         if (pixel == kWindowPixels) return best;
-        raise_to(team, s.smooth[pixel], s.padded + pixel, s.values, best);
+        begin = pixel / kLanes * kLanes;
+        count_exceeding(team, s, begin, best);
+        for (int lane = -1;;) {
+            lane = team.first(lane + 1, kLanes, [&](int l) { return s.above[l] > kHalf; });
+            if (lane == kLanes) break;
+            const float f = fine_structure(team, s, begin + lane);
+            best = f > best ? f : best;
+        }
+        begin += kLanes;
     }
 }
 

@@ -5,8 +5,12 @@
 
 #if defined(__CUDACC__)
 #define S2V_HD __host__ __device__
+#define S2V_STAGE __host__ __device__
 #else
 #define S2V_HD
+// A stage is a function of its own into which all that it calls is inlined: whether its loops vectorise must not depend
+// on how much else the compiler has inlined around it.
+#define S2V_STAGE __attribute__((noinline, flatten))
 #endif
 
 // The kernels are compiled once per instruction set into one library. They live in an unnamed namespace, so that no

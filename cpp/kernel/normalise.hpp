@@ -15,7 +15,7 @@ inline constexpr float kMadToSigma = 1.4826f;
 
 // R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then.
 template <class Team>
-S2V_HD bool normalise_r(const Team &team, const float *window, float *r) {
+S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     for (int y = 0; y < kBlocks; ++y) {
         const float *const upper = window + 2 * y * kStride;
         const float *const lower = upper + kStride;
@@ -50,7 +50,7 @@ struct BrightnessScale {
 
 // B from a window: b has NaN where a pixel is masked. Not written where the window is constant.
 template <class Team>
-S2V_HD BrightnessScale normalise_b(const Team &team, const float *window, float *b) {
+S2V_STAGE BrightnessScale normalise_b(const Team &team, const float *window, float *b) {
     team.for_each(kWindowPixels, [&](int i) { b[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
     BrightnessScale scale{};

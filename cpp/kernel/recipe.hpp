@@ -99,8 +99,8 @@ S2V_HD void scale_by_norm(const Team &team, const float *x, const Rectangle &par
 }
 
 template <class Team>
-S2V_HD void prepare_by_norm(const Team &team, const Triplet &triplet, int which, const Plane &plane, float *out,
-                            RecipeScratch &s, std::uint32_t &flags) {
+S2V_STAGE void prepare_by_norm(const Team &team, const Triplet &triplet, int which, const Plane &plane, float *out,
+                               RecipeScratch &s, std::uint32_t &flags) {
     const Rectangle part = crop(triplet, plane, kLargestSide);
     copy_rectangle(team, plane, part, s.rectangle, flags);
     if (part.height < plane.height || part.width < plane.width) flags |= flag::cropped;
@@ -115,7 +115,8 @@ S2V_HD void prepare_by_norm(const Team &team, const Triplet &triplet, int which,
 
 // The stamp classifier's central crop, each channel stretched to [0, 1].
 template <class Team>
-S2V_HD void prepare_by_range(const Team &team, const Plane &plane, float *out, RecipeScratch &s, std::uint32_t &flags) {
+S2V_STAGE void prepare_by_range(const Team &team, const Plane &plane, float *out, RecipeScratch &s,
+                                std::uint32_t &flags) {
     constexpr int side = 21;
     if (plane.height != kLargestSide || plane.width != kLargestSide) {
         flags |= flag::off_shape;
@@ -144,7 +145,7 @@ S2V_HD inline float saturate(double x) {
 
 // Writes a window row by row, `scaled` where a pixel is usable and 0 where not.
 template <class Team, class F>
-S2V_HD void write_window(const Team &team, const float *window, float *out, F scaled) {
+S2V_STAGE void write_window(const Team &team, const float *window, float *out, F scaled) {
     for (int r = 0; r < kWindow; ++r)
         team.for_each(kWindow, [&](int c) {
             const float x = window[r * kStride + c];
@@ -163,8 +164,8 @@ S2V_HD bool is_constant(const Team &team, const float *window) {
 
 // Cuts the window and masks it; raises `constant` where nothing varies. Returns the number of usable pixels.
 template <class Team>
-S2V_HD int cut_masked(const Team &team, const Triplet &triplet, const Plane &plane, float *window,
-                      std::uint32_t &flags) {
+S2V_STAGE int cut_masked(const Team &team, const Triplet &triplet, const Plane &plane, float *window,
+                         std::uint32_t &flags) {
     cut_window(team, plane, triplet.row, triplet.column, window, flags);
     team.for_each(kWindowPixels, [&](int i) { window[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
@@ -174,8 +175,8 @@ S2V_HD int cut_masked(const Team &team, const Triplet &triplet, const Plane &pla
 
 // (x - mean) / std for the difference, (x - (mean - 3 std)) / (6 std) for the others.
 template <class Team>
-S2V_HD void prepare_by_3sigma(const Team &team, const float *window, int valid, bool difference, float *out,
-                              std::uint32_t &flags) {
+S2V_STAGE void prepare_by_3sigma(const Team &team, const float *window, int valid, bool difference, float *out,
+                                 std::uint32_t &flags) {
     const double mean = team.sum(kWindowPixels, [&](int i) {
         return window[i] == window[i] ? static_cast<double>(window[i]) : 0.0;
     }) / valid;
@@ -195,8 +196,8 @@ S2V_HD void prepare_by_3sigma(const Team &team, const float *window, int valid, 
 
 // The window with only what is not finite replaced, 0 outside the stamp.
 template <class Team>
-S2V_HD void prepare_as_is(const Team &team, const Triplet &triplet, const Plane &plane, float *out, RecipeScratch &s,
-                          std::uint32_t &flags) {
+S2V_STAGE void prepare_as_is(const Team &team, const Triplet &triplet, const Plane &plane, float *out, RecipeScratch &s,
+                             std::uint32_t &flags) {
     std::uint32_t met = 0;
     cut_window(team, plane, triplet.row, triplet.column, s.window, met);
     flags |= met & ~flag::masked_pixels;  // the null value of DES is a number like any other here
@@ -216,8 +217,8 @@ S2V_HD void prepare_as_is(const Team &team, const Triplet &triplet, const Plane 
 
 // R or B of a window, 0 where masked.
 template <class Team>
-S2V_HD void prepare_by_autoscan(const Team &team, const Triplet &triplet, const Plane &plane, bool blocks, float *out,
-                                RecipeScratch &s, std::uint32_t &flags) {
+S2V_STAGE void prepare_by_autoscan(const Team &team, const Triplet &triplet, const Plane &plane, bool blocks,
+                                   float *out, RecipeScratch &s, std::uint32_t &flags) {
     cut_window(team, plane, triplet.row, triplet.column, s.window, flags);
     if (normalise_b(team, s.window, s.b).constant) {
         flags |= flag::constant;
@@ -237,7 +238,7 @@ S2V_HD void prepare_by_autoscan(const Team &team, const Triplet &triplet, const 
 
 // 1.4826 MAD of the difference, by which a recipe divides all planes.
 template <class Team>
-S2V_HD float difference_scale(const Team &team, const Triplet &triplet, RecipeScratch &s, std::uint32_t &flags) {
+S2V_STAGE float difference_scale(const Team &team, const Triplet &triplet, RecipeScratch &s, std::uint32_t &flags) {
     const int valid = cut_masked(team, triplet, triplet.plane[kDifference], s.window, flags);
     if (flags & flag::constant) return 0.0f;
     const float centre = median(team, kWindowPixels, valid, [&](int i) { return s.window[i]; });

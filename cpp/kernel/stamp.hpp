@@ -40,7 +40,7 @@ S2V_HD inline bool is_masked(float x) {
 // Cuts a window of 51x51 around the candidate, which lands on (25, 25). Pixels that are not finite or outside the
 // stamp become NaN, nulls stay. Adds to `flags` what it meets.
 template <class Team>
-S2V_HD void cut_window(const Team &team, const Plane &plane, int row, int column, float *out, std::uint32_t &flags) {
+S2V_STAGE void cut_window(const Team &team, const Plane &plane, int row, int column, float *out, std::uint32_t &flags) {
     const int top = row - kWindow / 2;
     const int left = column - kWindow / 2;
     int nans = 0;
@@ -78,7 +78,7 @@ S2V_HD void cut_window(const Team &team, const Plane &plane, int row, int column
 
 // True where the science plane reaches the saturation level inside the window.
 template <class Team>
-S2V_HD bool is_saturated(const Team &team, const Triplet &triplet) {
+S2V_STAGE bool is_saturated(const Team &team, const Triplet &triplet) {
     const Plane &plane = triplet.plane[kScience];
     if (!plane.pixels || triplet.saturation != triplet.saturation) return false;
     const int top = triplet.row - kWindow / 2 > 0 ? triplet.row - kWindow / 2 : 0;
