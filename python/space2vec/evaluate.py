@@ -7,16 +7,16 @@ bogus one rejected.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.errors import ReadError
+from space2vec.reading import read_labels, read_scores
+from space2vec.reading.feature_table import CANDIDATE_IDS
 from space2vec.stamps import NO_ID
 
 __all__ = ["METRICS", "THRESHOLDS", "Evaluation", "Metric", "evaluate", "evaluate_files", "join", "mdr_fpr"]
@@ -26,7 +26,7 @@ THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
 _MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
 #: What stands for the id of a row whose packet could not be read: such rows match nothing.
-_NO_IDS = (str(NO_ID), "None", "")
+_NO_IDS = (str(NO_ID), str(float(NO_ID)), "None", "nan", "")
 
 #: Names of the metrics, in the order in which they are reported.
 METRICS: tuple[str, ...] = (
@@ -247,7 +247,8 @@ def join(
     Parameters
     ----------
     scores : path
-        Parquet or CSV with ``candidate_id`` (or ``candid``, ``ID``) and ``score``.
+        Parquet or CSV with ``candidate_id`` (or ``ID``, ``candid``) and ``score``; see
+        :func:`space2vec.reading.read_scores`.
     labels : path
         Parquet or CSV with an id under one of the same names, and ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE``
         (0 real, 1 artifact). Rows without a label are unmatched.
@@ -268,27 +269,21 @@ def join(
     ReadError
         If a file cannot be read, lacks a column, names a candidate twice, or the files have no candidate in common.
     """
-    scored, known = _table(scores), _table(labels)
-    ids, label_ids = _ids(scored, scores), _ids(known, labels)
-    if "score" not in scored:
-        raise ReadError(f"{scores}: no column 'score'; it has {', '.join(scored)}")
-    truth = _labels(known, labels)
-    place = {key: row for row, key in enumerate(label_ids) if not np.isnan(truth[row]) and key not in _NO_IDS}
+    scored, known = read_scores(scores), read_labels(labels)
+    ids, label_ids = _keys(scored.candidate_id, scores), _keys(known.candidate_id, labels)
+    labelled = ~np.isnan(known.real)
+    place = {key: row for row, key in enumerate(label_ids) if labelled[row] and key not in _NO_IDS}
     pairs = [(row, place[key]) for row, key in enumerate(ids) if key in place]
     if not pairs:
         alike = f"ids look like {ids[:1]} and {label_ids[:1]}"
         raise ReadError(f"{scores} and {labels} have no candidate in common; {alike}")
     left, right = np.array(pairs).T
     group: NDArray[Any] = np.array(ids, dtype=np.str_)[left]
-    for table, rows in ((scored, left), (known, right)):
-        for name in ("object_id", "objectId"):
-            if name in table:
-                group = np.array([str(value) for value in table[name]], dtype=np.str_)[rows]
-    try:
-        values = np.array(scored["score"], dtype=np.float64)[left]
-    except (TypeError, ValueError):
-        raise ReadError(f"{scores}: column 'score' is not numeric") from None
-    return values, truth[right].astype(np.int8), group, len(ids) - len(pairs), len(label_ids) - len(pairs)
+    for objects, rows in ((scored.object_id, left), (known.object_id, right)):
+        if objects is not None:
+            group = objects.astype(np.str_)[rows]
+    truth = known.real[right].astype(np.int8)
+    return scored.score[left], truth, group, len(ids) - len(pairs), len(label_ids) - len(pairs)
 
 
 def evaluate_files(
@@ -300,53 +295,14 @@ def evaluate_files(
     return Evaluation(**{**vars(result), "unmatched_scores": lonely_scores, "unmatched_labels": lonely_labels})
 
 
-def _table(path: str | PathLike[str]) -> dict[str, list[Any]]:
-    """Read a Parquet or CSV file as columns; lines of a CSV file that start with # are comments."""
-    file = Path(path)
-    if not file.is_file():
-        raise ReadError(f"{file}: no such file")
-    try:
-        if file.suffix.lower() in (".parquet", ".pq"):
-            import pyarrow.parquet as pq
-
-            columns: dict[str, list[Any]] = pq.read_table(file).to_pydict()
-        else:
-            import csv
-
-            with file.open(newline="", encoding="utf-8") as text:
-                reader = csv.reader(line for line in text if not line.startswith("#"))
-                header = next(reader, [])
-                rows = [row for row in reader if row]
-            if any(len(row) != len(header) for row in rows):
-                raise ValueError("lines differ in their number of fields")
-            columns = {name.strip(): [row[k] for row in rows] for k, name in enumerate(header)}
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise ReadError(f"{file}: not a readable Parquet or CSV table ({error})") from error
-    return columns
-
-
-def _ids(table: Mapping[str, list[Any]], path: str | PathLike[str]) -> list[str]:
-    for name in ("candidate_id", "candid", "ID"):
-        if name in table:
-            ids = [str(value) for value in table[name]]
-            seen: set[str] = set()
-            for key in ids:
-                if key in seen and key not in _NO_IDS:
-                    raise ReadError(f"{path}: candidate {key} occurs more than once")
-                seen.add(key)
-            return ids
-    raise ReadError(f"{path}: no column candidate_id, candid or ID; it has {', '.join(table)}")
-
-
-def _labels(table: Mapping[str, list[Any]], path: str | PathLike[str]) -> Array:
-    for name in ("label", "OBJECT_TYPE"):
-        if name in table:
-            try:
-                values = np.array([np.nan if v is None or v == "" else float(v) for v in table[name]])
-            except (TypeError, ValueError):
-                raise ReadError(f"{path}: column {name} is not numeric") from None
-            wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
-            if wrong.any():
-                raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
-            return values if name == "label" else 1.0 - values
-    raise ReadError(f"{path}: no column label or OBJECT_TYPE; it has {', '.join(table)}")
+def _keys(ids: NDArray[Any] | None, path: str | PathLike[str]) -> list[str]:
+    """Return candidate ids as text; those of rows that match nothing may repeat."""
+    if ids is None:
+        raise ReadError(f"{path}: no column {', '.join(CANDIDATE_IDS)}: candidates are joined by it")
+    keys = [str(key) for key in ids.tolist()]
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen and key not in _NO_IDS:
+            raise ReadError(f"{path}: candidate {key} occurs more than once")
+        seen.add(key)
+    return keys

@@ -206,18 +206,26 @@ def test_des_labels_count_artifacts_as_one(tmp_path):
     assert group.tolist() == ["10", "11"]
 
 
+def test_rows_without_an_id_match_nothing_and_may_repeat(tmp_path):
+    nobody = pa.array([None, 7, None], type=pa.float64())
+    pq.write_table(pa.table({"candidate_id": nobody, "score": [0.1, 0.2, 0.3]}), tmp_path / "s.parquet")
+    pq.write_table(pa.table({"candid": nobody, "label": [1, 1, 0]}), tmp_path / "l.parquet")
+    score, label, _, *lonely = join(tmp_path / "s.parquet", tmp_path / "l.parquet")
+    assert (score.tolist(), label.tolist(), lonely) == ([0.2], [1], [2, 2])
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "told"),
     [
         ("candidate_id,score\n1,0.5\n", "candid,label\n2,1\n", "no candidate in common"),
-        ("candidate_id,p\n1,0.5\n", "candid,label\n1,1\n", "no column 'score'"),
+        ("candidate_id,p\n1,0.5\n", "candid,label\n1,1\n", "no column score"),
         ("name,score\n1,0.5\n", "candid,label\n1,1\n", "no column candidate_id"),
         ("candidate_id,score\n1,0.5\n", "candid,kind\n1,x\n", "no column label"),
         ("candidate_id,score\n1,0.5\n", "candid,label\n1,7\n", "must hold 0 or 1"),
         ("candidate_id,score\n1,0.5\n", "candid,label\n1,real\n", "not numeric"),
         ("candidate_id,score\n1,high\n", "candid,label\n1,1\n", "not numeric"),
         ("candidate_id,score\n1,0.5\n1,0.6\n", "candid,label\n1,1\n", "more than once"),
-        ("candidate_id,score\n1,0.5,7\n", "candid,label\n1,1\n", "number of fields"),
+        ("candidate_id,score\n1,0.5,7\n", "candid,label\n1,1\n", "line 2 has 3 values, not 2"),
     ],
 )
 def test_files_that_do_not_fit_raise(tmp_path, scores, labels, told):
@@ -232,5 +240,5 @@ def test_files_that_are_not_there_or_no_tables_raise(tmp_path):
     with pytest.raises(ReadError, match="no such file"):
         join(tmp_path / "none.parquet", tmp_path / "l.csv")
     (tmp_path / "bad.parquet").write_bytes(b"not a table")
-    with pytest.raises(ReadError, match="not a readable"):
+    with pytest.raises(ReadError, match="not a Parquet file"):
         join(tmp_path / "bad.parquet", tmp_path / "l.csv")

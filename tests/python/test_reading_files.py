@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from space2vec import Features, Stamps, flags, read
 from space2vec.errors import ReadError
-from space2vec.reading import batches, read_labels
+from space2vec.reading import batches, read_labels, read_scores
 from space2vec.reading.inputs import find
 from space2vec.stamps import NO_ID
 
@@ -436,8 +436,50 @@ def test_labels_by_name(tmp_path):
     assert labels.object_id.tolist() == ["007", "b", "c"]
     assert labels.real == pytest.approx([1, 0, np.nan], nan_ok=True)
     (tmp_path / "n.csv").write_text("ID,MAG\n1,2\n")
-    with pytest.raises(ReadError, match="OBJECT_TYPE or label"):
+    with pytest.raises(ReadError, match="no column label or OBJECT_TYPE; it has ID, MAG"):
         read_labels(tmp_path / "n.csv")
+
+
+@pytest.mark.parametrize("reader", [read_labels, read_scores])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("ID\n1\n", "no column"),
+        ("ID,label,score\n1,x,x\n", "not numeric"),
+        ("# a comment\nID,label,score\n1,1,1\n2,1\n", "line 4 has 2 values, not 3"),
+    ],
+)
+def test_labels_and_scores_that_cannot_be_read(tmp_path, reader, text, reason):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ReadError, match=rf"t\.csv: .*{reason}"):
+        reader(tmp_path / "t.csv")
+    with pytest.raises(ReadError, match="no such file"):
+        reader(tmp_path / "none.csv")
+    with pytest.raises(ReadError, match="no such file"):
+        reader(tmp_path)
+
+
+def test_labels_and_scores_without_ids_or_rows(tmp_path):
+    (tmp_path / "t.csv").write_text("score,OBJECT_TYPE\n0.25,1\nnan,\n")
+    labels, scores = read_labels(tmp_path / "t.csv"), read_scores(tmp_path / "t.csv")
+    assert (labels.object_id, labels.candidate_id) == (scores.object_id, scores.candidate_id) == (None, None)
+    assert labels.real == pytest.approx([0, np.nan], nan_ok=True)
+    assert scores.score == pytest.approx([0.25, np.nan], nan_ok=True)
+    (tmp_path / "t.csv").write_text("candid,label\n")
+    assert len(read_labels(tmp_path / "t.csv").candidate_id) == 0
+    (tmp_path / "t.csv").write_text("candid,label\n1,\n2,\n")
+    assert np.isnan(read_labels(tmp_path / "t.csv").real).all()
+    (tmp_path / "t.csv").write_text("candid,label\n1,2\n")
+    with pytest.raises(ReadError, match="must hold 0 or 1; it holds 2"):
+        read_labels(tmp_path / "t.csv")
+
+
+def test_a_table_without_rows_beside_stamps(tmp_path):
+    np.save(tmp_path / "t.npy", np.ones((2, 3, 21, 21)))
+    (tmp_path / "t.csv").write_text("ID,MAG\n")
+    with pytest.raises(ReadError, match=r"2 stamps, but the table t\.csv beside them has 0 rows"):
+        read(tmp_path)
 
 
 def test_the_des_table(data):

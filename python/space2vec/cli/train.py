@@ -83,7 +83,9 @@ def _labels(files: Iterable[str], wanted: NDArray[Any]) -> NDArray[np.float32]:
     known: dict[str, float] = {}
     for file in files:
         labels = read_labels(file)
-        known.update(zip(labels.candidate_id.astype(str).tolist(), labels.real.tolist(), strict=True))
+        # Rows without an id are known by their number, to the reader of the features as well.
+        ids = np.arange(len(labels.real)) if labels.candidate_id is None else labels.candidate_id
+        known.update(zip(ids.astype(str).tolist(), labels.real.tolist(), strict=True))
     return np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
 
 

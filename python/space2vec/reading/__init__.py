@@ -12,11 +12,21 @@ import numpy as np
 from space2vec.errors import ReadError
 from space2vec.reading import archive, arrays, avro, des, feature_table, inputs, parquet
 from space2vec.reading.batch import Batch, Failure, Problem, Row, failed_features, failed_row, to_stamps
-from space2vec.reading.feature_table import Labels, read_labels
+from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.stamps import Stamps, join_ids
 from space2vec.table import Features
 
-__all__ = ["Batch", "Inputs", "Labels", "Problem", "batches", "read", "read_labels"]
+__all__ = [
+    "Batch",
+    "Inputs",
+    "Labels",
+    "Problem",
+    "ScoreColumn",
+    "batches",
+    "read",
+    "read_labels",
+    "read_scores",
+]
 
 #: A file, a folder, a glob, or several of these.
 Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]

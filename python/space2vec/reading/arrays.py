@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Batch
-from space2vec.reading.feature_table import TABLE_SUFFIXES, read_columns
+from space2vec.reading.feature_table import ID_COLUMNS, TABLE_SUFFIXES, find_ids, read_columns
 from space2vec.registry import FEATURES
 from space2vec.stamps import CHANNELS, Stamps
 
@@ -116,9 +116,10 @@ def _beside(path: Path, size: int) -> dict[str, NDArray[Any]]:
     table = next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
     if table is None:
         return {}
-    columns = read_columns(table, ("object_id", "candidate_id", "ID", *_CATALOGUE))
-    if "ID" in columns:
-        columns.setdefault("candidate_id", columns["ID"])
+    columns = read_columns(table, (*ID_COLUMNS, *_CATALOGUE))
+    for name, ids in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):
+        if ids is not None:
+            columns[name] = ids
     length = len(next(iter(columns.values()))) if columns else size
     if length != size:
         raise ReadError(f"{size} stamps, but the table {table.name} beside them has {length} rows")

@@ -99,11 +99,11 @@ class _Catalogue:
         for table in tables:
             try:
                 columns = read_columns(table, ("ID", *_CATALOGUE))
-                ids = columns.pop("ID").astype(np.int64)
+                ids = columns.pop("ID", np.empty(0)).astype(np.int64)
             except (ReadError, ValueError) as error:
                 raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
-            except KeyError:
-                raise ReadError(f"the table {table.name} beside the stamps has no rows with an ID") from None
+            if not len(ids):
+                raise ReadError(f"the table {table.name} beside the stamps has no rows with an ID")
             for name in {**self.columns, **columns}:
                 old, new = (np.full(len(known), np.nan, dtype=np.float32) for known in (self.ids, ids))
                 self.columns[name] = np.concatenate([self.columns.get(name, old), columns.get(name, new)])

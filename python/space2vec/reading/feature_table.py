@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,38 +22,23 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
+    "CANDIDATE_IDS",
+    "ID_COLUMNS",
     "TABLE_SUFFIXES",
-    "Labels",
     "feature_columns",
+    "find_ids",
     "read_columns",
     "read_features",
-    "read_labels",
     "table_columns",
 ]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 _OBJECT_IDS = ("object_id", "objectId")
-_CANDIDATE_IDS = ("candidate_id", "ID", "candid")
-_LABELS = ("OBJECT_TYPE", "label")
+CANDIDATE_IDS = ("candidate_id", "ID", "candid")
+#: The columns that may hold an id of a row.
+ID_COLUMNS = (*_OBJECT_IDS, *CANDIDATE_IDS)
 _NULLS = ["", "NULL", "null", "None", "NA", "N/A", "nan", "NaN", "-nan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labels of a table's rows.
-
-    Attributes
-    ----------
-    object_id, candidate_id : ndarray (n,)
-        Ids a row, as :func:`read` gives them for the table.
-    real : ndarray of float32 (n,)
-        1 real, 0 bogus, NaN where there is no label.
-    """
-
-    object_id: NDArray[Any]
-    candidate_id: NDArray[Any]
-    real: NDArray[np.float32]
 
 
 def feature_columns(path: Path) -> tuple[str, ...]:
@@ -79,33 +63,20 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ReadError
-        If the table cannot be read.
+        If the table cannot be read, or a line has too few or too many values.
     """
     names = [name for name in table_columns(path) if name in wanted]
-    parts = [part for part in _parts(path, names, 1 << 16, []) if len(part)] if names else []
-    return {name: np.concatenate([_column(part, name) for part in parts]) for name in names} if parts else {}
+    broken: list[tuple[int, str]] = []
+    parts = [part for part in _parts(path, names, 1 << 16, broken) if len(part)] if names else []
+    if broken:
+        raise ReadError(broken[0][1])
+    return {name: np.concatenate([_column(part, name) for part in parts] or [np.empty(0)]) for name in names}
 
 
-def read_labels(path: str | Path) -> Labels:
-    """Return the labels of a table: from ``OBJECT_TYPE`` (DES: 0 real, 1 artifact) or ``label`` (1 real, 0 bogus).
-
-    Raises
-    ------
-    ReadError
-        If the table cannot be read or has neither column.
-    """
-    place = Path(path)
-    try:
-        names = table_columns(place)
-        label = next((name for name in _LABELS if name in names), None)
-        if label is None:
-            raise ReadError(f"no labels: none of its columns is {' or '.join(_LABELS)}")
-        columns = read_columns(place, (*_OBJECT_IDS, *_CANDIDATE_IDS, label))
-        values = columns.get(label, np.empty(0)).astype(np.float32)
-    except (ReadError, ValueError) as error:
-        raise ReadError(f"{place}: {error}") from None
-    object_id, candidate_id = _ids(columns, place.stem, 0, len(values))
-    return Labels(object_id, candidate_id, 1 - values if label == "OBJECT_TYPE" else values)
+def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """Return the column of object ids and that of candidate ids, ``None`` for one that is not there."""
+    objects = next((columns[name] for name in _OBJECT_IDS if name in columns), None)
+    return objects, next((columns[name] for name in CANDIDATE_IDS if name in columns), None)
 
 
 def read_features(path: Path, names: Sequence[str], batch: int) -> Iterator[Batch]:
@@ -132,7 +103,7 @@ def read_features(path: Path, names: Sequence[str], batch: int) -> Iterator[Batc
     absent = [name for name in names if name not in given]
     if absent:
         raise ReadError(f"the table lacks {', '.join(absent)}, which the first table of the input has")
-    wanted = [name for name in given if name in {*names, *_OBJECT_IDS, *_CANDIDATE_IDS, "flags"}]
+    wanted = [name for name in given if name in {*names, *ID_COLUMNS, "flags"}]
     broken: list[tuple[int, str]] = []
     start = 0
     for part in _parts(path, wanted, batch, broken):
@@ -250,14 +221,13 @@ def _column(part: pyarrow.RecordBatch, name: str) -> NDArray[Any]:
             raise ReadError(f"column {name} holds no numbers but {column.type}") from None
     if column.null_count and values.dtype.kind == "f":
         # Arrow gives integers with nulls as floats, which cannot hold a 64-bit id.
-        return column.fill_null(NO_ID).to_numpy(zero_copy_only=False) if name in _CANDIDATE_IDS else values
+        return column.fill_null(NO_ID).to_numpy(zero_copy_only=False) if name in CANDIDATE_IDS else values
     return values
 
 
 def _ids(columns: dict[str, NDArray[Any]], stem: str, start: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return object and candidate ids; what a table lacks is named after the other, or after the row."""
-    objects = next((columns[name] for name in _OBJECT_IDS if name in columns), None)
-    candidates = next((columns[name] for name in _CANDIDATE_IDS if name in columns), None)
+    objects, candidates = find_ids(columns)
     if objects is None and candidates is not None:
         objects = candidates
     numbers = np.arange(start, start + size)

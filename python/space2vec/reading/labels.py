@@ -1,0 +1,102 @@
+"""Labels and scores out of tables, with the ids of their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError
+from space2vec.reading.feature_table import ID_COLUMNS, find_ids, read_columns, table_columns
+
+__all__ = ["Labels", "ScoreColumn", "read_labels", "read_scores"]
+
+_LABELS = ("label", "OBJECT_TYPE")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of a table's rows.
+
+    Attributes
+    ----------
+    object_id, candidate_id : ndarray (n,) or None
+        Ids a row, ``None`` where the table has no such column.
+    real : ndarray of float32 (n,)
+        1 real, 0 bogus, NaN where there is no label.
+    """
+
+    object_id: NDArray[Any] | None
+    candidate_id: NDArray[Any] | None
+    real: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreColumn:
+    """Scores of a table's rows.
+
+    Attributes
+    ----------
+    object_id, candidate_id : ndarray (n,) or None
+        Ids a row, ``None`` where the table has no such column.
+    score : ndarray of float64 (n,)
+        P(real), NaN where there is none.
+    """
+
+    object_id: NDArray[Any] | None
+    candidate_id: NDArray[Any] | None
+    score: NDArray[np.float64]
+
+
+def read_labels(path: str | os.PathLike[str]) -> Labels:
+    """Return the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
+
+    Raises
+    ------
+    ReadError
+        If the table cannot be read, has neither column, or a label is neither 0 nor 1.
+    """
+    name, object_id, candidate_id, values = _numbers(path, _LABELS)
+    wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
+    if wrong.any():
+        raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
+    real = values.astype(np.float32)
+    return Labels(object_id, candidate_id, 1 - real if name == "OBJECT_TYPE" else real)
+
+
+def read_scores(path: str | os.PathLike[str]) -> ScoreColumn:
+    """Return the column ``score`` of a table.
+
+    Raises
+    ------
+    ReadError
+        If the table cannot be read, or the column is absent or holds no numbers.
+    """
+    return ScoreColumn(*_numbers(path, ("score",))[1:])
+
+
+def _numbers(
+    path: str | os.PathLike[str], accepted: Sequence[str]
+) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
+    """Return the first of the accepted columns that the table has, after its name and the ids of its rows."""
+    place = Path(path)
+    if not place.is_file():
+        raise ReadError(f"{place}: no such file")
+    try:
+        names = table_columns(place)
+        name = next((name for name in accepted if name in names), None)
+        if name is None:
+            raise ReadError(f"no column {' or '.join(accepted)}; it has {', '.join(names)}")
+        columns = read_columns(place, (*ID_COLUMNS, name))
+    except ReadError as error:
+        raise ReadError(f"{place}: {error}") from None
+    try:
+        values = columns[name].astype(np.float64)
+    except (TypeError, ValueError):
+        raise ReadError(f"{place}: column {name} is not numeric") from None
+    return name, *find_ids(columns), values
