@@ -372,6 +372,12 @@ def test_the_schema_has_every_field_of_real_packets(data):
 # Errors and limits
 
 
+def test_a_night_is_shown_in_one_line():
+    few = simulate(3, seed=1, size=21, real_fraction=2 / 3, kinds={"nuclear": 1, "hot_pixel": 1})
+    assert repr(few) == "Night(n=3, real=2, bogus=1, kinds: hot_pixel 1, nuclear 2)"
+    assert repr(simulate(0)) == "Night(n=0, real=0, bogus=0, kinds: none)"
+
+
 def test_an_empty_night(tmp_path):
     empty = simulate(0)
     assert isinstance(empty, Night)

@@ -33,7 +33,7 @@ _ATTEMPTS = 40
 _NEAR_BORDER, _BLANK = 0.03, 0.07
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Night:
     """Simulated candidates.
 
@@ -59,6 +59,12 @@ class Night:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __repr__(self) -> str:
+        real = int(np.count_nonzero(self.labels))
+        names, counts = np.unique(self.kinds, return_counts=True)
+        kinds = ", ".join(f"{name} {count}" for name, count in zip(names.tolist(), counts.tolist(), strict=True))
+        return f"Night(n={len(self)}, real={real}, bogus={len(self) - real}, kinds: {kinds or 'none'})"
 
 
 def simulate(
