@@ -1,0 +1,74 @@
+# make demo     simulate 2,000 alerts, score them, draw a mosaic
+# make test     every test that needs no GPU
+# make lint     formats, lints, types
+# make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
+# make clean    remove all that these made
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find cpp src python -type f -not -name '*.py[co]' -not -name '_core*.so') \
+	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
+CPP_FILES := $(shell find cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+CPP_TESTS := $(wildcard tests/cpp/*)
+
+.PHONY: help demo test pytest ctest lint models clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(VENV)/made:
+	@.ci/requirements
+	python3 -m venv $(VENV)
+	$(PIP) install --upgrade -c constraints.txt pip
+	touch $@
+
+# The package as its user gets it, with what drawing needs.
+$(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
+	$(PIP) install -c constraints.txt '.[plot]'
+	touch $@
+
+# All extras and the tools of development.
+$(VENV)/development: $(VENV)/made $(SOURCES) constraints.txt
+	$(PIP) install -c constraints.txt '.[all]' --group test --group lint cmake ninja
+	touch $@ $(VENV)/package
+
+demo: $(VENV)/package
+	rm -rf demo
+	mkdir demo
+	$(BIN)/space2vec simulate -n 2000 -o demo/alerts
+	$(BIN)/space2vec score demo/alerts -o demo/scores.parquet --mosaic demo/mosaic.png
+	@echo
+	@echo "alerts   demo/alerts (the truth in demo/alerts/truth.csv)"
+	@echo "scores   demo/scores.parquet"
+	@echo "mosaic   demo/mosaic.png"
+
+test: pytest ctest
+
+pytest: $(VENV)/development
+	$(BIN)/python -m pytest -q
+
+build/release/tested: $(VENV)/development $(SOURCES) $(CPP_TESTS) CMakePresets.json
+	$(BIN)/cmake --preset release -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja >build/release.log || { cat build/release.log; exit 1; }
+	$(BIN)/cmake --build --preset release
+	$(BIN)/ctest --preset release
+	touch $@
+
+ctest: build/release/tested
+
+lint: $(VENV)/development
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+
+models: $(VENV)/development
+	$(BIN)/python -m space2vec.models.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/models
+
+clean:
+	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
