@@ -68,15 +68,14 @@ using namespace s2v;
 
 extern "C" {
 
-s2v_status s2v_features(const s2v_stamps *stamps, s2v_convention convention, float *values, uint32_t *flags,
-                        int32_t threads) {
+s2v_status s2v_features(const s2v_stamps *stamps, int32_t convention, float *values, uint32_t *flags, int32_t threads) {
     return guarded([&] {
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_stamps(stamps, values, flags, threads);
         const s2v_isa_table &isa = require_isa();
         parallel_for(stamps->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
             const Scratch scratch = make_scratch(isa.feature_scratch);
-            isa.features(stamps, begin, end, convention, values, flags, scratch.get());
+            isa.features(stamps, begin, end, static_cast<s2v_convention>(convention), values, flags, scratch.get());
         });
     });
 }

@@ -96,7 +96,7 @@ void bad_calls_are_refused() {
     CHECK(after([](Call &c) { c.batch.centre[3] = -16384; }) == S2V_OK);
 
     Call call;
-    CHECK(s2v_features(&call.stamps, static_cast<s2v_convention>(2), call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_features(&call.stamps, 2, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_prepare(&call.stamps, nullptr, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_prepare(&call.stamps, "no-such-recipe", call.out, call.bits, 1) == S2V_UNKNOWN_NAME);
     CHECK(s2v_recipe_shape("braai", nullptr) == S2V_INVALID_ARGUMENT);

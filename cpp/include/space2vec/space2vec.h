@@ -62,10 +62,10 @@ S2V_API const char *s2v_registry(void);
 S2V_API const char *s2v_stamp_feature_name(int32_t index);
 S2V_API int32_t s2v_stamp_feature_count(void);
 
-/* The eighteen autoScan stamp features.
+/* The eighteen autoScan stamp features. convention: an s2v_convention.
  * values: (n, s2v_stamp_feature_count()), NAN where undefined; flags: (n) bits as in the registry, overwritten;
  * threads: at least 1, or 0 for all cores. */
-S2V_API s2v_status s2v_features(const s2v_stamps *stamps, s2v_convention convention, float *values, uint32_t *flags,
+S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t convention, float *values, uint32_t *flags,
                                 int32_t threads);
 
 /* The shape (channel, height, width) of a recipe's output. */
