@@ -25,17 +25,17 @@ $(VENV)/made:
 	@.ci/requirements
 	python3 -m venv $(VENV)
 	$(PIP) install --upgrade -c constraints.txt pip
-	touch $@
+	@touch $@
 
 # The package as its user gets it, with what drawing needs.
 $(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
 	$(PIP) install -c constraints.txt '.[plot]'
-	touch $@
+	@touch $@
 
 # All extras and the tools of development.
 $(VENV)/development: $(VENV)/made $(SOURCES) constraints.txt
 	$(PIP) install -c constraints.txt '.[all]' --group test --group lint cmake ninja
-	touch $@ $(VENV)/package
+	@touch $@ $(VENV)/package
 
 demo: $(VENV)/package
 	rm -rf demo
@@ -56,7 +56,7 @@ build/release/tested: $(VENV)/development $(SOURCES) $(CPP_TESTS) CMakePresets.j
 	$(BIN)/cmake --preset release -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja >build/release.log || { cat build/release.log; exit 1; }
 	$(BIN)/cmake --build --preset release
 	$(BIN)/ctest --preset release
-	touch $@
+	@touch $@
 
 ctest: build/release/tested
 
