@@ -13,24 +13,35 @@ inline constexpr int kBlockStride = 32;
 inline constexpr int kBlockPixels = kBlocks * kBlockStride;
 inline constexpr float kMadToSigma = 1.4826f;
 
-// R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then.
+// The means of the 2x2 blocks of a window, less `pedestal`; masked blocks are NaN. In double: the noise must survive a
+// bright sky, and four large pixels must not overflow.
 template <class Team>
-S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
+S2V_HD void block_means(const Team &team, const float *window, double pedestal, float *r) {
     for (int y = 0; y < kBlocks; ++y) {
         const float *const upper = window + 2 * y * kStride;
         const float *const lower = upper + kStride;
         float *const line = r + y * kBlockStride;
         team.for_each(kBlockStride, [&](int x) {
-            // Quarters first: the sum of four large pixels must not overflow.
-            const float mean =
-                (upper[2 * x] * 0.25f + upper[2 * x + 1] * 0.25f) + (lower[2 * x] * 0.25f + lower[2 * x + 1] * 0.25f);
-            const bool usable = x < kBlocks && !(absolute(mean) < 1e-29f);
-            line[x] = usable ? mean + 0.0f : quiet_nan();
+            const double mean = ((static_cast<double>(upper[2 * x]) + static_cast<double>(upper[2 * x + 1])) +
+                                 (static_cast<double>(lower[2 * x]) + static_cast<double>(lower[2 * x + 1]))) *
+                                0.25;
+            const bool usable = x < kBlocks && !(absolute(mean) < 1e-29);
+            line[x] = usable ? static_cast<float>(mean - pedestal) + 0.0f : quiet_nan();
         });
     }
     team.sync();
+}
+
+// R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then. The
+// median is taken off twice: the first time, as the level of the sky, before anything is rounded to float32.
+template <class Team>
+S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
+    block_means(team, window, 0.0, r);
     const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
     if (!valid) return false;
+    const float sky = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
+    team.sync();
+    block_means(team, window, static_cast<double>(sky), r);
     const float centre = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
     const float mad = median(team, kBlockPixels, valid, [&](int i) { return absolute(r[i] - centre); });
     const float scale = kMadToSigma * mad;

@@ -18,8 +18,7 @@ Values = NDArray[np.float32]
 
 BLOCKS = WINDOW // 2
 MAD_TO_SIGMA = np.float32(1.4826)
-_QUARTER = np.float32(0.25)
-_DARKEST = np.float32(1e-29)
+_DARKEST = 1e-29
 _HUGE = np.float32(1e38)
 
 
@@ -39,23 +38,24 @@ def deviations(values: Values, centre: np.float32) -> Values:
 
 
 @jit
-def _block_means(window: Values) -> Values:
+def _block_means(window: Values, pedestal: float) -> Values:
     means = np.empty((BLOCKS, BLOCKS), dtype=np.float32)
     for y in range(BLOCKS):
         for x in range(BLOCKS):
-            upper = window[2 * y, 2 * x] * _QUARTER + window[2 * y, 2 * x + 1] * _QUARTER
-            lower = window[2 * y + 1, 2 * x] * _QUARTER + window[2 * y + 1, 2 * x + 1] * _QUARTER
-            mean = upper + lower
-            means[y, x] = NAN if absolute(mean) < _DARKEST else mean + ZERO
+            upper = np.float64(window[2 * y, 2 * x]) + np.float64(window[2 * y, 2 * x + 1])
+            lower = np.float64(window[2 * y + 1, 2 * x]) + np.float64(window[2 * y + 1, 2 * x + 1])
+            mean = (upper + lower) * 0.25
+            means[y, x] = NAN if absolute(mean) < _DARKEST else np.float32(mean - pedestal) + ZERO
     return means
 
 
 @jit
 def normalise_r(window: Values) -> tuple[Values, bool]:
     """Return R (BLOCKS, BLOCKS), NaN where masked, and whether it is defined."""
-    means = _block_means(window)
+    means = _block_means(window, 0.0)
     if count_valid(means) == 0:
         return means, False
+    means = _block_means(window, np.float64(median(means)))
     centre = median(means)
     scale = MAD_TO_SIGMA * median(deviations(means, centre))
     if not scale > ZERO:
