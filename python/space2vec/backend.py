@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 from space2vec.errors import BackendError
 
 __all__ = ["Kernels", "active", "name", "thread_count"]
+
+
+#: More threads than this never help, and may be more than a process can start.
+_MOST_THREADS = 1024
 
 
 class Kernels(Protocol):
@@ -99,9 +104,7 @@ def active() -> Kernels:
     except ModuleNotFoundError as error:
         if error.name != "numba":
             raise
-        raise BackendError(
-            "the Numba backend needs the package numba: pip install 'space2vec[numba]'"
-        ) from None
+        raise BackendError("the Numba backend needs the package numba: pip install 'space2vec[numba]'") from None
 
 
 def thread_count(threads: int | None) -> int:
@@ -109,11 +112,16 @@ def thread_count(threads: int | None) -> int:
 
     Raises
     ------
+    TypeError
+        If it is no whole number.
     ValueError
         If it is not positive.
     """
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1; given {threads}")
-    return threads
+    if not isinstance(threads, SupportsIndex):
+        raise TypeError(f"threads must be a whole number; given {threads!r}")
+    number = operator.index(threads)
+    if number < 1:
+        raise ValueError(f"threads must be at least 1; given {number}")
+    return min(number, _MOST_THREADS)

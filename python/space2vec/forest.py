@@ -81,9 +81,7 @@ class Forest:
 
     kind: Literal["forest"] = "forest"
 
-    def __init__(
-        self, trees: Trees, header: modelfile.Header, fill: NDArray[np.float32] | None = None
-    ) -> None:
+    def __init__(self, trees: Trees, header: modelfile.Header, fill: NDArray[np.float32] | None = None) -> None:
         k = len(header.feature_names)
         if fill is not None and (fill.shape != (k,) or np.isinf(fill).any()):
             raise ModelError(f"fill must be {k} finite numbers or NaN; given shape {fill.shape}")
@@ -251,10 +249,11 @@ class Forest:
         """
         rows = _as_rows(x, len(self.feature_names))
         out = np.empty(len(rows), dtype=np.float32)
+        workers = backend.thread_count(threads)
         if len(rows):
             if self._engine is None:
                 self._engine = _engine(self._trees, len(self.feature_names), self._fill)
-            self._engine.predict(rows, out, backend.thread_count(threads))
+            self._engine.predict(rows, out, workers)
         return out
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
@@ -277,11 +276,18 @@ class Forest:
 
         Raises
         ------
+        TypeError
+            If the source is neither.
         ModelError
             If the source cannot give the columns that the model needs.
         BackendError
             If the device is not there.
         """
+        if not isinstance(source, (Stamps, Features)):
+            raise TypeError(
+                f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
+                "Wrap arrays in Stamps(...), or use predict for rows of features"
+            )
         where = devices.resolve(device)
         table = self._features(source, threads) if isinstance(source, Stamps) else source
         lacking = [name for name in self.feature_names if name not in table.names]

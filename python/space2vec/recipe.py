@@ -54,7 +54,7 @@ class Recipe:
         if name not in RECIPES:
             raise ValueError(f"unknown recipe {name!r}; known recipes: {', '.join(RECIPES)}")
         if version not in (None, RECIPES[name].version):
-            raise ValueError(f"recipe {name!r} has version {RECIPES[name].version} here; version {version} is asked for")
+            raise ValueError(f"recipe {name!r} has version {RECIPES[name].version} here; version {version} was asked")
         self._entry: RecipeEntry = RECIPES[name]
 
     @property

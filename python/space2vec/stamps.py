@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FEATURES
 
-__all__ = ["CHANNELS", "NO_ID", "Stamps", "join_ids"]
+__all__ = ["CHANNELS", "LARGEST_SIDE", "NO_ID", "Stamps", "join_ids"]
 
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
@@ -18,20 +18,38 @@ CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
 #: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables.
 NO_ID = -1
 
+#: The longest side of a stamp, and the farthest centre from its first pixel, that the kernels take.
+LARGEST_SIDE = 1 << 14
+
+#: DLPack's numbers for memory that the processor reads: its own, and CUDA's pinned.
+_DLPACK_HOST = (1, 3)
+
 _SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
 
 
 def _as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
     """View or convert anything array-like to native float32 in C order; a conforming array is not copied."""
-    if hasattr(values, "__cuda_array_interface__"):
-        raise TypeError(f"{what} lies on a CUDA device; this build computes on the CPU: copy it to the host first")
-    if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__"):
-        values = np.from_dlpack(values)
-    array = np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    foreign = not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__")
+    if hasattr(values, "__cuda_array_interface__") or (foreign and values.__dlpack_device__()[0] not in _DLPACK_HOST):
+        raise TypeError(f"{what} lies on a device; this build computes on the CPU: copy it to the host first")
+    try:
+        if foreign:
+            values = np.from_dlpack(values)
+        array = np.asanyarray(values)
+    except ValueError as error:
+        raise ValueError(f"{what} is not rectangular ({error})") from None
+    except (BufferError, RuntimeError) as error:
+        raise TypeError(f"{what} cannot be taken over by DLPack ({error})") from None
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{what} has dtype {array.dtype}; accepted are real floating point and integer dtypes")
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.float32)
+        plain = np.ascontiguousarray(np.ma.getdata(array), dtype=np.float32)
+    return np.where(np.ma.getmaskarray(array), np.float32(np.nan), plain) if np.ma.is_masked(array) else plain
+
+
+def _check_sides(height: int, width: int, what: str) -> None:
+    if not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
+        raise ValueError(f"{what} must have sides of 1 to {LARGEST_SIDE} pixels; given {height} x {width}")
 
 
 def _channel_positions(channels: Sequence[str]) -> list[int]:
@@ -82,9 +100,9 @@ class Stamps:
     Raises
     ------
     TypeError
-        If the pixels are not real numbers, or lie on a device.
+        If the pixels are not real numbers, or lie on a device; if an id, a flag or a centre is of another type.
     ValueError
-        If shapes or lengths do not agree, or a channel or column name is unknown.
+        If shapes or lengths do not agree, a stamp or centre is out of range, or a channel or column name is unknown.
     """
 
     def __init__(
@@ -105,24 +123,32 @@ class Stamps:
         else:
             self._hold_array(_as_plane_array(pixels, "pixels"), positions)
         n = len(self.offset)
-        self.object_id: NDArray[Any] = self._column("object_id", object_id, [str(i) for i in range(n)]).astype(object)
-        self.candidate_id: NDArray[Any] = self._column("candidate_id", candidate_id, np.arange(n))
+        names = self._column("object_id", object_id, [str(i) for i in range(n)])
+        self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
+        self.candidate_id: NDArray[Any] = self._column("candidate_id", candidate_id, np.arange(n), "iuUO")
         self.catalogue: dict[str, NDArray[np.float32]] = {}
         for name, values in (catalogue or {}).items():
             if name not in FEATURES or FEATURES[name].source != "catalogue":
                 raise ValueError(f"unknown catalogue column {name!r}; see space2vec.registry.FEATURES")
-            self.catalogue[name] = self._column(name, values, None).astype(np.float32)
-        self.flags: NDArray[np.uint32] = self._column("flags", flags, np.zeros(n)).astype(np.uint32)
+            self.catalogue[name] = self._numbers(name, values)
+        self.flags: NDArray[np.uint32] = self._column("flags", flags, np.zeros(n, np.uint32), "iu").astype(np.uint32)
         if centre is None:
             # The first plane that is there tells the size; every plane of a candidate is on one grid.
             first = np.argmax(self.offset >= 0, axis=1)
             centres = self.shape[np.arange(n), first] // 2
         else:
             centres = np.asarray(centre)
+            if n == 0 and centres.size == 0:
+                centres = np.empty((0, 2), dtype=np.int32)
             if centres.shape != (n, 2):
                 raise ValueError(f"centre must have shape ({n}, 2); given {centres.shape}")
+            if centres.dtype.kind not in "iu":
+                raise TypeError(f"centre has dtype {centres.dtype}; accepted are whole numbers of pixels")
+            if ((centres < -LARGEST_SIDE) | (centres > LARGEST_SIDE)).any():
+                given = f"{centres.min()} to {centres.max()}"
+                raise ValueError(f"centre must lie within {LARGEST_SIDE} pixels of the first one; given {given}")
         self.centre: NDArray[np.int32] = np.ascontiguousarray(centres, dtype=np.int32)
-        self.saturation: float | None = saturation
+        self.saturation: float | None = None if saturation is None else float(saturation)
 
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
         if array.ndim != 4 or array.shape[1] != len(positions):
@@ -131,8 +157,8 @@ class Stamps:
                 f"given {array.shape}"
             )
         n, channels, height, width = array.shape
-        if n and not height * width:
-            raise ValueError(f"stamps must have at least one pixel; given {height} x {width}")
+        if n:
+            _check_sides(height, width, "stamps")
         self.buffer: NDArray[np.float32] = array.reshape(-1)
         self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
         self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
@@ -147,28 +173,41 @@ class Stamps:
         planes: list[NDArray[np.float32]] = []
         end = 0
         for row, candidate in enumerate(candidates):
+            if not hasattr(candidate, "__len__"):
+                raise TypeError(f"candidate {row} must be a sequence of planes; given {type(candidate).__name__}")
             if len(candidate) != len(positions):
                 raise ValueError(f"candidate {row} has {len(candidate)} planes; channels names {len(positions)}")
             for position, values in zip(positions, candidate, strict=True):
                 if values is None:
                     continue
-                plane = _as_plane_array(values, f"the {CHANNELS[position]} plane of candidate {row}")
-                if plane.ndim != 2 or not plane.size:
-                    raise ValueError(
-                        f"the {CHANNELS[position]} plane of candidate {row} must be a non-empty 2-D array; "
-                        f"given shape {plane.shape}"
-                    )
+                what = f"the {CHANNELS[position]} plane of candidate {row}"
+                plane = _as_plane_array(values, what)
+                if plane.ndim != 2:
+                    raise ValueError(f"{what} must have shape (height, width); given {plane.shape}")
+                height, width = plane.shape
+                _check_sides(height, width, what)
                 self.offset[row, position] = end
                 self.shape[row, position] = plane.shape
                 planes.append(plane.reshape(-1))
                 end += plane.size
         self.buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
 
-    def _column(self, name: str, values: Any, default: Any) -> NDArray[Any]:
+    def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
         column = np.asarray(default if values is None else values)
         if column.shape != (len(self.offset),):
             raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
+        if kinds and len(column) and column.dtype.kind not in kinds:
+            accepted = "whole numbers or text" if "U" in kinds else "whole numbers"
+            raise TypeError(f"{name} has dtype {column.dtype}; accepted are {accepted}")
         return column
+
+    def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:
+        column = self._column(name, np.ma.filled(values, np.nan) if np.ma.is_masked(values) else values, None)
+        try:
+            with np.errstate(over="ignore"):
+                return column.astype(np.float32)
+        except (TypeError, ValueError):
+            raise TypeError(f"catalogue column {name} has dtype {column.dtype}; accepted are real numbers") from None
 
     def __len__(self) -> int:
         return len(self.offset)

@@ -92,9 +92,13 @@ class Features(_Rows):
         object_id: NDArray[Any] | None = None,
         candidate_id: NDArray[Any] | None = None,
     ) -> None:
+        values = np.asarray(values, dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != len(names):
             raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {values.shape}")
         n = len(values)
+        for name, column in (("flags", flags), ("object_id", object_id), ("candidate_id", candidate_id)):
+            if column is not None and column.shape != (n,):
+                raise ValueError(f"{name} must have one value for each of {n} rows; given {column.shape}")
         self.values = values
         self.names = tuple(names)
         self.flags = np.zeros(n, dtype=np.uint32) if flags is None else flags

@@ -224,7 +224,7 @@ def test_npy_without_rows_or_with_other_planes(tmp_path):
         (np.array([{"a": 1}], dtype=object), "pickle"),
         (np.zeros((1, 3, 4, 4), complex), "complex128"),
         (np.zeros((1, 3, 4, 4), "U3"), "dtype <U3"),
-        (np.zeros((2, 3, 0, 4)), "at least one pixel"),
+        (np.zeros((2, 3, 0, 4)), "sides of 1 to 16384 pixels; given 0 x 4"),
     ],
 )
 def test_npy_that_holds_no_stamps(tmp_path, array, reason):
