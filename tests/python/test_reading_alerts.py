@@ -19,7 +19,7 @@ from space2vec import flags, read
 from space2vec.errors import ReadError
 from space2vec.reading import batches
 from space2vec.reading.fits import LIMIT, decode
-from space2vec.stamps import CHANNELS, NO_ID
+from space2vec.stamps import CHANNELS, LARGEST_SIDE, NO_ID
 
 
 def triplet(stamps, row):
@@ -243,6 +243,7 @@ def test_bad_files_keep_their_place(tmp_path):
         (fits_bytes(np.ones((63, 63)))[:700], "bad_stamp", "damaged FITS"),
         (fits_bytes(np.ones((2, 3, 3))), "bad_stamp", "no 2-D image"),
         (fits_bytes(np.ones((0, 3))), "bad_stamp", "no pixels"),
+        (fits_bytes(np.ones((1, LARGEST_SIDE + 1))), "bad_stamp", f"a side of more than {LARGEST_SIDE} pixels"),
         (gzip.compress(fits_bytes(np.zeros((1100, 1100)))), "bad_stamp", f"more than {LIMIT} bytes"),
     ],
 )
@@ -314,6 +315,7 @@ def test_the_first_image_of_a_fits_file_is_taken():
         ((55, 63), 700.0, 23.6, (23, 31)),
         ((63, 43), 3060.0, 800.0, (31, 31)),
         ((40, 40), None, None, (20, 20)),
+        ((40, 50), np.nan, np.inf, (20, 25)),
     ],
 )
 def test_the_candidate_of_a_stamp_cut_at_the_edge_is_off_its_middle(tmp_path, shape, x, y, centre):

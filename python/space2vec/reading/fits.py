@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
+from space2vec.stamps import LARGEST_SIDE
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -80,5 +81,7 @@ def decode(data: bytes) -> tuple[NDArray[np.float32], Header]:
 
 
 def _pixels(data: Any) -> NDArray[np.float32]:
+    if max(data.shape) > LARGEST_SIDE:
+        raise ReadError(f"the FITS image has a side of more than {LARGEST_SIDE} pixels: {data.shape}")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(data, dtype=np.float32)

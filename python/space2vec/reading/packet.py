@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -97,7 +98,7 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
         centre = (_cut(record.get("ypos"), shape[0]), _cut(record.get("xpos"), shape[1]))
         object_id = str(packet.get("objectId") or "")
         candidate_id = packet.get("candid") or record.get("candid")
-    if not isinstance(candidate_id, int | None):
+    if not isinstance(candidate_id, int | None) or (candidate_id or 0).bit_length() > 63:
         raise ReadError(f"record {number} is no alert: its id is {candidate_id!r}")
     return Row(
         object_id,
@@ -121,6 +122,6 @@ def _near(reference: Any, size: int) -> int:
 
 def _cut(position: Any, size: int) -> int:
     """Return a ZTF candidate's pixel on an axis of its cutout, from its one-based position on the detector."""
-    if size >= _ZTF_SIDE or position is None or position != position:
+    if size >= _ZTF_SIDE or not isinstance(position, (int, float)) or not math.isfinite(position):
         return size // 2
     return max(0, min(_ZTF_MIDDLE, round(float(position)) - 1, size - 1))
