@@ -54,6 +54,8 @@ void register_stamps(py::module_ &module) {
         const char *const name = s2v_isa();
         return name ? py::object(py::str(name)) : py::object(py::none());
     });
+    module.def("registry", &s2v_registry);
+    module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("index"));
     module.def("features", &features, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
                py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("paper"),
                py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));

@@ -1,0 +1,71 @@
+"""What an import loads, and what the package and its extension say of themselves."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import space2vec
+from space2vec import registry
+
+HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "PIL", "pyarrow", "safetensors", "scipy", "sklearn",
+         "torch", "tqdm")  # fmt: skip
+
+
+def loaded_by(program):
+    """Return the names of the modules that a new interpreter has loaded after the program."""
+    text = f"{program}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    environment = {key: value for key, value in os.environ.items() if key != "SPACE2VEC_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_the_import_loads_nothing_heavy():
+    assert loaded_by("import space2vec").isdisjoint(HEAVY)
+
+
+def test_features_load_numpy_and_the_extension_alone():
+    pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
+    program = (
+        "import numpy, space2vec\n"
+        "stamps = space2vec.Stamps(numpy.ones((1, 3, 51, 51)))\n"
+        "space2vec.features(stamps), space2vec.prepare(stamps, 'braai')"
+    )
+    loaded = loaded_by(program)
+    assert "space2vec._core" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_every_public_name_is_there():
+    assert dir(space2vec) == sorted(space2vec.__all__)
+    for name in space2vec.__all__:
+        assert getattr(space2vec, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'torch'"):
+        _ = space2vec.torch
+
+
+def test_the_version_is_that_of_the_c_header():
+    header = Path(__file__).parents[2] / "cpp" / "include" / "space2vec" / "space2vec.h"
+    version = re.search(r'#define S2V_VERSION "([^"]+)"', header.read_text("utf-8")).group(1)
+    assert space2vec.__version__ == version
+    core = pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
+    assert core.version == version
+
+
+def test_the_extension_has_the_registry_of_the_package():
+    core = pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
+    packaged = resources.files("space2vec").joinpath("registry.json").read_text("utf-8")
+    assert json.loads(core.registry()) == json.loads(packaged)
+
+
+def test_the_kernels_write_the_columns_in_the_order_of_the_registry():
+    core = pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
+    assert len(registry.AUTOSCAN_STAMP) == 18
+    assert tuple(core.stamp_feature_name(k) for k in range(18)) == registry.AUTOSCAN_STAMP
+    assert core.stamp_feature_name(18) is None
+    assert core.stamp_feature_name(-1) is None
