@@ -1,0 +1,66 @@
+"""Places that cannot be written: a full disk and a read-only folder, for everything that writes a file."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from space2vec.cli import main
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A folder with stamps, their scores and their labels."""
+    folder = tmp_path_factory.mktemp("inputs")
+    np.save(folder / "stamps.npy", np.random.default_rng(0).normal(size=(8, 3, 51, 51)))
+    (folder / "labels.csv").write_text("ID,label\n" + "".join(f"{k},{k % 2}\n" for k in range(8)))
+    (folder / "scores.csv").write_text("ID,score\n" + "".join(f"{k},0.{k}\n" for k in range(8)))
+    (folder / "table.csv").write_text("ID,label,AMP,SCALE\n" + "".join(f"{k},{k % 2},{k},1\n" for k in range(8)))
+    return folder
+
+
+EVALUATE = ("evaluate", "scores.csv", "--labels", "labels.csv", "--bootstrap", "0")
+COMMANDS = {
+    "scores.parquet": ("score", "stamps.npy", "-o"),
+    "scores.csv": ("score", "stamps.npy", "-o"),
+    "features.parquet": ("features", "stamps.npy", "-o"),
+    "features.csv": ("features", "stamps.npy", "-o"),
+    "forest.safetensors": ("train", "forest", "table.csv", "--trees", "2", "--folds", "0", "--threads", "1", "-o"),
+    "figures.json": (*EVALUATE, "--json"),
+    "curves.png": (*EVALUATE, "--plot"),
+    "truth.csv": ("simulate", "-n", "2", "-o"),
+}
+
+
+def run(inputs, name, folder):
+    words = [str(inputs / word) if (inputs / word).is_file() else word for word in COMMANDS[name]]
+    return main([*words, str(folder if name == "truth.csv" else folder / name)])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is missing")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk_is_told(inputs, tmp_path, capsys, name):
+    aside = name.endswith((".parquet", ".csv", ".safetensors")) and name != "truth.csv"
+    place = tmp_path / (f".{name}.{os.getpid()}.part" if aside else name)
+    place.symlink_to("/dev/full")
+    assert run(inputs, name, tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / name).is_file()
+    assert not aside or list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_read_only_folder_is_told(inputs, tmp_path, capsys, name):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.access(folder, os.W_OK):
+        # Root may write to every folder but those that the kernel keeps.
+        folder = Path("/proc")
+    assert run(inputs, name, folder) == 2
+    said = capsys.readouterr().err
+    assert str(folder) in said
+    assert "Traceback" not in said
