@@ -45,3 +45,18 @@ def test_commands_run(demo, capsys):
         assert main(shlex.split(line)[1:]) == 0, capsys.readouterr()
     for name in ("scores.parquet", "mosaic.png", "features.parquet", "another/night/truth.csv"):
         assert Path(name).stat().st_size > 0, name
+
+
+def figures(metrics):
+    """Return AUC, its interval, and FPR at MDR 4 % of one table of a model's header, as README.md writes them."""
+    values = metrics["value, 95 % interval"]
+    auc, low, high = values["auc"]
+    return f"{auc:.3f} ({low:.3f} to {high:.3f})", f"{100 * values['fpr at mdr 4%'][0]:.1f} %"
+
+
+@pytest.mark.parametrize("name", ["default", "autoscan"])
+def test_figures_are_those_of_the_packaged_models(name):
+    text = README.read_text(encoding="utf-8")
+    for metrics in s2v.load(name).header.metrics.values():
+        for figure in figures(metrics):
+            assert figure in text
