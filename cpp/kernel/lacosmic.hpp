@@ -87,6 +87,7 @@ S2V_HD float fine_structure(const Team &team, LacosmicScratch &s, int pixel) {
 // than kHalf of them, and F itself is: the median is the one in the middle, and rounding is monotonic.
 template <class Team>
 S2V_HD void count_exceeding(const Team &team, LacosmicScratch &s, int begin, float best) {
+    team.sync();  // the last counts may still be read
     team.for_each(kLanes, [&](int l) { s.above[l] = 0; });
     for (int dy = 0; dy < 7; ++dy) {
         const float *const line = s.padded + begin + dy * kStride;
