@@ -45,7 +45,7 @@ def _block_means(window: Values, pedestal: float) -> Values:
             upper = np.float64(window[2 * y, 2 * x]) + np.float64(window[2 * y, 2 * x + 1])
             lower = np.float64(window[2 * y + 1, 2 * x]) + np.float64(window[2 * y + 1, 2 * x + 1])
             mean = (upper + lower) * 0.25
-            means[y, x] = NAN if absolute(mean) < _DARKEST else np.float32(mean - pedestal) + ZERO
+            means[y, x] = NAN if abs(mean) < _DARKEST else np.float32(mean - pedestal) + ZERO
     return means
 
 
