@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find cpp src python -type f -not -name '*.py[co]' -not -name '_core*.so') \
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
 CPP_FILES := $(shell find cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+PYTHON_FOLDERS := benchmarks cuda examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*)
 
 .PHONY: help demo test pytest ctest lint models clean
@@ -61,8 +62,8 @@ build/release/tested: $(VENV)/development $(SOURCES) $(CPP_TESTS) CMakePresets.j
 ctest: build/release/tested
 
 lint: $(VENV)/development
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	$(BIN)/ruff check $(PYTHON_FOLDERS)
+	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 
