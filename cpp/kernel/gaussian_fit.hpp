@@ -2,8 +2,7 @@
 // Source of the model and its bounds: Goldstein et al. 2015, section 3.3, and the released code.
 #pragma once
 
-#include "math.hpp"
-#include "stamp.hpp"
+#include "fit_moments.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -13,24 +12,6 @@ struct GaussianFit {
     float scale;
     float residual;  // sum of squared residuals
     bool converged;
-};
-
-inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
-
-struct FitScratch {
-    float filled[kWindowPixels];  // B, 0 where masked
-    float gx[3][kStride];         // profiles of g along x, and the distance from x0
-    float dx[kStride];
-    float row_data[kFitTerms][kStride];    // by row: what B is multiplied by
-    float row_weight[kFitTerms][kStride];  // by row: what a usable pixel counts
-    float data[kFitTerms][kStride];        // by column: the sum over the rows of B times row_data
-    float weight[kFitTerms][kStride];      // by column: the sum over the rows of the usable pixels' row_weight
-};
-
-struct FitPoint {
-    double x0;
-    double y0;
-    double s;
 };
 
 // A is linear: with g the unit Gaussian, the best A is <B,g>/<g,g>, and the sum of squares left is
@@ -56,196 +37,9 @@ inline constexpr double kFitReach = 0.25;     // longest step, in pixels of posi
 inline constexpr int kFitRounds = 60;
 inline constexpr int kFitFewest = 5;  // one more pixel than parameters
 
-// The rows that a model of width s reaches: beyond, g is below 2e-8.
-S2V_HD inline int fit_reach(double s) {
-    const int reach = static_cast<int>(6.0 * s) + 2;
-    return reach < kWindow / 2 ? reach : kWindow / 2;
-}
-
 // A <g, g> below this share of a whole model's: what is not masked is the far wing of g, where float32 has lost it.
 S2V_HD inline double fit_least_norm(double s) {
     return 1e-10 * s * s;
-}
-
-S2V_HD inline float fit_profile(float distance, double s) {
-    return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
-}
-
-// Sums down the columns, over the rows that a width s reaches, of K terms. Where no pixel of b is masked (`whole`)
-// every column has the same weights: those of the first K of `total`, and scratch.weight is left alone.
-template <int K, class Team>
-S2V_HD void sum_columns(const Team &team, const float *b, bool whole, double s, FitScratch &scratch,
-                        double (&total)[K]) {
-    const int reach = fit_reach(s);
-    const int begin = kWindow / 2 - reach;
-    const int end = kWindow / 2 + reach + 1;
-    team.for_each(kStride, [&](int c) {
-        for (int k = 0; k < K; ++k) scratch.data[k][c] = 0.0f;
-    });
-    // Two rows at a time halve the traffic of the running sums; the order of the additions stays that of the rows. The
-    // factors are copied, or the compiler must fear that the sums overwrite them.
-    for (int r = begin; r < end; r += 2) {
-        const bool pair = r + 1 < end;
-        const float *const line = scratch.filled + r * kStride;
-        const int below = pair ? kStride : 0;
-        float first[K];
-        float second[K];
-        for (int k = 0; k < K; ++k) {
-            first[k] = scratch.row_data[k][r];
-            second[k] = pair ? scratch.row_data[k][r + 1] : 0.0f;
-        }
-        team.for_each(kStride, [&](int c) {
-            const float upper = line[c];
-            const float lower = line[below + c];
-            for (int k = 0; k < K; ++k)
-                scratch.data[k][c] = (scratch.data[k][c] + upper * first[k]) + lower * second[k];
-        });
-    }
-    for (int k = 0; k < K; ++k) total[k] = 0.0;
-    if (whole) {
-        for (int r = begin; r < end; ++r)
-            for (int k = 0; k < K; ++k) total[k] += static_cast<double>(scratch.row_weight[k][r]);
-    } else {
-        team.for_each(kStride, [&](int c) {
-            for (int k = 0; k < K; ++k) scratch.weight[k][c] = 0.0f;
-        });
-        for (int r = begin; r < end; ++r) {
-            float weight[K];
-            for (int k = 0; k < K; ++k) weight[k] = scratch.row_weight[k][r];
-            team.for_each(kStride, [&](int c) {
-                const float x = b[r * kStride + c];
-                const float there = x == x ? 1.0f : 0.0f;
-                for (int k = 0; k < K; ++k) scratch.weight[k][c] += there * weight[k];
-            });
-        }
-    }
-    team.sync();
-}
-
-// <g dx^i, g dy^j> for i + j up to 4, and the like with B.
-struct FitMoments {
-    double b, bx, by, bxx, bxy, byy, bxrr, byrr, brrrr;
-    double s00, s10, s01, s20, s11, s02, s30, s21, s12, s03, s40, s22, s04;
-};
-
-template <class Team>
-S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
-                                 FitScratch &scratch) {
-    const float x0 = static_cast<float>(at.x0);
-    const float y0 = static_cast<float>(at.y0);
-    team.for_each(kStride, [&](int i) {
-        const float inside = i < kWindow ? 1.0f : 0.0f;
-        const float dx = static_cast<float>(i) - x0;
-        const float dy = static_cast<float>(i) - y0;
-        scratch.dx[i] = dx;
-        scratch.gx[0][i] = inside * fit_profile(dx, at.s);
-        float g = inside * fit_profile(dy, at.s);
-        float w = g * g;
-        for (int k = 0; k < kFitTerms; ++k) {
-            scratch.row_data[k][i] = g;
-            scratch.row_weight[k][i] = w;
-            g = g * dy;
-            w = w * dy;
-        }
-    });
-    team.sync();
-    double y[kFitTerms];
-    sum_columns<kFitTerms>(team, b, whole, at.s, scratch, y);
-    double t[9];
-    team.template sums<9>(kStride, t, [&](int c, auto add) {
-        const double dx = static_cast<double>(scratch.dx[c]);
-        const double g0 = static_cast<double>(scratch.gx[0][c]);
-        const double g1 = g0 * dx;
-        const double g2 = g1 * dx;
-        const double d0 = static_cast<double>(scratch.data[0][c]);
-        const double d1 = static_cast<double>(scratch.data[1][c]);
-        const double d2 = static_cast<double>(scratch.data[2][c]);
-        add(0, g0 * d0);
-        add(1, g1 * d0);
-        add(2, g0 * d1);
-        add(3, g2 * d0);
-        add(4, g1 * d1);
-        add(5, g0 * d2);
-        add(6, g2 * dx * d0 + g1 * d2);
-        add(7, g2 * d1 + g0 * static_cast<double>(scratch.data[3][c]));
-        add(8, g2 * (dx * dx * d0 + 2.0 * d2) + g0 * static_cast<double>(scratch.data[4][c]));
-    });
-    FitMoments m{};
-    m.b = t[0];
-    m.bx = t[1];
-    m.by = t[2];
-    m.bxx = t[3];
-    m.bxy = t[4];
-    m.byy = t[5];
-    m.bxrr = t[6];
-    m.byrr = t[7];
-    m.brrrr = t[8];
-    if (whole) {  // the sums over x and over y part
-        double x[kFitTerms];
-        team.template sums<kFitTerms>(kStride, x, [&](int c, auto add) {
-            const double dx = static_cast<double>(scratch.dx[c]);
-            const double g = static_cast<double>(scratch.gx[0][c]);
-            double v = g * g;
-            for (int k = 0; k < kFitTerms; ++k) {
-                add(k, v);
-                v = v * dx;
-            }
-        });
-        m.s00 = x[0] * y[0];
-        m.s10 = x[1] * y[0];
-        m.s01 = x[0] * y[1];
-        m.s20 = x[2] * y[0];
-        m.s11 = x[1] * y[1];
-        m.s02 = x[0] * y[2];
-        m.s30 = x[3] * y[0];
-        m.s21 = x[2] * y[1];
-        m.s12 = x[1] * y[2];
-        m.s03 = x[0] * y[3];
-        m.s40 = x[4] * y[0];
-        m.s22 = x[2] * y[2];
-        m.s04 = x[0] * y[4];
-    } else {
-        double s[13];
-        team.template sums<13>(kStride, s, [&](int c, auto add) {
-            const double dx = static_cast<double>(scratch.dx[c]);
-            const double g = static_cast<double>(scratch.gx[0][c]);
-            const double v0 = g * g;
-            const double v1 = v0 * dx;
-            const double v2 = v1 * dx;
-            const double v3 = v2 * dx;
-            const double w0 = static_cast<double>(scratch.weight[0][c]);
-            const double w1 = static_cast<double>(scratch.weight[1][c]);
-            const double w2 = static_cast<double>(scratch.weight[2][c]);
-            add(0, v0 * w0);
-            add(1, v1 * w0);
-            add(2, v0 * w1);
-            add(3, v2 * w0);
-            add(4, v1 * w1);
-            add(5, v0 * w2);
-            add(6, v3 * w0);
-            add(7, v2 * w1);
-            add(8, v1 * w2);
-            add(9, v0 * static_cast<double>(scratch.weight[3][c]));
-            add(10, v3 * dx * w0);
-            add(11, v2 * w2);
-            add(12, v0 * static_cast<double>(scratch.weight[4][c]));
-        });
-        m.s00 = s[0];
-        m.s10 = s[1];
-        m.s01 = s[2];
-        m.s20 = s[3];
-        m.s11 = s[4];
-        m.s02 = s[5];
-        m.s30 = s[6];
-        m.s21 = s[7];
-        m.s12 = s[8];
-        m.s03 = s[9];
-        m.s40 = s[10];
-        m.s22 = s[11];
-        m.s04 = s[12];
-    }
-    team.sync();
-    return m;
 }
 
 // Everything that a step needs, at a point.
@@ -253,31 +47,31 @@ template <class Team>
 S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
     const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
-    const double norm = m.s00;
-    const double a = norm > fit_least_norm(at.s) ? m.b / norm : 0.0;
+    const double norm = m.g[k00];
+    const double a = norm > fit_least_norm(at.s) ? m.b[kB] / norm : 0.0;
     if (a == 0.0) return sums;
     sums.amplitude = a;
-    sums.gain = m.b * a;
+    sums.gain = m.b[kB] * a;
     sums.norm = norm;
-    const double rr = m.s20 + m.s02;
-    const double xrr = m.s30 + m.s12;
-    const double yrr = m.s21 + m.s03;
-    const double rrrr = m.s40 + 2.0 * m.s22 + m.s04;
-    sums.slope[0] = m.bx - a * m.s10;
-    sums.slope[1] = m.by - a * m.s01;
-    sums.slope[2] = m.bxx + m.byy - a * rr;
-    sums.gauss[0] = m.s20 - m.s10 * m.s10 / norm;
-    sums.gauss[1] = m.s02 - m.s01 * m.s01 / norm;
+    const double rr = m.g[k20] + m.g[k02];
+    const double xrr = m.g[k30] + m.g[k12];
+    const double yrr = m.g[k21] + m.g[k03];
+    const double rrrr = m.g[k40] + 2.0 * m.g[k22] + m.g[k04];
+    sums.slope[0] = m.b[kBx] - a * m.g[k10];
+    sums.slope[1] = m.b[kBy] - a * m.g[k01];
+    sums.slope[2] = m.b[kBxx] + m.b[kByy] - a * rr;
+    sums.gauss[0] = m.g[k20] - m.g[k10] * m.g[k10] / norm;
+    sums.gauss[1] = m.g[k02] - m.g[k01] * m.g[k01] / norm;
     sums.gauss[2] = rrrr - rr * rr / norm;
     // <g t_i, g t_j> - <r, second derivative of g> / A, and the same with A for one of the two.
     const double s2 = at.s * at.s;
-    const double with_a[3] = {m.s10 - sums.slope[0] / a, m.s01 - sums.slope[1] / a, rr - sums.slope[2] / a};
-    sums.curvature[0] = m.s20 - (m.bxx - a * m.s20) / a - with_a[0] * with_a[0] / norm;
-    sums.curvature[1] = m.s11 - (m.bxy - a * m.s11) / a - with_a[0] * with_a[1] / norm;
-    sums.curvature[2] = xrr - (m.bxrr - a * xrr - 2.0 * s2 * sums.slope[0]) / a - with_a[0] * with_a[2] / norm;
-    sums.curvature[3] = m.s02 - (m.byy - a * m.s02) / a - with_a[1] * with_a[1] / norm;
-    sums.curvature[4] = yrr - (m.byrr - a * yrr - 2.0 * s2 * sums.slope[1]) / a - with_a[1] * with_a[2] / norm;
-    sums.curvature[5] = rrrr - (m.brrrr - a * rrrr - 3.0 * s2 * sums.slope[2]) / a - with_a[2] * with_a[2] / norm;
+    const double with_a[3] = {m.g[k10] - sums.slope[0] / a, m.g[k01] - sums.slope[1] / a, rr - sums.slope[2] / a};
+    sums.curvature[0] = m.g[k20] - (m.b[kBxx] - a * m.g[k20]) / a - with_a[0] * with_a[0] / norm;
+    sums.curvature[1] = m.g[k11] - (m.b[kBxy] - a * m.g[k11]) / a - with_a[0] * with_a[1] / norm;
+    sums.curvature[2] = xrr - (m.b[kBxrr] - a * xrr - 2.0 * s2 * sums.slope[0]) / a - with_a[0] * with_a[2] / norm;
+    sums.curvature[3] = m.g[k02] - (m.b[kByy] - a * m.g[k02]) / a - with_a[1] * with_a[1] / norm;
+    sums.curvature[4] = yrr - (m.b[kByrr] - a * yrr - 2.0 * s2 * sums.slope[1]) / a - with_a[1] * with_a[2] / norm;
+    sums.curvature[5] = rrrr - (m.b[kBrrrr] - a * rrrr - 3.0 * s2 * sums.slope[2]) / a - with_a[2] * with_a[2] / norm;
     return sums;
 }
 

@@ -1,0 +1,172 @@
+// The sums over a stamp that a fit of a round Gaussian needs, as passes down the columns and along the row.
+#pragma once
+
+#include "math.hpp"
+#include "stamp.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
+
+struct FitScratch {
+    float filled[kWindowPixels];  // B, 0 where masked
+    float gx[3][kStride];         // profiles of g along x, and the distance from x0
+    float dx[kStride];
+    float row_data[kFitTerms][kStride];    // by row: what B is multiplied by
+    float row_weight[kFitTerms][kStride];  // by row: what a usable pixel counts
+    float data[kFitTerms][kStride];        // by column: the sum over the rows of B times row_data
+    float weight[kFitTerms][kStride];      // by column: the sum over the rows of the usable pixels' row_weight
+};
+
+struct FitPoint {
+    double x0;
+    double y0;
+    double s;
+};
+
+// The rows that a model of width s reaches: beyond, g is below 2e-8.
+S2V_HD inline int fit_reach(double s) {
+    const int reach = static_cast<int>(6.0 * s) + 2;
+    return reach < kWindow / 2 ? reach : kWindow / 2;
+}
+
+S2V_HD inline float fit_profile(float distance, double s) {
+    return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
+}
+
+// Sums down the columns, over the rows that a width s reaches, of K terms. Where no pixel of b is masked (`whole`)
+// every column has the same weights: those of the first K of `total`, and scratch.weight is left alone.
+template <int K, class Team>
+S2V_HD void sum_columns(const Team &team, const float *b, bool whole, double s, FitScratch &scratch,
+                        double (&total)[K]) {
+    const int reach = fit_reach(s);
+    const int begin = kWindow / 2 - reach;
+    const int end = kWindow / 2 + reach + 1;
+    team.for_each(kStride, [&](int c) {
+        for (int k = 0; k < K; ++k) scratch.data[k][c] = 0.0f;
+    });
+    // Two rows at a time halve the traffic of the running sums; the order of the additions stays that of the rows. The
+    // factors are copied, or the compiler must fear that the sums overwrite them.
+    for (int r = begin; r < end; r += 2) {
+        const bool pair = r + 1 < end;
+        const float *const line = scratch.filled + r * kStride;
+        const int below = pair ? kStride : 0;
+        float first[K];
+        float second[K];
+        for (int k = 0; k < K; ++k) {
+            first[k] = scratch.row_data[k][r];
+            second[k] = pair ? scratch.row_data[k][r + 1] : 0.0f;
+        }
+        team.for_each(kStride, [&](int c) {
+            const float upper = line[c];
+            const float lower = line[below + c];
+            for (int k = 0; k < K; ++k)
+                scratch.data[k][c] = (scratch.data[k][c] + upper * first[k]) + lower * second[k];
+        });
+    }
+    for (int k = 0; k < K; ++k) total[k] = 0.0;
+    if (whole) {
+        for (int r = begin; r < end; ++r)
+            for (int k = 0; k < K; ++k) total[k] += static_cast<double>(scratch.row_weight[k][r]);
+    } else {
+        team.for_each(kStride, [&](int c) {
+            for (int k = 0; k < K; ++k) scratch.weight[k][c] = 0.0f;
+        });
+        for (int r = begin; r < end; ++r) {
+            float weight[K];
+            for (int k = 0; k < K; ++k) weight[k] = scratch.row_weight[k][r];
+            team.for_each(kStride, [&](int c) {
+                const float x = b[r * kStride + c];
+                const float there = x == x ? 1.0f : 0.0f;
+                for (int k = 0; k < K; ++k) scratch.weight[k][c] += there * weight[k];
+            });
+        }
+    }
+    team.sync();
+}
+
+// The moments of B and of g itself that a step needs: <B, g dx^i dy^j>, and <g dx^i, g dy^j>, named by their
+// powers of dx and dy.
+enum BMoment { kB, kBx, kBy, kBxx, kBxy, kByy, kBxrr, kByrr, kBrrrr, kBMoments };
+enum GMoment { k00, k10, k01, k20, k11, k02, k30, k21, k12, k03, k40, k22, k04, kGMoments };
+
+struct FitMoments {
+    double b[kBMoments];
+    double g[kGMoments];
+};
+
+template <class Team>
+S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
+                                 FitScratch &scratch) {
+    constexpr int power_x[kGMoments] = {0, 1, 0, 2, 1, 0, 3, 2, 1, 0, 4, 2, 0};
+    constexpr int power_y[kGMoments] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 2, 4};
+    const float x0 = static_cast<float>(at.x0);
+    const float y0 = static_cast<float>(at.y0);
+    team.for_each(kStride, [&](int i) {
+        const float inside = i < kWindow ? 1.0f : 0.0f;
+        const float dx = static_cast<float>(i) - x0;
+        const float dy = static_cast<float>(i) - y0;
+        scratch.dx[i] = dx;
+        scratch.gx[0][i] = inside * fit_profile(dx, at.s);
+        float g = inside * fit_profile(dy, at.s);
+        float w = g * g;
+        for (int k = 0; k < kFitTerms; ++k) {
+            scratch.row_data[k][i] = g;
+            scratch.row_weight[k][i] = w;
+            g = g * dy;
+            w = w * dy;
+        }
+    });
+    team.sync();
+    double y[kFitTerms];
+    sum_columns<kFitTerms>(team, b, whole, at.s, scratch, y);
+    FitMoments m;
+    team.template sums<kBMoments>(kStride, m.b, [&](int c, auto add) {
+        const double dx = static_cast<double>(scratch.dx[c]);
+        const double g0 = static_cast<double>(scratch.gx[0][c]);
+        const double g1 = g0 * dx;
+        const double g2 = g1 * dx;
+        const double d0 = static_cast<double>(scratch.data[0][c]);
+        const double d1 = static_cast<double>(scratch.data[1][c]);
+        const double d2 = static_cast<double>(scratch.data[2][c]);
+        add(kB, g0 * d0);
+        add(kBx, g1 * d0);
+        add(kBy, g0 * d1);
+        add(kBxx, g2 * d0);
+        add(kBxy, g1 * d1);
+        add(kByy, g0 * d2);
+        add(kBxrr, g2 * dx * d0 + g1 * d2);
+        add(kByrr, g2 * d1 + g0 * static_cast<double>(scratch.data[3][c]));
+        add(kBrrrr, g2 * (dx * dx * d0 + 2.0 * d2) + g0 * static_cast<double>(scratch.data[4][c]));
+    });
+    if (whole) {  // the sums over x and over y part
+        double x[kFitTerms];
+        team.template sums<kFitTerms>(kStride, x, [&](int c, auto add) {
+            const double dx = static_cast<double>(scratch.dx[c]);
+            const double g = static_cast<double>(scratch.gx[0][c]);
+            double v = g * g;
+            for (int k = 0; k < kFitTerms; ++k) {
+                add(k, v);
+                v = v * dx;
+            }
+        });
+        for (int k = 0; k < kGMoments; ++k) m.g[k] = x[power_x[k]] * y[power_y[k]];
+    } else {
+        team.template sums<kGMoments>(kStride, m.g, [&](int c, auto add) {
+            const double dx = static_cast<double>(scratch.dx[c]);
+            const double g = static_cast<double>(scratch.gx[0][c]);
+            double v[kFitTerms];
+            double w[kFitTerms];
+            v[0] = g * g;
+            for (int k = 1; k < kFitTerms; ++k) v[k] = v[k - 1] * dx;
+            for (int k = 0; k < kFitTerms; ++k) w[k] = static_cast<double>(scratch.weight[k][c]);
+            for (int k = 0; k < kGMoments; ++k) add(k, v[power_x[k]] * w[power_y[k]]);
+        });
+    }
+    team.sync();
+    return m;
+}
+
+}  // namespace
+}  // namespace s2v::kernel
