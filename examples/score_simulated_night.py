@@ -1,6 +1,6 @@
 """Simulate a night, score it with a packaged model, and draw its best, worst and most doubtful candidates.
 
-    python examples/score_simulated_night.py [mosaic.png]
+python examples/score_simulated_night.py [mosaic.png]
 """
 
 import sys

@@ -38,9 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     results = {}
     for path in arguments.scores:
-        result = evaluate.evaluate_files(
-            path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed
-        )
+        result = evaluate.evaluate_files(path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed)
         results[path] = result
         print(f"{path}\n{result}\n")
     if arguments.json:

@@ -146,9 +146,7 @@ def build_default(data: Path, n_jobs: int = -1) -> Forest:
     train_group = np.concatenate([group, group[doubtful]])
     train_weight = np.concatenate([weight * sure, (weight * (1 - sure))[doubtful]])
     settings: dict[str, Any] = {"imputation": "none", "min_samples_leaf": 2, "n_jobs": n_jobs}
-    score = training.cross_validate(
-        train_x, train_y, group=train_group, weight=train_weight, folds=10, **settings
-    )
+    score = training.cross_validate(train_x, train_y, group=train_group, weight=train_weight, folds=10, **settings)
     ends = np.cumsum([0] + [len(block.x) for block in blocks])
     part = [slice(start, end) for start, end in itertools.pairwise(ends.tolist())]
     alerts, bare = slice(0, part[1].stop), slice(part[2].start, part[3].stop)
