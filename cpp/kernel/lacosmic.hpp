@@ -78,7 +78,7 @@ S2V_HD float fine_structure(const Team &team, LacosmicScratch &s, int pixel) {
     const float *const corner = s.padded + pixel;
     team.for_each(kStride, [&](int i) { s.values[i] = i < 49 ? corner[i / 7 * kStride + i % 7] : quiet_nan(); });
     team.sync();
-    const float middle = select(team, kStride, kHalf, [&](int i) { return s.values[i]; });
+    const float middle = select(team, kStride, 49, kHalf, [&](int i) { return s.values[i]; });
     team.sync();
     return s.smooth[pixel] - middle;
 }
@@ -125,7 +125,8 @@ S2V_STAGE float largest_fine_structure(const Team &team, const float *b, Lacosmi
     for (int r = 0; r < kSampleRows; ++r)
         team.for_each(kStride, [&](int c) { s.values[r * kStride + c] = s.smooth[r * kSampleStep * kStride + c]; });
     team.sync();
-    const float v = select(team, kSampleRows * kStride, kSampleRows * kWindow / 4, [&](int i) { return s.values[i]; });
+    const float v = select(team, kSampleRows * kStride, kSampleRows * kWindow, kSampleRows * kWindow / 4,
+                           [&](int i) { return s.values[i]; });
     team.sync();
     team.for_each(kPaddedRows * kStride, [&](int i) { s.below[i] = s.padded[i] < v ? 1 : 0; });
     team.sync();

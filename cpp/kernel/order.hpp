@@ -15,26 +15,35 @@ S2V_HD inline float from_ordered(std::uint32_t key) {
     return bits_to_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
 }
 
-// The value of rank k (0 is the smallest) among the f(i) that are not NaN, i in [0, n). More than k of them must be
-// there, and none may be -0. The path depends on guesses, the result does not: it is an element, found by counts alone.
+// The next float below x; 0 counts once.
+S2V_HD inline float float_below(float x) {
+    return from_ordered(to_ordered(x) - (x == 0.0f ? 2 : 1));
+}
+
+// The value of rank k (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are `valid` > k;
+// none may be -0. The path depends on guesses, the result does not: it is an element, found by counts alone.
 template <class Team, class F>
-S2V_HD float select(const Team &team, int n, int k, F f) {
+S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
     // The answer is above `low`, of which `below` elements are not, and not above `high`, of which `upto` are not.
-    const float smallest = team.min(n, kInfinity, f);
-    const float largest = team.max(n, -kInfinity, f);
-    int below = team.count(n, [&](int i) { return f(i) <= smallest; });
-    if (below > k) return smallest;
-    float low = smallest;
-    float high = largest;
-    int upto = team.count(n, [&](int i) { return f(i) <= largest; });
+    float high = team.max(n, -kInfinity, f);
+    float low = float_below(team.min(n, kInfinity, f));
+    int below = 0;
+    int upto = valid;
     for (int round = 0;; ++round) {
-        if (k - below < 2) {  // a rank or two above: step from element to element
-            const float bound = low;
-            const float next = team.min(n, kInfinity, [&](int i) { return f(i) > bound ? f(i) : kInfinity; });
-            const int c = team.count(n, [&](int i) { return f(i) <= next; });
-            if (c > k) return next;
-            low = next;
-            below = c;
+        const float floor = low;
+        const float ceiling = high;
+        if (k - below < 2) {  // a rank or two above `low`: step from element to element
+            low = team.min(n, kInfinity, [&](int i) { return f(i) > floor ? f(i) : kInfinity; });
+            const float next = low;
+            below = team.count(n, [&](int i) { return f(i) <= next; });
+            if (below > k) return next;
+            continue;
+        }
+        if (upto - k < 3) {  // or a rank or two below `high`
+            const float last = team.max(n, -kInfinity, [&](int i) { return f(i) <= ceiling ? f(i) : -kInfinity; });
+            upto = team.count(n, [&](int i) { return f(i) < last; });
+            if (upto <= k) return last;
+            high = float_below(last);
             continue;
         }
         const float share = (static_cast<float>(k - below) + 0.5f) / static_cast<float>(upto - below);
@@ -61,7 +70,7 @@ S2V_HD float select(const Team &team, int n, int k, F f) {
 // Median of the f(i) that are not NaN, of which there are `valid` > 0; the mean of the middle two if even.
 template <class Team, class F>
 S2V_HD float median(const Team &team, int n, int valid, F f) {
-    const float lower = select(team, n, (valid - 1) / 2, f);
+    const float lower = select(team, n, valid, (valid - 1) / 2, f);
     if (valid % 2) return lower;
     const int c = team.count(n, [&](int i) { return f(i) <= lower; });
     if (c > valid / 2) return lower;

@@ -67,7 +67,7 @@ void order_statistics_are_those_of_sorting() {
         const auto at = [&](int i) { return values[static_cast<std::size_t>(i)]; };
         bool good = true;
         for (std::size_t k = 0; k < sorted.size(); ++k)
-            good = good && same(select(team, n, static_cast<int>(k), at), sorted[k]);
+            good = good && same(select(team, n, static_cast<int>(sorted.size()), static_cast<int>(k), at), sorted[k]);
         CHECK(good);
         CHECK(same(median(team, n, static_cast<int>(sorted.size()), at), median_by_sorting(values)));
     }
