@@ -114,9 +114,12 @@ S2V_HD std::uint32_t autoscan_features(const Team &team, const Triplet &triplet,
         value[feature::FLUX_RATIO] =
             (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
         with_template = normalise_r(team, s.window, s.r_template);
+        if (!with_template) flags |= normalise_b(team, s.window, s.b).constant ? flag::constant : flag::zero_scale;
     }
-    if (with_difference) count_features(team, s, with_template, convention, value);
-    if (!with_difference || (reference.pixels && !with_template)) flags |= flag::zero_scale;
+    if (with_difference)
+        count_features(team, s, with_template, convention, value);
+    else
+        flags |= flag::zero_scale;
     write_features(team, out, value);
     return flags;
 }

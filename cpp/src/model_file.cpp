@@ -3,6 +3,7 @@
 #include "error.hpp"
 #include "json.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -110,6 +111,9 @@ s2v_forest parse_forest(const std::string &bytes) {
         bad("tensor fill has another length than there are features");
     if (names.size() > kernel::kNodeFeatureLimit || tree_start.size() < 2 || feature.size() != right.size())
         bad("the sizes of the tensors do not agree");
+    if (tree_start.front() != 0 || !std::is_sorted(tree_start.begin(), tree_start.end()) ||
+        tree_start.back() != static_cast<std::int64_t>(right.size()))
+        bad("tree_start does not divide the nodes into trees");
     // From offsets to children counted from the first node of the tree, as pack_forest takes and checks them.
     std::vector<std::int32_t> left(right.size());
     std::size_t tree = 0;

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
 
 namespace s2v {
@@ -40,6 +41,7 @@ const s2v_isa_table &require_isa() {
 void check_stamps(const s2v_stamps *stamps, const void *out, const void *flags, std::int32_t threads) {
     require(stamps && stamps->n >= 0 && threads >= 0, "stamps, n and threads");
     if (stamps->n == 0) return;
+    require(stamps->n <= std::numeric_limits<std::int32_t>::max() && stamps->pixel_count >= 0, "n and pixel_count");
     require(stamps->offset && stamps->shape && out && flags, "null pointer");
     require(stamps->pixels || stamps->pixel_count == 0, "null pixels");
     for (std::int64_t i = 0; i < stamps->n * S2V_CHANNELS; ++i) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,16 +31,18 @@ void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
             if (!failure) failure = std::current_exception();
         }
     };
-    std::vector<std::thread> helpers;
+    std::vector<std::thread> others;
+    others.reserve(
+        static_cast<std::size_t>(workers > 1 ? workers - 1 : 0));  // nothing may throw between start and join
     for (std::int64_t i = 1; i < workers; ++i) {
         try {
-            helpers.emplace_back(work);
-        } catch (const std::system_error &) {
+            others.emplace_back(work);
+        } catch (const std::exception &) {
             break;  // no more threads to be had: the work is done with those there are
         }
     }
     work();
-    for (std::thread &helper : helpers) helper.join();
+    for (std::thread &other : others) other.join();
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -96,7 +96,7 @@ def active() -> Kernels:
         if kernels.isa() is None:
             raise BackendError(
                 f"SPACE2VEC_ISA is {os.environ.get('SPACE2VEC_ISA')!r}, which this processor or build does not have; "
-                "known instruction sets: baseline, v3, v4, generic"
+                "known instruction sets: baseline, v3, v4 (x86-64), generic (others)"
             )
         return kernels
     try:

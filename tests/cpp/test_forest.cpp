@@ -269,6 +269,8 @@ void bad_model_files_are_refused() {
     damaged([](File &f) { f.right[7] = 1; });
     damaged([](File &f) { f.feature[0] = 2; });
     damaged([](File &f) { f.tree_start[1] = -3; });
+    damaged([](File &f) { f.tree_start[0] = std::numeric_limits<std::int64_t>::min(); });
+    damaged([](File &f) { f.tree_start[1] = std::numeric_limits<std::int64_t>::max(); });
     damaged([](File &f) { f.tree_start[2] = 7; });
     damaged([](File &f) { f.value[0] = nan_value; });
     // No single changed byte of the header may do worse than be refused.

@@ -278,7 +278,7 @@ def features(difference, template, *, science=None, centre=None, saturation=None
     if t is not None:
         r_t, scaled_t = normalise_r(t)
         if not scaled_t:
-            flags.add("zero_scale")
+            flags.add("constant" if is_constant(t[~masked(t)]) else "zero_scale")
             r_t = None
         flux_d, flux_t = aperture_flux(d), aperture_flux(t)
         if flux_t != 0:

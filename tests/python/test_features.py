@@ -7,7 +7,7 @@ import pytest
 
 import space2vec as s2v
 from oracle import autoscan, stamps
-from oracle.window import cut
+from oracle.window import cut, is_constant
 from space2vec import flags as flag_bits
 from space2vec.stamps import CHANNELS
 
@@ -44,7 +44,7 @@ def truth_of(case):
     result = autoscan.features(difference, template, science=science, centre=case.centre, starts="original")
     windows = [None if plane is None else cut(plane, autoscan.SIZE, case.centre)[0] for plane in (difference, template)]
     b, fits = None, []
-    if difference is not None and "constant" not in result.flags:
+    if difference is not None and not is_constant(windows[0][~autoscan.masked(windows[0])]):
         b = autoscan.normalise_b(windows[0])
         if (~np.isnan(b)).sum() >= autoscan.FIT_PIXELS:
             starts = (*autoscan.PLAIN_STARTS, *autoscan.profile_starts(b))
@@ -238,6 +238,17 @@ def test_a_case_by_hand():
     undefined = {name for name, value in given.items() if np.isnan(value)}
     assert undefined == {"LACOSMIC", "DIFFSUMRN", *autoscan.COUNTS}  # F is 0, as is the deviation of the block means
     assert flag_bits.names(table.flags[0]) == ["nan_pixels", "zero_scale"]
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, np.nan, 1e-30])
+def test_a_template_of_one_value_is_not_scored(value):
+    science, template, difference = stamps.realistic(2).planes
+    table = s2v.features(s2v.Stamps([[science, np.full_like(template, value), difference]]), set="autoscan-stamp")
+    assert "constant" in flag_bits.names(table.flags[0])
+    assert "zero_scale" not in flag_bits.names(table.flags[0])
+    assert table.flags[0] & flag_bits.UNSCORABLE
+    assert not np.isnan(table["N2SIG3"][0])
+    assert np.isnan(table["N2SIG3SHIFT"][0])
 
 
 def test_saturation_is_of_the_science_plane_inside_the_window():

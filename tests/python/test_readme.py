@@ -34,7 +34,7 @@ def test_python_examples_run(demo):
     assert namespace["table"].column_names == ["object_id", "candidate_id", "score", "flags"]
     assert namespace["features"].values.shape == (100, 18)
     assert namespace["planes"].shape == (100, 3, 63, 63)
-    assert len(s2v.load("mine.safetensors")) == 10
+    assert len(s2v.load("demo/mine.safetensors")) == 10
 
 
 def test_commands_run(demo, capsys):
@@ -43,7 +43,7 @@ def test_commands_run(demo, capsys):
     assert {shlex.split(line)[1] for line in lines} >= {"score", "evaluate", "features", "simulate", "doctor"}
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, capsys.readouterr()
-    for name in ("scores.parquet", "mosaic.png", "features.parquet", "another/night/truth.csv"):
+    for name in ("demo/scores.parquet", "demo/mosaic.png", "demo/features.parquet", "demo/another/truth.csv"):
         assert Path(name).stat().st_size > 0, name
 
 

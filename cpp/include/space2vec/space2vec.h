@@ -40,9 +40,10 @@ typedef struct s2v_stamps {
     int64_t pixel_count;   /* its length */
     const int64_t *offset; /* (n, 3): first pixel of the plane in the buffer; -1: the plane is missing */
     const int32_t *shape;  /* (n, 3, 2): height, width */
-    const int32_t *centre; /* (n, 2): row, column of the candidate; NULL: (height / 2, width / 2) */
-    int64_t n;
-    float saturation; /* value of the science plane from which on a pixel is saturated; NAN: none */
+    const int32_t *centre; /* (n, 2): row, column of the candidate, in pixels from 0; NULL: (height / 2, width / 2) of
+                              the first plane that is there */
+    int64_t n;             /* at most 2^31 - 1 */
+    float saturation;      /* value of the science plane from which on a pixel is saturated; NAN: none */
 } s2v_stamps;
 
 S2V_API const char *s2v_version(void);

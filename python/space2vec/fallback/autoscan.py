@@ -99,9 +99,11 @@ def _autoscan_features(triplet: Triplet, paper: bool, value: NDArray[np.float64]
     if reference.size > 0:
         flux, reference_flux = aperture_flux(window), aperture_flux(reference_window)
         value[_AT.FLUX_RATIO] = (flux if paper else flux - reference_flux) / np.abs(reference_flux)
+        if not with_template:
+            flags |= FLAG.constant if normalise_b(reference_window)[1].constant else FLAG.zero_scale
     if with_difference:
         _count_features(d, t, with_template, paper, value)
-    if not with_difference or (reference.size > 0 and not with_template):
+    else:
         flags |= FLAG.zero_scale
     return flags
 
