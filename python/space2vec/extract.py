@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from space2vec import backend
+from space2vec import flags as flag_bits
 from space2vec.registry import AUTOSCAN_STAMP, FEATURES, feature_set
 from space2vec.stamps import Stamps
 from space2vec.table import Features
@@ -77,4 +78,4 @@ def features(
             elif name in stamps.catalogue:
                 table[:, column] = stamps.catalogue[name]
         values = table
-    return Features(values, names, flags | stamps.flags, stamps.object_id, stamps.candidate_id)
+    return Features(values, names, flag_bits.joined(stamps.flags, flags), stamps.object_id, stamps.candidate_id)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "bits", "count", "names"]
+__all__ = ["UNSCORABLE", "bits", "count", "joined", "names"]
 
 
 def bits(flags: Iterable[str] | str) -> int:
@@ -38,6 +38,15 @@ def count(values: ArrayLike) -> dict[str, int]:
     rows: NDArray[np.uint32] = np.asarray(values, dtype=np.uint32)
     totals = {flag.name: int(np.count_nonzero(rows >> np.uint32(flag.bit) & np.uint32(1))) for flag in FLAGS.values()}
     return {name: total for name, total in totals.items() if total}
+
+
+def joined(of_reader: NDArray[np.uint32], of_kernels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Join the flags (n,) that the reader raised with those of the kernels.
+
+    To the kernels a plane that could not be decoded is missing; the reader knows better, and its word stands.
+    """
+    undecoded = (of_reader & np.uint32(bits("bad_stamp"))) != 0
+    return of_reader | np.where(undecoded, of_kernels & ~np.uint32(bits("missing")), of_kernels)
 
 
 #: The bits with which a row cannot be scored.

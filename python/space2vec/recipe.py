@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backend
+from space2vec import flags as flag_bits
 from space2vec.registry import RECIPES, RecipeEntry
 from space2vec.stamps import Stamps
 
@@ -134,4 +135,4 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
         flags,
         backend.thread_count(threads),
     )
-    return Prepared(planes, flags | stamps.flags, how)
+    return Prepared(planes, flag_bits.joined(stamps.flags, flags), how)

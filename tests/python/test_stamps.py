@@ -370,7 +370,7 @@ PROBE = "import numpy as np, space2vec as s2v; s2v.features(s2v.Stamps(np.ones((
     ("variable", "value", "told"),
     [
         ("SPACE2VEC_BACKEND", "fortran", "SPACE2VEC_BACKEND is 'fortran'; accepted are native and numba"),
-        ("SPACE2VEC_ISA", "mmx", "SPACE2VEC_ISA is 'mmx'.*known instruction sets: baseline, v3, v4, generic"),
+        ("SPACE2VEC_ISA", "mmx", "SPACE2VEC_ISA is 'mmx'.*known instruction sets: baseline, v3, v4"),
     ],
 )
 def test_settings_that_name_nothing(variable, value, told):
@@ -389,3 +389,11 @@ def test_numba_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(BackendError, match=r"pip install 'space2vec\[numba\]'"):
         s2v.features(Stamps(noise(1)))
+
+
+def test_a_plane_that_could_not_be_decoded_is_not_called_missing():
+    plane = np.arange(51 * 51, dtype=np.float32).reshape(51, 51)
+    bits = [s2v.flags.bits("bad_stamp"), s2v.flags.bits(["bad_stamp", "missing"]), 0]
+    stamps = s2v.Stamps([(plane, plane, None)] * 3, flags=np.array(bits, np.uint32))
+    for flags in (s2v.features(stamps).flags, s2v.prepare(stamps, "braai").flags):
+        assert [s2v.flags.names(row) for row in flags] == [["bad_stamp"], ["bad_stamp", "missing"], ["missing"]]
