@@ -26,7 +26,7 @@ THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
 _MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
 #: What stands for the id of a row whose packet could not be read: such rows match nothing.
-_NO_IDS = (str(NO_ID), str(float(NO_ID)), "None", "nan", "")
+_NO_IDS = (str(NO_ID), "None", "nan", "")
 
 #: Names of the metrics, in the order in which they are reported.
 METRICS: tuple[str, ...] = (

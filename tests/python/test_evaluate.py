@@ -207,7 +207,7 @@ def test_des_labels_count_artifacts_as_one(tmp_path):
 
 
 def test_rows_without_an_id_match_nothing_and_may_repeat(tmp_path):
-    nobody = pa.array([None, 7, None], type=pa.float64())
+    nobody = pa.array([None, 7, None], type=pa.int64())
     pq.write_table(pa.table({"candidate_id": nobody, "score": [0.1, 0.2, 0.3]}), tmp_path / "s.parquet")
     pq.write_table(pa.table({"candid": nobody, "label": [1, 1, 0]}), tmp_path / "l.parquet")
     score, label, _, *lonely = join(tmp_path / "s.parquet", tmp_path / "l.parquet")

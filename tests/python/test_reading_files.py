@@ -75,6 +75,14 @@ def test_a_file_without_permission_is_a_row(tmp_path):
     assert flagged(read(tmp_path, strict=False), 0) == ["bad_stamp"]
 
 
+def test_pipes_are_passed_over(tmp_path):
+    write_alerts(tmp_path, "a.avro")
+    os.mkfifo(tmp_path / "b.avro")
+    assert len(read(tmp_path)) == len(read(str(tmp_path / "*.avro"))) == 1
+    with pytest.raises(ReadError, match=r"b\.avro is no regular file"):
+        read(tmp_path / "b.avro")
+
+
 def test_a_file_that_goes_away_is_a_row(tmp_path):
     write_alerts(tmp_path, "a.avro", "b.avro")
     parts = batches(tmp_path)
@@ -405,6 +413,39 @@ def test_a_table_that_cannot_be_read(tmp_path, text, reason):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ReadError, match=rf"t\.csv: .*{reason}"):
         read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("text", ["ID,MAG\n11,2\n12,3\n", "# c\nID,MAG\n11,2\n12,3\n"])
+def test_a_byte_order_mark_is_passed_over(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8-sig")
+    assert read(tmp_path / "t.csv").candidate_id.tolist() == [11, 12]
+    (tmp_path / "l.csv").write_text(text.replace("MAG", "score"), encoding="utf-8-sig")
+    assert read_scores(tmp_path / "l.csv").candidate_id.tolist() == [11, 12]
+
+
+@pytest.mark.parametrize("double", ["ID", "MAG"])
+def test_a_column_that_stands_twice_is_named(tmp_path, double):
+    (tmp_path / "t.csv").write_text(f"ID,MAG,label,{double}\n1,2,0,3\n")
+    arrays = [pa.array([value]) for value in (1, 2.0, 0, 3)]
+    parquet.write_table(pa.Table.from_arrays(arrays, ["ID", "MAG", "label", double]), tmp_path / "t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        with pytest.raises(ReadError, match=rf"{name}: column {double} occurs more than once"):
+            read(tmp_path / name)
+    (tmp_path / "l.csv").write_text("ID,label,label,other,other\n1,0,0,1,1\n")
+    with pytest.raises(ReadError, match=r"l\.csv: column label occurs more than once"):
+        read_labels(tmp_path / "l.csv")
+    (tmp_path / "l.csv").write_text("ID,label,other,other\n1,0,1,1\n")
+    assert read_labels(tmp_path / "l.csv").real.tolist() == [0]
+
+
+def test_candidate_ids_are_no_fractions(tmp_path):
+    ids = pa.array([1.0, None], pa.float64())
+    parquet.write_table(pa.table({"candid": ids, "MAG": [1.0, 2.0], "label": [0, 1]}), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("candid,MAG,label\n1.0,1,0\n")
+    for name in ("t.csv", "t.parquet"):
+        for reader in (read, read_labels):
+            with pytest.raises(ReadError, match=r"column candid holds fractions .*integers or text"):
+                reader(tmp_path / name)
 
 
 def test_tables_of_one_input_have_one_set_of_columns(tmp_path):

@@ -38,6 +38,7 @@ _OBJECT_IDS = ("object_id", "objectId")
 CANDIDATE_IDS = ("candidate_id", "ID", "candid")
 #: The columns that may hold an id of a row.
 ID_COLUMNS = (*_OBJECT_IDS, *CANDIDATE_IDS)
+_BOM = b"\xef\xbb\xbf"
 _NULLS = ["", "NULL", "null", "None", "NA", "N/A", "nan", "NaN", "-nan"]
 
 
@@ -54,6 +55,7 @@ def feature_columns(path: Path) -> tuple[str, ...]:
     if not known:
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise ReadError(f"no feature table: none of its columns is a known feature; it has {shown or 'no columns'}")
+    _once(known)
     return known
 
 
@@ -63,7 +65,7 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ReadError
-        If the table cannot be read, or a line has too few or too many values.
+        If the table cannot be read, or a line has too few or too many values, or candidate ids are fractions.
     """
     names = [name for name in table_columns(path) if name in wanted]
     broken: list[tuple[int, str]] = []
@@ -134,9 +136,18 @@ def _slice(rows: Features, start: int, stop: int) -> Features:
     return Features(rows.values[part], rows.names, rows.flags[part], rows.object_id[part], rows.candidate_id[part])
 
 
+def _once(names: Sequence[str]) -> None:
+    """Raise if a column that is to be read stands in the table twice."""
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise ReadError(f"column {double} occurs more than once")
+
+
 def _comment_lines(path: Path) -> int:
     count = 0
     with path.open("rb") as file:
+        if file.read(len(_BOM)) != _BOM:
+            file.seek(0)
         while (line := file.readline(1 << 16)).startswith(b"#"):
             count += 1
         if not line:
@@ -156,7 +167,7 @@ def table_columns(path: Path) -> list[str]:
         return parquet.columns(path)
     try:
         lines = _comment_lines(path)
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for _ in range(lines):
                 file.readline()
             header = file.readline(1 << 16)
@@ -169,6 +180,7 @@ def _parts(
     path: Path, names: Sequence[str], batch: int, broken: list[tuple[int, str]]
 ) -> Iterator[pyarrow.RecordBatch]:
     """Yield a table's columns in parts; lines of a CSV that do not have the right number of values go to `broken`."""
+    _once(names)
     try:
         if path.suffix == ".parquet":
             with parquet.open_parquet(path) as file:
@@ -209,6 +221,8 @@ def _csv_parts(
 
 
 def _column(part: pyarrow.RecordBatch, name: str) -> NDArray[Any]:
+    import pyarrow as pa
+
     column = part.column(name)
     if name == "BAND":
         return bands(column.to_pylist()).astype(np.float32)
@@ -219,6 +233,9 @@ def _column(part: pyarrow.RecordBatch, name: str) -> NDArray[Any]:
                 return values.astype(np.float32)
         except (TypeError, ValueError):
             raise ReadError(f"column {name} holds no numbers but {column.type}") from None
+    if name in CANDIDATE_IDS and column.type in (pa.float16(), pa.float32(), pa.float64()):
+        # A float cannot hold a 64-bit id: pandas makes floats of integers beside an absent value.
+        raise ReadError(f"column {name} holds fractions ({column.type}): ids must be integers or text")
     if column.null_count and values.dtype.kind == "f":
         # Arrow gives integers with nulls as floats, which cannot hold a 64-bit id.
         return column.fill_null(NO_ID).to_numpy(zero_copy_only=False) if name in CANDIDATE_IDS else values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,15 +52,15 @@ class Found:
 def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Found:
     """Return the files that an input consists of.
 
-    A folder is searched to its bottom for files of known names; hidden files are passed over, and so are tables in a
-    folder of stamps, where they say what is known of these. Names are sorted as people do, 2 before 10. Several inputs
-    keep their order; a file named twice is read once.
+    A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
+    devices, and tables in a folder of stamps, where they say what is known of these. Names are sorted as people do, 2
+    before 10. Several inputs keep their order; a file named twice is read once.
 
     Raises
     ------
     ReadError
-        If an input does not exist, matches nothing, or holds nothing that can be read, or if feature tables and
-        stamps are named together.
+        If an input does not exist, is a pipe or device, matches nothing, or holds nothing that can be read, or if
+        feature tables and stamps are named together.
     """
     given = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     if not given:
@@ -87,6 +88,8 @@ def _expand(item: str) -> Iterator[tuple[Path, bool]]:
     if os.path.isdir(item):
         yield from ((path, False) for path in _need(list(_walk(item)), item))
     elif os.path.exists(item):
+        if _special(item):
+            raise ReadError(f"{item} is no regular file but a pipe, socket or device; {ACCEPTED}")
         yield Path(item), True
     elif glob.has_magic(item):
         matches = sorted(glob.glob(item, recursive=True), key=_natural)
@@ -96,7 +99,7 @@ def _expand(item: str) -> Iterator[tuple[Path, bool]]:
         walked: set[Path] = set()
         for match in map(Path, matches):
             if not match.is_dir():
-                found += [match] if _known(match.name) else []
+                found += [match] if _known(match.name) and not _special(match) else []
             elif walked.isdisjoint(match.parents):
                 walked.add(match)
                 found += _walk(str(match))
@@ -115,11 +118,21 @@ def _walk(folder: str) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         for name in sorted((name for name in files if _known(name)), key=_natural):
-            yield Path(root, name)
+            path = Path(root, name)
+            if not _special(path):
+                yield path
 
 
 def _known(name: str) -> bool:
     return not name.startswith(".") and (name.endswith(_SUFFIXES) or STAMP_NAME.fullmatch(name) is not None)
+
+
+def _special(path: str | Path) -> bool:
+    """Tell a pipe, socket or device, which may never end; what cannot be looked at fails where it is read."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
