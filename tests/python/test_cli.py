@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +270,65 @@ def test_doctor(capsys: Captured) -> None:
     said = capsys.readouterr().out
     for subject in ("space2vec", "backend", "threads", "cuda", "scikit-learn", "model autoscan", "model default"):
         assert re.search(rf"^{subject}: +\S", said, flags=re.MULTILINE), subject
+
+
+def test_doctor_fails_where_nothing_can_compute(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE2VEC_BACKEND", "abacus")
+    assert main(["doctor"]) == 1
+    assert re.search(r"^backend: +none: .*abacus", capsys.readouterr().out, flags=re.MULTILINE)
+
+
+def test_two_nights_do_not_mix(night: Path, capsys: Captured) -> None:
+    before = sorted((night / "alerts").iterdir())
+    assert "holds a simulated night already" in failing(capsys, "simulate", "-n", "2", "-o", night / "alerts")
+    assert sorted((night / "alerts").iterdir()) == before
+
+
+def test_stamps_need_labels_to_train(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    for given in (night / "alerts", night / "alerts" / "*.avro"):
+        assert "labels are needed: --labels FILE" in failing(
+            capsys, "train", "forest", given, "-o", tmp_path / "m.safetensors"
+        )
+
+
+def test_a_picture_is_checked_before_any_work(night: Path, tmp_path: Path, capsys: Captured) -> None:
+    pytest.importorskip("matplotlib")
+    told = "the suffix of a picture is one of .png, .pdf, .svg, .jpg"
+    out = tmp_path / "scores.parquet"
+    assert told in failing(capsys, "score", night / "alerts", "-o", out, "--mosaic", tmp_path / "mosaic.txt")
+    assert told in failing(capsys, "evaluate", out, "--labels", out, "--plot", tmp_path / "curves")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_of_files_of_one_name_stay_apart(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    drawn: list[list[str]] = []
+    monkeypatch.setattr("space2vec.plot.mdr_fpr", lambda curves, path: drawn.append(list(curves)))
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("ID,label\n1,1\n2,0\n")
+    for name in ("a/scores.csv", "b/scores.csv", "b/other.csv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("ID,score\n1,0.9\n2,0.1\n3,0.5\n")
+    for names in (["a/scores.csv", "b/scores.csv"], ["a/scores.csv", "b/other.csv"]):
+        assert main(["evaluate", *names, "--labels", "labels.csv", "--bootstrap", "0", "--plot", "c.png"]) == 0
+    assert drawn == [["a/scores.csv", "b/scores.csv"], ["scores", "other"]]
+    assert capsys.readouterr().out.count("1 scores without a label, 0 labels without a score") == 4
+
+
+def test_sigterm_leaves_nothing(night: Path, tmp_path: Path) -> None:
+    stop = """
+import os, signal, sys
+import space2vec.forest
+from space2vec.cli import main
+space2vec.forest.Forest.score = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", stop, "score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]
+    assert subprocess.run(command, check=False, timeout=120).returncode == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_help_and_version(capsys: Captured) -> None:

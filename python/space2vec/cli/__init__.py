@@ -1,15 +1,19 @@
 """The command line: ``space2vec COMMAND ...``.
 
-Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged), 2 when the command could
-not run at all. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it came from.
+Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged) or, from ``doctor``, when
+nothing can compute, 2 when the command could not run at all. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it
+came from.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from space2vec.cli import doctor, evaluate, features, score, simulate, train
 from space2vec.errors import Space2vecError
@@ -48,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
         return stop.code if isinstance(stop.code, int) else 2
     try:
-        return int(arguments.run(arguments))
+        with _stoppable():
+            return int(arguments.run(arguments))
     except BrokenPipeError:
         # The reader of our output has gone; keep the interpreter from complaining when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("space2vec: interrupted", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM end the command as an exception does, so that nothing half-written is left."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    # Only the main thread may set handlers; a handler that somebody has set, or has turned off, stays.
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _said(error: Exception) -> str:

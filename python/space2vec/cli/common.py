@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.progress import Progress
@@ -13,10 +15,22 @@ if TYPE_CHECKING:
     from space2vec.stamps import Stamps
     from space2vec.table import Features
 
-__all__ = ["BATCH", "Problems", "about", "add_compute_options", "add_inputs", "add_output", "positive", "read_rows"]
+__all__ = [
+    "BATCH",
+    "Problems",
+    "about",
+    "add_compute_options",
+    "add_inputs",
+    "add_output",
+    "check_picture",
+    "positive",
+    "read_rows",
+]
 
 #: Rows a batch: enough to keep every thread busy, few enough for the pixels to stay small.
 BATCH = 2048
+#: Suffixes of pictures.
+_PICTURES = (".png", ".pdf", ".svg", ".jpg")
 #: Problems that are shown one by one.
 _SHOWN = 10
 
@@ -88,6 +102,27 @@ def read_rows(arguments: argparse.Namespace, what: str, problems: Problems) -> I
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     """Add -o OUT."""
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=what)
+
+
+def check_picture(path: str) -> None:
+    """See that a picture can be drawn and written before the work for it is done.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is absent.
+    ValueError
+        If the suffix is of no picture.
+    FileNotFoundError
+        If there is no folder for it.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("a picture needs matplotlib: pip install 'space2vec[plot]'")
+    place = Path(path)
+    if place.suffix.lower() not in _PICTURES:
+        raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {place}: there is no folder {place.parent}")
 
 
 def about(**entries: Any) -> dict[str, Any]:

@@ -18,7 +18,13 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from space2vec import backend
     from space2vec.doctor import report
+    from space2vec.errors import BackendError
 
     print("\n".join(f"{name + ':':<16} {value}" for name, value in report()))
+    try:
+        backend.active()
+    except BackendError:
+        return 1
     return 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from space2vec.cli.common import check_picture
 
 __all__ = ["register"]
 
@@ -36,10 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluate
 
-    results = {}
-    for path in arguments.scores:
-        result = evaluate.evaluate_files(path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed)
+    if arguments.plot:
+        check_picture(arguments.plot)
+    results, curves = {}, {}
+    for path in dict.fromkeys(arguments.scores):
+        score, label, group, lonely_scores, lonely_labels = evaluate.join(path, arguments.labels)
+        result = evaluate.evaluate(score, label, group=group, bootstrap=arguments.bootstrap, seed=arguments.seed)
+        result = replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
         results[path] = result
+        curves[path] = score, label
         print(f"{path}\n{result}\n")
     if arguments.json:
         document = {path: result.to_dict() for path, result in results.items()}
@@ -48,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         from space2vec import plot
 
-        joined = {Path(path).stem: evaluate.join(path, arguments.labels)[:2] for path in arguments.scores}
-        plot.mdr_fpr(joined, path=arguments.plot)
+        stems = {Path(path).stem for path in curves}
+        named = {Path(path).stem: curve for path, curve in curves.items()} if len(stems) == len(curves) else curves
+        plot.mdr_fpr(named, path=arguments.plot)
         print(f"curves in {arguments.plot}")
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 
+from space2vec.cli.common import check_picture
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores
 
@@ -27,16 +27,15 @@ class Gallery:
     ------
     ImportError
         If matplotlib is absent.
+    ValueError
+        If the suffix is of no picture.
     FileNotFoundError
         If there is no folder for the picture.
     """
 
     def __init__(self, path: str) -> None:
-        if importlib.util.find_spec("matplotlib") is None:
-            raise ImportError("a mosaic needs matplotlib: pip install 'space2vec[plot]'")
+        check_picture(path)
         self._path = Path(path)
-        if not self._path.parent.is_dir():
-            raise FileNotFoundError(f"cannot write {self._path}: there is no folder {self._path.parent}")
         self._stamps: Stamps | None = None
         self._score = np.empty(0, dtype=np.float32)
         self._flags = np.empty(0, dtype=np.uint32)

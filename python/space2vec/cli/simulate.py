@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.simulation import simulate, write_packets
 
     folder = Path(arguments.output)
+    if (folder / "truth.csv").is_file():
+        raise ValueError(f"{folder} holds a simulated night already, with its truth.csv; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with Progress("simulate", "alerts") as progress:
         night = simulate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,16 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> Features:
     )
 
 
+def _need_tables(inputs: Iterable[str]) -> None:
+    """Raise if one of the inputs cannot hold its own labels; one that is not there is told where it is read."""
+    from space2vec.reading.feature_table import TABLE_SUFFIXES
+
+    for name in inputs:
+        path = Path(name)
+        if path.is_dir() or path.suffix not in TABLE_SUFFIXES or (has_magic(name) and not path.exists()):
+            raise ValueError(f"{name} is not one table with labels in it; labels are needed: --labels FILE")
+
+
 def _labels(files: Iterable[str], wanted: NDArray[Any]) -> NDArray[np.float32]:
     """Return 1 real, 0 bogus, NaN unknown for each candidate id (as text)."""
     from space2vec.reading import read_labels
@@ -96,6 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.suffix != ".safetensors":
         raise ValueError(f"cannot write {output}: the suffix of a model file is .safetensors")
+    if not arguments.labels:
+        _need_tables(arguments.inputs)
     problems = Problems()
     table = _read(arguments, problems)
     names = registry.feature_set(arguments.set) if arguments.set else table.names
