@@ -393,7 +393,7 @@ def test_numba_that_is_not_installed(monkeypatch):
 
 def test_a_plane_that_could_not_be_decoded_is_not_called_missing():
     plane = np.arange(51 * 51, dtype=np.float32).reshape(51, 51)
-    bits = [s2v.flags.bits("bad_stamp"), s2v.flags.bits(["bad_stamp", "missing"]), 0]
+    bits = [flags.bits("bad_stamp"), flags.bits(["bad_stamp", "missing"]), 0]
     stamps = s2v.Stamps([(plane, plane, None)] * 3, flags=np.array(bits, np.uint32))
-    for flags in (s2v.features(stamps).flags, s2v.prepare(stamps, "braai").flags):
-        assert [s2v.flags.names(row) for row in flags] == [["bad_stamp"], ["bad_stamp", "missing"], ["missing"]]
+    for raised in (s2v.features(stamps).flags, s2v.prepare(stamps, "braai").flags):
+        assert [flags.names(row) for row in raised] == [["bad_stamp"], ["bad_stamp", "missing"], ["missing"]]
