@@ -5,9 +5,10 @@
 #include "space2vec/space2vec.h"
 #include "threads.hpp"
 
-#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <new>
 
 namespace s2v {
