@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Fuzz: every target, or those that are named, for so many seconds of processor time each; two at a time.
+#
+#     cmake --preset fuzz && cmake --build --preset fuzz
+#     tests/fuzz/run.sh SECONDS [fits|container|schema|message|model]...
+#
+# What is found out is kept under build/fuzz/work/TARGET, and a later run goes on from it: corpus/ (inputs that reach new
+# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (10 s) or a greed (2 GB),
+# at which the run ends and fails. FUZZ_BUILD: another build folder; FUZZ_JOBS: how many at a time.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=${FUZZ_BUILD:-$here/../../build/fuzz}
+seconds=$1
+shift
+targets=("$@")
+[[ $# -gt 0 ]] || targets=(fits container schema message model)
+
+# Rounds until the processor time is spent: a round is limited by the clock, which a busy machine lets run faster.
+fuzz() {
+    local target=$1 work=$build/work/$1 spent=0 left used
+    local dictionary=$here/$target.dict
+    local options=(-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
+    [[ ! -f $dictionary ]] || options+=("-dict=$dictionary")
+    mkdir -p "$work/corpus"
+    while left=$((seconds - spent)) && ((left > 0)); do
+        used=$(
+            TIMEFORMAT='%U %S'
+            { time "$build/tests/fuzz/fuzz_$target" "${options[@]}" "-max_total_time=$((left < 300 ? left : 300))" \
+                "$work/corpus" "$here/seeds/$target" </dev/null >>"$work/log" 2>&1; } 2>&1 || echo failed
+        )
+        if [[ $used == *failed ]]; then
+            grep -E 'ERROR|SUMMARY|runtime error|does not hold|Test unit written' "$work/log" | tail -n 5
+            echo "fuzz_$target: failed; see $work/log"
+            return 1
+        fi
+        used=$(awk '{ print int($1 + $2 + 1) }' <<<"$used")
+        spent=$((spent + used))
+        echo $(($(cat "$work/cpu" 2>/dev/null || echo 0) + used)) >"$work/cpu"
+    done
+    echo "fuzz_$target: $(grep -c . <(ls "$work/corpus")) inputs kept," \
+        "$(grep stat::number_of_executed_units "$work/log" | awk '{ n += $2 } END { print n }') run," \
+        "$(cat "$work/cpu") s of processor time, nothing found"
+}
+
+failed=0
+running=0
+for target in "${targets[@]}"; do
+    if ((running == ${FUZZ_JOBS:-2})); then
+        wait -n || failed=1
+        running=$((running - 1))
+    fi
+    fuzz "$target" &
+    running=$((running + 1))
+done
+while ((running > 0)); do
+    wait -n || failed=1
+    running=$((running - 1))
+done
+exit "$failed"
