@@ -1,5 +1,5 @@
-# Makes the C++ tables of the registry: kernel/registry_table.hpp (indexes, names, shapes; host and device) and
-# registry_document.hpp (the JSON text itself).
+# Makes the C++ tables of the registry: kernel/registry_table.hpp (indexes, names, shapes; host and device), faults.hpp
+# (what can be wrong with an input) and registry_document.hpp (the JSON text itself).
 #
 #   cmake -DREGISTRY=registry.json -DOUTPUT=folder -P generate.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -12,6 +12,16 @@ foreach(i RANGE ${last})
   string(JSON name GET "${document}" flags ${i} name)
   string(JSON bit GET "${document}" flags ${i} bit)
   string(APPEND flags "inline constexpr std::uint32_t ${name} = 1u << ${bit};\n")
+endforeach()
+
+string(JSON fault_count LENGTH "${document}" faults)
+math(EXPR last "${fault_count} - 1")
+set(faults "")
+set(fault_names "")
+foreach(i RANGE ${last})
+  string(JSON name GET "${document}" faults ${i} name)
+  string(APPEND faults "    ${name},\n")
+  string(APPEND fault_names "    \"${name}\",\n")
 endforeach()
 
 string(JSON feature_count LENGTH "${document}" features)
@@ -97,6 +107,26 @@ S2V_HD inline RecipeShape recipe_shape(int index) {
 
 }  // namespace
 }  // namespace s2v::kernel
+]==])
+
+file(CONFIGURE OUTPUT "${OUTPUT}/faults.hpp" @ONLY CONTENT [==[
+// Made from registry.json; edit that.
+#pragma once
+
+#include <cstdint>
+
+namespace s2v::decode {
+
+// What can be wrong with an input; none: nothing.
+enum class Fault : std::uint8_t {
+    none,
+@faults@};
+
+inline constexpr const char *kFaultNames[] = {
+    "none",
+@fault_names@};
+
+}  // namespace s2v::decode
 ]==])
 
 file(CONFIGURE OUTPUT "${OUTPUT}/registry_document.hpp" @ONLY CONTENT [==[
