@@ -29,6 +29,14 @@ T little(const char *bytes) {
     return value;
 }
 
+json::Value parse_json(std::string_view text) {
+    try {
+        return json::parse(text);
+    } catch (const json::Error &error) {
+        bad(error.what());
+    }
+}
+
 // A JSON number as a size: whole, not negative, exact in a double.
 std::uint64_t size_of(const json::Value &value, const char *what) {
     const double *number = value.number();
@@ -45,7 +53,7 @@ struct Safetensors {
         if (bytes.size() < 8) bad("shorter than a safetensors header");
         const auto length = little<std::uint64_t>(bytes.data());
         if (length > bytes.size() - 8) bad("the header is longer than the file");
-        header = json::parse(bytes.substr(8, length));
+        header = parse_json(bytes.substr(8, length));
         if (header.object() == nullptr) bad("the header is no JSON object");
         data = bytes.substr(8 + length);
     }
@@ -78,7 +86,7 @@ std::vector<std::string> feature_names(const Safetensors &file) {
     const json::Value *metadata = file.header.find("__metadata__");
     const json::Value *own = metadata == nullptr ? nullptr : metadata->find("space2vec");
     if (own == nullptr || own->string() == nullptr) bad("not a space2vec model: the header has no entry 'space2vec'");
-    const json::Value model = json::parse(*own->string());
+    const json::Value model = parse_json(*own->string());
     const json::Value *format = model.find("format");
     if (format == nullptr || format->number() == nullptr || *format->number() != 1.0)
         bad("of a format that this version does not know");
