@@ -14,6 +14,10 @@ using s2v::decode::Fault;
 using s2v::decode::Schema;
 using s2v::decode::SchemaError;
 
+std::string quoted(const std::string &text) {
+    return "\"" + text + "\"";
+}
+
 void names() {
     const auto opens = [](const std::string &type_and_more) {
         try {
@@ -102,9 +106,9 @@ void schemas_that_multiply() {
     std::string last = "r";
     for (int i = 1; i <= 40; ++i) {
         const std::string name = "r" + std::to_string(i);
-        fields += "," + field("f" + std::to_string(i), R"({"type": "record", "name": ")" + name + R"(", "fields": [)" +
-                                                           field("l", '"' + last + '"') + "," +
-                                                           field("r", '"' + last + '"') + "]}");
+        fields +=
+            "," + field("f" + std::to_string(i), R"({"type": "record", "name": ")" + name + R"(", "fields": [)" +
+                                                     field("l", quoted(last)) + "," + field("r", quoted(last)) + "]}");
         last = name;
     }
     const std::string doubling = R"({"type": "record", "name": "all", "fields": [)" + fields + "]}";
@@ -117,7 +121,7 @@ void schemas_that_multiply() {
         const std::string name = "b" + std::to_string(i);
         branches += (i == 0 ? "" : ",") + std::string(R"({"type": "record", "name": ")") + name + R"(", "fields": [)" +
                     (i == 0 ? std::string() : field("x", "[" + all + "]")) + "]}";
-        all += (i == 0 ? "" : ",") + ('"' + name + '"');
+        all += (i == 0 ? "" : ",") + quoted(name);
     }
     CHECK_THROWS(Schema(record(field("u", "[" + branches + "]")), Paths{"u.x.x.x.x.v"}), SchemaError,
                  !caught.reason.empty());
@@ -128,7 +132,7 @@ void schemas_that_multiply() {
     for (int i = 1; i <= 20000; ++i) {
         const std::string name = "c" + std::to_string(i);
         chain += "," + field("f", R"({"type": "record", "name": ")" + name + R"(", "fields": [)" +
-                                      field("d", '"' + last + '"') + "]}");
+                                      field("d", quoted(last)) + "]}");
         last = name;
     }
     CHECK(walk(R"({"type": "record", "name": "all", "fields": [)" + chain + "]}", {"f0.v"}, Avro().number(5))

@@ -5,7 +5,7 @@
 
 #include <cmath>
 #include <limits>
-#include <unordered_map>
+#include <map>
 
 namespace s2v::decode {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 using Kind = AvroType::Kind;
 
 // Schemas of surveys take 10 to 300 kB. JSON values take more memory than their text.
-constexpr std::size_t kLongestSchema = std::size_t{4} << 20;
+constexpr std::size_t kLongestSchema = std::size_t{2} << 20;
 constexpr std::size_t kLongestName = 512;
 constexpr std::int64_t kLargestSize = std::numeric_limits<std::int64_t>::max();
 
@@ -67,8 +67,8 @@ private:
     };
 
     AvroTypes types_;
-    std::unordered_map<std::string, std::uint32_t> primitives_;
-    std::unordered_map<std::string, std::uint32_t> named_;
+    std::map<std::string, std::uint32_t> primitives_;
+    std::map<std::string, std::uint32_t> named_;
 
     std::uint32_t add(Kind kind, std::int64_t size = AvroType::kVaries) {
         types_.all.push_back({kind, size, {}, {}});
