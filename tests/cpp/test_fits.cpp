@@ -212,10 +212,15 @@ void damage_is_told() {
             .image.finding;
     };
     CHECK(!alone("COMMENT"));
-    for (const char *card :
-         {"BITPIX  = 12", "BITPIX  = -8", "BITPIX  =", "NAXIS   = 1000", "NAXIS   = -1", "PCOUNT  = -1", "GCOUNT  = x",
-          "BSCALE  = 'two'", "BZERO   = 1.2.3", "BZERO   = T", "BSCALE  = .", "BSCALE  = 1E", "\200OMMENT"})
+    for (const char *card : {"BITPIX  = 12", "BITPIX  = -8", "BITPIX  =", "NAXIS   = 1000", "NAXIS   = -1",
+                             "PCOUNT  = -1", "GCOUNT  = x", "BSCALE  = 'two'", "BZERO   = 1.2.3", "BZERO   = T",
+                             "BSCALE  = .", "BSCALE  = 1E", "BLANK   = 1 2", "BLANK", "\200OMMENT"})
         CHECK(is(alone(card), Fault::damaged_fits, kCard));
+    CHECK(is(decode(header({"SIMPLE  = maybe"})).image.finding, Fault::damaged_fits, 0));
+    CHECK(!alone("BLANK   = 99999999999999999999"));
+    CHECK(!alone("BLANK   = 1.5"));
+    // A file that ends within the padding of a unit that is passed over.
+    CHECK(is(decode(floats().substr(0, kBlock + 30), "A").image.finding, Fault::truncated, kBlock + 30));
     // Sizes beyond all numbers, in a unit that is passed over.
     CHECK(decode(header({"SIMPLE  = T", "BITPIX  = 64", "NAXIS   = 3", "NAXIS1  = 9999999999", "NAXIS2  = 9999999999",
                          "NAXIS3  = 9999999999", "PCOUNT  = 9223372036854775807", "GCOUNT  = 77777777777777"}))

@@ -111,11 +111,13 @@ private:
     bool take(const Card &card) noexcept {
         Image &image = unit_.image;
         std::int64_t number = 0;
+        bool truth = false;
         switch (card.keyword) {
             case 0:
                 return false;
             case keyword("SIMPLE"):
-                return at_ == begin_;
+                // F, a file that breaks the standard somewhere, is not held against it.
+                return at_ == begin_ && read_logical(card, truth);
             case keyword("XTENSION"):
                 is_image_ = is_text(card, "IMAGE");
                 is_extension_ = true;
@@ -132,7 +134,7 @@ private:
             case keyword("GCOUNT"):
                 return !first(kGcount) || (read_integer(card, group_count_) && group_count_ >= 0);
             case keyword("GROUPS"):
-                if (first(kGroups) && !read_logical(card, is_groups_)) is_groups_ = false;
+                if (first(kGroups)) is_groups_ = read_logical(card, truth) && truth;
                 return true;
             case keyword("BSCALE"):
                 if (first(kScale) && !read_real(card, image.scale)) spoil();
@@ -141,7 +143,7 @@ private:
                 if (first(kZero) && !read_real(card, image.zero)) spoil();
                 return true;
             case keyword("BLANK"):
-                if (first(kBlank)) image.has_blank = read_integer(card, image.blank);
+                if (first(kBlank)) take_blank(card);
                 return true;
             case keyword("EXTNAME"):
                 if (first(kName) && !name_.empty()) unit_.has_name = is_text(card, name_);
@@ -161,6 +163,15 @@ private:
         }
         ended_ = is_end();
         return true;
+    }
+
+    // A number that no pixel can have is no blank.
+    void take_blank(const Card &card) noexcept {
+        Image &image = unit_.image;
+        bool beyond = false;
+        double real = 0.0;
+        image.has_blank = read_integer(card, image.blank, &beyond) && !beyond;
+        if (!image.has_blank && !read_real(card, real)) spoil();
     }
 
     // Whatever follows END on its card is ignored.
@@ -254,9 +265,9 @@ Image find_image(Bytes file, std::string_view unit_name) noexcept {
         if (data > file.size() || static_cast<std::uint64_t>(unit.size) > file.size() - data)
             return failed(Fault::truncated, file.size());
         begin = data + (static_cast<std::size_t>(unit.size) + kBlockSize - 1) / kBlockSize * kBlockSize;
+        if (begin > file.size()) return failed(Fault::truncated, file.size());
         // Blocks of blanks or zeros may fill up the file.
-        if (begin >= file.size() || file[begin] == 0 || file[begin] == ' ')
-            return failed(Fault::no_image, std::min(begin, file.size()));
+        if (begin == file.size() || file[begin] == 0 || file[begin] == ' ') return failed(Fault::no_image, begin);
         if (!starts_with(file.subspan(begin), "XTENSION")) return failed(Fault::damaged_fits, begin);
     }
 }

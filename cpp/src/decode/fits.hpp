@@ -10,6 +10,8 @@ namespace s2v::decode {
 // The longest side and the most pixels of an image that is read.
 inline constexpr std::int64_t kLargestSide = 1 << 14;
 inline constexpr std::int64_t kMostPixels = 1 << 22;
+// The most bytes that a FITS file is unpacked to.
+inline constexpr std::size_t kLargestFile = std::size_t{16} << 20;
 
 // Where the pixels of an image lie in its file, and what they mean.
 struct Image {

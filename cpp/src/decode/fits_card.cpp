@@ -106,7 +106,7 @@ int axis_of(Keyword word) noexcept {
     return axis;
 }
 
-bool read_integer(const Card &card, std::int64_t &value) noexcept {
+bool read_integer(const Card &card, std::int64_t &value, bool *beyond) noexcept {
     if (!card.has_value) return false;
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
     constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
@@ -114,12 +114,16 @@ bool read_integer(const Card &card, std::int64_t &value) noexcept {
     const bool minus = reader.take_minus();
     if (!is_digit(reader.peek())) return false;
     std::int64_t read = 0;
+    bool too_far = false;
     while (is_digit(reader.peek())) {
         const int digit = reader.next() - '0';
         // Counted below zero: there is one more number there.
-        read = read < (kLeast + digit) / 10 ? kLeast : 10 * read - digit;
+        too_far = too_far || read < (kLeast + digit) / 10;
+        if (!too_far) read = 10 * read - digit;
     }
-    value = minus ? read : read == kLeast ? kMost : -read;
+    too_far = too_far || (!minus && read == kLeast);
+    value = too_far ? (minus ? kLeast : kMost) : minus ? read : -read;
+    if (beyond) *beyond = too_far;
     return reader.ended();
 }
 

@@ -31,8 +31,9 @@ Card read_card(const std::uint8_t *bytes) noexcept;
 // Whether the keyword is NAXIS and a number from 1 to 999 without leading zeros, and which.
 int axis_of(Keyword keyword) noexcept;
 
-// The value of a card; false where it is none of the kind. Integers beyond 64 bits become the nearest of these.
-bool read_integer(const Card &card, std::int64_t &value) noexcept;
+// The value of a card; false where it is none of the kind. Integers beyond 64 bits become the nearest of these,
+// and are told as `beyond`.
+bool read_integer(const Card &card, std::int64_t &value, bool *beyond = nullptr) noexcept;
 bool read_real(const Card &card, double &value) noexcept;
 bool read_logical(const Card &card, bool &value) noexcept;
 
