@@ -14,6 +14,7 @@ struct s2v_isa_table {
                      uint32_t *flags, void *scratch);
     void (*prepare)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t recipe, float *planes,
                     uint32_t *flags, void *scratch);
+    void (*read_big_endian)(const uint8_t *stored, int64_t count, float *pixels);
 };
 
 namespace s2v {

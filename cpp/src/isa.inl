@@ -2,6 +2,7 @@
 // library may be instantiated here, or the linker could give another processor's code to the rest of the program.
 #include "isa.hpp"
 #include "kernel/autoscan.hpp"
+#include "kernel/big_endian.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
 #include "triplet.hpp"
@@ -35,5 +36,5 @@ void prepare_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t 
 #define S2V_JOIN(a, b) S2V_JOIN_(a, b)
 
 extern "C" const s2v_isa_table S2V_JOIN(s2v_isa_, S2V_ISA) = {
-    S2V_QUOTE(S2V_ISA), sizeof(AutoscanScratch), sizeof(RecipeScratch), features, prepare_rows,
+    S2V_QUOTE(S2V_ISA), sizeof(AutoscanScratch), sizeof(RecipeScratch), features, prepare_rows, read_big_endian,
 };
