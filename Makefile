@@ -15,7 +15,7 @@ SOURCES := $(shell find cpp src python -type f -not -name '*.py[co]' -not -name 
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
 CPP_FILES := $(shell find cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_FOLDERS := benchmarks cuda examples python tests
-CPP_TESTS := $(wildcard tests/cpp/*)
+CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
 .PHONY: help demo test pytest ctest lint models clean
 
