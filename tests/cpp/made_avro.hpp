@@ -57,8 +57,8 @@ private:
 using Paths = std::vector<std::string_view>;
 
 // A record of these fields.
-inline std::string record(const std::string &fields) {
-    return R"({"type": "record", "name": "r", "fields": [)" + fields + "]}";
+inline std::string record(const std::string &fields, const std::string &name = "r") {
+    return R"({"type": "record", "name": ")" + name + R"(", "fields": [)" + fields + "]}";
 }
 inline std::string field(const std::string &name, const std::string &type) {
     return R"({"name": ")" + name + R"(", "type": )" + type + "}";

@@ -15,7 +15,12 @@ using s2v::decode::Schema;
 using s2v::decode::SchemaError;
 
 std::string quoted(const std::string &text) {
-    return "\"" + text + "\"";
+    std::string out(1, '"');
+    return out.append(text).append(1, '"');
+}
+std::string named(char letter, int number) {
+    std::string out(1, letter);
+    return out.append(std::to_string(number));
 }
 
 void names() {
@@ -93,9 +98,7 @@ void no_schemas() {
     CHECK_THROWS(Schema(deep, {}), SchemaError, true);
     CHECK_THROWS(Schema(std::string(8U << 20, ' ') + R"("int")", {}), SchemaError, true);
     std::string nested = R"("int")";
-    for (int i = 0; i < 30; ++i)
-        nested =
-            R"({"type": "record", "name": "r)" + std::to_string(i) + R"(", "fields": [)" + field("f", nested) + "]}";
+    for (int i = 0; i < 30; ++i) nested = record(field("f", nested), named('r', i));
     CHECK(walk(nested, {}, Avro().number(3)).whole());
 }
 
@@ -105,23 +108,22 @@ void schemas_that_multiply() {
     std::string fields = field("f0", record(field("v", R"("int")")));
     std::string last = "r";
     for (int i = 1; i <= 40; ++i) {
-        const std::string name = "r" + std::to_string(i);
-        fields +=
-            "," + field("f" + std::to_string(i), R"({"type": "record", "name": ")" + name + R"(", "fields": [)" +
-                                                     field("l", quoted(last)) + "," + field("r", quoted(last)) + "]}");
+        const std::string name = named('r', i);
+        const std::string twice = field("l", quoted(last)) + ',' + field("r", quoted(last));
+        fields.append(",").append(field(named('f', i), record(twice, name)));
         last = name;
     }
-    const std::string doubling = R"({"type": "record", "name": "all", "fields": [)" + fields + "]}";
+    const std::string doubling = record(fields, "all");
     CHECK(walk(doubling, {"f0.v"}, Avro().number(5)).broken(Fault::truncated));
     CHECK(walk(doubling, {"f0.v"}, Avro().number(5)).fields[0].integer == 5);
     // A path through a union of many records, each of which holds the same union.
     std::string branches;
     std::string all;
     for (int i = 0; i < 300; ++i) {
-        const std::string name = "b" + std::to_string(i);
-        branches += (i == 0 ? "" : ",") + std::string(R"({"type": "record", "name": ")") + name + R"(", "fields": [)" +
-                    (i == 0 ? std::string() : field("x", "[" + all + "]")) + "]}";
-        all += (i == 0 ? "" : ",") + quoted(name);
+        if (i > 0) branches += ',';
+        branches += record(i == 0 ? "" : field("x", '[' + all + ']'), named('b', i));
+        if (i > 0) all += ',';
+        all += quoted(named('b', i));
     }
     CHECK_THROWS(Schema(record(field("u", "[" + branches + "]")), Paths{"u.x.x.x.x.v"}), SchemaError,
                  !caught.reason.empty());
@@ -130,14 +132,11 @@ void schemas_that_multiply() {
     std::string chain = field("f0", record(field("v", R"("int")")));
     last = "r";
     for (int i = 1; i <= 20000; ++i) {
-        const std::string name = "c" + std::to_string(i);
-        chain += "," + field("f", R"({"type": "record", "name": ")" + name + R"(", "fields": [)" +
-                                      field("d", quoted(last)) + "]}");
+        const std::string name = named('c', i);
+        chain.append(",").append(field("f", record(field("d", quoted(last)), name)));
         last = name;
     }
-    CHECK(walk(R"({"type": "record", "name": "all", "fields": [)" + chain + "]}", {"f0.v"}, Avro().number(5))
-              .fields[0]
-              .integer == 5);
+    CHECK(walk(record(chain, "all"), {"f0.v"}, Avro().number(5)).fields[0].integer == 5);
     CHECK_THROWS(Schema(R"({"type": "fixed", "size": 1, "name": ")" + std::string(5000, 'n') + "\"}", {}), SchemaError,
                  true);
 }

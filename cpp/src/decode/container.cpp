@@ -103,7 +103,8 @@ Unpacked unpack_deflate(Bytes packed, std::vector<std::uint8_t> &room) {
             continue;
         }
         // The block is all there, so a stream without an end is damage too.
-        if (finding && finding.fault != Fault::too_large) finding.fault = Fault::damaged_block;
+        if (finding.fault == Fault::damaged_gzip || finding.fault == Fault::truncated)
+            finding.fault = Fault::damaged_block;
         return {Bytes(room).first(stream.size), finding};
     }
 }
