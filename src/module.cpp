@@ -7,5 +7,6 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "The kernels of space2vec; use the functions of the package, which check and convert.";
     module.attr("version") = s2v_version();
     register_stamps(module);
+    register_fits(module);
     register_forest(module);
 }

@@ -19,5 +19,6 @@ inline void check(s2v_status status, const std::string &what) {
     if (status != S2V_OK) throw std::invalid_argument(what + ": " + s2v_status_message(status));
 }
 
+void register_fits(pybind11::module_ &module);
 void register_forest(pybind11::module_ &module);
 void register_stamps(pybind11::module_ &module);

@@ -35,6 +35,8 @@ const char *s2v_status_message(s2v_status status) {
             return "a file cannot be opened or read";
         case S2V_BAD_MODEL:
             return "a model file is damaged or of another kind";
+        case S2V_BAD_INPUT:
+            return "the bytes given are damaged, cut short, or of another kind";
     }
     return "unknown status";
 }

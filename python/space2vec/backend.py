@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
 
-__all__ = ["Kernels", "active", "name", "thread_count"]
+__all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
 
 
 #: More threads than this never help, and may be more than a process can start.
@@ -79,6 +79,20 @@ def _native() -> Kernels | None:
         return cast("Kernels", importlib.import_module("space2vec._core"))
     except ModuleNotFoundError:
         return None
+
+
+def compiled(purpose: str) -> Any:
+    """Return the compiled extension, for what has no twin in Numba.
+
+    Raises
+    ------
+    BackendError
+        If this installation has none; the message names the purpose.
+    """
+    extension = _native()
+    if extension is None:
+        raise BackendError(f"{purpose} needs the compiled extension, which this installation lacks")
+    return extension
 
 
 def active() -> Kernels:

@@ -1,4 +1,4 @@
-"""The one registry of features, recipes and flags, read from the file that the C++ library is built from."""
+"""The one registry of features, recipes, flags and faults, read from the file that the C++ library is built from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 __all__ = [
     "AUTOSCAN",
     "AUTOSCAN_STAMP",
+    "FAULTS",
     "FEATURES",
     "FEATURES_VERSION",
     "FEATURE_SETS",
@@ -71,6 +72,8 @@ def _tuples(entry: dict[str, object]) -> dict[str, object]:
 
 
 FLAGS: dict[str, FlagEntry] = {entry["name"]: FlagEntry(**entry) for entry in _document["flags"]}
+#: What can be wrong with an input: name and meaning.
+FAULTS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["faults"]}
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
 RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) for entry in _document["recipes"]}  # type: ignore[arg-type]
 

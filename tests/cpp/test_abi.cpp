@@ -3,9 +3,12 @@
 #include "made_stamps.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -30,9 +33,9 @@ void registry_is_told() {
     }
     CHECK_THROWS(s2v::recipe_shape("Braai"), s2v::Error, caught.status() == S2V_UNKNOWN_NAME);
     std::set<std::string> messages;
-    for (int status = S2V_OK; status <= S2V_BAD_MODEL; ++status)
+    for (int status = S2V_OK; status <= S2V_BAD_INPUT; ++status)
         messages.insert(s2v_status_message(static_cast<s2v_status>(status)));
-    CHECK(messages.size() == 6 && !messages.contains("unknown status"));
+    CHECK(messages.size() == 7 && !messages.contains("unknown status"));
 }
 
 // A good call, to be damaged.
@@ -174,6 +177,57 @@ void centre_is_the_middle_by_default() {
     CHECK(same_bits(given, omitted));
 }
 
+// A FITS file with one image (height, width) of bytes, 0 1 2 and so on.
+std::vector<std::uint8_t> fits_of(int height, int width) {
+    std::string file;
+    for (const std::string &card : {std::string("SIMPLE  = T"), std::string("BITPIX  = 8"), std::string("NAXIS   = 2"),
+                                    "NAXIS1  = " + std::to_string(width), "NAXIS2  = " + std::to_string(height),
+                                    std::string("CRPIX1  = 1.5"), std::string("END")}) {
+        file += card;
+        file.resize((file.size() + 79) / 80 * 80, ' ');
+    }
+    file.resize(2880, ' ');
+    for (int i = 0; i < height * width; ++i) file += static_cast<char>(i);
+    return {file.begin(), file.end()};
+}
+
+void fits_images_are_read() {
+    const auto small = fits_of(3, 5);
+    const s2v::Image image = s2v::fits_image(small);
+    CHECK(image.height == 3 && image.width == 5 && image.pixels.size() == 15 && image.pixels[14] == 14.0f);
+    CHECK(std::isnan(image.crpix[0]) && image.crpix[1] == 1.5);
+    CHECK(s2v::fits_image(small, "primary").pixels == image.pixels);
+    const s2v::Image large = s2v::fits_image(fits_of(70, 65));
+    CHECK(large.pixels.size() == std::size_t{70} * 65 && large.pixels[255] == 255.0f && large.pixels[256] == 0.0f);
+
+    const std::span<const std::uint8_t> cut(small.data(), small.size() - 1);
+    CHECK_THROWS(s2v::fits_image(cut), s2v::InputError,
+                 caught.fault() == "truncated" && caught.offset() == cut.size() && caught.status() == S2V_BAD_INPUT);
+    CHECK_THROWS(s2v::fits_image({}), s2v::InputError, caught.fault() == "empty_cutout");
+    CHECK_THROWS(s2v::fits_image(small, "mask"), s2v::InputError, caught.fault() == "truncated");  // no padding
+
+    s2v_image sizes{};
+    float pixels[15] = {};
+    const auto read = [&](const void *bytes, std::int64_t size, float *out, std::int64_t capacity, s2v_image *found) {
+        return s2v_fits_image(bytes, size, nullptr, out, capacity, found);
+    };
+    const auto size = static_cast<std::int64_t>(small.size());
+    CHECK(read(small.data(), size, nullptr, 0, &sizes) == S2V_OK && sizes.height == 3 && sizes.width == 5);
+    CHECK(read(small.data(), size, pixels, 14, &sizes) == S2V_INVALID_ARGUMENT && sizes.width == 5 &&
+          pixels[1] == 0.0f);
+    CHECK(read(small.data(), size, pixels, 15, &sizes) == S2V_OK && pixels[14] == 14.0f && sizes.fault == 0);
+    CHECK(read(small.data(), -1, pixels, 15, &sizes) == S2V_INVALID_ARGUMENT);
+    CHECK(read(nullptr, 1, pixels, 15, &sizes) == S2V_INVALID_ARGUMENT);
+    CHECK(read(small.data(), size, pixels, 15, nullptr) == S2V_INVALID_ARGUMENT);
+
+    const std::string document = s2v_registry();
+    CHECK(std::string(s2v_fault_name(0)) == "none" && s2v_fault_name(-1) == nullptr);
+    std::int32_t fault = 1;
+    for (; const char *name = s2v_fault_name(fault); ++fault)
+        CHECK(document.find("\"name\": \"" + std::string(name) + '"') != std::string::npos);
+    CHECK(fault > 10);
+}
+
 }  // namespace
 
 int main() {
@@ -182,5 +236,6 @@ int main() {
     cpp_face_checks_lengths();
     rows_do_not_depend_on_each_other();
     centre_is_the_middle_by_default();
+    fits_images_are_read();
     return check::report();
 }

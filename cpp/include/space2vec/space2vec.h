@@ -25,8 +25,9 @@ typedef enum s2v_status {
     S2V_INVALID_ARGUMENT = 1, /* a null pointer, a negative size, a plane outside its buffer */
     S2V_UNKNOWN_NAME = 2,     /* no recipe or instruction set of that name */
     S2V_OUT_OF_MEMORY = 3,
-    S2V_IO_ERROR = 4, /* a file that cannot be opened or read */
-    S2V_BAD_MODEL = 5 /* a model file that is damaged or of another kind */
+    S2V_IO_ERROR = 4,  /* a file that cannot be opened or read */
+    S2V_BAD_MODEL = 5, /* a model file that is damaged or of another kind */
+    S2V_BAD_INPUT = 6  /* bytes that are damaged, cut short or of another kind; a fault says how */
 } s2v_status;
 
 typedef enum s2v_convention { S2V_CONVENTION_CODE = 0, S2V_CONVENTION_PAPER = 1 } s2v_convention;
@@ -56,8 +57,11 @@ S2V_API const char *s2v_status_message(s2v_status status);
  * return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 
-/* The registry of features, recipes and flags as a JSON document. */
+/* The registry of features, recipes, flags and faults as a JSON document. */
 S2V_API const char *s2v_registry(void);
+
+/* What can be wrong with an input, by number as in the registry, counted from 1; 0: "none"; NULL past the end. */
+S2V_API const char *s2v_fault_name(int32_t fault);
 
 /* The names of the stamp features in the order of s2v_features' columns; NULL past the end. */
 S2V_API const char *s2v_stamp_feature_name(int32_t index);
@@ -76,6 +80,22 @@ S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
  * flags: (n), overwritten. */
 S2V_API s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *planes, uint32_t *flags,
                                int32_t threads);
+
+/* An image in a FITS file. */
+typedef struct s2v_image {
+    int32_t height;
+    int32_t width;
+    double crpix[2];       /* CRPIX2, CRPIX1: row and column of the reference pixel, from 1; NAN where there is none */
+    int32_t fault;         /* with S2V_BAD_INPUT: what was wrong (s2v_fault_name); else 0 */
+    uint64_t fault_offset; /* and where, in the gzip stream or in the FITS file that came out of it */
+} s2v_image;
+
+/* Read an image out of the bytes of a FITS file, plain or gzip'd: the first two-dimensional one, or that of the unit
+ * which EXTNAME names ("PRIMARY": the first unit); unit NULL or "": any. pixels: (height, width), room for `capacity`
+ * of them, BSCALE and BZERO applied, NAN for BLANK; NULL: only the sizes are wanted. Too small a capacity is
+ * S2V_INVALID_ARGUMENT, with the sizes in *image. */
+S2V_API s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *unit, float *pixels, int64_t capacity,
+                                  s2v_image *image);
 
 /* A forest of binary decision trees, immutable once made. */
 typedef struct s2v_forest s2v_forest;

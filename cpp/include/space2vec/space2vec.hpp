@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace s2v {
@@ -40,6 +41,25 @@ inline void require(bool condition, const std::string &what) {
 }
 
 }  // namespace detail
+
+// Bytes that cannot be read: what is wrong with them ("truncated"; see the registry's faults), and where.
+class InputError : public Error {
+public:
+    InputError(const std::string &what, std::string fault, std::uint64_t offset)
+        : Error(S2V_BAD_INPUT, what + ": " + fault + " at byte " + std::to_string(offset)),
+          fault_(std::move(fault)),
+          offset_(offset) {}
+    [[nodiscard]] const std::string &fault() const noexcept {
+        return fault_;
+    }
+    [[nodiscard]] std::uint64_t offset() const noexcept {
+        return offset_;
+    }
+
+private:
+    std::string fault_;
+    std::uint64_t offset_;
+};
 
 inline std::string_view version() noexcept {
     return s2v_version();
@@ -94,6 +114,37 @@ inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<f
                     "prepare: planes or flags do not fit the stamps");
     const s2v_stamps view = stamps.c();
     detail::check(s2v_prepare(&view, recipe.c_str(), planes.data(), flags.data(), threads), "recipe " + recipe);
+}
+
+// An image (height, width) out of a FITS file.
+struct Image {
+    std::int32_t height = 0;
+    std::int32_t width = 0;
+    std::array<double, 2> crpix{};  // row and column of the reference pixel, from 1; NAN where there is none
+    std::vector<float> pixels;
+};
+
+// The first two-dimensional image in the bytes of a FITS file, plain or gzip'd, or that of a named unit. Throws
+// InputError.
+inline Image fits_image(std::span<const std::uint8_t> bytes, const std::string &unit = {}) {
+    Image out;
+    out.pixels.resize(std::size_t{64} * 64);
+    s2v_image image{};
+    const auto read = [&] {
+        return s2v_fits_image(bytes.data(), static_cast<std::int64_t>(bytes.size()), unit.c_str(), out.pixels.data(),
+                              static_cast<std::int64_t>(out.pixels.size()), &image);
+    };
+    s2v_status status = read();
+    const auto count = static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width);
+    const bool larger = count > out.pixels.size();
+    out.pixels.resize(count);
+    if (larger) status = read();
+    if (status == S2V_BAD_INPUT) throw InputError("FITS image", s2v_fault_name(image.fault), image.fault_offset);
+    detail::check(status, "FITS image");
+    out.height = image.height;
+    out.width = image.width;
+    out.crpix = {image.crpix[0], image.crpix[1]};
+    return out;
 }
 
 // A forest. It never changes once made: threads may share one.

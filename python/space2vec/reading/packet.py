@@ -76,7 +76,7 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
             flags |= _MISSING
             continue
         try:
-            plane, header = decode(bytes(data))
+            plane, position = decode(bytes(data))
         except ReadError as error:
             planes.append(None)
             flags |= _BAD_STAMP
@@ -84,7 +84,7 @@ def to_row(packet: Mapping[str, Any], number: int) -> Row:
             continue
         planes.append(plane)
         if rubin:
-            reference = (header.get("CRPIX2"), header.get("CRPIX1"))
+            reference = position
     record: Mapping[str, Any] = packet.get("diaSource" if rubin else "candidate") or {}
     if not isinstance(record, Mapping):
         raise ReadError(f"record {number} is no alert: its candidate is {type(record).__name__}")
