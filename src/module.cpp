@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
     register_stamps(module);
     register_fits(module);
     register_forest(module);
+    register_reader(module);
 }

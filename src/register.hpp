@@ -21,4 +21,5 @@ inline void check(s2v_status status, const std::string &what) {
 
 void register_fits(pybind11::module_ &module);
 void register_forest(pybind11::module_ &module);
+void register_reader(pybind11::module_ &module);
 void register_stamps(pybind11::module_ &module);

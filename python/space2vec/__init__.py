@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from space2vec.extract import features
     from space2vec.forest import Forest
     from space2vec.model import load
-    from space2vec.reading import read
+    from space2vec.reading import read, read_messages
     from space2vec.recipe import Recipe, prepare
     from space2vec.simulation import simulate
     from space2vec.stamps import Stamps
@@ -29,6 +29,7 @@ _HOME = {
     "load": "model",
     "prepare": "recipe",
     "read": "reading",
+    "read_messages": "reading",
     "simulate": "simulation",
 }
 _MODULES = ("evaluate", "plot", "registry")
@@ -46,6 +47,7 @@ __all__ = [
     "plot",
     "prepare",
     "read",
+    "read_messages",
     "registry",
     "simulate",
 ]

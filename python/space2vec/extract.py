@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from space2vec import backend
 from space2vec import flags as flag_bits
 from space2vec.registry import AUTOSCAN_STAMP, FEATURES, feature_set
-from space2vec.stamps import Stamps
+from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features
 
-__all__ = ["features"]
+__all__ = ["PLANES", "Measure", "features", "in_columns"]
 
 
 def features(
@@ -70,12 +73,42 @@ def features(
         flags,
         backend.thread_count(threads),
     )
-    if names != AUTOSCAN_STAMP:
-        table = np.full((n, len(names)), np.nan, dtype=np.float32)
-        for column, name in enumerate(names):
-            if FEATURES[name].source == "stamp":
-                table[:, column] = values[:, AUTOSCAN_STAMP.index(name)]
-            elif name in stamps.catalogue:
-                table[:, column] = stamps.catalogue[name]
-        values = table
-    return Features(values, names, flag_bits.joined(stamps.flags, flags), stamps.object_id, stamps.candidate_id)
+    joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
+    return Features(in_columns(names, values, stamps.catalogue), names, joined, stamps.object_id, stamps.candidate_id)
+
+
+def in_columns(
+    names: tuple[str, ...], values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return the named columns (n, k) out of the stamp features (n, 18) and the catalogue, NaN where that is silent."""
+    if names == AUTOSCAN_STAMP:
+        return values
+    table = np.full((len(values), len(names)), np.nan, dtype=np.float32)
+    for column, name in enumerate(names):
+        if FEATURES[name].source == "stamp":
+            table[:, column] = values[:, AUTOSCAN_STAMP.index(name)]
+        elif name in catalogue:
+            table[:, column] = catalogue[name]
+    return table
+
+
+#: The planes that the stamp features need.
+PLANES: tuple[str, ...] = tuple(
+    channel for channel in CHANNELS if any(channel in FEATURES[name].planes for name in AUTOSCAN_STAMP)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is to be measured of stamps while they are read, so that their pixels need not be kept.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Columns of the registry.
+    convention : {"code", "paper"}
+        Whose definition is used.
+    """
+
+    names: tuple[str, ...]
+    convention: Literal["code", "paper"] = "code"

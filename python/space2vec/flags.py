@@ -40,13 +40,26 @@ def count(values: ArrayLike) -> dict[str, int]:
     return {name: total for name, total in totals.items() if total}
 
 
-def joined(of_reader: NDArray[np.uint32], of_kernels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def joined(
+    of_reader: NDArray[np.uint32], of_kernels: NDArray[np.uint32], offset: NDArray[np.int64]
+) -> NDArray[np.uint32]:
     """Join the flags (n,) that the reader raised with those of the kernels.
 
-    To the kernels a plane that could not be decoded is missing; the reader knows better, and its word stands.
+    Of a plane that is not there, the reader knows why (``missing`` or ``bad_stamp``), and the kernels whether it is
+    needed at all: a row is not refused for one that is not.
+
+    Parameters
+    ----------
+    of_reader, of_kernels : ndarray of uint32 (n,)
+        The flags.
+    offset : ndarray of int64 (n, 3)
+        Where the planes begin, -1 for one that is not there.
     """
-    undecoded = (of_reader & np.uint32(bits("bad_stamp"))) != 0
-    return of_reader | np.where(undecoded, of_kernels & ~np.uint32(bits("missing")), of_kernels)
+    undecoded, missing = np.uint32(bits("bad_stamp")), np.uint32(bits("missing"))
+    idle = (offset < 0).any(axis=1) & ((of_kernels & missing) == 0)
+    reader: NDArray[np.uint32] = np.where(idle, of_reader & ~(undecoded | missing), of_reader)
+    kernels: NDArray[np.uint32] = np.where((reader & undecoded) != 0, of_kernels & ~missing, of_kernels)
+    return reader | kernels
 
 
 #: The bits with which a row cannot be scored.

@@ -135,4 +135,4 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
         flags,
         backend.thread_count(threads),
     )
-    return Prepared(planes, flag_bits.joined(stamps.flags, flags), how)
+    return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), how)

@@ -150,6 +150,40 @@ class Stamps:
         self.centre: NDArray[np.int32] = np.ascontiguousarray(centres, dtype=np.int32)
         self.saturation: float | None = None if saturation is None else float(saturation)
 
+    @classmethod
+    def of_buffer(
+        cls,
+        buffer: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        *,
+        object_id: NDArray[Any],
+        candidate_id: NDArray[Any],
+        catalogue: Mapping[str, NDArray[np.float32]],
+        flags: NDArray[np.uint32],
+    ) -> Stamps:
+        """Take over planes that lie in one buffer already, without a copy or a check; for readers.
+
+        Parameters
+        ----------
+        buffer : ndarray of float32
+            Every plane, in C order.
+        offset : ndarray of int64 (n, 3)
+            The first pixel of each plane, -1 for a missing one.
+        shape : ndarray of int32 (n, 3, 2)
+            Height and width of each plane.
+        centre : ndarray of int32 (n, 2)
+            Row and column of each candidate.
+        object_id, candidate_id, catalogue, flags
+            As for :class:`Stamps`, as arrays (n,).
+        """
+        stamps = object.__new__(cls)
+        stamps.buffer, stamps.offset, stamps.shape, stamps.centre = buffer, offset, shape, centre
+        stamps.object_id, stamps.candidate_id = object_id, candidate_id
+        stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
+        return stamps
+
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
         if array.ndim != 4 or array.shape[1] != len(positions):
             raise ValueError(
@@ -264,12 +298,17 @@ class Stamps:
         index = np.arange(len(self))[cast("Any", rows)]
         if np.ndim(index) == 0:
             raise TypeError("select with a slice, a mask or an array of row numbers")
-        part = object.__new__(Stamps)
-        part.buffer = self.buffer
-        part.offset, part.shape, part.centre = self.offset[index], self.shape[index], self.centre[index]
-        part.object_id, part.candidate_id = self.object_id[index], self.candidate_id[index]
-        part.catalogue = {name: values[index] for name, values in self.catalogue.items()}
-        part.flags, part.saturation = self.flags[index], self.saturation
+        part = Stamps.of_buffer(
+            self.buffer,
+            self.offset[index],
+            self.shape[index],
+            self.centre[index],
+            object_id=self.object_id[index],
+            candidate_id=self.candidate_id[index],
+            catalogue={name: values[index] for name, values in self.catalogue.items()},
+            flags=self.flags[index],
+        )
+        part.saturation = self.saturation
         return part
 
     @classmethod
@@ -283,21 +322,24 @@ class Stamps:
         levels = {batch.saturation for batch in batches}
         if len(levels) > 1:
             raise ValueError(f"batches with different saturation levels cannot be joined: {sorted(map(str, levels))}")
-        whole = object.__new__(cls)
-        whole.buffer = np.concatenate([batch.buffer for batch in batches])
         starts = np.cumsum([0] + [batch.buffer.size for batch in batches])
-        whole.offset = np.concatenate(
-            [np.where(b.offset >= 0, b.offset + start, -1) for b, start in zip(batches, starts[:-1], strict=True)]
-        )
-        whole.shape = np.concatenate([batch.shape for batch in batches])
-        whole.centre = np.concatenate([batch.centre for batch in batches])
-        whole.object_id = np.concatenate([batch.object_id for batch in batches])
-        whole.candidate_id = join_ids([batch.candidate_id for batch in batches])
         columns = {name: None for batch in batches for name in batch.catalogue}
-        whole.catalogue = {
-            name: np.concatenate([b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches])
-            for name in columns
-        }
-        whole.flags = np.concatenate([batch.flags for batch in batches])
+        whole = cls.of_buffer(
+            np.concatenate([batch.buffer for batch in batches]),
+            np.concatenate(
+                [np.where(b.offset >= 0, b.offset + start, -1) for b, start in zip(batches, starts[:-1], strict=True)]
+            ),
+            np.concatenate([batch.shape for batch in batches]),
+            np.concatenate([batch.centre for batch in batches]),
+            object_id=np.concatenate([batch.object_id for batch in batches]),
+            candidate_id=join_ids([batch.candidate_id for batch in batches]),
+            catalogue={
+                name: np.concatenate(
+                    [b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches]
+                )
+                for name in columns
+            },
+            flags=np.concatenate([batch.flags for batch in batches]),
+        )
         whole.saturation = batches[0].saturation
         return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
 from space2vec.registry import FLAGS
-from space2vec.stamps import NO_ID
+from space2vec.stamps import NO_ID, join_ids
 
 if TYPE_CHECKING:
     import pyarrow
@@ -131,6 +132,19 @@ class Features(_Rows):
         if missing:
             raise KeyError(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}")
         return np.ascontiguousarray(self.values[:, [self.names.index(name) for name in names]])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Features], names: tuple[str, ...]) -> Features:
+        """Join tables of the same columns in order; of no tables, an empty one with these columns."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([np.empty((0, len(names)), dtype=np.float32), *(part.values for part in parts)]),
+            names,
+            np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
+            np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
+            join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
+        )
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
         return {name: self.values[:, k] for k, name in enumerate(self.names)}

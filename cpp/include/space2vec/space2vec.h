@@ -81,6 +81,96 @@ S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
 S2V_API s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *planes, uint32_t *flags,
                                int32_t threads);
 
+/* Where a row comes from. */
+typedef struct s2v_place {
+    int32_t source;  /* number of the input */
+    int64_t record;  /* number in its file, or in its member of an archive, from 0; -1: the file itself */
+    uint64_t offset; /* of the record, or of the packed block that holds it, in the (unpacked) file */
+    uint64_t block;  /* offset at which reading can begin again */
+} s2v_place;
+
+/* Something wrong with a row. */
+typedef struct s2v_problem {
+    int64_t row; /* of the batch */
+    s2v_place place;
+    int32_t fault;         /* see s2v_fault_name */
+    uint64_t fault_offset; /* in the cutout if there is a channel, else from the place's offset */
+    int32_t channel;       /* the cutout that is meant; -1: the record, or what follows it */
+    const char *member;    /* of an archive, or "" */
+    const char *detail;    /* further words, or "" */
+} s2v_problem;
+
+/* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader. */
+typedef struct s2v_reading {
+    int64_t count;             /* of the inputs */
+    const char *const *paths;  /* (count) files; "-": standard input. Avro files, tar archives of them, either gzip'd as
+                                  a whole, files of bare messages */
+    const void *const *memory; /* (count) instead of paths: bytes of the same kinds, a message an input for one */
+    const int64_t *memory_size; /* (count) */
+    int32_t column_count;
+    const char *const *columns; /* (column_count) dotted paths of numbers that are wanted: "candidate.magpsf" */
+    int32_t schema_count;       /* of bare messages: */
+    const uint32_t *schema_ids; /* (schema_count) the number in a message's header */
+    const char *const *schemas; /* (schema_count) JSON */
+    uint32_t planes;            /* bit c: plane c is decoded; all by default */
+    int32_t keep_pixels;        /* 0: pixels are used for the features and let go; 1 by default */
+    int32_t convention;         /* an s2v_convention: the stamp features are computed; -1, the default: they are not */
+    float saturation;           /* as in s2v_stamps; NAN by default */
+    int32_t threads;            /* workers; 0, the default: one a core */
+    int32_t start_source;       /* where to begin: input, */
+    uint64_t start_block;       /* s2v_place.block in it, */
+    int64_t start_row;          /* and rows to leave out from there */
+} s2v_reading;
+
+/* Rows of a reader, in the order of the input; valid until the next call with the same reader. A packet, or the rest of
+ * a file, that cannot be read is a row without planes. */
+typedef struct s2v_batch {
+    s2v_stamps stamps;             /* n rows; without pixels where these are not kept */
+    const uint32_t *flags;         /* (n) what the reader saw */
+    const int64_t *candidate_id;   /* (n) -1: unknown */
+    const char *object_ids;        /* UTF-8, one after another */
+    const int64_t *object_end;     /* (n) */
+    const int32_t *schema;         /* (n) number for s2v_reader_schema_columns; -1: none */
+    const double *columns;         /* (n, column_count) NAN where a packet has no number */
+    const float *features;         /* (n, features), or NULL */
+    const uint32_t *feature_flags; /* (n) as of s2v_features, or NULL */
+    const s2v_place *place;        /* (n) */
+    const s2v_problem *problems;   /* by row */
+    int64_t problem_count;
+} s2v_batch;
+
+typedef struct s2v_reader s2v_reader;
+
+S2V_API void s2v_reading_init(s2v_reading *reading);
+
+/* Begin to read: threads read ahead and decode. */
+S2V_API s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader);
+
+/* The next rows, at most `rows`; batch->stamps.n is 0 at the end. S2V_IO_ERROR: the machine could not read an input,
+ * see s2v_reader_message; the rows before it have been given. One thread at a time. */
+S2V_API s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch);
+
+/* What failed last: "path: reason", or "". */
+S2V_API const char *s2v_reader_message(const s2v_reader *reader);
+
+/* Whether a schema has each of the columns: present (column_count), 1 or 0. */
+S2V_API s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present);
+
+S2V_API void s2v_reader_close(s2v_reader *reader);
+
+/* The columns of alerts in memory, as a table has them: the cutouts of n rows (FITS, plain or gzip'd). */
+typedef struct s2v_cutouts {
+    int64_t n;
+    const uint8_t *data[3];  /* the cutouts of a channel one after another; NULL: the table has none */
+    const int64_t *begin[3]; /* (n + 1) offsets into data; equal where a row has none */
+    const double *x;         /* (n) ZTF's position on the detector, from 1, NAN where unknown; or NULL */
+    const double *y;
+    int32_t rubin; /* 1: the reference pixel of a cutout is the candidate's place */
+} s2v_cutouts;
+
+/* Read such a table; of the reading only planes, keep_pixels, convention, saturation and threads are looked at. */
+S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
+
 /* An image in a FITS file. */
 typedef struct s2v_image {
     int32_t height;

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -206,6 +208,75 @@ private:
     explicit Forest(s2v_forest *made) noexcept : forest_(made) {}
 
     std::unique_ptr<s2v_forest, Free> forest_;
+};
+
+// What a reader is told, as in s2v_reading.
+struct Reading {
+    std::vector<std::string> columns;                 // dotted paths of numbers that are wanted
+    std::map<std::uint32_t, std::string> schemas;     // of bare messages, by number
+    std::uint32_t planes = (1U << S2V_CHANNELS) - 1;  // bit c: plane c is decoded
+    bool keep_pixels = true;
+    std::optional<s2v_convention> convention;  // the stamp features are computed
+    float saturation = std::numeric_limits<float>::quiet_NaN();
+    int threads = 0;  // 0: one a core
+};
+
+// Alerts of files, in order, decoded by threads that read ahead.
+class Reader {
+public:
+    Reader(std::vector<std::string> paths, Reading how = {}) : paths_(std::move(paths)), how_(std::move(how)) {
+        std::vector<const char *> paths_c, columns_c, texts_c;
+        std::vector<std::uint32_t> numbers;
+        for (const std::string &path : paths_) paths_c.push_back(path.c_str());
+        for (const std::string &column : how_.columns) columns_c.push_back(column.c_str());
+        for (const auto &[number, text] : how_.schemas) {
+            numbers.push_back(number);
+            texts_c.push_back(text.c_str());
+        }
+        s2v_reading reading;
+        s2v_reading_init(&reading);
+        reading.count = static_cast<std::int64_t>(paths_c.size());
+        reading.paths = paths_c.data();
+        reading.column_count = static_cast<std::int32_t>(columns_c.size());
+        reading.columns = columns_c.data();
+        reading.schema_count = static_cast<std::int32_t>(numbers.size());
+        reading.schema_ids = numbers.data();
+        reading.schemas = texts_c.data();
+        reading.planes = how_.planes;
+        reading.keep_pixels = how_.keep_pixels;
+        reading.convention = how_.convention ? *how_.convention : -1;
+        reading.saturation = how_.saturation;
+        reading.threads = how_.threads;
+        s2v_reader *made = nullptr;
+        detail::check(s2v_reader_open(&reading, &made), "Reader");
+        reader_.reset(made);
+    }
+
+    // The next rows, at most `rows`, valid until the next call; null at the end. Throws Error where the machine cannot
+    // read a file; the rows before it have been given.
+    [[nodiscard]] const s2v_batch *next(std::int64_t rows = 1024) {
+        const s2v_status status = s2v_reader_next(reader_.get(), rows, &batch_);
+        if (status != S2V_OK) throw Error(status, s2v_reader_message(reader_.get()));
+        return batch_.stamps.n > 0 ? &batch_ : nullptr;
+    }
+
+    // Whether a schema (s2v_batch.schema) has each of the columns.
+    [[nodiscard]] std::vector<std::uint8_t> schema_columns(std::int32_t schema) const {
+        std::vector<std::uint8_t> present(how_.columns.size());
+        detail::check(s2v_reader_schema_columns(reader_.get(), schema, present.data()), "schema_columns");
+        return present;
+    }
+
+private:
+    struct Close {
+        void operator()(s2v_reader *reader) const noexcept {
+            s2v_reader_close(reader);
+        }
+    };
+    std::vector<std::string> paths_;
+    Reading how_;
+    std::unique_ptr<s2v_reader, Close> reader_;
+    s2v_batch batch_{};
 };
 
 }  // namespace s2v

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-import numpy as np
-
+from space2vec import backend
 from space2vec.errors import ReadError
-from space2vec.reading import archive, arrays, avro, des, feature_table, inputs, parquet
-from space2vec.reading.batch import Batch, Failure, Problem, Row, failed_features, failed_row, to_stamps
+from space2vec.extract import Measure
+from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
+from space2vec.reading.batch import Batch, Position, Problem, damaged, failed_features, failed_stamps, stem
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
-from space2vec.stamps import Stamps, join_ids
+from space2vec.reading.messages import read_messages
+from space2vec.stamps import Stamps
 from space2vec.table import Features
 
 __all__ = [
     "Batch",
     "Inputs",
     "Labels",
+    "Position",
     "Problem",
     "ScoreColumn",
     "batches",
+    "files",
     "read",
     "read_labels",
+    "read_messages",
     "read_scores",
 ]
 
 #: A file, a folder, a glob, or several of these.
 Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+_BEGINNING = Position()
 
 
 def read(
@@ -37,6 +44,8 @@ def read(
     *,
     strict: bool = True,
     channels: Sequence[str] | None = None,
+    threads: int | None = None,
+    schemas: Mapping[int, str] | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Features:
     """Read all of an input.
@@ -44,18 +53,22 @@ def read(
     Parameters
     ----------
     inputs : path, or sequence of paths
-        Files, folders (searched to their bottom) and globs (``**`` too). Formats are told by what is in the files: ZTF
-        and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF, .npy and .npz, or feature
-        tables alone (CSV, Parquet).
+        Files, folders (searched to their bottom) and globs (``**`` too); ``-`` for standard input. Formats are told by
+        what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
+        .npy and .npz, or feature tables alone (CSV, Parquet).
     strict : bool
-        Whether a file that cannot be read raises. If not, it becomes one row without planes, named after the file,
-        with the flag ``bad_stamp`` and the candidate id -1 (null in Arrow); so does what follows the damage in a file
-        that is cut short.
+        Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, named after
+        the file, with the flag ``bad_stamp`` and the candidate id -1 (null in Arrow), and reading goes on at the next
+        sound block.
     channels : sequence of str, optional
         What the planes of a .npy array are, or of ``pixels`` in a .npz; by default science, template, difference.
+    threads : int, optional
+        Threads that decode; one a usable core by default.
+    schemas : mapping of int to str, optional
+        For files of bare Avro messages: the schemas, as JSON, by the number in a message's header.
     problems : list, optional
-        Takes up what was wrong, one :class:`Problem` a file or record. A cutout that cannot be decoded never raises:
-        its row is flagged, in either mode.
+        Takes up what was wrong, one :class:`Problem` a file, record or cutout. A cutout that cannot be decoded never
+        raises: its row is flagged, in either mode.
 
     Returns
     -------
@@ -67,156 +80,172 @@ def read(
     ReadError
         If an input does not exist or holds nothing that can be read, if feature tables and stamps are mixed, or, with
         `strict`, if a file cannot be read.
+    OSError
+        If the machine cannot read a file (no permission, a lost mount), in either mode.
     """
     parts: list[Stamps | Features] = []
-    for batch in batches(inputs, strict=strict, channels=channels):
+    for batch in batches(inputs, strict=strict, channels=channels, threads=threads, schemas=schemas):
         parts.append(batch.rows)
         if problems is not None:
             problems.extend(batch.problems)
     tables = [part for part in parts if isinstance(part, Features)]
     if tables:
-        return _join(tables)
+        return Features.concatenate(tables, tables[0].names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
 
 
 def batches(
-    inputs: Inputs, *, batch: int = 1000, strict: bool = False, channels: Sequence[str] | None = None
+    inputs: Inputs,
+    *,
+    batch: int = 1000,
+    strict: bool = False,
+    channels: Sequence[str] | None = None,
+    threads: int | None = None,
+    schemas: Mapping[int, str] | None = None,
+    measure: Measure | None = None,
+    start: Position = _BEGINNING,
 ) -> Iterator[Batch]:
     """Read an input piece by piece, so that memory stays bounded.
 
     Parameters
     ----------
-    inputs, strict, channels
+    inputs, strict, channels, threads, schemas
         As for :func:`read`.
     batch : int
         Rows of a batch, at most.
+    measure : Measure, optional
+        What to measure of alerts while they are read: their pixels are let go, and the rows are Features. Stamps of
+        other kinds (DES, .npy) are given as they are.
+    start : Position
+        Where to begin: the position of a batch that an earlier call gave for the same input. Batches from there on are
+        those of the earlier call.
 
     Returns
     -------
     iterator of Batch
-        Consecutive rows in the order of the input, all Stamps or all Features, with what was wrong.
+        Consecutive rows in the order of the input, with what was wrong.
 
     Raises
     ------
-    ReadError
+    ReadError, OSError
         As for :func:`read`; inputs that do not exist are told at once, others when the iterator comes to them.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = _find(inputs)
-    return _tables(found, batch, strict) if found.features is not None else _stamps(found, batch, strict, channels)
+    if found.features is not None:
+        return _tables(found, batch, strict, start)
+    wish = alerts.Wish(batch, backend.thread_count(threads), measure, dict(schemas or {}))
+    return _checked(_stamps(found.sources, wish, channels, start), strict)
+
+
+def files(given: Inputs) -> Iterator[str]:
+    """Yield the files that an input consists of, in the order in which they are read.
+
+    Raises
+    ------
+    ReadError
+        As for :func:`read`.
+    """
+    for source in _find(given).sources:
+        if isinstance(source, des.Candidates):
+            yield from (str(path) for stamps in source.files.values() for path in stamps.values())
+            yield from (str(path) for path in source.tables)
+        else:
+            yield str(source)
 
 
 def _find(given: Inputs) -> inputs.Found:
     return inputs.find(given)
 
 
-def _stamps(found: inputs.Found, size: int, strict: bool, channels: Sequence[str] | None) -> Iterator[Batch]:
-    """Gather single alerts to batches; chunks of stamps pass as they are."""
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    total = len(found.sources)
-    done = 0
-
-    def gathered() -> Batch:
-        batch = Batch(to_stamps(rows), tuple(problems), done, total)
-        rows.clear()
-        problems.clear()
-        return batch
-
-    for done, source in enumerate(found.sources):
-        for item in _items(source, size, channels):
-            if isinstance(item, Batch):
-                if rows:
-                    yield gathered()
-                yield Batch(item.rows, item.problems, done, total)
-                continue
-            if isinstance(item, Failure):
-                if strict:
-                    raise ReadError(f"{item.name}: {item.reason}; {inputs.ACCEPTED}")
-                problems.append(Problem(item.name, item.number, item.reason))
-                rows.append(failed_row(_stem(item.name)))
-            else:
-                problems.extend(Problem(str(source), item.number, reason) for reason in item.reasons)
-                rows.append(item)
-            if len(rows) == size:
-                yield gathered()
-    done = total
-    if rows:
-        yield gathered()
+def _checked(batches: Iterator[Batch], strict: bool) -> Iterator[Batch]:
+    """Raise at the first file or record that cannot be read, if that is wanted; what came before it is given."""
+    for batch in batches:
+        if strict:
+            for problem in batch.problems:
+                if problem.of_file:
+                    raise ReadError(f"{problem}; {inputs.ACCEPTED}")
+        yield batch
 
 
-def _items(source: inputs.Source, size: int, channels: Sequence[str] | None) -> Iterator[Row | Batch | Failure]:
-    """Yield what one source holds; where it cannot be read any further, a Failure stands for the rest."""
-    if not isinstance(source, Path):
-        yield from des.read_stamps(source, size)
+def _stamps(
+    sources: Sequence[inputs.Source], wish: alerts.Wish, channels: Sequence[str] | None, start: Position
+) -> Iterator[Batch]:
+    """Read the sources in order: runs of alert files by one pipeline each, others one by one."""
+    total = len(sources)
+    number = start.source
+    while number < total:
+        end = number
+        while end < total and isinstance(sources[end], str):
+            end += 1
+        here = start if number == start.source else Position(number)
+        if end > number:
+            run = cast("list[str]", sources[number:end])
+            for part in alerts.read_files(run, wish, here._replace(source=0)):
+                at = part.position._replace(source=part.position.source + number)
+                yield replace(part, files_done=at.source, files_total=total, position=at)
+            number = end
+        else:
+            row = 0
+            for part in _one(sources[number], wish, channels):
+                row += len(part.rows)
+                if row > here.row:
+                    yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
+            number += 1
+
+
+def _one(source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | None) -> Iterator[Batch]:
+    """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
+    if isinstance(source, des.Candidates):
+        yield from des.read_stamps(source, wish.size)
         return
-    number: int | None = None
+    assert isinstance(source, Path)
+    row = 0
     try:
-        for item in _opened(source, size, channels):
-            if isinstance(item, Failure):
-                yield Failure(f"{source}/{item.name}", item.reason, item.number)
-                continue
-            number = item.number if isinstance(item, Row) else None
-            yield item
+        for part in _opened(source, wish, channels):
+            row += len(part.rows)
+            yield part
     except ReadError as error:
-        yield Failure(str(source), str(error), None if number is None else number + 1)
+        problem = damaged(source, str(error), record=row or None)
+        if wish.measure is None:
+            yield Batch(failed_stamps(source), (problem,))
+        else:
+            yield Batch(failed_features(stem(str(source)), wish.measure.names), (problem,))
 
 
-def _opened(path: Path, size: int, channels: Sequence[str] | None) -> Iterator[Row | Batch | Failure]:
+def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None) -> Iterator[Batch]:
     """Choose the reader by the file's first bytes."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-            if head.startswith(avro.MAGIC):
-                length = file.seek(0, os.SEEK_END)
-                file.seek(0)
-                yield from avro.read_alerts(file, length)
-                return
-    except OSError as error:
-        raise ReadError(str(error)) from None
-    if not head:
-        raise ReadError("the file is empty")
+    with path.open("rb") as file:
+        head = file.read(8)
     if head.startswith(parquet.MAGIC):
-        yield from parquet.read_alerts(path, size)
-    elif head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
-        yield from arrays.read_stamps(path, size, channels)
-    elif path.name.endswith((".tar", ".gz", ".tgz")):
-        yield from archive.read_alerts(path)
-    else:
-        raise ReadError("a file of a foreign format, or damaged from its start")
+        return parquet.read_alerts(path, wish)
+    if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
+        return arrays.read_stamps(path, wish.size, channels)
+    return alerts.read_files([str(path)], wish, Position())
 
 
-def _tables(found: inputs.Found, size: int, strict: bool) -> Iterator[Batch]:
+def _tables(found: inputs.Found, size: int, strict: bool, start: Position) -> Iterator[Batch]:
     names = found.features or ()
     total = len(found.sources)
-    for done, source in enumerate(found.sources):
+    for number, source in enumerate(found.sources):
         assert isinstance(source, Path)
-        try:
-            for part in feature_table.read_features(source, names, size):
-                if strict and part.problems:
-                    raise ReadError(part.problems[0].reason)
-                yield Batch(part.rows, part.problems, done, total)
-        except ReadError as error:
-            if strict:
-                raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
-            yield Batch(failed_features(source.stem, names), (Problem(str(source), None, str(error)),), done, total)
+        if number < start.source:
+            continue
+        row = 0
+        for part in _table(source, names, size, strict):
+            row += len(part.rows)
+            if (number, row) > (start.source, start.row):
+                yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
 
 
-def _join(tables: Sequence[Features]) -> Features:
-    if len(tables) == 1:
-        return tables[0]
-    return Features(
-        np.concatenate([table.values for table in tables]),
-        tables[0].names,
-        np.concatenate([table.flags for table in tables]),
-        np.concatenate([table.object_id for table in tables]),
-        join_ids([table.candidate_id for table in tables]),
-    )
-
-
-def _stem(name: str) -> str:
-    base = os.path.basename(name)
-    for suffix in (".tar.gz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz"):
-        base = base.removesuffix(suffix)
-    return base
+def _table(source: Path, names: Sequence[str], size: int, strict: bool) -> Iterator[Batch]:
+    try:
+        for part in feature_table.read_features(source, names, size):
+            if strict and part.problems:
+                raise ReadError(part.problems[0].message)
+            yield part
+    except ReadError as error:
+        if strict:
+            raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
+        yield Batch(failed_features(source.stem, names), (damaged(source, str(error)),))

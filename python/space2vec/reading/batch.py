@@ -1,25 +1,40 @@
-"""What the readers hand on: rows and chunks of rows, failures, and the batches that a user sees."""
+"""What the readers hand on: batches of rows, what was wrong with them, and where the next one begins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from space2vec import catalogue
 from space2vec.flags import bits
 from space2vec.stamps import NO_ID, Stamps
 from space2vec.table import Features
 
-__all__ = ["Batch", "Failure", "Problem", "Row", "failed_features", "failed_row", "to_stamps"]
+__all__ = ["Batch", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "stem"]
 
-_MAPPERS = {
-    "ztf": (catalogue.ZTF_FIELDS, catalogue.from_ztf),
-    "rubin": (catalogue.RUBIN_FIELDS, catalogue.from_rubin),
-}
+
+class Position(NamedTuple):
+    """Where a batch begins: a place that an unfinished run can go on from.
+
+    Attributes
+    ----------
+    source : int
+        The number of the file.
+    block : int
+        Where in the file a block begins, in bytes of the unpacked file.
+    row : int
+        Rows of that block, or of a file without blocks, that lie before.
+    """
+
+    source: int = 0
+    block: int = 0
+    row: int = 0
+
+
+_BEGINNING = Position()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +45,37 @@ class Problem:
     ----------
     path : str
         The file; a member of an archive is named after it.
+    reason : str
+        A name of :data:`space2vec.registry.FAULTS`.
+    message : str
+        What was wrong, in words.
     record : int or None
         The number of the record in the file, from 0; ``None`` where the file itself is meant.
-    reason : str
-        What was wrong.
+    offset : int or None
+        Where in the unpacked file the record begins, or the packed block that holds it, in bytes.
+    row : int
+        The row of the batch.
+    object_id : str or None
+        The object, where it is known.
+    candidate_id : int or None
+        The candidate, where it is known.
+    of_file : bool
+        Whether a file, a record or the rest of one is lost, and not a cutout alone.
     """
 
     path: str
-    record: int | None
     reason: str
+    message: str
+    record: int | None = None
+    offset: int | None = None
+    row: int = 0
+    object_id: str | None = None
+    candidate_id: int | None = None
+    of_file: bool = True
 
     def __str__(self) -> str:
         where = self.path if self.record is None else f"{self.path}, record {self.record}"
-        return f"{where}: {self.reason}"
+        return f"{where}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +85,30 @@ class Batch:
     Attributes
     ----------
     rows : Stamps or Features
-        The rows; a feature table alone gives Features.
+        The rows; a feature table alone, or what is measured while reading, gives Features.
     problems : tuple of Problem
-        What was wrong with files and records that these rows come from. Each such row also carries a flag.
+        What was wrong with files and records that these rows come from, by row.
     files_done, files_total : int
         How many of the input's files have been read to their end, and how many there are.
+    position : Position
+        Where the next batch begins.
     """
 
     rows: Stamps | Features
     problems: tuple[Problem, ...] = ()
     files_done: int = 0
     files_total: int = 0
+    position: Position = _BEGINNING
 
 
-@dataclass(slots=True)
-class Row:
-    """One alert: its ids, decoded planes, and the record that tells its catalogue columns."""
-
-    object_id: str
-    candidate_id: int
-    planes: tuple[NDArray[np.float32] | None, ...] = (None, None, None)
-    flags: int = 0
-    centre: tuple[int, int] = (0, 0)
-    survey: str | None = None
-    record: Mapping[str, Any] = field(default_factory=dict)
-    number: int | None = None
-    reasons: tuple[str, ...] = ()
+def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:
+    """Return the problem of a file whose reader says in words what is wrong with it."""
+    return Problem(str(path), "damaged_file", message, record, row=row)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file inside an archive, or the rest of it, that cannot be read; it counts as one row."""
-
-    name: str
-    reason: str
-    number: int | None = None
-
-
-def failed_row(object_id: str) -> Row:
+def failed_stamps(path: object) -> Stamps:
     """Return the row that stands for a file, or the rest of one, that cannot be read."""
-    return Row(object_id, NO_ID, flags=bits("bad_stamp"))
+    return Stamps([(None, None, None)], object_id=[stem(str(path))], candidate_id=[NO_ID], flags=[bits("bad_stamp")])
 
 
 def failed_features(object_id: str, names: Sequence[str]) -> Features:
@@ -105,22 +122,9 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
     )
 
 
-def to_stamps(rows: Sequence[Row]) -> Stamps:
-    """Join rows into stamps; the catalogue columns are computed for all rows of a survey at once."""
-    columns: dict[str, NDArray[np.float32]] = {}
-    for survey, (fields, mapper) in _MAPPERS.items():
-        index = [i for i, row in enumerate(rows) if row.survey == survey]
-        if not index:
-            continue
-        # A field that no record has is left out: that differs from one which is there and null.
-        known = [name for name in fields if any(name in rows[i].record for i in index)]
-        for name, values in mapper({name: [rows[i].record.get(name) for i in index] for name in known}).items():
-            columns.setdefault(name, np.full(len(rows), np.nan, dtype=np.float32))[index] = values
-    return Stamps(
-        [row.planes for row in rows],
-        object_id=np.array([row.object_id for row in rows], dtype=object),
-        candidate_id=np.array([row.candidate_id for row in rows], dtype=np.int64),
-        catalogue=columns,
-        flags=np.array([row.flags for row in rows], dtype=np.uint32),
-        centre=np.array([row.centre for row in rows], dtype=np.int32).reshape(-1, 2),
-    )
+def stem(name: str) -> str:
+    """Return what names the row of a file that cannot be read: its name without folder and suffix."""
+    base = os.path.basename(name)
+    for suffix in (".tar.gz", ".avro.gz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz"):
+        base = base.removesuffix(suffix)
+    return base

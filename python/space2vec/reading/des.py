@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
 from space2vec.flags import bits
-from space2vec.reading.batch import Batch, Problem
+from space2vec.reading.batch import Batch, Problem, damaged
 from space2vec.reading.feature_table import read_columns
 from space2vec.reading.fits import LIMIT, decode
 from space2vec.registry import FEATURES
@@ -77,7 +77,7 @@ def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch]:
         problems: list[Problem] = []
         planes = []
         for row, number in enumerate(part):
-            triplet, raised = _triplet(candidates.files[number], problems)
+            triplet, raised = _triplet(candidates.files[number], row, problems)
             planes.append(triplet)
             flags[row] = raised
         stamps = Stamps(
@@ -121,7 +121,7 @@ class _Catalogue:
 
 
 def _triplet(
-    files: dict[tuple[str, str], Path], problems: list[Problem]
+    files: dict[tuple[str, str], Path], row: int, problems: list[Problem]
 ) -> tuple[list[NDArray[np.float32] | None], int]:
     kind = "fits" if any(kind == "fits" for _, kind in files) else "gif"
     flags = 0
@@ -137,7 +137,7 @@ def _triplet(
                 pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
             except ReadError as error:
                 flags |= bits("bad_stamp")
-                problems.append(Problem(str(path), None, str(error)))
+                problems.append(replace(damaged(path, str(error), row=row), of_file=False))
             else:
                 flags |= bits("masked_pixels") if kind == "gif" and pixels.shape == (_SIDE, _SIDE) else 0
         planes.append(pixels)

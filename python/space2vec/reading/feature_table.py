@@ -13,7 +13,7 @@ from space2vec import flags
 from space2vec.catalogue import bands
 from space2vec.errors import ReadError
 from space2vec.reading import parquet
-from space2vec.reading.batch import Batch, Problem, failed_features
+from space2vec.reading.batch import Batch, damaged, failed_features
 from space2vec.registry import FEATURES, FLAGS
 from space2vec.stamps import NO_ID
 from space2vec.table import Features
@@ -114,7 +114,7 @@ def read_features(path: Path, names: Sequence[str], batch: int) -> Iterator[Batc
             yield piece
     # Broken lines that no sound line follows.
     for place, reason in broken:
-        yield Batch(failed_features(path.stem, names), (Problem(str(path), place, reason),))
+        yield Batch(failed_features(path.stem, names), (damaged(path, reason, record=place),))
 
 
 def _between(rows: Features, broken: list[tuple[int, str]], path: Path, start: int) -> Iterator[Batch]:
@@ -125,7 +125,7 @@ def _between(rows: Features, broken: list[tuple[int, str]], path: Path, start: i
         until = place - start
         if until > done:
             yield Batch(_slice(rows, done, until))
-        yield Batch(failed_features(path.stem, rows.names), (Problem(str(path), place, reason),))
+        yield Batch(failed_features(path.stem, rows.names), (damaged(path, reason, record=place),))
         start, done = start + 1, until
     if len(rows) > done:
         yield Batch(_slice(rows, done, len(rows)))

@@ -14,23 +14,26 @@ from space2vec.errors import ReadError
 from space2vec.reading import parquet
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import TABLE_SUFFIXES, feature_columns, table_columns
-from space2vec.reading.packet import has_cutouts
 
-__all__ = ["ACCEPTED", "Found", "Source", "find"]
+__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "STANDARD_INPUT", "Found", "Source", "find"]
 
 ACCEPTED = (
-    "accepted are ZTF and Rubin Avro (.avro), Parquet of alerts (.parquet), tar archives of Avro (.tar, .tar.gz, "
-    ".tgz), DES stamps (srch, temp and diff{ID}.fits or .gif), NumPy arrays (.npy, .npz), and feature tables (.csv, "
-    ".parquet)"
+    "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
+    ".tar.gz, .tgz), Avro and tar on standard input (-), DES stamps (srch, temp and diff{ID}.fits or .gif), NumPy "
+    "arrays (.npy, .npz), and feature tables (.csv, .parquet)"
 )
 
-_ALERT_SUFFIXES = (".avro", ".tar", ".tar.gz", ".tgz")
+#: Names of files that the compiled pipeline reads.
+ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
 _ARRAY_SUFFIXES = (".npy", ".npz")
-_SUFFIXES = (*_ALERT_SUFFIXES, *_ARRAY_SUFFIXES, *TABLE_SUFFIXES)
+_SUFFIXES = (*ALERT_SUFFIXES, *_ARRAY_SUFFIXES, *TABLE_SUFFIXES)
+#: What names standard input.
+STANDARD_INPUT = "-"
 _DIGITS = re.compile(r"(\d+)")
 
-#: One file, or all DES stamps of the input.
-Source = Path | Candidates
+#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; or all DES stamps
+#: of the input.
+Source = str | Path | Candidates
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Found:
 
     Attributes
     ----------
-    sources : list of Path or Candidates
+    sources : list of str, Path or Candidates
         In the order in which they are to be read.
     features : tuple of str or None
         The columns, where the input is feature tables alone; ``None`` where it is stamps.
@@ -66,61 +69,91 @@ def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> F
     if not given:
         raise ReadError(f"no input given; {ACCEPTED}")
     candidates = Candidates()
-    paths: dict[str, tuple[Path, bool]] = {}
     sources: list[Source] = []
+    named: set[Path] = set()
     stands = False
+    # One input cannot name a file twice.
+    seen: set[str] | None = set() if len(given) > 1 else None
     for item in given:
-        for path, named in _expand(os.fspath(item)):
-            key = os.path.abspath(path)
-            if key in paths:
+        for name, by_user in _expand(os.fspath(item)):
+            if seen is not None:
+                key = os.path.abspath(name)
+                if key in seen:
+                    continue
+                seen.add(key)
+            if name == STANDARD_INPUT or name.endswith(ALERT_SUFFIXES):
+                sources.append(name)
                 continue
-            paths[key] = (path, named)
+            path = Path(name)
+            if by_user:
+                named.add(path)
             if not candidates.add(path):
                 sources.append(path)
             elif not stands:
                 sources.append(candidates)
                 stands = True
-    return _sort_out(sources, candidates, {path for path, named in paths.values() if named})
+    return _sort_out(sources, candidates, named)
 
 
-def _expand(item: str) -> Iterator[tuple[Path, bool]]:
+def _expand(item: str) -> Iterator[tuple[str, bool]]:
     """Yield the files of one input, and whether each was named by the user rather than found."""
-    if os.path.isdir(item):
-        yield from ((path, False) for path in _need(list(_walk(item)), item))
+    if item == STANDARD_INPUT:
+        yield item, True
+    elif os.path.isdir(item):
+        yield from ((name, False) for name in _need(_walk(item), item))
     elif os.path.exists(item):
         if _special(item):
             raise ReadError(f"{item} is no regular file but a pipe, socket or device; {ACCEPTED}")
-        yield Path(item), True
+        yield item, True
     elif glob.has_magic(item):
         matches = sorted(glob.glob(item, recursive=True), key=_natural)
         if not matches:
             raise ReadError(f"{item} matches no file; {ACCEPTED}")
-        found: list[Path] = []
-        walked: set[Path] = set()
-        for match in map(Path, matches):
-            if not match.is_dir():
-                found += [match] if _known(match.name) and not _special(match) else []
-            elif walked.isdisjoint(match.parents):
-                walked.add(match)
-                found += _walk(str(match))
-        yield from ((path, False) for path in _need(found, item))
+        yield from ((name, False) for name in _need(_matched(matches), item))
     else:
         raise ReadError(f"{item} does not exist; {ACCEPTED}")
 
 
-def _need(paths: list[Path], item: str) -> list[Path]:
-    if not paths:
+def _matched(matches: Sequence[str]) -> Iterator[str]:
+    """Yield the files that a glob matches, and those in the folders that it matches."""
+    walked: set[Path] = set()
+    for match in matches:
+        path = Path(match)
+        if not walked.isdisjoint(path.parents):
+            continue
+        if path.is_dir():
+            walked.add(path)
+            yield from _walk(match)
+        elif _known(path.name) and not _special(match):
+            yield match
+
+
+def _need(names: Iterator[str], item: str) -> Iterator[str]:
+    empty = True
+    for name in names:
+        empty = False
+        yield name
+    if empty:
         raise ReadError(f"{item} holds no file that can be read; {ACCEPTED}")
-    return paths
 
 
-def _walk(folder: str) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
-        for name in sorted((name for name in files if _known(name)), key=_natural):
-            path = Path(root, name)
-            if not _special(path):
-                yield path
+def _walk(folder: str) -> Iterator[str]:
+    """Yield the files below a folder: its own by name, then those of its folders."""
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if not entry.is_symlink():
+                    folders.append(entry.name)
+            # A link that leads nowhere fails where it is read.
+            elif _known(entry.name) and (entry.is_file() or not os.path.exists(entry.path)):
+                files.append(entry.name)
+    yield from (os.path.join(folder, name) for name in sorted(files, key=_natural))
+    for name in sorted(folders, key=_natural):
+        yield from _walk(os.path.join(folder, name))
 
 
 def _known(name: str) -> bool:
@@ -164,7 +197,7 @@ def _is_table(path: Path) -> bool:
     if path.suffix != ".parquet":
         return path.suffix in TABLE_SUFFIXES
     try:
-        return not has_cutouts(parquet.columns(path))
+        return not parquet.has_cutouts(parquet.columns(path))
     except ReadError:
         return False
 

@@ -1,0 +1,289 @@
+#include "decode/decoder.hpp"
+
+#include "kernel/registry_table.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <new>
+
+namespace s2v::decode {
+namespace {
+
+// Cutouts that are inflated together: enough to keep every lane busy, few enough to stay in the cache.
+constexpr std::size_t kTogether = 24;
+constexpr std::size_t kTogetherBytes = std::size_t{2} << 20;
+// Room that one worker keeps after a use that needed more.
+constexpr std::size_t kKeptRoom = std::size_t{8} << 20;
+
+bool is_gzip(Bytes bytes) noexcept {
+    return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+}
+
+// What to unpack into at first. The announced size is right for all but damaged streams; these get more when they ask.
+std::size_t first_capacity(Bytes packed) noexcept {
+    const std::size_t announced = announced_size(packed);
+    const bool likely = announced >= packed.size() / 2 && announced <= 64 * packed.size();
+    return std::min(likely ? announced : 4 * packed.size(), kLargestFile);
+}
+
+}  // namespace
+
+Decoder::Decoder(const Wish &wish) : wish_(wish), columns_(wish.shape.columns) {
+    if (wish_.shape.features) scratch_ = ::operator new(wish_.isa->feature_scratch, std::align_val_t{64});
+}
+
+Decoder::~Decoder() {
+    ::operator delete(scratch_, std::align_val_t{64});
+}
+
+void Decoder::decode(Unit &unit) {
+    unit.rows.shape = wish_.shape;
+    unit.rows.clear();
+    pending_.clear();
+    alerts_.clear();
+    pending_bytes_ = pending_rows_begin_ = 0;
+    for (const Piece &piece : unit.pieces) {
+        if (piece.table)
+            table_rows(unit, piece);
+        else if (piece.schema)
+            records(unit, piece);
+        else if (piece.finding) {
+            flush(unit);
+            lost(unit, piece, piece.place, piece.finding, piece.detail);
+        }
+    }
+    flush(unit);
+    std::stable_sort(unit.rows.problems.begin(), unit.rows.problems.end(), [](const Problem &a, const Problem &b) {
+        return a.row != b.row ? a.row < b.row
+                              : static_cast<std::uint32_t>(a.channel) < static_cast<std::uint32_t>(b.channel);
+    });
+    arena_.trim(kKeptRoom);
+    if (block_.capacity() > kKeptRoom) std::vector<std::uint8_t>().swap(block_);
+}
+
+void Decoder::records(Unit &unit, const Piece &piece) {
+    const Bytes packed(unit.bytes.data() + piece.begin, piece.size);
+    // The cutouts of earlier pieces may lie in the room that this block is unpacked to.
+    if (piece.codec != Codec::null) flush(unit);
+    const Unpacked block = unpack_block(piece.codec, packed, block_);
+    const PacketSchema &schema = piece.schema->packet;
+    fields_.resize(schema.field_count());
+    const std::size_t first = unit.rows.count();
+    Finding finding = piece.finding ? piece.finding : block.finding;
+    std::string detail = piece.detail;
+    Place place = piece.place;
+    std::size_t at = 0;
+    std::int64_t left = piece.records;
+    for (; left > 0; --left) {
+        Alert alert;
+        const Schema::Walked walked = schema.read(block.plain.subspan(at), fields_.data(), alert, columns_.data());
+        if (walked.finding) {
+            // A record breaks off where the block's damage begins: then that is what is wrong.
+            if (!finding) finding = walked.finding;
+            if (left > 1) detail = std::to_string(left) + " records of a block";
+            break;
+        }
+        const std::size_t row = add_alert(unit, piece, place, alert);
+        std::copy_n(columns_.data(), wish_.shape.columns, unit.rows.columns.data() + row * wish_.shape.columns);
+        unit.rows.schema[row] = piece.schema->number;
+        at += walked.size;
+        ++place.record;
+        if (piece.codec == Codec::null) place.offset += walked.size;
+    }
+    const bool whole = left == 0 && at == block.plain.size();
+    if (piece.codec != Codec::null) flush(unit);
+    if (whole && !finding) return;
+    if (!finding) {
+        finding = {piece.codec == Codec::null ? Fault::damaged_avro : Fault::damaged_block, 0};
+        detail = "a block holds more than its records";
+    }
+    flush(unit);
+    // What comes before the cut of a file is sound; a packed block that is damaged may have gone wrong long before that
+    // was noticed.
+    const bool sound =
+        piece.codec == Codec::null || piece.finding.fault == Fault::truncated || (whole && !block.finding);
+    if (!sound) refuse(unit, piece, first, finding, piece.detail);
+    if (sound || left > 0) lost(unit, piece, place, finding, detail);
+}
+
+void Decoder::table_rows(Unit &unit, const Piece &piece) {
+    const s2v_cutouts &table = *piece.table;
+    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    for (std::int64_t row = piece.place.record; row < piece.place.record + piece.records; ++row) {
+        Alert alert;
+        alert.rubin = table.rubin != 0;
+        alert.x = table.x ? table.x[row] : unknown;
+        alert.y = table.y ? table.y[row] : unknown;
+        for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
+            if (table.data[channel] && table.begin[channel][row] < table.begin[channel][row + 1])
+                alert.cutout[channel] = {table.data[channel] + table.begin[channel][row],
+                                         table.data[channel] + table.begin[channel][row + 1]};
+            else
+                alert.cutout_fault[channel] = Fault::missing_plane;
+        }
+        Place place = piece.place;
+        place.record = row;
+        add_alert(unit, piece, place, alert);
+    }
+}
+
+std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert) {
+    if (pending_.size() >= kTogether || pending_bytes_ >= kTogetherBytes) flush(unit);
+    const std::size_t row = unit.rows.add(place);
+    unit.rows.candidate_id[row] = alert.candidate_id;
+    if (!alert.object_id.empty()) {
+        unit.rows.object_ids += alert.object_id;
+    } else if (alert.object_number != 0) {
+        char digits[24];
+        const auto end = std::to_chars(digits, digits + sizeof digits, alert.object_number).ptr;
+        unit.rows.object_ids.append(digits, end);
+    }
+    unit.rows.object_end[row] = static_cast<std::int64_t>(unit.rows.object_ids.size());
+    for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
+        if (alert.cutout_fault[channel] != Fault::none) {
+            unit.rows.flags[row] |= kernel::flag::missing;
+            const bool expected =
+                piece.table ? piece.table->data[channel] != nullptr : piece.schema->packet.has_cutout(channel);
+            if (expected)
+                unit.rows.problems.push_back({static_cast<std::int64_t>(row),
+                                              place,
+                                              {alert.cutout_fault[channel], 0},
+                                              channel,
+                                              piece.member,
+                                              ""});
+        } else if (wish_.planes >> channel & 1) {
+            pending_.push_back({row, channel, alert.cutout[channel], is_gzip(alert.cutout[channel]), {}});
+            pending_bytes_ += alert.cutout[channel].size();
+        }
+    }
+    alerts_.push_back({alert, &piece});
+    return row;
+}
+
+// A row that stands for what is lost.
+void Decoder::lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail) {
+    const std::size_t row = unit.rows.add(place);
+    refuse(unit, piece, row, finding, detail);
+    pending_rows_begin_ = unit.rows.count();
+}
+
+// Let the rows from `first` on have nothing but their ids.
+void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail) {
+    Rows &rows = unit.rows;
+    for (std::size_t row = first; row < rows.count(); ++row) {
+        rows.flags[row] = kernel::flag::bad_stamp;
+        if (wish_.shape.features) rows.feature_flags[row] = kernel::flag::missing;
+        std::fill_n(rows.features.begin() + static_cast<std::ptrdiff_t>(row * rows.shape.features), rows.shape.features,
+                    std::numeric_limits<float>::quiet_NaN());
+        std::fill_n(rows.offset.begin() + static_cast<std::ptrdiff_t>(row * S2V_CHANNELS), S2V_CHANNELS, -1);
+        rows.problems.push_back({static_cast<std::int64_t>(row), rows.place[row], finding, -1, piece.member, detail});
+    }
+}
+
+void Decoder::inflate() {
+    std::size_t room = 0;
+    streams_.clear();
+    for (Cutout &cutout : pending_)
+        if (cutout.packed) {
+            cutout.stream = {};
+            cutout.stream.packed = cutout.bytes;
+            cutout.stream.capacity = first_capacity(cutout.bytes);
+            room += cutout.stream.capacity;
+        }
+    arena_.resize(room);
+    room = 0;
+    for (Cutout &cutout : pending_)
+        if (cutout.packed) {
+            cutout.stream.out = arena_.data() + room;
+            room += cutout.stream.capacity;
+            streams_.push_back(cutout.stream);
+        }
+    unpack(streams_, Wrapping::gzip);
+    retried_.clear();
+    std::size_t at = 0;
+    for (Cutout &cutout : pending_) {
+        if (!cutout.packed) continue;
+        cutout.stream = streams_[at++];
+        while (cutout.stream.finding.fault == Fault::too_large && cutout.stream.capacity < kLargestFile) {
+            Stream &stream = cutout.stream;
+            std::vector<std::uint8_t> larger(std::min(4 * std::max<std::size_t>(stream.capacity, 4096), kLargestFile));
+            stream = {};
+            stream.packed = cutout.bytes;
+            stream.out = larger.data();
+            stream.capacity = larger.size();
+            unpack({&stream, 1}, Wrapping::gzip);
+            retried_.push_back(std::move(larger));
+        }
+    }
+}
+
+void Decoder::flush(Unit &unit) {
+    inflate();
+    reference_.assign(2 * alerts_.size(), std::numeric_limits<double>::quiet_NaN());
+    for (const Cutout &cutout : pending_) {
+        Finding finding = cutout.packed ? cutout.stream.finding : Finding{};
+        if (!finding) {
+            const Bytes file = cutout.packed ? Bytes(cutout.stream.out, cutout.stream.size) : cutout.bytes;
+            finding = read_plane(unit, cutout, file);
+        }
+        if (finding) {
+            unit.rows.flags[cutout.row] |= kernel::flag::bad_stamp;
+            unit.rows.problems.push_back({static_cast<std::int64_t>(cutout.row), unit.rows.place[cutout.row], finding,
+                                          cutout.channel, alerts_[cutout.row - pending_rows_begin_].piece->member, ""});
+        }
+    }
+    settle(unit);
+    pending_.clear();
+    pending_bytes_ = 0;
+    alerts_.clear();
+    pending_rows_begin_ = unit.rows.count();
+}
+
+Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
+    const Image image = find_image(file);
+    if (image.finding) return image.finding;
+    Rows &rows = unit.rows;
+    const std::size_t begin = rows.pixels.size();
+    rows.pixels.resize(begin + static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
+    read_pixels(file, image, rows.pixels.data() + begin);
+    const std::size_t at = cutout.row * S2V_CHANNELS + static_cast<std::size_t>(cutout.channel);
+    rows.offset[at] = static_cast<std::int64_t>(begin);
+    rows.size[2 * at] = image.height;
+    rows.size[2 * at + 1] = image.width;
+    std::copy_n(image.crpix, 2,
+                reference_.begin() + static_cast<std::ptrdiff_t>(2 * (cutout.row - pending_rows_begin_)));
+    return {};
+}
+
+// Once the planes of the pending rows are there: where the candidates lie in them, and their features.
+void Decoder::settle(Unit &unit) {
+    Rows &rows = unit.rows;
+    for (std::size_t k = 0; k < alerts_.size(); ++k) {
+        const std::size_t row = pending_rows_begin_ + k;
+        for (std::size_t at = row * S2V_CHANNELS; at < (row + 1) * S2V_CHANNELS; ++at) {
+            if (rows.offset[at] < 0) continue;
+            const Alert &alert = alerts_[k].alert;
+            for (std::size_t axis = 0; axis < 2; ++axis)
+                rows.centre[2 * row + axis] =
+                    alert.rubin ? place_of_reference(reference_[2 * k + axis], rows.size[2 * at + axis])
+                                : place_on_detector(axis == 0 ? alert.y : alert.x, rows.size[2 * at + axis]);
+            break;
+        }
+    }
+    if (wish_.shape.features) {
+        const s2v_stamps stamps{
+            rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
+            rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
+        wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
+                            static_cast<std::int64_t>(rows.count()), wish_.convention, rows.features.data(),
+                            rows.feature_flags.data(), scratch_);
+    }
+    if (!wish_.shape.pixels) {
+        std::fill(rows.offset.begin() + static_cast<std::ptrdiff_t>(pending_rows_begin_ * S2V_CHANNELS),
+                  rows.offset.end(), -1);
+        rows.pixels.clear();
+    }
+}
+
+}  // namespace s2v::decode

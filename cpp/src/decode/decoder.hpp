@@ -1,0 +1,69 @@
+// From the pieces of a unit to rows: unpack, walk, inflate the planes that are needed, convert, extract features.
+#pragma once
+
+#include "decode/fits.hpp"
+#include "decode/inflate.hpp"
+#include "decode/unit.hpp"
+#include "isa.hpp"
+
+namespace s2v::decode {
+
+// What is wanted of each alert.
+struct Wish {
+    unsigned planes = 7;  // bit c: plane c is inflated
+    RowShape shape;
+    s2v_convention convention = S2V_CONVENTION_CODE;
+    float saturation = 0;                // NAN: none
+    const s2v_isa_table *isa = nullptr;  // whose features are computed
+};
+
+// One a worker: it keeps its room from unit to unit.
+class Decoder {
+public:
+    explicit Decoder(const Wish &wish);
+    ~Decoder();
+    Decoder(const Decoder &) = delete;
+    Decoder &operator=(const Decoder &) = delete;
+    // Replace the unit's rows by those of its pieces. Throws std::bad_alloc only.
+    void decode(Unit &unit);
+
+private:
+    struct Cutout {
+        std::size_t row;
+        int channel;
+        Bytes bytes;
+        bool packed;
+        Stream stream;
+    };
+
+    struct Pending {
+        Alert alert;
+        const Piece *piece;
+    };
+
+    void records(Unit &unit, const Piece &piece);
+    void table_rows(Unit &unit, const Piece &piece);
+    std::size_t add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert);
+    void lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail);
+    void refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
+    void flush(Unit &unit);
+    void inflate();
+    Finding read_plane(Unit &unit, const Cutout &cutout, Bytes file);
+    void settle(Unit &unit);
+
+    Wish wish_;
+    void *scratch_ = nullptr;
+    std::vector<Cutout> pending_;
+    std::size_t pending_rows_begin_ = 0;
+    std::size_t pending_bytes_ = 0;
+    std::vector<Stream> streams_;
+    std::vector<Pending> alerts_;    // whose cutouts are pending, one a row
+    std::vector<double> reference_;  // (pending rows, 2)
+    std::vector<std::vector<std::uint8_t>> retried_;
+    Buffer<std::uint8_t> arena_;
+    std::vector<std::uint8_t> block_;
+    std::vector<Field> fields_;
+    std::vector<double> columns_;
+};
+
+}  // namespace s2v::decode

@@ -1,0 +1,405 @@
+#include "decode/framer.hpp"
+
+#include <algorithm>
+
+namespace s2v::decode {
+namespace {
+
+// Bytes of a unit: some eight alerts.
+constexpr std::size_t kChunk = std::size_t{512} << 10;
+// Records of a unit, where they are small.
+constexpr std::int64_t kUnitRecords = 64;
+// A unit that had to be larger gives its room back.
+constexpr std::size_t kKeptRoom = 4 * kChunk;
+constexpr std::size_t kLargestMessage = std::size_t{64} << 20;
+constexpr std::size_t kMessageHead = 5;
+// A long name in an archive; more is damage.
+constexpr std::uint64_t kLongestName = 1 << 16;
+constexpr std::size_t kSync = 16;
+constexpr std::size_t kLongestBlockHead = 20;
+
+constexpr std::uint8_t kAvroMagic[4] = {'O', 'b', 'j', 1};
+
+bool is_avro(Bytes head) noexcept {
+    return head.size() >= 4 && std::equal(kAvroMagic, kAvroMagic + 4, head.begin());
+}
+
+bool ends_in(std::string_view name, std::string_view suffix) noexcept {
+    return name.size() >= suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
+}
+
+bool is_hidden(std::string_view name) noexcept {
+    const std::size_t slash = name.rfind('/');
+    return name.substr(slash == std::string_view::npos ? 0 : slash + 1).starts_with('.');
+}
+
+}  // namespace
+
+Framer::Framer(const std::vector<Source> &sources, const MessageSchemas &messages, SchemaBook &book, Start start,
+               UnitExchange &exchange)
+    : sources_(sources), message_schemas_(messages), book_(book), start_(start), exchange_(exchange) {}
+
+void Framer::run() {
+    turn_over();
+    try {
+        for (source_ = start_.source; source_ < static_cast<std::int32_t>(sources_.size()); ++source_)
+            frame(sources_[static_cast<std::size_t>(source_)]);
+    } catch (const InputError &) {
+        exchange_.full(unit_);  // what was read before is sound
+        throw;
+    }
+    exchange_.full(unit_);
+}
+
+void Framer::frame(const Source &source) {
+    Input input(source);
+    input_ = &input;
+    cursor_ = unit_->bytes.size();
+    position_ = 0;
+    limit_ = kNoLimit;
+    record_ = 0;
+    member_.clear();
+    // A small file is read at once, and wholly into one unit.
+    const std::size_t whole = std::min(input.expected(), kChunk);
+    if (unit_->bytes.size() + whole > unit_->bytes.capacity()) turn_over();
+    Bytes head = peek(std::max(whole, kTarBlock));
+    if (head.empty()) return fail({Fault::empty_file, 0}, "");
+    if (head.size() >= 2 && head[0] == 0x1f && head[1] == 0x8b) {
+        input.unpack(head);
+        unit_->bytes.resize(cursor_);
+        head = peek(kTarBlock);
+    }
+    if (is_avro(head))
+        containers();
+    else if (is_tar(head))
+        archive();
+    else if (head.size() >= kMessageHead && head[0] == 0 && !message_schemas_.empty())
+        messages();
+    else
+        fail(input.finding() ? input.finding() : Finding{Fault::foreign_file, 0}, "");
+    input_ = nullptr;
+}
+
+void Framer::archive() {
+    bool found = false;
+    std::string name;
+    std::uint64_t size = 0;
+    bool sized = false;
+    for (;;) {
+        const Bytes block = peek(kTarBlock);
+        if (block.size() < kTarBlock) {
+            if (!block.empty() || input_->finding()) fail(why_short(), "the archive");
+            break;
+        }
+        TarHeader header = read_tar_header(block);
+        if (header.kind == TarHeader::Kind::end) break;
+        if (header.kind == TarHeader::Kind::damaged) return fail({Fault::damaged_archive, 0}, "");
+        take(kTarBlock);
+        if (header.kind == TarHeader::Kind::long_name || header.kind == TarHeader::Kind::pax) {
+            if (header.size > kLongestName) return fail({Fault::damaged_archive, 0}, "");
+            const Bytes body = peek(header.size);
+            if (body.size() < header.size) return fail(why_short(), "the archive");
+            std::string_view text(reinterpret_cast<const char *>(body.data()), body.size());
+            if (header.kind == TarHeader::Kind::pax) {
+                size = 0;
+                read_pax(text, name, size);
+                sized = size > 0;
+            } else {
+                name = text.substr(0, text.find('\0'));
+            }
+            if (!skip(header.size + tar_padding(header.size))) return fail(why_short(), "the archive");
+            continue;
+        }
+        if (sized) header.size = size;
+        const std::uint64_t end = position_ + header.size + tar_padding(header.size);
+        const bool found_here =
+            header.kind == TarHeader::Kind::file && member(header, name.empty() ? header.name : name);
+        found |= found_here;
+        name.clear();
+        sized = false;
+        // An Avro file that is cut short has said so itself.
+        if (!skip(end - position_)) {
+            if (!found_here) fail(why_short(), "the archive");
+            break;
+        }
+    }
+    if (!found) fail({Fault::foreign_file, 0}, "the archive holds no Avro file");
+}
+
+// Read one member of an archive; tells whether it is, or is named as, an Avro file.
+bool Framer::member(const TarHeader &header, const std::string &name) {
+    if (is_hidden(name)) return false;
+    limit_ = position_ + header.size;
+    member_ = name;
+    record_ = 0;
+    const bool avro = is_avro(peek(4));
+    const bool named = ends_in(name, ".avro");
+    if (avro)
+        containers();
+    else if (named)
+        fail({header.size ? Fault::foreign_file : Fault::empty_file, 0}, "");
+    limit_ = kNoLimit;
+    member_.clear();
+    return avro || named;
+}
+
+// Containers one after another, as `cat *.avro` gives them.
+void Framer::containers() {
+    for (;;) {
+        std::size_t wanted = std::size_t{64} << 10;
+        Bytes bytes = peek(wanted);
+        if (bytes.empty()) return;
+        ContainerHeader header = read_header(bytes);
+        while (header.finding.fault == Fault::truncated && bytes.size() >= wanted && wanted < kLargestHeader) {
+            wanted *= 4;
+            bytes = peek(wanted);
+            header = read_header(bytes);
+        }
+        if (header.finding) {
+            if (header.finding.fault == Fault::truncated) header.finding.fault = why_short().fault;
+            return fail(header.finding, "the header");
+        }
+        if (header.codec == Codec::unknown) return fail({Fault::unknown_codec, 0}, std::string(header.codec_name));
+        std::shared_ptr<const KnownSchema> schema;
+        try {
+            schema = book_.find(header.schema);
+        } catch (const SchemaError &error) {
+            return fail({error.finding.fault, 0}, error.reason);
+        }
+        take(header.size);
+        if (!blocks(schema, header)) return;
+    }
+}
+
+// The blocks of one container; tells whether another container follows.
+bool Framer::blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header) {
+    for (;;) {
+        const Bytes head = peek(sizeof kAvroMagic);
+        if (head.empty()) {
+            if (limit_ != kNoLimit ? position_ < limit_ : static_cast<bool>(input_->finding())) fail(why_short(), "");
+            return false;
+        }
+        if (is_avro(head)) return true;
+        Piece piece = piece_here();
+        piece.schema = schema;
+        piece.codec = header.codec;
+        if (!next_block(header, std::move(piece))) return false;
+    }
+}
+
+// Cut one block, whatever its state, and come to the next; false where there is none.
+bool Framer::next_block(const ContainerHeader &header, Piece piece) {
+    const BlockHead head = read_block_head(peek(kLongestBlockHead));
+    if (head.finding) {
+        piece.schema = nullptr;
+        piece.finding = head.finding.fault == Fault::truncated ? why_short() : head.finding;
+        piece.detail = "the head of a block";
+        add(std::move(piece));
+        return find_sync(header.sync);
+    }
+    const std::size_t needed = head.size + head.packed + kSync;
+    Bytes block = peek(needed);
+    block = block.first(std::min(block.size(), needed));
+    std::size_t advance = needed;
+    bool lost = false;
+    bool ended = false;
+    piece.size = head.packed;
+    if (block.size() < needed) {
+        // A damaged length looks like a file that is cut short; then a marker lies nearer.
+        const auto marker = std::search(block.begin() + static_cast<std::ptrdiff_t>(head.size), block.end(),
+                                        header.sync.begin(), header.sync.end());
+        const auto end = static_cast<std::size_t>(marker - block.begin());
+        ended = marker == block.end();
+        piece.finding = ended ? why_short() : Finding{Fault::damaged_avro, 0};
+        piece.detail = ended ? "the last block" : "the length of a block";
+        piece.size = std::min(head.packed, end - std::min(end, head.size));
+        advance = ended ? block.size() : end + kSync;
+    } else if (!std::equal(header.sync.begin(), header.sync.end(), block.end() - kSync)) {
+        piece.finding = {Fault::damaged_avro, 0};
+        piece.detail = "the sync marker after a block";
+        lost = !block_begins_at(needed, header);
+        if (lost) advance = head.size;
+    }
+    // Only now: looking ahead may have moved the bytes.
+    piece.begin = cursor_ + head.size;
+    piece.records = head.records;
+    if (piece.codec == Codec::null) piece.place.offset += head.size;
+    record_ += head.records;
+    add(std::move(piece));
+    take(advance);
+    return lost ? find_sync(header.sync) : !ended;
+}
+
+// Whether a sound block, or the end, comes that far ahead.
+bool Framer::block_begins_at(std::size_t ahead, const ContainerHeader &header) {
+    Bytes bytes = peek(ahead + kLongestBlockHead);
+    if (bytes.size() <= ahead) return true;
+    const BlockHead next = read_block_head(bytes.subspan(ahead));
+    if (next.finding) return false;
+    const std::size_t end = ahead + next.size + next.packed + kSync;
+    bytes = peek(end);
+    return bytes.size() >= end &&
+           std::equal(header.sync.begin(), header.sync.end(), bytes.begin() + static_cast<std::ptrdiff_t>(end - kSync));
+}
+
+// Pass over bytes until a sync marker has been passed; false where none comes.
+bool Framer::find_sync(const std::array<std::uint8_t, kSync> &sync) {
+    for (;;) {
+        const Bytes bytes = peek(kChunk);
+        const auto marker = std::search(bytes.begin(), bytes.end(), sync.begin(), sync.end());
+        if (marker != bytes.end()) {
+            take(static_cast<std::size_t>(marker - bytes.begin()) + kSync);
+            return true;
+        }
+        if (bytes.size() < kChunk) {
+            take(bytes.size());
+            return false;
+        }
+        take(bytes.size() - (kSync - 1));
+    }
+}
+
+void Framer::messages() {
+    while (next_message()) continue;
+}
+
+// A message: a zero, the number of its schema in four bytes, a record. False where there is none, or no way on.
+bool Framer::next_message() {
+    const Bytes head = peek(kMessageHead);
+    if (head.empty()) {
+        if (input_->finding()) fail(why_short(), "");
+        return false;
+    }
+    if (head.size() < kMessageHead || head[0] != 0) {
+        fail(head.size() < kMessageHead ? why_short() : Finding{Fault::damaged_record, 0}, "the head of a message");
+        return false;
+    }
+    const std::uint32_t number = std::uint32_t{head[1]} << 24 | std::uint32_t{head[2]} << 16 |
+                                 std::uint32_t{head[3]} << 8 | std::uint32_t{head[4]};
+    const auto known = message_schemas_.find(number);
+    if (known == message_schemas_.end()) {
+        fail({Fault::unknown_schema, 0}, "schema " + std::to_string(number));
+        return false;
+    }
+    Piece piece = piece_here();
+    piece.schema = book_.find(known->second);
+    const PacketSchema &schema = piece.schema->packet;
+    fields_.resize(schema.field_count());
+    columns_.resize(book_.column_count());
+    Alert alert;
+    std::size_t wanted = std::size_t{64} << 10;
+    Bytes bytes = peek(wanted);
+    Schema::Walked walked = schema.read(bytes.subspan(kMessageHead), fields_.data(), alert, columns_.data());
+    while (walked.finding.fault == Fault::truncated && bytes.size() >= wanted && wanted < kLargestMessage) {
+        wanted *= 4;
+        bytes = peek(wanted);
+        walked = schema.read(bytes.subspan(kMessageHead), fields_.data(), alert, columns_.data());
+    }
+    if (walked.finding) {
+        fail(walked.finding.fault == Fault::truncated ? why_short() : walked.finding, "a message");
+        return false;
+    }
+    piece.begin = cursor_ + kMessageHead;
+    piece.size = walked.size;
+    piece.records = 1;
+    piece.place.offset += kMessageHead;
+    ++record_;
+    add(std::move(piece));
+    take(kMessageHead + walked.size);
+    return true;
+}
+
+Piece Framer::piece_here() {
+    if (unit_records_ >= kUnitRecords) turn_over();
+    Piece piece;
+    piece.place = {source_, record_, position_, position_};
+    piece.member = member_;
+    return piece;
+}
+
+void Framer::add(Piece piece) {
+    if (source_ == start_.source && piece.place.block < start_.block) return;
+    unit_records_ += std::max<std::int64_t>(1, piece.records);
+    unit_->pieces.push_back(std::move(piece));
+}
+
+// A row that stands for what cannot be read here.
+void Framer::fail(Finding finding, std::string detail) {
+    Piece piece = piece_here();
+    if (record_ == 0) piece.place.record = -1;
+    piece.finding = finding;
+    piece.detail = std::move(detail);
+    add(std::move(piece));
+}
+
+// Why bytes are missing: the file ends, or what it is packed in is damaged.
+Finding Framer::why_short() const {
+    return input_->finding() ? Finding{input_->finding().fault, 0} : Finding{Fault::truncated, 0};
+}
+
+// Bytes from the cursor on: as many as wanted, and more where they are there; fewer only at the end.
+Bytes Framer::peek(std::size_t wanted) {
+    const std::uint64_t room = limit_ - position_;
+    wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, room));
+    if (cursor_ + wanted > unit_->bytes.capacity()) {
+        turn_over();
+        unit_->bytes.reserve(wanted);
+    }
+    Buffer<std::uint8_t> &bytes = unit_->bytes;
+    while (bytes.size() - cursor_ < wanted) {
+        const std::size_t held = bytes.size();
+        bytes.resize(bytes.capacity());
+        std::size_t given = 0;
+        try {
+            given = input_->read(bytes.data() + held, bytes.capacity() - held);
+        } catch (...) {
+            bytes.resize(held);
+            throw;
+        }
+        bytes.resize(held + given);
+        if (given == 0) break;
+    }
+    const std::size_t there = bytes.size() - cursor_;
+    return {bytes.data() + cursor_, static_cast<std::size_t>(std::min<std::uint64_t>(there, room))};
+}
+
+void Framer::take(std::size_t count) noexcept {
+    cursor_ += count;
+    position_ += count;
+}
+
+// Pass over bytes without keeping them; false where the input ends first.
+bool Framer::skip(std::uint64_t count) {
+    while (count > 0) {
+        const Bytes bytes = peek(static_cast<std::size_t>(std::min<std::uint64_t>(count, kChunk)));
+        if (bytes.empty()) return false;
+        const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(count, bytes.size()));
+        take(step);
+        count -= step;
+    }
+    return true;
+}
+
+// Hand the unit over, and go on in an empty one with the bytes that no piece has taken.
+void Framer::turn_over() {
+    Unit *const full = unit_;
+    if (full && full->pieces.empty()) {
+        const std::size_t left = full->bytes.size() - cursor_;
+        if (left) std::memmove(full->bytes.data(), full->bytes.data() + cursor_, left);
+        full->bytes.resize(left);
+        cursor_ = 0;
+        return;
+    }
+    unit_ = exchange_.empty();
+    unit_->bytes.clear();
+    unit_->bytes.trim(kKeptRoom);
+    unit_->bytes.reserve(kChunk);
+    unit_->pieces.clear();
+    unit_records_ = 0;
+    if (!full) return;
+    unit_->bytes.append(full->bytes.data() + cursor_, full->bytes.size() - cursor_);
+    cursor_ = 0;
+    exchange_.full(full);
+}
+
+}  // namespace s2v::decode

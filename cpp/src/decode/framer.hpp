@@ -1,0 +1,81 @@
+// Cuts inputs into units of work, in order: the blocks of Avro files, alone or in tar archives, and bare Avro messages.
+#pragma once
+
+#include "decode/input.hpp"
+#include "decode/schema_book.hpp"
+#include "decode/tar.hpp"
+#include "decode/unit.hpp"
+
+#include <limits>
+#include <map>
+
+namespace s2v::decode {
+
+// The schemas of bare messages, by the number that stands in the message's header.
+using MessageSchemas = std::map<std::uint32_t, std::string>;
+
+// Where to begin: at a block of a source.
+struct Start {
+    std::int32_t source = 0;
+    std::uint64_t block = 0;
+};
+
+// Where empty units come from and full ones go.
+class UnitExchange {
+public:
+    virtual ~UnitExchange() = default;
+    virtual Unit *empty() = 0;
+    virtual void full(Unit *unit) = 0;
+};
+
+class Framer {
+public:
+    Framer(const std::vector<Source> &sources, const MessageSchemas &messages, SchemaBook &book, Start start,
+           UnitExchange &exchange);
+    // Cut all sources. Throws InputError, and what the exchange throws.
+    void run();
+
+private:
+    static constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+
+    void frame(const Source &source);
+    void archive();
+    bool member(const TarHeader &header, const std::string &name);
+    void containers();
+    bool blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header);
+    bool next_block(const ContainerHeader &header, Piece piece);
+    bool block_begins_at(std::size_t ahead, const ContainerHeader &header);
+    bool find_sync(const std::array<std::uint8_t, 16> &sync);
+    void messages();
+    bool next_message();
+
+    Piece piece_here();
+    void add(Piece piece);
+    void fail(Finding finding, std::string detail);
+    [[nodiscard]] Finding why_short() const;
+
+    Bytes peek(std::size_t wanted);
+    void take(std::size_t count) noexcept;
+    bool skip(std::uint64_t count);
+    void turn_over();
+
+    const std::vector<Source> &sources_;
+    const MessageSchemas &message_schemas_;
+    SchemaBook &book_;
+    Start start_;
+    UnitExchange &exchange_;
+
+    std::int32_t source_ = 0;
+    Input *input_ = nullptr;
+    Unit *unit_ = nullptr;
+    std::size_t cursor_ = 0;          // in the unit's bytes
+    std::uint64_t position_ = 0;      // of the cursor in the unpacked input
+    std::uint64_t limit_ = kNoLimit;  // end of the member
+    std::int64_t record_ = 0;         // of the file or member
+    std::int64_t unit_records_ = 0;
+    std::string member_;
+    std::vector<Field> fields_;
+    std::vector<double> columns_;
+};
+
+}  // namespace s2v::decode

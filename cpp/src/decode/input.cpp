@@ -1,0 +1,72 @@
+#include "decode/input.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace s2v::decode {
+namespace {
+
+constexpr std::size_t kPackedRoom = std::size_t{256} << 10;
+
+}  // namespace
+
+Input::Input(const Source &source) : source_(source) {
+    if (source.in_memory) {
+        expected_ = source.memory.size();
+        return;
+    }
+    file_ = source.path == "-" ? ::dup(STDIN_FILENO) : ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (file_ < 0 || ::fstat(file_, &status) != 0) throw InputError{errno, source.path};
+    if (S_ISREG(status.st_mode) && source.path != "-") expected_ = static_cast<std::size_t>(status.st_size);
+}
+
+Input::~Input() {
+    if (file_ >= 0) ::close(file_);
+}
+
+std::size_t Input::read_raw(std::uint8_t *to, std::size_t room) {
+    if (source_.in_memory) {
+        const std::size_t given = std::min(room, source_.memory.size() - memory_at_);
+        if (given) std::memcpy(to, source_.memory.data() + memory_at_, given);
+        memory_at_ += given;
+        return given;
+    }
+    for (;;) {
+        const ssize_t given = ::read(file_, to, room);
+        if (given >= 0) return static_cast<std::size_t>(given);
+        if (errno != EINTR) throw InputError{errno, source_.path};
+    }
+}
+
+void Input::unpack(Bytes begun) {
+    gunzip_.emplace();
+    packed_.reserve(kPackedRoom);
+    packed_.append(begun.data(), begun.size());
+    expected_ = 0;
+}
+
+std::size_t Input::read(std::uint8_t *to, std::size_t room) {
+    if (!gunzip_) return read_raw(to, room);
+    while (!ended_) {
+        if (packed_at_ == packed_.size() && !packed_ended_) {
+            packed_.resize(kPackedRoom);
+            packed_.resize(read_raw(packed_.data(), kPackedRoom));
+            packed_at_ = 0;
+            packed_ended_ = packed_.size() == 0;
+        }
+        const Bytes packed(packed_.data() + packed_at_, packed_.size() - packed_at_);
+        const Gunzip::Step step = gunzip_->step(packed, {to, room}, packed_ended_);
+        packed_at_ += step.used;
+        finding_ = step.finding;
+        ended_ = step.ended || step.finding;
+        if (step.written) return step.written;
+        // Neither taken nor given with nothing to come: what is left is no stream.
+        if (!ended_ && step.used == 0 && packed_ended_) ended_ = true;
+    }
+    return 0;
+}
+
+}  // namespace s2v::decode

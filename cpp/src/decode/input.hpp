@@ -1,0 +1,61 @@
+// The bytes of one input, in order: a file, standard input, or memory; unpacked where it is gzip'd as a whole.
+#pragma once
+
+#include "decode/buffer.hpp"
+#include "decode/inflate.hpp"
+
+#include <optional>
+#include <string>
+
+namespace s2v::decode {
+
+// An input as it is named: a path ("-": standard input), or bytes that outlive the reading.
+struct Source {
+    std::string path;
+    Bytes memory;
+    bool in_memory = false;
+};
+
+// The machine could not read: that is no fault of the data.
+struct InputError {
+    int number;  // errno
+    std::string path;
+};
+
+class Input {
+public:
+    // Throws InputError.
+    explicit Input(const Source &source);
+    ~Input();
+    Input(const Input &) = delete;
+    Input &operator=(const Input &) = delete;
+
+    // How many bytes are expected, or 0 where that is unknown.
+    [[nodiscard]] std::size_t expected() const noexcept {
+        return expected_;
+    }
+    // Read at most `room` bytes; 0: the end, or damage that finding() tells. Throws InputError.
+    std::size_t read(std::uint8_t *to, std::size_t room);
+    // Take what has been read back as the beginning of a gzip file, and unpack from now on.
+    void unpack(Bytes begun);
+    // What is wrong with the gzip file.
+    [[nodiscard]] const Finding &finding() const noexcept {
+        return finding_;
+    }
+
+private:
+    std::size_t read_raw(std::uint8_t *to, std::size_t room);
+
+    const Source &source_;
+    int file_ = -1;
+    std::size_t expected_ = 0;
+    std::size_t memory_at_ = 0;
+    std::optional<Gunzip> gunzip_;
+    Buffer<std::uint8_t> packed_;
+    std::size_t packed_at_ = 0;
+    bool packed_ended_ = false;
+    bool ended_ = false;
+    Finding finding_;
+};
+
+}  // namespace s2v::decode

@@ -1,0 +1,185 @@
+#include "decode/pipeline.hpp"
+
+#include <algorithm>
+
+namespace s2v::decode {
+namespace {
+
+// Rows of a table that one worker takes at a time.
+constexpr std::int64_t kTableRows = 32;
+
+unsigned worker_count(int threads) {
+    return threads > 0 ? static_cast<unsigned>(threads) : std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Order order)
+    : order_(std::move(order)),
+      book_(order_.columns),
+      most_units_(2 * worker_count(order_.threads) + 4),
+      to_skip_(order_.skip_rows) {
+    try {
+        for (unsigned i = 0; i < worker_count(order_.threads); ++i) {
+            try {
+                threads_.emplace_back([this] { work(); });
+            } catch (const std::system_error &) {
+                if (threads_.empty()) throw;
+                break;  // no more threads to be had: the work is done with those there are
+            }
+        }
+        threads_.emplace_back([this] { frame(); });
+    } catch (...) {
+        stop();
+        throw;
+    }
+}
+
+Pipeline::~Pipeline() {
+    stop();
+}
+
+void Pipeline::stop() noexcept {
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        stopping_ = true;
+    }
+    for_framer_.notify_all();
+    for_workers_.notify_all();
+    for (std::thread &thread : threads_) thread.join();
+}
+
+Unit *Pipeline::empty() {
+    std::unique_lock<std::mutex> hold(lock_);
+    for_framer_.wait(hold, [this] { return stopping_ || !free_.empty() || units_.size() < most_units_; });
+    if (stopping_) throw Stopped();
+    if (free_.empty()) {
+        units_.push_back(std::make_unique<Unit>());
+        return units_.back().get();
+    }
+    Unit *const unit = free_.back();
+    free_.pop_back();
+    return unit;
+}
+
+void Pipeline::full(Unit *unit) {
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        unit->number = handed_over_++;
+        waiting_.push_back(unit);
+    }
+    for_workers_.notify_one();
+}
+
+void Pipeline::frame() {
+    std::exception_ptr failure;
+    try {
+        if (order_.table)
+            cut_table();
+        else
+            Framer(order_.sources, order_.messages, book_, order_.start, *this).run();
+    } catch (const Stopped &) {
+        return;
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        ended_ = true;
+        if (failure && !failure_) failure_ = failure;
+    }
+    for_workers_.notify_all();
+    for_caller_.notify_one();
+}
+
+void Pipeline::cut_table() {
+    for (std::int64_t row = 0; row < order_.table->n; row += kTableRows) {
+        Unit *const unit = empty();
+        unit->bytes.clear();
+        unit->pieces.assign(1, Piece{});
+        Piece &piece = unit->pieces.front();
+        piece.table = order_.table;
+        piece.records = std::min(kTableRows, order_.table->n - row);
+        piece.place.record = row;
+        full(unit);
+    }
+}
+
+void Pipeline::work() {
+    try {
+        Decoder decoder(order_.wish);
+        for (;;) {
+            Unit *unit = nullptr;
+            {
+                std::unique_lock<std::mutex> hold(lock_);
+                for_workers_.wait(hold, [this] { return stopping_ || ended_ || !waiting_.empty(); });
+                if (stopping_ || (waiting_.empty() && ended_)) return;
+                unit = waiting_.front();
+                waiting_.pop_front();
+            }
+            decoder.decode(*unit);
+            {
+                const std::lock_guard<std::mutex> hold(lock_);
+                done_.emplace(unit->number, unit);
+            }
+            for_caller_.notify_one();
+        }
+    } catch (...) {
+        {
+            const std::lock_guard<std::mutex> hold(lock_);
+            failure_ = std::current_exception();
+            worker_failed_ = true;
+        }
+        for_caller_.notify_one();
+    }
+}
+
+// The next unit in the input's order, or null at its end.
+Unit *Pipeline::next_unit() {
+    std::unique_lock<std::mutex> hold(lock_);
+    const auto all_given = [this] { return ended_ && given_ == handed_over_; };
+    for_caller_.wait(hold, [&] { return worker_failed_ || all_given() || done_.contains(given_); });
+    if (worker_failed_ || (all_given() && failure_)) std::rethrow_exception(failure_);
+    if (all_given()) return nullptr;
+    const auto found = done_.find(given_++);
+    Unit *const unit = found->second;
+    done_.erase(found);
+    return unit;
+}
+
+void Pipeline::recycle(Unit *unit) {
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        free_.push_back(unit);
+    }
+    for_framer_.notify_one();
+}
+
+void Pipeline::next(Rows &batch, std::size_t most) {
+    batch.shape = order_.wish.shape;
+    batch.clear();
+    while (batch.count() < most) {
+        if (!current_) {
+            try {
+                current_ = next_unit();
+            } catch (...) {
+                // What came before is given first; the failure is met again by the next call.
+                if (batch.count() == 0) throw;
+                return;
+            }
+            if (!current_) return;
+            current_at_ = static_cast<std::size_t>(
+                std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(current_->rows.count())));
+            to_skip_ -= static_cast<std::int64_t>(current_at_);
+        }
+        const std::size_t end = std::min(current_->rows.count(), current_at_ + most - batch.count());
+        batch.append(current_->rows, current_at_, end);
+        current_at_ = end;
+        if (end == current_->rows.count()) {
+            recycle(current_);
+            current_ = nullptr;
+        }
+    }
+}
+
+}  // namespace s2v::decode

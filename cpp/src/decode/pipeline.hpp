@@ -1,0 +1,73 @@
+// The pipeline: one thread reads ahead and cuts, workers decode, the caller takes batches of rows in the input's order.
+#pragma once
+
+#include "decode/decoder.hpp"
+#include "decode/framer.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <thread>
+
+namespace s2v::decode {
+
+struct Order {
+    std::vector<Source> sources;
+    std::vector<std::string> columns;
+    MessageSchemas messages;
+    const s2v_cutouts *table = nullptr;  // instead of sources
+    Wish wish;
+    int threads = 0;  // 0: one a core
+    Start start;
+    std::int64_t skip_rows = 0;  // of the block at which reading begins
+};
+
+class Pipeline : UnitExchange {
+public:
+    explicit Pipeline(Order order);
+    ~Pipeline() override;
+
+    // Replace `batch` by the next rows, at most `most`; none at the end. Throws InputError and std::bad_alloc, once
+    // the rows before it have been given.
+    void next(Rows &batch, std::size_t most);
+
+    [[nodiscard]] const SchemaBook &schemas() const noexcept {
+        return book_;
+    }
+
+private:
+    struct Stopped {};
+
+    Unit *empty() override;
+    void full(Unit *unit) override;
+    void frame();
+    void cut_table();
+    void work();
+    Unit *next_unit();
+    void recycle(Unit *unit);
+    void stop() noexcept;
+
+    const Order order_;
+    SchemaBook book_;
+    std::size_t most_units_;
+
+    std::mutex lock_;
+    std::condition_variable for_framer_, for_workers_, for_caller_;
+    std::vector<std::unique_ptr<Unit>> units_;
+    std::vector<Unit *> free_;
+    std::deque<Unit *> waiting_;            // for a worker
+    std::map<std::uint64_t, Unit *> done_;  // decoded, by number
+    std::uint64_t handed_over_ = 0;
+    std::uint64_t given_ = 0;
+    bool ended_ = false;
+    bool stopping_ = false;
+    std::exception_ptr failure_;  // what ended the framer, or a worker
+    bool worker_failed_ = false;
+
+    Unit *current_ = nullptr;  // the caller's
+    std::size_t current_at_ = 0;
+    std::int64_t to_skip_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace s2v::decode

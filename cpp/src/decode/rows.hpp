@@ -1,0 +1,59 @@
+// Decoded candidates, column by column.
+#pragma once
+
+#include "decode/buffer.hpp"
+#include "space2vec/space2vec.h"
+
+#include <string>
+#include <vector>
+
+namespace s2v::decode {
+
+// Where rows come from.
+using Place = s2v_place;
+
+// Something wrong with a row.
+struct Problem {
+    std::int64_t row = 0;
+    Place place{};
+    Finding finding;            // its offset counts from the cutout's start if there is a channel, else from the place
+    std::int32_t channel = -1;  // the cutout that is meant; -1: the record, or the rest of the file
+    std::string member;         // of an archive
+    std::string detail;
+};
+
+// How many numbers a row has in each column.
+struct RowShape {
+    std::size_t columns = 0;   // catalogue fields asked for
+    std::size_t features = 0;  // 0: features are not computed
+    bool pixels = true;        // whether pixels are kept
+};
+
+struct Rows {
+    RowShape shape;
+    Buffer<float> pixels;
+    std::vector<std::int64_t> offset;          // (n, 3) into pixels, -1: missing
+    std::vector<std::int32_t> size;            // (n, 3, 2) height, width
+    std::vector<std::int32_t> centre;          // (n, 2)
+    std::vector<std::uint32_t> flags;          // (n)
+    std::vector<std::int64_t> candidate_id;    // (n), -1: unknown
+    std::string object_ids;                    // one after another
+    std::vector<std::int64_t> object_end;      // (n)
+    std::vector<std::int32_t> schema;          // (n) number of the schema; -1: none
+    std::vector<double> columns;               // (n, columns)
+    std::vector<float> features;               // (n, features)
+    std::vector<std::uint32_t> feature_flags;  // (n) as s2v_features gives them; empty where they are not computed
+    std::vector<Place> place;                  // (n)
+    std::vector<Problem> problems;
+
+    [[nodiscard]] std::size_t count() const noexcept {
+        return flags.size();
+    }
+    void clear() noexcept;
+    // Add a row without planes, ids or columns; returns its number.
+    std::size_t add(const Place &place);
+    // Add rows [begin, end) of others; pixels are copied where they are kept.
+    void append(const Rows &others, std::size_t begin, std::size_t end);
+};
+
+}  // namespace s2v::decode

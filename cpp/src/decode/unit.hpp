@@ -1,0 +1,37 @@
+// A unit of work: bytes of the input cut into pieces that can be decoded on their own, and the rows that come of them.
+#pragma once
+
+#include "decode/container.hpp"
+#include "decode/packet.hpp"
+#include "decode/rows.hpp"
+
+namespace s2v::decode {
+
+// A schema that several pieces share, and its number.
+struct KnownSchema {
+    PacketSchema packet;
+    std::int32_t number;
+};
+
+// Part of an input: records of one block, or rows of a table; where it has a finding, one row stands for what is lost.
+struct Piece {
+    std::shared_ptr<const KnownSchema> schema;  // null: no records
+    const s2v_cutouts *table = nullptr;
+    Codec codec = Codec::null;
+    std::size_t begin = 0;  // of the block in the unit's bytes
+    std::size_t size = 0;
+    std::int64_t records = 0;
+    Place place{};  // of the first record
+    std::string member;
+    Finding finding;  // after the records
+    std::string detail;
+};
+
+struct Unit {
+    std::uint64_t number = 0;
+    Buffer<std::uint8_t> bytes;
+    std::vector<Piece> pieces;
+    Rows rows;
+};
+
+}  // namespace s2v::decode

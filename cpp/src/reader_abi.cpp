@@ -1,0 +1,182 @@
+// Reading behind the C ABI.
+#include "decode/pipeline.hpp"
+#include "error.hpp"
+#include "isa.hpp"
+#include "kernel/registry_table.hpp"
+
+#include <cmath>
+#include <cstring>
+
+struct s2v_reader {
+    s2v::decode::Pipeline pipeline;
+    s2v::decode::Rows rows;
+    std::vector<s2v_problem> problems;
+    std::string message;
+
+    explicit s2v_reader(s2v::decode::Order order) : pipeline(std::move(order)) {}
+};
+
+namespace {
+
+using namespace s2v;
+
+void require(bool holds, const char *what) {
+    if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
+}
+
+decode::Wish wish_of(const s2v_reading &reading) {
+    require(reading.convention >= -1 && reading.convention <= S2V_CONVENTION_PAPER, "convention");
+    require(reading.threads >= 0, "threads is negative");
+    decode::Wish wish;
+    wish.planes = reading.planes;
+    wish.shape.columns = static_cast<std::size_t>(reading.column_count);
+    wish.shape.pixels = reading.keep_pixels != 0;
+    wish.saturation = reading.saturation;
+    if (reading.convention >= 0) {
+        wish.shape.features = kernel::kStampFeatures;
+        wish.convention = static_cast<s2v_convention>(reading.convention);
+        wish.isa = active_isa();
+        if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
+    }
+    return wish;
+}
+
+decode::Order order_of(const s2v_reading &reading) {
+    decode::Order order;
+    require(reading.count >= 0 && reading.column_count >= 0 && reading.schema_count >= 0, "a count is negative");
+    require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "paths or memory");
+    require(reading.start_source >= 0 && reading.start_row >= 0, "the start is negative");
+    for (std::int64_t i = 0; i < reading.count; ++i) {
+        decode::Source source;
+        if (reading.paths) {
+            require(reading.paths[i], "a path is NULL");
+            source.path = reading.paths[i];
+        } else {
+            require(
+                reading.memory_size && reading.memory_size[i] >= 0 && (reading.memory[i] || !reading.memory_size[i]),
+                "memory");
+            source.in_memory = true;
+            source.memory = {static_cast<const std::uint8_t *>(reading.memory[i]),
+                             static_cast<std::size_t>(reading.memory_size[i])};
+        }
+        order.sources.push_back(std::move(source));
+    }
+    require(reading.column_count == 0 || reading.columns, "columns is NULL");
+    order.columns.assign(reading.columns, reading.columns + reading.column_count);
+    require(reading.schema_count == 0 || (reading.schema_ids && reading.schemas), "schemas");
+    for (std::int32_t i = 0; i < reading.schema_count; ++i) {
+        order.messages[reading.schema_ids[i]] = reading.schemas[i];
+        try {
+            decode::PacketSchema(reading.schemas[i], order.columns);
+        } catch (const decode::SchemaError &error) {
+            throw Failure(S2V_INVALID_ARGUMENT, "a schema of messages: " + error.reason);
+        }
+    }
+    order.wish = wish_of(reading);
+    order.threads = reading.threads;
+    order.start = {reading.start_source, reading.start_block};
+    order.skip_rows = reading.start_row;
+    return order;
+}
+
+void describe(s2v_reader &reader, s2v_batch &batch) {
+    const decode::Rows &rows = reader.rows;
+    reader.problems.clear();
+    for (const decode::Problem &problem : rows.problems)
+        reader.problems.push_back({problem.row, problem.place, static_cast<std::int32_t>(problem.finding.fault),
+                                   problem.finding.offset, problem.channel, problem.member.c_str(),
+                                   problem.detail.c_str()});
+    batch.stamps = {rows.pixels.data(),
+                    static_cast<std::int64_t>(rows.pixels.size()),
+                    rows.offset.data(),
+                    rows.size.data(),
+                    rows.centre.data(),
+                    static_cast<std::int64_t>(rows.count()),
+                    NAN};
+    batch.flags = rows.flags.data();
+    batch.candidate_id = rows.candidate_id.data();
+    batch.object_ids = rows.object_ids.data();
+    batch.object_end = rows.object_end.data();
+    batch.schema = rows.schema.data();
+    batch.columns = rows.columns.data();
+    batch.features = rows.shape.features ? rows.features.data() : nullptr;
+    batch.feature_flags = rows.shape.features ? rows.feature_flags.data() : nullptr;
+    batch.place = rows.place.data();
+    batch.problems = reader.problems.data();
+    batch.problem_count = static_cast<std::int64_t>(reader.problems.size());
+}
+
+}  // namespace
+
+extern "C" {
+
+void s2v_reading_init(s2v_reading *reading) {
+    if (!reading) return;
+    *reading = {};
+    reading->planes = (1U << S2V_CHANNELS) - 1;
+    reading->keep_pixels = 1;
+    reading->convention = -1;
+    reading->saturation = NAN;
+}
+
+s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader) {
+    return guarded([&] {
+        require(reader, "reader is NULL");
+        *reader = nullptr;
+        require(reading, "reading is NULL");
+        *reader = std::make_unique<s2v_reader>(order_of(*reading)).release();
+    });
+}
+
+s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader) {
+    return guarded([&] {
+        require(reader, "reader is NULL");
+        *reader = nullptr;
+        require(reading && cutouts && cutouts->n >= 0, "reading or cutouts");
+        for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
+            if (!cutouts->data[channel]) continue;
+            const std::int64_t *const begin = cutouts->begin[channel];
+            require(begin && begin[0] >= 0, "begin");
+            for (std::int64_t row = 0; row < cutouts->n; ++row) require(begin[row] <= begin[row + 1], "begin falls");
+        }
+        decode::Order order;
+        order.wish = wish_of(*reading);
+        order.wish.shape.columns = 0;
+        order.threads = reading->threads;
+        order.table = cutouts;
+        *reader = std::make_unique<s2v_reader>(std::move(order)).release();
+    });
+}
+
+s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
+    if (!reader || !batch || rows < 1) return S2V_INVALID_ARGUMENT;
+    *batch = {};
+    return guarded([&] {
+        reader->message.clear();
+        try {
+            reader->pipeline.next(reader->rows, static_cast<std::size_t>(rows));
+        } catch (const decode::InputError &error) {
+            reader->message = error.path + ": " + std::strerror(error.number);
+            throw Failure(S2V_IO_ERROR, reader->message);
+        }
+        describe(*reader, *batch);
+    });
+}
+
+const char *s2v_reader_message(const s2v_reader *reader) {
+    return reader ? reader->message.c_str() : "";
+}
+
+s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present) {
+    return guarded([&] {
+        require(reader && present && schema >= 0, "reader, schema or present");
+        const std::vector<std::uint8_t> columns = reader->pipeline.schemas().columns_of(schema);
+        std::copy(columns.begin(), columns.end(), present);
+    });
+}
+
+void s2v_reader_close(s2v_reader *reader) {
+    delete reader;
+}
+
+}  // extern "C"

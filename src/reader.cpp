@@ -1,0 +1,217 @@
+// space2vec._core.Reader: paths or bytes in, batches of rows out.
+#include "register.hpp"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace py = pybind11;
+
+namespace {
+
+struct Close {
+    void operator()(s2v_reader *reader) const noexcept {
+        // Its threads are waited for.
+        const py::gil_scoped_release release;
+        s2v_reader_close(reader);
+    }
+};
+
+using Handle = std::unique_ptr<s2v_reader, Close>;
+
+template <typename T>
+py::array_t<T> copied(const T *from, std::vector<py::ssize_t> shape) {
+    py::array_t<T> array(std::move(shape));
+    if (array.size()) std::memcpy(array.mutable_data(), from, static_cast<std::size_t>(array.nbytes()));
+    return array;
+}
+
+py::list texts(const char *text, const std::int64_t *end, std::int64_t n) {
+    py::list out(static_cast<py::ssize_t>(n));
+    std::int64_t begin = 0;
+    for (std::int64_t row = 0; row < n; begin = end[row++]) {
+        PyObject *const made =
+            PyUnicode_DecodeUTF8(text + begin, static_cast<py::ssize_t>(end[row] - begin), "replace");
+        if (!made) throw py::error_already_set();
+        PyList_SET_ITEM(out.ptr(), static_cast<py::ssize_t>(row), made);
+    }
+    return out;
+}
+
+py::list problems_of(const s2v_batch &batch) {
+    py::list out;
+    for (std::int64_t i = 0; i < batch.problem_count; ++i) {
+        const s2v_problem &problem = batch.problems[i];
+        out.append(
+            py::make_tuple(problem.row, problem.place.source, problem.place.record, problem.place.offset,
+                           s2v_fault_name(problem.fault), problem.fault_offset, problem.channel,
+                           py::reinterpret_steal<py::str>(PyUnicode_DecodeFSDefault(problem.member)),
+                           py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(
+                               problem.detail, static_cast<py::ssize_t>(std::strlen(problem.detail)), "replace"))));
+    }
+    return out;
+}
+
+s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t convention, float saturation, int threads) {
+    s2v_reading reading;
+    s2v_reading_init(&reading);
+    reading.planes = planes;
+    reading.keep_pixels = pixels;
+    reading.convention = convention;
+    reading.saturation = saturation;
+    reading.threads = threads;
+    return reading;
+}
+
+class Reader {
+public:
+    // inputs: paths, as bytes of the file system, or the inputs themselves if in_memory.
+    Reader(std::vector<py::bytes> inputs, bool in_memory, std::vector<std::string> columns,
+           std::vector<std::pair<std::uint32_t, std::string>> schemas, std::uint32_t planes, bool pixels,
+           std::int32_t convention, float saturation, int threads,
+           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
+        : inputs_(std::move(inputs)), column_count_(columns.size()) {
+        std::vector<const char *> paths, names, texts;
+        std::vector<const void *> memory;
+        std::vector<std::int64_t> sizes;
+        for (const py::bytes &input : inputs_) {
+            char *data = nullptr;
+            py::ssize_t size = 0;
+            if (PyBytes_AsStringAndSize(input.ptr(), &data, &size) != 0) throw py::error_already_set();
+            paths.push_back(data);
+            memory.push_back(data);
+            sizes.push_back(size);
+        }
+        std::vector<std::uint32_t> numbers;
+        for (const std::string &column : columns) names.push_back(column.c_str());
+        for (const auto &[number, text] : schemas) {
+            numbers.push_back(number);
+            texts.push_back(text.c_str());
+        }
+        s2v_reading reading = reading_of(planes, pixels, convention, saturation, threads);
+        reading.count = static_cast<std::int64_t>(inputs_.size());
+        reading.paths = in_memory ? nullptr : paths.data();
+        reading.memory = in_memory ? memory.data() : nullptr;
+        reading.memory_size = sizes.data();
+        reading.column_count = static_cast<std::int32_t>(names.size());
+        reading.columns = names.data();
+        reading.schema_count = static_cast<std::int32_t>(numbers.size());
+        reading.schema_ids = numbers.data();
+        reading.schemas = texts.data();
+        std::tie(reading.start_source, reading.start_block, reading.start_row) = start;
+        s2v_reader *made = nullptr;
+        check(s2v_reader_open(&reading, &made), "Reader");
+        reader_.reset(made);
+    }
+
+    // Alerts in columns: the cutouts of each channel one after another, and where they begin.
+    Reader(std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts,
+           std::optional<std::pair<Column<double>, Column<double>>> position, bool rubin, std::uint32_t planes,
+           bool pixels, std::int32_t convention, float saturation, int threads)
+        : cutouts_(std::move(cutouts)), position_(std::move(position)) {
+        if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
+        table_ = std::make_unique<s2v_cutouts>();
+        table_->n = -1;
+        const auto rows = [&](std::int64_t n) {
+            if (table_->n >= 0 && table_->n != n) throw std::invalid_argument("Reader: columns differ in length");
+            table_->n = n;
+        };
+        for (std::size_t channel = 0; channel < cutouts_.size(); ++channel) {
+            if (!cutouts_[channel]) continue;
+            const auto &[data, begin] = *cutouts_[channel];
+            if (begin.size() < 1 || begin.data()[begin.size() - 1] > data.size())
+                throw std::invalid_argument("Reader: cutouts outside their data");
+            rows(begin.size() - 1);
+            table_->data[channel] = data.data();
+            table_->begin[channel] = begin.data();
+        }
+        if (position_) {
+            rows(position_->first.size());
+            rows(position_->second.size());
+            table_->x = position_->first.data();
+            table_->y = position_->second.data();
+        }
+        table_->rubin = rubin;
+        const s2v_reading reading = reading_of(planes, pixels, convention, saturation, threads);
+        s2v_reader *made = nullptr;
+        check(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
+        reader_.reset(made);
+    }
+
+    py::object next(std::int64_t rows) {
+        s2v_batch batch;
+        s2v_status status = S2V_OK;
+        {
+            const py::gil_scoped_release release;
+            status = s2v_reader_next(reader_.get(), rows, &batch);
+        }
+        if (status == S2V_IO_ERROR) {
+            PyErr_SetString(PyExc_OSError, s2v_reader_message(reader_.get()));
+            throw py::error_already_set();
+        }
+        check(status, "Reader.next");
+        const s2v_stamps &stamps = batch.stamps;
+        const py::ssize_t n = stamps.n;
+        if (n == 0) return py::none();
+        py::dict out;
+        out["pixels"] = copied(stamps.pixels, {static_cast<py::ssize_t>(stamps.pixel_count)});
+        out["offset"] = copied(stamps.offset, {n, 3});
+        out["shape"] = copied(stamps.shape, {n, 3, 2});
+        out["centre"] = copied(stamps.centre, {n, 2});
+        out["flags"] = copied(batch.flags, {n});
+        out["candidate_id"] = copied(batch.candidate_id, {n});
+        out["object_id"] = texts(batch.object_ids, batch.object_end, n);
+        out["schema"] = copied(batch.schema, {n});
+        out["columns"] = copied(batch.columns, {n, static_cast<py::ssize_t>(column_count_)});
+        if (batch.features) {
+            out["features"] = copied(batch.features, {n, s2v_stamp_feature_count()});
+            out["feature_flags"] = copied(batch.feature_flags, {n});
+        }
+        std::vector<std::int32_t> source(static_cast<std::size_t>(n));
+        std::vector<std::uint64_t> block(static_cast<std::size_t>(n));
+        for (std::size_t row = 0; row < source.size(); ++row) {
+            source[row] = batch.place[row].source;
+            block[row] = batch.place[row].block;
+        }
+        out["source"] = copied(source.data(), {n});
+        out["block"] = copied(block.data(), {n});
+        out["problems"] = problems_of(batch);
+        return out;
+    }
+
+    std::vector<bool> schema_columns(std::int32_t schema) const {
+        std::vector<std::uint8_t> present(column_count_);
+        check(s2v_reader_schema_columns(reader_.get(), schema, present.data()), "Reader.schema_columns");
+        return {present.begin(), present.end()};
+    }
+
+private:
+    std::vector<py::bytes> inputs_;
+    std::size_t column_count_ = 0;
+    std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
+    std::optional<std::pair<Column<double>, Column<double>>> position_;
+    std::unique_ptr<s2v_cutouts> table_;
+    Handle reader_;
+};
+
+}  // namespace
+
+void register_reader(py::module_ &module) {
+    py::class_<Reader>(module, "Reader")
+        .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
+                      std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t, float, int,
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
+             py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("schemas"), py::arg("planes"),
+             py::arg("pixels"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("start"))
+        .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
+                      std::optional<std::pair<Column<double>, Column<double>>>, bool, std::uint32_t, bool, std::int32_t,
+                      float, int>(),
+             py::arg("cutouts"), py::arg("position"), py::arg("rubin"), py::arg("planes"), py::arg("pixels"),
+             py::arg("convention"), py::arg("saturation"), py::arg("threads"))
+        .def("next", &Reader::next, py::arg("rows"))
+        .def("schema_columns", &Reader::schema_columns, py::arg("schema"));
+}
