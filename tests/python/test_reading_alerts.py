@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+import os
+import subprocess
+import sys
 import tarfile
-import tracemalloc
 from collections import Counter
 
 import fastavro
@@ -15,8 +17,9 @@ from astropy.io import fits
 from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
-from space2vec import flags, read
+from space2vec import features, flags, read
 from space2vec.errors import ReadError
+from space2vec.extract import Measure
 from space2vec.reading import batches
 from space2vec.reading.fits import LIMIT, decode
 from space2vec.stamps import CHANNELS, LARGEST_SIDE, NO_ID
@@ -30,7 +33,7 @@ def names(stamps, row):
     return flags.names(stamps.flags[row])
 
 
-@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard"])
 @pytest.mark.parametrize("block", [1, 100_000])
 def test_avro_round_trip(tmp_path, codec, block):
     file = tmp_path / "alerts.avro"
@@ -73,8 +76,10 @@ def test_tar_round_trip(tmp_path, name):
     assert stamps.candidate_id.tolist() == [10**17 + k for k in (3, 13, 1, 11)] + [NO_ID]
     assert stamps.object_id[4] == "7"
     assert names(stamps, 4) == ["bad_stamp"]
-    assert [str(problem) for problem in problems] == [f"{tmp_path / name}/night/7.avro: not an Avro file"]
-    with pytest.raises(ReadError, match=r"7\.avro: not an Avro file"):
+    assert [(problem.path, problem.reason) for problem in problems] == [
+        (f"{tmp_path / name}/night/7.avro", "foreign_file")
+    ]
+    with pytest.raises(ReadError, match=r"7\.avro: a file is of a foreign format"):
         read(tmp_path / name)
 
 
@@ -91,8 +96,8 @@ def test_a_cut_archive_keeps_the_alerts_before_the_cut(tmp_path):
     stamps = read(tmp_path / "cut.tar.gz", strict=False, problems=problems)
     assert stamps.candidate_id.tolist()[:2] == [10**17, 10**17 + 1]
     assert stamps.candidate_id.tolist()[-1] == NO_ID
-    assert len(problems) == 1
-    with pytest.raises(ReadError, match="cut short"):
+    assert [problem.reason for problem in problems] == ["truncated"]
+    with pytest.raises(ReadError, match=r"cut\.tar\.gz/2\.avro.*bytes end before"):
         read(tmp_path / "cut.tar.gz")
 
 
@@ -108,7 +113,7 @@ def test_a_cut_file_keeps_the_alerts_before_the_cut(tmp_path, codec):
     whole = avro_bytes([packet(k) for k in range(6)], codec, block=1 << 20)
     file = tmp_path / "cut.avro"
     file.write_bytes(whole[: int(len(whole) * 0.7)])
-    with pytest.raises(ReadError, match=r"cut\.avro: the file is cut short.*accepted are"):
+    with pytest.raises(ReadError, match=r"cut\.avro, record 4: .*bytes end before.*accepted are"):
         read(file)
     problems = []
     stamps = read(file, strict=False, problems=problems)
@@ -118,7 +123,9 @@ def test_a_cut_file_keeps_the_alerts_before_the_cut(tmp_path, codec):
     assert names(stamps, kept) == ["bad_stamp"]
     assert all(stamps.plane(kept, channel) is None for channel in CHANNELS)
     assert np.array_equal(triplet(stamps, kept - 1), planes(kept - 1))
-    assert [str(problem) for problem in problems] == [f"{file}, record {kept}: the file is cut short"]
+    assert [(problem.path, problem.record, problem.row) for problem in problems] == [(str(file), kept, kept)]
+    assert problems[0].reason == "truncated"
+    assert "2 records of a block" in problems[0].message
 
 
 def test_every_cut_of_a_file_is_told(tmp_path):
@@ -138,7 +145,7 @@ def test_every_cut_of_a_file_is_told(tmp_path):
 
 def test_noise_in_a_file_never_escapes_as_another_error(tmp_path):
     rng = np.random.default_rng(1)
-    for codec in ("null", "deflate", "snappy"):
+    for codec in ("null", "deflate", "snappy", "zstandard"):
         whole = avro_bytes([packet(k, np.ones((3, 4, 4))) for k in range(3)], codec)
         for _ in range(150):
             noisy = bytearray(whole)
@@ -148,42 +155,81 @@ def test_noise_in_a_file_never_escapes_as_another_error(tmp_path):
             assert len(read(tmp_path / "noisy.avro", strict=False)) <= 4
 
 
-def test_a_damaged_block_is_told(tmp_path):
-    for codec, reason in (("deflate", "deflate block"), ("snappy", "snappy block")):
-        plain = {name: fits_bytes(plane) for name, plane in zip(CUTOUTS, planes(0), strict=True)}
-        whole = bytearray(avro_bytes([packet(0, **plain)], codec))
-        whole[-2000:-20] = bytes(1980)
-        (tmp_path / "x.avro").write_bytes(whole)
-        with pytest.raises(ReadError, match=reason):
-            read(tmp_path / "x.avro")
-    whole = bytearray(avro_bytes([packet(0)]))
-    whole[-1] ^= 1
+@pytest.mark.parametrize("codec", ["deflate", "snappy", "zstandard"])
+def test_of_a_damaged_block_nothing_is_trusted(tmp_path, codec):
+    plain = {name: fits_bytes(plane) for name, plane in zip(CUTOUTS, planes(0), strict=True)}
+    whole = bytearray(avro_bytes([packet(k, **plain) for k in range(4)], codec, block=1))
+    ends = [at for at in range(len(whole)) if whole[at : at + 16] == whole[-16:]]
+    whole[ends[2] - 2000 : ends[2] - 20] = bytes(1980)
     (tmp_path / "x.avro").write_bytes(whole)
-    with pytest.raises(ReadError, match="sync marker"):
+    problems = []
+    stamps = read(tmp_path / "x.avro", strict=False, problems=problems)
+    # The id may be known; the pixels that came out may be anything.
+    assert stamps.candidate_id[1] in (NO_ID, 10**17 + 1)
+    assert stamps.candidate_id[[0, 2, 3]].tolist() == [10**17, 10**17 + 2, 10**17 + 3]
+    assert [names(stamps, row) for row in range(4)] == [[], ["bad_stamp"], [], []]
+    assert stamps.plane(1, "difference") is None
+    assert [(problem.reason, problem.record, problem.row) for problem in problems] == [("damaged_block", 1, 1)]
+    assert problems[0].offset == ends[1] + 16
+    assert problems[0].candidate_id in (None, 10**17 + 1)
+    with pytest.raises(ReadError, match="a compressed block of an Avro file breaks its format"):
         read(tmp_path / "x.avro")
 
 
+@pytest.mark.parametrize("block", [1, 100_000])
+def test_a_damaged_sync_marker_costs_no_alert(tmp_path, block):
+    whole = bytearray(avro_bytes([packet(k) for k in range(4)], block=block))
+    ends = [at for at in range(len(whole)) if whole[at : at + 16] == whole[-16:]]
+    whole[ends[1]] ^= 1
+    (tmp_path / "x.avro").write_bytes(whole)
+    problems = []
+    stamps = read(tmp_path / "x.avro", strict=False, problems=problems)
+    assert [number for number in stamps.candidate_id if number != NO_ID] == [10**17 + k for k in range(4)]
+    assert [problem.reason for problem in problems] == ["damaged_avro"]
+    assert "sync marker" in problems[0].message
+
+
+@pytest.mark.parametrize(("at", "value"), [(0, 0x02), (0, 0x7E), (1, 0x02), (2, 0x7F)])
+def test_a_damaged_block_head_costs_no_other_block(tmp_path, at, value):
+    whole = bytearray(avro_bytes([packet(2 * k + j) for k in range(5) for j in range(2)], block=60_000))
+    ends = [place for place in range(len(whole)) if whole[place : place + 16] == whole[-16:]]
+    assert len(ends) == 6
+    assert whole[ends[2] + 16] == 4
+    whole[ends[2] + 16 + at] = value
+    (tmp_path / "x.avro").write_bytes(whole)
+    problems = []
+    stamps = read(tmp_path / "x.avro", strict=False, problems=problems)
+    known = [number - 10**17 for number in stamps.candidate_id.tolist() if number != NO_ID]
+    assert len(known) == len(set(known))
+    assert {*range(4), *range(6, 10)} <= set(known)
+    assert len(problems) == len(stamps) - len(known) == 1
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("name", "content", "reason", "words"),
     [
-        ("empty.avro", b"", "the file is empty"),
-        ("text.avro", b"Once upon a time", "foreign format"),
-        ("head.avro", b"Obj\x01\x04\x16avro.sch", "header is damaged"),
-        ("text.parquet", b"Once upon a time", "foreign format"),
-        ("cut.parquet", b"PAR1 and nothing more", "not a Parquet file"),
-        ("text.tar", b"Once upon a time" * 100, "not a tar archive"),
-        ("text.tar.gz", gzip.compress(b"Once upon a time" * 100), "not a tar archive"),
-        ("stamp.fits", fits_bytes(np.ones((2, 2))), "foreign format"),
+        ("empty.avro", b"", "empty_file", "a file has no bytes"),
+        ("text.avro", b"Once upon a time", "foreign_file", "foreign format"),
+        ("head.avro", b"Obj\x01\x04\x16avro.sch", "truncated", "the header: the bytes end"),
+        ("text.avro.gz", gzip.compress(b"Once upon a time"), "foreign_file", "foreign format"),
+        ("cut.avro.gz", gzip.compress(avro_bytes([packet(0)]))[:200], "truncated", "bytes end"),
+        ("text.parquet", b"Once upon a time", "foreign_file", "foreign format"),
+        ("cut.parquet", b"PAR1 and nothing more", "damaged_file", "not a Parquet file"),
+        ("text.tar", b"Once upon a time" * 100, "foreign_file", "foreign format"),
+        ("text.tar.gz", gzip.compress(b"Once upon a time" * 100), "foreign_file", "foreign format"),
+        ("stamp.fits", fits_bytes(np.ones((2, 2))), "foreign_file", "foreign format"),
     ],
 )
-def test_a_file_that_cannot_be_read(tmp_path, name, content, reason):
+def test_a_file_that_cannot_be_read(tmp_path, name, content, reason, words):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ReadError, match=rf"{name}: .*{reason}.*accepted are"):
+    with pytest.raises(ReadError, match=rf"{name}: .*{words}.*accepted are"):
         read(tmp_path / name)
     problems = []
     stamps = read(tmp_path / name, strict=False, problems=problems)
-    assert len(stamps) == len(problems) == 1
-    assert reason in problems[0].reason
+    assert len(stamps) == 1
+    assert [(problem.path, problem.reason) for problem in problems] == [(str(tmp_path / name), reason)]
+    assert problems[0].of_file
+    assert problems[0].record is None
     assert stamps.object_id[0] == name.split(".")[0] or name == "stamp.fits"
     assert stamps.candidate_id.tolist() == [NO_ID]
     assert names(stamps, 0) == ["bad_stamp"]
@@ -192,10 +238,13 @@ def test_a_file_that_cannot_be_read(tmp_path, name, content, reason):
 def test_a_foreign_schema_is_told(tmp_path):
     schema = {"type": "record", "name": "star", "fields": [{"name": "ra", "type": "double"}]}
     (tmp_path / "stars.avro").write_bytes(avro_bytes([{"ra": 1.0}], schema=schema))
-    with pytest.raises(ReadError, match=r"none of cutoutScience.*its fields are ra"):
-        read(tmp_path / "stars.avro")
     (tmp_path / "codec.avro").write_bytes(avro_bytes([packet(0)], "bzip2"))
-    with pytest.raises(ReadError, match="codec 'bzip2'; accepted are null, deflate, snappy"):
+    problems = []
+    assert len(read(tmp_path, strict=False, problems=problems)) == 2
+    assert [problem.reason for problem in problems] == ["unknown_codec", "foreign_schema"]
+    with pytest.raises(ReadError, match=r"stars\.avro: none of its fields is a cutout"):
+        read(tmp_path / "stars.avro")
+    with pytest.raises(ReadError, match=r"codec\.avro: bzip2: an Avro codec that is unknown"):
         read(tmp_path / "codec.avro")
 
 
@@ -204,16 +253,18 @@ def test_an_alert_of_foreign_types_is_told(tmp_path):
         "type": "record",
         "name": "alert",
         "fields": [
-            {"name": "candid", "type": "string"},
+            {"name": "candid", "type": ["string", "long"]},
             {"name": "candidate", "type": ["null", "string"]},
             {"name": "cutoutDifference", "type": "bytes"},
         ],
     }
     alert = {"candid": "17", "candidate": None, "cutoutDifference": fits_bytes(planes(0)[0])}
-    for alerts, reason in (([alert], "its id is '17'"), ([alert | {"candidate": "x"}], "its candidate is str")):
-        (tmp_path / "x.avro").write_bytes(avro_bytes(alerts, schema=schema))
-        with pytest.raises(ReadError, match=f"record 0 is no alert: {reason}"):
-            read(tmp_path / "x.avro")
+    (tmp_path / "x.avro").write_bytes(avro_bytes([alert], schema=schema))
+    with pytest.raises(ReadError, match=r"record 0: .*ids are of a foreign type"):
+        read(tmp_path / "x.avro")
+    # A candidate that is no record tells nothing.
+    (tmp_path / "x.avro").write_bytes(avro_bytes([alert | {"candid": 17, "candidate": "x"}], schema=schema))
+    assert read(tmp_path / "x.avro").candidate_id.tolist() == [17]
 
 
 def test_a_file_without_alerts_has_no_rows(tmp_path):
@@ -233,18 +284,19 @@ def test_bad_files_keep_their_place(tmp_path):
 @pytest.mark.parametrize(
     ("data", "flag", "reason"),
     [
-        (None, "missing", None),
-        (b"", "missing", None),
-        (b"\x1f\x8b\x08 not gzip", "bad_stamp", "gzip"),
-        (gzip.compress(fits_bytes(np.ones((63, 63))))[:-12], "bad_stamp", "gzip stream ends early"),
-        (gzip.compress(b"plain text"), "bad_stamp", "not a FITS file"),
-        (b"not FITS", "bad_stamp", "not a FITS file"),
-        (fits_bytes(np.ones((63, 63)))[:9000], "bad_stamp", "damaged FITS"),
-        (fits_bytes(np.ones((63, 63)))[:700], "bad_stamp", "damaged FITS"),
-        (fits_bytes(np.ones((2, 3, 3))), "bad_stamp", "no 2-D image"),
-        (fits_bytes(np.ones((0, 3))), "bad_stamp", "no pixels"),
-        (fits_bytes(np.ones((1, LARGEST_SIDE + 1))), "bad_stamp", f"a side of more than {LARGEST_SIDE} pixels"),
-        (gzip.compress(fits_bytes(np.zeros((1100, 1100)))), "bad_stamp", f"more than {LIMIT} bytes"),
+        (None, "missing", "missing_plane"),
+        (b"", "missing", "empty_cutout"),
+        (b"\x1f\x8b\x08 not gzip", "bad_stamp", "damaged_gzip"),
+        (gzip.compress(fits_bytes(np.ones((63, 63))))[:-12], "bad_stamp", "truncated"),
+        (gzip.compress(fits_bytes(np.ones((63, 63))))[:-8] + bytes(8), "bad_stamp", "checksum"),
+        (gzip.compress(b"plain text"), "bad_stamp", "not_fits"),
+        (b"not FITS", "bad_stamp", "not_fits"),
+        (fits_bytes(np.ones((63, 63)))[:9000], "bad_stamp", "truncated"),
+        (fits_bytes(np.ones((63, 63)))[:700], "bad_stamp", "truncated"),
+        (fits_bytes(np.ones((2, 3, 3))), "bad_stamp", "no_image"),
+        (fits_bytes(np.ones((0, 3))), "bad_stamp", "no_image"),
+        (fits_bytes(np.ones((1, LARGEST_SIDE + 1))), "bad_stamp", "too_large"),
+        (gzip.compress(fits_bytes(np.zeros((LIMIT // 4096, 1024)))), "bad_stamp", "too_large"),
     ],
 )
 def test_a_cutout_that_cannot_be_used_costs_its_row_only(tmp_path, data, flag, reason):
@@ -256,24 +308,45 @@ def test_a_cutout_that_cannot_be_used_costs_its_row_only(tmp_path, data, flag, r
     assert stamps.plane(1, "template") is None
     assert np.array_equal(stamps.plane(1, "difference"), planes(1)[2])
     assert stamps.candidate_id[1] == 10**17 + 1
-    assert len(problems) == (reason is not None)
-    if reason is not None:
-        assert problems[0].record == 1
-        assert problems[0].reason.startswith("cutoutTemplate: ")
-        assert reason in problems[0].reason
+    assert len(problems) == 1
+    problem = problems[0]
+    assert (problem.reason, problem.record, problem.row, problem.of_file) == (reason, 1, 1, False)
+    assert (problem.object_id, problem.candidate_id) == ("ZTF18test001", 10**17 + 1)
+    assert problem.message.startswith("cutoutTemplate: ")
+    # The record begins there.
+    packed = file.read_bytes()[problem.offset :]
+    assert fastavro.schemaless_reader(io.BytesIO(packed), SCHEMA, None)["candid"] == 10**17 + 1
+
+
+def test_a_plane_that_no_feature_needs_does_not_refuse_a_row(tmp_path):
+    for k, data in enumerate((None, b"not FITS")):
+        (tmp_path / f"{k}.avro").write_bytes(avro_bytes([packet(k, cutoutScience=data)]))
+    (tmp_path / "2.avro").write_bytes(avro_bytes([packet(2, cutoutTemplate=None), packet(3)]))
+    stamps = read(tmp_path)
+    assert [names(stamps, row) for row in range(4)] == [["missing"], ["bad_stamp"], ["missing"], []]
+    table = features(stamps)
+    assert [bool(value & flags.UNSCORABLE) for value in table.flags] == [False, False, True, False]
+    measured = [batch.rows for batch in batches(tmp_path, measure=Measure(table.names))]
+    assert np.array_equal(measured[0].values, table.values, equal_nan=True)
+    assert measured[0].flags.tolist() == table.flags.tolist()
 
 
 def test_a_gzip_bomb_takes_no_memory(tmp_path):
-    bomb = gzip.compress(bytes(400 << 20), 9)
-    file = tmp_path / "bomb.avro"
-    file.write_bytes(avro_bytes([packet(0, cutoutScience=bomb)]))
-    read(file)
-    tracemalloc.start()
-    stamps = read(file)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert names(stamps, 0) == ["bad_stamp"]
-    assert peak < 40 << 20
+    bomb = gzip.compress(bytes(200 << 20), 1)
+    (tmp_path / "plain.avro").write_bytes(avro_bytes([packet(0)]))
+    (tmp_path / "bomb.avro").write_bytes(avro_bytes([packet(0, cutoutScience=bomb)]))
+    code = (
+        "import resource, sys; from space2vec import read\n"
+        "for name in sys.argv[1:]:\n"
+        "    problems = []; read(name, threads=1, problems=problems)\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *(problem.reason for problem in problems))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", code, tmp_path / "plain.avro", tmp_path / "bomb.avro"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    before, after, reason = done.stdout.split()
+    assert reason == "too_large"
+    assert int(after) - int(before) < 60_000
 
 
 def test_nan_pixels_pass_as_they_are(tmp_path):
@@ -330,7 +403,7 @@ def test_batches_are_bounded_and_whole(tmp_path):
     assert [len(part.rows) for part in parts] == [5, 5, 2]
     order = [10**17 + 10 * k + j for k in range(4) for j in range(3)]
     assert [number for part in parts for number in part.rows.candidate_id] == order
-    assert [(part.files_done, part.files_total) for part in parts] == [(1, 4), (3, 4), (4, 4)]
+    assert [(part.files_done, part.files_total) for part in parts] == [(1, 4), (3, 4), (3, 4)]
     with pytest.raises(ValueError, match="at least 1"):
         batches(tmp_path, batch=0)
 
@@ -375,41 +448,6 @@ def test_schema_versions_and_surveys_mix(tmp_path):
 # Real data
 
 
-def plain_pixels(cutout):
-    content = cutout["stampData"] if isinstance(cutout, dict) else cutout
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    with fits.open(io.BytesIO(content), memmap=False) as units:
-        return units[0].data
-
-
-def plain_alerts(file):
-    """Yield the alerts of a file, read the plain way."""
-    if file.suffix == ".parquet":
-        yield from parquet.read_table(file).to_pylist()
-    elif file.suffix == ".gz":
-        with tarfile.open(file) as archive:
-            for member in archive.getmembers():
-                yield from fastavro.reader(io.BytesIO(archive.extractfile(member).read()))
-    else:
-        with file.open("rb") as content:
-            yield from fastavro.reader(content)
-
-
-def assert_equal_to_plain(file, every=1):
-    stamps = read(file)
-    alerts = list(plain_alerts(file))
-    assert len(stamps) == len(alerts)
-    for row, alert in enumerate(alerts):
-        assert stamps.candidate_id[row] == alert.get("candid", alert.get("diaSourceId"))
-        assert not stamps.flags[row]
-        if row % every == 0:
-            for channel, name in zip(CHANNELS, CUTOUTS, strict=True):
-                assert np.array_equal(stamps.plane(row, channel), plain_pixels(alert[name]), equal_nan=True)
-    return stamps
-
-
-@pytest.mark.filterwarnings("ignore")
 def test_the_night(data):
     folder = data / "ztf" / "night_20180713"
     if not folder.is_dir():
@@ -431,35 +469,23 @@ def test_the_night(data):
     cut = stamps.shape[:, 2].min(axis=1) < 63
     assert cut.sum() == 8
     assert (stamps.centre[~cut] == 31).all()
-    for name in sorted(table)[::50]:
-        assert_equal_to_plain(folder / name)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_every_file_of_the_brokers(data):
+def test_the_brokers_have_what_their_table_lists(data):
     folder = data / "ztf" / "brokers"
     if not folder.is_dir():
         pytest.skip(f"real data missing: {folder}")
     with (data / "ztf" / "brokers.csv").open() as table:
-        listed = [(row["file"], int(row["candid"]), row["objectId"]) for row in csv.DictReader(table)]
-    seen = Counter()
-    for file in sorted(path for path in folder.glob("*/*") if path.is_file()):
-        stamps = assert_equal_to_plain(file, every=5)
-        name = str(file.relative_to(folder))
-        seen.update((name, int(c), o) for c, o in zip(stamps.candidate_id, stamps.object_id, strict=True))
-    assert not Counter(listed) - seen
-    assert sum(seen.values()) == len(read(folder))
+        listed = Counter((int(row["candid"]), row["objectId"]) for row in csv.DictReader(table))
+    stamps = read(folder)
+    assert not listed - Counter(zip(stamps.candidate_id.tolist(), stamps.object_id.tolist(), strict=True))
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_rubin_files(data):
+def test_rubin_candidates_lie_in_the_middle(data):
     folder = data / "rubin"
     if not folder.is_dir():
         pytest.skip(f"real data missing: {folder}")
-    total = 0
-    for file in sorted(path for path in folder.glob("*/*") if path.is_file()):
-        stamps = assert_equal_to_plain(file)
-        assert (np.abs(stamps.centre - stamps.shape[:, 0] // 2) <= 1).all()
-        assert np.isfinite(stamps.catalogue["SNR"]).all()
-        total += len(stamps)
-    assert total == 59
+    stamps = read(folder)
+    assert len(stamps) == 59
+    assert (np.abs(stamps.centre - stamps.shape[:, 0] // 2) <= 1).all()
+    assert np.isfinite(stamps.catalogue["SNR"]).all()

@@ -14,8 +14,7 @@ from pyarrow import parquet
 
 from space2vec import Features, Stamps, flags, read
 from space2vec.errors import ReadError
-from space2vec.reading import batches, read_labels, read_scores
-from space2vec.reading.inputs import find
+from space2vec.reading import batches, files, read_labels, read_scores
 from space2vec.stamps import NO_ID
 
 
@@ -38,11 +37,10 @@ def test_inputs_are_found_in_natural_order(tmp_path):
     (tmp_path / "notes.txt").write_text("not an input")
     order = ["b9.avro", "b10.avro", "n2/1.avro", "n2/deep/er/2.avro", "n10/1.avro"]
     for inputs in (tmp_path, str(tmp_path), f"{tmp_path}/**", [tmp_path, tmp_path / "b9.avro"]):
-        found = [str(path.relative_to(tmp_path)) for path in find(inputs).sources]
-        assert found == order
-    assert find([tmp_path / "n2", tmp_path / "b9.avro"]).sources[-1] == tmp_path / "b9.avro"
-    assert [path.name for path in find(f"{tmp_path}/b*.avro").sources] == ["b9.avro", "b10.avro"]
-    assert len(find(f"{tmp_path}/**/1.avro").sources) == 2
+        assert list(files(inputs)) == [str(tmp_path / name) for name in order]
+    assert list(files([tmp_path / "n2", tmp_path / "b9.avro"]))[-1] == str(tmp_path / "b9.avro")
+    assert [os.path.basename(path) for path in files(f"{tmp_path}/b*.avro")] == ["b9.avro", "b10.avro"]
+    assert len(list(files(f"{tmp_path}/**/1.avro"))) == 2
     assert len(read(f"{tmp_path}/n*")) == 3
 
 
@@ -69,10 +67,11 @@ def test_inputs_are_told_before_the_first_batch(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission_is_a_row(tmp_path):
+def test_a_file_without_permission_stops_the_reading(tmp_path):
     write_alerts(tmp_path, "a.avro")
     (tmp_path / "a.avro").chmod(0)
-    assert flagged(read(tmp_path, strict=False), 0) == ["bad_stamp"]
+    with pytest.raises(OSError, match=r"a\.avro: Permission denied"):
+        read(tmp_path, strict=False)
 
 
 def test_pipes_are_passed_over(tmp_path):
@@ -83,13 +82,16 @@ def test_pipes_are_passed_over(tmp_path):
         read(tmp_path / "b.avro")
 
 
-def test_a_file_that_goes_away_is_a_row(tmp_path):
-    write_alerts(tmp_path, "a.avro", "b.avro")
-    parts = batches(tmp_path)
-    (tmp_path / "a.avro").unlink()
-    batch = next(parts)
-    assert batch.rows.object_id.tolist() == ["a", "ZTF18test001"]
-    assert "No such file" in batch.problems[0].reason
+@pytest.mark.parametrize("name", ["b.avro", "b.npy", "b.parquet"])
+def test_a_file_that_goes_away_stops_the_reading(tmp_path, name):
+    write_alerts(tmp_path, "a.avro", "b.avro", "c.avro")
+    np.save(tmp_path / "b.npy", np.ones((1, 3, 4, 4)))
+    parquet.write_table(pa.Table.from_pylist([packet(5)]), tmp_path / "b.parquet")
+    parts = batches([tmp_path / "a.avro", tmp_path / name, tmp_path / "c.avro"], batch=1)
+    (tmp_path / name).unlink()
+    assert next(parts).rows.object_id.tolist() == ["ZTF18test000"]
+    with pytest.raises(OSError, match=rf"{name}.*No such file|No such file.*{name}"):
+        next(parts)
 
 
 # DES stamps
