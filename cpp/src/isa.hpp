@@ -5,6 +5,10 @@
 
 #include <cstddef>
 
+namespace s2v::kernel {
+struct InflateState;
+}
+
 // One table a kernel object: the only symbol that the object exports.
 struct s2v_isa_table {
     const char *name;
@@ -15,6 +19,8 @@ struct s2v_isa_table {
     void (*prepare)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t recipe, float *planes,
                     uint32_t *flags, void *scratch);
     void (*read_big_endian)(const uint8_t *stored, int64_t count, float *pixels);
+    // Decode `count` streams, one to six, until some stop; a bit for each that did.
+    int (*inflate)(s2v::kernel::InflateState *states, int count);
 };
 
 namespace s2v {

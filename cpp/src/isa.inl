@@ -4,6 +4,7 @@
 #include "kernel/autoscan.hpp"
 #include "kernel/big_endian.hpp"
 #include "kernel/host_team.hpp"
+#include "kernel/inflate.hpp"
 #include "kernel/recipe.hpp"
 #include "triplet.hpp"
 
@@ -36,5 +37,6 @@ void prepare_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t 
 #define S2V_JOIN(a, b) S2V_JOIN_(a, b)
 
 extern "C" const s2v_isa_table S2V_JOIN(s2v_isa_, S2V_ISA) = {
-    S2V_QUOTE(S2V_ISA), sizeof(AutoscanScratch), sizeof(RecipeScratch), features, prepare_rows, read_big_endian,
+    S2V_QUOTE(S2V_ISA), sizeof(AutoscanScratch), sizeof(RecipeScratch), features,
+    prepare_rows,       read_big_endian,         inflate_run,
 };

@@ -1,0 +1,130 @@
+#include "decode/inflate.hpp"
+
+#include "decode/gzip_frame.hpp"
+#include "decode/inflate_engine.hpp"
+#include "isa.hpp"
+#include "kernel/inflate_state.hpp"
+
+#include <utility>
+
+namespace s2v::decode {
+namespace {
+
+using kernel::InflatePhase;
+using kernel::InflateState;
+using kernel::InflateStop;
+
+constexpr int kLanes = 4;  // streams that are unpacked at the same time: more would not fit into the registers
+
+// Read what stands before the deflate stream. False where nothing is to be unpacked: the finding is set.
+bool find_body(Stream &stream, Wrapping wrapping, std::size_t &begin) noexcept {
+    stream.size = 0;
+    stream.used = 0;
+    stream.finding = {};
+    begin = 0;
+    if (wrapping == Wrapping::raw) return true;
+    const GzipHeader header = read_gzip_header(stream.packed);
+    stream.finding = header.finding;
+    begin = header.size;
+    return !header.finding;
+}
+
+// A deflate stream of `size` bytes of output has ended at `at`: check and count what stands behind it.
+void finish(Stream &stream, Wrapping wrapping, std::size_t at, std::size_t size) noexcept {
+    stream.size = size;
+    stream.used = at;
+    if (wrapping == Wrapping::raw) return;
+    if (stream.packed.size() - at < kGzipTrailer) {
+        stream.finding = {Fault::truncated, stream.packed.size()};
+        return;
+    }
+    const Fault fault = check_gzip_trailer(stream.packed.subspan(at, kGzipTrailer), crc32({stream.out, size}), size);
+    if (fault != Fault::none) stream.finding = {fault, at};
+    stream.used = at + kGzipTrailer;
+}
+
+// A stream that is being unpacked, beside its state.
+struct Lane {
+    Stream *stream;
+    std::size_t begin;  // of the deflate stream
+};
+
+void begin(InflateState &state, const Lane &lane) noexcept {
+    const Stream &stream = *lane.stream;
+    const Bytes body = stream.packed.subspan(lane.begin);
+    state.in = body.data();
+    state.size = body.size();
+    state.at = 0;
+    state.begin = stream.out;
+    state.out = stream.out;
+    state.end = stream.out + stream.capacity;
+    state.phase = InflatePhase::head;
+}
+
+void settle(const InflateState &state, const Lane &lane, Wrapping wrapping) noexcept {
+    Stream &stream = *lane.stream;
+    const std::size_t size = static_cast<std::size_t>(state.out - state.begin);
+    const std::size_t at = lane.begin + static_cast<std::size_t>((state.at + 7) / 8);
+    if (state.stop == InflateStop::ended) return finish(stream, wrapping, at, size);
+    stream.size = size;
+    stream.finding = {state.stop == InflateStop::needs_input    ? Fault::truncated
+                      : state.stop == InflateStop::needs_output ? Fault::too_large
+                                                                : Fault::damaged_gzip,
+                      at};
+}
+
+// The streams take the lanes in turn; one that has stopped makes room for the next.
+void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa_table &isa) noexcept {
+    InflateState states[kLanes];
+    Lane lanes[kLanes];
+    int busy = 0;
+    std::size_t next = 0;
+    const auto take = [&](int place) {
+        while (next < streams.size()) {
+            lanes[place].stream = &streams[next++];
+            if (!find_body(*lanes[place].stream, wrapping, lanes[place].begin)) continue;
+            begin(states[place], lanes[place]);
+            return true;
+        }
+        return false;
+    };
+    while (busy < kLanes && take(busy)) ++busy;
+    while (busy > 0) {
+        const int stopped = isa.inflate(states, busy);
+        for (int place = busy - 1; place >= 0; --place) {
+            if (!(stopped >> place & 1)) continue;
+            settle(states[place], lanes[place], wrapping);
+            if (take(place)) continue;
+            --busy;
+            if (place == busy) continue;
+            states[place] = states[busy];
+            lanes[place] = lanes[busy];
+        }
+    }
+}
+
+}  // namespace
+
+void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept {
+    const InflateEngine engine = active_inflate_engine();
+    const s2v_isa_table *const isa = active_isa();
+    if (engine == InflateEngine::none || isa == nullptr) {
+        for (Stream &stream : streams) stream.finding = {Fault::unknown_codec, 0};
+        return;
+    }
+    if (engine == InflateEngine::own) return unpack_together(streams, wrapping, *isa);
+
+    const std::unique_ptr<ForeignInflate> foreign = make_foreign_inflate(engine);
+    for (Stream &stream : streams) {
+        std::size_t begin = 0;
+        if (!find_body(stream, wrapping, begin)) continue;
+        Unpacking result;
+        if (foreign) result = foreign->unpack(stream.packed.subspan(begin), {stream.out, stream.capacity});
+        if (result.whole)
+            finish(stream, wrapping, begin + result.used, result.size);
+        else  // our own says what is wrong, and where
+            unpack_together({&stream, 1}, wrapping, *isa);
+    }
+}
+
+}  // namespace s2v::decode
