@@ -201,6 +201,13 @@ private:
 }  // namespace
 
 void register_reader(py::module_ &module) {
+    module.def("inflate_engine", []() -> std::optional<std::string> {
+        const char *const name = s2v_inflate_engine();
+        return name ? std::optional<std::string>(name) : std::nullopt;
+    });
+    module.def(
+        "codec_available", [](const std::string &codec) { return s2v_codec_available(codec.c_str()) != 0; },
+        py::arg("codec"));
     py::class_<Reader>(module, "Reader")
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t, float, int,

@@ -1,5 +1,6 @@
 // Reading behind the C ABI.
 #include "decode/pipeline.hpp"
+#include "decode/zstandard.hpp"
 #include "error.hpp"
 #include "isa.hpp"
 #include "kernel/registry_table.hpp"
@@ -27,6 +28,7 @@ void require(bool holds, const char *what) {
 decode::Wish wish_of(const s2v_reading &reading) {
     require(reading.convention >= -1 && reading.convention <= S2V_CONVENTION_PAPER, "convention");
     require(reading.threads >= 0, "threads is negative");
+    if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
     decode::Wish wish;
     wish.planes = reading.planes;
     wish.shape.columns = static_cast<std::size_t>(reading.column_count);
@@ -109,6 +111,16 @@ void describe(s2v_reader &reader, s2v_batch &batch) {
 }  // namespace
 
 extern "C" {
+
+const char *s2v_inflate_engine(void) {
+    return decode::inflate_engine();
+}
+
+int32_t s2v_codec_available(const char *codec) {
+    const std::string_view name = codec ? codec : "";
+    if (name == "zstandard") return decode::has_zstandard();
+    return name == "null" || name == "deflate" || name == "snappy";
+}
 
 void s2v_reading_init(s2v_reading *reading) {
     if (!reading) return;

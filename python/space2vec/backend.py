@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
 
-__all__ = ["Kernels", "active", "compiled", "name", "reader", "thread_count"]
+__all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
 
 
 #: More threads than this never help, and may be more than a process can start.
@@ -93,17 +93,6 @@ def compiled(purpose: str) -> Any:
     if extension is None:
         raise BackendError(f"{purpose} needs the compiled extension, which this installation lacks")
     return extension
-
-
-def reader() -> Any:
-    """Return the class that reads alerts.
-
-    Raises
-    ------
-    BackendError
-        If this installation has no compiled extension.
-    """
-    return compiled("reading alerts").Reader
 
 
 def active() -> Kernels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import sys
 from importlib import metadata
@@ -21,6 +22,9 @@ _OPTIONAL = (
 )
 
 
+_CODECS = ("null", "deflate", "snappy", "zstandard")
+
+
 def _backend() -> str:
     try:
         kernels = backend.active()
@@ -29,6 +33,18 @@ def _backend() -> str:
     if backend.name() == "native":
         return f"native, instruction set {kernels.isa()}"
     return "numba (the compiled extension is absent or was not asked for)"
+
+
+def _decoding() -> str:
+    try:
+        compiled = backend.compiled("reading alerts")
+    except BackendError as error:
+        return f"none: {error}"
+    engine = compiled.inflate_engine()
+    if engine is None:
+        return f"none: SPACE2VEC_INFLATE is {os.environ.get('SPACE2VEC_INFLATE')!r}, which is unknown or not installed"
+    absent = "" if compiled.codec_available("zstandard") else "; no zstandard: it needs libzstd.so.1"
+    return f"gzip by {engine}; Avro codecs {', '.join(c for c in _CODECS if compiled.codec_available(c))}{absent}"
 
 
 def _optional(module: str, package: str, purpose: str, extra: str) -> str:
@@ -58,6 +74,7 @@ def report() -> list[tuple[str, str]]:
         ("python", f"{platform.python_version()} ({sys.executable}), NumPy {metadata.version('numpy')}"),
         ("machine", f"{platform.system()} {platform.machine()}"),
         ("backend", _backend()),
+        ("decoding", _decoding()),
         ("threads", f"{backend.thread_count(None)} usable cores"),
         ("cuda", "not built: this build computes on the CPU; device='cuda' raises"),
         *((package, _optional(module, package, purpose, extra)) for module, package, purpose, extra in _OPTIONAL),

@@ -1,5 +1,6 @@
 """What an import loads, and what the package and its extension say of themselves."""
 
+import ast
 import json
 import os
 import re
@@ -69,3 +70,22 @@ def test_the_kernels_write_the_columns_in_the_order_of_the_registry():
     assert tuple(core.stamp_feature_name(k) for k in range(18)) == registry.AUTOSCAN_STAMP
     assert core.stamp_feature_name(18) is None
     assert core.stamp_feature_name(-1) is None
+
+
+def test_the_stub_tells_what_the_extension_has():
+    extension = pytest.importorskip("space2vec._core", reason="no compiled extension")
+    stub = ast.parse(resources.files("space2vec").joinpath("_core.pyi").read_text("utf-8"))
+    declared = {
+        node.target.id if isinstance(node, ast.AnnAssign) else node.name
+        for node in stub.body
+        if isinstance(node, (ast.AnnAssign, ast.ClassDef, ast.FunctionDef))
+    }
+    assert declared == {name for name in vars(extension) if not name.startswith("_")}
+    for node in stub.body:
+        if isinstance(node, ast.ClassDef):
+            methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            held = vars(getattr(extension, node.name))
+            assert methods == {name for name in held if name == "__init__" or not name.startswith("_")}
+        if isinstance(node, ast.FunctionDef):
+            text = getattr(extension, node.name).__doc__
+            assert all(f"{argument.arg}:" in text for argument in node.args.args), node.name

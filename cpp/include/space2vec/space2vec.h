@@ -57,6 +57,13 @@ S2V_API const char *s2v_status_message(s2v_status status);
  * return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 
+/* What unpacks short gzip and deflate streams: "space2vec", "libdeflate" or "zlib"; NULL where the environment variable
+ * SPACE2VEC_INFLATE names none that this machine has: then no reader opens. */
+S2V_API const char *s2v_inflate_engine(void);
+
+/* Whether Avro blocks of a codec ("null", "deflate", "snappy", "zstandard") can be read on this machine: 1 or 0. */
+S2V_API int32_t s2v_codec_available(const char *codec);
+
 /* The registry of features, recipes, flags and faults as a JSON document. */
 S2V_API const char *s2v_registry(void);
 

@@ -91,7 +91,7 @@ def read_files(
     for begin in range(start.source, len(sources), _RUN):
         part = sources[begin : begin + _RUN]
         first = start if begin == start.source else Position(begin)
-        reader = backend.reader()(
+        reader = backend.compiled("reading alerts").Reader(
             inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in part],
             in_memory=in_memory,
             columns=list(_FIELDS),
@@ -145,7 +145,9 @@ def read_columns(
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(np.array(record[name], dtype=np.float64) for name in ("xpos", "ypos"))
-    reader = backend.reader()(cutouts=list(cutouts), position=position, rubin=rubin, **wish.options())
+    reader = backend.compiled("reading alerts").Reader(
+        cutouts=list(cutouts), position=position, rubin=rubin, **wish.options()
+    )
     raw = _next(reader, n)
     assert raw is not None
     mapper = catalogue.from_rubin if rubin else catalogue.from_ztf

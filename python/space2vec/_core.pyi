@@ -1,0 +1,83 @@
+"""The compiled extension. Its arrays are checked and made by the package, whose functions are what users call."""
+
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+version: str
+
+def isa() -> str | None: ...
+def registry() -> str: ...
+def stamp_feature_name(index: int) -> str | None: ...
+def fault_name(fault: int) -> str | None: ...
+def inflate_engine() -> str | None: ...
+def codec_available(codec: str) -> bool: ...
+def features(
+    pixels: NDArray[np.float32],
+    offset: NDArray[np.int64],
+    shape: NDArray[np.int32],
+    centre: NDArray[np.int32],
+    saturation: float,
+    paper: bool,
+    values: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None: ...
+def prepare(
+    pixels: NDArray[np.float32],
+    offset: NDArray[np.int64],
+    shape: NDArray[np.int32],
+    centre: NDArray[np.int32],
+    saturation: float,
+    recipe: str,
+    planes: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None: ...
+def fits_image(bytes: bytes, unit: str) -> tuple[NDArray[np.float32], float, float] | tuple[None, str, int]: ...
+
+class Forest:
+    def __init__(
+        self,
+        tree_start: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        feature: NDArray[np.int32],
+        threshold: NDArray[np.float32],
+        missing_left: NDArray[np.uint8],
+        value: NDArray[np.float32],
+        n_features: int,
+        fill: NDArray[np.float32] | None,
+    ) -> None: ...
+    def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
+
+class Reader:
+    @overload
+    def __init__(
+        self,
+        inputs: list[bytes],
+        in_memory: bool,
+        columns: list[str],
+        schemas: list[tuple[int, str]],
+        planes: int,
+        pixels: bool,
+        convention: int,
+        saturation: float,
+        threads: int,
+        start: tuple[int, int, int],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        cutouts: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None],
+        position: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+        rubin: bool,
+        planes: int,
+        pixels: bool,
+        convention: int,
+        saturation: float,
+        threads: int,
+    ) -> None: ...
+    def next(self, rows: int) -> dict[str, Any] | None: ...
+    def schema_columns(self, schema: int) -> list[bool]: ...
