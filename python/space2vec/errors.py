@@ -3,7 +3,7 @@
 A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see :mod:`space2vec.flags`).
 """
 
-__all__ = ["BackendError", "ModelError", "ReadError", "Space2vecError"]
+__all__ = ["BackendError", "ModelError", "OutputError", "ReadError", "Space2vecError"]
 
 
 class Space2vecError(Exception):
@@ -20,3 +20,7 @@ class ModelError(Space2vecError):
 
 class BackendError(Space2vecError):
     """A backend or device that was asked for and cannot run here."""
+
+
+class OutputError(Space2vecError):
+    """An output that cannot be begun or gone on with: in use, of another run, or damaged."""

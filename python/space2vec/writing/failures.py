@@ -1,0 +1,102 @@
+"""The errors table: a line for everything that was wrong, and for every row without a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from space2vec.flags import UNSCORABLE, bits
+from space2vec.registry import FLAGS
+
+if TYPE_CHECKING:
+    import pyarrow
+    from numpy.typing import NDArray
+
+    from space2vec.reading import Problem
+
+__all__ = ["failures"]
+
+#: The flags by which a reader marks the rows that it has a problem with.
+_OF_READER = bits(["bad_stamp", "missing"])
+
+
+def failures(
+    problems: Sequence[Problem], table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
+) -> pyarrow.Table:
+    """Return the lines of one batch.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        What the reader says; each becomes a line.
+    table : pyarrow.Table
+        The results of the batch, which tell the ids.
+    flags : ndarray of uint32 (n,)
+        The flags a row.
+    done : ndarray of bool (n,)
+        Which rows have a result. One that has none for a reason of its own (a flag that is no problem of the reader's)
+        becomes a line, without file and offset.
+    first : int
+        The number of the first row in the whole table.
+
+    Returns
+    -------
+    pyarrow.Table
+        In the order of the rows: file, offset, record, row, object_id, candidate_id, reason, message.
+    """
+    import pyarrow as pa
+
+    lines = sorted([*_told(problems, table), *_refused(problems, table, flags, done)], key=lambda line: line["row"])
+    for line in lines:
+        line["row"] += first
+    schema = pa.schema(
+        [
+            ("file", pa.string()),
+            ("offset", pa.int64()),
+            ("record", pa.int64()),
+            ("row", pa.int64()),
+            ("object_id", pa.string()),
+            table.schema.field("candidate_id"),
+            ("reason", pa.string()),
+            ("message", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist(lines, schema=schema)
+
+
+def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
+    for problem in problems:
+        line = _line(problem.row, table, problem.reason, problem.message)
+        line |= {"file": _text(problem.path), "offset": problem.offset, "record": problem.record}
+        if problem.object_id is not None:
+            line["object_id"] = _text(problem.object_id)
+        if line["candidate_id"] is None:
+            line["candidate_id"] = problem.candidate_id
+        yield line
+
+
+def _refused(
+    problems: Sequence[Problem], table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
+) -> Iterator[dict[str, Any]]:
+    told = {problem.row for problem in problems}
+    for row in np.nonzero(~done)[0].tolist():
+        raised = int(flags[row])
+        if row in told and (raised & _OF_READER or not raised & UNSCORABLE):
+            continue
+        refusing = [flag for flag in FLAGS.values() if not flag.scored and raised >> flag.bit & 1]
+        if refusing:
+            yield _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
+        else:
+            yield _line(row, table, "no_result", "the row has no result, and no flag says why")
+
+
+def _line(row: int, table: pyarrow.Table, reason: str, message: str) -> dict[str, Any]:
+    ids = {name: table[name][row].as_py() for name in ("object_id", "candidate_id")}
+    return {"file": None, "offset": None, "record": None, "row": row, **ids, "reason": reason, "message": message}
+
+
+def _text(text: str) -> str:
+    """Return text that Arrow takes: the bytes of a file name need not be UTF-8."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")

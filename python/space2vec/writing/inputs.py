@@ -1,0 +1,108 @@
+"""The files that a run reads, by name, size and time: a run goes on only where they are as they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from space2vec.errors import OutputError
+from space2vec.reading.inputs import STANDARD_INPUT
+from space2vec.writing.aside import Aside, told
+
+__all__ = ["Inputs"]
+
+#: Lines that are written at once.
+_LINES = 4096
+
+#: Path, bytes, time of the last change in nanoseconds; of standard input the name alone is known.
+Line: TypeAlias = "list[Any]"
+
+
+class Inputs:
+    """The inputs of a run, looked at in one pass by :meth:`write` or :meth:`compare`.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Every file that is read, in order; ``-`` is standard input.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        self._paths = paths
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        #: When the youngest of them came or was changed, in nanoseconds.
+        self.youngest = 0
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether they can be read again."""
+        return not any(os.fspath(path) == STANDARD_INPUT for path in self._paths)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a table says of its inputs, once they have been looked at; their folders do not count."""
+        return {"files": len(self._paths), "bytes": self._bytes, "sha256": self._digest.hexdigest()}
+
+    def look(self) -> None:
+        """Look at every input without keeping what was seen."""
+        for _ in self._lines():
+            pass
+
+    def write(self, path: Path) -> None:
+        """Write a line an input."""
+        with Aside(path) as file:
+            held: list[bytes] = []
+            for line in self._lines():
+                held.append(line)
+                if len(held) == _LINES:
+                    file.write(b"".join(held))
+                    held.clear()
+            file.write(b"".join(held))
+            file.sync()
+            file.appear()
+
+    def compare(self, path: Path) -> None:
+        """See that the inputs are those whose lines were written.
+
+        Raises
+        ------
+        OutputError
+            If one is gone, has another size or time, or is new; the first such is named.
+        """
+        with told("read", path):
+            file = path.open("rb")
+        with file:
+            for ours, theirs in zip_longest(self._lines(), file):
+                if ours != theirs:
+                    self._refuse(ours, theirs)
+
+    def _lines(self) -> Iterator[bytes]:
+        for given in self._paths:
+            path = os.fspath(given)
+            line: Line = [path]
+            if path != STANDARD_INPUT:
+                with told("read", Path(path)):
+                    state = os.stat(path)
+                line += [state.st_size, state.st_mtime_ns]
+                self.youngest = max(self.youngest, state.st_ctime_ns)
+                self._bytes += state.st_size
+                self._digest.update(f"{os.path.basename(path)}\0{state.st_size}\n".encode(errors="surrogateescape"))
+            yield json.dumps(line).encode() + b"\n"
+
+    def _refuse(self, ours: bytes | None, theirs: bytes | None) -> None:
+        now = None if ours is None else json.loads(ours)
+        then = None if theirs is None else json.loads(theirs)
+        if now is not None and then is not None and now[0] == then[0]:
+            changed = f"its size is {now[1]}, and was {then[1]}" if now[1] != then[1] else "its time is another"
+            raise OutputError(f"the input {now[0]} has changed: {changed}")
+        if then is not None and then[0] not in {os.fspath(path) for path in self._paths}:
+            raise OutputError(f"the input {then[0]} is gone")
+        if now is not None:
+            raise OutputError(f"the input {now[0]} is new, or comes in another place")
+        raise AssertionError("of two different lists one has a path that the other lacks")
