@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -93,6 +94,7 @@ class Tally:
         self.rows = 0
         self.done = 0
         self.flagged: Counter[str] = Counter()
+        self._earlier = 0
         self._start = time.monotonic()
 
     def add(self, flags: NDArray[np.uint32], done: int) -> None:
@@ -100,6 +102,13 @@ class Tally:
         self.rows += len(flags)
         self.done += done
         self.flagged.update(flag_bits.count(flags))
+
+    def take_over(self, rows: int, done: int, flagged: Mapping[str, int]) -> None:
+        """Count the rows of an earlier run, which do not count for the rate of this one."""
+        self.rows += rows
+        self.done += done
+        self.flagged.update(flagged)
+        self._earlier += rows
 
     def summary(self, verb: str) -> str:
         """Return the summary: rows, how many are done, flags by name with their meaning, rate."""
@@ -113,5 +122,5 @@ class Tally:
             for flag in FLAGS.values()
             if flag.name in self.flagged
         ]
-        lines.append(f"{seconds:.1f} s, {self.rows / max(seconds, 1e-9):.0f} rows/s")
+        lines.append(f"{seconds:.1f} s, {(self.rows - self._earlier) / max(seconds, 1e-9):.0f} rows/s")
         return "\n".join(lines)

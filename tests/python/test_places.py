@@ -33,23 +33,28 @@ COMMANDS = {
 }
 
 
-def run(inputs, name, folder):
+def run(inputs, name, folder, *more):
     words = [str(inputs / word) if (inputs / word).is_file() else word for word in COMMANDS[name]]
-    return main([*words, str(folder if name == "truth.csv" else folder / name)])
+    return main([*words, str(folder if name == "truth.csv" else folder / name), *more])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is missing")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_is_told(inputs, tmp_path, capsys, name):
-    aside = name.endswith((".parquet", ".csv", ".safetensors")) and name != "truth.csv"
-    place = tmp_path / (f".{name}.{os.getpid()}.part" if aside else name)
-    place.symlink_to("/dev/full")
+    in_parts = name.startswith(("scores", "features"))
+    aside = f".{name}.part" if in_parts else f".{name}.{os.getpid()}.part" if name.endswith(".safetensors") else name
+    (tmp_path / aside).symlink_to("/dev/full")
     assert run(inputs, name, tmp_path) == 2
     said = capsys.readouterr().err
     assert "No space left on device" in said
     assert "Traceback" not in said
     assert not (tmp_path / name).is_file()
-    assert not aside or list(tmp_path.iterdir()) == []
+    if in_parts:
+        assert "8 rows in 1 part are kept; the same command with --resume goes on from there" in said
+        assert run(inputs, name, tmp_path, "--resume") == 0
+        assert (tmp_path / name).is_file()
+    elif aside != name:
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

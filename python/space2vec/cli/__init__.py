@@ -1,8 +1,8 @@
 """The command line: ``space2vec COMMAND ...``.
 
-Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged) or, from ``doctor``, when
-nothing can compute, 2 when the command could not run at all. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it
-came from.
+Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged, and in the errors table) or,
+from ``doctor``, when nothing can compute, 2 when the command could not run or not go on, 130 and 143 when it was
+interrupted or terminated. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it came from.
 """
 
 from __future__ import annotations
@@ -61,11 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Space2vecError, ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("SPACE2VEC_TRACEBACK"):
             raise
-        print(f"space2vec: {_said(error)}", file=sys.stderr)
+        _tell(error, _said(error))
         return 2
-    except KeyboardInterrupt:
-        print("space2vec: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        _tell(stop, "interrupted")
         return 130
+    except _Terminated as stop:
+        _tell(stop, "terminated")
+        return 128 + signal.SIGTERM
 
 
 @contextlib.contextmanager
@@ -73,7 +76,7 @@ def _stoppable() -> Iterator[None]:
     """Let SIGTERM end the command as an exception does, so that nothing half-written is left."""
 
     def stop(*_: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
+        raise _Terminated
 
     # Only the main thread may set handlers; a handler that somebody has set, or has turned off, stays.
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -84,6 +87,16 @@ def _stoppable() -> Iterator[None]:
     finally:
         if ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class _Terminated(BaseException):
+    """SIGTERM has come."""
+
+
+def _tell(error: BaseException, what: str) -> None:
+    """Say what ended the command, and what was noted on the way (how to go on)."""
+    for line in (what, *getattr(error, "__notes__", ())):
+        print(f"space2vec: {line}", file=sys.stderr)
 
 
 def _said(error: Exception) -> str:

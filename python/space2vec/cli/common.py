@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from space2vec.progress import Progress
 
 if TYPE_CHECKING:
+    from space2vec.reading import Batch
     from space2vec.stamps import Stamps
     from space2vec.table import Features
 
@@ -21,9 +22,9 @@ __all__ = [
     "about",
     "add_compute_options",
     "add_inputs",
-    "add_output",
     "check_picture",
     "positive",
+    "read_batches",
     "read_rows",
 ]
 
@@ -82,26 +83,30 @@ class Problems:
         return 1 if self.count else 0
 
 
-def read_rows(arguments: argparse.Namespace, what: str, problems: Problems) -> Iterator[Stamps | Features]:
-    """Read the inputs batch by batch, with progress on standard error; at least one batch comes, be it empty."""
+def read_batches(
+    arguments: argparse.Namespace, what: str, problems: Problems, *, batch: int = BATCH, **options: Any
+) -> Iterator[Batch]:
+    """Read the inputs batch by batch, with progress on standard error; the options are those of `reading.batches`."""
     from space2vec.reading import batches
+
+    with Progress(what) as progress:
+        for part in batches(arguments.inputs, batch=batch, threads=arguments.threads, **options):
+            for problem in part.problems:
+                problems.tell(problem)
+            yield part
+            progress.update(len(part.rows), part.files_done, part.files_total)
+
+
+def read_rows(arguments: argparse.Namespace, what: str, problems: Problems) -> Iterator[Stamps | Features]:
+    """Read the rows of the inputs; at least one batch comes, be it empty."""
     from space2vec.stamps import Stamps
 
     empty = True
-    with Progress(what) as progress:
-        for batch in batches(arguments.inputs, batch=BATCH):
-            for problem in batch.problems:
-                problems.tell(problem)
-            empty = False
-            yield batch.rows
-            progress.update(len(batch.rows), batch.files_done, batch.files_total)
+    for part in read_batches(arguments, what, problems):
+        empty = False
+        yield part.rows
     if empty:
         yield Stamps.concatenate([])
-
-
-def add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add -o OUT."""
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=what)
 
 
 def check_picture(path: str) -> None:

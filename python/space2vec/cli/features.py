@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec.cli.common import Problems, about, add_compute_options, add_inputs, add_output, read_rows
+from space2vec.cli import in_parts
+from space2vec.cli.common import add_compute_options, add_inputs
+
+if TYPE_CHECKING:
+    from space2vec.stamps import Stamps
+    from space2vec.table import Features
 
 __all__ = ["register"]
 
@@ -23,7 +27,7 @@ def register(commands: Any) -> None:
         description="Write the features of every candidate: object_id, candidate_id, the columns of the set, flags.",
     )
     add_inputs(parser)
-    add_output(parser, "the feature table, .parquet or .csv")
+    in_parts.add_output(parser, "the feature table")
     parser.add_argument("--set", choices=tuple(FEATURE_SETS), default="autoscan", help="columns (default: autoscan)")
     parser.add_argument(
         "--convention",
@@ -38,23 +42,19 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, extract, flags
-    from space2vec.progress import Tally
-    from space2vec.stamps import Stamps
-    from space2vec.write import TableWriter
+    from space2vec.reading import inputs
+    from space2vec.registry import feature_set
+    from space2vec.table import Features
 
     device.resolve(arguments.device)
-    problems, tally = Problems(), Tally()
-    note = about(set=arguments.set, convention=arguments.convention)
-    with TableWriter(arguments.output, note) as writer:
-        for rows in read_rows(arguments, "features", problems):
-            if not isinstance(rows, Stamps):
-                raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
-            table = extract.features(
-                rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads
-            )
-            usable = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
-            tally.add(table.flags, int(np.count_nonzero(usable)))
-            writer.write(table.to_arrow())
-    print(tally.summary("measured"))
-    print(f"features in {Path(arguments.output)}")
-    return problems.finish()
+    if inputs.find(arguments.inputs).features is not None:
+        raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
+
+    def compute(rows: Stamps | Features) -> in_parts.Result:
+        if not isinstance(rows, Features):
+            rows = extract.features(rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads)
+        return in_parts.Result(rows.to_arrow(), rows.flags, (rows.flags & np.uint32(flags.UNSCORABLE)) == 0)
+
+    options = {"set": arguments.set, "convention": arguments.convention}
+    measure = extract.Measure(feature_set(arguments.set), arguments.convention)
+    return in_parts.run(arguments, "features", "measured", "features", options, compute, measure=measure)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from space2vec.cli.common import check_picture
 from space2vec.stamps import CHANNELS, Stamps
@@ -42,11 +45,53 @@ class Gallery:
 
     def add(self, stamps: Stamps, scores: Scores) -> None:
         """Look at one batch; what is not among the chosen so far is let go."""
+        self._choose(stamps, scores.score, scores.flags)
+
+    def take(self) -> bytes:
+        """Return the chosen as bytes, and begin anew without them."""
+        if self._stamps is None:
+            return b""
+        kept = self._stamps
+        arrays: dict[str, np.ndarray[Any, Any]] = {
+            "object_id": kept.object_id.astype(str),
+            "candidate_id": kept.candidate_id
+            if kept.candidate_id.dtype.kind in "iu"
+            else kept.candidate_id.astype(str),
+            "flags": kept.flags,
+            "centre": kept.centre,
+            "score": self._score,
+            "score_flags": self._flags,
+        }
+        for row in range(len(kept)):
+            for channel in CHANNELS:
+                plane = kept.plane(row, channel)
+                if plane is not None:
+                    arrays[f"{row}.{channel}"] = plane
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        self._stamps, self._score, self._flags = None, self._score[:0], self._flags[:0]
+        return file.getvalue()
+
+    def give_back(self, taken: bytes) -> None:
+        """Look at what :meth:`take` has returned."""
+        if not taken:
+            return
+        with np.load(io.BytesIO(taken)) as arrays:
+            stamps = Stamps(
+                [[arrays.get(f"{row}.{channel}") for channel in CHANNELS] for row in range(len(arrays["score"]))],
+                object_id=arrays["object_id"].astype(object),
+                candidate_id=arrays["candidate_id"],
+                flags=arrays["flags"],
+                centre=arrays["centre"],
+            )
+            self._choose(stamps, arrays["score"], arrays["score_flags"])
+
+    def _choose(self, stamps: Stamps, score: NDArray[np.float32], flags: NDArray[np.uint32]) -> None:
         from space2vec.plot import select_rows
 
         pool = stamps if self._stamps is None else Stamps.concatenate([self._stamps, stamps])
-        score = np.concatenate([self._score, scores.score])
-        flags = np.concatenate([self._flags, scores.flags])
+        score = np.concatenate([self._score, score])
+        flags = np.concatenate([self._flags, flags])
         chosen = np.unique(np.concatenate(list(select_rows(score, _ROWS).values())))
         self._stamps, self._score, self._flags = _copy(pool, chosen), score[chosen], flags[chosen]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec.cli.common import Problems, about, add_compute_options, add_inputs, add_output, read_rows
+from space2vec.cli import in_parts
+from space2vec.cli.common import add_compute_options, add_inputs
+
+if TYPE_CHECKING:
+    from space2vec.table import Features
 
 __all__ = ["register"]
 
@@ -21,7 +24,7 @@ def register(commands: Any) -> None:
         description="Write P(real) of every candidate: object_id, candidate_id, score, flags.",
     )
     add_inputs(parser)
-    add_output(parser, "the score file, .parquet or .csv")
+    in_parts.add_output(parser, "the score file")
     parser.add_argument("--model", default="default", metavar="NAME|FILE", help="a packaged model or a model file")
     parser.add_argument("--mosaic", metavar="FILE.png", help="draw best, worst and most doubtful candidates as well")
     add_compute_options(parser)
@@ -32,23 +35,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, model
     from space2vec.cli.gallery import Gallery
-    from space2vec.progress import Tally
+    from space2vec.extract import Measure
+    from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
-    from space2vec.write import TableWriter
 
     device.resolve(arguments.device)
     judge = model.load(arguments.model)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
-    problems, tally = Problems(), Tally()
-    with TableWriter(arguments.output, about(model=judge.id)) as writer:
-        for rows in read_rows(arguments, "score", problems):
-            scores = judge.score(rows, threads=arguments.threads, device=arguments.device)
-            tally.add(scores.flags, int(np.count_nonzero(~np.isnan(scores.score))))
-            writer.write(scores.to_arrow())
-            if gallery is not None and isinstance(rows, Stamps):
-                gallery.add(rows, scores)
-    print(tally.summary("scored"))
-    print(f"model {judge.id}; scores in {Path(arguments.output)}")
-    if gallery is not None:
-        print(gallery.draw())
-    return problems.finish()
+    # The pixels are needed for a picture; of a column that no stamp gives, the model tells where it comes to stamps.
+    measured = gallery is None and all(name in FEATURES for name in judge.feature_names)
+    measure = Measure(judge.feature_names, judge.header.convention) if measured else None
+
+    def compute(rows: Stamps | Features) -> in_parts.Result:
+        scores = judge.score(rows, threads=arguments.threads, device=arguments.device)
+        if gallery is not None and isinstance(rows, Stamps):
+            gallery.add(rows, scores)
+        return in_parts.Result(scores.to_arrow(), scores.flags, ~np.isnan(scores.score))
+
+    said = f"model {judge.id}; scores"
+    return in_parts.run(
+        arguments, "score", "scored", said, {"model": judge.id}, compute, measure=measure, gallery=gallery
+    )

@@ -1,0 +1,189 @@
+"""What ``score`` and ``features`` share: inputs to a table and its errors table, in parts, resumed where asked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.cli import common
+from space2vec.cli.common import Problems, about, positive, read_batches
+from space2vec.errors import ReadError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from space2vec.cli.gallery import Gallery
+    from space2vec.extract import Measure
+    from space2vec.reading import Batch
+    from space2vec.stamps import Stamps
+    from space2vec.table import Features
+    from space2vec.writing import Chunk
+
+__all__ = ["Result", "add_output", "run"]
+
+#: Rows of a part, by default: seconds of work, and few files.
+_PART_ROWS = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command makes of one batch: a table, the flags a row, and which rows have a result."""
+
+    table: pyarrow.Table
+    flags: NDArray[np.uint32]
+    done: NDArray[np.bool_]
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add -o OUT and how it is written."""
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"{what}, .parquet or .csv")
+    parser.add_argument(
+        "--errors",
+        metavar="FILE",
+        help="the table of what was wrong: file, offset, ids, reason, message (default: OUT with .errors in its name)",
+    )
+    parser.add_argument("--strict", action="store_true", help="stop at the first thing that is wrong")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with a run that was stopped or killed")
+    again.add_argument("--restart", action="store_true", help="throw away what such a run has finished")
+    parser.add_argument(
+        "--part-rows",
+        type=positive,
+        default=_PART_ROWS,
+        metavar="N",
+        help=f"rows that are finished at a time, in OUT.parts until all are (default: {_PART_ROWS})",
+    )
+
+
+def run(
+    arguments: argparse.Namespace,
+    what: str,
+    verb: str,
+    said: str,
+    options: Mapping[str, str],
+    compute: Callable[[Stamps | Features], Result],
+    *,
+    measure: Measure | None = None,
+    gallery: Gallery | None = None,
+) -> int:
+    """Run a command that writes a row for each row of its inputs.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With the options of :func:`add_output`, the inputs, and threads.
+    what, verb : str
+        The command, and what it does to a row: ``"score"``, ``"scored"``.
+    said : str
+        What the output holds, to say at the end.
+    options : mapping of str to str
+        What decides about the results; it goes into the table's metadata, and a run is resumed only if it is the same.
+    compute : callable
+        Returns the results of a batch.
+    measure : Measure, optional
+        What `compute` needs of alerts; by default their pixels.
+    gallery : Gallery, optional
+        Draws a picture of the rows that `compute` has shown it.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from space2vec.progress import Tally
+    from space2vec.reading import Position, files
+    from space2vec.reading.inputs import STANDARD_INPUT
+    from space2vec.writing import Output
+    from space2vec.writing.inputs import Inputs
+
+    if STANDARD_INPUT in arguments.inputs and arguments.resume:
+        raise ValueError("standard input cannot be read a second time: --resume needs files")
+    output = Path(arguments.output)
+    note = about(**options)
+    out = Output(
+        output,
+        arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
+        options={"command": what, **note, "mosaic": gallery is not None},
+        note=note,
+        inputs=Inputs(list(files(arguments.inputs))),
+        part_rows=arguments.part_rows,
+        how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
+        keep=None if gallery is None else gallery.take,
+    )
+    problems, tally = Problems(), Tally()
+    with out:
+        if out.complete:
+            print(f"{output} is complete already: there is nothing to resume")
+            return 0
+        if out.parts:
+            earlier = out.counts
+            tally.take_over(out.rows, earlier["done"]["rows"], earlier["flags"])
+            print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
+        if not out.ended:
+            size = min(common.BATCH, arguments.part_rows)
+            start = Position(*out.position)
+            for batch in read_batches(arguments, what, problems, batch=size, measure=measure, start=start):
+                if arguments.strict and batch.problems:
+                    raise ReadError(_strict(batch))
+                result = compute(batch.rows)
+                tally.add(result.flags, int(np.count_nonzero(result.done)))
+                out.add(_chunk(batch, result, out.rows))
+        out.finish(lambda: _empty(compute))
+        picture = None
+        if gallery is not None:
+            for kept in out.kept():
+                gallery.give_back(kept)
+            picture = gallery.draw()
+        totals = out.counts
+    print(tally.summary(verb))
+    print(f"{said} in {output}")
+    print(_said_of_errors(out.errors, totals["reasons"]))
+    if picture is not None:
+        print(picture)
+    problems.finish()
+    return 1 if totals["problems"].total() else 0
+
+
+def _chunk(batch: Batch, result: Result, first: int) -> Chunk:
+    from space2vec import flags
+    from space2vec.writing import Chunk
+    from space2vec.writing.failures import failures
+
+    errors = failures(batch.problems, result.table, result.flags, result.done, first)
+    counts = {
+        "done": Counter(rows=int(np.count_nonzero(result.done))),
+        "flags": Counter(flags.count(result.flags)),
+        "problems": Counter(told=len(batch.problems)),
+        "reasons": Counter(errors["reason"].to_pylist()),
+    }
+    return Chunk(result.table, errors, batch.position, counts)
+
+
+def _empty(compute: Callable[[Stamps | Features], Result]) -> Chunk:
+    from space2vec.reading import Batch, Position
+    from space2vec.stamps import Stamps
+
+    rows = Stamps.concatenate([])
+    return _chunk(Batch(rows, position=Position()), compute(rows), 0)
+
+
+def _strict(batch: Batch) -> str:
+    """Say where and why a run with --strict stops."""
+    problem = batch.problems[0]
+    offset = "" if problem.offset is None else f", byte {problem.offset}"
+    return f"{problem} ({problem.reason}{offset}); --strict stops here"
+
+
+def _said_of_errors(path: Path, reasons: Counter[str]) -> str:
+    if not reasons:
+        return f"no errors: {path} is empty"
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    return f"{reasons.total()} errors in {path}: {counted}"
