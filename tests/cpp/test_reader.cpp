@@ -24,7 +24,8 @@ struct Row {
 
     bool operator==(const Row &other) const {
         const auto same = [](const std::vector<float> &a, const std::vector<float> &b) {
-            return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+            return a.size() == b.size() &&
+                   (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
         };
         return object_id == other.object_id && candidate_id == other.candidate_id && flags == other.flags &&
                same(pixels, other.pixels) && same(features, other.features) &&
@@ -237,6 +238,30 @@ void test_any_cut_and_any_flip() {
     }
 }
 
+// A small file that says it has a great many alerts.
+void test_hollow_records() {
+    const std::string hollow = R"({"type": "record", "name": "a", "fields": [{"name": "cutoutScience", "type": )";
+    const auto file = [&](const std::string &type, std::int64_t records, std::size_t bytes) {
+        made::Avro avro;
+        avro.raw({'O', 'b', 'j', 1})
+            .number(1)
+            .text("avro.schema")
+            .text(hollow + type + "}]}")
+            .number(0)
+            .raw(made::sync());
+        avro.number(records).number(static_cast<std::int64_t>(bytes)).raw(Octets(bytes)).raw(made::sync());
+        return avro.bytes();
+    };
+    How how;
+    how.batch = 1 << 20;
+    const std::string nothing = R"({"type": "fixed", "name": "f", "size": 0})";
+    const Read none = read({file(nothing, std::int64_t{1} << 60, 0)}, how);
+    CHECK(none.rows.size() == 1 && std::get<1>(none.problems.at(0)) == "too_large");
+    CHECK(read({file(nothing, 1000, 0)}, how).rows.size() == 1000);
+    const Read many = read({file(R"(["null", "bytes"])", 1 << 22, 1 << 22)}, how);
+    CHECK(std::get<1>(many.problems.at(0)) == "too_large");
+}
+
 void test_kinds_of_nothing() {
     const Read read_ = read({{}, {'x', 'y', 'z'}, made::container(0, 1, 1)});
     CHECK(read_.rows.size() == 3 && read_.problems.size() == 2 && read_.rows[2].candidate_id == 1000);
@@ -308,6 +333,7 @@ int main() {
     test_messages();
     test_damage_costs_its_block_only();
     test_any_cut_and_any_flip();
+    test_hollow_records();
     test_kinds_of_nothing();
     test_files();
     test_what_a_caller_gets_wrong();
