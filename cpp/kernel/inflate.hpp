@@ -6,16 +6,64 @@
 
 #include <utility>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace s2v::kernel {
 namespace {
 
-inline constexpr int kLiteralSteps = 5;  // what 57 bits are enough for
+// Lookups of a round: as many as 57 bits are enough for, and after the next 57 are there two more, of which the last
+// may be a match.
+inline constexpr int kFirstLookups = 5;
+inline constexpr int kLookups = 7;
+
+// The low halves of up to eight entries: literals, and from the first entry that is none, nothing. The literals are
+// written at once, so that a lane needs few registers.
+struct LiteralRun {
+#if defined(__SSE2__)
+    __m128i halves;
+
+    template <std::size_t kPlace>
+    [[gnu::always_inline]] void put(std::uint16_t half) {
+        halves = kPlace == 0 ? _mm_cvtsi32_si128(half) : _mm_insert_epi16(halves, half, kPlace);
+    }
+    [[gnu::always_inline]] int write(std::uint8_t *out) const {
+        const __m128i bytes =
+            _mm_packus_epi16(_mm_srli_epi16(halves, 8), _mm_and_si128(halves, _mm_set1_epi16(kLiteral & 0x80)));
+        _mm_storel_epi64(reinterpret_cast<__m128i *>(out), bytes);
+        return __builtin_popcount(static_cast<unsigned>(_mm_movemask_epi8(bytes)) >> 8);
+    }
+#else
+    std::uint16_t halves[kLookups];
+
+    template <std::size_t kPlace>
+    [[gnu::always_inline]] void put(std::uint16_t half) {
+        halves[kPlace] = half;
+    }
+    [[gnu::always_inline]] int write(std::uint8_t *out) const {
+        int count = 0;
+        for (int i = 0; i < kLookups; ++i) {
+            out[i] = static_cast<std::uint8_t>(halves[i] >> 8);
+            count += halves[i] >> 7 & 1;
+        }
+        return count;
+    }
+#endif
+};
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+inline constexpr std::size_t kLowHalf = 2;  // of a number's bytes
+#else
+inline constexpr std::size_t kLowHalf = 0;
+#endif
 
 // Where a lane stands within a round.
 struct QuickLane {
     std::uint64_t bits;  // below a 1 whose distance from the top is what was taken
     std::uint64_t at;    // as of when `bits` was filled
     std::uint8_t *out;
+    LiteralRun literals;
     std::uint32_t match;  // what was looked up and is no literal, >> 8; 0 where it is one
 };
 
@@ -28,17 +76,20 @@ struct QuickLane {
 }
 
 // One lookup: a literal, or nothing.
+template <std::size_t kPlace>
 [[gnu::always_inline]] inline std::uint32_t take_literal(const InflateState &s, QuickLane &lane) {
-    const std::uint32_t entry = s.literals[lane.bits & ((1 << kLiteralBits) - 1)];
-    lane.bits >>= entry & 63;
-    *lane.out = static_cast<std::uint8_t>(entry >> 8);
-    lane.out += entry >> 31;
-    return entry;
+    const std::uint32_t *const at = &s.literals[lane.bits & ((1 << kLiteralBits) - 1)];
+    lane.bits >>= *at & 63;
+    std::uint16_t half = 0;  // from memory: that is quicker than from the register
+    __builtin_memcpy(&half, reinterpret_cast<const std::uint8_t *>(at) + kLowHalf, sizeof half);
+    lane.literals.put<kPlace>(half);
+    return *at;
 }
 
-// One lookup: a literal, or the length of a match.
+// The last lookup: a literal, or the length of a match.
 [[gnu::always_inline]] inline void take_literal_or_length(const InflateState &s, QuickLane &lane) {
-    const std::uint32_t entry = take_literal(s, lane);
+    const std::uint32_t entry = take_literal<kLookups - 1>(s, lane);
+    lane.out += lane.literals.write(lane.out);
     std::uint32_t no_literal = entry < kLiteral ? ~0u : 0;
     asm("" : "+r"(no_literal));  // or the compiler would make a branch of it
     lane.match = entry >> 8 & no_literal;
@@ -74,20 +125,28 @@ struct QuickLane {
     return running;
 }
 
-// Up to kLiteralSteps + 1 literals of each lane, and one match. A bit for each lane that has stopped.
+template <std::size_t kPlace, std::size_t... kLane>
+[[gnu::always_inline]] inline void take_literals(const InflateState *states, QuickLane *lanes) {
+    (take_literal<kPlace>(states[kLane], lanes[kLane]), ...);
+}
+
+// Up to kLookups literals of each lane, and one match. A bit for each lane that has stopped.
 template <std::size_t... kLane>
 [[gnu::always_inline]] inline int inflate_round(InflateState *states, QuickLane (&lanes)[sizeof...(kLane)]) {
     (fill(states[kLane], lanes[kLane]), ...);
-#pragma GCC unroll 8
-    for (int i = 0; i < kLiteralSteps; ++i) (take_literal(states[kLane], lanes[kLane]), ...);
+    [&]<std::size_t... kPlace>(std::index_sequence<kPlace...>) __attribute__((always_inline)) {
+        (take_literals<kPlace, kLane...>(states, lanes), ...);
+    }(std::make_index_sequence<kFirstLookups>());
     ((lanes[kLane].at += taken(lanes[kLane])), ...);
     (fill(states[kLane], lanes[kLane]), ...);
+    take_literals<kFirstLookups, kLane...>(states, lanes);
     (take_literal_or_length(states[kLane], lanes[kLane]), ...);
     int stopped = 0;
     ((take_match(states[kLane], lanes[kLane]) ? 0 : stopped |= 1 << kLane), ...);
     return stopped;
 }
 
+// Decode streams together until some stop; a bit for each that did.
 template <std::size_t... kLane>
 [[gnu::always_inline]] inline int inflate_lanes(InflateState *states, std::index_sequence<kLane...>) {
     int stopped = 0;

@@ -18,7 +18,7 @@ inline void quick_symbols(InflateState &s) {
         int literals = 0;
         while (entry & kLiteral) {
             bits >>= entry & 63;
-            at += entry & 255;
+            at += entry & 63;
             *out++ = static_cast<std::uint8_t>(entry >> 8);
             if (++literals == kMostPerFill) break;
             entry = s.literals[bits & kLiteralMask];

@@ -193,7 +193,7 @@ inline InflateStop careful_symbol(InflateState &s) {
     std::uint32_t entry = s.literals[bits & ((1 << kLiteralBits) - 1)];
     std::uint32_t code_bits = entry >> 8 & 255;
     if (entry & kLiteral) {
-        code_bits = entry & 255;
+        code_bits = entry & 63;
     } else if (entry >> 16 == kLongCode) {
         const LongSymbol found = long_symbol(s.literal_code, kLiteralBits + 1, bits);
         code_bits = static_cast<std::uint32_t>(found.length);
@@ -244,6 +244,13 @@ inline InflateStop careful_symbol(InflateState &s) {
     return InflateStop::running;
 }
 
+// The quick loops can do what comes next.
+inline bool quick_comes_next(const InflateState &s) {
+    if (!may_be_quick(s)) return false;
+    const std::uint32_t entry = s.literals[bits_at(s, s.at) & ((1 << kLiteralBits) - 1)];
+    return (entry & kLiteral) != 0 || entry >> 16 <= kLastQuickLength;
+}
+
 // Go on carefully until the quick loops may take over (running) or the stream stops.
 S2V_STAGE InflateStop step_aside(InflateState &s) {
     set_limits(s);
@@ -259,7 +266,7 @@ S2V_STAGE InflateStop step_aside(InflateState &s) {
                 s.stop = careful_symbol(s);
                 break;
         }
-    } while (s.stop == InflateStop::running && !may_be_quick(s));
+    } while (s.stop == InflateStop::running && !quick_comes_next(s));
     return s.stop;
 }
 

@@ -7,11 +7,11 @@
 namespace s2v::kernel {
 namespace {
 
-// An entry of the table of literals and lengths. Where it is no literal its low byte, the bits that a literal takes, is
-// 0: decoding a literal from there does nothing, however often.
-//   literals     bits 0-7 bits of the code, 8-15 the literal, 31 set
+// An entry of the table of literals and lengths. Where it is no literal its low byte is 0: taking a literal from there
+// does nothing, however often.
+//   literals     bits 0-5 bits of the code, 7 set, 8-15 the literal, 31 set
 //   otherwise    bits 8-15 bits of the code, 16-23 what it is: a length without extra bits, or one of these
-inline constexpr std::uint32_t kLiteral = 1u << 31;
+inline constexpr std::uint32_t kLiteral = 1u << 31 | 1u << 7;
 inline constexpr std::uint32_t kLengthWithBits = 32;  // + the length's symbol - 257
 inline constexpr std::uint32_t kEndOfBlock = 64;
 inline constexpr std::uint32_t kLongCode = 65;
@@ -73,39 +73,57 @@ struct LengthCodeEntries {
     }
 };
 
-// The codes of one length follow each other as numbers; in the stream they stand with their first bit lowest. This is
-// the next code of `length` bits in that order of bits.
-inline std::uint32_t next_reversed(std::uint32_t reversed, int length) {
-    const std::uint32_t zeros = ~reversed & ((1u << length) - 1);
-    if (zeros == 0) return 0;
-    const std::uint32_t highest = 1u << (31 - __builtin_clz(zeros));
-    return (reversed & (highest - 1)) | highest;
-}
+// The bits of each index of the largest table in reverse.
+struct ReversedBits {
+    std::uint16_t of[1 << kLiteralBits];
+
+    constexpr ReversedBits() : of() {
+        for (int i = 1; i < 1 << kLiteralBits; ++i)
+            of[i] = static_cast<std::uint16_t>(of[i >> 1] >> 1 | (i & 1) << (kLiteralBits - 1));
+    }
+};
+inline constexpr ReversedBits kReversedBits;
 
 // Put a code into canonical order. False where it is none that a decoder may take: more codes than there is room for,
 // or fewer. A single code of one bit, or none at all, is `sparse`.
 inline bool order_code(const std::uint8_t *lengths, int symbols, CanonicalCode &code, std::uint32_t *count,
                        bool &sparse) {
-    for (int length = 0; length <= kLongestCode; ++length) count[length] = 0;
-    for (int i = 0; i < symbols; ++i) ++count[lengths[i]];
+    // Symbols are counted and sorted in four parts: each step of a part waits for the one before it.
+    constexpr int kParts = 4;
+    std::uint32_t places[kParts][kLongestCode + 1] = {};
+    const int size = (symbols + kParts - 1) / kParts;
+    for (int i = 0; i < size; ++i)
+        for (int part = 0; part < kParts; ++part)
+            if (const int symbol = part * size + i; symbol < symbols) ++places[part][lengths[symbol]];
 
-    std::uint32_t place[kLongestCode + 1];
+    const auto place_parts = [&](int length, std::uint32_t first) {
+        for (int part = 0; part < kParts; ++part) {
+            const std::uint32_t next = first + places[part][length];
+            places[part][length] = first;
+            first = next;
+        }
+        return first;
+    };
     std::uint32_t next = 0;
     std::uint32_t used = 0;
     for (int length = 1; length <= kLongestCode; ++length) {
         next <<= 1;
-        place[length] = used;
         code.offset[length] = static_cast<std::int32_t>(used) - static_cast<std::int32_t>(next);
-        used += count[length];
+        const std::uint32_t end = place_parts(length, used);
+        count[length] = end - used;
         next += count[length];
+        used = end;
         if (next > 1u << length) return false;
         code.limit[length] = next << (16 - length);
     }
     sparse = next != 1u << kLongestCode;
     if (sparse && used > 0 && (used != 1 || count[1] != 1)) return false;
 
-    place[0] = used;  // symbols without a code come last
-    for (int i = 0; i < symbols; ++i) code.sorted[place[lengths[i]]++] = static_cast<std::uint16_t>(i);
+    place_parts(0, used);  // symbols without a code come last
+    for (int i = 0; i < size; ++i)
+        for (int part = 0; part < kParts; ++part)
+            if (const int symbol = part * size + i; symbol < symbols)
+                code.sorted[places[part][lengths[symbol]]++] = static_cast<std::uint16_t>(symbol);
     return true;
 }
 
@@ -124,21 +142,20 @@ bool make_table(const std::uint8_t *lengths, int symbols, bool may_be_sparse, co
         return true;
     }
 
-    // Each symbol is entered once; the table doubles with the length of the codes.
-    std::uint32_t reversed = 0;
+    // Each symbol is entered once; the table doubles with the length of the codes. A code's bits stand in the stream
+    // with the first lowest.
+    std::uint32_t next = 0;
     const std::uint16_t *symbol = code.sorted;
     for (int length = 1; length <= kBits; ++length) {
-        for (std::uint32_t i = 0; i < count[length]; ++i, ++symbol) {
-            table[reversed] = entry(*symbol, static_cast<std::uint32_t>(length));
-            reversed = next_reversed(reversed, length);
-        }
-        if (length < kBits) __builtin_memcpy(table + (1u << length), table, sizeof(std::uint32_t) << length);
+        const int unused = kLiteralBits - length;
+        for (std::uint32_t i = 0; i < count[length]; ++i, ++next, ++symbol)
+            table[kReversedBits.of[next << unused]] = entry(*symbol, static_cast<std::uint32_t>(length));
+        if (length == kBits) break;
+        next <<= 1;
+        __builtin_memcpy(table + (1u << length), table, sizeof(std::uint32_t) << length);
     }
     // What no short code has taken belongs to long ones.
-    if (code.limit[kBits] < 1u << 16) do {
-            table[reversed] = long_code;
-            reversed = next_reversed(reversed, kBits);
-        } while (reversed != 0);
+    for (; next < 1u << kBits; ++next) table[kReversedBits.of[next << (kLiteralBits - kBits)]] = long_code;
     return true;
 }
 

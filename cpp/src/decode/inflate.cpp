@@ -14,7 +14,7 @@ using kernel::InflatePhase;
 using kernel::InflateState;
 using kernel::InflateStop;
 
-constexpr int kLanes = 4;  // streams that are unpacked at the same time: more would not fit into the registers
+constexpr int kLanes = 6;  // streams that are unpacked at the same time: with more, waits are hidden no better
 
 // Read what stands before the deflate stream. False where nothing is to be unpacked: the finding is set.
 bool find_body(Stream &stream, Wrapping wrapping, std::size_t &begin) noexcept {
