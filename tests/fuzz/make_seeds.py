@@ -150,7 +150,7 @@ def fits() -> None:
         no_end=squeeze(noise[:400]),
         no_image=squeeze(empty_primary()),
         cube=squeeze(fits_bytes(np.zeros((2, 3, 4)), ">f4")),
-        bomb=squeeze(bytes(300_000), 9),
+        bomb=squeeze(bytes(100_000), 9),
         not_fits=squeeze(b"GIF89a" + bytes(40)),
         empty=b"",
     )

@@ -6,6 +6,7 @@
 // COPIES: changed copies a seed; FILE: where each input is written before it is run, for whoever looks for the one that
 // crashed.
 #include "fuzz.hpp"
+#include "space2vec/space2vec.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -101,6 +102,7 @@ std::size_t LLVMFuzzerMutate(std::uint8_t *data, std::size_t size, std::size_t r
 
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
+    if (s2v_isa() == nullptr) return 77;  // SPACE2VEC_ISA asks for what this processor lacks
     const std::size_t copies = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 300;
     if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
     std::vector<std::filesystem::path> paths;
