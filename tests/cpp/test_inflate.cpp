@@ -237,13 +237,19 @@ void lanes_do_not_disturb_each_other() {
         faults += alone.back().stream.finding ? 1 : 0;
     }
     CHECK(faults > 15 && faults < 45);
-    unpack(streams, Wrapping::gzip);
-    for (std::size_t i = 0; i < packed.size(); ++i) {
-        const Stream &one = alone[i].stream;
-        CHECK(one.size == streams[i].size && one.used == streams[i].used);
-        CHECK(one.finding.fault == streams[i].finding.fault && one.finding.offset == streams[i].finding.offset);
-        CHECK(std::memcmp(one.out, streams[i].out, one.size) == 0);
-        CHECK(together[i].kept_out());
+    for (int lanes = 1; lanes <= kMostLanes + 1; ++lanes) {
+        if (lanes <= kMostLanes)
+            unpack_in_lanes(streams, Wrapping::gzip, lanes);
+        else
+            unpack(streams, Wrapping::gzip);
+        for (std::size_t i = 0; i < packed.size(); ++i) {
+            const Stream &one = alone[i].stream;
+            CHECK(one.size == streams[i].size && one.used == streams[i].used);
+            CHECK(one.finding.fault == streams[i].finding.fault && one.finding.offset == streams[i].finding.offset);
+            CHECK(std::memcmp(one.out, streams[i].out, one.size) == 0);
+            CHECK(together[i].kept_out());
+            std::fill_n(streams[i].out, streams[i].capacity, kGuard);
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 #include "isa.hpp"
 #include "kernel/inflate_state.hpp"
 
-#include <utility>
+#include <algorithm>
+#include <memory>
 
 namespace s2v::decode {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 using kernel::InflatePhase;
 using kernel::InflateState;
 using kernel::InflateStop;
-
-constexpr int kLanes = 6;  // streams that are unpacked at the same time: with more, waits are hidden no better
 
 // Read what stands before the deflate stream. False where nothing is to be unpacked: the finding is set.
 bool find_body(Stream &stream, Wrapping wrapping, std::size_t &begin) noexcept {
@@ -74,9 +73,9 @@ void settle(const InflateState &state, const Lane &lane, Wrapping wrapping) noex
 }
 
 // The streams take the lanes in turn; one that has stopped makes room for the next.
-void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa_table &isa) noexcept {
-    InflateState states[kLanes];
-    Lane lanes[kLanes];
+void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa_table &isa, int most) noexcept {
+    InflateState states[kMostLanes];
+    Lane lanes[kMostLanes];
     int busy = 0;
     std::size_t next = 0;
     const auto take = [&](int place) {
@@ -88,7 +87,7 @@ void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa
         }
         return false;
     };
-    while (busy < kLanes && take(busy)) ++busy;
+    while (busy < most && take(busy)) ++busy;
     while (busy > 0) {
         const int stopped = isa.inflate(states, busy);
         for (int place = busy - 1; place >= 0; --place) {
@@ -103,16 +102,24 @@ void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa
     }
 }
 
+// Nothing here can unpack.
+void refuse(std::span<Stream> streams) noexcept {
+    for (Stream &stream : streams) stream.finding = {Fault::unknown_codec, 0};
+}
+
 }  // namespace
+
+void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept {
+    if (const s2v_isa_table *const isa = active_isa())
+        unpack_together(streams, wrapping, *isa, std::clamp(lanes, 1, kMostLanes));
+    else
+        refuse(streams);
+}
 
 void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept {
     const InflateEngine engine = active_inflate_engine();
-    const s2v_isa_table *const isa = active_isa();
-    if (engine == InflateEngine::none || isa == nullptr) {
-        for (Stream &stream : streams) stream.finding = {Fault::unknown_codec, 0};
-        return;
-    }
-    if (engine == InflateEngine::own) return unpack_together(streams, wrapping, *isa);
+    if (engine == InflateEngine::none) return refuse(streams);
+    if (engine == InflateEngine::own) return unpack_in_lanes(streams, wrapping, kMostLanes);
 
     const std::unique_ptr<ForeignInflate> foreign = make_foreign_inflate(engine);
     for (Stream &stream : streams) {
@@ -123,7 +130,7 @@ void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept {
         if (result.whole)
             finish(stream, wrapping, begin + result.used, result.size);
         else  // our own says what is wrong, and where
-            unpack_together({&stream, 1}, wrapping, *isa);
+            unpack_in_lanes({&stream, 1}, wrapping, 1);
     }
 }
 

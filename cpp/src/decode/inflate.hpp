@@ -23,6 +23,11 @@ struct Stream {
 // checked; what follows it is left alone. A stream that fails does not disturb the others.
 void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept;
 
+// The same by our own decoder, whatever SPACE2VEC_INFLATE says, with this many streams at a time; for whoever wants to
+// compare.
+inline constexpr int kMostLanes = 6;
+void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept;
+
 // The size that the end of a gzip stream of one member announces, modulo 2^32; 0 where it is too short to be one.
 std::size_t announced_size(Bytes gzip) noexcept;
 

@@ -1,0 +1,118 @@
+"""Time of unpacking a gzip'd cutout, on one core: libdeflate, zlib, and our own with one to six streams at a time.
+
+    python benchmarks/inflate.py [--planes template difference] [--rounds 21] [--json FILE]
+
+The cutouts are those of the real night (``$SPACE2VEC_DATA`` or ``../shared/data``). The timing is in C++
+(``benchmarks/inflate.cpp``, built into ``build/benchmarks``): all contenders take turns in one process, each checks
+the CRC-32, and processor time is counted, so that neighbours on the machine disturb little. A ratio is taken within a
+round; what is printed is the median over the rounds and the range of the middle half. ``SPACE2VEC_ISA`` chooses the
+kernels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+QUANTILES = (0.25, 0.5, 0.75)
+
+
+def extract(folder: Path, planes: list[str], to: Path) -> int:
+    """Write the cutouts of a folder of alerts, before each its length; return how many."""
+    count = 0
+    with to.open("wb") as out:
+        for path in sorted(folder.glob("*.avro")):
+            with path.open("rb") as file:
+                alerts: Iterable[Any] = fastavro.reader(file)
+                for alert in alerts:
+                    for plane in planes:
+                        packed: bytes = alert[f"cutout{plane.capitalize()}"]["stampData"]
+                        out.write(len(packed).to_bytes(4, "little") + packed)
+                        count += 1
+    return count
+
+
+def build() -> Path:
+    """Build the program that measures."""
+    folder = REPOSITORY / "build" / "benchmarks"
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DSPACE2VEC_BUILD_BENCHMARKS=ON", "-DSPACE2VEC_BUILD_TESTS=OFF"]
+    subprocess.run(["cmake", "-S", str(REPOSITORY), "-B", str(folder), *options], check=True, stdout=sys.stderr)
+    command = ["cmake", "--build", str(folder), "--target", "bench_inflate", "--parallel", "2"]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return folder / "benchmarks" / "bench_inflate"
+
+
+def version_of(library: str) -> str:
+    """Return the file behind a shared library's name, which tells its version."""
+    for folder in ("/usr/lib", f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64", "/usr/local/lib"):
+        path = Path(folder) / library
+        if path.exists():
+            return path.resolve().name
+    return "absent"
+
+
+def device() -> str:
+    """Return the processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--planes", nargs="+", default=["template", "difference"])
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--program", type=Path, help="bench_inflate, already built")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    data = Path(os.environ.get("SPACE2VEC_DATA", REPOSITORY.parent / "shared" / "data"))
+    program = options.program or build()
+    with tempfile.TemporaryDirectory() as folder:
+        cutouts = Path(folder) / "cutouts"
+        count = extract(data / "ztf" / "night_20180713", options.planes, cutouts)
+        command = [str(program), str(cutouts), str(options.rounds)]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    rounds = {name: np.array(times, dtype=float) for name, *times in map(str.split, lines)}
+    reference = "libdeflate" if "libdeflate" in rounds else "zlib"
+    results = {}
+    for name, times in rounds.items():
+        ratio = times / rounds[reference]
+        results[name] = {
+            "microseconds": np.quantile(times, QUANTILES).round(3).tolist(),
+            f"times_{reference}": np.quantile(ratio, QUANTILES).round(4).tolist(),
+        }
+        low, median, high = results[name][f"times_{reference}"]
+        microseconds = results[name]["microseconds"][1]
+        print(f"{name:12} {microseconds:8.2f} us a cutout, {median:.3f} of {reference} ({low:.3f} to {high:.3f})")
+    if options.json:
+        document = {
+            "benchmark": "inflate",
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "device": device(),
+            "isa": os.environ.get("SPACE2VEC_ISA", "best"),
+            "versions": {"libdeflate": version_of("libdeflate.so.0"), "zlib": version_of("libz.so.1")},
+            "cutouts": count,
+            "planes": options.planes,
+            "rounds": options.rounds,
+            "quantiles": QUANTILES,
+            "results": results,
+        }
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
