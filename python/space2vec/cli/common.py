@@ -37,7 +37,7 @@ _SHOWN = 10
 
 _INPUT = (
     "a file, folder or glob: ZTF or Rubin Avro, Parquet, tar(.gz) of Avro, a DES stamp folder, .npy/.npz, "
-    "or a feature table (.csv, .parquet)"
+    "or a feature table (.csv, .parquet); - for standard input"
 )
 
 
@@ -52,6 +52,25 @@ def positive(text: str) -> int:
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the positional INPUT."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUT)
+    parser.add_argument(
+        "--schema",
+        action="append",
+        default=[],
+        type=_schema,
+        metavar="NUMBER=FILE",
+        help="the schema (JSON) of bare Avro messages whose header has this number; may be given several times",
+    )
+
+
+def _schema(text: str) -> tuple[int, str]:
+    """Read a numbered schema, for argparse."""
+    number, equals, file = text.partition("=")
+    if not equals or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=FILE")
+    try:
+        return int(number), Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"cannot read {file} ({error})") from None
 
 
 def add_compute_options(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +109,9 @@ def read_batches(
     from space2vec.reading import batches
 
     with Progress(what) as progress:
-        for part in batches(arguments.inputs, batch=batch, threads=arguments.threads, **options):
+        for part in batches(
+            arguments.inputs, batch=batch, threads=arguments.threads, schemas=dict(arguments.schema), **options
+        ):
             for problem in part.problems:
                 problems.tell(problem)
             yield part

@@ -111,7 +111,7 @@ def run(
     out = Output(
         output,
         arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
-        options={"command": what, **note, "mosaic": gallery is not None},
+        options={"command": what, **note, "mosaic": gallery is not None, "schemas": dict(arguments.schema)},
         note=note,
         inputs=Inputs(list(files(arguments.inputs))),
         part_rows=arguments.part_rows,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from space2vec import backend
 from space2vec.errors import ReadError
@@ -14,7 +14,7 @@ from space2vec.extract import Measure
 from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
 from space2vec.reading.batch import Batch, Position, Problem, damaged, failed_features, failed_stamps, stem
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
-from space2vec.reading.messages import read_messages
+from space2vec.reading.messages import read_messages, schema_texts
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
@@ -36,6 +36,9 @@ __all__ = [
 #: A file, a folder, a glob, or several of these.
 Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
+#: Schemas of bare Avro messages by number.
+Schemas: TypeAlias = Mapping[int, str | Mapping[str, Any]]
+
 _BEGINNING = Position()
 
 
@@ -45,7 +48,7 @@ def read(
     strict: bool = True,
     channels: Sequence[str] | None = None,
     threads: int | None = None,
-    schemas: Mapping[int, str] | None = None,
+    schemas: Schemas | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Features:
     """Read all of an input.
@@ -64,8 +67,8 @@ def read(
         What the planes of a .npy array are, or of ``pixels`` in a .npz; by default science, template, difference.
     threads : int, optional
         Threads that decode; one a usable core by default.
-    schemas : mapping of int to str, optional
-        For files of bare Avro messages: the schemas, as JSON, by the number in a message's header.
+    schemas : mapping of int to str or mapping, optional
+        For files of bare Avro messages: the schemas, as JSON or as it is parsed, by the number in a message's header.
     problems : list, optional
         Takes up what was wrong, one :class:`Problem` a file, record or cutout. A cutout that cannot be decoded never
         raises: its row is flagged, in either mode.
@@ -101,7 +104,7 @@ def batches(
     strict: bool = False,
     channels: Sequence[str] | None = None,
     threads: int | None = None,
-    schemas: Mapping[int, str] | None = None,
+    schemas: Schemas | None = None,
     measure: Measure | None = None,
     start: Position = _BEGINNING,
 ) -> Iterator[Batch]:
@@ -135,7 +138,7 @@ def batches(
     found = _find(inputs)
     if found.features is not None:
         return _tables(found, batch, strict, start)
-    wish = alerts.Wish(batch, backend.thread_count(threads), measure, dict(schemas or {}))
+    wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}))
     return _checked(_stamps(found.sources, wish, channels, start), strict)
 
 
@@ -151,8 +154,11 @@ def files(given: Inputs) -> Iterator[str]:
         if isinstance(source, des.Candidates):
             yield from (str(path) for stamps in source.files.values() for path in stamps.values())
             yield from (str(path) for path in source.tables)
-        else:
-            yield str(source)
+            continue
+        yield str(source)
+        table = arrays.beside(source) if isinstance(source, Path) else None
+        if table is not None:
+            yield str(table)
 
 
 def _find(given: Inputs) -> inputs.Found:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec import backend, catalogue
 from space2vec import flags as flag_bits
+from space2vec.errors import BackendError, ReadError
 from space2vec.extract import PLANES, Measure, in_columns
 from space2vec.reading.batch import Batch, Position, Problem, stem
 from space2vec.registry import FAULTS
@@ -91,13 +92,13 @@ def read_files(
     for begin in range(start.source, len(sources), _RUN):
         part = sources[begin : begin + _RUN]
         first = start if begin == start.source else Position(begin)
-        reader = backend.compiled("reading alerts").Reader(
+        reader = _reader(
+            wish,
             inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in part],
             in_memory=in_memory,
             columns=list(_FIELDS),
             schemas=list(wish.schemas.items()),
             start=(0, first.block, first.row),
-            **wish.options(),
         )
         last, row = (first.source, first.block), first.row
         while (raw := _next(reader, wish.size)) is not None:
@@ -145,9 +146,7 @@ def read_columns(
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(np.array(record[name], dtype=np.float64) for name in ("xpos", "ypos"))
-    reader = backend.compiled("reading alerts").Reader(
-        cutouts=list(cutouts), position=position, rubin=rubin, **wish.options()
-    )
+    reader = _reader(wish, cutouts=list(cutouts), position=position, rubin=rubin)
     raw = _next(reader, n)
     assert raw is not None
     mapper = catalogue.from_rubin if rubin else catalogue.from_ztf
@@ -155,6 +154,18 @@ def read_columns(
         _problem(entry, path, object_id[entry[0]], int(candidate_id[entry[0]]), first) for entry in raw["problems"]
     )
     return Batch(_table(raw, object_id, candidate_id, mapper(record) if record else {}, wish), problems)
+
+
+def _reader(wish: Wish, **source: Any) -> Any:
+    compiled = backend.compiled("reading alerts")
+    if compiled.inflate_engine() is None:
+        raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
+    try:
+        return compiled.Reader(**source, **wish.options())
+    except ValueError:
+        if wish.schemas:
+            raise ReadError("a schema that was given for bare messages is no Avro schema of alerts") from None
+        raise
 
 
 def _next(reader: Any, size: int) -> dict[str, Any] | None:

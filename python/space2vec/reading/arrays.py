@@ -16,7 +16,9 @@ from space2vec.reading.feature_table import ID_COLUMNS, TABLE_SUFFIXES, find_ids
 from space2vec.registry import FEATURES
 from space2vec.stamps import CHANNELS, Stamps
 
-__all__ = ["read_stamps"]
+__all__ = ["ARRAY_SUFFIXES", "beside", "read_stamps"]
+
+ARRAY_SUFFIXES = (".npy", ".npz")
 
 _CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 
@@ -112,8 +114,15 @@ def _planes(
     return planes, named
 
 
+def beside(path: Path) -> Path | None:
+    """Return the table that accompanies an array file, ``None`` for other files and where there is none."""
+    if path.suffix not in ARRAY_SUFFIXES:
+        return None
+    return next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
+
+
 def _beside(path: Path, size: int) -> dict[str, NDArray[Any]]:
-    table = next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
+    table = beside(path)
     if table is None:
         return {}
     columns = read_columns(table, (*ID_COLUMNS, *_CATALOGUE))

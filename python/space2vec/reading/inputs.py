@@ -12,6 +12,7 @@ from pathlib import Path
 
 from space2vec.errors import ReadError
 from space2vec.reading import parquet
+from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import TABLE_SUFFIXES, feature_columns, table_columns
 
@@ -25,8 +26,7 @@ ACCEPTED = (
 
 #: Names of files that the compiled pipeline reads.
 ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
-_ARRAY_SUFFIXES = (".npy", ".npz")
-_SUFFIXES = (*ALERT_SUFFIXES, *_ARRAY_SUFFIXES, *TABLE_SUFFIXES)
+_SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *TABLE_SUFFIXES)
 #: What names standard input.
 STANDARD_INPUT = "-"
 _DIGITS = re.compile(r"(\d+)")
@@ -175,7 +175,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path]) -> Found:
     """Tell tables that are the input from tables that accompany stamps."""
-    arrays = {path.with_suffix("") for path in sources if isinstance(path, Path) and path.suffix in _ARRAY_SUFFIXES}
+    arrays = {path.with_suffix("") for path in sources if isinstance(path, Path) and path.suffix in ARRAY_SUFFIXES}
     stamps: list[Source] = []
     tables: list[Path] = []
     for source in sources:
