@@ -13,6 +13,10 @@ namespace {
 // Cutouts that are inflated together: enough to keep every lane busy, few enough to stay in the cache.
 constexpr std::size_t kTogether = 24;
 constexpr std::size_t kTogetherBytes = std::size_t{2} << 20;
+// Pixels that one block may unpack to, and bytes that the cutouts of one flush may ask for beyond what they announced:
+// far more than real alerts need.
+constexpr std::size_t kMostPixelsKept = std::size_t{1} << 25;
+constexpr std::size_t kMostRetried = 4 * kLargestFile;
 // Room that one worker keeps after a use that needed more.
 constexpr std::size_t kKeptRoom = std::size_t{8} << 20;
 
@@ -201,18 +205,21 @@ void Decoder::inflate() {
         }
     unpack(streams_, Wrapping::gzip);
     retried_.clear();
+    std::size_t retried = 0;
     std::size_t at = 0;
     for (Cutout &cutout : pending_) {
         if (!cutout.packed) continue;
-        cutout.stream = streams_[at++];
-        while (cutout.stream.finding.fault == Fault::too_large && cutout.stream.capacity < kLargestFile) {
-            Stream &stream = cutout.stream;
+        Stream &stream = cutout.stream;
+        stream = streams_[at++];
+        while (stream.finding.fault == Fault::too_large && stream.capacity < kLargestFile && retried < kMostRetried) {
             std::vector<std::uint8_t> larger(std::min(4 * std::max<std::size_t>(stream.capacity, 4096), kLargestFile));
             stream = {};
             stream.packed = cutout.bytes;
             stream.out = larger.data();
             stream.capacity = larger.size();
             unpack({&stream, 1}, Wrapping::gzip);
+            if (stream.finding) continue;
+            retried += larger.size();
             retried_.push_back(std::move(larger));
         }
     }
@@ -245,6 +252,7 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
     if (image.finding) return image.finding;
     Rows &rows = unit.rows;
     const std::size_t begin = rows.pixels.size();
+    if (begin > kMostPixelsKept) return {Fault::too_large, 0};
     rows.pixels.resize(begin + static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
     read_pixels(file, image, rows.pixels.data() + begin);
     const std::size_t at = cutout.row * S2V_CHANNELS + static_cast<std::size_t>(cutout.channel);

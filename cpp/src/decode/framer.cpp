@@ -24,10 +24,6 @@ bool is_avro(Bytes head) noexcept {
     return head.size() >= 4 && std::equal(kAvroMagic, kAvroMagic + 4, head.begin());
 }
 
-bool ends_in(std::string_view name, std::string_view suffix) noexcept {
-    return name.size() >= suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
-}
-
 bool is_hidden(std::string_view name) noexcept {
     const std::size_t slash = name.rfind('/');
     return name.substr(slash == std::string_view::npos ? 0 : slash + 1).starts_with('.');
@@ -133,7 +129,7 @@ bool Framer::member(const TarHeader &header, const std::string &name) {
     member_ = name;
     record_ = 0;
     const bool avro = is_avro(peek(4));
-    const bool named = ends_in(name, ".avro");
+    const bool named = name.ends_with(".avro");
     if (avro)
         containers();
     else if (named)
