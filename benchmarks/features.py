@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -109,10 +110,10 @@ def processor() -> str:
     return " ".join(fields.get("Model name", platform.machine()).split())
 
 
-def versions() -> dict[str, str]:
+def versions(packages: Iterable[str] = ("numpy", "scipy", "numba")) -> dict[str, str]:
     """Return the versions of what takes part."""
     found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "numba", "space2vec"):
+    for package in (*packages, "space2vec"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -11,6 +11,7 @@ undamaged night. Ends with 1 where anything is otherwise.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import io
 import re
@@ -24,6 +25,7 @@ from typing import Any
 import fastavro
 import numpy as np
 import pyarrow as pa
+from pyarrow import parquet
 
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
 STARS = {"type": "record", "name": "star", "fields": [{"name": "ra", "type": "double"}]}
@@ -139,20 +141,14 @@ def damage(packets: list[dict[str, Any]], schema: Any, folder: Path, rng: np.ran
 
 
 def score(folder: Path) -> tuple[pa.Table, pa.Table]:
-    """Return the scores and the errors table of a folder."""
-    from space2vec import load
-    from space2vec.extract import Measure
-    from space2vec.reading import batches
-    from space2vec.writing.failures import failures
+    """Return what ``space2vec score`` writes of a folder: the scores and the errors table."""
+    from space2vec.cli import main as space2vec
 
-    model = load("default")
-    scores, errors, first = [], [], 0
-    for batch in batches(folder, batch=100, measure=Measure(model.header.feature_names)):
-        made = model.score(batch.rows)
-        scores.append(made.to_arrow())
-        errors.append(failures(batch.problems, scores[-1], made.flags, ~np.isnan(made.score), first))
-        first += len(batch.rows)
-    return pa.concat_tables(scores), pa.concat_tables(errors)
+    with tempfile.TemporaryDirectory() as place:
+        output = Path(place, "scores.parquet")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            space2vec(["score", str(folder), "-o", str(output), "--model", "default"])
+        return tuple(parquet.read_table(path) for path in (output, output.with_name("scores.errors.parquet")))
 
 
 def compare(
