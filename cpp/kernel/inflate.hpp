@@ -61,14 +61,14 @@ inline constexpr std::size_t kLowHalf = 0;
 // Where a lane stands within a round.
 struct QuickLane {
     std::uint64_t bits;  // below a 1 whose distance from the top is what was taken
-    std::uint64_t at;    // as of when `bits` was filled
+    std::uint64_t at;    // the place of `bits` when it was filled
     std::uint8_t *out;
     LiteralRun literals;
-    std::uint32_t match;  // what was looked up and is no literal, >> 8; 0 where it is one
+    std::uint32_t match;  // the half of the last entry that is 0 for a literal
 };
 
-[[gnu::always_inline]] inline void fill(const InflateState &s, QuickLane &lane) {
-    lane.bits = (load_64(s.in + (lane.at >> 3)) >> (lane.at & 7)) | std::uint64_t{1} << 63;
+[[gnu::always_inline]] inline void fill(QuickLane &lane) {
+    lane.bits = bits_at_place(lane.at) | std::uint64_t{1} << 63;
 }
 
 [[gnu::always_inline]] inline std::uint64_t taken(const QuickLane &lane) {
@@ -90,9 +90,17 @@ template <std::size_t kPlace>
 [[gnu::always_inline]] inline void take_literal_or_length(const InflateState &s, QuickLane &lane) {
     const std::uint32_t entry = take_literal<kLookups - 1>(s, lane);
     lane.out += lane.literals.write(lane.out);
-    std::uint32_t no_literal = entry < kLiteral ? ~0u : 0;
-    asm("" : "+r"(no_literal));  // or the compiler would make a branch of it
-    lane.match = entry >> 8 & no_literal;
+    lane.match = entry >> 16;
+}
+
+inline void enter(const InflateState &s, QuickLane &lane) {
+    lane.at = place_of(s);
+    lane.out = s.out;
+}
+
+inline void leave(InflateState &s, const QuickLane &lane) {
+    s.at += lane.at - place_of(s);
+    s.out = lane.out;
 }
 
 // The rest of a match, if there is one. Where it is more than is done here (long, near, or no match at all) and where
@@ -117,11 +125,9 @@ template <std::size_t kPlace>
         if (lane.at < s.fast_at && lane.out < s.fast_out) [[likely]]
             return true;
     }
-    s.at = lane.at;
-    s.out = lane.out;
+    leave(s, lane);
     const bool running = step_aside(s) == InflateStop::running;
-    lane.at = s.at;
-    lane.out = s.out;
+    enter(s, lane);
     return running;
 }
 
@@ -133,12 +139,12 @@ template <std::size_t kPlace, std::size_t... kLane>
 // Up to kLookups literals of each lane, and one match. A bit for each lane that has stopped.
 template <std::size_t... kLane>
 [[gnu::always_inline]] inline int inflate_round(InflateState *states, QuickLane (&lanes)[sizeof...(kLane)]) {
-    (fill(states[kLane], lanes[kLane]), ...);
+    (fill(lanes[kLane]), ...);
     [&]<std::size_t... kPlace>(std::index_sequence<kPlace...>) __attribute__((always_inline)) {
         (take_literals<kPlace, kLane...>(states, lanes), ...);
     }(std::make_index_sequence<kFirstLookups>());
     ((lanes[kLane].at += taken(lanes[kLane])), ...);
-    (fill(states[kLane], lanes[kLane]), ...);
+    (fill(lanes[kLane]), ...);
     take_literals<kFirstLookups, kLane...>(states, lanes);
     (take_literal_or_length(states[kLane], lanes[kLane]), ...);
     int stopped = 0;
@@ -154,10 +160,10 @@ template <std::size_t... kLane>
      ...);
     if (stopped != 0) return stopped;
     QuickLane lanes[sizeof...(kLane)];
-    ((lanes[kLane].at = states[kLane].at, lanes[kLane].out = states[kLane].out), ...);
+    (enter(states[kLane], lanes[kLane]), ...);
     do stopped = inflate_round<kLane...>(states, lanes);
     while (stopped == 0);
-    ((states[kLane].at = lanes[kLane].at, states[kLane].out = lanes[kLane].out), ...);
+    (leave(states[kLane], lanes[kLane]), ...);
     return stopped;
 }
 

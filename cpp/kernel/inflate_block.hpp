@@ -35,14 +35,24 @@ inline bool beyond_input(const InflateState &s, std::uint64_t at) {
     return at > std::uint64_t{s.size} * 8;
 }
 
+// The quick loops count bits from address 0: that spares them a pointer.
+inline std::uint64_t place_of(const InflateState &s) {
+    return std::uint64_t{reinterpret_cast<std::uintptr_t>(s.in)} * 8 + s.at;
+}
+
+inline std::uint64_t bits_at_place(std::uint64_t place) {
+    return load_64(reinterpret_cast<const std::uint8_t *>(place >> 3)) >> (place & 7);
+}
+
 // How far the quick loops may go.
 inline void set_limits(InflateState &s) {
-    s.fast_at = s.size > kQuickInput ? (s.size - kQuickInput) * 8 : 0;
+    s.fast_at = s.size > kQuickInput ? place_of(s) - s.at + (s.size - kQuickInput) * 8 : 0;
     s.fast_out = s.end - s.out > kQuickRoom ? s.end - kQuickRoom : s.out;
 }
 
 inline bool may_be_quick(const InflateState &s) {
-    return s.phase == InflatePhase::symbols && s.at < s.fast_at && s.out < s.fast_out && s.out - s.begin >= kQuickPast;
+    return s.phase == InflatePhase::symbols && place_of(s) < s.fast_at && s.out < s.fast_out &&
+           s.out - s.begin >= kQuickPast;
 }
 
 // What is read is wrong, unless it only seems so because the input has ended.
@@ -52,7 +62,7 @@ inline InflateStop damaged_or_short(const InflateState &s, std::uint64_t at) {
 
 inline bool make_code_tables(InflateState &s, const std::uint8_t *lengths, int literals, int distances) {
     s.distances[1 << kDistanceBits] = kNoMatch;
-    return make_table<kLiteralBits>(lengths, literals, true, kLiteralEntries, kLongCode << 16, kNoCode << 16,
+    return make_table<kLiteralBits>(lengths, literals, true, kLiteralEntries, kLongCode << kWhat, kNoCode << kWhat,
                                     s.literal_code, s.literals) &&
            make_table<kDistanceBits>(lengths + literals, distances, true, kDistanceEntries, 0, 0, s.distance_code,
                                      s.distances);
@@ -191,13 +201,13 @@ inline InflateStop careful_symbol(InflateState &s) {
     std::uint64_t at = s.at;
     std::uint64_t bits = bits_at(s, at);
     std::uint32_t entry = s.literals[bits & ((1 << kLiteralBits) - 1)];
-    std::uint32_t code_bits = entry >> 8 & 255;
+    std::uint32_t code_bits = entry >> 16 & 255;
     if (entry & kLiteral) {
         code_bits = entry & 63;
-    } else if (entry >> 16 == kLongCode) {
+    } else if (entry >> kWhat == kLongCode) {
         const LongSymbol found = long_symbol(s.literal_code, kLiteralBits + 1, bits);
         code_bits = static_cast<std::uint32_t>(found.length);
-        entry = found.length == 0 ? kNoCode << 16 : kLiteralEntries.of[found.symbol];
+        entry = found.length == 0 ? kNoCode << kWhat : kLiteralEntries.of[found.symbol];
     }
     bits >>= code_bits;
     at += code_bits;
@@ -208,7 +218,7 @@ inline InflateStop careful_symbol(InflateState &s) {
         s.at = at;
         return InflateStop::running;
     }
-    std::uint32_t length = entry >> 16;
+    std::uint32_t length = entry >> kWhat;
     if (length == kNoCode) return InflateStop::damaged;
     if (length == kEndOfBlock) {
         s.at = at;
@@ -248,7 +258,7 @@ inline InflateStop careful_symbol(InflateState &s) {
 inline bool quick_comes_next(const InflateState &s) {
     if (!may_be_quick(s)) return false;
     const std::uint32_t entry = s.literals[bits_at(s, s.at) & ((1 << kLiteralBits) - 1)];
-    return (entry & kLiteral) != 0 || entry >> 16 <= kLastQuickLength;
+    return (entry & kLiteral) != 0 || entry >> kWhat <= kLastQuickLength;
 }
 
 // Go on carefully until the quick loops may take over (running) or the stream stops.

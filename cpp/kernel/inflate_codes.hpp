@@ -7,11 +7,12 @@
 namespace s2v::kernel {
 namespace {
 
-// An entry of the table of literals and lengths. Where it is no literal its low byte is 0: taking a literal from there
-// does nothing, however often.
-//   literals     bits 0-5 bits of the code, 7 set, 8-15 the literal, 31 set
-//   otherwise    bits 8-15 bits of the code, 16-23 what it is: a length without extra bits, or one of these
-inline constexpr std::uint32_t kLiteral = 1u << 31 | 1u << 7;
+// An entry of the table of literals and lengths. One half is always 0: taking a literal from where there is none does
+// nothing, however often, and the match where there is none is nothing.
+//   literals     bits 0-5 bits of the code, 7 set, 8-15 the literal
+//   otherwise    bits 16-23 bits of the code, 24-31 what it is: a length without extra bits, or one of these
+inline constexpr std::uint32_t kLiteral = 1u << 7;
+inline constexpr int kWhat = 24;
 inline constexpr std::uint32_t kLengthWithBits = 32;  // + the length's symbol - 257
 inline constexpr std::uint32_t kEndOfBlock = 64;
 inline constexpr std::uint32_t kLongCode = 65;
@@ -42,14 +43,14 @@ struct LiteralEntries {
 
     constexpr LiteralEntries() : of() {
         for (std::uint32_t symbol = 0; symbol < 256; ++symbol) of[symbol] = kLiteral | symbol << 8;
-        of[256] = kEndOfBlock << 16;
+        of[256] = kEndOfBlock << kWhat;
         for (std::uint32_t i = 0; i < 29; ++i)
-            of[257 + i] = (kLengths[i].base <= kLastQuickLength ? kLengths[i].base : kLengthWithBits + i) << 16;
-        of[286] = of[287] = kNoCode << 16;
+            of[257 + i] = (kLengths[i].base <= kLastQuickLength ? kLengths[i].base : kLengthWithBits + i) << kWhat;
+        of[286] = of[287] = kNoCode << kWhat;
     }
 
     std::uint32_t operator()(std::uint32_t symbol, std::uint32_t length) const {
-        return of[symbol] + length * (symbol < 256 ? 1u : 1u << 8);
+        return of[symbol] + length * (symbol < 256 ? 1u : 1u << 16);
     }
 };
 inline constexpr LiteralEntries kLiteralEntries;
@@ -165,8 +166,9 @@ struct LongSymbol {
     int symbol = 0;
 };
 inline LongSymbol long_symbol(const CanonicalCode &code, int shortest, std::uint64_t bits) {
-    std::uint32_t reversed = 0;
-    for (int i = 0; i < 16; ++i) reversed |= static_cast<std::uint32_t>(bits >> i & 1) << (15 - i);
+    static_assert(kLiteralBits == 10);
+    const std::uint32_t reversed =
+        std::uint32_t{kReversedBits.of[bits & 1023]} << 6 | kReversedBits.of[bits >> 10 & 63] >> 4;
     for (int length = shortest; length <= kLongestCode; ++length)
         if (reversed < code.limit[length])
             return {length, code.sorted[static_cast<std::int32_t>(reversed >> (16 - length)) + code.offset[length]]};
