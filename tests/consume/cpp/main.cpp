@@ -40,6 +40,13 @@ int main() {
     forest.predict(values, {&score, 1});
     std::cout << "score " << score << '\n';
     try {
+        (void)s2v::Reader({"no such night.avro"}).next();
+        return 1;
+    } catch (const s2v::Error &error) {
+        std::cout << error.what() << '\n';
+        if (error.status() != S2V_IO_ERROR) return 1;
+    }
+    try {
         s2v::prepare(stamps, "no-such-recipe", planes, flags);
     } catch (const s2v::Error &error) {
         std::cout << error.what() << '\n';
