@@ -58,6 +58,15 @@ inline constexpr std::size_t kLowHalf = 2;  // of a number's bytes
 inline constexpr std::size_t kLowHalf = 0;
 #endif
 
+// The lowest bits; one instruction where the processor has it, which compilers do not always see.
+[[gnu::always_inline]] inline std::uint64_t low_bits(std::uint64_t bits, std::uint32_t count) {
+#if defined(__BMI2__)
+    return __builtin_ia32_bzhi_di(bits, count);
+#else
+    return bits & ((std::uint64_t{1} << count) - 1);
+#endif
+}
+
 // Where a lane stands within a round.
 struct QuickLane {
     std::uint64_t bits;  // below a 1 whose distance from the top is what was taken
@@ -98,35 +107,38 @@ inline void enter(const InflateState &s, QuickLane &lane) {
     lane.out = s.out;
 }
 
-inline void leave(InflateState &s, const QuickLane &lane) {
-    s.at += lane.at - place_of(s);
-    s.out = lane.out;
+inline void leave(InflateState &s, std::uint64_t at, std::uint8_t *out) {
+    s.at += at - place_of(s);
+    s.out = out;
+}
+
+// Careful steps from `at` on, or from before a match that was looked up there. False where the stream has stopped.
+[[gnu::noinline, gnu::cold]] bool go_aside(InflateState &s, std::uint64_t at, std::uint8_t *out, std::uint32_t match,
+                                           std::uint32_t found) {
+    leave(s, at - (match & 63) - (found & 63), out);
+    return step_aside(s) == InflateStop::running;
 }
 
 // The rest of a match, if there is one. Where it is more than is done here (long, near, or no match at all) and where
 // input or output come to their ends, careful steps follow. False where the stream has stopped.
 [[gnu::always_inline]] inline bool take_match(InflateState &s, QuickLane &lane) {
-    const std::uint64_t before = lane.at + taken(lane);
     const std::uint32_t length = lane.match >> 8;
     lane.bits >>= lane.match & 63;
     std::uint64_t index = lane.bits & ((1 << kDistanceBits) - 1);
     index = __builtin_expect_with_probability(lane.match == 0, 1, 0.5) ? 1 << kDistanceBits : index;
     const std::uint32_t found = s.distances[index];
-    const std::uint64_t extra = (lane.bits & ((std::uint64_t{1} << (found & 63)) - 1)) >> (found >> 8 & 63);
-    const std::uint64_t distance = (found >> 16) + extra;
+    const std::uint64_t distance = (found >> 16) + (low_bits(lane.bits, found & 255) >> (found >> 8 & 63));
     const std::uint8_t *const from = lane.out - distance;
     lane.bits >>= found & 63;
-    if (length > kLastQuickLength || distance < 16 || from < s.begin) [[unlikely]] {
-        lane.at = before;
-    } else {
-        lane.at += taken(lane);
+    lane.at += taken(lane);
+    const bool whole = length <= kLastQuickLength && distance >= 16 && from >= s.begin;
+    if (whole) [[likely]] {
         __builtin_memcpy(lane.out, from, 16);
         lane.out += length;
         if (lane.at < s.fast_at && lane.out < s.fast_out) [[likely]]
             return true;
     }
-    leave(s, lane);
-    const bool running = step_aside(s) == InflateStop::running;
+    const bool running = go_aside(s, lane.at, lane.out, whole ? 0 : lane.match, whole ? 0 : found);
     enter(s, lane);
     return running;
 }
@@ -163,7 +175,7 @@ template <std::size_t... kLane>
     (enter(states[kLane], lanes[kLane]), ...);
     do stopped = inflate_round<kLane...>(states, lanes);
     while (stopped == 0);
-    (leave(states[kLane], lanes[kLane]), ...);
+    (leave(states[kLane], lanes[kLane].at, lanes[kLane].out), ...);
     return stopped;
 }
 
