@@ -189,6 +189,37 @@ def test_a_damaged_sync_marker_costs_no_alert(tmp_path, block):
     assert "sync marker" in problems[0].message
 
 
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+@pytest.mark.parametrize("keep", [0.02, 0.3, 0.9, 0.999])
+def test_a_cut_file_costs_none_of_those_after_it(tmp_path, codec, keep):
+    parts = [avro_bytes([packet(2 * k), packet(2 * k + 1)], codec) for k in range(6)]
+    parts[2] = parts[2][: int(keep * len(parts[2]))]
+    (tmp_path / "joined.avro").write_bytes(b"".join(parts))
+    problems = []
+    stamps = read(tmp_path / "joined.avro", strict=False, problems=problems)
+    sound = [number - 10**17 for number, bad in zip(stamps.candidate_id, stamps.flags, strict=True) if not bad]
+    assert [number for number in sound if number not in (4, 5)] == [0, 1, 2, 3, *range(6, 12)]
+    assert len(set(sound)) == len(sound)
+    assert len(stamps) - len(sound) == len({problem.row for problem in problems}) > 0
+
+
+def test_a_file_of_no_alerts_costs_none_of_those_after_it(tmp_path):
+    schema = {"type": "record", "name": "star", "fields": [{"name": "ra", "type": "double"}]}
+    stars = avro_bytes([{"ra": float(k)} for k in range(9)], schema=schema, block=20)
+    broken = avro_bytes([packet(50)]).replace(b'"record"', b'"recurd"')
+    header = bytearray(avro_bytes([packet(51)]))
+    header[5] = 0xFF
+    parts = [avro_bytes([packet(0)]), stars, avro_bytes([packet(1)]), avro_bytes([packet(52)], "bzip2"), broken]
+    parts += [avro_bytes([packet(2)]), bytes(header), avro_bytes([packet(3)])]
+    (tmp_path / "joined.avro").write_bytes(b"".join(parts))
+    problems = []
+    stamps = read(tmp_path / "joined.avro", strict=False, problems=problems)
+    known = [number - 10**17 for number in stamps.candidate_id.tolist() if number != NO_ID]
+    assert known == [0, 1, 2, 3]
+    assert [problem.row for problem in problems] == [1, 3, 4, 6]
+    assert [problem.reason for problem in problems][:3] == ["foreign_schema", "unknown_codec", "damaged_schema"]
+
+
 @pytest.mark.parametrize(("at", "value"), [(0, 0x02), (0, 0x7E), (1, 0x02), (2, 0x7F)])
 def test_a_damaged_block_head_costs_no_other_block(tmp_path, at, value):
     whole = bytearray(avro_bytes([packet(2 * k + j) for k in range(5) for j in range(2)], block=60_000))

@@ -1,5 +1,7 @@
 #include "decode/framer.hpp"
 
+#include "decode/mark.hpp"
+
 #include <algorithm>
 
 namespace s2v::decode {
@@ -13,21 +15,8 @@ constexpr std::int64_t kUnitRecords = 64;
 constexpr std::size_t kKeptRoom = 4 * kChunk;
 constexpr std::size_t kLargestMessage = std::size_t{64} << 20;
 constexpr std::size_t kMessageHead = 5;
-// A long name in an archive; more is damage.
-constexpr std::uint64_t kLongestName = 1 << 16;
 constexpr std::size_t kSync = 16;
 constexpr std::size_t kLongestBlockHead = 20;
-
-constexpr std::uint8_t kAvroMagic[4] = {'O', 'b', 'j', 1};
-
-bool is_avro(Bytes head) noexcept {
-    return head.size() >= 4 && std::equal(kAvroMagic, kAvroMagic + 4, head.begin());
-}
-
-bool is_hidden(std::string_view name) noexcept {
-    const std::size_t slash = name.rfind('/');
-    return name.substr(slash == std::string_view::npos ? 0 : slash + 1).starts_with('.');
-}
 
 }  // namespace
 
@@ -76,69 +65,6 @@ void Framer::frame(const Source &source) {
     input_ = nullptr;
 }
 
-void Framer::archive() {
-    bool found = false;
-    std::string name;
-    std::uint64_t size = 0;
-    bool sized = false;
-    for (;;) {
-        const Bytes block = peek(kTarBlock);
-        if (block.size() < kTarBlock) {
-            if (!block.empty() || input_->finding()) fail(why_short(), "the archive");
-            break;
-        }
-        TarHeader header = read_tar_header(block);
-        if (header.kind == TarHeader::Kind::end) break;
-        if (header.kind == TarHeader::Kind::damaged) return fail({Fault::damaged_archive, 0}, "");
-        take(kTarBlock);
-        if (header.kind == TarHeader::Kind::long_name || header.kind == TarHeader::Kind::pax) {
-            if (header.size > kLongestName) return fail({Fault::damaged_archive, 0}, "");
-            const Bytes body = peek(header.size);
-            if (body.size() < header.size) return fail(why_short(), "the archive");
-            std::string_view text(reinterpret_cast<const char *>(body.data()), body.size());
-            if (header.kind == TarHeader::Kind::pax) {
-                size = 0;
-                read_pax(text, name, size);
-                sized = size > 0;
-            } else {
-                name = text.substr(0, text.find('\0'));
-            }
-            if (!skip(header.size + tar_padding(header.size))) return fail(why_short(), "the archive");
-            continue;
-        }
-        if (sized) header.size = size;
-        const std::uint64_t end = position_ + header.size + tar_padding(header.size);
-        const bool found_here =
-            header.kind == TarHeader::Kind::file && member(header, name.empty() ? header.name : name);
-        found |= found_here;
-        name.clear();
-        sized = false;
-        // An Avro file that is cut short has said so itself.
-        if (!skip(end - position_)) {
-            if (!found_here) fail(why_short(), "the archive");
-            break;
-        }
-    }
-    if (!found) fail({Fault::foreign_file, 0}, "the archive holds no Avro file");
-}
-
-// Read one member of an archive; tells whether it is, or is named as, an Avro file.
-bool Framer::member(const TarHeader &header, const std::string &name) {
-    if (is_hidden(name)) return false;
-    limit_ = position_ + header.size;
-    member_ = name;
-    record_ = 0;
-    const bool avro = is_avro(peek(4));
-    const bool named = name.ends_with(".avro");
-    if (avro)
-        containers();
-    else if (named)
-        fail({header.size ? Fault::foreign_file : Fault::empty_file, 0}, "");
-    limit_ = kNoLimit;
-    member_.clear();
-    return avro || named;
-}
-
 // Containers one after another, as `cat *.avro` gives them.
 void Framer::containers() {
     for (;;) {
@@ -153,24 +79,29 @@ void Framer::containers() {
         }
         if (header.finding) {
             if (header.finding.fault == Fault::truncated) header.finding.fault = why_short().fault;
-            return fail(header.finding, "the header");
+            fail(header.finding, "the header");
+            take(kMagicSize);
+            if (!find_container({})) return;
+            continue;
         }
-        if (header.codec == Codec::unknown) return fail({Fault::unknown_codec, 0}, std::string(header.codec_name));
         std::shared_ptr<const KnownSchema> schema;
         try {
-            schema = book_.find(header.schema);
+            if (header.codec == Codec::unknown)
+                fail({Fault::unknown_codec, 0}, std::string(header.codec_name));
+            else
+                schema = book_.find(header.schema);
         } catch (const SchemaError &error) {
-            return fail({error.finding.fault, 0}, error.reason);
+            fail({error.finding.fault, 0}, error.reason);
         }
         take(header.size);
-        if (!blocks(schema, header)) return;
+        if (!(schema ? blocks(schema, header) : find_container(header.sync))) return;
     }
 }
 
 // The blocks of one container; tells whether another container follows.
 bool Framer::blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header) {
     for (;;) {
-        const Bytes head = peek(sizeof kAvroMagic);
+        const Bytes head = peek(kMagicSize);
         if (head.empty()) {
             if (limit_ != kNoLimit ? position_ < limit_ : static_cast<bool>(input_->finding())) fail(why_short(), "");
             return false;
@@ -191,30 +122,33 @@ bool Framer::next_block(const ContainerHeader &header, Piece piece) {
         piece.finding = head.finding.fault == Fault::truncated ? why_short() : head.finding;
         piece.detail = "the head of a block";
         add(std::move(piece));
-        return find_sync(header.sync);
+        return find_next(header.sync);
     }
     const std::size_t needed = head.size + head.packed + kSync;
     Bytes block = peek(needed);
-    block = block.first(std::min(block.size(), needed));
+    const bool there = block.size() >= needed;
     std::size_t advance = needed;
     bool lost = false;
     bool ended = false;
     piece.size = head.packed;
-    if (block.size() < needed) {
-        // A damaged length looks like a file that is cut short; then a marker lies nearer.
-        const auto marker = std::search(block.begin() + static_cast<std::ptrdiff_t>(head.size), block.end(),
-                                        header.sync.begin(), header.sync.end());
-        const auto end = static_cast<std::size_t>(marker - block.begin());
-        ended = marker == block.end();
-        piece.finding = ended ? why_short() : Finding{Fault::damaged_avro, 0};
-        piece.detail = ended ? "the last block" : "the length of a block";
-        piece.size = std::min(head.packed, end - std::min(end, head.size));
-        advance = ended ? block.size() : end + kSync;
-    } else if (!std::equal(header.sync.begin(), header.sync.end(), block.end() - kSync)) {
-        piece.finding = {Fault::damaged_avro, 0};
-        piece.detail = "the sync marker after a block";
-        lost = !block_begins_at(needed, header);
-        if (lost) advance = head.size;
+    if (!there || !std::ranges::equal(block.subspan(needed - kSync, kSync), header.sync)) {
+        if (there && block_begins_at(needed, header)) {
+            piece.finding = {Fault::damaged_avro, 0};
+            piece.detail = "the sync marker after a block";
+        } else {
+            // A damaged length looks like a file that is cut short; so does a cut file that another one follows.
+            block = peek(needed);
+            const Mark mark = find_mark(block.first(std::min(block.size(), needed)), head.size, header.sync);
+            lost = there && !mark.found;
+            ended = !there && !mark.found;
+            if (ended)
+                piece.finding = why_short();
+            else
+                piece.finding = {mark.container ? Fault::truncated : Fault::damaged_avro, 0};
+            piece.detail = ended || mark.container ? "the last block" : "the length of a block";
+            piece.size = std::min(head.packed, mark.end - std::min(mark.end, head.size));
+            advance = lost ? head.size : mark.next;
+        }
     }
     // Only now: looking ahead may have moved the bytes.
     piece.begin = cursor_ + head.size;
@@ -223,7 +157,7 @@ bool Framer::next_block(const ContainerHeader &header, Piece piece) {
     record_ += head.records;
     add(std::move(piece));
     take(advance);
-    return lost ? find_sync(header.sync) : !ended;
+    return lost ? find_next(header.sync) : !ended;
 }
 
 // Whether a sound block, or the end, comes that far ahead.
@@ -238,21 +172,24 @@ bool Framer::block_begins_at(std::size_t ahead, const ContainerHeader &header) {
            std::equal(header.sync.begin(), header.sync.end(), bytes.begin() + static_cast<std::ptrdiff_t>(end - kSync));
 }
 
-// Pass over bytes until a sync marker has been passed; false where none comes.
-bool Framer::find_sync(const std::array<std::uint8_t, kSync> &sync) {
+// Pass over bytes until a block or a container may begin; false where none comes.
+bool Framer::find_next(Bytes sync) {
     for (;;) {
         const Bytes bytes = peek(kChunk);
-        const auto marker = std::search(bytes.begin(), bytes.end(), sync.begin(), sync.end());
-        if (marker != bytes.end()) {
-            take(static_cast<std::size_t>(marker - bytes.begin()) + kSync);
-            return true;
+        const Mark mark = find_mark(bytes, 0, sync);
+        if (mark.found || bytes.size() < kChunk) {
+            take(mark.next);
+            return mark.found;
         }
-        if (bytes.size() < kChunk) {
-            take(bytes.size());
-            return false;
-        }
-        take(bytes.size() - (kSync - 1));
+        take(bytes.size() - (kLongestMark - 1));
     }
+}
+
+// Pass over the rest of a container; false where no other follows.
+bool Framer::find_container(Bytes sync) {
+    while (find_next(sync))
+        if (is_avro(peek(kMagicSize))) return true;
+    return false;
 }
 
 void Framer::messages() {

@@ -45,7 +45,8 @@ private:
     bool blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header);
     bool next_block(const ContainerHeader &header, Piece piece);
     bool block_begins_at(std::size_t ahead, const ContainerHeader &header);
-    bool find_sync(const std::array<std::uint8_t, 16> &sync);
+    bool find_next(Bytes sync);
+    bool find_container(Bytes sync);
     void messages();
     bool next_message();
 
