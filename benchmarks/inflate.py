@@ -55,13 +55,13 @@ def build() -> Path:
     return folder / "benchmarks" / "bench_inflate"
 
 
-def version_of(library: str) -> str:
-    """Return the file behind a shared library's name, which tells its version."""
-    for folder in ("/usr/lib", f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64", "/usr/local/lib"):
-        path = Path(folder) / library
-        if path.exists():
-            return path.resolve().name
-    return "absent"
+def version_of(package: str) -> str:
+    """Return the version of a Debian package, or say that it is not known."""
+    try:
+        command = ["dpkg-query", "--show", "--showformat=${Version}", package]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def device() -> str:
@@ -104,7 +104,7 @@ def main() -> None:
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "device": device(),
             "isa": os.environ.get("SPACE2VEC_ISA", "best"),
-            "versions": {"libdeflate": version_of("libdeflate.so.0"), "zlib": version_of("libz.so.1")},
+            "versions": {"libdeflate": version_of("libdeflate0"), "zlib": version_of("zlib1g")},
             "cutouts": count,
             "planes": options.planes,
             "rounds": options.rounds,
