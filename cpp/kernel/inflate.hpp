@@ -113,8 +113,8 @@ inline void leave(InflateState &s, std::uint64_t at, std::uint8_t *out) {
 }
 
 // Careful steps from `at` on, or from before a match that was looked up there. False where the stream has stopped.
-[[gnu::noinline, gnu::cold]] bool go_aside(InflateState &s, std::uint64_t at, std::uint8_t *out, std::uint32_t match,
-                                           std::uint32_t found) {
+[[gnu::noinline]] bool go_aside(InflateState &s, std::uint64_t at, std::uint8_t *out, std::uint32_t match,
+                                std::uint32_t found) {
     leave(s, at - (match & 63) - (found & 63), out);
     return step_aside(s) == InflateStop::running;
 }
