@@ -5,6 +5,10 @@
 namespace s2v::decode {
 namespace {
 
+// Bytes of rows that wait for the caller: some thousand stamps, or a hundred thousand rows of features.
+constexpr std::size_t kAhead = std::size_t{48} << 20;
+// Pixels of rows that are kept for the next use.
+constexpr std::size_t kKeptPixels = std::size_t{1} << 20;
 // Rows of a table that one worker takes at a time.
 constexpr std::int64_t kTableRows = 32;
 
@@ -51,7 +55,8 @@ void Pipeline::stop() noexcept {
 
 Unit *Pipeline::empty() {
     std::unique_lock<std::mutex> hold(lock_);
-    for_framer_.wait(hold, [this] { return stopping_ || !free_.empty() || units_.size() < most_units_; });
+    for_framer_.wait(
+        hold, [this] { return stopping_ || (ahead_ < kAhead && (!free_.empty() || units_.size() < most_units_)); });
     if (stopping_) throw Stopped();
     if (free_.empty()) {
         units_.push_back(std::make_unique<Unit>());
@@ -118,11 +123,7 @@ void Pipeline::work() {
                 waiting_.pop_front();
             }
             decoder.decode(*unit);
-            {
-                const std::lock_guard<std::mutex> hold(lock_);
-                done_.emplace(unit->number, unit);
-            }
-            for_caller_.notify_one();
+            finished(unit);
         }
     } catch (...) {
         {
@@ -134,25 +135,51 @@ void Pipeline::work() {
     }
 }
 
-// The next unit in the input's order, or null at its end.
-Unit *Pipeline::next_unit() {
-    std::unique_lock<std::mutex> hold(lock_);
-    const auto all_given = [this] { return ended_ && given_ == handed_over_; };
-    for_caller_.wait(hold, [&] { return worker_failed_ || all_given() || done_.contains(given_); });
-    if (worker_failed_ || (all_given() && failure_)) std::rethrow_exception(failure_);
-    if (all_given()) return nullptr;
-    const auto found = done_.find(given_++);
-    Unit *const unit = found->second;
-    done_.erase(found);
-    return unit;
-}
-
-void Pipeline::recycle(Unit *unit) {
+// Put the unit's rows where the caller finds them, and let the unit be filled again.
+void Pipeline::finished(Unit *unit) {
     {
         const std::lock_guard<std::mutex> hold(lock_);
+        std::unique_ptr<Rows> rows;
+        if (spare_.empty()) {
+            rows = std::make_unique<Rows>();
+        } else {
+            rows = std::move(spare_.back());
+            spare_.pop_back();
+        }
+        std::swap(*rows, unit->rows);
+        // Where pixels are let go, their room is wanted for the next unit, not by what waits.
+        if (!order_.wish.shape.pixels) std::swap(rows->pixels, unit->rows.pixels);
+        ahead_ += rows->bytes();
+        done_.emplace(unit->number, std::move(rows));
         free_.push_back(unit);
     }
+    for_caller_.notify_one();
     for_framer_.notify_one();
+}
+
+// The next rows in the input's order, or null at its end.
+std::unique_ptr<Rows> Pipeline::next_rows() {
+    std::unique_ptr<Rows> rows;
+    {
+        std::unique_lock<std::mutex> hold(lock_);
+        const auto all_given = [this] { return ended_ && given_ == handed_over_; };
+        for_caller_.wait(hold, [&] { return worker_failed_ || all_given() || done_.contains(given_); });
+        if (worker_failed_ || (all_given() && failure_)) std::rethrow_exception(failure_);
+        if (all_given()) return nullptr;
+        const auto found = done_.find(given_++);
+        rows = std::move(found->second);
+        done_.erase(found);
+        ahead_ -= rows->bytes();
+    }
+    for_framer_.notify_one();
+    return rows;
+}
+
+void Pipeline::recycle(std::unique_ptr<Rows> rows) {
+    rows->clear();
+    rows->pixels.trim(kKeptPixels);
+    const std::lock_guard<std::mutex> hold(lock_);
+    if (spare_.size() < most_units_) spare_.push_back(std::move(rows));
 }
 
 void Pipeline::next(Rows &batch, std::size_t most) {
@@ -161,7 +188,7 @@ void Pipeline::next(Rows &batch, std::size_t most) {
     while (batch.count() < most) {
         if (!current_) {
             try {
-                current_ = next_unit();
+                current_ = next_rows();
             } catch (...) {
                 // What came before is given first; the failure is met again by the next call.
                 if (batch.count() == 0) throw;
@@ -169,15 +196,14 @@ void Pipeline::next(Rows &batch, std::size_t most) {
             }
             if (!current_) return;
             current_at_ = static_cast<std::size_t>(
-                std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(current_->rows.count())));
+                std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(current_->count())));
             to_skip_ -= static_cast<std::int64_t>(current_at_);
         }
-        const std::size_t end = std::min(current_->rows.count(), current_at_ + most - batch.count());
-        batch.append(current_->rows, current_at_, end);
+        const std::size_t end = std::min(current_->count(), current_at_ + most - batch.count());
+        batch.append(*current_, current_at_, end);
         current_at_ = end;
-        if (end == current_->rows.count()) {
-            recycle(current_);
-            current_ = nullptr;
+        if (end == current_->count()) {
+            recycle(std::move(current_));
         }
     }
 }

@@ -1,4 +1,5 @@
 // The pipeline: one thread reads ahead and cuts, workers decode, the caller takes batches of rows in the input's order.
+// Workers run ahead of the caller by so many bytes of rows: what it does with a batch costs them no time.
 #pragma once
 
 #include "decode/decoder.hpp"
@@ -43,8 +44,9 @@ private:
     void frame();
     void cut_table();
     void work();
-    Unit *next_unit();
-    void recycle(Unit *unit);
+    void finished(Unit *unit);
+    std::unique_ptr<Rows> next_rows();
+    void recycle(std::unique_ptr<Rows> rows);
     void stop() noexcept;
 
     const Order order_;
@@ -55,8 +57,10 @@ private:
     std::condition_variable for_framer_, for_workers_, for_caller_;
     std::vector<std::unique_ptr<Unit>> units_;
     std::vector<Unit *> free_;
-    std::deque<Unit *> waiting_;            // for a worker
-    std::map<std::uint64_t, Unit *> done_;  // decoded, by number
+    std::deque<Unit *> waiting_;                           // for a worker
+    std::map<std::uint64_t, std::unique_ptr<Rows>> done_;  // by the number of the unit
+    std::vector<std::unique_ptr<Rows>> spare_;
+    std::size_t ahead_ = 0;  // bytes in done_
     std::uint64_t handed_over_ = 0;
     std::uint64_t given_ = 0;
     bool ended_ = false;
@@ -64,7 +68,7 @@ private:
     std::exception_ptr failure_;  // what ended the framer, or a worker
     bool worker_failed_ = false;
 
-    Unit *current_ = nullptr;  // the caller's
+    std::unique_ptr<Rows> current_;  // the caller's
     std::size_t current_at_ = 0;
     std::int64_t to_skip_;
     std::vector<std::thread> threads_;

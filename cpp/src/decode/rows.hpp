@@ -49,6 +49,12 @@ struct Rows {
     [[nodiscard]] std::size_t count() const noexcept {
         return flags.size();
     }
+    // Roughly what they take.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        constexpr std::size_t kRow = 200;
+        return pixels.size() * sizeof(float) + problems.size() * sizeof(Problem) +
+               count() * (kRow + shape.columns * sizeof(double) + shape.features * sizeof(float));
+    }
     void clear() noexcept;
     // Add a row without planes, ids or columns; returns its number.
     std::size_t add(const Place &place);
