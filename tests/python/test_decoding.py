@@ -294,7 +294,7 @@ print(rows, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()
 def test_memory_does_not_grow_with_the_input(measure):
     content = avro_bytes([packet(k) for k in range(100)], block=200_000)
     peaks = []
-    for repeat in (10, 40):
+    for repeat in (30, 90):
         rows, peak = map(int, run_reader(["-c", MEMORY.format(measure=measure)], content, repeat).split())
         assert rows == 100 * repeat
         peaks.append(peak)
