@@ -172,12 +172,17 @@ public:
             out["feature_flags"] = copied(batch.feature_flags, {n});
         }
         std::vector<std::int32_t> source(static_cast<std::size_t>(n));
-        std::vector<std::uint64_t> block(static_cast<std::size_t>(n));
+        std::vector<std::int64_t> record(source.size());
+        std::vector<std::uint64_t> offset(source.size()), block(source.size());
         for (std::size_t row = 0; row < source.size(); ++row) {
             source[row] = batch.place[row].source;
+            record[row] = batch.place[row].record;
+            offset[row] = batch.place[row].offset;
             block[row] = batch.place[row].block;
         }
         out["source"] = copied(source.data(), {n});
+        out["record"] = copied(record.data(), {n});
+        out["byte"] = copied(offset.data(), {n});
         out["block"] = copied(block.data(), {n});
         out["problems"] = problems_of(batch);
         return out;

@@ -13,6 +13,7 @@ import pytest
 
 from space2vec.errors import OutputError
 from space2vec.flags import bits
+from space2vec.reading import Batch, Origin
 from space2vec.registry import FLAGS
 from space2vec.table import Scores
 from space2vec.writing import Chunk, Output
@@ -39,7 +40,10 @@ def chunk(start, stop):
     problems = [problem(row - start, message=f"row {row}") for row in rows[bad].tolist()]
     table = scores.to_arrow()
     return Chunk(
-        table, failures(problems, table, scores.flags, ~bad, start), (0, 0, stop), {"rows": {"all": stop - start}}
+        table,
+        failures(Batch(None, tuple(problems)), table, scores.flags, ~bad, start),
+        (0, 0, stop),
+        {"rows": {"all": stop - start}},
     )
 
 
@@ -437,17 +441,20 @@ def test_lines_of_the_errors_table():
         problem(4, reason="checksum", message="not needed"),
         problem(6, reason="checksum", message="not needed either"),
     ]
-    lines = failures(problems, table, flags, done, 1000).to_pylist()
+    origin = Origin(["night.avro"] * 8, np.arange(8), np.arange(100, 108, dtype=np.uint64))
+    lines = failures(Batch(None, tuple(problems), origin=origin), table, flags, done, 1000).to_pylist()
     meaning = {name: flag.meaning for name, flag in FLAGS.items()}
     assert [tuple(line.values()) for line in lines] == [
         ("n\\xff.avro", None, 1, 1001, "b", 77, "foreign_file", "file"),
-        (None, None, None, 1002, "c", 2, "constant", meaning["constant"]),
+        ("night.avro", 102, 2, 1002, "c", 2, "constant", meaning["constant"]),
         ("night.avro", 103, 3, 1003, "known", 3, "truncated", "template"),
         ("night.avro", 103, 3, 1003, "d", 3, "checksum", "science"),
         ("night.avro", 104, 4, 1004, "e", 4, "checksum", "not needed"),
-        (None, None, None, 1005, "f", 5, "missing", f"{meaning['missing']}; {meaning['off_shape']}"),
+        ("night.avro", 105, 5, 1005, "f", 5, "missing", f"{meaning['missing']}; {meaning['off_shape']}"),
         ("night.avro", 106, 6, 1006, "g", 6, "checksum", "not needed either"),
-        (None, None, None, 1006, "g", 6, "constant", meaning["constant"]),
-        (None, None, None, 1007, "h", 7, "no_result", "the row has no result, and no flag says why"),
+        ("night.avro", 106, 6, 1006, "g", 6, "constant", meaning["constant"]),
+        ("night.avro", 107, 7, 1007, "h", 7, "no_result", "the row has no result, and no flag says why"),
     ]
+    unknown = failures(Batch(None), table, flags, done, 1000).to_pylist()
+    assert {(line["file"], line["offset"], line["record"]) for line in unknown} == {(None, None, None)}
     assert list(lines[0]) == ["file", "offset", "record", "row", "object_id", "candidate_id", "reason", "message"]

@@ -157,7 +157,7 @@ def _chunk(batch: Batch, result: Result, first: int) -> Chunk:
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
-    errors = failures(batch.problems, result.table, result.flags, result.done, first)
+    errors = failures(batch, result.table, result.flags, result.done, first)
     counts = {
         "done": Counter(rows=int(np.count_nonzero(result.done))),
         "flags": Counter(flags.count(result.flags)),

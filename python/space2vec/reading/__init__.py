@@ -12,7 +12,7 @@ from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
 from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
-from space2vec.reading.batch import Batch, Position, Problem, damaged, failed_features, failed_stamps, stem
+from space2vec.reading.batch import Batch, Origin, Position, Problem, damaged, failed_features, failed_stamps, stem
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.reading.messages import read_messages, schema_texts
 from space2vec.stamps import Stamps
@@ -22,6 +22,7 @@ __all__ = [
     "Batch",
     "Inputs",
     "Labels",
+    "Origin",
     "Position",
     "Problem",
     "ScoreColumn",

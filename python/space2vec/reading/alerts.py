@@ -15,7 +15,7 @@ from space2vec import backend, catalogue
 from space2vec import flags as flag_bits
 from space2vec.errors import BackendError, ReadError
 from space2vec.extract import PLANES, Measure, in_columns
-from space2vec.reading.batch import Batch, Position, Problem, stem
+from space2vec.reading.batch import Batch, Origin, Position, Problem, stem
 from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, NO_ID, Stamps
 from space2vec.table import Features
@@ -108,8 +108,9 @@ def read_files(
             other = np.flatnonzero((source != here[0]) | (block != here[1]))
             row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
             last = here
-            rows, problems = _rows(raw, reader, wish, [called[k] for k in source.tolist()])
-            yield Batch(rows, problems, here[0], len(sources), Position(*here, row))
+            origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
+            rows, problems = _rows(raw, reader, wish, origin.paths)
+            yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin)
 
 
 def read_columns(
@@ -153,7 +154,11 @@ def read_columns(
     problems = tuple(
         _problem(entry, path, object_id[entry[0]], int(candidate_id[entry[0]]), first) for entry in raw["problems"]
     )
-    return Batch(_table(raw, object_id, candidate_id, mapper(record) if record else {}, wish), problems)
+    return Batch(
+        _table(raw, object_id, candidate_id, mapper(record) if record else {}, wish),
+        problems,
+        origin=Origin([path] * n, np.arange(first, first + n)),
+    )
 
 
 def _reader(wish: Wish, **source: Any) -> Any:

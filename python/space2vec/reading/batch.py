@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from space2vec.flags import bits
 from space2vec.stamps import NO_ID, Stamps
 from space2vec.table import Features
 
-__all__ = ["Batch", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "stem"]
+__all__ = ["Batch", "Origin", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "stem"]
 
 
 class Position(NamedTuple):
@@ -79,6 +80,25 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a batch come from.
+
+    Attributes
+    ----------
+    paths : sequence of str (n,)
+        Their files.
+    record : ndarray of int64 (n,)
+        Their numbers in the file, or in a member of an archive, from 0.
+    offset : ndarray of uint64 (n,), or None
+        Where in the unpacked file the record begins, or the packed block that holds it, in bytes.
+    """
+
+    paths: Sequence[str]
+    record: NDArray[np.int64]
+    offset: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Consecutive rows of the input.
 
@@ -92,6 +112,8 @@ class Batch:
         How many of the input's files have been read to their end, and how many there are.
     position : Position
         Where the next batch begins.
+    origin : Origin or None
+        Where the rows come from, if they are alerts.
     """
 
     rows: Stamps | Features
@@ -99,6 +121,7 @@ class Batch:
     files_done: int = 0
     files_total: int = 0
     position: Position = _BEGINNING
+    origin: Origin | None = None
 
 
 def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-    from space2vec.reading import Problem
+    from space2vec.reading import Batch, Origin, Problem
 
 __all__ = ["failures"]
 
@@ -23,21 +23,21 @@ _OF_READER = bits(["bad_stamp", "missing"])
 
 
 def failures(
-    problems: Sequence[Problem], table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
+    batch: Batch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
 ) -> pyarrow.Table:
     """Return the lines of one batch.
 
     Parameters
     ----------
-    problems : sequence of Problem
-        What the reader says; each becomes a line.
+    batch : Batch
+        What was read, and what the reader says is wrong with it; each problem becomes a line.
     table : pyarrow.Table
         The results of the batch, which tell the ids.
     flags : ndarray of uint32 (n,)
         The flags a row.
     done : ndarray of bool (n,)
         Which rows have a result. One that has none for a reason of its own (a flag that is no problem of the reader's)
-        becomes a line, without file and offset.
+        becomes a line.
     first : int
         The number of the first row in the whole table.
 
@@ -48,7 +48,7 @@ def failures(
     """
     import pyarrow as pa
 
-    lines = sorted([*_told(problems, table), *_refused(problems, table, flags, done)], key=lambda line: line["row"])
+    lines = sorted([*_told(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"])
     for line in lines:
         line["row"] += first
     schema = pa.schema(
@@ -78,18 +78,27 @@ def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[st
 
 
 def _refused(
-    problems: Sequence[Problem], table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
+    batch: Batch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
 ) -> Iterator[dict[str, Any]]:
-    told = {problem.row for problem in problems}
+    told = {problem.row for problem in batch.problems}
     for row in np.nonzero(~done)[0].tolist():
         raised = int(flags[row])
         if row in told and (raised & _OF_READER or not raised & UNSCORABLE):
             continue
         refusing = [flag for flag in FLAGS.values() if not flag.scored and raised >> flag.bit & 1]
         if refusing:
-            yield _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
+            line = _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
         else:
-            yield _line(row, table, "no_result", "the row has no result, and no flag says why")
+            line = _line(row, table, "no_result", "the row has no result, and no flag says why")
+        yield line | _where(batch.origin, row)
+
+
+def _where(origin: Origin | None, row: int) -> dict[str, Any]:
+    """Return file, offset and record of a row, as far as they are known."""
+    if origin is None:
+        return {}
+    offset = None if origin.offset is None else int(origin.offset[row])
+    return {"file": _text(origin.paths[row]), "offset": offset, "record": int(origin.record[row])}
 
 
 def _line(row: int, table: pyarrow.Table, reason: str, message: str) -> dict[str, Any]:
