@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import catalogue
-from space2vec.errors import ReadError
+from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, Wish, read_columns
 from space2vec.reading.batch import Batch
 from space2vec.stamps import NO_ID
@@ -23,8 +25,8 @@ __all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts"]
 MAGIC = b"PAR1"
 
 _IDS = ("objectId", "candid", "diaSourceId")
-#: Fields of the candidate's record.
-_RECORD = frozenset((*_IDS, "diaObjectId", "ssObjectId", *catalogue.ZTF_FIELDS, *catalogue.RUBIN_FIELDS))
+#: Types whose values do not lie one after another, and those to which they are brought.
+_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
 
 
 def open_parquet(path: Path) -> Any:
@@ -34,15 +36,27 @@ def open_parquet(path: Path) -> Any:
     ------
     ReadError
         If it is no Parquet file, or cut short: its schema stands at its end.
+    OSError
+        If the machine cannot read it.
     """
     from pyarrow import parquet
 
-    try:
+    with _telling(path, "not a Parquet file, or cut short"):
         return parquet.ParquetFile(path)
-    except FileNotFoundError:
+
+
+@contextlib.contextmanager
+def _telling(path: Path, damage: str) -> Iterator[None]:
+    """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
+    try:
+        yield
+    except (Space2vecError, MemoryError):
         raise
-    except Exception as error:  # Arrow raises errors of many kinds on damaged files.
-        raise ReadError(f"not a Parquet file, or cut short ({error})") from None
+    except Exception as error:
+        # For what is damaged Arrow gives no number; where it gives one it does not always name the file.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise ReadError(f"{damage} ({error})") from None
 
 
 def columns(path: Path) -> list[str]:
@@ -65,21 +79,24 @@ def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
         If the file is no Parquet file of alerts, or once the alerts before the damage have been yielded.
     """
     with open_parquet(path) as file:
-        names = file.schema_arrow.names
+        with _telling(path, "not a Parquet file of alerts"):
+            schema = file.schema_arrow
+            names = schema.names
+            wanted = [*_wanted(schema)]
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        wanted = [*_wanted(file.schema_arrow)]
+        parts = file.iter_batches(batch_size=wish.size, columns=wanted)
         first = 0
-        try:
-            for part in file.iter_batches(batch_size=wish.size, columns=wanted):
-                if len(part):
-                    yield _batch(part, wish, str(path), first)
-                first += len(part)
-        except ReadError:
-            raise
-        except Exception as error:
-            raise ReadError(f"damaged after record {first - 1} ({error})") from None
+        while True:
+            with _telling(path, f"damaged after record {first - 1}" if first else "damaged among its first records"):
+                part = next(parts, None)
+                if part is None:
+                    return
+                batch = _batch(part, wish, str(path), first) if len(part) else None
+            if batch is not None:
+                yield batch
+            first += len(part)
 
 
 def _wanted(schema: pyarrow.Schema) -> Iterator[str]:
@@ -108,20 +125,20 @@ def _batch(part: pyarrow.RecordBatch, wish: Wish, path: str, first: int) -> Batc
     inner = "diaSource" if rubin else "candidate"
     if inner in names:
         held = part.column(inner)
-        record = {field.name: held.field(field.name) for field in held.type}
         # A record that is null has null fields.
-        record = {name: _masked(values, held) for name, values in record.items()}
-    ids = {name: part.column(name) for name in _IDS if name in names}
+        record = {field.name: _masked(_plain(held.field(field.name)), held) for field in held.type}
+    ids = {name: _plain(part.column(name)) for name in _IDS if name in names}
+    ids |= {f"{inner}.{name}": values for name, values in record.items()}
     if rubin:
-        objects = _first(record.get("diaObjectId"), record.get("ssObjectId"))
-        candidates = _first(ids.get("diaSourceId"), record.get("diaSourceId"))
+        objects = _first(ids, "diaSource.diaObjectId", "diaSource.ssObjectId")
+        candidates = _first(ids, "diaSourceId", "diaSource.diaSourceId")
     else:
-        objects = ids.get("objectId")
-        candidates = _first(ids.get("candid"), record.get("candid"))
+        objects = _names(ids, "objectId")
+        candidates = _first(ids, "candid", "candidate.candid")
     n = len(part)
     fields = catalogue.RUBIN_FIELDS if rubin else catalogue.ZTF_FIELDS
     return read_columns(
-        [_cutouts(part.column(name)) if name in names else None for name in CUTOUTS],
+        [_cutouts(part.column(name), name) if name in names else None for name in CUTOUTS],
         {name: record[name].to_pylist() for name in fields if name in record},
         rubin=rubin,
         object_id=np.array([_text(value) for value in _listed(objects, n)], dtype=object),
@@ -138,12 +155,39 @@ def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
     return pc.if_else(of.is_valid(), values, None) if of.null_count else values
 
 
-def _first(one: pyarrow.Array | None, other: pyarrow.Array | None) -> pyarrow.Array | None:
-    """Return the first of two columns of ids, row by row, that has one; 0 and null are none."""
+def _plain(column: pyarrow.Array) -> pyarrow.Array:
+    """Return a column with its values as they are, not as a dictionary or views."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return _plain(column.cast(column.type.value_type))
+    return column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
+
+
+def _first(ids: Mapping[str, pyarrow.Array], *names: str) -> pyarrow.Array | None:
+    """Return the first of some columns of ids, row by row, that has one; 0 and null are none."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = [pc.if_else(pc.equal(column, 0), None, column) for column in (one, other) if column is not None]
+    known = []
+    for name in names:
+        if name not in ids or pa.types.is_null(ids[name].type):
+            continue
+        if not pa.types.is_integer(ids[name].type):
+            raise ReadError(f"the ids in {name} are of type {ids[name].type}; accepted are whole numbers")
+        known.append(pc.if_else(pc.equal(ids[name], 0), None, ids[name]))
     return pc.coalesce(*known) if known else None
+
+
+def _names(ids: Mapping[str, pyarrow.Array], name: str) -> pyarrow.Array | None:
+    """Return a column of ids that are texts, or whole numbers."""
+    import pyarrow as pa
+
+    column = ids.get(name)
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
+    if column is not None and not any(kind(column.type) for kind in kinds):
+        raise ReadError(f"the ids in {name} are of type {column.type}; accepted are texts and whole numbers")
+    return column
 
 
 def _listed(values: pyarrow.Array | None, n: int) -> list[Any]:
@@ -154,17 +198,23 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _cutouts(column: pyarrow.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+def _cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty."""
     import pyarrow as pa
 
     held = column
     if pa.types.is_struct(column.type):
-        if column.type.get_field_index("stampData") < 0:
-            return None
-        held = _masked(column.field("stampData"), column)
+        there = column.type.get_field_index("stampData") >= 0
+        held = column.field("stampData") if there else pa.nulls(len(column))
     if not (pa.types.is_binary(held.type) or pa.types.is_large_binary(held.type)):
-        raise ReadError(f"cutouts of type {held.type}; accepted are bytes, or records with bytes in stampData")
+        try:
+            held = held.cast(pa.large_binary())
+        except pa.ArrowNotImplementedError:
+            raise ReadError(
+                f"the cutouts in {name} are of type {held.type}; accepted are bytes, or records with bytes in stampData"
+            ) from None
+    if pa.types.is_struct(column.type):
+        held = _masked(held, column)
     if held.null_count:
         held = held.fill_null(b"")
     large = pa.types.is_large_binary(held.type)
