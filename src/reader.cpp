@@ -2,6 +2,7 @@
 #include "register.hpp"
 
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
@@ -13,8 +14,17 @@ namespace py = pybind11;
 
 namespace {
 
+// Asked by the reader while it waits: has Python a signal to handle? Its handler may have raised.
+int32_t signalled(void * /*context*/) {
+    const py::gil_scoped_acquire hold;
+    return PyErr_CheckSignals() != 0;
+}
+
 struct Close {
+    pid_t owner = getpid();
     void operator()(s2v_reader *reader) const noexcept {
+        // A forked child has none of its threads: what they hold is left to them.
+        if (getpid() != owner) return;
         // Its threads are waited for.
         const py::gil_scoped_release release;
         s2v_reader_close(reader);
@@ -64,6 +74,7 @@ s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t conventio
     reading.convention = convention;
     reading.saturation = saturation;
     reading.threads = threads;
+    reading.interrupted = signalled;
     return reading;
 }
 
@@ -149,6 +160,7 @@ public:
             const py::gil_scoped_release release;
             status = s2v_reader_next(reader_.get(), rows, &batch);
         }
+        if (status == S2V_INTERRUPTED) throw py::error_already_set();
         if (status == S2V_IO_ERROR) {
             PyErr_SetString(PyExc_OSError, s2v_reader_message(reader_.get()));
             throw py::error_already_set();

@@ -13,8 +13,12 @@ struct s2v_reader {
     s2v::decode::Rows rows;
     std::vector<s2v_problem> problems;
     std::string message;
+    std::function<bool()> interrupted;
 
-    explicit s2v_reader(s2v::decode::Order order) : pipeline(std::move(order)) {}
+    s2v_reader(s2v::decode::Order order, const s2v_reading &reading) : pipeline(std::move(order)) {
+        if (reading.interrupted)
+            interrupted = [ask = reading.interrupted, context = reading.context] { return ask(context) != 0; };
+    }
 };
 
 namespace {
@@ -37,9 +41,10 @@ decode::Wish wish_of(const s2v_reading &reading) {
     if (reading.convention >= 0) {
         wish.shape.features = kernel::kStampFeatures;
         wish.convention = static_cast<s2v_convention>(reading.convention);
-        wish.isa = active_isa();
-        if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
     }
+    // Inflate and byte order are kernels of an instruction set too.
+    wish.isa = active_isa();
+    if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
     return wish;
 }
 
@@ -136,7 +141,7 @@ s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader) {
         require(reader, "reader is NULL");
         *reader = nullptr;
         require(reading, "reading is NULL");
-        *reader = std::make_unique<s2v_reader>(order_of(*reading)).release();
+        *reader = std::make_unique<s2v_reader>(order_of(*reading), *reading).release();
     });
 }
 
@@ -156,7 +161,7 @@ s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading
         order.wish.shape.columns = 0;
         order.threads = reading->threads;
         order.table = cutouts;
-        *reader = std::make_unique<s2v_reader>(std::move(order)).release();
+        *reader = std::make_unique<s2v_reader>(std::move(order), *reading).release();
     });
 }
 
@@ -166,7 +171,9 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
     return guarded([&] {
         reader->message.clear();
         try {
-            reader->pipeline.next(reader->rows, static_cast<std::size_t>(rows));
+            reader->pipeline.next(reader->rows, static_cast<std::size_t>(rows), reader->interrupted);
+        } catch (const decode::ReadingStopped &) {
+            throw Failure(S2V_INTERRUPTED, "interrupted");
         } catch (const decode::InputError &error) {
             reader->message = error.path + ": " + std::strerror(error.number);
             throw Failure(S2V_IO_ERROR, reader->message);

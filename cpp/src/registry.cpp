@@ -37,6 +37,8 @@ const char *s2v_status_message(s2v_status status) {
             return "a model file is damaged or of another kind";
         case S2V_BAD_INPUT:
             return "the bytes given are damaged, cut short, or of another kind";
+        case S2V_INTERRUPTED:
+            return "interrupted";
     }
     return "unknown status";
 }

@@ -4,9 +4,11 @@ import gzip
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -300,6 +302,104 @@ def test_memory_does_not_grow_with_the_input(measure):
         peaks.append(peak)
     assert peaks[1] < peaks[0] * 1.15
     assert peaks[1] < 500_000
+
+
+BOMB = """
+import re, sys
+from pathlib import Path
+from space2vec.extract import Measure
+from space2vec.reading import batches
+from space2vec.registry import AUTOSCAN
+rows = sum(len(batch.rows) for batch in batches(sys.argv[1], batch=10, threads=2, measure=Measure(AUTOSCAN)))
+print(rows, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2000, 2000), ">f4"), np.zeros((2048, 2048), "u1")])
+def test_a_night_of_bombs_takes_no_memory(tmp_path, pixels):
+    bomb = gzip.compress(fits_bytes(pixels, pixels.dtype))
+    alerts = [packet(k, cutoutTemplate=bomb, cutoutDifference=bomb, cutoutScience=None) for k in range(60)]
+    (tmp_path / "bombs.avro").write_bytes(avro_bytes(alerts, block=1 << 24))
+    rows, peak = map(int, run_reader(["-c", BOMB, str(tmp_path / "bombs.avro")], b"").split())
+    assert rows == 60
+    assert peak < 500_000
+
+
+def test_links_and_packed_members_of_an_archive_are_told(tmp_path):
+    content = avro_bytes([packet(0)])
+    with tarfile.open(tmp_path / "night.tar", "w") as archive:
+        for name, data in (("a.avro", content), ("b.avro.gz", gzip.compress(content)), ("c.txt", b"x")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for name, kind in (("d.avro", tarfile.LNKTYPE), ("e.avro", tarfile.SYMTYPE), ("f.txt", tarfile.SYMTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "a.avro"
+            archive.addfile(info)
+    problems = []
+    stamps = read(tmp_path, strict=False, problems=problems)
+    assert [Path(problem.path).name for problem in problems] == ["b.avro.gz", "d.avro", "e.avro"]
+    assert stamps.object_id.tolist() == ["ZTF18test000", "b", "d", "e"]
+    assert [problem.row for problem in problems] == [1, 2, 3]
+
+
+def test_problems_name_rows_of_the_whole(tmp_path):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for number in range(1100):
+            info = tarfile.TarInfo(f"{number:05}.avro")
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b"odd"))
+    (tmp_path / "odd.tar").write_bytes(file.getvalue())
+    problems = []
+    assert len(read(tmp_path / "odd.tar", strict=False, problems=problems)) == 1100
+    assert [problem.row for problem in problems] == list(range(1100))
+    again = []
+    assert len(read_messages([b"odd"] * 1100, problems=again)) == 1100
+    assert [(problem.row, problem.path) for problem in again] == [(k, f"message {k}") for k in range(1100)]
+
+
+def test_lengths_that_lie_do_not_cost_the_square(tmp_path):
+    sound = avro_bytes([packet(0)])
+    marker = sound[-16:]
+    head = sound[: sound.index(marker) + 16]
+    size = 4 << 20
+    length = bytearray()
+    left = size  # half of it, as a zigzag number
+    while left >= 0x80:
+        length.append(left & 0x7F | 0x80)
+        left >>= 7
+    length.append(left)
+    block = b"\2" + bytes(length) + marker
+    (tmp_path / "lies.avro").write_bytes(head + block * (size // len(block)))
+    start = time.process_time()
+    rows = sum(len(batch.rows) for batch in batches(tmp_path / "lies.avro"))
+    assert rows > 1000
+    # It was half a minute when each block moved all that was held.
+    assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_on_standard_input_can_be_stopped(tmp_path, sign):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "o.csv")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as run:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "o.csv.parts").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        run.send_signal(sign)
+        assert run.wait(timeout=20) in (130, 143)
+        run.stdin.close()
+
+
+def test_a_wrong_instruction_set_is_no_damage(tmp_path):
+    (tmp_path / "x.avro").write_bytes(avro_bytes([packet(0)]))
+    program = f"import space2vec; space2vec.read({str(tmp_path)!r})"
+    environment = os.environ | {"SPACE2VEC_ISA": "sse9", "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+    assert run.returncode == 1
+    assert b"SPACE2VEC_ISA" in run.stderr
 
 
 # Real data

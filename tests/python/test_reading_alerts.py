@@ -94,8 +94,9 @@ def test_a_cut_archive_keeps_the_alerts_before_the_cut(tmp_path):
     (tmp_path / "cut.tar.gz").write_bytes(whole[: int(len(whole) * 0.6)])
     problems = []
     stamps = read(tmp_path / "cut.tar.gz", strict=False, problems=problems)
-    assert stamps.candidate_id.tolist()[:2] == [10**17, 10**17 + 1]
-    assert stamps.candidate_id.tolist()[-1] == NO_ID
+    # The ids of the alert that is cut stand before the cut.
+    assert stamps.candidate_id.tolist() == [10**17, 10**17 + 1, 10**17 + 2]
+    assert problems[0].candidate_id == 10**17 + 2
     assert [problem.reason for problem in problems] == ["truncated"]
     with pytest.raises(ReadError, match=r"cut\.tar\.gz/2\.avro.*bytes end before"):
         read(tmp_path / "cut.tar.gz")
@@ -119,7 +120,8 @@ def test_a_cut_file_keeps_the_alerts_before_the_cut(tmp_path, codec):
     stamps = read(file, strict=False, problems=problems)
     kept = len(stamps) - 1
     assert 3 <= kept <= 4
-    assert stamps.candidate_id.tolist() == [10**17 + k for k in range(kept)] + [NO_ID]
+    assert stamps.candidate_id.tolist() == [10**17 + k for k in range(kept + 1)]
+    assert stamps.object_id[kept] == problems[0].object_id == f"ZTF18test{kept:03d}"
     assert names(stamps, kept) == ["bad_stamp"]
     assert all(stamps.plane(kept, channel) is None for channel in CHANNELS)
     assert np.array_equal(triplet(stamps, kept - 1), planes(kept - 1))

@@ -169,6 +169,10 @@ def compare(
         elif (way := night.by_candidate.get(candidate)) is not None:
             told[way]["scored"] += scored
             del expected[candidate]
+        elif candidate in night.lost:
+            # Its id was read before the damage.
+            wrong += [f"{candidate} is scored"] if scored else []
+            del expected[candidate]
         elif expected.pop(candidate) != value:
             wrong.append(f"{candidate} has another score than in the undamaged night")
     wrong += [f"{candidate} is lost" for candidate in expected.keys() - night.lost]

@@ -25,9 +25,10 @@ typedef enum s2v_status {
     S2V_INVALID_ARGUMENT = 1, /* a null pointer, a negative size, a plane outside its buffer */
     S2V_UNKNOWN_NAME = 2,     /* no recipe or instruction set of that name */
     S2V_OUT_OF_MEMORY = 3,
-    S2V_IO_ERROR = 4,  /* a file that cannot be opened or read */
-    S2V_BAD_MODEL = 5, /* a model file that is damaged or of another kind */
-    S2V_BAD_INPUT = 6  /* bytes that are damaged, cut short or of another kind; a fault says how */
+    S2V_IO_ERROR = 4,   /* a file that cannot be opened or read */
+    S2V_BAD_MODEL = 5,  /* a model file that is damaged or of another kind */
+    S2V_BAD_INPUT = 6,  /* bytes that are damaged, cut short or of another kind; a fault says how */
+    S2V_INTERRUPTED = 7 /* as s2v_reading.interrupted asked */
 } s2v_status;
 
 typedef enum s2v_convention { S2V_CONVENTION_CODE = 0, S2V_CONVENTION_PAPER = 1 } s2v_convention;
@@ -127,6 +128,10 @@ typedef struct s2v_reading {
     int32_t start_source;       /* where to begin: input, */
     uint64_t start_block;       /* s2v_place.block in it, */
     int64_t start_row;          /* and rows to leave out from there */
+    int32_t (*interrupted)(void *context); /* or NULL; asked ten times a second while rows are waited for, in the
+                                              thread that waits: once it returns non-zero, s2v_reader_next gives up
+                                              with S2V_INTERRUPTED, and the reader is of no further use */
+    void *context;
 } s2v_reading;
 
 /* Rows of a reader, in the order of the input; valid until the next call with the same reader. A packet, or the rest of

@@ -63,6 +63,8 @@ void Decoder::decode(Unit &unit) {
                               : static_cast<std::uint32_t>(a.channel) < static_cast<std::uint32_t>(b.channel);
     });
     arena_.trim(kKeptRoom);
+    retried_.clear();
+    if (!wish_.shape.pixels) unit.rows.pixels.trim(kKeptRoom / sizeof(float));
     if (block_.capacity() > kKeptRoom) std::vector<std::uint8_t>().swap(block_);
 }
 
@@ -79,8 +81,8 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     Place place = piece.place;
     std::size_t at = 0;
     std::int64_t left = piece.records;
+    Alert alert;
     for (; left > 0; --left) {
-        Alert alert;
         const Schema::Walked walked = schema.read(block.plain.subspan(at), fields_.data(), alert, columns_.data());
         if (walked.finding) {
             // A record breaks off where the block's damage begins: then that is what is wrong.
@@ -108,7 +110,9 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     const bool sound =
         piece.codec == Codec::null || piece.finding.fault == Fault::truncated || (whole && !block.finding);
     if (!sound) refuse(unit, piece, first, finding, piece.detail);
-    if (sound || left > 0) lost(unit, piece, place, finding, detail);
+    if (!sound && left == 0) return;
+    lost(unit, piece, place, finding, detail);
+    if (sound && left > 0) name(unit.rows, alert);
 }
 
 void Decoder::table_rows(Unit &unit, const Piece &piece) {
@@ -135,15 +139,7 @@ void Decoder::table_rows(Unit &unit, const Piece &piece) {
 std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert) {
     if (pending_.size() >= kTogether || pending_bytes_ >= kTogetherBytes) flush(unit);
     const std::size_t row = unit.rows.add(place);
-    unit.rows.candidate_id[row] = alert.candidate_id;
-    if (!alert.object_id.empty()) {
-        unit.rows.object_ids += alert.object_id;
-    } else if (alert.object_number != 0) {
-        char digits[24];
-        const auto end = std::to_chars(digits, digits + sizeof digits, alert.object_number).ptr;
-        unit.rows.object_ids.append(digits, end);
-    }
-    unit.rows.object_end[row] = static_cast<std::int64_t>(unit.rows.object_ids.size());
+    name(unit.rows, alert);
     for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
         if (alert.cutout_fault[channel] != Fault::none) {
             unit.rows.flags[row] |= kernel::flag::missing;
@@ -158,11 +154,25 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
                                               ""});
         } else if (wish_.planes >> channel & 1) {
             pending_.push_back({row, channel, alert.cutout[channel], is_gzip(alert.cutout[channel]), {}});
-            pending_bytes_ += alert.cutout[channel].size();
+            const Bytes cutout = alert.cutout[channel];
+            pending_bytes_ += cutout.size() + (is_gzip(cutout) ? std::min(announced_size(cutout), kLargestFile) : 0);
         }
     }
     alerts_.push_back({alert, &piece});
     return row;
+}
+
+// Give the last row the alert's ids.
+void Decoder::name(Rows &rows, const Alert &alert) {
+    rows.candidate_id.back() = alert.candidate_id;
+    if (!alert.object_id.empty()) {
+        rows.object_ids += alert.object_id;
+    } else if (alert.object_number != 0) {
+        char digits[24];
+        const auto end = std::to_chars(digits, digits + sizeof digits, alert.object_number).ptr;
+        rows.object_ids.append(digits, end);
+    }
+    rows.object_end.back() = static_cast<std::int64_t>(rows.object_ids.size());
 }
 
 // A row that stands for what is lost.

@@ -44,6 +44,7 @@ private:
     void records(Unit &unit, const Piece &piece);
     void table_rows(Unit &unit, const Piece &piece);
     std::size_t add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert);
+    static void name(Rows &rows, const Alert &alert);
     void lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail);
     void refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
     void flush(Unit &unit);

@@ -37,7 +37,7 @@ void Framer::run() {
 }
 
 void Framer::frame(const Source &source) {
-    Input input(source);
+    Input input(source, exchange_.stopping);
     input_ = &input;
     cursor_ = unit_->bytes.size();
     position_ = 0;
@@ -243,7 +243,9 @@ bool Framer::next_message() {
 }
 
 Piece Framer::piece_here() {
-    if (unit_records_ >= kUnitRecords) turn_over();
+    // What is held ahead moves with each turn: the more it is, the more records are worth one.
+    const auto held = static_cast<std::int64_t>((unit_->bytes.size() - cursor_) / kChunk);
+    if (unit_records_ >= kUnitRecords * (1 + held)) turn_over();
     Piece piece;
     piece.place = {source_, record_, position_, position_};
     piece.member = member_;
@@ -276,7 +278,8 @@ Bytes Framer::peek(std::size_t wanted) {
     wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, room));
     if (cursor_ + wanted > unit_->bytes.capacity()) {
         turn_over();
-        unit_->bytes.reserve(wanted);
+        // With room to go on, or every block of a file that announces long ones would move all that is held.
+        unit_->bytes.reserve(wanted > kChunk ? wanted + kChunk : wanted);
     }
     Buffer<std::uint8_t> &bytes = unit_->bytes;
     while (bytes.size() - cursor_ < wanted) {

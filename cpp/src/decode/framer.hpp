@@ -24,8 +24,11 @@ struct Start {
 class UnitExchange {
 public:
     virtual ~UnitExchange() = default;
+    // Throws ReadingStopped.
     virtual Unit *empty() = 0;
     virtual void full(Unit *unit) = 0;
+    // Nobody wants any more.
+    std::atomic<bool> stopping = false;
 };
 
 class Framer {
@@ -41,6 +44,7 @@ private:
     void frame(const Source &source);
     void archive();
     bool member(const TarHeader &header, const std::string &name);
+    bool link(const TarHeader &header, const std::string &name);
     void containers();
     bool blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header);
     bool next_block(const ContainerHeader &header, Piece piece);

@@ -13,6 +13,11 @@ bool is_hidden(std::string_view name) noexcept {
     return name.substr(slash == std::string_view::npos ? 0 : slash + 1).starts_with('.');
 }
 
+// What a name promises.
+bool is_alerts(std::string_view name) noexcept {
+    return name.ends_with(".avro") || name.ends_with(".avro.gz");
+}
+
 }  // namespace
 
 void Framer::archive() {
@@ -47,8 +52,8 @@ void Framer::archive() {
         }
         if (sized) header.size = size;
         const std::uint64_t end = position_ + header.size + tar_padding(header.size);
-        const bool found_here =
-            header.kind == TarHeader::Kind::file && member(header, name.empty() ? header.name : name);
+        if (name.empty()) name = header.name;
+        const bool found_here = header.kind == TarHeader::Kind::file ? member(header, name) : link(header, name);
         found |= found_here;
         name.clear();
         sized = false;
@@ -68,7 +73,7 @@ bool Framer::member(const TarHeader &header, const std::string &name) {
     member_ = name;
     record_ = 0;
     const bool avro = is_avro(peek(4));
-    const bool named = name.ends_with(".avro");
+    const bool named = is_alerts(name);
     if (avro)
         containers();
     else if (named)
@@ -76,6 +81,16 @@ bool Framer::member(const TarHeader &header, const std::string &name) {
     limit_ = kNoLimit;
     member_.clear();
     return avro || named;
+}
+
+// A link by the name of an Avro file: what it leads to is not followed, and not passed over in silence.
+bool Framer::link(const TarHeader &header, const std::string &name) {
+    if (header.kind != TarHeader::Kind::link || is_hidden(name) || !is_alerts(name)) return false;
+    member_ = name;
+    record_ = 0;
+    fail({Fault::foreign_file, 0}, "a link");
+    member_.clear();
+    return true;
 }
 
 }  // namespace s2v::decode

@@ -1,6 +1,7 @@
 #include "decode/input.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
@@ -8,11 +9,13 @@
 namespace s2v::decode {
 namespace {
 
+// Milliseconds between looks at whether to stop.
+constexpr int kPatience = 100;
 constexpr std::size_t kPackedRoom = std::size_t{256} << 10;
 
 }  // namespace
 
-Input::Input(const Source &source) : source_(source) {
+Input::Input(const Source &source, const std::atomic<bool> &stopping) : source_(source), stopping_(stopping) {
     if (source.in_memory) {
         expected_ = source.memory.size();
         return;
@@ -20,6 +23,7 @@ Input::Input(const Source &source) : source_(source) {
     file_ = source.path == "-" ? ::dup(STDIN_FILENO) : ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (file_ < 0 || ::fstat(file_, &status) != 0) throw InputError{errno, source.path};
+    waits_ = !S_ISREG(status.st_mode);
     if (S_ISREG(status.st_mode) && source.path != "-") expected_ = static_cast<std::size_t>(status.st_size);
 }
 
@@ -34,6 +38,9 @@ std::size_t Input::read_raw(std::uint8_t *to, std::size_t room) {
         memory_at_ += given;
         return given;
     }
+    pollfd waiting{file_, POLLIN, 0};
+    while (waits_ && ::poll(&waiting, 1, kPatience) <= 0)
+        if (stopping_) throw ReadingStopped();
     for (;;) {
         const ssize_t given = ::read(file_, to, room);
         if (given >= 0) return static_cast<std::size_t>(given);

@@ -4,6 +4,7 @@
 #include "decode/buffer.hpp"
 #include "decode/inflate.hpp"
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -22,10 +23,13 @@ struct InputError {
     std::string path;
 };
 
+// Nobody wants any more.
+struct ReadingStopped {};
+
 class Input {
 public:
-    // Throws InputError.
-    explicit Input(const Source &source);
+    // Throws InputError; what is read from a pipe, which may never end, throws ReadingStopped soon after `stopping`.
+    Input(const Source &source, const std::atomic<bool> &stopping);
     ~Input();
     Input(const Input &) = delete;
     Input &operator=(const Input &) = delete;
@@ -47,7 +51,9 @@ private:
     std::size_t read_raw(std::uint8_t *to, std::size_t room);
 
     const Source &source_;
+    const std::atomic<bool> &stopping_;
     int file_ = -1;
+    bool waits_ = false;  // a pipe or a terminal
     std::size_t expected_ = 0;
     std::size_t memory_at_ = 0;
     std::optional<Gunzip> gunzip_;

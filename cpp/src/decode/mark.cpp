@@ -16,7 +16,8 @@ bool is_header(Bytes bytes) noexcept {
     // The keys that the format knows begin like this, and one of them comes first.
     constexpr std::string_view kKey = "avro.";
     const Bytes begin = bytes.first(std::min(bytes.size(), kLongestMark));
-    return finding.fault == Fault::truncated && !std::ranges::search(begin, kKey).empty();
+    return finding.fault == Fault::truncated &&
+           std::search(begin.begin(), begin.end(), kKey.begin(), kKey.end()) != begin.end();
 }
 
 }  // namespace

@@ -102,11 +102,9 @@ std::size_t PacketSchema::field_count() const noexcept {
 Schema::Walked PacketSchema::read(Bytes data, Field *fields, Alert &alert, double *columns) const noexcept {
     std::fill_n(fields, field_count(), Field{});
     const Schema::Walked walked = schema_.walk(data, fields);
-    if (walked.finding) return walked;
-    for (const Wanted id : {kCandid, kCandidateCandid, kDiaSourceId, kSourceDiaSourceId})
-        if (!is_id(fields[id])) return {0, {Fault::damaged_record, 0}};
-    for (std::size_t k = 0; k < columns_; ++k) columns[k] = number(fields[kColumns + k]);
     alert = Alert{};
+    for (const Wanted id : {kCandid, kCandidateCandid, kDiaSourceId, kSourceDiaSourceId})
+        if (!is_id(fields[id])) return walked.finding ? walked : Schema::Walked{0, {Fault::damaged_record, 0}};
     alert.rubin = std::any_of(fields + kDiaSourceId, fields + kSsObjectId + 1,
                               [](const Field &id) { return id.kind != Field::Kind::absent; });
     if (alert.rubin) {
@@ -119,6 +117,8 @@ Schema::Walked PacketSchema::read(Bytes data, Field *fields, Alert &alert, doubl
         else if (id.kind == Field::Kind::integer)
             alert.object_number = id.integer;
     }
+    if (walked.finding) return walked;
+    for (std::size_t k = 0; k < columns_; ++k) columns[k] = number(fields[kColumns + k]);
     alert.x = number(fields[kX]);
     alert.y = number(fields[kY]);
     for (int channel = 0; channel < S2V_CHANNELS; ++channel) {

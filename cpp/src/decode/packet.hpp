@@ -34,7 +34,8 @@ public:
     [[nodiscard]] std::size_t field_count() const noexcept;
 
     // Read one packet. fields: room for field_count(); columns: one number a column, NAN where there is none; a text of
-    // one character gives its code. The finding is damaged_record or truncated.
+    // one character gives its code. The finding is damaged_record or truncated; the ids that stand before the damage
+    // are given all the same.
     Schema::Walked read(Bytes data, Field *fields, Alert &alert, double *columns) const noexcept;
 
 private:

@@ -1,12 +1,15 @@
 #include "decode/pipeline.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace s2v::decode {
 namespace {
 
 // Bytes of rows that wait for the caller: some thousand stamps, or a hundred thousand rows of features.
 constexpr std::size_t kAhead = std::size_t{48} << 20;
+// Between questions whether the caller is interrupted.
+constexpr std::chrono::milliseconds kPatience{100};
 // Pixels of rows that are kept for the next use.
 constexpr std::size_t kKeptPixels = std::size_t{1} << 20;
 // Rows of a table that one worker takes at a time.
@@ -46,7 +49,7 @@ Pipeline::~Pipeline() {
 void Pipeline::stop() noexcept {
     {
         const std::lock_guard<std::mutex> hold(lock_);
-        stopping_ = true;
+        stopping = true;
     }
     for_framer_.notify_all();
     for_workers_.notify_all();
@@ -56,8 +59,8 @@ void Pipeline::stop() noexcept {
 Unit *Pipeline::empty() {
     std::unique_lock<std::mutex> hold(lock_);
     for_framer_.wait(
-        hold, [this] { return stopping_ || (ahead_ < kAhead && (!free_.empty() || units_.size() < most_units_)); });
-    if (stopping_) throw Stopped();
+        hold, [this] { return stopping || (ahead_ < kAhead && (!free_.empty() || units_.size() < most_units_)); });
+    if (stopping) throw ReadingStopped();
     if (free_.empty()) {
         units_.push_back(std::make_unique<Unit>());
         return units_.back().get();
@@ -83,7 +86,7 @@ void Pipeline::frame() {
             cut_table();
         else
             Framer(order_.sources, order_.messages, book_, order_.start, *this).run();
-    } catch (const Stopped &) {
+    } catch (const ReadingStopped &) {
         return;
     } catch (...) {
         failure = std::current_exception();
@@ -117,8 +120,12 @@ void Pipeline::work() {
             Unit *unit = nullptr;
             {
                 std::unique_lock<std::mutex> hold(lock_);
-                for_workers_.wait(hold, [this] { return stopping_ || ended_ || !waiting_.empty(); });
-                if (stopping_ || (waiting_.empty() && ended_)) return;
+                // Far ahead of the caller, only what it waits for is decoded.
+                for_workers_.wait(hold, [this] {
+                    if (stopping || (ended_ && waiting_.empty())) return true;
+                    return !waiting_.empty() && (ahead_ < kAhead || waiting_.front()->number == given_);
+                });
+                if (stopping || waiting_.empty()) return;
                 unit = waiting_.front();
                 waiting_.pop_front();
             }
@@ -158,12 +165,18 @@ void Pipeline::finished(Unit *unit) {
 }
 
 // The next rows in the input's order, or null at its end.
-std::unique_ptr<Rows> Pipeline::next_rows() {
+std::unique_ptr<Rows> Pipeline::next_rows(const std::function<bool()> &interrupted) {
     std::unique_ptr<Rows> rows;
     {
         std::unique_lock<std::mutex> hold(lock_);
         const auto all_given = [this] { return ended_ && given_ == handed_over_; };
-        for_caller_.wait(hold, [&] { return worker_failed_ || all_given() || done_.contains(given_); });
+        while (!for_caller_.wait_for(hold, kPatience,
+                                     [&] { return worker_failed_ || all_given() || done_.contains(given_); })) {
+            if (!interrupted) continue;
+            hold.unlock();
+            if (interrupted()) throw ReadingStopped();
+            hold.lock();
+        }
         if (worker_failed_ || (all_given() && failure_)) std::rethrow_exception(failure_);
         if (all_given()) return nullptr;
         const auto found = done_.find(given_++);
@@ -172,6 +185,7 @@ std::unique_ptr<Rows> Pipeline::next_rows() {
         ahead_ -= rows->bytes();
     }
     for_framer_.notify_one();
+    for_workers_.notify_all();
     return rows;
 }
 
@@ -182,13 +196,15 @@ void Pipeline::recycle(std::unique_ptr<Rows> rows) {
     if (spare_.size() < most_units_) spare_.push_back(std::move(rows));
 }
 
-void Pipeline::next(Rows &batch, std::size_t most) {
+void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted) {
     batch.shape = order_.wish.shape;
     batch.clear();
     while (batch.count() < most) {
         if (!current_) {
             try {
-                current_ = next_rows();
+                current_ = next_rows(interrupted);
+            } catch (const ReadingStopped &) {
+                throw;
             } catch (...) {
                 // What came before is given first; the failure is met again by the next call.
                 if (batch.count() == 0) throw;

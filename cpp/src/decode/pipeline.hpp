@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <thread>
 
 namespace s2v::decode {
@@ -29,23 +30,22 @@ public:
     ~Pipeline() override;
 
     // Replace `batch` by the next rows, at most `most`; none at the end. Throws InputError and std::bad_alloc, once
-    // the rows before it have been given.
-    void next(Rows &batch, std::size_t most);
+    // the rows before it have been given. `interrupted` (or none) is asked ten times a second while rows are waited
+    // for; where it says so, throws ReadingStopped.
+    void next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted);
 
     [[nodiscard]] const SchemaBook &schemas() const noexcept {
         return book_;
     }
 
 private:
-    struct Stopped {};
-
     Unit *empty() override;
     void full(Unit *unit) override;
     void frame();
     void cut_table();
     void work();
     void finished(Unit *unit);
-    std::unique_ptr<Rows> next_rows();
+    std::unique_ptr<Rows> next_rows(const std::function<bool()> &interrupted);
     void recycle(std::unique_ptr<Rows> rows);
     void stop() noexcept;
 
@@ -64,7 +64,6 @@ private:
     std::uint64_t handed_over_ = 0;
     std::uint64_t given_ = 0;
     bool ended_ = false;
-    bool stopping_ = false;
     std::exception_ptr failure_;  // what ended the framer, or a worker
     bool worker_failed_ = false;
 

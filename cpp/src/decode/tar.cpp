@@ -87,9 +87,12 @@ TarHeader read_tar_header(Bytes block) {
         case 'x':
             header.kind = TarHeader::Kind::pax;
             break;
-        // Links, folders and devices have no contents, whatever their size says.
         case '1':
         case '2':
+            header.size = 0;
+            header.kind = TarHeader::Kind::link;
+            break;
+        // Folders and devices have no contents, whatever their size says; nor have links.
         case '3':
         case '4':
         case '5':
@@ -115,7 +118,10 @@ void read_pax(std::string_view records, std::string &name, std::uint64_t &size) 
         if (equals != std::string_view::npos) {
             const std::string_view value = record.substr(equals + 1);
             if (record.substr(0, equals) == "path") name = value;
-            if (record.substr(0, equals) == "size") std::from_chars(value.data(), value.data() + value.size(), size);
+            std::uint64_t told = 0;
+            if (record.substr(0, equals) == "size" &&
+                std::from_chars(value.data(), value.data() + value.size(), told).ec == std::errc() && told >> 56 == 0)
+                size = told;
         }
         records.remove_prefix(length);
     }

@@ -11,7 +11,7 @@ namespace s2v::decode {
 inline constexpr std::size_t kTarBlock = 512;
 
 struct TarHeader {
-    enum class Kind : std::uint8_t { end, file, long_name, pax, other, damaged };
+    enum class Kind : std::uint8_t { end, file, link, long_name, pax, other, damaged };
     Kind kind = Kind::damaged;
     std::uint64_t size = 0;  // of what follows, without the padding to whole blocks
     std::string name;

@@ -12,7 +12,17 @@ from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
 from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
-from space2vec.reading.batch import Batch, Origin, Position, Problem, damaged, failed_features, failed_stamps, stem
+from space2vec.reading.batch import (
+    Batch,
+    Origin,
+    Position,
+    Problem,
+    damaged,
+    failed_features,
+    failed_stamps,
+    gathered,
+    stem,
+)
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.reading.messages import read_messages, schema_texts
 from space2vec.stamps import Stamps
@@ -28,14 +38,15 @@ __all__ = [
     "ScoreColumn",
     "batches",
     "files",
+    "find",
     "read",
     "read_labels",
     "read_messages",
     "read_scores",
 ]
 
-#: A file, a folder, a glob, or several of these.
-Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+#: A file, a folder, a glob, or several of these; or what :func:`find` has found.
+Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | inputs.Found
 
 #: Schemas of bare Avro messages by number.
 Schemas: TypeAlias = Mapping[int, str | Mapping[str, Any]]
@@ -61,9 +72,9 @@ def read(
         what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
         .npy and .npz, or feature tables alone (CSV, Parquet).
     strict : bool
-        Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, named after
-        the file, with the flag ``bad_stamp`` and the candidate id -1 (null in Arrow), and reading goes on at the next
-        sound block.
+        Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, with the flag
+        ``bad_stamp`` and the ids as far as they are known (else the file's name and -1, null in Arrow), and reading
+        goes on at the next sound block.
     channels : sequence of str, optional
         What the planes of a .npy array are, or of ``pixels`` in a .npz; by default science, template, difference.
     threads : int, optional
@@ -71,8 +82,8 @@ def read(
     schemas : mapping of int to str or mapping, optional
         For files of bare Avro messages: the schemas, as JSON or as it is parsed, by the number in a message's header.
     problems : list, optional
-        Takes up what was wrong, one :class:`Problem` a file, record or cutout. A cutout that cannot be decoded never
-        raises: its row is flagged, in either mode.
+        Takes up what was wrong, one :class:`Problem` a file, record or cutout, with the row of the result. A cutout
+        that cannot be decoded never raises: its row is flagged, in either mode.
 
     Returns
     -------
@@ -87,11 +98,7 @@ def read(
     OSError
         If the machine cannot read a file (no permission, a lost mount), in either mode.
     """
-    parts: list[Stamps | Features] = []
-    for batch in batches(inputs, strict=strict, channels=channels, threads=threads, schemas=schemas):
-        parts.append(batch.rows)
-        if problems is not None:
-            problems.extend(batch.problems)
+    parts = gathered(batches(inputs, strict=strict, channels=channels, threads=threads, schemas=schemas), problems)
     tables = [part for part in parts if isinstance(part, Features)]
     if tables:
         return Features.concatenate(tables, tables[0].names)
@@ -136,7 +143,7 @@ def batches(
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1; given {batch}")
-    found = _find(inputs)
+    found = find(inputs)
     if found.features is not None:
         return _tables(found, batch, strict, start)
     wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}))
@@ -151,7 +158,7 @@ def files(given: Inputs) -> Iterator[str]:
     ReadError
         As for :func:`read`.
     """
-    for source in _find(given).sources:
+    for source in find(given).sources:
         if isinstance(source, des.Candidates):
             yield from (str(path) for stamps in source.files.values() for path in stamps.values())
             yield from (str(path) for path in source.tables)
@@ -162,8 +169,15 @@ def files(given: Inputs) -> Iterator[str]:
             yield str(table)
 
 
-def _find(given: Inputs) -> inputs.Found:
-    return inputs.find(given)
+def find(given: Inputs) -> inputs.Found:
+    """Find the files that an input consists of, once for several calls.
+
+    Raises
+    ------
+    ReadError
+        As for :func:`read`.
+    """
+    return given if isinstance(given, inputs.Found) else inputs.find(given)
 
 
 def _checked(batches: Iterator[Batch], strict: bool) -> Iterator[Batch]:

@@ -187,11 +187,9 @@ def _rows(
     for entry in raw["problems"]:
         row, member = entry[0], entry[7]
         path = f"{paths[row]}/{member}" if member else paths[row]
-        if raw["schema"][row] < 0:
+        problems.append(_problem(entry, path, object_id[row] or None, int(candidate_id[row]), 0))
+        if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
-            problems.append(_problem(entry, path, None, NO_ID, 0))
-        else:
-            problems.append(_problem(entry, path, object_id[row] or None, int(candidate_id[row]), 0))
     return _table(raw, object_id, candidate_id, _catalogue(raw, reader), wish), tuple(problems)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from space2vec.flags import bits
 from space2vec.stamps import NO_ID, Stamps
 from space2vec.table import Features
 
-__all__ = ["Batch", "Origin", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "stem"]
+__all__ = ["Batch", "Origin", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "gathered", "stem"]
 
 
 class Position(NamedTuple):
@@ -122,6 +122,18 @@ class Batch:
     files_total: int = 0
     position: Position = _BEGINNING
     origin: Origin | None = None
+
+
+def gathered(batches: Iterable[Batch], problems: list[Problem] | None) -> list[Stamps | Features]:
+    """Return the rows of all batches; `problems` takes up theirs, with the row of the whole."""
+    parts: list[Stamps | Features] = []
+    first = 0
+    for batch in batches:
+        parts.append(batch.rows)
+        if problems is not None:
+            problems.extend(replace(problem, row=first + problem.row) for problem in batch.problems)
+        first += len(batch.rows)
+    return parts
 
 
 def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:

@@ -10,11 +10,14 @@ from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
 from space2vec.reading.alerts import Wish, read_files
-from space2vec.reading.batch import Position, Problem
+from space2vec.reading.batch import Position, Problem, gathered
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
 __all__ = ["read_messages", "schema_texts"]
+
+#: Rows at a time, so that an interrupt is heard.
+_BATCH = 1000
 
 
 def read_messages(
@@ -44,7 +47,9 @@ def read_messages(
     Returns
     -------
     Stamps or Features
-        One row a message, in order; one that cannot be read has no planes and the flag ``bad_stamp``.
+        In order, one row a message that holds one alert: an Avro file of several gives as many rows, and bytes behind
+        a bare record are read as a further message. One that cannot be read is a row without planes, with the flag
+        ``bad_stamp``.
 
     Raises
     ------
@@ -56,13 +61,9 @@ def read_messages(
     for number, message in enumerate(messages):
         if not isinstance(message, bytes):
             raise TypeError(f"message {number} is {type(message).__name__}; accepted are bytes")
-    wish = Wish(max(1, len(messages)), backend.thread_count(threads), measure, schema_texts(schemas or {}))
+    wish = Wish(_BATCH, backend.thread_count(threads), measure, schema_texts(schemas or {}))
     names = [f"message {number}" for number in range(len(messages))]
-    rows: list[Stamps | Features] = []
-    for batch in read_files(list(messages), wish, Position(), names):
-        rows.append(batch.rows)
-        if problems is not None:
-            problems.extend(batch.problems)
+    rows = gathered(read_files(list(messages), wish, Position(), names), problems)
     if measure is not None:
         return Features.concatenate([part for part in rows if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in rows if isinstance(part, Stamps))
