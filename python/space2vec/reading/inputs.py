@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,8 @@ def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> F
 def _expand(item: str) -> Iterator[tuple[str, bool]]:
     """Yield the files of one input, and whether each was named by the user rather than found."""
     if item == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise ReadError("standard input is closed")
         yield item, True
     elif os.path.isdir(item):
         yield from ((name, False) for name in _need(_walk(item), item))
