@@ -211,6 +211,55 @@ def test_commands_that_cannot_run(night: Path, tmp_path: Path, capsys: Captured)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "folder.parquet", "table.csv"]
 
 
+@pytest.mark.parametrize("command", ["score", "features"])
+def test_an_unknown_backend(
+    night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("SPACE2VEC_BACKEND", "foo")
+    said = failing(capsys, command, night / "alerts", "-o", tmp_path / "out.parquet")
+    assert said == "space2vec: SPACE2VEC_BACKEND is 'foo'; accepted are native and numba\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["score", "features"])
+def test_the_backend_that_is_asked_for_measures(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    pytest.importorskip("numba")
+    from space2vec import fallback
+
+    asked = []
+    measure = fallback.features
+
+    def features(*arguments: object) -> None:
+        asked.append(True)
+        measure(*arguments)
+
+    monkeypatch.setattr(fallback, "features", features)
+    alerts = tmp_path / "alerts"
+    alerts.mkdir()
+    for path in sorted((night / "alerts").glob("*.avro"))[:20]:
+        (alerts / path.name).write_bytes(path.read_bytes())
+    (alerts / "zz.avro").write_bytes(b"this is not Avro")
+    tables = []
+    for name in ("native", "numba"):
+        monkeypatch.setenv("SPACE2VEC_BACKEND", name)
+        out = tmp_path / f"{name}.parquet"
+        assert main([command, str(alerts), "-o", str(out)]) == 1
+        tables.append([path.read_bytes() for path in (out, tmp_path / f"{name}.errors.parquet")])
+        assert bool(asked) == (name == "numba")
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize(("text", "reason"), [("{", "is no JSON (Expecting"), ("[" * 100_000, "is no JSON")])
+def test_a_schema_that_is_no_json(night: Path, tmp_path: Path, capsys: Captured, text: str, reason: str) -> None:
+    file = tmp_path / "schema.avsc"
+    file.write_text(text)
+    said = failing(capsys, "score", night / "alerts", "-o", tmp_path / "out.csv", "--schema", f"3={file}")
+    assert f"argument --schema: {file} {reason}" in said
+    assert "cannot read" in failing(capsys, "score", night, "-o", tmp_path / "out.csv", "--schema", f"3={file}.none")
+
+
 def write_table(folder: Path) -> Path:
     path = folder / "table.csv"
     path.write_text("ID,AMP,SNR\n1,0.5,7\n")

@@ -115,8 +115,10 @@ def test_stopped_and_resumed(night, tmp_path, monkeypatch, capsys, command, suff
     assert {path.name: path.read_bytes() for path in again.iterdir()} == {
         path.name: path.read_bytes() for path in whole.iterdir()
     }
-    assert main([*words, str(out), "--resume"]) == 0
-    assert "complete already: there is nothing to resume" in capsys.readouterr().out
+    assert main([*words, str(out), "--resume"]) == 1, "what the run returned"
+    again_said = capsys.readouterr().out
+    assert "complete already: there is nothing to resume" in again_said
+    assert again_said.splitlines()[-1] == said.out.splitlines()[-1]
 
 
 def test_killed_at_random_moments(night, undisturbed, tmp_path):
@@ -164,7 +166,8 @@ def test_strict_stops_where_something_is_wrong(night, undisturbed, tmp_path, cap
     assert score(night, tmp_path, "--strict") == 2
     said = capsys.readouterr().err
     assert "--strict stops here" in said
-    assert alerts_of(night)[20].name in said
+    (line,) = [line for line in said.splitlines() if ".avro" in line]
+    assert str(alerts_of(night)[20]) in line, "the first, once; zz.avro is not told"
     assert "16 rows in 1 part are kept" in said
     assert not (tmp_path / "out.parquet").exists()
     assert score(night, tmp_path, "--strict", "--resume") == 2
@@ -217,6 +220,13 @@ def test_standard_input_cannot_be_resumed(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_standard_input_that_is_closed(tmp_path, capfd):
+    words = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "out.parquet")]
+    assert subprocess.run(words, preexec_fn=lambda: os.close(0), check=False, timeout=120).returncode == 2
+    assert capfd.readouterr().err == "space2vec: standard input is closed\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_standard_input(night, tmp_path, capfd):
     words = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "out.parquet")]
     assert subprocess.run(words, input=alerts_of(night)[0].read_bytes(), check=False, timeout=120).returncode == 0
@@ -238,6 +248,31 @@ def test_resumed_in_the_middle_of_a_file(tmp_path, monkeypatch, codec):
     assert score(night, again, "--resume") == 0
     assert len(pq.read_table(again / "out.parquet")) == 90
     assert results(again) == results(whole)
+
+
+def test_strict_tells_the_first_problem_alone(night, tmp_path, capsys):
+    folder = tmp_path / "night"
+    shutil.copytree(night, folder)
+    for path in alerts_of(folder)[20:25]:
+        path.write_bytes(b"this is not Avro")
+    assert main(["score", str(folder), "-o", str(tmp_path / "out.parquet"), "--strict"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if ".avro" in line]
+    assert line.startswith(f"space2vec: {alerts_of(folder)[20]}: ")
+    assert line.endswith("(foreign_file, byte 0); --strict stops here")
+
+
+def test_a_complete_output_needs_its_errors(night, tmp_path, capsys):
+    assert score(night, tmp_path) == 1
+    errors = tmp_path / "out.errors.parquet"
+    whole = errors.read_bytes()
+    for damage, words in ((whole[:-30], "is there, but from another run"), (None, "is there, but not ")):
+        errors.unlink()
+        if damage:
+            errors.write_bytes(damage)
+        assert score(night, tmp_path, "--resume") == 2
+        assert words in capsys.readouterr().err
+    assert score(night, tmp_path, "--restart") == 1
+    assert errors.read_bytes() == whole
 
 
 def test_resume_and_restart_exclude_each_other(night, tmp_path, capsys):
@@ -271,6 +306,7 @@ def test_rows_that_a_flag_refuses_are_in_the_errors_table(tmp_path, capsys):
     np.save(tmp_path / "stamps.npy", pixels)
     assert main(["score", str(tmp_path / "stamps.npy"), "-o", str(tmp_path / "out.parquet")]) == 0
     assert "1 errors in" in capsys.readouterr().out
+    assert main(["score", str(tmp_path / "stamps.npy"), "-o", str(tmp_path / "out.parquet"), "--resume"]) == 0
     (line,) = pq.read_table(tmp_path / "out.errors.parquet").to_pylist()
     assert (line["row"], line["candidate_id"], line["reason"]) == (3, 3, "constant")
     assert line["message"] == FLAGS["constant"].meaning

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from space2vec.errors import ReadError
 from space2vec.progress import Progress
 
 if TYPE_CHECKING:
-    from space2vec.reading import Batch
+    from space2vec.reading import Batch, Problem
     from space2vec.stamps import Stamps
     from space2vec.table import Features
 
@@ -68,9 +70,14 @@ def _schema(text: str) -> tuple[int, str]:
     if not equals or not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=FILE")
     try:
-        return int(number), Path(file).read_text("utf-8")
+        schema = Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise argparse.ArgumentTypeError(f"cannot read {file} ({error})") from None
+    try:
+        json.loads(schema)
+    except (ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"{file} is no JSON ({error})") from None
+    return int(number), schema
 
 
 def add_compute_options(parser: argparse.ArgumentParser) -> None:
@@ -84,13 +91,29 @@ def add_compute_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Problems:
-    """Files and records that could not be read: the first are told at once, the rest are counted."""
+    """Files and records that could not be read: the first are told at once, the rest are counted.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    strict : bool
+        Whether the first stops the command.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
         self.count = 0
+        self._strict = strict
 
-    def tell(self, problem: object) -> None:
-        """Count one, and say it if it is among the first."""
+    def tell(self, problem: Problem) -> None:
+        """Count one, and say it if it is among the first.
+
+        Raises
+        ------
+        ReadError
+            With what is wrong, where that is to stop the command.
+        """
+        if self._strict:
+            offset = "" if problem.offset is None else f", byte {problem.offset}"
+            raise ReadError(f"{problem} ({problem.reason}{offset}); --strict stops here")
         self.count += 1
         if self.count <= _SHOWN:
             print(f"space2vec: {problem}", file=sys.stderr)

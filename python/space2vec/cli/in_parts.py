@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from space2vec.cli import common
 from space2vec.cli.common import Problems, about, positive, read_batches
-from space2vec.errors import ReadError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -89,7 +88,8 @@ def run(
     compute : callable
         Returns the results of a batch.
     measure : Measure, optional
-        What `compute` needs of alerts; by default their pixels.
+        What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their
+        pixels.
     gallery : Gallery, optional
         Draws a picture of the rows that `compute` has shown it.
 
@@ -98,12 +98,16 @@ def run(
     int
         The exit status.
     """
+    from space2vec import backend
     from space2vec.progress import Tally
     from space2vec.reading import Position, files
     from space2vec.reading.inputs import STANDARD_INPUT
+    from space2vec.registry import FAULTS
     from space2vec.writing import Output
     from space2vec.writing.inputs import Inputs
 
+    if backend.name() != "native":
+        measure = None
     if STANDARD_INPUT in arguments.inputs and arguments.resume:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     output = Path(arguments.output)
@@ -118,11 +122,13 @@ def run(
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
         keep=None if gallery is None else gallery.take,
     )
-    problems, tally = Problems(), Tally()
+    problems, tally = Problems(strict=arguments.strict), Tally()
     with out:
         if out.complete:
+            reasons = out.reasons()
             print(f"{output} is complete already: there is nothing to resume")
-            return 0
+            print(_said_of_errors(out.errors, reasons))
+            return 0 if FAULTS.keys().isdisjoint(reasons) else 1
         if out.parts:
             earlier = out.counts
             tally.take_over(out.rows, earlier["done"]["rows"], earlier["flags"])
@@ -131,8 +137,6 @@ def run(
             size = min(common.BATCH, arguments.part_rows)
             start = Position(*out.position)
             for batch in read_batches(arguments, what, problems, batch=size, measure=measure, start=start):
-                if arguments.strict and batch.problems:
-                    raise ReadError(_strict(batch))
                 result = compute(batch.rows)
                 tally.add(result.flags, int(np.count_nonzero(result.done)))
                 out.add(_chunk(batch, result, out.rows))
@@ -173,13 +177,6 @@ def _empty(compute: Callable[[Stamps | Features], Result]) -> Chunk:
 
     rows = Stamps.concatenate([])
     return _chunk(Batch(rows, position=Position()), compute(rows), 0)
-
-
-def _strict(batch: Batch) -> str:
-    """Say where and why a run with --strict stops."""
-    problem = batch.problems[0]
-    offset = "" if problem.offset is None else f", byte {problem.offset}"
-    return f"{problem} ({problem.reason}{offset}); --strict stops here"
 
 
 def _said_of_errors(path: Path, reasons: Counter[str]) -> str:

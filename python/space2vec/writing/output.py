@@ -18,7 +18,7 @@ from space2vec.writing.aside import Aside, sync_folder, told, write_file
 from space2vec.writing.inputs import Inputs
 from space2vec.writing.lock import LOCK, Lock
 from space2vec.writing.parts import Parts
-from space2vec.writing.tables import SUFFIXES, TableFile, decode, encode, fitted, note_of
+from space2vec.writing.tables import SUFFIXES, TableFile, decode, encode, fitted, note_of, values_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -154,6 +154,16 @@ class Output:
         """What the finished parts add up to."""
         return _added(entry.counts for entry in self._parts.entries)
 
+    def reasons(self) -> Counter[str]:
+        """Count the reasons in the errors table of an output that is complete.
+
+        Raises
+        ------
+        OutputError
+            If it is damaged.
+        """
+        return Counter(values_of(self.errors, "reason"))
+
     def add(self, chunk: Chunk) -> None:
         """Add the results of the next batch; a part that is full by now is written.
 
@@ -213,7 +223,10 @@ class Output:
             return
         if not begun and self._how == "resume" and self.path.exists():
             self._inputs.look()
-            self._need_same()
+            if not self.errors.exists():
+                raise OutputError(f"{self.path} is there, but not {self.errors}; --restart writes both anew")
+            for path in (self.path, self.errors):
+                self._need_same(path)
             self.complete = True
             return
         self._clear()
@@ -237,17 +250,17 @@ class Output:
                     f"and now {name} is {self._options.get(name)}; --restart begins anew"
                 )
 
-    def _need_same(self) -> None:
-        """See that an output which is there already is what this run would write."""
-        there = self.path.stat().st_mtime_ns
-        note = note_of(self.path)
+    def _need_same(self, path: Path) -> None:
+        """See that a file which is there already is what this run would write."""
+        there = path.stat().st_mtime_ns
+        note = note_of(path)
         ours = json.loads(json.dumps({**self._note, "inputs": self._inputs.summary}))
         differing = [name for name in ours if note is not None and note.get(name) != ours[name]]
-        if note is None and (self.path.suffix.lower() == ".parquet" or self._inputs.youngest > there):
+        if note is None and (path.suffix.lower() == ".parquet" or self._inputs.youngest > there):
             differing = ["inputs"]
         if differing:
             raise OutputError(
-                f"{self.path} is there, but from another run (it differs in {differing[0]}); --restart writes it anew"
+                f"{path} is there, but from another run (it differs in {differing[0]}); --restart writes it anew"
             )
 
     def _commit(self, *, last: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.writing.aside import Aside
 
-__all__ = ["SUFFIXES", "TableFile", "decode", "encode", "fitted", "note_of"]
+__all__ = ["SUFFIXES", "TableFile", "decode", "encode", "fitted", "note_of", "values_of"]
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -74,6 +74,33 @@ def note_of(path: Path) -> dict[str, Any] | None:
         return None if note is None else dict(json.loads(note))
     except (pa.ArrowInvalid, ValueError):
         return None
+
+
+def values_of(path: Path, name: str) -> Iterator[str]:
+    """Yield one column, of texts, of a file of ours.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be had.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            with pq.ParquetFile(path) as file:
+                for part in file.iter_batches(columns=[name]):
+                    yield from part.column(name).to_pylist()
+            return
+        convert = pa.csv.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
+        parse = pa.csv.ParseOptions(newlines_in_values=True)
+        with pa.csv.open_csv(path, pa.csv.ReadOptions(use_threads=False), parse, convert) as file:
+            for part in file:
+                yield from part.column(name).to_pylist()
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise OutputError(f"{path} is damaged ({error}); --restart writes it anew") from None
 
 
 class TableFile:
