@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "bands", "from_rubin", "from_ztf"]
+__all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "bands", "from_rubin", "from_ztf", "numbers"]
 
 #: What :func:`from_ztf` looks at in a ZTF ``candidate`` record.
 ZTF_FIELDS: tuple[str, ...] = (
@@ -56,7 +56,7 @@ def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
     AJ 150, 82.
     """
     size = _length(columns)
-    raw = {name: _numbers(columns.get(name), size) for name in ZTF_FIELDS}
+    raw = {name: numbers(columns.get(name), size) for name in ZTF_FIELDS}
     for values in raw.values():
         values[values == _ZTF_SILENT] = np.nan
     mag, limit = raw["magpsf"], raw["diffmaglim"]
@@ -110,7 +110,7 @@ def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
     Fields: https://sdm-schemas.lsst.io/apdb.html.
     """
     size = _length(columns)
-    raw = {name: _numbers(columns.get(name), size) for name in RUBIN_FIELDS if name != "band"}
+    raw = {name: numbers(columns.get(name), size) for name in RUBIN_FIELDS if name != "band"}
     flux = np.abs(raw["psfFlux"])
     with np.errstate(divide="ignore", invalid="ignore"):
         mag = np.where(flux > 0, _NANOJANSKY_ZERO - 2.5 * np.log10(flux), np.nan)
@@ -151,7 +151,8 @@ def _length(columns: Columns) -> int:
     return len(next(iter(columns.values()))) if columns else 0
 
 
-def _numbers(values: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.float64]:
+def numbers(values: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.float64]:
+    """Return a field (n,) as numbers, NaN where it is silent or holds none."""
     if values is None:
         return np.full(size, np.nan)
     try:

@@ -42,12 +42,13 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, extract, flags
-    from space2vec.reading import inputs
+    from space2vec.reading import find
     from space2vec.registry import feature_set
     from space2vec.table import Features
 
     device.resolve(arguments.device)
-    if inputs.find(arguments.inputs).features is not None:
+    arguments.inputs = find(arguments.inputs)
+    if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
 
     def compute(rows: Stamps | Features) -> in_parts.Result:

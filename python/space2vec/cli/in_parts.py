@@ -100,7 +100,7 @@ def run(
     """
     from space2vec import backend
     from space2vec.progress import Tally
-    from space2vec.reading import Position, files
+    from space2vec.reading import Position, files, find
     from space2vec.reading.inputs import STANDARD_INPUT
     from space2vec.registry import FAULTS
     from space2vec.writing import Output
@@ -108,7 +108,8 @@ def run(
 
     if backend.name() != "native":
         measure = None
-    if STANDARD_INPUT in arguments.inputs and arguments.resume:
+    arguments.inputs = found = find(arguments.inputs)  # looked for once, however many look at it
+    if STANDARD_INPUT in found.sources and arguments.resume:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     output = Path(arguments.output)
     note = about(**options)
@@ -117,7 +118,7 @@ def run(
         arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
         options={"command": what, **note, "mosaic": gallery is not None, "schemas": dict(arguments.schema)},
         note=note,
-        inputs=Inputs(list(files(arguments.inputs))),
+        inputs=Inputs(list(files(found))),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
         keep=None if gallery is None else gallery.take,

@@ -146,7 +146,7 @@ def read_columns(
     n = len(candidate_id)
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
-        position = tuple(np.array(record[name], dtype=np.float64) for name in ("xpos", "ypos"))
+        position = tuple(catalogue.numbers(record[name], n) for name in ("xpos", "ypos"))
     reader = _reader(wish, cutouts=list(cutouts), position=position, rubin=rubin)
     raw = _next(reader, n)
     assert raw is not None

@@ -171,7 +171,7 @@ def table_columns(path: Path) -> list[str]:
             for _ in range(lines):
                 file.readline()
             header = file.readline(1 << 16)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ReadError(f"not a CSV file ({error})") from None
     return [name.strip().strip('"') for name in header.strip().split(",")]
 
@@ -181,16 +181,12 @@ def _parts(
 ) -> Iterator[pyarrow.RecordBatch]:
     """Yield a table's columns in parts; lines of a CSV that do not have the right number of values go to `broken`."""
     _once(names)
-    try:
+    with parquet.telling_damage(path, "damaged"):
         if path.suffix == ".parquet":
             with parquet.open_parquet(path) as file:
                 yield from file.iter_batches(batch_size=batch, columns=list(names))
         else:
             yield from _csv_parts(path, names, batch, broken)
-    except ReadError:
-        raise
-    except Exception as error:  # Arrow raises errors of many kinds on damaged files.
-        raise ReadError(f"damaged ({str(error).strip()})") from None
 
 
 def _csv_parts(

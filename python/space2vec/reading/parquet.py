@@ -20,7 +20,7 @@ from space2vec.stamps import NO_ID
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts"]
+__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
 
 MAGIC = b"PAR1"
 
@@ -41,12 +41,12 @@ def open_parquet(path: Path) -> Any:
     """
     from pyarrow import parquet
 
-    with _telling(path, "not a Parquet file, or cut short"):
+    with telling_damage(path, "not a Parquet file, or cut short"):
         return parquet.ParquetFile(path)
 
 
 @contextlib.contextmanager
-def _telling(path: Path, damage: str) -> Iterator[None]:
+def telling_damage(path: Path, damage: str) -> Iterator[None]:
     """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
     try:
         yield
@@ -79,7 +79,7 @@ def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
         If the file is no Parquet file of alerts, or once the alerts before the damage have been yielded.
     """
     with open_parquet(path) as file:
-        with _telling(path, "not a Parquet file of alerts"):
+        with telling_damage(path, "not a Parquet file of alerts"):
             schema = file.schema_arrow
             names = schema.names
             wanted = [*_wanted(schema)]
@@ -89,7 +89,9 @@ def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
         parts = file.iter_batches(batch_size=wish.size, columns=wanted)
         first = 0
         while True:
-            with _telling(path, f"damaged after record {first - 1}" if first else "damaged among its first records"):
+            with telling_damage(
+                path, f"damaged after record {first - 1}" if first else "damaged among its first records"
+            ):
                 part = next(parts, None)
                 if part is None:
                     return
