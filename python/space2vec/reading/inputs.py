@@ -30,7 +30,7 @@ ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
 _SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *TABLE_SUFFIXES)
 #: What names standard input.
 STANDARD_INPUT = "-"
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"\d+")
 
 #: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; or all DES stamps
 #: of the input.
@@ -109,7 +109,7 @@ def _expand(item: str) -> Iterator[tuple[str, bool]]:
             raise ReadError(f"{item} is no regular file but a pipe, socket or device; {ACCEPTED}")
         yield item, True
     elif glob.has_magic(item):
-        matches = sorted(glob.glob(item, recursive=True), key=_natural)
+        matches = _sorted(glob.glob(item, recursive=True))
         if not matches:
             raise ReadError(f"{item} matches no file; {ACCEPTED}")
         yield from ((name, False) for name in _need(_matched(matches), item))
@@ -154,8 +154,8 @@ def _walk(folder: str) -> Iterator[str]:
             # A link that leads nowhere fails where it is read.
             elif _known(entry.name) and (entry.is_file() or not os.path.exists(entry.path)):
                 files.append(entry.name)
-    yield from (os.path.join(folder, name) for name in sorted(files, key=_natural))
-    for name in sorted(folders, key=_natural):
+    yield from (os.path.join(folder, name) for name in _sorted(files))
+    for name in _sorted(folders):
         yield from _walk(os.path.join(folder, name))
 
 
@@ -171,9 +171,15 @@ def _special(path: str | Path) -> bool:
         return False
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    # Digits stand at the odd places; the text decides between 1 and 01.
-    return [(int(part) if k % 2 else -1, part) for k, part in enumerate(_DIGITS.split(name))]
+def _sorted(names: Iterable[str]) -> list[str]:
+    """Sort names as people do, 2 before 10; the text decides between 1 and 01."""
+    return sorted(sorted(names), key=lambda name: _DIGITS.sub(_counted, name))
+
+
+def _counted(digits: re.Match[str]) -> str:
+    # A short text a name, for there may be a million: the more digits, the larger the number.
+    number = digits[0].lstrip("0")
+    return chr(1 + len(number)) + number
 
 
 def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path]) -> Found:
