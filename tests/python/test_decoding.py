@@ -382,7 +382,13 @@ def test_lengths_that_lie_do_not_cost_the_square(tmp_path):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_waits_on_standard_input_can_be_stopped(tmp_path, sign):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "o.csv")]
+    # A process that was started in the background ignores SIGINT, and so do its children.
+    program = (
+        "import signal, sys; from space2vec.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "score", "-", "-o", str(tmp_path / "o.csv")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as run:
         deadline = time.monotonic() + 60
         while not (tmp_path / "o.csv.parts").exists() and time.monotonic() < deadline:
