@@ -5,7 +5,7 @@
 #     tests/fuzz/run.sh SECONDS [fits|container|schema|message|model]...
 #
 # What is found out is kept under build/fuzz/work/TARGET, and a later run goes on from it: corpus/ (inputs that reach new
-# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (10 s) or a greed (2 GB),
+# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (a minute, for a busy machine may hold one up) or a greed (2 GB),
 # at which the run ends and fails. FUZZ_BUILD: another build folder; FUZZ_JOBS: how many at a time.
 set -euo pipefail
 
@@ -20,7 +20,7 @@ targets=("$@")
 fuzz() {
     local target=$1 work=$build/work/$1 spent=0 left used
     local dictionary=$here/$target.dict
-    local options=(-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
+    local options=(-timeout=60 -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
     [[ ! -f $dictionary ]] || options+=("-dict=$dictionary")
     mkdir -p "$work/corpus"
     while left=$((seconds - spent)) && ((left > 0)); do
