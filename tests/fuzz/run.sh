@@ -5,8 +5,9 @@
 #     tests/fuzz/run.sh SECONDS [fits|container|schema|message|model]...
 #
 # What is found out is kept under build/fuzz/work/TARGET, and a later run goes on from it: corpus/ (inputs that reach new
-# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (a minute, for a busy machine may hold one up) or a greed (2 GB),
-# at which the run ends and fails. FUZZ_BUILD: another build folder; FUZZ_JOBS: how many at a time.
+# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (a minute, for a busy
+# machine may hold a run up) or a greed (2 GB), at which the run ends and fails. FUZZ_BUILD: another build folder;
+# FUZZ_JOBS: how many at a time.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
