@@ -1,0 +1,70 @@
+// A plane of one candidate in units of its noise, and its core: the box around the candidate that most features of the
+// set s2v look at.
+#pragma once
+
+#include "normalise.hpp"
+#include "order.hpp"
+#include "stamp.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+// A core has the candidate at (kCoreRow, kCoreColumn); the lane of a pixel is its column.
+inline constexpr int kCoreRows = 25;
+inline constexpr int kCoreStride = 32;
+inline constexpr int kCorePixels = kCoreRows * kCoreStride;
+inline constexpr int kCoreRow = kCoreRows / 2;
+inline constexpr int kCoreColumn = kCoreStride / 2;
+
+// The level and the noise of a window; sigma is 0 where it has none.
+struct PlaneNoise {
+    int valid;  // usable pixels
+    float median;
+    float sigma;  // 1.4826 MAD
+};
+
+// What the features of the set s2v are measured on. The difference is there and has noise; of the other planes, those
+// whose sigma is above 0.
+struct MeasuredPlanes {
+    PlaneNoise noise[3];
+    const float *window[3];  // as delivered, NaN where masked
+    const float *core[3];    // (I - median) / sigma, NaN where masked; the difference times the polarity
+    float polarity;          // 1 or -1
+    float saturation;        // NaN: none
+};
+
+// The noise of a window whose masked pixels are NaN.
+template <class Team>
+S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window) {
+    PlaneNoise noise = {team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; }), 0.0f, 0.0f};
+    if (noise.valid == 0) return noise;
+    noise.median = median(team, kWindowPixels, noise.valid, [&](int i) { return window[i]; });
+    const float centre = noise.median;
+    const float sigma = kMadToSigma * median(team, kWindowPixels, noise.valid,
+                                             [&](int i) { return absolute(window[i] - centre); });
+    if (is_finite(sigma)) noise.sigma = sigma;
+    return noise;
+}
+
+// The core of a window around (row, column), times `sign`; NaN where masked or outside the window.
+template <class Team>
+S2V_STAGE void cut_core(const Team &team, const float *window, const PlaneNoise &noise, float sign, int row, int column,
+                        float *core) {
+    const int top = row - kCoreRow;
+    const int left = column - kCoreColumn;
+    const float divisor = noise.sigma * sign;
+    team.sync();  // `core` may still be read
+    for (int r = 0; r < kCoreRows; ++r) {
+        const bool inside = top + r >= 0 && top + r < kWindow;
+        const float *const line = window + (top + r) * kStride + left;
+        team.for_each(kCoreStride, [&](int c) {
+            const bool there = inside && left + c >= 0 && left + c < kWindow;
+            const float x = there ? (line[c] - noise.median) / divisor + 0.0f : quiet_nan();
+            core[r * kCoreStride + c] = is_finite(x) ? x : quiet_nan();
+        });
+    }
+    team.sync();
+}
+
+}  // namespace
+}  // namespace s2v::kernel
