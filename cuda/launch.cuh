@@ -3,9 +3,9 @@
 #pragma once
 
 #include "device_memory.cuh"
-#include "kernel/autoscan.hpp"
 #include "kernel/forest.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/stamp_features.hpp"
 #include "triplet.hpp"
 #include "warp_team.cuh"
 
@@ -23,11 +23,11 @@ __device__ Scratch &shared_scratch() {
 
 // All pointers, those inside `stamps` too, are the device's.
 __global__ void __launch_bounds__(kernel::kLanes, 1)
-    features_kernel(s2v_stamps stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
-    auto &scratch = shared_scratch<kernel::AutoscanScratch>();
+    features_kernel(s2v_stamps stamps, int sets, kernel::Convention convention, float *values, std::uint32_t *flags) {
+    auto &scratch = shared_scratch<kernel::FeatureScratch>();
     for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
-        const std::uint32_t met = kernel::autoscan_features(kernel::WarpTeam(), kernel::triplet_of(&stamps, row),
-                                                            convention, values + row * kernel::kStampFeatures, scratch);
+        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), sets,
+                                                         convention, values + row * kernel::set_columns(sets), scratch);
         if (threadIdx.x == 0) flags[row] = met;
     }
 }
@@ -88,9 +88,10 @@ void launch_threads(void (*function)(Parameters...), std::int64_t n, const Argum
 
 }  // namespace
 
-// values: (n, kStampFeatures); flags: (n).
-inline void features(const s2v_stamps &stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
-    launch_warps<kernel::AutoscanScratch>(features_kernel, stamps.n, stamps, convention, values, flags);
+// values: (n, set_columns(sets)); flags: (n).
+inline void features(const s2v_stamps &stamps, int sets, kernel::Convention convention, float *values,
+                     std::uint32_t *flags) {
+    launch_warps<kernel::FeatureScratch>(features_kernel, stamps.n, stamps, sets, convention, values, flags);
 }
 
 // planes: (n, 3, height, width) of the recipe; flags: (n).

@@ -146,13 +146,15 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
 
     for (const bool paper : {false, true}) {
         const std::string name = paper ? "paper" : "code";
-        constexpr int k = kernel::kStampFeatures;
+        constexpr int sets = kernel::kAutoscanSet | kernel::kS2vSet;
+        constexpr int k = kernel::set_columns(sets);
         const auto expected = cuda::read_features(folder / ("features_" + name + ".bin"), suite.n, k);
         DeviceArray<float> values(static_cast<std::size_t>(suite.n) * k);
         values.spoil();
         flags.spoil();
         const auto convention = paper ? kernel::Convention::kPaper : kernel::Convention::kCode;
-        report.time(name, each(milliseconds([&] { cuda::features(stamps, convention, values.get(), flags.get()); })));
+        report.time(name,
+                    each(milliseconds([&] { cuda::features(stamps, sets, convention, values.get(), flags.get()); })));
         const std::vector<float> got = values.to_host();
         for (int i = 0; i < k; ++i)
             report.compare(name + " " + kernel::kStampFeatureNames[i], suite.n, k, i, 1, expected.values.data(),

@@ -66,11 +66,13 @@ py::list problems_of(const s2v_batch &batch) {
     return out;
 }
 
-s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t convention, float saturation, int threads) {
+s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation,
+                       int threads) {
     s2v_reading reading;
     s2v_reading_init(&reading);
     reading.planes = planes;
     reading.keep_pixels = pixels;
+    reading.sets = sets;
     reading.convention = convention;
     reading.saturation = saturation;
     reading.threads = threads;
@@ -83,9 +85,9 @@ public:
     // inputs: paths, as bytes of the file system, or the inputs themselves if in_memory.
     Reader(std::vector<py::bytes> inputs, bool in_memory, std::vector<std::string> columns,
            std::vector<std::pair<std::uint32_t, std::string>> schemas, std::uint32_t planes, bool pixels,
-           std::int32_t convention, float saturation, int threads,
+           std::int32_t sets, std::int32_t convention, float saturation, int threads,
            std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
-        : inputs_(std::move(inputs)), column_count_(columns.size()) {
+        : inputs_(std::move(inputs)), column_count_(columns.size()), sets_(sets) {
         std::vector<const char *> paths, names, texts;
         std::vector<const void *> memory;
         std::vector<std::int64_t> sizes;
@@ -103,7 +105,7 @@ public:
             numbers.push_back(number);
             texts.push_back(text.c_str());
         }
-        s2v_reading reading = reading_of(planes, pixels, convention, saturation, threads);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
         reading.memory = in_memory ? memory.data() : nullptr;
@@ -122,8 +124,8 @@ public:
     // Alerts in columns: the cutouts of each channel one after another, and where they begin.
     Reader(std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts,
            std::optional<std::pair<Column<double>, Column<double>>> position, bool rubin, std::uint32_t planes,
-           bool pixels, std::int32_t convention, float saturation, int threads)
-        : cutouts_(std::move(cutouts)), position_(std::move(position)) {
+           bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads)
+        : sets_(sets), cutouts_(std::move(cutouts)), position_(std::move(position)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
         table_->n = -1;
@@ -147,7 +149,7 @@ public:
             table_->y = position_->second.data();
         }
         table_->rubin = rubin;
-        const s2v_reading reading = reading_of(planes, pixels, convention, saturation, threads);
+        const s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads);
         s2v_reader *made = nullptr;
         check(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
         reader_.reset(made);
@@ -180,7 +182,7 @@ public:
         out["schema"] = copied(batch.schema, {n});
         out["columns"] = copied(batch.columns, {n, static_cast<py::ssize_t>(column_count_)});
         if (batch.features) {
-            out["features"] = copied(batch.features, {n, s2v_stamp_feature_count()});
+            out["features"] = copied(batch.features, {n, s2v_stamp_feature_count(sets_)});
             out["feature_flags"] = copied(batch.feature_flags, {n});
         }
         std::vector<std::int32_t> source(static_cast<std::size_t>(n));
@@ -209,6 +211,7 @@ public:
 private:
     std::vector<py::bytes> inputs_;
     std::size_t column_count_ = 0;
+    std::int32_t sets_ = 0;
     std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
     std::optional<std::pair<Column<double>, Column<double>>> position_;
     std::unique_ptr<s2v_cutouts> table_;
@@ -227,15 +230,16 @@ void register_reader(py::module_ &module) {
         py::arg("codec"));
     py::class_<Reader>(module, "Reader")
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
-                      std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t, float, int,
-                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
+                      std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
+                      std::int32_t, float, int, std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("schemas"), py::arg("planes"),
-             py::arg("pixels"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("start"))
+             py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"),
+             py::arg("start"))
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, bool, std::uint32_t, bool, std::int32_t,
-                      float, int>(),
+                      std::int32_t, float, int>(),
              py::arg("cutouts"), py::arg("position"), py::arg("rubin"), py::arg("planes"), py::arg("pixels"),
-             py::arg("convention"), py::arg("saturation"), py::arg("threads"))
+             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"))
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"));
 }

@@ -14,17 +14,17 @@ s2v_stamps view(const Column<float> &pixels, const Column<std::int64_t> &offset,
 }
 
 void features(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-              const Column<std::int32_t> &centre, float saturation, bool paper, Column<float> &values,
+              const Column<std::int32_t> &centre, float saturation, int sets, bool paper, Column<float> &values,
               Column<std::uint32_t> &flags, int threads) {
     const s2v_stamps stamps = view(pixels, offset, shape, centre, saturation);
-    if (values.size() != stamps.n * s2v_stamp_feature_count() || flags.size() != stamps.n)
+    if (values.size() != stamps.n * s2v_stamp_feature_count(sets) || flags.size() != stamps.n)
         throw std::invalid_argument("values must have shape (n, features) and flags (n,)");
     float *const out = values.mutable_data();
     std::uint32_t *const bits = flags.mutable_data();
     s2v_status status = S2V_OK;
     {
         const py::gil_scoped_release release;
-        status = s2v_features(&stamps, paper ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE, out, bits, threads);
+        status = s2v_features(&stamps, sets, paper ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE, out, bits, threads);
     }
     check(status, "features");
 }
@@ -55,10 +55,10 @@ void register_stamps(py::module_ &module) {
         return name ? py::object(py::str(name)) : py::object(py::none());
     });
     module.def("registry", &s2v_registry);
-    module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("index"));
+    module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("sets"), py::arg("index"));
     module.def("features", &features, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
-               py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("paper"),
-               py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
+               py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("sets"),
+               py::arg("paper"), py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
     module.def("prepare", &prepare, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
                py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("recipe"),
                py::arg("planes").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));

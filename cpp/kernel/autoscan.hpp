@@ -7,6 +7,7 @@
 #include "gaussian_fit.hpp"
 #include "lacosmic.hpp"
 #include "normalise.hpp"
+#include "windows.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 enum class Convention { kCode = 0, kPaper = 1 };
 
 struct AutoscanScratch {
-    alignas(64) float window[kWindowPixels];
     alignas(64) float b[kWindowPixels];
     alignas(64) float r_difference[kBlockPixels];
     alignas(64) float r_template[kBlockPixels];
@@ -24,11 +24,6 @@ struct AutoscanScratch {
         alignas(64) FitScratch fit;
     };
 };
-
-template <class Team>
-S2V_HD void write_features(const Team &team, float *out, const double (&value)[kStampFeatures]) {
-    team.for_each(kStampFeatures, [&](int i) { out[i] = finite_or_nan(value[i]); });
-}
 
 // L1, from the raw pixels and in double: the sum of B nearly cancels.
 template <class Team>
@@ -47,9 +42,9 @@ S2V_STAGE double summed_brightness(const Team &team, const float *window, const 
 
 // B features: the fit, LACOSMIC, COLMEDS, L1.
 template <class Team>
-S2V_HD void brightness_features(const Team &team, const BrightnessScale &scale, AutoscanScratch &s,
+S2V_HD void brightness_features(const Team &team, const float *window, const BrightnessScale &scale, AutoscanScratch &s,
                                 double (&value)[kStampFeatures], std::uint32_t &flags) {
-    value[feature::L1] = summed_brightness(team, s.window, scale);
+    value[feature::L1] = summed_brightness(team, window, scale);
     value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, s.b, s.columns));
     const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.b[i]; });
     value[feature::LACOSMIC] =
@@ -81,46 +76,31 @@ S2V_HD void count_features(const Team &team, const AutoscanScratch &s, bool with
     value[feature::N3SIG5SHIFT] = count_above(team, d, 7, 3.0f) - count_above(team, t, 7, 3.0f);
 }
 
-// Writes kStampFeatures values, NaN where undefined, and returns the flags.
+// Writes the values of the set that are defined, and returns the flags. The difference is there.
 template <class Team>
-S2V_HD std::uint32_t autoscan_features(const Team &team, const Triplet &triplet, Convention convention, float *out,
-                                       AutoscanScratch &s) {
-    double value[kStampFeatures];
-    for (double &v : value) v = static_cast<double>(quiet_nan());
-    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
-    const Plane &difference = triplet.plane[kDifference];
-    const Plane &reference = triplet.plane[kTemplate];
-    if (!difference.pixels) {
-        write_features(team, out, value);
-        return flags | flag::missing;
-    }
-
-    if (!reference.pixels) flags |= flag::missing;
-    cut_window(team, difference, triplet.row, triplet.column, s.window, flags);
-    const BrightnessScale scale = normalise_b(team, s.window, s.b);
+S2V_HD std::uint32_t autoscan_features(const Team &team, const Windows &windows, Convention convention,
+                                       AutoscanScratch &s, double (&value)[kStampFeatures]) {
+    const float *const difference = windows.plane[kDifference];
+    const float *const reference = windows.plane[kTemplate];
+    std::uint32_t flags = reference ? 0 : flag::missing;
+    const BrightnessScale scale = normalise_b(team, difference, s.b);
     value[feature::MASKFRAC] = (kWindow * kWindow - scale.valid) / static_cast<double>(kWindow * kWindow);
-    if (scale.constant) {
-        if (reference.pixels) cut_window(team, reference, triplet.row, triplet.column, s.window, flags);
-        write_features(team, out, value);
-        return flags | flag::constant;
-    }
-    brightness_features(team, scale, s, value, flags);
-    const double flux = aperture_flux(team, s.window);
-    const bool with_difference = normalise_r(team, s.window, s.r_difference);
+    if (scale.constant) return flags | flag::constant;
+    brightness_features(team, difference, scale, s, value, flags);
+    const bool with_difference = normalise_r(team, difference, s.r_difference);
     bool with_template = false;
-    if (reference.pixels) {
-        cut_window(team, reference, triplet.row, triplet.column, s.window, flags);
-        const double reference_flux = aperture_flux(team, s.window);
+    if (reference) {
+        const double flux = aperture_flux(team, difference);
+        const double reference_flux = aperture_flux(team, reference);
         value[feature::FLUX_RATIO] =
             (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
-        with_template = normalise_r(team, s.window, s.r_template);
-        if (!with_template) flags |= normalise_b(team, s.window, s.b).constant ? flag::constant : flag::zero_scale;
+        with_template = normalise_r(team, reference, s.r_template);
+        if (!with_template) flags |= normalise_b(team, reference, s.b).constant ? flag::constant : flag::zero_scale;
     }
     if (with_difference)
         count_features(team, s, with_template, convention, value);
     else
         flags |= flag::zero_scale;
-    write_features(team, out, value);
     return flags;
 }
 

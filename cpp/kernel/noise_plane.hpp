@@ -18,7 +18,8 @@ inline constexpr int kCoreColumn = kCoreStride / 2;
 
 // The level and the noise of a window; sigma is 0 where it has none.
 struct PlaneNoise {
-    int valid;  // usable pixels
+    int valid;      // usable pixels
+    bool constant;  // they all have one value, or there is none
     float median;
     float sigma;  // 1.4826 MAD
 };
@@ -36,12 +37,16 @@ struct MeasuredPlanes {
 // The noise of a window whose masked pixels are NaN.
 template <class Team>
 S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window) {
-    PlaneNoise noise = {team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; }), 0.0f, 0.0f};
-    if (noise.valid == 0) return noise;
+    PlaneNoise noise{};
+    noise.valid = team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; });
+    const float largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return window[i]; });
+    const float smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return window[i]; });
+    noise.constant = !(largest > smallest);
+    if (noise.constant) return noise;
     noise.median = median(team, kWindowPixels, noise.valid, [&](int i) { return window[i]; });
     const float centre = noise.median;
-    const float sigma = kMadToSigma * median(team, kWindowPixels, noise.valid,
-                                             [&](int i) { return absolute(window[i] - centre); });
+    const float sigma =
+        kMadToSigma * median(team, kWindowPixels, noise.valid, [&](int i) { return absolute(window[i] - centre); });
     if (is_finite(sigma)) noise.sigma = sigma;
     return noise;
 }

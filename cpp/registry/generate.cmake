@@ -28,12 +28,17 @@ string(JSON feature_count LENGTH "${document}" features)
 math(EXPR last "${feature_count} - 1")
 set(indexes "")
 set(names "")
+set(autoscan_count 0)
 foreach(i RANGE ${last})
   string(JSON source GET "${document}" features ${i} source)
   if(source STREQUAL "stamp")
     string(JSON name GET "${document}" features ${i} name)
     string(APPEND indexes "    ${name},\n")
     string(APPEND names "    \"${name}\",\n")
+    string(JSON set GET "${document}" features ${i} set)
+    if(set STREQUAL "autoscan")
+      math(EXPR autoscan_count "${autoscan_count} + 1")
+    endif()
   endif()
 endforeach()
 
@@ -78,7 +83,10 @@ enum Index {
 @indexes@    kCount
 };
 }  // namespace feature
+// The features of the stamps: first those of the set autoscan, then those of the set s2v.
 inline constexpr int kStampFeatures = feature::kCount;
+inline constexpr int kAutoscanFeatures = @autoscan_count@;
+inline constexpr int kS2vFeatures = kStampFeatures - kAutoscanFeatures;
 
 namespace recipe {
 enum Index {

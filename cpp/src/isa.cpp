@@ -2,14 +2,22 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <vector>
+
+#define S2V_DECLARE(isa)                                     \
+    extern const s2v_feature_kernels s2v_isa_features_##isa; \
+    extern const s2v_plane_kernels s2v_isa_planes_##isa;     \
+    extern const s2v_stream_kernels s2v_isa_streams_##isa
+#define S2V_TABLE(isa) {s2v_isa_features_##isa, s2v_isa_planes_##isa, s2v_isa_streams_##isa, #isa}
 
 extern "C" {
 #if defined(S2V_X86_64)
-extern const s2v_isa_table s2v_isa_baseline;
-extern const s2v_isa_table s2v_isa_v3;
-extern const s2v_isa_table s2v_isa_v4;
+S2V_DECLARE(baseline);
+S2V_DECLARE(v3);
+S2V_DECLARE(v4);
 #else
-extern const s2v_isa_table s2v_isa_generic;
+S2V_DECLARE(generic);
 #endif
 }
 
@@ -38,28 +46,32 @@ bool has_v4() noexcept {
 #endif
 #endif
 
-const s2v_isa_table *choose() {
-    const char *const forced = std::getenv("SPACE2VEC_ISA");
+// The tables that can be used here, the best first.
+std::vector<s2v_isa_table> usable() {
 #if defined(S2V_X86_64)
     __builtin_cpu_init();
-    const s2v_isa_table *const usable[] = {
-        has_v4() ? &s2v_isa_v4 : nullptr,
-        has_v3() ? &s2v_isa_v3 : nullptr,
-        &s2v_isa_baseline,
-    };
+    std::vector<s2v_isa_table> tables;
+    if (has_v4()) tables.push_back(S2V_TABLE(v4));
+    if (has_v3()) tables.push_back(S2V_TABLE(v3));
+    tables.push_back(S2V_TABLE(baseline));
+    return tables;
 #else
-    const s2v_isa_table *const usable[] = {&s2v_isa_generic};
+    return {S2V_TABLE(generic)};
 #endif
-    for (const s2v_isa_table *table : usable)
-        if (table && (!forced || !*forced || std::strcmp(forced, table->name) == 0)) return table;
-    return nullptr;
+}
+
+std::optional<s2v_isa_table> choose() {
+    const char *const forced = std::getenv("SPACE2VEC_ISA");
+    for (const s2v_isa_table &table : usable())
+        if (!forced || !*forced || std::strcmp(forced, table.name) == 0) return table;
+    return std::nullopt;
 }
 
 }  // namespace
 
 const s2v_isa_table *active_isa() noexcept {
-    static const s2v_isa_table *const table = choose();
-    return table;
+    static const std::optional<s2v_isa_table> table = choose();
+    return table ? &*table : nullptr;
 }
 
 }  // namespace s2v

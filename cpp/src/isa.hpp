@@ -9,18 +9,28 @@ namespace s2v::kernel {
 struct InflateState;
 }
 
-// One table a kernel object: the only symbol that the object exports.
-struct s2v_isa_table {
-    const char *name;
+// Each of these is the only symbol of one kernel object.
+struct s2v_feature_kernels {
     std::size_t feature_scratch;  // bytes that a worker needs, aligned to 64
-    std::size_t recipe_scratch;
-    void (*features)(const s2v_stamps *stamps, int64_t begin, int64_t end, s2v_convention convention, float *values,
-                     uint32_t *flags, void *scratch);
+    // values: a row has the columns of `sets`, see s2v_features.
+    void (*features)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t sets, s2v_convention convention,
+                     float *values, uint32_t *flags, void *scratch);
+};
+
+struct s2v_plane_kernels {
+    std::size_t recipe_scratch;  // bytes that a worker needs, aligned to 64
     void (*prepare)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t recipe, float *planes,
                     uint32_t *flags, void *scratch);
+};
+
+struct s2v_stream_kernels {
     void (*read_big_endian)(const uint8_t *stored, int64_t count, float *pixels);
     // Decode `count` streams, one to six, until some stop; a bit for each that did.
     int (*inflate)(s2v::kernel::InflateState *states, int count);
+};
+
+struct s2v_isa_table : s2v_feature_kernels, s2v_plane_kernels, s2v_stream_kernels {
+    const char *name;
 };
 
 namespace s2v {

@@ -3,7 +3,7 @@
 #include "decode/zstandard.hpp"
 #include "error.hpp"
 #include "isa.hpp"
-#include "kernel/registry_table.hpp"
+#include "kernel/feature_sets.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -30,7 +30,8 @@ void require(bool holds, const char *what) {
 }
 
 decode::Wish wish_of(const s2v_reading &reading) {
-    require(reading.convention >= -1 && reading.convention <= S2V_CONVENTION_PAPER, "convention");
+    require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
+    require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
     require(reading.threads >= 0, "threads is negative");
     if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
     decode::Wish wish;
@@ -38,10 +39,9 @@ decode::Wish wish_of(const s2v_reading &reading) {
     wish.shape.columns = static_cast<std::size_t>(reading.column_count);
     wish.shape.pixels = reading.keep_pixels != 0;
     wish.saturation = reading.saturation;
-    if (reading.convention >= 0) {
-        wish.shape.features = kernel::kStampFeatures;
-        wish.convention = static_cast<s2v_convention>(reading.convention);
-    }
+    wish.sets = reading.sets;
+    wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
+    wish.convention = static_cast<s2v_convention>(reading.convention);
     // Inflate and byte order are kernels of an instruction set too.
     wish.isa = active_isa();
     if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
@@ -132,7 +132,6 @@ void s2v_reading_init(s2v_reading *reading) {
     *reading = {};
     reading->planes = (1U << S2V_CHANNELS) - 1;
     reading->keep_pixels = 1;
-    reading->convention = -1;
     reading->saturation = NAN;
 }
 

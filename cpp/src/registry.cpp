@@ -1,5 +1,5 @@
 // The registry of features, recipes and flags, and the words of the C ABI.
-#include "kernel/registry_table.hpp"
+#include "kernel/feature_sets.hpp"
 #include "registry_document.hpp"
 #include "space2vec/space2vec.h"
 
@@ -13,12 +13,13 @@ const char *s2v_registry(void) {
     return s2v::kRegistryDocument;
 }
 
-int32_t s2v_stamp_feature_count(void) {
-    return s2v::kernel::kStampFeatures;
+int32_t s2v_stamp_feature_count(int32_t sets) {
+    return s2v::kernel::set_columns(sets);
 }
 
-const char *s2v_stamp_feature_name(int32_t index) {
-    return index >= 0 && index < s2v::kernel::kStampFeatures ? s2v::kernel::kStampFeatureNames[index] : nullptr;
+const char *s2v_stamp_feature_name(int32_t sets, int32_t index) {
+    if (index < 0 || index >= s2v::kernel::set_columns(sets)) return nullptr;
+    return s2v::kernel::kStampFeatureNames[s2v::kernel::set_start(sets) + index];
 }
 
 const char *s2v_status_message(s2v_status status) {

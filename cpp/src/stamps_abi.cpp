@@ -1,6 +1,7 @@
 // The C ABI of stamps: what is asked for is checked here, once a batch; the kernels check nothing.
 #include "error.hpp"
 #include "isa.hpp"
+#include "kernel/feature_sets.hpp"
 #include "kernel/registry_table.hpp"
 #include "space2vec/space2vec.h"
 #include "threads.hpp"
@@ -71,14 +72,17 @@ using namespace s2v;
 
 extern "C" {
 
-s2v_status s2v_features(const s2v_stamps *stamps, int32_t convention, float *values, uint32_t *flags, int32_t threads) {
+s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values, uint32_t *flags,
+                        int32_t threads) {
     return guarded([&] {
+        require(kernel::set_columns(sets) > 0, "sets");
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_stamps(stamps, values, flags, threads);
         const s2v_isa_table &isa = require_isa();
         parallel_for(stamps->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
             const Scratch scratch = make_scratch(isa.feature_scratch);
-            isa.features(stamps, begin, end, static_cast<s2v_convention>(convention), values, flags, scratch.get());
+            isa.features(stamps, begin, end, sets, static_cast<s2v_convention>(convention), values, flags,
+                         scratch.get());
         });
     });
 }

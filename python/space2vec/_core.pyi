@@ -9,7 +9,7 @@ version: str
 
 def isa() -> str | None: ...
 def registry() -> str: ...
-def stamp_feature_name(index: int) -> str | None: ...
+def stamp_feature_name(sets: int, index: int) -> str | None: ...
 def fault_name(fault: int) -> str | None: ...
 def inflate_engine() -> str | None: ...
 def codec_available(codec: str) -> bool: ...
@@ -19,6 +19,7 @@ def features(
     shape: NDArray[np.int32],
     centre: NDArray[np.int32],
     saturation: float,
+    sets: int,
     paper: bool,
     values: NDArray[np.float32],
     flags: NDArray[np.uint32],
@@ -62,6 +63,7 @@ class Reader:
         schemas: list[tuple[int, str]],
         planes: int,
         pixels: bool,
+        sets: int,
         convention: int,
         saturation: float,
         threads: int,
@@ -75,6 +77,7 @@ class Reader:
         rubin: bool,
         planes: int,
         pixels: bool,
+        sets: int,
         convention: int,
         saturation: float,
         threads: int,

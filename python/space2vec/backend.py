@@ -35,12 +35,13 @@ class Kernels(Protocol):
         shape: NDArray[np.int32],
         centre: NDArray[np.int32],
         saturation: float,
+        sets: int,
         paper: bool,
         values: NDArray[np.float32],
         flags: NDArray[np.uint32],
         threads: int,
     ) -> None:
-        """Write the stamp features of a batch."""
+        """Write the features of the sets (bits of :data:`space2vec.registry.STAMP_SETS`) of a batch."""
 
     def prepare(
         self,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from space2vec import backend
 from space2vec import flags as flag_bits
-from space2vec.registry import AUTOSCAN_STAMP, FEATURES, feature_set
+from space2vec.registry import FEATURES, STAMP_SETS, FeatureEntry, feature_set, stamp_columns
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features
 
-__all__ = ["PLANES", "Measure", "features", "in_columns"]
+__all__ = ["Measure", "features"]
 
 
 def features(
@@ -34,7 +34,9 @@ def features(
         The candidates.
     set : str
         ``autoscan``: the 38 columns of Goldstein et al. 2015 (AJ 150, 82) under their public names, NaN where the
-        catalogue is silent. ``autoscan-stamp``: the eighteen of them that come from the pixels.
+        catalogue is silent. ``autoscan-stamp``: the eighteen of them that come from the pixels. ``s2v``: features
+        from the pixels alone, in units of the noise and of the PSF, of a triplet or of a difference alone.
+        ``stamp``: the eighteen and ``s2v``. ``all``: the 38 and ``s2v``. See docs/features.md.
     convention : {"code", "paper"}
         Where autoScan's released code and its paper disagree, whose definition is used.
     threads : int, optional
@@ -59,8 +61,9 @@ def features(
         raise ValueError(f"unknown convention {convention!r}; accepted are 'code' and 'paper'")
     if not isinstance(stamps, Stamps):
         raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}. Wrap arrays in Stamps(...)")
+    measure = Measure(names, convention)
     n = len(stamps)
-    values = np.empty((n, len(AUTOSCAN_STAMP)), dtype=np.float32)
+    values = np.empty((n, len(stamp_columns(measure.sets))), dtype=np.float32)
     flags = np.empty(n, dtype=np.uint32)
     backend.active().features(
         stamps.buffer,
@@ -68,39 +71,19 @@ def features(
         stamps.shape,
         stamps.centre,
         math.nan if stamps.saturation is None else stamps.saturation,
+        measure.sets,
         convention == "paper",
         values,
         flags,
         backend.thread_count(threads),
     )
     joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
-    return Features(in_columns(names, values, stamps.catalogue), names, joined, stamps.object_id, stamps.candidate_id)
-
-
-def in_columns(
-    names: tuple[str, ...], values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Return the named columns (n, k) out of the stamp features (n, 18) and the catalogue, NaN where that is silent."""
-    if names == AUTOSCAN_STAMP:
-        return values
-    table = np.full((len(values), len(names)), np.nan, dtype=np.float32)
-    for column, name in enumerate(names):
-        if FEATURES[name].source == "stamp":
-            table[:, column] = values[:, AUTOSCAN_STAMP.index(name)]
-        elif name in catalogue:
-            table[:, column] = catalogue[name]
-    return table
-
-
-#: The planes that the stamp features need.
-PLANES: tuple[str, ...] = tuple(
-    channel for channel in CHANNELS if any(channel in FEATURES[name].planes for name in AUTOSCAN_STAMP)
-)
+    return Features(measure.in_columns(values, stamps.catalogue), names, joined, stamps.object_id, stamps.candidate_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is to be measured of stamps while they are read, so that their pixels need not be kept.
+    """What is to be measured of stamps, so that their pixels need not be kept once they are read.
 
     Attributes
     ----------
@@ -112,3 +95,35 @@ class Measure:
 
     names: tuple[str, ...]
     convention: Literal["code", "paper"] = "code"
+
+    def _stamp_features(self) -> list[FeatureEntry]:
+        return [FEATURES[name] for name in self.names if name in FEATURES and FEATURES[name].source == "stamp"]
+
+    @property
+    def sets(self) -> int:
+        """The sets that kernels must compute, as bits of :data:`space2vec.registry.STAMP_SETS`."""
+        asked = {entry.set for entry in self._stamp_features()} or {"autoscan"}
+        return sum(STAMP_SETS[name] for name in asked)
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that the features need; the set s2v takes the difference alone or all three."""
+        asked = {plane for entry in self._stamp_features() for plane in entry.planes} | {"difference"}
+        if self.sets & STAMP_SETS["s2v"] and len(asked) > 1:
+            return CHANNELS
+        return tuple(channel for channel in CHANNELS if channel in asked)
+
+    def in_columns(
+        self, values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Return the columns (n, k) out of the stamp features of the sets and the catalogue, NaN where it is silent."""
+        written = stamp_columns(self.sets)
+        if self.names == written:
+            return values
+        table = np.full((len(values), len(self.names)), np.nan, dtype=np.float32)
+        for column, name in enumerate(self.names):
+            if name in written:
+                table[:, column] = values[:, written.index(name)]
+            elif name in catalogue:
+                table[:, column] = catalogue[name]
+        return table

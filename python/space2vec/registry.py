@@ -16,10 +16,13 @@ __all__ = [
     "FEATURE_SETS",
     "FLAGS",
     "RECIPES",
+    "S2V",
+    "STAMP_SETS",
     "FeatureEntry",
     "FlagEntry",
     "RecipeEntry",
     "feature_set",
+    "stamp_columns",
 ]
 
 
@@ -35,16 +38,21 @@ class FlagEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeatureEntry:
-    """A feature: where it comes from (stamp or catalogue), its definition and unit.
+    """A feature: where it comes from (stamp or catalogue), its set, definition and unit.
 
-    ``window``, ``planes`` and ``exact`` (the same bits on every backend) are those of a stamp feature; ``paper`` is the
-    definition under ``convention="paper"`` where it differs.
+    ``window``, ``planes``, ``exact`` (the same bits on every backend), ``group``, ``tells`` (what it tells of a
+    candidate) and ``reference`` are those of a stamp feature; ``paper`` is the definition under ``convention="paper"``
+    where it differs.
     """
 
     name: str
     source: Literal["stamp", "catalogue"]
+    set: Literal["autoscan", "s2v"]
     definition: str
     unit: str
+    group: str = ""
+    tells: str = ""
+    reference: str = ""
     window: str = ""
     planes: tuple[str, ...] = ()
     exact: bool = True
@@ -78,14 +86,30 @@ FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry
 RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) for entry in _document["recipes"]}  # type: ignore[arg-type]
 
 #: The 38 autoScan columns in the order of the public table.
-AUTOSCAN: tuple[str, ...] = tuple(FEATURES)
+AUTOSCAN: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.set == "autoscan")
 #: The eighteen of them that come from the stamps, in the order in which the kernels write them.
-AUTOSCAN_STAMP: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.source == "stamp")
+AUTOSCAN_STAMP: tuple[str, ...] = tuple(name for name in AUTOSCAN if FEATURES[name].source == "stamp")
+#: The features of the set s2v, all from the stamps, in the order in which the kernels write them.
+S2V: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.set == "s2v")
+#: The sets of stamp features that kernels know: the bit of each.
+STAMP_SETS: dict[str, int] = {"autoscan": 1, "s2v": 2}
 
 #: Raised whenever the definition of a feature changes; a model is refused that was trained on another version.
 FEATURES_VERSION = 1
 
-FEATURE_SETS: dict[str, tuple[str, ...]] = {"autoscan": AUTOSCAN, "autoscan-stamp": AUTOSCAN_STAMP}
+FEATURE_SETS: dict[str, tuple[str, ...]] = {
+    "autoscan": AUTOSCAN,
+    "autoscan-stamp": AUTOSCAN_STAMP,
+    "s2v": S2V,
+    "stamp": (*AUTOSCAN_STAMP, *S2V),
+    "all": (*AUTOSCAN, *S2V),
+}
+
+
+def stamp_columns(sets: int) -> tuple[str, ...]:
+    """Return the features that kernels write for sets (bits of :data:`STAMP_SETS`), in order."""
+    known = {"autoscan": AUTOSCAN_STAMP, "s2v": S2V}
+    return tuple(name for key, bit in STAMP_SETS.items() if sets & bit for name in known[key])
 
 
 def feature_set(name: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 #
 #     check_symbols.sh LIBRARY OBJECT...
 #
-# An object of the kernels for one instruction set exports its table and nothing else, weak symbols included: the linker
+# An object of kernels for one instruction set exports its table and nothing else, weak symbols included: the linker
 # could give a weak function compiled for AVX-512 to code that runs everywhere. Nothing in the library ends the process
 # or prints (std::thread's destructor names std::terminate), and it exports its C ABI only, beside what the standard
 # library's headers make visible of themselves.
@@ -18,9 +18,9 @@ fail() {
 }
 
 for object in "$@"; do
-    name=$(basename "$object" | sed 's/^isa_\(.*\)\.cpp\.o$/\1/')
+    name=$(basename "$object" | sed 's/\.cpp\.o$//')
     exported=$(nm --extern-only --defined-only --format=posix "$object" | cut -d ' ' -f 1,2)
-    [[ $exported == "s2v_isa_$name R" || $exported == "s2v_isa_$name D" ]] || fail "$object exports: $exported"
+    [[ $exported == "s2v_$name R" || $exported == "s2v_$name D" ]] || fail "$object exports: $exported"
 done
 [[ $# -gt 0 ]] || fail "no kernel objects given"
 

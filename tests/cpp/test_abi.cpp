@@ -15,17 +15,32 @@ namespace {
 constexpr const char *kRecipes[] = {"braai",      "boom",       "btsbot", "alerce-stamp", "transinet",
                                     "autoscan-r", "autoscan-b", "ayyar",  "acero-3sigma"};
 
+constexpr std::int32_t kBoth = S2V_SET_AUTOSCAN | S2V_SET_S2V;
+
 void registry_is_told() {
     CHECK(s2v::version() == S2V_VERSION);
     CHECK(s2v_isa() != nullptr);
     const std::string document = s2v_registry();
-    CHECK(s2v_stamp_feature_count() == 18);
+    CHECK(s2v_stamp_feature_count(S2V_SET_AUTOSCAN) == 18);
+    CHECK(s2v_stamp_feature_count(kBoth) == 18 + s2v_stamp_feature_count(S2V_SET_S2V));
+    for (const std::int32_t sets : {0, -1, 4, 7}) {
+        CHECK(s2v_stamp_feature_count(sets) == 0);
+        CHECK(s2v_stamp_feature_name(sets, 0) == nullptr);
+    }
     std::set<std::string> names;
-    for (std::int32_t i = 0; i < s2v_stamp_feature_count(); ++i) names.insert(s2v_stamp_feature_name(i));
-    CHECK(names.size() == 18);
-    for (const std::string &name : names) CHECK(document.find('"' + name + '"') != std::string::npos);
-    CHECK(s2v_stamp_feature_name(18) == nullptr);
-    CHECK(s2v_stamp_feature_name(-1) == nullptr);
+    for (const std::int32_t sets : {S2V_SET_AUTOSCAN + 0, S2V_SET_S2V + 0}) {
+        const std::int32_t count = s2v_stamp_feature_count(sets);
+        const std::int32_t before = sets == S2V_SET_S2V ? 18 : 0;
+        for (std::int32_t i = 0; i < count; ++i) {
+            const std::string name = s2v_stamp_feature_name(sets, i);
+            CHECK(name == s2v_stamp_feature_name(kBoth, before + i));
+            CHECK(document.find('"' + name + '"') != std::string::npos);
+            names.insert(name);
+        }
+        CHECK(s2v_stamp_feature_name(sets, count) == nullptr);
+        CHECK(s2v_stamp_feature_name(sets, -1) == nullptr);
+    }
+    CHECK(names.size() == static_cast<std::size_t>(s2v_stamp_feature_count(kBoth)));
     for (const char *name : kRecipes) {
         const auto [channels, height, width] = s2v::recipe_shape(name);
         CHECK(channels == 3 && height >= 21 && height <= 63 && width == height);
@@ -42,6 +57,7 @@ void registry_is_told() {
 struct Call {
     made::Batch batch;
     s2v_stamps stamps{};
+    int sets = S2V_SET_AUTOSCAN;
     s2v_convention convention = S2V_CONVENTION_CODE;
     const char *recipe = "braai";
     std::vector<float> values;
@@ -62,7 +78,7 @@ struct Call {
     // What features and prepare both return; -1 where they differ.
     [[nodiscard]] int status() const {
         const s2v_stamps *const view = stamps.n == 99 ? nullptr : &stamps;
-        const int one = s2v_features(view, convention, out, bits, threads);
+        const int one = s2v_features(view, sets, convention, out, bits, threads);
         const int two = s2v_prepare(view, recipe, out, bits, threads);
         return one == two ? one : -1;
     }
@@ -99,7 +115,9 @@ void bad_calls_are_refused() {
     CHECK(after([](Call &c) { c.batch.centre[3] = -16384; }) == S2V_OK);
 
     Call call;
-    CHECK(s2v_features(&call.stamps, 2, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
+    for (const std::int32_t sets : {0, -1, 4})
+        CHECK(s2v_features(&call.stamps, sets, S2V_CONVENTION_CODE, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_features(&call.stamps, S2V_SET_AUTOSCAN, 2, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_prepare(&call.stamps, nullptr, call.out, call.bits, 1) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_prepare(&call.stamps, "no-such-recipe", call.out, call.bits, 1) == S2V_UNKNOWN_NAME);
     CHECK(s2v_recipe_shape("braai", nullptr) == S2V_INVALID_ARGUMENT);
@@ -113,38 +131,55 @@ void cpp_face_checks_lengths() {
     s2v::Stamps stamps = call.batch.view();
     std::vector<float> values(3 * 18), planes(std::size_t{3} * 3 * 63 * 63);
     std::vector<std::uint32_t> flags(3);
-    s2v::features(stamps, values, flags);
+    s2v::features(stamps, S2V_SET_AUTOSCAN, values, flags);
     s2v::prepare(stamps, "boom", planes, flags);
     CHECK(std::abs(planes[31 * 63 + 31]) <= 1.0F);
     const auto invalid = [](const s2v::Error &error) { return error.status() == S2V_INVALID_ARGUMENT; };
-    CHECK_THROWS((s2v::features(stamps, planes, flags), 0), s2v::Error, invalid(caught));
+    CHECK_THROWS((s2v::features(stamps, S2V_SET_AUTOSCAN, planes, flags), 0), s2v::Error, invalid(caught));
     CHECK_THROWS((s2v::prepare(stamps, "boom", values, flags), 0), s2v::Error, invalid(caught));
     CHECK_THROWS((s2v::prepare(stamps, "nothing", values, flags), 0), s2v::Error, caught.status() == S2V_UNKNOWN_NAME);
     stamps.shape = stamps.shape.first(4);
-    CHECK_THROWS((s2v::features(stamps, values, flags), 0), s2v::Error, invalid(caught));
+    CHECK_THROWS((s2v::features(stamps, S2V_SET_AUTOSCAN, values, flags), 0), s2v::Error, invalid(caught));
 }
 
 bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
+// A set alone gives the columns that it has among those of both, `together`.
+void sets_do_not_depend_on_each_other(const made::Batch &batch, const std::vector<float> &together) {
+    const std::size_t n = batch.size();
+    const auto all = static_cast<std::size_t>(s2v_stamp_feature_count(kBoth));
+    std::vector<std::uint32_t> flags(n);
+    for (const std::int32_t sets : {S2V_SET_AUTOSCAN + 0, S2V_SET_S2V + 0}) {
+        const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count(sets));
+        const std::size_t first = sets == S2V_SET_S2V ? all - columns : 0;
+        std::vector<float> alone(n * columns);
+        s2v::features(batch.view(), sets, alone, flags, S2V_CONVENTION_PAPER);
+        for (std::size_t row = 0; row < n; ++row)
+            CHECK(std::memcmp(&alone[row * columns], &together[row * all + first], columns * sizeof(float)) == 0);
+    }
+}
+
 void rows_do_not_depend_on_each_other() {
     const made::Batch batch = made::everything(2);
     const std::size_t n = batch.size();
-    std::vector<float> together(n * 18), alone(n * 18), threaded(n * 18);
+    const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count(kBoth));
+    std::vector<float> together(n * columns), alone(n * columns), threaded(n * columns);
     std::vector<std::uint32_t> flags(n), flags_alone(n), flags_threaded(n);
-    s2v::features(batch.view(), together, flags, S2V_CONVENTION_PAPER);
-    s2v::features(batch.view(), threaded, flags_threaded, S2V_CONVENTION_PAPER, 3);
+    s2v::features(batch.view(), kBoth, together, flags, S2V_CONVENTION_PAPER);
+    s2v::features(batch.view(), kBoth, threaded, flags_threaded, S2V_CONVENTION_PAPER, 3);
     for (std::size_t row = 0; row < n; ++row) {
         s2v_stamps one = batch.view().c();
         one.offset += 3 * row;
         one.shape += 6 * row;
         one.centre += 2 * row;
         one.n = 1;
-        CHECK(s2v_features(&one, S2V_CONVENTION_PAPER, &alone[row * 18], &flags_alone[row], 1) == S2V_OK);
+        CHECK(s2v_features(&one, kBoth, S2V_CONVENTION_PAPER, &alone[row * columns], &flags_alone[row], 1) == S2V_OK);
     }
     CHECK(same_bits(together, threaded) && flags == flags_threaded);
     CHECK(same_bits(together, alone) && flags == flags_alone);
+    sets_do_not_depend_on_each_other(batch, together);
     for (const char *recipe : kRecipes) {
         const auto [channels, height, width] = s2v::recipe_shape(recipe);
         const auto size = static_cast<std::size_t>(channels * height * width);
@@ -170,10 +205,10 @@ void centre_is_the_middle_by_default() {
     batch.add(63, 52, 31, 26, made::Fault::kNone, random);
     std::vector<float> given(18), omitted(18);
     std::vector<std::uint32_t> flags(1);
-    s2v::features(batch.view(), given, flags);
+    s2v::features(batch.view(), S2V_SET_AUTOSCAN, given, flags);
     s2v::Stamps stamps = batch.view();
     stamps.centre = {};
-    s2v::features(stamps, omitted, flags);
+    s2v::features(stamps, S2V_SET_AUTOSCAN, omitted, flags);
     CHECK(same_bits(given, omitted));
 }
 

@@ -14,7 +14,7 @@ int main(int count, char **argument) {
     const s2v_stamps stamps = batch.view().c();
     std::vector<float> out(std::size_t{3} * 63 * 63);
     std::uint32_t flags = 0;
-    const s2v_status features = s2v_features(&stamps, S2V_CONVENTION_CODE, out.data(), &flags, 1);
+    const s2v_status features = s2v_features(&stamps, S2V_SET_AUTOSCAN, S2V_CONVENTION_CODE, out.data(), &flags, 1);
     const s2v_status prepared = s2v_prepare(&stamps, "braai", out.data(), &flags, 1);
     CHECK(features == prepared);
     const char *const forced = std::getenv("SPACE2VEC_ISA");

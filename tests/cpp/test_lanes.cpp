@@ -1,9 +1,9 @@
 // Every feature and recipe on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread sanitizer).
 #include "check.hpp"
 #include "fiber_lanes.hpp"
-#include "kernel/autoscan.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/stamp_features.hpp"
 #include "made_stamps.hpp"
 #include "triplet.hpp"
 
@@ -55,10 +55,10 @@ void check_rows(const char *what, std::size_t size, Kernel kernel) {
 
 int main() {
     for (const Convention convention : {Convention::kCode, Convention::kPaper})
-        check_rows<AutoscanScratch>("features", kStampFeatures,
-                                    [&](const auto &team, const Triplet &triplet, float *out, AutoscanScratch &s) {
-                                        return autoscan_features(team, triplet, convention, out, s);
-                                    });
+        check_rows<FeatureScratch>("features", kStampFeatures,
+                                   [&](const auto &team, const Triplet &triplet, float *out, FeatureScratch &s) {
+                                       return stamp_features(team, triplet, kAutoscanSet | kS2vSet, convention, out, s);
+                                   });
     for (int which = 0; which < kRecipes; ++which) {
         const RecipeShape shape = recipe_shape(which);
         check_rows<RecipeScratch>(kRecipeNames[which], static_cast<std::size_t>(3 * shape.height * shape.width),

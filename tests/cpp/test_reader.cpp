@@ -43,6 +43,7 @@ struct How {
     int threads = 2;
     std::int64_t batch = 7;
     bool pixels = true;
+    int sets = S2V_SET_AUTOSCAN;
     int convention = S2V_CONVENTION_CODE;
     std::uint32_t schema = 0;
     std::int32_t source = 0;
@@ -71,6 +72,7 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
     reading.schema_ids = &how.schema;
     reading.schemas = schemas;
     reading.keep_pixels = how.pixels;
+    reading.sets = how.sets;
     reading.convention = how.convention;
     reading.threads = how.threads;
     reading.start_source = how.source;
@@ -100,8 +102,8 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
                                   first + batch.stamps.shape[2 * at] * batch.stamps.shape[2 * at + 1]);
             }
             if (batch.features)
-                row.features.assign(batch.features + i * s2v_stamp_feature_count(),
-                                    batch.features + (i + 1) * s2v_stamp_feature_count());
+                row.features.assign(batch.features + i * s2v_stamp_feature_count(how.sets),
+                                    batch.features + (i + 1) * s2v_stamp_feature_count(how.sets));
             out.rows.push_back(std::move(row));
         }
         for (std::int64_t i = 0; i < batch.problem_count; ++i)
@@ -223,7 +225,7 @@ void test_any_cut_and_any_flip() {
     const Octets sound = made::container(0, 2, 1);
     How how;
     how.threads = 1;
-    how.convention = -1;
+    how.sets = 0;
     for (std::size_t length = 0; length < sound.size(); length += 331) {
         const Read read_ = read({Octets(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(length))}, how);
         CHECK(read_.status == S2V_OK && !read_.rows.empty());
@@ -303,9 +305,12 @@ void test_what_a_caller_gets_wrong() {
     reading.count = 1;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT);
     reading.count = 0;
+    reading.sets = 4;
+    CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT && reader == nullptr);
+    reading.sets = 0;
     reading.convention = 9;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT && reader == nullptr);
-    reading.convention = -1;
+    reading.convention = S2V_CONVENTION_CODE;
     const std::uint32_t number = 1;
     const char *const text = "{}";
     reading.schema_count = 1;

@@ -33,7 +33,7 @@ import numpy as np
 from oracle import stamps as made
 from space2vec import Stamps, backend, features, prepare, simulate
 from space2vec.errors import BackendError
-from space2vec.registry import AUTOSCAN_STAMP, RECIPES
+from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, RECIPES
 
 CONVENTIONS = ("code", "paper")
 SATURATION = 60000.0
@@ -122,7 +122,7 @@ def compute(rows, threads=1):
     """
     results = {"forest": scores(threads).view(np.uint32)}
     for convention in CONVENTIONS:
-        table = features(rows, set="autoscan-stamp", convention=convention, threads=threads)
+        table = features(rows, set="stamp", convention=convention, threads=threads)
         for column, name in enumerate(table.names):
             results[f"features:{convention}:{name}"] = np.ascontiguousarray(table.values[:, column]).view(np.uint32)
         results[f"flags:features:{convention}"] = table.flags
@@ -145,7 +145,7 @@ def differences(expected, given):
 
 def names():
     """Return the names of the results that a backend must give, from the registry."""
-    features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in AUTOSCAN_STAMP]
+    features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in FEATURE_SETS["stamp"]]
     recipes = [f"recipe:{name}" for name in RECIPES]
     flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *recipes)]
     return {"forest", *features, *recipes, *flags}
@@ -176,7 +176,7 @@ def export(folder, rows):
     where = (chosen.offset, chosen.shape, chosen.centre, np.float32(chosen.saturation))
     _write(folder / "stamps.bin", n, pixels.size, pixels, *where)
     for convention in CONVENTIONS:
-        table = features(chosen, set="autoscan-stamp", convention=convention)
+        table = features(chosen, set="stamp", convention=convention)
         _write(folder / f"features_{convention}.bin", n, len(table.names), table.values, table.flags)
     for index, name in enumerate(RECIPES):
         prepared = prepare(chosen, name)

@@ -71,7 +71,7 @@ def test_the_suite_is_large_enough_and_covers_the_registry(native):
     assert len(suite.stamps()) >= 2000
     assert set(native) == suite.names()
     for convention in suite.CONVENTIONS:
-        assert all(f"features:{convention}:{name}" in native for name in registry.AUTOSCAN_STAMP)
+        assert all(f"features:{convention}:{name}" in native for name in registry.FEATURE_SETS["stamp"])
     assert all(f"recipe:{name}" in native for name in registry.RECIPES)
 
 
@@ -81,7 +81,7 @@ def test_the_suite_raises_every_flag_that_kernels_can_raise(native):
 
 
 def test_what_is_written_has_one_nan(native):
-    for name in registry.AUTOSCAN_STAMP:
+    for name in registry.FEATURE_SETS["stamp"]:
         bits = native[f"features:code:{name}"]
         assert set(bits[np.isnan(bits.view(np.float32))].tolist()) <= {0x7FC00000}, name
 

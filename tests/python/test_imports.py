@@ -67,9 +67,9 @@ def test_the_extension_has_the_registry_of_the_package():
 def test_the_kernels_write_the_columns_in_the_order_of_the_registry():
     core = pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
     assert len(registry.AUTOSCAN_STAMP) == 18
-    assert tuple(core.stamp_feature_name(k) for k in range(18)) == registry.AUTOSCAN_STAMP
-    assert core.stamp_feature_name(18) is None
-    assert core.stamp_feature_name(-1) is None
+    assert tuple(core.stamp_feature_name(1, k) for k in range(18)) == registry.AUTOSCAN_STAMP
+    assert core.stamp_feature_name(1, 18) is None
+    assert core.stamp_feature_name(1, -1) is None
 
 
 def test_the_stub_tells_what_the_extension_has():

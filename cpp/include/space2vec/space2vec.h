@@ -31,6 +31,10 @@ typedef enum s2v_status {
     S2V_INTERRUPTED = 7 /* as s2v_reading.interrupted asked */
 } s2v_status;
 
+/* Sets of stamp features, to be joined by |. */
+typedef enum s2v_feature_set { S2V_SET_AUTOSCAN = 1, S2V_SET_S2V = 2 } s2v_feature_set;
+
+/* Where autoScan's released code and its paper disagree. */
 typedef enum s2v_convention { S2V_CONVENTION_CODE = 0, S2V_CONVENTION_PAPER = 1 } s2v_convention;
 
 /* The planes of a triplet, in this order wherever a channel axis is meant. */
@@ -71,15 +75,16 @@ S2V_API const char *s2v_registry(void);
 /* What can be wrong with an input, by number as in the registry, counted from 1; 0: "none"; NULL past the end. */
 S2V_API const char *s2v_fault_name(int32_t fault);
 
-/* The names of the stamp features in the order of s2v_features' columns; NULL past the end. */
-S2V_API const char *s2v_stamp_feature_name(int32_t index);
-S2V_API int32_t s2v_stamp_feature_count(void);
+/* The stamp features of some sets, in the order of s2v_features' columns: the eighteen of autoScan first. How many
+ * there are (0: there is no such set), and their names; NULL past the end. */
+S2V_API int32_t s2v_stamp_feature_count(int32_t sets);
+S2V_API const char *s2v_stamp_feature_name(int32_t sets, int32_t index);
 
-/* The eighteen autoScan stamp features. convention: an s2v_convention.
- * values: (n, s2v_stamp_feature_count()), NAN where undefined; flags: (n) bits as in the registry, overwritten;
+/* The stamp features of one or more sets (s2v_feature_set). convention: an s2v_convention, for the set autoscan.
+ * values: (n, s2v_stamp_feature_count(sets)), NAN where undefined; flags: (n) bits as in the registry, overwritten;
  * threads: at least 1, or 0 for all cores. */
-S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t convention, float *values, uint32_t *flags,
-                                int32_t threads);
+S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values,
+                                uint32_t *flags, int32_t threads);
 
 /* The shape (channel, height, width) of a recipe's output. */
 S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
@@ -122,7 +127,8 @@ typedef struct s2v_reading {
     const char *const *schemas; /* (schema_count) JSON */
     uint32_t planes;            /* bit c: plane c is decoded; all by default */
     int32_t keep_pixels;        /* 0: pixels are used for the features and let go; 1 by default */
-    int32_t convention;         /* an s2v_convention: the stamp features are computed; -1, the default: they are not */
+    int32_t sets;               /* the stamp features of these sets are computed; 0, the default: none */
+    int32_t convention;         /* an s2v_convention */
     float saturation;           /* as in s2v_stamps; NAN by default */
     int32_t threads;            /* workers; 0, the default: one a core */
     int32_t start_source;       /* where to begin: input, */
@@ -144,7 +150,7 @@ typedef struct s2v_batch {
     const int64_t *object_end;     /* (n) */
     const int32_t *schema;         /* (n) number for s2v_reader_schema_columns; -1: none */
     const double *columns;         /* (n, column_count) NAN where a packet has no number */
-    const float *features;         /* (n, features), or NULL */
+    const float *features;         /* (n, s2v_stamp_feature_count(sets)), or NULL */
     const uint32_t *feature_flags; /* (n) as of s2v_features, or NULL */
     const s2v_place *place;        /* (n) */
     const s2v_problem *problems;   /* by row */
@@ -180,7 +186,7 @@ typedef struct s2v_cutouts {
     int32_t rubin; /* 1: the reference pixel of a cutout is the candidate's place */
 } s2v_cutouts;
 
-/* Read such a table; of the reading only planes, keep_pixels, convention, saturation and threads are looked at. */
+/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation and threads count. */
 S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
 
 /* An image in a FITS file. */

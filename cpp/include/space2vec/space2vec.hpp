@@ -89,14 +89,15 @@ struct Stamps {
     }
 };
 
-// The eighteen stamp features. values: (n, s2v_stamp_feature_count()); flags: (n). threads 0: all cores.
-inline void features(const Stamps &stamps, std::span<float> values, std::span<std::uint32_t> flags,
+// The stamp features of one or more sets (s2v_feature_set). values: (n, s2v_stamp_feature_count(sets)); flags: (n).
+// threads 0: all cores.
+inline void features(const Stamps &stamps, std::int32_t sets, std::span<float> values, std::span<std::uint32_t> flags,
                      s2v_convention convention = S2V_CONVENTION_CODE, int threads = 1) {
-    const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count());
+    const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count(sets));
     detail::require(values.size() == stamps.size() * columns && flags.size() == stamps.size(),
                     "features: values or flags do not fit the stamps");
     const s2v_stamps view = stamps.c();
-    detail::check(s2v_features(&view, convention, values.data(), flags.data(), threads), "features");
+    detail::check(s2v_features(&view, sets, convention, values.data(), flags.data(), threads), "features");
 }
 
 // The shape (channel, height, width) that a recipe gives.
@@ -216,7 +217,8 @@ struct Reading {
     std::map<std::uint32_t, std::string> schemas;     // of bare messages, by number
     std::uint32_t planes = (1U << S2V_CHANNELS) - 1;  // bit c: plane c is decoded
     bool keep_pixels = true;
-    std::optional<s2v_convention> convention;  // the stamp features are computed
+    std::int32_t sets = 0;  // the stamp features of these sets (s2v_feature_set) are computed
+    s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = std::numeric_limits<float>::quiet_NaN();
     int threads = 0;  // 0: one a core
 };
@@ -244,7 +246,8 @@ public:
         reading.schemas = texts_c.data();
         reading.planes = how_.planes;
         reading.keep_pixels = how_.keep_pixels;
-        reading.convention = how_.convention ? *how_.convention : -1;
+        reading.sets = how_.sets;
+        reading.convention = how_.convention;
         reading.saturation = how_.saturation;
         reading.threads = how_.threads;
         s2v_reader *made = nullptr;

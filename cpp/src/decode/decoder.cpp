@@ -294,7 +294,7 @@ void Decoder::settle(Unit &unit) {
             rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
             rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
         wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
-                            static_cast<std::int64_t>(rows.count()), wish_.convention, rows.features.data(),
+                            static_cast<std::int64_t>(rows.count()), wish_.sets, wish_.convention, rows.features.data(),
                             rows.feature_flags.data(), scratch_);
     }
     if (!wish_.shape.pixels) {

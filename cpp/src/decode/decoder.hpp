@@ -12,6 +12,7 @@ namespace s2v::decode {
 struct Wish {
     unsigned planes = 7;  // bit c: plane c is inflated
     RowShape shape;
+    std::int32_t sets = 0;  // of features that are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = 0;                // NAN: none
     const s2v_isa_table *isa = nullptr;  // whose features are computed

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.fallback.autoscan import features_rows
 from space2vec.fallback.forest import Forest
 from space2vec.fallback.recipe import prepare_rows
+from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.team import parallel_for
 from space2vec.registry import RECIPES
 from space2vec.stamps import CHANNELS
@@ -29,16 +29,17 @@ def features(
     shape: NDArray[np.int32],
     centre: NDArray[np.int32],
     saturation: float,
+    sets: int,
     paper: bool,
     values: NDArray[np.float32],
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None:
-    """Write the stamp features of a batch; see :class:`space2vec.backend.Kernels`."""
+    """Write the features of the sets of a batch; see :class:`space2vec.backend.Kernels`."""
     level = np.float32(saturation)
 
     def work(begin: int, end: int) -> None:
-        features_rows(pixels, offset, shape, centre, level, paper, values, flags, begin, end)
+        features_rows(pixels, offset, shape, centre, level, sets, paper, values, flags, begin, end)
 
     parallel_for(len(offset), threads, work)
 

@@ -10,29 +10,15 @@ from space2vec.fallback.column_medians import largest_column_median
 from space2vec.fallback.counts import box_sum, count_above, count_below
 from space2vec.fallback.gaussian_fit import fit_gaussian
 from space2vec.fallback.lacosmic import largest_fine_structure
-from space2vec.fallback.math import NAN, is_finite
 from space2vec.fallback.normalise import BrightnessScale, normalise_b, normalise_r
 from space2vec.fallback.order import largest
-from space2vec.fallback.stamp import (
-    DIFFERENCE,
-    FLAG,
-    TEMPLATE,
-    WINDOW,
-    Triplet,
-    cut_window,
-    is_masked,
-    is_saturated,
-    triplet_of,
-)
-from space2vec.fallback.team import constants, jit, lane_sum
-from space2vec.registry import AUTOSCAN_STAMP
+from space2vec.fallback.stamp import DIFFERENCE, FLAG, TEMPLATE, WINDOW, is_masked
+from space2vec.fallback.team import jit, lane_sum
+from space2vec.fallback.windows import AT, Windows
 
-__all__ = ["features_rows"]
+__all__ = ["autoscan_features"]
 
 Values = NDArray[np.float32]
-
-#: The column of each feature, by name.
-_AT = constants({name: column for column, name in enumerate(AUTOSCAN_STAMP)})
 
 
 @jit
@@ -51,54 +37,48 @@ def _l1(window: Values, scale: BrightnessScale) -> float:
 @jit
 def _brightness_features(window: Values, b: Values, scale: BrightnessScale, value: NDArray[np.float64]) -> int:
     """B features: the fit, LACOSMIC, COLMEDS, L1. Return the flags."""
-    value[_AT.L1] = _l1(window, scale)
-    value[_AT.COLMEDS] = largest_column_median(b)
-    value[_AT.LACOSMIC] = np.float64(largest(b)) / np.float64(largest_fine_structure(b))
+    value[AT.L1] = _l1(window, scale)
+    value[AT.COLMEDS] = largest_column_median(b)
+    value[AT.LACOSMIC] = np.float64(largest(b)) / np.float64(largest_fine_structure(b))
     fit = fit_gaussian(b, scale.valid)
-    value[_AT.AMP] = fit.amplitude
-    value[_AT.SCALE] = fit.scale
-    value[_AT.GAUSS] = fit.residual
+    value[AT.AMP] = fit.amplitude
+    value[AT.SCALE] = fit.scale
+    value[AT.GAUSS] = fit.residual
     return 0 if fit.converged else FLAG.fit_failed
 
 
 @jit
 def _count_features(d: Values, t: Values, with_template: bool, strict: bool, value: NDArray[np.float64]) -> None:
     """R features of the difference alone, and those that set it against the template."""
-    value[_AT.N2SIG3] = count_below(d, 5, 2.0, strict)
-    value[_AT.N3SIG3] = count_below(d, 5, 3.0, strict)
-    value[_AT.N2SIG5] = count_below(d, 7, 2.0, strict)
-    value[_AT.N3SIG5] = count_below(d, 7, 3.0, strict)
-    value[_AT.NUMNEGRN] = count_below(d, 7, 0.0, True)
-    value[_AT.DIFFSUMRN] = box_sum(d, 5)
+    value[AT.N2SIG3] = count_below(d, 5, 2.0, strict)
+    value[AT.N3SIG3] = count_below(d, 5, 3.0, strict)
+    value[AT.N2SIG5] = count_below(d, 7, 2.0, strict)
+    value[AT.N3SIG5] = count_below(d, 7, 3.0, strict)
+    value[AT.NUMNEGRN] = count_below(d, 7, 0.0, True)
+    value[AT.DIFFSUMRN] = box_sum(d, 5)
     if not with_template:
         return
-    value[_AT.N2SIG3SHIFT] = count_above(d, 5, 2.0) - count_above(t, 5, 2.0)
-    value[_AT.N3SIG3SHIFT] = count_above(d, 5, 3.0) - count_above(t, 5, 3.0)
-    value[_AT.N2SIG5SHIFT] = count_above(d, 7, 2.0) - count_above(t, 7, 2.0)
-    value[_AT.N3SIG5SHIFT] = count_above(d, 7, 3.0) - count_above(t, 7, 3.0)
+    value[AT.N2SIG3SHIFT] = count_above(d, 5, 2.0) - count_above(t, 5, 2.0)
+    value[AT.N3SIG3SHIFT] = count_above(d, 5, 3.0) - count_above(t, 5, 3.0)
+    value[AT.N2SIG5SHIFT] = count_above(d, 7, 2.0) - count_above(t, 7, 2.0)
+    value[AT.N3SIG5SHIFT] = count_above(d, 7, 3.0) - count_above(t, 7, 3.0)
 
 
 @jit
-def _autoscan_features(triplet: Triplet, paper: bool, value: NDArray[np.float64]) -> int:
-    """Fill what is defined of ``value``; return the flags."""
-    flags = FLAG.saturated if is_saturated(triplet) else 0
-    difference, reference = triplet.plane[DIFFERENCE], triplet.plane[TEMPLATE]
-    if difference.size == 0:
-        return flags | FLAG.missing
-    window, met = cut_window(difference, triplet.row, triplet.column)
-    flags |= met
-    reference_window, met = cut_window(reference, triplet.row, triplet.column)
-    flags |= met if reference.size > 0 else FLAG.missing
+def autoscan_features(windows: Windows, paper: bool, value: NDArray[np.float64]) -> int:
+    """Fill what is defined of ``value``; return the flags. The difference is there."""
+    window, reference_window = windows.plane[DIFFERENCE], windows.plane[TEMPLATE]
+    flags = 0 if windows.there[TEMPLATE] else FLAG.missing
     b, scale = normalise_b(window)
-    value[_AT.MASKFRAC] = (WINDOW * WINDOW - scale.valid) / (WINDOW * WINDOW)
+    value[AT.MASKFRAC] = (WINDOW * WINDOW - scale.valid) / (WINDOW * WINDOW)
     if scale.constant:
         return flags | FLAG.constant
     flags |= _brightness_features(window, b, scale, value)
     d, with_difference = normalise_r(window)
     t, with_template = normalise_r(reference_window)
-    if reference.size > 0:
+    if windows.there[TEMPLATE]:
         flux, reference_flux = aperture_flux(window), aperture_flux(reference_window)
-        value[_AT.FLUX_RATIO] = (flux if paper else flux - reference_flux) / np.abs(reference_flux)
+        value[AT.FLUX_RATIO] = (flux if paper else flux - reference_flux) / np.abs(reference_flux)
         if not with_template:
             flags |= FLAG.constant if normalise_b(reference_window)[1].constant else FLAG.zero_scale
     if with_difference:
@@ -106,26 +86,3 @@ def _autoscan_features(triplet: Triplet, paper: bool, value: NDArray[np.float64]
     else:
         flags |= FLAG.zero_scale
     return flags
-
-
-@jit
-def features_rows(
-    pixels: Values,
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: np.float32,
-    paper: bool,
-    values: Values,
-    flags: NDArray[np.uint32],
-    begin: int,
-    end: int,
-) -> None:
-    """Write the features of rows begin to end of a batch, NaN where undefined."""
-    for row in range(begin, end):
-        value = np.full(values.shape[1], np.nan)
-        triplet = triplet_of(pixels, offset, shape, centre, saturation, row)
-        flags[row] = _autoscan_features(triplet, paper, value)
-        for i in range(value.size):
-            x = np.float32(value[i])
-            values[row, i] = x if is_finite(x) else NAN

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec import backend, catalogue
 from space2vec import flags as flag_bits
 from space2vec.errors import BackendError, ReadError
-from space2vec.extract import PLANES, Measure, in_columns
+from space2vec.extract import Measure
 from space2vec.reading.batch import Batch, Origin, Position, Problem, stem
 from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, NO_ID, Stamps
@@ -56,11 +56,12 @@ class Wish:
     def options(self) -> dict[str, Any]:
         """Return what every native reader is told."""
         measure = self.measure
-        planes = CHANNELS if measure is None else PLANES
+        planes = CHANNELS if measure is None else measure.planes
         return {
             "planes": sum(1 << CHANNELS.index(plane) for plane in planes),
             "pixels": measure is None,
-            "convention": -1 if measure is None else ("code", "paper").index(measure.convention),
+            "sets": 0 if measure is None else measure.sets,
+            "convention": 0 if measure is None else ("code", "paper").index(measure.convention),
             "saturation": math.nan,
             "threads": self.threads,
         }
@@ -211,7 +212,7 @@ def _table(
             catalogue=columns,
             flags=raw["flags"],
         )
-    values = in_columns(wish.measure.names, raw["features"], columns)
+    values = wish.measure.in_columns(raw["features"], columns)
     flags = flag_bits.joined(raw["flags"], raw["feature_flags"], raw["offset"])
     return Features(values, wish.measure.names, flags, object_id, candidate_id)
 

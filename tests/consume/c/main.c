@@ -27,15 +27,15 @@ int main(void) {
 
     float values[64];
     uint32_t flags = 0;
-    const s2v_status status = s2v_features(&stamps, S2V_CONVENTION_CODE, values, &flags, 1);
+    const s2v_status status = s2v_features(&stamps, S2V_SET_AUTOSCAN, S2V_CONVENTION_CODE, values, &flags, 1);
     if (status != S2V_OK) {
         fprintf(stderr, "%s\n", s2v_status_message(status));
         return 1;
     }
     printf("space2vec %s, %s, flags %u\n", s2v_version(), s2v_isa(), (unsigned)flags);
     double scale = 0.0;
-    for (int32_t i = 0; i < s2v_stamp_feature_count(); ++i) {
-        const char *const name = s2v_stamp_feature_name(i);
+    for (int32_t i = 0; i < s2v_stamp_feature_count(S2V_SET_AUTOSCAN); ++i) {
+        const char *const name = s2v_stamp_feature_name(S2V_SET_AUTOSCAN, i);
         printf("%-12s %.6g\n", name, (double)values[i]);
         if (name[0] == 'S' && name[1] == 'C') scale = values[i];
     }

@@ -18,12 +18,13 @@ int main() {
     const std::vector<std::int32_t> shape(6, side);
     const s2v::Stamps stamps{pixels, offset, shape, {}};
 
-    std::vector<float> values(static_cast<std::size_t>(s2v_stamp_feature_count()));
+    constexpr std::int32_t sets = S2V_SET_AUTOSCAN | S2V_SET_S2V;
+    std::vector<float> values(static_cast<std::size_t>(s2v_stamp_feature_count(sets)));
     std::vector<std::uint32_t> flags(1);
-    s2v::features(stamps, values, flags);
+    s2v::features(stamps, sets, values, flags);
     std::cout << "space2vec " << s2v::version() << ", " << s2v_isa() << ", flags " << flags[0] << '\n';
-    for (std::int32_t i = 0; i < s2v_stamp_feature_count(); ++i)
-        std::cout << s2v_stamp_feature_name(i) << ' ' << values[static_cast<std::size_t>(i)] << '\n';
+    for (std::int32_t i = 0; i < s2v_stamp_feature_count(sets); ++i)
+        std::cout << s2v_stamp_feature_name(sets, i) << ' ' << values[static_cast<std::size_t>(i)] << '\n';
 
     const auto [channels, height, width] = s2v::recipe_shape("braai");
     std::vector<float> planes(static_cast<std::size_t>(channels * height * width));
@@ -35,7 +36,7 @@ int main() {
     const std::vector<float> threshold{0.5F, -2, -2}, value{0.5F, 0.1F, 0.9F};
     const std::vector<std::uint8_t> missing_left{1, 0, 0};
     const s2v::Forest forest(tree_start, left, right, feature, threshold, missing_left, value,
-                             s2v_stamp_feature_count());
+                             s2v_stamp_feature_count(sets));
     float score = 0;
     forest.predict(values, {&score, 1});
     std::cout << "score " << score << '\n';

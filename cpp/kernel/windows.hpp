@@ -1,0 +1,27 @@
+// The windows of one candidate, cut once for all that is measured on them.
+#pragma once
+
+#include "stamp.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+struct Windows {
+    const float *plane[3];  // null: the plane is missing, or was not asked for
+};
+
+// Cuts the windows of the planes whose bits are in `planes` into `memory`, and adds to `flags` what it meets.
+template <class Team>
+S2V_HD Windows cut_windows(const Team &team, const Triplet &triplet, unsigned planes, float (&memory)[3][kWindowPixels],
+                           std::uint32_t &flags) {
+    Windows windows{};
+    for (int k = 0; k < 3; ++k) {
+        if (!(planes >> k & 1u) || !triplet.plane[k].pixels) continue;
+        cut_window(team, triplet.plane[k], triplet.row, triplet.column, memory[k], flags);
+        windows.plane[k] = memory[k];
+    }
+    return windows;
+}
+
+}  // namespace
+}  // namespace s2v::kernel

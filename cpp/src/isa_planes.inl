@@ -1,0 +1,23 @@
+// The kernels that prepare planes, for one instruction set.
+#include "isa.hpp"
+#include "isa_symbol.hpp"
+#include "kernel/host_team.hpp"
+#include "kernel/recipe.hpp"
+#include "triplet.hpp"
+
+namespace {
+
+using namespace s2v::kernel;
+
+void prepare_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t which, float *planes, uint32_t *flags,
+                  void *scratch) {
+    const RecipeShape shape = recipe_shape(which);
+    const int64_t size = int64_t{3} * shape.height * shape.width;
+    for (int64_t row = begin; row < end; ++row)
+        flags[row] = prepare(HostTeam(), triplet_of(stamps, row), which, planes + row * size,
+                             *static_cast<RecipeScratch *>(scratch));
+}
+
+}  // namespace
+
+extern "C" const s2v_plane_kernels S2V_ISA_SYMBOL(planes) = {sizeof(RecipeScratch), prepare_rows};
