@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find cpp src python -type f -not -name '*.py[co]' -not -name '_core*.so') \
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
-CPP_FILES := $(shell find cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_FOLDERS := benchmarks cuda examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 

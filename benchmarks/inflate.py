@@ -15,9 +15,7 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +23,8 @@ from typing import Any
 
 import fastavro
 import numpy as np
+from programs import REPOSITORY, build, processor
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 QUANTILES = (0.25, 0.5, 0.75)
 
 
@@ -45,16 +43,6 @@ def extract(folder: Path, planes: list[str], to: Path) -> int:
     return count
 
 
-def build() -> Path:
-    """Build the program that measures."""
-    folder = REPOSITORY / "build" / "benchmarks"
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DSPACE2VEC_BUILD_BENCHMARKS=ON", "-DSPACE2VEC_BUILD_TESTS=OFF"]
-    subprocess.run(["cmake", "-S", str(REPOSITORY), "-B", str(folder), *options], check=True, stdout=sys.stderr)
-    command = ["cmake", "--build", str(folder), "--target", "bench_inflate", "--parallel", "2"]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return folder / "benchmarks" / "bench_inflate"
-
-
 def version_of(package: str) -> str:
     """Return the version of a Debian package, or say that it is not known."""
     try:
@@ -62,14 +50,6 @@ def version_of(package: str) -> str:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def device() -> str:
-    """Return the processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def main() -> None:
@@ -80,7 +60,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     data = Path(os.environ.get("SPACE2VEC_DATA", REPOSITORY.parent / "shared" / "data"))
-    program = options.program or build()
+    program = options.program or build("bench_inflate") / "bench_inflate"
     with tempfile.TemporaryDirectory() as folder:
         cutouts = Path(folder) / "cutouts"
         count = extract(data / "ztf" / "night_20180713", options.planes, cutouts)
@@ -102,7 +82,7 @@ def main() -> None:
         document = {
             "benchmark": "inflate",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "device": device(),
+            "device": processor(),
             "isa": os.environ.get("SPACE2VEC_ISA", "best"),
             "versions": {"libdeflate": version_of("libdeflate0"), "zlib": version_of("zlib1g")},
             "cutouts": count,

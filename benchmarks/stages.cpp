@@ -1,0 +1,205 @@
+// Runs one stage of the kernels over and over, compiled as the library compiles it for one instruction set.
+//
+//     bench_stages_ISA --list              the stages
+//     bench_stages_ISA --compiler          what compiled it
+//     bench_stages_ISA STAGE N [FILE]      runs it N times over every triplet; microseconds a triplet and a checksum
+//     bench_stages_ISA STAGE N [FILE] -    the same for each line of input, after a line "ready"
+//
+// FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of made_triplets.hpp. What
+// a stage reads is made before, once: N and 2 N runs differ by the stage alone.
+#include "kernel/host_team.hpp"
+#include "kernel/recipe.hpp"
+#include "kernel/stamp_features.hpp"
+#include "made_triplets.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace s2v::kernel;
+
+// What the stages of one triplet read.
+struct Sample {
+    made::MadeTriplet made;
+    Triplet triplet;
+    alignas(64) float window[3][kWindowPixels];
+    alignas(64) float masked[kWindowPixels];  // the window of the difference, NaN where masked
+    alignas(64) float b[kWindowPixels];
+    int valid;
+};
+
+struct Scratch {
+    alignas(64) float plane[kWindowPixels];
+    union {
+        alignas(64) FeatureScratch features;
+        alignas(64) AutoscanScratch autoscan;
+        alignas(64) RecipeScratch recipe;
+    };
+    float out[3 * kLargestSide * kLargestSide];
+};
+
+// A run on one triplet; what it returns goes into the checksum.
+using Run = std::function<double(const Sample &, Scratch &)>;
+
+struct Stage {
+    std::string name;
+    Run run;
+};
+
+const HostTeam team;
+
+std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
+    auto sample = std::make_unique<Sample>();
+    sample->made = std::move(made);
+    sample->triplet = sample->made.view();
+    std::uint32_t flags = 0;
+    cut_windows(team, sample->triplet, 7u, sample->window, flags);
+    for (int i = 0; i < kWindowPixels; ++i) {
+        const float x = sample->window[kDifference][i];
+        sample->masked[i] = is_masked(x) ? quiet_nan() : x;
+    }
+    sample->valid = normalise_b(team, sample->window[kDifference], sample->b).valid;
+    return sample;
+}
+
+Stage whole_set(const char *name, int sets) {
+    return {name, [sets](const Sample &sample, Scratch &s) {
+                stamp_features(team, sample.triplet, sets, Convention::kCode, s.out, s.features);
+                return static_cast<double>(s.out[set_columns(sets) / 2]);
+            }};
+}
+
+Stage whole_recipe(int which) {
+    return {std::string("prepare-") + kRecipeNames[which], [which](const Sample &sample, Scratch &s) {
+                const std::uint32_t flags = prepare(team, sample.triplet, which, s.out, s.recipe);
+                return static_cast<double>(s.out[recipe_shape(which).width * 3 / 2]) + flags;
+            }};
+}
+
+std::vector<Stage> every_stage() {
+    std::vector<Stage> stages = {
+        {"cut-window",
+         [](const Sample &sample, Scratch &s) {
+             std::uint32_t flags = 0;
+             cut_window(team, sample.triplet.plane[kDifference], sample.triplet.row, sample.triplet.column, s.plane,
+                        flags);
+             return static_cast<double>(s.plane[0]) + flags;
+         }},
+        {"normalise-b",
+         [](const Sample &sample, Scratch &s) {
+             return static_cast<double>(normalise_b(team, sample.window[kDifference], s.plane).median);
+         }},
+        {"normalise-r",
+         [](const Sample &sample, Scratch &s) {
+             return normalise_r(team, sample.window[kDifference], s.plane) ? static_cast<double>(s.plane[0]) : 0.0;
+         }},
+        {"noise",
+         [](const Sample &sample, Scratch &) { return static_cast<double>(measure_noise(team, sample.masked).sigma); }},
+        {"column-medians",
+         [](const Sample &sample, Scratch &s) {
+             return static_cast<double>(largest_column_median(team, sample.b, s.autoscan.columns));
+         }},
+        {"lacosmic",
+         [](const Sample &sample, Scratch &s) {
+             return static_cast<double>(largest_fine_structure(team, sample.b, s.autoscan.lacosmic));
+         }},
+        {"gaussian-fit",
+         [](const Sample &sample, Scratch &s) {
+             return static_cast<double>(fit_gaussian(team, sample.b, sample.valid, s.autoscan.fit).scale);
+         }},
+        {"aperture", [](const Sample &sample, Scratch &) { return aperture_flux(team, sample.window[kDifference]); }},
+        whole_set("autoscan", kAutoscanSet),
+        whole_set("s2v", kS2vSet),
+        whole_set("both-sets", kAutoscanSet | kS2vSet),
+    };
+    for (int which = 0; which < kRecipes; ++which) stages.push_back(whole_recipe(which));
+    return stages;
+}
+
+std::vector<made::MadeTriplet> read_triplets(const char *path) {
+    std::vector<made::MadeTriplet> triplets;
+    std::ifstream file(path, std::ios::binary);
+    for (;;) {
+        made::MadeTriplet triplet{kWindow, {}};
+        for (auto &plane : triplet.planes) {
+            plane.resize(kWindow * kWindow);
+            file.read(reinterpret_cast<char *>(plane.data()), static_cast<std::streamsize>(4 * plane.size()));
+        }
+        if (!file) return triplets;
+        triplets.push_back(std::move(triplet));
+    }
+}
+
+struct Spent {
+    double microseconds;  // a triplet
+    std::uint64_t checksum;
+};
+
+Spent run_all(const Run &run, const std::vector<std::unique_ptr<Sample>> &samples, Scratch &scratch, long n) {
+    std::uint64_t checksum = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (long k = 0; k < n; ++k)
+        for (const auto &sample : samples) {
+            const double value = run(*sample, scratch);
+            checksum = (std::rotl(checksum, 7) ^ __builtin_bit_cast(std::uint64_t, value)) * 0x9e3779b97f4a7c15u;
+        }
+    const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
+    return {spent.count() / static_cast<double>(n) / static_cast<double>(samples.size()), checksum};
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+    const std::vector<std::string_view> given(arguments + 1, arguments + count);
+    const std::vector<Stage> stages = every_stage();
+    if (given.size() == 1 && given[0] == "--list") {
+        for (const Stage &stage : stages) std::puts(stage.name.c_str());
+        return 0;
+    }
+    if (given.size() == 1 && given[0] == "--compiler") {
+#if defined(__clang__)
+        std::puts(__VERSION__);
+#else
+        std::puts("GNU " __VERSION__);
+#endif
+        return 0;
+    }
+    const bool waits = given.size() > 2 && given.back() == "-";
+    const std::size_t words = given.size() - (waits ? 1 : 0);
+    const auto stage = std::find_if(stages.begin(), stages.end(),
+                                    [&](const Stage &known) { return !given.empty() && known.name == given[0]; });
+    const long n = words > 1 ? std::strtol(arguments[2], nullptr, 10) : 0;
+    if (stage == stages.end() || n < 1 || words > 3) {
+        std::fputs("bench_stages --list | --compiler | STAGE N [FILE] [-]\n", stderr);
+        return 2;
+    }
+    std::vector<std::unique_ptr<Sample>> samples;
+    for (made::MadeTriplet &triplet : words > 2 ? read_triplets(arguments[3]) : made::every_scene())
+        samples.push_back(make_sample(std::move(triplet)));
+    if (samples.empty()) {
+        std::fputs("no triplets\n", stderr);
+        return 2;
+    }
+    const auto scratch = std::make_unique<Scratch>();
+    if (!waits) {
+        const Spent spent = run_all(stage->run, samples, *scratch, n);
+        std::printf("%.3f %016llx\n", spent.microseconds, static_cast<unsigned long long>(spent.checksum));
+        return 0;
+    }
+    run_all(stage->run, samples, *scratch, 1);
+    std::cout << "ready" << std::endl;
+    for (std::string line; std::getline(std::cin, line);)
+        std::cout << run_all(stage->run, samples, *scratch, n).microseconds << std::endl;
+    return 0;
+}
