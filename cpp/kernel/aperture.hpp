@@ -14,15 +14,24 @@ struct ApertureShares {
     signed char of_25[kApertureBox * kApertureBox];
 };
 
+// How many of the 5x5 subpixels of the pixel (y, x) have their centre inside a circle at the centre of the pixel (0,
+// 0).
+S2V_HD constexpr int subpixels_inside(int radius, int y, int x) {
+    int inside = 0;
+    // Subpixel centres are multiples of 1/5 px: in fifths, all of it is integers.
+    for (int s = 0; s < 25; ++s) {
+        const int v = 5 * y + s / 5 - 2;
+        const int u = 5 * x + s % 5 - 2;
+        inside += u * u + v * v < 25 * radius * radius ? 1 : 0;
+    }
+    return inside;
+}
+
 S2V_HD constexpr ApertureShares aperture_shares() {
     ApertureShares shares{};
-    // Subpixel centres are multiples of 1/5 px: in fifths, all of it is integers.
     for (int i = 0; i < kApertureBox * kApertureBox; ++i)
-        for (int s = 0; s < 25; ++s) {
-            const int y = 5 * (i / kApertureBox - kApertureRadius) + s / 5 - 2;
-            const int x = 5 * (i % kApertureBox - kApertureRadius) + s % 5 - 2;
-            if (x * x + y * y < 25 * kApertureRadius * kApertureRadius) ++shares.of_25[i];
-        }
+        shares.of_25[i] = static_cast<signed char>(
+            subpixels_inside(kApertureRadius, i / kApertureBox - kApertureRadius, i % kApertureBox - kApertureRadius));
     return shares;
 }
 

@@ -8,20 +8,21 @@ from numpy.typing import NDArray
 from space2vec.fallback.stamp import MIDDLE, is_masked
 from space2vec.fallback.team import jit, lane_sum
 
-__all__ = ["aperture_flux"]
+__all__ = ["aperture_flux", "subpixels_inside"]
 
 _RADIUS = 5
 _BOX = 2 * _RADIUS + 1
 
 
-def _shares() -> NDArray[np.float64]:
-    """Return the share of each pixel of the box whose 5x5 subpixels have their centre inside, in fifths of a pixel."""
-    fifths = np.arange(5 * _BOX) - 5 * _BOX // 2
-    inside = fifths[:, None] ** 2 + fifths**2 < (5 * _RADIUS) ** 2
-    return inside.reshape(_BOX, 5, _BOX, 5).sum(axis=(1, 3)) / 25.0
+def subpixels_inside(radius: int) -> NDArray[np.int64]:
+    """Return how many of the 5x5 subpixels of each pixel have their centre in the circle, in a box of 2 radius + 1."""
+    box = 2 * radius + 1
+    fifths = np.arange(5 * box) - 5 * box // 2
+    inside = fifths[:, None] ** 2 + fifths**2 < (5 * radius) ** 2
+    return inside.reshape(box, 5, box, 5).sum(axis=(1, 3))
 
 
-_SHARES = _shares()
+_SHARES = subpixels_inside(_RADIUS) / 25.0
 
 
 @jit

@@ -1,0 +1,32 @@
+// How much the peak of the difference looks like one pixel alone: cosmic rays, hot pixels.
+#pragma once
+
+#include "peak.hpp"
+
+namespace s2v::kernel {
+namespace {
+
+template <class Team>
+S2V_STAGE void hot_pixel_features(const Team &team, const float *core, const Peak &peak,
+                                  double (&value)[kStampFeatures]) {
+    constexpr int kReach = 3;
+    const float *const box = core + (peak.row - kReach) * kCoreStride;
+    double total[3];  // squares in the box, neighbours, how many
+    team.template sums<3>((2 * kReach + 1) * kCoreStride, total, [&](int i, auto add) {
+        const int dy = i / kCoreStride - kReach;
+        const int dx = i % kCoreStride - peak.column;
+        const int square = dx * dx + dy * dy;
+        const bool usable = box[i] == box[i] && dx >= -kReach && dx <= kReach;
+        const bool neighbour = usable && square > 0 && square < 3;
+        const double x = static_cast<double>(usable ? box[i] : 0.0f);
+        add(0, x * x);
+        add(1, neighbour ? x : 0.0);
+        add(2, neighbour ? 1.0 : 0.0);
+    });
+    const double height = static_cast<double>(peak.value);
+    value[feature::hot_pixel_likeness] = height / square_root(total[0]);
+    value[feature::neighbour_ratio] = total[1] / total[2] / height;
+}
+
+}  // namespace
+}  // namespace s2v::kernel
