@@ -1,4 +1,4 @@
-"""The one registry of features, recipes, flags and faults, read from the file that the C++ library is built from."""
+"""The one registry of features and their groups, recipes, flags and faults: the file the C++ library is built from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "FEATURES_VERSION",
     "FEATURE_SETS",
     "FLAGS",
+    "GROUPS",
     "RECIPES",
     "S2V",
     "STAMP_SETS",
@@ -82,6 +83,8 @@ def _tuples(entry: dict[str, object]) -> dict[str, object]:
 FLAGS: dict[str, FlagEntry] = {entry["name"]: FlagEntry(**entry) for entry in _document["flags"]}
 #: What can be wrong with an input: name and meaning.
 FAULTS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["faults"]}
+#: The groups of stamp features: name, and what a group is about.
+GROUPS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["groups"]}
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
 RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) for entry in _document["recipes"]}  # type: ignore[arg-type]
 
