@@ -140,7 +140,7 @@ def evaluate(
     ValueError
         If lengths differ, a label is neither 0 nor 1, or one of the two classes is empty.
     """
-    values, truth = _checked(score, label)
+    values, truth = checked(score, label)
     if bootstrap < 0:
         raise ValueError(f"bootstrap must not be negative; given {bootstrap}")
     members = np.arange(len(truth))
@@ -184,14 +184,15 @@ def mdr_fpr(score: ArrayLike, label: ArrayLike) -> tuple[Array, Array, Array]:
     ValueError
         As :func:`evaluate`.
     """
-    values, truth = _checked(score, label)
+    values, truth = checked(score, label)
     levels, level = np.unique(np.where(np.isnan(values), -np.inf, values), return_inverse=True)
     missed, passed = _rates(*_curve(level, truth, np.ones(len(truth)), len(levels)))
     scored = np.append(levels, np.inf) > -np.inf
     return np.append(levels, np.inf)[scored], missed[scored], passed[scored]
 
 
-def _checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+def checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    """Return scores and which rows are real, or raise as :func:`evaluate`."""
     values = np.asarray(score, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"score must have one dimension; given shape {values.shape}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from space2vec import Scores, Stamps, plot
+from space2vec import Features, Scores, Stamps, plot
 from space2vec.flags import bits
 
 pytest.importorskip("matplotlib")
@@ -161,3 +161,88 @@ def test_curves_show_the_rates_and_the_threshold_of_one_half(tmp_path):
     assert steps[0].get_ydata().max() == 1.0
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert pixels_of(path).std() > 0.05
+
+
+def labelled(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    label = np.arange(n) % 2
+    columns = {
+        "shifted": rng.normal(2.0 * label, 1.0),
+        "empty": np.full(n, np.nan),
+        "constant": np.full(n, 3.0),
+        "count": rng.poisson(3.0, n) * 1.0,
+        "heavy": rng.standard_cauchy(n) ** 3,
+        "half": np.where(label == 1, rng.normal(size=n), np.nan),
+    }
+    return Features(np.column_stack(list(columns.values())).astype(np.float32), tuple(columns)), label
+
+
+def panels(figure):
+    return {axes.get_title().split()[0]: axes for axes in figure.axes}
+
+
+def test_distributions_have_a_panel_a_feature(tmp_path):
+    table, label = labelled()
+    path = tmp_path / "distributions.png"
+    figure = plot.distributions({"simulated": (table, label), "sky": labelled(100, seed=1)}, path=path)
+    drawn = panels(figure)
+    assert tuple(drawn) == table.names
+    auc = (table["shifted"][label == 1][:, None] > table["shifted"][label == 0]).mean()
+    assert drawn["shifted"].get_title() == f"shifted   AUC {auc:.2f}"
+    assert drawn["constant"].get_title() == "constant   AUC 0.50"
+    assert drawn["empty"].get_title() == "empty"
+    assert drawn["empty"].get_xlabel() == "no value: real 100 %, bogus 100 %"
+    assert drawn["half"].get_xlabel() == "no value: real 0 %, bogus 100 %"
+    assert drawn["shifted"].get_xlabel() == ""
+    told = [entry.get_text() for entry in figure.legends[0].get_texts()]
+    assert told == ["real, simulated", "bogus, simulated", "real, sky", "bogus, sky"]
+    assert pixels_of(path).std() > 0.05
+
+
+def test_distributions_are_shares_of_the_rows_with_a_value():
+    table, label = labelled()
+    for name, axes in panels(plot.distributions({"all": (table, label)})).items():
+        for stairs, kind in zip(axes.patches, (1, 0), strict=True):
+            heights, edges, _ = stairs.get_data()
+            value = table[name][label == kind]
+            value = value[np.isfinite(value)]
+            assert (heights**2).sum() == pytest.approx(1.0 if value.size else 0.0)
+            if value.size:
+                inner = np.count_nonzero((value >= edges[1]) & (value < edges[-2])) if len(edges) > 2 else 0
+                assert (heights[1:-1] ** 2).sum() == pytest.approx(inner / value.size)
+
+
+def test_the_axis_of_values_fits_the_values():
+    drawn = panels(plot.distributions({"all": labelled()}))
+    assert drawn["heavy"].get_xscale() == "asinh"
+    assert {axes.get_xscale() for name, axes in drawn.items() if name != "heavy"} == {"linear"}
+    edges = drawn["count"].patches[0].get_data().edges
+    np.testing.assert_array_equal(np.unique(np.diff(edges)), [1.0])
+    np.testing.assert_array_equal(edges % 1.0, 0.5)
+    low, high = drawn["constant"].get_xlim()
+    assert low < 3.0 < high
+    marks = drawn["heavy"].get_xticks()
+    assert len(marks) >= 3
+    assert 0.0 in marks
+
+
+def test_distributions_of_chosen_features_stand_in_rows():
+    figure = plot.distributions({"all": labelled()}, ["count", "shifted", "half"], columns=2)
+    assert list(panels(figure)) == ["count", "shifted", "half"]
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 2)
+
+
+def test_what_has_no_distribution_raises():
+    table, label = labelled(10)
+    with pytest.raises(ValueError, match="no samples"):
+        plot.distributions({})
+    with pytest.raises(ValueError, match="no features"):
+        plot.distributions({"a": (table, label)}, [])
+    with pytest.raises(ValueError, match="columns must be"):
+        plot.distributions({"a": (table, label)}, columns=0)
+    with pytest.raises(ValueError, match="one value for each of 10"):
+        plot.distributions({"a": (table, label[:9])})
+    with pytest.raises(ValueError, match="both real and bogus"):
+        plot.distributions({"a": (table, np.ones(10))})
+    with pytest.raises(KeyError, match="unknown"):
+        plot.distributions({"a": (table, label)}, ["unknown"])

@@ -1,18 +1,14 @@
-"""Pictures: mosaics of triplets, and curves of missed detections against false positives.
-
-Figures are made without pyplot: no window opens and no global state is touched. Save one with ``figure.savefig(path)``.
-"""
+"""Mosaics of triplets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import evaluate, flags
+from space2vec import flags
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores
 
@@ -20,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["BLOCKS", "mdr_fpr", "mosaic", "select_rows"]
+__all__ = ["BLOCKS", "mosaic", "select_rows"]
 
 #: The blocks of a mosaic, and what each title says.
 BLOCKS: dict[str, str] = {
@@ -32,8 +28,6 @@ BLOCKS: dict[str, str] = {
 _BLANK_COLOUR = "#3b6ea5"
 _LINE_COLOUR = "#d55e00"
 _STAMP_INCHES = 1.05
-# Colours that people with any colour vision can tell apart (Okabe & Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 
 
 def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful") -> dict[str, NDArray[np.intp]]:
@@ -218,56 +212,3 @@ def _zscale(plane: NDArray[np.float32]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(limit) for limit in ZScaleInterval().get_limits(values))
     return (low, high) if high > low else (low - 1.0, low + 1.0)
-
-
-def mdr_fpr(
-    curves: Mapping[str, tuple[ArrayLike, ArrayLike] | Sequence[ArrayLike]],
-    *,
-    path: str | PathLike[str] | None = None,
-) -> Figure:
-    """Draw missed detections against false positives, both logarithmic, one curve a classifier.
-
-    Parameters
-    ----------
-    curves : mapping of str to (score, label)
-        Scores and labels (1 real, 0 bogus) by the name to be shown.
-    path : path, optional
-        Where to save the picture.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A dot marks the threshold 0.5 of each curve. Rates of zero lie on the border of the plot.
-
-    Raises
-    ------
-    ValueError
-        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.mdr_fpr`).
-    """
-    from matplotlib.figure import Figure
-
-    if not curves:
-        raise ValueError("there are no curves to draw")
-    rates = {name: evaluate.mdr_fpr(score, label) for name, (score, label) in curves.items()}
-    smallest = min(float(rate[rate > 0.0].min()) for _, *pair in rates.values() for rate in pair)
-    floor = 10.0 ** np.floor(np.log10(min(smallest, 0.01)))
-    figure = Figure(figsize=(5.6, 5.2), facecolor="white", layout="constrained", dpi=120)
-    axes = figure.add_subplot()
-    for k, (name, (threshold, missed, passed)) in enumerate(rates.items()):
-        colour = _COLOURS[k % len(_COLOURS)]
-        style = ("-", "--", ":")[k // len(_COLOURS) % 3]
-        # Steps: between two thresholds no working point exists.
-        axes.step(np.maximum(passed, floor), np.maximum(missed, floor), where="pre", color=colour, linestyle=style,
-                  linewidth=1.4, label=name)  # fmt: skip
-        half = int(np.searchsorted(threshold, 0.5))
-        axes.plot(max(passed[half], floor), max(missed[half], floor), "o", color=colour, markersize=5,
-                  clip_on=False)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(floor, 1.0), ylim=(floor, 1.0))
-    axes.set_xlabel("false positive rate (bogus at or above the threshold)")
-    axes.set_ylabel("missed detection rate (real below the threshold)")
-    axes.grid(which="major", linewidth=0.4, alpha=0.6)
-    axes.legend(fontsize=9, frameon=False, loc="lower left", title="dot: threshold 0.5", title_fontsize=8)
-    axes.set_aspect("equal")
-    if path is not None:
-        figure.savefig(path)
-    return figure

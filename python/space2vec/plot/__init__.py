@@ -1,0 +1,10 @@
+"""Pictures: mosaics of triplets, curves of missed detections against false positives, distributions of features.
+
+Figures are made without pyplot: no window opens and no global state is touched. Save one with ``figure.savefig(path)``.
+"""
+
+from space2vec.plot.histograms import distributions
+from space2vec.plot.rates import mdr_fpr
+from space2vec.plot.triplets import BLOCKS, mosaic, select_rows
+
+__all__ = ["BLOCKS", "distributions", "mdr_fpr", "mosaic", "select_rows"]
