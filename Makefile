@@ -2,6 +2,7 @@
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
+# make docs     rewrite docs/features.md and its pictures; a real night is shown with the data in $SPACE2VEC_DATA
 # make clean    remove all that these made
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,10 +15,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find cpp src python -type f -not -name '*.py[co]' -not -name '_core*.so') \
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
 CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
-PYTHON_FOLDERS := benchmarks cuda examples python tests
+PYTHON_FOLDERS := benchmarks cuda docs examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
-.PHONY: help demo test pytest ctest lint models clean
+.PHONY: help demo test pytest ctest lint models docs clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -69,6 +70,9 @@ lint: $(VENV)/development
 
 models: $(VENV)/development
 	$(BIN)/python -m space2vec.models.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/models
+
+docs: $(VENV)/development
+	$(BIN)/python docs/features.py
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks
