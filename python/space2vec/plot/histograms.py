@@ -127,11 +127,11 @@ def _bins(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float64], float]:
         return np.array([low - 0.5, low + 0.5]), np.inf
     quartiles = np.percentile(values, [25, 75])
     if np.ptp(quartiles) * _HEAVY < high - low:
-        width = 10.0 ** np.floor(np.log10(np.median(np.abs(values[values != 0.0]))))
+        width = float(np.median(np.abs(values[values != 0.0])))
         ends = np.arcsinh(np.array([low, high]) / width)
         # Tails about another value than 0 gain nothing.
         if np.ptp(np.arcsinh(quartiles / width)) / np.ptp(ends) > np.ptp(quartiles) / (high - low):
-            return width * np.sinh(np.linspace(ends[0], ends[1], _BINS + 1)), float(width)
+            return width * np.sinh(np.linspace(ends[0], ends[1], _BINS + 1)), width
     return np.linspace(low, high, _BINS + 1), np.inf
 
 
@@ -142,7 +142,7 @@ def _scale(axes: Axes, edges: NDArray[np.float64], width: float) -> None:
     if width < np.inf:
         axes.set_xscale("asinh", linear_width=width)
         place = np.arcsinh(edges[[0, -1]] / width)
-        decades = 10.0 ** np.arange(np.log10(width), np.log10(np.abs(edges).max()) + 1.0)
+        decades = 10.0 ** np.arange(np.floor(np.log10(width)), np.log10(np.abs(edges).max()) + 1.0)
         marks: list[float] = []
         for mark in (0.0, *(sign * step * decade for step in (1, 3) for decade in decades[::-1] for sign in (1, -1))):
             near = np.abs(np.arcsinh(np.array(marks) / width) - np.arcsinh(mark / width))
