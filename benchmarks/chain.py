@@ -32,8 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from features import processor, quartiles, versions
 from peers import BestPython, LibDeflate, Usual, needed_cutouts
+from programs import processor, versions
+from rounds import quartiles
 
 #: Cores and the most alerts of a round.
 CONTENDERS: dict[str, tuple[int, int | None]] = {

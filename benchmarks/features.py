@@ -1,12 +1,16 @@
-"""Time of the eighteen autoScan stamp features a triplet, on one core: SciPy, the native kernels, Numba.
+"""Time of the stamp features a triplet, and of their stages against the best peers, on one core.
 
-    python benchmarks/features.py [--stamps 512] [--rounds 15] [--json FILE]
+    python benchmarks/features.py [--only GROUP ...] [--stamps 512] [--rounds 15] [--isa v4] [--json FILE]
 
-Contenders take turns (A B C A B C ...), each in a process of its own that waits while the others run, all on one core.
-The SciPy transcription is that of the tests (``tests/oracle``): one fit from autoScan's start, with analytic
-derivatives ("scipy") and with SciPy's own differences ("scipy-numeric"). A ratio is taken within a round; what is
-printed is the median over the rounds and the range of the middle half. Stamps are made (51x51; sources, dipoles, cosmic
-rays, saturated stars, noise), the same for everyone.
+The groups are the sets of features (the native kernels of each instruction set, the Numba twin, and for autoScan's
+eighteen SciPy) and single stages of the kernels (``stages.cpp``, built here) with what others offer for the same
+(``stage_peers.py``). The contenders of a group take turns (A B C A B C ...), each in a process of its own that waits
+while the others run, all on one core. A ratio is taken within a round; what is printed is the median over the rounds
+and the range of the middle half. Stamps are made (51x51; sources, dipoles, cosmic rays, saturated stars, noise), the
+same for everyone.
+
+SciPy's eighteen features are the transcription of the tests (``tests/oracle``): one fit from autoScan's start, with
+analytic derivatives ("scipy") and with SciPy's own differences ("scipy-numeric").
 """
 
 from __future__ import annotations
@@ -18,164 +22,178 @@ import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Iterable
-from importlib import metadata
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from programs import REPOSITORY, build, processor, versions
+from rounds import Contender, play, quartiles, serve
+from stage_inputs import FEW, Images, one_by_one
+from stage_peers import PEERS, peer
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-CONTENDERS: dict[str, dict[str, str]] = {
-    "scipy": {},
-    "scipy-numeric": {},
-    "native-baseline": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "baseline"},
-    "native-v3": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v3"},
-    "native-v4": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v4"},
-    "native-generic": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "generic"},
-    "numba": {"SPACE2VEC_BACKEND": "numba"},
-}
-#: Triplets of one round of the transcription: a multiple of the kinds of scene, so that rounds are alike.
-SCIPY_TRIPLETS = 20
+PACKAGES = ("numpy", "scipy", "numba", "astropy", "photutils", "galsim", "sep", "astroscrappy", "bottleneck", "torch")
+#: The sets of features, as ``features`` names them.
+SETS = {"autoscan": "autoscan-stamp", "s2v": "s2v", "both-sets": "stamp"}
+ISAS = ("baseline", "v3", "v4") if platform.machine() in ("x86_64", "AMD64") else ("generic",)
+#: Passes of our stages in a round, for the clock.
+PASSES = 4
 
 
-def worker(name: str, count: int) -> None:
-    """Time one round for each line of input; answer with microseconds a triplet."""
-    sys.path.insert(0, str(REPOSITORY / "tests"))
-    from oracle import autoscan, stamps
-
-    planes = np.array([stamps.realistic(index).planes for index in range(count)], dtype=np.float32)
+def set_worker(group: str, name: str, planes: Images) -> None:
+    """Be a contender of a set of features."""
     if name.startswith("scipy"):
-        analytic = name == "scipy"
+        sys.path.insert(0, str(REPOSITORY / "tests"))
+        from oracle.autoscan import autoscan_original
 
-        def run(turn: int) -> int:
-            for k in range(SCIPY_TRIPLETS):
-                triplet = planes[(turn * SCIPY_TRIPLETS + k) % count]
-                autoscan.autoscan_original(triplet[2], triplet[1], analytic=analytic)
-            return SCIPY_TRIPLETS
+        serve(one_by_one(lambda triplet: autoscan_original(triplet[2], triplet[1], name == "scipy"), planes, FEW))
+        return
+    from space2vec.extract import features
+    from space2vec.stamps import Stamps
 
+    batch = Stamps(planes)
+
+    def run(turn: int) -> int:
+        features(batch, set=SETS[group], threads=1)
+        return len(planes)
+
+    serve(run)
+
+
+def worker(group: str, name: str, stamps: Path) -> None:
+    """Be a contender."""
+    planes = np.fromfile(stamps, dtype=np.float32).reshape(-1, 3, 51, 51)
+    if group in SETS:
+        set_worker(group, name, planes)
     else:
-        from space2vec.extract import features
-        from space2vec.stamps import Stamps
-
-        batch = Stamps(planes)
-
-        def run(turn: int) -> int:
-            features(batch, set="autoscan-stamp", threads=1)
-            return count
-
-    run(0)
-    print("ready", flush=True)
-    for turn, _ in enumerate(sys.stdin):
-        start = time.perf_counter()
-        done = run(turn)
-        print((time.perf_counter() - start) / done * 1e6, flush=True)
+        serve(peer(group, name, planes))
 
 
-def start(name: str, count: int, core: int) -> subprocess.Popen[str] | str:
-    """Start a contender; return the reason instead where it cannot run here."""
-    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    command = [sys.executable, __file__, "--worker", name, "--stamps", str(count), "--core", str(core)]
-    process = subprocess.Popen(
-        command,
-        env=os.environ | single | CONTENDERS[name],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() == "ready":
-        return process
-    complaint = process.communicate()[1].strip().splitlines()
-    return complaint[-1] if complaint else f"exit status {process.returncode}"
+def groups(stamps: Path, isa: str, stages: Path) -> dict[str, dict[str, Contender]]:
+    """Return the contenders of each group; the first is ours, and the best that we have."""
 
+    def python(group: str, name: str, environment: Mapping[str, str] | None = None) -> Contender:
+        return Contender([sys.executable, __file__, "--worker", group, name, str(stamps)], environment or {})
 
-def ask(process: subprocess.Popen[str]) -> float:
-    """Let a contender run one round."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        return platform.processor() or platform.machine()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return " ".join(fields.get("Model name", platform.machine()).split())
-
-
-def versions(packages: Iterable[str] = ("numpy", "scipy", "numba")) -> dict[str, str]:
-    """Return the versions of what takes part."""
-    found = {"python": platform.python_version()}
-    for package in (*packages, "space2vec"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+    found: dict[str, dict[str, Contender]] = {}
+    for group in SETS:
+        members = {}
+        for each in (isa, *(other for other in ISAS if other != isa)):
+            members[f"native-{each}"] = python(group, "native", {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": each})
+        members["numba"] = python(group, "numba", {"SPACE2VEC_BACKEND": "numba"})
+        if group == "autoscan":
+            members |= {name: python(group, name) for name in ("scipy", "scipy-numeric")}
+        found[group] = members
+    for group, names in PEERS.items():
+        ours = Contender([stages / f"bench_stages_{isa}", group, str(PASSES), str(stamps), "-"])
+        found[group] = {f"space2vec-{isa}": ours} | {name: python(group, name) for name in names}
     return found
 
 
-def quartiles(values: list[float]) -> list[float]:
-    """Return the quarter, the median and the three-quarter quantile."""
-    return [float(q) for q in np.quantile(values, [0.25, 0.5, 0.75])]
+def summary(times: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Return the figures of a group: what each contender took, and as many times ours, which is the first."""
+    ours = next(iter(times.values()))
+    results: dict[str, Any] = {}
+    for name, values in times.items():
+        results[name] = {
+            "microseconds": quartiles(values),
+            "times_ours": quartiles([value / own for value, own in zip(values, ours, strict=True)]),
+            "rounds": values,
+        }
+        if "scipy" in times:
+            faster = [slow / value for slow, value in zip(times["scipy"], values, strict=True)]
+            results[name]["times_scipy"] = quartiles(faster)
+    return results
+
+
+def best_peer(results: Mapping[str, Any]) -> str | None:
+    """Return the fastest contender of a group that is neither ours nor our Numba twin."""
+    others = [name for name in results if not name.startswith(("native", "space2vec", "numba"))]
+    return min(others, key=lambda name: results[name]["microseconds"][1], default=None)
+
+
+def show(group: str, results: Mapping[str, Any]) -> None:
+    """Print the figures of a group."""
+    print(f"{group:24} {'us a triplet':>12s} {'middle half':>21s} {'times ours':>11s} {'middle half':>19s}")
+    for name, told in results.items():
+        spent, ratio = told["microseconds"], told["times_ours"]
+        print(
+            f"  {name:22} {spent[1]:12.2f} {spent[0]:10.2f}-{spent[2]:<10.2f} "
+            f"{ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f}"
+        )
+    sys.stdout.flush()
+
+
+def show_best(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print ours beside our Numba twin and the best of the others, in each group."""
+    print(f"{'':16} {'ours us':>9} {'against':>26} {'us':>10} {'times ours':>11} {'middle half':>19}")
+    for group, members in results.items():
+        ours = next(iter(members.values()))["microseconds"][1]
+        for name in ("numba", best_peer(members)):
+            if name not in members:
+                continue
+            spent, ratio = members[name]["microseconds"][1], members[name]["times_ours"]
+            print(f"{group:16} {ours:9.2f} {name:>26} {spent:10.2f} {ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f}")
+
+
+def write_stamps(path: Path, count: int) -> None:
+    """Write the planes of made triplets."""
+    sys.path.insert(0, str(REPOSITORY / "tests"))
+    from oracle import stamps
+
+    np.array([stamps.realistic(index).planes for index in range(count)], dtype=np.float32).tofile(path)
 
 
 def main() -> None:
     """Run the benchmark."""
+    names = (*SETS, *PEERS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stamps", type=int, default=512, help="triplets of a batch")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to run on")
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="some of the contenders (scipy always runs)")
-    parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=names, metavar="GROUP", help=f"some of {', '.join(names)}")
+    parser.add_argument("--isa", choices=ISAS, default=ISAS[-1], help="the instruction set that is called ours")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    os.sched_setaffinity(0, {arguments.core})
     if arguments.worker:
-        worker(arguments.worker, arguments.stamps)
+        group, name, stamps = arguments.worker
+        worker(group, name, Path(stamps))
         return
 
+    chosen = arguments.only or names
+    target = f"bench_stages_{arguments.isa}"
+    folder = build(target) if any(group in PEERS for group in chosen) else Path()
+    os.sched_setaffinity(0, {arguments.core})
     device = processor()
-    print(f"{device}, one core, {arguments.stamps} triplets of 51x51, {arguments.rounds} rounds")
-    running: dict[str, subprocess.Popen[str]] = {}
-    for name in CONTENDERS:
-        if arguments.only and name not in ("scipy", *arguments.only):
-            continue
-        begun = start(name, arguments.stamps, arguments.core)
-        if isinstance(begun, str):
-            print(f"{name:16s} does not run here: {begun}")
-        else:
-            running[name] = begun
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(arguments.rounds):
-        for name, process in running.items():
-            times[name].append(ask(process))
-    for process in running.values():
-        process.communicate()
-
-    results = {}
-    print(f"{'':16s} {'us a triplet':>12s} {'middle half':>19s} {'times scipy':>12s} {'middle half':>19s}")
-    for name, values in times.items():
-        spent = quartiles(values)
-        faster = quartiles([a / b for a, b in zip(times["scipy"], values, strict=True)])
-        results[name] = {"microseconds": spent, "times_scipy": faster, "rounds": values}
-        print(
-            f"{name:16s} {spent[1]:12.2f} {spent[0]:9.2f}-{spent[2]:<9.2f} "
-            f"{faster[1]:12.1f} {faster[0]:9.1f}-{faster[2]:<9.1f}"
-        )
+    print(f"{device}, one core, {arguments.stamps} triplets of 51x51, {arguments.rounds} rounds", flush=True)
+    results: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        stamps = Path(place) / "stamps"
+        write_stamps(stamps, arguments.stamps)
+        for group, contenders in groups(stamps, arguments.isa, folder).items():
+            if group not in chosen:
+                continue
+            times = play(contenders, arguments.rounds)
+            if not times:
+                continue
+            results[group] = summary(times)
+            show(group, results[group])
+    show_best(results)
     if arguments.json:
+        compiler = {}
+        if folder != Path():
+            told = subprocess.run([folder / target, "--compiler"], capture_output=True, text=True, check=True)
+            compiler = {"compiler": told.stdout.strip()}
         record = {
             "benchmark": "features",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "device": device,
-            "versions": versions(),
+            "isa": arguments.isa,
+            "versions": versions(PACKAGES) | compiler,
             "stamps": arguments.stamps,
+            "rounds": arguments.rounds,
             "quantiles": [0.25, 0.5, 0.75],
             "results": results,
         }

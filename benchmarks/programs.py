@@ -1,10 +1,12 @@
-"""The programs that the benchmarks run, and the machine that they run on."""
+"""The programs that the benchmarks run, and what they run on."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -28,3 +30,14 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
     return " ".join(fields.get("Model name", platform.machine()).split())
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of what takes part."""
+    found = {"python": platform.python_version()}
+    for package in (*packages, "space2vec"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

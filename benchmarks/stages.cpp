@@ -9,6 +9,7 @@
 // a stage reads is made before, once: N and 2 N runs differ by the stage alone.
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/shape_features.hpp"
 #include "kernel/stamp_features.hpp"
 #include "made_triplets.hpp"
 
@@ -34,17 +35,23 @@ struct Sample {
     made::MadeTriplet made;
     Triplet triplet;
     alignas(64) float window[3][kWindowPixels];
-    alignas(64) float masked[kWindowPixels];  // the window of the difference, NaN where masked
+    alignas(64) float masked[3][kWindowPixels];  // windows, NaN where masked
+    alignas(64) float core[3][kCorePixels];
     alignas(64) float b[kWindowPixels];
     int valid;
+    MeasuredPlanes planes;
+    Peak peak;
+    double flux;  // in a circle of 3 px
 };
 
 struct Scratch {
     alignas(64) float plane[kWindowPixels];
+    double value[kStampFeatures];
     union {
         alignas(64) FeatureScratch features;
         alignas(64) AutoscanScratch autoscan;
         alignas(64) RecipeScratch recipe;
+        alignas(64) ShapeScratch shape;
     };
     float out[3 * kLargestSide * kLargestSide];
 };
@@ -65,10 +72,22 @@ std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
     sample->triplet = sample->made.view();
     std::uint32_t flags = 0;
     cut_windows(team, sample->triplet, 7u, sample->window, flags);
-    for (int i = 0; i < kWindowPixels; ++i) {
-        const float x = sample->window[kDifference][i];
-        sample->masked[i] = is_masked(x) ? quiet_nan() : x;
+    MeasuredPlanes &planes = sample->planes;
+    planes.saturation = sample->triplet.saturation;
+    planes.polarity = 1.0F;
+    for (int k = 0; k < 3; ++k) {
+        for (int i = 0; i < kWindowPixels; ++i) {
+            const float x = sample->window[k][i];
+            sample->masked[k][i] = is_masked(x) ? quiet_nan() : x;
+        }
+        planes.window[k] = sample->masked[k];
+        planes.noise[k] = measure_noise(team, sample->masked[k]);
+        if (k == kDifference) planes.polarity = measure_polarity(team, sample->masked[k], planes.noise[k]);
+        cut_core(team, sample->masked[k], planes.noise[k], planes.polarity, kWindow / 2, kWindow / 2, sample->core[k]);
+        planes.core[k] = sample->core[k];
     }
+    sample->peak = brightest_in_box(team, sample->core[kDifference]);
+    sample->flux = sum_circle<3>(team, sample->core[kDifference], kCoreRow, kCoreColumn).flux;
     sample->valid = normalise_b(team, sample->window[kDifference], sample->b).valid;
     return sample;
 }
@@ -87,8 +106,9 @@ Stage whole_recipe(int which) {
             }};
 }
 
-std::vector<Stage> every_stage() {
-    std::vector<Stage> stages = {
+// The parts of the set autoscan.
+std::vector<Stage> autoscan_stages() {
+    return {
         {"cut-window",
          [](const Sample &sample, Scratch &s) {
              std::uint32_t flags = 0;
@@ -104,8 +124,8 @@ std::vector<Stage> every_stage() {
          [](const Sample &sample, Scratch &s) {
              return normalise_r(team, sample.window[kDifference], s.plane) ? static_cast<double>(s.plane[0]) : 0.0;
          }},
-        {"noise",
-         [](const Sample &sample, Scratch &) { return static_cast<double>(measure_noise(team, sample.masked).sigma); }},
+        {"noise", [](const Sample &sample,
+                     Scratch &) { return static_cast<double>(measure_noise(team, sample.masked[kDifference]).sigma); }},
         {"column-medians",
          [](const Sample &sample, Scratch &s) {
              return static_cast<double>(largest_column_median(team, sample.b, s.autoscan.columns));
@@ -119,10 +139,55 @@ std::vector<Stage> every_stage() {
              return static_cast<double>(fit_gaussian(team, sample.b, sample.valid, s.autoscan.fit).scale);
          }},
         {"aperture", [](const Sample &sample, Scratch &) { return aperture_flux(team, sample.window[kDifference]); }},
-        whole_set("autoscan", kAutoscanSet),
-        whole_set("s2v", kS2vSet),
-        whole_set("both-sets", kAutoscanSet | kS2vSet),
     };
+}
+
+// The parts of the set s2v.
+std::vector<Stage> s2v_stages() {
+    return {
+        {"circles",
+         [](const Sample &sample, Scratch &) {
+             const Circles circles = sum_circles(team, sample.core[kDifference]);
+             return circles.of_2.flux + circles.of_3.flux + circles.of_5.flux + circles.of_8.flux;
+         }},
+        {"peak", [](const Sample &sample,
+                    Scratch &) { return static_cast<double>(brightest_in_box(team, sample.core[kDifference]).value); }},
+        {"lobes",
+         [](const Sample &sample, Scratch &s) {
+             lobe_features(team, sample.core[kDifference], s.shape.lobes, s.value);
+             return s.value[feature::positive_snr];
+         }},
+        {"nearby-source",
+         [](const Sample &sample, Scratch &s) {
+             nearby_source_features(team, sample.planes, sample.flux, s.value);
+             return s.value[feature::template_snr];
+         }},
+        {"daofind",
+         [](const Sample &sample, Scratch &s) {
+             daofind_features(team, sample.core[kDifference], sample.peak, s.shape.daofind, s.value);
+             return s.value[feature::sharpness];
+         }},
+        {"hot-pixel",
+         [](const Sample &sample, Scratch &s) {
+             hot_pixel_features(team, sample.core[kDifference], sample.peak, s.value);
+             return s.value[feature::hot_pixel_likeness];
+         }},
+        {"asymmetry",
+         [](const Sample &sample, Scratch &) { return asymmetry(team, sample.core[kDifference], sample.peak); }},
+        {"lines",
+         [](const Sample &sample, Scratch &s) {
+             line_features(team, sample.planes, sample.peak, s.shape.line, s.value);
+             return s.value[feature::row_median];
+         }},
+    };
+}
+
+std::vector<Stage> every_stage() {
+    std::vector<Stage> stages = autoscan_stages();
+    for (const Stage &stage : s2v_stages()) stages.push_back(stage);
+    stages.push_back(whole_set("autoscan", kAutoscanSet));
+    stages.push_back(whole_set("s2v", kS2vSet));
+    stages.push_back(whole_set("both-sets", kAutoscanSet | kS2vSet));
     for (int which = 0; which < kRecipes; ++which) stages.push_back(whole_recipe(which));
     return stages;
 }
@@ -180,8 +245,12 @@ int main(int count, char **arguments) {
     const auto stage = std::find_if(stages.begin(), stages.end(),
                                     [&](const Stage &known) { return !given.empty() && known.name == given[0]; });
     const long n = words > 1 ? std::strtol(arguments[2], nullptr, 10) : 0;
-    if (stage == stages.end() || n < 1 || words > 3) {
+    if (n < 1 || words > 3) {
         std::fputs("bench_stages --list | --compiler | STAGE N [FILE] [-]\n", stderr);
+        return 2;
+    }
+    if (stage == stages.end()) {
+        std::fprintf(stderr, "no stage %s\n", arguments[1]);
         return 2;
     }
     std::vector<std::unique_ptr<Sample>> samples;

@@ -1,0 +1,93 @@
+"""Contenders that take turns: each is a process that waits while the others run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+#: One round, of a number: how many triplets it was.
+Run = Callable[[int], int]
+#: A contender is one thread.
+SINGLE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A command that says "ready", and for each line of input runs one round and says what it took."""
+
+    command: list[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def serve(run: Run) -> None:
+    """Be a contender: answer with microseconds a triplet."""
+    run(0)
+    print("ready", flush=True)
+    for turn, _ in enumerate(sys.stdin):
+        start = time.perf_counter()
+        done = run(turn)
+        print((time.perf_counter() - start) / done * 1e6, flush=True)
+
+
+def begin(contender: Contender) -> subprocess.Popen[str] | str:
+    """Start a contender; return the reason instead where it cannot run here."""
+    process = subprocess.Popen(
+        contender.command,
+        env=os.environ | SINGLE | dict(contender.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    if process.stdout.readline().strip() == "ready":
+        return process
+    complaint = process.communicate()[1].strip().splitlines()
+    return complaint[-1] if complaint else f"exit status {process.returncode}"
+
+
+def ask(process: subprocess.Popen[str]) -> float:
+    """Let a contender run one round."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise SystemExit(process.communicate()[1])
+    return float(answer)
+
+
+def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
+    """Return what each contender took in each round; those that cannot run here are told and left out.
+
+    The others are compared with the first: without it, none runs.
+    """
+    running: dict[str, subprocess.Popen[str]] = {}
+    for name, contender in contenders.items():
+        begun = begin(contender)
+        if isinstance(begun, str):
+            print(f"{name:24} does not run here: {begun}", flush=True)
+            if not running:
+                return {}
+        else:
+            running[name] = begun
+    times: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, process in running.items():
+            times[name].append(ask(process))
+    for process in running.values():
+        process.communicate()
+    return times
+
+
+def quartiles(values: list[float]) -> list[float]:
+    """Return the quarter, the median and the three-quarter quantile."""
+    return [float(q) for q in np.quantile(values, [0.25, 0.5, 0.75])]
