@@ -16,12 +16,12 @@ S2V_STAGE void hot_pixel_features(const Team &team, const float *core, const Pea
         const int dy = i / kCoreStride - kReach;
         const int dx = i % kCoreStride - peak.column;
         const int square = dx * dx + dy * dy;
-        const bool usable = box[i] == box[i] && dx >= -kReach && dx <= kReach;
-        const bool neighbour = usable && square > 0 && square < 3;
-        const double x = static_cast<double>(usable ? box[i] : 0.0f);
-        add(0, x * x);
-        add(1, neighbour ? x : 0.0);
-        add(2, neighbour ? 1.0 : 0.0);
+        const bool usable = (box[i] == box[i]) & (dx >= -kReach) & (dx <= kReach);
+        const bool neighbour = usable & (square > 0) & (square < 3);
+        const float x = usable ? box[i] : 0.0f;
+        add(0, static_cast<double>(x) * static_cast<double>(x));
+        add(1, static_cast<double>(neighbour ? x : 0.0f));
+        add(2, static_cast<double>(neighbour ? 1.0f : 0.0f));
     });
     const double height = static_cast<double>(peak.value);
     value[feature::hot_pixel_likeness] = height / square_root(total[0]);
