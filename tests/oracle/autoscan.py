@@ -113,14 +113,14 @@ def normalise_r(window):
 
 
 @cache
-def aperture_weights():
-    """Return the weights (51, 51) of a circle of radius 5 at (25, 25), 5x5 subpixels, as SEP has them.
+def aperture_weights(radius=5):
+    """Return the weights (51, 51) of a circle at (25, 25), 5x5 subpixels, as SEP has them.
 
     A subpixel counts where its centre lies inside the circle, not on it. In units of a fifth of a pixel everything is
     an integer, so nothing is left to rounding.
     """
     step = np.arange(5 * SIZE) - (5 * SIZE) // 2
-    inside = step[:, None] ** 2 + step[None, :] ** 2 < 25**2
+    inside = step[:, None] ** 2 + step[None, :] ** 2 < (5 * radius) ** 2
     return inside.reshape(SIZE, 5, SIZE, 5).sum(axis=(1, 3)) / 25
 
 
