@@ -27,8 +27,6 @@ BUDGET = Path(__file__).with_name("instructions.json")
 ISA = "v3"
 TOLERANCE = 0.03
 PASSES = 8
-#: The triplets of made_triplets.hpp.
-TRIPLETS = 16
 
 
 def answer(*command: str | Path) -> str:
@@ -36,20 +34,21 @@ def answer(*command: str | Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def collected(program: Path, stage: str, passes: int) -> int:
-    """Return the instructions of a run of the program."""
+def collected(program: Path, stage: str, passes: int) -> tuple[int, int]:
+    """Return the instructions of a run of the program, and how many triplets it has."""
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, stage, str(passes)]
     done = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not found:
         raise SystemExit(f"{stage}: valgrind failed\n{done.stderr}")
-    return int(found[1])
+    return int(found[1]), int(done.stdout.split()[2])
 
 
 def instructions(program: Path, stage: str) -> int:
     """Return the instructions that a stage takes a triplet."""
-    once, twice = (collected(program, stage, passes) for passes in (PASSES, 2 * PASSES))
-    return round((twice - once) / (PASSES * TRIPLETS))
+    once, triplets = collected(program, stage, PASSES)
+    twice, _ = collected(program, stage, 2 * PASSES)
+    return round((twice - once) / (PASSES * triplets))
 
 
 def complaints(measured: dict[str, int], budget: dict[str, int], stages: Iterable[str]) -> list[str]:

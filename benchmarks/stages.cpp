@@ -2,7 +2,8 @@
 //
 //     bench_stages_ISA --list              the stages
 //     bench_stages_ISA --compiler          what compiled it
-//     bench_stages_ISA STAGE N [FILE]      runs it N times over every triplet; microseconds a triplet and a checksum
+//     bench_stages_ISA STAGE N [FILE]      runs it N times over every triplet; microseconds a triplet, a checksum, and
+//                                          how many triplets there are
 //     bench_stages_ISA STAGE N [FILE] -    the same for each line of input, after a line "ready"
 //
 // FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of made_triplets.hpp. What
@@ -263,7 +264,10 @@ int main(int count, char **arguments) {
     const auto scratch = std::make_unique<Scratch>();
     if (!waits) {
         const Spent spent = run_all(stage->run, samples, *scratch, n);
-        std::printf("%.3f %016llx\n", spent.microseconds, static_cast<unsigned long long>(spent.checksum));
+        // In integers: to print a double takes as many instructions as its value wants, which would be counted.
+        const long nanoseconds = static_cast<long>(1e3 * spent.microseconds);
+        std::printf("%ld.%03ld %016llx %zu\n", nanoseconds / 1000, nanoseconds % 1000,
+                    static_cast<unsigned long long>(spent.checksum), samples.size());
         return 0;
     }
     run_all(stage->run, samples, *scratch, 1);
