@@ -265,6 +265,19 @@ def circles_numpy(planes: Images) -> Run:
     return together(stage, cores(planes))
 
 
+def circles_numba(planes: Images) -> Run:
+    import numba
+
+    from space2vec.fallback.circle import sum_circles
+
+    @numba.njit
+    def stage(core):  # type: ignore[no-untyped-def]
+        sums = sum_circles(core)
+        return sums.of_2.flux + sums.of_3.flux + sums.of_5.flux + sums.of_8.flux
+
+    return compiled(stage, cores(planes))
+
+
 # noise: median and MAD of the window
 
 
@@ -352,6 +365,7 @@ PEERS: dict[str, dict[str, Callable[[Images], Run]]] = {
         "sep": circles_sep,
         "photutils": circles_photutils,
         "numpy": circles_numpy,
+        "numba": circles_numba,
     },
 }
 

@@ -4,7 +4,7 @@
 //     bench_stages_ISA --compiler          what compiled it
 //     bench_stages_ISA STAGE N [FILE]      runs it N times over every triplet; microseconds a triplet, a checksum, and
 //                                          how many triplets there are
-//     bench_stages_ISA STAGE N [FILE] -    the same for each line of input, after a line "ready"
+//     bench_stages_ISA STAGE N [FILE] -    says "ready", and for each line of input how many microseconds it took
 //
 // FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of made_triplets.hpp. What
 // a stage reads is made before, once: N and 2 N runs differ by the stage alone.
