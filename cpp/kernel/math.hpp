@@ -57,5 +57,27 @@ S2V_HD inline float exp_nonpositive(float x) {
     return p * bits_to_float(static_cast<std::uint32_t>(k + 127) << 23);
 }
 
+inline constexpr double kPi = 3.14159265358979323846;
+inline constexpr double kDegrees = 180.0 / kPi;  // in a radian
+
+// atan(x) for 0 <= x <= 1, to 1e-15: half the angle three times, then the series.
+S2V_HD inline double arctangent_of_share(double x) {
+    for (int i = 0; i < 3; ++i) x = x / (1.0 + square_root(1.0 + x * x));
+    const double x2 = x * x;
+    double sum = 1.0 / 15.0;
+    for (int k = 13; k > 0; k -= 2) sum = 1.0 / k - x2 * sum;
+    return 8.0 * (x * sum);
+}
+
+// The angle of the point (x, y), in (-pi, pi]; 0 at the origin.
+S2V_HD inline double arctangent(double y, double x) {
+    const double ax = absolute(x);
+    const double ay = absolute(y);
+    if (!(ax > 0.0) && !(ay > 0.0)) return 0.0;
+    double angle = ay > ax ? 0.5 * kPi - arctangent_of_share(ax / ay) : arctangent_of_share(ay / ax);
+    angle = x < 0.0 ? kPi - angle : angle;
+    return y < 0.0 ? -angle : angle;
+}
+
 }  // namespace
 }  // namespace s2v::kernel

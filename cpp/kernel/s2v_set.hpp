@@ -2,6 +2,7 @@
 // registry.json.
 #pragma once
 
+#include "moment_features.hpp"
 #include "noise_plane.hpp"
 #include "windows.hpp"
 
@@ -16,6 +17,7 @@ inline constexpr int kPolarityBox = 5;
 struct S2vScratch {
     alignas(64) float core[3][kCorePixels];
     alignas(64) float masked[3][kWindowPixels];  // windows without null pixels
+    MomentScratch moments;
 };
 
 // Pixel i of a box of `side` in the middle of a window.
@@ -122,7 +124,7 @@ S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, floa
         planes.core[k] = s.core[k];
     }
     noise_features(team, planes, value);
-    return flags;
+    return flags | moment_features(team, planes, s.moments, value);
 }
 
 }  // namespace

@@ -48,7 +48,9 @@ def made(n=8, seed=0):
 
 
 def channels_of(night, channels):
-    planes = [[night.plane(row, c) if c in channels else None for c in s2v.stamps.CHANNELS] for row in range(len(night))]
+    planes = [
+        [night.plane(row, c) if c in channels else None for c in s2v.stamps.CHANNELS] for row in range(len(night))
+    ]
     return s2v.Stamps(planes, centre=night.centre)
 
 

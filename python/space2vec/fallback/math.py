@@ -9,12 +9,15 @@ import numpy as np
 
 from space2vec.fallback.team import jit
 
-__all__ = ["FLOAT_MAX", "HALF", "INFINITY", "NAN", "ONE", "ZERO", "absolute", "exp_nonpositive", "is_finite"]
+__all__ = ["DEGREES", "FLOAT_MAX", "HALF", "INFINITY", "NAN", "ONE", "ZERO", "absolute", "arctangent"]
+__all__ += ["exp_nonpositive", "is_finite"]
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 INFINITY = np.float32(np.inf)
 FLOAT_MAX = np.finfo(np.float32).max
 NAN = np.float32(np.nan)
+#: In a radian.
+DEGREES = 180.0 / np.pi
 
 _LOWEST = np.float32(-87)
 _LOG2_E = np.float32(1.44269504)
@@ -52,3 +55,26 @@ def exp_nonpositive(x: np.float32) -> np.float32:
     p = p * r + _P5
     p = (p * (r * r) + r) + ONE
     return p * _POWERS_OF_2[k + 126]
+
+
+@jit
+def _arctangent_of_share(x: float) -> float:
+    """Return atan(x) for 0 <= x <= 1."""
+    for _ in range(3):
+        x = x / (1.0 + np.sqrt(1.0 + x * x))
+    x2 = x * x
+    total = 1.0 / 15.0
+    for k in range(13, 0, -2):
+        total = 1.0 / k - x2 * total
+    return 8.0 * (x * total)
+
+
+@jit
+def arctangent(y: float, x: float) -> float:
+    """Return the angle of the point (x, y), in (-pi, pi]; 0 at the origin."""
+    ax, ay = np.abs(x), np.abs(y)
+    if not ax > 0.0 and not ay > 0.0:
+        return 0.0
+    angle = 0.5 * np.pi - _arctangent_of_share(ax / ay) if ay > ax else _arctangent_of_share(ay / ax)
+    angle = np.pi - angle if x < 0.0 else angle
+    return -angle if y < 0.0 else angle

@@ -1,0 +1,69 @@
+"""The groups moments, position and psf of the set s2v, as in ``cpp/kernel/moment_features.hpp``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.fallback.adaptive_moments import (
+    Moments,
+    adaptive_moments,
+    determinant,
+    moments_kurtosis,
+    moments_sigma,
+)
+from space2vec.fallback.math import DEGREES, ZERO, arctangent
+from space2vec.fallback.noise_plane import MeasuredPlanes
+from space2vec.fallback.psf import core_correlation, gaussian_likeness, star_moments
+from space2vec.fallback.stamp import DIFFERENCE, FLAG, SCIENCE
+from space2vec.fallback.team import jit
+from space2vec.fallback.windows import AT
+
+__all__ = ["moment_features"]
+
+
+@jit
+def _ellipse(m: Moments) -> tuple[float, float, float, float]:
+    """Return a, b, angle in degrees and ellipticity."""
+    half = 0.5 * (m.xx - m.yy)
+    larger = 0.5 * (m.xx + m.yy) + np.sqrt(half * half + m.xy * m.xy)
+    a, b = np.sqrt(larger), np.sqrt(determinant(m) / larger)
+    return a, b, 0.5 * DEGREES * arctangent(2.0 * m.xy, m.xx - m.yy), 1.0 - b / a
+
+
+@jit
+def moment_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> int:
+    """Fill what is defined of ``value``; return the flags."""
+    flags = 0
+    core = planes.core[DIFFERENCE]
+    d = adaptive_moments(core)
+    if d.converged:
+        a, b, angle, ellipticity = _ellipse(d.m)
+        value[AT.difference_a], value[AT.difference_b] = a, b
+        value[AT.difference_angle], value[AT.difference_ellipticity] = angle, ellipticity
+        value[AT.kurtosis] = moments_kurtosis(core, d)
+        value[AT.centroid_offset] = np.sqrt(d.x * d.x + d.y * d.y)
+    else:
+        flags |= FLAG.moments_failed
+    if not planes.noise[SCIENCE].sigma > ZERO:
+        return flags
+    value[AT.science_likeness] = core_correlation(core, planes.core[SCIENCE])
+    s = adaptive_moments(planes.core[SCIENCE])
+    if s.converged:
+        a, b, angle, ellipticity = _ellipse(s.m)
+        value[AT.science_a], value[AT.science_b] = a, b
+        value[AT.science_angle], value[AT.science_ellipticity] = angle, ellipticity
+    if d.converged and s.converged:
+        dx, dy = d.x - s.x, d.y - s.y
+        value[AT.plane_offset] = np.sqrt(dx * dx + dy * dy)
+        value[AT.width_ratio] = moments_sigma(d.m) / moments_sigma(s.m)
+    star = star_moments(planes)
+    psf = star if star.converged else s
+    if not psf.converged:
+        return flags | FLAG.no_psf
+    if d.converged:
+        value[AT.psf_ratio] = moments_sigma(d.m) / moments_sigma(psf.m)
+        value[AT.psf_likeness] = gaussian_likeness(core, d.x, d.y, psf.m)
+    else:
+        value[AT.psf_likeness] = gaussian_likeness(core, 0.0, 0.0, psf.m)
+    return flags
