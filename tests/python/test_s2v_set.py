@@ -8,7 +8,7 @@ from oracle import noise, stamps
 from space2vec.registry import FEATURE_SETS, FEATURES, S2V
 
 SATURATION = 60000.0
-OWN = tuple(name for name in S2V if FEATURES[name].group in ("mask", "noise")) + ("polarity",)
+OWN = (*(name for name in S2V if FEATURES[name].group in ("mask", "noise")), "polarity")
 
 
 @pytest.fixture(scope="module")
