@@ -51,21 +51,27 @@ S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window) {
     return noise;
 }
 
-// The core of a window around (row, column), times `sign`; NaN where masked or outside the window.
+// The core of a window around (row, column), times `sign`; NaN where masked or outside the window. The column may be at
+// most kStride - kCoreColumn.
 template <class Team>
 S2V_STAGE void cut_core(const Team &team, const float *window, const PlaneNoise &noise, float sign, int row, int column,
                         float *core) {
     const int top = row - kCoreRow;
     const int left = column - kCoreColumn;
+    const int begin = left < 0 ? -left : 0;  // a window goes on to the right, with NaN
     const float divisor = noise.sigma * sign;
     team.sync();  // `core` may still be read
     for (int r = 0; r < kCoreRows; ++r) {
-        const bool inside = top + r >= 0 && top + r < kWindow;
+        float *const out = core + r * kCoreStride;
+        if (top + r < 0 || top + r >= kWindow) {
+            team.for_each(kCoreStride, [&](int c) { out[c] = quiet_nan(); });
+            continue;
+        }
         const float *const line = window + (top + r) * kStride + left;
-        team.for_each(kCoreStride, [&](int c) {
-            const bool there = inside && left + c >= 0 && left + c < kWindow;
-            const float x = there ? (line[c] - noise.median) / divisor + 0.0f : quiet_nan();
-            core[r * kCoreStride + c] = is_finite(x) ? x : quiet_nan();
+        if (begin) team.for_each(begin, [&](int c) { out[c] = quiet_nan(); });
+        team.for_each(kCoreStride - begin, [&](int i) {
+            const float x = (line[begin + i] - noise.median) / divisor + 0.0f;
+            out[begin + i] = is_finite(x) ? x : quiet_nan();
         });
     }
     team.sync();

@@ -87,11 +87,9 @@ S2V_STAGE void noise_features(const Team &team, const MeasuredPlanes &planes, do
     if (usable) value[feature::outlier_fraction] = outliers / static_cast<double>(usable);
 }
 
-// The window without null pixels: itself where there are none.
+// A copy of a window, in which null pixels are NaN too.
 template <class Team>
 S2V_HD const float *without_nulls(const Team &team, const float *window, float *memory) {
-    const int nulls = team.count(kWindowPixels, [&](int i) { return absolute(window[i]) == kNull; });
-    if (!nulls) return window;
     team.for_each(kWindowPixels, [&](int i) { memory[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
     return memory;
@@ -107,7 +105,8 @@ S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, floa
     planes.saturation = saturation;
     for (int k = 0; k < 3; ++k) {
         if (!windows.plane[k]) continue;
-        planes.window[k] = without_nulls(team, windows.plane[k], s.masked[k]);
+        const float *const window = windows.plane[k];
+        planes.window[k] = windows.nulls[k] ? without_nulls(team, window, s.masked[k]) : window;
         planes.noise[k] = measure_noise(team, planes.window[k]);
     }
     const bool pair = !windows.plane[kScience] != !windows.plane[kTemplate];

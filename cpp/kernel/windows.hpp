@@ -8,6 +8,7 @@ namespace {
 
 struct Windows {
     const float *plane[3];  // null: the plane is missing, or was not asked for
+    bool nulls[3];          // whether some of its pixels have the null value
 };
 
 // Cuts the windows of the planes whose bits are in `planes` into `memory`, and adds to `flags` what it meets.
@@ -17,8 +18,11 @@ S2V_HD Windows cut_windows(const Team &team, const Triplet &triplet, unsigned pl
     Windows windows{};
     for (int k = 0; k < 3; ++k) {
         if (!(planes >> k & 1u) || !triplet.plane[k].pixels) continue;
-        cut_window(team, triplet.plane[k], triplet.row, triplet.column, memory[k], flags);
+        std::uint32_t met = 0;
+        cut_window(team, triplet.plane[k], triplet.row, triplet.column, memory[k], met);
+        flags |= met;
         windows.plane[k] = memory[k];
+        windows.nulls[k] = (met & flag::masked_pixels) != 0;
     }
     return windows;
 }
