@@ -80,6 +80,11 @@ def cores(planes: Images) -> Images:
     return np.ascontiguousarray(windows[:, top : top + 25, left : left + 32], dtype=np.float32)
 
 
+def boxes(planes: Images) -> Images:
+    """Return the 25x25 pixels of the cores that moments are measured on, the candidate at (12, 12)."""
+    return np.ascontiguousarray(cores(planes)[:, :, CORE_COLUMN - CORE_ROW : CORE_COLUMN + CORE_ROW + 1])
+
+
 def padded(images: Images) -> Images:
     """Return windows of 51x51 as the kernels and the Numba twin hold them: 64 columns, NaN beyond the window."""
     return np.pad(images, ((0, 0), (0, 0), (0, 13)), constant_values=np.nan)

@@ -21,6 +21,7 @@ from stage_inputs import (
     FEW,
     MIDDLE,
     Images,
+    boxes,
     brightness,
     compiled,
     cores,
@@ -188,14 +189,14 @@ def fit_numba(planes: Images) -> Run:
     return compiled(stage, padded(brightness(planes)))
 
 
-# moments: adaptive moments of the core
+# moments: adaptive moments of the 25x25 pixels around the candidate
 
 
 def moments_galsim(planes: Images) -> Run:
     import galsim
 
-    images = [galsim.Image(core, xmin=0, ymin=0) for core in cores(planes)]
-    place = galsim.PositionD(CORE_COLUMN, CORE_ROW)
+    images = [galsim.Image(box, xmin=0, ymin=0) for box in boxes(planes)]
+    place = galsim.PositionD(CORE_ROW, CORE_ROW)
 
     def stage(image: Any) -> Any:
         return galsim.hsm.FindAdaptiveMom(image, guess_sig=1.5, guess_centroid=place, strict=False)
@@ -207,26 +208,26 @@ def moments_sep_winpos(planes: Images) -> Run:
     """Find the weighted centroid alone, without second moments."""
     import sep
 
-    x, y, sigma = np.array([CORE_COLUMN], float), np.array([CORE_ROW], float), np.array([1.5])
-    return one_by_one(lambda core: sep.winpos(core, x, y, sigma), cores(planes))
+    x, y, sigma = np.array([CORE_ROW], float), np.array([CORE_ROW], float), np.array([1.5])
+    return one_by_one(lambda box: sep.winpos(box, x, y, sigma), boxes(planes))
 
 
 def moments_sep_extract(planes: Images) -> Run:
     """Take the moments of the pixels above 1.5 sigma, of every source."""
     import sep
 
-    return one_by_one(lambda core: sep.extract(core, 1.5), cores(planes))
+    return one_by_one(lambda box: sep.extract(box, 1.5), boxes(planes))
 
 
 def moments_photutils(planes: Images) -> Run:
     """Take the moments of all pixels, without weights."""
     from photutils.morphology import data_properties
 
-    def stage(core: Images) -> Any:
-        found = data_properties(core)
+    def stage(box: Images) -> Any:
+        found = data_properties(box)
         return found.centroid, found.semimajor_axis, found.semiminor_axis, found.orientation
 
-    return one_by_one(stage, cores(planes), FEW)
+    return one_by_one(stage, boxes(planes), FEW)
 
 
 # circles: sums of the core in circles of 2, 3, 5 and 8 pixels
