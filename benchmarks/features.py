@@ -31,7 +31,7 @@ import numpy as np
 from programs import REPOSITORY, build, processor, versions
 from rounds import Contender, play, quartiles, serve
 from stage_inputs import FEW, Images, one_by_one
-from stage_peers import PEERS, peer
+from stage_peers import PEERS, note, peer
 
 PACKAGES = ("numpy", "scipy", "numba", "astropy", "photutils", "galsim", "sep", "astroscrappy", "bottleneck", "torch")
 #: The sets of features, as ``features`` names them.
@@ -91,7 +91,7 @@ def groups(stamps: Path, isa: str, stages: Path) -> dict[str, dict[str, Contende
     return found
 
 
-def summary(times: Mapping[str, list[float]]) -> dict[str, Any]:
+def summary(group: str, times: Mapping[str, list[float]]) -> dict[str, Any]:
     """Return the figures of a group: what each contender took, and as many times ours, which is the first."""
     ours = next(iter(times.values()))
     results: dict[str, Any] = {}
@@ -101,6 +101,8 @@ def summary(times: Mapping[str, list[float]]) -> dict[str, Any]:
             "times_ours": quartiles([value / own for value, own in zip(values, ours, strict=True)]),
             "rounds": values,
         }
+        if told := note(group, name):
+            results[name]["note"] = told
         if "scipy" in times:
             faster = [slow / value for slow, value in zip(times["scipy"], values, strict=True)]
             results[name]["times_scipy"] = quartiles(faster)
@@ -120,7 +122,7 @@ def show(group: str, results: Mapping[str, Any]) -> None:
         spent, ratio = told["microseconds"], told["times_ours"]
         print(
             f"  {name:22} {spent[1]:12.2f} {spent[0]:10.2f}-{spent[2]:<10.2f} "
-            f"{ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f}"
+            f"{ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f} {told.get('note', '')}"
         )
     sys.stdout.flush()
 
@@ -178,7 +180,7 @@ def main() -> None:
             times = play(contenders, arguments.rounds)
             if not times:
                 continue
-            results[group] = summary(times)
+            results[group] = summary(group, times)
             show(group, results[group])
     show_best(results)
     if arguments.json:

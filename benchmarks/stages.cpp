@@ -9,6 +9,7 @@
 // FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of made_triplets.hpp. What
 // a stage reads is made before, once: N and 2 N runs differ by the stage alone.
 #include "kernel/host_team.hpp"
+#include "kernel/moment_features.hpp"
 #include "kernel/recipe.hpp"
 #include "kernel/shape_features.hpp"
 #include "kernel/stamp_features.hpp"
@@ -53,6 +54,7 @@ struct Scratch {
         alignas(64) AutoscanScratch autoscan;
         alignas(64) RecipeScratch recipe;
         alignas(64) ShapeScratch shape;
+        alignas(64) MomentScratch moments;
     };
     float out[3 * kLargestSide * kLargestSide];
 };
@@ -146,6 +148,16 @@ std::vector<Stage> autoscan_stages() {
 // The parts of the set s2v.
 std::vector<Stage> s2v_stages() {
     return {
+        {"moments",
+         [](const Sample &sample, Scratch &) {
+             const AdaptiveMoments moments = adaptive_moments(team, sample.core[kDifference]);
+             return moments.m.xx + moments.m.yy;
+         }},
+        {"moment-features",
+         [](const Sample &sample, Scratch &s) {
+             const std::uint32_t flags = moment_features(team, sample.planes, s.moments, s.value);
+             return s.value[feature::science_likeness] + flags;
+         }},
         {"circles",
          [](const Sample &sample, Scratch &) {
              const Circles circles = sum_circles(team, sample.core[kDifference]);
