@@ -9,5 +9,6 @@ PYBIND11_MODULE(_core, module) {
     register_stamps(module);
     register_fits(module);
     register_forest(module);
+    register_normalise(module);
     register_reader(module);
 }

@@ -3,20 +3,20 @@
 
 namespace py = pybind11;
 
-namespace {
-
-s2v_stamps view(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-                const Column<std::int32_t> &centre, float saturation) {
+s2v_stamps stamps_view(const Column<float> &pixels, const Column<std::int64_t> &offset,
+                       const Column<std::int32_t> &shape, const Column<std::int32_t> &centre, float saturation) {
     const py::ssize_t n = offset.ndim() == 2 ? offset.shape(0) : -1;
     if (n < 0 || offset.size() != n * S2V_CHANNELS || shape.size() != 2 * offset.size() || centre.size() != 2 * n)
         throw std::invalid_argument("offset must have shape (n, 3), shape (n, 3, 2) and centre (n, 2)");
     return {pixels.data(), pixels.size(), offset.data(), shape.data(), centre.data(), n, saturation};
 }
 
+namespace {
+
 void features(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
               const Column<std::int32_t> &centre, float saturation, int sets, bool paper, Column<float> &values,
               Column<std::uint32_t> &flags, int threads) {
-    const s2v_stamps stamps = view(pixels, offset, shape, centre, saturation);
+    const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
     if (values.size() != stamps.n * s2v_stamp_feature_count(sets) || flags.size() != stamps.n)
         throw std::invalid_argument("values must have shape (n, features) and flags (n,)");
     float *const out = values.mutable_data();
@@ -32,7 +32,7 @@ void features(const Column<float> &pixels, const Column<std::int64_t> &offset, c
 void prepare(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
              const Column<std::int32_t> &centre, float saturation, const std::string &recipe, Column<float> &planes,
              Column<std::uint32_t> &flags, int threads) {
-    const s2v_stamps stamps = view(pixels, offset, shape, centre, saturation);
+    const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
     std::int32_t size[3];
     check(s2v_recipe_shape(recipe.c_str(), size), "prepare");
     if (planes.size() != stamps.n * size[0] * size[1] * size[2] || flags.size() != stamps.n)

@@ -1,6 +1,7 @@
 // How the pixels of a triplet are prepared for a model. The recipes' definitions and sources are in registry.json.
 #pragma once
 
+#include "compose.hpp"
 #include "normalise.hpp"
 
 namespace s2v::kernel {
@@ -13,6 +14,7 @@ struct RecipeScratch {
     alignas(64) float b[kWindowPixels];
     alignas(64) float r[kBlockPixels];
     alignas(64) float rectangle[kLargestSide * kLargestSide + 1];
+    StepScratch steps;
 };
 
 // With one of these a row is not prepared.
@@ -284,6 +286,12 @@ template <class Team>
 S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
     const RecipeShape shape = recipe_shape(which);
     const int pixels = shape.height * shape.width;
+    const Chain chain = recipe_chain(which);
+    if (chain.count > 0) {
+        const int *const channel = shape.channel;
+        return prepare_composition(team, triplet, {shape.height, 3, {channel[0], channel[1], channel[2]}, chain}, out,
+                                   s.steps);
+    }
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     for (int k = 0; k < 3; ++k)
         if (!triplet.plane[k].pixels) flags |= flag::missing;

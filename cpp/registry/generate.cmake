@@ -66,6 +66,66 @@ foreach(i RANGE ${last})
   string(APPEND shapes "        case ${i}: return {${height}, ${width}, {${order}}};\n")
 endforeach()
 
+# Normalisers, what their parameters may be, and the recipes that are chains of them.
+set(most_parameters 2)
+string(JSON normaliser_count LENGTH "${document}" normalisers)
+math(EXPR last "${normaliser_count} - 1")
+set(normalisers "")
+set(normaliser_entries "")
+foreach(i RANGE ${last})
+  string(JSON name GET "${document}" normalisers ${i} name)
+  string(REPLACE "-" "_" identifier "${name}")
+  string(APPEND normalisers "    ${identifier},\n")
+  set(normaliser_${identifier} ${i})
+  string(JSON count LENGTH "${document}" normalisers ${i} parameters)
+  if(count GREATER most_parameters)
+    message(FATAL_ERROR "${name} has more than ${most_parameters} parameters")
+  endif()
+  set(parameters "")
+  set(names_${i} "")
+  set(k 0)
+  while(k LESS count)
+    foreach(key name default lowest highest)
+      string(JSON ${key}_of GET "${document}" normalisers ${i} parameters ${k} ${key})
+    endforeach()
+    string(JSON whole GET "${document}" normalisers ${i} parameters ${k} whole)
+    if(whole)
+      set(whole true)
+    else()
+      set(whole false)
+    endif()
+    list(APPEND names_${i} ${name_of})
+    list(APPEND parameters "{${default_of}, ${lowest_of}, ${highest_of}, ${whole}}")
+    math(EXPR k "${k} + 1")
+  endwhile()
+  list(JOIN parameters ", " parameters)
+  string(APPEND normaliser_entries "    {\"${name}\", ${count}, {${parameters}}},\n")
+endforeach()
+math(EXPR last "${recipe_count} - 1")
+set(chains "")
+foreach(i RANGE ${last})
+  string(JSON count ERROR_VARIABLE none LENGTH "${document}" recipes ${i} steps)
+  if(none)
+    continue()
+  endif()
+  set(steps "")
+  set(k 0)
+  while(k LESS count)
+    string(JSON name GET "${document}" recipes ${i} steps ${k} name)
+    string(REPLACE "-" "_" identifier "${name}")
+    set(values "")
+    foreach(parameter IN LISTS names_${normaliser_${identifier}})
+      string(JSON value GET "${document}" recipes ${i} steps ${k} parameters ${parameter})
+      list(APPEND values ${value})
+    endforeach()
+    list(JOIN values ", " values)
+    list(APPEND steps "{normaliser::${identifier}, {${values}}}")
+    math(EXPR k "${k} + 1")
+  endwhile()
+  list(JOIN steps ", " steps)
+  string(APPEND chains "        case ${i}: return {${count}, {${steps}}};\n")
+endforeach()
+
 file(CONFIGURE OUTPUT "${OUTPUT}/kernel/registry_table.hpp" @ONLY CONTENT [==[
 // Made from registry.json; edit that.
 #pragma once
@@ -106,6 +166,48 @@ S2V_HD inline RecipeShape recipe_shape(int index) {
 @shapes@        default: return {0, 0, {0, 0, 0}};
     }
 }
+
+namespace normaliser {
+enum Index {
+@normalisers@    kCount
+};
+}  // namespace normaliser
+inline constexpr int kNormalisers = normaliser::kCount;
+inline constexpr int kMostParameters = @most_parameters@;
+inline constexpr int kMostSteps = 8;
+
+struct Step {
+    std::int32_t kind;  // a normaliser::Index
+    double parameter[kMostParameters];
+};
+
+struct Chain {
+    std::int32_t count;
+    Step step[kMostSteps];
+};
+
+// The steps of a recipe that is a chain; none for the others.
+S2V_HD inline Chain recipe_chain(int index) {
+    switch (index) {
+@chains@        default: return {};
+    }
+}
+
+struct ParameterEntry {
+    double otherwise;
+    double lowest;
+    double highest;
+    bool whole;
+};
+
+struct NormaliserEntry {
+    const char *name;
+    int parameters;
+    ParameterEntry parameter[kMostParameters];
+};
+
+[[maybe_unused]] constexpr NormaliserEntry kNormaliserEntries[] = {
+@normaliser_entries@};
 
 [[maybe_unused]] constexpr const char *kStampFeatureNames[] = {
 @names@};

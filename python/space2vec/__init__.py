@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from space2vec.extract import features
     from space2vec.forest import Forest
     from space2vec.model import load
+    from space2vec.normalisers import normalise
     from space2vec.reading import read, read_messages
     from space2vec.recipe import Recipe, prepare
     from space2vec.simulation import simulate
@@ -27,6 +28,7 @@ _HOME = {
     "Stamps": "stamps",
     "features": "extract",
     "load": "model",
+    "normalise": "normalisers",
     "prepare": "recipe",
     "read": "reading",
     "read_messages": "reading",
@@ -44,6 +46,7 @@ __all__ = [
     "evaluate",
     "features",
     "load",
+    "normalise",
     "plot",
     "prepare",
     "read",

@@ -36,6 +36,28 @@ def prepare(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None: ...
+def normalise(
+    pixels: NDArray[np.float32],
+    mask: NDArray[np.uint8] | None,
+    steps: list[tuple[int, list[float]]],
+    fill: float,
+    out: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None: ...
+def compose(
+    pixels: NDArray[np.float32],
+    offset: NDArray[np.int64],
+    shape: NDArray[np.int32],
+    centre: NDArray[np.int32],
+    saturation: float,
+    side: int,
+    channels: list[int],
+    steps: list[tuple[int, list[float]]],
+    planes: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None: ...
 def fits_image(bytes: bytes, unit: str) -> tuple[NDArray[np.float32], float, float] | tuple[None, str, int]: ...
 
 class Forest:

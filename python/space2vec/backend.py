@@ -57,6 +57,34 @@ class Kernels(Protocol):
     ) -> None:
         """Write the planes of a recipe."""
 
+    def normalise(
+        self,
+        pixels: NDArray[np.float32],
+        mask: NDArray[np.uint8] | None,
+        steps: list[tuple[int, list[float]]],
+        fill: float,
+        out: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None:
+        """Write planes normalised by steps (the number of a normaliser and its parameters)."""
+
+    def compose(
+        self,
+        pixels: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        saturation: float,
+        side: int,
+        channels: list[int],
+        steps: list[tuple[int, list[float]]],
+        planes: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None:
+        """Write the planes of a chain of steps on a square around the candidate."""
+
 
 def name() -> str:
     """Return the backend in use, ``native`` or ``numba``.

@@ -61,6 +61,8 @@ class Header:
         Measured figures, and on what.
     library : str
         The version of space2vec that wrote it.
+    recipe : dict, optional
+        What its stamps are prepared by, see :meth:`space2vec.Recipe.to_plain`; absent for a model of features.
     """
 
     kind: str
@@ -73,11 +75,14 @@ class Header:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     library: str = ""
+    recipe: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the JSON text that the file holds."""
         plain = asdict(self)
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
+        if plain["recipe"] is None:
+            del plain["recipe"]
         features = {"set": group, "version": plain.pop("feature_version"), "names": names}
         return json.dumps({"format": FORMAT, **plain, "features": features}, allow_nan=False)
 
@@ -108,10 +113,13 @@ class Header:
             feature_set=features.get("set", "custom"),
             feature_version=features.get("version", 1),
             **{key: document[key] for key in ("convention", "imputation", "training", "metrics", "library")},
+            recipe=document.get("recipe"),
         )
         for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):
                 raise ValueError(f"the header's {key} is no {kind.__name__}")
+        if not isinstance(header.recipe, dict | None):
+            raise ValueError("the header's recipe is no dict")
         if header.convention not in ("code", "paper"):
             raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
         return header

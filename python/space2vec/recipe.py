@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backend
 from space2vec import flags as flag_bits
-from space2vec.registry import RECIPES, RecipeEntry
-from space2vec.stamps import Stamps
+from space2vec.normalisers import Steps, chain, numbered
+from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, Step
+from space2vec.stamps import CHANNELS, Stamps, channel_positions
 
 __all__ = ["Prepared", "Recipe", "prepare"]
 
@@ -35,8 +39,18 @@ class Prepared:
     recipe: Recipe
 
 
+def _described(step: Step) -> str:
+    """Return a step in words."""
+    values = ", ".join(f"{name}={value:g}" for name, value in step.parameters.items())
+    return f"{step.name}({values})" if values else step.name
+
+
+#: The largest square that a recipe of steps may cut.
+_LARGEST_SQUARE = 4096
+
+
 class Recipe:
-    """A way to prepare stamps, known by its name and version.
+    """A way to prepare stamps, known by its name and version. :meth:`of` makes one out of steps.
 
     Parameters
     ----------
@@ -57,6 +71,93 @@ class Recipe:
         if version not in (None, RECIPES[name].version):
             raise ValueError(f"recipe {name!r} has version {RECIPES[name].version} here; version {version} was asked")
         self._entry: RecipeEntry = RECIPES[name]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        steps: Steps,
+        side: int = 63,
+        channels: Sequence[str] = CHANNELS,
+        version: int = 1,
+    ) -> Recipe:
+        """Make a recipe out of normalisers.
+
+        A square is cut around the candidate, which lands on ``(side // 2, side // 2)``; each plane is normalised by its
+        own pixels. Null pixels (1e-30), and what is not finite or outside the stamp, enter no statistic and become 0. A
+        row is refused where a plane is constant or a step has nothing to divide by.
+
+        Parameters
+        ----------
+        name : str
+            A name that no recipe of the registry has.
+        steps : str, tuple or sequence
+            What is done to each plane, as :func:`space2vec.normalisers.chain` takes it.
+        side : int, optional
+            Height and width of the output.
+        channels : sequence of str, optional
+            The planes along the channel axis of the output, in order.
+        version : int, optional
+            A number of yours, stored beside the name.
+
+        Raises
+        ------
+        TypeError
+            If the name, the side or the version is of another type.
+        ValueError
+            If the name is taken, or a step, a channel, the side or the version is none.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str; given {name!r}")
+        if not name or name in RECIPES:
+            raise ValueError(f"name {name!r} is {'that of a recipe here' if name else 'empty'}; give another")
+        number, pixels = operator.index(version), operator.index(side)
+        if number < 1:
+            raise ValueError(f"version must be at least 1; given {number}")
+        if not 1 <= pixels <= _LARGEST_SQUARE:
+            raise ValueError(f"side must be from 1 to {_LARGEST_SQUARE}; given {pixels}")
+        what = chain(steps)
+        planes = tuple(CHANNELS[position] for position in channel_positions(channels))
+        done = ", ".join(_described(step) for step in what)
+        definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
+        made = cls.__new__(cls)
+        made._entry = RecipeEntry(name, number, planes, pixels, pixels, definition, "", what)
+        return made
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that :meth:`to_plain` gave, as it is read from JSON.
+
+        Raises
+        ------
+        ValueError
+            If it is damaged, or this version of the package has the recipe or a normaliser in another version.
+        """
+        try:
+            name, version = plain["name"], plain["version"]
+            if "steps" not in plain:
+                return cls(name, version)
+            for step in plain["steps"]:
+                here = NORMALISERS[step["name"]].version if step["name"] in NORMALISERS else step["version"]
+                if step["version"] != here:
+                    raise ValueError(f"normaliser {step['name']!r} has version {here} here, not {step['version']}")
+            steps = [(step["name"], step["parameters"]) for step in plain["steps"]]
+            return cls.of(name, steps=steps, side=plain["side"], channels=plain["channels"], version=version)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no recipe: {error!r}") from error
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the name, the version and, where it is no recipe of the registry, the definition, ready for JSON."""
+        entry = self._entry
+        plain: dict[str, Any] = {"name": entry.name, "version": entry.version}
+        if entry.name not in RECIPES:
+            steps = [
+                {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters}
+                for step in entry.steps
+            ]
+            plain |= {"side": entry.height, "channels": list(entry.channels), "steps": steps}
+        return plain
 
     @property
     def name(self) -> str:
@@ -82,6 +183,11 @@ class Recipe:
     def definition(self) -> str:
         """What is done to the pixels."""
         return self._entry.definition
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The chain of normalisers that it is; empty for a recipe that is none."""
+        return self._entry.steps
 
     def __repr__(self) -> str:
         return f"Recipe({self.name!r}, version={self.version})"
@@ -124,15 +230,12 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
         raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}. Wrap arrays in Stamps(...)")
     planes = np.empty((len(stamps), *how.shape), dtype=np.float32)
     flags = np.empty(len(stamps), dtype=np.uint32)
-    backend.active().prepare(
-        stamps.buffer,
-        stamps.offset,
-        stamps.shape,
-        stamps.centre,
-        math.nan if stamps.saturation is None else stamps.saturation,
-        how.name,
-        planes,
-        flags,
-        backend.thread_count(threads),
-    )
+    kernels, workers = backend.active(), backend.thread_count(threads)
+    level = math.nan if stamps.saturation is None else stamps.saturation
+    batch = (stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level)
+    if how.name in RECIPES:
+        kernels.prepare(*batch, how.name, planes, flags, workers)
+    else:
+        order = [CHANNELS.index(channel) for channel in how.channels]
+        kernels.compose(*batch, how.shape[1], order, numbered(how.steps), planes, flags, workers)
     return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), how)

@@ -1,11 +1,11 @@
-"""The one registry of features and their groups, recipes, flags and faults: the file the C++ library is built from."""
+"""The one registry of features, recipes, normalisers, flags and faults, from the file that C++ is built from."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "AUTOSCAN",
@@ -16,12 +16,16 @@ __all__ = [
     "FEATURE_SETS",
     "FLAGS",
     "GROUPS",
+    "NORMALISERS",
     "RECIPES",
     "S2V",
     "STAMP_SETS",
     "FeatureEntry",
     "FlagEntry",
+    "NormaliserEntry",
+    "ParameterEntry",
     "RecipeEntry",
+    "Step",
     "feature_set",
     "stamp_columns",
 ]
@@ -61,8 +65,46 @@ class FeatureEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterEntry:
+    """A parameter of a normaliser: its value unless another is given, and what it may be."""
+
+    name: str
+    default: float
+    lowest: float
+    highest: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NormaliserEntry:
+    """A way to bring a plane to a common scale: name, version, definition, where it is from, and its parameters."""
+
+    name: str
+    version: int
+    definition: str
+    source: str
+    parameters: tuple[ParameterEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A normaliser with the values of its parameters, in their order; :func:`space2vec.normalisers.chain` makes them."""
+
+    name: str
+    values: tuple[float, ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The values by name."""
+        return {entry.name: x for entry, x in zip(NORMALISERS[self.name].parameters, self.values, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
 class RecipeEntry:
-    """A way to prepare stamps: name, version, output channels in order, and output size in pixels."""
+    """A way to prepare stamps: name, version, output channels in order, and output size in pixels.
+
+    ``steps`` are those of a recipe that is a chain of normalisers on a square around the candidate.
+    """
 
     name: str
     version: int
@@ -71,6 +113,7 @@ class RecipeEntry:
     width: int
     definition: str
     used_by: str
+    steps: tuple[Step, ...] = ()
 
 
 _document = json.loads(resources.files("space2vec").joinpath("registry.json").read_text("utf-8"))
@@ -86,7 +129,25 @@ FAULTS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document
 #: The groups of stamp features: name, and what a group is about.
 GROUPS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["groups"]}
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
-RECIPES: dict[str, RecipeEntry] = {entry["name"]: RecipeEntry(**_tuples(entry)) for entry in _document["recipes"]}  # type: ignore[arg-type]
+#: The normalisers, in the order of their numbers.
+NORMALISERS: dict[str, NormaliserEntry] = {
+    entry["name"]: NormaliserEntry(**{**entry, "parameters": tuple(ParameterEntry(**one) for one in entry["parameters"])})
+    for entry in _document["normalisers"]
+}
+
+
+def _step(entry: dict[str, Any]) -> Step:
+    """Return a step of a recipe; all its parameters are written down."""
+    values = entry["parameters"]
+    return Step(entry["name"], tuple(float(values[one.name]) for one in NORMALISERS[entry["name"]].parameters))
+
+
+RECIPES: dict[str, RecipeEntry] = {
+    entry["name"]: RecipeEntry(
+        **{**_tuples(entry), "steps": tuple(_step(step) for step in entry.get("steps", ()))}  # type: ignore[arg-type]
+    )
+    for entry in _document["recipes"]
+}
 
 #: The 38 autoScan columns in the order of the public table.
 AUTOSCAN: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.set == "autoscan")

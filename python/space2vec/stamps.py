@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FEATURES
 
-__all__ = ["CHANNELS", "LARGEST_SIDE", "NO_ID", "Stamps", "join_ids"]
+__all__ = ["CHANNELS", "LARGEST_SIDE", "NO_ID", "Stamps", "as_plane_array", "channel_positions", "check_sides", "join_ids"]
 
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
@@ -27,7 +27,7 @@ _DLPACK_HOST = (1, 3)
 _SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
 
 
-def _as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
+def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
     """View or convert anything array-like to native float32 in C order; a conforming array is not copied."""
     foreign = not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__")
     if hasattr(values, "__cuda_array_interface__") or (foreign and values.__dlpack_device__()[0] not in _DLPACK_HOST):
@@ -47,12 +47,14 @@ def _as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
     return np.where(np.ma.getmaskarray(array), np.float32(np.nan), plain) if np.ma.is_masked(array) else plain
 
 
-def _check_sides(height: int, width: int, what: str) -> None:
+def check_sides(height: int, width: int, what: str) -> None:
+    """Raise where the kernels do not take planes of a size."""
     if not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise ValueError(f"{what} must have sides of 1 to {LARGEST_SIDE} pixels; given {height} x {width}")
 
 
-def _channel_positions(channels: Sequence[str]) -> list[int]:
+def channel_positions(channels: Sequence[str]) -> list[int]:
+    """Return where the named planes stand in :data:`CHANNELS`."""
     wanted = [_SYNONYMS.get(name, name) for name in channels]
     unknown = [name for name in wanted if name not in CHANNELS]
     if unknown or len(set(wanted)) != len(wanted) or not wanted:
@@ -117,11 +119,11 @@ class Stamps:
         centre: ArrayLike | None = None,
         saturation: float | None = None,
     ) -> None:
-        positions = _channel_positions(channels)
+        positions = channel_positions(channels)
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
         else:
-            self._hold_array(_as_plane_array(pixels, "pixels"), positions)
+            self._hold_array(as_plane_array(pixels, "pixels"), positions)
         n = len(self.offset)
         names = self._column("object_id", object_id, [str(i) for i in range(n)])
         self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
@@ -192,7 +194,7 @@ class Stamps:
             )
         n, channels, height, width = array.shape
         if n:
-            _check_sides(height, width, "stamps")
+            check_sides(height, width, "stamps")
         self.buffer: NDArray[np.float32] = array.reshape(-1)
         self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
         self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
@@ -215,11 +217,11 @@ class Stamps:
                 if values is None:
                     continue
                 what = f"the {CHANNELS[position]} plane of candidate {row}"
-                plane = _as_plane_array(values, what)
+                plane = as_plane_array(values, what)
                 if plane.ndim != 2:
                     raise ValueError(f"{what} must have shape (height, width); given {plane.shape}")
                 height, width = plane.shape
-                _check_sides(height, width, what)
+                check_sides(height, width, what)
                 self.offset[row, position] = end
                 self.shape[row, position] = plane.shape
                 planes.append(plane.reshape(-1))
@@ -260,7 +262,7 @@ class Stamps:
 
     def plane(self, row: int, channel: str) -> NDArray[np.float32] | None:
         """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing."""
-        position = _channel_positions([channel])[0]
+        position = channel_positions([channel])[0]
         start = int(self.offset[row, position])
         if start < 0:
             return None

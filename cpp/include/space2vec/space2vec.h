@@ -23,7 +23,7 @@ extern "C" {
 typedef enum s2v_status {
     S2V_OK = 0,
     S2V_INVALID_ARGUMENT = 1, /* a null pointer, a negative size, a plane outside its buffer */
-    S2V_UNKNOWN_NAME = 2,     /* no recipe or instruction set of that name */
+    S2V_UNKNOWN_NAME = 2,     /* no recipe, normaliser or instruction set of that name */
     S2V_OUT_OF_MEMORY = 3,
     S2V_IO_ERROR = 4,   /* a file that cannot be opened or read */
     S2V_BAD_MODEL = 5,  /* a model file that is damaged or of another kind */
@@ -69,7 +69,7 @@ S2V_API const char *s2v_inflate_engine(void);
 /* Whether Avro blocks of a codec ("null", "deflate", "snappy", "zstandard") can be read on this machine: 1 or 0. */
 S2V_API int32_t s2v_codec_available(const char *codec);
 
-/* The registry of features, recipes, flags and faults as a JSON document. */
+/* The registry of features, recipes, normalisers, flags and faults as a JSON document. */
 S2V_API const char *s2v_registry(void);
 
 /* What can be wrong with an input, by number as in the registry, counted from 1; 0: "none"; NULL past the end. */
@@ -92,6 +92,61 @@ S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
 /* Prepare stamps by a recipe. planes: (n, channel, height, width); a row that cannot be prepared is NAN throughout;
  * flags: (n), overwritten. */
 S2V_API s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *planes, uint32_t *flags,
+                               int32_t threads);
+
+/* The normalisers, numbered as in the registry's list. Their parameters, in the order of s2v_step.parameters:
+ * sigma-clip sigma, maxiters; asinh softening; zscale contrast, clip (0 or 1); percentile low, high. */
+typedef enum s2v_normaliser {
+    S2V_MEDIAN_MAD = 0, /* (x - median) / (1.4826 MAD) */
+    S2V_SIGMA_CLIP = 1, /* (x - median) / std after sigma clipping, as astropy.stats.sigma_clipped_stats */
+    S2V_L2 = 2,         /* x / ||x|| */
+    S2V_MIN_MAX = 3,    /* (x - min) / (max - min) */
+    S2V_ASINH = 4,      /* asinh(x / softening) */
+    S2V_ZSCALE = 5,     /* between the limits of astropy.visualization.ZScaleInterval */
+    S2V_PERCENTILE = 6, /* between two percentiles, clipped to [0, 1] */
+    S2V_NORMALISERS = 7
+} s2v_normaliser;
+
+enum { S2V_STEP_PARAMETERS = 4, S2V_MOST_STEPS = 8 };
+
+/* One step of a chain. */
+typedef struct s2v_step {
+    int32_t kind; /* an s2v_normaliser */
+    double parameters[S2V_STEP_PARAMETERS];
+} s2v_step;
+
+/* A view of n planes of one size. Pixels of a row follow each other. */
+typedef struct s2v_planes {
+    const float *pixels;
+    const uint8_t *mask; /* (n, height, width) without gaps, not 0 where a pixel is left out; or NULL */
+    int64_t n;           /* at most 2^31 - 1 */
+    int32_t height;      /* at most 16384, as width */
+    int32_t width;
+    int64_t plane_stride; /* pixels from one plane to the next; 0: height * width */
+    int64_t row_stride;   /* pixels from one row to the next; 0: width */
+} s2v_planes;
+
+/* A recipe that is a chain of steps on a square around the candidate. Null pixels (1e-30), and what is not finite or
+ * outside the stamp, are left out and become 0. */
+typedef struct s2v_composition {
+    int32_t side;                   /* 1 to 4096 */
+    int32_t channel_count;          /* 1 to 3 */
+    int32_t channels[S2V_CHANNELS]; /* distinct, as S2V_SCIENCE */
+    int32_t step_count;             /* 1 to S2V_MOST_STEPS */
+    const s2v_step *steps;
+} s2v_composition;
+
+/* A step by its name in the registry ("median-mad"), with the parameters of its definition. */
+S2V_API s2v_status s2v_step_init(const char *name, s2v_step *step);
+
+/* Normalise planes by a chain of 1 to S2V_MOST_STEPS steps. What is masked, NAN or infinite enters no statistic and
+ * becomes `fill`. out: (n, height, width); a plane without usable pixels, or with nothing to divide by, is NAN
+ * throughout and has the flag constant or zero_scale; flags: (n), overwritten. */
+S2V_API s2v_status s2v_normalise(const s2v_planes *planes, const s2v_step *steps, int32_t step_count, float fill,
+                                 float *out, uint32_t *flags, int32_t threads);
+
+/* Prepare stamps by a composition. planes: (n, channel, side, side); otherwise as s2v_prepare. */
+S2V_API s2v_status s2v_compose(const s2v_stamps *stamps, const s2v_composition *how, float *planes, uint32_t *flags,
                                int32_t threads);
 
 /* Where a row comes from. */

@@ -119,6 +119,56 @@ inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<f
     detail::check(s2v_prepare(&view, recipe.c_str(), planes.data(), flags.data(), threads), "recipe " + recipe);
 }
 
+// A step of a chain by its name; values replace its parameters, in their order.
+inline s2v_step step(const std::string &name, std::span<const double> values = {}) {
+    s2v_step made{};
+    detail::check(s2v_step_init(name.c_str(), &made), "step " + name);
+    detail::require(values.size() <= S2V_STEP_PARAMETERS, "step " + name + ": too many parameters");
+    for (std::size_t i = 0; i < values.size(); ++i) made.parameters[i] = values[i];
+    return made;
+}
+
+// Planes (n, height, width) without gaps, as in s2v_planes; mask: as long, or empty.
+struct Planes {
+    std::span<const float> pixels;
+    std::int32_t height = 0;
+    std::int32_t width = 0;
+    std::span<const std::uint8_t> mask;
+};
+
+// Normalise planes by a chain of steps. out: as long as the pixels; flags: (n). fill: what replaces unusable pixels.
+inline void normalise(const Planes &planes, std::span<const s2v_step> steps, std::span<float> out,
+                      std::span<std::uint32_t> flags, float fill = std::numeric_limits<float>::quiet_NaN(),
+                      int threads = 1) {
+    detail::require(planes.height > 0 && planes.width > 0, "normalise: height and width must be positive");
+    const std::size_t size = static_cast<std::size_t>(planes.height) * static_cast<std::size_t>(planes.width);
+    detail::require(planes.pixels.size() == flags.size() * size && out.size() == planes.pixels.size() &&
+                        (planes.mask.empty() || planes.mask.size() == out.size()),
+                    "normalise: pixels, mask, out and flags differ in length");
+    const s2v_planes view = {planes.pixels.data(),
+                             planes.mask.empty() ? nullptr : planes.mask.data(),
+                             static_cast<std::int64_t>(flags.size()),
+                             planes.height,
+                             planes.width,
+                             0,
+                             0};
+    detail::check(s2v_normalise(&view, steps.data(), static_cast<std::int32_t>(steps.size()), fill, out.data(),
+                                flags.data(), threads),
+                  "normalise");
+}
+
+// Prepare stamps by a chain of steps on a square around the candidate. planes: (n, channel, side, side); flags: (n).
+inline void compose(const Stamps &stamps, const s2v_composition &how, std::span<float> planes,
+                    std::span<std::uint32_t> flags, int threads = 1) {
+    const s2v_stamps view = stamps.c();
+    detail::require(how.side > 0 && how.channel_count > 0, "compose: side and channel_count must be positive");
+    const std::size_t size = static_cast<std::size_t>(how.channel_count) * static_cast<std::size_t>(how.side) *
+                             static_cast<std::size_t>(how.side);
+    detail::require(planes.size() == stamps.size() * size && flags.size() == stamps.size(),
+                    "compose: planes or flags do not fit the stamps");
+    detail::check(s2v_compose(&view, &how, planes.data(), flags.data(), threads), "compose");
+}
+
 // An image (height, width) out of a FITS file.
 struct Image {
     std::int32_t height = 0;
