@@ -15,7 +15,7 @@ S2V_HD inline int sorted_place(int position) {
     return position % kLanes * kLanes + position / kLanes;
 }
 
-S2V_HD inline void order_pair(float &low, float &high) {
+S2V_HD inline void ascend(float &low, float &high) {
     const float a = low;
     const float b = high;
     low = a < b ? a : b;
@@ -28,7 +28,7 @@ S2V_HD void merge_rows(const Team &team, float *x, int down) {
     for (int r = 0; r < kLanes; r += r % Half == Half - 1 ? Half + 1 : 1) {
         float *const low = x + (r & down ? r + Half : r) * kLanes;
         float *const high = x + (r & down ? r : r + Half) * kLanes;
-        team.for_each(kLanes, [&](int l) { order_pair(low[l], high[l]); });
+        team.for_each(kLanes, [&](int l) { ascend(low[l], high[l]); });
     }
     if constexpr (Half > 1) merge_rows<Half / 2>(team, x, down);
 }
@@ -51,7 +51,7 @@ S2V_HD void merge_columns(const Team &team, float *x) {
             low[l] = left[l];
             high[l] = left[Half + l];
         }
-        for (int l = 0; l < Half; ++l) order_pair(low[l], high[l]);
+        for (int l = 0; l < Half; ++l) ascend(low[l], high[l]);
         for (int l = 0; l < Half; ++l) {
             left[l] = low[l];
             left[Half + l] = high[l];

@@ -8,13 +8,13 @@ namespace s2v::kernel {
 namespace {
 
 inline constexpr int kZscaleSamples = 1000;
-inline constexpr int kMargin = 16;  // at least 1 % of the samples
+inline constexpr int kGrowth = 16;  // at least 1 % of the samples
 
 struct ZscaleScratch {
     alignas(64) float square[kSorted];
     alignas(64) float sample[kSorted];
     alignas(64) float good[kSorted];  // 1, or 0 where rejected
-    alignas(64) std::uint8_t bad[kMargin + kSorted];
+    alignas(64) std::uint8_t bad[kGrowth + kSorted];
     alignas(64) std::uint8_t grown[kSorted];
 };
 
@@ -87,9 +87,9 @@ S2V_STAGE int reject(const Team &team, ZscaleScratch &s, int count, int good, do
     const double mean = total[0] / good;
     const double variance = total[1] / good - mean * mean;
     const double threshold = 2.5 * square_root(variance > 0.0 ? variance : 0.0);
-    std::uint8_t *const bad = s.bad + kMargin;
+    std::uint8_t *const bad = s.bad + kGrowth;
     team.for_each(count, [&](int i) { bad[i] = absolute(away(i)) > threshold || s.good[i] == 0.0f; });
-    team.for_each(kMargin, [&](int i) {
+    team.for_each(kGrowth, [&](int i) {
         s.bad[i] = 0;
         bad[count + i] = 0;
     });

@@ -65,7 +65,9 @@ def _step(given: Any) -> Step:
         number = float(value)
         if not entry.lowest <= number <= entry.highest or (entry.whole and number != math.floor(number)):
             kind = "a whole number" if entry.whole else "a number"
-            raise ValueError(f"{key} of {name!r} must be {kind} from {entry.lowest:g} to {entry.highest:g}; given {value!r}")
+            raise ValueError(
+                f"{key} of {name!r} must be {kind} from {entry.lowest:g} to {entry.highest:g}; given {value!r}"
+            )
         values.append(number)
     if name == "percentile" and not values[0] < values[1]:
         raise ValueError(f"low of 'percentile' must be below high; given {values[0]:g} and {values[1]:g}")

@@ -88,7 +88,7 @@ class NormaliserEntry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A normaliser with the values of its parameters, in their order; :func:`space2vec.normalisers.chain` makes them."""
+    """A normaliser with the values of its parameters, in order; :func:`space2vec.normalisers.chain` makes them."""
 
     name: str
     values: tuple[float, ...] = ()
@@ -131,7 +131,9 @@ GROUPS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
 #: The normalisers, in the order of their numbers.
 NORMALISERS: dict[str, NormaliserEntry] = {
-    entry["name"]: NormaliserEntry(**{**entry, "parameters": tuple(ParameterEntry(**one) for one in entry["parameters"])})
+    entry["name"]: NormaliserEntry(
+        **{**entry, "parameters": tuple(ParameterEntry(**one) for one in entry["parameters"])}
+    )
     for entry in _document["normalisers"]
 }
 

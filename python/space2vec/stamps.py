@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FEATURES
 
-__all__ = ["CHANNELS", "LARGEST_SIDE", "NO_ID", "Stamps", "as_plane_array", "channel_positions", "check_sides", "join_ids"]
+__all__ = [
+    "CHANNELS",
+    "LARGEST_SIDE",
+    "NO_ID",
+    "Stamps",
+    "as_plane_array",
+    "channel_positions",
+    "check_sides",
+    "join_ids",
+]
 
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")

@@ -1,4 +1,4 @@
-// Every feature and recipe on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread sanitizer).
+// Every feature, recipe and normaliser on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread sanitizer).
 #include "check.hpp"
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
@@ -65,6 +65,23 @@ int main() {
                                   [&](const auto &team, const Triplet &triplet, float *out, RecipeScratch &s) {
                                       return prepare(team, triplet, which, out, s);
                                   });
+    }
+    for (int kind = 0; kind < kNormalisers; ++kind) {
+        Chain chain{2, {{kind, {}}, {normaliser::asinh, {1.0}}}};
+        for (int i = 0; i < kNormaliserEntries[kind].parameters; ++i)
+            chain.step[0].parameter[i] = kNormaliserEntries[kind].parameter[i].otherwise;
+        check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{80} * 90,
+                                [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
+                                    const Plane &plane = triplet.plane[kDifference];
+                                    const MaskedPlane view = {plane.pixels, nullptr, plane.height, plane.width - 1,
+                                                              plane.width};
+                                    return normalise_plane(team, view, chain, -7.0f, out, s);
+                                });
+        const Composition how = {40, 2, {kDifference, kScience}, chain};
+        check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{2} * 40 * 40,
+                                [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
+                                    return prepare_composition(team, triplet, how, out, s);
+                                });
     }
     return check::report();
 }

@@ -2,7 +2,8 @@
 
 What all recipes share: a missing plane refuses the row (flag missing); a plane whose usable pixels all have one value,
 or that has none, refuses it too (flag constant); a refused row is NaN throughout. Usable are finite pixels, and for the
-DES recipes (``autoscan-r``, ``autoscan-b``, ``ayyar``, ``acero-3sigma``) those of them that are not nulls (1e-30).
+DES recipes (``autoscan-r``, ``autoscan-b``, ``ayyar``, ``acero-3sigma``) and chains of steps those of them that are not
+nulls (1e-30).
 Arithmetic is in float64, the result is rounded to float32; what overflows there becomes +-float32 max.
 """
 
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oracle import autoscan
+from oracle import autoscan, normalisers
 from oracle.window import FLOAT32_MAX, cut, is_constant, middle, pixel_flags
 
 CHANNELS = ("science", "template", "difference")
@@ -24,6 +25,12 @@ SHAPES = {
     "autoscan-b": (3, 51, 51),
     "ayyar": (3, 51, 51),
     "acero-3sigma": (3, 51, 51),
+    "robust-asinh": (3, 63, 63),
+    "zscale": (3, 63, 63),
+}
+STEPS = {
+    "robust-asinh": (("median-mad", {}), ("asinh", {})),
+    "zscale": (("zscale", {}), ("asinh", {})),
 }
 ORDER = {
     "transinet": ("difference", "science", "template"),
@@ -184,6 +191,18 @@ def _acero(plane, centre, is_difference):
     return np.where(masked, 0.0, scaled), flags
 
 
+def compose(plane, centre, side, steps):
+    """Cut a square around the candidate and apply steps; what is masked, bad or outside the stamp is 0."""
+    window, outside, flags = cut(plane, side, centre)
+    flags |= pixel_flags(window, outside)
+    masked = autoscan.masked(window)
+    if is_constant(window[~masked]):
+        return None, flags | {"constant"}
+    out, met = normalisers.normalise(window, steps, masked)
+    refused = met & {"constant", "zero_scale"}
+    return (None if refused else np.nan_to_num(out, nan=0.0)), flags | refused
+
+
 _ONE_BY_ONE = {
     "braai": _braai,
     "boom": _boom,
@@ -209,7 +228,9 @@ def prepare(recipe, triplet, centre=None):
             prepared = together or dict.fromkeys(CHANNELS)
         else:
             for name, plane in planes.items():
-                if recipe == "acero-3sigma":
+                if recipe in STEPS:
+                    prepared[name], raised = compose(plane, centre, SHAPES[recipe][1], STEPS[recipe])
+                elif recipe == "acero-3sigma":
                     prepared[name], raised = _acero(plane, centre, name == "difference")
                 else:
                     prepared[name], raised = _ONE_BY_ONE[recipe](plane, centre)

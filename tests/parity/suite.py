@@ -14,6 +14,10 @@ an int64 may start at any byte.
     int64 n, k; float32 values[n][k]; uint32 flags[n]. Columns in the order of the registry's stamp features.
 ``recipe_<index>.bin``, index in the order of the registry
     int64 n, channels, height, width; float32 planes[n][channels][height][width]; uint32 flags[n].
+``squares.bin``
+    int64 n, height, width; float32 planes[n][height][width]; uint8 mask[n][height][width].
+``normaliser_<index>.bin``, index in the order of the registry's normalisers, then all of them in a chain
+    int64 n, height, width; float32 planes[n][height][width]; uint32 flags[n].
 ``forest.bin``
     int64 trees, nodes, features, rows; int64 tree_start[trees + 1]; int32 left[nodes], right[nodes] (counted from the
     first node of the tree; -1 at a leaf); int32 feature[nodes]; float32 threshold[nodes]; uint8 missing_left[nodes];
@@ -31,12 +35,16 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle import stamps as made
-from space2vec import Stamps, backend, features, prepare, simulate
+from space2vec import Recipe, Stamps, backend, features, normalise, prepare, simulate
 from space2vec.errors import BackendError
-from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, RECIPES
+from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, NORMALISERS, RECIPES
 
 CONVENTIONS = ("code", "paper")
 SATURATION = 60000.0
+#: What planes are normalised by: each normaliser alone, and a chain of all.
+CHAINS = {name: (name,) for name in NORMALISERS} | {"all": tuple(NORMALISERS)}
+#: The side of the planes that are normalised.
+SIDE = 45
 #: Exit status of a process whose backend cannot run here.
 UNAVAILABLE = 3
 
@@ -101,6 +109,21 @@ def forest():
     return Forest(arguments, x)
 
 
+def squares(rows):
+    """Return the middle of each difference plane (n, SIDE, SIDE), NaN beyond it, and a mask that hides some pixels."""
+    planes = np.full((len(rows), SIDE, SIDE), np.nan, dtype=np.float32)
+    for row in range(len(rows)):
+        if rows.offset[row, 2] >= 0:
+            part = rows.plane(row, "difference")[:SIDE, :SIDE]
+            planes[row, : part.shape[0], : part.shape[1]] = part
+    return planes, np.isin(np.arange(SIDE * SIDE) % 37, (5, 6)).reshape(SIDE, SIDE)
+
+
+def composition():
+    """Return a recipe of steps that is not of the registry."""
+    return Recipe.of("composition", steps=tuple(NORMALISERS)[::-1], side=41, channels=("difference", "science"))
+
+
 def digests(planes):
     """Return 16 bytes a row that differ wherever a bit of its planes does, as uint64 (n, 2)."""
     rows = (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in planes)
@@ -118,7 +141,8 @@ def scores(threads=1):
 def compute(rows, threads=1):
     """Return all that the backend of this process gives for stamps, as arrays of unsigned integers by name.
 
-    They are named ``features:<convention>:<name>``, ``recipe:<name>`` (digests), ``flags:...`` of both, ``forest``.
+    They are named ``features:<convention>:<name>``, ``recipe:<name>`` and ``normaliser:<name>`` (digests),
+    ``flags:...`` of these, ``forest``.
     """
     results = {"forest": scores(threads).view(np.uint32)}
     for convention in CONVENTIONS:
@@ -126,10 +150,15 @@ def compute(rows, threads=1):
         for column, name in enumerate(table.names):
             results[f"features:{convention}:{name}"] = np.ascontiguousarray(table.values[:, column]).view(np.uint32)
         results[f"flags:features:{convention}"] = table.flags
-    for name in RECIPES:
+    for name in (*RECIPES, composition()):
         prepared = prepare(rows, name, threads=threads)
-        results[f"recipe:{name}"] = digests(prepared.planes)
-        results[f"flags:recipe:{name}"] = prepared.flags
+        results[f"recipe:{prepared.recipe.name}"] = digests(prepared.planes)
+        results[f"flags:recipe:{prepared.recipe.name}"] = prepared.flags
+    planes, mask = squares(rows)
+    for name, steps in CHAINS.items():
+        normalised = normalise(planes, steps, mask=mask, threads=threads)
+        results[f"normaliser:{name}"] = digests(normalised.planes)
+        results[f"flags:normaliser:{name}"] = normalised.flags
     return results
 
 
@@ -146,9 +175,9 @@ def differences(expected, given):
 def names():
     """Return the names of the results that a backend must give, from the registry."""
     features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in FEATURE_SETS["stamp"]]
-    recipes = [f"recipe:{name}" for name in RECIPES]
-    flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *recipes)]
-    return {"forest", *features, *recipes, *flags}
+    planes = [f"recipe:{name}" for name in (*RECIPES, "composition")] + [f"normaliser:{name}" for name in CHAINS]
+    flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *planes)]
+    return {"forest", *features, *planes, *flags}
 
 
 def _write(path, *parts):
@@ -181,6 +210,11 @@ def export(folder, rows):
     for index, name in enumerate(RECIPES):
         prepared = prepare(chosen, name)
         _write(folder / f"recipe_{index}.bin", *prepared.planes.shape, prepared.planes, prepared.flags)
+    planes, mask = squares(chosen)
+    _write(folder / "squares.bin", *planes.shape, planes, np.broadcast_to(mask, planes.shape).astype(np.uint8))
+    for index, steps in enumerate(CHAINS.values()):
+        normalised = normalise(planes, steps, mask=mask)
+        _write(folder / f"normaliser_{index}.bin", *planes.shape, normalised.planes, normalised.flags)
     (start, left, right, feature, threshold, missing_left, value, columns, fill), x = forest()
     header = (len(start) - 1, len(left), columns, len(x))
     nodes = (start, left, right, feature, threshold, missing_left, value)

@@ -129,14 +129,18 @@ def test_what_cannot_be_normalised_is_nan_and_flagged(name):
     assert flag_bits.names(masked.flags) == ["masked_pixels", "constant"]
     zero = s2v.normalise(np.zeros((5, 7)), name)
     if name == "asinh":
-        assert (zero.planes == 0).all() and zero.flags == 0
+        assert (zero.planes == 0).all()
+        assert zero.flags == 0
     else:
-        assert np.isnan(zero.planes).all() and flag_bits.names(zero.flags) == ["constant"]
+        assert np.isnan(zero.planes).all()
+        assert flag_bits.names(zero.flags) == ["constant"]
     sevens = s2v.normalise(np.full((5, 7), 7.0), name)
     if name in ("asinh", "l2"):
-        assert sevens.flags == 0 and np.isfinite(sevens.planes).all()
+        assert sevens.flags == 0
+        assert np.isfinite(sevens.planes).all()
     else:
-        assert np.isnan(sevens.planes).all() and flag_bits.names(sevens.flags) == ["constant"]
+        assert np.isnan(sevens.planes).all()
+        assert flag_bits.names(sevens.flags) == ["constant"]
     one = s2v.normalise(np.array([[3.0]]), name)
     assert np.isnan(one.planes).all() == (name not in ("asinh", "l2"))
 
@@ -145,7 +149,8 @@ def test_a_scale_of_zero_is_told_from_a_constant_plane():
     plane = np.zeros((9, 9))
     plane[4, 4] = 5
     given = s2v.normalise(plane, "median-mad")
-    assert np.isnan(given.planes).all() and flag_bits.names(given.flags) == ["zero_scale"]
+    assert np.isnan(given.planes).all()
+    assert flag_bits.names(given.flags) == ["zero_scale"]
     mostly = s2v.normalise(plane, "percentile")
     assert mostly.flags == 0
     assert flag_bits.names(s2v.normalise(plane, ("percentile", {"high": 50})).flags) == ["zero_scale"]
@@ -157,7 +162,8 @@ def test_a_bad_plane_does_not_stop_the_batch():
     batch[1, 2] = np.nan
     batch[2, 0] = 5
     given = s2v.normalise(batch, "median-mad")
-    assert given.planes.shape == batch.shape and given.planes.dtype == np.float32
+    assert given.planes.shape == batch.shape
+    assert given.planes.dtype == np.float32
     bad = np.zeros((4, 3), bool)
     bad[1, 2] = bad[2, 0] = True
     np.testing.assert_array_equal(np.isnan(given.planes).all(axis=(2, 3)), bad)
@@ -169,7 +175,8 @@ def test_fill_takes_the_place_of_unusable_pixels():
     plane = np.arange(12.0).reshape(3, 4)
     plane[0, 0], plane[1, 1] = np.inf, np.nan
     given = s2v.normalise(plane, "min-max", fill=-1)
-    assert given.planes[0, 0] == given.planes[1, 1] == -1 and given.planes[2, 3] == 1
+    assert given.planes[0, 0] == given.planes[1, 1] == -1
+    assert given.planes[2, 3] == 1
     assert np.isnan(s2v.normalise(np.ones((3, 4)), "min-max", fill=-1).planes).all()
 
 
@@ -201,7 +208,8 @@ def test_arrays_of_every_kind():
     both = s2v.normalise(np.ma.array(plane, mask=hidden), "sigma-clip", mask=np.arange(33) < 3)
     np.testing.assert_array_equal(np.isnan(both.planes), hidden | (np.arange(33) < 3))
     empty = s2v.normalise(np.empty((0, 3, 63, 63)), "l2")
-    assert empty.planes.shape == (0, 3, 63, 63) and empty.flags.shape == (0, 3)
+    assert empty.planes.shape == (0, 3, 63, 63)
+    assert empty.flags.shape == (0, 3)
 
 
 def test_calls_that_cannot_run():

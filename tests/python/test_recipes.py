@@ -176,6 +176,26 @@ def acero():
         np.testing.assert_allclose(given[channel], np.nan_to_num(0.5 + away / 6), rtol=1e-6)
 
 
+def robust_asinh():
+    """The median is 10 and the deviation 2: asinh of -1 and 1 over 1.4826; bad pixels and the border are 0."""
+    plane = checkered(61, 61, 8, 12)
+    plane[30, 30], plane[0, 0], plane[0, 1] = np.nan, 1e-30, 10
+    expected = np.zeros((63, 63))
+    expected[1:62, 1:62] = np.arcsinh((plane - 10) / (1.4826 * 2))
+    expected[31, 31] = expected[1, 1] = 0
+    for given in prepare("robust-asinh", plane, plane, plane).values():
+        np.testing.assert_allclose(given, expected, rtol=1e-6)
+
+
+def zscale():
+    """A ramp has its own ends as limits."""
+    plane = np.arange(63 * 63, dtype=np.float32).reshape(63, 63)
+    for given in prepare("zscale", plane, plane, plane).values():
+        assert given[0, 0] == 0
+        np.testing.assert_allclose(given[0, 1:] / given[0, 1], np.arange(1, 63), rtol=1e-3)
+        np.testing.assert_allclose(given[-1, -1], np.arcsinh(3968 / 2997), rtol=1e-6)
+
+
 VECTORS = {
     "braai": lambda: by_norm("braai"),
     "boom": lambda: by_norm("boom"),
@@ -186,6 +206,8 @@ VECTORS = {
     "autoscan-b": autoscan_b,
     "ayyar": ayyar,
     "acero-3sigma": acero,
+    "robust-asinh": robust_asinh,
+    "zscale": zscale,
 }
 
 

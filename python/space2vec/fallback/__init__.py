@@ -122,8 +122,6 @@ def compose(
     level, order = np.float32(saturation), np.array(channels, dtype=np.int64)
 
     def work(begin: int, end: int) -> None:
-        compose_rows(
-            pixels, offset, shape, centre, level, order, kinds, parameters, planes, flags, begin, end
-        )
+        compose_rows(pixels, offset, shape, centre, level, order, kinds, parameters, planes, flags, begin, end)
 
     parallel_for(len(offset), threads, work)

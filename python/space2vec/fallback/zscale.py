@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from space2vec.fallback.team import jit, lane_sum
 __all__ = ["zscale_scaling"]
 
 Values = NDArray[np.float32]
-Numbers = NDArray[np.float64]
+Numbers = NDArray[Any]
 
 _SAMPLES = 1000
 

@@ -1,0 +1,130 @@
+"""Recipes that users make of steps: against the oracle, in JSON, and the calls that cannot run."""
+
+import json
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from oracle import recipes, stamps
+from space2vec import flags as flag_bits
+from space2vec import modelfile, registry
+from space2vec.stamps import CHANNELS
+
+MINE = {
+    "steps": ("sigma-clip", ("asinh", {"softening": 0.5})),
+    "side": 31,
+    "channels": ("difference", "science"),
+}
+
+
+@pytest.mark.parametrize("backend", ["native", "numba"])
+@pytest.mark.parametrize("side", [1, 2, 21, 31, 63, 80])
+def test_against_the_oracle(side, backend, monkeypatch):
+    monkeypatch.setenv("SPACE2VEC_BACKEND", backend)
+    cases = [case for _, case in stamps.named_cases()] + stamps.batch(60, seed=41)
+    batch = s2v.Stamps([c.planes for c in cases], centre=[c.centre for c in cases])
+    recipe = s2v.Recipe.of(
+        "mine", steps=("sigma-clip", ("asinh", {"softening": 0.5})), side=side, channels=CHANNELS[1:]
+    )
+    given = s2v.prepare(batch, recipe)
+    assert given.planes.shape == (len(cases), 2, side, side)
+    assert given.recipe is recipe
+    steps = (("sigma-clip", {}), ("asinh", {"softening": 0.5}))
+    scored = 0
+    for case, planes, raised in zip(cases, given.planes, given.flags, strict=True):
+        if any(plane is None for plane in case.planes[1:]):
+            assert flag_bits.names(raised) == ["missing"]
+            continue
+        done = [recipes.compose(plane, case.centre, side, steps) for plane in case.planes[1:]]
+        assert set(flag_bits.names(raised)) == done[0][1] | done[1][1], case.name
+        if done[0][0] is None or done[1][0] is None:
+            assert np.isnan(planes).all(), case.name
+            continue
+        expected = np.stack([plane for plane, _ in done])
+        np.testing.assert_allclose(planes, expected, rtol=3e-6, atol=3e-6, err_msg=case.name)
+        scored += 1
+    assert scored > 30 or side < 3
+
+
+def test_a_composition_like_a_recipe_of_the_registry_gives_its_bits():
+    night = s2v.simulate(30, seed=8).stamps
+    for name in ("robust-asinh", "zscale"):
+        entry = registry.RECIPES[name]
+        mine = s2v.Recipe.of("mine", steps=entry.steps, side=entry.height, channels=entry.channels)
+        a, b = s2v.prepare(night, name), s2v.prepare(night, mine)
+        np.testing.assert_array_equal(a.planes, b.planes)
+        np.testing.assert_array_equal(a.flags, b.flags)
+        assert s2v.Recipe(name).steps == mine.steps
+
+
+def test_only_the_planes_of_the_recipe_are_needed():
+    rng = np.random.default_rng(2)
+    plane = rng.normal(0, 1, (63, 63))
+    batch = s2v.Stamps([(None, None, plane)])
+    given = s2v.prepare(batch, s2v.Recipe.of("difference", steps="l2", channels=("difference",)))
+    assert given.flags[0] == 0
+    np.testing.assert_allclose((given.planes.astype(float) ** 2).sum(), 1, rtol=1e-6)
+    assert flag_bits.names(s2v.prepare(batch, s2v.Recipe.of("all", steps="l2")).flags[0]) == ["missing"]
+
+
+def test_a_recipe_is_written_and_read():
+    mine = s2v.Recipe.of("mine", version=3, **MINE)
+    plain = json.loads(json.dumps(mine.to_plain()))
+    assert s2v.Recipe.from_plain(plain) == mine
+    assert hash(s2v.Recipe.from_plain(plain)) == hash(mine)
+    assert (mine.name, mine.version, mine.shape) == ("mine", 3, (2, 31, 31))
+    assert "asinh(softening=0.5)" in mine.definition
+    for name in registry.RECIPES:
+        named = s2v.Recipe(name)
+        assert named.to_plain() == {"name": name, "version": named.version}
+        assert s2v.Recipe.from_plain(named.to_plain()) == named
+
+
+def test_a_model_header_holds_a_recipe():
+    mine = s2v.Recipe.of("mine", **MINE)
+    header = modelfile.Header("forest", "x", ("a",), recipe=mine.to_plain())
+    read = modelfile.Header.from_json(header.to_json())
+    assert read == header
+    assert s2v.Recipe.from_plain(read.recipe) == mine
+    without = modelfile.Header("forest", "x", ("a",))
+    assert "recipe" not in json.loads(without.to_json())
+    assert modelfile.Header.from_json(without.to_json()).recipe is None
+    damaged = json.loads(header.to_json()) | {"recipe": "mine"}
+    with pytest.raises(ValueError, match="recipe"):
+        modelfile.Header.from_json(json.dumps(damaged))
+
+
+def test_what_cannot_be_read():
+    plain = s2v.Recipe.of("mine", **MINE).to_plain()
+    for change, what in (
+        ({"side": 0}, "side"),
+        ({"channels": ["x"]}, "channels"),
+        ({"name": "braai"}, "'braai' is that of a recipe here"),
+        ({"steps": [{"name": "x", "version": 1, "parameters": {}}]}, "unknown normaliser 'x'"),
+        ({"steps": [{"name": "l2", "version": 2, "parameters": {}}]}, "has version 1 here, not 2"),
+        ({"steps": [{"name": "l2"}]}, "no recipe"),
+        ({"steps": 3}, "no recipe"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            s2v.Recipe.from_plain({**plain, **change})
+    for nothing in ({}, {"name": "braai"}, None):
+        with pytest.raises(ValueError, match="no recipe"):
+            s2v.Recipe.from_plain(nothing)
+
+
+def test_what_cannot_be_made():
+    for change, what in (
+        ({"name": "boom"}, "'boom' is that of a recipe here"),
+        ({"name": ""}, "is empty"),
+        ({"side": 5000}, "side must be from 1 to 4096"),
+        ({"version": 0}, "version must be at least 1"),
+        ({"channels": ("science", "science")}, "distinct"),
+        ({"channels": ()}, "distinct"),
+        ({"steps": ()}, "1 to 8 steps"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            s2v.Recipe.of(**{"name": "mine", **MINE, **change})
+    for change in ({"name": 3}, {"side": 2.5}, {"version": "1"}, {"steps": 3}):
+        with pytest.raises(TypeError):
+            s2v.Recipe.of(**{"name": "mine", **MINE, **change})
