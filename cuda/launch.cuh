@@ -6,6 +6,7 @@
 #include "kernel/forest.hpp"
 #include "kernel/recipe.hpp"
 #include "kernel/stamp_features.hpp"
+#include "plane_steps.hpp"
 #include "triplet.hpp"
 #include "warp_team.cuh"
 
@@ -38,6 +39,28 @@ __global__ void __launch_bounds__(kernel::kLanes, 1)
     for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
         const std::uint32_t met =
             kernel::prepare(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), recipe, planes + row * size, scratch);
+        if (threadIdx.x == 0) flags[row] = met;
+    }
+}
+
+__global__ void __launch_bounds__(kernel::kLanes, 1)
+    normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill, float *out, std::uint32_t *flags) {
+    auto &scratch = shared_scratch<kernel::StepScratch>();
+    const std::int64_t size = static_cast<std::int64_t>(planes.height) * planes.width;
+    for (std::int64_t row = blockIdx.x; row < planes.n; row += gridDim.x) {
+        const std::uint32_t met = kernel::normalise_plane(kernel::WarpTeam(), kernel::plane_of(planes, row), chain,
+                                                          fill, out + row * size, scratch);
+        if (threadIdx.x == 0) flags[row] = met;
+    }
+}
+
+__global__ void __launch_bounds__(kernel::kLanes, 1)
+    compose_kernel(s2v_stamps stamps, kernel::Composition how, float *planes, std::uint32_t *flags) {
+    auto &scratch = shared_scratch<kernel::StepScratch>();
+    const std::int64_t size = static_cast<std::int64_t>(how.channels) * how.side * how.side;
+    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
+        const std::uint32_t met = kernel::prepare_composition(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), how,
+                                                              planes + row * size, scratch);
         if (threadIdx.x == 0) flags[row] = met;
     }
 }
@@ -99,6 +122,18 @@ inline void prepare(const s2v_stamps &stamps, int recipe, float *planes, std::ui
     const kernel::RecipeShape shape = kernel::recipe_shape(recipe);
     const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
     launch_warps<kernel::RecipeScratch>(prepare_kernel, stamps.n, stamps, recipe, size, planes, flags);
+}
+
+// The device's pointers inside `planes`; the steps are the host's. out: (n, height, width); flags: (n).
+inline void normalise(const s2v_planes &planes, const s2v_step *steps, std::int32_t count, float fill, float *out,
+                      std::uint32_t *flags) {
+    launch_warps<kernel::StepScratch>(normalise_kernel, planes.n, planes, kernel::chain_of(steps, count), fill, out,
+                                      flags);
+}
+
+// planes: (n, channel, side, side) of the composition, whose steps are the host's; flags: (n).
+inline void compose(const s2v_stamps &stamps, const s2v_composition &how, float *planes, std::uint32_t *flags) {
+    launch_warps<kernel::StepScratch>(compose_kernel, stamps.n, stamps, kernel::composition_of(how), planes, flags);
 }
 
 // Replaces the NaN of x (rows, features) by `fill`, where that is not null, then scores.

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <optional>
 
 namespace {
@@ -176,6 +177,46 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
     }
 }
 
+// A normaliser with the parameters of its definition.
+s2v_step default_step(int kind) {
+    const kernel::NormaliserEntry &entry = kernel::kNormaliserEntries[kind];
+    s2v_step step{kind, {}};
+    for (int i = 0; i < entry.parameters; ++i) step.parameters[i] = entry.parameter[i].otherwise;
+    return step;
+}
+
+void compare_normalisers(const std::filesystem::path &folder, Report &report) {
+    const cuda::SuiteSquares suite = cuda::read_squares(folder);
+    const DeviceArray<float> pixels(suite.planes);
+    const DeviceArray<std::uint8_t> mask(suite.mask);
+    const s2v_planes planes = {pixels.get(),
+                               mask.get(),
+                               suite.n,
+                               static_cast<std::int32_t>(suite.height),
+                               static_cast<std::int32_t>(suite.width),
+                               0,
+                               0};
+    std::vector<s2v_step> all;
+    for (int kind = 0; kind < kernel::kNormalisers; ++kind) all.push_back(default_step(kind));
+    DeviceArray<float> out(suite.planes.size());
+    DeviceArray<std::uint32_t> flags(static_cast<std::size_t>(suite.n));
+    for (int which = 0; which <= kernel::kNormalisers; ++which) {
+        const bool one = which < kernel::kNormalisers;
+        const std::string name = std::string("normaliser ") + (one ? kernel::kNormaliserEntries[which].name : "all");
+        const s2v_step *const steps = one ? &all[static_cast<std::size_t>(which)] : all.data();
+        const int count = one ? 1 : kernel::kNormalisers;
+        const auto expected = cuda::read_normalised(folder / ("normaliser_" + std::to_string(which) + ".bin"), suite);
+        out.spoil();
+        flags.spoil();
+        const float fill = std::numeric_limits<float>::quiet_NaN();
+        const double took = milliseconds([&] { cuda::normalise(planes, steps, count, fill, out.get(), flags.get()); });
+        report.time(name, 1e3 * took / static_cast<double>(std::max<std::int64_t>(1, suite.n)));
+        report.compare(name, suite.n, expected.columns, 0, expected.columns, expected.values.data(),
+                       out.to_host().data());
+        report.compare(name + " flags", suite.n, 1, 0, 1, expected.flags.data(), flags.to_host().data());
+    }
+}
+
 void compare_forest(const std::filesystem::path &folder, Report &report) {
     const cuda::SuiteForest suite = cuda::read_forest(folder);
     ForestArrays arrays;
@@ -239,6 +280,7 @@ int main(int count, char **argument) {
         if (!device) return kNoDevice;
         Report report;
         compare_stamps(argument[1], report);
+        compare_normalisers(argument[1], report);
         compare_forest(argument[1], report);
         if (with_json) report.write(argument[3], *device);
         return report.finish();

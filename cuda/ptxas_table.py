@@ -8,7 +8,7 @@ from pathlib import Path
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
-_NAME = re.compile(r"(?:features|prepare|fill|forest)_kernel")
+_NAME = re.compile(r"(?:features|prepare|normalise|compose|fill|forest)_kernel")
 
 
 def table(log):

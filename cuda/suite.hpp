@@ -113,6 +113,37 @@ inline SuiteValues read_planes(const std::filesystem::path &path, std::int64_t n
     return v;
 }
 
+// The planes that are normalised, and what is masked of them.
+struct SuiteSquares {
+    std::int64_t n, height, width;
+    std::vector<float> planes;
+    std::vector<std::uint8_t> mask;
+};
+
+inline SuiteSquares read_squares(const std::filesystem::path &folder) {
+    SuiteFile file(folder / "squares.bin");
+    SuiteSquares s{};
+    s.n = file.size();
+    s.height = file.size();
+    s.width = file.size();
+    file.require(s.height > 0 && s.width > 0 && s.height < 1 << 14 && s.width < 1 << 14, "has planes of a wrong size");
+    s.planes = file.array<float>(s.n * s.height * s.width);
+    s.mask = file.array<std::uint8_t>(s.n * s.height * s.width);
+    file.end();
+    return s;
+}
+
+inline SuiteValues read_normalised(const std::filesystem::path &path, const SuiteSquares &squares) {
+    SuiteFile file(path);
+    file.require(file.size() == squares.n && file.size() == squares.height && file.size() == squares.width,
+                 "has another shape than (n, height, width)");
+    const std::int64_t size = squares.height * squares.width;
+    SuiteValues v{size, file.array<float>(squares.n * size), {}};
+    v.flags = file.array<std::uint32_t>(squares.n);
+    file.end();
+    return v;
+}
+
 struct SuiteForest {
     std::int64_t features;
     std::int64_t rows;

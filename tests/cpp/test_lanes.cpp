@@ -1,4 +1,5 @@
-// Every feature, recipe and normaliser on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread sanitizer).
+// Every feature, recipe and normaliser on a warp of 32 fibers: the bits of HostTeam, and no race (built with the thread
+// sanitizer).
 #include "check.hpp"
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"

@@ -1,6 +1,8 @@
 """The normalisers against NumPy and Astropy, alone and in chains, and what they make of damaged planes."""
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,6 +251,16 @@ def test_chains_are_told_in_full():
     assert chain("asinh") == (Step("asinh", (1.0,)),)
     assert chain(("zscale", {"clip": True})) == (Step("zscale", (0.25, 1.0)),)
     assert chain((Step("asinh", (2.0,)), "l2"))[0].parameters == {"softening": 2.0}
+
+
+def test_the_examples_of_the_document_run():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "normalisers.md").read_text(encoding="utf-8")
+    namespace = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        exec(compile(block, "docs/normalisers.md", "exec"), namespace)
+    assert namespace["prepared"].planes.shape == (20, 2, 51, 51)
+    assert not np.isnan(namespace["chained"].planes).any()
+    assert all(f"`{name}`" in text for name in NORMALISERS)
 
 
 sides = st.integers(1, 40)
