@@ -28,11 +28,11 @@ S2V_HD Neighbours neighbours(const Team &team, int n, int valid, int k, F f) {
     return {low, static_cast<double>(upper)};
 }
 
-// The median, not rounded to float32: the mean of the middle two if `valid` is even.
+// The median of the `kept` > 0 values from rank `first` on, not rounded to float32: the mean of the middle two if even.
 template <class Team, class F>
-S2V_HD double exact_median(const Team &team, int n, int valid, F f) {
-    if (valid % 2) return static_cast<double>(select(team, n, valid, valid / 2, f));
-    const Neighbours middle = neighbours(team, n, valid, valid / 2 - 1, f);
+S2V_HD double exact_median(const Team &team, int n, int valid, int first, int kept, F f) {
+    if (kept % 2) return static_cast<double>(select(team, n, valid, first + kept / 2, f));
+    const Neighbours middle = neighbours(team, n, valid, first + kept / 2 - 1, f);
     return 0.5 * (middle.lower + middle.upper);
 }
 

@@ -25,12 +25,13 @@ S2V_STAGE Scaling sigma_clip_scaling(const Team &team, const float *x, int n, in
     for (int round = 0;; ++round) {
         const float bottom = low;
         const float top = high;
-        const double centre =
-            exact_median(team, n, kept, [&](int i) { return x[i] >= bottom && x[i] <= top ? x[i] : quiet_nan(); });
+        // What is kept follows each other in the order of all pixels.
+        const int first = team.count(n, [&](int i) { return x[i] < bottom; });
+        const double centre = exact_median(team, n, valid, first, kept, [&](int i) { return x[i]; });
         // About the median, which is within one deviation of the mean: one pass loses no more than one bit.
         double total[2];
         team.template sums<2>(n, total, [&](int i, auto add) {
-            const double away = x[i] >= bottom && x[i] <= top ? static_cast<double>(x[i]) - centre : 0.0;
+            const double away = (x[i] >= bottom) & (x[i] <= top) ? static_cast<double>(x[i]) - centre : 0.0;
             add(0, away);
             add(1, away * away);
         });
@@ -42,11 +43,11 @@ S2V_STAGE Scaling sigma_clip_scaling(const Team &team, const float *x, int n, in
         const float upper = last_to(centre + sigma * deviation);
         low = lower > bottom ? lower : bottom;
         high = upper < top ? upper : top;
-        const int left = team.count(n, [&](int i) { return x[i] >= low && x[i] <= high; });
+        const int left = team.count(n, [&](int i) { return (x[i] >= low) & (x[i] <= high); });
         if (left == kept || left == 0 || round + 1 >= rounds) {
             low = lower;
             high = upper;
-            const int within = team.count(n, [&](int i) { return x[i] >= lower && x[i] <= upper; });
+            const int within = team.count(n, [&](int i) { return (x[i] >= lower) & (x[i] <= upper); });
             if (within == 0 || (left == kept && within == kept)) return {centre, deviation};
             kept = within;
             round = rounds;
