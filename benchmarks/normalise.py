@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from features import ask, processor, quartiles, versions
+from programs import processor, versions
+from rounds import ask, quartiles
 
 SIDE = 63
 CHAINS: dict[str, Any] = {

@@ -13,6 +13,7 @@
 #include "kernel/recipe.hpp"
 #include "kernel/shape_features.hpp"
 #include "kernel/stamp_features.hpp"
+#include "kernel/steps.hpp"
 #include "made_triplets.hpp"
 
 #include <algorithm>
@@ -55,6 +56,7 @@ struct Scratch {
         alignas(64) RecipeScratch recipe;
         alignas(64) ShapeScratch shape;
         alignas(64) MomentScratch moments;
+        alignas(64) StepScratch steps;
     };
     float out[3 * kLargestSide * kLargestSide];
 };
@@ -107,6 +109,30 @@ Stage whole_recipe(int which) {
                 const std::uint32_t flags = prepare(team, sample.triplet, which, s.out, s.recipe);
                 return static_cast<double>(s.out[recipe_shape(which).width * 3 / 2]) + flags;
             }};
+}
+
+// A plane as the normalisers leave it; masked pixels stay NaN.
+Stage whole_chain(std::string name, const Chain &chain) {
+    return {std::move(name), [chain](const Sample &sample, Scratch &s) {
+                const Plane &plane = sample.triplet.plane[kDifference];
+                const MaskedPlane whole = {plane.pixels, nullptr, plane.height, plane.width, plane.width};
+                const std::uint32_t flags = normalise_plane(team, whole, chain, quiet_nan(), s.out, s.steps);
+                return static_cast<double>(s.out[0]) + flags;
+            }};
+}
+
+// Every normaliser alone, with the parameters that it has by default.
+std::vector<Stage> normaliser_stages() {
+    std::vector<Stage> stages;
+    for (int kind = 0; kind < kNormalisers; ++kind) {
+        const NormaliserEntry &entry = kNormaliserEntries[kind];
+        Chain chain{};
+        chain.count = 1;
+        chain.step[0].kind = kind;
+        for (int k = 0; k < entry.parameters; ++k) chain.step[0].parameter[k] = entry.parameter[k].otherwise;
+        stages.push_back(whole_chain(std::string("normalise-") + entry.name, chain));
+    }
+    return stages;
 }
 
 // The parts of the set autoscan.
@@ -201,6 +227,7 @@ std::vector<Stage> every_stage() {
     stages.push_back(whole_set("autoscan", kAutoscanSet));
     stages.push_back(whole_set("s2v", kS2vSet));
     stages.push_back(whole_set("both-sets", kAutoscanSet | kS2vSet));
+    for (const Stage &stage : normaliser_stages()) stages.push_back(stage);
     for (int which = 0; which < kRecipes; ++which) stages.push_back(whole_recipe(which));
     return stages;
 }
