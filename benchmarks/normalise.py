@@ -1,12 +1,13 @@
 """Time of the normalisers a plane, against what Python offers: NumPy, bottleneck, Numba, Torch, Astropy.
 
-    python benchmarks/normalise.py [--planes 256] [--rounds 15] [--json FILE]
+    python benchmarks/normalise.py [--planes 256] [--rounds 15] [--only CHAIN ...] [--json FILE]
 
 Contenders take turns, each in a process of its own that waits while the others run: on one core, then on two (those
-that have threads). The planes are 63x63 float32: noise on a sky, three of four with a source. A peer does for a batch
-what its package does best; what has no call for a batch goes plane by plane. Numba's peer is the loop that one would
-write by hand: a partition for medians, float32 where that is enough. A ratio is taken within a round, to the best peer
-of the round on as many cores; what is printed is the median over the rounds and the range of the middle half.
+that have threads). The planes are 63x63 float32: noise on a sky, three of four with a source. What has a call for a
+batch gets the batch, and, as a contender of its own ("torch/16"), blocks of 16 planes, which stay in the cache; the
+others go plane by plane. Numba's peer is the loop that one would write by hand (``numba_normalisers.py``). A ratio is
+taken within a round, to the best peer of the round on as many cores; what is printed is the median over the rounds and
+the range of the middle half.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ import argparse
 import datetime
 import json
 import os
-import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from programs import processor, versions
-from rounds import ask, quartiles
+from rounds import Contender, play, quartiles, serve
 
 SIDE = 63
 CHAINS: dict[str, Any] = {
@@ -38,17 +37,17 @@ CHAINS: dict[str, Any] = {
 }
 OURS = {"native": {"SPACE2VEC_BACKEND": "native"}, "numba-twin": {"SPACE2VEC_BACKEND": "numba"}}
 PEERS = {
-    "median-mad, asinh": ("numpy", "bottleneck", "numba", "torch", "astropy"),
-    "sigma-clip": ("numpy", "bottleneck", "numba", "torch", "astropy"),
+    "median-mad, asinh": ("numpy", "numpy/16", "bottleneck", "bottleneck/16", "numba", "torch", "torch/16", "astropy"),
+    "sigma-clip": ("numpy", "bottleneck", "numba", "torch", "torch/16", "astropy"),
     "zscale, asinh": ("numpy", "numba", "astropy"),
-    "l2": ("numpy", "numba", "torch"),
-    "min-max": ("numpy", "bottleneck", "numba", "torch"),
-    "percentile": ("numpy", "numba", "torch"),
+    "l2": ("numpy", "numpy/16", "numba", "torch", "torch/16"),
+    "min-max": ("numpy", "numpy/16", "bottleneck", "bottleneck/16", "numba", "torch", "torch/16"),
+    "percentile": ("numpy", "numpy/16", "numba", "torch", "torch/16"),
 }
 #: These work on more than one core.
-THREADED = ("native", "numba-twin", "numba", "torch")
-#: Planes of one round of the slow ones.
-FEW = 32
+THREADED = ("native", "numba-twin", "numba", "torch", "torch/16")
+#: Planes of one round of the slow ones, and passes over the batch in one of the others.
+FEW, PASSES = 32, 4
 
 Work = Callable[[np.ndarray], Any]
 
@@ -238,9 +237,10 @@ def astropy_work(chain: str) -> Work:
 
 
 def worker(name: str, chain: str, count: int, cores: int) -> None:
-    """Time one round for each line of input; answer with microseconds a plane."""
+    """Be a contender."""
     warnings.simplefilter("ignore")
     planes = made(count)
+    package, _, size = name.partition("/")
     if name in OURS:
         from space2vec.normalisers import normalise
 
@@ -255,74 +255,37 @@ def worker(name: str, chain: str, count: int, cores: int) -> None:
             "torch": lambda: torch_work(chain, cores),
             "astropy": lambda: astropy_work(chain),
         }
-        work = makers[name]()
+        work = makers[package]()
     slow = name == "astropy" or (name in ("numpy", "bottleneck") and chain in ("sigma-clip", "zscale, asinh"))
-    part = planes[:FEW] if slow else planes
-    for _ in range(3):
-        work(part)
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        times = []
-        for _ in range(1 if slow else 5):
-            begin = time.perf_counter()
-            work(part)
-            times.append(time.perf_counter() - begin)
-        print(min(times) / len(part) * 1e6, flush=True)
+    part, passes = (planes[:FEW], 1) if slow else (planes, PASSES)
+    block = int(size or len(part))
 
+    def run(turn: int) -> int:
+        for _ in range(passes):
+            for first in range(0, len(part), block):
+                work(part[first : first + block])
+        return passes * len(part)
 
-def start(name: str, chain: str, count: int, cores: list[int]) -> subprocess.Popen[str] | str:
-    """Start a contender; return the reason instead where it cannot run here."""
-    limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            __file__,
-            "--worker",
-            name,
-            "--chain",
-            chain,
-            "--planes",
-            str(count),
-            "--cores",
-            *map(str, cores),
-        ],
-        env=os.environ | dict.fromkeys(limits, str(len(cores))) | OURS.get(name, {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() == "ready":
-        return process
-    complaint = process.communicate()[1].strip().splitlines()
-    return complaint[-1] if complaint else f"exit status {process.returncode}"
+    serve(run)
 
 
 def compete(chain: str, count: int, rounds: int, cores: list[int]) -> dict[str, Any]:
     """Let all contenders of a chain take turns; return times and ratios to the best peer of each round."""
-    running: dict[str, subprocess.Popen[str]] = {}
+    limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    contenders = {}
     for name in (*OURS, *PEERS[chain]):
-        if len(cores) > 1 and name not in THREADED:
-            continue
-        begun = start(name, chain, count, cores)
-        if isinstance(begun, str):
-            print(f"{name:12s} does not run here: {begun}")
-        else:
-            running[name] = begun
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(rounds):
-        for name, process in running.items():
-            times[name].append(ask(process))
-    for process in running.values():
-        process.communicate()
+        what = ["--worker", name, "--chain", chain, "--planes", str(count), "--cores", *map(str, cores)]
+        environment = dict.fromkeys(limits, str(len(cores))) | OURS.get(name, {})
+        if len(cores) == 1 or name in THREADED:
+            contenders[name] = Contender([sys.executable, __file__, *what], environment)
+    times = play(contenders, rounds)
     best = [min(turn) for turn in zip(*(times[name] for name in times if name not in OURS), strict=True)]
     found = {}
     for name, values in times.items():
         spent = quartiles(values)
         ratio = quartiles([a / b for a, b in zip(best, values, strict=True)])
         found[name] = {"microseconds": spent, "times_best_peer": ratio, "rounds": values}
-        print(f"{chain:18s} {len(cores)} {name:11s} {spent[1]:9.2f} {spent[0]:9.2f}-{spent[2]:<9.2f} {ratio[1]:8.2f}")
+        print(f"{chain:18s} {len(cores)} {name:13s} {spent[1]:9.2f} {spent[0]:9.2f}-{spent[2]:<9.2f} {ratio[1]:8.2f}")
     return found
 
 

@@ -28,6 +28,7 @@ S2V_STAGE int take_usable(const Team &team, const MaskedPlane &plane, float *x, 
     const int rows = whole ? 1 : plane.height;
     const int length = whole ? plane.height * plane.width : plane.width;
     int masked = 0;
+    int usable = 0;
     team.sync();  // `x` may still be read
     for (int y = 0; y < rows; ++y) {
         const float *const source = plane.pixels + y * plane.stride;
@@ -38,13 +39,17 @@ S2V_STAGE int take_usable(const Team &team, const MaskedPlane &plane, float *x, 
                 line[i] = is_finite(source[i]) && mask[i] == 0 ? source[i] + 0.0f : quiet_nan();  // + 0 turns -0 into 0
             });
             masked += team.count(length, [&](int i) { return mask[i] != 0; });
+            usable += team.count(length, [&](int i) { return line[i] == line[i]; });
         } else {
-            team.for_each(length, [&](int i) { line[i] = is_finite(source[i]) ? source[i] + 0.0f : quiet_nan(); });
+            usable += team.count(length, [&](int i) {
+                const bool good = is_finite(source[i]);
+                line[i] = good ? source[i] + 0.0f : quiet_nan();
+                return good;
+            });
         }
     }
     team.sync();
     const int n = plane.height * plane.width;
-    const int usable = team.count(n, [&](int i) { return x[i] == x[i]; });
     if (masked) flags |= flag::masked_pixels;
     if (usable + masked < n) flags |= flag::nan_pixels;
     return usable;
@@ -52,13 +57,14 @@ S2V_STAGE int take_usable(const Team &team, const MaskedPlane &plane, float *x, 
 
 // (x - offset) / scale within [low, high]; NaN stays.
 template <class Team>
-S2V_STAGE void rescale(const Team &team, float *x, int n, const Scaling &scaling, double low, double high) {
+S2V_STAGE void rescale(const Team &team, float *x, int n, const Scaling &scaling, float low, float high) {
     const double offset = scaling.offset;
     const double factor = 1.0 / scaling.scale;
     team.for_each(n, [&](int i) {
-        const double value = (static_cast<double>(x[i]) - offset) * factor;
-        const double kept = value < low ? low : value > high ? high : value;
-        x[i] = x[i] == x[i] ? static_cast<float>(kept) + 0.0f : quiet_nan();
+        const float value = static_cast<float>((static_cast<double>(x[i]) - offset) * factor);
+        const float under = value < high ? value : high;
+        const float within = under > low ? under : low;
+        x[i] = x[i] == x[i] ? within + 0.0f : quiet_nan();
     });
 }
 
@@ -84,8 +90,8 @@ S2V_STAGE bool has_one_value(const Team &team, const float *x, int n) {
 // by.
 template <class Team>
 S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, int n, int usable, StepScratch &s) {
-    double low = -static_cast<double>(kFloatMax);
-    double high = static_cast<double>(kFloatMax);
+    float low = -kFloatMax;
+    float high = kFloatMax;
     Scaling scaling{};
     switch (step.kind) {
         case normaliser::median_mad:
@@ -111,8 +117,8 @@ S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, in
     }
     if (!(scaling.scale > 0.0)) return has_one_value(team, x, n) ? flag::constant : flag::zero_scale;
     if (step.kind == normaliser::percentile || (step.kind == normaliser::zscale && step.parameter[1] > 0.0)) {
-        low = 0.0;
-        high = 1.0;
+        low = 0.0f;
+        high = 1.0f;
     }
     rescale(team, x, n, scaling, low, high);
     return 0;
