@@ -3,7 +3,7 @@
 ``autoscan``
     The paper's forest (Goldstein et al. 2015) on the 38 columns of the labelled DES rows.
 ``default``
-    The eighteen stamp features, and those columns of an alert packet that help and that most surveys give. Every real
+    All features of the stamps, and those columns of an alert packet that help and that most surveys give. Every real
     row is also shown without its packet columns, and simulated rows are shown only so: the forest then scores bare
     stamps as well. Labels of the real alerts are those of a teacher, ZTF's network braai: figures on them are agreement
     with braai, not accuracy.
@@ -28,13 +28,15 @@ from space2vec.forest import Forest
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
-__all__ = ["PACKET_COLUMNS", "build_autoscan", "build_default", "main"]
+__all__ = ["PACKET_COLUMNS", "STAMP_COLUMNS", "build_autoscan", "build_default", "main"]
 
 #: What `default` takes from the packet, where it is there.
 PACKET_COLUMNS: tuple[str, ...] = (
     "A_IMAGE", "B_IMAGE", "ELLIPTICITY", "GFLUX", "MAGDIFF", "MAGLIM", "MAG_FROM_LIMIT", "NN_DIST_RENORM", "SNR",
 )  # fmt: skip
-_NAMES = (*registry.AUTOSCAN_STAMP, *PACKET_COLUMNS)
+#: Features of the stamps that `default` takes.
+STAMP_COLUMNS: tuple[str, ...] = registry.FEATURE_SETS["stamp"]
+_NAMES = (*STAMP_COLUMNS, *PACKET_COLUMNS)
 
 _SIMULATED = 2000
 #: Weights of a row without its packet columns, and of a simulated row, against 1 for a real one.
@@ -56,7 +58,7 @@ class _Block:
     def bare(self, weight: float) -> _Block:
         """Return the same rows without their packet columns."""
         x = self.x.copy()
-        x[:, len(registry.AUTOSCAN_STAMP) :] = np.nan
+        x[:, len(STAMP_COLUMNS) :] = np.nan
         return _Block(x, self.real, self.group, weight)
 
 
@@ -103,7 +105,7 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
     known = _teacher(data / "ztf" / f"{name}.csv")
     stamps = reading.read(data / "ztf" / name, strict=False)
     assert isinstance(stamps, Stamps)
-    table = extract.features(stamps, set="autoscan")
+    table = extract.features(stamps, set="all")
     rows = []
     for row, candidate in enumerate(table.candidate_id.astype(str).tolist()):
         if candidate in known and candidate not in seen and not int(table.flags[row]) & flags.UNSCORABLE:
@@ -115,7 +117,7 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
 
 def _simulated(seed: int) -> _Block:
     night = simulation.simulate(_SIMULATED, seed=seed)
-    table = extract.features(night.stamps, set="autoscan")
+    table = extract.features(night.stamps, set="all")
     rows = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
     group = np.char.add("simulated ", table.object_id.astype(str)[rows])
     block = _Block(table.select(_NAMES)[rows], night.labels[rows].astype(np.float64), group, _SIMULATED_WEIGHT)
