@@ -47,7 +47,7 @@ PEERS = {
 #: These work on more than one core.
 THREADED = ("native", "numba-twin", "numba", "torch", "torch/16")
 #: Planes of one round of the slow ones, and passes over the batch in one of the others.
-FEW, PASSES = 32, 4
+FEW, PASSES = 32, 16
 
 Work = Callable[[np.ndarray], Any]
 
