@@ -31,7 +31,8 @@ S2V_STAGE Scaling sigma_clip_scaling(const Team &team, const float *x, int n, in
         // About the median, which is within one deviation of the mean: one pass loses no more than one bit.
         double total[2];
         team.template sums<2>(n, total, [&](int i, auto add) {
-            const double away = (x[i] >= bottom) & (x[i] <= top) ? static_cast<double>(x[i]) - centre : 0.0;
+            const bool in = (x[i] >= bottom) & (x[i] <= top);
+            const double away = in ? static_cast<double>(x[i]) - centre : 0.0;
             add(0, away);
             add(1, away * away);
         });

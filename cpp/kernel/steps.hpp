@@ -36,7 +36,8 @@ S2V_STAGE int take_usable(const Team &team, const MaskedPlane &plane, float *x, 
         if (plane.mask) {
             const std::uint8_t *const mask = plane.mask + y * length;
             team.for_each(length, [&](int i) {
-                line[i] = is_finite(source[i]) && mask[i] == 0 ? source[i] + 0.0f : quiet_nan();  // + 0 turns -0 into 0
+                const bool good = is_finite(source[i]) & (mask[i] == 0);
+                line[i] = good ? source[i] + 0.0f : quiet_nan();  // + 0 turns -0 into 0
             });
             masked += team.count(length, [&](int i) { return mask[i] != 0; });
             usable += team.count(length, [&](int i) { return line[i] == line[i]; });
