@@ -13,6 +13,8 @@ namespace {
 
 class HostTeam {
 public:
+    static constexpr bool kAlone = true;  // one thread has all the pixels
+
     // Calls f(i) for i in [0, n). Elements must be independent of each other.
     template <class F>
     void for_each(int n, F f) const {

@@ -14,6 +14,8 @@ namespace {
 template <class Lanes>
 class LaneTeam {
 public:
+    static constexpr bool kAlone = false;
+
     LaneTeam() = default;
     S2V_HD explicit LaneTeam(const Lanes &lanes) : lanes_(lanes) {}
 

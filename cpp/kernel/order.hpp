@@ -1,7 +1,7 @@
-// Exact order statistics by counting: no sort, no scratch, the same on a lane array and on a warp.
+// Exact order statistics, by narrowing on one thread and by counting on a team: the result is an element either way.
 #pragma once
 
-#include "math.hpp"
+#include "narrowing.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -20,10 +20,9 @@ S2V_HD inline float float_below(float x) {
     return from_ordered(to_ordered(x) - (x == 0.0f ? 2 : 1));
 }
 
-// The value of rank k (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are `valid` > k;
-// none may be -0. The path depends on guesses, the result does not: it is an element, found by counts alone.
+// The value of rank k by counting alone: no sort, no scratch. The path depends on guesses, the result does not.
 template <class Team, class F>
-S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
+S2V_HD float select_by_counting(const Team &team, int n, int valid, int k, F f) {
     // The answer is above `low`, of which `below` elements are not, and not above `high`, of which `upto` are not.
     float high = team.max(n, -kInfinity, f);
     float low = float_below(team.min(n, kInfinity, f));
@@ -64,6 +63,29 @@ S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
             low = middle;
             below = c;
         }
+    }
+}
+
+// The value of rank k (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are `valid` > k;
+// none may be -0.
+template <class Team, class F>
+S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
+    if constexpr (Team::kAlone) {
+        NarrowingScratch s;
+        if (n > kMostNarrowed) return select_by_counting(team, n, valid, k, f);
+        Narrowed left = {s.few, n, k};
+        if (n > kFew)
+            left = narrow(n, valid, k, f, s);
+        else
+            for (int i = 0; i < n; ++i) s.few[i] = f(i);
+        if (!left.values) return select_by_counting(team, n, valid, k, f);
+        const float *const values = left.values;
+        if (left.count > kFew)
+            return select_by_counting(team, left.count, left.count, left.rank, [&](int i) { return values[i]; });
+        sort_few(values, left.count, s.sorted);
+        return rank_few(s.sorted, left.rank);
+    } else {
+        return select_by_counting(team, n, valid, k, f);
     }
 }
 
