@@ -25,64 +25,56 @@ struct FitPoint {
     double s;
 };
 
-// The rows that a model of width s reaches: beyond, g is below 2e-8.
+// The rows and columns from the middle that a model of width s reaches: beyond, g is below 2e-8.
 S2V_HD inline int fit_reach(double s) {
     const int reach = static_cast<int>(6.0 * s) + 2;
     return reach < kWindow / 2 ? reach : kWindow / 2;
+}
+
+// The sums take kStride columns, or kLanes in the middle where those are all in reach, and then a lane has one.
+S2V_HD inline bool fit_is_narrow(double s) {
+    return fit_reach(s) < kLanes / 2;
+}
+S2V_HD constexpr int fit_left(int columns) {
+    return columns == kLanes ? kWindow / 2 - kLanes / 2 : 0;
 }
 
 S2V_HD inline float fit_profile(float distance, double s) {
     return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
 }
 
-// Sums down the columns, over the rows that a width s reaches, of K terms. Where no pixel of b is masked (`whole`)
-// every column has the same weights: those of the first K of `total`, and scratch.weight is left alone.
-template <int K, class Team>
-S2V_HD void sum_columns(const Team &team, const float *b, bool whole, double s, FitScratch &scratch,
+// Sums down the columns, over the rows in reach, of K terms. Where no pixel of b is masked (`whole`) every column has
+// the same weights: those of `total`, and scratch.weight is left alone.
+template <int Columns, int K, class Team>
+S2V_HD void sum_columns(const Team &team, const float *b, bool whole, int reach, FitScratch &scratch,
                         double (&total)[K]) {
-    const int reach = fit_reach(s);
+    constexpr int left = fit_left(Columns);
     const int begin = kWindow / 2 - reach;
     const int end = kWindow / 2 + reach + 1;
-    team.for_each(kStride, [&](int c) {
-        for (int k = 0; k < K; ++k) scratch.data[k][c] = 0.0f;
+    team.for_each(Columns, [&](int i) {
+        float sum[K] = {};
+        int r = begin;
+        do {
+            const float x = scratch.filled[r * kStride + left + i];
+            for (int k = 0; k < K; ++k) sum[k] += x * scratch.row_data[k][r];
+        } while (++r < end);
+        for (int k = 0; k < K; ++k) scratch.data[k][left + i] = sum[k];
     });
-    // Two rows at a time halve the traffic of the running sums; the order of the additions stays that of the rows. The
-    // factors are copied, or the compiler must fear that the sums overwrite them.
-    for (int r = begin; r < end; r += 2) {
-        const bool pair = r + 1 < end;
-        const float *const line = scratch.filled + r * kStride;
-        const int below = pair ? kStride : 0;
-        float first[K];
-        float second[K];
-        for (int k = 0; k < K; ++k) {
-            first[k] = scratch.row_data[k][r];
-            second[k] = pair ? scratch.row_data[k][r + 1] : 0.0f;
-        }
-        team.for_each(kStride, [&](int c) {
-            const float upper = line[c];
-            const float lower = line[below + c];
-            for (int k = 0; k < K; ++k)
-                scratch.data[k][c] = (scratch.data[k][c] + upper * first[k]) + lower * second[k];
+    if (whole)
+        team.template sums<K>(Columns, total, [&](int i, auto add) {
+            for (int k = 0; k < K; ++k) add(k, static_cast<double>(scratch.row_weight[k][left + i]));
         });
-    }
-    for (int k = 0; k < K; ++k) total[k] = 0.0;
-    if (whole) {
-        for (int r = begin; r < end; ++r)
-            for (int k = 0; k < K; ++k) total[k] += static_cast<double>(scratch.row_weight[k][r]);
-    } else {
-        team.for_each(kStride, [&](int c) {
-            for (int k = 0; k < K; ++k) scratch.weight[k][c] = 0.0f;
-        });
-        for (int r = begin; r < end; ++r) {
-            float weight[K];
-            for (int k = 0; k < K; ++k) weight[k] = scratch.row_weight[k][r];
-            team.for_each(kStride, [&](int c) {
-                const float x = b[r * kStride + c];
+    else
+        team.for_each(Columns, [&](int i) {
+            float sum[K] = {};
+            int r = begin;
+            do {
+                const float x = b[r * kStride + left + i];
                 const float there = x == x ? 1.0f : 0.0f;
-                for (int k = 0; k < K; ++k) scratch.weight[k][c] += there * weight[k];
-            });
-        }
-    }
+                for (int k = 0; k < K; ++k) sum[k] += there * scratch.row_weight[k][r];
+            } while (++r < end);
+            for (int k = 0; k < K; ++k) scratch.weight[k][left + i] = sum[k];
+        });
     team.sync();
 }
 
@@ -96,14 +88,16 @@ struct FitMoments {
     double g[kGMoments];
 };
 
-template <class Team>
-S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
+template <int Columns, class Team>
+S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
                                  FitScratch &scratch) {
+    constexpr int left = fit_left(Columns);
     constexpr int power_x[kGMoments] = {0, 1, 0, 2, 1, 0, 3, 2, 1, 0, 4, 2, 0};
     constexpr int power_y[kGMoments] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 2, 4};
     const float x0 = static_cast<float>(at.x0);
     const float y0 = static_cast<float>(at.y0);
-    team.for_each(kStride, [&](int i) {
+    team.for_each(Columns, [&](int column) {
+        const int i = left + column;
         const float inside = i < kWindow ? 1.0f : 0.0f;
         const float dx = static_cast<float>(i) - x0;
         const float dy = static_cast<float>(i) - y0;
@@ -120,9 +114,10 @@ S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, c
     });
     team.sync();
     double y[kFitTerms];
-    sum_columns<kFitTerms>(team, b, whole, at.s, scratch, y);
+    sum_columns<Columns>(team, b, whole, fit_reach(at.s), scratch, y);
     FitMoments m;
-    team.template sums<kBMoments>(kStride, m.b, [&](int c, auto add) {
+    team.template sums<kBMoments>(Columns, m.b, [&](int i, auto add) {
+        const int c = left + i;
         const double dx = static_cast<double>(scratch.dx[c]);
         const double g0 = static_cast<double>(scratch.gx[0][c]);
         const double g1 = g0 * dx;
@@ -142,7 +137,8 @@ S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, c
     });
     if (whole) {  // the sums over x and over y part
         double x[kFitTerms];
-        team.template sums<kFitTerms>(kStride, x, [&](int c, auto add) {
+        team.template sums<kFitTerms>(Columns, x, [&](int i, auto add) {
+            const int c = left + i;
             const double dx = static_cast<double>(scratch.dx[c]);
             const double g = static_cast<double>(scratch.gx[0][c]);
             double v = g * g;
@@ -153,7 +149,8 @@ S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, c
         });
         for (int k = 0; k < kGMoments; ++k) m.g[k] = x[power_x[k]] * y[power_y[k]];
     } else {
-        team.template sums<kGMoments>(kStride, m.g, [&](int c, auto add) {
+        team.template sums<kGMoments>(Columns, m.g, [&](int i, auto add) {
+            const int c = left + i;
             const double dx = static_cast<double>(scratch.dx[c]);
             const double g = static_cast<double>(scratch.gx[0][c]);
             double v[kFitTerms];
@@ -166,6 +163,12 @@ S2V_STAGE FitMoments fit_moments(const Team &team, const float *b, bool whole, c
     }
     team.sync();
     return m;
+}
+
+template <class Team>
+S2V_HD FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+    return fit_is_narrow(at.s) ? sum_moments<kLanes>(team, b, whole, at, scratch)
+                               : sum_moments<kStride>(team, b, whole, at, scratch);
 }
 
 }  // namespace

@@ -161,71 +161,105 @@ S2V_HD void fit_from(const Team &team, const float *b, bool whole, FitPoint &at,
     }
 }
 
-// Where the search looks first: these widths in pixels, each at the centre, corners and edges of the box. The best of
-// each band of widths is climbed.
-inline constexpr int kFitWidths = 9;
+// Where the search looks first: narrow widths each at the centre, corners and edges of the box, the others, to which
+// half a pixel matters little, at the centre. The best of each band of widths is climbed.
+inline constexpr int kFitNarrow = 4;
+inline constexpr int kFitWide = 5;
 inline constexpr int kFitBands = 3;
 inline constexpr double kFitWorth = 0.5;  // a start this far below the best hill is not climbed
 
-S2V_HD inline double fit_width(int i) {
-    constexpr double widths[kFitWidths] = {0.3, 0.5, 0.75, 1.1, 1.7, 3.0, 6.0, 15.0, 60.0};
-    return widths[i];
+struct FitStarts {
+    FitPoint at[kFitBands];
+    double gain[kFitBands];
+};
+
+// A point's gain, if it is the best of its band so far.
+S2V_HD inline void offer_start(FitStarts &starts, int band, const FitPoint &at, double along, double norm) {
+    const double gain = norm > fit_least_norm(at.s) ? along * along / norm : 0.0;
+    if (gain > starts.gain[band]) {
+        starts.gain[band] = gain;
+        starts.at[band] = at;
+    }
 }
 
-S2V_HD inline int fit_band(int i) {
-    return i < 2 ? 0 : i < 6 ? 1 : 2;
-}
-
-// The best of the nine points of a width, and its gain. The three profiles serve both axes.
+// The nine points of the narrow widths. The three profiles of a width serve both axes.
 template <class Team>
-S2V_STAGE double best_of_nine(const Team &team, const float *b, bool whole, double s, FitPoint &at,
-                              FitScratch &scratch) {
+S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScratch &scratch, FitStarts &starts) {
     constexpr double centre = kWindow / 2;
-    for (int k = 0; k < 3; ++k) {
-        const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
-        team.for_each(kStride, [&](int i) {
-            const float g = (i < kWindow ? 1.0f : 0.0f) * fit_profile(static_cast<float>(i) - middle, s);
-            scratch.gx[k][i] = g;
+    constexpr int left = fit_left(kLanes);
+    constexpr double widths[kFitNarrow] = {0.3, 0.5, 0.75, 1.1};
+    constexpr int bands[kFitNarrow] = {0, 0, 1, 1};
+    for (int width = 0; width < kFitNarrow; ++width) {
+        const double s = widths[width];
+        team.for_each(kLanes, [&](int column) {
+            const int i = left + column;
+            for (int k = 0; k < 3; ++k) {
+                const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
+                const float g = fit_profile(static_cast<float>(i) - middle, s);
+                scratch.gx[k][i] = g;
+                scratch.row_data[k][i] = g;
+                scratch.row_weight[k][i] = g * g;
+            }
+        });
+        team.sync();
+        double y[3];  // <g, g> along one axis
+        sum_columns<kLanes>(team, b, whole, fit_reach(s), scratch, y);
+        double along[9];  // <B, g> and <g, g> of point k = 3 (index of y) + (index of x)
+        double norm[9];
+        team.template sums<9>(kLanes, along, [&](int i, auto add) {
+            const int c = left + i;
+            for (int k = 0; k < 9; ++k)
+                add(k, static_cast<double>(scratch.gx[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
+        });
+        if (whole)
+            for (int k = 0; k < 9; ++k) norm[k] = y[k % 3] * y[k / 3];
+        else
+            team.template sums<9>(kLanes, norm, [&](int i, auto add) {
+                const int c = left + i;
+                for (int k = 0; k < 9; ++k) {
+                    const double g = static_cast<double>(scratch.gx[k % 3][c]);
+                    add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
+                }
+            });
+        team.sync();
+        for (int k = 0; k < 9; ++k)
+            offer_start(starts, bands[width], {centre + (k % 3 - 1) * kFitBox, centre + (k / 3 - 1) * kFitBox, s},
+                        along[k], norm[k]);
+    }
+}
+
+// The wide widths, all at once.
+template <class Team>
+S2V_STAGE void try_wide(const Team &team, const float *b, bool whole, FitScratch &scratch, FitStarts &starts) {
+    constexpr double centre = kWindow / 2;
+    constexpr double widths[kFitWide] = {1.7, 3.0, 6.0, 15.0, 60.0};
+    constexpr int bands[kFitWide] = {1, 1, 2, 2, 2};
+    team.for_each(kStride, [&](int i) {
+        for (int k = 0; k < kFitWide; ++k) {
+            const float inside = i < kWindow ? 1.0f : 0.0f;
+            const float g = inside * fit_profile(static_cast<float>(i) - static_cast<float>(centre), widths[k]);
             scratch.row_data[k][i] = g;
             scratch.row_weight[k][i] = g * g;
-        });
-    }
-    team.sync();
-    double y[3];
-    sum_columns<3>(team, b, whole, s, scratch, y);
-    double along[9];  // <B, g> and <g, g> of point k = 3 (index of y) + (index of x)
-    double norm[9];
-    team.template sums<9>(kStride, along, [&](int c, auto add) {
-        for (int k = 0; k < 9; ++k)
-            add(k, static_cast<double>(scratch.gx[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
-    });
-    if (whole) {
-        double x[3];
-        team.template sums<3>(kStride, x, [&](int c, auto add) {
-            for (int k = 0; k < 3; ++k) {
-                const double g = static_cast<double>(scratch.gx[k][c]);
-                add(k, g * g);
-            }
-        });
-        for (int k = 0; k < 9; ++k) norm[k] = x[k % 3] * y[k / 3];
-    } else {
-        team.template sums<9>(kStride, norm, [&](int c, auto add) {
-            for (int k = 0; k < 9; ++k) {
-                const double g = static_cast<double>(scratch.gx[k % 3][c]);
-                add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
-            }
-        });
-    }
-    team.sync();
-    double best = 0.0;
-    for (int k = 0; k < 9; ++k) {
-        const double gain = norm[k] > fit_least_norm(s) ? along[k] * along[k] / norm[k] : 0.0;
-        if (gain > best) {
-            best = gain;
-            at = {centre + (k % 3 - 1) * kFitBox, centre + (k / 3 - 1) * kFitBox, s};
         }
-    }
-    return best;
+    });
+    team.sync();
+    double y[kFitWide];
+    sum_columns<kStride>(team, b, whole, kWindow / 2, scratch, y);
+    double along[kFitWide];
+    double norm[kFitWide];
+    team.template sums<kFitWide>(kStride, along, [&](int c, auto add) {
+        for (int k = 0; k < kFitWide; ++k)
+            add(k, static_cast<double>(scratch.row_data[k][c]) * static_cast<double>(scratch.data[k][c]));
+    });
+    if (whole)
+        for (int k = 0; k < kFitWide; ++k) norm[k] = y[k] * y[k];
+    else
+        team.template sums<kFitWide>(kStride, norm, [&](int c, auto add) {
+            for (int k = 0; k < kFitWide; ++k)
+                add(k, static_cast<double>(scratch.row_weight[k][c]) * static_cast<double>(scratch.weight[k][c]));
+        });
+    team.sync();
+    for (int k = 0; k < kFitWide; ++k) offer_start(starts, bands[k], {centre, centre, widths[k]}, along[k], norm[k]);
 }
 
 // Fits b, a plane B with NaN where masked, of which `valid` pixels are not.
@@ -237,31 +271,23 @@ S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, 
     team.sync();  // what shares its memory with the scratch may still be read
     team.for_each(kWindowPixels, [&](int i) { scratch.filled[i] = b[i] == b[i] ? b[i] : 0.0f; });
     team.sync();
-    // The surface has several hills.
-    FitPoint start[kFitBands];
-    double gain[kFitBands] = {};
-    for (int i = 0; i < kFitWidths; ++i) {
-        FitPoint at;
-        const double there = best_of_nine(team, b, whole, fit_width(i), at, scratch);
-        if (there > gain[fit_band(i)]) {
-            gain[fit_band(i)] = there;
-            start[fit_band(i)] = at;
-        }
-    }
+    FitStarts starts{};  // the surface has several hills
+    try_narrow(team, b, whole, scratch, starts);
+    try_wide(team, b, whole, scratch, starts);
     FitPoint best_at{};
     FitSums best{};
     for (int climb = 0; climb < kFitBands; ++climb) {
         int top = 0;
-        for (int i = 1; i < kFitBands; ++i) top = gain[i] > gain[top] ? i : top;
-        if (!(gain[top] > kFitWorth * best.gain)) break;
-        FitPoint at = start[top];
+        for (int i = 1; i < kFitBands; ++i) top = starts.gain[i] > starts.gain[top] ? i : top;
+        if (!(starts.gain[top] > kFitWorth * best.gain)) break;
+        FitPoint at = starts.at[top];
         FitSums sums;
         fit_from(team, b, whole, at, sums, scratch);
         if (sums.gain > best.gain) {
             best = sums;
             best_at = at;
         }
-        gain[top] = 0.0;
+        starts.gain[top] = 0.0;
     }
     if (!(best.gain > 0.0)) return fit;
     const float a = static_cast<float>(best.amplitude);

@@ -29,15 +29,25 @@ public:
     // K sums at once over i in [0, n): f(i, add) calls add(k, value) for each k.
     template <int K, class F>
     void sums(int n, double (&total)[K], F f) const {
-        alignas(64) double lane[K][kLanes] = {};
-        int i = 0;
-        for (; i + kLanes <= n; i += kLanes)
-            for (int l = 0; l < kLanes; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
-        for (int l = 0; i + l < n; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
+        alignas(64) double lane[K][kLanes];
+        if (n == kLanes || n == 2 * kLanes) {  // known where it is called: no lane is read back from memory
+            for (int l = 0; l < kLanes; ++l) {
+                double own[K] = {};
+                f(l, [&](int k, double value) { own[k] += value; });
+                if (n > kLanes) f(kLanes + l, [&](int k, double value) { own[k] += value; });
+                for (int k = 0; k < K; ++k) lane[k][l] = own[k];
+            }
+        } else {
+            for (int k = 0; k < K; ++k)
+                for (int l = 0; l < kLanes; ++l) lane[k][l] = 0.0;
+            int i = 0;
+            for (; i + kLanes <= n; i += kLanes)
+                for (int l = 0; l < kLanes; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
+            for (int l = 0; i + l < n; ++l) f(i + l, [&](int k, double value) { lane[k][l] += value; });
+        }
         for (int k = 0; k < K; ++k) {
-            for (int half = kLanes / 2; half > 0; half /= 2)
-                for (int l = 0; l < half; ++l) lane[k][l] += lane[k][l + half];
-            total[k] = lane[k][0];
+            total[k] = join<kLanes / 2>(lane[k], [](double a, double b) { return a + b; });
+            __asm__ volatile("");  // the lanes of a sum are to be vectorised, not the sums
         }
     }
 
@@ -71,9 +81,7 @@ public:
             const float value = f(i + l);
             lane[l] = value > lane[l] ? value : lane[l];
         }
-        for (int half = kLanes / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; ++l) lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
-        return lane[0];
+        return join<kLanes / 2>(lane, [](float a, float b) { return b > a ? b : a; });
     }
 
     // Smallest f(i) that is below `ceiling`, else `ceiling`; NaN is passed over.
@@ -98,6 +106,17 @@ public:
 
     // What lanes wrote before it, all may read after it; what they read before it, all may overwrite after it.
     void sync() const {}
+
+private:
+    // Joins 2 Half lanes by halving. Loops of a length that is known become a few instructions.
+    template <int Half, class T, class F>
+    static T join(T *lane, F f) {
+        for (int l = 0; l < Half; ++l) lane[l] = f(lane[l], lane[l + Half]);
+        if constexpr (Half > 1)
+            return join<Half / 2>(lane, f);
+        else
+            return lane[0];
+    }
 };
 
 }  // namespace

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from space2vec.fallback.math import exp_nonpositive
 from space2vec.fallback.stamp import MIDDLE, STRIDE, WINDOW
-from space2vec.fallback.team import jit, lane_sum
+from space2vec.fallback.team import LANES, jit, lane_sum
 
-__all__ = ["FitMoments", "FitPoint", "fit_least_norm", "fit_moments", "fit_profile", "sum_columns"]
+__all__ = ["FitMoments", "FitPoint", "fit_least_norm", "fit_moments", "fit_profile", "fit_span", "sum_columns"]
 
 Values = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -67,6 +67,18 @@ def fit_profile(distance: np.float32, s: float) -> np.float32:
 
 
 @jit
+def _fit_reach(s: float) -> int:
+    return min(int(6.0 * s) + 2, MIDDLE)
+
+
+@jit
+def fit_span(s: float) -> tuple[int, int]:
+    """Return the columns, from the first to before the last, over which sums for a width s are taken."""
+    narrow = _fit_reach(s) < LANES // 2
+    return (MIDDLE - LANES // 2, MIDDLE + LANES // 2) if narrow else (0, STRIDE)
+
+
+@jit
 def sum_columns(
     filled: Values, there: Values, whole: bool, s: float, row_data: Values, row_weight: Values
 ) -> tuple[Values, Values, Sums]:
@@ -76,20 +88,22 @@ def sum_columns(
     (``whole``), the latter are the same for every column and come as ``total`` (k,), summed in float64.
     """
     terms = len(row_data)
-    reach = min(int(6.0 * s) + 2, MIDDLE)
+    reach = _fit_reach(s)
+    begin, end = fit_span(s)
     data = np.zeros((terms, STRIDE), dtype=np.float32)
     weight = np.zeros((terms, STRIDE), dtype=np.float32)
     total = np.zeros(terms)
     for r in range(MIDDLE - reach, MIDDLE + reach + 1):
         for k in range(terms):
             factor = row_data[k, r]
-            for c in range(STRIDE):
+            for c in range(begin, end):
                 data[k, c] += filled[r, c] * factor
-            if whole:
-                total[k] += np.float64(row_weight[k, r])
-            else:
-                for c in range(STRIDE):
+            if not whole:
+                for c in range(begin, end):
                     weight[k, c] += there[r, c] * row_weight[k, r]
+    if whole:
+        for k in range(terms):
+            total[k] = lane_sum(row_weight[k, begin:end].astype(np.float64))
     return data, weight, total
 
 
@@ -181,8 +195,10 @@ def fit_moments(filled: Values, there: Values, whole: bool, at: FitPoint) -> Fit
             g = g * dy
             w = w * dy
     data, weight, y = sum_columns(filled, there, whole, at.s, row_data, row_weight)
-    t = _moments_with_b(gx, dx, data)
-    s = _moments_of_whole(gx, dx, y) if whole else _moments_of_masked(gx, dx, weight)
+    begin, end = fit_span(at.s)
+    g, x = gx[begin:end], dx[begin:end]
+    t = _moments_with_b(g, x, data[:, begin:end])
+    s = _moments_of_whole(g, x, y) if whole else _moments_of_masked(g, x, weight[:, begin:end])
     return FitMoments(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8],
         s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12],

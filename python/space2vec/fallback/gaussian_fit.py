@@ -10,7 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.fallback.fit_moments import FitPoint, fit_least_norm, fit_moments, fit_profile, sum_columns
+from space2vec.fallback.fit_moments import (
+    FitPoint,
+    fit_least_norm,
+    fit_moments,
+    fit_profile,
+    fit_span,
+    sum_columns,
+)
 from space2vec.fallback.math import NAN, ONE, ZERO, is_finite
 from space2vec.fallback.stamp import MIDDLE, STRIDE, WINDOW
 from space2vec.fallback.team import jit, lane_sum
@@ -18,6 +25,7 @@ from space2vec.fallback.team import jit, lane_sum
 __all__ = ["GaussianFit", "fit_gaussian"]
 
 Values = NDArray[np.float32]
+Sums = NDArray[np.float64]
 Vector = tuple[float, float, float]
 
 _BOX = 0.5
@@ -25,7 +33,8 @@ _NARROWEST, _WIDEST = 0.2, 500.0
 _REACH = 0.25
 _ROUNDS = 60
 _FEWEST = 5
-_WIDTHS = (0.3, 0.5, 0.75, 1.1, 1.7, 3.0, 6.0, 15.0, 60.0)
+_NARROW, _NARROW_BANDS = (0.3, 0.5, 0.75, 1.1), (0, 0, 1, 1)
+_WIDE, _WIDE_BANDS = (1.7, 3.0, 6.0, 15.0, 60.0), (1, 1, 2, 2, 2)
 _BANDS = 3
 _WORTH = 0.5
 
@@ -168,30 +177,48 @@ def _fit_from(filled: Values, there: Values, whole: bool, at: FitPoint) -> tuple
 
 
 @jit
-def _fit_band(i: int) -> int:
-    return 0 if i < 2 else 1 if i < 6 else 2
+def _gain(along: float, norm: float, s: float) -> float:
+    return along * along / norm if norm > fit_least_norm(s) else 0.0
 
 
 @jit
 def _best_of_nine(filled: Values, there: Values, whole: bool, s: float) -> tuple[float, FitPoint]:
     profile = np.zeros((3, STRIDE), dtype=np.float32)
+    begin, end = fit_span(s)
     for k in range(3):
         middle = np.float32(MIDDLE + (k - 1) * _BOX)
-        for i in range(WINDOW):
+        for i in range(begin, end):
             profile[k, i] = fit_profile(np.float32(i) - middle, s)
     data, weight, y = sum_columns(filled, there, whole, s, profile, profile * profile)
-    g = profile.astype(np.float64)
+    g = profile[:, begin:end].astype(np.float64)
     best = 0.0
     at = FitPoint(0.0, 0.0, 0.0)
     for k in range(9):
         gx = g[k % 3]
-        along = lane_sum(gx * data[k // 3].astype(np.float64))
-        norm = lane_sum(gx * gx) * y[k // 3] if whole else lane_sum(gx * gx * weight[k // 3].astype(np.float64))
-        gain = along * along / norm if norm > fit_least_norm(s) else 0.0
+        along = lane_sum(gx * data[k // 3, begin:end].astype(np.float64))
+        norm = y[k % 3] * y[k // 3] if whole else lane_sum(gx * gx * weight[k // 3, begin:end].astype(np.float64))
+        gain = _gain(along, norm, s)
         if gain > best:
             best = gain
             at = FitPoint(MIDDLE + (k % 3 - 1) * _BOX, MIDDLE + (k // 3 - 1) * _BOX, s)
     return best, at
+
+
+@jit
+def _gains_of_wide(filled: Values, there: Values, whole: bool) -> Sums:
+    terms = len(_WIDE)
+    profile = np.zeros((terms, STRIDE), dtype=np.float32)
+    for k in range(terms):
+        for i in range(WINDOW):
+            profile[k, i] = fit_profile(np.float32(i) - np.float32(MIDDLE), _WIDE[k])
+    square = profile * profile
+    data, weight, y = sum_columns(filled, there, whole, _WIDE[-1], profile, square)
+    gain = np.empty(terms)
+    for k in range(terms):
+        along = lane_sum(profile[k].astype(np.float64) * data[k].astype(np.float64))
+        norm = y[k] * y[k] if whole else lane_sum(square[k].astype(np.float64) * weight[k].astype(np.float64))
+        gain[k] = _gain(along, norm, _WIDE[k])
+    return gain
 
 
 @jit
@@ -200,11 +227,16 @@ def _climb(filled: Values, there: Values, whole: bool) -> tuple[FitPoint, FitSum
     at = FitPoint(0.0, 0.0, 0.0)
     start = [at, at, at]
     gain = np.zeros(_BANDS)
-    for i in range(len(_WIDTHS)):
-        found, point = _best_of_nine(filled, there, whole, _WIDTHS[i])
-        if found > gain[_fit_band(i)]:
-            gain[_fit_band(i)] = found
-            start[_fit_band(i)] = point
+    for i in range(len(_NARROW)):
+        found, point = _best_of_nine(filled, there, whole, _NARROW[i])
+        if found > gain[_NARROW_BANDS[i]]:
+            gain[_NARROW_BANDS[i]] = found
+            start[_NARROW_BANDS[i]] = point
+    wide = _gains_of_wide(filled, there, whole)
+    for i in range(len(_WIDE)):
+        if wide[i] > gain[_WIDE_BANDS[i]]:
+            gain[_WIDE_BANDS[i]] = wide[i]
+            start[_WIDE_BANDS[i]] = FitPoint(float(MIDDLE), float(MIDDLE), _WIDE[i])
     best = FitSums(0.0, 0.0, 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
     for _ in range(_BANDS):
         top = 0

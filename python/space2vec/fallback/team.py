@@ -11,11 +11,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["constants", "jit", "lane_sum", "parallel_for"]
+__all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
 
 #: Rows that a thread takes at once.
 _BLOCK_ROWS = 32
-_LANES = 32
+LANES = 32
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -38,15 +38,15 @@ def constants(numbers: Mapping[str, int]) -> Any:
 @jit
 def lane_sum(terms: NDArray[np.float64]) -> float:
     """Sum in the order that every backend keeps: term i in lane i mod 32, then the lanes by halving."""
-    lane = np.zeros(_LANES)
+    lane = np.zeros(LANES)
     n = terms.size
-    whole = n - n % _LANES
-    for start in range(0, whole, _LANES):
-        for k in range(_LANES):
+    whole = n - n % LANES
+    for start in range(0, whole, LANES):
+        for k in range(LANES):
             lane[k] += terms[start + k]
     for k in range(n - whole):
         lane[k] += terms[whole + k]
-    half = _LANES // 2
+    half = LANES // 2
     while half > 0:
         for k in range(half):
             lane[k] += lane[k + half]
