@@ -40,24 +40,34 @@ S2V_HD inline Rectangle crop(const Triplet &triplet, const Plane &plane, int sid
             plane.height < side ? plane.height : side, plane.width < side ? plane.width : side};
 }
 
-// Copies a rectangle to contiguous rows, as delivered. Raises `constant` where its finite pixels have one value or
-// there are none.
+S2V_HD inline bool is_whole(const Rectangle &part, const Plane &plane) {
+    return part.height == plane.height && part.width == plane.width;
+}
+
+// A rectangle as contiguous rows, as delivered: the plane itself, or a copy in `space`. Raises `constant` where its
+// finite pixels have one value or there are none.
 template <class Team>
-S2V_HD void copy_rectangle(const Team &team, const Plane &plane, const Rectangle &part, float *out,
-                           std::uint32_t &flags) {
-    team.sync();  // `out` may still be read
-    for (int y = 0; y < part.height; ++y) {
-        const float *const source = plane.pixels + static_cast<std::int64_t>(part.top + y) * plane.width + part.left;
-        float *const line = out + y * part.width;
-        team.for_each(part.width, [&](int x) { line[x] = source[x]; });
+S2V_HD const float *look_at_rectangle(const Team &team, const Plane &plane, const Rectangle &part, float *space,
+                                      std::uint32_t &flags) {
+    const float *x = plane.pixels;
+    if (!is_whole(part, plane)) {
+        team.sync();  // `space` may still be read
+        for (int y = 0; y < part.height; ++y) {
+            const float *const source =
+                plane.pixels + static_cast<std::int64_t>(part.top + y) * plane.width + part.left;
+            float *const line = space + y * part.width;
+            team.for_each(part.width, [&](int i) { line[i] = source[i]; });
+        }
+        team.sync();
+        x = space;
     }
-    team.sync();
     const int n = part.height * part.width;
-    const auto finite = [&](int i) { return is_finite(out[i]) ? out[i] : quiet_nan(); };
+    const auto finite = [&](int i) { return is_finite(x[i]) ? x[i] : quiet_nan(); };
     const float largest = team.max(n, -kInfinity, finite);
     const float smallest = team.min(n, kInfinity, finite);
     if (!(largest > smallest)) flags |= flag::constant;
-    if (team.count(n, [&](int i) { return !is_finite(out[i]); })) flags |= flag::nan_pixels;
+    if (team.count(n, [&](int i) { return !is_finite(x[i]); })) flags |= flag::nan_pixels;
+    return x;
 }
 
 // NaN -> 0, +-inf -> +-float32 max.
@@ -89,6 +99,10 @@ S2V_HD void scale_by_norm(const Team &team, const float *x, const Rectangle &par
     const double shrink = norm > 3e38 ? 0x1p-8 : 1.0;
     const float by = static_cast<float>(shrink);
     const float divisor = static_cast<float>(norm * shrink);
+    if (part.height == kLargestSide && part.width == kLargestSide) {
+        team.for_each(kLargestSide * kLargestSide, [&](int i) { out[i] = without_bad(x[i]) * by / divisor; });
+        return;
+    }
     for (int y = 0; y < kLargestSide; ++y) {
         float *const line = out + y * kLargestSide;
         const bool inside = y >= down && y < down + part.height;
@@ -104,13 +118,14 @@ template <class Team>
 S2V_STAGE void prepare_by_norm(const Team &team, const Triplet &triplet, int which, const Plane &plane, float *out,
                                RecipeScratch &s, std::uint32_t &flags) {
     const Rectangle part = crop(triplet, plane, kLargestSide);
-    copy_rectangle(team, plane, part, s.rectangle, flags);
-    if (part.height < plane.height || part.width < plane.width) flags |= flag::cropped;
+    const float *const x = look_at_rectangle(team, plane, part, s.rectangle, flags);
+    if (!is_whole(part, plane)) flags |= flag::cropped;
     if (flags & kRefused) return;
     if (part.height < kLargestSide || part.width < kLargestSide) flags |= flag::padded;
-    if (which == recipe::btsbot && !has_finite_median(team, plane)) flags |= flag::bad_stamp;
+    const bool all_finite = is_whole(part, plane) && !(flags & flag::nan_pixels);
+    if (which == recipe::btsbot && !all_finite && !has_finite_median(team, plane)) flags |= flag::bad_stamp;
     const bool centred = which == recipe::boom;
-    scale_by_norm(team, s.rectangle, part, centred ? (kLargestSide - part.height + 1) / 2 : 0,
+    scale_by_norm(team, x, part, centred ? (kLargestSide - part.height + 1) / 2 : 0,
                   centred ? (kLargestSide - part.width + 1) / 2 : 0, centred ? 0.0f : 1e-9f, out);
     team.sync();
 }
@@ -125,14 +140,14 @@ S2V_STAGE void prepare_by_range(const Team &team, const Plane &plane, float *out
         return;
     }
     constexpr int start = (kLargestSide - side) / 2;
-    copy_rectangle(team, plane, {start, start, side, side}, s.rectangle, flags);
+    const float *const crop = look_at_rectangle(team, plane, {start, start, side, side}, s.rectangle, flags);
     if (flags & kRefused) return;
-    const auto finite = [&](int i) { return is_finite(s.rectangle[i]) ? s.rectangle[i] : quiet_nan(); };
+    const auto finite = [&](int i) { return is_finite(crop[i]) ? crop[i] : quiet_nan(); };
     // In double: the range may exceed float32. + 0 turns -0 into 0, or the sign of 0 would depend on the order.
     const double smallest = static_cast<double>(team.min(side * side, kInfinity, finite)) + 0.0;
     const double range = static_cast<double>(team.max(side * side, -kInfinity, finite)) - smallest;
     team.for_each(side * side, [&](int i) {
-        const float x = s.rectangle[i];
+        const float x = crop[i];
         out[i] = is_finite(x) ? static_cast<float>((static_cast<double>(x) - smallest) / range) : 0.0f;
     });
     team.sync();
@@ -205,15 +220,7 @@ S2V_STAGE void prepare_as_is(const Team &team, const Triplet &triplet, const Pla
     flags |= met & ~flag::masked_pixels;  // the null value of DES is a number like any other here
     if (is_constant(team, s.window)) flags |= flag::constant;
     if (flags & kRefused) return;
-    for (int r = 0; r < kWindow; ++r) {
-        const int y = triplet.row - kWindow / 2 + r;
-        const float *const line = plane.pixels + static_cast<std::int64_t>(y) * plane.width;
-        team.for_each(kWindow, [&](int c) {
-            const int x = triplet.column - kWindow / 2 + c;
-            const bool there = y >= 0 && y < plane.height && x >= 0 && x < plane.width;
-            out[r * kWindow + c] = there ? without_bad(line[x]) : 0.0f;
-        });
-    }
+    write_cut(team, plane, triplet.row, triplet.column, kWindow, 0.0f, out, [](float x) { return without_bad(x); });
     team.sync();
 }
 

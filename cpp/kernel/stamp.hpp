@@ -37,41 +37,70 @@ S2V_HD inline bool is_masked(float x) {
     return !(is_finite(x) && absolute(x) != kNull);
 }
 
+// The part of a window of 51x51 around a position that lies inside a plane, in coordinates of the window.
+struct Overlap {
+    int top;
+    int bottom;
+    int left;
+    int right;
+};
+
+S2V_HD inline int within_window(int x) {
+    return x < 0 ? 0 : x < kWindow ? x : kWindow;
+}
+
+S2V_HD inline Overlap overlap_of(const Plane &plane, int row, int column) {
+    const int top = row - kWindow / 2;
+    const int left = column - kWindow / 2;
+    return {within_window(-top), within_window(plane.height - top), within_window(-left),
+            within_window(plane.width - left)};
+}
+
+// Writes the window around a position with `stride` columns a row: f(pixel) inside the plane, `outside` elsewhere.
+template <class Team, class F>
+S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column, int stride, float outside, float *out,
+                      F f) {
+    const Overlap part = overlap_of(plane, row, column);
+    const std::int64_t corner = static_cast<std::int64_t>(row - kWindow / 2) * plane.width + column - kWindow / 2;
+    const bool whole = part.top == 0 && part.bottom == kWindow && part.left == 0 && part.right == kWindow;
+    for (int r = 0; r < kWindow; ++r) {
+        float *const line = out + r * stride;
+        const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
+        if (whole) {  // loops of a length that is known
+            team.for_each(kWindow, [&](int c) { line[c] = f(plane.pixels[source + c]); });
+            team.for_each(stride - kWindow, [&](int c) { line[kWindow + c] = outside; });
+            continue;
+        }
+        const bool there = r >= part.top && r < part.bottom && part.right > part.left;
+        const int left = there ? part.left : stride;
+        const int right = there ? part.right : stride;
+        team.for_each(left, [&](int c) { line[c] = outside; });
+        team.for_each(right - left, [&](int c) { line[left + c] = f(plane.pixels[source + left + c]); });
+        team.for_each(stride - right, [&](int c) { line[right + c] = outside; });
+    }
+}
+
 // Cuts a window of 51x51 around the candidate, which lands on (25, 25). Pixels that are not finite or outside the
 // stamp become NaN, nulls stay. Adds to `flags` what it meets.
 template <class Team>
 S2V_STAGE void cut_window(const Team &team, const Plane &plane, int row, int column, float *out, std::uint32_t &flags) {
+    team.sync();  // `out` may still be read
+    write_cut(team, plane, row, column, kStride, quiet_nan(), out, [](float x) {
+        return is_finite(x) ? x + 0.0f : quiet_nan();  // + 0 turns -0 into 0
+    });
+    team.sync();
+    const Overlap part = overlap_of(plane, row, column);
+    const int rows = part.bottom > part.top ? part.bottom - part.top : 0;
+    const int columns = part.right > part.left ? part.right - part.left : 0;
+    const int outside = kWindowPixels - rows * columns;
+    const int masked = team.count(kWindowPixels, [&](int i) { return is_masked(out[i]); });
+    if (masked > outside) {
+        const int nans = team.count(kWindowPixels, [&](int i) { return out[i] != out[i]; });
+        if (nans > outside) flags |= flag::nan_pixels;
+        if (masked > nans) flags |= flag::masked_pixels;
+    }
     const int top = row - kWindow / 2;
     const int left = column - kWindow / 2;
-    int nans = 0;
-    int nulls = 0;
-    team.sync();  // `out` may still be read
-    for (int r = 0; r < kWindow; ++r) {
-        const int y = top + r;
-        float *const line = out + r * kStride;
-        if (y < 0 || y >= plane.height) {
-            team.for_each(kStride, [&](int c) { line[c] = quiet_nan(); });
-            continue;
-        }
-        const float *const source = plane.pixels + static_cast<std::int64_t>(y) * plane.width;
-        const int begin = left < 0 ? -left : 0;
-        const int end = plane.width - left < kWindow ? plane.width - left : kWindow;
-        if (begin > 0) team.for_each(begin < kWindow ? begin : kWindow, [&](int c) { line[c] = quiet_nan(); });
-        if (end > begin)
-            team.for_each(end - begin, [&](int i) {
-                const float x = source[left + begin + i];
-                line[begin + i] = is_finite(x) ? x + 0.0f : quiet_nan();  // + 0 turns -0 into 0
-            });
-        const int rest = end > 0 ? end : 0;
-        team.for_each(kStride - rest, [&](int i) { line[rest + i] = quiet_nan(); });
-        if (end > begin) {
-            nans += team.count(end - begin, [&](int i) { return !is_finite(source[left + begin + i]); });
-            nulls += team.count(end - begin, [&](int i) { return absolute(source[left + begin + i]) == kNull; });
-        }
-    }
-    team.sync();
-    if (nans) flags |= flag::nan_pixels;
-    if (nulls) flags |= flag::masked_pixels;
     if (top < 0 || left < 0 || top + kWindow > plane.height || left + kWindow > plane.width) flags |= flag::padded;
     if (top > 0 || left > 0 || top + kWindow < plane.height || left + kWindow < plane.width) flags |= flag::cropped;
 }
