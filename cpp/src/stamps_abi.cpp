@@ -30,11 +30,12 @@ s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t conventi
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_stamps(stamps, values, flags, threads);
         const s2v_isa_table &isa = require_isa();
-        parallel_for(stamps->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
-            const Scratch scratch = make_scratch(isa.feature_scratch);
-            isa.features(stamps, begin, end, sets, static_cast<s2v_convention>(convention), values, flags,
-                         scratch.get());
-        });
+        parallel_for(
+            stamps->n, kBlockRows, threads, [&] { return make_scratch(isa.feature_scratch); },
+            [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
+                isa.features(stamps, begin, end, sets, static_cast<s2v_convention>(convention), values, flags,
+                             scratch.get());
+            });
     });
 }
 
@@ -53,10 +54,11 @@ s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *plan
         const std::int32_t which = recipe_index(recipe);
         check_stamps(stamps, planes, flags, threads);
         const s2v_isa_table &isa = require_isa();
-        parallel_for(stamps->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
-            const Scratch scratch = make_scratch(isa.recipe_scratch);
-            isa.prepare(stamps, begin, end, which, planes, flags, scratch.get());
-        });
+        parallel_for(
+            stamps->n, kBlockRows, threads, [&] { return make_scratch(isa.recipe_scratch); },
+            [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
+                isa.prepare(stamps, begin, end, which, planes, flags, scratch.get());
+            });
     });
 }
 

@@ -11,10 +11,11 @@
 
 namespace s2v {
 
-// Calls f(begin, end) for blocks of at most `grain` rows that cover [0, n), on `threads` threads (0: one a core), the
-// caller's among them. The first exception is rethrown once every worker has stopped.
-template <class F>
-void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
+// Calls f(begin, end, own) for blocks of at most `grain` rows that cover [0, n), on `threads` threads (0: one a core),
+// the caller's among them; `own` is what make() gave that thread, once. The first exception is rethrown once every
+// worker has stopped.
+template <class Make, class F>
+void parallel_for(std::int64_t n, std::int64_t grain, int threads, Make make, F f) {
     const std::int64_t blocks = (n + grain - 1) / grain;
     const std::int64_t wanted = threads > 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
     const std::int64_t workers = std::min(wanted, blocks);
@@ -23,8 +24,9 @@ void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
     std::mutex failure_lock;
     const auto work = [&] {
         try {
+            auto own = make();
             for (std::int64_t block = next++; block < blocks; block = next++)
-                f(block * grain, std::min(n, (block + 1) * grain));
+                f(block * grain, std::min(n, (block + 1) * grain), own);
         } catch (...) {
             next = blocks;
             const std::lock_guard<std::mutex> hold(failure_lock);
@@ -44,6 +46,12 @@ void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
     work();
     for (std::thread &other : others) other.join();
     if (failure) std::rethrow_exception(failure);
+}
+
+template <class F>
+void parallel_for(std::int64_t n, std::int64_t grain, int threads, F f) {
+    parallel_for(
+        n, grain, threads, [] { return 0; }, [&](std::int64_t begin, std::int64_t end, int) { f(begin, end); });
 }
 
 }  // namespace s2v
