@@ -196,9 +196,12 @@ def fit_moments(filled: Values, there: Values, whole: bool, at: FitPoint) -> Fit
             w = w * dy
     data, weight, y = sum_columns(filled, there, whole, at.s, row_data, row_weight)
     begin, end = fit_span(at.s)
-    g, x = gx[begin:end], dx[begin:end]
-    t = _moments_with_b(g, x, data[:, begin:end])
-    s = _moments_of_whole(g, x, y) if whole else _moments_of_masked(g, x, weight[:, begin:end])
+    profile, distance = gx[begin:end], dx[begin:end]
+    t = _moments_with_b(profile, distance, data[:, begin:end])
+    if whole:
+        s = _moments_of_whole(profile, distance, y)
+    else:
+        s = _moments_of_masked(profile, distance, weight[:, begin:end])
     return FitMoments(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8],
         s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12],
