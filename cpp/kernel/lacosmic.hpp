@@ -14,9 +14,12 @@ inline constexpr int kHalf = 24;       // of the 49 pixels of the 7x7 filter lie
 inline constexpr int kSampleStep = 7;  // every so many rows stand for the plane
 inline constexpr int kSampleRows = kWindow / kSampleStep + 1;
 
+inline constexpr int kOrdered = kWindowPixels / 3;  // pixels whose columns are ordered at a time
+
 struct LacosmicScratch {
     float padded[kPaddedRows * kStride + 2 * kStride];  // the slack is read, never used
     float smooth[kWindowPixels];
+    float column[3][kOrdered + 2];  // three rows in order; the last two are read, never used
     std::uint8_t below[kPaddedRows * kStride + kStride];
     std::uint8_t column_sum[kWindowPixels + kStride];
     float values[kSampleRows * kStride];
@@ -43,33 +46,42 @@ S2V_HD void pad_by_reflection(const Team &team, float *padded, int margin, F pix
     team.sync();
 }
 
-S2V_HD inline void order_pair(float &a, float &b) {
-    const float low = b < a ? b : a;
-    b = b < a ? a : b;
-    a = low;
+S2V_HD inline float smaller(float a, float b) {
+    return b < a ? b : a;
+}
+S2V_HD inline float larger(float a, float b) {
+    return a < b ? b : a;
+}
+S2V_HD inline float middle_of(float a, float b, float c) {
+    return larger(smaller(a, b), smaller(larger(a, b), c));
 }
 
-// Median of nine by the 19 exchanges of Paeth 1990 (Graphics Gems, p. 171).
-S2V_HD inline float median_of_9(float a, float b, float c, float d, float e, float f, float g, float h, float i) {
-    order_pair(b, c);
-    order_pair(e, f);
-    order_pair(h, i);
-    order_pair(a, b);
-    order_pair(d, e);
-    order_pair(g, h);
-    order_pair(b, c);
-    order_pair(e, f);
-    order_pair(h, i);
-    d = d < a ? a : d;
-    f = i < f ? i : f;
-    order_pair(e, h);
-    g = g < d ? d : g;
-    e = e < b ? b : e;
-    c = f < c ? f : c;
-    e = h < e ? h : e;
-    order_pair(e, c);
-    e = e < g ? g : e;
-    return c < e ? c : e;
+// The median of 3x3 around every pixel of a padded window. The columns of three are ordered once, for the three pixels
+// that share them: of nine in ordered columns the median is the middle one of the largest of the smallest, the middle
+// of the middle and the smallest of the largest (Smith 1996).
+template <class Team>
+S2V_HD void smooth_by_9(const Team &team, LacosmicScratch &s) {
+    for (int begin = 0; begin < kWindowPixels; begin += kOrdered) {
+        const float *const p = s.padded + begin;
+        float *const smooth = s.smooth + begin;
+        team.for_each(kOrdered, [&](int i) {
+            const float low = smaller(p[i], p[kStride + i]);
+            const float high = larger(p[i], p[kStride + i]);
+            const float last = p[2 * kStride + i];
+            s.column[0][i] = smaller(low, last);
+            s.column[1][i] = larger(low, smaller(high, last));
+            s.column[2][i] = larger(high, last);
+        });
+        team.sync();
+        team.for_each(kOrdered, [&](int i) {
+            const float low = larger(larger(s.column[0][i], s.column[0][i + 1]), s.column[0][i + 2]);
+            const float high = smaller(smaller(s.column[2][i], s.column[2][i + 1]), s.column[2][i + 2]);
+            smooth[i] = middle_of(low, middle_of(s.column[1][i], s.column[1][i + 1], s.column[1][i + 2]), high);
+        });
+        team.sync();
+    }
+    for (int r = 0; r < kWindow; ++r)
+        team.for_each(kStride - kWindow, [&](int c) { s.smooth[r * kStride + kWindow + c] = quiet_nan(); });
 }
 
 // F at a pixel: its smooth value less the median of the 7x7 around it.
@@ -110,14 +122,7 @@ S2V_HD void count_exceeding(const Team &team, LacosmicScratch &s, int begin, flo
 template <class Team>
 S2V_STAGE float largest_fine_structure(const Team &team, const float *b, LacosmicScratch &s) {
     pad_by_reflection(team, s.padded, 1, [&](int i) { return b[i] == b[i] ? b[i] : 0.0f; });
-    team.for_each(kWindowPixels, [&](int i) {
-        const float *const p = s.padded + i;
-        s.smooth[i] = median_of_9(p[0], p[1], p[2], p[kStride], p[kStride + 1], p[kStride + 2], p[2 * kStride],
-                                  p[2 * kStride + 1], p[2 * kStride + 2]);
-    });
-    team.sync();
-    for (int r = 0; r < kWindow; ++r)
-        team.for_each(kStride - kWindow, [&](int c) { s.smooth[r * kStride + kWindow + c] = quiet_nan(); });
+    smooth_by_9(team, s);
     pad_by_reflection(team, s.padded, kMargin, [&](int i) { return s.smooth[i]; });
 
     // A low quantile of a sample of rows is a good v; any v is a correct one.

@@ -40,9 +40,12 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
     if (!valid) return false;
     const float sky = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
+    // Taking off a pedestal keeps the order: a block that alone has the median stays the one in the middle.
+    const bool alone = valid % 2 && team.count(kBlockPixels, [&](int i) { return r[i] == sky; }) == 1;
+    const int middle = alone ? team.first(0, kBlockPixels, [&](int i) { return r[i] == sky; }) : 0;
     team.sync();
     block_means(team, window, static_cast<double>(sky), r);
-    const float centre = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
+    const float centre = alone ? r[middle] : median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
     const float mad = median(team, kBlockPixels, valid, [&](int i) { return absolute(r[i] - centre); });
     const float scale = kMadToSigma * mad;
     if (!(scale > 0.0f)) return false;
