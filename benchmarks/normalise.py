@@ -304,7 +304,7 @@ def main() -> None:
         os.sched_setaffinity(0, arguments.cores)
         worker(arguments.worker, arguments.chain, arguments.planes, len(arguments.cores))
         return
-    device = processor()
+    device, before = processor(), os.getloadavg()[0]
     print(f"{device}, {arguments.planes} planes of {SIDE}x{SIDE}, {arguments.rounds} rounds")
     print(f"{'chain':18s} cores {'us a plane':>17s} {'middle half':>19s} {'to the best peer':>8s}")
     results: dict[str, dict[str, Any]] = {}
@@ -320,6 +320,7 @@ def main() -> None:
             "device": device,
             "versions": versions(("numpy", "bottleneck", "numba", "torch", "astropy")),
             "planes": arguments.planes,
+            "load": [before, os.getloadavg()[0]],  # of the machine before and after: on two cores it counts
             "quantiles": [0.25, 0.5, 0.75],
             "results": results,
         }
