@@ -172,7 +172,7 @@ def moments_numba(planes: Images) -> Run:
 
     @numba.njit
     def stage(core):  # type: ignore[no-untyped-def]
-        return adaptive_moments(core).m.xx
+        return adaptive_moments(core).at.m.xx
 
     return compiled(stage, cores(planes))
 

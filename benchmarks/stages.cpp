@@ -55,7 +55,7 @@ struct Scratch {
         alignas(64) AutoscanScratch autoscan;
         alignas(64) RecipeScratch recipe;
         alignas(64) ShapeScratch shape;
-        alignas(64) MomentScratch moments;
+        alignas(64) MomentFeatureScratch moments;
         alignas(64) StepScratch steps;
     };
     float out[3 * kLargestSide * kLargestSide];
@@ -175,9 +175,9 @@ std::vector<Stage> autoscan_stages() {
 std::vector<Stage> s2v_stages() {
     return {
         {"moments",
-         [](const Sample &sample, Scratch &) {
-             const AdaptiveMoments moments = adaptive_moments(team, sample.core[kDifference]);
-             return moments.m.xx + moments.m.yy;
+         [](const Sample &sample, Scratch &s) {
+             const MomentState at = adaptive_moments(team, sample.core[kDifference], s.moments.moments).at;
+             return at.m.xx + at.m.yy;
          }},
         {"moment-features",
          [](const Sample &sample, Scratch &s) {

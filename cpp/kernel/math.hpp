@@ -1,4 +1,4 @@
-// Elementary functions built from + - * only, so that every backend gives the same bits.
+// Elementary functions built from + - * / and the square root only, so that every backend gives the same bits.
 #pragma once
 
 #include "macros.hpp"
@@ -55,6 +55,26 @@ S2V_HD inline float exp_nonpositive(float x) {
     p = p * r + 5.0000001201e-1f;
     p = (p * (r * r) + r) + 1.0f;
     return p * bits_to_float(static_cast<std::uint32_t>(k + 127) << 23);
+}
+
+// exp(x) for x <= 700 to 1e-11, relative; 0 below -600, so that no product with it is slow or lost. Without a branch.
+S2V_HD inline double exponential(double x) {
+    constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: what is added to it is rounded to an integer
+    const double shifted = x * 1.4426950408889634 + kRound;
+    const double r = x - (shifted - kRound) * 0.6931471805599453;
+    double p = 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    const std::uint64_t exponent = __builtin_bit_cast(std::uint64_t, shifted) + 1023u;
+    const double scaled = p * __builtin_bit_cast(double, exponent << 52);
+    return x < -600.0 ? 0.0 : scaled;
 }
 
 inline constexpr double kPi = 3.14159265358979323846;

@@ -6,7 +6,8 @@
 namespace s2v::kernel {
 namespace {
 
-struct MomentScratch {
+struct MomentFeatureScratch {
+    MomentScratch moments;
     alignas(64) float star[kCorePixels];
 };
 
@@ -19,54 +20,53 @@ struct Ellipse {
 };
 
 S2V_HD inline Ellipse ellipse_of(const Moments &m) {
-    const double half = 0.5 * (m.xx - m.yy);
-    const double larger = 0.5 * (m.xx + m.yy) + square_root(half * half + m.xy * m.xy);
-    const double a = square_root(larger);
-    const double b = square_root(determinant(m) / larger);
+    const MomentAxes axes = moment_axes(m);
+    const double a = square_root(axes.major);
+    const double b = square_root(axes.minor);
     const double angle = 0.5 * kDegrees * arctangent(2.0 * m.xy, m.xx - m.yy);
-    return {a, b, angle, 1.0 - b / a};
+    return {a, b, static_cast<float>(angle) > -90.0f ? angle : 90.0, 1.0 - b / a};
 }
 
 // Writes the values that are defined, and returns the flags. Of a science plane that is missing or without noise
 // nothing is asked, and so its lack of a PSF is no fault.
 template <class Team>
-S2V_HD std::uint32_t moment_features(const Team &team, const MeasuredPlanes &planes, MomentScratch &scratch,
+S2V_HD std::uint32_t moment_features(const Team &team, const MeasuredPlanes &planes, MomentFeatureScratch &scratch,
                                      double (&value)[kStampFeatures]) {
     std::uint32_t flags = 0;
-    const AdaptiveMoments d = adaptive_moments(team, planes.core[kDifference]);
+    const AdaptiveMoments d = adaptive_moments(team, planes.core[kDifference], scratch.moments);
     if (d.converged) {
-        const Ellipse e = ellipse_of(d.m);
+        const Ellipse e = ellipse_of(d.at.m);
         value[feature::difference_a] = e.a;
         value[feature::difference_b] = e.b;
         value[feature::difference_angle] = e.angle;
         value[feature::difference_ellipticity] = e.ellipticity;
-        value[feature::kurtosis] = moments_kurtosis(team, planes.core[kDifference], d);
-        value[feature::centroid_offset] = square_root(d.x * d.x + d.y * d.y);
+        value[feature::kurtosis] = moments_kurtosis(team, d.at, scratch.moments);
+        value[feature::centroid_offset] = square_root(d.at.x * d.at.x + d.at.y * d.at.y);
     } else {
         flags |= flag::moments_failed;
     }
     if (!planes.core[kScience]) return flags;
     value[feature::science_likeness] = core_correlation(team, planes.core[kDifference], planes.core[kScience]);
-    const AdaptiveMoments s = adaptive_moments(team, planes.core[kScience]);
+    const AdaptiveMoments s = adaptive_moments(team, planes.core[kScience], scratch.moments);
     if (s.converged) {
-        const Ellipse e = ellipse_of(s.m);
+        const Ellipse e = ellipse_of(s.at.m);
         value[feature::science_a] = e.a;
         value[feature::science_b] = e.b;
         value[feature::science_angle] = e.angle;
         value[feature::science_ellipticity] = e.ellipticity;
     }
     if (d.converged && s.converged) {
-        const double dx = d.x - s.x;
-        const double dy = d.y - s.y;
+        const double dx = d.at.x - s.at.x;
+        const double dy = d.at.y - s.at.y;
         value[feature::plane_offset] = square_root(dx * dx + dy * dy);
-        value[feature::width_ratio] = moments_sigma(d.m) / moments_sigma(s.m);
+        value[feature::width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m);
     }
-    const AdaptiveMoments star = star_moments(team, planes, scratch.star);
+    const AdaptiveMoments star = star_moments(team, planes, scratch.star, scratch.moments);
     const AdaptiveMoments &psf = star.converged ? star : s;
     if (!psf.converged) return flags | flag::no_psf;
-    if (d.converged) value[feature::psf_ratio] = moments_sigma(d.m) / moments_sigma(psf.m);
-    value[feature::psf_likeness] =
-        gaussian_likeness(team, planes.core[kDifference], d.converged ? d.x : 0.0, d.converged ? d.y : 0.0, psf.m);
+    if (d.converged) value[feature::psf_ratio] = moments_sigma(d.at.m) / moments_sigma(psf.at.m);
+    value[feature::psf_likeness] = gaussian_likeness(team, planes.core[kDifference], d.converged ? d.at.x : 0.0,
+                                                     d.converged ? d.at.y : 0.0, psf.at.m);
     return flags;
 }
 

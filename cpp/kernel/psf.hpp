@@ -10,7 +10,10 @@ inline constexpr int kStarApart = 5;           // pixels from the candidate with
 inline constexpr int kStarInside = 6;          // pixels from the edge of the window
 inline constexpr float kStarBrightest = 5.0f;  // least S of its brightest pixel
 inline constexpr int kLikenessReach = 5;       // pixels on each side of the candidate
-inline constexpr int kLikenessRows = 2 * kLikenessReach + 1;
+inline constexpr int kLikenessSide = 2 * kLikenessReach + 1;
+// The box is held with this many columns a row, and one row more: loops have no tails.
+inline constexpr int kLikenessStride = 16;
+inline constexpr int kLikenessBox = (kLikenessSide + 1) * kLikenessStride;
 
 // Pixel i of a window; none where it lies beyond the search for a star, too near the candidate, or is saturated.
 S2V_HD inline float star_pixel(const float *window, float saturation, int i) {
@@ -21,40 +24,50 @@ S2V_HD inline float star_pixel(const float *window, float saturation, int i) {
     return there && !(window[i] >= saturation) ? window[i] : quiet_nan();
 }
 
-// The moments of the star: the brightest pixel of the science window that may be one. Not converged where there is
-// none.
+// The brightest pixel of the science window that may be a star, row * kStride + column; -1 where there is none.
 template <class Team>
-S2V_STAGE AdaptiveMoments star_moments(const Team &team, const MeasuredPlanes &planes, float *core) {
+S2V_STAGE int find_star(const Team &team, const MeasuredPlanes &planes) {
     const float *const window = planes.window[kScience];
     const PlaneNoise &noise = planes.noise[kScience];
     constexpr int begin = kStarInside * kStride;
     constexpr int n = (kWindow - 2 * kStarInside) * kStride;
     const auto pixel = [&](int i) { return star_pixel(window, planes.saturation, begin + i); };
     const float brightest = team.max(n, -kInfinity, pixel);
-    if (!((brightest - noise.median) / noise.sigma >= kStarBrightest)) return {};
-    const int at = begin + team.first(0, n, [&](int i) { return pixel(i) == brightest; });
-    cut_core(team, window, noise, 1.0f, at / kStride, at % kStride, core);
-    return adaptive_moments(team, core);
+    if (!((brightest - noise.median) / noise.sigma >= kStarBrightest)) return -1;
+    return begin + team.first(0, n, [&](int i) { return pixel(i) == brightest; });
 }
 
-// Pixel i of the box around the candidate, of which a row has the columns of the core; NaN beside it.
+// Not converged where there is no star. `core` is for its pixels.
+template <class Team>
+S2V_HD AdaptiveMoments star_moments(const Team &team, const MeasuredPlanes &planes, float *core,
+                                    MomentScratch &scratch) {
+    const int star = find_star(team, planes);
+    if (star < 0) return {};
+    const PlaneNoise &noise = planes.noise[kScience];
+    cut_core(team, planes.window[kScience], noise, 1.0f, star / kStride, star % kStride, core);
+    return adaptive_moments(team, core, scratch);
+}
+
+// Pixel i of the box around the candidate; NaN beside it.
 S2V_HD inline float likeness_pixel(const float *core, int i) {
-    const int dx = i % kCoreStride - kCoreColumn;
-    const bool there = dx >= -kLikenessReach && dx <= kLikenessReach;
-    return there ? core[(kCoreRow - kLikenessReach) * kCoreStride + i] : quiet_nan();
+    const int y = i / kLikenessStride;
+    const int x = i % kLikenessStride;
+    const float pixel = core[(kCoreRow - kLikenessReach + y) * kCoreStride + kCoreColumn - kLikenessReach + x];
+    return y < kLikenessSide && x < kLikenessSide ? pixel : quiet_nan();
 }
 
 // <D, P> / sqrt(<D, D> <P, P>), P the Gaussian of moments m at (x, y) from the candidate.
 template <class Team>
 S2V_STAGE double gaussian_likeness(const Team &team, const float *core, double x, double y, const Moments &m) {
-    const EllipticalGaussian g(x, y, m);
+    const Moments a = inverse(m);
     double total[3];
-    team.template sums<3>(kLikenessRows * kCoreStride, total, [&](int i, auto add) {
+    team.template sums<3>(kLikenessBox, total, [&](int i, auto add) {
         const float pixel = likeness_pixel(core, i);
-        const float dx = static_cast<float>(i % kCoreStride) - g.x;
-        const float dy = static_cast<float>(kCoreRow - kLikenessReach + i / kCoreStride) - g.y;
+        const double dx = i % kLikenessStride - kLikenessReach - x;
+        const double dy = i / kLikenessStride - kLikenessReach - y;
+        const double square = a.xx * dx * dx + (2.0 * a.xy * dx + a.yy * dy) * dy;
         const bool there = pixel == pixel;
-        const double model = there ? static_cast<double>(exp_nonpositive(g.exponent(dx, dy))) : 0.0;
+        const double model = there ? exponential(-0.5 * square) : 0.0;
         const double value = there ? static_cast<double>(pixel) : 0.0;
         add(0, value * model);
         add(1, value * value);
@@ -66,14 +79,13 @@ S2V_STAGE double gaussian_likeness(const Team &team, const float *core, double x
 // Pearson's correlation coefficient of two cores over the box, where both are usable.
 template <class Team>
 S2V_STAGE double core_correlation(const Team &team, const float *a, const float *b) {
-    constexpr int n = kLikenessRows * kCoreStride;
     const auto both = [&](int i) {
         const float x = likeness_pixel(a, i);
         const float y = likeness_pixel(b, i);
         return x == x && y == y;
     };
     double total[3];
-    team.template sums<3>(n, total, [&](int i, auto add) {
+    team.template sums<3>(kLikenessBox, total, [&](int i, auto add) {
         const bool there = both(i);
         add(0, there ? 1.0 : 0.0);
         add(1, there ? static_cast<double>(likeness_pixel(a, i)) : 0.0);
@@ -82,7 +94,7 @@ S2V_STAGE double core_correlation(const Team &team, const float *a, const float 
     const double mean_a = total[1] / total[0];
     const double mean_b = total[2] / total[0];
     double spread[3];
-    team.template sums<3>(n, spread, [&](int i, auto add) {
+    team.template sums<3>(kLikenessBox, spread, [&](int i, auto add) {
         const bool there = both(i);
         const double x = there ? static_cast<double>(likeness_pixel(a, i)) - mean_a : 0.0;
         const double y = there ? static_cast<double>(likeness_pixel(b, i)) - mean_b : 0.0;

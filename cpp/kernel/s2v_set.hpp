@@ -17,7 +17,7 @@ inline constexpr int kPolarityBox = 5;
 struct S2vScratch {
     alignas(64) float core[3][kCorePixels];
     alignas(64) float masked[3][kWindowPixels];  // windows without null pixels
-    MomentScratch moments;
+    MomentFeatureScratch moments;
 };
 
 // Pixel i of a box of `side` in the middle of a window.

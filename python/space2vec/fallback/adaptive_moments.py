@@ -7,17 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.fallback.math import ZERO, exp_nonpositive
+from space2vec.fallback.math import exponential
 from space2vec.fallback.noise_plane import CORE_COLUMN, CORE_ROW, CORE_ROWS, CORE_STRIDE
 from space2vec.fallback.team import jit, lane_sum
 
-__all__ = ["AdaptiveMoments", "Moments", "adaptive_moments", "exponent", "gaussian", "moments_kurtosis"]
-__all__ += ["determinant", "moments_sigma"]
+__all__ = ["AdaptiveMoments", "MomentState", "Moments", "adaptive_moments", "inverse", "moment_axes"]
+__all__ += ["moments_kurtosis", "moments_sigma"]
 
 Values = NDArray[np.float32]
+Sums = NDArray[np.float64]
 
-_START, _NARROWEST, _WIDEST, _FARTHEST = 2.0, 0.3, 10.0, 6.0
-_REACH, _TOLERANCE, _ROUNDS = 5.5, 1e-6, 50
+_FIRST, _SMALLEST, _LARGEST, _FARTHEST = 4.0, 0.09, 100.0, 6.0
+_TOLERANCE, _BOLDEST_STEP, _BOLDEST_GROWTH, _LINEAR = 1e-7, 0.25, 16.0, 1.0
+_WEIGHT_REACH, _REACH, _ROUNDS = 6.0, 12, 30
 
 
 class Moments(NamedTuple):
@@ -28,150 +30,253 @@ class Moments(NamedTuple):
     yy: float
 
 
-class AdaptiveMoments(NamedTuple):
-    """The fixed point, and its centroid in columns and rows from the candidate's pixel."""
+class MomentState(NamedTuple):
+    """A weight: its centre, in columns and rows from the candidate's pixel, and its second moments."""
 
-    converged: bool
     x: float
     y: float
     m: Moments
 
 
-class EllipticalGaussian(NamedTuple):
-    """An elliptical Gaussian on the pixels of a core: centre, and the terms of -M^-1 / 2."""
+class AdaptiveMoments(NamedTuple):
+    """The fixed point."""
 
-    x: np.float32
-    y: np.float32
-    xx: np.float32
-    xy: np.float32
-    yy: np.float32
+    converged: bool
+    at: MomentState
+
+
+class _Step(NamedTuple):
+    next: MomentState
+    residual: float
+    trusted: bool
+
+
+class _History(NamedTuple):
+    """The last states and steps, as differences from each to the next, the latest first."""
+
+    differences: int
+    known: bool
+    step: MomentState
+    next: MomentState
+    step_change: tuple[MomentState, MomentState]
+    next_change: tuple[MomentState, MomentState]
 
 
 @jit
-def determinant(m: Moments) -> float:
-    """Return the determinant."""
+def _determinant(m: Moments) -> float:
     return m.xx * m.yy - m.xy * m.xy
 
 
 @jit
+def inverse(m: Moments) -> Moments:
+    """Return the inverse."""
+    d = _determinant(m)
+    return Moments(m.yy / d, -m.xy / d, m.xx / d)
+
+
+@jit
 def _is_positive(m: Moments) -> bool:
-    return m.xx > 0.0 and m.yy > 0.0 and determinant(m) > 0.0
+    return m.xx > 0.0 and _determinant(m) > 0.0
 
 
 @jit
 def moments_sigma(m: Moments) -> float:
     """Return sqrt(a b) of the ellipse."""
-    return np.sqrt(np.sqrt(determinant(m)))
+    return np.sqrt(np.sqrt(_determinant(m)))
 
 
 @jit
-def _inverse(m: Moments) -> Moments:
-    d = determinant(m)
-    return Moments(m.yy / d, -m.xy / d, m.xx / d)
+def moment_axes(m: Moments) -> tuple[float, float]:
+    """Return the squares of the semi-axes, the larger first."""
+    skew = 0.5 * (m.xx - m.yy)
+    major = 0.5 * (m.xx + m.yy) + np.sqrt(skew * skew + m.xy * m.xy)
+    minor = _determinant(m) / major
+    return major, minor if minor < major else major
 
 
 @jit
-def gaussian(x: float, y: float, m: Moments) -> EllipticalGaussian:
-    """Return the Gaussian of moments m at (x, y) from the candidate."""
-    i = _inverse(m)
-    return EllipticalGaussian(
-        np.float32(x + CORE_COLUMN),
-        np.float32(y + CORE_ROW),
-        np.float32(-0.5 * i.xx),
-        np.float32(-i.xy),
-        np.float32(-0.5 * i.yy),
-    )
+def _in_bounds(state: MomentState) -> bool:
+    major, minor = moment_axes(state.m)
+    near = state.x * state.x + state.y * state.y <= _FARTHEST * _FARTHEST
+    return near and major <= _LARGEST and minor >= _SMALLEST
 
 
 @jit
-def exponent(g: EllipticalGaussian, dx: np.float32, dy: np.float32) -> np.float32:
-    """Return -rho^2 / 2, rho the distance in units of the ellipse."""
-    return (g.xx * dx + g.xy * dy) * dx + g.yy * dy * dy
+def _sum_weighted_columns(core: Values, state: MomentState, powers: int) -> tuple[Sums, float]:
+    """Return sums down the columns times powers of the distance from a middle row, which is how far from the centre."""
+    i = inverse(state.m)
+    x0, y0 = CORE_COLUMN + state.x, CORE_ROW + state.y
+    middle = int(y0 + 0.5)
+    offset = middle - y0
+    change, half_change = exponential(-i.yy), exponential(-0.5 * i.yy)
+    reach = int(_WEIGHT_REACH * np.sqrt(state.m.yy)) + 1
+    rows = min(reach, max(middle, CORE_ROWS - 1 - middle))
+    total = np.zeros((powers, CORE_STRIDE))
+    for c in range(CORE_COLUMN - _REACH, CORE_COLUMN + _REACH + 1):
+        dx = c - x0
+        slope = i.xy * dx + i.yy * offset
+        square = i.xx * dx * dx + (i.xy * dx + slope) * offset
+        factor = exponential(-slope)
+        low = exponential(-0.5 * square)
+        high = low
+        to_lower, to_higher = factor * half_change, half_change / factor
+        total[0, c] = low * _pixel(core, middle, c)
+        for k in range(1, rows + 1):
+            low *= to_lower
+            high *= to_higher
+            to_lower *= change
+            to_higher *= change
+            lower, higher = low * _pixel(core, middle + k, c), high * _pixel(core, middle - k, c)
+            even, odd = lower + higher, lower - higher
+            power = 1.0
+            for n in range(powers):
+                total[n, c] += (odd if n % 2 else even) * power
+                power *= np.float64(k)
+    return total, offset
 
 
 @jit
-def _reached_rows(y: float, m: Moments) -> tuple[int, int]:
-    reach = _REACH * np.sqrt(m.yy) + 1.0
-    begin, end = int(CORE_ROW + y - reach), int(CORE_ROW + y + reach) + 1
-    return max(begin, 0), min(end, CORE_ROWS)
+def _pixel(core: Values, r: int, c: int) -> float:
+    if r < 0 or r >= CORE_ROWS or core[r, c] != core[r, c]:
+        return 0.0
+    return np.float64(core[r, c])
 
 
 @jit
-def _weighted_sums(core: Values, at: AdaptiveMoments) -> NDArray[np.float64]:
+def _weighted_sums(core: Values, state: MomentState) -> tuple[float, float, float, float, float, float]:
     """Return the sums of w I times 1, x, y, xx, xy, yy."""
-    g = gaussian(at.x, at.y, at.m)
-    begin, end = _reached_rows(at.y, at.m)
-    terms = np.zeros((6, (end - begin) * CORE_STRIDE))
-    for r in range(begin, end):
-        for c in range(CORE_STRIDE):
-            dx, dy = np.float32(c) - g.x, np.float32(r) - g.y
-            pixel = core[r, c] if core[r, c] == core[r, c] else ZERO
-            x, y = np.float64(dx), np.float64(dy)
-            value = np.float64(exp_nonpositive(exponent(g, dx, dy)) * pixel)
-            value_x, value_y = value * x, value * y
-            i = (r - begin) * CORE_STRIDE + c
-            terms[0, i], terms[1, i], terms[2, i] = value, value_x, value_y
-            terms[3, i], terms[4, i], terms[5, i] = value_x * x, value_x * y, value_y * y
-    total = np.empty(6)
-    for k in range(6):
-        total[k] = lane_sum(terms[k])
-    return total
+    column, offset = _sum_weighted_columns(core, state, 3)
+    dx = np.arange(CORE_STRIDE) - (CORE_COLUMN + state.x)
+    along = column[0] * dx
+    flux, x, xx = lane_sum(column[0]), lane_sum(along), lane_sum(along * dx)
+    below, below_x, below_yy = lane_sum(column[1]), lane_sum(column[1] * dx), lane_sum(column[2])
+    y = below + offset * flux
+    return flux, x, y, xx, below_x + offset * x, below_yy + offset * (below + y)
 
 
 @jit
-def _next_moments(measured: Moments, weight: Moments) -> Moments:
-    doubled = Moments(2.0 * measured.xx, 2.0 * measured.xy, 2.0 * measured.yy)
-    if not _is_positive(measured):
-        return doubled
-    a, b = _inverse(measured), _inverse(weight)
+def _bounded(x: float, bound: float) -> float:
+    return bound if x > bound else -bound if x < -bound else x
+
+
+@jit
+def _moment_step(state: MomentState, sums: tuple[float, float, float, float, float, float]) -> _Step:
+    """Return the Gaussian that would give these sums, or a short step towards the fixed point."""
+    m = state.m
+    size = m.xx + m.yy
+    flux, sum_x, sum_y, sum_xx, sum_xy, sum_yy = sums
+    x, y = sum_x / flux, sum_y / flux
+    measured = Moments(sum_xx / flux, sum_xy / flux, sum_yy / flux)
+    rise = Moments(2.0 * measured.xx - m.xx, 2.0 * measured.xy - m.xy, 2.0 * measured.yy - m.yy)
+    residual = np.sqrt((x * x + y * y) / size) + (np.abs(rise.xx) + np.abs(rise.xy) + np.abs(rise.yy)) / size
+    product = Moments(measured.xx - x * x, measured.xy - x * y, measured.yy - y * y)
+    a, b = inverse(product), inverse(m)
     rest = Moments(a.xx - b.xx, a.xy - b.xy, a.yy - b.yy)
-    if not _is_positive(rest):
-        return doubled
-    after = _inverse(rest)
-    growth = determinant(after) / determinant(weight)
-    return after if 1.0 / 16.0 < growth < 16.0 else doubled
+    source = inverse(rest)
+    pull_x, pull_y = a.xx * x + a.xy * y, a.xy * x + a.yy * y
+    shift_x, shift_y = source.xx * pull_x + source.xy * pull_y, source.xy * pull_x + source.yy * pull_y
+    growth = _determinant(source) / _determinant(m)
+    bold = growth < _BOLDEST_GROWTH and growth * _BOLDEST_GROWTH > 1.0 and shift_x * shift_x + shift_y * shift_y < size
+    if _is_positive(product) and _is_positive(rest) and bold:
+        return _Step(MomentState(state.x + shift_x, state.y + shift_y, source), residual, True)
+    minor = moment_axes(m)[1]
+    bound, bound_of_shift = _BOLDEST_STEP * minor, _BOLDEST_STEP * np.sqrt(minor)
+    moved = Moments(
+        m.xx + _bounded(2.0 * rise.xx, bound),
+        m.xy + _bounded(2.0 * rise.xy, bound),
+        m.yy + _bounded(2.0 * rise.yy, bound),
+    )
+    after_x, after_y = state.x + _bounded(2.0 * x, bound_of_shift), state.y + _bounded(2.0 * y, bound_of_shift)
+    return _Step(MomentState(after_x, after_y, moved), residual, False)
+
+
+@jit
+def _dot(a: MomentState, b: MomentState) -> float:
+    return (a.x * b.x + a.y * b.y) + ((a.m.xx * b.m.xx + a.m.yy * b.m.yy) + a.m.xy * b.m.xy)
+
+
+@jit
+def _subtract(a: MomentState, factor: float, b: MomentState) -> MomentState:
+    """Return a - factor * b."""
+    m = Moments(a.m.xx - factor * b.m.xx, a.m.xy - factor * b.m.xy, a.m.yy - factor * b.m.yy)
+    return MomentState(a.x - factor * b.x, a.y - factor * b.y, m)
+
+
+@jit
+def _extrapolate(history: _History) -> MomentState:
+    """Return the state at which the steps so far would vanish, were they linear."""
+    last, first = history.step_change
+    a, p = _dot(last, last), _dot(last, history.step)
+    if history.differences > 1:
+        b, c, q = _dot(last, first), _dot(first, first), _dot(first, history.step)
+        d = a * c - b * b
+        if d > 1e-12 * (a * c):
+            nearer = _subtract(history.next, (p * c - q * b) / d, history.next_change[0])
+            return _subtract(nearer, (a * q - b * p) / d, history.next_change[1])
+    return _subtract(history.next, p / a, history.next_change[0])
+
+
+@jit
+def _no_history() -> _History:
+    none = MomentState(0.0, 0.0, Moments(0.0, 0.0, 0.0))
+    return _History(0, False, none, none, (none, none), (none, none))
+
+
+@jit
+def _next_moments(state: MomentState, step: _Step, history: _History) -> tuple[MomentState, _History]:
+    """Return the state of the next round, and the history with this one."""
+    if not step.trusted:
+        return step.next, _no_history()
+    own = _subtract(step.next, 1.0, state)
+    differences, step_change, next_change = history.differences, history.step_change, history.next_change
+    if history.known:
+        step_change = (_subtract(own, 1.0, history.step), step_change[0])
+        next_change = (_subtract(step.next, 1.0, history.next), next_change[0])
+        differences = min(differences + 1, 2)
+    longer = _History(differences, True, own, step.next, step_change, next_change)
+    if differences == 0 or not step.residual < _LINEAR:
+        return step.next, longer
+    far = _extrapolate(longer)
+    leap = _subtract(far, 1.0, step.next)
+    growth = _determinant(far.m) / _determinant(state.m)
+    short = leap.x * leap.x + leap.y * leap.y < state.m.xx + state.m.yy
+    if _in_bounds(far) and 0.25 < growth < 4.0 and short:
+        return far, longer
+    return step.next, _History(0, True, own, step.next, step_change, next_change)
 
 
 @jit
 def adaptive_moments(core: Values) -> AdaptiveMoments:
     """Return the adaptive moments of the source in the middle of a core; masked pixels count nowhere."""
-    start = _START * _START
-    at = AdaptiveMoments(False, 0.0, 0.0, Moments(start, 0.0, start))
+    state = MomentState(0.0, 0.0, Moments(_FIRST, 0.0, _FIRST))
+    history = _no_history()
     for _ in range(_ROUNDS):
-        total = _weighted_sums(core, at)
-        if not total[0] > 0.0:
-            return at
-        x, y = total[1] / total[0], total[2] / total[0]
-        measured = Moments(total[3] / total[0] - x * x, total[4] / total[0] - x * y, total[5] / total[0] - y * y)
-        m = _next_moments(measured, at.m)
-        if not _is_positive(m):
-            return at
-        sigma = moments_sigma(m)
-        if not _NARROWEST < sigma < _WIDEST:
-            return at
-        x0, y0 = at.x + 2.0 * x, at.y + 2.0 * y
-        if not x0 * x0 + y0 * y0 < _FARTHEST * _FARTHEST:
-            return at
-        size, area = _TOLERANCE * sigma, _TOLERANCE * (m.xx + m.yy)
-        near = np.abs(x0 - at.x) < size and np.abs(y0 - at.y) < size and np.abs(m.xx - at.m.xx) < area
-        converged = near and np.abs(m.xy - at.m.xy) < area and np.abs(m.yy - at.m.yy) < area
-        at = AdaptiveMoments(converged, x0, y0, m)
-        if converged:
-            return at
-    return at
+        sums = _weighted_sums(core, state)
+        if not sums[0] > 0.0:
+            break
+        step = _moment_step(state, sums)
+        state, history = _next_moments(state, step, history)
+        if not _in_bounds(state):
+            break
+        if step.residual < _TOLERANCE:
+            return AdaptiveMoments(True, state)
+    return AdaptiveMoments(False, state)
 
 
 @jit
-def moments_kurtosis(core: Values, at: AdaptiveMoments) -> float:
+def moments_kurtosis(core: Values, state: MomentState) -> float:
     """Return <rho^4 w> / <w>; 2 for a Gaussian."""
-    g = gaussian(at.x, at.y, at.m)
-    begin, end = _reached_rows(at.y, at.m)
-    terms = np.zeros((2, (end - begin) * CORE_STRIDE))
-    for r in range(begin, end):
-        for c in range(CORE_STRIDE):
-            e = exponent(g, np.float32(c) - g.x, np.float32(r) - g.y)
-            value = np.float64(exp_nonpositive(e) * (core[r, c] if core[r, c] == core[r, c] else ZERO))
-            rho2 = -2.0 * np.float64(e)
-            i = (r - begin) * CORE_STRIDE + c
-            terms[0, i], terms[1, i] = value, value * rho2 * rho2
-    return lane_sum(terms[1]) / lane_sum(terms[0])
+    column, offset = _sum_weighted_columns(core, state, 5)
+    i = inverse(state.m)
+    fourth = np.zeros(CORE_STRIDE)
+    for c in range(CORE_STRIDE):
+        dx = c - (CORE_COLUMN + state.x)
+        slope = i.xy * dx + i.yy * offset
+        at = i.xx * dx * dx + (i.xy * dx + slope) * offset
+        rise = 2.0 * slope
+        fourth[c] = (
+            (at * at * column[0, c] + 2.0 * at * rise * column[1, c])
+            + ((rise * rise + 2.0 * at * i.yy) * column[2, c] + 2.0 * rise * i.yy * column[3, c])
+            + i.yy * i.yy * column[4, c]
+        )
+    return lane_sum(fourth) / lane_sum(column[0])

@@ -10,7 +10,7 @@ import numpy as np
 from space2vec.fallback.team import jit
 
 __all__ = ["DEGREES", "FLOAT_MAX", "HALF", "INFINITY", "NAN", "ONE", "ZERO", "absolute", "arctangent"]
-__all__ += ["exp_nonpositive", "is_finite"]
+__all__ += ["exp_nonpositive", "exponential", "is_finite"]
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 INFINITY = np.float32(np.inf)
@@ -26,6 +26,9 @@ _P0, _P1, _P2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.flo
 _P3, _P4, _P5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 #: 2^k for k from -126 to 0, which C++ makes from the bits.
 _POWERS_OF_2 = np.ldexp(np.float32(1), np.arange(-126, 1)).astype(np.float32)
+#: 1.5 * 2^52: what is added to it is rounded to an integer.
+_ROUND = 6755399441055744.0
+_DOUBLE_POWERS_OF_2 = np.ldexp(1.0, np.arange(-1022, 1024))
 
 
 @jit
@@ -55,6 +58,26 @@ def exp_nonpositive(x: np.float32) -> np.float32:
     p = p * r + _P5
     p = (p * (r * r) + r) + ONE
     return p * _POWERS_OF_2[k + 126]
+
+
+@jit
+def exponential(x: float) -> float:
+    """Return exp(x) for x <= 700; 0 below -600."""
+    if x < -600.0:
+        return 0.0
+    k = (x * 1.4426950408889634 + _ROUND) - _ROUND
+    r = x - k * 0.6931471805599453
+    p = 1.0 / 362880.0
+    p = p * r + 1.0 / 40320.0
+    p = p * r + 1.0 / 5040.0
+    p = p * r + 1.0 / 720.0
+    p = p * r + 1.0 / 120.0
+    p = p * r + 1.0 / 24.0
+    p = p * r + 1.0 / 6.0
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * _DOUBLE_POWERS_OF_2[int(k) + 1022]
 
 
 @jit

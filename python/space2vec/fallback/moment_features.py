@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from space2vec.fallback.adaptive_moments import (
     Moments,
     adaptive_moments,
-    determinant,
+    moment_axes,
     moments_kurtosis,
     moments_sigma,
 )
@@ -21,14 +21,16 @@ from space2vec.fallback.windows import AT
 
 __all__ = ["moment_features"]
 
+_LEAST_ANGLE = np.float32(-90)
+
 
 @jit
 def _ellipse(m: Moments) -> tuple[float, float, float, float]:
     """Return a, b, angle in degrees and ellipticity."""
-    half = 0.5 * (m.xx - m.yy)
-    larger = 0.5 * (m.xx + m.yy) + np.sqrt(half * half + m.xy * m.xy)
-    a, b = np.sqrt(larger), np.sqrt(determinant(m) / larger)
-    return a, b, 0.5 * DEGREES * arctangent(2.0 * m.xy, m.xx - m.yy), 1.0 - b / a
+    major, minor = moment_axes(m)
+    a, b = np.sqrt(major), np.sqrt(minor)
+    angle = 0.5 * DEGREES * arctangent(2.0 * m.xy, m.xx - m.yy)
+    return a, b, angle if np.float32(angle) > _LEAST_ANGLE else 90.0, 1.0 - b / a
 
 
 @jit
@@ -38,11 +40,11 @@ def moment_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> int:
     core = planes.core[DIFFERENCE]
     d = adaptive_moments(core)
     if d.converged:
-        a, b, angle, ellipticity = _ellipse(d.m)
+        a, b, angle, ellipticity = _ellipse(d.at.m)
         value[AT.difference_a], value[AT.difference_b] = a, b
         value[AT.difference_angle], value[AT.difference_ellipticity] = angle, ellipticity
-        value[AT.kurtosis] = moments_kurtosis(core, d)
-        value[AT.centroid_offset] = np.sqrt(d.x * d.x + d.y * d.y)
+        value[AT.kurtosis] = moments_kurtosis(core, d.at)
+        value[AT.centroid_offset] = np.sqrt(d.at.x * d.at.x + d.at.y * d.at.y)
     else:
         flags |= FLAG.moments_failed
     if not planes.noise[SCIENCE].sigma > ZERO:
@@ -50,20 +52,20 @@ def moment_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> int:
     value[AT.science_likeness] = core_correlation(core, planes.core[SCIENCE])
     s = adaptive_moments(planes.core[SCIENCE])
     if s.converged:
-        a, b, angle, ellipticity = _ellipse(s.m)
+        a, b, angle, ellipticity = _ellipse(s.at.m)
         value[AT.science_a], value[AT.science_b] = a, b
         value[AT.science_angle], value[AT.science_ellipticity] = angle, ellipticity
     if d.converged and s.converged:
-        dx, dy = d.x - s.x, d.y - s.y
+        dx, dy = d.at.x - s.at.x, d.at.y - s.at.y
         value[AT.plane_offset] = np.sqrt(dx * dx + dy * dy)
-        value[AT.width_ratio] = moments_sigma(d.m) / moments_sigma(s.m)
+        value[AT.width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m)
     star = star_moments(planes)
     psf = star if star.converged else s
     if not psf.converged:
         return flags | FLAG.no_psf
     if d.converged:
-        value[AT.psf_ratio] = moments_sigma(d.m) / moments_sigma(psf.m)
-        value[AT.psf_likeness] = gaussian_likeness(core, d.x, d.y, psf.m)
+        value[AT.psf_ratio] = moments_sigma(d.at.m) / moments_sigma(psf.at.m)
+        value[AT.psf_likeness] = gaussian_likeness(core, d.at.x, d.at.y, psf.at.m)
     else:
-        value[AT.psf_likeness] = gaussian_likeness(core, 0.0, 0.0, psf.m)
+        value[AT.psf_likeness] = gaussian_likeness(core, 0.0, 0.0, psf.at.m)
     return flags

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.fallback.adaptive_moments import AdaptiveMoments, Moments, adaptive_moments, exponent, gaussian
-from space2vec.fallback.math import INFINITY, ONE, exp_nonpositive
-from space2vec.fallback.noise_plane import CORE_COLUMN, CORE_ROW, CORE_STRIDE, MeasuredPlanes, cut_core
+from space2vec.fallback.adaptive_moments import AdaptiveMoments, Moments, MomentState, adaptive_moments, inverse
+from space2vec.fallback.math import INFINITY, ONE, exponential
+from space2vec.fallback.noise_plane import CORE_COLUMN, CORE_ROW, MeasuredPlanes, cut_core
 from space2vec.fallback.stamp import MIDDLE, SCIENCE, WINDOW
 from space2vec.fallback.team import jit, lane_sum
 
@@ -17,6 +17,9 @@ Values = NDArray[np.float32]
 
 _APART, _INSIDE, _LIKENESS_REACH = 5, 6, 5
 _BRIGHTEST = np.float32(5)
+#: The box is held with this many columns a row, and one row more.
+_SIDE, _STRIDE = 2 * _LIKENESS_REACH + 1, 16
+_BOX = (_SIDE + 1) * _STRIDE
 
 
 @jit
@@ -32,25 +35,24 @@ def star_moments(planes: MeasuredPlanes) -> AdaptiveMoments:
             if not near and not x >= planes.saturation and x > brightest:
                 brightest, row, column = x, r, c
     if not (brightest - noise.median) / noise.sigma >= _BRIGHTEST:
-        return AdaptiveMoments(False, 0.0, 0.0, Moments(0.0, 0.0, 0.0))
+        return AdaptiveMoments(False, MomentState(0.0, 0.0, Moments(0.0, 0.0, 0.0)))
     return adaptive_moments(cut_core(window, noise, ONE, row, column))
 
 
 @jit
 def gaussian_likeness(core: Values, x: float, y: float, m: Moments) -> float:
     """Return <D, P> / sqrt(<D, D> <P, P>), P the Gaussian of moments m at (x, y) from the candidate."""
-    g = gaussian(x, y, m)
-    side = 2 * _LIKENESS_REACH + 1
-    terms = np.zeros((3, side * CORE_STRIDE))
-    for r in range(side):
-        for c in range(CORE_COLUMN - _LIKENESS_REACH, CORE_COLUMN + _LIKENESS_REACH + 1):
-            row = CORE_ROW - _LIKENESS_REACH + r
-            pixel = core[row, c]
+    a = inverse(m)
+    terms = np.zeros((3, _BOX))
+    for r in range(_SIDE):
+        for c in range(_SIDE):
+            pixel = core[CORE_ROW - _LIKENESS_REACH + r, CORE_COLUMN - _LIKENESS_REACH + c]
             if pixel != pixel:
                 continue
-            model = np.float64(exp_nonpositive(exponent(g, np.float32(c) - g.x, np.float32(row) - g.y)))
-            value = np.float64(pixel)
-            i = r * CORE_STRIDE + c
+            dx, dy = c - _LIKENESS_REACH - x, r - _LIKENESS_REACH - y
+            square = a.xx * dx * dx + (2.0 * a.xy * dx + a.yy * dy) * dy
+            model, value = exponential(-0.5 * square), np.float64(pixel)
+            i = r * _STRIDE + c
             terms[0, i], terms[1, i], terms[2, i] = value * model, value * value, model * model
     return lane_sum(terms[0]) / (np.sqrt(lane_sum(terms[1])) * np.sqrt(lane_sum(terms[2])))
 
@@ -58,14 +60,14 @@ def gaussian_likeness(core: Values, x: float, y: float, m: Moments) -> float:
 @jit
 def core_correlation(a: Values, b: Values) -> float:
     """Return Pearson's correlation coefficient of two cores over the box, where both are usable."""
-    side = 2 * _LIKENESS_REACH + 1
     first, left = CORE_ROW - _LIKENESS_REACH, CORE_COLUMN - _LIKENESS_REACH
-    there, x, y = np.zeros(side * CORE_STRIDE), np.zeros(side * CORE_STRIDE), np.zeros(side * CORE_STRIDE)
-    for r in range(side):
-        for c in range(left, left + side):
-            if a[first + r, c] == a[first + r, c] and b[first + r, c] == b[first + r, c]:
-                i = r * CORE_STRIDE + c
-                there[i], x[i], y[i] = 1.0, np.float64(a[first + r, c]), np.float64(b[first + r, c])
+    there, x, y = np.zeros(_BOX), np.zeros(_BOX), np.zeros(_BOX)
+    for r in range(_SIDE):
+        for c in range(_SIDE):
+            one, other = a[first + r, left + c], b[first + r, left + c]
+            if one == one and other == other:
+                i = r * _STRIDE + c
+                there[i], x[i], y[i] = 1.0, np.float64(one), np.float64(other)
     n = lane_sum(there)
     mean_x, mean_y = lane_sum(x) / n, lane_sum(y) / n
     dx, dy = np.where(there > 0.0, x - mean_x, 0.0), np.where(there > 0.0, y - mean_y, 0.0)
