@@ -24,7 +24,7 @@ S2V_HD inline bool is_finite(float x) {
     return x - x == 0.0f;
 }
 S2V_HD inline float finite_or_nan(double x) {
-    const float y = static_cast<float>(x);
+    const float y = static_cast<float>(x) + 0.0f;  // + 0 turns -0 into 0
     return is_finite(y) ? y : quiet_nan();
 }
 S2V_HD inline float absolute(float x) {

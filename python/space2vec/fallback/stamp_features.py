@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.fallback.autoscan import autoscan_features
-from space2vec.fallback.math import NAN, is_finite
+from space2vec.fallback.math import NAN, ZERO, is_finite
 from space2vec.fallback.s2v_set import s2v_features
 from space2vec.fallback.stamp import DIFFERENCE, FLAG, SCIENCE, TEMPLATE, Triplet, is_saturated, triplet_of
 from space2vec.fallback.team import constants, jit
@@ -58,5 +58,5 @@ def features_rows(
         value = np.full(_FEATURES, np.nan)
         flags[row] = _stamp_features(triplet_of(pixels, offset, shape, centre, saturation, row), sets, paper, value)
         for i in range(values.shape[1]):
-            x = np.float32(value[start + i])
+            x = np.float32(value[start + i]) + ZERO  # turns -0 into 0
             values[row, i] = x if is_finite(x) else NAN
