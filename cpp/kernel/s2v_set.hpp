@@ -4,6 +4,7 @@
 
 #include "moment_features.hpp"
 #include "noise_plane.hpp"
+#include "shape_features.hpp"
 #include "windows.hpp"
 
 namespace s2v::kernel {
@@ -17,7 +18,10 @@ inline constexpr int kPolarityBox = 5;
 struct S2vScratch {
     alignas(64) float core[3][kCorePixels];
     alignas(64) float masked[3][kWindowPixels];  // windows without null pixels
-    MomentFeatureScratch moments;
+    union {  // one after the other
+        alignas(64) ShapeScratch shapes;
+        alignas(64) MomentFeatureScratch moments;
+    };
 };
 
 // Pixel i of a box of `side` in the middle of a window.
@@ -123,6 +127,7 @@ S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, floa
         planes.core[k] = s.core[k];
     }
     noise_features(team, planes, value);
+    shape_features(team, planes, s.shapes, value);
     return flags | moment_features(team, planes, s.moments, value);
 }
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from space2vec.fallback.math import NAN, ONE, ZERO
 from space2vec.fallback.moment_features import moment_features
 from space2vec.fallback.noise_plane import MeasuredPlanes, PlaneNoise, cut_core, measure_noise
+from space2vec.fallback.shape_features import shape_features
 from space2vec.fallback.stamp import DIFFERENCE, FLAG, MIDDLE, SCIENCE, TEMPLATE, WINDOW, is_masked
 from space2vec.fallback.team import jit, lane_sum
 from space2vec.fallback.windows import AT, Windows
@@ -105,4 +106,5 @@ def s2v_features(windows: Windows, saturation: np.float32, value: NDArray[np.flo
     )
     planes = MeasuredPlanes(noise, (science, template, difference), core, polarity, saturation)
     _noise_features(planes, value)
+    shape_features(planes, value)
     return flags | moment_features(planes, value)
