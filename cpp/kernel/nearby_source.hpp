@@ -55,7 +55,7 @@ S2V_HD void nearby_source_features(const Team &team, const MeasuredPlanes &plane
     if (!(science_sigma > 0.0)) return;
     const double after = sum_circle<3>(team, planes.core[kScience], kCoreRow, kCoreColumn).flux * science_sigma;
     const double before = sum_circle<3>(team, reference, kCoreRow, kCoreColumn).flux * reference_sigma;
-    value[feature::flux_balance] = (after - before) / change;
+    value[feature::flux_balance] = absolute(after - before) / absolute(change);
 }
 
 }  // namespace

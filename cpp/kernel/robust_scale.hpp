@@ -27,7 +27,10 @@ S2V_STAGE Scaling min_max_scaling(const Team &team, const float *x, int n) {
 
 // The norm.
 template <class Team>
-S2V_STAGE Scaling l2_scaling(const Team &team, const float *x, int n) {
+S2V_STAGE Scaling l2_scaling(const Team &team, const float *x, int n, int usable) {
+    if (usable == n)
+        return {0.0,
+                square_root(team.sum(n, [&](int i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); }))};
     const double square = team.sum(n, [&](int i) {
         const double value = x[i] == x[i] ? static_cast<double>(x[i]) : 0.0;
         return value * value;

@@ -69,6 +69,22 @@ S2V_STAGE void rescale(const Team &team, float *x, int n, const Scaling &scaling
     });
 }
 
+// x / norm, in float32. Both are brought near 1 by a power of two first where the norm's inverse would not be exact.
+template <class Team>
+S2V_STAGE void divide_by_norm(const Team &team, const float *x, int n, int usable, double norm, float *out) {
+    const double shrink = norm > 1e38 ? 0x1p-16 : norm < 1e-30 ? 0x1p64 : 1.0;
+    const float by = static_cast<float>(shrink);
+    const float factor = static_cast<float>(1.0 / (norm * shrink));
+    if (usable == n && by == 1.0f) {  // what is left of the loop below
+        team.for_each(n, [&](int i) { out[i] = x[i] * factor + 0.0f; });
+        return;
+    }
+    team.for_each(n, [&](int i) {
+        const float value = x[i] * by * factor + 0.0f;
+        out[i] = x[i] == x[i] ? value : quiet_nan();
+    });
+}
+
 // asinh(x / softening); what exceeds float32 before counts as its largest number.
 template <class Team>
 S2V_STAGE void soften(const Team &team, float *x, int n, float softening) {
@@ -102,7 +118,7 @@ S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, in
             scaling = sigma_clip_scaling(team, x, n, usable, step.parameter[0], static_cast<int>(step.parameter[1]));
             break;
         case normaliser::l2:
-            scaling = l2_scaling(team, x, n);
+            scaling = l2_scaling(team, x, n, usable);
             break;
         case normaliser::min_max:
             scaling = min_max_scaling(team, x, n);
@@ -117,6 +133,10 @@ S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, in
             scaling = percentile_scaling(team, x, n, usable, step.parameter[0], step.parameter[1]);
     }
     if (!(scaling.scale > 0.0)) return has_one_value(team, x, n) ? flag::constant : flag::zero_scale;
+    if (step.kind == normaliser::l2) {
+        divide_by_norm(team, x, n, usable, scaling.scale, x);
+        return 0;
+    }
     if (step.kind == normaliser::percentile || (step.kind == normaliser::zscale && step.parameter[1] > 0.0)) {
         low = 0.0f;
         high = 1.0f;
@@ -143,9 +163,20 @@ S2V_HD std::uint32_t apply_chain(const Team &team, const Chain &chain, float *x,
 template <class Team>
 S2V_HD std::uint32_t normalise_plane(const Team &team, const MaskedPlane &plane, const Chain &chain, float fill,
                                      float *out, StepScratch &s) {
+    const int n = plane.height * plane.width;
+    if (chain.count == 1 && chain.step[0].kind == normaliser::l2 && !plane.mask && plane.stride == plane.width) {
+        // Two passes will do where all pixels are usable, and that the norm tells: one that is not makes it so too.
+        const double norm = l2_scaling(team, plane.pixels, n, n).scale;
+        if (norm > 0.0 && norm - norm == 0.0) {
+            team.sync();  // `out` may still be read
+            divide_by_norm(team, plane.pixels, n, n, norm, out);
+            team.sync();
+            return 0;
+        }
+    }
     std::uint32_t flags = 0;
     const int usable = take_usable(team, plane, out, flags);
-    return flags | apply_chain(team, chain, out, plane.height * plane.width, usable, fill, s);
+    return flags | apply_chain(team, chain, out, n, usable, fill, s);
 }
 
 }  // namespace

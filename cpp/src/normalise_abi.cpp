@@ -73,8 +73,8 @@ s2v_status s2v_normalise(const s2v_planes *planes, const s2v_step *steps, int32_
         check_steps(steps, step_count);
         check_planes(planes, out, flags, threads);
         const s2v_isa_table &isa = require_isa();
-        parallel_for(planes->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
-            const Scratch scratch = make_scratch(isa.step_scratch);
+        const auto make = [&] { return make_scratch(isa.step_scratch); };
+        parallel_for(planes->n, kBlockRows, threads, make, [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
             isa.normalise(planes, begin, end, steps, step_count, fill, out, flags, scratch.get());
         });
     });
@@ -86,8 +86,8 @@ s2v_status s2v_compose(const s2v_stamps *stamps, const s2v_composition *how, flo
         check_composition(how);
         check_stamps(stamps, planes, flags, threads);
         const s2v_isa_table &isa = require_isa();
-        parallel_for(stamps->n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
-            const Scratch scratch = make_scratch(isa.step_scratch);
+        const auto make = [&] { return make_scratch(isa.step_scratch); };
+        parallel_for(stamps->n, kBlockRows, threads, make, [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
             isa.compose(stamps, begin, end, how, planes, flags, scratch.get());
         });
     });

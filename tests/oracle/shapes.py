@@ -170,7 +170,7 @@ def template(d, sigma_d, polarity, t, sigma_t, s, sigma_s):
         values["template_distance"] = RADIUS[q]
         values["template_flux_ratio"] = change / (circle(t, 3, q)[0] * sigma_t)
     if s is not None:
-        values["flux_balance"] = (circle(s, 3)[0] * sigma_s - circle(t, 3)[0] * sigma_t) / change
+        values["flux_balance"] = abs(circle(s, 3)[0] * sigma_s - circle(t, 3)[0] * sigma_t) / abs(change)
     return values
 
 

@@ -72,4 +72,4 @@ def nearby_source_features(planes: MeasuredPlanes, flux: float, value: NDArray[n
         return
     after = sum_circle_3(planes.core[SCIENCE], CORE_ROW, CORE_COLUMN).flux * science_sigma
     before = sum_circle_3(reference, CORE_ROW, CORE_COLUMN).flux * reference_sigma
-    value[AT.flux_balance] = (after - before) / change
+    value[AT.flux_balance] = np.abs(after - before) / np.abs(change)

@@ -42,6 +42,14 @@ def _rescale(x: Values, scaling: Scaling, low: float, high: float) -> None:
 
 
 @jit
+def _divide_by_norm(x: Values, norm: float) -> None:
+    shrink = 2.0**-16 if norm > 1e38 else 2.0**64 if norm < 1e-30 else 1.0
+    by, factor = np.float32(shrink), np.float32(1.0 / (norm * shrink))
+    for i in range(x.size):
+        x[i] = x[i] * by * factor + ZERO if x[i] == x[i] else NAN
+
+
+@jit
 def _soften(x: Values, softening: np.float32) -> None:
     factor = ONE / softening
     for i in range(x.size):
@@ -73,6 +81,9 @@ def _apply_step(kind: int, first: float, second: float, x: Values) -> int:
     scaling = _scaling(kind, first, second, x)
     if not scaling.scale > 0.0:
         return FLAG.constant if has_one_value(x) else FLAG.zero_scale
+    if kind == NORMALISER.l2:
+        _divide_by_norm(x, scaling.scale)
+        return 0
     if kind == NORMALISER.percentile or (kind == NORMALISER.zscale and second > 0.0):
         _rescale(x, scaling, 0.0, 1.0)
     else:
