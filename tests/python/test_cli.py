@@ -88,8 +88,11 @@ def test_features_then_score_of_the_table(night: Path, tmp_path: Path, capsys: C
     out = tmp_path / "features.parquet"
     assert main(["features", str(night / "alerts"), "-o", str(out)]) == 0
     assert "60 rows: 60 measured" in capsys.readouterr().out
-    table = pq.read_table(out)
-    assert table.column_names == ["object_id", "candidate_id", *s2v.registry.AUTOSCAN, "flags"]
+    assert pq.read_schema(out).names == ["object_id", "candidate_id", *s2v.registry.AUTOSCAN, "flags"]
+    assert main(["score", str(out), "-o", str(tmp_path / "table.parquet")]) == 2
+    assert "needs columns that the table lacks: polarity" in capsys.readouterr().err
+    assert main(["features", str(night / "alerts"), "-o", str(out), "--set", "all", "--restart"]) == 0
+    assert pq.read_schema(out).names[2:-1] == list(s2v.registry.FEATURE_SETS["all"])
     for source, name in ((night / "alerts", "stamps"), (out, "table")):
         assert main(["score", str(source), "-o", str(tmp_path / f"{name}.parquet")]) == 0
     parts = [pq.read_table(tmp_path / f"{name}.parquet") for name in ("stamps", "table")]
@@ -119,7 +122,7 @@ def test_train_then_score_then_evaluate(night: Path, tmp_path: Path, capsys: Cap
     assert "3-fold cross-validation split by object" in said
     header = s2v.load(model).header
     assert header.name == "own"
-    assert header.feature_names == s2v.registry.AUTOSCAN_STAMP
+    assert header.feature_names == s2v.registry.FEATURE_SETS["stamp"]
     assert header.metrics["metrics"]["auc"]["value"] > 0.6
     assert main(["score", str(night / "alerts"), "-o", str(out), "--model", str(model)]) == 0
     curve, figures = tmp_path / "curve.png", tmp_path / "figures.json"

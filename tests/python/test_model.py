@@ -136,7 +136,7 @@ def test_unknown_name_lists_what_there_is() -> None:
 
 @pytest.mark.parametrize(
     ("name", "columns"),
-    [("autoscan", registry.AUTOSCAN), ("default", (*registry.AUTOSCAN_STAMP, *build.PACKET_COLUMNS))],
+    [("autoscan", registry.AUTOSCAN), ("default", (*build.STAMP_COLUMNS, *build.PACKET_COLUMNS))],
 )
 def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
 

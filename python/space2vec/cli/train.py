@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 #: The columns taken from stamps where --set does not say.
-_STAMP_SET = "autoscan-stamp"
+_STAMP_SET = "stamp"
 
 
 def register(commands: Any) -> None:
