@@ -86,14 +86,14 @@ std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
             sample->masked[k][i] = is_masked(x) ? quiet_nan() : x;
         }
         planes.window[k] = sample->masked[k];
-        planes.noise[k] = measure_noise(team, sample->masked[k]);
+        planes.noise[k] = measure_noise(team, sample->masked[k], measure_level(team, sample->masked[k]));
         if (k == kDifference) planes.polarity = measure_polarity(team, sample->masked[k], planes.noise[k]);
         cut_core(team, sample->masked[k], planes.noise[k], planes.polarity, kWindow / 2, kWindow / 2, sample->core[k]);
         planes.core[k] = sample->core[k];
     }
     sample->peak = brightest_in_box(team, sample->core[kDifference]);
     sample->flux = sum_circle<3>(team, sample->core[kDifference], kCoreRow, kCoreColumn).flux;
-    sample->valid = normalise_b(team, sample->window[kDifference], sample->b).valid;
+    sample->valid = normalise_b(team, sample->window[kDifference], sample->b).level.valid;
     return sample;
 }
 
@@ -147,14 +147,18 @@ std::vector<Stage> autoscan_stages() {
          }},
         {"normalise-b",
          [](const Sample &sample, Scratch &s) {
-             return static_cast<double>(normalise_b(team, sample.window[kDifference], s.plane).median);
+             return static_cast<double>(normalise_b(team, sample.window[kDifference], s.plane).level.median);
          }},
         {"normalise-r",
          [](const Sample &sample, Scratch &s) {
              return normalise_r(team, sample.window[kDifference], s.plane) ? static_cast<double>(s.plane[0]) : 0.0;
          }},
-        {"noise", [](const Sample &sample,
-                     Scratch &) { return static_cast<double>(measure_noise(team, sample.masked[kDifference]).sigma); }},
+        {"noise",
+         [](const Sample &sample, Scratch &) {
+             return static_cast<double>(
+                 measure_noise(team, sample.masked[kDifference], measure_level(team, sample.masked[kDifference]))
+                     .sigma);
+         }},
         {"column-medians",
          [](const Sample &sample, Scratch &s) {
              return static_cast<double>(largest_column_median(team, sample.b, s.autoscan.columns));

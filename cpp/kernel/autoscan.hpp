@@ -28,7 +28,7 @@ struct AutoscanScratch {
 // L1, from the raw pixels and in double: the sum of B nearly cancels.
 template <class Team>
 S2V_STAGE double summed_brightness(const Team &team, const float *window, const BrightnessScale &scale) {
-    const double centre = static_cast<double>(scale.median);
+    const double centre = static_cast<double>(scale.level.median);
     double total[2];
     team.template sums<2>(kWindowPixels, total, [&](int i, auto add) {
         const double x = is_masked(window[i]) ? 0.0 : static_cast<double>(window[i]) - centre;
@@ -49,7 +49,7 @@ S2V_HD void brightness_features(const Team &team, const float *window, const Bri
     const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.b[i]; });
     value[feature::LACOSMIC] =
         static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, s.b, s.lacosmic));
-    const GaussianFit fit = fit_gaussian(team, s.b, scale.valid, s.fit);
+    const GaussianFit fit = fit_gaussian(team, s.b, scale.level.valid, s.fit);
     value[feature::AMP] = static_cast<double>(fit.amplitude);
     value[feature::SCALE] = static_cast<double>(fit.scale);
     value[feature::GAUSS] = static_cast<double>(fit.residual);
@@ -76,16 +76,17 @@ S2V_HD void count_features(const Team &team, const AutoscanScratch &s, bool with
     value[feature::N3SIG5SHIFT] = count_above(team, d, 7, 3.0f) - count_above(team, t, 7, 3.0f);
 }
 
-// Writes the values of the set that are defined, and returns the flags. The difference is there.
+// Writes the values of the set that are defined, and the level of the difference, which is there; returns the flags.
 template <class Team>
 S2V_HD std::uint32_t autoscan_features(const Team &team, const Windows &windows, Convention convention,
-                                       AutoscanScratch &s, double (&value)[kStampFeatures]) {
+                                       AutoscanScratch &s, double (&value)[kStampFeatures], PlaneLevel &level) {
     const float *const difference = windows.plane[kDifference];
     const float *const reference = windows.plane[kTemplate];
     std::uint32_t flags = reference ? 0 : flag::missing;
     const BrightnessScale scale = normalise_b(team, difference, s.b);
-    value[feature::MASKFRAC] = (kWindow * kWindow - scale.valid) / static_cast<double>(kWindow * kWindow);
-    if (scale.constant) return flags | flag::constant;
+    level = scale.level;
+    value[feature::MASKFRAC] = (kWindow * kWindow - scale.level.valid) / static_cast<double>(kWindow * kWindow);
+    if (scale.level.constant) return flags | flag::constant;
     brightness_features(team, difference, scale, s, value, flags);
     const bool with_difference = normalise_r(team, difference, s.r_difference);
     bool with_template = false;
@@ -95,7 +96,8 @@ S2V_HD std::uint32_t autoscan_features(const Team &team, const Windows &windows,
         value[feature::FLUX_RATIO] =
             (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
         with_template = normalise_r(team, reference, s.r_template);
-        if (!with_template) flags |= normalise_b(team, reference, s.b).constant ? flag::constant : flag::zero_scale;
+        if (!with_template)
+            flags |= normalise_b(team, reference, s.b).level.constant ? flag::constant : flag::zero_scale;
     }
     if (with_difference)
         count_features(team, s, with_template, convention, value);

@@ -34,19 +34,14 @@ struct MeasuredPlanes {
     float saturation;        // NaN: none
 };
 
-// The noise of a window whose masked pixels are NaN.
+// The noise of a window of a level, whose masked pixels are NaN.
 template <class Team>
-S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window) {
-    PlaneNoise noise{};
-    noise.valid = team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; });
-    const float largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return window[i]; });
-    const float smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return window[i]; });
-    noise.constant = !(largest > smallest);
-    if (noise.constant) return noise;
-    noise.median = median(team, kWindowPixels, noise.valid, [&](int i) { return window[i]; });
-    const float centre = noise.median;
+S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window, const PlaneLevel &level) {
+    PlaneNoise noise = {level.valid, level.constant, level.median, 0.0f};
+    if (level.constant) return noise;
+    const float centre = level.median;
     const float sigma =
-        kMadToSigma * median(team, kWindowPixels, noise.valid, [&](int i) { return absolute(window[i] - centre); });
+        kMadToSigma * median(team, kWindowPixels, level.valid, [&](int i) { return absolute(window[i] - centre); });
     if (is_finite(sigma)) noise.sigma = sigma;
     return noise;
 }

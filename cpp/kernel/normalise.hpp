@@ -54,30 +54,46 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     return true;
 }
 
+// The pixels of a window that are usable, and where they lie. Several sets of features need it of one window.
+struct PlaneLevel {
+    int valid;      // how many there are
+    bool constant;  // they all have one value, or there is none
+    float median;   // not measured where they are constant
+    float smallest;
+    float largest;
+};
+
+// The level of a window whose masked pixels are NaN.
+template <class Team>
+S2V_STAGE PlaneLevel measure_level(const Team &team, const float *window) {
+    PlaneLevel level{};
+    level.valid = team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; });
+    level.largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return window[i]; });
+    level.smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return window[i]; });
+    level.constant = !(level.largest > level.smallest);
+    if (!level.constant) level.median = median(team, kWindowPixels, level.valid, [&](int i) { return window[i]; });
+    return level;
+}
+
 // What B was made with.
 struct BrightnessScale {
-    int valid;      // usable pixels
-    bool constant;  // they all have one value, or there is none
-    float median;
+    PlaneLevel level;
     float largest;  // max |I|
 };
 
-// B from a window: b has NaN where a pixel is masked. Not written where the window is constant.
+// B from a window: b has NaN where a pixel is masked. Not made where the window is constant.
 template <class Team>
 S2V_STAGE BrightnessScale normalise_b(const Team &team, const float *window, float *b) {
     team.for_each(kWindowPixels, [&](int i) { b[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
-    BrightnessScale scale{};
-    scale.valid = team.count(kWindowPixels, [&](int i) { return b[i] == b[i]; });
-    const float largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return b[i]; });
-    const float smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return b[i]; });
-    scale.constant = scale.valid == 0 || largest == smallest;
-    if (scale.constant) return scale;
-    scale.median = median(team, kWindowPixels, scale.valid, [&](int i) { return b[i]; });
-    scale.largest = absolute(largest) > absolute(smallest) ? absolute(largest) : absolute(smallest);
+    BrightnessScale scale = {measure_level(team, b), 0.0f};
+    const PlaneLevel &level = scale.level;
+    if (level.constant) return scale;
+    scale.largest =
+        absolute(level.largest) > absolute(level.smallest) ? absolute(level.largest) : absolute(level.smallest);
     // The difference of large pixels may exceed float32: all are halved then, which costs no bits. + 0 turns -0 into 0.
     const float by = scale.largest > 1e38f ? 0.5f : 1.0f;
-    const float centre = scale.median * by;
+    const float centre = level.median * by;
     const float divisor = scale.largest * by;
     team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] * by - centre) / divisor + 0.0f; });
     team.sync();

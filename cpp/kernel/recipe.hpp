@@ -229,7 +229,7 @@ template <class Team>
 S2V_STAGE void prepare_by_autoscan(const Team &team, const Triplet &triplet, const Plane &plane, bool blocks,
                                    float *out, RecipeScratch &s, std::uint32_t &flags) {
     cut_window(team, plane, triplet.row, triplet.column, s.window, flags);
-    if (normalise_b(team, s.window, s.b).constant) {
+    if (normalise_b(team, s.window, s.b).level.constant) {
         flags |= flag::constant;
     } else if (!blocks) {
         write_window(team, s.b, out, [](float x) { return saturate(static_cast<double>(x)); });

@@ -18,7 +18,7 @@ inline constexpr int kPolarityBox = 5;
 struct S2vScratch {
     alignas(64) float core[3][kCorePixels];
     alignas(64) float masked[3][kWindowPixels];  // windows without null pixels
-    union {  // one after the other
+    union {                                      // one after the other
         alignas(64) ShapeScratch shapes;
         alignas(64) MomentFeatureScratch moments;
     };
@@ -100,10 +100,10 @@ S2V_HD const float *without_nulls(const Team &team, const float *window, float *
 }
 
 // Writes the values of the set that are defined, and returns the flags. The difference is there. It may be alone: of a
-// pair of planes, one is missing.
+// pair of planes, one is missing. `level` is that of the difference, or null where it is still to be measured.
 template <class Team>
-S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, float saturation, S2vScratch &s,
-                                  double (&value)[kStampFeatures]) {
+S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, float saturation, const PlaneLevel *level,
+                                  S2vScratch &s, double (&value)[kStampFeatures]) {
     team.sync();  // what shares its memory with the scratch may still be read
     MeasuredPlanes planes{};
     planes.saturation = saturation;
@@ -111,7 +111,8 @@ S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, floa
         if (!windows.plane[k]) continue;
         const float *const window = windows.plane[k];
         planes.window[k] = windows.nulls[k] ? without_nulls(team, window, s.masked[k]) : window;
-        planes.noise[k] = measure_noise(team, planes.window[k]);
+        const bool known = k == kDifference && level;
+        planes.noise[k] = measure_noise(team, planes.window[k], known ? *level : measure_level(team, planes.window[k]));
     }
     const bool pair = !windows.plane[kScience] != !windows.plane[kTemplate];
     const std::uint32_t flags = pair ? flag::missing : 0;

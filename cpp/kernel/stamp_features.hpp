@@ -29,8 +29,11 @@ S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &triplet, in
     if (triplet.plane[kDifference].pixels) {
         const unsigned planes = sets & kS2vSet ? all_planes : autoscan_planes;
         const Windows windows = cut_windows(team, triplet, planes, s.window, flags);
-        if (sets & kAutoscanSet) flags |= autoscan_features(team, windows, convention, s.autoscan, value);
-        if (sets & kS2vSet) flags |= s2v_features(team, windows, triplet.saturation, s.s2v, value);
+        const bool both = sets == (kAutoscanSet | kS2vSet);
+        PlaneLevel level{};
+        if (sets & kAutoscanSet) flags |= autoscan_features(team, windows, convention, s.autoscan, value, level);
+        if (sets & kS2vSet)
+            flags |= s2v_features(team, windows, triplet.saturation, both ? &level : nullptr, s.s2v, value);
     } else {
         flags |= flag::missing;
     }

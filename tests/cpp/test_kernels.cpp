@@ -213,8 +213,8 @@ void normalisations_are_robust() {
     const std::vector<float> plane = window(random, 0.05, 0.0);
     std::vector<float> b(kWindowPixels), r(kBlockPixels);
     const BrightnessScale scale = normalise_b(team, plane.data(), b.data());
-    CHECK(scale.valid == static_cast<int>(sorted_numbers(plane).size()));
-    CHECK(same(scale.median, median_by_sorting(plane)));
+    CHECK(scale.level.valid == static_cast<int>(sorted_numbers(plane).size()));
+    CHECK(same(scale.level.median, median_by_sorting(plane)));
     CHECK(same(median_by_sorting(b), 0.0F) || std::abs(median_by_sorting(b)) < 1e-6F);
     CHECK(normalise_r(team, plane.data(), r.data()));
     CHECK(std::abs(median_by_sorting(r)) < 1e-5F);
@@ -222,7 +222,7 @@ void normalisations_are_robust() {
     for (float &x : deviations) x = std::abs(x);
     CHECK(std::abs(median_by_sorting(deviations) - 1.0F / 1.4826F) < 1e-5F);
     const std::vector<float> flat(kWindowPixels, 3.0F);
-    CHECK(normalise_b(team, flat.data(), b.data()).constant);
+    CHECK(normalise_b(team, flat.data(), b.data()).level.constant);
     CHECK(!normalise_r(team, flat.data(), r.data()));
 }
 
