@@ -89,7 +89,8 @@ inline constexpr int kFew = 64;  // values: a sample, and what a search ends wit
 inline constexpr int kMostNarrowed = 4096;
 
 // The first values of `sorted` are those of x[0..count), count <= kFew, that are not NaN, in ascending order; but of
-// equal ones only one is there, and the others are left as NaN after it.
+// equal ones only one is there, and the others are left as NaN after it. Whole chunks of x are read, and what comes of
+// those beyond count is dropped.
 S2V_STAGE inline void sort_few(const float *x, int count, float *sorted) {
     std::int32_t below[kFew];
     for (int begin = 0; begin < count; begin += kChunk * 2) {

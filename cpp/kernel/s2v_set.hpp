@@ -115,7 +115,9 @@ S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, floa
         planes.noise[k] = measure_noise(team, planes.window[k], known ? *level : measure_level(team, planes.window[k]));
     }
     const bool pair = !windows.plane[kScience] != !windows.plane[kTemplate];
-    const std::uint32_t flags = pair ? flag::missing : 0;
+    std::uint32_t flags = pair ? flag::missing : 0;
+    for (int k = 0; k < 3; ++k)
+        if (k != kDifference && windows.plane[k] && !(planes.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
     const PlaneNoise &noise = planes.noise[kDifference];
     mask_features(team, planes.window[kDifference], noise.valid, planes.window[kScience], saturation, value);
     if (!(noise.sigma > 0.0f)) return flags | (noise.constant ? flag::constant : flag::zero_scale);

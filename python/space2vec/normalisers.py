@@ -48,6 +48,10 @@ class Normalised:
 def _step(given: Any) -> Step:
     """Return a checked step."""
     if isinstance(given, Step):
+        if given.name in NORMALISERS and len(given.values) != len(NORMALISERS[given.name].parameters):
+            raise ValueError(
+                f"a step {given.name!r} has {len(NORMALISERS[given.name].parameters)} parameters; {given!r}"
+            )
         return _step((given.name, given.parameters)) if given.name in NORMALISERS else _step(given.name)
     name, parameters = (given, {}) if isinstance(given, str) else given
     if name not in NORMALISERS:

@@ -188,5 +188,5 @@ def feature_set(name: str) -> tuple[str, ...]:
     """
     try:
         return FEATURE_SETS[name]
-    except KeyError:
+    except (KeyError, TypeError):
         raise ValueError(f"unknown feature set {name!r}; known sets: {', '.join(FEATURE_SETS)}") from None

@@ -119,3 +119,15 @@ def test_every_feature_is_documented():
     for name in FEATURE_SETS["stamp"]:
         entry = FEATURES[name]
         assert all((entry.definition, entry.tells, entry.reference, entry.group, entry.window, entry.planes)), name
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+@pytest.mark.parametrize("value", [5.0, np.nan])
+def test_a_plane_without_noise_is_flagged_and_the_row_kept(channel, value):
+    planes = np.random.default_rng(2).normal(size=(1, 3, 63, 63)).astype(np.float32)
+    planes[:, channel] = value
+    table = s2v.features(s2v.Stamps(planes), set="s2v")
+    assert table.flags[0] & s2v.flags.bits("zero_scale")
+    assert not table.flags[0] & s2v.flags.UNSCORABLE
+    assert np.isnan(table["noise_ratio"]).all()
+    assert np.isfinite(table["peak_snr"]).all()

@@ -93,6 +93,10 @@ def s2v_features(windows: Windows, saturation: np.float32, value: NDArray[np.flo
     difference = _without_nulls(windows.plane[DIFFERENCE])
     noise = (measure_noise(science), measure_noise(template), measure_noise(difference))
     flags = FLAG.missing if windows.there[SCIENCE] != windows.there[TEMPLATE] else 0
+    if windows.there[SCIENCE] and not noise[SCIENCE].sigma > ZERO:
+        flags |= FLAG.zero_scale
+    if windows.there[TEMPLATE] and not noise[TEMPLATE].sigma > ZERO:
+        flags |= FLAG.zero_scale
     own = noise[DIFFERENCE]
     _mask_features(difference, own.valid, science, windows.there[SCIENCE], saturation, value)
     if not own.sigma > ZERO:
