@@ -29,7 +29,8 @@ const char *s2v_status_message(s2v_status status) {
         case S2V_INVALID_ARGUMENT:
             return "invalid argument: a null pointer, a negative size, or a plane outside its buffer";
         case S2V_UNKNOWN_NAME:
-            return "unknown name: no such recipe or normaliser, or SPACE2VEC_ISA or SPACE2VEC_INFLATE names what is not here";
+            return "unknown name: no such recipe or normaliser, or SPACE2VEC_ISA or SPACE2VEC_INFLATE names what is "
+                   "not here";
         case S2V_OUT_OF_MEMORY:
             return "out of memory";
         case S2V_IO_ERROR:

@@ -12,9 +12,8 @@
 
 namespace {
 
-constexpr const char *kRecipes[] = {"braai",      "boom",       "btsbot", "alerce-stamp", "transinet",
-                                    "autoscan-r", "autoscan-b", "ayyar",  "acero-3sigma", "robust-asinh",
-                                    "zscale"};
+constexpr const char *kRecipes[] = {"braai",      "boom",  "btsbot",       "alerce-stamp", "transinet", "autoscan-r",
+                                    "autoscan-b", "ayyar", "acero-3sigma", "robust-asinh", "zscale"};
 
 constexpr std::int32_t kBoth = S2V_SET_AUTOSCAN | S2V_SET_S2V;
 
