@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["NETWORKS", "build"]
 
 #: Name to ``"module:Class"``; a class is imported where it is first built.
-NETWORKS: dict[str, str] = {}
+NETWORKS: dict[str, str] = {
+    "braai": "space2vec.networks.braai:Braai",
+    "rubin": "space2vec.networks.rubin:Rubin",
+    "space2vec2018": "space2vec.networks.space2vec2018:Space2Vec2018",
+}
 
 
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
