@@ -19,7 +19,8 @@ def register(commands: Any) -> None:
         "evaluate",
         help="measure scores against labels",
         description="Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR), with "
-        "bootstrap intervals over objects.",
+        "bootstrap intervals over objects. Of several score files, each is compared with the first on the candidates "
+        "that both have: a paired bootstrap, and McNemar's exact test.",
     )
     parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, .parquet or .csv")
     parser.add_argument(
@@ -49,8 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
         results[path] = result
         curves[path] = score, label
         print(f"{path}\n{result}\n")
+    first, *others = results
+    comparisons = {}
+    for path in others:
+        compared = evaluate.compare_files(
+            first, path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed
+        )
+        comparisons[path] = compared
+        print(f"a: {first}\nb: {path}\n{compared}\n")
     if arguments.json:
         document = {path: result.to_dict() for path, result in results.items()}
+        for path, compared in comparisons.items():
+            document[path]["comparison"] = {"a": first, "b": path, **compared.to_dict()}
         Path(arguments.json).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {arguments.json}")
     if arguments.plot:

@@ -1,32 +1,21 @@
-"""How good scores are: AUC, missed detections and false positives, with bootstrap intervals.
-
-A missed detection is a real candidate whose score lies below the threshold; a false positive is a bogus one whose score
-is at the threshold or above. A NaN score lies below every threshold: a real candidate without a score is missed, a
-bogus one rejected.
-"""
+"""AUC, missed detections and false positives of scores, with bootstrap intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.errors import ReadError
-from space2vec.reading import read_labels, read_scores
-from space2vec.reading.feature_table import CANDIDATE_IDS
-from space2vec.stamps import NO_ID
-
-__all__ = ["METRICS", "THRESHOLDS", "Evaluation", "Metric", "evaluate", "evaluate_files", "join", "mdr_fpr"]
+__all__ = ["METRICS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked", "evaluate", "mdr_fpr", "resamples",
+           "written"]  # fmt: skip
 
 #: Thresholds of the fixed working points.
 THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
 _MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
-#: What stands for the id of a row whose packet could not be read: such rows match nothing.
-_NO_IDS = (str(NO_ID), "None", "nan", "")
 
 #: Names of the metrics, in the order in which they are reported.
 METRICS: tuple[str, ...] = (
@@ -99,12 +88,14 @@ class Evaluation:
             lines.append(f"left out: {lonely}")
         lines.append(f"{'metric':<20}{'value':>9}{'95 % interval':>22}")
         for name, metric in self.metrics.items():
-            percent = name != "auc" and not name.startswith("sum")
-            value, low, high = (
-                f"{100 * v:.2f} %" if percent else f"{v:.4f}" for v in (metric.value, metric.low, metric.high)
-            )
+            value, low, high = (written(name, v) for v in (metric.value, metric.low, metric.high))
             lines.append(f"{name:<20}{value:>9}{low:>12} .. {high}")
         return "\n".join(lines)
+
+
+def written(name: str, value: float) -> str:
+    """Write a value of a metric: rates in per cent."""
+    return f"{value:.4f}" if name == "auc" or name.startswith("sum") else f"{100 * value:.2f} %"
 
 
 def evaluate(
@@ -141,22 +132,10 @@ def evaluate(
         If lengths differ, a label is neither 0 nor 1, or one of the two classes is empty.
     """
     values, truth = checked(score, label)
-    if bootstrap < 0:
-        raise ValueError(f"bootstrap must not be negative; given {bootstrap}")
-    members = np.arange(len(truth))
-    if group is not None:
-        members = np.unique(_column("group", group, len(truth)), return_inverse=True)[1]
-    groups = int(members.max()) + 1
-    # Only the order of scores matters, and equal scores count together: rows collapse onto distinct scores.
-    filled = np.where(np.isnan(values), -np.inf, values)
-    levels, level = np.unique(filled, return_inverse=True)
-    whole = _curve(level, truth, np.ones(len(truth)), len(levels))
-    value = _metrics(levels, *whole)
-    rng = np.random.default_rng(seed)
-    draws = np.full((bootstrap, len(METRICS)), np.nan)
-    for k in range(bootstrap):
-        times = np.bincount(rng.integers(0, groups, groups), minlength=groups).astype(np.float64)
-        draws[k] = _metrics(levels, *_curve(level, truth, times[members], len(levels)))
+    ranked = Ranked(values, truth)
+    value = ranked.metrics(np.ones(len(truth)))
+    weights, groups = resamples(len(truth), group, bootstrap, seed)
+    draws = np.array([ranked.metrics(weight) for weight in weights]).reshape(bootstrap, len(METRICS))
     # A resample without a class has no metrics; the interval is that of the others.
     kept = draws[~np.isnan(draws).any(axis=1)]
     low, high = np.percentile(kept, [2.5, 97.5], axis=0) if len(kept) else np.full((2, len(METRICS)), np.nan)
@@ -185,10 +164,11 @@ def mdr_fpr(score: ArrayLike, label: ArrayLike) -> tuple[Array, Array, Array]:
         As :func:`evaluate`.
     """
     values, truth = checked(score, label)
-    levels, level = np.unique(np.where(np.isnan(values), -np.inf, values), return_inverse=True)
-    missed, passed = _rates(*_curve(level, truth, np.ones(len(truth)), len(levels)))
-    scored = np.append(levels, np.inf) > -np.inf
-    return np.append(levels, np.inf)[scored], missed[scored], passed[scored]
+    ranked = Ranked(values, truth)
+    missed, passed = _rates(*ranked.curve(np.ones(len(truth))))
+    thresholds = np.append(ranked.levels, np.inf)
+    scored = thresholds > -np.inf
+    return thresholds[scored], missed[scored], passed[scored]
 
 
 def checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
@@ -212,10 +192,49 @@ def _column(name: str, values: ArrayLike, size: int) -> NDArray[Any]:
     return column
 
 
-def _curve(level: NDArray[np.intp], truth: NDArray[np.bool_], weight: Array, count: int) -> tuple[Array, Array]:
-    """Return the weight of real and of bogus rows at each distinct score."""
-    real: Array = np.bincount(level, weights=weight * truth, minlength=count).astype(np.float64)
-    return real, np.bincount(level, weights=weight, minlength=count).astype(np.float64) - real
+class Ranked:
+    """Scores by their order: only that matters, and equal ones count together.
+
+    Parameters
+    ----------
+    score : ndarray of float64 (n,)
+        NaN, below every threshold, counts as minus infinity.
+    truth : ndarray of bool (n,)
+        Which rows are real.
+    """
+
+    def __init__(self, score: Array, truth: NDArray[np.bool_]) -> None:
+        self.levels, self._level = np.unique(np.where(np.isnan(score), -np.inf, score), return_inverse=True)
+        self._truth = truth
+
+    def curve(self, weight: Array) -> tuple[Array, Array]:
+        """Return the weight of real and of bogus rows at each distinct score, of rows with weights (n,)."""
+        count = len(self.levels)
+        real: Array = np.bincount(self._level, weights=weight * self._truth, minlength=count).astype(np.float64)
+        return real, np.bincount(self._level, weights=weight, minlength=count).astype(np.float64) - real
+
+    def metrics(self, weight: Array) -> list[float]:
+        """Return :data:`METRICS` of rows with weights (n,); NaN where a class has none."""
+        return _metrics(self.levels, *self.curve(weight))
+
+
+def resamples(size: int, group: ArrayLike | None, count: int, seed: int) -> tuple[Iterator[Array], int]:
+    """Return how often each of `size` rows is drawn (size,) in each bootstrap resample of groups, and their number.
+
+    Raises
+    ------
+    ValueError
+        If `count` is negative, or `group` has another length.
+    """
+    if count < 0:
+        raise ValueError(f"bootstrap must not be negative; given {count}")
+    members = np.arange(size)
+    if group is not None:
+        members = np.unique(_column("group", group, size), return_inverse=True)[1]
+    groups = int(members.max()) + 1
+    rng = np.random.default_rng(seed)
+    draws = (np.bincount(rng.integers(0, groups, groups), minlength=groups) for _ in range(count))
+    return (times.astype(np.float64)[members] for times in draws), groups
 
 
 def _rates(real: Array, bogus: Array) -> tuple[Array, Array]:
@@ -238,72 +257,3 @@ def _metrics(levels: Array, real: Array, bogus: Array) -> list[float]:
     # Rates are quotients of whole numbers: the slack is far below one row.
     first_fpr = [float(missed[passed <= target + 1e-12].min()) for target in _FPR_TARGETS]
     return [auc, *fixed, sum(fixed), float(passed[missed <= _MDR_TARGET + 1e-12].min()), *first_fpr]
-
-
-def join(
-    scores: str | PathLike[str], labels: str | PathLike[str]
-) -> tuple[Array, NDArray[np.int8], NDArray[Any], int, int]:
-    """Join a file of scores with a file of labels by candidate id.
-
-    Parameters
-    ----------
-    scores : path
-        Parquet or CSV with ``candidate_id`` (or ``ID``, ``candid``) and ``score``; see
-        :func:`space2vec.reading.read_scores`.
-    labels : path
-        Parquet or CSV with an id under one of the same names, and ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE``
-        (0 real, 1 artifact). Rows without a label are unmatched.
-
-    Returns
-    -------
-    score : ndarray of float64 (n,)
-        Scores of the rows that both files have, in the order of the scores.
-    label : ndarray of int8 (n,)
-        Their labels.
-    group : ndarray of str (n,)
-        Their objects: ``object_id`` or ``objectId`` of either file, else the candidate itself.
-    unmatched_scores, unmatched_labels : int
-        Rows that only the one or the other file has.
-
-    Raises
-    ------
-    ReadError
-        If a file cannot be read, lacks a column, names a candidate twice, or the files have no candidate in common.
-    """
-    scored, known = read_scores(scores), read_labels(labels)
-    ids, label_ids = _keys(scored.candidate_id, scores), _keys(known.candidate_id, labels)
-    labelled = ~np.isnan(known.real)
-    place = {key: row for row, key in enumerate(label_ids) if labelled[row] and key not in _NO_IDS}
-    pairs = [(row, place[key]) for row, key in enumerate(ids) if key in place]
-    if not pairs:
-        alike = f"ids look like {ids[:1]} and {label_ids[:1]}"
-        raise ReadError(f"{scores} and {labels} have no candidate in common; {alike}")
-    left, right = np.array(pairs).T
-    group: NDArray[Any] = np.array(ids, dtype=np.str_)[left]
-    for objects, rows in ((scored.object_id, left), (known.object_id, right)):
-        if objects is not None:
-            group = objects.astype(np.str_)[rows]
-    truth = known.real[right].astype(np.int8)
-    return scored.score[left], truth, group, len(ids) - len(pairs), len(label_ids) - len(pairs)
-
-
-def evaluate_files(
-    scores: str | PathLike[str], labels: str | PathLike[str], *, bootstrap: int = 1000, seed: int = 0
-) -> Evaluation:
-    """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
-    score, label, group, lonely_scores, lonely_labels = join(scores, labels)
-    result = evaluate(score, label, group=group, bootstrap=bootstrap, seed=seed)
-    return Evaluation(**{**vars(result), "unmatched_scores": lonely_scores, "unmatched_labels": lonely_labels})
-
-
-def _keys(ids: NDArray[Any] | None, path: str | PathLike[str]) -> list[str]:
-    """Return candidate ids as text; those of rows that match nothing may repeat."""
-    if ids is None:
-        raise ReadError(f"{path}: no column {', '.join(CANDIDATE_IDS)}: candidates are joined by it")
-    keys = [str(key) for key in ids.tolist()]
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen and key not in _NO_IDS:
-            raise ReadError(f"{path}: candidate {key} occurs more than once")
-        seen.add(key)
-    return keys
