@@ -8,13 +8,16 @@ bogus one rejected.
 from __future__ import annotations
 
 from space2vec.evaluate.comparison import Comparison, Difference, Discordance, compare, mcnemar
+from space2vec.evaluate.contest import HEADLINES, Contest, contest
 from space2vec.evaluate.files import compare_files, evaluate_files, join
 from space2vec.evaluate.metrics import METRICS, THRESHOLDS, Evaluation, Metric, checked, evaluate, mdr_fpr
 
 __all__ = [
+    "HEADLINES",
     "METRICS",
     "THRESHOLDS",
     "Comparison",
+    "Contest",
     "Difference",
     "Discordance",
     "Evaluation",
@@ -22,6 +25,7 @@ __all__ = [
     "checked",
     "compare",
     "compare_files",
+    "contest",
     "evaluate",
     "evaluate_files",
     "join",
