@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from space2vec.extract import features
     from space2vec.forest import Forest
     from space2vec.model import load
+    from space2vec.network import Network
     from space2vec.normalisers import normalise
     from space2vec.reading import read, read_messages
     from space2vec.recipe import Recipe, prepare
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Features": "table",
     "Forest": "forest",
+    "Network": "network",
     "Recipe": "recipe",
     "Scores": "table",
     "Stamps": "stamps",
@@ -39,6 +41,7 @@ _MODULES = ("evaluate", "plot", "registry")
 __all__ = [
     "Features",
     "Forest",
+    "Network",
     "Recipe",
     "Scores",
     "Stamps",

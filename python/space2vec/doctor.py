@@ -8,8 +8,9 @@ import platform
 import sys
 from importlib import metadata
 
-from space2vec import backend, model
+from space2vec import backend, model, runtimes
 from space2vec.errors import BackendError, ModelError
+from space2vec.forest import Forest
 
 __all__ = ["report"]
 
@@ -19,8 +20,9 @@ _OPTIONAL = (
     ("matplotlib", "matplotlib", "mosaics and curves", "plot"),
     ("PIL", "Pillow", "GIF stamps", "plot"),
     ("numba", "numba", "the Numba backend", "numba"),
+    ("onnxruntime", "onnxruntime", "networks", "onnx"),
+    ("torch", "torch", "networks, training them", "torch"),
 )
-
 
 _CODECS = ("null", "deflate", "snappy", "zstandard")
 
@@ -47,6 +49,13 @@ def _decoding() -> str:
     return f"gzip by {engine}; Avro codecs {', '.join(c for c in _CODECS if compiled.codec_available(c))}{absent}"
 
 
+def _networks() -> str:
+    try:
+        return f"run by {runtimes.chosen('any network')}"
+    except BackendError as error:
+        return f"none: {error}"
+
+
 def _optional(module: str, package: str, purpose: str, extra: str) -> str:
     if importlib.util.find_spec(module) is None:
         return f"absent; for {purpose}: pip install 'space2vec[{extra}]'"
@@ -57,13 +66,13 @@ def _models() -> list[tuple[str, str]]:
     lines = []
     for name, path in model.packaged().items():
         try:
-            forest = model.load(name)
-        except ModelError as error:
+            judge = model.load(name)
+        except (ModelError, BackendError) as error:
             lines.append((f"model {name}", str(error)))
             continue
+        what = f"{len(judge)} trees" if isinstance(judge, Forest) else f"network of {' and '.join(judge.takes)}"
         size = f"{path.stat().st_size / 1e6:.1f} MB"
-        words = f"{len(forest)} trees, {len(forest.feature_names)} columns, {size}, id {forest.id}"
-        lines.append((f"model {name}", words))
+        lines.append((f"model {name}", f"{what}, {len(judge.feature_names)} columns, {size}, id {judge.id}"))
     return lines or [("models", "none packaged: run `make models`")]
 
 
@@ -78,5 +87,6 @@ def report() -> list[tuple[str, str]]:
         ("threads", f"{backend.thread_count(None)} usable cores"),
         ("cuda", "not built: this build computes on the CPU; device='cuda' raises"),
         *((package, _optional(module, package, purpose, extra)) for module, package, purpose, extra in _OPTIONAL),
+        ("networks", _networks()),
         *_models(),
     ]

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import backend, modelfile, registry
 from space2vec import device as devices
-from space2vec import flags as flag_bits
 from space2vec.errors import ModelError
+from space2vec.scoring import Needs, check_version, set_of
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 from space2vec.trees import Trees
@@ -31,12 +31,6 @@ _DTYPES = {
     "missing_left": np.uint8,
     "value": np.float32,
 }
-
-
-def _set_of(names: Sequence[str]) -> str:
-    """Return the smallest set of the registry that has all the names, or ``"custom"``."""
-    fitting = [(len(columns), name) for name, columns in registry.FEATURE_SETS.items() if set(names) <= set(columns)]
-    return min(fitting)[1] if fitting else "custom"
 
 
 def _as_rows(x: ArrayLike, columns: int) -> NDArray[np.float32]:
@@ -140,7 +134,7 @@ class Forest:
             kind=cls.kind,
             name=name,
             feature_names=parts.names,
-            feature_set=_set_of(parts.names),
+            feature_set=set_of(parts.names),
             feature_version=registry.FEATURES_VERSION,
             convention=convention or parts.convention,
             imputation=parts.imputation,
@@ -158,7 +152,17 @@ class Forest:
         ModelError
             If the file is absent, damaged, of another kind, or made for other definitions of the features.
         """
-        header, tensors = modelfile.read(path)
+        return cls.of_file(path, *modelfile.read(path))
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike[str], header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        """Return the model that a file holds, as :func:`space2vec.modelfile.read` gave it.
+
+        Raises
+        ------
+        ModelError
+            As :meth:`load`.
+        """
         try:
             return cls._from_file(header, tensors)
         except ModelError as error:
@@ -167,12 +171,8 @@ class Forest:
     @classmethod
     def _from_file(cls, header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
         if header.kind != cls.kind:
-            raise ModelError(f"it is of kind {header.kind!r}; this version knows: {cls.kind}")
-        if header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
-            raise ModelError(
-                f"it was trained on version {header.feature_version} of the features; "
-                f"this is version {registry.FEATURES_VERSION}"
-            )
+            raise ModelError(f"it is of kind {header.kind!r}, not {cls.kind!r}")
+        check_version(header)
         for name, dtype in (*_DTYPES.items(), ("fill", np.float32)):
             if name not in tensors and name != "fill":
                 raise ModelError(f"tensor {name} is missing")
@@ -283,35 +283,7 @@ class Forest:
         BackendError
             If the device is not there.
         """
-        if not isinstance(source, (Stamps, Features)):
-            raise TypeError(
-                f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
-                "Wrap arrays in Stamps(...), or use predict for rows of features"
-            )
         where = devices.resolve(device)
-        table = self._features(source, threads) if isinstance(source, Stamps) else source
-        lacking = [name for name in self.feature_names if name not in table.names]
-        if lacking:
-            raise ModelError(
-                f"the model {self.name!r} needs columns that the table lacks: {', '.join(lacking)}; "
-                f"it has {', '.join(table.names)}"
-            )
-        x = table.select(self.feature_names)
-        score = self.predict(x, threads=threads)
-        flags = table.flags.astype(np.uint32)
-        refused = (flags & np.uint32(flag_bits.UNSCORABLE)) != 0
-        silent = np.isnan(x).all(axis=1)
-        flags[silent & ~refused] |= np.uint32(flag_bits.bits("missing"))
-        score[refused | silent] = np.nan
-        return Scores(score, flags, table.object_id, table.candidate_id, self.id, where)
-
-    def _features(self, stamps: Stamps, threads: int | None) -> Features:
-        from space2vec.extract import features
-
-        group = _set_of(self.feature_names)
-        if group == "custom":
-            unknown = [name for name in self.feature_names if name not in registry.FEATURES]
-            raise ModelError(
-                f"the model {self.name!r} needs columns that stamps do not give: {', '.join(unknown)}; score a table"
-            )
-        return features(stamps, set=group, convention=self.header.convention, threads=threads)
+        inputs = Needs.of(self.header).inputs(source, threads)
+        assert inputs.features is not None
+        return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)

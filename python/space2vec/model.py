@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import modelfile
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
 from space2vec.modelfile import Header
+from space2vec.network import Network
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -24,6 +30,10 @@ class Model(Protocol):
     header: Header
 
     @property
+    def kind(self) -> str:
+        """``"forest"`` or ``"network"``."""
+
+    @property
     def name(self) -> str:
         """The model's name."""
 
@@ -31,8 +41,22 @@ class Model(Protocol):
     def id(self) -> str:
         """Name and digest."""
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that it takes, in order."""
+
+    @property
+    def predict(self) -> Callable[..., NDArray[np.float32]]:
+        """P(real) (n,) of what it takes: features (n, k); of a network, what its ``takes`` names."""
+
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
         """Score candidates: P(real), NaN and a flag where a row cannot be scored."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file."""
+
+
+_KINDS: dict[str, Any] = {Forest.kind: Forest, Network.kind: Network}
 
 
 def packaged() -> dict[str, Path]:
@@ -41,7 +65,7 @@ def packaged() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
 
 
-def load(name_or_path: str | os.PathLike[str] = "default") -> Forest:
+def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     """Load a model.
 
     Parameters
@@ -51,20 +75,26 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest:
 
     Returns
     -------
-    Forest
+    Forest or Network
         The model; see :class:`Model` for what every kind of model offers.
 
     Raises
     ------
     ModelError
         If there is no such model, or the file is damaged or of another kind.
+    BackendError
+        If it is a network, and nothing that runs one is installed.
     """
     known = packaged()
     given = os.fspath(name_or_path)
-    if given in known:
-        return Forest.load(known[given])
-    path = Path(given)
+    path = known.get(given, Path(given))
     if not path.exists() and path.suffix != _SUFFIX and path.name == given:
         there = ", ".join(known) or "none (run `make models`)"
         raise ModelError(f"unknown model {given!r}; packaged models: {there}; or give the path of a {_SUFFIX} file")
-    return Forest.load(path)
+    header, tensors = modelfile.read(path)
+    if header.kind not in _KINDS:
+        raise ModelError(
+            f"cannot load the model {path}: it is of kind {header.kind!r}; this version knows: {', '.join(_KINDS)}"
+        )
+    model: Forest | Network = _KINDS[header.kind].of_file(path, header, tensors)
+    return model

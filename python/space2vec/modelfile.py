@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
+from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "Convention", "Header", "read", "write"]
+__all__ = ["FORMAT", "Convention", "Header", "check_architecture", "read", "write", "write_whole"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
@@ -42,11 +44,11 @@ class Header:
     Attributes
     ----------
     kind : str
-        ``"forest"``.
+        ``"forest"`` or ``"network"``.
     name : str
         The model's name.
     feature_names : tuple of str
-        The columns the model takes, in order.
+        The columns the model takes, in order; none for a network that takes the prepared stamps alone.
     feature_set : str
         The set of the registry they are, or ``"custom"``.
     feature_version : int
@@ -63,6 +65,9 @@ class Header:
         The version of space2vec that wrote it.
     recipe : dict, optional
         What its stamps are prepared by, see :meth:`space2vec.Recipe.to_plain`; absent for a model of features.
+    architecture : dict, optional
+        Of a network: ``name`` (of :data:`space2vec.networks.NETWORKS`), its ``settings``, the ``temperature`` that its
+        logits are divided by, and in ``optional``, where there are any, the planes that it can do without.
     """
 
     kind: str
@@ -76,13 +81,25 @@ class Header:
     metrics: dict[str, Any] = field(default_factory=dict)
     library: str = ""
     recipe: dict[str, Any] | None = None
+    architecture: dict[str, Any] | None = None
+
+    @property
+    def temperature(self) -> float:
+        """What the logits of a network are divided by."""
+        return float((self.architecture or {}).get("temperature", 1.0))
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The planes that the model can do without."""
+        return tuple((self.architecture or {}).get("optional", ()))
 
     def to_json(self) -> str:
         """Return the JSON text that the file holds."""
         plain = asdict(self)
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
-        if plain["recipe"] is None:
-            del plain["recipe"]
+        for key in ("recipe", "architecture"):
+            if plain[key] is None:
+                del plain[key]
         features = {"set": group, "version": plain.pop("feature_version"), "names": names}
         return json.dumps({"format": FORMAT, **plain, "features": features}, allow_nan=False)
 
@@ -104,8 +121,10 @@ class Header:
         if not isinstance(features, dict) or not isinstance(features.get("names"), list):
             raise ValueError("the header names no features")
         names = tuple(features["names"])
-        if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
             raise ValueError("the feature names are not distinct strings")
+        if not names and document.get("recipe") is None:
+            raise ValueError("the header names neither features nor a recipe: the model takes nothing")
         header = cls(
             kind=document.get("kind", ""),
             name=document.get("name", ""),
@@ -114,6 +133,7 @@ class Header:
             feature_version=features.get("version", 1),
             **{key: document[key] for key in ("convention", "imputation", "training", "metrics", "library")},
             recipe=document.get("recipe"),
+            architecture=document.get("architecture"),
         )
         for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):
@@ -122,7 +142,31 @@ class Header:
             raise ValueError("the header's recipe is no dict")
         if header.convention not in ("code", "paper"):
             raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
+        check_architecture(header)
         return header
+
+
+def check_architecture(header: Header) -> None:
+    """See that the header of a network says how it is built, and that no other does.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong.
+    """
+    how = header.architecture
+    if (header.kind == "network") != (how is not None):
+        raise ValueError(f"of kind {header.kind!r} {'without' if how is None else 'with'} an architecture")
+    if how is None:
+        return
+    if not isinstance(how, dict) or not isinstance(how.get("name"), str) or not isinstance(how.get("settings"), dict):
+        raise ValueError("the architecture has no name and settings")
+    warmth = how.get("temperature", 1.0)
+    if not isinstance(warmth, int | float) or not (math.isfinite(warmth) and warmth > 0):
+        raise ValueError(f"the temperature is {warmth!r}, not a number above 0")
+    spare = how.get("optional", [])
+    if not isinstance(spare, list | tuple) or not set(map(str, spare)) <= set(CHANNELS):
+        raise ValueError(f"optional is {spare!r}; it is a list of planes: {', '.join(CHANNELS)}")
 
 
 def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> None:
@@ -135,8 +179,20 @@ def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArr
     """
     from safetensors.numpy import save
 
+    # A tensor without a dimension must stay one, which ascontiguousarray would give it.
+    plain = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    write_whole(path, save(plain, {_KEY: header.to_json()}))
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file; an existing one is replaced only once the new one is whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     target = Path(path)
-    data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {_KEY: header.to_json()})
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         aside.write_bytes(data)

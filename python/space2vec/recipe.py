@@ -159,6 +159,22 @@ class Recipe:
             plain |= {"side": entry.height, "channels": list(entry.channels), "steps": steps}
         return plain
 
+    def of_planes(self, channels: Sequence[str]) -> Recipe:
+        """Return the recipe for some of its planes alone, each of which comes out as the whole recipe gives it.
+
+        Raises
+        ------
+        ValueError
+            If a channel is none of the recipe's, or its planes are not prepared each by its own pixels.
+        """
+        unknown = [channel for channel in channels if channel not in self.channels]
+        if unknown or not self.steps:
+            why = f"has no plane {', '.join(unknown)}" if unknown else "does not prepare planes one by one"
+            raise ValueError(f"recipe {self.name!r} {why}")
+        steps = [(step.name, step.parameters) for step in self.steps]
+        name = f"{self.name} of {', '.join(channels)}"
+        return Recipe.of(name, steps=steps, side=self._entry.height, channels=channels, version=self.version)
+
     @property
     def name(self) -> str:
         """The name."""

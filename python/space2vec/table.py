@@ -183,6 +183,20 @@ class Scores(_Rows):
         self.model = model
         self.device = device
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Scores]) -> Scores:
+        """Join the scores of one model, of one part or more, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.flags for part in parts]),
+            np.concatenate([part.object_id for part in parts]),
+            join_ids([part.candidate_id for part in parts]),
+            parts[0].model,
+            parts[0].device,
+        )
+
     def __repr__(self) -> str:
         scored = int(np.count_nonzero(~np.isnan(self.score)))
         return f"Scores(n={len(self)}, scored={scored}, model={self.model!r}, device={self.device!r})"

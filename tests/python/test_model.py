@@ -85,8 +85,11 @@ def edit(path: Path, header: dict[str, Any] | None = None, **tensors: Any) -> No
     [
         ({"header": {"format": 2}}, "format 2; this version reads format 1"),
         ({"header": {"format": None}}, "no space2vec header"),
-        ({"header": {"kind": "network"}}, "of kind 'network'"),
+        ({"header": {"kind": "network"}}, "of kind 'network' without an architecture"),
+        ({"header": {"kind": "gp"}}, "of kind 'gp'; this version knows: forest, network"),
         ({"header": {"kind": None}}, "of kind ''"),
+        ({"header": {"architecture": {}}}, "of kind 'forest' with an architecture"),
+        ({"header": {"features": {"names": []}}}, "neither features nor a recipe"),
         ({"header": {"features": None}}, "names no features"),
         ({"header": {"features": {"names": ["A", "A"]}}}, "not distinct strings"),
         ({"header": {"features": {"names": ["A"]}}}, "fill must be 1"),

@@ -42,8 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     device.resolve(arguments.device)
     judge = model.load(arguments.model)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
-    # The pixels are needed for a picture; of a column that no stamp gives, the model tells where it comes to stamps.
-    measured = gallery is None and all(name in FEATURES for name in judge.feature_names)
+    # The pixels are needed for a picture, for a recipe, and to see which planes are missing where that is allowed; of
+    # a column that no stamp gives, the model tells where it comes to stamps.
+    pixels = gallery is not None or judge.header.recipe is not None or judge.header.optional
+    measured = not pixels and all(name in FEATURES for name in judge.feature_names)
     measure = Measure(judge.feature_names, judge.header.convention) if measured else None
 
     def compute(rows: Stamps | Features) -> in_parts.Result:

@@ -1,0 +1,39 @@
+"""``space2vec export``: a network as an ONNX file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "export",
+        help="write a network as an ONNX file",
+        description="Write a network as an ONNX file, whose metadata declares its recipe and its columns.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a packaged model or a model file")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.onnx", help="the ONNX file")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec import model
+    from space2vec.network import Network
+
+    output = Path(arguments.output)
+    if output.suffix != ".onnx":
+        raise ValueError(f"cannot write {output}: the suffix of an ONNX file is .onnx")
+    judge = model.load(arguments.model)
+    if not isinstance(judge, Network):
+        raise ValueError(
+            f"{judge.name} is a {judge.kind}, and only networks are exported; the C library reads a forest's own file"
+        )
+    judge.export(output)
+    print(f"model {judge.id}, which takes {' and '.join(judge.takes)}, in {output}")
+    return 0

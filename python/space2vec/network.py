@@ -1,0 +1,352 @@
+"""Networks: PyTorch modules, scored by ONNX Runtime or PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec import backend, modelfile, runtimes
+from space2vec import device as devices
+from space2vec.errors import ModelError
+from space2vec.networks import NETWORKS, build
+from space2vec.onnx_graph import MODEL_KEY, make_graph
+from space2vec.scoring import Needs, check_version
+from space2vec.stamps import Stamps, as_plane_array
+from space2vec.table import Features, Scores
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import torch
+    from torch import nn
+
+__all__ = ["Network"]
+
+_ONNX = "onnx"
+#: Rows that are prepared at a time, in chunks of the network: what lies between stamps and scores stays small.
+_CHUNKS_A_BLOCK = 16
+
+
+class Network:
+    """A network: P(real) is sigmoid(logit / temperature).
+
+    Made out of a module, or by :meth:`load`. It never changes, and threads may share it.
+
+    A loaded one is run by ONNX Runtime where that is installed, without PyTorch, and by PyTorch otherwise; one made out
+    of a module is run by PyTorch. ``SPACE2VEC_RUNTIME`` (``onnxruntime`` or ``torch``) chooses for both.
+
+    Parameters
+    ----------
+    module : nn.Module
+        One of :data:`space2vec.networks.NETWORKS`; a copy of it is kept, on the CPU and in eval mode.
+    header : space2vec.modelfile.Header
+        What the model is.
+
+    Raises
+    ------
+    ModelError
+        If the header is not that of a network, or says that it takes something else than the module.
+    BackendError
+        If ``SPACE2VEC_RUNTIME`` names what is not there.
+    """
+
+    kind: Literal["network"] = "network"
+
+    def __init__(self, module: nn.Module, header: modelfile.Header) -> None:
+        self._take(header)
+        takes = tuple(getattr(type(module), "takes", ()))
+        if takes != self.takes:
+            raise ModelError(f"the module takes {takes}; the header says {self.takes}")
+        settings = (header.architecture or {})["settings"]
+        if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
+            raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
+        self._module: nn.Module | None = copy.deepcopy(module).cpu().eval()
+        self._weights = {
+            name: tensor.numpy(force=True).copy(order="C") for name, tensor in self._module.state_dict().items()
+        }
+        self._graph: bytes | None = None
+        self.runtime: str = runtimes.asked() or "torch"
+
+    def _take(self, header: modelfile.Header) -> None:
+        if header.kind != self.kind:
+            raise ModelError(f"it is of kind {header.kind!r}, not {self.kind!r}")
+        try:
+            modelfile.check_architecture(header)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        assert header.architecture is not None
+        if header.architecture["name"] not in NETWORKS:
+            known = ", ".join(NETWORKS)
+            raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {known}")
+        check_version(header)
+        self.header = header
+        self._needs = Needs.of(header)
+        self._engine: runtimes.Runtime | None = None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model file.
+
+        Raises
+        ------
+        ModelError
+            If the file is absent, damaged, of another kind, or made for other definitions of the features or another
+            version of the recipe.
+        BackendError
+            If neither ONNX Runtime nor PyTorch is installed.
+        """
+        return cls.of_file(path, *modelfile.read(path))
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike[str], header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        """Return the model that a file holds, as :func:`space2vec.modelfile.read` gave it.
+
+        Raises
+        ------
+        ModelError, BackendError
+            As :meth:`load`.
+        """
+        model = cls.__new__(cls)
+        try:
+            model._take(header)
+            graph = tensors.get(_ONNX)
+            if graph is None or graph.dtype != np.uint8 or graph.ndim != 1:
+                raise ModelError("the ONNX graph is missing")
+            model._graph = graph.tobytes()
+            model._weights = {name: tensor for name, tensor in tensors.items() if name != _ONNX}
+            model._module = None
+            model.runtime = runtimes.chosen(header.name)
+            model._run()
+        except ModelError as error:
+            raise ModelError(f"cannot load the model {path}: {error}") from error
+        return model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as safetensors; an existing file is replaced only once the new one is whole.
+
+        Raises
+        ------
+        ImportError
+            If the ONNX graph, which the file holds, cannot be made here for want of a package.
+        OSError
+            If it cannot be written.
+        """
+        from space2vec import __version__
+
+        header = self.header if self.header.library else replace(self.header, library=__version__)
+        graph = np.frombuffer(self._as_graph(), dtype=np.uint8)
+        modelfile.write(path, header, {**self._weights, _ONNX: graph})
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.
+
+        Raises
+        ------
+        ImportError
+            If the graph was not made yet, and cannot be made here for want of a package.
+        OSError
+            If it cannot be written.
+        """
+        modelfile.write_whole(path, self._as_graph())
+
+    def _as_graph(self) -> bytes:
+        if self._graph is None:
+            self._graph = make_graph(self.module, self.header, self._needs.recipe, self._shapes, self.id)
+        return self._graph
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.header.name
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that the network takes, in order; none where it takes planes alone."""
+        return self.header.feature_names
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What :meth:`predict` and the module are given, in order: ``"planes"``, ``"features"`` or both."""
+        return tuple(self._shapes)
+
+    @property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self._needs.recipe is not None:
+            shapes["planes"] = self._needs.recipe.shape
+        if self.feature_names:
+            shapes["features"] = (len(self.feature_names),)
+        return shapes
+
+    @property
+    def id(self) -> str:
+        """The name and twelve digits that change with any weight, setting, column, plane or the temperature."""
+        told = [self.header.architecture, self.header.recipe, self.header.convention, self.feature_names]
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+        for name, tensor in sorted(self._weights.items()):
+            digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode() + tensor.tobytes())
+        return f"{self.name} {digest.hexdigest()[:12]}"
+
+    @property
+    def module(self) -> nn.Module:
+        """The network as an ``nn.Module`` that gives logits (n,), in eval mode; see :meth:`tensors`.
+
+        To train it further, train a copy and make a Network of that.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is absent.
+        ModelError
+            If the weights are not those of the architecture.
+        """
+        if self._module is None:
+            how = self.header.architecture
+            assert how is not None
+            try:
+                module = build(how["name"], how["settings"])
+            except ValueError as error:
+                raise ModelError(str(error)) from error
+            import torch
+
+            try:
+                module.load_state_dict({name: torch.tensor(tensor) for name, tensor in self._weights.items()})
+            except RuntimeError as error:
+                words = "; ".join(line.strip() for line in str(error).splitlines()[1:])
+                raise ModelError(f"these are no weights of {how['name']}: {words}") from error
+            self._module = module.eval()
+        return self._module
+
+    def _run(self) -> runtimes.Runtime:
+        if self._engine is None:
+            if self.runtime == "torch":
+                self._engine = runtimes.TorchRuntime(self.module, self.header.temperature)
+            else:
+                engine = runtimes.OnnxRuntime(self._as_graph(), self._shapes)
+                of = engine.metadata.get(MODEL_KEY, "")
+                if of.split(" ")[-1] != self.id.split(" ")[-1]:
+                    raise ModelError(f"its ONNX graph is that of {of!r}, and not of the weights beside it")
+                self._engine = engine
+        return self._engine
+
+    def __repr__(self) -> str:
+        how = self.header.architecture or {}
+        weights = sum(tensor.size for tensor in self._weights.values())
+        return f"Network({self.name!r}, {how['name']}, takes={self.takes}, weights={weights}, runtime={self.runtime!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None}
+
+    def predict(self, *inputs: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
+        """Return P(real) of rows that are prepared already.
+
+        Parameters
+        ----------
+        *inputs : array_like
+            What the network ``takes``, in order: planes (n, channel, height, width) as its recipe prepares them,
+            features (n, k) in the order of ``feature_names``, NaN where undefined.
+        threads : int, optional
+            Threads to use; one a usable core by default. The result does not depend on it.
+
+        Returns
+        -------
+        ndarray of float32 (n,)
+            NaN where a pixel of a row is not finite.
+
+        Raises
+        ------
+        TypeError
+            If an input is not of a real dtype.
+        ValueError
+            If the inputs are not those that the network takes, or have other shapes.
+        """
+        shapes = self._shapes
+        if len(inputs) != len(shapes):
+            raise ValueError(f"the model {self.name!r} takes {' and '.join(shapes)}; given {len(inputs)} inputs")
+        rows = [as_plane_array(given, what) for given, what in zip(inputs, shapes, strict=True)]
+        for given, (what, shape) in zip(rows, shapes.items(), strict=True):
+            if given.shape != (len(rows[0]), *shape):
+                wanted = ", ".join(map(str, ("n", *shape)))
+                raise ValueError(f"{what} must have shape ({wanted}), as many rows each; given {given.shape}")
+        return runtimes.run(self._run(), rows, backend.thread_count(threads))
+
+    def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
+        """Score candidates.
+
+        Parameters
+        ----------
+        source : Stamps or Features
+            Stamps, which are prepared and measured as the model needs it; or, for a network of features alone, a table
+            with its columns.
+        threads : int, optional
+            Threads to use; one a usable core by default. The result does not depend on it.
+        device : {"auto", "cpu", "cuda"}, optional
+            Where to compute.
+
+        Returns
+        -------
+        Scores
+            One row a candidate. A row that a flag forbids to score is NaN, as is one of a network of features alone
+            without a single feature (flag ``missing``). A row that lacks a plane that the network can do without
+            keeps the flag ``missing``, and is scored.
+
+        Raises
+        ------
+        TypeError
+            If the source is neither.
+        ModelError
+            If the source cannot give what the network takes.
+        BackendError
+            If the device is not there.
+        """
+        where = devices.resolve(device)
+        parts, model = [], self.id
+        for block in _blocks(source, backend.thread_count(threads)):
+            inputs = self._needs.inputs(block, threads)
+            parts.append(inputs.scores(self.predict(*inputs.given, threads=threads), model, where))
+        return Scores.concatenate(parts)
+
+    def tensors(self, stamps: Stamps, *, threads: int | None = None) -> tuple[torch.Tensor, ...]:
+        """Return what :attr:`module` is to be given of stamps: ``network.module(*network.tensors(stamps))``.
+
+        Parameters
+        ----------
+        stamps : Stamps
+            The candidates.
+        threads : int, optional
+            Threads to use; one a usable core by default.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            The planes (n, channel, height, width), NaN where a row cannot be prepared, and the features (n, k), as far
+            as the network takes them.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is absent.
+        """
+        try:
+            import torch
+        except ImportError:
+            raise ImportError("tensors need PyTorch: pip install 'space2vec[torch]'") from None
+        return tuple(torch.from_numpy(given) for given in self._needs.inputs(stamps, threads).given)
+
+
+def _blocks(source: Stamps | Features, threads: int) -> Iterator[Stamps | Features]:
+    """Divide stamps into blocks of enough chunks for the threads; one block is there, be it empty."""
+    size = runtimes.CHUNK * max(_CHUNKS_A_BLOCK, 2 * threads)
+    if not isinstance(source, Stamps) or len(source) <= size:
+        yield source
+        return
+    for start in range(0, len(source), size):
+        yield source[start : start + size]

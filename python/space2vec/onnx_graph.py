@@ -1,0 +1,117 @@
+"""Networks as ONNX graphs: made by PyTorch, and said in them what they take and give."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from space2vec.modelfile import Header
+from space2vec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["MODEL_KEY", "make_graph"]
+
+#: The key of the model's id in the metadata of a graph.
+MODEL_KEY = "space2vec.model"
+
+
+def make_graph(
+    module: nn.Module, header: Header, recipe: Recipe | None, shapes: dict[str, tuple[int, ...]], model: str
+) -> bytes:
+    """Return a network as the bytes of an ONNX file.
+
+    Its inputs are ``planes`` and ``features``, as far as the network takes them, with any number of rows; its output
+    ``score`` (n,) is sigmoid(logit / temperature). The metadata tells the recipe with its definition, the columns, the
+    temperature and the model.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network in eval mode, which gives logits (n,).
+    header : space2vec.modelfile.Header
+        What the model is.
+    recipe : Recipe, optional
+        What the planes are prepared by.
+    shapes : dict of str to tuple of int
+        The inputs in order, and their shape a row.
+    model : str
+        The model's id.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch, onnx or onnxscript is absent.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "onnx", "onnxscript")):
+        raise ImportError("an ONNX graph is made by PyTorch, onnx and onnxscript: pip install 'space2vec[torch]'")
+    import torch
+
+    class Scored(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = module
+
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(*inputs)
+            return torch.sigmoid(logits / header.temperature)
+
+    rows = torch.export.Dim("n")
+    with _quiet():
+        program = torch.onnx.export(
+            Scored().eval(),
+            tuple(torch.zeros(2, *shape) for shape in shapes.values()),
+            dynamo=True,
+            input_names=list(shapes),
+            output_names=["score"],
+            dynamic_shapes=(tuple({0: rows} for _ in shapes),),
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _forget_the_source(proto.graph)
+    for key, text in _about(header, recipe, model).items():
+        proto.metadata_props.add(key=key, value=text)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says of itself; what it raises stays."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _forget_the_source(graph: Any) -> None:
+    """Leave out where in which source file a node was made: it is long, and names paths of this machine."""
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+
+
+def _about(header: Header, recipe: Recipe | None, model: str) -> dict[str, str]:
+    about = {MODEL_KEY: model, "space2vec.temperature": repr(header.temperature)}
+    if recipe is not None:
+        about["space2vec.recipe"] = f"{recipe.name} {recipe.version}"
+        about["space2vec.recipe.channels"] = json.dumps(recipe.channels)
+        about["space2vec.recipe.definition"] = recipe.definition
+        about["space2vec.recipe.document"] = json.dumps(recipe.to_plain())
+    if header.feature_names:
+        about["space2vec.features"] = json.dumps(header.feature_names)
+        about["space2vec.features.set"] = f"{header.feature_set} {header.feature_version}"
+        about["space2vec.features.convention"] = header.convention
+    return about

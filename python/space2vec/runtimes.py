@@ -1,0 +1,212 @@
+"""What runs a network: ONNX Runtime or PyTorch, whichever is there.
+
+``SPACE2VEC_RUNTIME`` (``onnxruntime`` or ``torch``) chooses one; without it, ONNX Runtime where it is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import BackendError, ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run"]
+
+#: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
+CHUNK = 64
+
+#: What to install for each runtime, the preferred first.
+INSTALL = {"onnxruntime": "space2vec[onnx]", "torch": "space2vec[torch]"}
+
+_Arrays = Sequence[NDArray[np.float32]]
+
+
+class Runtime(Protocol):
+    """What runs a network, on one thread a call."""
+
+    name: str
+
+    def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
+        """Return P(real) (n,) of the rows of the inputs."""
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep each call within the block to the thread that makes it."""
+
+
+def asked() -> str | None:
+    """Return the runtime that ``SPACE2VEC_RUNTIME`` names, if it is set.
+
+    Raises
+    ------
+    BackendError
+        If it names none, or one that is not installed.
+    """
+    name = os.environ.get("SPACE2VEC_RUNTIME", "")
+    if name not in ("", *INSTALL):
+        raise BackendError(f"SPACE2VEC_RUNTIME is {name!r}; accepted are {' and '.join(INSTALL)}")
+    if name and importlib.util.find_spec(name) is None:
+        raise BackendError(f"SPACE2VEC_RUNTIME is {name}, which is not installed: pip install '{INSTALL[name]}'")
+    return name or None
+
+
+def chosen(model: str) -> str:
+    """Return the runtime for a model file.
+
+    Raises
+    ------
+    BackendError
+        If none is installed; the message names the model and what to install.
+    """
+    name = asked() or next((name for name in INSTALL if importlib.util.find_spec(name) is not None), None)
+    if name is None:
+        raise BackendError(
+            f"the model {model!r} needs ONNX Runtime: pip install '{INSTALL['onnxruntime']}' "
+            f"(or PyTorch: pip install '{INSTALL['torch']}')"
+        )
+    return name
+
+
+class OnnxRuntime:
+    """A network run by ONNX Runtime on the CPU.
+
+    Parameters
+    ----------
+    graph : bytes
+        The ONNX file.
+    shapes : dict of str to tuple of int
+        The inputs that it must have, in order, and their shape a row.
+
+    Raises
+    ------
+    ModelError
+        If it is none, or has other inputs.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, graph: bytes, shapes: dict[str, tuple[int, ...]]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own errors have no common base
+            raise ModelError(f"its ONNX graph is damaged ({_first_line(error)})") from error
+        given = {entry.name: tuple(entry.shape[1:]) for entry in self._session.get_inputs()}
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        if given != shapes or outputs != ["score"]:
+            raise ModelError(f"its ONNX graph takes {given} and gives {outputs}; the header says {shapes}")
+        self._names = tuple(shapes)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the graph says of itself."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
+        """Return P(real) (n,) of the rows of the inputs."""
+        try:
+            score: NDArray[np.float32] = self._session.run(["score"], dict(zip(self._names, inputs, strict=True)))[0]
+        except Exception as error:  # its own errors have no common base
+            raise ModelError(f"its ONNX graph cannot be run ({_first_line(error)})") from error
+        return score
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: the session has no threads of its own."""
+        return contextlib.nullcontext()
+
+
+class TorchRuntime:
+    """A network run by PyTorch on the CPU.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, which gives logits (n,).
+    temperature : float
+        What the logits are divided by.
+    """
+
+    name = "torch"
+
+    def __init__(self, module: nn.Module, temperature: float) -> None:
+        self._module = module
+        self._temperature = temperature
+
+    def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
+        """Return P(real) (n,) of the rows of the inputs."""
+        import torch
+
+        with torch.inference_mode():
+            logits = self._module(*(torch.tensor(given) for given in inputs))
+            score: NDArray[np.float32] = torch.sigmoid(logits / self._temperature).numpy()
+        return score
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Set PyTorch to one thread a call, for the whole process, and set it back."""
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
+    """Return P(real) (n,), NaN where the planes of a row are not finite.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        What runs the network.
+    inputs : sequence of ndarray of float32 (n, ...)
+        What the network takes, in order.
+    threads : int
+        Threads to use; the result does not depend on it.
+    """
+    n = len(inputs[0])
+    out = np.empty(n, dtype=np.float32)
+
+    def one(start: int) -> None:
+        rows = slice(start, start + CHUNK)
+        part = [given[rows] for given in inputs]
+        out[rows] = runtime(part)
+        for given in part:
+            if given.ndim == 4:  # what a network makes of a row that is not finite may look like a score
+                flat = given.reshape(len(given), -1)
+                out[rows][~(np.isfinite(flat.max(axis=1)) & np.isfinite(flat.min(axis=1)))] = np.nan
+
+    with runtime.alone():
+        _spread(one, range(0, n, CHUNK), threads)
+    return out
+
+
+def _spread(work: Callable[[int], None], items: Sequence[int], threads: int) -> None:
+    """Do the work for every item, on several threads where there are several items."""
+    workers = min(threads, len(items))
+    if workers < 2:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(work, items):
+            pass
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,221 @@
+"""What scoring is to every kind of model: what it takes out of a source, and which rows get a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import flags as flag_bits
+from space2vec import registry
+from space2vec.errors import ModelError
+from space2vec.extract import Measure, features
+from space2vec.modelfile import Header
+from space2vec.recipe import Recipe, prepare
+from space2vec.stamps import CHANNELS, Stamps
+from space2vec.table import Features, Scores
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Inputs", "Needs", "check_version", "set_of"]
+
+_MISSING = np.uint32(flag_bits.bits("missing"))
+_UNSCORABLE = np.uint32(flag_bits.UNSCORABLE)
+
+
+def set_of(names: Sequence[str]) -> str:
+    """Return the smallest set of the registry that has all the names, or ``"custom"``."""
+    fitting = [(len(columns), name) for name, columns in registry.FEATURE_SETS.items() if set(names) <= set(columns)]
+    return min(fitting)[1] if fitting else "custom"
+
+
+def check_version(header: Header) -> None:
+    """See that a model was trained on the features that are computed here.
+
+    Raises
+    ------
+    ModelError
+        If their definitions have changed since.
+    """
+    if header.feature_names and header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
+        raise ModelError(
+            f"it was trained on version {header.feature_version} of the features; "
+            f"this is version {registry.FEATURES_VERSION}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a model is given of some candidates.
+
+    Attributes
+    ----------
+    planes : ndarray of float32 (n, channel, height, width) or None
+        Prepared pixels, where the model has a recipe: NaN throughout where a row cannot be prepared, 0 in a plane that
+        is missing and that the model can do without.
+    features : ndarray of float32 (n, k) or None
+        The columns that the model names, NaN where undefined; None where it names none.
+    flags : ndarray of uint32 (n,)
+        The flags of both.
+    refused : ndarray of bool (n,)
+        The rows that are not to be scored.
+    object_id, candidate_id : ndarray (n,)
+        The ids.
+    """
+
+    planes: NDArray[np.float32] | None
+    features: NDArray[np.float32] | None
+    flags: NDArray[np.uint32]
+    refused: NDArray[np.bool_]
+    object_id: NDArray[np.object_]
+    candidate_id: NDArray[np.generic]
+
+    @property
+    def given(self) -> tuple[NDArray[np.float32], ...]:
+        """The planes and the features, as far as the model takes them."""
+        return tuple(given for given in (self.planes, self.features) if given is not None)
+
+    def scores(self, score: NDArray[np.float32], model: str, device: str) -> Scores:
+        """Return what the model gave (n,) as scores: NaN in the rows that are not to be scored."""
+        score[self.refused] = np.nan
+        return Scores(score, self.flags, self.object_id, self.candidate_id, model, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model takes.
+
+    Attributes
+    ----------
+    header : space2vec.modelfile.Header
+        What the model is.
+    recipe : Recipe, optional
+        What its stamps are prepared by.
+    """
+
+    header: Header
+    recipe: Recipe | None = None
+
+    @classmethod
+    def of(cls, header: Header) -> Self:
+        """Return what a model of this header takes.
+
+        Raises
+        ------
+        ModelError
+            If its recipe is not known here, or cannot do without the planes that the model can do without.
+        """
+        if header.recipe is None:
+            return cls(header)
+        try:
+            recipe = Recipe.from_plain(header.recipe)
+            there = [channel for channel in recipe.channels if channel not in header.optional]
+            if there != list(recipe.channels):
+                recipe.of_planes(there)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        return cls(header, recipe)
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that are looked at."""
+        asked = set(() if self.recipe is None else self.recipe.channels)
+        if self.header.feature_names:
+            asked |= set(Measure(self.header.feature_names, self.header.convention).planes)
+        return tuple(channel for channel in CHANNELS if channel in asked)
+
+    def inputs(self, source: Stamps | Features, threads: int | None = None) -> Inputs:
+        """Return what the model is to be given.
+
+        Parameters
+        ----------
+        source : Stamps or Features
+            Stamps, which are prepared and measured as the model needs it; or a table with the model's columns.
+        threads : int, optional
+            Threads to use; one a usable core by default.
+
+        Raises
+        ------
+        TypeError
+            If the source is neither.
+        ModelError
+            If the source cannot give what the model needs.
+        """
+        if not isinstance(source, (Stamps, Features)):
+            raise TypeError(
+                f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
+                "Wrap arrays in Stamps(...), or use predict for what a model is given"
+            )
+        name, names = self.header.name, self.header.feature_names
+        flags = np.zeros(len(source), dtype=np.uint32)
+        refusing = np.full(len(source), _UNSCORABLE)
+        planes = columns = None
+        if isinstance(source, Stamps):
+            absent = source.offset < 0
+            spared = self._spared(absent)
+            refusing[spared] &= ~_MISSING
+            if self.recipe is not None:
+                planes, flags = _prepared(source, self.recipe, absent, spared, threads)
+            table = self._features(source, threads) if names else None
+        elif self.recipe is None:
+            table = source
+        else:
+            raise ModelError(f"the model {name!r} takes stamps: a table of features has no pixels")
+        if table is not None:
+            lacking = [column for column in names if column not in table.names]
+            if lacking:
+                raise ModelError(
+                    f"the model {name!r} needs columns that the table lacks: {', '.join(lacking)}; "
+                    f"it has {', '.join(table.names)}"
+                )
+            columns = table.select(names)
+            flags = flags | table.flags.astype(np.uint32)
+        refused = (flags & refusing) != 0
+        if columns is not None and planes is None:
+            silent = np.isnan(columns).all(axis=1)
+            flags[silent & ~refused] |= _MISSING
+            refused |= silent
+        return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id)
+
+    def _spared(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the rows (n,) that lack a plane, but none that the model cannot do without."""
+        needed = [CHANNELS.index(channel) for channel in self.planes]
+        firm = [CHANNELS.index(channel) for channel in self.planes if channel not in self.header.optional]
+        return np.asarray(absent[:, needed].any(axis=1) & ~absent[:, firm].any(axis=1))
+
+    def _features(self, stamps: Stamps, threads: int | None) -> Features:
+        names = self.header.feature_names
+        group = set_of(names)
+        if group == "custom":
+            unknown = [name for name in names if name not in registry.FEATURES]
+            raise ModelError(
+                f"the model {self.header.name!r} needs columns that stamps do not give: {', '.join(unknown)}; "
+                "score a table"
+            )
+        return features(stamps, set=group, convention=self.header.convention, threads=threads)
+
+
+def _prepared(
+    stamps: Stamps,
+    recipe: Recipe,
+    absent: NDArray[np.bool_],
+    spared: NDArray[np.bool_],
+    threads: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Prepare stamps; the planes that are there alone where the others may be missing, which become 0."""
+    prepared = prepare(stamps, recipe, threads=threads)
+    planes, flags = prepared.planes, prepared.flags
+    order = [CHANNELS.index(channel) for channel in recipe.channels]
+    lacking = absent[:, order] & spared[:, None]
+    for pattern in np.unique(lacking[lacking.any(axis=1)], axis=0):
+        rows = np.nonzero((lacking == pattern).all(axis=1))[0]
+        there = np.nonzero(~pattern)[0]
+        part = prepare(stamps[rows], recipe.of_planes([recipe.channels[k] for k in there]), threads=threads)
+        planes[rows] = 0
+        planes[rows[:, None], there] = part.planes
+        flags[rows] |= part.flags
+    return planes, flags
