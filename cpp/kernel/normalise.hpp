@@ -49,6 +49,7 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     const float mad = median(team, kBlockPixels, valid, [&](int i) { return absolute(r[i] - centre); });
     const float scale = kMadToSigma * mad;
     if (!(scale > 0.0f)) return false;
+    team.sync();  // all lanes have read the middle
     team.for_each(kBlockPixels, [&](int i) { r[i] = (r[i] - centre) / scale; });
     team.sync();
     return true;
