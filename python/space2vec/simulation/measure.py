@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.simulation.exposure import GAIN, Exposure
+from space2vec.simulation.exposure import Exposure
+from space2vec.simulation.psf import frequencies
 
 __all__ = ["Detection", "detect"]
 
 Array = NDArray[np.float64]
 
-_FIT = 4  # half side of the box of the profile fit
 _BOX = 7  # half side of the box of the shape
 #: Smallest signal to noise ratio of a detection, in units of the pipeline's own error.
 THRESHOLD = 5.0
@@ -21,7 +21,7 @@ THRESHOLD = 5.0
 
 @dataclass(frozen=True)
 class Detection:
-    """What a survey pipeline would write of a candidate; positions on the canvas in pixels, fluxes in DN."""
+    """What a survey pipeline would write of a candidate; positions on the canvas in pixels, fluxes as in the image."""
 
     x: float
     y: float
@@ -42,8 +42,10 @@ class Detection:
     sum_ratio: float
 
 
-def detect(difference: Array, exposure: Exposure, x: float, y: float, reach: float) -> Detection | None:
-    """Find the strongest source, of either sign, within ``reach`` pixels of a position and measure it.
+def detect(
+    difference: Array, exposure: Exposure, x: float, y: float, reach: float, *, positive: bool = False
+) -> Detection | None:
+    """Find the strongest source, of either sign or positive, within ``reach`` pixels of a position and measure it.
 
     Parameters
     ----------
@@ -53,6 +55,8 @@ def detect(difference: Array, exposure: Exposure, x: float, y: float, reach: flo
         Gives the point spread function that the pipeline believes in, and by how much it overrates its errors.
     x, y, reach : float
         Where to look, pixel.
+    positive : bool
+        Whether to look for positive sources alone.
 
     Returns
     -------
@@ -69,20 +73,20 @@ def detect(difference: Array, exposure: Exposure, x: float, y: float, reach: flo
     flat = np.where(usable, difference - middle, 0.0)
     size = len(flat)
     # Matched filter: correlation with the profile, in units of its noise on blank sky.
-    spread = np.fft.irfft2(np.fft.rfft2(flat) * exposure.psf_transform, flat.shape)
-    norm = float(np.sqrt(np.mean(exposure.psf_transform**2)))
+    profile = exposure.matched(size).profile
+    spread = np.fft.irfft2(np.fft.rfft2(flat) * profile, flat.shape)
+    norm = float(np.sqrt(np.mean(profile**2)))
     rows, columns = np.ogrid[:size, :size]
     near = ((columns - x) ** 2 + (rows - y) ** 2 <= reach**2) & usable
     near[:_BOX] = near[-_BOX:] = near[:, :_BOX] = near[:, -_BOX:] = False
     if not near.any():
         return None
-    row, column = divmod(int(np.argmax(np.where(near, np.abs(spread), -1.0))), size)
-    positive = bool(spread[row, column] > 0.0)
-    sign = 1.0 if positive else -1.0
+    row, column = divmod(int(np.argmax(np.where(near, spread if positive else np.abs(spread), -np.inf))), size)
+    sign = 1.0 if positive or spread[row, column] > 0.0 else -1.0
     snr = sign * spread[row, column] / (noise * norm)
     found_x = column + _vertex(sign * spread[row, column - 1 : column + 2])
     found_y = row + _vertex(sign * spread[row - 1 : row + 2, column])
-    return _measure(sign * flat, usable, exposure, noise, (found_x, found_y), snr, positive, sign * middle)
+    return _measure(sign * flat, usable, exposure, noise, (found_x, found_y), snr, sign > 0.0, sign * middle)
 
 
 def _vertex(three: Array) -> float:
@@ -110,14 +114,15 @@ def _measure(
     image = image - sky
     row, column = round(y), round(x)
 
-    box = np.s_[row - _FIT : row + _FIT + 1, column - _FIT : column + _FIT + 1]
+    fit = min(max(4, round(1.2 * exposure.seeing)), _BOX)
+    box = np.s_[row - fit : row + fit + 1, column - fit : column + fit + 1]
     data, good = image[box], usable[box]
-    if not good[_FIT, _FIT]:
+    if not good[fit, fit]:
         return None
-    profile = exposure.psf.image(x - column + _FIT, y - row + _FIT, 2 * _FIT + 1, 2 * _FIT + 1) * good
+    profile = _profile(exposure.matched(size).profile, x, y)[box] * good
     power = float((profile**2).sum())
     flux = float((data * profile).sum()) / power
-    variance = noise**2 + np.maximum(flux * profile, 0.0) / GAIN
+    variance = noise**2 + np.maximum(flux * profile, 0.0) / exposure.gain
     error = float(np.sqrt((profile**2 * variance).sum())) / power * exposure.error_scale
     if flux < THRESHOLD * error:
         return None
@@ -138,9 +143,9 @@ def _measure(
         peak_snr=float(peak_snr),
         sky=sky + middle,
         aperture_flux=aperture,
-        aperture_error=_aperture_error(aperture, noise, 7.0),
+        aperture_error=_aperture_error(aperture, noise, 7.0, exposure.gain),
         wide_flux=wide,
-        wide_error=_aperture_error(wide, noise, 9.0),
+        wide_error=_aperture_error(wide, noise, 9.0, exposure.gain),
         fwhm=shape[0],
         major=shape[1],
         minor=shape[2],
@@ -149,8 +154,16 @@ def _measure(
     )
 
 
-def _aperture_error(flux: float, noise: float, radius: float) -> float:
-    return float(np.sqrt(np.pi * radius**2 * noise**2 + flux / GAIN))
+def _profile(transform: Array, x: float, y: float) -> Array:
+    """Return the profile of a source at column ``x``, row ``y``, from its transform."""
+    fy, fx = frequencies(len(transform))
+    moved = transform * (np.exp(-2j * np.pi * y * fy) * np.exp(-2j * np.pi * x * fx))
+    drawn: Array = np.fft.irfft2(moved, (len(transform), len(transform)))
+    return drawn
+
+
+def _aperture_error(flux: float, noise: float, radius: float, gain: float) -> float:
+    return float(np.sqrt(np.pi * radius**2 * noise**2 + flux / gain))
 
 
 def _shape(image: Array, noise: float, seeing: float, row: int, column: int) -> tuple[float, float, float]:

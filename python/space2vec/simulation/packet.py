@@ -141,7 +141,7 @@ def write_packets(
     Raises
     ------
     ValueError
-        If the codec is unknown or ``per_file`` is below 1.
+        If the night is not ZTF's, the codec is unknown or ``per_file`` is below 1.
     """
     import fastavro
 
@@ -149,6 +149,8 @@ def write_packets(
         raise ValueError(f"codec must be null, deflate or snappy; given {codec!r}")
     if per_file < 1:
         raise ValueError(f"per_file must be at least 1; given {per_file}")
+    if night.survey != "ztf":
+        raise ValueError(f"packets are written in ZTF's schema; this night is of the survey {night.survey}")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     schema = fastavro.parse_schema(SCHEMA)

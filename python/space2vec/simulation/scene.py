@@ -7,12 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.simulation.exposure import GAIN, READ_NOISE, Exposure
-from space2vec.simulation.sky import Galaxies, Stars, draw_galaxies, draw_stars, expose
+from space2vec.simulation.exposure import Exposure
+from space2vec.simulation.sky import Galaxies, Stars, expose
+from space2vec.simulation.starlight import bleed, draw_spikes
 
 __all__ = ["Images", "Scene", "draw_scene"]
 
 Array = NDArray[np.float64]
+
+#: Stars that outshine the limit by so many magnitudes show the spider that holds the mirror.
+_SPIKED = 6.5
 
 
 @dataclass
@@ -37,10 +41,37 @@ class Scene:
     #: Blocks (top, bottom, left, right) that the pipeline blanks.
     blanks: list[tuple[int, int, int, int]] = field(default_factory=list)
 
+    def put(self, x: float, y: float, template: float, science: float) -> None:
+        """Make star 0 a source at column ``x``, row ``y`` with a flux in either image."""
+        self.stars.x[0], self.stars.y[0] = x, y
+        self.stars.flux[0], self.science_flux[0] = template, science
+
+    def add_stars(self, x: Array, y: Array, template: Array, science: Array) -> None:
+        """Add sources (n,), registered without an error of their own."""
+        stars = self.stars
+        self.stars = Stars(np.append(stars.x, x), np.append(stars.y, y), np.append(stars.flux, template))
+        self.science_flux = np.append(self.science_flux, science)
+        self.jitter = np.concatenate([self.jitter, np.zeros((2, len(x)))], axis=1)
+
+    def add_galaxy(
+        self, x: float, y: float, flux: float, radius: float, ratio: float, angle: float, profile: str
+    ) -> None:
+        """Add a galaxy, see :class:`Galaxies`."""
+        old = self.galaxies
+        self.galaxies = Galaxies(
+            x=np.append(old.x, x),
+            y=np.append(old.y, y),
+            flux=np.append(old.flux, flux),
+            radius=np.append(old.radius, radius),
+            ratio=np.append(old.ratio, ratio),
+            angle=np.append(old.angle, angle),
+            profile=(*old.profile, profile),
+        )
+
 
 @dataclass
 class Images:
-    """Science, template and difference (science less matched template) of one canvas, DN.
+    """Science, template and difference (science less template, brought together) of one canvas.
 
     ``detector`` is the part of the canvas that the detector covers: top, bottom, left, right, ends excluded.
     """
@@ -52,74 +83,83 @@ class Images:
 
     @classmethod
     def of(cls, scene: Scene, rng: np.random.Generator, size: int, detector: tuple[int, int, int, int]) -> Images:
-        """Expose a scene on a canvas of ``size`` x ``size`` pixels and subtract."""
+        """Expose a scene on a canvas of ``size`` x ``size`` pixels; nothing is subtracted yet."""
         exposure, stars = scene.exposure, scene.stars
-        psf = exposure.psf.stretched(*scene.stretch)
         dx, dy = scene.shift
         moved = Stars(stars.x + dx + scene.jitter[0], stars.y + dy + scene.jitter[1], scene.science_flux)
-        galaxies = scene.galaxies
-        shifted = replace(galaxies, x=galaxies.x + dx, y=galaxies.y + dy)
-        science = exposure.sky + draw_stars(psf, moved, size, size) + draw_galaxies(psf, shifted, size, size)
-        template = exposure.template_sky + draw_stars(exposure.template_psf, stars, size, size)
-        template += draw_galaxies(exposure.template_psf, galaxies, size, size)
-        science = expose(rng, science, gain=GAIN, read_noise=READ_NOISE)
-        template = expose(rng, template, gain=GAIN, read_noise=READ_NOISE, frames=exposure.frames)
+        shifted = replace(scene.galaxies, x=scene.galaxies.x + dx, y=scene.galaxies.y + dy)
+        draw = exposure.engine.draw
+        science = exposure.sky + draw(exposure.psf.stretched(*scene.stretch), moved, shifted, size)
+        template = exposure.template_sky + draw(exposure.template_psf, stars, scene.galaxies, size)
+        bright = exposure.flux(exposure.limit - _SPIKED)
+        for k in np.nonzero(np.maximum(stars.flux, scene.science_flux) > bright)[0]:
+            for image, flux, seeing, angle in (
+                (science, scene.science_flux[k], exposure.seeing, exposure.spikes[0]),
+                (template, stars.flux[k], exposure.template_seeing, exposure.spikes[1]),
+            ):
+                draw_spikes(image, float(stars.x[k]), float(stars.y[k]), float(flux), seeing, angle)
+        gain, read_noise = exposure.gain, exposure.read_noise
+        science = expose(rng, science, gain=gain, read_noise=read_noise, resampling=exposure.resampling)
+        template = expose(
+            rng,
+            template,
+            gain=gain,
+            read_noise=read_noise,
+            frames=exposure.frames,
+            resampling=exposure.template_resampling,
+        )
         if scene.saturates:
-            science, template = _bleed(science, exposure.saturation), _bleed(template, exposure.saturation)
-        return cls(science, template, science - _matched(template, scene), detector)
+            science, template = bleed(science, exposure.saturation), bleed(template, exposure.saturation)
+        return cls(science - exposure.sky, template - exposure.template_sky, np.empty(0), detector)
+
+    def subtract(self, scene: Scene) -> None:
+        """Make the difference, with the pipeline's filters and its error of the photometric scale."""
+        matching = scene.exposure.matched(len(self.science))
+        science, template = _filtered(self.science, matching.science), _filtered(self.template, matching.template)
+        self.difference = science - template * (1.0 + scene.scale_error)
+
+    def lift(self, exposure: Exposure) -> None:
+        """Give back the sky to the images of a survey that does not take it away."""
+        if not exposure.survey.sky_subtracted:
+            self.science = self.science + exposure.sky
+            self.template = self.template + exposure.template_sky
 
 
-def _matched(template: Array, scene: Scene) -> Array:
-    """Return the template as the pipeline brings it to the science image: its kernel, its scale, its sky."""
-    exposure = scene.exposure
-    spectrum = np.fft.rfft2(template - exposure.template_sky) * exposure.kernel
-    image: Array = np.fft.irfft2(spectrum, template.shape) * (1.0 + scene.scale_error)
-    return image + exposure.sky
-
-
-def _bleed(image: Array, level: float) -> Array:
-    """Clip at the saturation level; the charge above it runs along the row, half to either side."""
-    clipped = np.minimum(image, level)
-    for row in np.nonzero((image > level).any(axis=1))[0]:
-        columns = np.nonzero(image[row] > level)[0]
-        excess = float((image[row] - clipped[row]).sum()) * 0.5
-        for side in (range(columns[0] - 1, -1, -1), range(columns[-1] + 1, image.shape[1])):
-            left = excess
-            for column in side:
-                if left <= 0.0:
-                    break
-                # A trail that is far from full fades instead of ending.
-                taken = min(level - clipped[row, column], max(0.3 * left, 50.0), left)
-                clipped[row, column] += taken
-                left -= taken
-    return clipped
+def _filtered(image: Array, transform: Array | None) -> Array:
+    if transform is None:
+        return image
+    filtered: Array = np.fft.irfft2(np.fft.rfft2(image) * transform, image.shape)
+    return filtered
 
 
 def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene:
     """Draw field stars and galaxies, and the small errors that every subtraction has."""
     count = int(rng.poisson(exposure.star_density * size * size))
-    # Star counts rise by a factor of 1.8 a magnitude, from 13.5 to 21.5.
-    magnitude = 13.5 + np.log(1.0 + rng.random(count + 1) * (1.8**8 - 1.0)) / np.log(1.8)
-    flux = 10.0 ** (-0.4 * (magnitude - exposure.zeropoint))
+    # Star counts rise by a factor of 1.8 a magnitude, over eight of them that end a little beyond the limit.
+    steps = np.log(1.0 + rng.random(count + 1) * (1.8**8 - 1.0)) / np.log(1.8)
+    flux = exposure.flux(exposure.limit - 7.0 + steps)
     flux[0] = 0.0
     stars = Stars(rng.uniform(0.0, size, count + 1), rng.uniform(0.0, size, count + 1), flux)
-    number = int(rng.poisson(1.2))
+    number = int(rng.poisson(exposure.galaxy_density * size * size))
+    # Galaxies rise by a factor of 2.2 a magnitude; fainter ones are smaller.
+    fainter = np.log(1.0 + rng.random(number) * (2.2**5 - 1.0)) / np.log(2.2)
+    wild = 1.0 + exposure.randomise
     galaxies = Galaxies(
         x=rng.uniform(0.0, size, number),
         y=rng.uniform(0.0, size, number),
-        flux=10.0 ** (-0.4 * (rng.uniform(18.0, 21.5, number) - exposure.zeropoint)),
-        radius=rng.uniform(0.8, 2.0, number),
-        ratio=rng.uniform(0.3, 1.0, number),
+        flux=exposure.flux(exposure.limit - 4.0 + fainter),
+        radius=exposure.seeing * rng.uniform(0.25, 1.2, number) * 0.85**fainter,
+        ratio=rng.uniform(0.15, 1.0, number),
         angle=rng.uniform(0.0, np.pi, number),
-        profile=tuple("exponential" for _ in range(number)),
+        profile=tuple("exponential" if late else "de_vaucouleurs" for late in rng.random(number) < 0.8),
     )
     return Scene(
         exposure=exposure,
         stars=stars,
-        science_flux=flux * (1.0 + rng.normal(0.0, 0.003, count + 1)),
-        jitter=rng.normal(0.0, 0.03, (2, count + 1)),
+        science_flux=flux * (1.0 + rng.normal(0.0, 0.003 * wild, count + 1)),
+        jitter=rng.normal(0.0, 0.03 * wild, (2, count + 1)),
         galaxies=galaxies,
-        shift=(rng.normal(0.0, 0.05), rng.normal(0.0, 0.05)),
-        stretch=(1.0 + rng.normal(0.0, 0.02), 1.0 + rng.normal(0.0, 0.02)),
-        scale_error=rng.normal(0.0, 0.005),
+        shift=(rng.normal(0.0, 0.05 * wild), rng.normal(0.0, 0.05 * wild)),
+        stretch=(1.0 + rng.normal(0.0, 0.02 * wild), 1.0 + rng.normal(0.0, 0.02 * wild)),
+        scale_error=rng.normal(0.0, 0.005 * wild),
     )

@@ -1,7 +1,8 @@
-"""The sky as a camera sees it: point spread functions, stars, galaxies and the noise of a detector.
+"""The sky as a camera sees it: stars, galaxies and the noise of a detector.
 
 Everything that shines is a sum of Gaussians, so that a profile convolved with a point spread function is a sum of
-Gaussians too, whose variances add: no image is ever convolved to be drawn. Lengths are in pixels, fluxes in DN.
+Gaussians too, whose variances add: no image is ever convolved to be drawn. Lengths are in pixels, fluxes in the unit of
+the survey.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PROFILES", "Galaxies", "Psf", "Stars", "draw_galaxies", "draw_stars", "expose", "matching_kernel"]
+from space2vec.simulation.psf import Psf
+
+__all__ = ["PROFILES", "Galaxies", "Stars", "draw_galaxies", "draw_stars", "expose", "resampled_noise"]
 
 Array = NDArray[np.float64]
 
@@ -39,56 +42,6 @@ PROFILES: dict[str, tuple[Array, Array]] = {
     ),
 }
 
-# The variance of a square pixel: a Gaussian of at least half a pixel, averaged over pixels, stays one to 1 %.
-_PIXEL_VARIANCE = 1.0 / 12.0
-
-
-@dataclass(frozen=True)
-class Psf:
-    """A point spread function, pixel included: a sum of Gaussians with axes along the detector's.
-
-    Attributes
-    ----------
-    weight : ndarray (k,)
-        Share of the flux; the sum is 1.
-    sigma_x, sigma_y : ndarray (k,)
-        Widths, pixel.
-    """
-
-    weight: Array
-    sigma_x: Array
-    sigma_y: Array
-
-    @classmethod
-    def moffat(cls, fwhm: float, beta: float, components: int = 5) -> Psf:
-        """Return a Moffat profile of the given full width at half maximum (pixel) and wing index.
-
-        A Moffat profile is an integral over Gaussians, ``(1+u)**-beta ~ int s**(beta-1) exp(-s (1+u)) ds``; here that
-        integral is a sum over nodes that are even in ``log s``.
-        """
-        alpha = fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
-        s = np.geomspace(0.12 * beta, 3.0 * beta, components)
-        weight = s ** (beta - 1.0) * np.exp(-s)
-        sigma = np.sqrt(alpha**2 / (2.0 * s) + _PIXEL_VARIANCE)
-        return cls(weight / weight.sum(), sigma, sigma)
-
-    def stretched(self, x: float, y: float) -> Psf:
-        """Return the same profile, wider by the factors ``x`` and ``y``."""
-        return Psf(self.weight, self.sigma_x * x, self.sigma_y * y)
-
-    def transform(self, size: int) -> Array:
-        """Return its Fourier transform on the grid of ``numpy.fft.rfft2`` of a square image of ``size`` pixels."""
-        fy = np.fft.fftfreq(size)[:, None, None]
-        fx = np.fft.rfftfreq(size)[None, :, None]
-        terms = np.exp(-2.0 * np.pi**2 * ((fx * self.sigma_x) ** 2 + (fy * self.sigma_y) ** 2))
-        total: Array = terms @ self.weight
-        return total
-
-    def image(self, x: float, y: float, height: int, width: int) -> Array:
-        """Draw it with flux 1 at column ``x`` and row ``y``, (height, width)."""
-        one = np.ones(1)
-        return draw_stars(self, Stars(one * x, one * y, one), height, width)
-
 
 @dataclass(frozen=True)
 class Stars:
@@ -113,21 +66,17 @@ class Galaxies:
 
 
 def draw_stars(psf: Psf, stars: Stars, height: int, width: int) -> Array:
-    """Draw point sources, (height, width) in DN."""
-    image = np.zeros((height, width))
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
-    for weight, sx, sy in zip(psf.weight, psf.sigma_x, psf.sigma_y, strict=True):
-        # A Gaussian along the axes is a product of a row and a column: all stars in one matrix product.
-        along_y = np.exp(-0.5 * ((rows - stars.y) / sy) ** 2) * (stars.flux * weight / (2.0 * np.pi * sx * sy))
-        along_x = np.exp(-0.5 * ((columns - stars.x[:, None]) / sx) ** 2)
-        image += along_y @ along_x
-    return image
+    """Draw point sources, (height, width)."""
+    return psf.draw(stars.x, stars.y, stars.flux, height, width)
 
 
 def draw_galaxies(psf: Psf, galaxies: Galaxies, height: int, width: int) -> Array:
-    """Draw galaxies convolved with the point spread function, (height, width) in DN, out to six half-light radii."""
+    """Draw galaxies convolved with the point spread function, (height, width), out to six half-light radii."""
     image = np.zeros((height, width))
     cores: list[tuple[float, float, float]] = []
+    narrow = (psf.sigma_x**2, psf.sigma_y**2, psf.covariance)
+    # For what is far wider than the seeing one Gaussian with its variance will do.
+    mean = tuple(np.array([psf.weight @ term]) for term in narrow)
     for k, profile in enumerate(galaxies.profile):
         x, y, flux = float(galaxies.x[k]), float(galaxies.y[k]), float(galaxies.flux[k])
         reach = int(6.0 * galaxies.radius[k]) + 8
@@ -138,7 +87,7 @@ def draw_galaxies(psf: Psf, galaxies: Galaxies, height: int, width: int) -> Arra
         squares = (dx * dx, dy * dy, dx * dy)
         major, minor = galaxies.radius[k] ** 2, (galaxies.radius[k] * galaxies.ratio[k]) ** 2
         c, s = np.cos(galaxies.angle[k]), np.sin(galaxies.angle[k])
-        shape = np.array([major * c * c + minor * s * s, major * s * s + minor * c * c, (major - minor) * c * s])
+        shape = (major * c * c + minor * s * s, major * s * s + minor * c * c, (major - minor) * c * s)
         core = 0.0
         share, variance = PROFILES[profile]
         for a, v in zip(share / share.sum(), variance, strict=True):
@@ -146,27 +95,44 @@ def draw_galaxies(psf: Psf, galaxies: Galaxies, height: int, width: int) -> Arra
                 # Far smaller than any seeing: a point.
                 core += a
                 continue
-            for weight, sx, sy in zip(psf.weight, psf.sigma_x, psf.sigma_y, strict=True):
-                xx, yy, xy = v * shape + (sx * sx, sy * sy, 0.0)
+            wide = v * minor > 2.0 * mean[0][0]
+            for weight, sxx, syy, sxy in zip(*((np.ones(1), *mean) if wide else (psf.weight, *narrow)), strict=True):
+                xx, yy, xy = v * shape[0] + sxx, v * shape[1] + syy, v * shape[2] + sxy
                 det = xx * yy - xy * xy
-                form = (yy / det) * squares[0] + (xx / det) * squares[1] - (2.0 * xy / det) * squares[2]
-                part += flux * a * weight / (2.0 * np.pi * np.sqrt(det)) * np.exp(-0.5 * form)
+                form = (-0.5 * yy / det) * squares[0] + (-0.5 * xx / det) * squares[1] + (xy / det) * squares[2]
+                part += (flux * a * weight / (2.0 * np.pi * np.sqrt(det))) * np.exp(form)
         cores.append((x, y, core * flux))
     if cores:
         image += draw_stars(psf, Stars(*np.array(cores).T), height, width)
     return image
 
 
-def matching_kernel(science: Psf, template: Psf, size: int) -> Array:
-    """Return the transform of the kernel that brings the template's point spread function to that of the science image.
+def expose(
+    rng: np.random.Generator,
+    light: Array,
+    *,
+    gain: float,
+    read_noise: float,
+    frames: int = 1,
+    resampling: tuple[float, float] = (0.0, 0.0),
+) -> Array:
+    """Count the photons of light (sky included): their noise and that of reading (electrons), mean of ``frames``.
 
-    The template must be the sharper one: then the quotient nowhere exceeds 1 and needs no damping.
+    Photons come by the hundred a pixel: their noise is drawn as Gaussian. ``resampling`` is the fraction of a pixel
+    by which the image was shifted after.
     """
-    return science.transform(size) / template.transform(size)
+    variance = np.maximum(light, 0.0) * (1.0 / gain) + (read_noise / gain) ** 2
+    noise = resampled_noise(rng, light.shape, resampling)
+    exposed: Array = light + np.sqrt(variance / frames) * noise
+    return exposed
 
 
-def expose(rng: np.random.Generator, light: Array, *, gain: float, read_noise: float, frames: int = 1) -> Array:
-    """Count photons of light (DN, sky included): Poisson and read noise (electrons), mean of ``frames`` exposures."""
-    electrons = rng.poisson(np.maximum(light, 0.0) * (gain * frames)).astype(np.float64)
-    electrons += rng.normal(0.0, read_noise * np.sqrt(frames), light.shape)
-    return electrons / (gain * frames)
+def resampled_noise(
+    rng: np.random.Generator, shape: tuple[int, ...], resampling: tuple[float, float] = (0.0, 0.0)
+) -> Array:
+    """Draw noise of unit variance, shifted by a fraction of a pixel by bilinear interpolation, which correlates it."""
+    noise: Array = rng.standard_normal(shape, dtype=np.float32).astype(np.float64)
+    for axis, fraction in enumerate(resampling):
+        if fraction:
+            noise = (1.0 - fraction) * noise + fraction * np.roll(noise, 1, axis)
+    return noise

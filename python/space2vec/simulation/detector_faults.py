@@ -1,0 +1,122 @@
+"""Faults of the detector and of the noise. Each changes the images before they are subtracted.
+
+Arguments: images, their exposure, random numbers, column ``x``, row ``y``, and ``boost`` (1 and more) for the strength.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.simulation.exposure import Exposure
+from space2vec.simulation.scene import Images
+from space2vec.simulation.sky import resampled_noise
+
+__all__ = [
+    "amplifier", "bad_column", "cosmic_ray", "edge", "hot_pixel", "noise_peak", "row_noise", "template_defect",
+]  # fmt: skip
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+
+
+def _level(exposure: Exposure, rng: Rng, low: float, high: float, boost: float) -> float:
+    """Draw a level between ``low`` and ``high`` times the noise, even in its logarithm."""
+    return float(boost * exposure.noise * np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float) -> Array:
+    """Return a hot spot, or a track that no optics has blurred; the charge spills a little on the neighbours."""
+    length = 0.0 if rng.random() < 0.4 else rng.exponential(6.0) + 1.0
+    angle = rng.uniform(0.0, np.pi)
+    steps = int(np.ceil(length * 3.0)) + 1
+    along = np.linspace(-0.5, 0.5, steps) * length
+    # The energy left a step varies.
+    energy = rng.gamma(2.0, 0.5, steps) * deposit / max(steps / 3.0, 1.0)
+    columns = np.rint(x + along * np.cos(angle)).astype(int)
+    rows = np.rint(y + along * np.sin(angle)).astype(int)
+    hit = np.zeros(shape)
+    inside = (rows > 0) & (columns > 0) & (rows < shape[0] - 1) & (columns < shape[1] - 1)
+    np.add.at(hit, (rows[inside], columns[inside]), energy[inside])
+    spill = rng.uniform(0.02, 0.15)
+    spread = hit * (1.0 - 4.0 * spill)
+    for axis in (0, 1):
+        spread += spill * (np.roll(hit, 1, axis) + np.roll(hit, -1, axis))
+    return spread
+
+
+def cosmic_ray(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Let a particle pass the science detector."""
+    images.science += _track(images.science.shape, rng, x, y, _level(exposure, rng, 10.0, 250.0, boost))
+
+
+def template_defect(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Leave a particle's track in the template, a hole in the difference; or a pit, dead pixels that no frame fills."""
+    track = _track(images.template.shape, rng, x, y, _level(exposure, rng, 12.0, 200.0, boost))
+    pit = exposure.survey.faded == "absent" or rng.random() < 0.25
+    images.template += -track if pit else track
+
+
+def bad_column(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Give a column an offset and noise of its own, whole or from some row on."""
+    column, width = round(x), int(rng.choice([1, 1, 2]))
+    start = 0 if rng.random() < 0.6 else max(round(y) - int(rng.integers(0, 12)), 0)
+    level = _level(exposure, rng, 2.0, 25.0, boost) * (1.0 if rng.random() < 0.75 else -1.0)
+    part = np.s_[start:, column : column + width]
+    images.science[part] += level * (1.0 + rng.normal(0.0, 0.3, images.science[part].shape))
+
+
+def hot_pixel(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Let a pixel, now and then a pair, count without light."""
+    level = _level(exposure, rng, 10.0, 150.0, boost)
+    row, column = round(y), round(x)
+    images.science[row, column] += level
+    if rng.random() < 0.25:
+        images.science[row + 1, column] += rng.uniform(0.1, 0.8) * level
+
+
+def noise_peak(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Raise the noise of a patch, with heavy tails: a seam of the template, scattered light, a bad flat."""
+    size = len(images.science)
+    rows, columns = np.ogrid[:size, :size]
+    patch = np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / rng.uniform(1.5, 6.0) ** 2)
+    level = boost * rng.uniform(0.6, 1.3) * exposure.noise
+    # Noise that was resampled once is no longer white: half of a pixel's noise it shares with its neighbours.
+    white = np.clip(rng.standard_t(4.0, (size, size)), -8.0, 8.0)
+    shared = white.copy()
+    for axis in (0, 1):
+        shared = (shared + 0.4 * (np.roll(shared, 1, axis) + np.roll(shared, -1, axis))) / 1.15
+    images.science += patch * level * shared
+
+
+def edge(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Let the last rows or columns of the nearest border of the detector glow, unevenly."""
+    top, bottom, left, right = images.detector
+    size = len(images.science)
+    borders = {("y", top): y - top, ("y", bottom - 1): bottom - 1 - y}
+    borders |= {("x", left): x - left, ("x", right - 1): right - 1 - x}
+    axis, border = min(borders, key=lambda key: borders[key])
+    profile = np.exp(-np.abs(np.arange(size) - border) / rng.uniform(1.5, 5.0))
+    level = boost * exposure.noise * rng.uniform(2.0, 8.0)
+    glow = profile[:, None] if axis == "y" else profile[None, :]
+    images.science += level * glow * (1.0 + rng.normal(0.0, 0.5, (size, size)))
+
+
+def amplifier(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Let two readout channels meet: a step, and an overshoot that dies away from it."""
+    steps = np.arange(len(images.science)) - round(x)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    level = _level(exposure, rng, 0.2, 2.0, boost)
+    tail = _level(exposure, rng, 1.0, 6.0, boost) * np.exp(-np.maximum(side * steps, 0) / rng.uniform(1.0, 4.0))
+    profile = np.where(side * steps >= 0, level + tail, 0.0)
+    images.science += profile * (1.0 + rng.normal(0.0, 0.3, (len(images.science), 1)))
+
+
+def row_noise(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Shift the levels of some rows, each by itself and along a part of its length."""
+    size = len(images.science)
+    rows = np.arange(size)[:, None] - y
+    reach = rng.uniform(2.0, 12.0)
+    offset = rng.normal(0.0, 1.0, (size, 1)) * np.exp(-0.5 * (rows / reach) ** 2)
+    slow = 1.0 + 0.5 * resampled_noise(rng, (1, size), (0.0, 0.5))
+    images.science += boost * exposure.noise * rng.uniform(0.5, 2.0) * offset * slow

@@ -1,0 +1,42 @@
+"""Light that is no source: trails of satellites, ghosts. Each changes the images before they are subtracted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from space2vec.simulation.exposure import Exposure
+from space2vec.simulation.scene import Images
+
+__all__ = ["ghost", "satellite"]
+
+Rng = np.random.Generator
+
+
+def satellite(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Let a satellite cross the science image, steady or tumbling."""
+    size = len(images.science)
+    rows, columns = np.ogrid[:size, :size]
+    angle = rng.uniform(0.0, np.pi)
+    along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+    across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+    # Near satellites are out of focus.
+    sigma = exposure.seeing / 2.355 * rng.uniform(0.95, 1.8)
+    level = boost * exposure.noise * np.exp(rng.uniform(np.log(1.5), np.log(25.0)))
+    flicker = 1.0
+    if rng.random() < 0.35:
+        period = exposure.seeing * rng.uniform(2.0, 8.0)
+        flicker = np.clip(np.cos(2.0 * np.pi * along / period) + rng.uniform(-0.3, 1.0), 0.0, None)
+    images.science += level * flicker * np.exp(-0.5 * (across / sigma) ** 2)
+
+
+def ghost(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Lay the rim of an image of the pupil, or of a bright star's halo, over the science image."""
+    size = len(images.science)
+    rows, columns = np.ogrid[:size, :size]
+    radius, angle = rng.uniform(10.0, 80.0), rng.uniform(0.0, 2.0 * np.pi)
+    middle = x + radius * np.cos(angle), y + radius * np.sin(angle)
+    inside = radius - np.hypot(columns - middle[0], rows - middle[1])
+    level = boost * exposure.noise * np.exp(rng.uniform(np.log(0.4), np.log(5.0)))
+    rim = np.exp(-np.abs(inside) / rng.uniform(1.0, 5.0))
+    plateau = 1.0 / (1.0 + np.exp(-np.clip(inside / rng.uniform(0.7, 3.0), -50.0, 50.0)))
+    images.science += level * (plateau + rng.uniform(0.0, 1.5) * rim)
