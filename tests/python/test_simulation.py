@@ -224,8 +224,7 @@ def test_misregistered_stars_leave_dipoles():
 
 def test_mismatch_leaves_rings_on_bright_stars():
     rings = of_kind("mismatch", 20)
-    for row in range(20):
-        assert at_candidate(rings, row, "template", 6).max() > 500
+    assert np.median([at_candidate(rings, row, "template", 6).max() for row in range(20)]) > 1000
     depth = [-np.nanmin(at_candidate(rings, row, "difference", 5)) for row in range(20)]
     assert np.median(depth) > 30
 

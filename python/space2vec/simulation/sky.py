@@ -134,5 +134,6 @@ def resampled_noise(
     noise: Array = rng.standard_normal(shape, dtype=np.float32).astype(np.float64)
     for axis, fraction in enumerate(resampling):
         if fraction:
-            noise = (1.0 - fraction) * noise + fraction * np.roll(noise, 1, axis)
+            kept = 1.0 / np.hypot(1.0 - fraction, fraction)
+            noise = kept * ((1.0 - fraction) * noise + fraction * np.roll(noise, 1, axis))
     return noise

@@ -46,7 +46,7 @@ def saturated(scene: Scene, rng: np.random.Generator, x: float, y: float, boost:
     angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(4.0, 14.0)
     star_x, star_y = x + away * np.cos(angle), y + away * np.sin(angle)
     louder = np.log(boost)
-    _star(scene, rng, star_x, star_y, (7.8 + louder, 10.5 + louder))
+    _star(scene, rng, star_x, star_y, (8.4 + louder, 11.0 + louder))
     scene.saturates = True
     common = rng.normal(0.0, 0.05) * boost
     scene.stretch = (1.0 + common, 1.0 + common)
