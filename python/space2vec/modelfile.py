@@ -162,7 +162,7 @@ def check_architecture(header: Header) -> None:
     if not isinstance(how, dict) or not isinstance(how.get("name"), str) or not isinstance(how.get("settings"), dict):
         raise ValueError("the architecture has no name and settings")
     warmth = how.get("temperature", 1.0)
-    if not isinstance(warmth, int | float) or not (math.isfinite(warmth) and warmth > 0):
+    if type(warmth) not in (int, float) or not (math.isfinite(warmth) and warmth > 0):
         raise ValueError(f"the temperature is {warmth!r}, not a number above 0")
     spare = how.get("optional", [])
     if not isinstance(spare, list | tuple) or not set(map(str, spare)) <= set(CHANNELS):

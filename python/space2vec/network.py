@@ -233,7 +233,7 @@ class Network:
                 engine = runtimes.OnnxRuntime(self._as_graph(), self._shapes)
                 of = engine.metadata.get(MODEL_KEY, "")
                 if of.split(" ")[-1] != self.id.split(" ")[-1]:
-                    raise ModelError(f"its ONNX graph is that of {of!r}, and not of the weights beside it")
+                    raise ModelError(f"its ONNX graph is that of {of!r}, and not of the header and weights beside it")
                 self._engine = engine
         return self._engine
 

@@ -101,19 +101,18 @@ class OnnxRuntime:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._session: Any = onnxruntime.InferenceSession(
+                graph, options, ["CPUExecutionProvider"], enable_fallback=0
+            )
+            given = {entry.name: tuple(entry.shape[1:]) for entry in self._session.get_inputs()}
+            outputs = [entry.name for entry in self._session.get_outputs()]
+            #: What the graph says of itself.
+            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # its own errors have no common base
             raise ModelError(f"its ONNX graph is damaged ({_first_line(error)})") from error
-        given = {entry.name: tuple(entry.shape[1:]) for entry in self._session.get_inputs()}
-        outputs = [entry.name for entry in self._session.get_outputs()]
         if given != shapes or outputs != ["score"]:
             raise ModelError(f"its ONNX graph takes {given} and gives {outputs}; the header says {shapes}")
         self._names = tuple(shapes)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What the graph says of itself."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""

@@ -1,0 +1,477 @@
+"""Networks: what a file holds, which rows get a score, and that both runtimes give the same one."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from test_model import edit
+
+import space2vec as s2v
+from space2vec import flags, modelfile, networks, registry, runtimes
+from space2vec.errors import BackendError, ModelError
+from space2vec.network import Network
+
+torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: onnxruntime")
+tiny_networks = pytest.importorskip("tiny_networks")
+
+RECIPE = s2v.Recipe.of("tiny", steps=("median-mad", "asinh"), side=21)
+COLUMNS = registry.FEATURE_SETS["stamp"][:2] + registry.FEATURE_SETS["stamp"][-2:]
+KINDS = {"Tiny": ("planes", "features"), "TinyPlanes": ("planes",), "TinyTable": ("features",)}
+
+
+def header_of(name: str, settings: dict[str, Any], **architecture: Any) -> modelfile.Header:
+    takes = KINDS[name]
+    return modelfile.Header(
+        "network",
+        name.lower(),
+        COLUMNS if "features" in takes else (),
+        "stamp" if "features" in takes else "custom",
+        registry.FEATURES_VERSION,
+        recipe=RECIPE.to_plain() if "planes" in takes else None,
+        architecture={"name": name, "settings": settings, "temperature": 1.25, **architecture},
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known() -> Any:
+    """Let the tests' networks be known."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in KINDS:
+            patch.setitem(networks.NETWORKS, name, f"tiny_networks:{name}")
+        yield
+
+
+@pytest.fixture(scope="module")
+def night() -> s2v.Stamps:
+    return s2v.simulate(150, seed=7).stamps
+
+
+def make(name: str, night: s2v.Stamps, **architecture: Any) -> Network:
+    """Make a network of random weights that scores a night from near 0 to near 1."""
+    torch.manual_seed(5)
+    module = getattr(tiny_networks, name)()
+    if "features" in KINDS[name]:
+        module.table.fit_features(s2v.features(night, set="stamp").select(COLUMNS))
+    last = module.head if name != "TinyTable" else module.head[-1]
+    with torch.no_grad():
+        last.weight *= 4
+    return Network(module, header_of(name, module.settings, **architecture))
+
+
+@pytest.fixture(scope="module")
+def files(night: s2v.Stamps, known: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a model file of each kind; that of planes and features does without a template."""
+    folder = tmp_path_factory.mktemp("networks")
+    paths = {name: folder / f"{name}.safetensors" for name in KINDS}
+    for name, path in paths.items():
+        make(name, night, **({"optional": ["template"]} if name == "Tiny" else {})).save(path)
+    return paths
+
+
+@pytest.fixture(params=list(KINDS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def by(runtime: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
+    monkeypatch.setenv("SPACE2VEC_RUNTIME", runtime)
+    network = Network.load(path)
+    monkeypatch.delenv("SPACE2VEC_RUNTIME")
+    assert network.runtime == runtime
+    return network
+
+
+def inputs_of(network: Network, n: int, gaps: bool = True) -> list[NDArray[np.float32]]:
+    """Return random inputs of a network, with NaN features."""
+    rng = np.random.default_rng(n)
+    shapes = {"planes": RECIPE.shape, "features": (len(COLUMNS),)}
+    given = [rng.normal(size=(n, *shapes[what])).astype(np.float32) for what in network.takes]
+    if gaps and "features" in network.takes:
+        given[-1][rng.random(given[-1].shape) < 0.3] = np.nan
+        given[-1][: n // 8] = np.nan
+    return given
+
+
+def test_round_trip(name: str, files: dict[str, Path], night: s2v.Stamps, tmp_path: Path) -> None:
+    made, loaded = make(name, night), s2v.load(files[name])
+    assert isinstance(loaded, Network)
+    assert (made.runtime, loaded.runtime) == ("torch", "onnxruntime")
+    assert loaded.kind == loaded.header.kind == "network"
+    assert loaded.name == name.lower()
+    assert loaded.takes == made.takes == KINDS[name]
+    assert loaded.feature_names == (COLUMNS if "features" in KINDS[name] else ())
+    assert loaded.header.library == s2v.__version__
+    if name != "Tiny":  # whose file says more of it
+        assert loaded.id == made.id
+    assert loaded.id.startswith(f"{loaded.name} ")
+    again = tmp_path / "again.safetensors"
+    loaded.save(again)
+    assert again.read_bytes() == files[name].read_bytes()
+    text = again.read_bytes()
+    assert str(Path(__file__).parent).encode() not in text, "no path of the machine that made it"
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+def test_both_runtimes_give_the_same_scores(
+    name: str, n: int, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx, pytorch = by("onnxruntime", files[name], monkeypatch), by("torch", files[name], monkeypatch)
+    given = inputs_of(onnx, n)
+    first, second = onnx.predict(*given), pytorch.predict(*given)
+    assert first.shape == second.shape == (n,)
+    assert first.dtype == second.dtype == np.float32
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-5)
+    with torch.inference_mode():
+        logits = onnx.module(*map(torch.from_numpy, given)).numpy().astype(np.float64)
+    np.testing.assert_allclose(first, 1 / (1 + np.exp(-logits / 1.25)), rtol=0, atol=1e-5)
+    if n == 200:
+        assert np.ptp(first) > 0.1, "the scores are not all alike"
+
+
+@pytest.mark.parametrize("runtime", list(runtimes.INSTALL))
+def test_bits_do_not_depend_on_threads_or_on_neighbours(
+    name: str, runtime: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = by(runtime, files[name], monkeypatch)
+    given = inputs_of(network, 331)
+    whole = network.predict(*given, threads=1)
+    before = torch.get_num_threads()
+    assert network.predict(*given, threads=3).tobytes() == whole.tobytes()
+    assert torch.get_num_threads() == before
+    if runtime == "onnxruntime":  # PyTorch chooses other kernels for few rows
+        for rows in (slice(5, 331), slice(70, 71), slice(1, 8)):
+            assert network.predict(*(part[rows] for part in given)).tobytes() == whole[rows].tobytes()
+
+
+def test_stamps_are_prepared_and_measured(name: str, files: dict[str, Path], night: s2v.Stamps) -> None:
+    network = s2v.load(files[name])
+    scores = network.score(night, threads=1)
+    given = {"planes": s2v.prepare(night, RECIPE).planes, "features": s2v.features(night, set="stamp").select(COLUMNS)}
+    expected = network.predict(*(given[what] for what in KINDS[name]))
+    np.testing.assert_array_equal(scores.score, expected)
+    assert np.isfinite(scores.score).all()
+    assert scores.model == network.id
+    assert scores.candidate_id.tolist() == night.candidate_id.tolist()
+    raised = np.zeros(len(night), dtype=np.uint32)
+    if "planes" in given and "planes" in KINDS[name]:
+        raised |= s2v.prepare(night, RECIPE).flags
+    if "features" in KINDS[name]:
+        raised |= s2v.features(night, set="stamp").flags
+    assert scores.flags.tolist() == raised.tolist()
+    many = s2v.Stamps.concatenate([night] * 9)
+    assert network.score(many, threads=2).score.tobytes() == np.tile(scores.score, 9).tobytes(), "more than a block"
+    assert len(network.score(night[:0])) == 0
+
+
+def test_a_table_is_scored_as_its_stamps_are(files: dict[str, Path], night: s2v.Stamps) -> None:
+    network = s2v.load(files["TinyTable"])
+    table = s2v.features(night, set="all")
+    np.testing.assert_array_equal(network.score(table).score, network.score(night).score)
+    values = np.array(table.values)
+    values[0] = np.nan
+    scores = network.score(s2v.Features(values, table.names))
+    assert np.isnan(scores.score[0])
+    assert scores.flag_names(0) == ["missing"]
+    assert np.isfinite(scores.score[1:]).all()
+    with pytest.raises(ModelError, match="needs columns that the table lacks"):
+        network.score(s2v.Features(values[:, :3], table.names[:3]))
+    with pytest.raises(ModelError, match="a table of features has no pixels"):
+        s2v.load(files["Tiny"]).score(table)
+
+
+def night_with_faults(night: s2v.Stamps) -> s2v.Stamps:
+    """Whole, all zero, constant, template zero, science NaN, no template, science, difference; template undecodable."""
+    planes = [[np.array(night.plane(row, channel)) for channel in s2v.Recipe("zscale").channels] for row in range(9)]
+    for plane in planes[1]:
+        plane[:] = 0
+    for plane in planes[2]:
+        plane[:] = 37.5
+    planes[3][1][:] = 0
+    planes[4][0][:] = np.nan
+    rows: list[list[Any]] = [list(row) for row in planes]
+    rows[5][1] = None
+    rows[6][0] = None
+    rows[7][2] = None
+    rows[8][1] = None
+    raised = np.zeros(9, dtype=np.uint32)
+    raised[8] = flags.bits("bad_stamp")
+    return s2v.Stamps(rows, flags=raised)
+
+
+@pytest.mark.parametrize("runtime", list(runtimes.INSTALL))
+def test_rows_that_cannot_be_scored(
+    name: str, runtime: str, files: dict[str, Path], night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = by(runtime, files[name], monkeypatch)
+    scores = network.score(night_with_faults(night))
+    told = [set(scores.flag_names(row)) for row in range(9)]
+    there = np.isfinite(scores.score)
+    assert there[0]
+    assert not there[[1, 2, 7, 8]].any(), "an all-zero or constant stamp, no difference, an undecodable template"
+    assert all("constant" in told[row] for row in (1, 2))
+    assert "missing" in told[7]
+    assert "bad_stamp" in told[8]
+    if "planes" in KINDS[name]:
+        assert not there[[3, 4, 6]].any()
+        assert all("constant" in told[row] for row in (3, 4))
+    assert all(flags.names(int(scores.flags[row]) & flags.UNSCORABLE) for row in np.nonzero(~there)[0])
+    assert there[5] == (name == "Tiny"), "which does without a template"
+    assert "missing" in told[5]
+
+
+def test_a_missing_plane_is_zero_and_the_others_as_ever(files: dict[str, Path], night: s2v.Stamps) -> None:
+    network = s2v.load(files["Tiny"])
+    stamps = night_with_faults(night)[[0, 5]]
+    whole = s2v.prepare(night[[5]], RECIPE).planes
+    whole[:, 1] = 0
+    table = s2v.features(stamps, set="stamp").select(COLUMNS)
+    assert network.score(stamps).score[1] == network.predict(whole, table[1:])[0]
+    planes, columns = network.tensors(stamps)
+    np.testing.assert_array_equal(planes[1:].numpy(), whole)
+    np.testing.assert_array_equal(columns.numpy(), table)
+    with torch.inference_mode():
+        logits = network.module(planes, columns)
+    np.testing.assert_allclose(torch.sigmoid(logits / 1.25).numpy(), network.score(stamps).score, atol=1e-5)
+
+
+def test_planes_that_are_not_finite_are_never_scored(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    for runtime in runtimes.INSTALL:
+        network = by(runtime, files["Tiny"], monkeypatch)
+        planes, columns = inputs_of(network, 70)
+        for row, value in ((0, np.nan), (1, np.inf), (65, -np.inf)):
+            planes[row, 2, 20, 20] = value
+        assert np.nonzero(np.isnan(network.predict(planes, columns)))[0].tolist() == [0, 1, 65]
+
+
+def test_what_does_not_fit_is_refused(files: dict[str, Path], night: s2v.Stamps) -> None:
+    network = s2v.load(files["Tiny"])
+    planes, columns = inputs_of(network, 3)
+    with pytest.raises(ValueError, match="takes planes and features; given 1 inputs"):
+        network.predict(planes)
+    with pytest.raises(ValueError, match=r"planes must have shape \(n, 3, 21, 21\)"):
+        network.predict(planes[:, :2], columns)
+    with pytest.raises(ValueError, match=r"features must have shape \(n, 4\), as many rows each; given \(2, 4\)"):
+        network.predict(planes, columns[:2])
+    with pytest.raises(TypeError, match="planes has dtype"):
+        network.predict(planes.astype(complex), columns)
+    with pytest.raises(TypeError, match="score takes"):
+        network.score(planes)  # type: ignore[arg-type]
+    with pytest.raises(BackendError, match="'cuda' is not available"):
+        network.score(night, device="cuda")
+    module = tiny_networks.TinyPlanes()
+    with pytest.raises(ModelError, match="the module takes"):
+        Network(module, header_of("Tiny", module.settings))
+    with pytest.raises(ModelError, match="the module was made with"):
+        Network(module, header_of("TinyPlanes", {"channels": 2}))
+    with pytest.raises(ModelError, match="'forest', not 'network'"):
+        Network(module, modelfile.Header("forest", "x", COLUMNS))
+    with pytest.raises(ModelError, match="'network', not 'forest'"):
+        s2v.Forest.load(files["Tiny"])
+
+
+def test_the_network_keeps_a_copy(night: s2v.Stamps) -> None:
+    torch.manual_seed(1)
+    module = tiny_networks.TinyPlanes()
+    network = Network(module.train(), header_of("TinyPlanes", module.settings))
+    before, named = network.score(night[:5]).score, network.id
+    with torch.no_grad():
+        module.head.bias += 1
+    assert network.id == named
+    assert network.score(night[:5]).score.tobytes() == before.tobytes()
+    assert module.training
+    assert not network.module.training
+    assert Network(module, network.header).id != named
+
+
+def test_pickle(files: dict[str, Path], night: s2v.Stamps) -> None:
+    network = s2v.load(files["Tiny"])
+    again = pickle.loads(pickle.dumps(network))
+    assert again.id == network.id
+    assert again.score(night[:9]).score.tobytes() == network.score(night[:9]).score.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"onnx": None}, "the ONNX graph is missing"),
+        ({"onnx": np.zeros(9, dtype=np.float32)}, "the ONNX graph is missing"),
+        ({"onnx": np.zeros(0, dtype=np.uint8)}, "its ONNX graph is damaged"),
+        ({"head.weight": np.ones((1, 3), dtype=np.float32)}, "not of the header and weights"),
+        ({"head.weight": None}, "not of the header and weights"),
+        ({"header": {"recipe": {"name": "zscale", "version": 2}}}, "'zscale' has version 1 here; version 2 was asked"),
+        ({"header": {"recipe": {"name": "zscale", "version": 1}}}, "the header says"),
+        ({"header": {"recipe": {"name": "braai", "version": 1}}}, "does not prepare planes one by one"),
+        ({"header": {"recipe": 7}}, "recipe is no dict"),
+        ({"header": {"recipe": None}}, "the header says"),
+        ({"header": {"kind": "forest"}}, "'forest' with an architecture"),
+        ({"header": {"architecture": None}}, "without an architecture"),
+        ({"header": {"architecture": []}}, "no name and settings"),
+        ({"header": {"architecture": {"name": "Tiny"}}}, "no name and settings"),
+        ({"header": {"features": {"set": "stamp", "version": 9, "names": list(COLUMNS)}}}, "version 9 of"),
+        ({"header": {"features": {"set": "stamp", "version": 1, "names": []}}}, "the header says"),
+    ],
+)
+def test_damaged_files_are_refused(files: dict[str, Path], change: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(files["Tiny"].read_bytes())
+    edit(path, **change)
+    with pytest.raises(ModelError, match=reason) as caught:
+        s2v.load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "resnet"}, "unknown architecture 'resnet'; known: .*Tiny"),
+        ({"temperature": 0}, "temperature is 0, not a number above 0"),
+        ({"temperature": "warm"}, "temperature is 'warm'"),
+        ({"temperature": True}, "temperature is True"),
+        ({"temperature": 2.0}, "not of the header and weights"),
+        ({"settings": {"width": 9}}, "not of the header and weights"),
+        ({"optional": "template"}, "optional is 'template'; it is a list of planes"),
+        ({"optional": ["sky"]}, "it is a list of planes: science, template, difference"),
+        ({"optional": ["science", "template", "difference"]}, "channels must be distinct names"),
+    ],
+)
+def test_damaged_architectures_are_refused(
+    files: dict[str, Path], change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(files["Tiny"].read_bytes())
+    edit(path, {"architecture": {**(modelfile.read(path)[0].architecture or {}), **change}})
+    with pytest.raises(ModelError, match=reason):
+        s2v.load(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "reason"),
+    [
+        ({"head.weight": np.ones((1, 3), dtype=np.float32)}, "size mismatch for head.weight"),
+        ({"head.weight": None}, "Missing key.*head.weight"),
+        ({"extra": np.ones(3, dtype=np.float32)}, "Unexpected key.*extra"),
+    ],
+)
+def test_weights_of_another_shape_are_refused_by_torch_too(
+    files: dict[str, Path], tensors: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(files["Tiny"].read_bytes())
+    edit(path, **tensors)
+    monkeypatch.setenv("SPACE2VEC_RUNTIME", "torch")
+    with pytest.raises(ModelError, match=reason):
+        s2v.load(path)
+
+
+def test_cut_files_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    path, data = tmp_path / "network.safetensors", files["Tiny"].read_bytes()
+    for size in (0, 7, 100, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:size])
+        with pytest.raises(ModelError, match="not a whole safetensors file"):
+            s2v.load(path)
+
+
+def test_graphs_of_random_and_changed_bytes_never_crash(files: dict[str, Path], night: s2v.Stamps) -> None:
+    """In a process of its own, which must end well: ModelError, or a model that gives a number or NaN."""
+    program = f"""
+import numpy as np
+import space2vec as s2v
+from space2vec import modelfile, networks
+from space2vec.errors import ModelError
+from space2vec.network import Network
+networks.NETWORKS["Tiny"] = "tiny_networks:Tiny"
+header, tensors = modelfile.read({str(files["Tiny"])!r})
+rng, refused, whole = np.random.default_rng(0), 0, tensors["onnx"]
+stamps = s2v.simulate(3, seed=1).stamps
+for trial in range(120):
+    graph = whole.copy()
+    if trial % 4 == 0:
+        graph = rng.integers(0, 256, rng.integers(1, 4000), dtype=np.uint8)
+    elif trial % 4 == 1:
+        graph = graph[: rng.integers(0, len(graph))]
+    else:
+        graph[rng.integers(0, len(graph), 1 + trial % 7)] = rng.integers(0, 256, dtype=np.uint8)
+    try:
+        score = Network.of_file("x", header, {{**tensors, "onnx": graph}}).score(stamps).score
+        assert score.shape == (3,)
+    except ModelError as error:
+        refused += 1
+print(refused)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 60, "random bytes and cut graphs at least"
+
+
+def test_a_file_is_scored_without_torch(files: dict[str, Path]) -> None:
+    program = f"""
+import sys
+import space2vec as s2v
+from space2vec import networks
+assert not {{"torch", "onnxruntime"}} & set(sys.modules)
+networks.NETWORKS["Tiny"] = "tiny_networks:Tiny"
+network = s2v.load({str(files["Tiny"])!r})
+network.score(s2v.simulate(3, seed=1).stamps)
+network.export({str(files["Tiny"].with_suffix(".onnx"))!r})
+print(network.runtime, "torch" in sys.modules, "onnx" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["onnxruntime", "False", "False"], done.stderr
+
+
+def test_the_runtime_is_chosen_or_asked_for(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"onnxruntime", "torch"}
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: find(name) if name in installed else None)
+    installed.remove("onnxruntime")
+    assert s2v.load(files["TinyTable"]).runtime == "torch"
+    monkeypatch.setenv("SPACE2VEC_RUNTIME", "onnxruntime")
+    with pytest.raises(BackendError, match=r"not installed: pip install 'space2vec\[onnx\]'"):
+        s2v.load(files["TinyTable"])
+    monkeypatch.setenv("SPACE2VEC_RUNTIME", "abacus")
+    with pytest.raises(BackendError, match="'abacus'; accepted are onnxruntime and torch"):
+        s2v.load(files["TinyTable"])
+    monkeypatch.delenv("SPACE2VEC_RUNTIME")
+    installed.remove("torch")
+    with pytest.raises(BackendError, match=r"'tinytable' needs ONNX Runtime: pip install 'space2vec\[onnx\]'"):
+        s2v.load(files["TinyTable"])
+    network = make("TinyTable", s2v.simulate(20, seed=1).stamps)
+    with pytest.raises(ImportError, match=r"made by PyTorch, onnx and onnxscript: pip install 'space2vec\[torch\]'"):
+        network.export("nowhere.onnx")
+
+
+def test_a_file_holds_the_weights_and_the_graph(files: dict[str, Path]) -> None:
+    tensors = load_file(files["Tiny"])
+    assert tensors.pop("onnx").dtype == np.uint8
+    state = s2v.load(files["Tiny"]).module.state_dict()
+    assert set(tensors) == set(state)
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(tensors[name], tensor.numpy())
+        assert tensors[name].shape == tuple(tensor.shape)
+
+
+def test_the_id_tells_what_a_score_depends_on(night: s2v.Stamps) -> None:
+    network = make("Tiny", night)
+    header = network.header
+    other = [
+        dataclasses.replace(header, architecture={**header.architecture, "temperature": 1.5}),
+        dataclasses.replace(header, architecture={**header.architecture, "optional": ["template"]}),
+        dataclasses.replace(header, recipe=s2v.Recipe.of("tiny", steps="zscale", side=21).to_plain()),
+        dataclasses.replace(header, convention="paper"),
+        dataclasses.replace(header, feature_names=COLUMNS[::-1]),
+    ]
+    ids = {Network(network.module, one).id for one in (header, *other)}
+    assert len(ids) == 1 + len(other)
+    assert Network(network.module, dataclasses.replace(header, metrics={"auc": 0.5})).id == network.id
