@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+import space2vec as s2v
+from space2vec import modelfile, networks, registry
 from space2vec.networks.feature_input import FeatureInput
 
-__all__ = ["Tiny", "TinyPlanes", "TinyTable"]
+__all__ = ["COLUMNS", "KINDS", "RECIPE", "Tiny", "TinyPlanes", "TinyTable", "header_of", "make", "make_known"]
+
+RECIPE = s2v.Recipe.of("tiny", steps=("median-mad", "asinh"), side=21)
+COLUMNS = registry.FEATURE_SETS["stamp"][:2] + registry.FEATURE_SETS["stamp"][-2:]
+#: The networks, and what they take.
+KINDS = {"Tiny": ("planes", "features"), "TinyPlanes": ("planes",), "TinyTable": ("features",)}
 
 
 class Tiny(nn.Module):
@@ -58,3 +66,35 @@ class TinyTable(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.head(self.table(features)).squeeze(1)
+
+
+def make_known(patch: pytest.MonkeyPatch) -> None:
+    """Put the networks beside those of the package."""
+    for name in KINDS:
+        patch.setitem(networks.NETWORKS, name, f"tiny_networks:{name}")
+
+
+def header_of(name: str, settings: dict[str, Any], **architecture: Any) -> modelfile.Header:
+    """Return the header of one of the networks."""
+    takes = KINDS[name]
+    return modelfile.Header(
+        "network",
+        name.lower(),
+        COLUMNS if "features" in takes else (),
+        "stamp" if "features" in takes else "custom",
+        registry.FEATURES_VERSION,
+        recipe=RECIPE.to_plain() if "planes" in takes else None,
+        architecture={"name": name, "settings": settings, "temperature": 1.25, **architecture},
+    )
+
+
+def make(name: str, night: s2v.Stamps, **architecture: Any) -> s2v.Network:
+    """Make a network of random weights whose scores of a night are not all alike."""
+    torch.manual_seed(5)
+    module: Any = {"Tiny": Tiny, "TinyPlanes": TinyPlanes, "TinyTable": TinyTable}[name]()
+    if "features" in KINDS[name]:
+        module.table.fit_features(s2v.features(night, set="stamp").select(COLUMNS))
+    last = module.head if name != "TinyTable" else module.head[-1]
+    with torch.no_grad():
+        last.weight *= 4
+    return s2v.Network(module, header_of(name, module.settings, **architecture))

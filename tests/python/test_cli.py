@@ -291,7 +291,16 @@ def test_zero_rows_give_an_empty_table(tmp_path: Path, capsys: Captured) -> None
 def test_doctor(capsys: Captured) -> None:
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for subject in ("space2vec", "backend", "threads", "cuda", "scikit-learn", "model autoscan", "model default"):
+    for subject in (
+        "space2vec",
+        "backend",
+        "threads",
+        "cuda",
+        "scikit-learn",
+        "networks",
+        "model autoscan",
+        "model default",
+    ):
         assert re.search(rf"^{subject}: +\S", said, flags=re.MULTILINE), subject
 
 
@@ -359,7 +368,7 @@ def test_help_and_version(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"space2vec {s2v.__version__}\n"
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    for command in ("score", "features", "train", "evaluate", "simulate", "doctor"):
+    for command in ("score", "features", "train", "evaluate", "simulate", "export", "doctor"):
         assert command in said
         assert main([command, "--help"]) == 0
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from test_model import edit
 
 import space2vec as s2v
-from space2vec import flags, modelfile, networks, registry, runtimes
+from space2vec import flags, modelfile, runtimes
 from space2vec.errors import BackendError, ModelError
 from space2vec.network import Network
 
@@ -26,48 +26,21 @@ pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: onnxruntime")
 tiny_networks = pytest.importorskip("tiny_networks")
 
-RECIPE = s2v.Recipe.of("tiny", steps=("median-mad", "asinh"), side=21)
-COLUMNS = registry.FEATURE_SETS["stamp"][:2] + registry.FEATURE_SETS["stamp"][-2:]
-KINDS = {"Tiny": ("planes", "features"), "TinyPlanes": ("planes",), "TinyTable": ("features",)}
-
-
-def header_of(name: str, settings: dict[str, Any], **architecture: Any) -> modelfile.Header:
-    takes = KINDS[name]
-    return modelfile.Header(
-        "network",
-        name.lower(),
-        COLUMNS if "features" in takes else (),
-        "stamp" if "features" in takes else "custom",
-        registry.FEATURES_VERSION,
-        recipe=RECIPE.to_plain() if "planes" in takes else None,
-        architecture={"name": name, "settings": settings, "temperature": 1.25, **architecture},
-    )
+make, header_of = tiny_networks.make, tiny_networks.header_of
+RECIPE, COLUMNS, KINDS = tiny_networks.RECIPE, tiny_networks.COLUMNS, tiny_networks.KINDS
 
 
 @pytest.fixture(scope="module", autouse=True)
 def known() -> Any:
     """Let the tests' networks be known."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in KINDS:
-            patch.setitem(networks.NETWORKS, name, f"tiny_networks:{name}")
+        tiny_networks.make_known(patch)
         yield
 
 
 @pytest.fixture(scope="module")
 def night() -> s2v.Stamps:
     return s2v.simulate(150, seed=7).stamps
-
-
-def make(name: str, night: s2v.Stamps, **architecture: Any) -> Network:
-    """Make a network of random weights that scores a night from near 0 to near 1."""
-    torch.manual_seed(5)
-    module = getattr(tiny_networks, name)()
-    if "features" in KINDS[name]:
-        module.table.fit_features(s2v.features(night, set="stamp").select(COLUMNS))
-    last = module.head if name != "TinyTable" else module.head[-1]
-    with torch.no_grad():
-        last.weight *= 4
-    return Network(module, header_of(name, module.settings, **architecture))
 
 
 @pytest.fixture(scope="module")

@@ -227,3 +227,23 @@ def test_values_near_the_end_of_float32():
     plane = checkered(63, 63, -3e38, 3e38)
     np.testing.assert_array_equal(np.unique(prepare("alerce-stamp", plane, plane, plane)["science"]), [0, 1])
     np.testing.assert_array_equal(np.unique(prepare("autoscan-b", plane, plane, plane)["science"]), [0, 2])
+
+
+@pytest.mark.parametrize("name", registry.RECIPES)
+def test_some_planes_alone_come_out_as_in_the_whole(name, made):
+    recipe = s2v.Recipe(name)
+    stamps = s2v.Stamps([case.planes for case in made[::7]], centre=[case.centre for case in made[::7]])
+    if not recipe.steps:
+        with pytest.raises(ValueError, match=f"recipe '{name}' does not prepare planes one by one"):
+            recipe.of_planes(["difference"])
+        return
+    whole = s2v.prepare(stamps, recipe)
+    there = ~np.isnan(whole.planes).any(axis=(1, 2, 3))
+    for channels in (["difference"], ["difference", "science"]):
+        part = s2v.prepare(stamps, recipe.of_planes(channels))
+        assert part.recipe.channels == tuple(channels)
+        order = [recipe.channels.index(channel) for channel in channels]
+        np.testing.assert_array_equal(part.planes[there], whole.planes[there][:, order])
+    assert there.sum() > 20
+    with pytest.raises(ValueError, match="has no plane sky"):
+        recipe.of_planes(["sky"])
