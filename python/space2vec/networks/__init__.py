@@ -22,6 +22,7 @@ NETWORKS: dict[str, str] = {
     "braai": "space2vec.networks.braai:Braai",
     "rubin": "space2vec.networks.rubin:Rubin",
     "space2vec2018": "space2vec.networks.space2vec2018:Space2Vec2018",
+    "stampnet": "space2vec.networks.stampnet:StampNet",
 }
 
 

@@ -1,0 +1,166 @@
+"""Augmentation: stamps of the same candidates as they might have been delivered as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.stamps import CHANNELS, Stamps
+
+__all__ = ["Augmentation", "augmented"]
+
+Plane = NDArray[np.float32]
+
+_SCIENCE, _TEMPLATE, _DIFFERENCE = range(3)
+#: Pixels about a candidate that no blank and no edge reaches.
+_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What may happen to a stamp, each with its share of the rows.
+
+    Attributes
+    ----------
+    symmetries : bool
+        Turn by a multiple of 90 degrees and flip.
+    shift : int
+        The candidate lies up to this many pixels off its place, in rows and in columns.
+    noise : float
+        Share of the rows with more noise, of up to ``most_noise`` times that of the difference, in the science and the
+        difference plane.
+    most_noise : float
+        See ``noise``.
+    edge : float
+        Share of the rows that are cut off at one side, as at the edge of a detector.
+    blank : float
+        Share of the rows with a block, a row or a column of NaN.
+    without_template : float
+        Share of the rows that lose their template.
+    """
+
+    symmetries: bool = True
+    shift: int = 1
+    noise: float = 0.3
+    most_noise: float = 0.7
+    edge: float = 0.05
+    blank: float = 0.1
+    without_template: float = 0.03
+
+
+def augmented(stamps: Stamps, rng: np.random.Generator, how: Augmentation) -> Stamps:
+    """Return changed copies of stamps, row by row; the candidates stay what they are.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        The candidates; they are not changed.
+    rng : numpy.random.Generator
+        What happens to whom; the same state gives the same copies.
+    how : Augmentation
+        What may happen.
+
+    Returns
+    -------
+    Stamps
+        As many rows, in the same order, with the same ids, columns and flags.
+    """
+    rows: list[list[Plane | None]] = []
+    centre = stamps.centre.copy()
+    for row in range(len(stamps)):
+        planes = [stamps.plane(row, channel) for channel in CHANNELS]
+        there = {plane.shape for plane in planes if plane is not None}
+        if len(there) == 1:
+            planes, centre[row] = _changed(planes, there.pop(), centre[row], rng, how)
+        rows.append(planes)
+    copies = Stamps(
+        rows, object_id=stamps.object_id, candidate_id=stamps.candidate_id, flags=stamps.flags, centre=centre,
+        catalogue=stamps.catalogue, saturation=stamps.saturation,
+    )  # fmt: skip
+    return copies
+
+
+def _changed(
+    planes: list[Plane | None],
+    shape: tuple[int, ...],
+    centre: NDArray[np.int32],
+    rng: np.random.Generator,
+    how: Augmentation,
+) -> tuple[list[Plane | None], tuple[int, int]]:
+    """Return the planes of one candidate, changed, and where it lies in them."""
+    height, width = shape
+    y, x = (int(at) for at in centre)
+    chances = rng.random(4)
+    difference = planes[_DIFFERENCE]
+    if chances[0] < how.noise and difference is not None:
+        noise = rng.standard_normal((height, width), dtype=np.float32)
+        noise *= np.float32(rng.uniform(0.0, how.most_noise) * _deviation(difference))
+        planes = [p if p is None or k == _TEMPLATE else p + noise for k, p in enumerate(planes)]
+    if chances[1] < how.blank:
+        block = _block(height, width, y, x, rng)
+        planes = [None if plane is None else _blanked(plane, block) for plane in planes]
+    if chances[2] < how.edge:
+        rows, columns = _remainder(height, width, y, x, rng)
+        planes = [None if plane is None else plane[rows, columns] for plane in planes]
+        y, x = y - rows.start, x - columns.start
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+    if how.symmetries:
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        for _ in range(turns):
+            y, x, height, width = width - 1 - x, y, width, height
+        planes = [None if plane is None else np.rot90(plane, turns) for plane in planes]
+        if flip:
+            planes, x = [None if plane is None else plane[:, ::-1] for plane in planes], width - 1 - x
+    if how.shift:
+        down, right = rng.integers(-how.shift, how.shift + 1, 2).tolist()
+        y, x = min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)
+    if chances[3] < how.without_template:
+        planes = [None if k == _TEMPLATE else plane for k, plane in enumerate(planes)]
+    return planes, (y, x)
+
+
+def _deviation(plane: Plane) -> float:
+    """Return about the standard deviation of a plane's noise, from a tenth of its pixels."""
+    some = plane.reshape(-1)[::11]
+    some = some[np.isfinite(some)]
+    if not len(some):
+        return 0.0
+    return 1.4826 * float(np.median(np.abs(some - np.median(some))))
+
+
+def _block(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Return a block, a row or a column that leaves the candidate alone."""
+    tall, wide = [(1, width), (height, 1), tuple(rng.integers(3, 16, 2).tolist())][int(rng.integers(3))]
+    for _ in range(10):
+        top, left = (
+            int(rng.integers(0, height - min(tall, height) + 1)),
+            int(rng.integers(0, width - min(wide, width) + 1)),
+        )
+        clear_y = top > y + _KEPT or top + tall - 1 < y - _KEPT
+        clear_x = left > x + _KEPT or left + wide - 1 < x - _KEPT
+        if clear_y or clear_x:
+            return slice(top, top + tall), slice(left, left + wide)
+    return slice(0, 0), slice(0, 0)
+
+
+def _blanked(plane: Plane, block: tuple[slice, slice]) -> Plane:
+    copy = plane.copy()
+    copy[block] = np.nan
+    return copy
+
+
+def _remainder(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Return the rows and columns that an edge leaves on a side of the candidate's."""
+    rows, columns = slice(0, height), slice(0, width)
+    side = int(rng.integers(4))
+    room = (y, height - 1 - y, x, width - 1 - x)[side]
+    if room <= _KEPT:
+        return rows, columns
+    kept = int(rng.integers(_KEPT, room + 1))
+    if side < 2:
+        rows = slice(y - kept, height) if side == 0 else slice(0, y + kept + 1)
+    else:
+        columns = slice(x - kept, width) if side == 2 else slice(0, x + kept + 1)
+    return rows, columns

@@ -1,0 +1,199 @@
+"""Training networks on labelled stamps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import evaluate, registry
+from space2vec.dataset import split
+from space2vec.labelled import LabelledStamps
+from space2vec.modelfile import Header
+from space2vec.network import Network
+from space2vec.networks import NETWORKS, build
+from space2vec.recipe import Recipe
+from space2vec.scoring import Needs, set_of
+from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.loop import Course, Lesson, fit, logits
+from space2vec.training.run_folder import RunFolder
+from space2vec.training.temperature import best_temperature
+
+__all__ = ["RECIPES", "train_network"]
+
+
+def _robust(name: str, side: int) -> Recipe:
+    """Return a recipe in units of a plane's own noise, bright pixels drawn in."""
+    return Recipe.of(name, steps=("median-mad", "asinh"), side=side)
+
+
+#: What prepares the planes of each network of stamps, where the user does not say: braai as its authors did, those
+#: whose authors did not say as ours.
+RECIPES: dict[str, Recipe] = {
+    "stampnet": _robust("stampnet", 33),
+    "braai": Recipe("braai"),
+    "rubin": _robust("robust-51", 51),
+    "space2vec2018": _robust("robust-51", 51),
+}
+
+
+def train_network(
+    rows: LabelledStamps,
+    *,
+    architecture: str = "stampnet",
+    settings: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    features: str = "stamp",
+    teacher: float = 0.0,
+    validation: LabelledStamps | None = None,
+    augmentation: Augmentation | None = None,
+    course: Course | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Callable[[dict[str, float]], object] | None = None,
+    threads: int | None = None,
+    name: str | None = None,
+    training: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> Network:
+    """Train a network on labelled stamps.
+
+    Parameters
+    ----------
+    rows : LabelledStamps
+        What to learn from.
+    architecture : str, optional
+        A name of :data:`space2vec.networks.NETWORKS` that takes planes.
+    settings : mapping, optional
+        Arguments of its class; those that the recipe and the features imply need not be given.
+    recipe : Recipe, optional
+        What prepares the planes; that which the architecture was made for by default.
+    features : str, optional
+        The set of features (:data:`space2vec.registry.FEATURE_SETS`) of a network that takes some.
+    teacher : float, optional
+        How much of the target is the teacher's score, where a row has one; the rest is the label.
+    validation : LabelledStamps, optional
+        Rows to stop early and to calibrate with; a tenth of the objects by default, which are then not learned from.
+    augmentation : Augmentation, optional
+        What may happen to the stamps, anew in every epoch.
+    course : Course, optional
+        How to fit.
+    folder : path, optional
+        Where settings, metrics, curves, state and model are kept.
+    resume : bool, optional
+        Go on with the run in the folder, where there is one.
+    progress : callable, optional
+        Called with the metrics of each epoch.
+    threads : int, optional
+        Threads that prepare and measure; one a usable core by default.
+    name, training, metrics
+        What the model file says.
+
+    Returns
+    -------
+    Network
+        The averaged weights of the best epoch, with the temperature that makes its scores probabilities on the
+        validation rows (Guo et al. 2017, arXiv:1706.04599).
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ValueError
+        If the architecture takes no planes, settings do not fit, or the rows lack a class.
+    OutputError
+        If the folder holds a run that is another one.
+    """
+    how, change = course or Course(), augmentation or Augmentation()
+    learned, checked = (rows, validation) if validation is not None else _held_out(rows, how.seed)
+    for what, part in (("to learn from", learned), ("for validation", checked)):
+        if len(np.unique(part.label)) < 2:
+            raise ValueError(f"the rows {what} must be of both classes; given {len(part)} rows")
+    header = _header(architecture, settings, recipe, features, name)
+    needs = Needs.of(header)
+    said = {
+        "rows": len(learned), "real": int(learned.label.sum()), "validation": len(checked), "teacher": teacher,
+        "course": asdict(how), "augmentation": asdict(change), **(training or {}),
+    }  # fmt: skip
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        assert header.architecture is not None
+        module = build(architecture, header.architecture["settings"])
+    plain = _lesson(needs, learned.stamps, learned, teacher, threads)
+    if header.feature_names:
+        fit_features: Any = module.fit_features
+        fit_features(plain.inputs[-1])
+    keep = None
+    if folder is not None:
+        about = {"architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names, **said}
+        keep = RunFolder(Path(folder), about, resume=resume)
+
+    def lesson(epoch: int) -> Lesson:
+        rng = np.random.default_rng([how.seed, epoch, 1])
+        return _lesson(needs, augmented(learned.stamps, rng, change), learned, teacher, threads)
+
+    held = _lesson(needs, checked.stamps, checked, teacher, threads)
+    history = fit(module, lesson, held, how, keep, progress)
+    found = logits(module, held.inputs, how.device)
+    temperature = best_temperature(found, held.target, held.weight)
+    score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
+    measured = evaluate.evaluate(score, held.target > 0.5, bootstrap=0)
+    figures = {"validation": {metric: round(m.value, 5) for metric, m in measured.metrics.items()}, **(metrics or {})}
+    header = replace(
+        header, architecture={**header.architecture, "temperature": temperature}, training=said, metrics=figures
+    )
+    network = Network(module, header)
+    if keep is not None:
+        network.save(keep.model)
+        keep.tell({"epochs": history, **figures})
+        keep.draw(history)
+    return network
+
+
+def _header(
+    architecture: str, settings: Mapping[str, Any] | None, recipe: Recipe | None, features: str, name: str | None
+) -> Header:
+    if architecture not in NETWORKS or architecture not in RECIPES:
+        raise ValueError(f"no network of stamps is called {architecture!r}; known: {', '.join(RECIPES)}")
+    planes = recipe or RECIPES[architecture]
+    names: Sequence[str] = ()
+    given = dict(settings or {})
+    optional: list[str] = []
+    if architecture == "stampnet":
+        names = registry.feature_set(features)
+        given = {"features": len(names), "channels": planes.shape[0], "side": planes.shape[1], **given}
+        optional = ["template"] if "template" in planes.channels else []
+    made = build(architecture, given)
+    return Header(
+        kind=Network.kind,
+        name=name or architecture,
+        feature_names=tuple(names),
+        feature_set=set_of(names) if names else "custom",
+        feature_version=registry.FEATURES_VERSION,
+        recipe=planes.to_plain(),
+        architecture={"name": architecture, "settings": made.settings, "temperature": 1.0, "optional": optional},
+    )
+
+
+def _held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
+    learned, checked = split(rows.group, (0.9, 0.1), seed)
+    return rows[learned], rows[checked]
+
+
+def _lesson(needs: Needs, stamps: Any, rows: LabelledStamps, teacher: float, threads: int | None) -> Lesson:
+    """Return what the network is given of stamps, and what it should make of them; rows that cannot be scored are out.
+
+    Of one that lacks its template nobody knows what the teacher would say: its target is the same.
+    """
+    inputs = needs.inputs(stamps, threads)
+    known = np.isfinite(rows.teacher)
+    target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
+    kept: NDArray[np.intp] = np.flatnonzero(~inputs.refused)
+    return Lesson(inputs.given, target.astype(np.float32), rows.weight).rows(kept)
