@@ -18,8 +18,10 @@ __all__ = ["Candidate", "draw_candidate"]
 
 #: What a canvas has beyond a stamp on each side: room for a detection off its middle, and for the wrap of the kernel.
 _MARGIN = 13
-#: How often a candidate that was not detected is drawn again, stronger each time from the fourth on.
-_ATTEMPTS = 40
+#: How often a candidate that was not detected is drawn again, stronger each time from the fourth on, up to a factor.
+_ATTEMPTS, _STRONGEST = 400, 6.0
+#: How often the same sky serves.
+_TRIES = 4
 #: Shares of candidates that lie near the detector's border, whose stamp has a masked region, or an artifact some way
 #: off.
 _NEAR_BORDER, _BLANK, _BYSTANDER = 0.03, 0.07, 0.1
@@ -61,30 +63,24 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
     survey = exposure.survey
     canvas = size + 2 * _MARGIN + 1
     half = canvas // 2
+    after = ARTIFACTS[kind].after if kind in ARTIFACTS else None
     for attempt in range(_ATTEMPTS):
-        boost = 1.0 if attempt < 4 else 1.25 ** (attempt - 3)
-        # The pixel of the detector (from 0) that lies on the middle pixel of the canvas.
-        pixel = _place_on_detector(kind, survey, rng)
-        detector = (
-            max(half - pixel[1], 0), min(half + survey.height - pixel[1], canvas),
-            max(half - pixel[0], 0), min(half + survey.width - pixel[0], canvas),
-        )  # fmt: skip
-        x, y = half + rng.uniform(-0.5, 0.5), half + rng.uniform(-0.5, 0.5)
-        scene = draw_scene(exposure, rng, canvas)
-        change, reach = _put(kind, scene, rng, x, y, boost)
-        if rng.random() < _BLANK:
-            scene.blanks.append(_random_blank(rng, half, 0.5 * size))
-        images = Images.of(scene, rng, canvas, detector)
-        after = ARTIFACTS[kind].after if kind in ARTIFACTS else None
+        boost = min(max(1.25 ** (attempt - 3), 1.0), _STRONGEST)
+        # A fault of the detector that was too weak is tried again on the same sky.
+        if after is None or attempt % _TRIES == 0:
+            # The pixel of the detector (from 0) that lies on the middle pixel of the canvas.
+            pixel = _place_on_detector(kind, survey, rng)
+            x, y = half + rng.uniform(-0.5, 0.5), half + rng.uniform(-0.5, 0.5)
+            scene = draw_scene(exposure, rng, canvas)
+            change, reach = _put(kind, scene, rng, x, y, boost)
+            if rng.random() < _BLANK:
+                scene.blanks.append(_random_blank(rng, half, 0.5 * size))
+            exposed = Images.of(scene, rng, canvas, _detector_on_canvas(survey, pixel, canvas))
+            if rng.random() < _BYSTANDER:
+                _add_bystander(exposed, exposure, rng, half, 0.5 * size)
+        images = exposed.copy()
         if after is not None:
             after(images, exposure, rng, x, y, boost)
-        if rng.random() < _BYSTANDER:
-            angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(7.0, 0.7 * size)
-            other = (
-                int(np.clip(x + away * np.cos(angle), 2, canvas - 3)),
-                int(np.clip(y + away * np.sin(angle), 2, canvas - 3)),
-            )
-            BYSTANDERS[int(rng.integers(len(BYSTANDERS)))](images, exposure, rng, *other, 1.0)
         _finish(images, scene)
         found = detect(images.difference, exposure, x, y, reach, positive=survey.faded == "absent")
         if found is None or (change != 0.0 and found.positive != (change > 0.0)):
@@ -93,6 +89,21 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
         planes, centre = _cut(images, found, size, survey)
         return Candidate(scene, found, position, planes, centre, abs(change) if change else np.nan, rng)
     raise RuntimeError(f"a candidate of kind {kind!r} was not detected in {_ATTEMPTS} attempts")
+
+
+def _detector_on_canvas(survey: Survey, pixel: tuple[int, int], canvas: int) -> tuple[int, int, int, int]:
+    half = canvas // 2
+    return (
+        max(half - pixel[1], 0), min(half + survey.height - pixel[1], canvas),
+        max(half - pixel[0], 0), min(half + survey.width - pixel[0], canvas),
+    )  # fmt: skip
+
+
+def _add_bystander(images: Images, exposure: Exposure, rng: np.random.Generator, half: int, reach: float) -> None:
+    """Put an artifact into the stamp, some way off the candidate."""
+    angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(7.0, 1.3 * reach)
+    x, y = (float(np.clip(half + away * step, 2, 2 * half - 3)) for step in (np.cos(angle), np.sin(angle)))
+    BYSTANDERS[int(rng.integers(len(BYSTANDERS)))](images, exposure, rng, x, y, 1.0)
 
 
 def _put(kind: str, scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> tuple[float, float]:
@@ -131,8 +142,10 @@ def _finish(images: Images, scene: Scene) -> None:
     """Subtract; treat what the pipeline masks as it does, and blank what lies off the detector."""
     survey = scene.exposure.survey
     if survey.masking == "interpolate":
-        for window in _windows(scene):
-            _fill(images.science, window)
+        # The core of a saturated star is filled in either image.
+        for plane in (images.science, images.template) if scene.saturates else (images.science,):
+            for window in _windows(scene):
+                _fill(plane, window)
     images.subtract(scene)
     images.lift(scene.exposure)
     planes = (images.science, images.template, images.difference)

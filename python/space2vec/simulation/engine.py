@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.simulation.psf import Psf
-from space2vec.simulation.sky import Galaxies, Stars, draw_galaxies, draw_stars
+from space2vec.simulation.sky import Galaxies, Stars, draw_sky
 
 __all__ = ["ENGINES", "Engine", "NumpyEngine", "Profile", "engine_of"]
 
@@ -47,7 +47,7 @@ class NumpyEngine:
 
     def draw(self, psf: Psf, stars: Stars, galaxies: Galaxies, size: int) -> Array:
         """Draw sources, (size, size)."""
-        return draw_stars(psf, stars, size, size) + draw_galaxies(psf, galaxies, size, size)
+        return draw_sky(psf, stars, galaxies, size, size)
 
 
 def engine_of(name: str) -> Engine:

@@ -70,6 +70,7 @@ class Exposure:
     galaxy_density: float
     error_scale: float
     spikes: tuple[float, float]
+    ripple: Array
     #: How much wider than usual everything is drawn that is drawn for each candidate.
     randomise: float = 0.0
     _matched: dict[int, Matching] = dataclasses.field(default_factory=dict, repr=False, compare=False)
@@ -187,6 +188,8 @@ def draw_exposure(
         galaxy_density=within(rng, survey.galaxy_density, randomise),
         error_scale=rng.uniform(*survey.error_scale),
         spikes=_spikes(rng, survey),
+        # A camera that samples its profile badly cannot be interpolated well: stripes remain of bright stars.
+        ripple=rng.normal(0.0, survey.ripple * (1.0 + randomise), 2),
         randomise=randomise,
     )
 

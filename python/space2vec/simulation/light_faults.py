@@ -36,7 +36,7 @@ def ghost(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boos
     radius, angle = rng.uniform(10.0, 80.0), rng.uniform(0.0, 2.0 * np.pi)
     middle = x + radius * np.cos(angle), y + radius * np.sin(angle)
     inside = radius - np.hypot(columns - middle[0], rows - middle[1])
-    level = boost * exposure.noise * np.exp(rng.uniform(np.log(0.4), np.log(5.0)))
+    level = boost * exposure.noise * np.exp(rng.uniform(np.log(1.0), np.log(6.0)))
     rim = np.exp(-np.abs(inside) / rng.uniform(1.0, 5.0))
     plateau = 1.0 / (1.0 + np.exp(-np.clip(inside / rng.uniform(0.7, 3.0), -50.0, 50.0)))
     images.science += level * (plateau + rng.uniform(0.0, 1.5) * rim)

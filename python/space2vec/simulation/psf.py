@@ -117,7 +117,9 @@ def _gaussian(pixels: NDArray[np.int_], place: Array, sigma: Array, n: int) -> A
 
 def frequencies(size: int) -> tuple[Array, Array]:
     """Return the frequencies (cycles a pixel) of ``numpy.fft.rfft2``, down (size, 1) and along (1, size // 2 + 1)."""
-    return np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
+    down = np.asarray(np.fft.fftfreq(size), dtype=np.float64)
+    along = np.asarray(np.fft.rfftfreq(size), dtype=np.float64)
+    return down[:, None], along[None, :]
 
 
 def matching_kernel(science: Array, template: Array, damping: float = 0.0) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.simulation.exposure import Exposure
+from space2vec.simulation.psf import frequencies
 from space2vec.simulation.sky import Galaxies, Stars, expose
 from space2vec.simulation.starlight import bleed, draw_spikes
 
@@ -37,6 +38,8 @@ class Scene:
     stretch: tuple[float, float]
     #: Relative error of the photometric scale of the template.
     scale_error: float
+    #: What the pipeline's interpolation does to the highest frequencies of the science image, along x and y.
+    ripple: tuple[float, float] = (0.0, 0.0)
     saturates: bool = False
     #: Blocks (top, bottom, left, right) that the pipeline blanks.
     blanks: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -112,10 +115,20 @@ class Images:
             science, template = bleed(science, exposure.saturation), bleed(template, exposure.saturation)
         return cls(science - exposure.sky, template - exposure.template_sky, np.empty(0), detector)
 
+    def copy(self) -> Images:
+        """Return images that can be changed without changing these."""
+        return Images(self.science.copy(), self.template.copy(), self.difference, self.detector)
+
     def subtract(self, scene: Scene) -> None:
         """Make the difference, with the pipeline's filters and its error of the photometric scale."""
-        matching = scene.exposure.matched(len(self.science))
-        science, template = _filtered(self.science, matching.science), _filtered(self.template, matching.template)
+        size = len(self.science)
+        matching = scene.exposure.matched(size)
+        taken = matching.science
+        if any(scene.ripple):
+            down, along = (np.sin(np.pi * f) ** 4 for f in frequencies(size))
+            rippled: Array = 1.0 + scene.ripple[0] * along + scene.ripple[1] * down
+            taken = rippled if taken is None else taken * rippled
+        science, template = _filtered(self.science, taken), _filtered(self.template, matching.template)
         self.difference = science - template * (1.0 + scene.scale_error)
 
     def lift(self, exposure: Exposure) -> None:
@@ -162,4 +175,5 @@ def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene
         shift=(rng.normal(0.0, 0.05 * wild), rng.normal(0.0, 0.05 * wild)),
         stretch=(1.0 + rng.normal(0.0, 0.02 * wild), 1.0 + rng.normal(0.0, 0.02 * wild)),
         scale_error=rng.normal(0.0, 0.005 * wild),
+        ripple=tuple(exposure.ripple * rng.lognormal(0.0, 0.3, 2)),
     )

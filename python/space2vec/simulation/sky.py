@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from space2vec.simulation.psf import Psf
 
-__all__ = ["PROFILES", "Galaxies", "Stars", "draw_galaxies", "draw_stars", "expose", "resampled_noise"]
+__all__ = ["PROFILES", "Galaxies", "Stars", "draw_galaxies", "draw_sky", "draw_stars", "expose", "resampled_noise"]
 
 Array = NDArray[np.float64]
 
@@ -72,39 +72,47 @@ def draw_stars(psf: Psf, stars: Stars, height: int, width: int) -> Array:
 
 def draw_galaxies(psf: Psf, galaxies: Galaxies, height: int, width: int) -> Array:
     """Draw galaxies convolved with the point spread function, (height, width), out to six half-light radii."""
+    nothing = np.zeros(0)
+    return draw_sky(psf, Stars(nothing, nothing, nothing), galaxies, height, width)
+
+
+def draw_sky(psf: Psf, stars: Stars, galaxies: Galaxies, height: int, width: int) -> Array:
+    """Draw stars and galaxies, (height, width)."""
     image = np.zeros((height, width))
-    cores: list[tuple[float, float, float]] = []
-    narrow = (psf.sigma_x**2, psf.sigma_y**2, psf.covariance)
-    # For what is far wider than the seeing one Gaussian with its variance will do.
-    mean = tuple(np.array([psf.weight @ term]) for term in narrow)
-    for k, profile in enumerate(galaxies.profile):
-        x, y, flux = float(galaxies.x[k]), float(galaxies.y[k]), float(galaxies.flux[k])
-        reach = int(6.0 * galaxies.radius[k]) + 8
-        left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
-        part = image[top : max(int(y) + reach, 0), left : max(int(x) + reach, 0)]
-        dx = np.arange(left, left + part.shape[1])[None, :] - x
-        dy = np.arange(top, top + part.shape[0])[:, None] - y
-        squares = (dx * dx, dy * dy, dx * dy)
-        major, minor = galaxies.radius[k] ** 2, (galaxies.radius[k] * galaxies.ratio[k]) ** 2
-        c, s = np.cos(galaxies.angle[k]), np.sin(galaxies.angle[k])
-        shape = (major * c * c + minor * s * s, major * s * s + minor * c * c, (major - minor) * c * s)
-        core = 0.0
-        share, variance = PROFILES[profile]
-        for a, v in zip(share / share.sum(), variance, strict=True):
-            if v * major < 0.1:
-                # Far smaller than any seeing: a point.
-                core += a
-                continue
-            wide = v * minor > 2.0 * mean[0][0]
-            for weight, sxx, syy, sxy in zip(*((np.ones(1), *mean) if wide else (psf.weight, *narrow)), strict=True):
-                xx, yy, xy = v * shape[0] + sxx, v * shape[1] + syy, v * shape[2] + sxy
-                det = xx * yy - xy * xy
-                form = (-0.5 * yy / det) * squares[0] + (-0.5 * xx / det) * squares[1] + (xy / det) * squares[2]
-                part += (flux * a * weight / (2.0 * np.pi * np.sqrt(det))) * np.exp(form)
-        cores.append((x, y, core * flux))
-    if cores:
-        image += draw_stars(psf, Stars(*np.array(cores).T), height, width)
-    return image
+    cores = np.array([_add_galaxy(image, psf, galaxies, k) for k in range(len(galaxies.profile))]).reshape(-1, 3)
+    points = (np.append(stars.x, cores[:, 0]), np.append(stars.y, cores[:, 1]), np.append(stars.flux, cores[:, 2]))
+    return image + psf.draw(*points, height, width) if len(points[0]) else image
+
+
+def _add_galaxy(image: Array, psf: Psf, galaxies: Galaxies, k: int) -> tuple[float, float, float]:
+    """Add one galaxy to an image; return column, row and flux of its core, which is a point and left out."""
+    x, y, flux, radius = (float(v[k]) for v in (galaxies.x, galaxies.y, galaxies.flux, galaxies.radius))
+    reach = int(6.0 * radius) + 8
+    left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
+    part = image[top : max(int(y) + reach, 0), left : max(int(x) + reach, 0)]
+    dx = np.arange(left, left + part.shape[1])[None, :] - x
+    dy = np.arange(top, top + part.shape[0])[:, None] - y
+    squares = (dx * dx, dy * dy, dx * dy)
+    major, minor = radius**2, (radius * float(galaxies.ratio[k])) ** 2
+    c, s = np.cos(galaxies.angle[k]), np.sin(galaxies.angle[k])
+    shape = (major * c * c + minor * s * s, major * s * s + minor * c * c, (major - minor) * c * s)
+    seen = (psf.sigma_x**2, psf.sigma_y**2, psf.covariance)
+    # Where a component is wider than the seeing one Gaussian with the seeing's variance will do.
+    mean = tuple(np.array([psf.weight @ term]) for term in seen)
+    core = 0.0
+    share, variance = PROFILES[galaxies.profile[k]]
+    for a, v in zip(share / share.sum(), variance, strict=True):
+        if v * major < 0.1:
+            # Far smaller than any seeing: a point.
+            core += a
+            continue
+        wide = v * minor > mean[0][0]
+        for weight, sxx, syy, sxy in zip(*((np.ones(1), *mean) if wide else (psf.weight, *seen)), strict=True):
+            xx, yy, xy = v * shape[0] + sxx, v * shape[1] + syy, v * shape[2] + sxy
+            det = xx * yy - xy * xy
+            form = (-0.5 * yy / det) * squares[0] + (-0.5 * xx / det) * squares[1] + (xy / det) * squares[2]
+            part += (flux * a * weight / (2.0 * np.pi * np.sqrt(det))) * np.exp(form)
+    return x, y, core * flux
 
 
 def expose(

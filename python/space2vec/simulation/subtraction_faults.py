@@ -36,6 +36,9 @@ def mismatch(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: 
     common, skew = rng.normal(0.0, 0.06) * boost, rng.normal(0.0, 0.035) * boost
     scene.stretch = (max(1.0 + common + skew, 0.7), max(1.0 + common - skew, 0.7))
     scene.scale_error = rng.normal(0.0, 0.01)
+    if rng.random() < 0.4:
+        ripples = boost * np.exp(rng.uniform(np.log(0.05), np.log(0.6), 2)) * rng.choice([-1.0, 1.0], 2)
+        scene.ripple = float(ripples[0]), float(ripples[1])
 
 
 def saturated(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:

@@ -44,6 +44,8 @@ class Survey:
         Sources a pixel.
     science_resampling, template_resampling : (float, float)
         Fraction of a pixel by which images were shifted onto a common grid; it correlates their noise.
+    ripple : float
+        Scatter of the error that interpolation makes at the highest frequencies, relative.
     error_scale : (float, float)
         Factor by which the pipeline overrates its errors.
     subtraction : {"kernel", "zogy"}
@@ -82,6 +84,7 @@ class Survey:
     galaxy_density: Range
     science_resampling: Range
     template_resampling: Range
+    ripple: float
     error_scale: Range
     subtraction: Literal["kernel", "zogy"]
     faded: Literal["flipped", "negative", "absent"]
@@ -115,6 +118,7 @@ SURVEYS: dict[str, Survey] = {
         galaxy_density=(0.0001, 0.0002),
         science_resampling=(0.0, 0.1),
         template_resampling=(0.15, 0.5),
+        ripple=0.1,
         error_scale=(1.2, 1.9),
         subtraction="zogy",
         faded="flipped",
@@ -144,6 +148,7 @@ SURVEYS: dict[str, Survey] = {
         galaxy_density=(0.0004, 0.002),
         science_resampling=(0.0, 0.3),
         template_resampling=(0.15, 0.5),
+        ripple=0.02,
         error_scale=(1.0, 1.3),
         subtraction="kernel",
         faded="absent",
@@ -173,6 +178,7 @@ SURVEYS: dict[str, Survey] = {
         galaxy_density=(0.0005, 0.003),
         science_resampling=(0.0, 0.1),
         template_resampling=(0.15, 0.5),
+        ripple=0.02,
         error_scale=(1.0, 1.2),
         subtraction="kernel",
         faded="negative",
