@@ -69,6 +69,7 @@ class Network:
         if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
         self._module: nn.Module | None = copy.deepcopy(module).cpu().eval()
+        self._try(self._module)
         self._weights = {
             name: tensor.numpy(force=True).copy(order="C") for name, tensor in self._module.state_dict().items()
         }
@@ -90,6 +91,18 @@ class Network:
         self.header = header
         self._needs = Needs.of(header)
         self._engine: runtimes.Runtime | None = None
+
+    def _try(self, module: nn.Module) -> None:
+        """See that the module takes what the header says, and gives a logit a row."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                shape = tuple(module(*(torch.zeros(2, *shape) for shape in self._shapes.values())).shape)
+        except RuntimeError as error:
+            raise ModelError(f"the module cannot take {self._shapes}: {error}") from error
+        if shape != (2,):
+            raise ModelError(f"the module gives {shape} for two rows, and not two logits (2,)")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -248,6 +248,12 @@ def test_what_does_not_fit_is_refused(files: dict[str, Path], night: s2v.Stamps)
         Network(module, header_of("Tiny", module.settings))
     with pytest.raises(ModelError, match="the module was made with"):
         Network(module, header_of("TinyPlanes", {"channels": 2}))
+    with pytest.raises(ModelError, match=r"cannot take .*21, 21.*: .*to have 2 channels"):
+        Network(tiny_networks.TinyPlanes(2), header_of("TinyPlanes", {"channels": 2}))
+    flat = tiny_networks.TinyPlanes()
+    flat.head = torch.nn.Linear(8, 2)
+    with pytest.raises(ModelError, match=r"gives \(2, 2\) for two rows"):
+        Network(flat, header_of("TinyPlanes", flat.settings))
     with pytest.raises(ModelError, match="'forest', not 'network'"):
         Network(module, modelfile.Header("forest", "x", COLUMNS))
     with pytest.raises(ModelError, match="'network', not 'forest'"):
