@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,25 +32,36 @@ _SIDE = 51
 _TICKS = np.array([(row, column) for k in range(10) for row in (k, _SIDE - 1 - k) for column in (k, _SIDE - 1 - k)])
 
 
+class StampFile(Protocol):
+    """What is read of a stamp's file: a path, or a member of an archive."""
+
+    @property
+    def name(self) -> str:
+        """The name without folders."""
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """Open for reading."""
+
+
 @dataclass(slots=True)
 class Candidates:
     """The stamp files of an input, by candidate in the order in which they were found, and the tables to join.
 
     Attributes
     ----------
-    files : dict of int to dict of (str, str) to Path
-        For each ID the path of each (plane, format).
+    files : dict of int to dict of (str, str) to StampFile
+        For each ID the file of each (plane, format).
     tables : list of Path
         Tables with an ID column and catalogue columns.
     """
 
-    files: dict[int, dict[tuple[str, str], Path]] = field(default_factory=dict)
+    files: dict[int, dict[tuple[str, str], StampFile]] = field(default_factory=dict)
     tables: list[Path] = field(default_factory=list)
 
-    def add(self, path: Path) -> bool:
-        """Take a file up if its name is a stamp's; tell whether it is."""
+    def add(self, path: StampFile, wanted: Collection[int] | None = None) -> bool:
+        """Take a file up if its name is that of a stamp, and of a wanted ID; tell whether it is."""
         match = STAMP_NAME.fullmatch(path.name)
-        if match is None:
+        if match is None or (wanted is not None and int(match[2]) not in wanted):
             return False
         plane, number, kind = match.groups()
         self.files.setdefault(int(number), {}).setdefault((plane, kind), path)
@@ -121,7 +133,7 @@ class _Catalogue:
 
 
 def _triplet(
-    files: dict[tuple[str, str], Path], row: int, problems: list[Problem]
+    files: dict[tuple[str, str], StampFile], row: int, problems: list[Problem]
 ) -> tuple[list[NDArray[np.float32] | None], int]:
     kind = "fits" if any(kind == "fits" for _, kind in files) else "gif"
     flags = 0
@@ -144,7 +156,7 @@ def _triplet(
     return planes, flags
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: StampFile) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(LIMIT + 1)

@@ -1,0 +1,80 @@
+"""DES stamps in the tar archives in which they are published, without unpacking them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
+
+from space2vec.errors import ReadError
+from space2vec.reading.des import Candidates
+from space2vec.reading.fits import LIMIT
+
+__all__ = ["Member", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive that is not compressed: what a reader of stamps needs of a path.
+
+    Attributes
+    ----------
+    archive : Path
+        The archive.
+    name : str
+        The file's name, without folders.
+    offset, size : int
+        Where its bytes are in the archive.
+    """
+
+    archive: Path
+    name: str
+    offset: int
+    size: int
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """Open the file for reading; of one that is too long for a stamp, only the beginning is there."""
+        with self.archive.open("rb") as file:
+            file.seek(self.offset)
+            return io.BytesIO(file.read(min(self.size, LIMIT + 1)))
+
+    def __str__(self) -> str:
+        return f"{self.archive}: {self.name}"
+
+
+def index(archives: Iterable[Path], wanted: Collection[int] | None = None) -> Candidates:
+    """Find the stamps in archives; their headers alone are read.
+
+    Parameters
+    ----------
+    archives : iterable of Path
+        Tar archives that are not compressed, with stamps in folders of any depth.
+    wanted : collection of int, optional
+        The candidates' IDs; all by default.
+
+    Returns
+    -------
+    Candidates
+        Ready for :func:`space2vec.reading.des.read_stamps`.
+
+    Raises
+    ------
+    ReadError
+        If a file is no tar archive, a compressed one, or damaged.
+    """
+    found = Candidates()
+    for path in archives:
+        try:
+            with tarfile.open(path, "r:") as archive:
+                while (entry := archive.next()) is not None:
+                    # The archive would keep what it knows of each of some hundred thousand members.
+                    archive.members.clear()  # type: ignore[attr-defined]
+                    if entry.isreg():
+                        name = PurePosixPath(entry.name).name
+                        found.add(Member(path, name, entry.offset_data, entry.size), wanted)
+        except (OSError, tarfile.TarError) as error:
+            raise ReadError(f"{path}: no tar archive without compression, or damaged ({error})") from None
+    return found
