@@ -1,0 +1,72 @@
+"""Pictures of the comparison: accuracy against cost, and the alerts on which a model and braai disagree most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import space2vec as s2v
+from space2vec.labelled import LabelledStamps
+from space2vec.plot.colours import COLOURS
+
+_METRIC = "fpr at mdr 4%"
+#: Disagreements of each kind that are shown.
+_SHOWN = 6
+
+
+def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw the FPR at MDR 4 % of every model, with its interval, against microseconds a candidate; a panel a record.
+
+    A record has ``models`` (figures by model) and ``cost`` (microseconds by model, ``end to end``).
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(panels), 3.9), facecolor="white", layout="constrained", dpi=110)
+    for axes, (title, record) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for k, (name, cost) in enumerate(record["cost"].items()):
+            low_cost, us, high_cost = cost["end to end"]
+            metric = record["models"][name]["metrics"][_METRIC]
+            value, low, high = (100 * metric[key] for key in ("value", "low", "high"))
+            axes.errorbar(us, value, xerr=[[us - low_cost], [high_cost - us]], yerr=[[value - low], [high - value]],
+                          fmt="o", color=COLOURS[k % len(COLOURS)], capsize=2, markersize=5)  # fmt: skip
+            axes.annotate(name, (us, value), xytext=(6, 5), textcoords="offset points", fontsize=8)
+        axes.set(xscale="log", yscale="log", title=title)
+        axes.set_xlabel("microseconds a candidate, one core, end to end")
+        axes.set_ylabel("false positives at MDR 4 %, %")
+        axes.grid(which="both", linewidth=0.3, alpha=0.5)
+        axes.margins(0.22)
+    save(figure, path)
+
+
+def disagreements(rows: LabelledStamps, score: np.ndarray, name: str, path: Path) -> list[dict[str, Any]]:
+    """Draw the alerts that a model and braai see most differently; return what they are."""
+    teacher = rows.teacher.astype(np.float64)
+    surplus = np.where(np.isnan(score), 0.0, score - teacher)
+    order = np.argsort(surplus, kind="stable")
+    chosen = [row for row in (*order[::-1][:_SHOWN], *order[:_SHOWN]) if abs(surplus[row]) > 0]
+    stamps = rows.stamps[np.array(chosen)]
+    stamps.object_id = np.array(
+        [f"{rows.stamps.object_id[row]}  braai {teacher[row]:.3f}  {name} {score[row]:.3f}" for row in chosen],
+        dtype=object,
+    )
+    save(s2v.plot.mosaic(stamps, rows=len(chosen), columns=2), path)
+    return [
+        {"object": str(rows.group[row]), "candidate": str(rows.stamps.candidate_id[row]), "kind": str(rows.kind[row]),
+         "braai": round(float(teacher[row]), 4), name: round(float(score[row]), 4)}
+        for row in chosen
+    ]  # fmt: skip
+
+
+def save(figure: Any, path: Path) -> None:
+    """Save a figure as a small PNG with a palette."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    memory = BytesIO()
+    figure.savefig(memory, format="png")
+    image = Image.open(memory).convert("RGB")
+    image.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,0 +1,67 @@
+"""Microseconds a candidate of several models that take turns on one core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from rounds import quartiles
+
+import space2vec as s2v
+from space2vec.network import Network
+from space2vec.stamps import Stamps
+
+#: Rows that a network is given at a time where its own cost is measured.
+BATCH = 64
+ROUNDS = 9
+
+
+def take_turns(runs: Mapping[str, Callable[[], int]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Return the quartiles of microseconds a row; each run says how many rows it had."""
+    for run in runs.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            rows = run()
+            times[name].append((time.perf_counter() - start) / rows * 1e6)
+    return {name: [round(q, 3) for q in quartiles(taken)] for name, taken in times.items()}
+
+
+def of_stamps(models: Mapping[str, Any], stamps: Stamps) -> dict[str, dict[str, list[float]]]:
+    """Measure models end to end from stamps in memory, and networks also after preparation, in batches of 64.
+
+    A forest's own cost is that of its trees on rows of features.
+    """
+    whole: dict[str, Callable[[], int]] = {}
+    own: dict[str, Callable[[], int]] = {}
+    for name, model in models.items():
+        whole[name] = lambda model=model: len(model.score(stamps, threads=1))
+        given = _prepared(model, stamps)
+        own[name] = lambda model=model, given=given: _in_batches(model, given)
+    ends, alone = take_turns(whole), take_turns(own)
+    return {name: {"end to end": ends[name], "after preparation": alone[name]} for name in models}
+
+
+def _prepared(model: Any, stamps: Stamps) -> list[np.ndarray]:
+    if isinstance(model, Network):
+        return [
+            np.nan_to_num(tensor.numpy()) if tensor.ndim == 4 else tensor.numpy() for tensor in model.tensors(stamps)
+        ]
+    return [s2v.features(stamps, set=model.header.feature_set).select(model.feature_names)]
+
+
+def _in_batches(model: Any, given: list[np.ndarray]) -> int:
+    rows = len(given[0])
+    for start in range(0, rows - BATCH + 1, BATCH):
+        model.predict(*(values[start : start + BATCH] for values in given), threads=1)
+    return rows // BATCH * BATCH
+
+
+def of_rows(predict: Mapping[str, Callable[[np.ndarray], np.ndarray]], x: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Measure models on rows of columns that are there already."""
+    runs = {name: (lambda predict=predict: len(predict(x))) for name, predict in predict.items()}
+    return {name: {"end to end": taken} for name, taken in take_turns(runs).items()}

@@ -1,0 +1,59 @@
+"""Real labels: cross-validation on the labelled DES rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from candidate_cost import of_rows
+from kept import Kept, code, digest
+from programs import versions
+
+from space2vec import reading, registry, rivals
+from space2vec.evaluate import contest
+from space2vec.rivals import Effort
+
+#: What the scores depend on beside the code here.
+PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
+#: Rows on which cost is measured.
+_TIMED = 2000
+
+
+def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str], kept: Kept) -> dict[str, Any]:
+    """Score every row by models that have not seen it; compare them."""
+    from sklearn.model_selection import StratifiedKFold
+
+    path = data / "des_autoscan" / "autoscan_features_train.csv"
+    x, y = reading.read(path).select(registry.AUTOSCAN), reading.read_labels(path).real.astype(np.int64)
+    # The same folds as space2vec.training.cross_validate.
+    parts = list(StratifiedKFold(folds, shuffle=True, random_state=effort.seed).split(x, y))
+    scores, left_out = {}, []
+    for name, needs in rivals.COLUMNS.items():
+        if name not in models:
+            continue
+        if reason := rivals.lacking(name, needs):
+            print(reason, file=sys.stderr)
+            left_out.append(reason)
+            continue
+        score = np.empty(len(y), dtype=np.float32)
+        for number, (train, test) in enumerate(parts):
+            print(f"des: {name}, fold {number + 1} of {folds}", file=sys.stderr)
+            depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.told(), "code": code(needs),
+                       "versions": versions(PACKAGES)}  # fmt: skip
+
+            def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:
+                return rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort)(x[test])
+
+            score[test] = kept.get(f"des {name}", depends, fold)
+        scores[name] = score
+    found = contest(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
+    print(f"\nDES, {folds}-fold cross-validation, real labels: {found}")
+    train, test = parts[0]
+    trained = {name: rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}
+    timed = np.ascontiguousarray(np.resize(x[test], (_TIMED, x.shape[1])))
+    cost = of_rows(trained, timed)
+    return {"data": "10,000 labelled rows of the DES autoScan table", "labels": "real", "folds": folds,
+            "left out": left_out, **found.to_dict(), "cost": cost,
+            "cost is": f"microseconds a row of columns, one core, {_TIMED} rows at a time, quartiles"}  # fmt: skip

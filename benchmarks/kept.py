@@ -1,0 +1,60 @@
+"""Arrays that took long, kept between runs of a benchmark."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import space2vec
+from space2vec import rivals
+
+
+class Kept:
+    """Arrays by name and by all that they depend on.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where they are kept; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def get(
+        self, name: str, depends: Mapping[str, Any], make: Callable[[], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Return the array of that name that was made under the same conditions, or make it."""
+        if self._folder is None:
+            return make()
+        digest = hashlib.sha256(json.dumps(dict(depends), sort_keys=True, default=str).encode()).hexdigest()[:12]
+        path = self._folder / f"{name.replace(' ', '_')}_{digest}.npy"
+        if not path.exists():
+            np.save(path, make())
+        return np.load(path)
+
+
+def code(needs: str) -> str:
+    """Return what tells the code that trains a model from that of another day: of all networks, or of the trees."""
+    package = Path(space2vec.__file__).parent
+    networks = (*package.glob("networks/*.py"), *package.glob("training/*.py")) if needs == "torch" else ()
+    texts = [inspect.getsource(rivals.Boosted), *(path.read_text() for path in sorted(networks))]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """Return what tells arrays from others."""
+    told = hashlib.sha256()
+    for array in arrays:
+        told.update(f"{array.dtype} {array.shape}".encode())
+        told.update(array.astype(str).tobytes() if array.dtype == object else np.ascontiguousarray(array).tobytes())
+    return told.hexdigest()[:16]

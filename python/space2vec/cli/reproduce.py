@@ -1,0 +1,79 @@
+"""``space2vec reproduce``: published comparisons, on the public data of whoever has them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from space2vec.cli.common import about, positive
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    from space2vec import rivals
+
+    parser = commands.add_parser(
+        "reproduce", help="compare forest and networks on public data", description="Repeat a published comparison."
+    )
+    kinds = parser.add_subparsers(title="data", metavar="DATA", required=True)
+    des = kinds.add_parser(
+        "des",
+        help="the DES autoScan set",
+        description="Train the paper's forest and the networks on one half of the public DES autoScan set, and measure "
+        "them on the other, with bootstrap intervals and paired tests.",
+    )
+    defaults = rivals.Effort()
+    des.add_argument(
+        "folder", metavar="PATH", type=Path, help="the folder with autoscan_features.3.csv and stamps_0.tar ..."
+    )
+    des.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON as well")
+    des.add_argument("--rows", type=positive, metavar="N", help="rows of the table (default: all)")
+    des.add_argument(
+        "--stamps", type=int, default=20_000, metavar="N", help="candidates whose stamps are used; 0: none (20000)"
+    )
+    des.add_argument("--train-share", type=float, default=0.5, metavar="SHARE", help="of the IDs (default: 0.5)")
+    names = tuple(dict.fromkeys((*rivals.COLUMNS, *rivals.PIXELS)))
+    des.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    des.add_argument("--trees", type=positive, default=defaults.trees, help="of each forest")
+    des.add_argument("--members", type=positive, default=defaults.members, help="boosted models that are averaged")
+    des.add_argument("--rounds", type=positive, default=defaults.rounds, help="trees of each boosted model")
+    des.add_argument("--epochs", type=positive, help="of each network (default: its trainer's)")
+    des.add_argument("--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: 1000)")
+    des.add_argument("--seed", type=int, default=defaults.seed)
+    des.add_argument("--threads", type=positive, default=defaults.threads, metavar="N", help="to train with (1)")
+    des.add_argument("--device", default=defaults.device, help="of PyTorch, to train networks on (default: cpu)")
+    des.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec.reproduce import reproduce_des
+    from space2vec.rivals import Effort
+
+    if arguments.json and not arguments.json.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {arguments.json}: there is no folder {arguments.json.parent}")
+    names = ("trees", "members", "rounds", "epochs", "seed", "threads", "device")
+    effort = Effort(**{name: getattr(arguments, name) for name in names})
+    found = reproduce_des(
+        arguments.folder,
+        rows=arguments.rows,
+        stamps=arguments.stamps,
+        train_share=arguments.train_share,
+        models=arguments.models,
+        effort=effort,
+        bootstrap=arguments.bootstrap,
+        tell=lambda line: print(f"space2vec: {line}", file=sys.stderr),
+    )
+    print(f"38 columns: {found.columns}")
+    if found.pixels is not None:
+        print(f"\nstamps: {found.pixels}")
+    if arguments.json:
+        document = about(**found.to_dict())
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        print(f"\nfigures in {arguments.json}")
+    return 0

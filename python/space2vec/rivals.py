@@ -1,0 +1,217 @@
+"""The models that a comparison sets against each other, each by how it is trained on the rows that all of them get."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import extract, flags, training
+from space2vec.forest import Forest
+from space2vec.labelled import LabelledStamps
+from space2vec.model import Model
+
+__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "Effort", "lacking", "train_columns", "train_pixels"]
+
+#: Models of columns, and the package that each needs: the paper's forest, and boosted trees.
+COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm"}
+#: Models of stamps: a forest on all features that are measured on them, ours, and the published networks.
+PIXELS: dict[str, str] = {
+    "forest": "sklearn",
+    "stampnet": "torch",
+    "braai": "torch",
+    "rubin": "torch",
+    "space2vec2018": "torch",
+}
+
+
+#: What is added to a seed that splits rows to train on from rows to test on: trainers split again with the seed itself,
+#: and the same objects would fall on the same side.
+APART = 1 << 20
+#: The features of the forest on stamps: all that are measured on them.
+_SET = "stamp"
+#: A row counts on a side from this probability on.
+_DOUBT = 0.01
+#: Learning rates of the published networks, which are not normalised or wide; ours has that of its trainer.
+_RATES = {"braai": 1e-3, "rubin": 1e-3, "space2vec2018": 1e-3}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard everything is trained; the defaults are those of the published figures.
+
+    Attributes
+    ----------
+    trees : int
+        Of each forest.
+    members, rounds : int
+        Boosted models that are averaged, and trees of each.
+    epochs : int or None
+        Of each network; what its trainer takes by default if None.
+    seed : int
+        Of everything.
+    threads : int
+        Threads of whatever trains with several.
+    device : str
+        Device of PyTorch that networks are trained on.
+    progress : callable or None
+        Called with the metrics of each epoch of a network.
+    """
+
+    trees: int = 100
+    members: int = 5
+    rounds: int = 600
+    epochs: int | None = None
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    progress: Callable[[dict[str, float]], object] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what a result depends on, ready for JSON."""
+        return {key: value for key, value in vars(self).items() if key not in ("threads", "progress")}
+
+
+def lacking(name: str, needs: str) -> str | None:
+    """Return why a model cannot be trained here, or None."""
+    if importlib.util.find_spec(needs) is None:
+        return f"{name} is left out: it needs {needs}, which is not installed"
+    return None
+
+
+class Boosted:
+    """Boosted trees by LightGBM, several seeds averaged.
+
+    Parameters
+    ----------
+    x : ndarray of float32 (n, k)
+        The rows.
+    y : ndarray of int (n,)
+        1 for real, 0 for bogus.
+    effort : Effort
+        How many models and trees.
+
+    Raises
+    ------
+    ImportError
+        If LightGBM is absent.
+    """
+
+    def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: Effort) -> None:
+        try:
+            from lightgbm import LGBMClassifier
+        except ImportError:
+            raise ImportError("boosted trees need LightGBM: pip install lightgbm") from None
+        settings: dict[str, Any] = {
+            "n_estimators": effort.rounds, "learning_rate": 0.03, "num_leaves": 31, "min_child_samples": 20,
+            "colsample_bytree": 0.4, "subsample": 0.8, "subsample_freq": 1, "reg_lambda": 1.0,
+        }  # fmt: skip
+        self._members = [
+            LGBMClassifier(**settings, random_state=effort.seed + k, n_jobs=effort.threads, verbose=-1).fit(x, y)
+            for k in range(effort.members)
+        ]
+
+    def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return P(real) (n,)."""
+        members = np.array([np.asarray(member.predict_proba(x))[:, 1] for member in self._members])
+        mean: NDArray[np.float32] = members.mean(axis=0).astype(np.float32)
+        return mean
+
+
+def train_columns(
+    name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: Effort
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Train a model of columns.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`COLUMNS`.
+    x : ndarray of float32 (n, k)
+        The rows, NaN where a column is silent.
+    y : ndarray of int (n,)
+        1 for real, 0 for bogus.
+    columns : sequence of str (k,)
+        What the columns are.
+    effort : Effort
+        How hard it is trained.
+
+    Returns
+    -------
+    callable
+        Takes rows (m, k), gives P(real) (m,).
+
+    Raises
+    ------
+    ImportError
+        If what it needs is absent.
+    KeyError
+        If there is no such model.
+    """
+    if name == "forest":
+        return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads).predict
+    if name == "lightgbm":
+        return Boosted(x, y, effort).predict
+    raise KeyError(name)
+
+
+def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
+    """Train a model of stamps.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`PIXELS`.
+    rows : LabelledStamps
+        The rows; those that a flag forbids to score are left out.
+    effort : Effort
+        How hard it is trained.
+    teacher : float, optional
+        How much of the target is the teacher's score, where a row has one; the rest is the label.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImportError
+        If what it needs is absent.
+    KeyError
+        If there is no such model.
+    """
+    if name not in PIXELS:
+        raise KeyError(name)
+    if name == "forest":
+        return _forest(rows, effort, teacher)
+    from space2vec.training.loop import Course
+
+    given: dict[str, Any] = {} if effort.epochs is None else {"epochs": effort.epochs}
+    if name in _RATES:
+        given["learning_rate"] = _RATES[name]
+    course = Course(**given, seed=effort.seed, device=effort.device)
+    return training.train_network(
+        rows, architecture=name, course=course, teacher=teacher, threads=effort.threads, progress=effort.progress
+    )
+
+
+def _forest(rows: LabelledStamps, effort: Effort, teacher: float) -> Forest:
+    """Train a forest on the features of stamps; a row of doubt counts on both sides."""
+    table = extract.features(rows.stamps, set=_SET)
+    sound = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
+    x, weight = table.values[sound], rows.weight[sound]
+    known = np.where(np.isnan(rows.teacher), rows.label, rows.teacher)
+    real = ((1.0 - teacher) * rows.label + teacher * known)[sound]
+    sides = [(real, 1), (1.0 - real, 0)]
+    kept = [share > _DOUBT for share, _ in sides]
+    return training.train_forest(
+        np.concatenate([x[side] for side in kept]),
+        np.concatenate([np.full(int(side.sum()), label) for side, (_, label) in zip(kept, sides, strict=True)]),
+        table.names,
+        weight=np.concatenate([(weight * share)[side] for side, (share, _) in zip(kept, sides, strict=True)]),
+        trees=effort.trees, imputation="none", min_samples_leaf=2, seed=effort.seed, n_jobs=effort.threads,
+    )  # fmt: skip
