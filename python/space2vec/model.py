@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Model(Protocol):
         """Write the model file."""
 
 
-_KINDS: dict[str, Any] = {Forest.kind: Forest, Network.kind: Network}
+_KINDS: dict[str, type[Forest] | type[Network]] = {Forest.kind: Forest, Network.kind: Network}
 
 
 def packaged() -> dict[str, Path]:
@@ -96,5 +96,4 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
         raise ModelError(
             f"cannot load the model {path}: it is of kind {header.kind!r}; this version knows: {', '.join(_KINDS)}"
         )
-    model: Forest | Network = _KINDS[header.kind].of_file(path, header, tensors)
-    return model
+    return _KINDS[header.kind].of_file(path, header, tensors)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -199,7 +200,7 @@ class Network:
             shapes["features"] = (len(self.feature_names),)
         return shapes
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The name and twelve digits that change with any weight, setting, column, plane or the temperature."""
         told = [self.header.architecture, self.header.recipe, self.header.convention, self.feature_names]

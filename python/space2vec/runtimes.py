@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
@@ -127,6 +128,18 @@ class OnnxRuntime:
         return contextlib.nullcontext()
 
 
+class _Blocks:
+    """The blocks in which PyTorch has one thread a call: how many are open, and the number of threads before them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.open = 0
+        self.threads = 1
+
+
+_blocks = _Blocks()
+
+
 class TorchRuntime:
     """A network run by PyTorch on the CPU.
 
@@ -155,15 +168,21 @@ class TorchRuntime:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Set PyTorch to one thread a call, for the whole process, and set it back."""
+        """Set PyTorch to one thread a call, for the whole process; the last block to end sets it back."""
         import torch
 
-        before = torch.get_num_threads()
+        with _blocks.lock:
+            if _blocks.open == 0:
+                _blocks.threads = torch.get_num_threads()
+            _blocks.open += 1
         torch.set_num_threads(1)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            with _blocks.lock:
+                _blocks.open -= 1
+                if _blocks.open == 0:
+                    torch.set_num_threads(_blocks.threads)
 
 
 def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:

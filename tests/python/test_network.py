@@ -128,6 +128,22 @@ def test_bits_do_not_depend_on_threads_or_on_neighbours(
             assert network.predict(*(part[rows] for part in given)).tobytes() == whole[rows].tobytes()
 
 
+def test_torch_keeps_its_threads_whoever_ends_last(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (by("torch", files[name], monkeypatch)._run() for name in ("Tiny", "TinyPlanes"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        one, other = first.alone(), second.alone()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert torch.get_num_threads() == 1
+        other.__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_stamps_are_prepared_and_measured(name: str, files: dict[str, Path], night: s2v.Stamps) -> None:
     network = s2v.load(files[name])
     scores = network.score(night, threads=1)
