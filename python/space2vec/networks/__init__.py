@@ -1,8 +1,8 @@
 """Networks: plain PyTorch modules, one a file, by name.
 
-A module names in ``takes`` what its ``forward`` is given, in order: ``"planes"``, float32 (n, channel, height, width) as
-a recipe prepared them, and ``"features"``, float32 (n, k) with NaN where a feature is undefined. It returns logits (n,).
-Its arguments are plain values, kept in ``settings``. One that takes features scales them itself, by what its
+A module names in ``takes`` what its ``forward`` is given, in order: ``"planes"``, float32 (n, channel, height, width)
+as a recipe prepared them, and ``"features"``, float32 (n, k) with NaN where a feature is undefined. It returns logits
+(n,). Its arguments are plain values, kept in ``settings``. One that takes features scales them itself, by what its
 ``fit_features`` saw of the rows to train on.
 """
 
