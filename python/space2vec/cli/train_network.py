@@ -1,0 +1,97 @@
+"""``space2vec train network``: data sets to a run folder with a model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from space2vec.cli.common import positive
+
+__all__ = ["register"]
+
+
+def register(kinds: Any) -> None:
+    """Add the kind."""
+    from space2vec.registry import FEATURE_SETS
+
+    network = kinds.add_parser(
+        "network",
+        help="a network on stamps",
+        description="Train a network on data sets (space2vec simulate --format dataset) and write a run folder: "
+        "settings.json, metrics.json, curves.png and model.safetensors. Needs PyTorch.",
+    )
+    network.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
+    network.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
+    network.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
+    network.add_argument("--set", choices=tuple(FEATURE_SETS), default="stamp", help="features beside the planes")
+    network.add_argument(
+        "--validation", metavar="DATASET", help="to stop early and calibrate with (default: a tenth of the objects)"
+    )
+    network.add_argument(
+        "--teacher", type=float, default=0.0, metavar="SHARE", help="how much the teacher's score is of the target"
+    )
+    network.add_argument("--epochs", type=positive, default=20)
+    network.add_argument("--batch", type=positive, default=128, metavar="ROWS")
+    network.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
+    network.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")
+    network.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    network.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
+    network.add_argument("--seed", type=int, default=0)
+    network.add_argument("--name", help="the model's name (default: that of the architecture)")
+    network.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
+    network.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    network.set_defaults(run=run)
+
+
+def _tell(metrics: dict[str, float]) -> None:
+    """Show an epoch."""
+    print(
+        f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, validation loss "
+        f"{metrics['validation_loss']:.4f}, AUC {metrics['validation_auc']:.4f}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if not 0.0 <= arguments.teacher <= 1.0:
+        raise ValueError(f"--teacher must lie between 0 and 1; given {arguments.teacher}")
+    from space2vec.dataset import read_dataset
+    from space2vec.labelled import LabelledStamps
+    from space2vec.training import train_network
+
+    rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
+    checked = None if arguments.validation is None else read_dataset(arguments.validation)
+    print(f"{rows!r}")
+
+    from space2vec.training.loop import Course
+
+    network = train_network(
+        rows,
+        architecture=arguments.architecture,
+        features=arguments.set,
+        teacher=arguments.teacher,
+        validation=checked,
+        course=Course(
+            epochs=arguments.epochs,
+            batch=arguments.batch,
+            learning_rate=arguments.learning_rate,
+            patience=arguments.patience,
+            seed=arguments.seed,
+            precision=arguments.precision,
+            device=arguments.device,
+        ),
+        folder=arguments.output,
+        resume=arguments.resume,
+        progress=_tell,
+        threads=arguments.threads,
+        name=arguments.name,
+        training={"data": [Path(name).name for name in arguments.inputs]},
+    )
+    print(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
+    for name, value in network.header.metrics["validation"].items():
+        print(f"{name:<20}{value:>9.4f}")
+    return 0
