@@ -36,7 +36,8 @@ $(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
 
 # All extras and the tools of development.
 $(VENV)/development: $(VENV)/made $(SOURCES) constraints.txt
-	$(PIP) install -c constraints.txt '.[all]' --group test --group lint cmake ninja
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt '.[all,torch]' --group test --group lint cmake ninja
 	@touch $@ $(VENV)/package
 
 demo: $(VENV)/package
