@@ -125,7 +125,7 @@ def test_signs_of_faded_sources():
     for row in range(16):
         y, x = rubin.stamps.centre[row]
         plane = rubin.stamps.plane(row, "difference")
-        near = np.median(plane[y - 1 : y + 2, x - 1 : x + 2]) - np.median(plane)
+        near = np.nanmedian(plane[y - 1 : y + 2, x - 1 : x + 2]) - np.nanmedian(plane)
         assert (near < 0) == negative[row] == (rubin.records[row]["psfFlux"] < 0)
     des = of_kind("variable", "des", 16).stamps
     middle = [np.median(des.plane(row, "difference")[24:27, 24:27]) for row in range(16)]

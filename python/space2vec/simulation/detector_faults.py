@@ -21,8 +21,8 @@ Rng = np.random.Generator
 
 
 def _level(exposure: Exposure, rng: Rng, low: float, high: float, boost: float) -> float:
-    """Draw a level between ``low`` and ``high`` times the noise, even in its logarithm."""
-    return float(boost * exposure.noise * np.exp(rng.uniform(np.log(low), np.log(high))))
+    """Draw a level between ``low`` and ``high`` times the noise; low ones are the more frequent."""
+    return float(boost * exposure.noise * low * (high / low) ** rng.random() ** 1.5)
 
 
 def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float) -> Array:
@@ -47,12 +47,12 @@ def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float)
 
 def cosmic_ray(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
     """Let a particle pass the science detector."""
-    images.science += _track(images.science.shape, rng, x, y, _level(exposure, rng, 10.0, 250.0, boost))
+    images.science += _track(images.science.shape, rng, x, y, _level(exposure, rng, 6.0, 200.0, boost))
 
 
 def template_defect(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
     """Leave a particle's track in the template, a hole in the difference; or a pit, dead pixels that no frame fills."""
-    track = _track(images.template.shape, rng, x, y, _level(exposure, rng, 12.0, 200.0, boost))
+    track = _track(images.template.shape, rng, x, y, _level(exposure, rng, 8.0, 150.0, boost))
     pit = exposure.survey.faded == "absent" or rng.random() < 0.25
     images.template += -track if pit else track
 
@@ -61,14 +61,14 @@ def bad_column(images: Images, exposure: Exposure, rng: Rng, x: float, y: float,
     """Give a column an offset and noise of its own, whole or from some row on."""
     column, width = round(x), int(rng.choice([1, 1, 2]))
     start = 0 if rng.random() < 0.6 else max(round(y) - int(rng.integers(0, 12)), 0)
-    level = _level(exposure, rng, 2.0, 25.0, boost) * (1.0 if rng.random() < 0.75 else -1.0)
+    level = _level(exposure, rng, 1.5, 20.0, boost) * (1.0 if rng.random() < 0.75 else -1.0)
     part = np.s_[start:, column : column + width]
     images.science[part] += level * (1.0 + rng.normal(0.0, 0.3, images.science[part].shape))
 
 
 def hot_pixel(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
     """Let a pixel, now and then a pair, count without light."""
-    level = _level(exposure, rng, 10.0, 150.0, boost)
+    level = _level(exposure, rng, 8.0, 120.0, boost)
     row, column = round(y), round(x)
     images.science[row, column] += level
     if rng.random() < 0.25:
@@ -97,7 +97,7 @@ def edge(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost
     borders |= {("x", left): x - left, ("x", right - 1): right - 1 - x}
     axis, border = min(borders, key=lambda key: borders[key])
     profile = np.exp(-np.abs(np.arange(size) - border) / rng.uniform(1.5, 5.0))
-    level = boost * exposure.noise * rng.uniform(2.0, 8.0)
+    level = boost * exposure.noise * rng.uniform(1.0, 6.0)
     glow = profile[:, None] if axis == "y" else profile[None, :]
     images.science += level * glow * (1.0 + rng.normal(0.0, 0.5, (size, size)))
 

@@ -21,7 +21,7 @@ def satellite(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, 
     across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
     # Near satellites are out of focus.
     sigma = exposure.seeing / 2.355 * rng.uniform(0.95, 1.8)
-    level = boost * exposure.noise * np.exp(rng.uniform(np.log(1.5), np.log(25.0)))
+    level = boost * exposure.noise * 20.0 ** rng.random() ** 1.5
     flicker = 1.0
     if rng.random() < 0.35:
         period = exposure.seeing * rng.uniform(2.0, 8.0)
@@ -36,7 +36,7 @@ def ghost(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boos
     radius, angle = rng.uniform(10.0, 80.0), rng.uniform(0.0, 2.0 * np.pi)
     middle = x + radius * np.cos(angle), y + radius * np.sin(angle)
     inside = radius - np.hypot(columns - middle[0], rows - middle[1])
-    level = boost * exposure.noise * np.exp(rng.uniform(np.log(1.0), np.log(6.0)))
+    level = boost * exposure.noise * 5.0 ** rng.random() ** 1.5
     rim = np.exp(-np.abs(inside) / rng.uniform(1.0, 5.0))
     plateau = 1.0 / (1.0 + np.exp(-np.clip(inside / rng.uniform(0.7, 3.0), -50.0, 50.0)))
     images.science += level * (plateau + rng.uniform(0.0, 1.5) * rim)

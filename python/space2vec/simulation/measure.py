@@ -14,9 +14,12 @@ __all__ = ["Detection", "detect"]
 
 Array = NDArray[np.float64]
 
+_REACH = 15  # half side of the window of all measurements
 _BOX = 7  # half side of the box of the shape
 #: Smallest signal to noise ratio of a detection, in units of the pipeline's own error.
 THRESHOLD = 5.0
+# What the filter finds below this share of the threshold the fit will not lift above it.
+_HOPELESS = 0.8
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def detect(
     usable = np.isfinite(difference)
     if not usable.any():
         return None
-    values = difference[usable]
+    # Half of the pixels tell level and noise as well.
+    values = difference[usable][::2]
     middle = float(np.median(values))
     noise = 1.4826 * float(np.median(np.abs(values - middle)))
     flat = np.where(usable, difference - middle, 0.0)
@@ -84,6 +88,8 @@ def detect(
     row, column = divmod(int(np.argmax(np.where(near, spread if positive else np.abs(spread), -np.inf))), size)
     sign = 1.0 if positive or spread[row, column] > 0.0 else -1.0
     snr = sign * spread[row, column] / (noise * norm)
+    if snr < _HOPELESS * THRESHOLD * exposure.error_scale:
+        return None
     found_x = column + _vertex(sign * spread[row, column - 1 : column + 2])
     found_y = row + _vertex(sign * spread[row - 1 : row + 2, column])
     return _measure(sign * flat, usable, exposure, noise, (found_x, found_y), snr, sign > 0.0, sign * middle)
@@ -105,9 +111,13 @@ def _measure(
     positive: bool,
     middle: float,
 ) -> Detection | None:
-    x, y = position
-    size = len(image)
-    rows, columns = np.ogrid[:size, :size]
+    # All that is measured lies within this window.
+    profile = _profile(exposure.matched(len(image)).profile, *position)
+    top, left = (max(round(place) - _REACH, 0) for place in (position[1], position[0]))
+    window = np.s_[top : round(position[1]) + _REACH + 1, left : round(position[0]) + _REACH + 1]
+    image, usable, profile = image[window], usable[window], profile[window]
+    x, y = position[0] - left, position[1] - top
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     distance = np.hypot(columns - x, rows - y)
     annulus = image[(distance > 10.0) & (distance < 15.0) & usable]
     sky = float(np.median(annulus)) if annulus.size > 20 else 0.0
@@ -119,7 +129,7 @@ def _measure(
     data, good = image[box], usable[box]
     if not good[fit, fit]:
         return None
-    profile = _profile(exposure.matched(size).profile, x, y)[box] * good
+    profile = profile[box] * good
     power = float((profile**2).sum())
     flux = float((data * profile).sum()) / power
     variance = noise**2 + np.maximum(flux * profile, 0.0) / exposure.gain
@@ -134,8 +144,8 @@ def _measure(
     shape = _shape(image, noise, exposure.seeing, row, column)
     five = image[row - 2 : row + 3, column - 2 : column + 3]
     return Detection(
-        x=x,
-        y=y,
+        x=position[0],
+        y=position[1],
         positive=positive,
         flux=flux,
         flux_error=error,

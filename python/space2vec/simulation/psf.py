@@ -42,7 +42,7 @@ class Psf:
 
     @classmethod
     def moffat(
-        cls, fwhm: float, beta: float, components: int = 5, *, ellipticity: tuple[float, float] = (0.0, 0.0)
+        cls, fwhm: float, beta: float, components: int = 4, *, ellipticity: tuple[float, float] = (0.0, 0.0)
     ) -> Psf:
         """Return a Moffat profile of the given full width at half maximum (pixel) and wing index.
 
@@ -51,7 +51,7 @@ class Psf:
         the axes, along the diagonals.
         """
         alpha = fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
-        s = np.geomspace(0.12 * beta, 3.0 * beta, components)
+        s = np.geomspace(0.12 * beta, 2.2 * beta, components)
         weight = s ** (beta - 1.0) * np.exp(-s)
         variance = alpha**2 / (2.0 * s)
         along, across = ellipticity

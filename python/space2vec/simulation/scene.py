@@ -128,21 +128,17 @@ class Images:
             down, along = (np.sin(np.pi * f) ** 4 for f in frequencies(size))
             rippled: Array = 1.0 + scene.ripple[0] * along + scene.ripple[1] * down
             taken = rippled if taken is None else taken * rippled
-        science, template = _filtered(self.science, taken), _filtered(self.template, matching.template)
-        self.difference = science - template * (1.0 + scene.scale_error)
+        science, template = (np.fft.rfft2(image) for image in (self.science, self.template))
+        science = science if taken is None else science * taken
+        template = template if matching.template is None else template * matching.template
+        spectrum = science - (1.0 + scene.scale_error) * template
+        self.difference = np.fft.irfft2(spectrum, (size, size))
 
     def lift(self, exposure: Exposure) -> None:
         """Give back the sky to the images of a survey that does not take it away."""
         if not exposure.survey.sky_subtracted:
             self.science = self.science + exposure.sky
             self.template = self.template + exposure.template_sky
-
-
-def _filtered(image: Array, transform: Array | None) -> Array:
-    if transform is None:
-        return image
-    filtered: Array = np.fft.irfft2(np.fft.rfft2(image) * transform, image.shape)
-    return filtered
 
 
 def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene:

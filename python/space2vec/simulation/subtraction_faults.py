@@ -19,12 +19,12 @@ def _star(scene: Scene, rng: np.random.Generator, x: float, y: float, brighter: 
 def misregistered(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
     """Miss the registration of a star or a galaxy by a fraction of a pixel, which leaves a dipole."""
     louder = 0.5 * np.log(boost)
-    _star(scene, rng, x, y, (1.5 + louder, 6.5 + louder))
+    _star(scene, rng, x, y, (1.3 + louder, 5.8 + louder))
     if rng.random() < 0.3:
         # The star becomes the nucleus of a galaxy, much fainter than it was.
         scene.stars.flux[0] = scene.science_flux[0] = 0.1 * scene.stars.flux[0]
         add_host(scene, rng, x, y)
-    angle, length = rng.uniform(0.0, 2.0 * np.pi), boost * np.exp(rng.uniform(np.log(0.06), np.log(0.8)))
+    angle, length = rng.uniform(0.0, 2.0 * np.pi), boost * np.exp(rng.uniform(np.log(0.08), np.log(0.8)))
     length *= scene.exposure.seeing / 2.2
     scene.shift = (length * np.cos(angle), length * np.sin(angle))
 
@@ -32,8 +32,8 @@ def misregistered(scene: Scene, rng: np.random.Generator, x: float, y: float, bo
 def mismatch(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
     """Put a bright source whose point spread function the kernel does not match: rings and clover leaves."""
     louder = 0.5 * np.log(boost)
-    _star(scene, rng, x, y, (2.8 + louder, 7.2 + louder))
-    common, skew = rng.normal(0.0, 0.06) * boost, rng.normal(0.0, 0.035) * boost
+    _star(scene, rng, x, y, (2.6 + louder, 6.8 + louder))
+    common, skew = rng.normal(0.0, 0.045) * boost, rng.normal(0.0, 0.03) * boost
     scene.stretch = (max(1.0 + common + skew, 0.7), max(1.0 + common - skew, 0.7))
     scene.scale_error = rng.normal(0.0, 0.01)
     if rng.random() < 0.4:
