@@ -34,7 +34,7 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
                           fmt="o", color=COLOURS[k % len(COLOURS)], capsize=2, markersize=5)  # fmt: skip
             axes.annotate(name, (us, value), xytext=(6, 5), textcoords="offset points", fontsize=8)
         axes.set(xscale="log", yscale="log", title=title)
-        axes.set_xlabel("microseconds a candidate, one core, end to end")
+        axes.set_xlabel("microseconds of one core a candidate, end to end")
         axes.set_ylabel("false positives at MDR 4 %, %")
         axes.grid(which="both", linewidth=0.3, alpha=0.5)
         axes.margins(0.22)

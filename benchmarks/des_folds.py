@@ -56,4 +56,4 @@ def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str
     cost = of_rows(trained, timed)
     return {"data": "10,000 labelled rows of the DES autoScan table", "labels": "real", "folds": folds,
             "left out": left_out, **found.to_dict(), "cost": cost,
-            "cost is": f"microseconds a row of columns, one core, {_TIMED} rows at a time, quartiles"}  # fmt: skip
+            "cost is": f"microseconds of one core a row of columns, {_TIMED} rows at a time, quartiles"}  # fmt: skip

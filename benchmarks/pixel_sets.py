@@ -63,7 +63,7 @@ def run(
     record = {**said, "train": len(train), "test": len(test), "left out": left_out, "effort": effort.told(),
               **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows[test]),
               "cost": of_stamps(trained, rows.stamps[test[:_TIMED]]),
-              "cost is": "microseconds a candidate, one core, quartiles; after preparation: batches of 64",
+              "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",
               "versions": versions(("onnxruntime", "scikit-learn", "torch"))}  # fmt: skip
     return record, trained
 
