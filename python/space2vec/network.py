@@ -6,7 +6,6 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Network"]
 
 _ONNX = "onnx"
-#: Rows that are prepared at a time, in chunks of the network: what lies between stamps and scores stays small.
-_CHUNKS_A_BLOCK = 16
+#: Chunks of the network that a worker prepares at a time, at most.
+_CHUNKS_A_BLOCK = 4
 
 
 class Network:
@@ -322,11 +321,21 @@ class Network:
             If the device is not there.
         """
         where = devices.resolve(device)
-        parts, model = [], self.id
-        for block in _blocks(source, backend.thread_count(threads)):
-            inputs = self._needs.inputs(block, threads)
-            parts.append(inputs.scores(self.predict(*inputs.given, threads=threads), model, where))
-        return Scores.concatenate(parts)
+        model, workers, runtime = self.id, backend.thread_count(threads), self._run()
+        if not isinstance(source, Stamps) or len(source) <= runtimes.CHUNK:
+            return self._judged(source, workers, model, where)
+        # A worker takes its stamps all the way, so that what lies between stamps and scores stays small.
+        stamps, size = source, _block(len(source), workers)
+
+        def work(start: int) -> Scores:
+            return self._judged(stamps[start : start + size], 1, model, where)
+
+        with runtime.alone():
+            return Scores.concatenate(runtimes.spread(work, range(0, len(stamps), size), workers))
+
+    def _judged(self, source: Stamps | Features, threads: int, model: str, where: str) -> Scores:
+        inputs = self._needs.inputs(source, threads)
+        return inputs.scores(self.predict(*inputs.given, threads=threads), model, where)
 
     def tensors(self, stamps: Stamps, *, threads: int | None = None) -> tuple[torch.Tensor, ...]:
         """Return what :attr:`module` is to be given of stamps: ``network.module(*network.tensors(stamps))``.
@@ -356,11 +365,7 @@ class Network:
         return tuple(torch.from_numpy(given) for given in self._needs.inputs(stamps, threads).given)
 
 
-def _blocks(source: Stamps | Features, threads: int) -> Iterator[Stamps | Features]:
-    """Divide stamps into blocks of enough chunks for the threads; one block is there, be it empty."""
-    size = runtimes.CHUNK * max(_CHUNKS_A_BLOCK, 2 * threads)
-    if not isinstance(source, Stamps) or len(source) <= size:
-        yield source
-        return
-    for start in range(0, len(source), size):
-        yield source[start : start + size]
+def _block(n: int, workers: int) -> int:
+    """Return how many of n rows a worker takes at a time: whole chunks, few enough for every worker to have some."""
+    chunks = -(-n // (runtimes.CHUNK * workers))
+    return runtimes.CHUNK * min(chunks, _CHUNKS_A_BLOCK)

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from space2vec.errors import BackendError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run"]
+__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run", "spread"]
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
 CHUNK = 64
@@ -29,7 +29,8 @@ CHUNK = 64
 #: What to install for each runtime, the preferred first.
 INSTALL = {"onnxruntime": "space2vec[onnx]", "torch": "space2vec[torch]"}
 
-_Arrays = Sequence[NDArray[np.float32]]
+_Arrays: TypeAlias = Sequence[NDArray[np.float32]]
+_Result = TypeVar("_Result")
 
 
 class Runtime(Protocol):
@@ -210,20 +211,17 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
                 out[rows][~(np.isfinite(flat.max(axis=1)) & np.isfinite(flat.min(axis=1)))] = np.nan
 
     with runtime.alone():
-        _spread(one, range(0, n, CHUNK), threads)
+        spread(one, range(0, n, CHUNK), threads)
     return out
 
 
-def _spread(work: Callable[[int], None], items: Sequence[int], threads: int) -> None:
-    """Do the work for every item, on several threads where there are several items."""
+def spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:
+    """Return the results of the work on every item in order, done on several threads where there are several items."""
     workers = min(threads, len(items))
     if workers < 2:
-        for item in items:
-            work(item)
-        return
+        return [work(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(work, items):
-            pass
+        return list(pool.map(work, items))
 
 
 def _first_line(error: Exception) -> str:
