@@ -52,7 +52,9 @@ def disagreements(rows: LabelledStamps, score: np.ndarray, name: str, path: Path
         [f"{rows.stamps.object_id[row]}  braai {teacher[row]:.3f}  {name} {score[row]:.3f}" for row in chosen],
         dtype=object,
     )
-    save(s2v.plot.mosaic(stamps, rows=len(chosen), columns=2), path)
+    figure = s2v.plot.mosaic(stamps, rows=len(chosen), columns=2)
+    figure.subfigs[0].texts[0].set_text(f"{name} and braai differ most: first where {name} is higher, then where braai")
+    save(figure, path)
     return [
         {"object": str(rows.group[row]), "candidate": str(rows.stamps.candidate_id[row]), "kind": str(rows.kind[row]),
          "braai": round(float(teacher[row]), 4), name: round(float(score[row]), 4)}

@@ -10,7 +10,7 @@ import csv
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +96,19 @@ def run(
     folds: int,
     bootstrap: int,
     models: Sequence[str],
+    teacher: float,
+    weight: float,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Score every alert by models that have not seen its object, and by models that saw no real alert.
 
-    Rows `beside` the alerts, simulated or hybrid, are trained on too, without those of objects that are tested on.
+    Rows `beside` the alerts, simulated or hybrid, are trained on too, with a weight against 1 for an alert, and without
+    those of objects that are tested on. `teacher` is how much of a target is braai's score.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     rows = alerts.rows
     scores: dict[str, np.ndarray] = {"rb": alerts.rb.astype(np.float32)}
-    more = LabelledStamps.concatenate(beside)
+    more = LabelledStamps.concatenate(replace(part, weight=weight * part.weight) for part in beside)
     real_objects = np.isin(more.group, rows.group)
     names = [name for name in rivals.PIXELS if name in models and not rivals.lacking(name, rivals.PIXELS[name])]
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
@@ -115,7 +118,7 @@ def run(
         for number, (train, test) in enumerate(parts):
             print(f"alerts: {name}, fold {number + 1} of {folds}", file=sys.stderr)
             held = more[~np.isin(more.group, rows.group[test])]
-            model = rivals.train_pixels(name, LabelledStamps.concatenate([rows[train], held]), effort)
+            model = rivals.train_pixels(name, LabelledStamps.concatenate([rows[train], held]), effort, teacher=teacher)
             score[test] = model.score(rows.stamps[test]).score
         scores[name] = score
     simulated = more[~real_objects]
@@ -137,6 +140,7 @@ def run(
         print(f"{name:<28}{100 * share:.1f} % ({100 * low:.1f} .. {100 * high:.1f}) of {shares['all']['alerts']}")
     record = {"data": f"{len(rows)} real ZTF alerts of {len(set(rows.group))} objects", "labels": "braai d6_m9 above "
               "0.5: agreement, not accuracy", "folds": folds, "beside": [repr(part) for part in beside],
+              "weight beside": weight, "teacher": teacher,
               "effort": effort.told(), **found, "real by construction": real}  # fmt: skip
     return record, scores
 

@@ -61,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--folds", type=int, default=10, help="of des")
     made.add_argument("--alert-folds", type=int, default=5, help="of alerts")
     made.add_argument("--alert-models", nargs="+", choices=tuple(rivals.PIXELS), default=("forest", "stampnet"))
+    made.add_argument("--teacher", type=float, default=1.0, help="share of braai's score in the target of an alert")
+    made.add_argument("--weight-beside", type=float, default=0.15, help="of a simulated or hybrid row beside alerts")
     made.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
     made.add_argument("--epochs", type=int, help="of every network (default: its trainer's)")
     made.add_argument("--trees", type=int, default=effort.trees)
@@ -105,8 +107,9 @@ def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     if arguments.hybrid:
         beside.append(pixel_sets.stored(arguments.hybrid, arguments.hybrid_rows)[0])
     record, scores = alert_folds.run(
-        held, beside, effort, arguments.alert_folds, arguments.bootstrap, arguments.alert_models
-    )
+        held, beside, effort, arguments.alert_folds, arguments.bootstrap, arguments.alert_models, arguments.teacher,
+        arguments.weight_beside,
+    )  # fmt: skip
     if arguments.pictures and "stampnet" in scores:
         picture = arguments.pictures / "disagreements.png"
         record["disagreements"] = accuracy_pictures.disagreements(held.rows, scores["stampnet"], "stampnet", picture)

@@ -47,13 +47,13 @@ class Contest:
         first = next(iter(self.evaluations.values()))
         width = 2 + max(len(name) for name in self.evaluations)
         lines = [f"{first.real} real, {first.bogus} bogus, {first.groups} groups"]
-        lines.append(" " * width + "".join(f"{name:>30}" for name in HEADLINES))
+        lines.append(" " * width + "".join(f"{name:>32}" for name in HEADLINES))
         for name, figures in self.evaluations.items():
             cells = []
             for metric in HEADLINES:
                 value, low, high = (written(metric, v) for v in vars(figures.metrics[metric]).values())
                 cells.append(f"{value} ({low} .. {high})")
-            lines.append(f"{name:<{width}}" + "".join(f"{cell:>30}" for cell in cells))
+            lines.append(f"{name:<{width}}" + "".join(f"{cell:>32}" for cell in cells))
         for rival, others in self.comparisons.items():
             lines.append(f"against {rival}: difference of {_PAIRED}, its p; bogus rejected by one alone, McNemar's p")
             for name, compared in others.items():

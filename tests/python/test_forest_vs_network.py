@@ -1,0 +1,175 @@
+"""The benchmark of forest against network: its parts on few rows, and what it says of real alerts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from space2vec import rivals
+from space2vec.labelled import LabelledStamps
+from space2vec.rivals import Effort
+from space2vec.stamps import Stamps
+
+pytest.importorskip("sklearn")
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+#: Imports a module by its name.
+Load = Callable[[str], ModuleType]
+QUICK = Effort(trees=8, members=2, rounds=10, epochs=1)
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Return what imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def alerts(n: int = 60) -> LabelledStamps:
+    rng = np.random.default_rng(0)
+    stamps = Stamps(
+        rng.normal(100, 5, (n, 3, 21, 21)).astype(np.float32),
+        object_id=[f"ZTF{k // 2:03d}" for k in range(n)],
+    )
+    label = (np.arange(n) % 3 > 0).astype(np.int8)
+    kind = np.where(label == 0, "alert", np.where(np.arange(n) < 30, "asteroid", "transient"))
+    return LabelledStamps(stamps, label, kind, teacher=label * 0.8 + 0.1)
+
+
+def test_what_passes_at_the_threshold_of_the_fpr(module: Load) -> None:
+    rows = alerts()
+    score = np.where(rows.label == 1, 0.9, 0.2).astype(np.float32)
+    low = np.flatnonzero(rows.kind == "asteroid")[:5]
+    score[low] = 0.1
+    found = module("alert_folds").passing(score, rows, 50)
+    # No bogus row may pass: one of twenty would be 5 %.
+    assert found["threshold"] == pytest.approx(0.9)
+    count = int((rows.kind == "asteroid").sum())
+    assert (found["asteroid"]["alerts"], found["asteroid"]["passing"]) == (count, count - 5)
+    assert found["transient"]["share"] == [1.0, 1.0, 1.0]
+    share, low_end, high_end = found["all"]["share"]
+    assert low_end < share < high_end
+    assert share == pytest.approx(1 - 5 / 40, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("told", "transient"),
+    [
+        ("SN Ic", True), ("(TNS) SN IIn", True), ("(SIMBAD) Supernova", True), ("TDE-H-He", True), ("SLSN-I", True),
+        ("(SIMBAD) Candidate_SN*", False), ("SN candidate", False), ("Seyfert_2", False), ("None", False), ("", False),
+        ("Unknown", False), ("(TNS) Other", False),
+    ],
+)  # fmt: skip
+def test_classified_transients_are_told_from_candidates(module: Load, told: str, transient: bool) -> None:
+    assert bool(module("alert_folds")._TRANSIENT.match(told)) is transient
+
+
+def test_shares_that_go_wrong_by_kind(module: Load) -> None:
+    rows = alerts(300)
+    score = {"good": rows.label.astype(np.float64), "bad": np.full(300, 0.5)}
+    found = module("pixel_sets").by_kind(score, rows)
+    assert set(found) == {"alert", "asteroid", "transient"} - {k for k in ("asteroid",) if (rows.kind == k).sum() < 20}
+    assert {entry["good"] for entry in found.values()} == {0.0}
+    assert found["alert"]["bad"] == 1.0
+    assert found["transient"]["bad"] == 0.0
+
+
+def test_arrays_are_kept_under_what_they_depend_on(module: Load, tmp_path: Path) -> None:
+    kept = module("kept").Kept(tmp_path)
+    made = []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return np.arange(3, dtype=np.float32)
+
+    for depends in ({"seed": 0}, {"seed": 0}, {"seed": 1}):
+        np.testing.assert_array_equal(kept.get("a name", depends, make), [0, 1, 2])
+    assert len(made) == 2
+    module("kept").Kept(None).get("a name", {"seed": 0}, make)
+    assert len(made) == 3
+
+
+def test_models_take_turns_on_the_processor(module: Load) -> None:
+    def busy(seconds: float) -> int:
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+        return 10
+
+    found = module("candidate_cost").take_turns({"short": lambda: busy(0.002), "long": lambda: busy(0.006)}, rounds=3)
+    assert found["short"][1] == pytest.approx(200, rel=0.5)
+    assert found["long"][1] > 2 * found["short"][1]
+
+
+def test_pixels_are_trained_tested_timed_and_drawn(
+    module: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module("pixel_sets"), "TIMED", 64)
+    rows, said = module("pixel_sets").simulated("ztf", 200, 3)
+    record, trained = module("pixel_sets").run(rows, said, QUICK, 20, ["forest", "lightgbm"])
+    assert list(trained) == ["forest"] == list(record["models"])
+    assert record["train"] + record["test"] <= 200
+    assert record["models"]["forest"]["real"] + record["models"]["forest"]["bogus"] == record["test"]
+    whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
+    assert whole > own > 0
+    json.dumps(record)
+    module("accuracy_pictures").accuracy_against_cost({"simulated": record}, tmp_path / "cost.png")
+    picture = pytest.importorskip("PIL.Image").open(tmp_path / "cost.png")
+    assert picture.mode == "P"
+    assert len(picture.convert("RGB").getcolors(1 << 20)) > 5
+
+
+def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
+    module: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = module("alert_folds")
+    rows = alerts()
+    beside = LabelledStamps(rows.stamps[:4], rows.label[:4], rows.kind[:4], group=["ZTF000", "ZTF001", "made", "made"])
+    seen: list[tuple[set[str], set[str], float]] = []
+
+    class Model:
+        def __init__(self, learned: set[str]) -> None:
+            self.learned = learned
+
+        def score(self, stamps: Stamps) -> object:
+            seen.append((self.learned, set(stamps.object_id), 0.0))
+            rng = np.random.default_rng(len(seen))
+            return type("Scores", (), {"score": rng.random(len(stamps)).astype(np.float32)})
+
+    def train(name: str, learned: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
+        assert learned.weight[np.isin(learned.group, ["made"])] == pytest.approx(0.25)
+        return Model(set(learned.group))
+
+    monkeypatch.setattr(rivals, "train_pixels", train)
+    held = folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
+    record, scores = folds.run(held, [beside], QUICK, 3, 20, ["forest"], 1.0, 0.25)
+    assert set(scores) == {"rb", "forest", "forest, simulation alone"}
+    for learned, tested, _ in seen[:3]:
+        assert learned.isdisjoint(tested)
+        assert "made" in learned
+    assert seen[3][0] == {"made"}
+    assert not np.isnan(scores["forest"]).any()
+    assert record["night"]["models"]["rb"]["real"] + record["night"]["models"]["rb"]["bogus"] == 40
+
+
+def test_real_alerts_are_read_once_each(module: Load, data: Path) -> None:
+    if not (data / "ztf" / "brokers.csv").exists():
+        pytest.skip(f"real alerts missing: {data / 'ztf'}")
+    held = module("alert_folds").read(data)
+    assert len(set(held.rows.stamps.candidate_id.astype(str))) == len(held.rows) > 900
+    assert held.night.sum() == 511
+    assert (held.rows.label == (held.rows.teacher > 0.5)).all()
+    real = held.rows.kind != "alert"
+    assert 40 < real.sum() < 200
+    # braai agrees on nearly all that is real by construction: they are what they are said to be.
+    assert held.rows.teacher[real].min() > 0.5
+    agreement = s2v.evaluate.evaluate(held.rb, held.rows.label, bootstrap=0)
+    assert 0.85 < agreement["auc"] < 0.95
