@@ -207,8 +207,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
         out[rows] = runtime(part)
         for given in part:
             if given.ndim == 4:  # what a network makes of a row that is not finite may look like a score
-                flat = given.reshape(len(given), -1)
-                out[rows][~(np.isfinite(flat.max(axis=1)) & np.isfinite(flat.min(axis=1)))] = np.nan
+                out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
 
     with runtime.alone():
         spread(one, range(0, n, CHUNK), threads)
@@ -222,6 +221,13 @@ def spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -
         return [work(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, items))
+
+
+def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return which rows (n, k) hold NaN or an infinity."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubtful = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))  # a sum may be infinite though no value is
+    return doubtful[~np.isfinite(rows[doubtful]).all(axis=1)]
 
 
 def _first_line(error: Exception) -> str:

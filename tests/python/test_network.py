@@ -241,7 +241,11 @@ def test_planes_that_are_not_finite_are_never_scored(files: dict[str, Path], mon
         planes, columns = inputs_of(network, 70)
         for row, value in ((0, np.nan), (1, np.inf), (65, -np.inf)):
             planes[row, 2, 20, 20] = value
-        assert np.nonzero(np.isnan(network.predict(planes, columns)))[0].tolist() == [0, 1, 65]
+        planes[2, 2, 20, 19:] = np.finfo(np.float32).max, -np.inf
+        planes[3, 2, 20, 19:] = np.inf, -np.inf
+        planes[4, 2, 20] = 1e38  # finite, though their sum is not
+        score = network.predict(planes, columns)
+        assert np.nonzero(np.isnan(score))[0].tolist() == [0, 1, 2, 3, 65]
 
 
 def test_what_does_not_fit_is_refused(files: dict[str, Path], night: s2v.Stamps) -> None:
