@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from programs import tell
 
 import space2vec as s2v
 from space2vec import flags, rivals
@@ -110,13 +110,13 @@ def run(
     scores: dict[str, np.ndarray] = {"rb": alerts.rb.astype(np.float32)}
     more = LabelledStamps.concatenate(replace(part, weight=weight * part.weight) for part in beside)
     real_objects = np.isin(more.group, rows.group)
-    names = [name for name in rivals.PIXELS if name in models and not rivals.lacking(name, rivals.PIXELS[name])]
+    names, _ = rivals.choose(rivals.PIXELS, models, tell)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
     parts = list(splitter.split(rows.label, rows.label, rows.group))
     for name in names:
         score = np.full(len(rows), np.nan, dtype=np.float32)
         for number, (train, test) in enumerate(parts):
-            print(f"alerts: {name}, fold {number + 1} of {folds}", file=sys.stderr)
+            tell(f"alerts: {name}, fold {number + 1} of {folds}")
             held = more[~np.isin(more.group, rows.group[test])]
             model = rivals.train_pixels(name, LabelledStamps.concatenate([rows[train], held]), effort, teacher=teacher)
             score[test] = model.score(rows.stamps[test]).score
@@ -124,7 +124,7 @@ def run(
     simulated = more[~real_objects]
     if len(simulated):
         for name in names:
-            print(f"alerts: {name}, simulation alone", file=sys.stderr)
+            tell(f"alerts: {name}, simulation alone")
             model = rivals.train_pixels(name, simulated, effort)
             scores[f"{name}, simulation alone"] = model.score(rows.stamps).score
     found = {}

@@ -76,7 +76,8 @@ def _in_batches(model: Any, given: list[np.ndarray]) -> int:
     return rows // BATCH * BATCH
 
 
-def of_rows(predict: Mapping[str, Callable[[np.ndarray], np.ndarray]], x: np.ndarray) -> dict[str, dict[str, Any]]:
+def of_rows(models: Mapping[str, Any], x: np.ndarray) -> dict[str, dict[str, Any]]:
     """Measure models on rows of columns that are there already."""
-    runs = {name: (lambda predict=predict: len(predict(x))) for name, predict in predict.items()}
+    models = {name: _from_file(model) if hasattr(model, "save") else model for name, model in models.items()}
+    runs = {name: (lambda model=model: len(model.predict(x, threads=1))) for name, model in models.items()}
     return {name: {"end to end": taken} for name, taken in take_turns(runs).items()}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from candidate_cost import of_rows
 from kept import Kept, code, digest
-from programs import versions
+from programs import tell, versions
 
 from space2vec import reading, registry, rivals
 from space2vec.evaluate import contest
@@ -29,22 +28,17 @@ def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str
     x, y = reading.read(path).select(registry.AUTOSCAN), reading.read_labels(path).real.astype(np.int64)
     # The same folds as space2vec.training.cross_validate.
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=effort.seed).split(x, y))
-    scores, left_out = {}, []
-    for name, needs in rivals.COLUMNS.items():
-        if name not in models:
-            continue
-        if reason := rivals.lacking(name, needs):
-            print(reason, file=sys.stderr)
-            left_out.append(reason)
-            continue
+    scores = {}
+    names, left_out = rivals.choose(rivals.COLUMNS, models, tell)
+    for name in names:
         score = np.empty(len(y), dtype=np.float32)
         for number, (train, test) in enumerate(parts):
-            print(f"des: {name}, fold {number + 1} of {folds}", file=sys.stderr)
-            depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.told(), "code": code(needs),
-                       "versions": versions(PACKAGES)}  # fmt: skip
+            tell(f"des: {name}, fold {number + 1} of {folds}")
+            depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.told(),
+                       "code": code(rivals.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
 
             def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:
-                return rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort)(x[test])
+                return rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(x[test])
 
             score[test] = kept.get(f"des {name}", depends, fold)
         scores[name] = score

@@ -24,7 +24,6 @@ import argparse
 import datetime
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ import alert_folds
 import des_folds
 import pixel_sets
 from kept import Kept
-from programs import REPOSITORY, processor, versions
+from programs import REPOSITORY, processor, tell, versions
 
 import space2vec as s2v
 from space2vec import rivals
@@ -78,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 def tell_epoch(metrics: dict[str, float]) -> None:
     """Print what an epoch came to."""
-    print("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()), file=sys.stderr, flush=True)
+    tell("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()))
 
 
 def simulated_seed(seed: int) -> int:

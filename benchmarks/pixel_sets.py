@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from candidate_cost import of_stamps
-from programs import versions
+from programs import tell, versions
 
 import space2vec as s2v
 from space2vec import flags, rivals
@@ -47,15 +46,10 @@ def run(
     sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
     train, test = (part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + rivals.APART))
     trained: dict[str, Model] = {}
-    scores, left_out = {}, []
-    for name, needs in rivals.PIXELS.items():
-        if name not in models:
-            continue
-        if reason := rivals.lacking(name, needs):
-            print(reason, file=sys.stderr)
-            left_out.append(reason)
-            continue
-        print(f"{said['data']}: {name} on {len(train)} rows", file=sys.stderr)
+    scores = {}
+    names, left_out = rivals.choose(rivals.PIXELS, models, tell)
+    for name in names:
+        tell(f"{said['data']}: {name} on {len(train)} rows")
         trained[name] = rivals.train_pixels(name, rows[train], effort)
         scores[name] = trained[name].score(rows.stamps[test]).score
     found = contest(scores, rows.label[test], group=rows.group[test], against=("forest", "braai"), bootstrap=bootstrap)

@@ -22,6 +22,11 @@ def build(*targets: str) -> Path:
     return folder / "benchmarks"
 
 
+def tell(line: str) -> None:
+    """Say what is going on."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def processor() -> str:
     """Return the name of the processor."""
     try:

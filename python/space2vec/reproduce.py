@@ -41,22 +41,23 @@ class Reproduction:
 
     Attributes
     ----------
-    columns : Contest
-        Of the 38 columns, on all test rows.
+    columns : Contest or None
+        Of the 38 columns, on all test rows; None where no model of columns was asked for.
     pixels : Contest or None
-        Of the stamps, and the forest on the columns trained on the same rows; None where no stamps were asked for.
+        Of the stamps, and the forest on the columns trained on the same rows; None where no stamps, or no model of
+        them, were asked for.
     about : dict
         Rows of each side, settings, what was left out and why.
     """
 
-    columns: Contest
+    columns: Contest | None
     pixels: Contest | None
     about: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
-        pixels = None if self.pixels is None else self.pixels.to_dict()
-        return {"about": self.about, "columns": self.columns.to_dict(), "pixels": pixels}
+        columns, pixels = (part and part.to_dict() for part in (self.columns, self.pixels))
+        return {"about": self.about, "columns": columns, "pixels": pixels}
 
 
 @dataclass(frozen=True)
@@ -124,27 +125,18 @@ def reproduce_des(
     work = effort or Effort()
     table = _read(folder, rows, train_share, work.seed)
     tell(f"{len(table.ids)} rows: {len(table.train)} to train on, {len(table.test)} to test on")
-    left_out = [
-        reason
-        for name, needs in {**rivals.PIXELS, **rivals.COLUMNS}.items()
-        if name in models and (reason := rivals.lacking(name, needs))
-    ]
-    for reason in left_out:
-        tell(reason)
-    scores = {
-        name: _of_columns(name, table, table.train, table.test, work, tell)
-        for name, needs in rivals.COLUMNS.items()
-        if name in models and not rivals.lacking(name, needs)
-    }
+    of_rows, lost = rivals.choose(rivals.COLUMNS, models, tell)
+    of_stamps, lost_too = rivals.choose(rivals.PIXELS, models, tell)
+    scores = {name: _of_columns(name, table, table.train, table.test, work, tell) for name in of_rows}
     drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
-    of_columns = contest(scores, table.real[table.test], **drawn)
+    of_columns = contest(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
-        "train share": train_share, "effort": work.told(), "left out": left_out,
+        "train share": train_share, "effort": work.told(), "left out": sorted({*lost, *lost_too}),
     }  # fmt: skip
     of_pixels = None
-    if stamps:
-        of_pixels, said = _pixels(folder, table, stamps, models, work, drawn, tell)
+    if stamps and of_stamps:
+        of_pixels, said = _pixels(folder, table, stamps, of_stamps, work, drawn, tell)
         about["stamps"] = said
     return Reproduction(of_columns, of_pixels, about)
 
@@ -188,7 +180,8 @@ def _of_columns(
     tell: Callable[[str], object],
 ) -> NDArray[np.float32]:
     tell(f"{name} on {len(registry.AUTOSCAN)} columns, {len(train)} rows")
-    return rivals.train_columns(name, table.x[train], table.real[train], registry.AUTOSCAN, effort)(table.x[test])
+    model = rivals.train_columns(name, table.x[train], table.real[train], registry.AUTOSCAN, effort)
+    return model.predict(table.x[test])
 
 
 def _pixels(
@@ -217,10 +210,9 @@ def _pixels(
     sound = (stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
     train, test = (np.flatnonzero(np.isin(row, side) & sound) for side in (table.train, table.test))
     scores = {"forest on the columns": _of_columns("forest", table, row[train], row[test], effort, tell)}
-    for name, needs in rivals.PIXELS.items():
-        if name in models and not rivals.lacking(name, needs):
-            tell(f"{name} on stamps, {len(train)} rows")
-            scores[name] = rivals.train_pixels(name, labelled[train], effort).score(stamps[test]).score
+    for name in models:
+        tell(f"{name} on stamps, {len(train)} rows")
+        scores[name] = rivals.train_pixels(name, labelled[train], effort).score(stamps[test]).score
     said = {"found": len(stamps), "damaged or incomplete": int((~sound).sum()), "train": len(train), "test": len(test),
             "problems": [str(problem) for problem in problems[:10]]}  # fmt: skip
     return contest(scores, labelled.label[test], **drawn), said

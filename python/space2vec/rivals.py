@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from space2vec.forest import Forest
 from space2vec.labelled import LabelledStamps
 from space2vec.model import Model
 
-__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "Effort", "lacking", "train_columns", "train_pixels"]
+__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "Effort", "choose", "train_columns", "train_pixels"]
 
 #: Models of columns, and the package that each needs: the paper's forest, and boosted trees.
 COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm"}
@@ -76,11 +76,28 @@ class Effort:
         return {key: value for key, value in vars(self).items() if key not in ("threads", "progress")}
 
 
-def lacking(name: str, needs: str) -> str | None:
-    """Return why a model cannot be trained here, or None."""
-    if importlib.util.find_spec(needs) is None:
-        return f"{name} is left out: it needs {needs}, which is not installed"
-    return None
+def choose(
+    models: Mapping[str, str], asked: Collection[str], tell: Callable[[str], object] = lambda line: None
+) -> tuple[list[str], list[str]]:
+    """Return which models of :data:`COLUMNS` or :data:`PIXELS` take part, and why others that were asked for cannot.
+
+    Parameters
+    ----------
+    models : mapping of str to str
+        The package that each needs.
+    asked : collection of str
+        Those that are asked for.
+    tell : callable, optional
+        Called with each reason.
+    """
+    names, reasons = [], []
+    for name, needs in models.items():
+        if name in asked and importlib.util.find_spec(needs) is None:
+            reasons.append(f"{name} is left out: it needs {needs}, which is not installed")
+            tell(reasons[-1])
+        elif name in asked:
+            names.append(name)
+    return names, reasons
 
 
 class Boosted:
@@ -115,16 +132,17 @@ class Boosted:
             for k in range(effort.members)
         ]
 
-    def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, x: NDArray[np.float32], *, threads: int | None = None) -> NDArray[np.float32]:
         """Return P(real) (n,)."""
-        members = np.array([np.asarray(member.predict_proba(x))[:, 1] for member in self._members])
+        using = {} if threads is None else {"num_threads": threads}
+        members = np.array([np.asarray(member.predict_proba(x, **using))[:, 1] for member in self._members])
         mean: NDArray[np.float32] = members.mean(axis=0).astype(np.float32)
         return mean
 
 
 def train_columns(
     name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: Effort
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+) -> Forest | Boosted:
     """Train a model of columns.
 
     Parameters
@@ -142,8 +160,8 @@ def train_columns(
 
     Returns
     -------
-    callable
-        Takes rows (m, k), gives P(real) (m,).
+    Forest or Boosted
+        Its ``predict`` takes rows (m, k) and gives P(real) (m,).
 
     Raises
     ------
@@ -153,9 +171,9 @@ def train_columns(
         If there is no such model.
     """
     if name == "forest":
-        return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads).predict
+        return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads)
     if name == "lightgbm":
-        return Boosted(x, y, effort).predict
+        return Boosted(x, y, effort)
     raise KeyError(name)
 
 

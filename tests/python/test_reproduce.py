@@ -100,6 +100,7 @@ def test_both_sides_of_the_comparison_see_the_same_rows(published: Path) -> None
     assert (about["stamps"]["train"], about["stamps"]["test"]) == (about["train"], about["test"])
     assert found.pixels is not None
     assert set(found.pixels.evaluations) == {"forest on the columns", "forest"}
+    assert found.columns is not None
     # Both parts trained the same forest on the same columns and rows.
     assert found.columns.evaluations["forest"] == found.pixels.evaluations["forest on the columns"]
     assert found.columns.evaluations["forest"]["auc"] > 0.8
@@ -116,6 +117,10 @@ def test_a_share_of_rows_and_stamps_is_chosen_by_id(published: Path) -> None:
     again = reproduce_des(published, rows=120, stamps=90, train_share=0.7, **some)
     assert again.to_dict() == found.to_dict()
     assert reproduce_des(published, stamps=0, **some).pixels is None
+    pytest.importorskip("lightgbm")
+    trees = reproduce_des(published, **{**some, "models": ("lightgbm",)})
+    assert trees.pixels is None
+    assert trees.to_dict()["columns"] is not None
 
 
 def test_stamps_that_are_unpacked_are_read_as_well(published: Path, tmp_path: Path) -> None:
@@ -167,6 +172,7 @@ def test_a_folder_of_another_layout_is_told(tmp_path: Path) -> None:
 def test_a_model_whose_package_is_absent_is_left_out(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rivals.COLUMNS, "lightgbm", "a_package_that_is_not_there")
     found = reproduce_des(published, models=("forest", "lightgbm"), stamps=0, effort=QUICK, bootstrap=5)
+    assert found.columns is not None
     assert list(found.columns.evaluations) == ["forest"]
     assert found.about["left out"] == [
         "lightgbm is left out: it needs a_package_that_is_not_there, which is not installed"

@@ -69,11 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
         bootstrap=arguments.bootstrap,
         tell=lambda line: print(f"space2vec: {line}", file=sys.stderr),
     )
-    print(f"38 columns: {found.columns}")
-    if found.pixels is not None:
-        print(f"\nstamps: {found.pixels}")
+    for what, figures in (("38 columns", found.columns), ("stamps", found.pixels)):
+        if figures is not None:
+            print(f"{what}: {figures}\n")
     if arguments.json:
         document = about(**found.to_dict())
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        print(f"\nfigures in {arguments.json}")
+        print(f"figures in {arguments.json}")
     return 0
