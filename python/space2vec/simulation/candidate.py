@@ -64,6 +64,7 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
     canvas = size + 2 * _MARGIN + 1
     half = canvas // 2
     after = ARTIFACTS[kind].after if kind in ARTIFACTS else None
+    upward = survey.faded == "absent"
     for attempt in range(_ATTEMPTS):
         boost = min(max(1.25 ** (attempt - 3), 1.0), _STRONGEST)
         # A fault of the detector that was too weak is tried again on the same sky.
@@ -82,7 +83,7 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
         if after is not None:
             after(images, exposure, rng, x, y, boost)
         _finish(images, scene)
-        found = detect(images.difference, exposure, x, y, reach, positive=survey.faded == "absent")
+        found = detect(images.difference, images.light(exposure), exposure, x, y, reach, positive=upward)
         if found is None or (change != 0.0 and found.positive != (change > 0.0)):
             continue
         position = (pixel[0] + found.x - half + 1.0, pixel[1] + found.y - half + 1.0)

@@ -22,7 +22,7 @@ Rng = np.random.Generator
 
 def _level(exposure: Exposure, rng: Rng, low: float, high: float, boost: float) -> float:
     """Draw a level between ``low`` and ``high`` times the noise; low ones are the more frequent."""
-    return float(boost * exposure.noise * low * (high / low) ** rng.random() ** 1.5)
+    return float(boost * exposure.noise * low * (high / low) ** rng.random() ** 2)
 
 
 def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float) -> Array:

@@ -23,8 +23,8 @@ def satellite(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, 
     sigma = exposure.seeing / 2.355 * rng.uniform(0.95, 1.8)
     level = boost * exposure.noise * 20.0 ** rng.random() ** 1.5
     flicker = 1.0
-    if rng.random() < 0.35:
-        period = exposure.seeing * rng.uniform(2.0, 8.0)
+    if rng.random() < 0.25:
+        period = exposure.seeing * rng.uniform(4.0, 12.0)
         flicker = np.clip(np.cos(2.0 * np.pi * along / period) + rng.uniform(-0.3, 1.0), 0.0, None)
     images.science += level * flicker * np.exp(-0.5 * (across / sigma) ** 2)
 

@@ -46,7 +46,7 @@ class Detection:
 
 
 def detect(
-    difference: Array, exposure: Exposure, x: float, y: float, reach: float, *, positive: bool = False
+    difference: Array, light: Array, exposure: Exposure, x: float, y: float, reach: float, *, positive: bool = False
 ) -> Detection | None:
     """Find the strongest source, of either sign or positive, within ``reach`` pixels of a position and measure it.
 
@@ -54,6 +54,8 @@ def detect(
     ----------
     difference : ndarray (size, size)
         The difference image, NaN where it is blank.
+    light : ndarray (size, size)
+        The science image without its sky: its photons count among the errors.
     exposure : Exposure
         Gives the point spread function that the pipeline believes in, and by how much it overrates its errors.
     x, y, reach : float
@@ -92,7 +94,7 @@ def detect(
         return None
     found_x = column + _vertex(sign * spread[row, column - 1 : column + 2])
     found_y = row + _vertex(sign * spread[row - 1 : row + 2, column])
-    return _measure(sign * flat, usable, exposure, noise, (found_x, found_y), snr, sign > 0.0, sign * middle)
+    return _measure(sign * flat, light, usable, exposure, noise, (found_x, found_y), snr, sign > 0.0, sign * middle)
 
 
 def _vertex(three: Array) -> float:
@@ -103,6 +105,7 @@ def _vertex(three: Array) -> float:
 
 def _measure(
     image: Array,
+    light: Array,
     usable: NDArray[np.bool_],
     exposure: Exposure,
     noise: float,
@@ -115,7 +118,7 @@ def _measure(
     profile = _profile(exposure.matched(len(image)).profile, *position)
     top, left = (max(round(place) - _REACH, 0) for place in (position[1], position[0]))
     window = np.s_[top : round(position[1]) + _REACH + 1, left : round(position[0]) + _REACH + 1]
-    image, usable, profile = image[window], usable[window], profile[window]
+    image, light, usable, profile = image[window], light[window], usable[window], profile[window]
     x, y = position[0] - left, position[1] - top
     rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     distance = np.hypot(columns - x, rows - y)
@@ -132,7 +135,7 @@ def _measure(
     profile = profile[box] * good
     power = float((profile**2).sum())
     flux = float((data * profile).sum()) / power
-    variance = noise**2 + np.maximum(flux * profile, 0.0) / exposure.gain
+    variance = noise**2 + np.maximum(np.where(good, light[box], 0.0), 0.0) / exposure.gain
     error = float(np.sqrt((profile**2 * variance).sum())) / power * exposure.error_scale
     if flux < THRESHOLD * error:
         return None

@@ -134,6 +134,10 @@ class Images:
         spectrum = science - (1.0 + scene.scale_error) * template
         self.difference = np.fft.irfft2(spectrum, (size, size))
 
+    def light(self, exposure: Exposure) -> Array:
+        """Return the finished science image without its sky."""
+        return self.science if exposure.survey.sky_subtracted else self.science - exposure.sky
+
     def lift(self, exposure: Exposure) -> None:
         """Give back the sky to the images of a survey that does not take it away."""
         if not exposure.survey.sky_subtracted:

@@ -24,7 +24,7 @@ def misregistered(scene: Scene, rng: np.random.Generator, x: float, y: float, bo
         # The star becomes the nucleus of a galaxy, much fainter than it was.
         scene.stars.flux[0] = scene.science_flux[0] = 0.1 * scene.stars.flux[0]
         add_host(scene, rng, x, y)
-    angle, length = rng.uniform(0.0, 2.0 * np.pi), boost * np.exp(rng.uniform(np.log(0.08), np.log(0.8)))
+    angle, length = rng.uniform(0.0, 2.0 * np.pi), boost * np.exp(rng.uniform(np.log(0.07), np.log(0.7)))
     length *= scene.exposure.seeing / 2.2
     scene.shift = (length * np.cos(angle), length * np.sin(angle))
 
