@@ -134,7 +134,7 @@ class Boosted:
 
     def predict(self, x: NDArray[np.float32], *, threads: int | None = None) -> NDArray[np.float32]:
         """Return P(real) (n,)."""
-        using = {} if threads is None else {"num_threads": threads}
+        using: dict[str, Any] = {} if threads is None else {"num_threads": threads}
         members = np.array([np.asarray(member.predict_proba(x, **using))[:, 1] for member in self._members])
         mean: NDArray[np.float32] = members.mean(axis=0).astype(np.float32)
         return mean
