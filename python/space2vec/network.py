@@ -145,6 +145,8 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as safetensors; an existing file is replaced only once the new one is whole.
 
+        It holds the tensors of the module's state under their names, and the ONNX graph as bytes in ``onnx``.
+
         Raises
         ------
         ImportError

@@ -111,7 +111,9 @@ class OnnxRuntime:
             #: What the graph says of itself.
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # its own errors have no common base
-            raise ModelError(f"its ONNX graph is damaged ({_first_line(error)})") from error
+            raise ModelError(
+                f"its ONNX graph is damaged, or too new for this ONNX Runtime ({_first_line(error)})"
+            ) from error
         if given != shapes or outputs != ["score"]:
             raise ModelError(f"its ONNX graph takes {given} and gives {outputs}; the header says {shapes}")
         self._names = tuple(shapes)

@@ -14,8 +14,8 @@ import pytest
 import space2vec
 from space2vec import registry
 
-HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "PIL", "pyarrow", "safetensors", "scipy", "sklearn",
-         "torch", "tqdm")  # fmt: skip
+HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "onnx", "onnxruntime", "PIL", "pyarrow",
+         "safetensors", "scipy", "sklearn", "torch", "tqdm")  # fmt: skip
 
 
 def loaded_by(program):
