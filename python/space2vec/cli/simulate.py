@@ -1,35 +1,98 @@
-"""``space2vec simulate``: alerts in ZTF's packet schema, with the truth."""
+"""``space2vec simulate``: alerts in ZTF's packet schema, or a data set of a survey, or of fakes in real stamps."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from space2vec.cli.common import positive
 
+if TYPE_CHECKING:
+    from space2vec.labelled import LabelledStamps
+    from space2vec.progress import Progress
+
 __all__ = ["register"]
+
+#: Rows that are made, scored and written together.
+_PART = 1000
+
+_DESCRIPTION = """Write simulated candidates: alerts in ZTF's packet schema with truth.csv beside them, or a data set
+(stamps, truth and a manifest). With --hybrid, a data set of fakes put into real stamps against real bogus."""
 
 
 def register(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "simulate",
-        help="simulate alerts",
-        description="Write simulated alerts in ZTF's packet schema, and truth.csv beside them.",
-    )
+    parser = commands.add_parser("simulate", help="simulate alerts and data sets", description=_DESCRIPTION)
     parser.add_argument("-n", "--number", type=positive, default=1000, metavar="N", help="alerts (default: 1000)")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where to; made if it is not there")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same alerts")
     parser.add_argument("--real", type=float, default=0.5, metavar="SHARE", help="share of real ones (default: 0.5)")
-    parser.add_argument("--size", type=positive, default=63, metavar="PIXELS", help="side of a stamp (default: 63)")
+    parser.add_argument(
+        "--format", choices=("alerts", "dataset"), help="alerts (the default), or a data set, which --hybrid always is"
+    )
+    parser.add_argument("--size", type=positive, metavar="PIXELS", help="side of a stamp (default: the survey's)")
+    parser.add_argument("--survey", choices=("ztf", "des", "rubin"), help="whose stamps (default: ztf)")
+    parser.add_argument("--randomise", type=float, metavar="X", help="widen all conditions by this (default: 0)")
+    parser.add_argument("--engine", choices=("numpy", "galsim"), help="what draws stars and galaxies (default: numpy)")
     parser.add_argument("--codec", choices=("null", "deflate", "snappy"), default="null", help="of the Avro blocks")
     parser.add_argument("--per-file", type=positive, default=1, metavar="N", help="alerts a file (default: 1)")
+    hybrid = parser.add_argument_group("hybrid data")
+    hybrid.add_argument("--hybrid", nargs="+", metavar="INPUT", help="real alerts to put fakes into")
+    hybrid.add_argument(
+        "--scores", nargs="+", default=[], metavar="TABLE", help="another model's scores of them, by candidate id"
+    )
+    hybrid.add_argument("--column", default="score", metavar="NAME", help="the scores' column (default: score)")
+    hybrid.add_argument(
+        "--braai",
+        metavar="WEIGHTS",
+        help="braai's published weights (.npz): the data set gets its scores, and --hybrid finds more bogus by it",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    _check(arguments)
+    if arguments.hybrid:
+        return _write(arguments, _hybrid(arguments))
+    if arguments.format == "dataset":
+        return _write(arguments, partial(_nights, arguments))
+    return _alerts(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together, before any work."""
+    of_night = {name: getattr(arguments, name) for name in ("survey", "randomise", "engine", "size")}
+    if arguments.hybrid:
+        if not arguments.scores:
+            raise ValueError("--hybrid needs --scores, a table that tells which of the alerts are bogus")
+        if arguments.format == "alerts":
+            raise ValueError("hybrid data have no alert packets; they are written as a data set (--format dataset)")
+        given = [f"--{name}" for name, value in of_night.items() if value is not None]
+        if given:
+            raise ValueError(f"{', '.join(given)} cannot be chosen with --hybrid: the stamps are those of the alerts")
+        return
+    if arguments.scores:
+        raise ValueError("--scores goes with --hybrid")
+    if arguments.format != "dataset":
+        if arguments.survey in ("des", "rubin"):
+            raise ValueError(
+                f"alerts are written in ZTF's packet schema; candidates of {arguments.survey} need --format dataset"
+            )
+        if arguments.braai:
+            raise ValueError("--braai scores data sets; alerts are scored by space2vec score")
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the simulator is told, as far as it was given."""
+    given = {name: getattr(arguments, name) for name in ("survey", "randomise", "engine", "size")}
+    return {name: value for name, value in given.items() if value is not None} | {"real_fraction": arguments.real}
+
+
+def _alerts(arguments: argparse.Namespace) -> int:
     from space2vec.progress import Progress
     from space2vec.simulation import simulate, write_packets
 
@@ -38,15 +101,82 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{folder} holds a simulated night already, with its truth.csv; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with Progress("simulate", "alerts") as progress:
-        night = simulate(
-            arguments.number,
-            seed=arguments.seed,
-            size=arguments.size,
-            real_fraction=arguments.real,
-            progress=progress.update,
-        )
+        night = simulate(arguments.number, seed=arguments.seed, progress=progress.update, **_settings(arguments))
     files = write_packets(night, folder, codec=arguments.codec, per_file=arguments.per_file)
     real = int(night.labels.sum())
     print(f"{len(night)} alerts ({real} real, {len(night) - real} bogus) in {len(files)} files in {folder}")
     print(f"truth in {folder / 'truth.csv'}")
     return 0
+
+
+def _write(arguments: argparse.Namespace, rows: Callable[[Progress], Iterator[LabelledStamps]]) -> int:
+    from space2vec.dataset import write_dataset
+    from space2vec.progress import Progress
+
+    about: dict[str, Any] = {
+        "made_by": "space2vec simulate --hybrid" if arguments.hybrid else "space2vec simulate",
+        "survey": "that of the alerts" if arguments.hybrid else arguments.survey or "ztf",
+        "seed": arguments.seed,
+        "arguments": {name: value for name, value in vars(arguments).items() if name not in ("run", "output")},
+        "teacher": "braai with its published weights" if arguments.braai else "none",
+    }
+    with Progress("simulate", "stamps") as progress:
+        manifest = write_dataset(arguments.output, _taught(rows(progress), arguments.braai), about)
+    counts = f"{manifest['rows']} stamps ({manifest['real']} real, {manifest['bogus']} bogus)"
+    print(f"{counts} of {manifest['objects']} objects in {arguments.output}")
+    print(", ".join(f"{kind} {count}" for kind, count in manifest["kinds"].items()))
+    return 0
+
+
+def _taught(parts: Iterator[LabelledStamps], weights: str | None) -> Iterator[LabelledStamps]:
+    if weights is None:
+        yield from parts
+        return
+    from space2vec.teacher import braai_scorer, teach
+
+    score = braai_scorer(weights)
+    for part in parts:
+        yield teach(part, score)
+
+
+def _nights(arguments: argparse.Namespace, progress: Progress) -> Iterator[LabelledStamps]:
+    """Simulate night after night; the first is that of the seed itself."""
+    import numpy as np
+
+    from space2vec.labelled import LabelledStamps
+    from space2vec.simulation import simulate
+
+    for number, start in enumerate(range(0, arguments.number, _PART)):
+        seed = int(np.random.SeedSequence([arguments.seed, number]).generate_state(1)[0]) if number else arguments.seed
+        count = min(_PART, arguments.number - start)
+        night = simulate(count, seed=seed, progress=progress.update, **_settings(arguments))
+        if number:
+            # Names are counted anew every night.
+            night.stamps.object_id = np.array([f"{name}.{number}" for name in night.stamps.object_id], dtype=object)
+        yield LabelledStamps(night.stamps, night.labels, night.kinds)
+
+
+def _hybrid(arguments: argparse.Namespace) -> Callable[[Progress], Iterator[LabelledStamps]]:
+    """Read the alerts; what is wrong with them is told before the folder is made."""
+    from space2vec.labelled import LabelledStamps
+    from space2vec.simulation.hybrid import hybrid
+    from space2vec.simulation.mine import mine
+    from space2vec.teacher import braai_scorer, labelled_alerts
+
+    real = labelled_alerts(arguments.hybrid, *arguments.scores, column=arguments.column)
+    if arguments.braai:
+        found = mine(real, braai_scorer(arguments.braai), seed=arguments.seed)
+        real = LabelledStamps.concatenate([real, found])
+
+    def rows(progress: Progress) -> Iterator[LabelledStamps]:
+        for start in range(0, arguments.number, _PART):
+            yield hybrid(
+                real,
+                min(_PART, arguments.number - start),
+                seed=arguments.seed,
+                first=start,
+                real_fraction=arguments.real,
+                progress=progress.update,
+            )
+
+    return rows

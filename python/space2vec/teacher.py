@@ -1,0 +1,137 @@
+"""Teachers: other models' scores, out of a table or of braai itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError
+from space2vec.labelled import LabelledStamps
+from space2vec.reading import Inputs, read
+from space2vec.reading.feature_table import CANDIDATE_IDS, find_ids, read_columns, table_columns
+from space2vec.stamps import Stamps
+
+__all__ = ["Scorer", "braai_scorer", "labelled_alerts", "teach"]
+
+#: Gives P(real) of stamps, (n,), NaN where there is none.
+Scorer: TypeAlias = Callable[[Stamps], NDArray[np.float32]]
+
+
+def labelled_alerts(
+    inputs: Inputs,
+    *tables: str | os.PathLike[str],
+    column: str = "score",
+    threshold: float = 0.5,
+    threads: int | None = None,
+) -> LabelledStamps:
+    """Read alerts and what another model said of them.
+
+    Parameters
+    ----------
+    inputs : path, or sequence of paths
+        Alerts, as for :func:`space2vec.read`; files that cannot be read are left out.
+    *tables : path
+        Tables (CSV, Parquet) with the candidates' ids under ``candidate_id``, ``ID`` or ``candid``.
+    column : str, optional
+        The column of scores.
+    threshold : float, optional
+        Above it a candidate is labelled real.
+    threads : int, optional
+        Threads that read.
+
+    Returns
+    -------
+    LabelledStamps
+        The alerts that have a score and a plane, each candidate once: it is the teacher's score; the kind is ``alert``.
+
+    Raises
+    ------
+    ReadError
+        If something cannot be read, a table has no such columns, or no alert is in the tables.
+    """
+    stamps = read(inputs, strict=False, threads=threads)
+    if not isinstance(stamps, Stamps):
+        raise ReadError("the inputs are feature tables; alerts with stamps are needed")
+    known: dict[str, float] = {}
+    for table in tables:
+        known |= _scores(Path(table), column)
+    score = np.array([known.get(str(name), np.nan) for name in stamps.candidate_id.tolist()], dtype=np.float32)
+    _, first = np.unique(stamps.candidate_id.astype(np.str_), return_index=True)
+    once = np.zeros(len(stamps), dtype=np.bool_)
+    once[first] = True
+    rows = np.flatnonzero(once & ~np.isnan(score) & (stamps.offset >= 0).any(axis=1))
+    if not len(rows):
+        raise ReadError(f"none of the {len(stamps)} alerts has a score in {', '.join(map(str, tables))}")
+    label = (score[rows] > threshold).astype(np.int8)
+    return LabelledStamps(stamps[rows], label, np.full(len(rows), "alert"), teacher=score[rows])
+
+
+def _scores(path: Path, column: str) -> dict[str, float]:
+    """Return a table's scores by candidate."""
+    if not path.is_file():
+        raise ReadError(f"{path}: no such file")
+    try:
+        names = table_columns(path)
+        absent = column if column not in names else "" if set(CANDIDATE_IDS) & set(names) else "candidate_id"
+        if absent:
+            raise ReadError(f"no column {absent}; it has {', '.join(names)}")
+        columns = read_columns(path, (*CANDIDATE_IDS, column))
+    except ReadError as error:
+        raise ReadError(f"{path}: {error}") from None
+    _, ids = find_ids(columns)
+    assert ids is not None
+    try:
+        values = columns[column].astype(np.float64)
+    except (TypeError, ValueError):
+        raise ReadError(f"{path}: column {column} is not numeric") from None
+    return dict(zip(ids.astype(str).tolist(), values.tolist(), strict=True))
+
+
+def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> Scorer:
+    """Return what scores stamps by ZTF's network braai.
+
+    Parameters
+    ----------
+    weights : path
+        The .npz of its published weights, see :func:`space2vec.networks.braai.published`.
+    threads : int, optional
+        Threads that prepare stamps.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ModelError
+        If the weights cannot be read.
+    """
+    try:
+        from space2vec.networks import braai
+    except ImportError:
+        raise ImportError("braai's scores need PyTorch: pip install 'space2vec[torch]'") from None
+    return partial(braai.score, braai.published(weights), threads=threads)
+
+
+def teach(labelled: LabelledStamps, score: Scorer | str | os.PathLike[str]) -> LabelledStamps:
+    """Let a teacher score stamps.
+
+    Parameters
+    ----------
+    labelled : LabelledStamps
+        The candidates.
+    score : callable or path
+        Gives P(real) of stamps, (n,), NaN where there is none; or braai's weights, as for :func:`braai_scorer`.
+
+    Returns
+    -------
+    LabelledStamps
+        The same rows with the scores as teacher.
+    """
+    scorer = braai_scorer(score) if isinstance(score, (str, os.PathLike)) else score
+    return replace(labelled, teacher=scorer(labelled.stamps))
