@@ -27,18 +27,17 @@ from space2vec.training.temperature import best_temperature
 __all__ = ["RECIPES", "train_network"]
 
 
-def _robust(name: str, side: int) -> Recipe:
-    """Return a recipe in units of a plane's own noise, bright pixels drawn in."""
-    return Recipe.of(name, steps=("median-mad", "asinh"), side=side)
+#: The root mean square of a plane's pixels becomes 1 where it is 63 pixels wide, as braai's are; bright ones are drawn
+#: in. That the sky of the science plane stays in tells how deep an exposure was.
+_CONTRAST: tuple[tuple[str, dict[str, float]], ...] = (("l2", {}), ("asinh", {"softening": 1.0 / 63.0}))
 
-
-#: What prepares the planes of each network of stamps, where the user does not say: braai as its authors did, those
+#: What prepares the planes of each network of stamps, where the user does not say: braai's as its authors did, those
 #: whose authors did not say as ours.
 RECIPES: dict[str, Recipe] = {
-    "stampnet": _robust("stampnet", 33),
+    "stampnet": Recipe.of("stampnet", steps=_CONTRAST, side=49),
     "braai": Recipe("braai"),
-    "rubin": _robust("robust-51", 51),
-    "space2vec2018": _robust("robust-51", 51),
+    "rubin": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
+    "space2vec2018": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
 }
 
 
