@@ -19,6 +19,7 @@ from space2vec.network import Network
 from space2vec.networks import NETWORKS, build
 from space2vec.recipe import Recipe
 from space2vec.scoring import Needs, set_of
+from space2vec.stamps import Stamps
 from space2vec.training.augment import Augmentation, augmented
 from space2vec.training.loop import Course, Lesson, fit, logits
 from space2vec.training.run_folder import RunFolder
@@ -39,6 +40,9 @@ RECIPES: dict[str, Recipe] = {
     "rubin": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
     "space2vec2018": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
 }
+
+#: Rows that are prepared at a time.
+_BLOCK = 2048
 
 
 def train_network(
@@ -125,7 +129,7 @@ def train_network(
         torch.manual_seed(how.seed)
         assert header.architecture is not None
         module = build(architecture, header.architecture["settings"])
-    plain = _lesson(needs, learned.stamps, learned, teacher, threads)
+    plain = _lesson(needs, learned, teacher, threads)
     if header.feature_names:
         fit_features: Any = module.fit_features
         fit_features(plain.inputs[-1])
@@ -136,9 +140,9 @@ def train_network(
 
     def lesson(epoch: int) -> Lesson:
         rng = np.random.default_rng([how.seed, epoch, 1])
-        return _lesson(needs, augmented(learned.stamps, rng, change), learned, teacher, threads)
+        return _lesson(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
 
-    held = _lesson(needs, checked.stamps, checked, teacher, threads)
+    held = _lesson(needs, checked, teacher, threads)
     history = fit(module, lesson, held, how, keep, progress)
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)
@@ -186,13 +190,29 @@ def _held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, Labelled
     return rows[learned], rows[checked]
 
 
-def _lesson(needs: Needs, stamps: Any, rows: LabelledStamps, teacher: float, threads: int | None) -> Lesson:
-    """Return what the network is given of stamps, and what it should make of them; rows that cannot be scored are out.
+def _lesson(
+    needs: Needs,
+    rows: LabelledStamps,
+    teacher: float,
+    threads: int | None,
+    change: Callable[[Stamps], Stamps] | None = None,
+) -> Lesson:
+    """Return what the network is given of stamps, changed or not, and what it should make of them.
 
-    Of one that lacks its template nobody knows what the teacher would say: its target is the same.
+    Rows that cannot be scored are left out. Of one that lost its template nobody knows what the teacher would say: its
+    target stays.
     """
-    inputs = needs.inputs(stamps, threads)
     known = np.isfinite(rows.teacher)
     target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
-    kept: NDArray[np.intp] = np.flatnonzero(~inputs.refused)
-    return Lesson(inputs.given, target.astype(np.float32), rows.weight).rows(kept)
+    parts: list[tuple[NDArray[np.float32], ...]] = []
+    kept: list[NDArray[np.intp]] = []
+    # Copies of all stamps at once would take several times the memory that the data take.
+    for start in range(0, len(rows), _BLOCK):
+        stamps = rows.stamps[start : start + _BLOCK]
+        inputs = needs.inputs(stamps if change is None else change(stamps), threads)
+        good = np.flatnonzero(~inputs.refused)
+        parts.append(tuple(given[good] for given in inputs.given))
+        kept.append(good + start)
+    index = np.concatenate(kept)
+    given = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+    return Lesson(given, target[index].astype(np.float32), rows.weight[index])
