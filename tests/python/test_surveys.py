@@ -75,8 +75,8 @@ def test_catalogue_of_each_survey(nights, name):
     catalogue = nights[name].stamps.catalogue
     assert {"MAG", "SNR", "A_IMAGE", "B_IMAGE", "ELLIPTICITY", "BAND", "CCDID", "GFLUX"} <= set(catalogue)
     assert (catalogue["SNR"] > 4.9).all()
-    low, high = {"ztf": (12, 22), "des": (16, 26), "rubin": (16, 27)}[name]
-    assert low < catalogue["MAG"].min() < catalogue["MAG"].max() < high
+    low, high = {"ztf": (18, 21), "des": (21.5, 25), "rubin": (21.5, 25)}[name]
+    assert low < np.median(catalogue["MAG"]) < high
     assert set(catalogue["BAND"]) <= set(SURVEYS[name].bands)
     assert (catalogue["A_IMAGE"] >= catalogue["B_IMAGE"] - 1e-4).all()
 
@@ -100,7 +100,8 @@ def test_flux_is_recovered_in_the_difference(name):
     # DES gives a magnitude; its zero point differs from exposure to exposure, so that ratios are left to compare.
     if name == "des":
         pull = np.diff(np.array([r["MAG"] + 2.5 * np.log10(f) for r, f in zip(night.records, night.flux, strict=True)]))
-        within_one = np.array([k % 25 != 24 for k in range(39)])
+        within_one = np.diff([record["ID"] // 1000 for record in night.records]) == 0
+        assert within_one.sum() > 25
         scatter = 1.0857 * np.hypot(error[1:], error[:-1])
         assert (np.abs(pull / scatter)[within_one] < 4).mean() > 0.94
         return

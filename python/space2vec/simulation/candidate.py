@@ -84,12 +84,20 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
             after(images, exposure, rng, x, y, boost)
         _finish(images, scene)
         found = detect(images.difference, images.light(exposure), exposure, x, y, reach, positive=upward)
-        if found is None or (change != 0.0 and found.positive != (change > 0.0)):
+        if found is None or (change and not _is_source(found, change)):
             continue
         position = (pixel[0] + found.x - half + 1.0, pixel[1] + found.y - half + 1.0)
         planes, centre = _cut(images, found, size, survey)
         return Candidate(scene, found, position, planes, centre, abs(change) if change else np.nan, rng)
     raise RuntimeError(f"a candidate of kind {kind!r} was not detected in {_ATTEMPTS} attempts")
+
+
+def _is_source(found: Detection, change: float) -> bool:
+    """Tell whether what was found is, for the most part, the source that was put there, and not its host's residual.
+
+    The profile takes less than half of a long streak.
+    """
+    return found.positive == (change > 0.0) and 0.3 < found.flux / abs(change) < 1.8
 
 
 def _detector_on_canvas(survey: Survey, pixel: tuple[int, int], canvas: int) -> tuple[int, int, int, int]:

@@ -24,7 +24,7 @@ __all__ = ["KINDS", "Night", "simulate"]
 KINDS: dict[str, bool] = {**dict.fromkeys(TRANSIENTS, True), **dict.fromkeys(ARTIFACTS, False)}
 
 #: Candidates of one exposure.
-_PER_EXPOSURE = 25
+_PER_EXPOSURE = 10
 
 
 @dataclass(frozen=True, repr=False)
