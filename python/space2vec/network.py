@@ -90,7 +90,7 @@ class Network:
         check_version(header)
         self.header = header
         self._needs = Needs.of(header)
-        self._engine: runtimes.Runtime | None = None
+        self._engines: dict[str, runtimes.Runtime] = {}
 
     def _try(self, module: nn.Module) -> None:
         """See that the module takes what the header says, and gives a logit a row."""
@@ -240,17 +240,19 @@ class Network:
             self._module = module.eval()
         return self._module
 
-    def _run(self) -> runtimes.Runtime:
-        if self._engine is None:
-            if self.runtime == "torch":
-                self._engine = runtimes.TorchRuntime(self.module, self.header.temperature)
-            else:
-                engine = runtimes.OnnxRuntime(self._as_graph(), self._shapes)
-                of = engine.metadata.get(MODEL_KEY, "")
-                if of.split(" ")[-1] != self.id.split(" ")[-1]:
-                    raise ModelError(f"its ONNX graph is that of {of!r}, and not of the header and weights beside it")
-                self._engine = engine
-        return self._engine
+    def _run(self, device: str = "cpu") -> runtimes.Runtime:
+        if device not in self._engines:
+            self._engines[device] = self._engine(device)
+        return self._engines[device]
+
+    def _engine(self, device: str) -> runtimes.Runtime:
+        if self.runtime == "torch" or device != "cpu":
+            return runtimes.TorchRuntime(self.module, self.header.temperature, device)
+        engine = runtimes.OnnxRuntime(self._as_graph(), self._shapes)
+        of = engine.metadata.get(MODEL_KEY, "")
+        if of.split(" ")[-1] != self.id.split(" ")[-1]:
+            raise ModelError(f"its ONNX graph is that of {of!r}, and not of the header and weights beside it")
+        return engine
 
     def __repr__(self) -> str:
         how = self.header.architecture or {}
@@ -258,9 +260,9 @@ class Network:
         return f"Network({self.name!r}, {how['name']}, takes={self.takes}, weights={weights}, runtime={self.runtime!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_engine": None}
+        return {**self.__dict__, "_engines": {}}
 
-    def predict(self, *inputs: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
+    def predict(self, *inputs: ArrayLike, threads: int | None = None, device: str = "auto") -> NDArray[np.float32]:
         """Return P(real) of rows that are prepared already.
 
         Parameters
@@ -270,6 +272,8 @@ class Network:
             features (n, k) in the order of ``feature_names``, NaN where undefined.
         threads : int, optional
             Threads to use; one a usable core by default. The result does not depend on it.
+        device : {"auto", "cpu", "cuda"}, optional
+            Where to compute.
 
         Returns
         -------
@@ -278,12 +282,14 @@ class Network:
 
         Raises
         ------
+        BackendError
+            If the device is not there.
         TypeError
             If an input is not of a real dtype.
         ValueError
             If the inputs are not those that the network takes, or have other shapes.
         """
-        shapes = self._shapes
+        shapes, where = self._shapes, devices.resolve(device, self.kind)
         if len(inputs) != len(shapes):
             raise ValueError(f"the model {self.name!r} takes {' and '.join(shapes)}; given {len(inputs)} inputs")
         rows = [as_plane_array(given, what) for given, what in zip(inputs, shapes, strict=True)]
@@ -291,7 +297,7 @@ class Network:
             if given.shape != (len(rows[0]), *shape):
                 wanted = ", ".join(map(str, ("n", *shape)))
                 raise ValueError(f"{what} must have shape ({wanted}), as many rows each; given {given.shape}")
-        return runtimes.run(self._run(), rows, backend.thread_count(threads))
+        return runtimes.run(self._run(where), rows, backend.thread_count(threads) if where == "cpu" else 1)
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
         """Score candidates.
@@ -304,7 +310,8 @@ class Network:
         threads : int, optional
             Threads to use; one a usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda"}, optional
-            Where to compute.
+            Where the network is computed; stamps are prepared and measured on the CPU. On a GPU PyTorch runs it,
+            whatever ``runtime`` says.
 
         Returns
         -------
@@ -322,22 +329,25 @@ class Network:
         BackendError
             If the device is not there.
         """
-        where = devices.resolve(device)
-        model, workers, runtime = self.id, backend.thread_count(threads), self._run()
+        where = devices.resolve(device, self.kind)
+        model, workers, runtime = self.id, backend.thread_count(threads), self._run(where)
         if not isinstance(source, Stamps) or len(source) <= runtimes.CHUNK:
             return self._judged(source, workers, model, where)
+        stamps, size = source, _block(len(source), workers) if where == "cpu" else runtime.chunk
+
+        def work(start: int, threads: int = 1) -> Scores:
+            return self._judged(stamps[start : start + size], threads, model, where)
+
+        starts = range(0, len(stamps), size)
+        if where != "cpu":
+            return Scores.concatenate([work(start, workers) for start in starts])
         # A worker takes its stamps all the way, so that what lies between stamps and scores stays small.
-        stamps, size = source, _block(len(source), workers)
-
-        def work(start: int) -> Scores:
-            return self._judged(stamps[start : start + size], 1, model, where)
-
         with runtime.alone():
-            return Scores.concatenate(runtimes.spread(work, range(0, len(stamps), size), workers))
+            return Scores.concatenate(runtimes.spread(work, starts, workers))
 
     def _judged(self, source: Stamps | Features, threads: int, model: str, where: str) -> Scores:
         inputs = self._needs.inputs(source, threads)
-        return inputs.scores(self.predict(*inputs.given, threads=threads), model, where)
+        return inputs.scores(self.predict(*inputs.given, threads=threads, device=where), model, where)
 
     def tensors(self, stamps: Stamps, *, threads: int | None = None) -> tuple[torch.Tensor, ...]:
         """Return what :attr:`module` is to be given of stamps: ``network.module(*network.tensors(stamps))``.

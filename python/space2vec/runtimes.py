@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import os
 import threading
@@ -25,6 +26,8 @@ __all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked"
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
 CHUNK = 64
+#: The same on a GPU, where every call and copy has its price.
+_DEVICE_CHUNK = 4096
 
 #: What to install for each runtime, the preferred first.
 INSTALL = {"onnxruntime": "space2vec[onnx]", "torch": "space2vec[torch]"}
@@ -34,9 +37,10 @@ _Result = TypeVar("_Result")
 
 
 class Runtime(Protocol):
-    """What runs a network, on one thread a call."""
+    """What runs a network, on one thread a call, and the rows that it is given in one."""
 
     name: str
+    chunk: int
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
@@ -95,6 +99,7 @@ class OnnxRuntime:
     """
 
     name = "onnxruntime"
+    chunk = CHUNK
 
     def __init__(self, graph: bytes, shapes: dict[str, tuple[int, ...]]) -> None:
         import onnxruntime
@@ -144,7 +149,7 @@ _blocks = _Blocks()
 
 
 class TorchRuntime:
-    """A network run by PyTorch on the CPU.
+    """A network run by PyTorch.
 
     Parameters
     ----------
@@ -152,21 +157,25 @@ class TorchRuntime:
         The network, which gives logits (n,).
     temperature : float
         What the logits are divided by.
+    device : str, optional
+        A device of PyTorch; the module stays where it is, a copy is moved.
     """
 
     name = "torch"
 
-    def __init__(self, module: nn.Module, temperature: float) -> None:
-        self._module = module
+    def __init__(self, module: nn.Module, temperature: float, device: str = "cpu") -> None:
+        self._module = module if device == "cpu" else copy.deepcopy(module).to(device)
         self._temperature = temperature
+        self._device = device
+        self.chunk = CHUNK if device == "cpu" else _DEVICE_CHUNK
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
         import torch
 
         with torch.inference_mode():
-            logits = self._module(*(torch.tensor(given) for given in inputs))
-            score: NDArray[np.float32] = torch.sigmoid(logits / self._temperature).numpy()
+            logits = self._module(*(torch.tensor(given, device=self._device) for given in inputs))
+            score: NDArray[np.float32] = torch.sigmoid(logits / self._temperature).numpy(force=True)
         return score
 
     @contextlib.contextmanager
@@ -204,7 +213,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
     out = np.empty(n, dtype=np.float32)
 
     def one(start: int) -> None:
-        rows = slice(start, start + CHUNK)
+        rows = slice(start, start + runtime.chunk)
         part = [given[rows] for given in inputs]
         out[rows] = runtime(part)
         for given in part:
@@ -212,7 +221,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
                 out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
 
     with runtime.alone():
-        spread(one, range(0, n, CHUNK), threads)
+        spread(one, range(0, n, runtime.chunk), threads)
     return out
 
 

@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
 
-    device.resolve(arguments.device)
     judge = model.load(arguments.model)
+    device.resolve(arguments.device, judge.kind)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
     # The pixels are needed for a picture, for a recipe, and to see which planes are missing where that is allowed; of
     # a column that no stamp gives, the model tells where it comes to stamps.

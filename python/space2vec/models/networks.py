@@ -1,0 +1,103 @@
+"""How the packaged networks are trained, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from space2vec import simulation
+from space2vec.labelled import LabelledStamps
+from space2vec.network import Network
+from space2vec.simulation.hybrid import hybrid
+from space2vec.simulation.variants import variants
+from space2vec.teacher import labelled_alerts, teach
+
+__all__ = ["Shares", "build_stampnet", "real_alerts", "stampnet_rows"]
+
+#: Rows of each kind beside the real alerts.
+Shares = dict[str, int]
+_SHARES: Shares = {"variants": 16000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+#: How far the conditions of the simulated surveys are widened.
+_RANDOMISE = 0.3
+_EPOCHS = 24
+
+
+def real_alerts(data: Path) -> LabelledStamps:
+    """Read the real ZTF alerts of the data folder, labelled by braai above 0.5, with its score as teacher.
+
+    Raises
+    ------
+    ReadError
+        If they are not in the data folder.
+    """
+    names = ("night_20180713", "brokers")
+    tables = [data / "ztf" / f"{name}.csv" for name in names]
+    return labelled_alerts([data / "ztf" / name for name in names], *tables, column="braai_d6_m9")
+
+
+def stampnet_rows(
+    real: LabelledStamps, weights: Path, *, seed: int = 0, shares: Shares | None = None
+) -> LabelledStamps:
+    """Return what ``stampnet`` learns from beside real alerts.
+
+    Parameters
+    ----------
+    real : LabelledStamps
+        Real alerts, with braai's score as teacher.
+    weights : Path
+        The published weights of braai, who scores the variants.
+    seed : int, optional
+        Of everything that is drawn.
+    shares : dict of str to int, optional
+        Rows of each kind: ``variants`` and ``hybrid`` of the alerts, and of each survey that is simulated.
+
+    Returns
+    -------
+    LabelledStamps
+        Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
+        with the truth. The group of what was made of an alert is its object: leave out those that are tested on.
+    """
+    wanted = dict(_SHARES if shares is None else shares)
+    parts = [
+        teach(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
+        hybrid(real, wanted.pop("hybrid"), seed=seed + 2),
+    ]
+    for k, (survey, count) in enumerate(wanted.items()):
+        night = simulation.simulate(count, survey=survey, seed=seed + 3 + k, randomise=_RANDOMISE)
+        group = np.char.add(f"simulated {survey} ", np.arange(count).astype(np.str_))
+        parts.append(LabelledStamps(night.stamps, night.labels, night.kinds, group=group))
+    return LabelledStamps.concatenate(parts)
+
+
+def build_stampnet(
+    data: Path, threads: int | None = None, progress: Callable[[dict[str, float]], object] | None = None
+) -> Network:
+    """Train ``stampnet`` on real alerts, their variants, hybrids and simulated candidates of three surveys.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ReadError
+        If the alerts or braai's weights are not in the data folder.
+    """
+    from space2vec.training import train_network
+    from space2vec.training.loop import Course
+
+    real = real_alerts(data)
+    more = stampnet_rows(real, data / "braai" / "braai_d6_m9.npz")
+    return train_network(
+        LabelledStamps.concatenate([real, more]),
+        teacher=1.0,
+        course=Course(epochs=_EPOCHS),
+        threads=threads,
+        progress=progress,
+        training={
+            "data": f"{len(real)} real ZTF alerts (a night of July 2018, and alerts in brokers' files); made of them "
+            f"{_SHARES['variants']} variants and {_SHARES['hybrid']} hybrids; simulated candidates: {_SHARES['ztf']} "
+            f"of ZTF, {_SHARES['des']} of DES, {_SHARES['rubin']} of Rubin",
+            "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth",
+        },
+    )
