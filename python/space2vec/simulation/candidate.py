@@ -18,8 +18,9 @@ __all__ = ["Candidate", "draw_candidate"]
 
 #: What a canvas has beyond a stamp on each side: room for a detection off its middle, and for the wrap of the kernel.
 _MARGIN = 13
-#: How often a candidate that was not detected is drawn again, stronger each time from the fourth on, up to a factor.
-_ATTEMPTS, _STRONGEST = 400, 6.0
+#: How often a candidate that was not detected is drawn again, stronger each time from the fourth on, up to a factor;
+#: beyond it where patience ends, as in a field too crowded for anything weaker.
+_ATTEMPTS, _STRONGEST, _PATIENCE = 400, 6.0, 100
 #: How often the same sky serves.
 _TRIES = 4
 #: Shares of candidates that lie near the detector's border, whose stamp has a masked region, or an artifact some way
@@ -66,7 +67,7 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
     after = ARTIFACTS[kind].after if kind in ARTIFACTS else None
     upward = survey.faded == "absent"
     for attempt in range(_ATTEMPTS):
-        boost = min(max(1.25 ** (attempt - 3), 1.0), _STRONGEST)
+        boost = min(max(1.25 ** (attempt - 3), 1.0), _STRONGEST) * 1.03 ** max(attempt - _PATIENCE, 0)
         # A fault of the detector that was too weak is tried again on the same sky.
         if after is None or attempt % _TRIES == 0:
             # The pixel of the detector (from 0) that lies on the middle pixel of the canvas.

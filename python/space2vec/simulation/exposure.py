@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 #: Nothing is sampled worse than this, whatever the randomisation: full width at half maximum, pixel.
 _SHARPEST = 1.4
+#: Nor is any field more crowded: stars a pixel.
+_CROWDED = 0.02
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,8 @@ def draw_exposure(
         resampling=shift(survey.science_resampling),
         template_resampling=shift(survey.template_resampling),
         saturation=rng.uniform(*survey.saturation),
-        star_density=within(rng, survey.star_density, randomise),
-        galaxy_density=within(rng, survey.galaxy_density, randomise),
+        star_density=min(within(rng, survey.star_density, randomise), _CROWDED),
+        galaxy_density=min(within(rng, survey.galaxy_density, randomise), 0.3 * _CROWDED),
         error_scale=rng.uniform(*survey.error_scale),
         spikes=_spikes(rng, survey),
         # A camera that samples its profile badly cannot be interpolated well: stripes remain of bright stars.
