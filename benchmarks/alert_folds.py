@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from programs import tell
 
-import space2vec as s2v
 from space2vec import flags, rivals
 from space2vec.evaluate import contest, mdr_fpr
 from space2vec.labelled import LabelledStamps
+from space2vec.models.networks import real_alerts, stampnet_rows
 from space2vec.rivals import Effort
-from space2vec.stamps import Stamps
 
 NIGHTS = ("night_20180713", "brokers")
 #: Arcseconds to a known asteroid.
@@ -52,28 +51,22 @@ class Alerts:
 
 
 def read(data: Path) -> Alerts:
-    """Read the alerts that braai has scored."""
+    """Read the alerts that braai has scored and whose stamps are whole enough to be scored."""
     known: dict[str, dict[str, str]] = {}
-    parts: list[Stamps] = []
     for name in NIGHTS:
         with (data / "ztf" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-            known.update((row["candid"], row) for row in csv.DictReader(file))
-        parts.append(s2v.read(data / "ztf" / name, strict=False))
-    stamps = Stamps.concatenate(parts)
-    ids = stamps.candidate_id.astype(str)
-    chosen = np.sort(np.unique(ids, return_index=True)[1])
-    sound = (stamps.flags[chosen] & np.uint32(flags.UNSCORABLE)) == 0
-    chosen = np.array([row for row in chosen[sound] if ids[row] in known])
-    told = [known[candidate] for candidate in ids[chosen]]
-    teacher = np.array([float(row["braai_d6_m9"]) for row in told], dtype=np.float32)
+            known.update((row["candid"], {**row, "night": name}) for row in csv.DictReader(file))
+    rows = real_alerts(data)
+    rows = rows[(rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0]
+    told = [known[candidate] for candidate in rows.stamps.candidate_id.astype(str)]
     transients = matched(data / "ztf" / "brokers")
     kinds = [
         "asteroid" if 0.0 <= float(row["ssdistnr"] or -1.0) < _ASTEROID
         else "transient" if row["objectId"] in transients else "alert"
         for row in told
     ]  # fmt: skip
-    rows = LabelledStamps(stamps[chosen], (teacher > 0.5).astype(np.int8), np.array(kinds), teacher=teacher)
-    return Alerts(rows, np.array([float(row["rb"]) for row in told]), chosen < len(parts[0]))
+    night = np.array([row["night"] == NIGHTS[0] for row in told])
+    return Alerts(replace(rows, kind=np.array(kinds)), np.array([float(row["rb"]) for row in told]), night)
 
 
 def matched(folder: Path) -> set[str]:
@@ -91,42 +84,35 @@ def matched(folder: Path) -> set[str]:
 
 def run(
     alerts: Alerts,
-    beside: Sequence[LabelledStamps],
+    weights: Path,
+    simulated: LabelledStamps,
+    made: Mapping[str, int],
     effort: Effort,
     folds: int,
     bootstrap: int,
     models: Sequence[str],
-    teacher: float,
-    weight: float,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Score every alert by models that have not seen its object, and by models that saw no real alert.
 
-    Rows `beside` the alerts, simulated or hybrid, are trained on too, with a weight against 1 for an alert, and without
-    those of objects that are tested on. `teacher` is how much of a target is braai's score.
+    Beside the alerts of the other folds, models learn from variants and hybrids `made` of these alerts, and from
+    simulated candidates: from what ``stampnet`` of the package learns from. The target of an alert is braai's score.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     rows = alerts.rows
     scores: dict[str, np.ndarray] = {"rb": alerts.rb.astype(np.float32)}
-    more = LabelledStamps.concatenate(replace(part, weight=weight * part.weight) for part in beside)
-    real_objects = np.isin(more.group, rows.group)
-    names, _ = rivals.choose(rivals.PIXELS, models, tell)
+    names, left_out = rivals.choose(rivals.PIXELS, models, tell)
+    scores |= {name: np.full(len(rows), np.nan, dtype=np.float32) for name in names}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
-    parts = list(splitter.split(rows.label, rows.label, rows.group))
-    for name in names:
-        score = np.full(len(rows), np.nan, dtype=np.float32)
-        for number, (train, test) in enumerate(parts):
-            tell(f"alerts: {name}, fold {number + 1} of {folds}")
-            held = more[~np.isin(more.group, rows.group[test])]
-            model = rivals.train_pixels(name, LabelledStamps.concatenate([rows[train], held]), effort, teacher=teacher)
-            score[test] = model.score(rows.stamps[test]).score
-        scores[name] = score
-    simulated = more[~real_objects]
-    if len(simulated):
+    for number, (train, test) in enumerate(splitter.split(rows.label, rows.label, rows.group)):
+        learned = [rows[train], stampnet_rows(rows[train], weights, seed=100 * (1 + number), shares=dict(made))]
         for name in names:
-            tell(f"alerts: {name}, simulation alone")
-            model = rivals.train_pixels(name, simulated, effort)
-            scores[f"{name}, simulation alone"] = model.score(rows.stamps).score
+            tell(f"alerts: {name}, fold {number + 1} of {folds}")
+            model = rivals.train_pixels(name, LabelledStamps.concatenate([*learned, simulated]), effort, teacher=1.0)
+            scores[name][test] = model.score(rows.stamps[test]).score
+    for name in names if len(simulated) else ():
+        tell(f"alerts: {name}, simulation alone")
+        scores[f"{name}, simulation alone"] = rivals.train_pixels(name, simulated, effort).score(rows.stamps).score
     found = {}
     for part, here in {"all": np.ones(len(rows), dtype=bool), "night": alerts.night}.items():
         own = {name: score[here] for name, score in scores.items()}
@@ -138,9 +124,10 @@ def run(
     for name, shares in real.items():
         share, low, high = shares["all"]["share"]
         print(f"{name:<28}{100 * share:.1f} % ({100 * low:.1f} .. {100 * high:.1f}) of {shares['all']['alerts']}")
+    beside = [f"{count} {kind} of the alerts of the other folds" for kind, count in made.items()]
     record = {"data": f"{len(rows)} real ZTF alerts of {len(set(rows.group))} objects", "labels": "braai d6_m9 above "
-              "0.5: agreement, not accuracy", "folds": folds, "beside": [repr(part) for part in beside],
-              "weight beside": weight, "teacher": teacher,
+              "0.5: agreement, not accuracy", "folds": folds, "left out": left_out,
+              "beside": [*beside, f"{len(simulated)} simulated candidates"],
               "effort": effort.told(), **found, "real by construction": real}  # fmt: skip
     return record, scores
 

@@ -6,8 +6,8 @@
     Real labels: cross-validation on the labelled DES rows. The paper's forest, five LightGBM models averaged
     (``pip install lightgbm``; left out where it is absent), tablenet.
 ``pixels``
-    Stamps, simulated (--surveys) and hybrid (--hybrid FOLDER, as `space2vec simulate` writes it), split by object: a
-    forest on all features of the stamps, stampnet, and the networks of braai, Rubin and space2vec 2018.
+    Stamps, simulated (--surveys) and hybrid (fakes in real stamps), split by object: a forest on all features of the
+    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018.
 ``alerts``
     Real ZTF alerts in folds by object: agreement with braai, which is no accuracy; and the share of alerts that are
     real by construction which pass.
@@ -37,11 +37,14 @@ from programs import REPOSITORY, processor, tell, versions
 import space2vec as s2v
 from space2vec import rivals
 from space2vec.evaluate import robustness
-from space2vec.labelled import LabelledStamps
+from space2vec.models.networks import real_alerts
 from space2vec.rivals import Effort
+from space2vec.simulation.hybrid import hybrid
 
 PARTS = ("des", "pixels", "alerts", "robustness")
 RESULTS = REPOSITORY / "benchmarks" / "results" / "forest_vs_network.json"
+#: Of what is simulated here: no other script of this repository has skies from it on.
+SEED = 7100
 PACKAGES = ("lightgbm", "numpy", "onnxruntime", "scikit-learn", "torch")
 MODELS = tuple(dict.fromkeys((*rivals.COLUMNS, *rivals.PIXELS)))
 
@@ -55,13 +58,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, default=Path(os.environ.get("SPACE2VEC_DATA", "../shared/data")))
     made.add_argument("--surveys", nargs="*", choices=("ztf", "des", "rubin"), default=("ztf",))
     made.add_argument("--simulated", type=int, default=8000, metavar="N", help="candidates of each survey")
-    made.add_argument("--hybrid", type=Path, metavar="FOLDER", help="a data set of fakes in real stamps")
-    made.add_argument("--hybrid-rows", type=int, metavar="N", help="its first rows (default: all)")
+    made.add_argument("--hybrid", type=int, default=6000, metavar="N", help="fakes in real stamps, and real bogus")
     made.add_argument("--folds", type=int, default=10, help="of des")
     made.add_argument("--alert-folds", type=int, default=5, help="of alerts")
     made.add_argument("--alert-models", nargs="+", choices=tuple(rivals.PIXELS), default=("forest", "stampnet"))
-    made.add_argument("--teacher", type=float, default=1.0, help="share of braai's score in the target of an alert")
-    made.add_argument("--weight-beside", type=float, default=0.15, help="of a simulated or hybrid row beside alerts")
+    made.add_argument("--beside", type=int, default=8000, metavar="N", help="variants beside real alerts, and more")
     made.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
     made.add_argument("--epochs", type=int, help="of every network (default: its trainer's)")
     made.add_argument("--trees", type=int, default=effort.trees)
@@ -80,35 +81,35 @@ def tell_epoch(metrics: dict[str, float]) -> None:
     tell("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()))
 
 
-def simulated_seed(seed: int) -> int:
-    """Return a seed for test skies that no other script of this repository uses."""
-    return 7100 + seed
-
-
 def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     """Run the part on stamps, one set after the other."""
-    records = {}
+    sets = {}
     for survey in arguments.surveys:
-        rows, said = pixel_sets.simulated(survey, arguments.simulated, simulated_seed(effort.seed))
-        records[f"simulated {survey}"], _ = pixel_sets.run(rows, said, effort, arguments.bootstrap, arguments.models)
-    if arguments.hybrid:
-        rows, said = pixel_sets.stored(arguments.hybrid, arguments.hybrid_rows)
-        records["hybrid"], _ = pixel_sets.run(rows, said, effort, arguments.bootstrap, arguments.models)
-    return records
+        rows = pixel_sets.simulated(arguments.simulated, (survey,), SEED)
+        sets[f"simulated {survey}"] = rows, f"{len(rows)} simulated candidates of {survey}, as the survey is"
+    if arguments.hybrid and (arguments.data / "ztf").is_dir():
+        rows = hybrid(real_alerts(arguments.data), arguments.hybrid, seed=SEED)
+        sets["hybrid"] = rows, f"{len(rows)} hybrids, fakes in real ZTF stamps against real bogus (braai below 0.3)"
+    return {
+        title: pixel_sets.run(rows, data, effort, arguments.bootstrap, arguments.models)[0]
+        for title, (rows, data) in sets.items()
+    }
 
 
 def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
-    """Run the part on real alerts, beside simulated and hybrid rows to train on."""
+    """Run the part on real alerts."""
     held = alert_folds.read(arguments.data)
-    beside: list[LabelledStamps] = []
-    if arguments.simulated:
-        beside.append(pixel_sets.simulated("ztf", arguments.simulated, simulated_seed(effort.seed))[0])
-    if arguments.hybrid:
-        beside.append(pixel_sets.stored(arguments.hybrid, arguments.hybrid_rows)[0])
+    count = arguments.beside
     record, scores = alert_folds.run(
-        held, beside, effort, arguments.alert_folds, arguments.bootstrap, arguments.alert_models, arguments.teacher,
-        arguments.weight_beside,
-    )  # fmt: skip
+        held,
+        arguments.data / "braai" / "braai_d6_m9.npz",
+        pixel_sets.simulated(count // 4, ("ztf", "des", "rubin"), SEED + 10, randomise=0.3),
+        {"variants": count, "hybrid": count // 2},
+        effort,
+        arguments.alert_folds,
+        arguments.bootstrap,
+        arguments.alert_models,
+    )
     if arguments.pictures and "stampnet" in scores:
         picture = arguments.pictures / "disagreements.png"
         record["disagreements"] = accuracy_pictures.disagreements(held.rows, scores["stampnet"], "stampnet", picture)
@@ -117,7 +118,7 @@ def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
 
 def robust(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     """Measure what stamps go through in practice, on simulated candidates with the truth and on real alerts."""
-    night = s2v.simulate(min(arguments.simulated, 2000), seed=simulated_seed(effort.seed) + 1)
+    night = s2v.simulate(min(arguments.simulated, 2000), seed=SEED + 20)
     sets = {"simulated": (night.stamps, night.labels)}
     if (arguments.data / "ztf").is_dir():
         held = alert_folds.read(arguments.data).rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from programs import tell, versions
 
 import space2vec as s2v
 from space2vec import flags, rivals
-from space2vec.dataset import read_dataset, read_manifest, split
+from space2vec.dataset import split
 from space2vec.evaluate import contest
 from space2vec.labelled import LabelledStamps
 from space2vec.model import Model
@@ -25,22 +25,18 @@ TIMED = 512
 _FEWEST = 20
 
 
-def simulated(survey: str, count: int, seed: int) -> tuple[LabelledStamps, dict[str, Any]]:
-    """Simulate candidates of a survey."""
-    night = s2v.simulate(count, survey=survey, seed=seed)
-    rows = LabelledStamps(night.stamps, night.labels, night.kinds)
-    return rows, {"data": f"{count} simulated candidates, survey {survey}, seed {seed}", "labels": "simulated truth"}
-
-
-def stored(folder: Path, count: int | None) -> tuple[LabelledStamps, dict[str, Any]]:
-    """Read a data set; its first rows, if that many are wanted."""
-    rows, manifest = read_dataset(folder), read_manifest(folder)
-    return rows[: count or len(rows)], {"data": f"data set of {len(rows)} rows", "labels": "of the data set",
-                                        "about": manifest["about"]}  # fmt: skip
+def simulated(count: int, surveys: Sequence[str], seed: int, randomise: float = 0.0) -> LabelledStamps:
+    """Simulate candidates of each survey, an object each."""
+    parts = []
+    for k, survey in enumerate(surveys):
+        night = s2v.simulate(count, survey=survey, seed=seed + k, randomise=randomise)
+        group = np.char.add(f"simulated {survey} ", np.arange(count).astype(np.str_))
+        parts.append(LabelledStamps(night.stamps, night.labels, night.kinds, group=group))
+    return LabelledStamps.concatenate(parts)
 
 
 def run(
-    rows: LabelledStamps, said: dict[str, Any], effort: Effort, bootstrap: int, models: list[str]
+    rows: LabelledStamps, data: str, effort: Effort, bootstrap: int, models: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Model]]:
     """Train every model on the same objects, measure all on the others; return the record and the models."""
     sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
@@ -49,12 +45,13 @@ def run(
     scores = {}
     names, left_out = rivals.choose(rivals.PIXELS, models, tell)
     for name in names:
-        tell(f"{said['data']}: {name} on {len(train)} rows")
+        tell(f"{data}: {name} on {len(train)} rows")
         trained[name] = rivals.train_pixels(name, rows[train], effort)
         scores[name] = trained[name].score(rows.stamps[test]).score
     found = contest(scores, rows.label[test], group=rows.group[test], against=("forest", "braai"), bootstrap=bootstrap)
-    print(f"\n{said['data']}, {len(train)} to train on, {len(test)} to test on: {found}")
-    record = {**said, "train": len(train), "test": len(test), "left out": left_out, "effort": effort.told(),
+    print(f"\n{data}, {len(train)} to train on, {len(test)} to test on: {found}")
+    record = {"data": data, "labels": "the truth", "train": len(train), "test": len(test),
+              "left out": left_out, "effort": effort.told(),
               **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows[test]),
               "cost": of_stamps(trained, rows.stamps[np.resize(test, TIMED)]),
               "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",

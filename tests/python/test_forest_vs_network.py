@@ -6,6 +6,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -113,8 +114,9 @@ def test_pixels_are_trained_tested_timed_and_drawn(
     module: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module("pixel_sets"), "TIMED", 64)
-    rows, said = module("pixel_sets").simulated("ztf", 200, 3)
-    record, trained = module("pixel_sets").run(rows, said, QUICK, 20, ["forest", "lightgbm"])
+    rows = module("pixel_sets").simulated(100, ("ztf", "des"), 3)
+    assert len(set(rows.group)) == 200
+    record, trained = module("pixel_sets").run(rows, "some stamps", QUICK, 20, ["forest", "lightgbm"])
     assert list(trained) == ["forest"] == list(record["models"])
     assert record["train"] + record["test"] <= 200
     assert record["models"]["forest"]["real"] + record["models"]["forest"]["bogus"] == record["test"]
@@ -128,34 +130,39 @@ def test_pixels_are_trained_tested_timed_and_drawn(
 
 
 def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
-    module: Load, monkeypatch: pytest.MonkeyPatch
+    module: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folds = module("alert_folds")
     rows = alerts()
-    beside = LabelledStamps(rows.stamps[:4], rows.label[:4], rows.kind[:4], group=["ZTF000", "ZTF001", "made", "made"])
+    simulated = replace(rows[:4], group=np.array(["simulated 0", "simulated 1", "simulated 2", "simulated 3"]))
     seen: list[tuple[set[str], set[str], float]] = []
 
     class Model:
-        def __init__(self, learned: set[str]) -> None:
-            self.learned = learned
+        def __init__(self, learned: set[str], teacher: float) -> None:
+            self.learned, self.teacher = learned, teacher
 
         def score(self, stamps: Stamps) -> object:
-            seen.append((self.learned, set(stamps.object_id), 0.0))
+            seen.append((self.learned, set(stamps.object_id), self.teacher))
             rng = np.random.default_rng(len(seen))
             return type("Scores", (), {"score": rng.random(len(stamps)).astype(np.float32)})
 
     def train(name: str, learned: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
-        assert learned.weight[np.isin(learned.group, ["made"])] == pytest.approx(0.25)
-        return Model(set(learned.group))
+        return Model(set(learned.group), teacher)
+
+    def made(real: LabelledStamps, weights: Path, *, seed: int, shares: dict[str, int]) -> LabelledStamps:
+        assert shares == {"variants": 5}
+        return real[: shares["variants"]]
 
     monkeypatch.setattr(rivals, "train_pixels", train)
+    monkeypatch.setattr(folds, "stampnet_rows", made)
     held = folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
-    record, scores = folds.run(held, [beside], QUICK, 3, 20, ["forest"], 1.0, 0.25)
+    record, scores = folds.run(held, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
     assert set(scores) == {"rb", "forest", "forest, simulation alone"}
-    for learned, tested, _ in seen[:3]:
+    for learned, tested, teacher in seen[:3]:
         assert learned.isdisjoint(tested)
-        assert "made" in learned
-    assert seen[3][0] == {"made"}
+        assert "simulated 0" in learned
+        assert teacher == 1.0
+    assert seen[3][0] == set(simulated.group)
     assert not np.isnan(scores["forest"]).any()
     assert record["night"]["models"]["rb"]["real"] + record["night"]["models"]["rb"]["bogus"] == 40
 
