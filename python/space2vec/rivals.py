@@ -38,8 +38,8 @@ _SET = "stamp"
 _DOUBT = 0.01
 #: How ours is fitted beside the defaults of its trainer.
 _OURS: dict[str, Any] = {"epochs": 24}
-#: How the published networks are fitted: in smaller steps and for longer than ours, which is normalised and has features
-#: to begin with. Braai's learning rate is the better of 0.001 and 0.003 on 2,000 simulated candidates.
+#: How the published networks are fitted: in smaller steps and for longer than ours, which is normalised and has
+#: features to begin with. Braai's learning rate is the better of 0.001 and 0.003 on 2,000 simulated candidates.
 _PUBLISHED: dict[str, Any] = {"epochs": 40, "batch": 64, "learning_rate": 3e-3}
 
 
