@@ -81,7 +81,7 @@ def hybrid(
     Returns
     -------
     LabelledStamps
-        Label 1 and kind ``fake`` or ``variable`` (a star of the template that changed), or label 0 and ``bogus``. Both
+        Label 1 and kind ``fake`` or ``variable`` (on a star of the template, or fading), or label 0 and ``bogus``. Both
         object id and group are those of the alert that was changed; no teacher, no catalogue.
 
     Raises
@@ -145,17 +145,19 @@ def _fake(triplet: Triplet, snr: tuple[float, float], rng: np.random.Generator) 
     middle = (triplet.centre[0] + plan.shift[0], triplet.centre[1] + plan.shift[1])
     psf = _psf(triplet.fwhm, rng)
     # Of an old candidate that reaches far some may be left around the new one, as residuals are around real sources.
-    clean = triplet.cleaned(triplet.centre, rng.uniform(5.0, triplet.radius), rng)
+    clean = triplet.cleaned(triplet.centre, rng.uniform(4.0, triplet.radius), rng)
     clean = _surroundings(clean, middle, psf, snr, rng)
-    flux, sign = _flux(clean, place, psf, snr, rng), 1.0
+    flux = _flux(clean, place, psf, snr, rng)
     star = next((peak for y, x, peak in triplet.stars if np.hypot(y - place[0], x - place[1]) < 1.5), 0.0)
-    if star > 0.0 and triplet.sign < 0.0:
-        # A star cannot fade by more than it had; the survey turns the difference of what fades.
-        most = 0.9 * star / float(psf.image(0.0, 0.0, 1, 1)[0, 0])
-        if most > 0.5 * flux:
-            flux, sign = -min(flux, most), -1.0
-    made = clean.with_source(psf, place, flux, rng).turned(sign)
-    return "variable" if star > 0.0 else "fake", _varied(made.moved(plan.shift), rng)
+    if triplet.sign > 0.0:
+        made = clean.with_source(psf, place, flux, rng)
+    elif flux < 0.9 * star / float(psf.image(0.0, 0.0, 1, 1)[0, 0]):
+        made = clean.with_source(psf, place, -flux, rng)
+    else:
+        # A star cannot fade by more than it had: this one was fainter in the science image than can be seen.
+        made = clean.with_lost(psf, _sharper(triplet), place, flux)
+    kind = "variable" if star > 0.0 or triplet.sign < 0.0 else "fake"
+    return kind, _varied(made.moved(plan.shift), rng)
 
 
 def _bogus(triplet: Triplet, snr: tuple[float, float], rng: np.random.Generator) -> Triplet:
@@ -205,6 +207,11 @@ def _psf(fwhm: float, rng: np.random.Generator) -> Psf:
     return psf.stretched(oval, 1.0 / oval)
 
 
+def _sharper(triplet: Triplet) -> Psf:
+    """Return the profile of the template, which is of good nights."""
+    return Psf.moffat(max(0.85 * triplet.fwhm, 1.4), 3.5)
+
+
 def _flux(triplet: Triplet, place: Place, psf: Psf, snr: tuple[float, float], rng: np.random.Generator) -> float:
     """Draw a flux, DN."""
     ratio = snr[0] * np.exp(_truncated(np.log(snr[1] / snr[0]), rng))
@@ -231,13 +238,15 @@ def _surroundings(
             place[1] * one, place[0] * one, flux * one, radius * one, rng.uniform(0.3, 1.0) * one,
             rng.uniform(0.0, np.pi) * one, (str(rng.choice(["exponential", "de_vaucouleurs"])),),
         )  # fmt: skip
-        sharper = Psf.moffat(max(0.85 * triplet.fwhm, 1.4), 3.5)
-        triplet = triplet.with_galaxy(psf, sharper, galaxy, rng.normal(0.0, 0.01), rng)
+        triplet = triplet.with_galaxy(psf, _sharper(triplet), galaxy, rng.normal(0.0, 0.01), rng)
     if rng.random() < _NEIGHBOUR:
         for _ in range(_TRIES):
             near = (middle[0] + rng.uniform(-30.0, 30.0), middle[1] + rng.uniform(-30.0, 30.0))
             if np.hypot(near[0] - middle[0], near[1] - middle[1]) > 8.0 and triplet.holds(near, 1):
-                return triplet.with_source(psf, near, _flux(triplet, near, psf, snr, rng), rng)
+                flux = _flux(triplet, near, psf, snr, rng)
+                if rng.random() < 0.5:
+                    return triplet.with_source(psf, near, flux, rng)
+                return triplet.with_lost(psf, _sharper(triplet), near, flux)
     return triplet
 
 

@@ -144,6 +144,13 @@ class Triplet:
             light = light + rng.normal(size=light.shape) * np.sqrt(light / _GAIN)
         return self.changed(light)
 
+    def with_lost(self, psf: Psf, sharper: Psf, place: Place, flux: float) -> Triplet:
+        """Let a point source have shone in the template alone (DN of the science plane)."""
+        shape = self.science.shape
+        light = flux * psf.image(place[1], place[0], *shape)
+        template = self.template + flux * sharper.image(place[1], place[0], *shape)
+        return replace(self, template=template, difference=self.difference - self.sign * light)
+
     def with_galaxy(self, psf: Psf, sharper: Psf, galaxy: Galaxies, error: float, rng: np.random.Generator) -> Triplet:
         """Put a galaxy in science and template; its photon noise and the share ``error`` of it are not subtracted."""
         shape = self.science.shape
