@@ -23,6 +23,7 @@ NETWORKS: dict[str, str] = {
     "rubin": "space2vec.networks.rubin:Rubin",
     "space2vec2018": "space2vec.networks.space2vec2018:Space2Vec2018",
     "stampnet": "space2vec.networks.stampnet:StampNet",
+    "tablenet": "space2vec.networks.tablenet:TableNet",
 }
 
 

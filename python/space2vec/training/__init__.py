@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from space2vec.training.forest import cross_validate, train_forest
 
 if TYPE_CHECKING:
+    from space2vec.training.distill import train_tablenet
     from space2vec.training.network import train_network
 
-__all__ = ["cross_validate", "train_forest", "train_network"]
+__all__ = ["cross_validate", "train_forest", "train_network", "train_tablenet"]
+
+#: What needs PyTorch, and where it is.
+_NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what needs PyTorch where it is first used."""
-    if name != "train_network":
+    if name not in _NETWORKS:
         raise AttributeError(f"module 'space2vec.training' has no attribute {name!r}")
     try:
-        from space2vec.training.network import train_network
+        return getattr(importlib.import_module(_NETWORKS[name]), name)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise ImportError("training a network needs PyTorch: pip install 'space2vec[torch]'") from None
-    return train_network

@@ -10,15 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.forest import Forest
 from space2vec.modelfile import Convention
+from space2vec.training.folds import Scorer, need_sklearn, out_of_fold, rows_and_labels
 
 __all__ = ["cross_validate", "train_forest"]
-
-
-def _need_sklearn() -> None:
-    try:
-        import sklearn  # noqa: F401 (only whether it is there)
-    except ImportError:
-        raise ImportError("training needs scikit-learn: pip install 'space2vec[train]'") from None
 
 
 def _estimator(
@@ -51,18 +45,6 @@ def _estimator(
         raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
     imputer = "passthrough" if imputation == "none" else SimpleImputer(strategy=imputation, keep_empty_features=True)
     return Pipeline([("imputer", imputer), ("forest", forest)])
-
-
-def _check(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    rows = np.asarray(x, dtype=np.float32)
-    labels = np.asarray(y)
-    if rows.ndim != 2 or labels.shape != (len(rows),):
-        raise ValueError(f"x must have shape (n, k) and y (n,); given {rows.shape} and {labels.shape}")
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError("y must be 1 for real and 0 for bogus")
-    if len(np.unique(labels)) < 2:
-        raise ValueError("y must have both real (1) and bogus (0) rows")
-    return rows, labels.astype(np.int64)
 
 
 def train_forest(
@@ -119,8 +101,8 @@ def train_forest(
     ValueError
         If shapes or labels do not fit.
     """
-    _need_sklearn()
-    rows, labels = _check(x, y)
+    need_sklearn()
+    rows, labels = rows_and_labels(x, y)
     settings = {
         "trees": trees,
         "criterion": criterion,
@@ -174,18 +156,12 @@ def cross_validate(
     ValueError
         If shapes or labels do not fit, or a class has fewer rows than there are folds.
     """
-    _need_sklearn()
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    rows, labels = _check(x, y)
-    fewest = int(min(labels.sum(), len(labels) - labels.sum()))
-    if not 2 <= folds <= fewest:
-        raise ValueError(f"folds must lie between 2 and the rows of the rarer class ({fewest}); given {folds}")
-    splitter = (StratifiedKFold if group is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
+    rows, labels = rows_and_labels(x, y)
     weights = np.ones(len(rows)) if weight is None else np.asarray(weight)
     names = [f"column {i}" for i in range(rows.shape[1])]
-    out = np.empty(len(rows), dtype=np.float32)
-    for train, test in splitter.split(rows, labels, group):
-        forest = train_forest(rows[train], labels[train], names, weight=weights[train], seed=seed, **settings)
-        out[test] = forest.predict(rows[test])
-    return out
+
+    def train(learned: NDArray[np.intp]) -> Scorer:
+        forest = train_forest(rows[learned], labels[learned], names, weight=weights[learned], seed=seed, **settings)
+        return forest.predict
+
+    return out_of_fold(train, rows, labels, group=group, folds=folds, seed=seed)

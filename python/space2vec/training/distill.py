@@ -1,0 +1,187 @@
+"""``tablenet`` distilled: boosted trees teach one network (Hinton, Vinyals & Dean 2015, arXiv:1503.02531)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec import evaluate, registry
+from space2vec.modelfile import Header
+from space2vec.network import Network
+from space2vec.networks import build
+from space2vec.networks.tablenet import TableNet
+from space2vec.scoring import set_of
+from space2vec.training.folds import folds_of, need_sklearn, rows_and_labels
+from space2vec.training.loop import Course, Lesson, fit
+from space2vec.training.made_rows import made_rows
+
+__all__ = ["COURSE", "Teaching", "train_tablenet"]
+
+Array = NDArray[np.float32]
+
+#: How the network is fitted by default.
+COURSE = Course(epochs=12, batch=256, learning_rate=2e-3, average=0.998, patience=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """How boosted trees teach.
+
+    Attributes
+    ----------
+    trust : float
+        How much of a row's target is what trees say that have not seen the row; the rest is its label. Labels are
+        wrong now and then, and a network of many weights would learn them by heart.
+    folds, rounds : int
+        The trees are trained on all folds but one, and the rows are divided into folds so many times.
+    copies, made : int
+        Rows made of each row (:func:`space2vec.training.made_rows.made_rows`), whose target is what the trees say that
+        have not seen that row; and how many of them an epoch has for each row.
+    iterations, leaves : int
+        Trees of each model, and leaves of each tree.
+    shrinkage, columns : float
+        Learning rate of the trees, and the share of the columns that a split may choose from.
+    """
+
+    trust: float = 0.7
+    folds: int = 5
+    rounds: int = 2
+    copies: int = 4
+    made: int = 1
+    iterations: int = 300
+    leaves: int = 15
+    shrinkage: float = 0.05
+    columns: float = 0.3
+
+
+def train_tablenet(
+    x: ArrayLike,
+    y: ArrayLike,
+    names: Sequence[str],
+    *,
+    group: ArrayLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+    teaching: Teaching | None = None,
+    course: Course | None = None,
+    seed: int = 0,
+    progress: Callable[[dict[str, float]], object] | None = None,
+    name: str = "tablenet",
+    training: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> Network:
+    """Train ``tablenet`` on feature rows, taught by boosted trees that are trained on the same rows.
+
+    Parameters
+    ----------
+    x : array_like (n, k)
+        The features, NaN where undefined.
+    y : array_like (n,)
+        1 for real, 0 for bogus.
+    names : sequence of str (k,)
+        The columns of x.
+    group : array_like (n,), optional
+        Rows of one group (an object's alerts, say) are seen by the same trees.
+    settings : mapping, optional
+        Arguments of :class:`space2vec.networks.tablenet.TableNet` beside the names.
+    teaching : Teaching, optional
+        How the trees teach.
+    course : Course, optional
+        How the network is fitted; :data:`COURSE` by default. Its seed is that given here.
+    seed : int, optional
+        Seed of everything: the same rows and seed give the same network.
+    progress : callable, optional
+        Called with the metrics of each epoch.
+    name, training, metrics
+        What the model file says.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn or PyTorch is absent.
+    ValueError
+        If shapes, labels or settings do not fit.
+    """
+    need_sklearn()
+    rows, labels = rows_and_labels(x, y)
+    if rows.shape[1] != len(names):
+        raise ValueError(f"x must have a column for each of {len(names)} names; given {rows.shape}")
+    how, fitted = teaching or Teaching(), replace(course or COURSE, seed=seed)
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build("tablenet", {"names": list(names), **(settings or {})})
+    assert isinstance(module, TableNet)
+    module.fit_features(rows)
+    rng = np.random.default_rng([seed, 2])
+    with torch.no_grad():
+        derived = module.derived(torch.from_numpy(rows))
+        near = module.scaled(derived).numpy()
+        made, parent = made_rows(rows, near, names, how.copies, rng)
+        seen = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(made)).numpy()])
+    taught = _taught(seen, labels, np.concatenate([np.arange(len(rows)), parent]), group, how, rng)
+    target = (1.0 - how.trust) * labels + how.trust * taught[: len(rows)]
+    # The made rows that are kept aside tell how well the network follows its teacher.
+    order = len(rows) + rng.permutation(len(made))
+    aside, pool = order[: len(made) // 20], order[len(made) // 20 :]
+    whole = Lesson(
+        (np.concatenate([rows, made]),),
+        np.concatenate([target, taught[len(rows) :]]).astype(np.float32),
+        np.ones(len(taught), dtype=np.float32),
+    )
+
+    def lesson(epoch: int) -> Lesson:
+        drawn = np.random.default_rng([seed, 3, epoch]).choice(
+            pool, min(how.made * len(rows), len(pool)), replace=False
+        )
+        return whole.rows(np.concatenate([np.arange(len(rows)), drawn]))
+
+    history = fit(module, lesson, whole.rows(aside), fitted, progress=progress)
+    teacher = evaluate.evaluate(taught[: len(rows)], labels, bootstrap=0).metrics
+    figures = {"teacher out of fold": {metric: round(m.value, 5) for metric, m in teacher.items()}}
+    header = Header(
+        kind=Network.kind,
+        name=name,
+        feature_names=tuple(names),
+        feature_set=set_of(names),
+        feature_version=registry.FEATURES_VERSION,
+        architecture={"name": "tablenet", "settings": module.settings, "temperature": 1.0},
+        training={
+            "rows": len(rows), "real": int(labels.sum()), "teaching": asdict(how), "course": asdict(fitted),
+            "loss": history[-1]["loss"], **(training or {}),
+        },
+        metrics={**figures, **(metrics or {})},
+    )  # fmt: skip
+    return Network(module, header)
+
+
+def _taught(
+    x: Array,
+    labels: NDArray[np.int64],
+    parent: NDArray[np.intp],
+    group: ArrayLike | None,
+    how: Teaching,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Score rows x by trees that have not seen the labelled row that each was made of; the first n are labelled."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    score = np.zeros(len(x))
+    for _ in range(how.rounds):
+        for learned, held in folds_of(labels, group=group, folds=how.folds, seed=int(rng.integers(1 << 31))):
+            trees = HistGradientBoostingClassifier(
+                learning_rate=how.shrinkage, max_iter=how.iterations, max_leaf_nodes=how.leaves,
+                max_features=how.columns, early_stopping=False, random_state=int(rng.integers(1 << 31)),
+            )  # fmt: skip
+            trees.fit(x[learned], labels[learned])
+            asked = np.isin(parent, held)
+            score[asked] += trees.predict_proba(x[asked])[:, 1] / how.rounds
+    return score

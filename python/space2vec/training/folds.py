@@ -1,0 +1,107 @@
+"""Cross-validation of any trainer: folds stratified by label, that keep groups together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Scorer", "Trainer", "folds_of", "need_sklearn", "out_of_fold", "rows_and_labels"]
+
+#: Takes rows (m, k), gives P(real) (m,).
+Scorer: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
+#: Takes the numbers of the rows to train on, gives what scores others.
+Trainer: TypeAlias = Callable[[NDArray[np.intp]], Scorer]
+
+
+def need_sklearn() -> None:
+    """See that scikit-learn is there, or raise ImportError."""
+    try:
+        import sklearn  # noqa: F401 (only whether it is there)
+    except ImportError:
+        raise ImportError("training needs scikit-learn: pip install 'space2vec[train]'") from None
+
+
+def rows_and_labels(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return feature rows (n, k) and labels (n,), or raise ValueError if shapes or labels do not fit."""
+    rows = np.asarray(x, dtype=np.float32)
+    labels = np.asarray(y)
+    if rows.ndim != 2 or labels.shape != (len(rows),):
+        raise ValueError(f"x must have shape (n, k) and y (n,); given {rows.shape} and {labels.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("y must be 1 for real and 0 for bogus")
+    if len(np.unique(labels)) < 2:
+        raise ValueError("y must have both real (1) and bogus (0) rows")
+    return rows, labels.astype(np.int64)
+
+
+def folds_of(
+    y: ArrayLike, *, group: ArrayLike | None = None, folds: int = 10, seed: int = 0
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield the rows to train on and those to test on, fold by fold.
+
+    Parameters
+    ----------
+    y : array_like (n,)
+        1 for real, 0 for bogus.
+    group : array_like (n,), optional
+        Rows of one group (an object's alerts, say) are kept in one fold.
+    folds : int, optional
+        Number of folds, stratified by y.
+    seed : int, optional
+        Seed of the shuffling: the same y and seed give the same folds.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is absent.
+    ValueError
+        If a class has fewer rows than there are folds.
+    """
+    need_sklearn()
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    labels = np.asarray(y)
+    fewest = int(min(labels.sum(), len(labels) - labels.sum()))
+    if not 2 <= folds <= fewest:
+        raise ValueError(f"folds must lie between 2 and the rows of the rarer class ({fewest}); given {folds}")
+    splitter = (StratifiedKFold if group is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
+    yield from splitter.split(np.zeros(len(labels)), labels, group)
+
+
+def out_of_fold(
+    train: Trainer,
+    x: NDArray[np.float32],
+    y: ArrayLike,
+    *,
+    group: ArrayLike | None = None,
+    folds: int = 10,
+    seed: int = 0,
+) -> NDArray[np.float32]:
+    """Score every row by a model that has not seen it.
+
+    Parameters
+    ----------
+    train : callable
+        Is given the numbers of the rows to train on, and returns what scores rows (m, k).
+    x : ndarray of float32 (n, k)
+        The rows.
+    y, group, folds, seed
+        As in :func:`folds_of`.
+
+    Returns
+    -------
+    ndarray of float32 (n,)
+        P(real) out of fold.
+
+    Raises
+    ------
+    ImportError, ValueError
+        As in :func:`folds_of`.
+    """
+    out = np.empty(len(x), dtype=np.float32)
+    for learned, tested in folds_of(y, group=group, folds=folds, seed=seed):
+        out[tested] = train(learned)(x[tested])
+    return out
