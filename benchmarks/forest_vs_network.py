@@ -14,6 +14,8 @@
 ``robustness``
     What blank rows and columns, empty stamps, edges, turns and shifts do to the scores of --model files or names.
 
+``--device cuda`` trains the networks on a GPU; cost is measured on the processor in any case.
+
 Every figure has its bootstrap interval over objects, every pair its paired test on the same resamples. Parts that run
 replace their own entries of the JSON file and leave the others. The data folder is $SPACE2VEC_DATA, or --data.
 """

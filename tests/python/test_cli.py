@@ -368,7 +368,7 @@ def test_help_and_version(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"space2vec {s2v.__version__}\n"
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    for command in ("score", "features", "train", "evaluate", "simulate", "export", "doctor"):
+    for command in ("score", "features", "train", "evaluate", "reproduce", "simulate", "export", "doctor"):
         assert command in said
         assert main([command, "--help"]) == 0
 
