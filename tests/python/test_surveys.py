@@ -106,7 +106,8 @@ def test_flux_is_recovered_in_the_difference(name):
         assert (np.abs(pull / scatter)[within_one] < 4).mean() > 0.94
         return
     pull = (flux - night.flux) / (error * flux)
-    assert abs(np.median(pull)) < 0.5
+    # Near the limit those are found that the noise lifts.
+    assert -0.3 < np.median(pull) < 0.9
     assert (np.abs(pull) < 4).mean() > 0.94
     # The stamp holds it too: an aperture over the five brightest.
     for row in np.argsort(night.flux)[-5:]:

@@ -42,18 +42,18 @@ class Artifact:
 
 #: Kinds that are bogus.
 ARTIFACTS: dict[str, Artifact] = {
-    "misregistered": Artifact(0.2, before=subtraction.misregistered, reach=4.0),
-    "mismatch": Artifact(0.17, before=subtraction.mismatch, reach=5.0),
+    "misregistered": Artifact(0.23, before=subtraction.misregistered, reach=4.0),
+    "mismatch": Artifact(0.21, before=subtraction.mismatch, reach=5.0),
     "saturated": Artifact(0.08, before=subtraction.saturated, reach=6.0),
     "cosmic_ray": Artifact(0.1, after=detector.cosmic_ray, reach=6.0),
     "template_defect": Artifact(0.05, after=detector.template_defect, reach=6.0),
     "bad_column": Artifact(0.05, after=detector.bad_column, reach=4.0),
     "hot_pixel": Artifact(0.08, after=detector.hot_pixel, reach=2.0),
-    "noise_peak": Artifact(0.14, after=detector.noise_peak, reach=9.0),
+    "noise_peak": Artifact(0.09, after=detector.noise_peak, reach=9.0),
     "edge": Artifact(0.02, after=detector.edge, reach=6.0),
     "amplifier": Artifact(0.02, after=detector.amplifier, reach=6.0),
-    "row_noise": Artifact(0.03, after=detector.row_noise, reach=8.0),
-    "satellite": Artifact(0.04, after=light.satellite, reach=6.0),
+    "row_noise": Artifact(0.02, after=detector.row_noise, reach=8.0),
+    "satellite": Artifact(0.03, after=light.satellite, reach=6.0),
     "ghost": Artifact(0.02, after=light.ghost, reach=8.0),
 }
 

@@ -18,7 +18,7 @@ __all__ = ["Exposure", "Matching", "draw_exposure", "within"]
 Array = NDArray[np.float64]
 
 #: Nothing is sampled worse than this, whatever the randomisation: full width at half maximum, pixel.
-_SHARPEST = 1.4
+_SHARPEST = 1.2
 #: Nor is any field more crowded: stars a pixel.
 _CROWDED = 0.02
 

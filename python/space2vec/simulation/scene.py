@@ -169,11 +169,11 @@ def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene
     return Scene(
         exposure=exposure,
         stars=stars,
-        science_flux=flux * (1.0 + rng.normal(0.0, 0.003 * wild, count + 1)),
-        jitter=rng.normal(0.0, 0.03 * wild, (2, count + 1)),
+        science_flux=flux * (1.0 + rng.normal(0.0, 0.006 * wild, count + 1)),
+        jitter=rng.normal(0.0, 0.04 * wild, (2, count + 1)),
         galaxies=galaxies,
-        shift=(rng.normal(0.0, 0.05 * wild), rng.normal(0.0, 0.05 * wild)),
-        stretch=(1.0 + rng.normal(0.0, 0.02 * wild), 1.0 + rng.normal(0.0, 0.02 * wild)),
+        shift=(rng.normal(0.0, 0.06 * wild), rng.normal(0.0, 0.06 * wild)),
+        stretch=(1.0 + rng.normal(0.0, 0.025 * wild), 1.0 + rng.normal(0.0, 0.025 * wild)),
         scale_error=rng.normal(0.0, 0.005 * wild),
         ripple=tuple(exposure.ripple * rng.lognormal(0.0, 0.3, 2)),
     )

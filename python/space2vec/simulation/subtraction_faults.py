@@ -36,7 +36,7 @@ def mismatch(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: 
     common, skew = rng.normal(0.0, 0.045) * boost, rng.normal(0.0, 0.03) * boost
     scene.stretch = (max(1.0 + common + skew, 0.7), max(1.0 + common - skew, 0.7))
     scene.scale_error = rng.normal(0.0, 0.01)
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         ripples = boost * np.exp(rng.uniform(np.log(0.05), np.log(0.6), 2)) * rng.choice([-1.0, 1.0], 2)
         scene.ripple = float(ripples[0]), float(ripples[1])
 

@@ -31,7 +31,7 @@ class Survey:
     bands : dict of int to (share, lowest, highest)
         Filter codes, how often each is used, and its sky (unit of flux a pixel).
     seeing, template_seeing : (float, float)
-        Full width at half maximum, pixel.
+        Full width at half maximum before the pixels blur it, pixel.
     sharper : float
         Share of the exposures whose template has the worse seeing.
     frames : (int, int)
@@ -108,8 +108,8 @@ SURVEYS: dict[str, Survey] = {
         read_noise=10.0,
         zeropoint=(26.0, 26.4),
         bands={1: (0.4, 75.0, 190.0), 2: (0.6, 110.0, 260.0)},
-        seeing=(1.7, 2.7),
-        template_seeing=(1.65, 2.1),
+        seeing=(1.45, 2.3),
+        template_seeing=(1.4, 1.8),
         sharper=0.08,
         frames=(15, 40),
         saturation=(38_000.0, 52_000.0),
@@ -118,7 +118,7 @@ SURVEYS: dict[str, Survey] = {
         galaxy_density=(0.0001, 0.0002),
         science_resampling=(0.0, 0.1),
         template_resampling=(0.15, 0.5),
-        ripple=0.1,
+        ripple=0.25,
         error_scale=(1.2, 1.9),
         subtraction="zogy",
         faded="flipped",

@@ -16,8 +16,8 @@ Place = Callable[[Scene, np.random.Generator, float, float, float], None]
 
 
 def _transient_flux(scene: Scene, rng: np.random.Generator, boost: float) -> float:
-    """Draw a flux: half of the sources stand within 0.6 mag of the limit, a few are five magnitudes brighter."""
-    return float(boost * scene.exposure.flux(scene.exposure.limit + 0.05 - min(rng.exponential(0.9), 5.0)))
+    """Draw a flux: half of the sources stand within 0.7 mag of the limit, a few are five magnitudes brighter."""
+    return float(boost * scene.exposure.flux(scene.exposure.limit + 0.05 - min(rng.exponential(1.0), 5.0)))
 
 
 def add_host(scene: Scene, rng: np.random.Generator, x: float, y: float) -> float:
