@@ -101,7 +101,8 @@ def test_units_do_not_matter(scale):
     planes = [[night.plane(row, c) for c in s2v.stamps.CHANNELS] for row in range(len(night))]
     one = s2v.features(s2v.Stamps(planes), set="s2v")
     other = s2v.features(s2v.Stamps([[p * np.float32(scale) for p in row] for row in planes]), set="s2v")
-    np.testing.assert_allclose(one.values, other.values, rtol=1e-3, atol=1e-4)
+    # Pixels that are rounded anew change what is a difference of nearly equal sums.
+    np.testing.assert_allclose(one.values, other.values, rtol=2e-3, atol=1e-4)
 
 
 def test_sets_are_those_of_the_registry():
