@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from space2vec import extract, flags, training
 from space2vec.forest import Forest
 from space2vec.labelled import LabelledStamps
 from space2vec.model import Model
+from space2vec.network import Network
 
 __all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "Effort", "choose", "train_columns", "train_pixels"]
 
-#: Models of columns, and the package that each needs: the paper's forest, and boosted trees.
-COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm"}
+#: Models of columns, and the package that each needs: the paper's forest, boosted trees, ours.
+COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm", "tablenet": "torch"}
 #: Models of stamps: a forest on all features that are measured on them, ours, and the published networks.
 PIXELS: dict[str, str] = {
     "forest": "sklearn",
@@ -53,7 +54,7 @@ class Effort:
     trees : int
         Of each forest.
     members, rounds : int
-        Boosted models that are averaged, and trees of each.
+        Boosted models that are averaged, and trees of each; those that teach tablenet have no more.
     epochs : int or None
         Of each network; what its trainer takes by default if None.
     seed : int
@@ -146,7 +147,7 @@ class Boosted:
 
 def train_columns(
     name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: Effort
-) -> Forest | Boosted:
+) -> Forest | Boosted | Network:
     """Train a model of columns.
 
     Parameters
@@ -164,7 +165,7 @@ def train_columns(
 
     Returns
     -------
-    Forest or Boosted
+    Forest, Boosted or Network
         Its ``predict`` takes rows (m, k) and gives P(real) (m,).
 
     Raises
@@ -178,6 +179,14 @@ def train_columns(
         return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads)
     if name == "lightgbm":
         return Boosted(x, y, effort)
+    if name == "tablenet":
+        from space2vec.training.distill import COURSE, Teaching
+
+        course = replace(COURSE, epochs=effort.epochs or COURSE.epochs, device=effort.device)
+        teaching = replace(Teaching(), iterations=min(Teaching().iterations, effort.rounds))
+        return training.train_tablenet(
+            x, y, columns, course=course, teaching=teaching, seed=effort.seed, progress=effort.progress
+        )
     raise KeyError(name)
 
 

@@ -210,3 +210,18 @@ def test_a_forest_learns_the_doubt_of_its_teacher(night: s2v.simulation.Night) -
     assert doubtful.header.training["rows"] == COUNT + COUNT // 2
     with pytest.raises(KeyError):
         rivals.train_pixels("oracle", rows, QUICK)
+
+
+def test_every_model_of_columns_can_be_trained() -> None:
+    for package in ("torch", "lightgbm"):
+        pytest.importorskip(package)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    x = rng.normal(20, 1, (300, len(registry.AUTOSCAN))).astype(np.float32)
+    x[:, :10] += 1.5 * y[:, None]
+    for name in rivals.COLUMNS:
+        model = rivals.train_columns(name, x[:200], y[:200], registry.AUTOSCAN, QUICK)
+        score = model.predict(x[200:], threads=1)
+        assert s2v.evaluate.evaluate(score, y[200:], bootstrap=0)["auc"] > 0.8, name
+    with pytest.raises(KeyError):
+        rivals.train_columns("oracle", x, y, registry.AUTOSCAN, QUICK)
