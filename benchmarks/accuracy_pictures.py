@@ -37,7 +37,7 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
         axes.set_xlabel("microseconds of one core a candidate, end to end")
         axes.set_ylabel("false positives at MDR 4 %, %")
         axes.grid(which="both", linewidth=0.3, alpha=0.5)
-        axes.margins(0.22)
+        axes.margins(x=0.35, y=0.22)
     save(figure, path)
 
 

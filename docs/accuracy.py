@@ -95,7 +95,7 @@ def figure(name: str, metric: Mapping[str, float]) -> str:
 def p_value(p: float, bootstrap: int) -> str:
     """Return a p in words; none is less than the resamples can tell."""
     least = 2 / (bootstrap + 1)
-    return f"< {2 * least:.1g}" if p <= least * 1.01 else f"{p:.2g}"
+    return f"{least:.1g} or less" if p <= least * 1.01 else f"{p:.2g}"
 
 
 def of_models(record: Mapping[str, Any]) -> str:

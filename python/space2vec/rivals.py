@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +43,8 @@ _OURS: dict[str, Any] = {"epochs": 24}
 #: How the published networks are fitted: in smaller steps and for longer than ours, which has features to begin with.
 #: Braai's learning rate is the better of 0.001 and 0.003 on 2,000 simulated candidates; the others were tried once.
 _PUBLISHED: dict[str, Any] = {"epochs": 40, "batch": 64}
+#: Steps that they get at least, and none ends early: braai learns nothing for its first hundreds.
+_STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
 
 
@@ -224,6 +227,10 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
     given = dict(_OURS) if name == "stampnet" else {**_PUBLISHED, "learning_rate": _RATES[name]}
     if effort.epochs is not None:
         given["epochs"] = effort.epochs
+    elif name != "stampnet":
+        given["epochs"] = max(given["epochs"], math.ceil(_STEPS * given["batch"] / len(rows)))
+    if name != "stampnet":
+        given["patience"] = given["epochs"]
     course = Course(**given, seed=effort.seed, device=effort.device)
     return training.train_network(
         rows, architecture=name, course=course, teacher=teacher, threads=effort.threads, progress=effort.progress
