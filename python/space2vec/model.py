@@ -22,6 +22,8 @@ from space2vec.table import Features, Scores
 __all__ = ["Model", "load", "packaged"]
 
 _SUFFIX = ".safetensors"
+#: What ``default`` is, on every machine; docs/accuracy.md says why.
+_DEFAULT = "stampnet"
 
 
 class Model(Protocol):
@@ -60,9 +62,12 @@ _KINDS: dict[str, type[Forest] | type[Network]] = {Forest.kind: Forest, Network.
 
 
 def packaged() -> dict[str, Path]:
-    """Return the models that come with the package: name to file."""
+    """Return the models that come with the package: name to file; ``default`` is another name of one of them."""
     folder = Path(str(resources.files("space2vec") / "models"))
-    return {path.stem: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    known = {path.stem: path for path in folder.glob(f"*{_SUFFIX}")}
+    if _DEFAULT in known:
+        known["default"] = known[_DEFAULT]
+    return dict(sorted(known.items()))
 
 
 def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
@@ -71,7 +76,7 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     Parameters
     ----------
     name_or_path : str or path
-        A packaged name (``default``, ``autoscan``), or the path of a model file.
+        A packaged name (``default``, ``stampnet``, ``forest``, ...), or the path of a model file.
 
     Returns
     -------

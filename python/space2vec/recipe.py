@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Mapping, Sequence
@@ -31,12 +32,19 @@ class Prepared:
     flags : ndarray of uint32 (n,)
         Flags a row, see :mod:`space2vec.flags`.
     recipe : Recipe
-        What they were prepared by; its ``channels`` name the channel axis.
+        What they were prepared by; its ``channels`` name the channel axis, once a chain of steps.
     """
 
     planes: NDArray[np.float32]
     flags: NDArray[np.uint32]
     recipe: Recipe
+
+
+def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return a chain ready for JSON."""
+    return [
+        {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters} for step in steps
+    ]
 
 
 def _described(step: Step) -> str:
@@ -78,6 +86,7 @@ class Recipe:
         name: str,
         *,
         steps: Steps,
+        further: Sequence[Steps] = (),
         side: int = 63,
         channels: Sequence[str] = CHANNELS,
         version: int = 1,
@@ -94,6 +103,8 @@ class Recipe:
             A name that no recipe of the registry has.
         steps : str, tuple or sequence
             What is done to each plane, as :func:`space2vec.normalisers.chain` takes it.
+        further : sequence, optional
+            Other chains; each gives the planes once more, behind the others along the channel axis of the output.
         side : int, optional
             Height and width of the output.
         channels : sequence of str, optional
@@ -117,12 +128,12 @@ class Recipe:
             raise ValueError(f"version must be at least 1; given {number}")
         if not 1 <= pixels <= _LARGEST_SQUARE:
             raise ValueError(f"side must be from 1 to {_LARGEST_SQUARE}; given {pixels}")
-        what = chain(steps)
+        chains = [chain(one) for one in (steps, *further)]
         planes = tuple(CHANNELS[position] for position in channel_positions(channels))
-        done = ", ".join(_described(step) for step in what)
+        done = "; beside it ".join(", ".join(_described(step) for step in one) for one in chains)
         definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
         made = cls.__new__(cls)
-        made._entry = RecipeEntry(name, number, planes, pixels, pixels, definition, "", what)
+        made._entry = RecipeEntry(name, number, planes, pixels, pixels, definition, "", chains[0], tuple(chains[1:]))
         return made
 
     @classmethod
@@ -138,12 +149,14 @@ class Recipe:
             name, version = plain["name"], plain["version"]
             if "steps" not in plain:
                 return cls(name, version)
-            for step in plain["steps"]:
+            chains = [plain["steps"], *plain.get("further", ())]
+            for step in itertools.chain(*chains):
                 here = NORMALISERS[step["name"]].version if step["name"] in NORMALISERS else step["version"]
                 if step["version"] != here:
                     raise ValueError(f"normaliser {step['name']!r} has version {here} here, not {step['version']}")
-            steps = [(step["name"], step["parameters"]) for step in plain["steps"]]
-            return cls.of(name, steps=steps, side=plain["side"], channels=plain["channels"], version=version)
+            steps, *further = ([(step["name"], step["parameters"]) for step in one] for one in chains)
+            side, channels = plain["side"], plain["channels"]
+            return cls.of(name, steps=steps, further=further, side=side, channels=channels, version=version)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no recipe: {error!r}") from error
 
@@ -152,11 +165,9 @@ class Recipe:
         entry = self._entry
         plain: dict[str, Any] = {"name": entry.name, "version": entry.version}
         if entry.name not in RECIPES:
-            steps = [
-                {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters}
-                for step in entry.steps
-            ]
-            plain |= {"side": entry.height, "channels": list(entry.channels), "steps": steps}
+            plain |= {"side": entry.height, "channels": list(entry.channels), "steps": _plain(entry.steps)}
+        if entry.further:
+            plain["further"] = [_plain(one) for one in entry.further]
         return plain
 
     def of_planes(self, channels: Sequence[str]) -> Recipe:
@@ -171,9 +182,9 @@ class Recipe:
         if unknown or not self.steps:
             why = f"has no plane {', '.join(unknown)}" if unknown else "does not prepare planes one by one"
             raise ValueError(f"recipe {self.name!r} {why}")
-        steps = [(step.name, step.parameters) for step in self.steps]
-        name = f"{self.name} of {', '.join(channels)}"
-        return Recipe.of(name, steps=steps, side=self._entry.height, channels=channels, version=self.version)
+        name, side = f"{self.name} of {', '.join(channels)}", self._entry.height
+        further = self._entry.further
+        return Recipe.of(name, steps=self.steps, further=further, side=side, channels=channels, version=self.version)
 
     @property
     def name(self) -> str:
@@ -193,7 +204,12 @@ class Recipe:
     @property
     def shape(self) -> tuple[int, int, int]:
         """The shape (channel, height, width) of one prepared triplet."""
-        return len(self._entry.channels), self._entry.height, self._entry.width
+        return self.views * len(self._entry.channels), self._entry.height, self._entry.width
+
+    @property
+    def views(self) -> int:
+        """How often each plane is there: once for each chain of steps."""
+        return 1 + len(self._entry.further)
 
     @property
     def definition(self) -> str:
@@ -202,8 +218,13 @@ class Recipe:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The chain of normalisers that it is; empty for a recipe that is none."""
+        """The chain of normalisers that it is, or the first of them; empty for a recipe that is none."""
         return self._entry.steps
+
+    @property
+    def chains(self) -> tuple[tuple[Step, ...], ...]:
+        """The chains of normalisers, each of which gives the planes once; none for a recipe that is none."""
+        return (self.steps, *self._entry.further) if self.steps else ()
 
     def __repr__(self) -> str:
         return f"Recipe({self.name!r}, version={self.version})"
@@ -251,7 +272,20 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
     batch = (stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level)
     if how.name in RECIPES:
         kernels.prepare(*batch, how.name, planes, flags, workers)
+    elif how.views == 1:
+        kernels.compose(*batch, how.shape[1], _order(how), numbered(how.steps), planes, flags, workers)
     else:
-        order = [CHANNELS.index(channel) for channel in how.channels]
-        kernels.compose(*batch, how.shape[1], order, numbered(how.steps), planes, flags, workers)
+        flags[:] = 0
+        for view, steps in enumerate(how.chains):
+            one, raised = np.empty((len(stamps), len(how.channels), *how.shape[1:]), np.float32), np.empty_like(flags)
+            kernels.compose(*batch, how.shape[1], _order(how), numbered(steps), one, raised, workers)
+            planes[:, view * len(how.channels) : (view + 1) * len(how.channels)] = one
+            flags |= raised
+        # What one chain refuses, no chain gives.
+        planes[np.isnan(planes[:, :: len(how.channels), 0, 0]).any(axis=1)] = np.nan
     return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), how)
+
+
+def _order(recipe: Recipe) -> list[int]:
+    """Return where the planes of a recipe stand in :data:`CHANNELS`."""
+    return [CHANNELS.index(channel) for channel in recipe.channels]

@@ -103,7 +103,8 @@ class Step:
 class RecipeEntry:
     """A way to prepare stamps: name, version, output channels in order, and output size in pixels.
 
-    ``steps`` are those of a recipe that is a chain of normalisers on a square around the candidate.
+    ``steps`` are those of a recipe that is a chain of normalisers on a square around the candidate; each chain of
+    ``further`` gives the same planes once more, behind the others along the channel axis.
     """
 
     name: str
@@ -114,6 +115,7 @@ class RecipeEntry:
     definition: str
     used_by: str
     steps: tuple[Step, ...] = ()
+    further: tuple[tuple[Step, ...], ...] = ()
 
 
 _document = json.loads(resources.files("space2vec").joinpath("registry.json").read_text("utf-8"))

@@ -213,9 +213,9 @@ def _prepared(
     lacking = absent[:, order] & spared[:, None]
     for pattern in np.unique(lacking[lacking.any(axis=1)], axis=0):
         rows = np.nonzero((lacking == pattern).all(axis=1))[0]
-        there = np.nonzero(~pattern)[0]
-        part = prepare(stamps[rows], recipe.of_planes([recipe.channels[k] for k in there]), threads=threads)
+        there = [channel for channel, away in zip(recipe.channels, pattern.tolist(), strict=True) if not away]
+        part = prepare(stamps[rows], recipe.of_planes(there), threads=threads)
         planes[rows] = 0
-        planes[rows[:, None], there] = part.planes
+        planes[rows[:, None], np.nonzero(np.tile(~pattern, recipe.views))[0]] = part.planes
         flags[rows] |= part.flags
     return planes, flags

@@ -128,3 +128,30 @@ def test_what_cannot_be_made():
     for change in ({"name": 3}, {"side": 2.5}, {"version": "1"}, {"steps": 3}):
         with pytest.raises(TypeError):
             s2v.Recipe.of(**{"name": "mine", **MINE, **change})
+
+
+def test_further_chains_give_the_planes_again_behind_the_others() -> None:
+    stamps = s2v.simulate(12, seed=4).stamps
+    first, second = ("median-mad", "asinh"), ("l2", ("asinh", {"softening": 0.02}))
+    both = s2v.Recipe.of("both", steps=first, further=[second], side=33)
+    assert both.shape == (6, 33, 33)
+    assert both.views == 2
+    alone = [s2v.prepare(stamps, s2v.Recipe.of("one", steps=steps, side=33)).planes for steps in (first, second)]
+    np.testing.assert_array_equal(s2v.prepare(stamps, both).planes, np.concatenate(alone, axis=1))
+    again = s2v.Recipe.from_plain(json.loads(json.dumps(both.to_plain())))
+    assert again == both
+    assert again.chains == both.chains
+    part = both.of_planes(["difference"])
+    np.testing.assert_array_equal(s2v.prepare(stamps, part).planes, np.stack([plane[:, 2] for plane in alone], axis=1))
+    assert "; beside it l2, asinh(softening=0.02)" in both.definition
+
+
+def test_what_one_chain_refuses_no_chain_gives() -> None:
+    pixels = np.random.default_rng(0).normal(size=(3, 3, 41, 41)).astype(np.float32)
+    pixels[1, 0] = 0.0
+    pixels[1, 0, :5, :5] = 3.0  # no MAD, but a norm
+    both = s2v.Recipe.of("both", steps="l2", further=["median-mad"], side=41)
+    prepared = s2v.prepare(s2v.Stamps(pixels), both)
+    assert np.isnan(prepared.planes[1]).all()
+    assert np.isfinite(prepared.planes[[0, 2]]).all()
+    assert s2v.flags.names(int(prepared.flags[1])) == ["zero_scale"]

@@ -28,17 +28,19 @@ from space2vec.training.temperature import best_temperature
 __all__ = ["RECIPES", "train_network"]
 
 
-#: The root mean square of a plane's pixels becomes 1 where it is 63 pixels wide, as braai's are; bright ones are drawn
-#: in. That the sky of the science plane stays in tells how deep an exposure was.
+#: A plane in units of its own noise, bright pixels drawn in.
+_NOISE = ("median-mad", "asinh")
+#: Its contrast: the root mean square of its pixels is about 1. In the science plane the sky stays in, which tells how
+#: deep an exposure was.
 _CONTRAST: tuple[tuple[str, dict[str, float]], ...] = (("l2", {}), ("asinh", {"softening": 1.0 / 63.0}))
 
 #: What prepares the planes of each network of stamps, where the user does not say: braai's as its authors did, those
-#: whose authors did not say as ours.
+#: whose authors did not say as half of ours.
 RECIPES: dict[str, Recipe] = {
-    "stampnet": Recipe.of("stampnet", steps=_CONTRAST, side=49),
+    "stampnet": Recipe.of("stampnet", steps=_NOISE, further=(_CONTRAST,), side=49),
     "braai": Recipe("braai"),
-    "rubin": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
-    "space2vec2018": Recipe.of("contrast-51", steps=_CONTRAST, side=51),
+    "rubin": Recipe.of("noise-51", steps=_NOISE, side=51),
+    "space2vec2018": Recipe.of("noise-51", steps=_NOISE, side=51),
 }
 
 #: Rows that are prepared at a time.
