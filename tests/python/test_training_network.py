@@ -200,7 +200,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     assert set(metrics["validation"]) == set(s2v.evaluate.METRICS)
     assert network.header.training["rows"] + network.header.training["validation"] == len(rows)
     assert network.header.recipe is not None
-    assert network.header.recipe["side"] == 49
+    assert network.header.recipe["side"] == 33
     fresh = s2v.simulate(60, seed=6)
     scores = network.score(fresh.stamps)
     loaded = s2v.load(tmp_path / "run" / "model.safetensors").score(fresh.stamps)

@@ -91,7 +91,7 @@ def build_stampnet(
     return train_network(
         LabelledStamps.concatenate([real, more]),
         teacher=1.0,
-        course=Course(epochs=_EPOCHS),
+        course=Course(epochs=_EPOCHS, precision="bfloat16"),
         threads=threads,
         progress=progress,
         training={

@@ -79,8 +79,8 @@ class StampNet(nn.Module):
         *,
         features: int,
         channels: int = 3,
-        side: int = 49,
-        width: Sequence[int] = (16, 32, 32),
+        side: int = 33,
+        width: Sequence[int] = (16, 32, 64),
         hidden: int = 64,
         dropout: float = 0.1,
     ) -> None:
