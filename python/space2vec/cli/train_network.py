@@ -32,7 +32,7 @@ def register(kinds: Any) -> None:
     network.add_argument(
         "--teacher", type=float, default=0.0, metavar="SHARE", help="how much the teacher's score is of the target"
     )
-    network.add_argument("--epochs", type=positive, default=20)
+    network.add_argument("--epochs", type=positive, default=30)
     network.add_argument("--batch", type=positive, default=128, metavar="ROWS")
     network.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
     network.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")

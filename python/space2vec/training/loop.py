@@ -54,7 +54,7 @@ class Course:
         A device of PyTorch.
     """
 
-    epochs: int = 20
+    epochs: int = 30
     batch: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
