@@ -2,7 +2,7 @@
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
-# make docs     rewrite docs/features.md and its pictures; a real night is shown with the data in $SPACE2VEC_DATA
+# make docs     rewrite docs/features.md, docs/accuracy.md and their pictures; a real night needs the data in $SPACE2VEC_DATA
 # make clean    remove all that these made
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,9 +29,9 @@ $(VENV)/made:
 	$(PIP) install --upgrade -c constraints.txt pip
 	@touch $@
 
-# The package as its user gets it, with what drawing needs.
+# The package as its user gets it, with what the default model and drawing need.
 $(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
-	$(PIP) install -c constraints.txt '.[plot]'
+	$(PIP) install -c constraints.txt '.[onnx,plot]'
 	@touch $@
 
 # All extras and the tools of development.
@@ -74,6 +74,7 @@ models: $(VENV)/development
 
 docs: $(VENV)/development
 	$(BIN)/python docs/features.py
+	$(BIN)/python docs/accuracy.py
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks

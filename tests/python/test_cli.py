@@ -196,10 +196,10 @@ def test_commands_that_cannot_run(night: Path, tmp_path: Path, capsys: Captured)
     empty.mkdir()
     assert "does not exist" in failing(capsys, "score", tmp_path / "nowhere", "-o", out)
     assert "holds no file" in failing(capsys, "score", empty, "-o", out)
-    assert "unknown model 'braai'; packaged models: autoscan, default" in failing(
+    assert "unknown model 'braai'; packaged models: autoscan, default, forest, stampnet" in failing(
         capsys, "score", alerts, "-o", out, "--model", "braai"
     )
-    assert "no CUDA backend" in failing(capsys, "score", alerts, "-o", out, "--device", "cuda")
+    assert "no CUDA backend" in failing(capsys, "score", alerts, "-o", out, "--device", "cuda", "--model", "forest")
     assert "suffix must be one of .parquet, .csv" in failing(capsys, "score", alerts, "-o", tmp_path / "scores.txt")
     assert "no folder" in failing(capsys, "score", alerts, "-o", tmp_path / "no" / "scores.csv")
     folder = tmp_path / "folder.parquet"
@@ -299,7 +299,7 @@ def test_doctor(capsys: Captured) -> None:
         "scikit-learn",
         "networks",
         "model autoscan",
-        "model default",
+        "model stampnet",
     ):
         assert re.search(rf"^{subject}: +\S", said, flags=re.MULTILINE), subject
 

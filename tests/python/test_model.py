@@ -15,7 +15,7 @@ from space2vec import modelfile, registry
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
 from space2vec.model import packaged
-from space2vec.models import build
+from space2vec.models import forests
 from space2vec.trees import Trees
 
 
@@ -133,16 +133,17 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(ModelError, match=r"unknown model 'braii'; packaged models: autoscan, default"):
+    with pytest.raises(
+        ModelError, match=r"unknown model 'braii'; packaged models: autoscan, default, forest, stampnet"
+    ):
         s2v.load("braii")
 
 
 @pytest.mark.parametrize(
     ("name", "columns"),
-    [("autoscan", registry.AUTOSCAN), ("default", (*build.STAMP_COLUMNS, *build.PACKET_COLUMNS))],
+    [("autoscan", registry.AUTOSCAN), ("forest", (*forests.STAMP_COLUMNS, *forests.PACKET_COLUMNS))],
 )
-def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
-
+def test_packaged_forests(name: str, columns: tuple[str, ...]) -> None:
     model = s2v.load(name)
     assert model.name == name
     assert model.feature_names == columns
@@ -154,7 +155,17 @@ def test_packaged_models(name: str, columns: tuple[str, ...]) -> None:
     assert np.isnan(model.score(s2v.Features(x, columns)).score).all()
 
 
-def test_packaged_models_tell_real_from_bogus_in_a_simulated_night() -> None:
+def test_default_is_stampnet_and_says_how_it_came_to_be() -> None:
+    model = s2v.load()
+    assert model.id == s2v.load("stampnet").id
+    assert (model.kind, model.name) == ("network", "stampnet")
+    assert model.header.training["data"]
+    assert model.header.metrics["validation"]
+    assert packaged()["default"].stat().st_size < 1e6
+
+
+@pytest.mark.parametrize("name", ["forest", "stampnet"])
+def test_packaged_models_tell_real_from_bogus_in_a_simulated_night(name: str) -> None:
     night = s2v.simulate(200, seed=99)
-    score = s2v.load("default").score(night.stamps)
+    score = s2v.load(name).score(night.stamps)
     assert s2v.evaluate.evaluate(score.score, night.labels, bootstrap=0)["auc"] > 0.9

@@ -298,7 +298,7 @@ def test_calls_that_cannot_run():
         s2v.prepare(stamps, "x")
     with pytest.raises(ValueError, match="recipe 'braai' has version 1 here; version 9"):
         s2v.Recipe("braai", 9)
-    with pytest.raises(ModelError, match="unknown model 'x'; packaged models: autoscan, default"):
+    with pytest.raises(ModelError, match="unknown model 'x'; packaged models: autoscan, default, forest, stampnet"):
         s2v.load("x")
     with pytest.raises(ValueError, match="unknown device 'tpu'; known: auto, cpu, cuda"):
         model.score(stamps, device="tpu")

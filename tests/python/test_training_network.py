@@ -230,6 +230,19 @@ def test_the_teacher_is_mixed_into_the_target(rows: LabelledStamps) -> None:
     assert s2v.evaluate.evaluate(against.score(fresh.stamps).score, fresh.labels, bootstrap=0)["auc"] < 0.3
 
 
+def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None:
+    broken = [[rows.stamps.plane(row, channel) for channel in s2v.stamps.CHANNELS] for row in range(len(rows))]
+    flat = np.zeros((63, 63), np.float32)
+    flat[:9] = np.random.default_rng(0).normal(size=(9, 63))  # no MAD
+    broken[3][1] = flat
+    stamps = s2v.Stamps(broken, object_id=rows.stamps.object_id)
+    network = train_network(
+        LabelledStamps(stamps, rows.label, rows.kind), settings=SMALL, course=replace(COURSE, epochs=1), threads=1
+    )
+    score = network.score(stamps[:5]).score
+    np.testing.assert_array_equal(np.isnan(score), [False, False, False, True, False])
+
+
 def test_what_cannot_be_trained_is_told(rows: LabelledStamps) -> None:
     with pytest.raises(ValueError, match="rows to learn from must be of both classes"):
         train_network(rows[rows.label == 1], course=COURSE)

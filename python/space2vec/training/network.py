@@ -215,7 +215,9 @@ def _lesson(
     for start in range(0, len(rows), _BLOCK):
         stamps = rows.stamps[start : start + _BLOCK]
         inputs = needs.inputs(stamps if change is None else change(stamps), threads)
-        good = np.flatnonzero(~inputs.refused)
+        assert inputs.planes is not None
+        # A row that a chain refuses is NaN throughout.
+        good = np.flatnonzero(~inputs.refused & ~np.isnan(inputs.planes[:, 0, 0, 0]))
         parts.append(tuple(given[good] for given in inputs.given))
         kept.append(good + start)
     index = np.concatenate(kept)
