@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from space2vec.cli import train_forest, train_network
+from space2vec.cli import train_forest, train_network, train_tablenet
 
 __all__ = ["register"]
 
@@ -15,3 +15,4 @@ def register(commands: Any) -> None:
     kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
     train_forest.register(kinds)
     train_network.register(kinds)
+    train_tablenet.register(kinds)

@@ -9,7 +9,7 @@ from typing import Any
 
 from space2vec.cli.common import positive
 
-__all__ = ["register"]
+__all__ = ["register", "tell_epoch"]
 
 
 def register(kinds: Any) -> None:
@@ -45,7 +45,7 @@ def register(kinds: Any) -> None:
     network.set_defaults(run=run)
 
 
-def _tell(metrics: dict[str, float]) -> None:
+def tell_epoch(metrics: dict[str, float]) -> None:
     """Show an epoch."""
     print(
         f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, validation loss "
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         folder=arguments.output,
         resume=arguments.resume,
-        progress=_tell,
+        progress=tell_epoch,
         threads=arguments.threads,
         name=arguments.name,
         training={"data": [Path(name).name for name in arguments.inputs]},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from space2vec.model import Model
 from space2vec.models.forests import build_autoscan, build_forest
-from space2vec.models.networks import build_stampnet
+from space2vec.models.networks import build_stampnet, build_tablenet
 
 __all__ = ["BUILDERS", "main"]
 
@@ -25,6 +25,7 @@ BUILDERS: dict[str, Callable[[Path, int], Model]] = {
     "autoscan": build_autoscan,
     "forest": build_forest,
     "stampnet": lambda data, threads: build_stampnet(data, threads, _tell),
+    "tablenet": lambda data, threads: build_tablenet(data, _tell),
 }
 
 

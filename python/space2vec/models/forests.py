@@ -25,7 +25,7 @@ from space2vec.forest import Forest
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
-__all__ = ["PACKET_COLUMNS", "STAMP_COLUMNS", "build_autoscan", "build_forest"]
+__all__ = ["DES_DATA", "PACKET_COLUMNS", "STAMP_COLUMNS", "build_autoscan", "build_forest", "labelled_des"]
 
 #: What `forest` takes from the packet, where it is there.
 PACKET_COLUMNS: tuple[str, ...] = (
@@ -41,6 +41,13 @@ _BARE, _SIMULATED_WEIGHT = 0.5, 0.15
 #: The teacher's doubt is kept: a row of score b counts as real with weight b and as bogus with 1 - b, from here on.
 _DOUBT = 0.01
 _BOOTSTRAP = 200
+
+
+#: What is said of models that are trained on :func:`labelled_des`.
+DES_DATA = {
+    "data": "10,000 labelled rows of the DES autoScan table (Goldstein et al. 2015, AJ 150, 82)",
+    "labels": "injected supernovae are real, all other detections artifacts",
+}
 
 
 @dataclass
@@ -65,8 +72,8 @@ def _figures(score: NDArray[np.float32], real: NDArray[Any], group: NDArray[Any]
     return {"real": result.real, "bogus": result.bogus, "value, 95 % interval": metrics}
 
 
-def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
-    """Train ``autoscan`` on the labelled DES rows.
+def labelled_des(data: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read the labelled DES rows: the 38 columns of autoScan (n, 38), and 1 for real, 0 for bogus (n,).
 
     Raises
     ------
@@ -76,7 +83,18 @@ def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
     path = data / "des_autoscan" / "autoscan_features_train.csv"
     table = reading.read(path)
     assert isinstance(table, Features)
-    x, y = table.select(registry.AUTOSCAN), reading.read_labels(path).real
+    return table.select(registry.AUTOSCAN), reading.read_labels(path).real
+
+
+def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
+    """Train ``autoscan`` on the labelled DES rows.
+
+    Raises
+    ------
+    ReadError
+        If the table is not in the data folder.
+    """
+    x, y = labelled_des(data)
     score = training.cross_validate(x, y, folds=10, n_jobs=n_jobs)
     return training.train_forest(
         x,
@@ -84,10 +102,7 @@ def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
         registry.AUTOSCAN,
         name="autoscan",
         n_jobs=n_jobs,
-        training={
-            "data": "10,000 labelled rows of the DES autoScan table (Goldstein et al. 2015, AJ 150, 82)",
-            "labels": "injected supernovae are real, all other detections artifacts",
-        },
+        training=DES_DATA,
         metrics={"accuracy, ten-fold cross-validation": _figures(score, y)},
     )
 

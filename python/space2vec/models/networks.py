@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from space2vec import simulation
+from space2vec import registry, simulation
 from space2vec.labelled import LabelledStamps
+from space2vec.models.forests import DES_DATA, labelled_des
 from space2vec.network import Network
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
 from space2vec.teacher import labelled_alerts, teach
 
-__all__ = ["Shares", "build_stampnet", "real_alerts", "stampnet_rows"]
+__all__ = ["Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
 
 #: Rows of each kind beside the real alerts.
 Shares = dict[str, int]
@@ -101,3 +102,19 @@ def build_stampnet(
             "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth",
         },
     )
+
+
+def build_tablenet(data: Path, progress: Callable[[dict[str, float]], object] | None = None) -> Network:
+    """Train ``tablenet`` on the labelled DES rows.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch or scikit-learn is absent.
+    ReadError
+        If the table is not in the data folder.
+    """
+    from space2vec.training import train_tablenet
+
+    x, y = labelled_des(data)
+    return train_tablenet(x, y, registry.AUTOSCAN, progress=progress, training=DES_DATA)

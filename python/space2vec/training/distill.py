@@ -181,7 +181,9 @@ def _taught(
                 learning_rate=how.shrinkage, max_iter=how.iterations, max_leaf_nodes=how.leaves,
                 max_features=how.columns, early_stopping=False, random_state=int(rng.integers(1 << 31)),
             )  # fmt: skip
-            trees.fit(x[learned], labels[learned])
+            # The trees refuse a column without a single value.
+            there = ~np.isnan(x[learned]).all(axis=0)
+            trees.fit(x[learned][:, there], labels[learned])
             asked = np.isin(parent, held)
-            score[asked] += trees.predict_proba(x[asked])[:, 1] / how.rounds
+            score[asked] += trees.predict_proba(x[asked][:, there])[:, 1] / how.rounds
     return score
