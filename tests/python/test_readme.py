@@ -54,7 +54,7 @@ def figures(metrics):
     return f"{auc:.3f} ({low:.3f} to {high:.3f})", f"{100 * values['fpr at mdr 4%'][0]:.1f} %"
 
 
-@pytest.mark.parametrize("name", ["default", "autoscan"])
+@pytest.mark.parametrize("name", ["forest", "autoscan"])
 def test_figures_are_those_of_the_packaged_models(name):
     text = README.read_text(encoding="utf-8")
     for metrics in s2v.load(name).header.metrics.values():
