@@ -90,11 +90,14 @@ def test_features_then_score_of_the_table(night: Path, tmp_path: Path, capsys: C
     assert "60 rows: 60 measured" in capsys.readouterr().out
     assert pq.read_schema(out).names == ["object_id", "candidate_id", *s2v.registry.AUTOSCAN, "flags"]
     assert main(["score", str(out), "-o", str(tmp_path / "table.parquet")]) == 2
+    assert "takes stamps: a table of features has no pixels" in capsys.readouterr().err
+    forest = ["--model", "forest"]
+    assert main(["score", str(out), "-o", str(tmp_path / "table.parquet"), *forest]) == 2
     assert "needs columns that the table lacks: polarity" in capsys.readouterr().err
     assert main(["features", str(night / "alerts"), "-o", str(out), "--set", "all", "--restart"]) == 0
     assert pq.read_schema(out).names[2:-1] == list(s2v.registry.FEATURE_SETS["all"])
     for source, name in ((night / "alerts", "stamps"), (out, "table")):
-        assert main(["score", str(source), "-o", str(tmp_path / f"{name}.parquet")]) == 0
+        assert main(["score", str(source), "-o", str(tmp_path / f"{name}.parquet"), *forest]) == 0
     parts = [pq.read_table(tmp_path / f"{name}.parquet") for name in ("stamps", "table")]
     assert parts[0].equals(parts[1])
     assert main(["features", str(out), "-o", str(tmp_path / "again.parquet")]) == 2
@@ -273,7 +276,7 @@ def test_interrupt(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("space2vec.forest.Forest.score", stop)
+    monkeypatch.setattr("space2vec.network.Network.score", stop)
     assert main(["score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]) == 130
     assert capsys.readouterr().err.endswith("space2vec: interrupted\n")
     assert list(tmp_path.iterdir()) == []
@@ -352,9 +355,9 @@ def test_curves_of_files_of_one_name_stay_apart(
 def test_sigterm_leaves_nothing(night: Path, tmp_path: Path) -> None:
     stop = """
 import os, signal, sys
-import space2vec.forest
+import space2vec.network
 from space2vec.cli import main
-space2vec.forest.Forest.score = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+space2vec.network.Network.score = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
 sys.exit(main(sys.argv[1:]))
 """
     command = [sys.executable, "-c", stop, "score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]

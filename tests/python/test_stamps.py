@@ -130,8 +130,8 @@ def test_stamps_of_several_sizes_and_missing_planes_keep_their_rows():
     assert "missing" in table.flag_names(2)
     assert np.isnan(table.values[2]).all()
     assert "padded" in table.flag_names(3)
-    scores = s2v.load().score(stamps)
-    assert np.isnan(scores.score).tolist() == [False, True, True, False]
+    assert np.isnan(s2v.load("forest").score(stamps).score).tolist() == [False, True, True, False]
+    assert np.isnan(s2v.load("stampnet").score(stamps).score).tolist() == [False, False, True, False], "no template"
     assert stamps.plane(1, "template") is None
     assert np.array_equal(stamps.plane(1, "diff"), b[2])
     with pytest.raises(ValueError, match="same planes and size"):
@@ -156,7 +156,8 @@ def test_rows_that_hold_no_number_are_nan_and_flagged():
     pixels[1] = np.nan
     pixels[2] = np.inf
     table = s2v.features(Stamps(pixels), set="autoscan-stamp")
-    scores = s2v.load().score(Stamps(pixels))
+    scores = s2v.load("forest").score(Stamps(pixels))
+    assert np.isnan(s2v.load("stampnet").score(Stamps(pixels)).score).tolist() == [False, True, True, False]
     for row in (1, 2):
         assert unmeasured(table, row)
         assert table.flag_names(row) == ["nan_pixels", "constant"]
