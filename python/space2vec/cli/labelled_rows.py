@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.table import Features
 
-__all__ = ["LabelledRows", "add_labels", "read_labelled"]
+__all__ = ["LabelledRows", "add_labels", "model_file", "read_labelled", "told_folds"]
 
 #: The columns taken from stamps where --set does not say.
 _STAMP_SET = "stamp"
@@ -58,6 +58,24 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--set", choices=tuple(FEATURE_SETS), help=f"columns (default: a table's own, or {_STAMP_SET})")
     parser.add_argument("--convention", choices=("code", "paper"), default="code", help="of the features from stamps")
+
+
+def model_file(output: str) -> Path:
+    """Return the path of the model file to write, or raise ValueError where its suffix is another."""
+    path = Path(output)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")
+    return path
+
+
+def told_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
+    """Show what cross-validation came to, and return it for the header of the model."""
+    from space2vec import evaluate
+
+    measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
+    how = f"{folds}-fold cross-validation split by object"
+    print(f"{how}:\n{measured}")
+    return {"how": how, **measured.to_dict()}
 
 
 def read_labelled(arguments: argparse.Namespace, problems: Problems) -> LabelledRows:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from space2vec.cli.common import Problems, add_inputs, positive
-from space2vec.cli.labelled_rows import add_labels, read_labelled
+from space2vec.cli.labelled_rows import add_labels, model_file, read_labelled, told_folds
 
 __all__ = ["register"]
 
@@ -37,11 +37,9 @@ def register(kinds: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import evaluate, training
+    from space2vec import training
 
-    output = Path(arguments.output)
-    if output.suffix != ".safetensors":
-        raise ValueError(f"cannot write {output}: the suffix of a model file is .safetensors")
+    output = model_file(arguments.output)
     problems = Problems()
     rows = read_labelled(arguments, problems)
     settings = {
@@ -57,9 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     metrics: dict[str, Any] = {}
     if arguments.folds:
         score = training.cross_validate(rows.x, rows.y, group=rows.group, folds=arguments.folds, **settings)
-        measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
-        metrics = {"how": f"{arguments.folds}-fold cross-validation split by object", **measured.to_dict()}
-        print(f"{metrics['how']}:\n{measured}")
+        metrics = told_folds(score, rows, arguments.folds)
     forest = training.train_forest(
         rows.x,
         rows.y,

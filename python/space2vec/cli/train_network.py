@@ -47,9 +47,10 @@ def register(kinds: Any) -> None:
 
 def tell_epoch(metrics: dict[str, float]) -> None:
     """Show an epoch."""
+    auc = f", AUC {metrics['validation_auc']:.4f}" if "validation_auc" in metrics else ""
     print(
-        f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, validation loss "
-        f"{metrics['validation_loss']:.4f}, AUC {metrics['validation_auc']:.4f}",
+        f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, "
+        f"validation loss {metrics['validation_loss']:.4f}{auc}",
         file=sys.stderr,
         flush=True,
     )

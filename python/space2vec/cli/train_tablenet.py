@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.cli.common import Problems, add_inputs, positive
-from space2vec.cli.labelled_rows import add_labels, read_labelled
+from space2vec.cli.labelled_rows import add_labels, model_file, read_labelled, told_folds
 from space2vec.cli.train_network import tell_epoch
 
 if TYPE_CHECKING:
@@ -43,14 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from dataclasses import replace
 
-    from space2vec import evaluate
     from space2vec.training import train_tablenet
     from space2vec.training.distill import COURSE
     from space2vec.training.folds import out_of_fold
 
-    output = Path(arguments.output)
-    if output.suffix != ".safetensors":
-        raise ValueError(f"cannot write {output}: the suffix of a model file is .safetensors")
+    output = model_file(arguments.output)
     problems = Problems()
     rows = read_labelled(arguments, problems)
     course = replace(COURSE, epochs=arguments.epochs or COURSE.epochs)
@@ -64,9 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     metrics: dict[str, Any] = {}
     if arguments.folds:
         score = out_of_fold(trained, rows.x, rows.y, group=rows.group, folds=arguments.folds, seed=arguments.seed)
-        measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
-        metrics = {"how": f"{arguments.folds}-fold cross-validation split by object", **measured.to_dict()}
-        print(f"{metrics['how']}:\n{measured}")
+        metrics = told_folds(score, rows, arguments.folds)
     network = train_tablenet(
         rows.x,
         rows.y,

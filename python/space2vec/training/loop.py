@@ -133,7 +133,8 @@ def fit(
     Returns
     -------
     list of dict
-        The metrics of each epoch: epoch, learning_rate, loss, validation_loss, validation_auc.
+        The metrics of each epoch: epoch, steps, learning_rate, loss, validation_loss, and validation_auc where the
+        validation rows are of both classes.
 
     Raises
     ------
@@ -218,8 +219,11 @@ def _loss(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def _validated(average: nn.Module, rows: Lesson, course: Course) -> dict[str, float]:
     found = logits(average, rows.inputs, course.device)
     loss = _loss(torch.from_numpy(found), torch.from_numpy(rows.target), torch.from_numpy(rows.weight)).item()
-    auc = evaluate.evaluate(found, rows.target > 0.5, bootstrap=0)["auc"]
-    return {"validation_loss": loss, "validation_auc": auc}
+    metrics = {"validation_loss": loss}
+    real = rows.target > 0.5
+    if real.any() and not real.all():
+        metrics["validation_auc"] = evaluate.evaluate(found, real, bootstrap=0)["auc"]
+    return metrics
 
 
 def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:

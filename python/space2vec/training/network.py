@@ -148,6 +148,8 @@ def train_network(
         return _lesson(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
 
     held = _lesson(needs, checked, teacher, threads)
+    if len(np.unique(held.target > 0.5)) < 2:
+        raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class")
     history = fit(module, lesson, held, how, keep, progress)
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)
