@@ -151,7 +151,7 @@ def test_export(model: Path, tmp_path: Path, capsys: Captured) -> None:
 
 def test_what_is_not_exported(model: Path, tmp_path: Path, capsys: Captured) -> None:
     for arguments, words in (
-        (("default", "-o", tmp_path / "x.onnx"), "is a forest, and only networks are exported"),
+        (("forest", "-o", tmp_path / "x.onnx"), "is a forest, and only networks are exported"),
         ((model, "-o", tmp_path / "x.pt"), "the suffix of an ONNX file is .onnx"),
         ((model, "-o", tmp_path / "none" / "x.onnx"), "No such file or directory"),
         (("absent.safetensors", "-o", tmp_path / "x.onnx"), "there is no such file"),

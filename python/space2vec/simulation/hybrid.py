@@ -28,6 +28,8 @@ _FARTHEST = 14.0
 _TRIES = 30
 #: Shares of rows with a galaxy near the candidate, with another source off the middle, with more noise, at an edge.
 _HOST, _NEIGHBOUR, _NOISE, _EDGE = 0.3, 0.25, 0.4, 0.05
+#: Pixels between a candidate and an edge, at least.
+_INSIDE = 5
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,9 @@ def _varied(triplet: Triplet, rng: np.random.Generator) -> Triplet:
     if rng.random() < _NOISE:
         triplet = triplet.noisier(rng.uniform(0.1, 0.7), rng)
     if rng.random() < _EDGE:
-        most = max(min(triplet.science.shape) // 2 - 5, 1)
-        lost = int(rng.integers(1, most + 1)) * int(rng.choice((-1, 1)))
-        triplet = triplet.cropped((lost, 0) if rng.random() < 0.5 else (0, lost))
+        axis, side = int(rng.integers(2)), int(rng.choice((-1, 1)))
+        away = triplet.science.shape[axis] - 1 - triplet.centre[axis] if side > 0 else triplet.centre[axis]
+        if away > _INSIDE:
+            lost = side * int(rng.integers(1, away - _INSIDE + 1))
+            triplet = triplet.cropped((lost, 0) if axis == 0 else (0, lost))
     return triplet.brighter(float(np.exp(rng.normal(0.0, 0.25))))
