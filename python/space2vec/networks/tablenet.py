@@ -75,7 +75,7 @@ class TableNet(nn.Module):
     takes: ClassVar[tuple[str, ...]] = ("features",)
 
     def __init__(
-        self, *, names: Sequence[str], hidden: Sequence[int] = (256, 256), bins: int = 12, dropout: float = 0.1
+        self, *, names: Sequence[str], hidden: Sequence[int] = (256, 256), bins: int = 12, dropout: float = 0.05
     ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {

@@ -24,7 +24,7 @@ __all__ = ["COURSE", "Teaching", "train_tablenet"]
 Array = NDArray[np.float32]
 
 #: How the network is fitted by default.
-COURSE = Course(epochs=12, batch=256, learning_rate=2e-3, average=0.998, patience=1000)
+COURSE = Course(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Teaching:
     folds, rounds : int
         The trees are trained on all folds but one, and the rows are divided into folds so many times.
     copies, made : int
-        Rows made of each row (:func:`space2vec.training.made_rows.made_rows`), whose target is what the trees say that
-        have not seen that row; and how many of them an epoch has for each row.
+        Rows made of each row (:func:`space2vec.training.made_rows.made_rows`), whose target is what all trees say; and
+        how many of them an epoch has for each row.
     iterations, leaves : int
         Trees of each model, and leaves of each tree.
     shrinkage, columns : float
@@ -49,9 +49,9 @@ class Teaching:
 
     trust: float = 0.7
     folds: int = 5
-    rounds: int = 2
-    copies: int = 4
-    made: int = 1
+    rounds: int = 3
+    copies: int = 8
+    made: int = 3
     iterations: int = 300
     leaves: int = 15
     shrinkage: float = 0.05
@@ -125,9 +125,9 @@ def train_tablenet(
     with torch.no_grad():
         derived = module.derived(torch.from_numpy(rows))
         near = module.scaled(derived).numpy()
-        made, parent = made_rows(rows, near, names, how.copies, rng)
+        made = made_rows(rows, near, names, how.copies, rng)
         seen = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(made)).numpy()])
-    taught = _taught(seen, labels, np.concatenate([np.arange(len(rows)), parent]), group, how, rng)
+    taught = _taught(seen, labels, group, how, rng)
     target = (1.0 - how.trust) * labels + how.trust * taught[: len(rows)]
     # The made rows that are kept aside tell how well the network follows its teacher.
     order = len(rows) + rng.permutation(len(made))
@@ -164,17 +164,12 @@ def train_tablenet(
 
 
 def _taught(
-    x: Array,
-    labels: NDArray[np.int64],
-    parent: NDArray[np.intp],
-    group: ArrayLike | None,
-    how: Teaching,
-    rng: np.random.Generator,
+    x: Array, labels: NDArray[np.int64], group: ArrayLike | None, how: Teaching, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Score rows x by trees that have not seen the labelled row that each was made of; the first n are labelled."""
+    """Score rows x: the first n, which are labelled, by trees that have not seen them, the others by all trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    score = np.zeros(len(x))
+    score, made = np.zeros(len(x)), slice(len(labels), None)
     for _ in range(how.rounds):
         for learned, held in folds_of(labels, group=group, folds=how.folds, seed=int(rng.integers(1 << 31))):
             trees = HistGradientBoostingClassifier(
@@ -184,6 +179,6 @@ def _taught(
             # The trees refuse a column without a single value.
             there = ~np.isnan(x[learned]).all(axis=0)
             trees.fit(x[learned][:, there], labels[learned])
-            asked = np.isin(parent, held)
-            score[asked] += trees.predict_proba(x[asked][:, there])[:, 1] / how.rounds
+            score[held] += trees.predict_proba(x[held])[:, 1] / how.rounds
+            score[made] += trees.predict_proba(x[made])[:, 1] / (how.rounds * how.folds)
     return score

@@ -19,7 +19,7 @@ _REFERENCE = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM", "MAG
 
 def made_rows(
     x: NDArray[np.float32], near: NDArray[np.float32], names: Sequence[str], copies: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+) -> NDArray[np.float32]:
     """Make rows of each row and one of its neighbours.
 
     Half of them lie on the line between the two, so that what columns have in common holds; the others take over some
@@ -41,9 +41,8 @@ def made_rows(
 
     Returns
     -------
-    rows : ndarray of float32 (n * copies, k)
-    parent : ndarray of int (n * copies,)
-        The row that each was made of.
+    ndarray of float32 (n * copies, k)
+        Those of the first row first.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -59,4 +58,5 @@ def made_rows(
     reference = [k for k, name in enumerate(names) if name in _REFERENCE]
     taken[:, reference] = taken[:, reference[:1]]
     swapped = np.where(taken, other, own)
-    return np.where(rng.random((len(parent), 1)) < 0.5, between, swapped), parent
+    made: NDArray[np.float32] = np.where(rng.random((len(parent), 1)) < 0.5, between, swapped)
+    return made
