@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 import space2vec as s2v
-from space2vec.errors import OutputError
+from space2vec.errors import BackendError, OutputError
 from space2vec.labelled import LabelledStamps
 
 torch = pytest.importorskip("torch")
@@ -153,6 +153,13 @@ def test_course_refuses_nonsense() -> None:
         Course(epochs=0)
     with pytest.raises(ValueError, match="unknown precision 'half'; known: float32, bfloat16"):
         Course(precision="half")
+    for wrong in ({"learning_rate": -1.0}, {"learning_rate": np.nan}, {"average": 1.0}, {"seed": -1}):
+        with pytest.raises(ValueError, match="must"):
+            Course(**wrong)
+    for device in ("cuda", "abacus"):
+        if device == "abacus" or not torch.cuda.is_available():
+            with pytest.raises(BackendError, match=f"device '{device}' is not available to PyTorch"):
+                fit(line(), lesson, lesson(99), Course(device=device))
 
 
 def test_temperature_is_that_of_a_minimiser() -> None:
@@ -208,6 +215,9 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     assert s2v.evaluate.evaluate(scores.score, fresh.labels, bootstrap=0)["auc"] > 0.8
     again = train_network(rows, folder=tmp_path / "run", resume=True, **settings)
     assert again.id == network.id
+    other = replace(rows, weight=rows.weight * np.where(np.arange(len(rows)) == 3, 2, 1).astype(np.float32))
+    with pytest.raises(OutputError, match="had other settings: data digest"):
+        train_network(other, folder=tmp_path / "run", resume=True, **settings)
 
 
 def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: LabelledStamps) -> None:

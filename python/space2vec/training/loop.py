@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from space2vec import evaluate
+from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
     from space2vec.training.run_folder import RunFolder
 
-__all__ = ["Course", "Lesson", "fit", "logits"]
+__all__ = ["Course", "Lesson", "fit", "logits", "torch_device"]
 
 #: Rows that are scored at a time where nothing is learned.
 _CHUNK = 256
@@ -68,6 +69,15 @@ class Course:
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.patience) < 1:
             raise ValueError("epochs, batch and patience must be 1 or more")
+        if not (0.0 < self.learning_rate < math.inf and 0.0 <= self.weight_decay < math.inf):
+            raise ValueError(
+                f"learning_rate must be above 0 and weight_decay 0 or more; given {self.learning_rate} and "
+                f"{self.weight_decay}"
+            )
+        if not (0.0 <= self.warm_up < 1.0 and 0.0 <= self.average < 1.0):
+            raise ValueError(f"warm_up and average must be from 0 to 1; given {self.warm_up} and {self.average}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative; given {self.seed}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"unknown precision {self.precision!r}; known: float32, bfloat16")
 
@@ -138,10 +148,12 @@ def fit(
 
     Raises
     ------
+    BackendError
+        If the device cannot be had.
     ValueError
         If the loss is not finite.
     """
-    module.to(course.device)
+    module.to(torch_device(course.device))
     average = copy.deepcopy(module).requires_grad_(False)
     best = copy.deepcopy(module.state_dict())
     optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=course.weight_decay)
@@ -178,6 +190,16 @@ def fit(
     module.load_state_dict(best)
     module.eval()
     return history
+
+
+def torch_device(name: str) -> torch.device:
+    """Return a device of PyTorch, or raise BackendError where it cannot be had."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BackendError(f"device {name!r} is not available to PyTorch {torch.__version__}: {error}") from None
+    return device
 
 
 def logits(module: nn.Module, inputs: tuple[NDArray[np.float32], ...], device: str = "cpu") -> NDArray[np.float32]:

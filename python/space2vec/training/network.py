@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +22,7 @@ from space2vec.recipe import Recipe
 from space2vec.scoring import Needs, set_of
 from space2vec.stamps import Stamps
 from space2vec.training.augment import Augmentation, augmented
-from space2vec.training.loop import Course, Lesson, fit, logits
+from space2vec.training.loop import Course, Lesson, fit, logits, torch_device
 from space2vec.training.run_folder import RunFolder
 from space2vec.training.temperature import best_temperature
 
@@ -110,6 +111,8 @@ def train_network(
 
     Raises
     ------
+    BackendError
+        If the device cannot be had.
     ImportError
         If PyTorch is absent.
     ValueError
@@ -118,6 +121,7 @@ def train_network(
         If the folder holds a run that is another one.
     """
     how, change = course or Course(), augmentation or Augmentation()
+    torch_device(how.device)  # before anything is written
     learned, checked = (rows, validation) if validation is not None else _held_out(rows, how.seed)
     for what, part in (("to learn from", learned), ("for validation", checked)):
         if len(np.unique(part.label)) < 2:
@@ -140,7 +144,11 @@ def train_network(
         fit_features(plain.inputs[-1])
     keep = None
     if folder is not None:
-        about = {"architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names, **said}
+        data = [_digest(part) for part in (learned, checked)]
+        about = {
+            "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
+            "data digest": data, **said,
+        }  # fmt: skip
         keep = RunFolder(Path(folder), about, resume=resume)
 
     def lesson(epoch: int) -> Lesson:
@@ -195,6 +203,15 @@ def _header(
 def _held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
     learned, checked = split(rows.group, (0.9, 0.1), seed + _APART)
     return rows[learned], rows[checked]
+
+
+def _digest(rows: LabelledStamps) -> str:
+    """Return what tells rows from others: their pixels, and all that is known of them."""
+    told = hashlib.sha256(rows.stamps.buffer.data)
+    stamps = rows.stamps
+    for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
+        told.update(np.ascontiguousarray(column).tobytes())
+    return told.hexdigest()[:16]
 
 
 def _lesson(
