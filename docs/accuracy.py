@@ -66,7 +66,13 @@ gather at one value show here. `moves`: absolute change of the score, median and
 shifts by one pixel. `edge`: AUC of the same candidates cut at an edge, and whole.
 """
 #: What was seen in the picture of the worst disagreements; to be looked at again whenever it is drawn anew.
-DISAGREEMENTS = ""
+DISAGREEMENTS = """\
+Looked at: where `stampnet` is the higher, the candidate lies beside a bright star or within the residuals of a crowded
+field, on a spike, or at the rim of what the pipeline has masked: braai is the more careful there, and mostly right.
+Where braai is the higher, the candidate is a spot sharper than the stars of the stamp, a hole in the science image among
+them (turned over in the difference), or a faint spot on a star: hot pixels and cosmic rays rather than sources, which
+`stampnet` rejects; the last ones may be variable stars, and then it is wrong.
+"""
 
 
 class Check(NamedTuple):
