@@ -69,8 +69,8 @@ shifts by one pixel. `edge`: AUC of the same candidates cut at an edge, and whol
 DISAGREEMENTS = """\
 Looked at: where `stampnet` is the higher, the candidate lies beside a bright star or within the residuals of a crowded
 field, on a spike, or at the rim of what the pipeline has masked: braai is the more careful there, and mostly right.
-Where braai is the higher, the candidate is a spot sharper than the stars of the stamp, a hole in the science image among
-them (turned over in the difference), or a faint spot on a star: hot pixels and cosmic rays rather than sources, which
+Where braai is the higher, the candidate is a spot sharper than the stars of the stamp, a hole in the science image
+(turned over in the difference), or a faint spot on a star: hot pixels and cosmic rays rather than sources, which
 `stampnet` rejects; the last ones may be variable stars, and then it is wrong.
 """
 
