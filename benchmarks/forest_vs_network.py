@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=effort.threads, help="to train with")
     made.add_argument("--device", default=effort.device, help="of PyTorch, to train networks on")
     made.add_argument("--bootstrap", type=int, default=2000)
-    made.add_argument("--kept", type=Path, metavar="FOLDER", help="where scores of folds are kept for another run")
+    made.add_argument("--kept", type=Path, metavar="FOLDER", help="where scores of folds, and models of stamps, are kept for another run")
     made.add_argument("--json", type=Path, default=RESULTS)
     made.add_argument("--pictures", type=Path, metavar="FOLDER", help="where to draw")
     return made
@@ -93,7 +93,7 @@ def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
         rows = hybrid(real_alerts(arguments.data), arguments.hybrid, seed=SEED)
         sets["hybrid"] = rows, f"{len(rows)} hybrids, fakes in real ZTF stamps against real bogus (braai below 0.3)"
     return {
-        title: pixel_sets.run(rows, data, effort, arguments.bootstrap, arguments.models)[0]
+        title: pixel_sets.run(rows, data, effort, arguments.bootstrap, arguments.models, Kept(arguments.kept))[0]
         for title, (rows, data) in sets.items()
     }
 

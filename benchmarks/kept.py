@@ -1,4 +1,4 @@
-"""Arrays that took long, kept between runs of a benchmark."""
+"""Arrays and models that took long, kept between runs of a benchmark."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 import space2vec
 from space2vec import rivals
+from space2vec.model import Model
 
 
 class Kept:
-    """Arrays by name and by all that they depend on.
+    """Arrays and models by name and by all that they depend on.
 
     Parameters
     ----------
@@ -36,11 +37,24 @@ class Kept:
         """Return the array of that name that was made under the same conditions, or make it."""
         if self._folder is None:
             return make()
-        digest = hashlib.sha256(json.dumps(dict(depends), sort_keys=True, default=str).encode()).hexdigest()[:12]
-        path = self._folder / f"{name.replace(' ', '_')}_{digest}.npy"
+        path = self._path(self._folder, name, depends, "npy")
         if not path.exists():
             np.save(path, make())
         return np.load(path)
+
+    def model(self, name: str, depends: Mapping[str, Any], make: Callable[[], Model]) -> Model:
+        """Return the model of that name that was trained under the same conditions, or train it."""
+        if self._folder is None:
+            return make()
+        path = self._path(self._folder, name, depends, "safetensors")
+        if not path.exists():
+            make().save(path)
+        return space2vec.load(path)
+
+    @staticmethod
+    def _path(folder: Path, name: str, depends: Mapping[str, Any], suffix: str) -> Path:
+        digest = hashlib.sha256(json.dumps(dict(depends), sort_keys=True, default=str).encode()).hexdigest()[:12]
+        return folder / f"{name.replace(' ', '_')}_{digest}.{suffix}"
 
 
 def code(needs: str) -> str:

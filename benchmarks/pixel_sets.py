@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from candidate_cost import of_stamps
+from kept import Kept, code, digest
 from programs import tell, versions
 
 import space2vec as s2v
@@ -17,6 +18,8 @@ from space2vec.labelled import LabelledStamps
 from space2vec.model import Model
 from space2vec.rivals import Effort
 
+#: What the models depend on beside the code here.
+PACKAGES = ("numpy", "scikit-learn", "torch")
 #: Share of the objects to train on.
 TRAIN = 0.7
 #: Rows on which cost is measured.
@@ -36,7 +39,7 @@ def simulated(count: int, surveys: Sequence[str], seed: int, randomise: float = 
 
 
 def run(
-    rows: LabelledStamps, data: str, effort: Effort, bootstrap: int, models: Sequence[str]
+    rows: LabelledStamps, data: str, effort: Effort, bootstrap: int, models: Sequence[str], kept: Kept
 ) -> tuple[dict[str, Any], dict[str, Model]]:
     """Train every model on the same objects, measure all on the others; return the record and the models."""
     sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
@@ -46,7 +49,13 @@ def run(
     names, left_out = rivals.choose(rivals.PIXELS, models, tell)
     for name in names:
         tell(f"{data}: {name} on {len(train)} rows")
-        trained[name] = rivals.train_pixels(name, rows[train], effort)
+        depends = {"rows": digest(rows.stamps.buffer, rows.label, train), "effort": effort.told(),
+                   "code": code(rivals.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+
+        def training(name: str = name, train: np.ndarray = train) -> Model:
+            return rivals.train_pixels(name, rows[train], effort)
+
+        trained[name] = kept.model(f"pixels {name}", depends, training)
         scores[name] = trained[name].score(rows.stamps[test]).score
     found = contest(scores, rows.label[test], group=rows.group[test], against=("forest", "braai"), bootstrap=bootstrap)
     print(f"\n{data}, {len(train)} to train on, {len(test)} to test on: {found}")
