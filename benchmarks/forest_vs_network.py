@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=effort.threads, help="to train with")
     made.add_argument("--device", default=effort.device, help="of PyTorch, to train networks on")
     made.add_argument("--bootstrap", type=int, default=2000)
-    made.add_argument("--kept", type=Path, metavar="FOLDER", help="where scores of folds, and models of stamps, are kept for another run")
+    made.add_argument("--kept", type=Path, metavar="FOLDER", help="where scores and models are kept")
     made.add_argument("--json", type=Path, default=RESULTS)
     made.add_argument("--pictures", type=Path, metavar="FOLDER", help="where to draw")
     return made
