@@ -39,7 +39,7 @@ def test_network_is_trained_resumed_and_scores(made: Path, tmp_path: Path, capsy
     assert "holds a training run already" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert main([*command[:-3], "2", "--resume"]) == 2
-    assert "had other settings: course" in capsys.readouterr().err
+    assert "had other settings: course.epochs 1, now 2" in capsys.readouterr().err
     assert main(["score", str(made / "alerts"), "-o", str(out), "--model", str(run / "model.safetensors")]) == 0
     assert "model mine " in capsys.readouterr().out
     assert np.isfinite(pq.read_table(out)["score"].to_numpy()).all()
@@ -66,3 +66,12 @@ def test_tablenet_is_trained_on_features_and_scores_their_table(made: Path, tmp_
     assert np.isfinite(pq.read_table(out)["score"].to_numpy()).all()
     assert main([*command, "-o", str(tmp_path / "mine.pkl")]) == 2
     assert "suffix of a model file is .safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["tablenet", "forest"])
+def test_where_the_model_goes_is_looked_at_first(tmp_path: Path, capsys: Captured, kind: str) -> None:
+    (tmp_path / "a.safetensors").mkdir()
+    for name, reason in (("a.safetensors", "it is a folder"), ("no/b.safetensors", "there is no folder")):
+        # The input is not there either: what is told is what is looked at first.
+        assert main(["train", kind, str(tmp_path / "absent.csv"), "-o", str(tmp_path / name)]) == 2
+        assert f"cannot write {tmp_path / name}: {reason}" in capsys.readouterr().err

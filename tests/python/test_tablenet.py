@@ -133,6 +133,17 @@ def test_a_name_for_each_column(names: tuple[str, ...]) -> None:
         distill.train_tablenet(x, y, names)
 
 
+def test_a_column_without_a_single_value_is_kept() -> None:
+    x, y = rows(200)
+    x[:, 1] = np.nan
+    given = {"settings": SETTINGS, "teaching": TEACHING, "course": distill.Course(epochs=1, batch=64)}
+    assert np.isfinite(distill.train_tablenet(x, y, NAMES, **given).predict(x)).all()
+    with pytest.raises(ValueError, match="no row of x has a value in any of the columns MAG, SNR"):
+        distill.train_tablenet(np.full_like(x, np.nan), y, NAMES, **given)
+    with pytest.raises(ValueError, match=r"3 folds need rows of as many objects \(groups\).*; given 1"):
+        distill.train_tablenet(x, y, NAMES, group=np.zeros(200), **given)
+
+
 def test_out_of_fold_scores_are_of_models_that_have_not_seen_the_row() -> None:
     x = np.arange(60, dtype=np.float32)[:, None]
     y = np.arange(60) % 2

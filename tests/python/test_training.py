@@ -94,6 +94,14 @@ def test_too_many_folds_are_refused() -> None:
         training.cross_validate(np.zeros((6, 1)), [1, 1, 0, 0, 0, 0], folds=3)
 
 
+def test_groups_that_cannot_be_divided_are_refused() -> None:
+    x, y = rows(40)
+    with pytest.raises(ValueError, match=r"5 folds need rows of as many objects \(groups\).*; given 1"):
+        training.cross_validate(x, y, group=np.zeros(40), folds=5, trees=2)
+    with pytest.raises(ValueError, match="2 folds leave one class to train on"):
+        training.cross_validate(x, y, group=y, folds=2, trees=2)
+
+
 def test_autoscan_in_ten_fold_cross_validation(data: Path) -> None:
     path = data / "des_autoscan" / "autoscan_features_train.csv"
     if not path.exists():

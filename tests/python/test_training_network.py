@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
@@ -140,12 +142,63 @@ def test_a_loss_that_is_not_finite_ends_it() -> None:
 
 
 def test_run_folder_refuses_what_is_another_run(tmp_path: Path) -> None:
-    RunFolder(tmp_path, {"seed": 1, "epochs": 2})
+    settings = {"course": {"seed": 1, "epochs": 1}, "names": ["a" * 100]}
+    course = Course(epochs=1, batch=64)
+    fit(line(), lesson, lesson(99), course, RunFolder(tmp_path / "run", settings))
     with pytest.raises(OutputError, match="holds a training run already; resume it, or name another folder"):
-        RunFolder(tmp_path, {"seed": 1, "epochs": 2})
-    with pytest.raises(OutputError, match="had other settings: seed"):
-        RunFolder(tmp_path, {"seed": 2, "epochs": 2}, resume=True)
-    RunFolder(tmp_path, {"seed": 1, "epochs": 2}, resume=True)
+        RunFolder(tmp_path / "run", settings)
+    other = {"course": {"seed": 2, "epochs": 1}, "names": ["b"]}
+    reason = r'had other settings: course\.seed 1, now 2; names \["a{55}\.\.\., now \["b"\]$'
+    with pytest.raises(OutputError, match=reason):
+        RunFolder(tmp_path / "run", other, resume=True)
+    RunFolder(tmp_path / "run", settings, resume=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file: it is a file, where a folder is needed"):
+        RunFolder(tmp_path / "file", settings)
+
+
+def test_a_run_without_a_whole_epoch_is_in_nobodys_way(tmp_path: Path) -> None:
+    def broken(epoch: int) -> Lesson:
+        raise ValueError("nothing to learn")
+
+    with pytest.raises(ValueError, match="nothing to learn"):
+        fit(line(), broken, lesson(99), COURSE, RunFolder(tmp_path, {"seed": 1}))
+    for resume in (False, True):
+        RunFolder(tmp_path, {"seed": 2}, resume=resume)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("settings.json", lambda data: data[:5], r"settings\.json is missing, damaged"),
+        ("settings.json", lambda data: b"[]", r"settings\.json .* \(it holds no JSON object\)"),
+        ("settings.json", None, r"settings\.json .* \(\[Errno 2\] No such file"),
+        ("state.safetensors", lambda data: data[:-9], r"state\.safetensors .* \(Error while deserializing"),
+        ("state.safetensors", lambda data: save({"x": np.zeros(2)}), r"state\.safetensors .* \(it lacks 'module'\)"),
+        (
+            "state.safetensors",
+            lambda data: save({"module/linear.weight": np.zeros(2), "average/x": np.zeros(2)}),
+            r"state\.safetensors .* Line: Missing key",
+        ),
+        ("metrics.json", lambda data: data[:9], r"metrics\.json is missing, damaged"),
+        ("metrics.json", lambda data: b'{"epochs": []}', r"metrics\.json .* \(it lacks some of 1 epochs\)"),
+        (
+            "metrics.json",
+            lambda data: b'{"epochs": [{"loss": 1}]}',
+            r"metrics\.json .* \(its epochs lack some of epoch",
+        ),
+    ],
+)
+def test_a_damaged_run_is_told(tmp_path: Path, file: str, change: Callable[[bytes], bytes] | None, reason: str) -> None:
+    course = Course(epochs=1, batch=64)
+    fit(line(), lesson, lesson(99), course, RunFolder(tmp_path, {"seed": 1}))
+    path = tmp_path / file
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(OutputError, match=f"cannot resume the run in .*{reason}.*; put it back, or begin anew"):
+        fit(line(), lesson, lesson(99), course, RunFolder(tmp_path, {"seed": 1}, resume=True))
 
 
 def test_course_refuses_nonsense() -> None:
@@ -258,3 +311,8 @@ def test_what_cannot_be_trained_is_told(rows: LabelledStamps) -> None:
         train_network(rows[rows.label == 1], course=COURSE)
     with pytest.raises(ValueError, match="no network of stamps is called 'resnet'; known: stampnet, "):
         train_network(rows, architecture="resnet", course=COURSE)
+    few = LabelledStamps.concatenate([rows[rows.label == label][:2] for label in (0, 1)])
+    with pytest.raises(ValueError, match=r"a tenth of the objects, which are too few: .*\(--validation\)"):
+        train_network(few, course=COURSE)
+    with pytest.raises(ValueError, match=r"rows for validation must be of both classes; given 2 rows$"):
+        train_network(rows, validation=few[:2], course=COURSE)

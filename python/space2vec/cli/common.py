@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
     "add_compute_options",
     "add_inputs",
     "check_picture",
+    "check_place",
     "positive",
     "read_batches",
     "read_rows",
@@ -162,16 +164,32 @@ def check_picture(path: str) -> None:
         If matplotlib is absent.
     ValueError
         If the suffix is of no picture.
-    FileNotFoundError
-        If there is no folder for it.
+    OSError
+        If there is no folder for it that can be written.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError("a picture needs matplotlib: pip install 'space2vec[plot]'")
     place = Path(path)
     if place.suffix.lower() not in _PICTURES:
         raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")
-    if not place.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {place}: there is no folder {place.parent}")
+    check_place(place)
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be written before the work for it is done.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, or there is no folder for it that can be written.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write {path}: the folder {path.parent} does not let you")
 
 
 def about(**entries: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec.cli.common import Problems, read_rows
+from space2vec.cli.common import Problems, check_place, read_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,10 +61,19 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 
 
 def model_file(output: str) -> Path:
-    """Return the path of the model file to write, or raise ValueError where its suffix is another."""
+    """Return the path of the model file to write.
+
+    Raises
+    ------
+    ValueError
+        If its suffix is another.
+    OSError
+        If there is no folder for it that can be written.
+    """
     path = Path(output)
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")
+    check_place(path)
     return path
 
 

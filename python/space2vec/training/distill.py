@@ -107,12 +107,14 @@ def train_tablenet(
     ImportError
         If scikit-learn or PyTorch is absent.
     ValueError
-        If shapes, labels or settings do not fit.
+        If shapes, labels or settings do not fit, no column has a value, or the rows cannot be divided into folds.
     """
     need_sklearn()
     rows, labels = rows_and_labels(x, y)
     if rows.shape[1] != len(names):
         raise ValueError(f"x must have a column for each of {len(names)} names; given {rows.shape}")
+    if np.isnan(rows).all():
+        raise ValueError(f"no row of x has a value in any of the columns {', '.join(names)}")
     how, fitted = teaching or Teaching(), replace(course or COURSE, seed=seed)
     import torch
 
@@ -179,6 +181,6 @@ def _taught(
             # The trees refuse a column without a single value.
             there = ~np.isnan(x[learned]).all(axis=0)
             trees.fit(x[learned][:, there], labels[learned])
-            score[held] += trees.predict_proba(x[held])[:, 1] / how.rounds
-            score[made] += trees.predict_proba(x[made])[:, 1] / (how.rounds * how.folds)
+            score[held] += trees.predict_proba(x[held][:, there])[:, 1] / how.rounds
+            score[made] += trees.predict_proba(x[made][:, there])[:, 1] / (how.rounds * how.folds)
     return score

@@ -58,7 +58,8 @@ def folds_of(
     ImportError
         If scikit-learn is absent.
     ValueError
-        If a class has fewer rows than there are folds.
+        If a class has fewer rows than there are folds, there are fewer groups, or rows to train on would be of one
+        class.
     """
     need_sklearn()
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -67,8 +68,16 @@ def folds_of(
     fewest = int(min(labels.sum(), len(labels) - labels.sum()))
     if not 2 <= folds <= fewest:
         raise ValueError(f"folds must lie between 2 and the rows of the rarer class ({fewest}); given {folds}")
+    groups = len(labels) if group is None else len(np.unique(np.asarray(group)))
+    if groups < folds:
+        raise ValueError(
+            f"{folds} folds need rows of as many objects (groups), which are kept together; given {groups}"
+        )
     splitter = (StratifiedKFold if group is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
-    yield from splitter.split(np.zeros(len(labels)), labels, group)
+    parts = list(splitter.split(np.zeros(len(labels)), labels, group))
+    if any(len(np.unique(labels[learned])) < 2 for learned, _ in parts):
+        raise ValueError(f"{folds} folds leave one class to train on: too few objects (groups) have rows of the other")
+    yield from parts
 
 
 def out_of_fold(

@@ -49,6 +49,8 @@ _BLOCK = 2048
 #: What is added to a seed that splits off rows for validation: a user who has split with the seed itself would find all
 #: objects on one side.
 _APART = 7_919
+#: What is said where those rows do not do.
+_TOO_FEW = ", a tenth of the objects, which are too few: give rows for validation (--validation)"
 
 
 def train_network(
@@ -123,15 +125,24 @@ def train_network(
     how, change = course or Course(), augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
     learned, checked = (rows, validation) if validation is not None else _held_out(rows, how.seed)
-    for what, part in (("to learn from", learned), ("for validation", checked)):
+    way_out = "" if validation is not None else _TOO_FEW
+    for what, part, more in (("to learn from", learned, ""), ("for validation", checked, way_out)):
         if len(np.unique(part.label)) < 2:
-            raise ValueError(f"the rows {what} must be of both classes; given {len(part)} rows")
+            raise ValueError(f"the rows {what} must be of both classes; given {len(part)} rows{more}")
     header = _header(architecture, settings, recipe, features, name)
     needs = Needs.of(header)
     said = {
         "rows": len(learned), "real": int(learned.label.sum()), "validation": len(checked), "teacher": teacher,
         "course": asdict(how), "augmentation": asdict(change), **(training or {}),
     }  # fmt: skip
+    keep = None
+    if folder is not None:
+        data = [_digest(part) for part in (learned, checked)]
+        about = {
+            "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
+            "data digest": data, **said,
+        }  # fmt: skip
+        keep = RunFolder(Path(folder), about, resume=resume)
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -142,14 +153,6 @@ def train_network(
     if header.feature_names:
         fit_features: Any = module.fit_features
         fit_features(plain.inputs[-1])
-    keep = None
-    if folder is not None:
-        data = [_digest(part) for part in (learned, checked)]
-        about = {
-            "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
-            "data digest": data, **said,
-        }  # fmt: skip
-        keep = RunFolder(Path(folder), about, resume=resume)
 
     def lesson(epoch: int) -> Lesson:
         rng = np.random.default_rng([how.seed, epoch, 1])
@@ -157,7 +160,7 @@ def train_network(
 
     held = _lesson(needs, checked, teacher, threads)
     if len(np.unique(held.target > 0.5)) < 2:
-        raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class")
+        raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class{way_out}")
     history = fit(module, lesson, held, how, keep, progress)
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)

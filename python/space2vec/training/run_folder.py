@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -19,6 +20,10 @@ __all__ = ["RunFolder"]
 _SETTINGS, _METRICS, _STATE, _CURVES, _MODEL = (
     "settings.json", "metrics.json", "state.safetensors", "curves.png", "model.safetensors",
 )  # fmt: skip
+#: What metrics.json says of an epoch at least.
+_OF_AN_EPOCH = frozenset({"epoch", "steps", "loss", "validation_loss"})
+#: Characters of a setting that are shown where it differs.
+_SHOWN = 60
 
 
 class RunFolder:
@@ -31,31 +36,47 @@ class RunFolder:
     settings : mapping
         Everything that the weights depend on, JSON values.
     resume : bool
-        Whether a run of the same settings goes on where it ended; without one it begins.
+        Whether a run of the same settings goes on where it ended; without one it begins. A run that has not finished
+        an epoch counts as none.
 
     Raises
     ------
     OutputError
-        If there is a run in the folder that was not asked for, or one of other settings.
+        If there is a run in the folder that was not asked for, or one of other or of damaged settings, or the path is
+        that of a file.
     OSError
         If the folder cannot be written.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], *, resume: bool = False) -> None:
         self.path = path
-        self._resumes = False
         plain = json.loads(json.dumps(settings))
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"cannot write the training run {path}: it is a file, where a folder is needed")
         path.mkdir(parents=True, exist_ok=True)
-        known = path / _SETTINGS
-        if known.is_file():
-            earlier = json.loads(known.read_text(encoding="utf-8"))
-            if not resume:
-                raise OutputError(f"{path} holds a training run already; resume it, or name another folder")
-            changed = sorted(key for key in {*earlier, *plain} if earlier.get(key) != plain.get(key))
+        self._resumes = (path / _STATE).is_file()
+        if self._resumes and not resume:
+            raise OutputError(f"{path} holds a training run already; resume it, or name another folder")
+        if self._resumes:
+            changed = [f"{name} {was}, now {now}" for name, was, now in _differing(self._read(_SETTINGS), plain)]
             if changed:
-                raise OutputError(f"the run in {path} had other settings: {', '.join(changed)}")
-            self._resumes = (path / _STATE).is_file()
-        write_file(known, (json.dumps(plain, indent=1) + "\n").encode())
+                raise OutputError(f"the run in {path} had other settings: {'; '.join(changed)}")
+        write_file(path / _SETTINGS, (json.dumps(plain, indent=1) + "\n").encode())
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            document = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._broken(name, str(error)) from error
+        if not isinstance(document, dict):
+            raise self._broken(name, "it holds no JSON object")
+        return document
+
+    def _broken(self, name: str, reason: str) -> OutputError:
+        return OutputError(
+            f"cannot resume the run in {self.path}: {name} is missing, damaged, or of another run ({reason}); "
+            "put it back, or begin anew in another folder"
+        )
 
     @property
     def model(self) -> Path:
@@ -65,9 +86,32 @@ class RunFolder:
     def restore(
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
     ) -> list[dict[str, float]]:
-        """Set modules, optimiser and best weights to where the run ended; return the metrics of its epochs."""
+        """Set modules, optimiser and best weights to where the run ended; return the metrics of its epochs.
+
+        Raises
+        ------
+        OutputError
+            If the state or the metrics are damaged, or those of another network.
+        """
         if not self._resumes:
             return []
+        try:
+            epochs = self._restored(modules, optimiser, best)
+        except KeyError as error:
+            raise self._broken(_STATE, f"it lacks {error}") from error
+        except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise self._broken(_STATE, " ".join(str(error).split())[:200]) from error
+        history: Any = self._read(_METRICS).get("epochs")
+        if not isinstance(history, list) or len(history) < epochs:
+            raise self._broken(_METRICS, f"it lacks some of {epochs} epochs")
+        if not all(isinstance(epoch, dict) and epoch.keys() >= _OF_AN_EPOCH for epoch in history):
+            raise self._broken(_METRICS, f"its epochs lack some of {', '.join(sorted(_OF_AN_EPOCH))}")
+        return history[:epochs]
+
+    def _restored(
+        self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
+    ) -> int:
+        """Take over the state, and return the number of epochs that it comes after."""
         state = load((self.path / _STATE).read_bytes())
         parts: dict[str, dict[str, Tensor]] = {}
         for key, tensor in state.items():
@@ -82,9 +126,7 @@ class RunFolder:
             number, _, name = key.partition("/")
             slots.setdefault(int(number), {})[name] = tensor
         optimiser.load_state_dict({"state": slots, "param_groups": groups})
-        epochs: int = int(parts["epochs"]["done"].item())
-        history: list[dict[str, float]] = json.loads((self.path / _METRICS).read_text(encoding="utf-8"))["epochs"]
-        return history[:epochs]
+        return int(parts["epochs"]["done"].item())
 
     def keep(
         self,
@@ -120,3 +162,18 @@ class RunFolder:
         axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
         axes.legend()
         figure.savefig(self.path / _CURVES, dpi=100)
+
+
+def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the settings that differ, by their whole name, as text."""
+    for key in sorted({*was, *now}):
+        old, new = was.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differing(old, new, f"{within}{key}.")
+        elif old != new:
+            yield f"{within}{key}", _short(old), _short(new)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
