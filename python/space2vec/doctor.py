@@ -51,7 +51,7 @@ def _decoding() -> str:
 
 def _networks() -> str:
     try:
-        return f"run by {runtimes.chosen('any network')}"
+        return f"run by {runtimes.chosen()}"
     except BackendError as error:
         return f"none: {error}"
 

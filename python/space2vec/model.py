@@ -76,7 +76,8 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     Parameters
     ----------
     name_or_path : str or path
-        A packaged name (``default``, ``stampnet``, ``forest``, ...), or the path of a model file.
+        A packaged name (``default``, ``stampnet``, ``forest``, ...), or the path of a model file or of the folder of a
+        training run, which holds one.
 
     Returns
     -------
@@ -96,6 +97,13 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     if not path.exists() and path.suffix != _SUFFIX and path.name == given:
         there = ", ".join(known) or "none (run `make models`)"
         raise ModelError(f"unknown model {given!r}; packaged models: {there}; or give the path of a {_SUFFIX} file")
+    if path.is_dir() and (path / modelfile.OF_RUN).is_file():
+        path /= modelfile.OF_RUN
+    if path.is_file() and path.suffix == ".onnx":
+        raise ModelError(
+            f"cannot load the model {path}: ONNX files are for other programs; accepted are packaged models "
+            f"({', '.join(known)}), {_SUFFIX} files of space2vec, and folders of training runs"
+        )
     header, tensors = modelfile.read(path)
     if header.kind not in _KINDS:
         raise ModelError(

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from space2vec.errors import ModelError
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "Convention", "Header", "check_architecture", "read", "write", "write_whole"]
+__all__ = ["FORMAT", "OF_RUN", "Convention", "Header", "check_architecture", "read", "write", "write_whole"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
+
+#: The model's file in the folder of a training run, which writes it at its end.
+OF_RUN = "model.safetensors"
 
 #: Whose definitions where autoScan's released code and its paper disagree.
 Convention: TypeAlias = Literal["code", "paper"]
@@ -213,7 +216,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
 
     target = Path(path)
     if not target.is_file():
-        reason = "it is a folder" if target.is_dir() else "there is no such file"
+        reason = f"it is a folder, and holds no {OF_RUN}" if target.is_dir() else "there is no such file"
         raise ModelError(f"cannot load the model {target}: {reason}")
     try:
         with safe_open(target, framework="numpy") as file:

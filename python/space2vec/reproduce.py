@@ -45,7 +45,7 @@ class Reproduction:
         Of the 38 columns, on all test rows; None where no model of columns was asked for.
     pixels : Contest or None
         Of the stamps, and the forest on the columns trained on the same rows; None where no stamps, or no model of
-        them, were asked for.
+        them, were asked for, or the stamps cannot be used.
     about : dict
         Rows of each side, settings, what was left out and why.
     """
@@ -110,7 +110,8 @@ def reproduce_des(
     Raises
     ------
     ReadError
-        If the folder has not the set's layout.
+        If the folder has not the set's layout. Where the stamps alone are missing or damaged, or too few, and there are
+        figures of the columns, that is told and stands in ``about``.
     ValueError
         If a model is unknown, a side lacks a class, or a number is out of range.
     ImportError
@@ -120,6 +121,8 @@ def reproduce_des(
     if unknown:
         known = ", ".join({**rivals.COLUMNS, **rivals.PIXELS})
         raise ValueError(f"unknown models {', '.join(unknown)}; known: {known}")
+    if stamps < 0:
+        raise ValueError(f"the number of stamps must not be negative; given {stamps}; 0 leaves them out")
     if not 0.0 < train_share < 1.0:
         raise ValueError(f"the share to train on must lie between 0 and 1; given {train_share}")
     work = effort or Effort()
@@ -136,8 +139,14 @@ def reproduce_des(
     }  # fmt: skip
     of_pixels = None
     if stamps and of_stamps:
-        of_pixels, said = _pixels(folder, table, stamps, of_stamps, work, drawn, tell)
-        about["stamps"] = said
+        try:
+            of_pixels, about["stamps"] = _pixels(folder, table, stamps, of_stamps, work, drawn, tell)
+        except (ReadError, ValueError) as error:
+            # The figures of the columns took long: they are not lost with the stamps.
+            if of_columns is None:
+                raise
+            about["stamps"] = {"left out": str(error)}
+            tell(f"the stamps are left out: {error}; --stamps 0 asks for the columns alone")
     return Reproduction(of_columns, of_pixels, about)
 
 
@@ -158,6 +167,8 @@ def _read(folder: Path, rows: int | None, train_share: float, seed: int) -> _Row
 
 
 def _one_table(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ReadError(f"there is no folder {folder}")
     tables = sorted(folder.glob(_TABLE))
     if len(tables) != 1:
         found = ", ".join(path.name for path in tables) or "none"

@@ -65,8 +65,8 @@ def asked() -> str | None:
     return name or None
 
 
-def chosen(model: str) -> str:
-    """Return the runtime for a model file.
+def chosen(model: str | None = None) -> str:
+    """Return the runtime for a model file, or for any.
 
     Raises
     ------
@@ -75,8 +75,9 @@ def chosen(model: str) -> str:
     """
     name = asked() or next((name for name in INSTALL if importlib.util.find_spec(name) is not None), None)
     if name is None:
+        whose = "networks need" if model is None else f"the model {model!r} needs"
         raise BackendError(
-            f"the model {model!r} needs ONNX Runtime: pip install '{INSTALL['onnxruntime']}' "
+            f"{whose} ONNX Runtime: pip install '{INSTALL['onnxruntime']}' "
             f"(or PyTorch: pip install '{INSTALL['torch']}')"
         )
     return name

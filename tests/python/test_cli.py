@@ -352,6 +352,23 @@ def test_curves_of_files_of_one_name_stay_apart(
     assert capsys.readouterr().out.count("1 scores without a label, 0 labels without a score") == 4
 
 
+def test_all_files_of_scores_are_looked_at_before_any_is_measured(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("ID,label\n1,1\n2,0\n")
+    Path("a.csv").write_text("ID,score\n1,0.9\n2,0.1\n")
+    for others, reason in (
+        (["nosuch.csv"], "nosuch.csv"),
+        (["./a.csv"], "a file of scores is given more than once: a.csv ./a.csv"),
+        (["a.csv", "--json", "no/figures.json"], "cannot write no/figures.json: there is no folder no"),
+    ):
+        assert main(["evaluate", "a.csv", *others, "--labels", "labels.csv"]) == 2
+        said = capsys.readouterr()
+        assert reason in said.err
+        assert said.out == ""
+
+
 def test_sigterm_leaves_nothing(night: Path, tmp_path: Path) -> None:
     stop = """
 import os, signal, sys

@@ -175,3 +175,6 @@ def test_doctor_tells_what_runs_networks(model: Path, capsys: Captured, monkeypa
     told = dict(doctor.report())
     assert told["networks"].startswith("none: SPACE2VEC_RUNTIME is 'abacus'")
     assert "abacus" in told["model tiny"]
+    monkeypatch.delenv("SPACE2VEC_RUNTIME")
+    monkeypatch.setattr("space2vec.runtimes.importlib.util.find_spec", lambda name: None)
+    assert dict(doctor.report())["networks"].startswith("none: networks need ONNX Runtime: pip install")

@@ -132,6 +132,19 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
         s2v.load(tmp_path / "absent.safetensors")
 
 
+def test_the_folder_of_a_run_stands_for_its_model(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"it is a folder, and holds no model\.safetensors"):
+        s2v.load(tmp_path)
+    saved.rename(tmp_path / "model.safetensors")
+    assert s2v.load(tmp_path).id == small_forest().id
+
+
+def test_an_onnx_file_is_told_what_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").touch()
+    with pytest.raises(ModelError, match=r"x\.onnx: .*accepted are packaged models \(autoscan, .*\.safetensors files"):
+        s2v.load(tmp_path / "x.onnx")
+
+
 def test_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(
         ModelError, match=r"unknown model 'braii'; packaged models: autoscan, default, forest, stampnet"

@@ -101,6 +101,13 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "less.npz", **{name: array for name, array in arrays.items() if name != "fc_out.bias"})
     with pytest.raises(ModelError, match=r"fc_out\.bias"):
         braai.published(tmp_path / "less.npz")
+    np.save(tmp_path / "one.npy", arrays["fc_out.bias"])
+    whole = (tmp_path / "less.npz").read_bytes()
+    for name, data in (("text.csv", b"ID,score\n"), ("empty.npz", b""), ("cut.npz", whole[:-30]), ("one.npy", None)):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelError, match=rf"{name}: no \.npz file of its arrays$"):
+            braai.published(tmp_path / name)
     arrays["conv2.kernel"] = arrays["conv2.kernel"][..., :8]
     np.savez(tmp_path / "other.npz", **arrays)
     with pytest.raises(ModelError, match="arrays of other shapes"):

@@ -149,11 +149,32 @@ def test_the_command_prints_and_writes_the_figures(
     assert document["pixels"]["models"]["forest"]["metrics"]["auc"]["value"] > 0.5
 
 
+def test_figures_of_the_columns_are_not_lost_with_the_stamps(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, told = "autoscan_features.3.csv", tmp_path / "figures.json"
+    (tmp_path / table).write_bytes((published / table).read_bytes())
+    options = ["--models", "forest", "--trees", "5", "--bootstrap", "5"]
+    assert main(["reproduce", "des", str(tmp_path), *options, "--json", str(told)]) == 1
+    said = capsys.readouterr()
+    assert "38 columns:" in said.out
+    assert "the stamps are left out:" in said.err
+    assert "--stamps 0 asks for the columns alone" in said.err
+    document = json.loads(told.read_text())
+    assert document["columns"]["models"]["forest"]["metrics"]["auc"]["value"] > 0.5
+    assert "holds no stamps of the table's candidates" in document["about"]["stamps"]["left out"]
+    assert main(["reproduce", "des", str(tmp_path), *options, "--stamps", "0"]) == 0
+    pytest.importorskip("torch")
+    with pytest.raises(ReadError, match="holds no stamps"):
+        reproduce_des(tmp_path, models=("braai",))
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ({"models": ("forest", "oracle")}, "unknown models oracle; known: forest"),
         ({"train_share": 1.0}, "must lie between 0 and 1; given 1.0"),
+        ({"stamps": -3}, "stamps must not be negative; given -3; 0 leaves them out"),
     ],
 )
 def test_wrong_options_are_told(published: Path, options: dict[str, object], reason: str) -> None:
@@ -162,6 +183,8 @@ def test_wrong_options_are_told(published: Path, options: dict[str, object], rea
 
 
 def test_a_folder_of_another_layout_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"there is no folder .*absent"):
+        reproduce_des(tmp_path / "absent")
     with pytest.raises(ReadError, match=r"must hold one table autoscan_features\*\.csv .*; found: none"):
         reproduce_des(tmp_path)
     (tmp_path / "autoscan_features.3.csv").write_text("ID,OBJECT_TYPE,AMP\n1,0,2.5\n")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from space2vec.cli.common import check_picture
+from space2vec.cli.common import check_picture, check_place
 
 __all__ = ["register"]
 
@@ -42,9 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.plot:
         check_picture(arguments.plot)
+    if arguments.json:
+        check_place(Path(arguments.json))
+    if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
+        raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
+    joined = {path: evaluate.join(path, arguments.labels) for path in arguments.scores}
     results, curves = {}, {}
-    for path in dict.fromkeys(arguments.scores):
-        score, label, group, lonely_scores, lonely_labels = evaluate.join(path, arguments.labels)
+    for path, (score, label, group, lonely_scores, lonely_labels) in joined.items():
         result = evaluate.evaluate(score, label, group=group, bootstrap=arguments.bootstrap, seed=arguments.seed)
         result = replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
         results[path] = result

@@ -25,7 +25,12 @@ def register(commands: Any) -> None:
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the score file")
-    parser.add_argument("--model", default="default", metavar="NAME|FILE", help="a packaged model or a model file")
+    parser.add_argument(
+        "--model",
+        default="default",
+        metavar="NAME|FILE",
+        help="a packaged model, a model file (.safetensors), or the folder of a training run",
+    )
     parser.add_argument("--mosaic", metavar="FILE.png", help="draw best, worst and most doubtful candidates as well")
     add_compute_options(parser)
     parser.set_defaults(run=run)

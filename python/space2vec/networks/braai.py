@@ -6,6 +6,8 @@ Source: Duev et al. 2019, MNRAS 489, 3582; release d6_m9. Planes are those of th
 from __future__ import annotations
 
 import os
+import zlib
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -83,8 +85,13 @@ def published(path: str | os.PathLike[str]) -> Braai:
                 turned = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
                 weights[f"{place}.weight"] = torch.from_numpy(np.ascontiguousarray(turned, dtype=np.float32))
                 weights[f"{place}.bias"] = torch.from_numpy(arrays[f"{name}.bias"].astype(np.float32))
-    except (OSError, KeyError, ValueError) as error:
-        raise ModelError(f"cannot load braai's weights from {os.fspath(path)}: {error}") from error
+    except OSError as error:
+        raise ModelError(f"cannot load braai's weights from {os.fspath(path)}: {error.strerror or error}") from error
+    except KeyError as error:
+        raise ModelError(f"cannot load braai's weights from {os.fspath(path)}: it has no array {error}") from error
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        # NumPy takes any other file for a pickle, and says how to read it all the same: nobody should.
+        raise ModelError(f"cannot load braai's weights from {os.fspath(path)}: no .npz file of its arrays") from error
     if {name: tensor.shape for name, tensor in weights.items()} != shapes:
         raise ModelError(f"cannot load braai's weights from {os.fspath(path)}: arrays of other shapes")
     network.load_state_dict(weights)

@@ -13,13 +13,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from space2vec.errors import OutputError
+from space2vec.modelfile import OF_RUN
 from space2vec.writing.aside import write_file
 
 __all__ = ["RunFolder"]
 
-_SETTINGS, _METRICS, _STATE, _CURVES, _MODEL = (
-    "settings.json", "metrics.json", "state.safetensors", "curves.png", "model.safetensors",
-)  # fmt: skip
+_SETTINGS, _METRICS, _STATE, _CURVES = "settings.json", "metrics.json", "state.safetensors", "curves.png"
 #: What metrics.json says of an epoch at least.
 _OF_AN_EPOCH = frozenset({"epoch", "steps", "loss", "validation_loss"})
 #: Characters of a setting that are shown where it differs.
@@ -81,7 +80,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """Where the model goes."""
-        return self.path / _MODEL
+        return self.path / OF_RUN
 
     def restore(
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
