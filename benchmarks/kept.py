@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import space2vec
-from space2vec import rivals
 from space2vec.model import Model
 
 
@@ -57,12 +55,15 @@ class Kept:
         return folder / f"{name.replace(' ', '_')}_{digest}.{suffix}"
 
 
+#: What trains models by the package that they need, beside rivals.py, which has the settings of all.
+_TRAINERS = {"torch": ("networks/*.py", "training/*.py"), "sklearn": ("training/forest.py",), "lightgbm": ()}
+
+
 def code(needs: str) -> str:
-    """Return what tells the code that trains a model from that of another day: of all networks, or of the trees."""
+    """Return what tells the code and the settings that train a model from those of another day."""
     package = Path(space2vec.__file__).parent
-    networks = (*package.glob("networks/*.py"), *package.glob("training/*.py")) if needs == "torch" else ()
-    texts = [inspect.getsource(rivals.Boosted), *(path.read_text() for path in sorted(networks))]
-    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+    files = [path for pattern in ("rivals.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
+    return hashlib.sha256("".join(path.read_text() for path in sorted(files)).encode()).hexdigest()[:16]
 
 
 def digest(*arrays: NDArray[Any]) -> str:

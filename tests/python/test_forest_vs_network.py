@@ -83,7 +83,9 @@ def test_shares_that_go_wrong_by_kind(module: Load) -> None:
     assert found["transient"]["bad"] == 0.0
 
 
-def test_arrays_are_kept_under_what_they_depend_on(module: Load, tmp_path: Path) -> None:
+def test_arrays_are_kept_under_what_they_depend_on(
+    module: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = module("kept").Kept(tmp_path)
     made = []
 
@@ -94,6 +96,20 @@ def test_arrays_are_kept_under_what_they_depend_on(module: Load, tmp_path: Path)
     for depends in ({"seed": 0}, {"seed": 0}, {"seed": 1}):
         np.testing.assert_array_equal(kept.get("a name", depends, make), [0, 1, 2])
     assert len(made) == 2
+    package = tmp_path / "space2vec"
+    for name in ("rivals.py", "training/forest.py", "training/loop.py", "networks/stampnet.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(name)
+    monkeypatch.setattr(module("kept").space2vec, "__file__", str(package / "__init__.py"))
+    needs = ("sklearn", "lightgbm", "torch")
+    for name, changed in (
+        ("rivals.py", needs),
+        ("training/forest.py", ("sklearn", "torch")),
+        ("networks/stampnet.py", ("torch",)),
+    ):
+        before = {need: module("kept").code(need) for need in needs}
+        (package / name).write_text("other settings")
+        assert tuple(need for need in needs if module("kept").code(need) != before[need]) == changed
     module("kept").Kept(None).get("a name", {"seed": 0}, make)
     assert len(made) == 3
 
