@@ -258,6 +258,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert len(metrics["epochs"]) == 3
     assert set(metrics["validation"]) == set(s2v.evaluate.METRICS)
+    assert metrics["validation labels"] == "the labels of the rows"
     assert network.header.training["rows"] + network.header.training["validation"] == len(rows)
     assert network.header.recipe is not None
     assert network.header.recipe["side"] == 33
@@ -289,6 +290,7 @@ def test_the_teacher_is_mixed_into_the_target(rows: LabelledStamps) -> None:
     taught = replace(rows, teacher=1.0 - rows.label.astype(np.float32))
     course = replace(COURSE, epochs=4)
     against = train_network(taught, settings=SMALL, features="s2v", teacher=1.0, course=course, threads=1)
+    assert "the target, 1 of which is the teacher's score" in against.header.metrics["validation labels"]
     fresh = s2v.simulate(60, seed=6)
     assert s2v.evaluate.evaluate(against.score(fresh.stamps).score, fresh.labels, bootstrap=0)["auc"] < 0.3
 

@@ -101,6 +101,10 @@ def build_stampnet(
             f"of ZTF, {_SHARES['des']} of DES, {_SHARES['rubin']} of Rubin",
             "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth",
         },
+        metrics={
+            "validation labels": "alerts and variants: braai d6_m9 above 0.5, which is agreement, not accuracy; "
+            "hybrids and simulated candidates: the truth"
+        },
     )
 
 

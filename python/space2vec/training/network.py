@@ -166,7 +166,11 @@ def train_network(
     temperature = best_temperature(found, held.target, held.weight)
     score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
     measured = evaluate.evaluate(score, held.target > 0.5, bootstrap=0)
-    figures = {"validation": {metric: round(m.value, 5) for metric, m in measured.metrics.items()}, **(metrics or {})}
+    figures = {
+        "validation": {metric: round(m.value, 5) for metric, m in measured.metrics.items()},
+        "validation labels": _labels(checked, teacher),
+        **(metrics or {}),
+    }
     header = replace(
         header, architecture={**header.architecture, "temperature": temperature}, training=said, metrics=figures
     )
@@ -206,6 +210,17 @@ def _header(
 def _held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
     learned, checked = split(rows.group, (0.9, 0.1), seed + _APART)
     return rows[learned], rows[checked]
+
+
+def _labels(rows: LabelledStamps, teacher: float) -> str:
+    """Say what the figures of validation are measured against."""
+    taught = int(np.isfinite(rows.teacher).sum()) if teacher else 0
+    if not taught:
+        return "the labels of the rows"
+    return (
+        f"of {taught} of {len(rows)} rows whether the target, {teacher:g} of which is the teacher's score, is above "
+        "0.5: agreement with the teacher, not accuracy; of the others the label"
+    )
 
 
 def _digest(rows: LabelledStamps) -> str:
