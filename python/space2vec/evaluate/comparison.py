@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluate.metrics import METRICS, THRESHOLDS, Ranked, checked, mdr_fpr, resamples, written
+from space2vec.evaluate.metrics import MDR_TARGET, METRICS, THRESHOLDS, Ranked, checked, mdr_fpr, resamples, written
 
 __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
-
-_MDR_TARGET = 0.04
 
 
 @dataclass(frozen=True)
@@ -105,14 +103,8 @@ def compare(
     ----------
     score_a, score_b : array_like of float (n,)
         P(real); NaN where there is none.
-    label : array_like (n,)
-        1 for real, 0 for bogus.
-    group : array_like (n,), optional
-        What each row belongs to, such as its objectId: whole groups are resampled. Rows by default.
-    bootstrap : int
-        Number of resamples; 0 gives NaN intervals and p.
-    seed : int
-        Seed of the resampling.
+    label, group, bootstrap, seed
+        As for :func:`space2vec.evaluate.evaluate`; without a resample p is NaN as well.
 
     Returns
     -------
@@ -121,7 +113,7 @@ def compare(
     Raises
     ------
     ValueError
-        If lengths differ, a label is neither 0 nor 1, or one of the two classes is empty.
+        As :func:`space2vec.evaluate.evaluate`.
     """
     (a, truth), (b, _) = checked(score_a, label), checked(score_b, label)
     weights, groups = resamples(len(truth), group, bootstrap, seed)
@@ -153,7 +145,7 @@ def compare(
 def _threshold(score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     """Return the highest threshold with an MDR of 4 % at most; what has a score passes if none has."""
     thresholds, missed, _ = mdr_fpr(score, truth)
-    return float(thresholds[missed <= _MDR_TARGET + 1e-12].max(initial=-np.inf))
+    return float(thresholds[missed <= MDR_TARGET + 1e-12].max(initial=-np.inf))
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> Discordance:

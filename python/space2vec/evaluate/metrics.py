@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["METRICS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked", "evaluate", "mdr_fpr", "resamples",
-           "written"]  # fmt: skip
+__all__ = ["MDR_TARGET", "METRICS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked", "evaluate", "mdr_fpr",
+           "resamples", "written"]  # fmt: skip
 
 #: Thresholds of the fixed working points.
 THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
-_MDR_TARGET = 0.04
+#: The missed detection rate at which false positives are told.
+MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
 
 #: Names of the metrics, in the order in which they are reported.
@@ -256,4 +257,4 @@ def _metrics(levels: Array, real: Array, bogus: Array) -> list[float]:
         fixed += [float(passed[k]), float(missed[k])]
     # Rates are quotients of whole numbers: the slack is far below one row.
     first_fpr = [float(missed[passed <= target + 1e-12].min()) for target in _FPR_TARGETS]
-    return [auc, *fixed, sum(fixed), float(passed[missed <= _MDR_TARGET + 1e-12].min()), *first_fpr]
+    return [auc, *fixed, sum(fixed), float(passed[missed <= MDR_TARGET + 1e-12].min()), *first_fpr]

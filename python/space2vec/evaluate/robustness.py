@@ -198,10 +198,8 @@ def edge_accuracy(
 
     Parameters
     ----------
-    model : Model
-        What scores.
-    stamps : Stamps
-        The candidates, whole.
+    model, stamps
+        As for :func:`pile_up`.
     label : array_like (n,)
         1 for real, 0 for bogus.
     seed, bootstrap : int, optional

@@ -154,7 +154,7 @@ def cross_validate(
     ImportError
         If scikit-learn is absent.
     ValueError
-        If shapes or labels do not fit, or a class has fewer rows than there are folds.
+        If shapes or labels do not fit, a class has fewer rows than there are folds, or there are fewer groups.
     """
     rows, labels = rows_and_labels(x, y)
     weights = np.ones(len(rows)) if weight is None else np.asarray(weight)
