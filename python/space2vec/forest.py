@@ -272,7 +272,8 @@ class Forest:
         -------
         Scores
             One row a candidate. A row that a flag forbids to score, or without a single column that the model needs
-            (flag ``missing``), is NaN.
+            (flag ``missing``), is NaN. A row that lacks all columns of the catalogue, where these are most of the
+            model's, is scored under the flag ``missing``.
 
         Raises
         ------

@@ -52,7 +52,14 @@ class Model(Protocol):
         """P(real) (n,) of what it takes: features (n, k); of a network, what its ``takes`` names."""
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
-        """Score candidates: P(real), NaN and a flag where a row cannot be scored."""
+        """Score candidates: P(real), NaN and a flag where a row cannot be scored.
+
+        A flag of a row with a score tells what to think of it. ``missing``: the model did without a plane, or, where
+        most of its columns are the catalogue's, without all of these. ``zero_scale``: a plane is constant but for a few
+        pixels; a network on planes leaves such a row NaN, models of features score it by what is defined. ``padded``:
+        the window reaches beyond the stamp; models of features score whatever is left in it, be it 2x2 pixels or beside
+        the candidate, which a network on planes does not (``off_shape``).
+        """
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file."""

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "Needs", "check_version", "set_of"]
 
-_MISSING = np.uint32(flag_bits.bits("missing"))
+_MISSING, _OFF_SHAPE = np.uint32(flag_bits.bits("missing")), np.uint32(flag_bits.bits("off_shape"))
 _UNSCORABLE = np.uint32(flag_bits.UNSCORABLE)
+#: Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
+_LEAST_SIDE = 5
 
 
 def set_of(names: Sequence[str]) -> str:
@@ -160,6 +162,7 @@ class Needs:
             refusing[spared] &= ~_MISSING
             if self.recipe is not None:
                 planes, flags = _prepared(source, self.recipe, absent, spared, threads)
+                flags[_beside(source, self.recipe)] |= _OFF_SHAPE
             table = self._features(source, threads) if names else None
         elif self.recipe is None:
             table = source
@@ -179,7 +182,22 @@ class Needs:
             silent = np.isnan(columns).all(axis=1)
             flags[silent & ~refused] |= _MISSING
             refused |= silent
+        if columns is not None and self._rests_on_catalogue:
+            bare = np.isnan(columns[:, self._catalogue]).all(axis=1)
+            flags[bare & ~refused] |= _MISSING
         return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id)
+
+    @property
+    def _catalogue(self) -> list[int]:
+        """Where the columns of the catalogue stand among those of the model."""
+        known = registry.FEATURES
+        names = self.header.feature_names
+        return [k for k, name in enumerate(names) if name in known and known[name].source == "catalogue"]
+
+    @property
+    def _rests_on_catalogue(self) -> bool:
+        """Whether most columns of the model are the catalogue's: without them its score is little worth."""
+        return 2 * len(self._catalogue) > len(self.header.feature_names)
 
     def _spared(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the rows (n,) that lack a plane, but none that the model cannot do without."""
@@ -197,6 +215,14 @@ class Needs:
                 "score a table"
             )
         return features(stamps, set=group, convention=self.header.convention, threads=threads)
+
+
+def _beside(stamps: Stamps, recipe: Recipe) -> NDArray[np.bool_]:
+    """Return the rows (n,) with a plane that is too small, or does not hold the candidate."""
+    used = [CHANNELS.index(channel) for channel in recipe.channels]
+    shape, centre = stamps.shape[:, used], stamps.centre[:, None, :]
+    wrong = ((shape < _LEAST_SIDE) | (centre < 0) | (centre >= shape)).any(axis=2)
+    return np.asarray((wrong & (stamps.offset[:, used] >= 0)).any(axis=1))
 
 
 def _prepared(

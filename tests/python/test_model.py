@@ -126,8 +126,6 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x04\x95 this would be a pickle" * 9)
     with pytest.raises(ModelError, match="not a whole safetensors file"):
         s2v.load(path)
-    with pytest.raises(ModelError, match="it is a folder"):
-        s2v.load(tmp_path)
     with pytest.raises(ModelError, match="there is no such file"):
         s2v.load(tmp_path / "absent.safetensors")
 
@@ -174,7 +172,39 @@ def test_default_is_stampnet_and_says_how_it_came_to_be() -> None:
     assert (model.kind, model.name) == ("network", "stampnet")
     assert model.header.training["data"]
     assert model.header.metrics["validation"]
+    assert "braai d6_m9 above 0.5, which is agreement, not accuracy" in model.header.metrics["validation labels"]
     assert packaged()["default"].stat().st_size < 1e6
+
+
+def test_rows_that_are_hardly_known_are_flagged() -> None:
+    night = s2v.simulate(3, seed=4).stamps
+    bare = s2v.Stamps(night.pixels)
+    for name, flagged in (("autoscan", True), ("tablenet", True), ("forest", False), ("stampnet", False)):
+        model = s2v.load(name)
+        for stamps, missing in ((bare, flagged), (night, False)):
+            scores = model.score(stamps)
+            assert np.isfinite(scores.score).all()
+            assert [("missing" in scores.flag_names(row)) for row in range(3)] == [missing] * 3, name
+
+
+def test_stamps_that_hold_no_candidate_are_not_scored_by_default() -> None:
+    pixels = np.random.default_rng(0).normal(size=(4, 3, 63, 63))
+    scores = s2v.load().score(s2v.Stamps(pixels, centre=[[31, 31], [-1, 31], [31, 63], [62, 0]]))
+    np.testing.assert_array_equal(np.isnan(scores.score), [False, True, True, False])
+    assert [("off_shape" in scores.flag_names(row)) for row in range(4)] == [False, True, True, False]
+    for side, scored in ((2, False), (4, False), (5, True)):
+        scores = s2v.load().score(s2v.Stamps(pixels[:1, :, :side, :side]))
+        assert (np.isfinite(scores.score[0]), "off_shape" not in scores.flag_names(0)) == (scored, scored)
+
+
+def test_stamps_of_one_bright_pixel() -> None:
+    pixels = np.full((1, 3, 51, 51), 100.0)
+    pixels[:, :, 25, 25] = 500
+    stamps = s2v.Stamps(pixels)
+    for name, scored in (("stampnet", False), ("forest", True), ("tablenet", True), ("autoscan", True)):
+        scores = s2v.load(name).score(stamps)
+        assert np.isfinite(scores.score[0]) == scored, name
+        assert "zero_scale" in scores.flag_names(0)
 
 
 @pytest.mark.parametrize("name", ["forest", "stampnet"])

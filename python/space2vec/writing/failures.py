@@ -20,6 +20,7 @@ __all__ = ["failures"]
 
 #: The flags by which a reader marks the rows that it has a problem with.
 _OF_READER = bits(["bad_stamp", "missing"])
+_NO_SCALE = bits("zero_scale")
 
 
 def failures(
@@ -86,6 +87,8 @@ def _refused(
         if row in told and (raised & _OF_READER or not raised & UNSCORABLE):
             continue
         refusing = [flag for flag in FLAGS.values() if not flag.scored and raised >> flag.bit & 1]
+        if not refusing and raised & _NO_SCALE:
+            refusing = [FLAGS["zero_scale"]]  # of planes divided by it nothing is left
         if refusing:
             line = _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
         else:
