@@ -13,9 +13,11 @@ from space2vec.stamps import Stamps
 
 __all__ = ["variants"]
 
-#: Shares of the rows whose still sky is turned under the change, whose change is scaled, that get noise, that are
-#: shifted.
-_TURNED, _SCALED, _NOISY, _SHIFTED = 0.45, 0.6, 0.5, 0.5
+#: Shares of the rows whose change is put on another still sky, whose change is scaled, that get noise, that have what
+#: changed in another alert too, that are shifted.
+_MOVED, _SCALED, _NOISY, _JOINED, _SHIFTED = 0.45, 0.6, 0.5, 0.15, 0.5
+#: Least and largest share of the other alert's change.
+_JOINED_BY = (0.1, 1.0)
 #: Least and largest factor of a change; the most noise, in units of the difference's; the farthest shift, pixel.
 _FACTORS, _MOST_NOISE, _FARTHEST = (0.4, 2.0), 1.5, 2
 
@@ -31,9 +33,10 @@ def variants(
 ) -> LabelledStamps:
     """Make variants of real alerts.
 
-    What changed (the difference) is made brighter or fainter, put on the still sky of the same alert in another of its
-    eight symmetries, and gets more noise; the whole is turned, flipped and shifted. What a variant *is* only a teacher
-    can say (:func:`space2vec.teacher.teach`): they carry to a student what the teacher would make of such stamps.
+    What changed (the difference) is made brighter or fainter, put on the still sky of another alert in one of its eight
+    symmetries, gets more noise, and now and then what changed in another alert; the whole is turned, flipped and
+    shifted. What a variant *is* only a teacher can say (:func:`space2vec.teacher.teach`): they carry to a student what
+    the teacher would make of such stamps. Other alerts are in a variant too: split by object first, then make them.
 
     Parameters
     ----------
@@ -73,7 +76,8 @@ def variants(
         rng = np.random.default_rng([seed, number])
         among = classes[0 if rng.random() < bogus_share else 1] or measured
         row, triplet = among[int(rng.integers(len(among)))]
-        stamp, centre = _variant(triplet, rng).planes(int(rng.integers(8)))
+        other = measured[int(rng.integers(len(measured)))][1]
+        stamp, centre = _variant(triplet, other, rng).planes(int(rng.integers(8)))
         planes.append(stamp)
         centres.append(centre)
         rows.append(row)
@@ -89,14 +93,17 @@ def variants(
     return LabelledStamps(stamps, real.label[index], np.full(n, "variant"), group=real.group[index])
 
 
-def _variant(triplet: Triplet, rng: np.random.Generator) -> Triplet:
-    if rng.random() < _TURNED:
-        triplet = _turned_sky(triplet, int(rng.integers(1, 8)))
+def _variant(triplet: Triplet, other: Triplet, rng: np.random.Generator) -> Triplet:
+    alike = other.science.shape == triplet.science.shape
+    if rng.random() < _MOVED:
+        triplet = _on_the_sky(triplet, other if alike else triplet, int(rng.integers(1, 8)))
     if rng.random() < _SCALED:
         factor = float(np.exp(rng.uniform(*np.log(_FACTORS))))
         triplet = replace(triplet.changed((factor - 1.0) * triplet.change), noise=factor * triplet.noise)
     if rng.random() < _NOISY:
         triplet = triplet.noisier(rng.uniform(0.0, _MOST_NOISE), rng)
+    if rng.random() < _JOINED and alike:
+        triplet = triplet.changed(rng.uniform(*_JOINED_BY) * _turned(other.change, int(rng.integers(8))))
     if rng.random() < _SHIFTED:
         down, right = (int(by) for by in rng.integers(-_FARTHEST, _FARTHEST + 1, 2))
         middle = (triplet.centre[0] + down, triplet.centre[1] + right)
@@ -105,13 +112,14 @@ def _variant(triplet: Triplet, rng: np.random.Generator) -> Triplet:
     return triplet
 
 
-def _turned_sky(triplet: Triplet, symmetry: int) -> Triplet:
-    """Turn or flip what did not change under what did; a stamp that is no square is only flipped."""
+def _on_the_sky(triplet: Triplet, other: Triplet, symmetry: int) -> Triplet:
+    """Put what changed on what did not change in another, turned or flipped."""
+    still = _turned(other.science - other.change, symmetry)
+    return replace(triplet, science=still + triplet.change, template=_turned(other.template, symmetry))
 
-    def turned(plane: Array) -> Array:
-        plane = plane[::-1] if symmetry & 1 else plane
-        plane = plane[:, ::-1] if symmetry & 2 else plane
-        return plane.T if symmetry & 4 and plane.shape[0] == plane.shape[1] else plane
 
-    still = turned(triplet.science - triplet.change)
-    return replace(triplet, science=still + triplet.change, template=turned(triplet.template))
+def _turned(plane: Array, symmetry: int) -> Array:
+    """Return a plane in one of the eight symmetries of a square; one that is no square is only flipped."""
+    plane = plane[::-1] if symmetry & 1 else plane
+    plane = plane[:, ::-1] if symmetry & 2 else plane
+    return plane.T if symmetry & 4 and plane.shape[0] == plane.shape[1] else plane
