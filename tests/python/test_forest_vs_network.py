@@ -168,6 +168,9 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
             return type("Scores", (), {"score": rng.random(len(stamps)).astype(np.float32)})
 
     def train(name: str, learned: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
+        taught = ~np.isin(learned.group, rows.group) if teacher else np.zeros(len(learned), np.bool_)
+        assert (learned.teacher[taught] == 0.75).all()
+        assert taught.any() == (teacher > 0.0)
         return Model(set(learned.group), teacher)
 
     def made(real: LabelledStamps, weights: Path, *, seed: int, shares: dict[str, int]) -> LabelledStamps:
@@ -176,9 +179,18 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
 
     monkeypatch.setattr(rivals, "train_pixels", train)
     monkeypatch.setattr(folds, "stampnet_rows", made)
+    weights: list[Path] = []
+
+    def braai(path: Path, threads: int) -> Callable[[Stamps], np.ndarray]:
+        weights.append(path)
+        return lambda stamps: np.full(len(stamps), 0.75, np.float32)
+
+    monkeypatch.setattr(folds, "braai_scorer", braai)
     held = folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
     record, scores = folds.run(held, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
-    assert set(scores) == {"rb", "forest", "forest, simulation alone"}
+    assert set(scores) == {"rb", "braai, stamps turned", "forest", "forest, simulation alone"}
+    assert weights == [tmp_path]
+    assert (scores["braai, stamps turned"] == 0.75).all()
     for learned, tested, teacher in seen[:3]:
         assert learned.isdisjoint(tested)
         assert "simulated 0" in learned
