@@ -43,7 +43,7 @@ class Augmentation:
 
     symmetries: bool = True
     shift: int = 1
-    noise: float = 0.3
+    noise: float = 0.1
     most_noise: float = 0.7
     edge: float = 0.05
     blank: float = 0.1
