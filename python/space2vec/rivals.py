@@ -46,6 +46,10 @@ _PUBLISHED: dict[str, Any] = {"epochs": 20, "batch": 64, "precision": "bfloat16"
 #: Steps that they get at least, and none ends early: braai learns nothing for its first hundreds.
 _STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
+#: An AUC of validation below which a network has learned nothing: its units have died. It gets another go at a third of
+#: the rate, and once more.
+_NOTHING = 0.6
+_GOES = 3
 
 
 @dataclass(frozen=True)
@@ -232,9 +236,14 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
     if name != "stampnet":
         given["patience"] = given["epochs"]
     course = Course(**given, seed=effort.seed, device=effort.device)
-    return training.train_network(
-        rows, architecture=name, course=course, teacher=teacher, threads=effort.threads, progress=effort.progress
-    )
+    for go in range(_GOES):
+        network = training.train_network(
+            rows, architecture=name, course=course, teacher=teacher, threads=effort.threads, progress=effort.progress
+        )
+        if name == "stampnet" or go == _GOES - 1 or network.header.metrics["validation"]["auc"] > _NOTHING:
+            break
+        course = replace(course, learning_rate=course.learning_rate / 3.0)
+    return network
 
 
 def _forest(rows: LabelledStamps, effort: Effort, teacher: float) -> Forest:
