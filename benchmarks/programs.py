@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
-from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
+
+from space2vec.bench.machine import processor, versions
+
+__all__ = ["REPOSITORY", "build", "processor", "tell", "versions"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -25,24 +26,3 @@ def build(*targets: str) -> Path:
 def tell(line: str) -> None:
     """Say what is going on."""
     print(line, file=sys.stderr, flush=True)
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        return platform.processor() or platform.machine()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return " ".join(fields.get("Model name", platform.machine()).split())
-
-
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of what takes part."""
-    found = {"python": platform.python_version()}
-    for package in (*packages, "space2vec"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

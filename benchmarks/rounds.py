@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+from space2vec.bench.rounds import quartiles
+
+__all__ = ["Contender", "Run", "ask", "begin", "play", "quartiles", "serve"]
 
 #: One round, of a number: how many triplets it was.
 Run = Callable[[int], int]
@@ -86,8 +88,3 @@ def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[flo
     for process in running.values():
         process.communicate()
     return times
-
-
-def quartiles(values: list[float]) -> list[float]:
-    """Return the quarter, the median and the three-quarter quantile."""
-    return [float(q) for q in np.quantile(values, [0.25, 0.5, 0.75])]

@@ -9,6 +9,7 @@ import sys
 from importlib import metadata
 
 from space2vec import backend, model, runtimes
+from space2vec.cuda import extension
 from space2vec.errors import BackendError, ModelError
 from space2vec.forest import Forest
 
@@ -49,6 +50,21 @@ def _decoding() -> str:
     return f"gzip by {engine}; Avro codecs {', '.join(c for c in _CODECS if compiled.codec_available(c))}{absent}"
 
 
+def _cuda() -> str:
+    """Tell whether the CUDA backend was built, and whether there is a device for it."""
+    if not extension.built():
+        return f"not built: {extension.trouble()}; device='cuda' raises"
+    made = f"built with CUDA {extension.versions().get('runtime', '?')}"
+    found = [
+        f"cuda:{number} is {device['name']}, compute capability {device['compute_capability']}, "
+        f"{device['memory'] / 2**30:.0f} GiB"
+        for number, device in enumerate(extension.devices())
+    ]
+    if not found:
+        return f"{made}, not present: {extension.trouble()}; device='cuda' raises"
+    return f"{made}, driver {extension.versions().get('driver', '?')}: {'; '.join(found)}"
+
+
 def _networks() -> str:
     try:
         return f"run by {runtimes.chosen()}"
@@ -85,7 +101,7 @@ def report() -> list[tuple[str, str]]:
         ("backend", _backend()),
         ("decoding", _decoding()),
         ("threads", f"{backend.thread_count(None)} usable cores"),
-        ("cuda", "not built: this build computes on the CPU; device='cuda' raises"),
+        ("cuda", _cuda()),
         *((package, _optional(module, package, purpose, extra)) for module, package, purpose, extra in _OPTIONAL),
         ("networks", _networks()),
         *_models(),

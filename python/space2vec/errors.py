@@ -3,7 +3,7 @@
 A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see :mod:`space2vec.flags`).
 """
 
-__all__ = ["BackendError", "ModelError", "OutputError", "ReadError", "Space2vecError"]
+__all__ = ["BackendError", "DeviceLostError", "ModelError", "OutputError", "ReadError", "Space2vecError"]
 
 
 class Space2vecError(Exception):
@@ -20,6 +20,10 @@ class ModelError(Space2vecError):
 
 class BackendError(Space2vecError):
     """A backend or device that was asked for and cannot run here."""
+
+
+class DeviceLostError(BackendError):
+    """A device that does not answer any more, in the middle of the work."""
 
 
 class OutputError(Space2vecError):

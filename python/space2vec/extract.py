@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backend
+from space2vec import device as devices
 from space2vec import flags as flag_bits
 from space2vec.registry import FEATURES, STAMP_SETS, FeatureEntry, feature_set, stamp_columns
 from space2vec.stamps import CHANNELS, Stamps
@@ -25,6 +26,7 @@ def features(
     set: str = "autoscan",
     convention: Literal["code", "paper"] = "code",
     threads: int | None = None,
+    device: str = "auto",
 ) -> Features:
     """Extract the features of a set.
 
@@ -40,12 +42,16 @@ def features(
     convention : {"code", "paper"}
         Where autoScan's released code and its paper disagree, whose definition is used.
     threads : int, optional
-        Number of threads; one a usable core by default.
+        Number of threads, on the host; one a usable core by default.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, optional
+        Where to compute: where the stamps lie by default. ``"cuda"`` takes stamps of the host to a device and their
+        features back. The values are the same to the bit.
 
     Returns
     -------
     Features
-        Values (n, k) float32, names and flags. What is undefined (0/0, x/0, no usable pixel) is NaN.
+        Values (n, k) float32, names and flags. What is undefined (0/0, x/0, no usable pixel) is NaN. Those of stamps on
+        a device lie there, in their library; a set that has catalogue columns is put together on the host in between.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def features(
     ValueError
         If the set or the convention is unknown, or ``threads`` is not positive.
     BackendError
-        If no backend can run here.
+        If no backend can run here, or not on that device.
     """
     names = feature_set(set)
     if convention not in ("code", "paper"):
@@ -62,6 +68,15 @@ def features(
     if not isinstance(stamps, Stamps):
         raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}. Wrap arrays in Stamps(...)")
     measure = Measure(names, convention)
+    where = devices.follow(device, stamps)
+    if stamps.device != "cpu":
+        return _in_place(stamps, measure)
+    if where != "cpu":
+        from space2vec.cuda.pipeline import Pipeline
+        from space2vec.cuda.work import FeatureWork
+
+        with Pipeline(FeatureWork(measure), devices.ordinal(where)) as pipeline:
+            return next(pipeline.run([stamps]))
     n = len(stamps)
     values = np.empty((n, len(stamp_columns(measure.sets))), dtype=np.float32)
     flags = np.empty(n, dtype=np.uint32)
@@ -79,6 +94,20 @@ def features(
     )
     joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
     return Features(measure.in_columns(values, stamps.catalogue), names, joined, stamps.object_id, stamps.candidate_id)
+
+
+def _in_place(stamps: Stamps, measure: Measure) -> Features:
+    """Return the features of stamps that lie on a device."""
+    from space2vec.cuda import kernels
+
+    values, read = kernels.features(stamps, measure.sets, measure.convention == "paper")
+    if measure.names != stamp_columns(measure.sets):
+        values = values.like(measure.in_columns(values.to_host(), stamps.catalogue))
+
+    def flags() -> NDArray[np.uint32]:
+        return flag_bits.joined(stamps.flags, read(), stamps.offset)
+
+    return Features(values.owner, measure.names, flags, stamps.object_id, stamps.candidate_id)
 
 
 @dataclass(frozen=True, slots=True)

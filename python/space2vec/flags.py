@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "bits", "count", "joined", "names"]
+__all__ = ["UNSCORABLE", "Flagged", "Given", "bits", "count", "joined", "names"]
+
+#: Flags, or what fetches them from a device when they are looked at.
+Given: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
+
+
+class Flagged:
+    """What has flags, which may still lie on a device: they are fetched when they are first looked at.
+
+    Parameters
+    ----------
+    flags : ndarray of uint32, or callable that returns one
+        The flags.
+    """
+
+    def __init__(self, flags: Given) -> None:
+        self._flags = flags
+
+    @property
+    def flags(self) -> NDArray[np.uint32]:
+        """The flags, on the host."""
+        if callable(self._flags):
+            self._flags = self._flags()
+        return self._flags
+
+    @flags.setter
+    def flags(self, values: NDArray[np.uint32]) -> None:
+        self._flags = values
 
 
 def bits(flags: Iterable[str] | str) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import backend, modelfile, registry
 from space2vec import device as devices
 from space2vec.errors import ModelError
-from space2vec.scoring import Needs, check_version, set_of
+from space2vec.pixels import lies_on_device
+from space2vec.scoring import Inputs, Needs, check_version, in_place, set_of
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 from space2vec.trees import Trees
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from space2vec.cuda.pipeline import Pipeline
+    from space2vec.cuda.slots import Slot
 
 __all__ = ["Forest"]
 
@@ -44,13 +48,11 @@ def _as_rows(x: ArrayLike, columns: int) -> NDArray[np.float32]:
         return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _engine(trees: Trees, columns: int, fill: NDArray[np.float32] | None) -> Any:
-    """Hand the trees to the backend in use; what comes back has ``predict(x, out, threads)``."""
+def _nodes(trees: Trees) -> tuple[NDArray[Any], ...]:
+    """Return the trees as every backend takes them."""
     left, right = trees.children()
-    return backend.active().Forest(
-        trees.tree_start, left, right, trees.feature.astype(np.int32), trees.value, trees.missing_left, trees.value,
-        columns, fill,
-    )  # fmt: skip
+    feature = trees.feature.astype(np.int32)
+    return trees.tree_start, left, right, feature, trees.value, trees.missing_left, trees.value
 
 
 class Forest:
@@ -86,7 +88,7 @@ class Forest:
         self._trees = trees
         self._fill = fill
         self.header = header
-        self._engine: Any = None
+        self._engines: dict[str, Any] = {}
 
     @classmethod
     def from_sklearn(
@@ -224,37 +226,76 @@ class Forest:
         return f"Forest({self.name!r}, {size})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_engine": None}
+        return {**self.__dict__, "_engines": {}}
+
+    def _on(self, where: str) -> Any:
+        """Return the trees as the kernels of a device have them; those of ``"cpu"`` are the backend's in use."""
+        if where not in self._engines:
+            nodes, k = _nodes(self._trees), len(self.feature_names)
+            if where == "cpu":
+                self._engines[where] = backend.active().Forest(*nodes, k, self._fill)
+            else:
+                from space2vec.cuda.extension import active, told
+
+                number = devices.ordinal(where)
+                with told(number):
+                    self._engines[where] = active(number).Forest(number, *nodes, k, self._fill)
+        return self._engines[where]
 
     def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
-        """Return P(real) of feature rows.
+        """Return P(real) of feature rows, computed where they lie.
 
         Parameters
         ----------
         x : array_like (n, k)
-            The features in the order of ``feature_names``, of any real dtype and strides; converted to float32.
+            The features in the order of ``feature_names``, of any real dtype and strides; converted to float32. An
+            array on a CUDA device is taken where it lies; PyTorch and CuPy convert it there.
         threads : int, optional
-            Threads to use; one a usable core by default.
+            Threads to use, on the host; one a usable core by default.
 
         Returns
         -------
         ndarray of float32 (n,)
+            On the device of x, in its library.
 
         Raises
         ------
         TypeError
-            If x is not of a real dtype.
+            If x is not of a real dtype, or lies on a device that cannot be used.
         ValueError
             If x has another number of columns.
         """
+        if lies_on_device(x):
+            return cast("NDArray[np.float32]", self._predict_in_place(x))
         rows = _as_rows(x, len(self.feature_names))
         out = np.empty(len(rows), dtype=np.float32)
         workers = backend.thread_count(threads)
         if len(rows):
-            if self._engine is None:
-                self._engine = _engine(self._trees, len(self.feature_names), self._fill)
-            self._engine.predict(rows, out, workers)
+            self._on("cpu").predict(rows, out, workers)
         return out
+
+    def _predict_in_place(self, x: Any) -> Any:
+        from space2vec.cuda import kernels
+        from space2vec.cuda.view import view
+
+        given = view(x, "x")
+        if len(given.shape) != 2 or given.shape[1] != len(self.feature_names):
+            raise ValueError(f"x must have shape (n, {len(self.feature_names)}); given {given.shape}")
+        rows = given.made_plain("x")
+        return kernels.predict(self._on(rows.device), rows).owner
+
+    def _predict_on(self, slot: Slot, inputs: Inputs) -> NDArray[np.float32]:
+        """Return P(real) of rows of the host, on a slot's stream."""
+        rows = inputs.features
+        assert rows is not None
+        out = np.empty(0, np.float32)
+        if len(rows):
+            x = slot.upload("rows", rows)
+            score = slot.device("score", 4 * len(rows))
+            self._on(f"cuda:{slot.ordinal}").predict(slot.stream, x, len(rows), score)
+            out = slot.download("score", score, (len(rows),), np.float32)
+            slot.wait()
+        return out.copy()
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
         """Score candidates.
@@ -265,15 +306,15 @@ class Forest:
             Stamps, whose features are computed as the model needs them; or a table with the model's columns.
         threads : int, optional
             Threads to use; one a usable core by default.
-        device : {"auto", "cpu", "cuda"}, optional
-            Where to compute.
+        device : {"auto", "cpu", "cuda", "cuda:N"}, optional
+            Where to compute: where the stamps lie by default. The scores are the same to the bit.
 
         Returns
         -------
         Scores
             One row a candidate. A row that a flag forbids to score, or without a single column that the model needs
             (flag ``missing``), is NaN. A row that lacks all columns of the catalogue, where these are most of the
-            model's, is scored under the flag ``missing``.
+            model's, is scored under the flag ``missing``. Those of stamps on a device lie there, in their library.
 
         Raises
         ------
@@ -284,7 +325,25 @@ class Forest:
         BackendError
             If the device is not there.
         """
-        where = devices.resolve(device)
+        where = devices.follow(device, source)
+        if where != "cpu":
+            with self.pipeline(where) as pipeline:
+                return in_place(source, next(pipeline.run([source])))
         inputs = Needs.of(self.header).inputs(source, threads)
         assert inputs.features is not None
         return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)
+
+    def pipeline(self, device: str) -> Pipeline[Any, Scores]:
+        """Return a pipeline that scores batches of stamps or features on a CUDA device.
+
+        Raises
+        ------
+        BackendError
+            If the device is not there.
+        """
+        from space2vec.cuda.pipeline import Pipeline
+        from space2vec.cuda.work import ModelWork
+
+        where = devices.resolve(device)
+        work = ModelWork(Needs.of(self.header), self._predict_on, self.id, where)
+        return Pipeline(work, devices.ordinal(where))

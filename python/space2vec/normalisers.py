@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import backend
+from space2vec import flags as flag_bits
+from space2vec.pixels import as_plane_array, check_sides, lies_on_device
 from space2vec.registry import NORMALISERS, Step
-from space2vec.stamps import as_plane_array, check_sides
 
 __all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "normalise", "numbered"]
 
@@ -26,23 +26,24 @@ OneStep: TypeAlias = "str | Step | tuple[str, Mapping[str, float]]"
 Steps: TypeAlias = "OneStep | Sequence[OneStep]"
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(flag_bits.Flagged):
     """Planes on a common scale.
 
-    Attributes
+    Parameters
     ----------
     planes : ndarray of float32 (..., height, width)
-        The normalised pixels; a plane without usable pixels, or with nothing to divide by, is NaN throughout.
+        The normalised pixels, on the device of the array and in its library; a plane without usable pixels, or with
+        nothing to divide by, is NaN throughout.
     flags : ndarray of uint32 (...)
-        Flags a plane, see :mod:`space2vec.flags`.
+        Flags a plane, see :mod:`space2vec.flags`; always on the host, fetched when they are first looked at.
     steps : tuple of Step
         What was done, in order.
     """
 
-    planes: NDArray[np.float32]
-    flags: NDArray[np.uint32]
-    steps: tuple[Step, ...]
+    def __init__(self, planes: Any, flags: flag_bits.Given, steps: tuple[Step, ...]) -> None:
+        super().__init__(flags)
+        self.planes: NDArray[np.float32] = planes
+        self.steps = steps
 
 
 def _step(given: Any) -> Step:
@@ -123,17 +124,19 @@ def normalise(
     fill: float = math.nan,
     threads: int | None = None,
 ) -> Normalised:
-    """Bring planes to a common scale, each by its own pixels.
+    """Bring planes to a common scale, each by its own pixels, on the device on which they lie.
 
     Parameters
     ----------
     array : array_like (..., height, width)
         Planes of any real dtype, byte order and strides (NumPy, or anything with DLPack); they are not changed. What a
-        masked array masks is left out.
+        masked array masks is left out. On a CUDA device (CuPy, PyTorch, ...), n planes of float32 (n, height, width)
+        are read where they lie; PyTorch and CuPy make a copy of others there.
     steps : str, tuple or sequence
         What to do, as :func:`chain` takes it: ``"median-mad"``, or ``("median-mad", ("asinh", {"softening": 0.1}))``.
     mask : array_like of bool (..., height, width), optional
-        True where a pixel is left out; it is broadcast to the array.
+        True where a pixel is left out; it is broadcast to the array. Beside an array on a device it lies there too,
+        in the array's shape and C order.
     fill : float, optional
         What a pixel becomes that is masked, NaN or infinite; NaN by default. Such pixels enter no statistic.
     threads : int, optional
@@ -148,13 +151,22 @@ def normalise(
     Raises
     ------
     TypeError
-        If the array or the mask is of another type.
+        If the array or the mask is of another type, or one is on a device and the other is not.
     ValueError
         If a step is unknown, the array has fewer than two axes or no pixels, or the mask does not fit.
     BackendError
         If no backend can run here.
     """
     what = chain(steps)
+    try:
+        level = float(fill)
+    except (TypeError, ValueError):
+        raise TypeError(f"fill must be a number; given {fill!r}") from None
+    if lies_on_device(array):
+        from space2vec.cuda import kernels
+
+        there, read = kernels.normalise(array, mask, numbered(what), level)
+        return Normalised(there.owner, read, what)
     left_out: NDArray[np.bool_] | None = None
     if isinstance(array, np.ma.MaskedArray):
         left_out = np.ma.getmaskarray(array) if np.ma.is_masked(array) else None
@@ -165,6 +177,8 @@ def normalise(
     height, width = pixels.shape[-2:]
     check_sides(height, width, "planes")
     if mask is not None:
+        if lies_on_device(mask):
+            raise TypeError("array lies on the host and mask on a device: give both on one device")
         given = np.asarray(mask)
         if given.dtype != np.bool_:
             raise TypeError(f"mask must be of bool, True where a pixel is left out; given {given.dtype}")
@@ -173,10 +187,6 @@ def normalise(
         except ValueError:
             raise ValueError(f"mask has shape {given.shape}, which does not fit {pixels.shape}") from None
         left_out = given if left_out is None else left_out | given
-    try:
-        level = float(fill)
-    except (TypeError, ValueError):
-        raise TypeError(f"fill must be a number; given {fill!r}") from None
     planes = np.empty(pixels.shape, dtype=np.float32)
     flags = np.zeros(pixels.shape[:-2], dtype=np.uint32)
     n = flags.size

@@ -6,7 +6,6 @@ import itertools
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,23 +20,24 @@ from space2vec.stamps import CHANNELS, Stamps, channel_positions
 __all__ = ["Prepared", "Recipe", "prepare"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(flag_bits.Flagged):
     """Planes ready for a model.
 
-    Attributes
+    Parameters
     ----------
     planes : ndarray of float32 (n, channel, height, width)
-        The prepared pixels; a row that cannot be prepared is NaN throughout.
+        The prepared pixels, on the device of the stamps and in their library; a row that cannot be prepared is NaN
+        throughout.
     flags : ndarray of uint32 (n,)
-        Flags a row, see :mod:`space2vec.flags`.
+        Flags a row, see :mod:`space2vec.flags`; always on the host, fetched when they are first looked at.
     recipe : Recipe
         What they were prepared by; its ``channels`` name the channel axis, once a chain of steps.
     """
 
-    planes: NDArray[np.float32]
-    flags: NDArray[np.uint32]
-    recipe: Recipe
+    def __init__(self, planes: Any, flags: flag_bits.Given, recipe: Recipe) -> None:
+        super().__init__(flags)
+        self.planes: NDArray[np.float32] = planes
+        self.recipe = recipe
 
 
 def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -237,7 +237,7 @@ class Recipe:
 
 
 def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None) -> Prepared:
-    """Prepare stamps by a recipe.
+    """Prepare stamps by a recipe, on the device on which they lie.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
     recipe : Recipe or str
         The recipe, or its name.
     threads : int, optional
-        Number of threads; one a usable core by default.
+        Number of threads, on the host; one a usable core by default.
 
     Returns
     -------
@@ -256,7 +256,8 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
     Raises
     ------
     TypeError
-        If ``stamps`` are no :class:`Stamps`.
+        If ``stamps`` are no :class:`Stamps`; on a device, if the recipe has several chains and the library of the
+        pixels is neither PyTorch nor CuPy.
     ValueError
         If the recipe is unknown or ``threads`` is not positive.
     BackendError
@@ -265,6 +266,11 @@ def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None)
     how = recipe if isinstance(recipe, Recipe) else Recipe(recipe)
     if not isinstance(stamps, Stamps):
         raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}. Wrap arrays in Stamps(...)")
+    if stamps.device != "cpu":
+        from space2vec.cuda import kernels as on_device
+
+        there, read = on_device.prepare(stamps, how)
+        return Prepared(there.owner, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), how)
     planes = np.empty((len(stamps), *how.shape), dtype=np.float32)
     flags = np.empty(len(stamps), dtype=np.uint32)
     kernels, workers = backend.active(), backend.thread_count(threads)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from space2vec.table import Features, Scores
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Inputs", "Needs", "check_version", "set_of"]
+__all__ = ["Inputs", "Needs", "check_version", "in_place", "set_of"]
+
+#: Sets rows to 0, and some of their channels to planes.
+Put: TypeAlias = "Callable[[NDArray[np.intp], NDArray[np.intp], Any], None]"
 
 _MISSING, _OFF_SHAPE = np.uint32(flag_bits.bits("missing")), np.uint32(flag_bits.bits("off_shape"))
 _UNSCORABLE = np.uint32(flag_bits.UNSCORABLE)
@@ -50,13 +53,21 @@ def check_version(header: Header) -> None:
         )
 
 
+def in_place(source: Stamps | Features, scores: Scores) -> Scores:
+    """Return scores that lie where the stamps do that they are of."""
+    there = source.there if isinstance(source, Stamps) else None
+    if there is not None:
+        scores.score = there.like(scores.score).owner
+    return scores
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What a model is given of some candidates.
 
     Attributes
     ----------
-    planes : ndarray of float32 (n, channel, height, width) or None
+    planes : ndarray of float32 (n, channel, height, width), space2vec.cuda.torch_planes.Planes, or None
         Prepared pixels, where the model has a recipe: NaN throughout where a row cannot be prepared, 0 in a plane that
         is missing and that the model can do without.
     features : ndarray of float32 (n, k) or None
@@ -69,7 +80,7 @@ class Inputs:
         The ids.
     """
 
-    planes: NDArray[np.float32] | None
+    planes: Any
     features: NDArray[np.float32] | None
     flags: NDArray[np.uint32]
     refused: NDArray[np.bool_]
@@ -147,35 +158,73 @@ class Needs:
         ModelError
             If the source cannot give what the model needs.
         """
+        self.check(source)
+        planes, flags, table = None, np.zeros(len(source), dtype=np.uint32), None
+        if isinstance(source, Stamps):
+            if self.recipe is not None:
+                prepared = prepare(source, self.recipe, threads=threads)
+                planes = prepared.planes
+
+                def put(rows: NDArray[np.intp], channels: NDArray[np.intp], values: NDArray[np.float32]) -> None:
+                    prepared.planes[rows] = 0
+                    prepared.planes[rows[:, None], channels] = values
+
+                flags = self.spare(source, prepared.flags, put, threads)
+            if self.measure is not None:
+                group, convention = set_of(self.header.feature_names), self.header.convention
+                table = features(source, set=group, convention=convention, threads=threads)
+        else:
+            table = source
+        return self.join(source, planes, flags, table)
+
+    def check(self, source: Stamps | Features) -> None:
+        """See that a source can give what the model needs.
+
+        Raises
+        ------
+        TypeError, ModelError
+            As :meth:`inputs`.
+        """
         if not isinstance(source, (Stamps, Features)):
             raise TypeError(
                 f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
                 "Wrap arrays in Stamps(...), or use predict for what a model is given"
             )
         name, names = self.header.name, self.header.feature_names
-        flags = np.zeros(len(source), dtype=np.uint32)
-        refusing = np.full(len(source), _UNSCORABLE)
-        planes = columns = None
-        if isinstance(source, Stamps):
-            absent = source.offset < 0
-            spared = self._spared(absent)
-            refusing[spared] &= ~_MISSING
+        if not isinstance(source, Stamps):
             if self.recipe is not None:
-                planes, flags = _prepared(source, self.recipe, absent, spared, threads)
-                flags[_beside(source, self.recipe)] |= _OFF_SHAPE
-            table = self._features(source, threads) if names else None
-        elif self.recipe is None:
-            table = source
-        else:
-            raise ModelError(f"the model {name!r} takes stamps: a table of features has no pixels")
-        if table is not None:
-            lacking = [column for column in names if column not in table.names]
-            if lacking:
+                raise ModelError(f"the model {name!r} takes stamps: a table of features has no pixels")
+            if lacking := [column for column in names if column not in source.names]:
                 raise ModelError(
                     f"the model {name!r} needs columns that the table lacks: {', '.join(lacking)}; "
-                    f"it has {', '.join(table.names)}"
+                    f"it has {', '.join(source.names)}"
                 )
-            columns = table.select(names)
+        elif names and set_of(names) == "custom":
+            unknown = [column for column in names if column not in registry.FEATURES]
+            raise ModelError(
+                f"the model {name!r} needs columns that stamps do not give: {', '.join(unknown)}; score a table"
+            )
+
+    def join(self, source: Stamps | Features, planes: Any, flags: NDArray[np.uint32], table: Features | None) -> Inputs:
+        """Return what the model is to be given, out of what was prepared and measured of a source.
+
+        Parameters
+        ----------
+        source : Stamps or Features
+            The candidates.
+        planes : array, or None
+            Their planes, if the model has a recipe.
+        flags : ndarray of uint32 (n,)
+            The flags of these.
+        table : Features, or None
+            Their features, if the model takes any.
+        """
+        refusing = np.full(len(source), _UNSCORABLE)
+        columns = None
+        if isinstance(source, Stamps):
+            refusing[self._spared(source.offset < 0)] &= ~_MISSING
+        if table is not None:
+            columns = table.select(self.header.feature_names)
             flags = flags | table.flags.astype(np.uint32)
         refused = (flags & refusing) != 0
         if columns is not None and planes is None:
@@ -199,22 +248,48 @@ class Needs:
         """Whether most columns of the model are the catalogue's: without them its score is little worth."""
         return 2 * len(self._catalogue) > len(self.header.feature_names)
 
+    def spare(
+        self, stamps: Stamps, flags: NDArray[np.uint32], put: Put, threads: int | None = None
+    ) -> NDArray[np.uint32]:
+        """Prepare the rows that lack a plane which the model can do without once more, without it; return all flags.
+
+        Parameters
+        ----------
+        stamps : Stamps
+            The candidates.
+        flags : ndarray of uint32 (n,)
+            The flags that were raised when the whole recipe was tried; they are changed.
+        put : callable
+            Called with rows, channels and planes (rows, channels, height, width): sets these rows to 0, and these
+            channels of them to the planes.
+        threads : int, optional
+            Threads to use; one a usable core by default.
+        """
+        recipe = self.recipe
+        if recipe is None:
+            return flags
+        absent = stamps.offset < 0
+        lacking = absent[:, [CHANNELS.index(channel) for channel in recipe.channels]] & self._spared(absent)[:, None]
+        for pattern in np.unique(lacking[lacking.any(axis=1)], axis=0):
+            rows = np.nonzero((lacking == pattern).all(axis=1))[0]
+            there = [channel for channel, away in zip(recipe.channels, pattern.tolist(), strict=True) if not away]
+            part = prepare(stamps[rows], recipe.of_planes(there), threads=threads)
+            flags[rows] |= part.flags
+            put(rows, np.nonzero(np.tile(~pattern, recipe.views))[0], part.planes)
+        flags[_beside(stamps, recipe)] |= _OFF_SHAPE
+        return flags
+
+    @property
+    def measure(self) -> Measure | None:
+        """What is to be measured of stamps: the smallest set that has the columns; nothing where there are none."""
+        names = self.header.feature_names
+        return Measure(registry.feature_set(set_of(names)), self.header.convention) if names else None
+
     def _spared(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the rows (n,) that lack a plane, but none that the model cannot do without."""
         needed = [CHANNELS.index(channel) for channel in self.planes]
         firm = [CHANNELS.index(channel) for channel in self.planes if channel not in self.header.optional]
         return np.asarray(absent[:, needed].any(axis=1) & ~absent[:, firm].any(axis=1))
-
-    def _features(self, stamps: Stamps, threads: int | None) -> Features:
-        names = self.header.feature_names
-        group = set_of(names)
-        if group == "custom":
-            unknown = [name for name in names if name not in registry.FEATURES]
-            raise ModelError(
-                f"the model {self.header.name!r} needs columns that stamps do not give: {', '.join(unknown)}; "
-                "score a table"
-            )
-        return features(stamps, set=group, convention=self.header.convention, threads=threads)
 
 
 def _beside(stamps: Stamps, recipe: Recipe) -> NDArray[np.bool_]:
@@ -223,25 +298,3 @@ def _beside(stamps: Stamps, recipe: Recipe) -> NDArray[np.bool_]:
     shape, centre = stamps.shape[:, used], stamps.centre[:, None, :]
     wrong = ((shape < _LEAST_SIDE) | (centre < 0) | (centre >= shape)).any(axis=2)
     return np.asarray((wrong & (stamps.offset[:, used] >= 0)).any(axis=1))
-
-
-def _prepared(
-    stamps: Stamps,
-    recipe: Recipe,
-    absent: NDArray[np.bool_],
-    spared: NDArray[np.bool_],
-    threads: int | None,
-) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-    """Prepare stamps; the planes that are there alone where the others may be missing, which become 0."""
-    prepared = prepare(stamps, recipe, threads=threads)
-    planes, flags = prepared.planes, prepared.flags
-    order = [CHANNELS.index(channel) for channel in recipe.channels]
-    lacking = absent[:, order] & spared[:, None]
-    for pattern in np.unique(lacking[lacking.any(axis=1)], axis=0):
-        rows = np.nonzero((lacking == pattern).all(axis=1))[0]
-        there = [channel for channel, away in zip(recipe.channels, pattern.tolist(), strict=True) if not away]
-        part = prepare(stamps[rows], recipe.of_planes(there), threads=threads)
-        planes[rows] = 0
-        planes[rows[:, None], np.nonzero(np.tile(~pattern, recipe.views))[0]] = part.planes
-        flags[rows] |= part.flags
-    return planes, flags

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.pixels import LARGEST_SIDE, as_plane_array, check_sides, lies_on_device
 from space2vec.registry import FEATURES
+
+if TYPE_CHECKING:
+    from space2vec.cuda.device_array import DeviceArray
+    from space2vec.cuda.view import View
 
 __all__ = [
     "CHANNELS",
-    "LARGEST_SIDE",
     "NO_ID",
     "Stamps",
-    "as_plane_array",
     "channel_positions",
-    "check_sides",
     "join_ids",
 ]
 
@@ -27,39 +29,7 @@ CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
 #: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables.
 NO_ID = -1
 
-#: The longest side of a stamp, and the farthest centre from its first pixel, that the kernels take.
-LARGEST_SIDE = 1 << 14
-
-#: DLPack's numbers for memory that the processor reads: its own, and CUDA's pinned.
-_DLPACK_HOST = (1, 3)
-
 _SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
-
-
-def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
-    """View or convert anything array-like to native float32 in C order; a conforming array is not copied."""
-    foreign = not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__")
-    if hasattr(values, "__cuda_array_interface__") or (foreign and values.__dlpack_device__()[0] not in _DLPACK_HOST):
-        raise TypeError(f"{what} lies on a device; this build computes on the CPU: copy it to the host first")
-    try:
-        if foreign:
-            values = np.from_dlpack(values)
-        array = np.asanyarray(values)
-    except ValueError as error:
-        raise ValueError(f"{what} is not rectangular ({error})") from None
-    except (BufferError, RuntimeError) as error:
-        raise TypeError(f"{what} cannot be taken over by DLPack ({error})") from None
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{what} has dtype {array.dtype}; accepted are real floating point and integer dtypes")
-    with np.errstate(over="ignore"):
-        plain = np.ascontiguousarray(np.ma.getdata(array), dtype=np.float32)
-    return np.where(np.ma.getmaskarray(array), np.float32(np.nan), plain) if np.ma.is_masked(array) else plain
-
-
-def check_sides(height: int, width: int, what: str) -> None:
-    """Raise where the kernels do not take planes of a size."""
-    if not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
-        raise ValueError(f"{what} must have sides of 1 to {LARGEST_SIDE} pixels; given {height} x {width}")
 
 
 def channel_positions(channels: Sequence[str]) -> list[int]:
@@ -90,7 +60,9 @@ class Stamps:
     pixels : array_like (n, channel, height, width), or a sequence of candidates
         Stamps of one size in an array of any real dtype, byte order and strides (NumPy, or anything with DLPack).
         Where sizes differ or planes are absent: a sequence with, for each candidate, a sequence of one 2-D array a
-        channel, ``None`` for a missing plane. A masked array's masked pixels become NaN.
+        channel, ``None`` for a missing plane. A masked array's masked pixels become NaN. An array on a CUDA device
+        (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there, and what is computed of
+        the stamps is computed there; planes of float32 in C order are not copied, be there gaps between them.
     channels : sequence of str
         The planes along the channel axis, out of science, template, difference (search, reference and diff are
         understood). Channels that are not named are missing.
@@ -111,7 +83,8 @@ class Stamps:
     Raises
     ------
     TypeError
-        If the pixels are not real numbers, or lie on a device; if an id, a flag or a centre is of another type.
+        If the pixels are not real numbers, or lie on a device that cannot be used here; if an id, a flag or a centre
+        is of another type.
     ValueError
         If shapes or lengths do not agree, a stamp or centre is out of range, or a channel or column name is unknown.
     """
@@ -129,8 +102,15 @@ class Stamps:
         saturation: float | None = None,
     ) -> None:
         positions = channel_positions(channels)
+        #: The pixels where they lie on a device; None on the host.
+        self.there: View | None = None
+        self._buffer: NDArray[np.float32]
+        #: What the kernels were given of these stamps on their device last.
+        self._geometry: tuple[tuple[NDArray[Any], ...], list[DeviceArray]] | None = None
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
+        elif lies_on_device(pixels):
+            self._hold_view(pixels, positions)
         else:
             self._hold_array(as_plane_array(pixels, "pixels"), positions)
         n = len(self.offset)
@@ -190,10 +170,59 @@ class Stamps:
             As for :class:`Stamps`, as arrays (n,).
         """
         stamps = object.__new__(cls)
-        stamps.buffer, stamps.offset, stamps.shape, stamps.centre = buffer, offset, shape, centre
+        stamps.there, stamps._geometry, stamps._buffer = None, None, buffer
+        stamps.offset, stamps.shape, stamps.centre = offset, shape, centre
         stamps.object_id, stamps.candidate_id = object_id, candidate_id
         stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
         return stamps
+
+    @property
+    def buffer(self) -> NDArray[np.float32]:
+        """Every plane, in C order.
+
+        Raises
+        ------
+        TypeError
+            If the pixels lie on a device.
+        """
+        if self.there is not None:
+            raise TypeError(f"the pixels lie on {self.device}; to_host() gives stamps whose pixels are on the host")
+        return self._buffer
+
+    @property
+    def device(self) -> str:
+        """Where the pixels lie: ``"cpu"`` or ``"cuda:0"``."""
+        return "cpu" if self.there is None else self.there.device
+
+    def to_host(self) -> Stamps:
+        """Return stamps whose pixels lie on the host: these, or a copy."""
+        return self if self.there is None else self._moved(self.there.to_host(), None)
+
+    def to_device(self, device: str = "cuda") -> Stamps:
+        """Return stamps whose pixels lie on a device: these, or a copy.
+
+        Raises
+        ------
+        BackendError
+            If the device cannot be used.
+        MemoryError
+            If it has not that much memory left.
+        """
+        from space2vec.cuda.device_array import DeviceArray
+        from space2vec.cuda.view import view
+        from space2vec.device import ordinal
+
+        number = ordinal(device)
+        if self.device == f"cuda:{number}":
+            return self
+        array = DeviceArray.of_host(self.to_host().buffer, ordinal=number)
+        return self._moved(np.empty(0, dtype=np.float32), view(array, "pixels"))
+
+    def _moved(self, buffer: NDArray[np.float32], there: View | None) -> Stamps:
+        """Return the same candidates over another copy of the pixels."""
+        moved = self[:]
+        moved._buffer, moved.there = buffer, there
+        return moved
 
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
         if array.ndim != 4 or array.shape[1] != len(positions):
@@ -204,17 +233,37 @@ class Stamps:
         n, channels, height, width = array.shape
         if n:
             check_sides(height, width, "stamps")
-        self.buffer: NDArray[np.float32] = array.reshape(-1)
+        self._buffer = array.reshape(-1)
+        starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
+        self._place(starts, (height, width), positions)
+
+    def _place(self, starts: NDArray[np.int64], size: tuple[int, int], positions: list[int]) -> None:
+        """Say where the planes (n, channel) of one size begin."""
+        n = len(starts)
         self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
         self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
-        starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
         self.offset[:, positions] = starts
-        self.shape[:, positions] = (height, width)
+        self.shape[:, positions] = size
+
+    def _hold_view(self, pixels: Any, positions: list[int]) -> None:
+        from space2vec.cuda.view import view
+
+        given = view(pixels, "pixels")
+        if len(given.shape) != 4 or given.shape[1] != len(positions):
+            raise ValueError(
+                f"pixels must have shape (n, {len(positions)}, height, width) for {len(positions)} channels; "
+                f"given {given.shape}"
+            )
+        n, channels, height, width = given.shape
+        if n:
+            check_sides(height, width, "stamps")
+        self.there, starts = given.planes("pixels")
+        self._buffer = np.empty(0, dtype=np.float32)
+        self._place(starts.reshape(n, channels), (height, width), positions)
 
     def _hold_planes(self, candidates: Sequence[Sequence[Any]], positions: list[int]) -> None:
         n = len(candidates)
-        self.offset = np.full((n, 3), -1, dtype=np.int64)
-        self.shape = np.zeros((n, 3, 2), dtype=np.int32)
+        self._place(np.empty((n, 0), dtype=np.int64), (0, 0), [])
         planes: list[NDArray[np.float32]] = []
         end = 0
         for row, candidate in enumerate(candidates):
@@ -235,7 +284,7 @@ class Stamps:
                 self.shape[row, position] = plane.shape
                 planes.append(plane.reshape(-1))
                 end += plane.size
-        self.buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
+        self._buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
 
     def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
         column = np.asarray(default if values is None else values)
@@ -260,7 +309,8 @@ class Stamps:
     def __repr__(self) -> str:
         sizes = sorted({f"{h}x{w}" for h, w in self.shape.reshape(-1, 2).tolist() if h})
         shown = ", ".join(sizes[:4]) + (", ..." if sizes[4:] else "")
-        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={shown})"
+        where = "" if self.there is None else f", device={self.device!r}"
+        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={shown}{where})"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -310,7 +360,7 @@ class Stamps:
         if np.ndim(index) == 0:
             raise TypeError("select with a slice, a mask or an array of row numbers")
         part = Stamps.of_buffer(
-            self.buffer,
+            self._buffer,
             self.offset[index],
             self.shape[index],
             self.centre[index],
@@ -319,15 +369,17 @@ class Stamps:
             catalogue={name: values[index] for name, values in self.catalogue.items()},
             flags=self.flags[index],
         )
-        part.saturation = self.saturation
+        part.there, part.saturation = self.there, self.saturation
         return part
 
     @classmethod
     def concatenate(cls, parts: Iterable[Stamps]) -> Stamps:
-        """Join batches in order. A catalogue column that one batch lacks is NaN for its rows."""
+        """Join batches in order, on the host. A catalogue column that one batch lacks is NaN for its rows."""
         batches = list(parts)
         if len(batches) == 1:
             return batches[0]
+        if away := sorted({batch.device for batch in batches} - {"cpu"}):
+            raise TypeError(f"batches on {', '.join(away)} cannot be joined: join their arrays there, or use to_host()")
         if not batches:
             return cls(np.empty((0, 3, 1, 1), dtype=np.float32))
         levels = {batch.saturation for batch in batches}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
+from space2vec.pixels import lies_on_device
 from space2vec.registry import FLAGS
 from space2vec.stamps import NO_ID, join_ids
 
@@ -16,21 +17,29 @@ if TYPE_CHECKING:
     import pyarrow
     from astropy.table import Table
 
-__all__ = ["Features", "Scores"]
+__all__ = ["Features", "Scores", "on_host"]
 
 
-class _Rows:
+def on_host(values: Any) -> NDArray[Any]:
+    """Return an array of the host: itself, or a copy of one that lies on a device."""
+    if isinstance(values, np.ndarray):
+        return values
+    from space2vec.cuda.view import to_host
+
+    return to_host(values)
+
+
+class _Rows(flag_bits.Flagged):
     """What every table of results has: ids, flags, and the ways out."""
 
     object_id: NDArray[Any]
     candidate_id: NDArray[Any]
-    flags: NDArray[np.uint32]
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
         raise NotImplementedError
 
     def __len__(self) -> int:
-        return len(self.flags)
+        return len(self.object_id)
 
     def flag_names(self, row: int) -> list[str]:
         """Return the names of the flags of one row."""
@@ -76,33 +85,36 @@ class Features(_Rows):
     Parameters
     ----------
     values : ndarray of float32 (n, k)
-        The values, NaN where a feature is undefined or its source silent.
+        The values, NaN where a feature is undefined or its source silent. They may lie on a device, as those of stamps
+        there do; whatever makes columns or tables of them copies them to the host.
     names : sequence of str (k,)
         The columns.
     flags : ndarray of uint32 (n,)
-        Flags a row, see :mod:`space2vec.flags`.
+        Flags a row, see :mod:`space2vec.flags`; always on the host, fetched when they are first looked at.
     object_id, candidate_id : ndarray (n,), optional
         Ids a row; row numbers by default.
     """
 
     def __init__(
         self,
-        values: NDArray[np.float32],
+        values: Any,
         names: tuple[str, ...],
-        flags: NDArray[np.uint32] | None = None,
+        flags: flag_bits.Given | None = None,
         object_id: NDArray[Any] | None = None,
         candidate_id: NDArray[Any] | None = None,
     ) -> None:
-        values = np.asarray(values, dtype=np.float32)
+        if not lies_on_device(values):
+            values = np.asarray(values, dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != len(names):
-            raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {values.shape}")
+            shape = tuple(values.shape)
+            raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {shape}")
         n = len(values)
         for name, column in (("flags", flags), ("object_id", object_id), ("candidate_id", candidate_id)):
-            if column is not None and column.shape != (n,):
+            if column is not None and not callable(column) and column.shape != (n,):
                 raise ValueError(f"{name} must have one value for each of {n} rows; given {column.shape}")
-        self.values = values
+        super().__init__(np.zeros(n, dtype=np.uint32) if flags is None else flags)
+        self.values: NDArray[np.float32] = values
         self.names = tuple(names)
-        self.flags = np.zeros(n, dtype=np.uint32) if flags is None else flags
         self.object_id = np.array([str(i) for i in range(n)], dtype=object) if object_id is None else object_id
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
 
@@ -110,16 +122,25 @@ class Features(_Rows):
         return f"Features(n={len(self)}, k={len(self.names)})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.values, dtype=dtype, copy=copy)
+        return np.array(self.host_values(), dtype=dtype, copy=copy)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         """Return one column (n,) by its name."""
         if name not in self.names:
             raise KeyError(f"no feature {name!r}; the table has {', '.join(self.names)}")
-        return self.values[:, self.names.index(name)]
+        return self.host_values()[:, self.names.index(name)]
+
+    def host_values(self) -> NDArray[np.float32]:
+        """Return the values on the host: themselves, or a copy of those that lie on a device."""
+        return on_host(self.values)
+
+    def rows(self, rows: slice) -> Features:
+        """Return some of the rows, on the host."""
+        chosen = self.host_values()[rows]
+        return Features(chosen, self.names, self.flags[rows], self.object_id[rows], self.candidate_id[rows])
 
     def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
-        """Return the named columns (n, len(names)) in that order, without a copy if they are the table's own.
+        """Return the named columns (n, len(names)) in that order, on the host, and no copy of a table's own there.
 
         Raises
         ------
@@ -127,11 +148,11 @@ class Features(_Rows):
             If the table lacks one of them.
         """
         if tuple(names) == self.names:
-            return self.values
+            return self.host_values()
         missing = [name for name in names if name not in self.names]
         if missing:
             raise KeyError(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}")
-        return np.ascontiguousarray(self.values[:, [self.names.index(name) for name in names]])
+        return np.ascontiguousarray(self.host_values()[:, [self.names.index(name) for name in names]])
 
     @classmethod
     def concatenate(cls, parts: Sequence[Features], names: tuple[str, ...]) -> Features:
@@ -139,7 +160,7 @@ class Features(_Rows):
         if len(parts) == 1:
             return parts[0]
         return cls(
-            np.concatenate([np.empty((0, len(names)), dtype=np.float32), *(part.values for part in parts)]),
+            np.concatenate([np.empty((0, len(names)), dtype=np.float32), *(part.host_values() for part in parts)]),
             names,
             np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
             np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
@@ -147,7 +168,8 @@ class Features(_Rows):
         )
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
-        return {name: self.values[:, k] for k, name in enumerate(self.names)}
+        values = self.host_values()
+        return {name: values[:, k] for k, name in enumerate(self.names)}
 
 
 class Scores(_Rows):
@@ -156,7 +178,8 @@ class Scores(_Rows):
     Parameters
     ----------
     score : ndarray of float32 (n,)
-        P(real), NaN where a row could not be scored; its flags say why.
+        P(real), NaN where a row could not be scored; its flags say why. Those of stamps on a device lie there, in their
+        library.
     flags : ndarray of uint32 (n,)
         Flags a row.
     object_id, candidate_id : ndarray (n,)
@@ -169,15 +192,15 @@ class Scores(_Rows):
 
     def __init__(
         self,
-        score: NDArray[np.float32],
-        flags: NDArray[np.uint32],
+        score: Any,
+        flags: flag_bits.Given,
         object_id: NDArray[Any],
         candidate_id: NDArray[Any],
         model: str,
         device: str = "cpu",
     ) -> None:
-        self.score = score
-        self.flags = flags
+        super().__init__(flags)
+        self.score: NDArray[np.float32] = score
         self.object_id = object_id
         self.candidate_id = candidate_id
         self.model = model
@@ -189,7 +212,7 @@ class Scores(_Rows):
         if len(parts) == 1:
             return parts[0]
         return cls(
-            np.concatenate([part.score for part in parts]),
+            np.concatenate([on_host(part.score) for part in parts]),
             np.concatenate([part.flags for part in parts]),
             np.concatenate([part.object_id for part in parts]),
             join_ids([part.candidate_id for part in parts]),
@@ -198,11 +221,11 @@ class Scores(_Rows):
         )
 
     def __repr__(self) -> str:
-        scored = int(np.count_nonzero(~np.isnan(self.score)))
+        scored = int(np.count_nonzero(~np.isnan(on_host(self.score))))
         return f"Scores(n={len(self)}, scored={scored}, model={self.model!r}, device={self.device!r})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.score, dtype=dtype, copy=copy)
+        return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
-        return {"score": self.score}
+        return {"score": on_host(self.score)}

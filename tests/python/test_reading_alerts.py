@@ -20,9 +20,10 @@ from pyarrow import parquet
 from space2vec import features, flags, read
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
+from space2vec.pixels import LARGEST_SIDE
 from space2vec.reading import batches
 from space2vec.reading.fits import LIMIT, decode
-from space2vec.stamps import CHANNELS, LARGEST_SIDE, NO_ID
+from space2vec.stamps import CHANNELS, NO_ID
 
 
 def triplet(stamps, row):

@@ -11,8 +11,9 @@ import pytest
 import space2vec as s2v
 from space2vec import flags
 from space2vec.errors import BackendError, ModelError
+from space2vec.pixels import LARGEST_SIDE
 from space2vec.registry import RECIPES
-from space2vec.stamps import LARGEST_SIDE, Stamps
+from space2vec.stamps import Stamps
 
 
 def noise(n=4, side=51, seed=0):

@@ -15,12 +15,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
-from space2vec.cli import doctor, evaluate, export, features, reproduce, score, simulate, train
+from space2vec.cli import bench, doctor, evaluate, export, features, reproduce, score, simulate, train
 from space2vec.errors import Space2vecError
 
 __all__ = ["main"]
 
-_COMMANDS = (score, features, train, evaluate, reproduce, simulate, export, doctor)
+_COMMANDS = (score, features, train, evaluate, reproduce, simulate, export, bench, doctor)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,6 +24,7 @@ __all__ = [
     "Problems",
     "about",
     "add_compute_options",
+    "add_device",
     "add_inputs",
     "check_picture",
     "check_place",
@@ -82,14 +83,36 @@ def _schema(text: str) -> tuple[int, str]:
     return int(number), schema
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument(
+        "--device",
+        type=_device,
+        default="auto",
+        metavar="auto|cpu|cuda",
+        help="where to compute: a CUDA device (cuda:1: the second), or auto, a CUDA device where there is one on which "
+        "all can run (default: auto)",
+    )
+
+
 def add_compute_options(parser: argparse.ArgumentParser) -> None:
     """Add --device and --threads."""
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
-    )
+    add_device(parser)
     parser.add_argument(
         "--threads", type=positive, default=None, metavar="N", help="threads to use (default: one a usable core)"
     )
+
+
+def _device(text: str) -> str:
+    """Read the name of a device, for argparse; whether it is there is seen later."""
+    from space2vec.device import ordinal
+
+    try:
+        if text not in ("auto", "cpu"):
+            ordinal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 class Problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,20 +43,35 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, extract, flags
+    from space2vec.cuda.pipeline import Pipeline
+    from space2vec.cuda.work import FeatureWork
     from space2vec.reading import find
     from space2vec.registry import feature_set
     from space2vec.table import Features
 
-    device.resolve(arguments.device)
+    where = device.resolve(arguments.device, bulk=True)
     arguments.inputs = find(arguments.inputs)
     if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
 
-    def compute(rows: Stamps | Features) -> in_parts.Result:
-        if not isinstance(rows, Features):
-            rows = extract.features(rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads)
-        return in_parts.Result(rows.to_arrow(), rows.flags, (rows.flags & np.uint32(flags.UNSCORABLE)) == 0)
+    measure = extract.Measure(feature_set(arguments.set), arguments.convention)
+
+    def compute(batches: Iterator[Stamps | Features]) -> Iterator[Features]:
+        if where != "cpu":
+            with Pipeline(FeatureWork(measure), device.ordinal(where)) as pipeline:
+                yield from pipeline.run(batches)
+            return
+        for rows in batches:
+            if not isinstance(rows, Features):
+                rows = extract.features(
+                    rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads
+                )
+            yield rows
+
+    def result(_: Stamps | Features, table: Features) -> in_parts.Result:
+        return in_parts.Result(table.to_arrow(), table.flags, (table.flags & np.uint32(flags.UNSCORABLE)) == 0)
 
     options = {"set": arguments.set, "convention": arguments.convention}
-    measure = extract.Measure(feature_set(arguments.set), arguments.convention)
-    return in_parts.run(arguments, "features", "measured", "features", options, compute, measure=measure)
+    while_reading = measure if where == "cpu" else None
+    said = "features" if where == "cpu" else f"features, measured on {where},"
+    return in_parts.run(arguments, "features", "measured", said, options, compute, result, measure=while_reading)

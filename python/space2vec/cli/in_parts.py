@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cli import common
 from space2vec.cli.common import Problems, about, positive, read_batches
+from space2vec.errors import DeviceLostError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from space2vec.writing import Chunk
 
 __all__ = ["Result", "add_output", "run"]
+
+#: What a command makes of a batch: features or scores.
+Table = TypeVar("Table")
 
 #: Rows of a part, by default: seconds of work, and few files.
 _PART_ROWS = 16384
@@ -68,7 +72,8 @@ def run(
     verb: str,
     said: str,
     options: Mapping[str, str],
-    compute: Callable[[Stamps | Features], Result],
+    compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
+    result: Callable[[Stamps | Features, Table], Result],
     *,
     measure: Measure | None = None,
     gallery: Gallery | None = None,
@@ -86,12 +91,14 @@ def run(
     options : mapping of str to str
         What decides about the results; it goes into the table's metadata, and a run is resumed only if it is the same.
     compute : callable
-        Returns the results of a batch.
+        Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
+    result : callable
+        Returns the results of a batch, given the rows and what `compute` has made of them.
     measure : Measure, optional
         What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their
         pixels.
     gallery : Gallery, optional
-        Draws a picture of the rows that `compute` has shown it.
+        Draws a picture of the rows that `result` has shown it.
 
     Returns
     -------
@@ -137,11 +144,16 @@ def run(
         if not out.ended:
             size = min(common.BATCH, arguments.part_rows)
             start = Position(*out.position)
-            for batch in read_batches(arguments, what, problems, batch=size, measure=measure, start=start):
-                result = compute(batch.rows)
-                tally.add(result.flags, int(np.count_nonzero(result.done)))
-                out.add(_chunk(batch, result, out.rows))
-        out.finish(lambda: _empty(compute))
+            batches = read_batches(arguments, what, problems, batch=size, measure=measure, start=start)
+            try:
+                for batch, made in _computed(batches, compute):
+                    chunk = result(batch.rows, made)
+                    tally.add(chunk.flags, int(np.count_nonzero(chunk.done)))
+                    out.add(_chunk(batch, chunk, out.rows))
+            except DeviceLostError:
+                out.save()
+                raise
+        out.finish(lambda: _empty(compute, result))
         picture = None
         if gallery is not None:
             for kept in out.kept():
@@ -172,12 +184,30 @@ def _chunk(batch: Batch, result: Result, first: int) -> Chunk:
     return Chunk(result.table, errors, batch.position, counts)
 
 
-def _empty(compute: Callable[[Stamps | Features], Result]) -> Chunk:
+def _computed(
+    batches: Iterator[Batch], compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]]
+) -> Iterator[tuple[Batch, Table]]:
+    """Yield batches with what is made of them, however many it takes before it gives the first."""
+    under_way: deque[Batch] = deque()
+
+    def rows() -> Iterator[Stamps | Features]:
+        for batch in batches:
+            under_way.append(batch)
+            yield batch.rows
+
+    for made in compute(rows()):
+        yield under_way.popleft(), made
+
+
+def _empty(
+    compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
+    result: Callable[[Stamps | Features, Table], Result],
+) -> Chunk:
     from space2vec.reading import Batch, Position
     from space2vec.stamps import Stamps
 
-    rows = Stamps.concatenate([])
-    return _chunk(Batch(rows, position=Position()), compute(rows), 0)
+    batch = Batch(Stamps.concatenate([]), position=Position())
+    return next(_chunk(batch, result(batch.rows, made), 0) for _, made in _computed(iter([batch]), compute))
 
 
 def _said_of_errors(path: Path, reasons: Counter[str]) -> str:

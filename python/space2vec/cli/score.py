@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from space2vec.cli import in_parts
 from space2vec.cli.common import add_compute_options, add_inputs
 
 if TYPE_CHECKING:
-    from space2vec.table import Features
+    from space2vec.table import Features, Scores
 
 __all__ = ["register"]
 
@@ -40,26 +41,37 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, model
     from space2vec.cli.gallery import Gallery
+    from space2vec.cuda.half_network import precision
     from space2vec.extract import Measure
+    from space2vec.network import Network
     from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
 
     judge = model.load(arguments.model)
-    device.resolve(arguments.device, judge.kind)
+    where = device.resolve(arguments.device, judge.kind, bulk=True)
+    through = device.kernels_on(where)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
     # The pixels are needed for a picture, for a recipe, and to see which planes are missing where that is allowed; of
     # a column that no stamp gives, the model tells where it comes to stamps.
-    pixels = gallery is not None or judge.header.recipe is not None or judge.header.optional
+    pixels = through or gallery is not None or judge.header.recipe is not None or judge.header.optional
     measured = not pixels and all(name in FEATURES for name in judge.feature_names)
     measure = Measure(judge.feature_names, judge.header.convention) if measured else None
 
-    def compute(rows: Stamps | Features) -> in_parts.Result:
-        scores = judge.score(rows, threads=arguments.threads, device=arguments.device)
+    def compute(batches: Iterator[Stamps | Features]) -> Iterator[Scores]:
+        if not through:
+            for rows in batches:
+                yield judge.score(rows, threads=arguments.threads, device=where)
+            return
+        with judge.pipeline(where) as pipeline:
+            yield from pipeline.run(batches)
+
+    def result(rows: Stamps | Features, scores: Scores) -> in_parts.Result:
         if gallery is not None and isinstance(rows, Stamps):
             gallery.add(rows, scores)
         return in_parts.Result(scores.to_arrow(), scores.flags, ~np.isnan(scores.score))
 
-    said = f"model {judge.id}; scores"
-    return in_parts.run(
-        arguments, "score", "scored", said, {"model": judge.id}, compute, measure=measure, gallery=gallery
-    )
+    said = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
+    options = {"model": judge.id}
+    if through and isinstance(judge, Network):  # whose scores are not those of the CPU to the bit
+        options["precision"] = precision()
+    return in_parts.run(arguments, "score", "scored", said, options, compute, result, measure=measure, gallery=gallery)

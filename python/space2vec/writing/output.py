@@ -179,6 +179,17 @@ class Output:
         if self._held_rows >= self._part_rows:
             self._commit(last=False)
 
+    def save(self) -> None:
+        """Finish what is held as a part, be it small: the end of the run comes before the part is full.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
+        """
+        if self._held:
+            self._commit(last=False)
+
     def finish(self, empty: Callable[[], Chunk]) -> None:
         """Join the parts into the two files; both appear under their names.
 

@@ -1,0 +1,86 @@
+"""What a machine can do at most, measured on it: copies on a device, over its link and on the host, and arithmetic."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from space2vec.bench.rounds import quartiles
+
+__all__ = ["device_limits", "host_limits"]
+
+_BYTES = 1 << 28
+_SIDE = 4096
+
+
+def _best(run: Callable[[], None], amount: float, rounds: int) -> list[float]:
+    """Return the quartiles of the amount a second."""
+    run()
+    rates = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        rates.append(amount / (time.perf_counter() - start))
+    return quartiles(rates)
+
+
+def host_limits(rounds: int) -> dict[str, Any]:
+    """Return bytes a second that one core copies, read and written together."""
+    source = np.ones(_BYTES // 4, np.float32)
+    to = np.empty_like(source)
+    return {"copy on one core": _best(lambda: np.copyto(to, source), 2 * _BYTES, rounds)}
+
+
+def device_limits(ordinal: int, rounds: int) -> dict[str, Any]:
+    """Return the limits of a device.
+
+    Bytes a second: read and written together for a copy on the device; one way for the link, from and to page-locked
+    memory of the host. Operations a second of a product of matrices of 4096 by 4096, by PyTorch, where that is there.
+    """
+    from space2vec.cuda.slots import Slot, pinned
+
+    slot, host = Slot(ordinal), pinned((_BYTES,), np.uint8)
+    try:
+        one, other = slot.device("one", _BYTES), slot.device("other", _BYTES)
+
+        def copy(to: int, source: int, kind: str) -> Callable[[], None]:
+            def run() -> None:
+                for _ in range(4):
+                    slot.module.copy(ordinal, slot.stream, to, source, _BYTES, kind)
+                slot.wait()
+
+            return run
+
+        found: dict[str, Any] = {
+            "copy on the device": _best(copy(one, other, "on_device"), 8 * _BYTES, rounds),
+            "link to the device": _best(copy(one, host.ctypes.data, "to_device"), 4 * _BYTES, rounds),
+            "link to the host": _best(copy(host.ctypes.data, one, "to_host"), 4 * _BYTES, rounds),
+        }
+    finally:
+        slot.close()
+    return found | _products(ordinal, rounds)
+
+
+def _products(ordinal: int, rounds: int) -> dict[str, Any]:
+    if importlib.util.find_spec("torch") is None:
+        return {name: {"not run": "needs PyTorch"} for name in ("float32 products", "float16 products")}
+    import torch
+
+    if not torch.cuda.is_available():
+        reason = f"PyTorch {torch.__version__} sees no CUDA device"
+        return {name: {"not run": reason} for name in ("float32 products", "float16 products")}
+    found = {}
+    for name in ("float32", "float16"):
+        a = torch.ones(_SIDE, _SIDE, device=f"cuda:{ordinal}", dtype=getattr(torch, name))
+
+        def run(a: torch.Tensor = a) -> None:
+            for _ in range(4):
+                a @ a
+            torch.cuda.synchronize(ordinal)
+
+        found[f"{name} products"] = _best(run, 4 * 2.0 * _SIDE**3, rounds)
+    return found

@@ -1,0 +1,63 @@
+"""``space2vec bench``: the stages on this machine's cores and GPU."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from space2vec.cli.common import add_device, check_picture, positive
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure the stages on this machine, CPU against GPU",
+        description="Measure every stage and the whole chain on one core, on all cores and, where there is one, on a "
+        "GPU with data in place and with transfers; print a table.",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE.json", help="write the figures, with device and versions")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw them")
+    parser.add_argument("--rows", type=positive, default=32768, metavar="N", help="triplets (default: 32768)")
+    parser.add_argument("--side", type=positive, default=51, metavar="PIXELS", help="of a triplet (default: 51)")
+    parser.add_argument("--rounds", type=positive, default=7, metavar="N", help="in which all take turns (default: 7)")
+    parser.add_argument("--alerts", type=Path, metavar="FOLDER", help="alerts to read (default: made ones)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="stages whose names begin like this")
+    add_device(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec import bench
+    from space2vec.bench.show import plot
+
+    output = None if arguments.output is None else Path(arguments.output)
+    if output is not None and not output.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {output}: there is no folder {output.parent}")
+    if arguments.plot is not None:
+        check_picture(arguments.plot)
+    record = bench.measure(
+        arguments.rows,
+        arguments.rounds,
+        side=arguments.side,
+        source=arguments.alerts,
+        where=arguments.device,
+        only=arguments.only,
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    if not record["results"]:
+        raise ValueError(f"no stage begins with {' or '.join(arguments.only)}")
+    print(bench.table(record))
+    if output is not None:
+        output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"figures in {output}")
+    if arguments.plot is not None:
+        plot(record, Path(arguments.plot))
+        print(f"plot in {arguments.plot}")
+    return 0

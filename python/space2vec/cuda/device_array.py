@@ -1,0 +1,134 @@
+"""Arrays that own memory of a device."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from space2vec.cuda import dlpack
+from space2vec.cuda.extension import active
+
+__all__ = ["DeviceArray"]
+
+#: How DLPack and __cuda_array_interface__ write the legacy default stream, which CUDA calls 0.
+_LEGACY = 1
+
+
+class DeviceArray:
+    """An array in C order that owns memory of a CUDA device; what results are where no library asks for its own.
+
+    CuPy, PyTorch and others take it without a copy (``__cuda_array_interface__`` version 3, ``__dlpack__``); work on it
+    is ordered by the stream that it was made on.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape.
+    dtype : dtype, optional
+        The type of the elements; float32 by default.
+    ordinal : int, optional
+        The number of the device.
+    stream : int, optional
+        The CUDA stream on which it is filled; 0 is the legacy default stream.
+
+    Raises
+    ------
+    BackendError
+        If the device cannot be used.
+    MemoryError
+        If the device has not that much memory left.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0, stream: int = 0
+    ) -> None:
+        self.address = 0
+        self._module = active(ordinal)
+        self.shape = tuple(shape)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.ordinal, self.stream = ordinal, stream
+        if self.nbytes:
+            self.address = self._module.allocate(ordinal, self.nbytes)
+
+    @classmethod
+    def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0) -> DeviceArray:
+        """Copy an array of the host to a device; it may be changed afterwards."""
+        given = np.ascontiguousarray(array)
+        made = cls(given.shape, given.dtype, ordinal=ordinal, stream=stream)
+        if made.nbytes:
+            made._module.copy(ordinal, stream, made.address, given.ctypes.data, made.nbytes, "to_device")
+            made._module.stream_wait(ordinal, stream)
+        return made
+
+    def to_host(self) -> NDArray[Any]:
+        """Return a copy in memory of the host, once the work on the array's stream is done."""
+        out = np.empty(self.shape, self.dtype)
+        if self.nbytes:
+            self._module.copy(self.ordinal, self.stream, out.ctypes.data, self.address, self.nbytes, "to_host")
+        self._module.stream_wait(self.ordinal, self.stream)
+        return out
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where it lies: ``"cuda:0"``."""
+        return f"cuda:{self.ordinal}"
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The array as CuPy, PyTorch and Numba take it."""
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self.address, False),
+            "strides": None,
+            "version": 3,
+            "stream": self.stream or _LEGACY,
+        }
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return dlpack.CUDA, self.ordinal
+
+    def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
+        """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream)."""
+        theirs = _LEGACY if stream is None else stream
+        if theirs not in (-1, self.stream or _LEGACY):
+            event = self._module.event_create(self.ordinal)
+            self._module.event_record(self.ordinal, event, self.stream)
+            self._module.stream_wait_event(self.ordinal, theirs, event)
+            self._module.event_destroy(self.ordinal, event)
+        return dlpack.lend(self, self.address, self.shape, self.dtype, self.ordinal)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        raise TypeError(f"the array lies on {self.device}; to_host() copies it to the host")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("an array without axes has no length")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"DeviceArray(shape={self.shape}, dtype={self.dtype}, device={self.device!r})"
+
+    def __del__(self) -> None:
+        # Freed memory is not given to others before the device is done with what works on it (cudaFree waits).
+        if self.address:
+            self._module.release(self.ordinal, self.address)
+            self.address = 0

@@ -1,0 +1,101 @@
+"""The compiled CUDA module: whether it was built, whether there is a driver and a device, in words."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from space2vec.errors import BackendError, DeviceLostError
+
+__all__ = ["active", "built", "devices", "told", "trouble", "versions"]
+
+_MODULE = "space2vec._cuda"
+
+
+def _load() -> tuple[Any, str]:
+    """Return the module, or why there is none."""
+    try:
+        return importlib.import_module(_MODULE), ""
+    except ModuleNotFoundError as error:
+        if error.name != _MODULE:
+            raise
+        return None, "this build has no CUDA backend"
+    except ImportError as error:
+        return None, f"this build's CUDA backend cannot be loaded ({error})"
+
+
+def built() -> bool:
+    """Tell whether this build has a CUDA backend, be there a device or not."""
+    return _load()[0] is not None
+
+
+def trouble(ordinal: int = 0) -> str:
+    """Return why a device cannot be used, or nothing if it can: not built, no driver, no device."""
+    module, why = _load()
+    if module is None:
+        return why
+    count, reason = module.available()
+    if count == 0:
+        return f"this build has a CUDA backend, but {reason}"
+    if not 0 <= ordinal < count:
+        return f"there is no device {ordinal}: this machine has {count}, counted from 0"
+    return ""
+
+
+def active(ordinal: int = 0) -> Any:
+    """Return the compiled module.
+
+    Raises
+    ------
+    BackendError
+        If the device cannot be used; the message says why.
+    """
+    if reason := trouble(ordinal):
+        raise BackendError(f"device 'cuda:{ordinal}' is not available: {reason}; use 'cpu' or 'auto'")
+    return _load()[0]
+
+
+def devices() -> list[dict[str, Any]]:
+    """Return what there is to say of each device: name, compute capability, memory, and so on; none without any."""
+    module, _ = _load()
+    return [] if module is None else [dict(module.properties(k)) for k in range(module.available()[0])]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the CUDA runtime that was built in and of the driver, as far as they are there."""
+    module, _ = _load()
+    told = {} if module is None else module.versions()
+    return {name: _version(number) for name, number in told.items() if number}
+
+
+def _version(number: int) -> str:
+    """Return CUDA's 13020 as 13.2."""
+    return f"{number // 1000}.{math.floor(number % 1000 / 10)}"
+
+
+@contextlib.contextmanager
+def told(ordinal: int) -> Iterator[None]:
+    """Tell a device that is lost, or a CUDA call that failed, as an error of the package.
+
+    Raises
+    ------
+    DeviceLostError
+        If the device does not answer any more.
+    BackendError
+        If CUDA refuses a call; what is out of memory stays what it is.
+    """
+    module = sys.modules.get(_MODULE)
+    try:
+        yield
+    except Exception as error:
+        if module is None or isinstance(error, module.OutOfDeviceMemory):
+            raise
+        if isinstance(error, module.DeviceLost):
+            raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {error}") from error
+        if isinstance(error, module.CudaError):
+            raise BackendError(f"device 'cuda:{ordinal}' failed: {error}") from error
+        raise

@@ -1,0 +1,250 @@
+"""Batches of the host through a device, one after another, in bounded memory of it.
+
+Three batches are under way at a time, each on a stream of its own: while one is copied to the device, the kernels work
+on the next one and the results of the third come back. The reader's threads go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from space2vec.cuda.extension import active, told
+from space2vec.cuda.slots import Slot
+from space2vec.errors import BackendError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["DEPTH", "MEMORY", "Pipeline", "Work", "memory_limit"]
+
+#: Memory of the device that the batches under way hold together, in bytes, if ``SPACE2VEC_DEVICE_MEMORY`` says nothing
+#: else: 1 GiB. Weights and what lies between the layers of a network are PyTorch's, and come on top of it.
+MEMORY = 1 << 30
+#: Batches under way: one that is copied there, one that is worked on, one whose results are copied back.
+DEPTH = 3
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def memory_limit() -> int:
+    """Return how many bytes of a device's memory the batches under way may hold together.
+
+    Raises
+    ------
+    ValueError
+        If ``SPACE2VEC_DEVICE_MEMORY`` is no number of bytes such as ``500000000``, ``512M`` or ``4G``.
+    """
+    text = os.environ.get("SPACE2VEC_DEVICE_MEMORY", "")
+    if not text:
+        return MEMORY
+    found = re.fullmatch(r"(\d{1,15})([KMG]?)", text)
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
+    return int(found[1]) * _SUFFIXES[found[2]]
+
+
+class Work(Protocol[Batch, Result]):
+    """What is done with a batch on a device."""
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of rows."""
+
+    def part(self, batch: Batch, begin: int, end: int) -> Batch:
+        """Return some of the rows."""
+
+    def nbytes(self, batch: Batch) -> int:
+        """Return the bytes of the device's memory that it takes."""
+
+    def begin(self, slot: Slot, batch: Batch) -> Any:
+        """Begin everything that can be begun on the slot's stream, without waiting; return what :meth:`end` needs."""
+
+    def end(self, slot: Slot, batch: Batch, begun: Any) -> Result:
+        """Return the result, once the slot's stream was waited for."""
+
+    def join(self, parts: list[Result]) -> Result:
+        """Join the results of consecutive parts, of one or more."""
+
+
+@dataclass(slots=True)
+class _Order(Generic[Result]):
+    """A batch that was asked for: the parts of it that are under way, and the results so far."""
+
+    open: int = 1  # itself, until all its parts have been begun
+    results: list[Result] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Flight(Generic[Batch, Result]):
+    """A part of a batch on its way through a slot."""
+
+    slot: Slot
+    part: Batch
+    begun: Any
+    order: _Order[Result]
+
+
+class Pipeline(Generic[Batch, Result]):
+    """A way through a device; a context manager, which gives the memory back.
+
+    Parameters
+    ----------
+    work : Work
+        What is done with each batch.
+    ordinal : int
+        The number of the device.
+    memory : int, optional
+        Bytes of the device's memory that the batches under way may hold together, :func:`memory_limit` by default; a
+        batch is cut into parts that are small enough, of one row at least.
+    depth : int, optional
+        Batches under way.
+
+    Attributes
+    ----------
+    rows : int
+        The most rows of a part: no limit at first, half of what the device had no memory for afterwards.
+    """
+
+    def __init__(
+        self, work: Work[Batch, Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH
+    ) -> None:
+        self._work, self.ordinal = work, ordinal
+        self._memory = (memory_limit() if memory is None else memory) // depth
+        self._slots: list[Slot] = []
+        self._depth = depth
+        self._flights: deque[_Flight[Batch, Result]] = deque()
+        self.rows = sys.maxsize
+
+    def __enter__(self) -> Self:
+        with told(self.ordinal):
+            active(self.ordinal)
+            for _ in range(self._depth):
+                self._slots.append(Slot(self.ordinal))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flights.clear()
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Result]:
+        """Yield the result of each batch, in order; a batch is taken when there is room for it.
+
+        Raises
+        ------
+        DeviceLostError
+            If the device does not answer any more; the results before are given.
+        BackendError
+            If its memory does not even hold one row.
+        """
+        orders: deque[_Order[Result]] = deque()
+        for batch in batches:
+            order: _Order[Result] = _Order()
+            orders.append(order)
+            with told(self.ordinal):
+                self._begin(batch, order)
+            order.open -= 1
+            while orders and orders[0].open == 0:
+                yield self._work.join(orders.popleft().results)
+        while orders:
+            with told(self.ordinal):
+                while orders[0].open:
+                    self._finish()
+            yield self._work.join(orders.popleft().results)
+
+    def _begin(self, batch: Batch, order: _Order[Result]) -> None:
+        """Begin a batch, or its parts in order."""
+        size = self._work.size(batch)
+        if size > 1 and (size > self.rows or self._work.nbytes(batch) > self._memory):
+            middle = min(size // 2, self.rows)
+            self._begin(self._work.part(batch, 0, middle), order)
+            self._begin(self._work.part(batch, middle, size), order)
+            return
+        if len(self._flights) == len(self._slots):
+            self._finish()
+        busy = {id(flight.slot) for flight in self._flights}
+        slot = next(slot for slot in self._slots if id(slot) not in busy)
+        try:
+            begun = self._work.begin(slot, batch)
+        except Exception as error:
+            if not _out_of_memory(error, slot):
+                raise
+            while self._flights:  # what is under way may hold what this batch needs
+                self._finish()
+            order.results += self._again(batch, error)
+            return
+        order.open += 1
+        self._flights.append(_Flight(slot, batch, begun, order))
+
+    def _finish(self) -> None:
+        """Wait for the part that was begun first, and keep its result."""
+        flight = self._flights.popleft()
+        try:
+            flight.slot.wait()
+            results = [self._work.end(flight.slot, flight.part, flight.begun)]
+        except Exception as error:
+            if not _out_of_memory(error, flight.slot):
+                raise
+            later, self._flights = self._flights, deque()
+            for other in later:  # their slots are needed
+                other.slot.wait()
+            results = self._again(flight.part, error, {id(other.slot) for other in later})
+            self._flights = later
+        flight.order.results += results
+        flight.order.open -= 1
+
+    def _again(self, batch: Batch, error: Exception, busy: frozenset[int] | set[int] = frozenset()) -> list[Result]:
+        """Do a batch that the device had no memory for: in halves, one at a time, with all memory that is idle."""
+        size, rows = self._work.size(batch), self.rows
+        idle = [slot for slot in self._slots if id(slot) not in busy]
+        kept = sum(slot.held for slot in idle)
+        for slot in idle:
+            slot.drop()
+        if size > 1:
+            self.rows = min(rows, size // 2)
+        elif not kept:
+            raise BackendError(f"device 'cuda:{self.ordinal}' has no memory left for a single row: {error}") from error
+        if self.rows < rows:
+            warnings.warn(
+                f"device 'cuda:{self.ordinal}' is out of memory with {size} rows at a time; going on with {self.rows}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        results: list[Result] = []
+        done = 0
+        while done < size:
+            part = self._work.part(batch, done, min(done + self.rows, size))
+            done += self._work.size(part)
+            try:
+                begun = self._work.begin(idle[0], part)
+                idle[0].wait()
+                results.append(self._work.end(idle[0], part, begun))
+            except Exception as again:
+                if not _out_of_memory(again, idle[0]):
+                    raise
+                if size == 1:
+                    idle[0].drop()
+                results += self._again(part, again, busy)
+        return results
+
+
+def _out_of_memory(error: Exception, slot: Slot) -> bool:
+    """Tell whether a device had no memory left, ours or PyTorch's; what PyTorch keeps for later is then let go."""
+    torch = sys.modules.get("torch")
+    theirs = torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
+    if theirs and torch is not None:
+        torch.cuda.empty_cache()
+    return theirs or isinstance(error, slot.module.OutOfDeviceMemory)

@@ -1,0 +1,166 @@
+"""Buffers of a device and page-locked ones of the host, which serve batch after batch."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from space2vec.cuda.extension import active
+
+__all__ = ["Slot", "is_pinned", "pinned"]
+
+
+class _Pinned:
+    """Page-locked memory of the host, which a device copies from and to without the processor's help."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._module = active()
+        self.address = self._module.pinned(nbytes)
+        self.nbytes = nbytes
+        self.__array_interface__ = {
+            "shape": (nbytes,),
+            "typestr": "|u1",
+            "data": (self.address, False),
+            "version": 3,
+        }
+        self._end = weakref.finalize(self, _release, self._module, self.address)
+
+    def release(self) -> None:
+        """Give the memory back now; nothing may look at it any more."""
+        self._end()
+
+
+def _release(module: Any, address: int) -> None:
+    with contextlib.suppress(RuntimeError):  # a lost device takes its page locks with it
+        module.release_pinned(address)
+
+
+def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """Return an array of the host in page-locked memory, without contents; it is copied to a device where it lies.
+
+    Raises
+    ------
+    BackendError
+        If there is no device.
+    MemoryError
+        If the host does not give that much page-locked memory.
+    """
+    kind = np.dtype(dtype)
+    count = math.prod(shape)
+    if count == 0:
+        return np.empty(shape, kind)
+    return np.asarray(_Pinned(count * kind.itemsize)).view(kind).reshape(shape)
+
+
+def is_pinned(array: NDArray[Any]) -> bool:
+    """Tell whether an array lies in memory that :func:`pinned` gave."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, _Pinned)
+
+
+class Slot:
+    """What one batch needs on its way: a stream, memory of the device, and page-locked memory, kept for the next one.
+
+    Parameters
+    ----------
+    ordinal : int
+        The number of the device.
+    """
+
+    def __init__(self, ordinal: int) -> None:
+        self.ordinal = ordinal
+        self.module = active(ordinal)
+        self.stream: int = self.module.stream_create(ordinal)
+        self._device: dict[str, tuple[int, int]] = {}
+        self._pinned: dict[str, _Pinned] = {}
+        self._sources: list[Any] = []
+
+    @property
+    def held(self) -> int:
+        """The bytes of the device's memory that it holds."""
+        return sum(size for _, size in self._device.values())
+
+    def device(self, name: str, nbytes: int) -> int:
+        """Return the address of memory of the device for a purpose; what was there is lost.
+
+        Raises
+        ------
+        MemoryError
+            If the device has not that much left.
+        """
+        address, size = self._device.get(name, (0, 0))
+        if nbytes > size:
+            if address:
+                self.wait()
+                del self._device[name]
+                self.module.release(self.ordinal, address)
+            address = self.module.allocate(self.ordinal, nbytes)
+            self._device[name] = (address, nbytes)
+        return address
+
+    def _staged(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        kind = np.dtype(dtype)
+        nbytes = math.prod(shape) * kind.itemsize
+        if nbytes == 0:
+            return np.empty(shape, kind)
+        held = self._pinned.get(name)
+        if held is None or held.nbytes < nbytes:
+            if held is not None:
+                self.wait()
+                held.release()
+            held = self._pinned[name] = _Pinned(nbytes)
+        return np.asarray(held)[:nbytes].view(kind).reshape(shape)
+
+    def upload(self, name: str, array: NDArray[Any]) -> int:
+        """Begin to copy an array to the device, through page-locked memory if it lies elsewhere; return where to.
+
+        An array that lies there must not be changed before :meth:`wait`.
+        """
+        if array.nbytes == 0:
+            return 0
+        address = self.device(name, array.nbytes)
+        if is_pinned(array) and array.flags.c_contiguous:
+            source = array
+        else:
+            source = self._staged(name, array.shape, array.dtype)
+            np.copyto(source, array)
+        self._sources.append(source)
+        self.module.copy(self.ordinal, self.stream, address, source.ctypes.data, array.nbytes, "to_device")
+        return address
+
+    def download(self, name: str, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Begin to copy from the device; what is returned holds it after :meth:`wait`, until the next batch."""
+        out = self._staged(f"{name} down", shape, dtype)
+        if out.nbytes:
+            self.module.copy(self.ordinal, self.stream, out.ctypes.data, address, out.nbytes, "to_host")
+        return out
+
+    def wait(self) -> None:
+        """Wait until all that was begun is done."""
+        self.module.stream_wait(self.ordinal, self.stream)
+        self._sources.clear()
+
+    def drop(self) -> None:
+        """Give all memory of the device back."""
+        for name in list(self._device):
+            address, _ = self._device.pop(name)
+            with contextlib.suppress(RuntimeError):  # of a device that is lost
+                self.module.release(self.ordinal, address)
+
+    def close(self) -> None:
+        """Give everything back; what was begun is waited for."""
+        with contextlib.suppress(RuntimeError):
+            self.wait()
+        self.drop()
+        for held in self._pinned.values():
+            held.release()
+        self._pinned.clear()
+        with contextlib.suppress(RuntimeError):
+            self.module.stream_destroy(self.ordinal, self.stream)

@@ -1,0 +1,400 @@
+"""A ``space2vec._cuda`` whose device is the host: its memory is ordinary memory, its kernels are the CPU's.
+
+It keeps what a device may do: nothing on a stream happens before somebody waits for it, and memory of the device that
+nobody has written to is full of NaN. What was not ordered by an event, or not waited for, is therefore wrong here every
+time. Memory that is used after it was released, or beyond its end, is told.
+
+``make(monkeypatch)`` puts it in the place of the compiled module; ``FakeCuPy`` is a library of device arrays for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import space2vec
+from space2vec import _core, registry
+
+__all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cupy", "make"]
+
+_POISON = 0xFF  # every float is NaN
+
+
+class OutOfDeviceMemory(MemoryError):  # noqa: N818
+    """As the compiled module's."""
+
+
+class DeviceLost(RuntimeError):  # noqa: N818
+    """As the compiled module's."""
+
+
+class CudaError(RuntimeError):
+    """As the compiled module's."""
+
+
+class HostDevice(types.ModuleType):
+    """The module.
+
+    Parameters
+    ----------
+    count : int
+        The number of devices.
+    memory : int
+        Bytes of each.
+    why : str
+        Why there is no device.
+    eager : bool
+        Whether work is done when it is begun; for libraries whose own work does not wait for a stream.
+    """
+
+    OutOfDeviceMemory = OutOfDeviceMemory
+    DeviceLost = DeviceLost
+    CudaError = CudaError
+
+    def __init__(self, count: int = 1, memory: int = 1 << 30, why: str = "", *, eager: bool = False) -> None:
+        super().__init__("space2vec._cuda")
+        self.count, self.memory, self.why, self.eager = count, memory, why, eager
+        self.arrays: dict[int, np.ndarray] = {}
+        self.held: dict[int, int] = {}
+        self.most = 0
+        self.queues: dict[int, list[Callable[[], None]]] = {0: []}
+        self.events: dict[int, Callable[[], None]] = {}
+        self.calls: list[str] = []
+        self.lose_after: int | None = None
+        self.copied = 0
+        self._next = 1000
+        self.Forest = self._forest_class()
+
+    # What there is
+
+    def available(self) -> tuple[int, str]:
+        return self.count, self.why
+
+    def versions(self) -> dict[str, int]:
+        return {"runtime": 13000, "driver": 13010 if self.count else 0}
+
+    def properties(self, device: int) -> dict[str, Any]:
+        free = self.memory - sum(self.held.values())
+        return {"name": "a host in disguise", "compute_capability": "9.0", "memory": self.memory, "free": free,
+                "multiprocessors": 1, "pci_bus": f"00:0{device}.0"}  # fmt: skip
+
+    # Memory
+
+    def allocate(self, device: int, size: int) -> int:
+        self._call("allocate")
+        if sum(self.held.values()) + size > self.memory:
+            raise OutOfDeviceMemory(f"cudaErrorMemoryAllocation: {size} bytes")
+        address = self.pinned(size)
+        self.held[address] = size
+        self.most = max(self.most, sum(self.held.values()))
+        return address
+
+    def release(self, device: int, address: int) -> None:
+        self._drain()  # as cudaFree waits
+        del self.held[address]
+        del self.arrays[address]
+
+    def pinned(self, size: int) -> int:
+        array = np.full(size, _POISON, np.uint8)
+        self.arrays[array.ctypes.data] = array
+        return array.ctypes.data
+
+    def release_pinned(self, address: int) -> None:
+        del self.arrays[address]
+
+    def at(self, address: int, shape: tuple[int, ...], dtype: Any, *, host: bool = False) -> np.ndarray:
+        """Return memory as an array; memory of the device must be known."""
+        count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if count == 0:
+            return np.empty(shape, dtype)
+        if not host:
+            inside = any(a <= address and address + count <= a + len(array) for a, array in self.arrays.items())
+            assert inside, f"{count} bytes at {address:#x} are no memory of the device"
+        return np.frombuffer((ctypes.c_char * count).from_address(address), dtype).reshape(shape)
+
+    def copy(self, device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
+        self._call("copy")
+        assert kind in ("to_device", "to_host", "on_device")
+
+        def work() -> None:
+            there = self.at(to, (size,), np.uint8, host=kind == "to_host")
+            there[:] = self.at(source, (size,), np.uint8, host=kind == "to_device")
+
+        self.copied += size
+        # CUDA copies pageable memory of the host before it returns.
+        if kind == "to_device" and not any(a <= source < a + len(array) for a, array in self.arrays.items()):
+            kept = np.array(self.at(source, (size,), np.uint8, host=True))
+            self._put(stream, lambda: np.copyto(self.at(to, (size,), np.uint8), kept))
+        else:
+            self._put(stream, work)
+
+    def fill_bytes(self, device: int, stream: int, address: int, value: int, size: int) -> None:
+        self._put(stream, lambda: self.at(address, (size,), np.uint8).fill(value))
+
+    # Streams and events
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next
+
+    def _put(self, stream: int, work: Callable[[], None]) -> None:
+        self.queues[0 if stream == 1 else stream].append(work)
+        if self.eager:
+            self._drain()
+
+    def _drain(self) -> None:
+        for stream in list(self.queues):
+            self._run(stream)
+
+    def _run(self, stream: int) -> None:
+        queue = self.queues[0 if stream == 1 else stream]
+        while queue:
+            queue.pop(0)()
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.lose_after is not None:
+            self.lose_after -= 1
+            if self.lose_after < 0:
+                raise DeviceLost("cudaErrorDevicesUnavailable: the device does not answer")
+
+    def stream_create(self, device: int) -> int:
+        number = self._number()
+        self.queues[number] = []
+        return number
+
+    def stream_destroy(self, device: int, stream: int) -> None:
+        assert not self.queues.pop(stream), "work on a stream that is destroyed"
+
+    def stream_wait(self, device: int, stream: int) -> None:
+        self._call("stream_wait")
+        self._run(stream)
+
+    def event_create(self, device: int) -> int:
+        number = self._number()
+        self.events[number] = lambda: None
+        return number
+
+    def event_destroy(self, device: int, event: int) -> None:
+        del self.events[event]
+
+    def event_record(self, device: int, event: int, stream: int) -> None:
+        done = [False]
+        self._put(stream, lambda: done.__setitem__(0, True))
+        queue = self.queues[0 if stream == 1 else stream]
+
+        def reach() -> None:
+            while not done[0]:
+                queue.pop(0)()
+
+        self.events[event] = reach
+
+    def stream_wait_event(self, device: int, stream: int, event: int) -> None:
+        self._put(stream, self.events[event])
+
+    def event_wait(self, device: int, event: int) -> None:
+        self.events[event]()
+
+    def event_milliseconds(self, device: int, first: int, second: int) -> float:
+        return 1.0
+
+    # Kernels
+
+    def _stamps(self, stamps: tuple[Any, ...]) -> tuple[Any, ...]:
+        pixels, count, offset, shape, centre, n, saturation = stamps
+        return (
+            self.at(pixels, (count,), np.float32),
+            self.at(offset, (n, 3), np.int64),
+            self.at(shape, (n, 3, 2), np.int32),
+            self.at(centre, (n, 2), np.int32),
+            saturation,
+        )
+
+    def features(self, device: int, stream: int, stamps: Any, sets: int, paper: bool, values: int, flags: int) -> None:
+        self._call("features")
+        k = len(registry.stamp_columns(sets))
+
+        def work() -> None:
+            n = stamps[5]
+            out = self.at(values, (n, k), np.float32), self.at(flags, (n,), np.uint32)
+            _core.features(*self._stamps(stamps), sets, paper, *out, 1)
+
+        self._put(stream, work)
+
+    def prepare(self, device: int, stream: int, stamps: Any, recipe: str, planes: int, flags: int) -> None:
+        self._call("prepare")
+
+        def work() -> None:
+            n, shape = stamps[5], space2vec.Recipe(recipe).shape
+            out = self.at(planes, (n, *shape), np.float32), self.at(flags, (n,), np.uint32)
+            _core.prepare(*self._stamps(stamps), recipe, *out, 1)
+
+        self._put(stream, work)
+
+    def compose(
+        self, device: int, stream: int, stamps: Any, side: int, channels: Any, steps: Any, planes: int, flags: int
+    ) -> None:
+        self._call("compose")
+
+        def work() -> None:
+            shape = stamps[5], len(channels), side, side
+            out = self.at(planes, shape, np.float32), self.at(flags, shape[:1], np.uint32)
+            _core.compose(*self._stamps(stamps), side, channels, steps, *out, 1)
+
+        self._put(stream, work)
+
+    def normalise(self, device: int, stream: int, planes: Any, steps: Any, fill: float, out: int, flags: int) -> None:
+        self._call("normalise")
+        pixels, mask, n, height, width, plane_stride, row_stride = planes
+
+        def work() -> None:
+            count = (n - 1) * plane_stride + (height - 1) * row_stride + width if n else 0
+            flat = self.at(pixels, (count,), np.float32)
+            strides = (4 * plane_stride, 4 * row_stride, 4)
+            given = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, (n, height, width), strides))
+            hidden = self.at(mask, given.shape, np.uint8) if mask else None
+            made = self.at(out, given.shape, np.float32), self.at(flags, (n,), np.uint32)
+            _core.normalise(given, hidden, steps, fill, *made, 1)
+
+        self._put(stream, work)
+
+    def _forest_class(self) -> type:
+        module = self
+
+        class Forest:
+            def __init__(self, device: int, *arguments: Any) -> None:
+                self._forest, self._k = _core.Forest(*arguments), arguments[7]
+
+            def predict(self, stream: int, x: int, n: int, score: int) -> None:
+                module._call("predict")
+
+                def work() -> None:
+                    rows, out = module.at(x, (n, self._k), np.float32), module.at(score, (n,), np.float32)
+                    self._forest.predict(rows, out, 1)
+
+                module._put(stream, work)
+
+        return Forest
+
+
+def make(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> HostDevice:
+    """Put such a module in the place of the compiled one."""
+    module = HostDevice(**settings)
+    monkeypatch.setitem(sys.modules, "space2vec._cuda", module)
+    monkeypatch.setattr(space2vec, "_cuda", module, raising=False)
+    return module
+
+
+class OnDevice:
+    """An array of a library that nobody knows, on a device.
+
+    Parameters
+    ----------
+    module : HostDevice
+        The device.
+    array : ndarray
+        What it holds; its strides are kept.
+    dlpack : bool
+        Whether it is known by DLPack, or else by ``__cuda_array_interface__``.
+    stream : int
+        The stream that it says it is worked on.
+    """
+
+    def __init__(
+        self, module: HostDevice, array: np.ndarray, *, dlpack: bool = False, stream: int | None = None
+    ) -> None:
+        low, high = np.lib.array_utils.byte_bounds(array)
+        self._address, self._module = module.pinned(max(high - low, 1)), module
+        self._first = self._address + array.__array_interface__["data"][0] - low
+        whole = np.frombuffer((ctypes.c_char * max(high - low, 1)).from_address(self._address), np.uint8)
+        whole[: high - low] = np.frombuffer((ctypes.c_char * (high - low)).from_address(low), np.uint8)
+        self._array, self._stream, self.given = array, stream, []
+        if not dlpack:
+            self.__cuda_array_interface__ = {
+                "shape": array.shape,
+                "strides": None if array.flags.c_contiguous else array.strides,
+                "typestr": array.dtype.str,
+                "data": (self._first, False),
+                "version": 3,
+                "stream": stream,
+            }
+        else:
+            self.__dlpack_device__ = lambda: (2, 0)
+
+    def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
+        from space2vec.cuda import dlpack
+
+        assert self._array.flags.c_contiguous
+        self.given.append(stream)
+        return dlpack.lend(self, self._first, self._array.shape, self._array.dtype, 0)
+
+
+def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.ModuleType:
+    """Put a library in CuPy's place that has its arrays on the device; the module must be eager."""
+    assert module.eager
+    cupy = types.ModuleType("cupy")
+
+    class NdArray:
+        def __init__(self, held: np.ndarray) -> None:
+            self.held, self.shape, self.ndim, self.dtype = held, held.shape, held.ndim, held.dtype
+
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            told = self.held.__array_interface__
+            # Memory of the library's own is memory of the device too.
+            low, high = np.lib.array_utils.byte_bounds(self.held)
+            size = max(high - low, 1)
+            module.arrays[low] = np.frombuffer((ctypes.c_char * size).from_address(low), np.uint8)
+            return {**{k: told[k] for k in ("shape", "strides", "typestr", "data")}, "version": 3}
+
+        @property
+        def device(self) -> Any:
+            return types.SimpleNamespace(id=0)
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 2, 0
+
+        def __len__(self) -> int:
+            return len(self.held)
+
+        def __getitem__(self, key: Any) -> NdArray:
+            return NdArray(self.held[key])
+
+        def any(self, axis: int) -> NdArray:
+            return NdArray(self.held.any(axis=axis))
+
+        def get(self) -> np.ndarray:
+            return self.held.copy()
+
+    def bare(values: Any) -> Any:
+        return values.held if isinstance(values, NdArray) else values
+
+    class Device:
+        def __init__(self, ordinal: int) -> None:
+            self.ordinal = ordinal
+
+        def __enter__(self) -> None:
+            cupy.devices.append(self.ordinal)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    cupy.devices = []
+    cupy.ndarray = NdArray
+    cupy.asarray = lambda values: NdArray(np.array(values, order="K"))
+    cupy.empty = lambda shape, dtype: NdArray(np.zeros(shape, dtype))
+    cupy.float32, cupy.isnan = np.float32, lambda values: NdArray(np.isnan(values.held))
+    cupy.stack = lambda parts: NdArray(np.stack([part.held for part in parts]))
+    cupy.concatenate = lambda parts, axis: NdArray(np.concatenate([part.held for part in parts], axis=axis))
+    cupy.where = lambda *given: NdArray(np.where(*map(bare, given)))
+    cupy.ascontiguousarray = lambda values, dtype: NdArray(np.ascontiguousarray(values.held, dtype))
+    current = types.SimpleNamespace(ptr=0)
+    cupy.cuda = types.SimpleNamespace(Device=Device, get_current_stream=lambda: current)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy

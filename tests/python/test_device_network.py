@@ -1,0 +1,112 @@
+"""Networks on a device: the planes are taken where the kernels left them; tried on a device that is the host."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import host_device
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from space2vec.errors import BackendError
+
+torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+tiny_networks = pytest.importorskip("tiny_networks")
+
+from space2vec.cuda import half_network, torch_planes  # noqa: E402
+from space2vec.cuda.half_network import TOLERANCE, HalfNetwork  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_networks.make_known(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def night() -> s2v.Stamps:
+    return s2v.simulate(150, seed=7).stamps
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
+    """Let PyTorch take the host for a device: its tensors over the device's memory are those of the host."""
+    made = host_device.make(monkeypatch)
+    taken: list[int] = []
+
+    def as_tensor(lying: torch_planes.Lying, ordinal: int) -> Any:
+        taken.append(lying.address)
+        return torch.from_numpy(made.at(lying.address, lying.shape, lying.dtype))
+
+    made.taken = taken
+    monkeypatch.setattr(torch_planes, "as_tensor", as_tensor)
+    monkeypatch.setattr(torch_planes, "on_stream", lambda ordinal, stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    kind = half_network.HalfNetwork
+
+    def on_host(module: Any, temperature: float, device: str, precision: str) -> HalfNetwork:
+        return kind(module, temperature, "cpu", precision)
+
+    monkeypatch.setattr(half_network, "HalfNetwork", on_host)
+    return made
+
+
+@pytest.mark.parametrize("name", list(tiny_networks.KINDS))
+def test_scores_are_those_of_the_cpu(
+    name: str, module: host_device.HostDevice, night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny_networks.make(name, night, **({"optional": ["template"]} if name == "Tiny" else {}))
+    source = night[:]
+    source.offset = source.offset.copy()
+    source.offset[3:9, 1] = -1  # no template
+    source.offset[11, 2] = -1  # no difference
+    expected = network.score(source)
+    for kind, bound in (("float32", 1e-6), ("float16", TOLERANCE), ("bfloat16", 0.02)):
+        monkeypatch.setenv("SPACE2VEC_PRECISION", kind)
+        scores = network.score(source, device="cuda")
+        np.testing.assert_allclose(scores.score, expected.score, rtol=0, atol=bound)
+        assert np.array_equal(scores.flags, expected.flags)
+        assert scores.device == "cuda:0"
+    if name == "Tiny":
+        assert np.isnan(expected.score[11])
+        assert not np.isnan(expected.score[3:9]).any()
+    assert bool(module.taken) == ("planes" in network.takes), "planes are taken where they lie"
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "4M")
+    np.testing.assert_allclose(network.score(source, device="cuda").score, expected.score, rtol=0, atol=0.02)
+    monkeypatch.setenv("SPACE2VEC_PRECISION", "float8")
+    with pytest.raises(BackendError, match="SPACE2VEC_PRECISION is 'float8'; accepted are float16, bfloat16, float32"):
+        network.score(source, device="cuda")
+
+
+def test_the_packaged_network_keeps_its_tolerance(night: s2v.Stamps) -> None:
+    model = s2v.load("stampnet")
+    given = [tensor.numpy() for tensor in model.tensors(night)]
+    exact = HalfNetwork(model.module, model.header.temperature, "cpu", "float32").on_host(given)
+    half = HalfNetwork(model.module, model.header.temperature, "cpu", "float16").on_host(given)
+    np.testing.assert_allclose(exact, model.predict(*given), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(half, exact, rtol=0, atol=TOLERANCE)
+    assert not np.array_equal(half, exact)
+
+
+def test_what_leaves_the_range_of_float16_is_scored_in_float32(night: s2v.Stamps) -> None:
+    network = tiny_networks.make("TinyPlanes", night)
+    planes = np.random.default_rng(0).normal(size=(6, 3, 21, 21)).astype(np.float32)
+    planes[1] *= 1e6
+    planes[2, 0, 0, 0] = np.nan
+    planes[3, 1, 2, 3] = np.inf
+    exact = network.predict(planes)
+    half = HalfNetwork(network.module, network.header.temperature, "cpu", "float16").on_host([planes])
+    assert np.array_equal(np.isnan(half), [False, False, True, True, False, False])
+    np.testing.assert_allclose(half, exact, rtol=0, atol=TOLERANCE)
+
+
+def test_rows_in_more_than_one_block(night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_network, "SIZES", (4, 16))
+    network = tiny_networks.make("Tiny", night)
+    given = [tensor.numpy() for tensor in network.tensors(night[:50])]
+    half = HalfNetwork(network.module, network.header.temperature, "cpu", "float16").on_host(given)
+    np.testing.assert_allclose(half, network.predict(*given), rtol=0, atol=TOLERANCE)

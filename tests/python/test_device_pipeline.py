@@ -1,0 +1,240 @@
+"""Stamps of the host through a device: the same bits, in bounded memory, whatever the device runs out of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import host_device
+import numpy as np
+import pytest
+from test_on_host_device import alike, stump
+
+import space2vec as s2v
+from space2vec.cli import main
+from space2vec.cuda import pipeline, slots
+from space2vec.cuda.pipeline import Pipeline
+from space2vec.cuda.work import FeatureWork
+from space2vec.errors import BackendError, DeviceLostError
+from space2vec.extract import Measure
+from space2vec.registry import feature_set
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
+    return host_device.make(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def night() -> s2v.Stamps:
+    return s2v.simulate(60, seed=5).stamps
+
+
+@pytest.fixture(scope="module")
+def expected(night: s2v.Stamps) -> s2v.Features:
+    return s2v.features(night, set="all")
+
+
+MEASURE = Measure(feature_set("all"))
+
+
+def silently(call: Callable[[], Any]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
+def test_batches_come_back_in_order(module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features) -> None:
+    sizes = [1, 20, 0, 7, 32]
+    starts = np.cumsum([0, *sizes])
+    taken = []
+
+    def batches() -> Iterator[s2v.Stamps]:
+        for begin, size in zip(starts, sizes, strict=False):
+            taken.append(size)
+            yield night[begin : begin + size]
+
+    with Pipeline(FeatureWork(MEASURE), 0) as through:
+        parts = []
+        for part in through.run(batches()):
+            parts.append(part)
+            assert len(taken) == min(len(parts) + pipeline.DEPTH, len(sizes)), "more than there is room for are taken"
+    assert [len(part) for part in parts] == sizes
+    assert alike(s2v.Features.concatenate(parts, MEASURE.names), expected)
+    assert module.held == {}
+    assert module.arrays == {}, "page-locked memory is given back"
+    assert len(module.queues) == 1
+
+
+def test_memory_of_the_device_is_bounded(
+    module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 6 * 4 * 3 * 63 * 63
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", str(limit))
+    assert alike(s2v.features(night, set="all", device="cuda"), expected)
+    assert 0 < module.most <= limit
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "2G")
+    assert pipeline.memory_limit() == 2 << 30
+    for bad in ("much", "0", "-1", "1T"):
+        monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", bad)
+        with pytest.raises(ValueError, match="SPACE2VEC_DEVICE_MEMORY is"):
+            s2v.features(night, device="cuda")
+
+
+@pytest.mark.parametrize("rows", [40, 13, 1])
+def test_a_batch_that_is_too_large_is_halved(
+    rows: int, module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features
+) -> None:
+    module.memory = rows * (4 * 3 * 63 * 63 + 400)
+    with pytest.warns(RuntimeWarning, match="'cuda:0' is out of memory with 60 rows at a time; going on with 30"):
+        assert alike(s2v.features(night, set="all", device="cuda"), expected)
+    with Pipeline(FeatureWork(MEASURE), 0) as through:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            parts = list(through.run([night, night]))
+        assert through.rows <= rows
+        assert len({str(w.message) for w in said}) == len(said), "nothing is said twice"
+    for part in parts:
+        assert alike(part, expected)
+    assert module.held == {}
+
+
+def test_not_even_one_row(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    module.memory = 1000
+    with pytest.raises(BackendError, match="has no memory left for a single row"):
+        silently(lambda: s2v.features(night, device="cuda"))
+    assert module.held == {}
+
+
+def test_a_network_that_runs_out_of_memory_at_the_end_of_a_batch(
+    module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features
+) -> None:
+    class Late(FeatureWork):
+        def end(self, slot: slots.Slot, batch: Any, begun: Any) -> s2v.Features:
+            if len(batch) > 8:
+                raise host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation")
+            return FeatureWork.end(self, slot, batch, begun)
+
+    with Pipeline(Late(MEASURE), 0) as through:
+        parts = silently(lambda: list(through.run([night[:30], night[30:35], night[35:]])))
+    assert alike(s2v.Features.concatenate(parts, MEASURE.names), expected)
+
+
+@pytest.mark.parametrize("calls", [3, 30, 60])
+def test_a_lost_device(calls: int, module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    done: list[s2v.Features] = []
+
+    def lose() -> None:
+        with Pipeline(FeatureWork(MEASURE), 0) as through:
+            module.lose_after = calls
+            done.extend(through.run(night[k : k + 5] for k in range(0, 60, 5)))
+
+    with pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: cudaErrorDevicesUnavailable"):
+        lose()
+    assert module.held == {}
+    assert len(done) == {3: 0, 30: 0, 60: 2}[calls], "what came before is given"
+    if done:
+        assert alike(done[-1], s2v.features(night[5:10], set="all"))
+
+
+def test_another_error_is_not_taken_for_a_lost_device(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    def broken(*_: Any) -> None:
+        raise host_device.CudaError("cudaErrorInvalidValue")
+
+    module.features = broken  # type: ignore[method-assign]
+    with pytest.raises(BackendError, match="device 'cuda:0' failed: cudaErrorInvalidValue") as caught:
+        s2v.features(night, device="cuda")
+    assert not isinstance(caught.value, DeviceLostError)
+
+
+def test_scattered_stamps_and_missing_planes(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    some = night[::7]
+    assert alike(s2v.features(some, set="all", device="cuda"), s2v.features(some, set="all"))
+    rng = np.random.default_rng(1)
+    planes = [[rng.normal(size=(20 + k, 30)).astype(np.float32) if k % 3 != c else None for c in range(3)]
+              for k in range(9)]  # fmt: skip
+    ragged = s2v.Stamps(planes, saturation=3.0)
+    assert alike(s2v.features(ragged, set="all", device="cuda"), s2v.features(ragged, set="all"))
+    empty = s2v.Stamps([[None, None, None]])
+    assert alike(s2v.features(empty, set="all", device="cuda"), s2v.features(empty, set="all"))
+    assert alike(stump().score(empty, device="cuda"), stump().score(empty))
+
+
+def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    array = slots.pinned((8, 3, 20, 20))
+    array[:] = np.random.default_rng(0).normal(size=array.shape)
+    assert slots.is_pinned(array)
+    assert slots.is_pinned(array[2:4].reshape(-1))
+    assert not slots.is_pinned(np.zeros(3))
+    stamps = s2v.Stamps(array)
+    before = set(module.arrays)
+    seen: list[int] = []
+    copy = module.copy
+
+    def watched(device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
+        if kind == "to_device" and size == array.nbytes:
+            seen.append(source)
+        copy(device, stream, to, source, size, kind)
+
+    module.copy = watched  # type: ignore[method-assign]
+    with Pipeline(FeatureWork(MEASURE), 0) as through:
+        (table,) = through.run([stamps])
+    assert seen == [array.ctypes.data]
+    assert alike(table, s2v.features(s2v.Stamps(np.array(array)), set="all"))
+    assert set(module.arrays) == before
+
+
+# The command line
+
+
+@pytest.fixture(scope="module")
+def alerts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alerts")
+    assert main(["simulate", "-n", "60", "-o", str(folder / "night"), "--seed", "9"]) == 0
+    return folder / "night"
+
+
+def run(alerts: Path, out: Path, *options: str) -> int:
+    return main(["score", str(alerts), "-o", str(out), "--model", "forest", *options])
+
+
+def test_the_command_line_gives_the_same_file(
+    alerts: Path, module: host_device.HostDevice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(alerts, tmp_path / "cpu.csv", "--device", "cpu") == 0
+    assert "predict" not in module.calls
+    assert run(alerts, tmp_path / "cuda.csv", "--device", "cuda", "--part-rows", "7") == 0
+    assert "predict" in module.calls
+    assert "on cuda:0; scores in" in capsys.readouterr().out
+    assert (tmp_path / "cpu.csv").read_bytes() == (tmp_path / "cuda.csv").read_bytes()
+    for device in ("cpu", "auto"):
+        module.calls.clear()
+        out = tmp_path / f"features_{device}.csv"
+        assert main(["features", str(alerts), "-o", str(out), "--device", device]) == 0
+        assert ("features" in module.calls) == (device == "auto")
+    assert (tmp_path / "features_cpu.csv").read_bytes() == (tmp_path / "features_auto.csv").read_bytes()
+    assert main(["features", str(alerts), "-o", str(tmp_path / "x.csv"), "--device", "cuda:7"]) == 2
+    assert "there is no device 7: this machine has 1" in capsys.readouterr().err
+
+
+def test_a_device_that_is_lost_loses_nothing_that_was_scored(
+    alerts: Path, module: host_device.HostDevice, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from space2vec.cli import common
+
+    monkeypatch.setattr(common, "BATCH", 5)
+    assert run(alerts, tmp_path / "whole.csv", "--device", "cpu") == 0
+    out = tmp_path / "scores.csv"
+    module.lose_after = 130
+    assert run(alerts, out, "--device", "cuda") == 2
+    said = capsys.readouterr().err
+    assert "device 'cuda:0' was lost" in said
+    assert "rows in 1 part are kept; the same command with --resume goes on from there" in said
+    assert not out.exists()
+    module.lose_after = None
+    assert run(alerts, out, "--device", "cuda", "--resume") == 0
+    assert "going on after" in capsys.readouterr().err
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
