@@ -369,10 +369,10 @@ class Network:
         -------
         Scores
             One row a candidate, on the device of the stamps, in their library. A row that a flag forbids to score is
-            NaN, as is one of a network of features alone without a single feature (flag ``missing``), and one of a network of planes whose stamp is under 5 pixels
-            wide or does not hold its candidate (``off_shape``). A row that lacks a plane that the network can do
-            without, or all columns of the catalogue where these are most of the network's, is scored under the flag
-            ``missing``.
+            NaN, as is one of a network of features alone without a single feature (flag ``missing``), and one of a
+            network of planes whose stamp is under 5 pixels wide or does not hold its candidate (``off_shape``). A row
+            that lacks a plane that the network can do without, or all columns of the catalogue where these are most of
+            the network's, is scored under the flag ``missing``.
 
         Raises
         ------

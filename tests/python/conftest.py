@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from space2vec.cuda import extension
+
+
+def pytest_runtest_setup(item):
+    """Name a test that needs a device as not run where there is none, and say why."""
+    if item.get_closest_marker("device") is not None and (reason := extension.trouble()):
+        pytest.skip(f"not run on a device: {reason}")
+
 
 @pytest.fixture(scope="session")
 def data():

@@ -1,0 +1,199 @@
+"""On a CUDA device: the bits of the CPU for every feature, recipe, normaliser and the forest; the network's tolerance.
+
+Needs the CUDA backend and a device; NumPy, and CuPy and PyTorch where they are there. Without a device every test is
+named as not run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from parity import suite
+from space2vec import modelfile, registry
+from space2vec.cuda import DeviceArray
+from space2vec.cuda.view import to_host
+from space2vec.forest import Forest
+from space2vec.trees import Trees
+
+pytestmark = pytest.mark.device
+
+LIBRARIES = ("space2vec", "cupy", "torch")
+
+
+def put(library: str, array: np.ndarray) -> Any:
+    """Return a copy of an array in a library, on the first device."""
+    if library == "space2vec":
+        return DeviceArray.of_host(array)
+    if library == "cupy":
+        return pytest.importorskip("cupy", reason="CuPy is missing: cupy").asarray(array)
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    if not torch.cuda.is_available():
+        pytest.skip("not run on a device: this PyTorch has no CUDA")
+    return torch.from_numpy(np.ascontiguousarray(array)).to("cuda:0")
+
+
+def of_library(library: str, array: Any) -> bool:
+    return type(array).__module__.split(".")[0] == library
+
+
+def bits(array: Any) -> bytes:
+    return np.ascontiguousarray(to_host(array)).tobytes()
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    """Return triplets (n, 3, 51, 51), some of them damaged."""
+    rng = np.random.default_rng(4)
+    made = rng.normal(200, 8, (300, 3, 51, 51)).astype(np.float32)
+    made[:, 2] = made[:, 0] - made[:, 1]
+    made[:200, 2, 24:28, 24:28] += rng.uniform(20, 900, (200, 1, 1)).astype(np.float32)
+    made[7] = np.nan
+    made[8, 2] = 3.0
+    made[9, 1, :, :20] = 1e-30
+    made[10, 0, 3, 3] = np.inf
+    return made
+
+
+@pytest.fixture(scope="module")
+def forest() -> Forest:
+    start, _, right, feature, _, missing_left, value, columns, fill = suite.forest().arguments
+    node = np.arange(len(right)) - np.repeat(start[:-1], np.diff(start))
+    jump = np.where(right < 0, 0, right - node).astype(np.int32)
+    trees = Trees(start, jump, feature.astype(np.int16), missing_left, value)
+    header = modelfile.Header("forest", "suite", registry.AUTOSCAN_STAMP, "autoscan-stamp", registry.FEATURES_VERSION)
+    assert columns == len(header.feature_names)
+    return Forest(trees, header, fill)
+
+
+@pytest.mark.parametrize("convention", suite.CONVENTIONS)
+def test_features_of_the_suite(convention: Any) -> None:
+    stamps = suite.stamps()
+    expected = s2v.features(stamps, set="stamp", convention=convention)
+    for table in (
+        s2v.features(stamps.to_device("cuda:0"), set="stamp", convention=convention),
+        s2v.features(stamps, set="stamp", convention=convention, device="cuda"),
+    ):
+        for name in table.names:
+            assert table[name].tobytes() == expected[name].tobytes(), name
+        assert np.array_equal(table.flags, expected.flags)
+
+
+@pytest.mark.parametrize("name", [*registry.RECIPES, "composition"])
+def test_recipes_of_the_suite(name: str) -> None:
+    stamps = suite.stamps()
+    recipe = suite.composition() if name == "composition" else s2v.Recipe(name)
+    made, expected = s2v.prepare(stamps.to_device("cuda:0"), recipe), s2v.prepare(stamps, recipe)
+    assert bits(made.planes) == expected.planes.tobytes()
+    assert np.array_equal(made.flags, expected.flags)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", list(suite.CHAINS))
+def test_normalisers_of_the_suite(name: str, library: str) -> None:
+    planes, mask = suite.squares(suite.stamps())
+    hidden = np.broadcast_to(mask, planes.shape)
+    expected = s2v.normalise(planes, suite.CHAINS[name], mask=mask)
+    made = s2v.normalise(put(library, planes), suite.CHAINS[name], mask=put(library, hidden))
+    assert of_library(library, made.planes)
+    assert bits(made.planes) == expected.planes.tobytes()
+    assert np.array_equal(made.flags, expected.flags)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_forest_of_the_suite(library: str, forest: Forest) -> None:
+    x = suite.forest().x
+    made = forest.predict(put(library, x))
+    assert of_library(library, made)
+    assert bits(made) == suite.scores().tobytes()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_arrays_of_a_library(library: str, pixels: np.ndarray, forest: Forest) -> None:
+    there, here = s2v.Stamps(put(library, pixels)), s2v.Stamps(pixels)
+    table, expected = s2v.features(there, set="stamp"), s2v.features(here, set="stamp")
+    assert of_library(library, table.values)
+    assert bits(table.values) == expected.values.tobytes()
+    assert np.array_equal(table.flags, expected.flags)
+    scores, wanted = forest.score(there), forest.score(here)
+    assert of_library(library, scores.score)
+    assert bits(scores.score) == wanted.score.tobytes()
+    assert forest.score(here, device="cuda").score.tobytes() == wanted.score.tobytes()
+    if library != "space2vec":
+        both = s2v.Recipe.of("both", steps=("median-mad", "asinh"), further=["l2"], side=33)
+        np.testing.assert_array_equal(to_host(s2v.prepare(there, both).planes), s2v.prepare(here, both).planes)
+        half = s2v.Stamps(put(library, pixels)[::2])
+        assert bits(s2v.features(half, set="s2v").values) == s2v.features(here[::2], set="s2v").values.tobytes()
+        flat = put(library, pixels.reshape(-1, 51, 51))[:, 4:40, 6:48]
+        crop = s2v.normalise(pixels.reshape(-1, 51, 51)[:, 4:40, 6:48], "l2")
+        assert bits(s2v.normalise(flat, "l2").planes) == crop.planes.tobytes()
+
+
+def test_the_callers_stream(pixels: np.ndarray) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    expected = s2v.features(s2v.Stamps(pixels), set="s2v").values
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        busy = torch.ones(4096, 4096, device="cuda")
+        for _ in range(20):
+            busy = busy @ busy * 1e-4
+        given = torch.from_numpy(pixels).pin_memory().to("cuda", non_blocking=True)
+        values = s2v.features(s2v.Stamps(given), set="s2v").values
+        doubled = values * 2
+    stream.synchronize()
+    assert bits(values) == expected.tobytes()
+    assert bits(doubled) == (expected * 2).tobytes()
+
+
+def test_results_are_lent_without_a_copy(pixels: np.ndarray) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    planes = s2v.prepare(s2v.Stamps(DeviceArray.of_host(pixels)), "braai").planes
+    for tensor in (torch.as_tensor(planes, device="cuda:0"), torch.from_dlpack(planes)):
+        assert tensor.data_ptr() == planes.address
+        assert bits(tensor) == bits(planes)
+    if importlib.util.find_spec("cupy") is not None:
+        import cupy
+
+        for array in (cupy.asarray(planes), cupy.from_dlpack(planes)):
+            assert array.data.ptr == planes.address
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_the_network(graphs: bool, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    from space2vec.cuda import half_network
+
+    model = s2v.load("default")
+    assert isinstance(model, s2v.Network)
+    stamps = s2v.Stamps(np.resize(pixels, (1500, *pixels.shape[1:])))
+    expected = model.score(stamps, device="cpu")
+    if not graphs:
+        monkeypatch.setattr(model._half("cuda:0"), "_graphs", False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a graph that cannot be captured is told so
+        scores = model.score(stamps, device="cuda")
+        again = model.score(stamps.to_device("cuda:0"))
+    np.testing.assert_allclose(scores.score, expected.score, rtol=0, atol=half_network.TOLERANCE)
+    assert np.array_equal(scores.flags, expected.flags)
+    np.testing.assert_allclose(np.asarray(again), scores.score, rtol=0, atol=half_network.TOLERANCE)
+    tensors = [tensor.to("cuda") for tensor in model.tensors(stamps)]
+    np.testing.assert_allclose(to_host(model.predict(*tensors)), expected.score, rtol=0, atol=half_network.TOLERANCE)
+
+
+def test_more_memory_than_there_is(pixels: np.ndarray) -> None:
+    with pytest.raises(MemoryError):
+        DeviceArray((1 << 44,))
+    stamps = s2v.Stamps(pixels)  # and the device works on
+    assert bits(s2v.features(stamps.to_device(), set="s2v").values) == s2v.features(stamps, set="s2v").values.tobytes()
+
+
+def test_memory_that_is_bounded(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "3M")
+    stamps = s2v.Stamps(pixels)
+    made = s2v.features(stamps, set="all", device="cuda")
+    assert made.values.tobytes() == s2v.features(stamps, set="all").values.tobytes()
