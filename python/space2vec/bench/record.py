@@ -18,7 +18,7 @@ from space2vec.bench.machine import processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
 from space2vec.bench.stages import NotRun, Ours, Stage, default_network, stages
 from space2vec.cuda import extension
-from space2vec.errors import Space2vecError
+from space2vec.errors import BackendError, Space2vecError
 
 if TYPE_CHECKING:
     pass
@@ -235,7 +235,10 @@ def changed_decisions(judge: Any, given: Sequence[Any], where: str) -> dict[str,
 
 
 def _half(ours: Ours, number: int | None) -> dict[str, Any]:
-    where = "cpu" if number is None else f"cuda:{number}"
+    where = "cpu"
+    if number is not None:
+        with contextlib.suppress(BackendError):  # PyTorch may not have the device
+            where = device.resolve(f"cuda:{number}", "network")
     try:
         judge = default_network()
         from space2vec.scoring import Needs

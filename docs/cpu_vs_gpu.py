@@ -1,0 +1,187 @@
+"""Write docs/cpu-vs-gpu.md from what ``space2vec bench`` measured: ``make docs``.
+
+Every ``benchmarks/results/cpu_vs_gpu*.json`` is one machine: ``space2vec bench -o ...``. What was asked for of an H100
+is held against what was measured, or said not to be measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from space2vec.bench.show import figure
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE.parent / "benchmarks" / "results"
+
+INTRODUCTION = """\
+# CPU against GPU
+
+<!-- Written by docs/cpu_vs_gpu.py from benchmarks/results/cpu_vs_gpu*.json: `make docs`. -->
+
+What a GPU gives for this work, transfers included, as `space2vec bench` measures it: each stage on one core, on all
+cores, on a GPU with the data in its memory, and on a GPU with page-locked memory of the host as source and target. The
+columns take turns (A B C D A B C D ...); a figure is the median of the rounds. Behind it: how many times one core that
+is, and the share of a limit that was measured on the same machine in the same run: the bandwidth of a copy for one core
+and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers. A
+stage far below the bandwidth of a copy is bound by its arithmetic, one above it on a core finds its data in the cache.
+"Pays from" is the smallest batch from which on the GPU with transfers is faster than all cores.
+
+`space2vec bench -o FILE.json --plot FILE.png` measures your machine.
+"""
+
+NO_GPU = """\
+**No GPU has been measured yet.** The machines at hand had none. The logic around the kernels is tested on a stand-in
+whose device is the host; every figure of a GPU is missing below, and what is said of one is arithmetic on paper.
+"""
+
+#: What was asked for on an H100: stage, column, rate asked for (or None), share of the limit asked for (or None).
+ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
+    ("features: eighteen", "gpu in place", 5e6, None),
+    ("features: both", "gpu in place", 2.5e6, None),
+    ("normalise: l2", "gpu in place", None, 0.80),
+    ("normalise: asinh", "gpu in place", None, 0.80),
+    ("normalise: min-max", "gpu in place", None, 0.80),
+    ("normalise: median-mad", "gpu in place", None, 0.30),
+    ("forest", "gpu in place", 50e6, None),
+    ("features: eighteen", "gpu with transfers", None, 0.85),
+)
+
+#: On paper, by NVIDIA's data sheet: an H100's memory (SXM, HBM3) and link (PCIe 5.0 x16, one way), bytes a second.
+PAPER = {"memory": 3.35e12, "link": 63e9}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; all but the first column are numbers."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|---|" + "---:|" * (len(head) - 1), *lines[1:]]) + "\n"
+
+
+def cell(column: Mapping[str, Any]) -> str:
+    """Return a figure with its ratio and share."""
+    if "not run" in column:
+        return "not run"
+    words = [f"{figure(column['rate'][1])}/s"]
+    if "times one core" in column:
+        words.append(f"{column['times one core'][1]:.3g}x")
+    if "share" in column:
+        words.append(f"{100 * column['share']['value']:.0f} %")
+    return ", ".join(words)
+
+
+def asked(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was asked for, and what was measured."""
+    rows = []
+    for stage, column, rate, share in ASKED:
+        wanted = f"{figure(rate)}/s" if rate is not None else f"{100 * (share or 0):.0f} % of the limit"
+        found = []
+        for record in records:
+            got = record["results"].get(stage, {}).get("columns", {}).get(column, {"not run": ""})
+            if "not run" in got:
+                continue
+            value = got["rate"][1] if rate is not None else got["share"]["value"]
+            met = value >= (rate if rate is not None else share or 0)
+            found.append(f"{record['gpu']['name']}: {cell(got)}, {'met' if met else '**missed**'}")
+        rows.append((f"{stage}, {column}", wanted, "; ".join(found) or "not measured"))
+    return table(("stage", "asked for", "measured"), rows)
+
+
+def paper() -> str:
+    """Return the limits of an H100 on paper."""
+    plane = 4 * 51 * 51
+    rows = [
+        ("a plane read and written (l2, asinh, min-max)", "memory", 2 * plane),
+        ("a triplet read (features)", "memory", 3 * plane),
+        ("a triplet over the link", "link", 3 * plane),
+        ("a row of 67 features read (forest)", "memory", 4 * 68),
+    ]
+    told = [(what, f"{nbytes:,}", f"{figure(PAPER[limit] / nbytes)}/s, {limit}") for what, limit, nbytes in rows]
+    return table(("of 51x51 pixels", "bytes", "at most"), told)
+
+
+def reading(record: Mapping[str, Any]) -> str:
+    """Return what alerts that are read from files leave for a GPU to gain."""
+    results = record["results"]
+    read, chain = (results.get(name, {}).get("columns", {}).get("all cores", {"not run": ""})
+                   for name in ("read and inflate", "chain: stamps to forest"))  # fmt: skip
+    if "not run" in read or "not run" in chain:
+        return ""
+    a, b = 1 / read["rate"][1], 1 / chain["rate"][1]
+    return (
+        f"Alerts that come from files are read and inflated by the CPU: {figure(1 / a)} a second here on all cores, "
+        f"against {figure(1 / b)} a second for features and forest. However fast a GPU is, files to scores becomes at "
+        f"most {(a + b) / a:.2f} times as fast by taking the second off the CPU on this machine.\n"
+    )
+
+
+def half(record: Mapping[str, Any]) -> str:
+    """Return what half precision changes."""
+    told = record.get("half precision", {"not run": "not asked for"})
+    if "not run" in told:
+        return f"Half precision: not run: {told['not run']}.\n"
+    rows = []
+    for kind in ("float16", "bfloat16"):
+        own = told[kind]
+        changed = ", ".join(f"{100 * share:.2f} % at {level}" for level, share in own["changed decisions"].items())
+        rows.append((kind, f"{own['largest difference']:.1e}", f"{own['99.9 % of differences']:.1e}", changed))
+    where = "the CPU, by PyTorch's autocast" if told["device"] == "cpu" else told["device"]
+    head = f"The packaged network in half precision against float32, {told['scored']} triplets, on {where}:\n\n"
+    return head + table(("", "largest difference", "99.9 % of differences", "changed decisions"), rows)
+
+
+def machine(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paragraphs of one machine."""
+    gpu = record["gpu"]
+    yield f"## {record['device']}{' and ' + gpu['name'] if 'name' in gpu else ', no GPU'}\n"
+    packages = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    cuda = ", ".join(f"{name} {version}" for name, version in record["cuda"].items())
+    yield (
+        f"Measured {record['date'][:10]}: {record['cores']} cores ({record['isa']}), "
+        f"{'CUDA ' + cuda + ', ' if cuda else ''}{packages}; triplets of {record['side']}x{record['side']}, "
+        f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}"
+        f"{', so other work took part of the cores' if record['load before'] > 0.5 else ''}.\n"
+    )
+    if "not run" in gpu:
+        yield f"The columns of the GPU were not run: {gpu['not run']}.\n"
+    names = [name for name in next(iter(record["results"].values()))["columns"]
+             if "name" in gpu or not name.startswith("gpu")]  # fmt: skip
+    rows = []
+    for stage, found in record["results"].items():
+        even = found.get("break even", {})
+        pays = [str(even["all cores"] or "never")] if even else ["" for _ in range("name" in gpu)]
+        rows.append((stage, *(cell(found["columns"][name]) for name in names), *pays))
+    yield table(("stage", *names, *(["pays from"] if "name" in gpu else [])), rows)
+    measured = {name: value for name, value in record["limits"].items() if not isinstance(value, dict)}
+    yield "Limits: " + "; ".join(f"{name} {figure(value[1])} a second" for name, value in measured.items()) + ".\n"
+    yield reading(record)
+    yield half(record)
+
+
+def document(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of docs/cpu-vs-gpu.md."""
+    parts = [INTRODUCTION]
+    if not any("name" in record["gpu"] for record in records):
+        parts.append(NO_GPU)
+    parts += ["## Asked for of an H100\n", asked(records)]
+    parts += ["On paper, an H100 (3.35 TB/s of memory, 63 GB/s of link one way):\n", paper()]
+    for record in records:
+        parts += machine(record)
+    return "\n".join(part for part in parts if part)
+
+
+def load() -> list[Any]:
+    """Return the records of all machines."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("cpu_vs_gpu*.json"))]
+
+
+def main() -> None:
+    """Write the document."""
+    records = load()
+    (HERE / "cpu-vs-gpu.md").write_text(document(records), encoding="utf-8")
+    print(f"docs/cpu-vs-gpu.md from {len(records)} records")
+
+
+if __name__ == "__main__":
+    main()
