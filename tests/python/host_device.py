@@ -111,6 +111,7 @@ class HostDevice(types.ModuleType):
     def at(self, address: int, shape: tuple[int, ...], dtype: Any, *, host: bool = False) -> np.ndarray:
         """Return memory as an array; memory of the device must be known."""
         count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        assert address, "a null pointer"
         if count == 0:
             return np.empty(shape, dtype)
         if not host:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -130,5 +131,6 @@ class DeviceArray:
     def __del__(self) -> None:
         # Freed memory is not given to others before the device is done with what works on it (cudaFree waits).
         if self.address:
-            self._module.release(self.ordinal, self.address)
+            with contextlib.suppress(RuntimeError):  # of a device that is lost, or at the interpreter's end
+                self._module.release(self.ordinal, self.address)
             self.address = 0

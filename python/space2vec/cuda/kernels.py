@@ -43,7 +43,8 @@ def given(stamps: Stamps) -> tuple[View, tuple[Any, ...]]:
         stamps._geometry = (arrays, there)
     offset, shape, centre = (array.address for array in stamps._geometry[1])
     level = math.nan if stamps.saturation is None else stamps.saturation
-    return pixels, (pixels.address, pixels.shape[0], offset, shape, centre, len(stamps), level)
+    # Of stamps without any plane nothing is read, but the kernels take no null pointer.
+    return pixels, (pixels.address or offset, pixels.shape[0], offset, shape, centre, len(stamps), level)
 
 
 def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
@@ -52,8 +53,9 @@ def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
     stream = pixels.stream
     values = pixels.empty((len(stamps), len(stamp_columns(sets))))
     flags = pixels.empty((len(stamps),), np.int32)
-    with told(pixels.ordinal):
-        active(pixels.ordinal).features(pixels.ordinal, stream, batch, sets, paper, values.address, flags.address)
+    if len(stamps):
+        with told(pixels.ordinal):
+            active(pixels.ordinal).features(pixels.ordinal, stream, batch, sets, paper, values.address, flags.address)
     return values, _read(flags, stream)
 
 
@@ -87,9 +89,10 @@ def prepare(stamps: Stamps, recipe: Recipe) -> tuple[View, Flags]:
     for name, arguments in recipe_calls(recipe):
         planes = pixels.empty((n, recipe.shape[0] // recipe.views, *recipe.shape[1:]))
         flags = pixels.empty((n,), np.int32)
-        with told(pixels.ordinal):
-            call = getattr(active(pixels.ordinal), name)
-            call(pixels.ordinal, stream, batch, *arguments, planes.address, flags.address)
+        if n:
+            with told(pixels.ordinal):
+                call = getattr(active(pixels.ordinal), name)
+                call(pixels.ordinal, stream, batch, *arguments, planes.address, flags.address)
         parts.append(planes)
         raised.append(flags)
     reads = [_read(flags, stream) for flags in raised]
@@ -124,8 +127,10 @@ def normalise(
     stream = pixels.stream
     out, flags = pixels.empty((*outer, height, width)), pixels.empty((n,), np.int32)
     planes = (pixels.address, hidden, n, height, width, plane, row)
-    with told(pixels.ordinal):
-        active(pixels.ordinal).normalise(pixels.ordinal, stream, planes, list(steps), fill, out.address, flags.address)
+    if n:
+        with told(pixels.ordinal):
+            module = active(pixels.ordinal)
+            module.normalise(pixels.ordinal, stream, planes, list(steps), fill, out.address, flags.address)
     read = _read(flags, stream)
     return out, lambda: read().reshape(outer)
 

@@ -123,9 +123,9 @@ class Slot:
 
         An array that lies there must not be changed before :meth:`wait`.
         """
+        address = self.device(name, max(array.nbytes, 1))  # no null pointer, though nothing is there
         if array.nbytes == 0:
-            return 0
-        address = self.device(name, array.nbytes)
+            return address
         if is_pinned(array) and array.flags.c_contiguous:
             source = array
         else:

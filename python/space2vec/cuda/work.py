@@ -129,7 +129,8 @@ class FeatureWork:
         n, k = len(stamps), len(stamp_columns(self.measure.sets))
         values, flags = slot.device("values", max(4 * n * k, 1)), slot.device("flags", max(_FLAGS * n, 1))
         paper = self.measure.convention == "paper"
-        slot.module.features(slot.ordinal, slot.stream, there, self.measure.sets, paper, values, flags)
+        if n:
+            slot.module.features(slot.ordinal, slot.stream, there, self.measure.sets, paper, values, flags)
         down = slot.download("values", values, (n, k), np.float32)
         return down, slot.download("flags", flags, (n,), np.uint32)
 
@@ -232,7 +233,8 @@ def _prepared(
     for chain, (name, arguments) in enumerate(kernels.recipe_calls(recipe)):
         planes = slot.device(f"planes {chain}", max(n * nbytes, 1))
         flags = slot.device(f"plane flags {chain}", max(_FLAGS * n, 1))
-        getattr(slot.module, name)(slot.ordinal, slot.stream, there, *arguments, planes, flags)
+        if n:
+            getattr(slot.module, name)(slot.ordinal, slot.stream, there, *arguments, planes, flags)
         places.append(planes)
         raised.append(slot.download(f"plane flags {chain}", flags, (n,), np.uint32))
     return places, raised
