@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec import tensorfile
 from space2vec.errors import ModelError
 from space2vec.stamps import CHANNELS
 
@@ -212,21 +213,18 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
     ModelError
         If the file is absent, damaged, or no space2vec model; the message names it and says why.
     """
-    from safetensors import SafetensorError, safe_open
-
     target = Path(path)
     if not target.is_file():
         reason = f"it is a folder, and holds no {OF_RUN}" if target.is_dir() else "there is no such file"
         raise ModelError(f"cannot load the model {target}: {reason}")
     try:
-        with safe_open(target, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise ModelError(f"cannot load the model {target}: a safetensors file, but not one of space2vec")
-            header = Header.from_json(metadata[_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except SafetensorError as error:
+        metadata, tensors = tensorfile.read(target)
+    except ValueError as error:
         raise ModelError(f"cannot load the model {target}: not a whole safetensors file ({error})") from error
+    if _KEY not in metadata:
+        raise ModelError(f"cannot load the model {target}: a safetensors file, but not one of space2vec")
+    try:
+        header = Header.from_json(metadata[_KEY])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"cannot load the model {target}: damaged header ({error})") from error
     except OSError as error:

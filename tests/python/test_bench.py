@@ -120,6 +120,8 @@ def test_no_alerts_to_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setitem(__import__("sys").modules, "fastavro", None)
     with pytest.raises(stages.NotRun, match=r"no alerts to read: --alerts FOLDER was not given, and .*fastavro"):
         ours.night()
+    with pytest.raises(stages.NotRun):
+        ours.night()
     ours.source = tmp_path
     assert ours.night() == tmp_path
 

@@ -119,8 +119,9 @@ class Ours:
                 from space2vec.simulation import simulate
                 from space2vec.simulation.packet import write_packets
 
-                self._folder = tempfile.TemporaryDirectory()
-                write_packets(simulate(200, seed=1), Path(self._folder.name))
+                folder = tempfile.TemporaryDirectory()
+                write_packets(simulate(200, seed=1), Path(folder.name))
+                self._folder = folder
             except ImportError as error:
                 raise NotRun(f"no alerts to read: --alerts FOLDER was not given, and {error}") from None
         return Path(self._folder.name)

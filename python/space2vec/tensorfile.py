@@ -1,0 +1,81 @@
+"""Files of tensors in the format safetensors, read with NumPy alone.
+
+Eight bytes say how long the header is, which is JSON: for each tensor its type, shape, and place in the bytes that
+follow (https://github.com/huggingface/safetensors). Nothing in it is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["read"]
+
+#: The most bytes of a header, as the format has it.
+_LONGEST = 100_000_000
+_TYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
+    "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
+
+
+def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Return what a file says of itself, and its tensors by name, in the order of their names.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or not a whole one; the message says what is wrong.
+    OSError
+        If it cannot be read.
+    """
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    if len(whole) < 8 or size > _LONGEST or 8 + size > len(whole):
+        raise ValueError(f"{len(whole)} bytes, of which the header is to have {size}")
+    try:
+        header = json.loads(whole[8 : 8 + size].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the header is no JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise ValueError("the header is no JSON object")
+    told = header.pop("__metadata__", {})
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise ValueError("what it says of itself is no text")
+    data = memoryview(whole)[8 + size :]
+    tensors: dict[str, NDArray[Any]] = {}
+    spans: list[tuple[int, int]] = []
+    for name in sorted(header):
+        kind, shape, (begin, end) = _entry(name, header[name])
+        count = math.prod(shape)
+        if not begin <= end <= len(data) or count * kind.itemsize != end - begin:
+            raise ValueError(f"tensor {name} of shape {shape} has bytes {begin} to {end} of {len(data)}")
+        tensors[name] = np.frombuffer(data[begin:end], kind, count).reshape(shape).astype(kind.newbyteorder("="))
+        spans.append((begin, end))
+    last = 0
+    for begin, end in sorted(spans):
+        if begin != last:
+            raise ValueError(f"byte {last} is of no tensor, or of two")
+        last = end
+    if last != len(data):
+        raise ValueError(f"byte {last} is of no tensor")
+    return told, tensors
+
+
+def _entry(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
+    """Return the type, the shape and the place of a tensor."""
+    try:
+        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"tensor {name} has no type, shape and place") from None
+    if kind not in _TYPES:
+        raise ValueError(f"tensor {name} has type {kind}; known: {', '.join(_TYPES)}")
+    numbers = [*shape, begin, end] if isinstance(shape, list) else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"tensor {name} has shape {shape} and place {begin} to {end}")
+    return np.dtype(_TYPES[kind]), tuple(shape), (begin, end)

@@ -1,0 +1,71 @@
+"""Files of tensors: what the package safetensors writes is read, and what is damaged is told."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from space2vec import tensorfile
+
+
+def held(path: Path, header: Any, data: bytes = b"") -> Path:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def test_every_type_and_shape(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kinds = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8")
+    tensors = {f"of {kind}": (rng.normal(size=(3, 2)) * 9).astype(kind) for kind in kinds}
+    tensors |= {"none": np.empty((0, 4), np.float32), "one": np.array(7, np.int64)}
+    path = tmp_path / "all.safetensors"
+    path.write_bytes(save(tensors, {"of": "a test"}))
+    told, read = tensorfile.read(path)
+    assert told == {"of": "a test"}
+    assert list(read) == sorted(tensors)
+    for name, tensor in tensors.items():
+        assert read[name].dtype == tensor.dtype
+        assert read[name].shape == tensor.shape
+        assert np.array_equal(read[name], tensor)
+        read[name][...] = 0  # it is nobody else's
+
+
+F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(("header", "data", "words"), [
+    (b"", b"", "no JSON"),
+    (b"[1]", b"", "no JSON object"),
+    (b"[" * 100_000, b"", "no JSON"),
+    (b"\xff", b"", "no JSON"),
+    ({"__metadata__": {"a": 1}}, b"", "no text"),
+    ({"a": 3}, b"", "tensor a has no type, shape and place"),
+    ({"a": {**F32, "data_offsets": [0]}}, bytes(8), "tensor a has no type, shape and place"),
+    ({"a": {**F32, "dtype": "BF16"}}, bytes(8), "tensor a has type BF16"),
+    ({"a": {**F32, "shape": [-2]}}, bytes(8), "tensor a has shape"),
+    ({"a": {**F32, "shape": [True, 2]}}, bytes(8), "tensor a has shape"),
+    ({"a": {**F32, "shape": 2}}, bytes(8), "tensor a has shape"),
+    ({"a": {**F32, "shape": [3]}}, bytes(8), "tensor a of shape"),
+    ({"a": F32}, bytes(7), "tensor a of shape"),
+    ({"a": F32}, bytes(9), "byte 8 is of no tensor"),
+    ({"a": F32, "b": F32}, bytes(8), "byte 8 is of no tensor, or of two"),
+    ({"a": {**F32, "data_offsets": [4, 12]}}, bytes(12), "byte 0 is of no tensor"),
+])  # fmt: skip
+def test_damage(header: Any, data: bytes, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        tensorfile.read(held(tmp_path / "damaged.safetensors", header, data))
+
+
+def test_a_header_that_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "short.safetensors"
+    for bytes_ in (b"", b"1234567", struct.pack("<Q", 9) + b"{}", struct.pack("<Q", 1 << 60) + b"{}"):
+        path.write_bytes(bytes_)
+        with pytest.raises(ValueError, match=f"{len(bytes_)} bytes, of which the header is to have"):
+            tensorfile.read(path)
