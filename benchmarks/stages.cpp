@@ -40,7 +40,9 @@ struct Sample {
     alignas(64) float window[3][kWindowPixels];
     alignas(64) float masked[3][kWindowPixels];  // windows, NaN where masked
     alignas(64) float core[3][kCorePixels];
+    alignas(64) float star[kCorePixels];
     alignas(64) float b[kWindowPixels];
+    alignas(64) float filled[kWindowPixels];  // b, kAbsent where masked
     int valid;
     MeasuredPlanes planes;
     Peak peak;
@@ -49,13 +51,14 @@ struct Sample {
 
 struct Scratch {
     alignas(64) float plane[kWindowPixels];
+    WindowMemory memory;
     double value[kStampFeatures];
     union {
         alignas(64) FeatureScratch features;
         alignas(64) AutoscanScratch autoscan;
         alignas(64) RecipeScratch recipe;
         alignas(64) ShapeScratch shape;
-        alignas(64) MomentFeatureScratch moments;
+        alignas(64) MomentScratch moments;
         alignas(64) StepScratch steps;
     };
     float out[3 * kLargestSide * kLargestSide];
@@ -76,24 +79,28 @@ std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
     sample->made = std::move(made);
     sample->triplet = sample->made.view();
     std::uint32_t flags = 0;
-    cut_windows(team, sample->triplet, 7u, sample->window, flags);
     MeasuredPlanes &planes = sample->planes;
-    planes.saturation = sample->triplet.saturation;
     planes.polarity = 1.0F;
+    planes.window = sample->masked[kDifference];
     for (int k = 0; k < 3; ++k) {
-        for (int i = 0; i < kWindowPixels; ++i) {
-            const float x = sample->window[k][i];
-            sample->masked[k][i] = is_masked(x) ? quiet_nan() : x;
-        }
-        planes.window[k] = sample->masked[k];
-        planes.noise[k] = measure_noise(team, sample->masked[k], measure_level(team, sample->masked[k]));
-        if (k == kDifference) planes.polarity = measure_polarity(team, sample->masked[k], planes.noise[k]);
-        cut_core(team, sample->masked[k], planes.noise[k], planes.polarity, kWindow / 2, kWindow / 2, sample->core[k]);
+        float *const masked = sample->masked[k];
+        cut_window(team, sample->triplet.plane[k], sample->triplet.row, sample->triplet.column, sample->window[k],
+                   flags);
+        std::copy_n(sample->window[k], kWindowPixels, masked);
+        mask_nulls(team, masked);
+        planes.noise[k] = measure_noise(team, masked, measure_level(team, masked));
+        if (k == kDifference) planes.polarity = measure_polarity(team, masked, planes.noise[k]);
+        cut_core(team, masked, planes.noise[k], planes.polarity, kWindow / 2, kWindow / 2, sample->core[k]);
         planes.core[k] = sample->core[k];
     }
+    if (cut_star(team, sample->masked[kScience], planes.noise[kScience], sample->triplet.saturation, sample->star))
+        planes.star = sample->star;
     sample->peak = brightest_in_box(team, sample->core[kDifference]);
     sample->flux = sum_circle<3>(team, sample->core[kDifference], kCoreRow, kCoreColumn).flux;
-    sample->valid = normalise_b(team, sample->window[kDifference], sample->b).level.valid;
+    std::copy_n(sample->window[kDifference], kWindowPixels, sample->b);
+    sample->valid = normalise_b(team, sample->b).level.valid;
+    std::copy_n(sample->b, kWindowPixels, sample->filled);
+    fill_absent(team, sample->filled);
     return sample;
 }
 
@@ -147,7 +154,8 @@ std::vector<Stage> autoscan_stages() {
          }},
         {"normalise-b",
          [](const Sample &sample, Scratch &s) {
-             return static_cast<double>(normalise_b(team, sample.window[kDifference], s.plane).level.median);
+             std::copy_n(sample.window[kDifference], kWindowPixels, s.plane);
+             return static_cast<double>(normalise_b(team, s.plane).level.median);
          }},
         {"normalise-r",
          [](const Sample &sample, Scratch &s) {
@@ -165,11 +173,12 @@ std::vector<Stage> autoscan_stages() {
          }},
         {"lacosmic",
          [](const Sample &sample, Scratch &s) {
-             return static_cast<double>(largest_fine_structure(team, sample.b, s.autoscan.lacosmic));
+             std::copy_n(sample.filled, kWindowPixels, s.memory.window());
+             return static_cast<double>(largest_fine_structure(team, s.memory.window(), s.autoscan.lacosmic));
          }},
         {"gaussian-fit",
          [](const Sample &sample, Scratch &s) {
-             return static_cast<double>(fit_gaussian(team, sample.b, sample.valid, s.autoscan.fit).scale);
+             return static_cast<double>(fit_gaussian(team, sample.filled, sample.valid, s.autoscan.fit).scale);
          }},
         {"aperture", [](const Sample &sample, Scratch &) { return aperture_flux(team, sample.window[kDifference]); }},
     };
@@ -180,7 +189,7 @@ std::vector<Stage> s2v_stages() {
     return {
         {"moments",
          [](const Sample &sample, Scratch &s) {
-             const MomentState at = adaptive_moments(team, sample.core[kDifference], s.moments.moments).at;
+             const MomentState at = adaptive_moments(team, sample.core[kDifference], s.moments).at;
              return at.m.xx + at.m.yy;
          }},
         {"moment-features",

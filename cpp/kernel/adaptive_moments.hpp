@@ -97,6 +97,8 @@ S2V_HD inline bool in_bounds(const MomentState &state) {
 
 template <class Team>
 S2V_STAGE void fill_moment_pixels(const Team &team, const float *core, MomentScratch &scratch) {
+    S2V_IN_SCRATCH(core);
+    S2V_IN_SCRATCH(&scratch);
     team.sync();  // the scratch may still be read
     team.for_each(kMomentMargin * kCoreStride, [&](int i) {
         scratch.pixel[i] = 0.0f;
@@ -116,6 +118,7 @@ S2V_STAGE void fill_moment_pixels(const Team &team, const float *core, MomentScr
 // another, which is the same everywhere.
 template <int K, class Team>
 S2V_STAGE double sum_weighted_columns(const Team &team, const MomentState &state, MomentScratch &scratch) {
+    S2V_IN_SCRATCH(&scratch);
     const Moments i = inverse(state.m);
     const double x0 = kCoreColumn + state.x;
     const double y0 = kCoreRow + state.y;
@@ -176,6 +179,7 @@ struct WeightedSums {
 
 template <class Team>
 S2V_STAGE WeightedSums weighted_sums(const Team &team, const MomentState &state, MomentScratch &scratch) {
+    S2V_IN_SCRATCH(&scratch);
     const double offset = sum_weighted_columns<3>(team, state, scratch);
     const double x0 = kCoreColumn + state.x;
     double total[6];
@@ -205,7 +209,7 @@ struct MomentStep {
 
 // The state after one under which the sums were taken: the Gaussian that would give these sums, or a short step towards
 // the fixed point where there is none near.
-S2V_HD inline MomentStep moment_step(const MomentState &state, const WeightedSums &sums) {
+S2V_PART inline MomentStep moment_step(const MomentState &state, const WeightedSums &sums) {
     const Moments &m = state.m;
     const double size = m.xx + m.yy;
     const double x = sums.x / sums.flux;
@@ -280,7 +284,7 @@ S2V_HD inline MomentState extrapolate(const MomentHistory &history) {
 }
 
 // The state of the next round.
-S2V_HD inline MomentState next_moments(const MomentState &state, const MomentStep &step, MomentHistory &history) {
+S2V_PART inline MomentState next_moments(const MomentState &state, const MomentStep &step, MomentHistory &history) {
     if (!step.trusted) {
         history = MomentHistory{};
         return step.next;
@@ -308,7 +312,7 @@ S2V_HD inline MomentState next_moments(const MomentState &state, const MomentSte
 
 // Of the source in the middle of a core; masked pixels count nowhere.
 template <class Team>
-S2V_HD AdaptiveMoments adaptive_moments(const Team &team, const float *core, MomentScratch &scratch) {
+S2V_PART AdaptiveMoments adaptive_moments(const Team &team, const float *core, MomentScratch &scratch) {
     fill_moment_pixels(team, core, scratch);
     MomentState state{0.0, 0.0, {kFirstMoment, 0.0, kFirstMoment}};
     MomentHistory history{};
@@ -326,6 +330,7 @@ S2V_HD AdaptiveMoments adaptive_moments(const Team &team, const float *core, Mom
 // <rho^4 w> / <w>, rho^2 = x M^-1 x, of the core whose moments were measured last; 2 for a Gaussian.
 template <class Team>
 S2V_STAGE double moments_kurtosis(const Team &team, const MomentState &state, MomentScratch &scratch) {
+    S2V_IN_SCRATCH(&scratch);
     const double offset = sum_weighted_columns<5>(team, state, scratch);
     const Moments i = inverse(state.m);
     const double x0 = kCoreColumn + state.x;

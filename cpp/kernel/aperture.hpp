@@ -38,6 +38,7 @@ S2V_HD constexpr ApertureShares aperture_shares() {
 // Sum of the window's pixels times their share; masked pixels count as 0.
 template <class Team>
 S2V_STAGE double aperture_flux(const Team &team, const float *window) {
+    S2V_IN_SCRATCH(window);
     constexpr ApertureShares shares = aperture_shares();
     const float *const box = window + (kWindow / 2 - kApertureRadius) * (kStride + 1);
     return team.sum(kApertureBox * kApertureBox, [&](int i) {

@@ -10,6 +10,7 @@ namespace {
 // own partner, adds to the lower sum alone.
 template <class Team>
 S2V_STAGE double asymmetry(const Team &team, const float *core, const Peak &peak) {
+    S2V_IN_SCRATCH(core);
     constexpr int kReach = 7;
     const float *const box = core + (peak.row - kReach) * kCoreStride;
     const float *const turned = core + (peak.row + kReach) * kCoreStride + 2 * peak.column;

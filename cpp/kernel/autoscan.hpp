@@ -14,24 +14,31 @@ namespace {
 
 enum class Convention { kCode = 0, kPaper = 1 };
 
-struct AutoscanScratch {
-    alignas(64) float b[kWindowPixels];
-    alignas(64) float r_difference[kBlockPixels];
-    alignas(64) float r_template[kBlockPixels];
+union AutoscanScratch {  // one after the other
+    alignas(64) float r[kBlockPixels];
     alignas(64) ColumnScratch columns;
-    union {  // one after the other
-        alignas(64) LacosmicScratch lacosmic;
-        alignas(64) FitScratch fit;
-    };
+    alignas(64) FitScratch fit;
+    alignas(64) LacosmicScratch lacosmic;
 };
 
-// L1, from the raw pixels and in double: the sum of B nearly cancels.
+// What the set takes from a window as it was cut, nulls and all.
+struct RawFeatures {
+    double flux;   // in the aperture
+    bool has_r;    // R is defined; if not, what follows is not
+    int below[4];  // how often R is at most (or below) -2, -3 in the box of 5x5, and in that of 7x7
+    int above[4];  // and at least 2, 3
+    int negative;  // in the box of 7x7
+    double sum;    // in the box of 5x5
+};
+
+// L1, from the pixels before they are scaled and in double: the sum of B nearly cancels.
 template <class Team>
 S2V_STAGE double summed_brightness(const Team &team, const float *window, const BrightnessScale &scale) {
+    S2V_IN_SCRATCH(window);
     const double centre = static_cast<double>(scale.level.median);
     double total[2];
     team.template sums<2>(kWindowPixels, total, [&](int i, auto add) {
-        const double x = is_masked(window[i]) ? 0.0 : static_cast<double>(window[i]) - centre;
+        const double x = window[i] == window[i] ? static_cast<double>(window[i]) - centre : 0.0;
         add(0, x);
         add(1, absolute(x));
     });
@@ -40,69 +47,89 @@ S2V_STAGE double summed_brightness(const Team &team, const float *window, const 
     return (sum < 0.0 ? -size : size) / square_root(absolute(sum));
 }
 
-// B features: the fit, LACOSMIC, COLMEDS, L1.
+// B features: L1, COLMEDS, the fit, LACOSMIC. The window, whose masked pixels are NaN, is overwritten.
 template <class Team>
-S2V_HD void brightness_features(const Team &team, const float *window, const BrightnessScale &scale, AutoscanScratch &s,
-                                double (&value)[kStampFeatures], std::uint32_t &flags) {
+S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, float *window, AutoscanScratch &s,
+                                  double (&value)[kStampFeatures], std::uint32_t &flags) {
+    const BrightnessScale scale = brightness_scale(level);
     value[feature::L1] = summed_brightness(team, window, scale);
-    value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, s.b, s.columns));
-    const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return s.b[i]; });
-    value[feature::LACOSMIC] =
-        static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, s.b, s.lacosmic));
-    const GaussianFit fit = fit_gaussian(team, s.b, scale.level.valid, s.fit);
+    float *const b = window;
+    scale_brightness(team, scale, b);
+    value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, b, s.columns));
+    const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return b[i]; });
+    team.sync();
+    fill_absent(team, b);
+    const GaussianFit fit = fit_gaussian(team, b, level.valid, s.fit);
     value[feature::AMP] = static_cast<double>(fit.amplitude);
     value[feature::SCALE] = static_cast<double>(fit.scale);
     value[feature::GAUSS] = static_cast<double>(fit.residual);
     if (!fit.converged) flags |= flag::fit_failed;
+    value[feature::LACOSMIC] =
+        static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, b, s.lacosmic));
+}
+
+// The features of R in the boxes, and the flux; `r` is scratch.
+template <class Team>
+S2V_PART RawFeatures raw_features(const Team &team, const float *window, Convention convention, float *r) {
+    S2V_IN_SCRATCH(r);
+    const bool strict = convention == Convention::kPaper;
+    RawFeatures raw{};
+    raw.flux = aperture_flux(team, window);
+    team.sync();  // `r` may still be read
+    raw.has_r = normalise_r(team, window, r);
+    if (!raw.has_r) return raw;
+    for (int k = 0; k < 4; ++k) {
+        const int side = k < 2 ? 5 : 7;
+        const float limit = k % 2 ? 3.0f : 2.0f;
+        raw.below[k] = count_below(team, r, side, limit, strict);
+        raw.above[k] = count_above(team, r, side, limit);
+    }
+    raw.negative = count_below(team, r, 7, 0.0f, true);
+    raw.sum = box_sum(team, r, 5);
+    return raw;
 }
 
 // R features of the difference alone, and those that set it against the template.
-template <class Team>
-S2V_HD void count_features(const Team &team, const AutoscanScratch &s, bool with_template, Convention convention,
-                           double (&value)[kStampFeatures]) {
-    const bool strict = convention == Convention::kPaper;
-    const float *const d = s.r_difference;
-    const float *const t = s.r_template;
-    value[feature::N2SIG3] = count_below(team, d, 5, 2.0f, strict);
-    value[feature::N3SIG3] = count_below(team, d, 5, 3.0f, strict);
-    value[feature::N2SIG5] = count_below(team, d, 7, 2.0f, strict);
-    value[feature::N3SIG5] = count_below(team, d, 7, 3.0f, strict);
-    value[feature::NUMNEGRN] = count_below(team, d, 7, 0.0f, true);
-    value[feature::DIFFSUMRN] = box_sum(team, d, 5);
-    if (!with_template) return;
-    value[feature::N2SIG3SHIFT] = count_above(team, d, 5, 2.0f) - count_above(team, t, 5, 2.0f);
-    value[feature::N3SIG3SHIFT] = count_above(team, d, 5, 3.0f) - count_above(team, t, 5, 3.0f);
-    value[feature::N2SIG5SHIFT] = count_above(team, d, 7, 2.0f) - count_above(team, t, 7, 2.0f);
-    value[feature::N3SIG5SHIFT] = count_above(team, d, 7, 3.0f) - count_above(team, t, 7, 3.0f);
+S2V_HD inline void count_features(const RawFeatures &d, const RawFeatures &t, double (&value)[kStampFeatures]) {
+    value[feature::N2SIG3] = d.below[0];
+    value[feature::N3SIG3] = d.below[1];
+    value[feature::N2SIG5] = d.below[2];
+    value[feature::N3SIG5] = d.below[3];
+    value[feature::NUMNEGRN] = d.negative;
+    value[feature::DIFFSUMRN] = d.sum;
+    if (!t.has_r) return;
+    value[feature::N2SIG3SHIFT] = d.above[0] - t.above[0];
+    value[feature::N3SIG3SHIFT] = d.above[1] - t.above[1];
+    value[feature::N2SIG5SHIFT] = d.above[2] - t.above[2];
+    value[feature::N3SIG5SHIFT] = d.above[3] - t.above[3];
 }
 
-// Writes the values of the set that are defined, and the level of the difference, which is there; returns the flags.
+// What the set knows of the template; `there`: there is one, `constant`: its pixels have one value.
+struct TemplateFeatures {
+    bool there;
+    bool constant;
+    RawFeatures raw;
+};
+
+// Writes the values of the set that are defined, and returns the flags. The window is that of the difference, its
+// masked pixels NaN; it is overwritten.
 template <class Team>
-S2V_HD std::uint32_t autoscan_features(const Team &team, const Windows &windows, Convention convention,
-                                       AutoscanScratch &s, double (&value)[kStampFeatures], PlaneLevel &level) {
-    const float *const difference = windows.plane[kDifference];
-    const float *const reference = windows.plane[kTemplate];
-    std::uint32_t flags = reference ? 0 : flag::missing;
-    const BrightnessScale scale = normalise_b(team, difference, s.b);
-    level = scale.level;
-    value[feature::MASKFRAC] = (kWindow * kWindow - scale.level.valid) / static_cast<double>(kWindow * kWindow);
-    if (scale.level.constant) return flags | flag::constant;
-    brightness_features(team, difference, scale, s, value, flags);
-    const bool with_difference = normalise_r(team, difference, s.r_difference);
-    bool with_template = false;
-    if (reference) {
-        const double flux = aperture_flux(team, difference);
-        const double reference_flux = aperture_flux(team, reference);
+S2V_PART std::uint32_t autoscan_features(const Team &team, const PlaneLevel &level, const RawFeatures &difference,
+                                         const TemplateFeatures &reference, Convention convention, float *window,
+                                         AutoscanScratch &s, double (&value)[kStampFeatures]) {
+    std::uint32_t flags = reference.there ? 0 : flag::missing;
+    value[feature::MASKFRAC] = (kWindow * kWindow - level.valid) / static_cast<double>(kWindow * kWindow);
+    if (level.constant) return flags | flag::constant;
+    brightness_features(team, level, window, s, value, flags);
+    if (reference.there) {
+        const double flux = difference.flux;
+        const double reference_flux = reference.raw.flux;
         value[feature::FLUX_RATIO] =
             (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
-        with_template = normalise_r(team, reference, s.r_template);
-        if (!with_template)
-            flags |= normalise_b(team, reference, s.b).level.constant ? flag::constant : flag::zero_scale;
+        if (!reference.raw.has_r) flags |= reference.constant ? flag::constant : flag::zero_scale;
     }
-    if (with_difference)
-        count_features(team, s, with_template, convention, value);
-    else
-        flags |= flag::zero_scale;
+    if (!difference.has_r) return flags | flag::zero_scale;
+    count_features(difference, reference.raw, value);
     return flags;
 }
 

@@ -38,6 +38,7 @@ struct CircleSum {
 
 template <int kRadius, class Team>
 S2V_STAGE CircleSum sum_circle(const Team &team, const float *core, int row, int column) {
+    S2V_IN_SCRATCH(core);
     static constexpr CircleShares<kRadius> shares = circle_shares<kRadius>();
     const float *const box = core + (row - kRadius) * kCoreStride;
     const float *const share = shares.of_25 + circle_reach(kRadius) + kCoreColumn - column;
@@ -60,7 +61,7 @@ struct Circles {
 };
 
 template <class Team>
-S2V_HD Circles sum_circles(const Team &team, const float *core) {
+S2V_PART Circles sum_circles(const Team &team, const float *core) {
     return {sum_circle<2>(team, core, kCoreRow, kCoreColumn), sum_circle<3>(team, core, kCoreRow, kCoreColumn),
             sum_circle<5>(team, core, kCoreRow, kCoreColumn), sum_circle<8>(team, core, kCoreRow, kCoreColumn)};
 }

@@ -18,6 +18,8 @@ struct ColumnScratch {
 // are ever worked out, and the result is the same as if all were.
 template <class Team>
 S2V_STAGE float largest_column_median(const Team &team, const float *plane, ColumnScratch &scratch) {
+    S2V_IN_SCRATCH(plane);
+    S2V_IN_SCRATCH(&scratch);
     team.for_each(kStride, [&](int c) { scratch.valid[c] = 0; });
     for (int r = 0; r < kWindow; ++r)
         team.for_each(kStride, [&](int c) {

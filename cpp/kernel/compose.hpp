@@ -56,8 +56,8 @@ S2V_STAGE int cut_square(const Team &team, const Plane &plane, int row, int colu
 // Writes every plane of a composition, 0 where there is no usable pixel, or NaN throughout where the row is refused,
 // and returns the flags. Every plane is looked at even so: the flags tell all that is wrong.
 template <class Team>
-S2V_HD std::uint32_t prepare_composition(const Team &team, const Triplet &triplet, const Composition &how, float *out,
-                                         StepScratch &s) {
+S2V_PART std::uint32_t prepare_composition(const Team &team, const Triplet &triplet, const Composition &how, float *out,
+                                           StepScratch &s) {
     const int pixels = how.side * how.side;
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     for (int k = 0; k < how.channels; ++k)

@@ -62,6 +62,8 @@ struct DaofindScratch {
 // Fills the scratch with D around p, masked pixels as 0, and with that convolved with the kernel.
 template <class Team>
 S2V_STAGE void convolve_star(const Team &team, const float *core, const Peak &peak, DaofindScratch &scratch) {
+    S2V_IN_SCRATCH(core);
+    S2V_IN_SCRATCH(&scratch);
     team.sync();  // the scratch may still be read
     for (int r = 0; r < kStarInputRows; ++r) {
         const float *const line = core + (peak.row - 2 * kStarReach + r) * kCoreStride + peak.column - 2 * kStarReach;
@@ -88,6 +90,8 @@ S2V_STAGE void convolve_star(const Team &team, const float *core, const Peak &pe
 template <class Team>
 S2V_STAGE void daofind_features(const Team &team, const float *core, const Peak &peak, DaofindScratch &scratch,
                                 double (&value)[kStampFeatures]) {
+    S2V_IN_SCRATCH(core);
+    S2V_IN_SCRATCH(&scratch);
     static constexpr StarWeights weights = star_weights();
     convolve_star(team, core, peak, scratch);
     double total[5];

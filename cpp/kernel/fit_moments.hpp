@@ -1,8 +1,7 @@
 // The sums over a stamp that a fit of a round Gaussian needs, as passes down the columns and along the row.
 #pragma once
 
-#include "math.hpp"
-#include "stamp.hpp"
+#include "absent.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -10,9 +9,8 @@ namespace {
 inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
 
 struct FitScratch {
-    float filled[kWindowPixels];  // B, 0 where masked
-    float gx[3][kStride];         // profiles of g along x, and the distance from x0
-    float dx[kStride];
+    float gx[3][kStride];                  // profiles of g along x,
+    float dx[kStride];                     // and the distance from x0
     float row_data[kFitTerms][kStride];    // by row: what B is multiplied by
     float row_weight[kFitTerms][kStride];  // by row: what a usable pixel counts
     float data[kFitTerms][kStride];        // by column: the sum over the rows of B times row_data
@@ -55,7 +53,7 @@ S2V_HD void sum_columns(const Team &team, const float *b, bool whole, int reach,
         float sum[K] = {};
         int r = begin;
         do {
-            const float x = scratch.filled[r * kStride + left + i];
+            const float x = b[r * kStride + left + i];
             for (int k = 0; k < K; ++k) sum[k] += x * scratch.row_data[k][r];
         } while (++r < end);
         for (int k = 0; k < K; ++k) scratch.data[k][left + i] = sum[k];
@@ -69,8 +67,7 @@ S2V_HD void sum_columns(const Team &team, const float *b, bool whole, int reach,
             float sum[K] = {};
             int r = begin;
             do {
-                const float x = b[r * kStride + left + i];
-                const float there = x == x ? 1.0f : 0.0f;
+                const float there = is_absent(b[r * kStride + left + i]) ? 0.0f : 1.0f;
                 for (int k = 0; k < K; ++k) sum[k] += there * scratch.row_weight[k][r];
             } while (++r < end);
             for (int k = 0; k < K; ++k) scratch.weight[k][left + i] = sum[k];
@@ -91,6 +88,8 @@ struct FitMoments {
 template <int Columns, class Team>
 S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
                                  FitScratch &scratch) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
     constexpr int left = fit_left(Columns);
     constexpr int power_x[kGMoments] = {0, 1, 0, 2, 1, 0, 3, 2, 1, 0, 4, 2, 0};
     constexpr int power_y[kGMoments] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 2, 4};

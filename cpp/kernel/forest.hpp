@@ -34,8 +34,9 @@ struct ForestView {
 
 namespace {
 
-// How many nodes to move on from a node for a row; 0 at a leaf.
-S2V_HD inline std::uint32_t forest_step(const Node &node, const float *row) {
+// How many nodes to move on from a node for a row, whose features are row[0], row[1] and so on; 0 at a leaf.
+template <class Row>
+S2V_HD std::uint32_t forest_step(const Node &node, const Row &row) {
     const float x = row[node.bits >> kNodeFeatureShift];
     const bool missing = x != x;  // NaN
     const bool left = (x <= node.value) | (missing & ((node.bits & kNodeMissingLeft) != 0));
@@ -46,7 +47,8 @@ S2V_HD inline std::uint32_t forest_step(const Node &node, const float *row) {
 }
 
 // P(real) of the leaf that a row reaches in one tree.
-S2V_HD inline float forest_leaf(const Node *root, const float *row) {
+template <class Row>
+S2V_HD float forest_leaf(const Node *root, const Row &row) {
     const Node *node = root;
     for (std::uint32_t step = forest_step(*node, row); step != 0; step = forest_step(*node, row)) node += step;
     return node->value;
@@ -58,7 +60,8 @@ S2V_HD inline float forest_mean(double sum, std::int32_t trees) {
 }
 
 // P(real) of one row.
-S2V_HD inline float forest_row(const ForestView &forest, const float *row) {
+template <class Row>
+S2V_HD float forest_row(const ForestView &forest, const Row &row) {
     double sum = 0.0;
     for (std::int32_t tree = 0; tree < forest.trees; ++tree)
         sum += static_cast<double>(forest_leaf(forest.nodes + forest.tree_start[tree], row));

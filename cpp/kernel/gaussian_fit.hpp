@@ -44,7 +44,7 @@ S2V_HD inline double fit_least_norm(double s) {
 
 // Everything that a step needs, at a point.
 template <class Team>
-S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+S2V_PART FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
     const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
     const double norm = m.g[k00];
@@ -77,7 +77,7 @@ S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitP
 
 // Solves for the Newton step of the unknowns that are free, the diagonal raised by `damping`. False where the matrix
 // is not positive definite.
-S2V_HD inline bool solve_step(const FitSums &sums, double damping, const bool (&free)[3], double (&step)[3]) {
+S2V_PART inline bool solve_step(const FitSums &sums, double damping, const bool (&free)[3], double (&step)[3]) {
     double m[3][3] = {{sums.curvature[0] + damping * sums.gauss[0], sums.curvature[1], sums.curvature[2]},
                       {sums.curvature[1], sums.curvature[3] + damping * sums.gauss[1], sums.curvature[4]},
                       {sums.curvature[2], sums.curvature[4], sums.curvature[5] + damping * sums.gauss[2]}};
@@ -118,7 +118,7 @@ S2V_HD inline bool is_free(double x, double low, double high, double slope, doub
 
 // Damped Newton steps from one start; `at` and `sums` end at the best point.
 template <class Team>
-S2V_HD void fit_from(const Team &team, const float *b, bool whole, FitPoint &at, FitSums &sums, FitScratch &scratch) {
+S2V_PART void fit_from(const Team &team, const float *b, bool whole, FitPoint &at, FitSums &sums, FitScratch &scratch) {
     constexpr double low = kWindow / 2 - kFitBox;
     constexpr double high = kWindow / 2 + kFitBox;
     sums = fit_sums(team, b, whole, at, scratch);
@@ -185,6 +185,8 @@ S2V_HD inline void offer_start(FitStarts &starts, int band, const FitPoint &at, 
 // The nine points of the narrow widths. The three profiles of a width serve both axes.
 template <class Team>
 S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScratch &scratch, FitStarts &starts) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
     constexpr double centre = kWindow / 2;
     constexpr int left = fit_left(kLanes);
     constexpr double widths[kFitNarrow] = {0.3, 0.5, 0.75, 1.1};
@@ -231,6 +233,8 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
 // The wide widths, all at once.
 template <class Team>
 S2V_STAGE void try_wide(const Team &team, const float *b, bool whole, FitScratch &scratch, FitStarts &starts) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
     constexpr double centre = kWindow / 2;
     constexpr double widths[kFitWide] = {1.7, 3.0, 6.0, 15.0, 60.0};
     constexpr int bands[kFitWide] = {1, 1, 2, 2, 2};
@@ -262,15 +266,39 @@ S2V_STAGE void try_wide(const Team &team, const float *b, bool whole, FitScratch
     for (int k = 0; k < kFitWide; ++k) offer_start(starts, bands[k], {centre, centre, widths[k]}, along[k], norm[k]);
 }
 
-// Fits b, a plane B with NaN where masked, of which `valid` pixels are not.
+// The sum of the squares that a model leaves of b; scratch.gx has its profiles along x and y.
+template <class Team>
+S2V_STAGE double squares_left(const Team &team, const float *b, float amplitude, const FitScratch &scratch) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
+    const auto left = [&](int i, float height, int c) {
+        return is_absent(b[i]) ? 0.0f : b[i] - amplitude * (height * scratch.gx[0][c]);
+    };
+    if constexpr (Team::kAlone) {  // row by row first: then no loop has to find the row of a pixel
+        alignas(64) float kept[kWindowPixels];
+        for (int r = 0; r < kWindow; ++r) {
+            const float height = scratch.gx[1][r];
+            team.for_each(kStride, [&](int c) { kept[r * kStride + c] = left(r * kStride + c, height, c); });
+        }
+        return team.sum(kWindowPixels,
+                        [&](int i) { return static_cast<double>(kept[i]) * static_cast<double>(kept[i]); });
+    } else {
+        return team.sum(kWindowPixels, [&](int i) {
+            const double x = static_cast<double>(left(i, scratch.gx[1][i / kStride], i % kStride));
+            return x * x;
+        });
+    }
+}
+
+// Fits b, a plane B with kAbsent where masked, of which `valid` pixels are not.
 template <class Team>
 S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, FitScratch &scratch) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
     GaussianFit fit = {quiet_nan(), quiet_nan(), quiet_nan(), false};
     if (valid < kFitFewest) return fit;
     const bool whole = valid == kWindow * kWindow;
-    team.sync();  // what shares its memory with the scratch may still be read
-    team.for_each(kWindowPixels, [&](int i) { scratch.filled[i] = b[i] == b[i] ? b[i] : 0.0f; });
-    team.sync();
+    team.sync();         // what shares its memory with the scratch may still be read
     FitStarts starts{};  // the surface has several hills
     try_narrow(team, b, whole, scratch, starts);
     try_wide(team, b, whole, scratch, starts);
@@ -298,21 +326,9 @@ S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, 
         scratch.gx[1][i] = fit_profile(static_cast<float>(i) - y0, best_at.s);
     });
     team.sync();
-    for (int r = 0; r < kWindow; ++r) {
-        const float height = scratch.gx[1][r];
-        team.for_each(kStride, [&](int c) {
-            const int i = r * kStride + c;
-            scratch.filled[i] = b[i] == b[i] ? b[i] - a * (height * scratch.gx[0][c]) : 0.0f;
-        });
-    }
-    team.sync();
-    const double residual = team.sum(kWindowPixels, [&](int i) {
-        const double left = static_cast<double>(scratch.filled[i]);
-        return left * left;
-    });
     fit.amplitude = a;
     fit.scale = static_cast<float>(best_at.s);
-    fit.residual = static_cast<float>(residual);
+    fit.residual = static_cast<float>(squares_left(team, b, a, scratch));
     fit.converged = is_finite(fit.amplitude) && is_finite(fit.residual);
     return fit;
 }

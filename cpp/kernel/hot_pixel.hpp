@@ -9,6 +9,7 @@ namespace {
 template <class Team>
 S2V_STAGE void hot_pixel_features(const Team &team, const float *core, const Peak &peak,
                                   double (&value)[kStampFeatures]) {
+    S2V_IN_SCRATCH(core);
     constexpr int kReach = 3;
     const float *const box = core + (peak.row - kReach) * kCoreStride;
     double total[3];  // squares in the box, neighbours, how many

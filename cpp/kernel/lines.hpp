@@ -13,7 +13,9 @@ struct LineScratch {
 // Median of D over the line of the window that begins at `first`, its pixels `step` apart; NaN where all are masked.
 template <class Team>
 S2V_STAGE float line_median(const Team &team, const MeasuredPlanes &planes, int first, int step, LineScratch &scratch) {
-    const float *const window = planes.window[kDifference];
+    const float *const window = planes.window;
+    S2V_IN_SCRATCH(window);
+    S2V_IN_SCRATCH(&scratch);
     const float centre = planes.noise[kDifference].median;
     const float divisor = planes.noise[kDifference].sigma * planes.polarity;
     team.sync();  // the scratch may still be read

@@ -48,6 +48,8 @@ struct Lobe {
 
 template <class Team>
 S2V_STAGE void sum_lobe_columns(const Team &team, const float *core, LobeScratch &scratch) {
+    S2V_IN_SCRATCH(core);
+    S2V_IN_SCRATCH(&scratch);
     static constexpr LobeThresholds thresholds = lobe_thresholds();
     LobeColumns &bright = scratch.bright;
     LobeColumns &dark = scratch.dark;
@@ -77,6 +79,7 @@ S2V_STAGE void sum_lobe_columns(const Team &team, const float *core, LobeScratch
 
 template <class Team>
 S2V_STAGE Lobe sum_lobe(const Team &team, const LobeColumns &columns) {
+    S2V_IN_SCRATCH(&columns);
     double total[4];
     team.template sums<4>(kLobeStride, total, [&](int c, auto add) {
         add(0, columns.flux[c]);
@@ -88,7 +91,8 @@ S2V_STAGE Lobe sum_lobe(const Team &team, const LobeColumns &columns) {
 }
 
 template <class Team>
-S2V_HD void lobe_features(const Team &team, const float *core, LobeScratch &scratch, double (&value)[kStampFeatures]) {
+S2V_PART void lobe_features(const Team &team, const float *core, LobeScratch &scratch,
+                            double (&value)[kStampFeatures]) {
     sum_lobe_columns(team, core, scratch);
     const Lobe bright = sum_lobe(team, scratch.bright);
     const Lobe dark = sum_lobe(team, scratch.dark);

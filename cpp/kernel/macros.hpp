@@ -5,12 +5,23 @@
 
 #if defined(__CUDACC__)
 #define S2V_HD __host__ __device__
-#define S2V_STAGE __host__ __device__
+// On a device too: what is inlined everywhere needs more registers than there are.
+#define S2V_STAGE __host__ __device__ __noinline__
+#define S2V_PART __host__ __device__ __noinline__
 #else
 #define S2V_HD
 // A stage is a function of its own into which all that it calls is inlined: whether its loops vectorise must not depend
 // on how much else the compiler has inlined around it.
 #define S2V_STAGE __attribute__((noinline, flatten))
+// What is a function of its own on a device only.
+#define S2V_PART
+#endif
+
+// Says that a pointer leads into a team's scratch, which on a device is shared memory: such loads are cheaper.
+#if defined(__CUDA_ARCH__)
+#define S2V_IN_SCRATCH(pointer) __builtin_assume(__isShared(pointer))
+#else
+#define S2V_IN_SCRATCH(pointer) static_cast<void>(0)
 #endif
 
 // The kernels are compiled once per instruction set into one library. They live in an unnamed namespace, so that no

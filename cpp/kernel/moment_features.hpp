@@ -6,11 +6,6 @@
 namespace s2v::kernel {
 namespace {
 
-struct MomentFeatureScratch {
-    MomentScratch moments;
-    alignas(64) float star[kCorePixels];
-};
-
 // The axes of an ellipse; the angle in degrees from x towards y, in (-90, 90].
 struct Ellipse {
     double a;
@@ -30,24 +25,24 @@ S2V_HD inline Ellipse ellipse_of(const Moments &m) {
 // Writes the values that are defined, and returns the flags. Of a science plane that is missing or without noise
 // nothing is asked, and so its lack of a PSF is no fault.
 template <class Team>
-S2V_HD std::uint32_t moment_features(const Team &team, const MeasuredPlanes &planes, MomentFeatureScratch &scratch,
-                                     double (&value)[kStampFeatures]) {
+S2V_PART std::uint32_t moment_features(const Team &team, const MeasuredPlanes &planes, MomentScratch &scratch,
+                                       double (&value)[kStampFeatures]) {
     std::uint32_t flags = 0;
-    const AdaptiveMoments d = adaptive_moments(team, planes.core[kDifference], scratch.moments);
+    const AdaptiveMoments d = adaptive_moments(team, planes.core[kDifference], scratch);
     if (d.converged) {
         const Ellipse e = ellipse_of(d.at.m);
         value[feature::difference_a] = e.a;
         value[feature::difference_b] = e.b;
         value[feature::difference_angle] = e.angle;
         value[feature::difference_ellipticity] = e.ellipticity;
-        value[feature::kurtosis] = moments_kurtosis(team, d.at, scratch.moments);
+        value[feature::kurtosis] = moments_kurtosis(team, d.at, scratch);
         value[feature::centroid_offset] = square_root(d.at.x * d.at.x + d.at.y * d.at.y);
     } else {
         flags |= flag::moments_failed;
     }
     if (!planes.core[kScience]) return flags;
     value[feature::science_likeness] = core_correlation(team, planes.core[kDifference], planes.core[kScience]);
-    const AdaptiveMoments s = adaptive_moments(team, planes.core[kScience], scratch.moments);
+    const AdaptiveMoments s = adaptive_moments(team, planes.core[kScience], scratch);
     if (s.converged) {
         const Ellipse e = ellipse_of(s.at.m);
         value[feature::science_a] = e.a;
@@ -61,7 +56,7 @@ S2V_HD std::uint32_t moment_features(const Team &team, const MeasuredPlanes &pla
         value[feature::plane_offset] = square_root(dx * dx + dy * dy);
         value[feature::width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m);
     }
-    const AdaptiveMoments star = star_moments(team, planes, scratch.star, scratch.moments);
+    const AdaptiveMoments star = planes.star ? adaptive_moments(team, planes.star, scratch) : AdaptiveMoments{};
     const AdaptiveMoments &psf = star.converged ? star : s;
     if (!psf.converged) return flags | flag::no_psf;
     if (d.converged) value[feature::psf_ratio] = moments_sigma(d.at.m) / moments_sigma(psf.at.m);

@@ -12,12 +12,13 @@ inline constexpr int kNearbyReach = 9;
 // The brightest pixel q of the template near the candidate.
 template <class Team>
 S2V_STAGE Peak brightest_nearby(const Team &team, const float *core) {
+    S2V_IN_SCRATCH(core);
     return find_peak(team, core, kNearbyReach,
                      [](int dy, int dx) { return dy * dy + dx * dx <= kNearbyReach * kNearbyReach; });
 }
 
 // Length of the gradient at the candidate by Sobel's filter / 8; masked pixels count as 0.
-S2V_HD inline double sobel_gradient(const float *core) {
+S2V_PART inline double sobel_gradient(const float *core) {
     const auto pixel = [&](int dy, int dx) {
         const float x = core[(kCoreRow + dy) * kCoreStride + kCoreColumn + dx];
         return static_cast<double>(x == x ? x : 0.0f);
@@ -34,8 +35,8 @@ S2V_HD inline double sobel_gradient(const float *core) {
 
 // The group template; `flux` is that of the difference in 3 px, in units of its noise.
 template <class Team>
-S2V_HD void nearby_source_features(const Team &team, const MeasuredPlanes &planes, double flux,
-                                   double (&value)[kStampFeatures]) {
+S2V_PART void nearby_source_features(const Team &team, const MeasuredPlanes &planes, double flux,
+                                     double (&value)[kStampFeatures]) {
     const float *const reference = planes.core[kTemplate];
     const double science_sigma = static_cast<double>(planes.noise[kScience].sigma);
     const double reference_sigma = static_cast<double>(planes.noise[kTemplate].sigma);

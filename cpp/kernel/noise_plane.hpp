@@ -28,15 +28,16 @@ struct PlaneNoise {
 // whose sigma is above 0.
 struct MeasuredPlanes {
     PlaneNoise noise[3];
-    const float *window[3];  // as delivered, NaN where masked
-    const float *core[3];    // (I - median) / sigma, NaN where masked; the difference times the polarity
-    float polarity;          // 1 or -1
-    float saturation;        // NaN: none
+    const float *window;   // of the difference, as delivered, NaN where masked
+    const float *core[3];  // (I - median) / sigma, NaN where masked; the difference times the polarity
+    const float *star;     // the core around the star of the science plane; null where there is none
+    float polarity;        // 1 or -1
 };
 
 // The noise of a window of a level, whose masked pixels are NaN.
 template <class Team>
 S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window, const PlaneLevel &level) {
+    S2V_IN_SCRATCH(window);
     PlaneNoise noise = {level.valid, level.constant, level.median, 0.0f};
     if (level.constant) return noise;
     const float centre = level.median;
@@ -51,6 +52,8 @@ S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window, const 
 template <class Team>
 S2V_STAGE void cut_core(const Team &team, const float *window, const PlaneNoise &noise, float sign, int row, int column,
                         float *core) {
+    S2V_IN_SCRATCH(window);
+    S2V_IN_SCRATCH(core);
     const int top = row - kCoreRow;
     const int left = column - kCoreColumn;
     const int begin = left < 0 ? -left : 0;  // a window goes on to the right, with NaN

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "order.hpp"
-#include "stamp.hpp"
+#include "windows.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -36,6 +36,8 @@ S2V_HD void block_means(const Team &team, const float *window, double pedestal, 
 // median is taken off twice: the first time, as the level of the sky, before anything is rounded to float32.
 template <class Team>
 S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
+    S2V_IN_SCRATCH(window);
+    S2V_IN_SCRATCH(r);
     block_means(team, window, 0.0, r);
     const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
     if (!valid) return false;
@@ -67,6 +69,7 @@ struct PlaneLevel {
 // The level of a window whose masked pixels are NaN.
 template <class Team>
 S2V_STAGE PlaneLevel measure_level(const Team &team, const float *window) {
+    S2V_IN_SCRATCH(window);
     PlaneLevel level{};
     level.valid = team.count(kWindowPixels, [&](int i) { return window[i] == window[i]; });
     level.largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return window[i]; });
@@ -82,22 +85,31 @@ struct BrightnessScale {
     float largest;  // max |I|
 };
 
-// B from a window: b has NaN where a pixel is masked. Not made where the window is constant.
+S2V_HD inline BrightnessScale brightness_scale(const PlaneLevel &level) {
+    const float high = absolute(level.largest);
+    const float low = absolute(level.smallest);
+    return {level, high > low ? high : low};
+}
+
+// B from a window whose masked pixels are NaN, in place. The window is not constant.
 template <class Team>
-S2V_STAGE BrightnessScale normalise_b(const Team &team, const float *window, float *b) {
-    team.for_each(kWindowPixels, [&](int i) { b[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
-    team.sync();
-    BrightnessScale scale = {measure_level(team, b), 0.0f};
-    const PlaneLevel &level = scale.level;
-    if (level.constant) return scale;
-    scale.largest =
-        absolute(level.largest) > absolute(level.smallest) ? absolute(level.largest) : absolute(level.smallest);
+S2V_STAGE void scale_brightness(const Team &team, const BrightnessScale &scale, float *b) {
+    S2V_IN_SCRATCH(b);
     // The difference of large pixels may exceed float32: all are halved then, which costs no bits. + 0 turns -0 into 0.
     const float by = scale.largest > 1e38f ? 0.5f : 1.0f;
-    const float centre = level.median * by;
+    const float centre = scale.level.median * by;
     const float divisor = scale.largest * by;
+    team.sync();  // `b` may still be read
     team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] * by - centre) / divisor + 0.0f; });
     team.sync();
+}
+
+// B from a window, in place: NaN where a pixel is masked. Not made where the window is constant.
+template <class Team>
+S2V_HD BrightnessScale normalise_b(const Team &team, float *window) {
+    mask_nulls(team, window);
+    const BrightnessScale scale = brightness_scale(measure_level(team, window));
+    if (!scale.level.constant) scale_brightness(team, scale, window);
     return scale;
 }
 

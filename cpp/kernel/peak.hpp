@@ -33,6 +33,7 @@ inline constexpr int kPeakReach = 3;
 
 template <class Team>
 S2V_STAGE Peak brightest_in_box(const Team &team, const float *core) {
+    S2V_IN_SCRATCH(core);
     return find_peak(team, core, kPeakReach, [](int, int dx) { return dx >= -kPeakReach && dx <= kPeakReach; });
 }
 

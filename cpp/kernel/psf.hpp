@@ -24,28 +24,25 @@ S2V_HD inline float star_pixel(const float *window, float saturation, int i) {
     return there && !(window[i] >= saturation) ? window[i] : quiet_nan();
 }
 
-// The brightest pixel of the science window that may be a star, row * kStride + column; -1 where there is none.
+// The brightest pixel of the science window that may be a star, row * kStride + column; -1 where there is none. A pixel
+// of `saturation` or above is none; NaN: all may be.
 template <class Team>
-S2V_STAGE int find_star(const Team &team, const MeasuredPlanes &planes) {
-    const float *const window = planes.window[kScience];
-    const PlaneNoise &noise = planes.noise[kScience];
+S2V_STAGE int find_star(const Team &team, const float *window, const PlaneNoise &noise, float saturation) {
+    S2V_IN_SCRATCH(window);
     constexpr int begin = kStarInside * kStride;
     constexpr int n = (kWindow - 2 * kStarInside) * kStride;
-    const auto pixel = [&](int i) { return star_pixel(window, planes.saturation, begin + i); };
+    const auto pixel = [&](int i) { return star_pixel(window, saturation, begin + i); };
     const float brightest = team.max(n, -kInfinity, pixel);
     if (!((brightest - noise.median) / noise.sigma >= kStarBrightest)) return -1;
     return begin + team.first(0, n, [&](int i) { return pixel(i) == brightest; });
 }
 
-// Not converged where there is no star. `core` is for its pixels.
+// Cuts the core around the star of the science window. False where there is none.
 template <class Team>
-S2V_HD AdaptiveMoments star_moments(const Team &team, const MeasuredPlanes &planes, float *core,
-                                    MomentScratch &scratch) {
-    const int star = find_star(team, planes);
-    if (star < 0) return {};
-    const PlaneNoise &noise = planes.noise[kScience];
-    cut_core(team, planes.window[kScience], noise, 1.0f, star / kStride, star % kStride, core);
-    return adaptive_moments(team, core, scratch);
+S2V_HD bool cut_star(const Team &team, const float *window, const PlaneNoise &noise, float saturation, float *core) {
+    const int star = find_star(team, window, noise, saturation);
+    if (star >= 0) cut_core(team, window, noise, 1.0f, star / kStride, star % kStride, core);
+    return star >= 0;
 }
 
 // Pixel i of the box around the candidate; NaN beside it.
@@ -59,6 +56,7 @@ S2V_HD inline float likeness_pixel(const float *core, int i) {
 // <D, P> / sqrt(<D, D> <P, P>), P the Gaussian of moments m at (x, y) from the candidate.
 template <class Team>
 S2V_STAGE double gaussian_likeness(const Team &team, const float *core, double x, double y, const Moments &m) {
+    S2V_IN_SCRATCH(core);
     const Moments a = inverse(m);
     double total[3];
     team.template sums<3>(kLikenessBox, total, [&](int i, auto add) {
@@ -79,6 +77,8 @@ S2V_STAGE double gaussian_likeness(const Team &team, const float *core, double x
 // Pearson's correlation coefficient of two cores over the box, where both are usable.
 template <class Team>
 S2V_STAGE double core_correlation(const Team &team, const float *a, const float *b) {
+    S2V_IN_SCRATCH(a);
+    S2V_IN_SCRATCH(b);
     const auto both = [&](int i) {
         const float x = likeness_pixel(a, i);
         const float y = likeness_pixel(b, i);

@@ -9,10 +9,13 @@ namespace {
 
 inline constexpr int kLargestSide = 63;  // of a recipe's output
 
-struct RecipeScratch {
+struct RecipeWindow {
     alignas(64) float window[kWindowPixels];
-    alignas(64) float b[kWindowPixels];
     alignas(64) float r[kBlockPixels];
+};
+
+union RecipeScratch {  // a recipe needs one of them
+    RecipeWindow cut;
     alignas(64) float rectangle[kLargestSide * kLargestSide + 1];
     StepScratch steps;
 };
@@ -163,6 +166,7 @@ S2V_HD inline float saturate(double x) {
 // Writes a window row by row, `scaled` where a pixel is usable and 0 where not.
 template <class Team, class F>
 S2V_STAGE void write_window(const Team &team, const float *window, float *out, F scaled) {
+    S2V_IN_SCRATCH(window);
     for (int r = 0; r < kWindow; ++r)
         team.for_each(kWindow, [&](int c) {
             const float x = window[r * kStride + c];
@@ -183,6 +187,7 @@ S2V_HD bool is_constant(const Team &team, const float *window) {
 template <class Team>
 S2V_STAGE int cut_masked(const Team &team, const Triplet &triplet, const Plane &plane, float *window,
                          std::uint32_t &flags) {
+    S2V_IN_SCRATCH(window);
     cut_window(team, plane, triplet.row, triplet.column, window, flags);
     team.for_each(kWindowPixels, [&](int i) { window[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
@@ -194,6 +199,7 @@ S2V_STAGE int cut_masked(const Team &team, const Triplet &triplet, const Plane &
 template <class Team>
 S2V_STAGE void prepare_by_3sigma(const Team &team, const float *window, int valid, bool difference, float *out,
                                  std::uint32_t &flags) {
+    S2V_IN_SCRATCH(window);
     const double mean = team.sum(kWindowPixels, [&](int i) {
         return window[i] == window[i] ? static_cast<double>(window[i]) : 0.0;
     }) / valid;
@@ -216,9 +222,9 @@ template <class Team>
 S2V_STAGE void prepare_as_is(const Team &team, const Triplet &triplet, const Plane &plane, float *out, RecipeScratch &s,
                              std::uint32_t &flags) {
     std::uint32_t met = 0;
-    cut_window(team, plane, triplet.row, triplet.column, s.window, met);
+    cut_window(team, plane, triplet.row, triplet.column, s.cut.window, met);
     flags |= met & ~flag::masked_pixels;  // the null value of DES is a number like any other here
-    if (is_constant(team, s.window)) flags |= flag::constant;
+    if (is_constant(team, s.cut.window)) flags |= flag::constant;
     if (flags & kRefused) return;
     write_cut(team, plane, triplet.row, triplet.column, kWindow, 0.0f, out, [](float x) { return without_bad(x); });
     team.sync();
@@ -228,15 +234,22 @@ S2V_STAGE void prepare_as_is(const Team &team, const Triplet &triplet, const Pla
 template <class Team>
 S2V_STAGE void prepare_by_autoscan(const Team &team, const Triplet &triplet, const Plane &plane, bool blocks,
                                    float *out, RecipeScratch &s, std::uint32_t &flags) {
-    cut_window(team, plane, triplet.row, triplet.column, s.window, flags);
-    if (normalise_b(team, s.window, s.b).level.constant) {
+    cut_window(team, plane, triplet.row, triplet.column, s.cut.window, flags);
+    if (!blocks) {
+        if (normalise_b(team, s.cut.window).level.constant)
+            flags |= flag::constant;
+        else
+            write_window(team, s.cut.window, out, [](float x) { return saturate(static_cast<double>(x)); });
+        return;
+    }
+    const bool scaled = normalise_r(team, s.cut.window, s.cut.r);
+    mask_nulls(team, s.cut.window);
+    if (is_constant(team, s.cut.window)) {
         flags |= flag::constant;
-    } else if (!blocks) {
-        write_window(team, s.b, out, [](float x) { return saturate(static_cast<double>(x)); });
-    } else if (normalise_r(team, s.window, s.r)) {
+    } else if (scaled) {
         for (int y = 0; y < kBlocks; ++y)
             team.for_each(kBlocks, [&](int x) {
-                const float value = s.r[y * kBlockStride + x];
+                const float value = s.cut.r[y * kBlockStride + x];
                 out[y * kBlocks + x] = value == value ? saturate(static_cast<double>(value)) : 0.0f;
             });
         team.sync();
@@ -248,16 +261,16 @@ S2V_STAGE void prepare_by_autoscan(const Team &team, const Triplet &triplet, con
 // 1.4826 MAD of the difference, by which a recipe divides all planes.
 template <class Team>
 S2V_STAGE float difference_scale(const Team &team, const Triplet &triplet, RecipeScratch &s, std::uint32_t &flags) {
-    const int valid = cut_masked(team, triplet, triplet.plane[kDifference], s.window, flags);
+    const int valid = cut_masked(team, triplet, triplet.plane[kDifference], s.cut.window, flags);
     if (flags & flag::constant) return 0.0f;
-    const float centre = median(team, kWindowPixels, valid, [&](int i) { return s.window[i]; });
-    return kMadToSigma * median(team, kWindowPixels, valid, [&](int i) { return absolute(s.window[i] - centre); });
+    const float centre = median(team, kWindowPixels, valid, [&](int i) { return s.cut.window[i]; });
+    return kMadToSigma * median(team, kWindowPixels, valid, [&](int i) { return absolute(s.cut.window[i] - centre); });
 }
 
 // One channel of a recipe. Writes nothing where a flag says that the row is refused.
 template <class Team>
-S2V_HD void prepare_channel(const Team &team, const Triplet &triplet, int which, int channel, float scale, float *out,
-                            RecipeScratch &s, std::uint32_t &flags) {
+S2V_PART void prepare_channel(const Team &team, const Triplet &triplet, int which, int channel, float scale, float *out,
+                              RecipeScratch &s, std::uint32_t &flags) {
     const Plane &plane = triplet.plane[channel];
     switch (which) {
         case recipe::braai:
@@ -276,12 +289,12 @@ S2V_HD void prepare_channel(const Team &team, const Triplet &triplet, int which,
             prepare_by_autoscan(team, triplet, plane, which == recipe::autoscan_r, out, s, flags);
             return;
         case recipe::ayyar:
-            cut_masked(team, triplet, plane, s.window, flags);
-            write_window(team, s.window, out, [&](float x) { return saturate(static_cast<double>(x / scale)); });
+            cut_masked(team, triplet, plane, s.cut.window, flags);
+            write_window(team, s.cut.window, out, [&](float x) { return saturate(static_cast<double>(x / scale)); });
             return;
         default: {  // acero-3sigma
-            const int valid = cut_masked(team, triplet, plane, s.window, flags);
-            if (!(flags & kRefused)) prepare_by_3sigma(team, s.window, valid, channel == kDifference, out, flags);
+            const int valid = cut_masked(team, triplet, plane, s.cut.window, flags);
+            if (!(flags & kRefused)) prepare_by_3sigma(team, s.cut.window, valid, channel == kDifference, out, flags);
             return;
         }
     }

@@ -17,10 +17,11 @@ inline constexpr int kPolarityBox = 5;
 
 struct S2vScratch {
     alignas(64) float core[3][kCorePixels];
-    alignas(64) float masked[3][kWindowPixels];  // windows without null pixels
-    union {                                      // one after the other
+    alignas(64) float star[kCorePixels];
+    union {                                 // one after the other
+        alignas(64) float r[kBlockPixels];  // lent to the set autoscan while planes are cut
         alignas(64) ShapeScratch shapes;
-        alignas(64) MomentFeatureScratch moments;
+        alignas(64) MomentScratch moments;
     };
 };
 
@@ -41,23 +42,39 @@ S2V_HD float measure_polarity(const Team &team, const float *window, const Plane
     return sum < 0.0 ? -1.0f : 1.0f;
 }
 
-// The group `mask`. `science` is null where the plane is missing.
+// How many pixels of the science window are saturated, in the core and in all; none where no level is known.
+struct SaturatedPixels {
+    bool known;
+    int core;
+    int window;
+};
+
+// `window` is that of the science plane.
 template <class Team>
-S2V_STAGE void mask_features(const Team &team, const float *difference, int valid, const float *science,
-                             float saturation, double (&value)[kStampFeatures]) {
+S2V_STAGE SaturatedPixels count_saturated(const Team &team, const float *window, float saturation) {
+    S2V_IN_SCRATCH(window);
+    if (saturation != saturation) return {};
+    const int core =
+        team.count(kMaskBox * kMaskBox, [&](int i) { return middle_pixel(window, kMaskBox, i) >= saturation; });
+    return {true, core, team.count(kWindowPixels, [&](int i) { return window[i] >= saturation; })};
+}
+
+// The group `mask`. `window` is that of the difference.
+template <class Team>
+S2V_STAGE void mask_features(const Team &team, const float *window, int valid, const SaturatedPixels &saturated,
+                             double (&value)[kStampFeatures]) {
+    S2V_IN_SCRATCH(window);
     constexpr int box = kMaskBox * kMaskBox;
     constexpr double pixels = kWindow * kWindow;
     const int bad = team.count(box, [&](int i) {
-        const float x = middle_pixel(difference, kMaskBox, i);
+        const float x = middle_pixel(window, kMaskBox, i);
         return x != x;
     });
     value[feature::bad_core] = bad / static_cast<double>(box);
     value[feature::bad_fraction] = (kWindow * kWindow - valid) / pixels;
-    if (!science || saturation != saturation) return;
-    const int core = team.count(box, [&](int i) { return middle_pixel(science, kMaskBox, i) >= saturation; });
-    value[feature::saturated_core] = core / static_cast<double>(box);
-    value[feature::saturated_fraction] =
-        team.count(kWindowPixels, [&](int i) { return science[i] >= saturation; }) / pixels;
+    if (!saturated.known) return;
+    value[feature::saturated_core] = saturated.core / static_cast<double>(box);
+    value[feature::saturated_fraction] = saturated.window / pixels;
 }
 
 // The group `noise`.
@@ -71,7 +88,8 @@ S2V_STAGE void noise_features(const Team &team, const MeasuredPlanes &planes, do
     const double reference = static_cast<double>(planes.noise[kTemplate].sigma);
     if (science > 0.0 && reference > 0.0)
         value[feature::noise_ratio] = sigma / square_root(science * science + reference * reference);
-    const float *const window = planes.window[kDifference];
+    const float *const window = planes.window;
+    S2V_IN_SCRATCH(window);
     const float limit = kOutlier * noise.sigma;
     int outliers = 0;
     int usable = 0;
@@ -91,44 +109,46 @@ S2V_STAGE void noise_features(const Team &team, const MeasuredPlanes &planes, do
     if (usable) value[feature::outlier_fraction] = outliers / static_cast<double>(usable);
 }
 
-// A copy of a window, in which null pixels are NaN too.
+// What the set keeps of the planes beside the difference, which are looked at before it.
+struct OtherPlanes {
+    bool there[3];
+    MeasuredPlanes measured;
+    SaturatedPixels saturated;
+};
+
+// Measures a window of the science plane or the template, whose masked pixels are NaN.
 template <class Team>
-S2V_HD const float *without_nulls(const Team &team, const float *window, float *memory) {
-    team.for_each(kWindowPixels, [&](int i) { memory[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
-    team.sync();
-    return memory;
+S2V_PART void measure_other(const Team &team, int channel, const float *window, float saturation, S2vScratch &s,
+                            OtherPlanes &others) {
+    MeasuredPlanes &planes = others.measured;
+    others.there[channel] = true;
+    const PlaneNoise noise = measure_noise(team, window, measure_level(team, window));
+    planes.noise[channel] = noise;
+    if (channel == kScience) others.saturated = count_saturated(team, window, saturation);
+    if (!(noise.sigma > 0.0f)) return;
+    cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, s.core[channel]);
+    planes.core[channel] = s.core[channel];
+    if (channel == kScience && cut_star(team, window, noise, saturation, s.star)) planes.star = s.star;
 }
 
-// Writes the values of the set that are defined, and returns the flags. The difference is there. It may be alone: of a
-// pair of planes, one is missing. `level` is that of the difference, or null where it is still to be measured.
+// Writes the values of the set that are defined, and returns the flags. The window is that of the difference, its
+// masked pixels NaN. The difference may be alone: of a pair of planes, one is missing.
 template <class Team>
-S2V_HD std::uint32_t s2v_features(const Team &team, const Windows &windows, float saturation, const PlaneLevel *level,
-                                  S2vScratch &s, double (&value)[kStampFeatures]) {
-    team.sync();  // what shares its memory with the scratch may still be read
-    MeasuredPlanes planes{};
-    planes.saturation = saturation;
-    for (int k = 0; k < 3; ++k) {
-        if (!windows.plane[k]) continue;
-        const float *const window = windows.plane[k];
-        planes.window[k] = windows.nulls[k] ? without_nulls(team, window, s.masked[k]) : window;
-        const bool known = k == kDifference && level;
-        planes.noise[k] = measure_noise(team, planes.window[k], known ? *level : measure_level(team, planes.window[k]));
-    }
-    const bool pair = !windows.plane[kScience] != !windows.plane[kTemplate];
-    std::uint32_t flags = pair ? flag::missing : 0;
-    for (int k = 0; k < 3; ++k)
-        if (k != kDifference && windows.plane[k] && !(planes.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
+S2V_PART std::uint32_t s2v_features(const Team &team, const float *window, const PlaneLevel &level,
+                                    const OtherPlanes &others, S2vScratch &s, double (&value)[kStampFeatures]) {
+    MeasuredPlanes planes = others.measured;
+    planes.window = window;
+    planes.noise[kDifference] = measure_noise(team, window, level);
+    std::uint32_t flags = others.there[kScience] != others.there[kTemplate] ? flag::missing : 0;
+    for (int k = 0; k < kDifference; ++k)
+        if (others.there[k] && !(planes.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
     const PlaneNoise &noise = planes.noise[kDifference];
-    mask_features(team, planes.window[kDifference], noise.valid, planes.window[kScience], saturation, value);
+    mask_features(team, window, noise.valid, others.saturated, value);
     if (!(noise.sigma > 0.0f)) return flags | (noise.constant ? flag::constant : flag::zero_scale);
-    planes.polarity = measure_polarity(team, planes.window[kDifference], noise);
+    planes.polarity = measure_polarity(team, window, noise);
     value[feature::polarity] = static_cast<double>(planes.polarity);
-    for (int k = 0; k < 3; ++k) {
-        if (!(planes.noise[k].sigma > 0.0f)) continue;
-        const float sign = k == kDifference ? planes.polarity : 1.0f;
-        cut_core(team, planes.window[k], planes.noise[k], sign, kWindow / 2, kWindow / 2, s.core[k]);
-        planes.core[k] = s.core[k];
-    }
+    cut_core(team, window, noise, planes.polarity, kWindow / 2, kWindow / 2, s.core[kDifference]);
+    planes.core[kDifference] = s.core[kDifference];
     noise_features(team, planes, value);
     shape_features(team, planes, s.shapes, value);
     return flags | moment_features(team, planes, s.moments, value);

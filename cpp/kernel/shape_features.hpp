@@ -20,8 +20,8 @@ union ShapeScratch {  // one after the other
 
 // The groups aperture (but for polarity), profile, daofind, hot_pixel, lobes, symmetry, template and lines.
 template <class Team>
-S2V_HD void shape_features(const Team &team, const MeasuredPlanes &planes, ShapeScratch &scratch,
-                           double (&value)[kStampFeatures]) {
+S2V_PART void shape_features(const Team &team, const MeasuredPlanes &planes, ShapeScratch &scratch,
+                             double (&value)[kStampFeatures]) {
     const float *const difference = planes.core[kDifference];
     const Circles circles = sum_circles(team, difference);
     circle_features(circles, value);

@@ -84,6 +84,7 @@ S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column,
 // stamp become NaN, nulls stay. Adds to `flags` what it meets.
 template <class Team>
 S2V_STAGE void cut_window(const Team &team, const Plane &plane, int row, int column, float *out, std::uint32_t &flags) {
+    S2V_IN_SCRATCH(out);
     team.sync();  // `out` may still be read
     write_cut(team, plane, row, column, kStride, quiet_nan(), out, [](float x) {
         return is_finite(x) ? x + 0.0f : quiet_nan();  // + 0 turns -0 into 0

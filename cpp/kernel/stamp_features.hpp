@@ -6,37 +6,77 @@
 #include "s2v_set.hpp"
 #include "windows.hpp"
 
+#include <cstddef>
+
 namespace s2v::kernel {
 namespace {
 
+// The windows are looked at one after the other, the difference last. A choice of sets needs of it as much as
+// feature_scratch() says.
 struct FeatureScratch {
-    alignas(64) float window[3][kWindowPixels];
-    union {  // one after the other
+    WindowMemory window;
+    union {
         alignas(64) AutoscanScratch autoscan;
-        alignas(64) S2vScratch s2v;
+        alignas(64) S2vScratch s2v;  // first, where both are asked for
     };
 };
+
+S2V_HD constexpr std::size_t feature_scratch(int sets) {
+    return sets & kS2vSet ? sizeof(FeatureScratch) : sizeof(WindowMemory) + sizeof(AutoscanScratch);
+}
+
+// Cuts a window and takes from it, for the set autoscan, what is in its raw pixels. Its masked pixels are NaN then.
+template <class Team>
+S2V_PART RawFeatures look_at_plane(const Team &team, const Triplet &triplet, int channel, int sets,
+                                   Convention convention, FeatureScratch &s, std::uint32_t &flags) {
+    float *const window = s.window.window();
+    std::uint32_t met = 0;
+    cut_window(team, triplet.plane[channel], triplet.row, triplet.column, window, met);
+    flags |= met;
+    RawFeatures raw{};
+    if (sets & kAutoscanSet && channel != kScience)
+        raw = raw_features(team, window, convention, sets & kS2vSet ? s.s2v.r : s.autoscan.r);
+    if (met & flag::masked_pixels) mask_nulls(team, window);
+    return raw;
+}
+
+// The values of the sets that are defined. The difference is there.
+template <class Team>
+S2V_HD std::uint32_t triplet_features(const Team &team, const Triplet &triplet, int sets, Convention convention,
+                                      FeatureScratch &s, double (&value)[kStampFeatures]) {
+    float *const window = s.window.window();
+    std::uint32_t flags = 0;
+    OtherPlanes others{};
+    TemplateFeatures reference{};
+    if (sets & kS2vSet && triplet.plane[kScience].pixels) {
+        look_at_plane(team, triplet, kScience, sets, convention, s, flags);
+        measure_other(team, kScience, window, triplet.saturation, s.s2v, others);
+    }
+    if (triplet.plane[kTemplate].pixels) {
+        reference.there = true;
+        reference.raw = look_at_plane(team, triplet, kTemplate, sets, convention, s, flags);
+        if (sets & kAutoscanSet && !reference.raw.has_r) reference.constant = measure_level(team, window).constant;
+        if (sets & kS2vSet) measure_other(team, kTemplate, window, triplet.saturation, s.s2v, others);
+    }
+    const RawFeatures difference = look_at_plane(team, triplet, kDifference, sets, convention, s, flags);
+    const PlaneLevel level = measure_level(team, window);
+    if (sets & kS2vSet) flags |= s2v_features(team, window, level, others, s.s2v, value);
+    if (sets & kAutoscanSet)
+        flags |= autoscan_features(team, level, difference, reference, convention, window, s.autoscan, value);
+    return flags;
+}
 
 // Writes the features of the sets, NaN where undefined, and returns the flags.
 template <class Team>
 S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &triplet, int sets, Convention convention,
                                     float *out, FeatureScratch &s) {
-    constexpr unsigned autoscan_planes = 1u << kTemplate | 1u << kDifference;
-    constexpr unsigned all_planes = autoscan_planes | 1u << kScience;
     double value[kStampFeatures];
     for (double &v : value) v = static_cast<double>(quiet_nan());
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
-    if (triplet.plane[kDifference].pixels) {
-        const unsigned planes = sets & kS2vSet ? all_planes : autoscan_planes;
-        const Windows windows = cut_windows(team, triplet, planes, s.window, flags);
-        const bool both = sets == (kAutoscanSet | kS2vSet);
-        PlaneLevel level{};
-        if (sets & kAutoscanSet) flags |= autoscan_features(team, windows, convention, s.autoscan, value, level);
-        if (sets & kS2vSet)
-            flags |= s2v_features(team, windows, triplet.saturation, both ? &level : nullptr, s.s2v, value);
-    } else {
+    if (triplet.plane[kDifference].pixels)
+        flags |= triplet_features(team, triplet, sets, convention, s, value);
+    else
         flags |= flag::missing;
-    }
     const int start = set_start(sets);
     team.for_each(set_columns(sets), [&](int i) { out[i] = finite_or_nan(value[start + i]); });
     return flags;

@@ -106,7 +106,7 @@ S2V_STAGE bool has_one_value(const Team &team, const float *x, int n) {
 // Applies a step in place; x has `usable` > 0 pixels that are not NaN. Returns a flag where there is nothing to divide
 // by.
 template <class Team>
-S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, int n, int usable, StepScratch &s) {
+S2V_PART std::uint32_t apply_step(const Team &team, const Step &step, float *x, int n, int usable, StepScratch &s) {
     float low = -kFloatMax;
     float high = kFloatMax;
     Scaling scaling{};
@@ -148,8 +148,8 @@ S2V_HD std::uint32_t apply_step(const Team &team, const Step &step, float *x, in
 // Applies a chain in place, then `fill` where a pixel is not usable; NaN throughout where a step has nothing to divide
 // by. Returns the flags.
 template <class Team>
-S2V_HD std::uint32_t apply_chain(const Team &team, const Chain &chain, float *x, int n, int usable, float fill,
-                                 StepScratch &s) {
+S2V_PART std::uint32_t apply_chain(const Team &team, const Chain &chain, float *x, int n, int usable, float fill,
+                                   StepScratch &s) {
     std::uint32_t refused = usable > 0 ? 0 : flag::constant;
     for (int k = 0; k < chain.count && !refused; ++k) refused = apply_step(team, chain.step[k], x, n, usable, s);
     if (refused)

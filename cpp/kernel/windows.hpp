@@ -1,4 +1,4 @@
-// The windows of one candidate, cut once for all that is measured on them.
+// Where the window of a plane lies while it is looked at, and its cutting.
 #pragma once
 
 #include "stamp.hpp"
@@ -6,25 +6,24 @@
 namespace s2v::kernel {
 namespace {
 
-struct Windows {
-    const float *plane[3];  // null: the plane is missing, or was not asked for
-    bool nulls[3];          // whether some of its pixels have the null value
+inline constexpr int kMargin = 3;  // rows and columns around a window that filters may mirror its pixels into
+
+// A window with room for its margin: the columns beyond a row serve the columns to the left of the next.
+struct WindowMemory {
+    static constexpr int kBefore = kMargin * kStride + 16;  // a window begins where a vector may
+    alignas(64) float pixels[kBefore + (kWindow + kMargin) * kStride + 16];
+
+    S2V_HD float *window() {
+        return pixels + kBefore;
+    }
 };
 
-// Cuts the windows of the planes whose bits are in `planes` into `memory`, and adds to `flags` what it meets.
+// Masks the null pixels of a window that has some.
 template <class Team>
-S2V_HD Windows cut_windows(const Team &team, const Triplet &triplet, unsigned planes, float (&memory)[3][kWindowPixels],
-                           std::uint32_t &flags) {
-    Windows windows{};
-    for (int k = 0; k < 3; ++k) {
-        if (!(planes >> k & 1u) || !triplet.plane[k].pixels) continue;
-        std::uint32_t met = 0;
-        cut_window(team, triplet.plane[k], triplet.row, triplet.column, memory[k], met);
-        flags |= met;
-        windows.plane[k] = memory[k];
-        windows.nulls[k] = (met & flag::masked_pixels) != 0;
-    }
-    return windows;
+S2V_STAGE void mask_nulls(const Team &team, float *window) {
+    S2V_IN_SCRATCH(window);
+    team.for_each(kWindowPixels, [&](int i) { window[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
+    team.sync();
 }
 
 }  // namespace

@@ -11,16 +11,18 @@ inline constexpr int kZscaleSamples = 1000;
 inline constexpr int kGrowth = 16;  // at least 1 % of the samples
 
 struct ZscaleScratch {
-    alignas(64) float square[kSorted];
     alignas(64) float sample[kSorted];
-    alignas(64) float good[kSorted];  // 1, or 0 where rejected
+    union {  // one after the other
+        alignas(64) float square[kSorted];
+        alignas(64) float good[kSorted];  // 1, or 0 where rejected
+    };
     alignas(64) std::uint8_t bad[kGrowth + kSorted];
     alignas(64) std::uint8_t grown[kSorted];
 };
 
 // Writes every k-th pixel that is not NaN, 1,000 at most, and infinity behind them. Returns their number.
 template <class Team>
-S2V_HD int take_samples(const Team &team, const float *x, int n, int valid, float *out) {
+S2V_PART int take_samples(const Team &team, const float *x, int n, int valid, float *out) {
     const int step = valid / kZscaleSamples > 1 ? valid / kZscaleSamples : 1;
     const int all = (valid + step - 1) / step;
     const int count = all < kZscaleSamples ? all : kZscaleSamples;
@@ -53,6 +55,7 @@ struct Line {
 // The line through the good samples by least squares, samples counted from the middle, values from `level`.
 template <class Team>
 S2V_STAGE Line fit_line(const Team &team, const ZscaleScratch &s, int count, double level) {
+    S2V_IN_SCRATCH(&s);
     const double middle = 0.5 * (count - 1);
     double total[5];
     team.template sums<5>(count, total, [&](int i, auto add) {
@@ -73,6 +76,7 @@ S2V_STAGE Line fit_line(const Team &team, const ZscaleScratch &s, int count, dou
 // Returns the number of good samples.
 template <class Team>
 S2V_STAGE int reject(const Team &team, ZscaleScratch &s, int count, int good, double level, const Line &line) {
+    S2V_IN_SCRATCH(&s);
     const double middle = 0.5 * (count - 1);
     const auto away = [&](int i) {
         return static_cast<double>(s.sample[i]) - level -
@@ -107,13 +111,12 @@ S2V_STAGE int reject(const Team &team, ZscaleScratch &s, int count, int good, do
 
 // x has `valid` > 0 pixels that are not NaN.
 template <class Team>
-S2V_HD Scaling zscale_scaling(const Team &team, const float *x, int n, int valid, double contrast, ZscaleScratch &s) {
+S2V_PART Scaling zscale_scaling(const Team &team, const float *x, int n, int valid, double contrast, ZscaleScratch &s) {
     const int count = take_samples(team, x, n, valid, s.square);
     sort(team, s.square);
-    team.for_each(kSorted, [&](int i) {
-        s.sample[i] = s.square[sorted_place(i)];
-        s.good[i] = 1.0f;
-    });
+    team.for_each(kSorted, [&](int i) { s.sample[i] = s.square[sorted_place(i)]; });
+    team.sync();
+    team.for_each(kSorted, [&](int i) { s.good[i] = 1.0f; });
     team.sync();
     const double smallest = static_cast<double>(s.sample[0]);
     const double largest = static_cast<double>(s.sample[count - 1]);

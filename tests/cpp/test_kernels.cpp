@@ -120,6 +120,7 @@ void searches_with_bounds_find_what_the_full_ones_find() {
     made::Random random(2);
     const auto lacosmic = std::make_unique<LacosmicScratch>();
     const auto columns = std::make_unique<ColumnScratch>();
+    const auto memory = std::make_unique<WindowMemory>();
     for (const double masked : {0.0, 0.02, 0.5, 0.97})
         for (const double step : {0.0, 2.0})
             for (int repeat = 0; repeat < 3; ++repeat) {
@@ -128,8 +129,10 @@ void searches_with_bounds_find_what_the_full_ones_find() {
                     for (int i = 0; i < 49; ++i)
                         b[static_cast<std::size_t>((22 + i / 7) * kStride + 22 + i % 7)] =
                             static_cast<float>(500 - 20 * std::abs(i - 24));
-                CHECK(same(largest_fine_structure(team, b.data(), *lacosmic), fine_structure_in_full(b)));
                 CHECK(same(largest_column_median(team, b.data(), *columns), column_medians_in_full(b)));
+                std::copy(b.begin(), b.end(), memory->window());
+                fill_absent(team, memory->window());
+                CHECK(same(largest_fine_structure(team, memory->window(), *lacosmic), fine_structure_in_full(b)));
             }
 }
 
@@ -211,8 +214,9 @@ void windows_are_cut_around_the_candidate() {
 void normalisations_are_robust() {
     made::Random random(5);
     const std::vector<float> plane = window(random, 0.05, 0.0);
-    std::vector<float> b(kWindowPixels), r(kBlockPixels);
-    const BrightnessScale scale = normalise_b(team, plane.data(), b.data());
+    std::vector<float> b = plane;
+    std::vector<float> r(kBlockPixels);
+    const BrightnessScale scale = normalise_b(team, b.data());
     CHECK(scale.level.valid == static_cast<int>(sorted_numbers(plane).size()));
     CHECK(same(scale.level.median, median_by_sorting(plane)));
     CHECK(same(median_by_sorting(b), 0.0F) || std::abs(median_by_sorting(b)) < 1e-6F);
@@ -221,8 +225,8 @@ void normalisations_are_robust() {
     std::vector<float> deviations = r;
     for (float &x : deviations) x = std::abs(x);
     CHECK(std::abs(median_by_sorting(deviations) - 1.0F / 1.4826F) < 1e-5F);
-    const std::vector<float> flat(kWindowPixels, 3.0F);
-    CHECK(normalise_b(team, flat.data(), b.data()).level.constant);
+    std::vector<float> flat(kWindowPixels, 3.0F);
+    CHECK(normalise_b(team, flat.data()).level.constant);
     CHECK(!normalise_r(team, flat.data(), r.data()));
 }
 
