@@ -1,22 +1,33 @@
 #!/usr/bin/env bash
-# Does a GPU give the bits of the CPU? On a machine with one, from a copy of the repository:
+# Does a GPU give the bits of the CPU, and how fast? On a machine with one, from a copy of the repository:
 #
-#     cuda/device_check.sh [--rows N] [FOLDER]
+#     cuda/device_check.sh [--rows N] [--minutes M] [FOLDER]
 #
-# Builds the library, the extension and the parity program, exports the parity suite, runs it on the device, then a small
-# one under compute-sanitizer, and writes FOLDER/parity_<device>.json (default: benchmarks/results). Needs no network:
-# python3 (3.11 or later) with numpy, pybind11, CMake and the CUDA toolkit. Exit status: 0 where every bit is
-# equal and the sanitizer finds nothing, 77 where there is no device, else not 0.
+# Builds the libraries, the extension modules and the parity program for that GPU, exports the parity suite, runs it on
+# the device, then a small one under compute-sanitizer, the module's own tests, and `space2vec bench --device cuda` with
+# what is left of the M minutes (9). FOLDER (default: build/device/results) has then parity_<device>.json, with the bits,
+# the times a row and what ptxas says of each kernel, the logs, and bench/. Needs no network: python3 (3.11 or later) with
+# NumPy, pybind11, CMake and the CUDA toolkit; pytest, CuPy and Torch where they are there. Exit status: 0 where every bit is equal and
+# the sanitizer finds nothing, 77 where there is no device, else not 0.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-rows=100000
-if [[ ${1:-} == --rows ]]; then
-    rows=$2
+rows=20000
+minutes=9
+while [[ ${1:-} == --* ]]; do
+    case $1 in
+        --rows) rows=$2 ;;
+        --minutes) minutes=$2 ;;
+        *)
+            echo "unknown option $1" >&2
+            exit 2
+            ;;
+    esac
     shift 2
-fi
-folder=$(realpath -m "${1:-$root/benchmarks/results}")
+done
+end=$((SECONDS + minutes * 60))
 build=$root/build/device
+folder=$(realpath -m "${1:-$build/results}")
 export PATH=$PATH:/usr/local/cuda/bin CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 mkdir -p "$build" "$folder"
 
@@ -24,32 +35,41 @@ command -v nvcc >/dev/null || {
     echo "no nvcc: neither in PATH nor in /usr/local/cuda/bin" >&2
     exit 1
 }
+left() {
+    echo $((end - SECONDS > 20 ? end - SECONDS : 20))
+}
 
 echo "building"
 cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_CUDA=ON -DSPACE2VEC_BUILD_PYTHON=ON \
-    -DSPACE2VEC_BUILD_TESTS=OFF -DCMAKE_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-native}" \
+    -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_INSTALL_LIBRARY=OFF \
+    -DCMAKE_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-native}" \
     -DPython_EXECUTABLE="$(command -v python3)" -Dpybind11_DIR="$(python3 -m pybind11 --cmakedir)" >"$build/cmake.log"
-cmake --build "$build" --clean-first >"$build/build.log" 2>&1 || {
-    tail -n 40 "$build/build.log"
+cmake --build "$build" --clean-first --target space2vec_python space2vec_parity space2vec_scratch \
+    >"$folder/build.log" 2>&1 || {
+    tail -n 40 "$folder/build.log"
     exit 1
 }
-python3 "$root/cuda/ptxas_table.py" "$build/build.log"
+"$build/cuda/space2vec_scratch" >"$build/scratch.json"
+python3 "$root/cuda/ptxas_table.py" "$folder/build.log" --scratch "$build/scratch.json"
 rm -rf "$build/package"
 mkdir -p "$build/package"
 cp -r "$root/python/space2vec" "$build/package/"
-rm -f "$build"/package/space2vec/{registry.json,_core*.so}  # of another build, where one is there
+rm -f "$build"/package/space2vec/{registry.json,_core*.so,_cuda*.so}  # of another build, where one is there
 cmake --install "$build" --component python --prefix "$build/package" >/dev/null
+export PYTHONPATH=$build/package:$root/tests
+echo "built after $SECONDS s"
 
 export_suite() {
-    PYTHONPATH=$build/package:$root/tests python3 -m parity.suite --export "$1" --rows "$2"
+    python3 -m parity.suite --export "$1" --rows "$2"
 }
 parity=$build/cuda/space2vec_parity
 
 rm -rf "$build/suite" "$build/small"
 export_suite "$build/suite" "$rows"
 status=0
-"$parity" "$build/suite" --json "$build/parity.json" || status=$?
+"$parity" "$build/suite" --json "$build/parity.json" | tee "$folder/parity.log" || status=$?
 [[ $status == 0 || $status == 1 ]] || exit "$status"
+echo "parity after $SECONDS s"
 
 # A short suite: the sanitizer slows the device down a hundredfold.
 export_suite "$build/small" 48
@@ -57,17 +77,40 @@ declare -A sanitizer
 for tool in memcheck racecheck synccheck; do
     if ! command -v compute-sanitizer >/dev/null; then
         sanitizer[$tool]="not run: no compute-sanitizer"
-    elif compute-sanitizer --tool "$tool" --error-exitcode 99 "$parity" "$build/small" >"$build/$tool.log" 2>&1; then
+    elif timeout "$(left)" compute-sanitizer --tool "$tool" --error-exitcode 99 "$parity" "$build/small" \
+        >"$folder/$tool.log" 2>&1; then
         sanitizer[$tool]=clean
     else
         sanitizer[$tool]="failed with $?"
-        tail -n 40 "$build/$tool.log"
+        tail -n 40 "$folder/$tool.log"
         status=1
     fi
-    echo "$tool: ${sanitizer[$tool]}"
+    echo "$tool: ${sanitizer[$tool]} after $SECONDS s"
 done
 
-python3 - "$build" "$folder" "${sanitizer[memcheck]}" "${sanitizer[racecheck]}" "${sanitizer[synccheck]}" <<'PYTHON'
+# The tests of the package that need a device, then the benchmark.
+tests="not run: no pytest"
+if python3 -c "import pytest" 2>/dev/null; then
+    tests=passed
+    timeout "$(left)" python3 -m pytest -q -rs -p no:cacheprovider "$root"/tests/python/test_cuda*.py \
+        >"$folder/pytest.log" 2>&1 || {
+        tests="failed with $?"
+        status=1
+    }
+    tail -n 3 "$folder/pytest.log"
+fi
+bench="not run: this version has no space2vec bench"
+if python3 -m space2vec.cli bench --help >/dev/null 2>&1; then
+    bench=passed
+    timeout "$(left)" python3 -m space2vec.cli bench --device cuda --output "$folder/bench" >"$folder/bench.log" 2>&1 || {
+        bench="failed with $?"
+        tail -n 20 "$folder/bench.log"
+        status=1
+    }
+fi
+echo "tests: $tests; bench: $bench; after $SECONDS s"
+
+python3 - "$build" "$folder" "${sanitizer[memcheck]}" "${sanitizer[racecheck]}" "${sanitizer[synccheck]}" "$tests" "$bench" <<'PYTHON'
 import datetime, json, pathlib, re, subprocess, sys
 
 build, folder = map(pathlib.Path, sys.argv[1:3])
@@ -82,8 +125,10 @@ def said(*command):
         return None
 
 
-result["sanitizer"] = dict(zip(("memcheck", "racecheck", "synccheck"), sys.argv[3:], strict=True))
-result["ptxas"] = json.loads(said(sys.executable, str(root / "cuda/ptxas_table.py"), str(build / "build.log"), "--json"))
+table = (sys.executable, str(root / "cuda/ptxas_table.py"), str(folder / "build.log"), "--json")
+result["sanitizer"] = dict(zip(("memcheck", "racecheck", "synccheck"), sys.argv[3:6], strict=True))
+result["tests"], result["bench"] = sys.argv[6:8]
+result["ptxas"] = json.loads(said(*table, "--scratch", str(build / "scratch.json")))
 result["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 result["driver"] = said("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0")
 result["nvcc"] = said("nvcc", "--version").splitlines()[-1]

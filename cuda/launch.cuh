@@ -1,12 +1,8 @@
-// The kernels on a device: a warp takes one candidate after another, its scratch in shared memory; a thread takes one
-// row of a forest.
+// How kernels are spread over a device: a warp takes one row after another, its scratch in shared memory, several warps
+// a block.
 #pragma once
 
-#include "device_memory.cuh"
-#include "kernel/forest.hpp"
-#include "kernel/recipe.hpp"
-#include "kernel/stamp_features.hpp"
-#include "plane_steps.hpp"
+#include "errors.hpp"
 #include "triplet.hpp"
 #include "warp_team.cuh"
 
@@ -16,63 +12,45 @@
 namespace s2v::cuda {
 namespace {
 
-template <class Scratch>
-__device__ Scratch &shared_scratch() {
+// With more warps a block than that a thread would have fewer than 224 registers. (To ptxas, say "at least 1 block": it
+// keeps some back else, and spills.)
+inline constexpr int kMostWarps = 9;
+inline constexpr int kMostThreads = kMostWarps * kernel::kLanes;
+
+// The shared memory of this warp, of which each has `bytes`, a multiple of 64.
+__device__ unsigned char *warp_memory(int bytes) {
     extern __shared__ __align__(64) unsigned char memory[];
-    return *reinterpret_cast<Scratch *>(memory);
+    return memory + threadIdx.x / kernel::kLanes * bytes;
 }
 
-// All pointers, those inside `stamps` too, are the device's.
-__global__ void __launch_bounds__(kernel::kLanes, 1)
-    features_kernel(s2v_stamps stamps, int sets, kernel::Convention convention, float *values, std::uint32_t *flags) {
-    auto &scratch = shared_scratch<kernel::FeatureScratch>();
-    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
-        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), sets,
-                                                         convention, values + row * kernel::set_columns(sets), scratch);
-        if (threadIdx.x == 0) flags[row] = met;
+template <class Scratch>
+__device__ Scratch &warp_scratch(int bytes = sizeof(Scratch)) {
+    return *reinterpret_cast<Scratch *>(warp_memory(bytes));
+}
+
+// Calls f(row) for the rows in [0, n) of this warp.
+template <class F>
+__device__ void each_row(std::int64_t n, F f) {
+    const std::int64_t warps = blockDim.x / kernel::kLanes;
+    for (std::int64_t row = blockIdx.x * warps + threadIdx.x / kernel::kLanes; row < n; row += gridDim.x * warps)
+        f(row);
+}
+
+// The stamps of a row. The host cannot look into what lies on a device: a row whose planes do not lie in the buffer, or
+// have a size or a centre that the kernels are not made for, has none.
+__device__ kernel::Triplet triplet_within(const s2v_stamps &stamps, std::int64_t row, std::int32_t largest) {
+    const kernel::Triplet triplet = kernel::triplet_of(&stamps, row);
+    bool good =
+        -largest <= triplet.row && triplet.row <= largest && -largest <= triplet.column && triplet.column <= largest;
+    for (const kernel::Plane &plane : triplet.plane) {
+        if (!plane.pixels) continue;
+        const std::int64_t size = static_cast<std::int64_t>(plane.height) * plane.width;
+        good = good && plane.height > 0 && plane.width > 0 && plane.height <= largest && plane.width <= largest &&
+               plane.pixels - stamps.pixels <= stamps.pixel_count - size;
     }
-}
-
-__global__ void __launch_bounds__(kernel::kLanes, 1)
-    prepare_kernel(s2v_stamps stamps, int recipe, std::int64_t size, float *planes, std::uint32_t *flags) {
-    auto &scratch = shared_scratch<kernel::RecipeScratch>();
-    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
-        const std::uint32_t met =
-            kernel::prepare(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), recipe, planes + row * size, scratch);
-        if (threadIdx.x == 0) flags[row] = met;
-    }
-}
-
-__global__ void __launch_bounds__(kernel::kLanes, 1)
-    normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill, float *out, std::uint32_t *flags) {
-    auto &scratch = shared_scratch<kernel::StepScratch>();
-    const std::int64_t size = static_cast<std::int64_t>(planes.height) * planes.width;
-    for (std::int64_t row = blockIdx.x; row < planes.n; row += gridDim.x) {
-        const std::uint32_t met = kernel::normalise_plane(kernel::WarpTeam(), kernel::plane_of(planes, row), chain,
-                                                          fill, out + row * size, scratch);
-        if (threadIdx.x == 0) flags[row] = met;
-    }
-}
-
-__global__ void __launch_bounds__(kernel::kLanes, 1)
-    compose_kernel(s2v_stamps stamps, kernel::Composition how, float *planes, std::uint32_t *flags) {
-    auto &scratch = shared_scratch<kernel::StepScratch>();
-    const std::int64_t size = static_cast<std::int64_t>(how.channels) * how.side * how.side;
-    for (std::int64_t row = blockIdx.x; row < stamps.n; row += gridDim.x) {
-        const std::uint32_t met = kernel::prepare_composition(kernel::WarpTeam(), kernel::triplet_of(&stamps, row), how,
-                                                              planes + row * size, scratch);
-        if (threadIdx.x == 0) flags[row] = met;
-    }
-}
-
-__global__ void fill_kernel(float *x, std::int64_t rows, std::int32_t features, const float *fill) {
-    const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i < rows * features && x[i] != x[i]) x[i] = fill[i % features];
-}
-
-__global__ void forest_kernel(kernel::ForestView forest, const float *x, std::int64_t rows, float *score) {
-    const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (row < rows) score[row] = kernel::forest_row(forest, x + row * forest.features);
+    kernel::Triplet none{};
+    none.saturation = triplet.saturation;
+    return good ? triplet : none;
 }
 
 int attribute(cudaDeviceAttr which) {
@@ -83,63 +61,47 @@ int attribute(cudaDeviceAttr which) {
     return value;
 }
 
-// One warp a block, as many blocks as the device can hold at once. Throws where the scratch exceeds its shared memory.
-template <class Scratch, class... Parameters, class... Arguments>
-void launch_warps(void (*function)(Parameters...), std::int64_t n, const Arguments &...arguments) {
-    if (n == 0) return;
-    constexpr int bytes = sizeof(Scratch);
+struct Spread {
+    int warps;     // a block
+    int resident;  // blocks a multiprocessor holds
+};
+
+// The warps a block with which a multiprocessor holds most warps; of equals the most. Throws where the scratch of one
+// exceeds what a block may have.
+template <class Function>
+Spread spread_of(Function function, int bytes) {
     const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
     if (bytes > available)
-        throw CudaError("a warp needs " + std::to_string(bytes) + " bytes of shared memory; this device has " +
-                        std::to_string(available));
-    check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "cudaFuncSetAttribute");
-    int resident = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, kernel::kLanes, bytes), "occupancy");
-    const std::int64_t places =
-        std::max<std::int64_t>(1, static_cast<std::int64_t>(resident) * attribute(cudaDevAttrMultiProcessorCount));
-    function<<<static_cast<unsigned>(std::min(n, places)), kernel::kLanes, bytes>>>(arguments...);
-    check(cudaGetLastError(), "launch");
+        throw Failure(S2V_CUDA_ERROR, "a warp needs " + std::to_string(bytes) +
+                                          " bytes of shared memory; a block of this device may have " +
+                                          std::to_string(available));
+    const int most = std::min(kMostWarps, bytes > 0 ? available / bytes : kMostWarps);
+    check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most * bytes),
+          "cudaFuncSetAttribute");
+    Spread best = {1, 0};
+    for (int warps = 1; warps <= most; ++warps) {
+        int resident = 0;
+        check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, warps * kernel::kLanes,
+                                                            static_cast<std::size_t>(warps) * bytes),
+              "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+        if (resident * warps >= best.resident * best.warps) best = {warps, resident};
+    }
+    return best;
 }
 
+// As many blocks as the device can hold at once, on a stream of the current device; each warp has `bytes` of scratch.
 template <class... Parameters, class... Arguments>
-void launch_threads(void (*function)(Parameters...), std::int64_t n, const Arguments &...arguments) {
+void launch_warps(void (*function)(Parameters...), int bytes, std::int64_t n, void *stream,
+                  const Arguments &...arguments) {
     if (n == 0) return;
-    constexpr int threads = 128;
-    function<<<static_cast<unsigned>((n + threads - 1) / threads), threads>>>(arguments...);
+    const Spread spread = spread_of(function, bytes);
+    const std::int64_t places =
+        static_cast<std::int64_t>(std::max(1, spread.resident)) * attribute(cudaDevAttrMultiProcessorCount);
+    const std::int64_t blocks = std::min((n + spread.warps - 1) / spread.warps, places);
+    function<<<static_cast<unsigned>(blocks), spread.warps * kernel::kLanes,
+               static_cast<std::size_t>(spread.warps) * bytes, static_cast<cudaStream_t>(stream)>>>(arguments...);
     check(cudaGetLastError(), "launch");
 }
 
 }  // namespace
-
-// values: (n, set_columns(sets)); flags: (n).
-inline void features(const s2v_stamps &stamps, int sets, kernel::Convention convention, float *values,
-                     std::uint32_t *flags) {
-    launch_warps<kernel::FeatureScratch>(features_kernel, stamps.n, stamps, sets, convention, values, flags);
-}
-
-// planes: (n, 3, height, width) of the recipe; flags: (n).
-inline void prepare(const s2v_stamps &stamps, int recipe, float *planes, std::uint32_t *flags) {
-    const kernel::RecipeShape shape = kernel::recipe_shape(recipe);
-    const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
-    launch_warps<kernel::RecipeScratch>(prepare_kernel, stamps.n, stamps, recipe, size, planes, flags);
-}
-
-// The device's pointers inside `planes`; the steps are the host's. out: (n, height, width); flags: (n).
-inline void normalise(const s2v_planes &planes, const s2v_step *steps, std::int32_t count, float fill, float *out,
-                      std::uint32_t *flags) {
-    launch_warps<kernel::StepScratch>(normalise_kernel, planes.n, planes, kernel::chain_of(steps, count), fill, out,
-                                      flags);
-}
-
-// planes: (n, channel, side, side) of the composition, whose steps are the host's; flags: (n).
-inline void compose(const s2v_stamps &stamps, const s2v_composition &how, float *planes, std::uint32_t *flags) {
-    launch_warps<kernel::StepScratch>(compose_kernel, stamps.n, stamps, kernel::composition_of(how), planes, flags);
-}
-
-// Replaces the NaN of x (rows, features) by `fill`, where that is not null, then scores.
-inline void predict(const kernel::ForestView &forest, const float *fill, float *x, std::int64_t rows, float *score) {
-    if (fill) launch_threads(fill_kernel, rows * forest.features, x, rows, forest.features, fill);
-    launch_threads(forest_kernel, rows, forest, x, rows, score);
-}
-
 }  // namespace s2v::cuda

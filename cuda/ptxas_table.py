@@ -1,5 +1,10 @@
-"""What ptxas says of each kernel, as a table: ``python cuda/ptxas_table.py BUILD_LOG [--json]``."""
+"""What ptxas says of each kernel: ``python cuda/ptxas_table.py BUILD_LOG [--scratch FILE] [--json] [--no-spills]``.
 
+FILE is what ``space2vec_scratch`` prints: the shared memory that a warp of each kernel asks for at launch. With
+``--no-spills`` the exit status tells whether a kernel, or a function that it calls, spills registers.
+"""
+
+import argparse
 import json
 import re
 import sys
@@ -8,35 +13,48 @@ from pathlib import Path
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
-_NAME = re.compile(r"(?:features|prepare|normalise|compose|fill|forest)_kernel")
+_SHARED = re.compile(r"(\d+) bytes smem")
+_NAME = re.compile(r"\d+([a-z]\w*?_kernel)(?=[EIN])")
 
 
-def table(log):
-    """Return a row a kernel and architecture: registers, stack and spills in bytes."""
+def table(log, scratch):
+    """Return a row a kernel and architecture: registers a thread; stack and spills in bytes; shared bytes a warp."""
     rows = []
     for line in log.splitlines():
         if found := _ENTRY.search(line):
             name = _NAME.search(found[1])
-            rows.append({"kernel": name[0] if name else found[1], "architecture": found[2]})
-        elif rows and (found := _STACK.search(line)):
-            rows[-1] |= {"stack": int(found[1]), "spill_stores": int(found[2]), "spill_loads": int(found[3])}
+            rows.append({"kernel": name[1] if name else found[1], "architecture": found[2], "stack": 0, "spilled": 0})
+        elif rows and (found := _STACK.search(line)):  # one line a function that the kernel calls, too
+            rows[-1]["stack"] = max(rows[-1]["stack"], int(found[1]))
+            rows[-1]["spilled"] += int(found[2]) + int(found[3])
         elif rows and (found := _USED.search(line)):
-            rows[-1] |= {"registers": int(found[1])}
+            shared = _SHARED.search(line)
+            rows[-1]["registers"] = int(found[1])
+            rows[-1]["shared"] = scratch.get(rows[-1]["kernel"], int(shared[1]) if shared else 0)
     return sorted(rows, key=lambda row: (row["kernel"], len(row["architecture"]), row["architecture"]))
 
 
 def main():
     """Print the table."""
-    rows = table(Path(sys.argv[1]).read_text())
+    parser = argparse.ArgumentParser(prog="ptxas_table.py", description="What ptxas says of each kernel.")
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--scratch", type=Path, metavar="FILE")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--no-spills", action="store_true")
+    arguments = parser.parse_args()
+    scratch = json.loads(arguments.scratch.read_text()) if arguments.scratch else {}
+    rows = table(arguments.log.read_text(), scratch)
     if not rows:
-        sys.exit(f"{sys.argv[1]}: nothing from ptxas in it")
-    if "--json" in sys.argv[2:]:
+        sys.exit(f"{arguments.log}: nothing from ptxas in it")
+    if arguments.json:
         print(json.dumps(rows))
-        return
-    print(f"{'kernel':16} {'for':7} {'registers':>9} {'stack':>6} {'spilled':>8}")
-    for row in rows:
-        spilled = row["spill_stores"] + row["spill_loads"]
-        print(f"{row['kernel']:16} {row['architecture']:7} {row['registers']:9} {row['stack']:6} {spilled:8}")
+    else:
+        print(f"{'kernel':24} {'for':7} {'registers':>9} {'shared':>7} {'stack':>6} {'spilled':>8}")
+        for row in rows:
+            numbers = f"{row['registers']:9} {row['shared']:7} {row['stack']:6} {row['spilled']:8}"
+            print(f"{row['kernel']:24} {row['architecture']:7} {numbers}")
+    if arguments.no_spills and (spilling := sorted({row["kernel"] for row in rows if row["spilled"]})):
+        sys.exit(f"registers are spilled: {', '.join(spilling)}")
 
 
 if __name__ == "__main__":

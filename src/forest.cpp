@@ -1,40 +1,23 @@
 // space2vec._core.Forest: arguments in, pointers out.
+#include "forest_arrays.hpp"
 #include "register.hpp"
 
 #include <pybind11/stl.h>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 namespace py = pybind11;
 
 namespace {
 
-struct Free {
-    void operator()(s2v_forest *forest) const noexcept {
-        s2v_forest_free(forest);
-    }
-};
-
 class Forest {
 public:
     Forest(const Column<std::int64_t> &tree_start, const Column<std::int32_t> &left, const Column<std::int32_t> &right,
            const Column<std::int32_t> &feature, const Column<float> &threshold,
            const Column<std::uint8_t> &missing_left, const Column<float> &value, std::int32_t features,
-           const std::optional<Column<float>> &fill) {
-        const py::ssize_t nodes = left.size();
-        if (tree_start.size() < 2 || tree_start.data()[tree_start.size() - 1] != nodes || right.size() != nodes ||
-            feature.size() != nodes || threshold.size() != nodes || missing_left.size() != nodes ||
-            value.size() != nodes || (fill && fill->size() != features))
-            throw std::invalid_argument("Forest: the arrays differ in length");
-        s2v_forest *made = nullptr;
-        check(s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
-                                right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
-                                features, fill ? fill->data() : nullptr, &made),
-              "Forest");
-        forest_.reset(made);
-    }
+           const std::optional<Column<float>> &fill)
+        : forest_(make_forest(tree_start, left, right, feature, threshold, missing_left, value, features, fill)) {}
 
     void predict(const Column<float> &x, Column<float> &out, int threads) const {
         if (x.ndim() != 2 || x.shape(1) != s2v_forest_feature_count(forest_.get()) || out.ndim() != 1 ||
@@ -52,7 +35,7 @@ public:
     }
 
 private:
-    std::unique_ptr<s2v_forest, Free> forest_;
+    ForestHandle forest_;
 };
 
 }  // namespace

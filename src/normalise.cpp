@@ -1,29 +1,14 @@
 // space2vec._core.normalise and compose: arguments in, pointers out.
 #include "register.hpp"
+#include "steps.hpp"
 
 #include <pybind11/stl.h>
 
 #include <optional>
-#include <utility>
-#include <vector>
 
 namespace py = pybind11;
 
 namespace {
-
-// The number of a normaliser and its parameters.
-using Steps = std::vector<std::pair<std::int32_t, std::vector<double>>>;
-
-std::vector<s2v_step> steps_of(const Steps &given) {
-    std::vector<s2v_step> steps;
-    for (const auto &[kind, parameters] : given) {
-        if (parameters.size() > S2V_STEP_PARAMETERS) throw std::invalid_argument("a step has too many parameters");
-        s2v_step step{kind, {}};
-        for (std::size_t i = 0; i < parameters.size(); ++i) step.parameters[i] = parameters[i];
-        steps.push_back(step);
-    }
-    return steps;
-}
 
 void normalise(const Column<float> &pixels, const std::optional<Column<std::uint8_t>> &mask, const Steps &given,
                float fill, Column<float> &out, Column<std::uint32_t> &flags, int threads) {
@@ -54,11 +39,7 @@ void compose(const Column<float> &pixels, const Column<std::int64_t> &offset, co
              const Steps &given, Column<float> &planes, Column<std::uint32_t> &flags, int threads) {
     const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
     const std::vector<s2v_step> steps = steps_of(given);
-    if (channels.empty() || channels.size() > S2V_CHANNELS || side < 1)
-        throw std::invalid_argument("compose: one to three channels and a positive side");
-    s2v_composition how{
-        side, static_cast<std::int32_t>(channels.size()), {}, static_cast<std::int32_t>(steps.size()), steps.data()};
-    for (std::size_t k = 0; k < channels.size(); ++k) how.channels[k] = channels[k];
+    const s2v_composition how = composition_of(side, channels, steps);
     if (planes.size() != stamps.n * how.channel_count * side * side || flags.size() != stamps.n)
         throw std::invalid_argument("planes must have shape (n, channel, side, side) and flags (n,)");
     float *const out = planes.mutable_data();

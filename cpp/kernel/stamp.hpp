@@ -62,20 +62,26 @@ S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column,
                       F f) {
     const Overlap part = overlap_of(plane, row, column);
     const std::int64_t corner = static_cast<std::int64_t>(row - kWindow / 2) * plane.width + column - kWindow / 2;
-    const bool whole = part.top == 0 && part.bottom == kWindow && part.left == 0 && part.right == kWindow;
+    const float *const pixels = plane.pixels;
+    S2V_GIVEN(pixels);
+    if (part.top == 0 && part.bottom == kWindow && part.left == 0 && part.right == kWindow) {
+        S2V_UNROLLED                             // on a device several rows are on their way at a time
+            for (int r = 0; r < kWindow; ++r) {  // loops of a length that is known
+            float *const line = out + r * stride;
+            const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
+            team.for_each(kWindow, [&](int c) { line[c] = f(pixels[source + c]); });
+            team.for_each(stride - kWindow, [&](int c) { line[kWindow + c] = outside; });
+        }
+        return;
+    }
     for (int r = 0; r < kWindow; ++r) {
         float *const line = out + r * stride;
         const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
-        if (whole) {  // loops of a length that is known
-            team.for_each(kWindow, [&](int c) { line[c] = f(plane.pixels[source + c]); });
-            team.for_each(stride - kWindow, [&](int c) { line[kWindow + c] = outside; });
-            continue;
-        }
         const bool there = r >= part.top && r < part.bottom && part.right > part.left;
         const int left = there ? part.left : stride;
         const int right = there ? part.right : stride;
         team.for_each(left, [&](int c) { line[c] = outside; });
-        team.for_each(right - left, [&](int c) { line[left + c] = f(plane.pixels[source + left + c]); });
+        team.for_each(right - left, [&](int c) { line[left + c] = f(pixels[source + left + c]); });
         team.for_each(stride - right, [&](int c) { line[right + c] = outside; });
     }
 }

@@ -1,18 +1,17 @@
-// What the functions of the C ABI share that compute: checks of their arguments, and scratch for their workers.
+// What the functions of the C ABI share that compute on the CPU: checks of what they read, and scratch for their
+// workers.
 #pragma once
 
-#include "error.hpp"
+#include "checks.hpp"
 #include "isa.hpp"
 
 #include <cstdlib>
-#include <limits>
 #include <memory>
 #include <new>
 
 namespace s2v {
 
 inline constexpr std::int64_t kBlockRows = 32;
-inline constexpr std::int32_t kLargestStampSide = 1 << 14;
 
 struct AlignedDelete {
     void operator()(void *memory) const {
@@ -26,10 +25,6 @@ inline Scratch make_scratch(std::size_t bytes) {
     return Scratch(::operator new(bytes, std::align_val_t{64}));
 }
 
-inline void require(bool holds, const char *what) {
-    if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
-}
-
 inline const s2v_isa_table &require_isa() {
     const s2v_isa_table *const table = active_isa();
     if (!table) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
@@ -37,11 +32,8 @@ inline const s2v_isa_table &require_isa() {
 }
 
 inline void check_stamps(const s2v_stamps *stamps, const void *out, const void *flags, std::int32_t threads) {
-    require(stamps && stamps->n >= 0 && threads >= 0, "stamps, n and threads");
-    if (stamps->n == 0) return;
-    require(stamps->n <= std::numeric_limits<std::int32_t>::max() && stamps->pixel_count >= 0, "n and pixel_count");
-    require(stamps->offset && stamps->shape && out && flags, "null pointer");
-    require(stamps->pixels || stamps->pixel_count == 0, "null pixels");
+    require(threads >= 0, "threads");
+    check_batch(stamps, out, flags);
     for (std::int64_t i = 0; i < stamps->n * S2V_CHANNELS; ++i) {
         if (stamps->offset[i] < 0) continue;
         const std::int64_t height = stamps->shape[2 * i];

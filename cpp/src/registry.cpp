@@ -41,6 +41,14 @@ const char *s2v_status_message(s2v_status status) {
             return "the bytes given are damaged, cut short, or of another kind";
         case S2V_INTERRUPTED:
             return "interrupted";
+        case S2V_NO_DEVICE:
+            return "no CUDA device: no driver, no device, or none of that number";
+        case S2V_OUT_OF_DEVICE_MEMORY:
+            return "out of device memory";
+        case S2V_DEVICE_LOST:
+            return "the CUDA device is lost to this process";
+        case S2V_CUDA_ERROR:
+            return "a CUDA call failed";
     }
     return "unknown status";
 }

@@ -1,23 +1,7 @@
 // The C ABI of stamps: what is asked for is checked here, once a batch; the kernels check nothing.
 #include "calls.hpp"
 #include "kernel/feature_sets.hpp"
-#include "kernel/registry_table.hpp"
 #include "threads.hpp"
-
-#include <cstring>
-
-namespace s2v {
-namespace {
-
-std::int32_t recipe_index(const char *name) {
-    require(name, "null recipe");
-    for (std::int32_t i = 0; i < kernel::kRecipes; ++i)
-        if (std::strcmp(kernel::kRecipeNames[i], name) == 0) return i;
-    throw Failure(S2V_UNKNOWN_NAME, "unknown recipe");
-}
-
-}  // namespace
-}  // namespace s2v
 
 using namespace s2v;
 

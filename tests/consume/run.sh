@@ -17,7 +17,7 @@ quietly() {
 
 for kind in shared static; do
     prefix=$work/$kind
-    quietly cmake -S "$root" -B "$work/build-$kind" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_TESTS=OFF \
+    quietly cmake -S "$root" -B "$work/build-$kind" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_BUILD_CUDA=OFF \
         -DBUILD_SHARED_LIBS="$([[ $kind == shared ]] && echo ON || echo OFF)" -DCMAKE_INSTALL_PREFIX="$prefix"
     quietly cmake --build "$work/build-$kind" --parallel "$jobs"
     quietly cmake --install "$work/build-$kind"

@@ -25,10 +25,15 @@ typedef enum s2v_status {
     S2V_INVALID_ARGUMENT = 1, /* a null pointer, a negative size, a plane outside its buffer */
     S2V_UNKNOWN_NAME = 2,     /* no recipe, normaliser or instruction set of that name */
     S2V_OUT_OF_MEMORY = 3,
-    S2V_IO_ERROR = 4,   /* a file that cannot be opened or read */
-    S2V_BAD_MODEL = 5,  /* a model file that is damaged or of another kind */
-    S2V_BAD_INPUT = 6,  /* bytes that are damaged, cut short or of another kind; a fault says how */
-    S2V_INTERRUPTED = 7 /* as s2v_reading.interrupted asked */
+    S2V_IO_ERROR = 4,    /* a file that cannot be opened or read */
+    S2V_BAD_MODEL = 5,   /* a model file that is damaged or of another kind */
+    S2V_BAD_INPUT = 6,   /* bytes that are damaged, cut short or of another kind; a fault says how */
+    S2V_INTERRUPTED = 7, /* as s2v_reading.interrupted asked */
+    /* Of space2vec/cuda.h: */
+    S2V_NO_DEVICE = 8, /* no driver, no device, or none of that number */
+    S2V_OUT_OF_DEVICE_MEMORY = 9,
+    S2V_DEVICE_LOST = 10, /* the device's context is of no further use in this process */
+    S2V_CUDA_ERROR = 11   /* any other; s2v_cuda_message says which */
 } s2v_status;
 
 /* Sets of stamp features, to be joined by |. */

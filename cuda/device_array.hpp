@@ -1,27 +1,15 @@
-// Device memory with an owner, and CUDA calls that throw where they fail.
+// Device memory with an owner.
 #pragma once
 
-#include <cuda_runtime.h>
+#include "errors.hpp"
 
 #include <cstddef>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 namespace s2v::cuda {
 
-class CudaError : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
-inline void check(cudaError_t status, const char *what) {
-    if (status != cudaSuccess)
-        throw CudaError(std::string(what) + ": " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status));
-}
-
-// An array of n values on the device.
+// An array of n values on the current device.
 template <class T>
 class DeviceArray {
 public:

@@ -4,14 +4,18 @@
 //
 // DIR holds the suite that tests/parity/suite.py exports. Exit status: 0 every bit is equal; 1 some differ; 2 the suite
 // cannot be read or a CUDA call failed; 77 there is no device here.
-#include "forest.hpp"
-#include "launch.cuh"
+#include "device_array.hpp"
+#include "kernel/feature_sets.hpp"
+#include "space2vec/cuda.h"
 #include "suite.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <limits>
+#include <memory>
 #include <optional>
 
 namespace {
@@ -24,6 +28,13 @@ constexpr int kEqual = 0;
 constexpr int kDiffers = 1;
 constexpr int kFailed = 2;
 constexpr int kNoDevice = 77;
+
+// Of the device that the suite runs on.
+constexpr int kDevice = 0;
+
+void require(s2v_status status) {
+    if (status != S2V_OK) throw Failure(status, s2v_cuda_message());
+}
 
 struct Result {
     std::string name;
@@ -59,15 +70,14 @@ public:
         std::printf("%lld passed, %lld failed\n", static_cast<long long>(results_.size()) - failed(), failed());
         return failed() == 0 && !results_.empty() ? kEqual : kDiffers;
     }
-    void write(const char *path, const cudaDeviceProp &device) const {
+    void write(const char *path, const s2v_cuda_properties &device) const {
         std::FILE *const file = std::fopen(path, "w");
         if (!file) throw cuda::SuiteError(std::string(path) + ": cannot be written");
         int driver = 0;
         int runtime = 0;
-        check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
-        check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+        require(s2v_cuda_versions(&runtime, &driver));
         std::fprintf(file, "{\"device\": \"%s\", \"compute_capability\": \"%d.%d\", \"cuda_driver\": %d, ", device.name,
-                     device.major, device.minor, driver);
+                     device.compute_capability_major, device.compute_capability_minor, driver);
         std::fprintf(file, "\"cuda_runtime\": %d, \"space2vec\": \"%s\", ", runtime, S2V_VERSION);
         std::fprintf(file, "\"passed\": %lld, \"failed\": %lld,\n \"results\": [",
                      static_cast<long long>(results_.size()) - failed(), failed());
@@ -130,6 +140,9 @@ double milliseconds(Launch launch) {
     return static_cast<double>(took);
 }
 
+// By s2v_feature_set.
+const char *const kSetNames[] = {"", " set autoscan", " set s2v", " both sets"};
+
 void compare_stamps(const std::filesystem::path &folder, Report &report) {
     const cuda::SuiteStamps suite = cuda::read_stamps(folder);
     const DeviceArray<float> pixels(suite.pixels);
@@ -147,16 +160,31 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
 
     for (const bool paper : {false, true}) {
         const std::string name = paper ? "paper" : "code";
-        constexpr int sets = kernel::kAutoscanSet | kernel::kS2vSet;
-        constexpr int k = kernel::set_columns(sets);
+        constexpr int both = S2V_SET_AUTOSCAN | S2V_SET_S2V;
+        constexpr int k = kernel::set_columns(both);
         const auto expected = cuda::read_features(folder / ("features_" + name + ".bin"), suite.n, k);
+        const auto convention = paper ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE;
         DeviceArray<float> values(static_cast<std::size_t>(suite.n) * k);
-        values.spoil();
-        flags.spoil();
-        const auto convention = paper ? kernel::Convention::kPaper : kernel::Convention::kCode;
-        report.time(name,
-                    each(milliseconds([&] { cuda::features(stamps, sets, convention, values.get(), flags.get()); })));
-        const std::vector<float> got = values.to_host();
+        const auto run = [&](int sets) {
+            values.spoil();
+            flags.spoil();
+            report.time(
+                name + kSetNames[sets], each(milliseconds([&] {
+                    require(s2v_cuda_features(kDevice, nullptr, &stamps, sets, convention, values.get(), flags.get()));
+                })));
+            return values.to_host();
+        };
+        for (const int set : {S2V_SET_AUTOSCAN, S2V_SET_S2V}) {
+            const int columns = kernel::set_columns(set);
+            std::vector<float> wanted;
+            for (std::int64_t row = 0; row < suite.n; ++row) {
+                const auto first = expected.values.begin() + row * k + kernel::set_start(set);
+                wanted.insert(wanted.end(), first, first + columns);
+            }
+            const std::vector<float> got = run(set);
+            report.compare(name + kSetNames[set], suite.n, columns, 0, columns, wanted.data(), got.data());
+        }
+        const std::vector<float> got = run(both);
         for (int i = 0; i < k; ++i)
             report.compare(name + " " + kernel::kStampFeatureNames[i], suite.n, k, i, 1, expected.values.data(),
                            got.data());
@@ -170,7 +198,9 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
         DeviceArray<float> planes(expected.values.size());
         planes.spoil();
         flags.spoil();
-        report.time(name, each(milliseconds([&] { cuda::prepare(stamps, which, planes.get(), flags.get()); })));
+        report.time(name, each(milliseconds([&] {
+                        require(s2v_cuda_prepare(kDevice, nullptr, &stamps, name.c_str(), planes.get(), flags.get()));
+                    })));
         report.compare(name, suite.n, expected.columns, 0, expected.columns, expected.values.data(),
                        planes.to_host().data());
         report.compare(name + " flags", suite.n, 1, 0, 1, expected.flags.data(), flags.to_host().data());
@@ -179,9 +209,8 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
 
 // A normaliser with the parameters of its definition.
 s2v_step default_step(int kind) {
-    const kernel::NormaliserEntry &entry = kernel::kNormaliserEntries[kind];
-    s2v_step step{kind, {}};
-    for (int i = 0; i < entry.parameters; ++i) step.parameters[i] = entry.parameter[i].otherwise;
+    s2v_step step{};
+    require(s2v_step_init(kernel::kNormaliserEntries[kind].name, &step));
     return step;
 }
 
@@ -209,7 +238,9 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
         out.spoil();
         flags.spoil();
         const float fill = std::numeric_limits<float>::quiet_NaN();
-        const double took = milliseconds([&] { cuda::normalise(planes, steps, count, fill, out.get(), flags.get()); });
+        const double took = milliseconds([&] {
+            require(s2v_cuda_normalise(kDevice, nullptr, &planes, steps, count, fill, out.get(), flags.get()));
+        });
         report.time(name, 1e3 * took / static_cast<double>(std::max<std::int64_t>(1, suite.n)));
         report.compare(name, suite.n, expected.columns, 0, expected.columns, expected.values.data(),
                        out.to_host().data());
@@ -219,51 +250,35 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
 
 void compare_forest(const std::filesystem::path &folder, Report &report) {
     const cuda::SuiteForest suite = cuda::read_forest(folder);
-    ForestArrays arrays;
-    arrays.tree_start = suite.tree_start;
-    arrays.left = suite.left;
-    arrays.right = suite.right;
-    arrays.feature = suite.feature;
-    arrays.threshold = suite.threshold;
-    arrays.missing_left = suite.missing_left;
-    arrays.value = suite.value;
-    arrays.features = static_cast<std::int32_t>(suite.features);
-    arrays.fill = suite.fill;
-    const s2v_forest forest = pack_forest(arrays);
-    const DeviceArray<kernel::Node> nodes(forest.nodes);
-    const DeviceArray<std::int64_t> tree_start(forest.tree_start);
-    const DeviceArray<float> fill(forest.fill);
+    s2v_forest *made = nullptr;
+    require(s2v_forest_create(static_cast<std::int32_t>(suite.tree_start.size() - 1), suite.tree_start.data(),
+                              suite.left.data(), suite.right.data(), suite.feature.data(), suite.threshold.data(),
+                              suite.missing_left.data(), suite.value.data(), static_cast<std::int32_t>(suite.features),
+                              suite.fill.data(), &made));
+    const std::unique_ptr<s2v_forest, decltype(&s2v_forest_free)> on_host(made, &s2v_forest_free);
+    s2v_cuda_forest *copied = nullptr;
+    require(s2v_cuda_forest_create(kDevice, on_host.get(), &copied));
+    const std::unique_ptr<s2v_cuda_forest, decltype(&s2v_cuda_forest_free)> forest(copied, &s2v_cuda_forest_free);
     const DeviceArray<float> x(suite.x);
     DeviceArray<float> score(static_cast<std::size_t>(suite.rows));
     score.spoil();
-    const kernel::ForestView view = {nodes.get(), tree_start.get(), forest.view().trees, forest.features};
-    const double took = milliseconds([&] { cuda::predict(view, fill.get(), x.get(), suite.rows, score.get()); });
+    const double took = milliseconds(
+        [&] { require(s2v_cuda_forest_predict(forest.get(), nullptr, x.get(), suite.rows, score.get())); });
     report.time("forest", 1e3 * took / static_cast<double>(std::max<std::int64_t>(1, suite.rows)));
     report.compare("forest", suite.rows, 1, 0, 1, suite.score.data(), score.to_host().data());
 }
 
 // The device in use; nothing, and the reason in words, where there is none.
-std::optional<cudaDeviceProp> find_device() {
-    int driver = 0;
-    int count = 0;
-    check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
-    if (driver == 0) {
-        std::printf("driver missing: no NVIDIA driver is installed here\n");
+std::optional<s2v_cuda_properties> find_device() {
+    const char *why = "";
+    if (s2v_cuda_devices(&why) == 0) {
+        std::printf("not run: %s\n", why);
         return std::nullopt;
     }
-    const cudaError_t status = cudaGetDeviceCount(&count);
-    if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
-        std::printf("no CUDA device\n");
-        return std::nullopt;
-    }
-    if (status == cudaErrorInsufficientDriver) {
-        std::printf("driver too old: it serves CUDA %d.%d\n", driver / 1000, driver % 1000 / 10);
-        return std::nullopt;
-    }
-    check(status, "cudaGetDeviceCount");
-    cudaDeviceProp device{};
-    check(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
-    std::printf("%s, compute capability %d.%d\n", device.name, device.major, device.minor);
+    s2v_cuda_properties device{};
+    require(s2v_cuda_device_properties(kDevice, &device));
+    std::printf("%s, compute capability %d.%d\n", device.name, device.compute_capability_major,
+                device.compute_capability_minor);
     return device;
 }
 
@@ -276,7 +291,7 @@ int main(int count, char **argument) {
         return kFailed;
     }
     try {
-        const std::optional<cudaDeviceProp> device = find_device();
+        const std::optional<s2v_cuda_properties> device = find_device();
         if (!device) return kNoDevice;
         Report report;
         compare_stamps(argument[1], report);

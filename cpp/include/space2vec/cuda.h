@@ -1,0 +1,77 @@
+/* space2vec on CUDA devices: the C ABI of the library space2vec_cuda.
+ *
+ * What space2vec.h computes on the processor, with device pointers, on a stream of the caller's, and with the same
+ * bits. Functions return a status and never throw, print or abort; s2v_cuda_message has what failed. Nothing is copied,
+ * no device memory is allocated and nothing waits, except where a function says so: a call returns once its work is in
+ * the stream, and faults of that work are met by whoever waits for the stream. A stream is a cudaStream_t or CUstream;
+ * NULL is the legacy default stream. The calling thread's current device is as before when a function returns.
+ */
+#ifndef SPACE2VEC_CUDA_H
+#define SPACE2VEC_CUDA_H
+
+#include <space2vec/space2vec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What failed last in this thread, in words with the CUDA error's name; "" if nothing has. */
+S2V_API const char *s2v_cuda_message(void);
+
+/* How many devices there are; never fails. *why: "" if there is one, else why not: no driver, a driver that is older
+ * than the runtime that this library was built with, no device. It lives as long as the thread does not ask again.
+ * NULL: not asked for. */
+S2V_API int32_t s2v_cuda_devices(const char **why);
+
+/* The versions of the CUDA runtime in this library and of what the driver serves (0: there is no driver), 1000 times
+ * the major one and 10 times the minor one. */
+S2V_API s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver);
+
+typedef struct s2v_cuda_properties {
+    char name[256];
+    char pci_bus[32]; /* "0000:19:00.0" */
+    int32_t compute_capability_major;
+    int32_t compute_capability_minor;
+    int32_t multiprocessors;
+    int32_t shared_memory;    /* bytes a multiprocessor has */
+    int32_t memory_clock;     /* kHz; 0: the driver does not say */
+    int32_t memory_bus_width; /* bits */
+    int64_t memory;           /* bytes */
+    int64_t free;             /* bytes; now */
+} s2v_cuda_properties;
+
+S2V_API s2v_status s2v_cuda_device_properties(int32_t device, s2v_cuda_properties *properties);
+
+/* As s2v_features. The pointers in `stamps`, values and flags are the device's; *stamps itself is the caller's. A row
+ * with a plane outside the buffer, or with a size or centre that s2v_features would refuse, counts as one whose planes
+ * are missing. */
+S2V_API s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_stamps *stamps, int32_t sets,
+                                     int32_t convention, float *values, uint32_t *flags);
+
+/* As s2v_prepare and s2v_compose. */
+S2V_API s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stamps, const char *recipe,
+                                    float *planes, uint32_t *flags);
+S2V_API s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stamps *stamps, const s2v_composition *how,
+                                    float *planes, uint32_t *flags);
+
+/* As s2v_normalise; the steps are the caller's. */
+S2V_API s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_planes *planes, const s2v_step *steps,
+                                      int32_t step_count, float fill, float *out, uint32_t *flags);
+
+/* A forest on a device, immutable once made. */
+typedef struct s2v_cuda_forest s2v_cuda_forest;
+
+/* Copy a forest to a device: allocates there and waits for the copy. */
+S2V_API s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, s2v_cuda_forest **on_device);
+/* No work with the forest may be under way. */
+S2V_API void s2v_cuda_forest_free(s2v_cuda_forest *forest);
+
+/* As s2v_forest_predict, on the forest's device. */
+S2V_API s2v_status s2v_cuda_forest_predict(const s2v_cuda_forest *forest, void *stream, const float *x, int64_t n,
+                                           float *score);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

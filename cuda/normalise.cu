@@ -1,0 +1,79 @@
+// Chains of normalisers on a device. A plane that fits is staged in shared memory: whatever the steps, global memory is
+// read once and written once.
+#include "checks.hpp"
+#include "launch.cuh"
+#include "plane_steps.hpp"
+#include "space2vec/cuda.h"
+#include "staging.cuh"
+
+namespace s2v::cuda {
+namespace {
+
+// What a plane may take of shared memory: with more, a multiprocessor would hold too few warps to hide the latency of
+// memory.
+constexpr std::int64_t kMostStaged = 32 * 1024;
+
+// Room for a plane that lies in it as it does in global memory, up to three pixels off a multiple of 16 bytes.
+constexpr int staged_bytes(std::int64_t pixels) {
+    return static_cast<int>((pixels + 3) * sizeof(float) + 63) / 64 * 64;
+}
+
+// The shared memory of a warp: the plane, if it is staged, then the scratch of the steps, if they need any.
+struct Memory {
+    int plane;
+    int total;
+};
+
+__global__ void __launch_bounds__(kMostThreads, 1) normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill,
+                                                                    Memory memory, float *out, std::uint32_t *flags) {
+    unsigned char *const own = warp_memory(memory.total);
+    auto &scratch = *reinterpret_cast<kernel::StepScratch *>(own + memory.plane);
+    const kernel::WarpTeam team;
+    const std::int64_t size = static_cast<std::int64_t>(planes.height) * planes.width;
+    each_row(planes.n, [&](std::int64_t row) {
+        kernel::MaskedPlane plane = kernel::plane_of(planes, row);
+        float *const target = out + row * size;
+        float *x = target;
+        if (memory.plane > 0) {
+            x = reinterpret_cast<float *>(own) + phase_of(target);
+            team.sync();  // the plane before may still be read
+            copy_plane(plane.pixels, plane.stride, plane.height, plane.width, x);
+            team.sync();
+            plane.pixels = x;
+            plane.stride = plane.width;
+        }
+        const std::uint32_t met = kernel::normalise_plane(team, plane, chain, fill, x, scratch);
+        if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
+        if (memory.plane > 0) {
+            team.sync();
+            copy_row(x, target, static_cast<int>(size));
+        }
+    });
+}
+
+bool needs_scratch(const kernel::Chain &chain) {
+    for (int k = 0; k < chain.count; ++k)
+        if (chain.step[k].kind == kernel::normaliser::zscale) return true;
+    return false;
+}
+
+}  // namespace
+}  // namespace s2v::cuda
+
+using namespace s2v;
+
+extern "C" s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_planes *planes, const s2v_step *steps,
+                                         int32_t step_count, float fill, float *out, uint32_t *flags) {
+    return cuda::told([&] {
+        check_steps(steps, step_count);
+        check_planes(planes, out, flags);
+        const cuda::OnDevice here(device);
+        const kernel::Chain chain = kernel::chain_of(steps, step_count);
+        const std::int64_t pixels = static_cast<std::int64_t>(planes->height) * planes->width;
+        const bool staged = pixels * std::int64_t{sizeof(float)} <= cuda::kMostStaged;
+        const int plane = staged ? cuda::staged_bytes(pixels) : 0;
+        const int scratch = cuda::needs_scratch(chain) ? static_cast<int>(sizeof(kernel::StepScratch)) : 0;
+        cuda::launch_warps(cuda::normalise_kernel, plane + scratch, planes->n, stream, *planes, chain, fill,
+                           cuda::Memory{plane, plane + scratch}, out, flags);
+    });
+}

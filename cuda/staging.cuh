@@ -1,0 +1,45 @@
+// Planes between global and shared memory: 16 bytes a thread and load where both sides allow it.
+#pragma once
+
+#include "warp_team.cuh"
+
+#include <cstdint>
+
+namespace s2v::cuda {
+namespace {
+
+// Pixels between a plane and the last address before it that is a multiple of 16 bytes.
+__device__ int phase_of(const float *plane) {
+    return static_cast<int>(reinterpret_cast<std::uintptr_t>(plane) / sizeof(float) % 4);
+}
+
+// Copies n floats by a warp. They are not read before a __syncwarp().
+__device__ void copy_row(const float *from, float *to, int n) {
+    const int lane = static_cast<int>(threadIdx.x) % kernel::kLanes;
+    if (phase_of(from) != phase_of(to)) {
+#pragma unroll 8
+        for (int i = lane; i < n; i += kernel::kLanes) to[i] = from[i];
+        return;
+    }
+    const int before = (4 - phase_of(from)) % 4;
+    const int head = before < n ? before : n;
+    const int quads = (n - head) / 4;
+    if (lane < head) to[lane] = from[lane];
+    const auto *const source = reinterpret_cast<const float4 *>(from + head);
+    auto *const target = reinterpret_cast<float4 *>(to + head);
+#pragma unroll 8
+    for (int i = lane; i < quads; i += kernel::kLanes) target[i] = source[i];
+    const int done = head + 4 * quads;
+    if (lane < n - done) to[done + lane] = from[done + lane];
+}
+
+// Copies a plane whose rows lie `stride` apart to one without gaps.
+__device__ void copy_plane(const float *from, std::int64_t stride, int height, int width, float *to) {
+    if (stride == width)
+        copy_row(from, to, height * width);
+    else
+        for (int y = 0; y < height; ++y) copy_row(from + y * stride, to + y * width, width);
+}
+
+}  // namespace
+}  // namespace s2v::cuda
