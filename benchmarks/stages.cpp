@@ -40,11 +40,11 @@ struct Sample {
     alignas(64) float window[3][kWindowPixels];
     alignas(64) float masked[3][kWindowPixels];  // windows, NaN where masked
     alignas(64) float core[3][kCorePixels];
-    alignas(64) float star[kCorePixels];
     alignas(64) float b[kWindowPixels];
     alignas(64) float filled[kWindowPixels];  // b, kAbsent where masked
     int valid;
-    MeasuredPlanes planes;
+    PlaneNoise noise[3];
+    MeasuredDifference difference;
     Peak peak;
     double flux;  // in a circle of 3 px
 };
@@ -52,6 +52,8 @@ struct Sample {
 struct Scratch {
     alignas(64) float plane[kWindowPixels];
     WindowMemory memory;
+    alignas(64) float core[kCorePixels];
+    alignas(64) float rows[kLikenessPixels];
     double value[kStampFeatures];
     union {
         alignas(64) FeatureScratch features;
@@ -79,22 +81,18 @@ std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
     sample->made = std::move(made);
     sample->triplet = sample->made.view();
     std::uint32_t flags = 0;
-    MeasuredPlanes &planes = sample->planes;
-    planes.polarity = 1.0F;
-    planes.window = sample->masked[kDifference];
     for (int k = 0; k < 3; ++k) {
         float *const masked = sample->masked[k];
         cut_window(team, sample->triplet.plane[k], sample->triplet.row, sample->triplet.column, sample->window[k],
                    flags);
         std::copy_n(sample->window[k], kWindowPixels, masked);
         mask_nulls(team, masked);
-        planes.noise[k] = measure_noise(team, masked, measure_level(team, masked));
-        if (k == kDifference) planes.polarity = measure_polarity(team, masked, planes.noise[k]);
-        cut_core(team, masked, planes.noise[k], planes.polarity, kWindow / 2, kWindow / 2, sample->core[k]);
-        planes.core[k] = sample->core[k];
+        const PlaneNoise noise = measure_noise(team, masked, measure_level(team, masked));
+        const float sign = k == kDifference ? measure_polarity(team, masked, noise) : 1.0F;
+        cut_core(team, masked, noise, sign, kWindow / 2, kWindow / 2, sample->core[k]);
+        sample->noise[k] = noise;
+        if (k == kDifference) sample->difference = {noise, masked, sample->core[k], sign};
     }
-    if (cut_star(team, sample->masked[kScience], planes.noise[kScience], sample->triplet.saturation, sample->star))
-        planes.star = sample->star;
     sample->peak = brightest_in_box(team, sample->core[kDifference]);
     sample->flux = sum_circle<3>(team, sample->core[kDifference], kCoreRow, kCoreColumn).flux;
     std::copy_n(sample->window[kDifference], kWindowPixels, sample->b);
@@ -194,7 +192,9 @@ std::vector<Stage> s2v_stages() {
          }},
         {"moment-features",
          [](const Sample &sample, Scratch &s) {
-             const std::uint32_t flags = moment_features(team, sample.planes, s.moments, s.value);
+             const ScienceSource science = measure_science(team, sample.masked[kScience], sample.noise[kScience],
+                                                           sample.triplet.saturation, s.core, s.rows, s.moments);
+             const std::uint32_t flags = moment_features(team, sample.core[kDifference], science, s.moments, s.value);
              return s.value[feature::science_likeness] + flags;
          }},
         {"circles",
@@ -211,7 +211,8 @@ std::vector<Stage> s2v_stages() {
          }},
         {"nearby-source",
          [](const Sample &sample, Scratch &s) {
-             nearby_source_features(team, sample.planes, sample.flux, s.value);
+             const NearbySource nearby = measure_nearby(team, sample.core[kTemplate], sample.noise[kTemplate]);
+             nearby_source_features(nearby, sample.flux, sample.flux, s.value);
              return s.value[feature::template_snr];
          }},
         {"daofind",
@@ -228,7 +229,7 @@ std::vector<Stage> s2v_stages() {
          [](const Sample &sample, Scratch &) { return asymmetry(team, sample.core[kDifference], sample.peak); }},
         {"lines",
          [](const Sample &sample, Scratch &s) {
-             line_features(team, sample.planes, sample.peak, s.shape.line, s.value);
+             line_features(team, sample.difference, sample.peak, s.shape.line, s.value);
              return s.value[feature::row_median];
          }},
     };

@@ -12,9 +12,10 @@
 namespace s2v::cuda {
 namespace {
 
-// With more warps a block than that a thread would have fewer than 224 registers. (To ptxas, say "at least 1 block": it
-// keeps some back else, and spills.)
-inline constexpr int kMostWarps = 9;
+// A multiprocessor has four register files: with two warps for each, a thread may have all the registers that it can
+// name. Kernels say so to ptxas with __launch_bounds__(kMostThreads, 1): without the 1 it keeps room for a second
+// block.
+inline constexpr int kMostWarps = 8;
 inline constexpr int kMostThreads = kMostWarps * kernel::kLanes;
 
 // The shared memory of this warp, of which each has `bytes`, a multiple of 64.

@@ -12,12 +12,13 @@ struct LineScratch {
 
 // Median of D over the line of the window that begins at `first`, its pixels `step` apart; NaN where all are masked.
 template <class Team>
-S2V_STAGE float line_median(const Team &team, const MeasuredPlanes &planes, int first, int step, LineScratch &scratch) {
-    const float *const window = planes.window;
+S2V_STAGE float line_median(const Team &team, const MeasuredDifference &difference, int first, int step,
+                            LineScratch &scratch) {
+    const float *const window = difference.window;
     S2V_IN_SCRATCH(window);
     S2V_IN_SCRATCH(&scratch);
-    const float centre = planes.noise[kDifference].median;
-    const float divisor = planes.noise[kDifference].sigma * planes.polarity;
+    const float centre = difference.noise.median;
+    const float divisor = difference.noise.sigma * difference.polarity;
     team.sync();  // the scratch may still be read
     team.for_each(kStride, [&](int i) {
         const float x = i < kWindow ? (window[first + i * step] - centre) / divisor + 0.0f : quiet_nan();
@@ -30,12 +31,12 @@ S2V_STAGE float line_median(const Team &team, const MeasuredPlanes &planes, int 
 }
 
 template <class Team>
-S2V_HD void line_features(const Team &team, const MeasuredPlanes &planes, const Peak &peak, LineScratch &scratch,
-                          double (&value)[kStampFeatures]) {
+S2V_HD void line_features(const Team &team, const MeasuredDifference &difference, const Peak &peak,
+                          LineScratch &scratch, double (&value)[kStampFeatures]) {
     const int row = kWindow / 2 - kCoreRow + peak.row;
     const int column = kWindow / 2 - kCoreColumn + peak.column;
-    value[feature::row_median] = static_cast<double>(line_median(team, planes, row * kStride, 1, scratch));
-    value[feature::column_median] = static_cast<double>(line_median(team, planes, column, kStride, scratch));
+    value[feature::row_median] = static_cast<double>(line_median(team, difference, row * kStride, 1, scratch));
+    value[feature::column_median] = static_cast<double>(line_median(team, difference, column, kStride, scratch));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The features of the set s2v that rest on adaptive moments: the groups moments, position and psf.
 #pragma once
 
+#include "circle.hpp"
 #include "psf.hpp"
 
 namespace s2v::kernel {
@@ -22,13 +23,34 @@ S2V_HD inline Ellipse ellipse_of(const Moments &m) {
     return {a, b, static_cast<float>(angle) > -90.0f ? angle : 90.0, 1.0 - b / a};
 }
 
-// Writes the values that are defined, and returns the flags. Of a science plane that is missing or without noise
-// nothing is asked, and so its lack of a PSF is no fault.
+// What is kept of the science plane: the moments at the candidate and of the star, and the rows of its core that the
+// difference is compared with; null: there is none, or it has no noise.
+struct ScienceSource {
+    const float *rows;
+    double flux;  // at the candidate in 3 px, in units of the noise
+    AdaptiveMoments source;
+    AdaptiveMoments star;
+};
+
+// `core` is scratch too; `rows` has kLikenessPixels.
 template <class Team>
-S2V_PART std::uint32_t moment_features(const Team &team, const MeasuredPlanes &planes, MomentScratch &scratch,
-                                       double (&value)[kStampFeatures]) {
+S2V_PART ScienceSource measure_science(const Team &team, const float *window, const PlaneNoise &noise, float saturation,
+                                       float *core, float *rows, MomentScratch &scratch) {
+    cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, core);
+    ScienceSource science = {
+        rows, sum_circle<3>(team, core, kCoreRow, kCoreColumn).flux, adaptive_moments(team, core, scratch), {}};
+    team.for_each(kLikenessPixels, [&](int i) { rows[i] = core[kLikenessFirst + i]; });
+    science.star = star_moments(team, window, noise, saturation, core, scratch);
+    return science;
+}
+
+// Writes the values that are defined, and returns the flags. `core` is that of the difference. Of a science plane that
+// is missing or without noise nothing is asked, and so its lack of a PSF is no fault.
+template <class Team>
+S2V_PART std::uint32_t moment_features(const Team &team, const float *core, const ScienceSource &science,
+                                       MomentScratch &scratch, double (&value)[kStampFeatures]) {
     std::uint32_t flags = 0;
-    const AdaptiveMoments d = adaptive_moments(team, planes.core[kDifference], scratch);
+    const AdaptiveMoments d = adaptive_moments(team, core, scratch);
     if (d.converged) {
         const Ellipse e = ellipse_of(d.at.m);
         value[feature::difference_a] = e.a;
@@ -40,9 +62,9 @@ S2V_PART std::uint32_t moment_features(const Team &team, const MeasuredPlanes &p
     } else {
         flags |= flag::moments_failed;
     }
-    if (!planes.core[kScience]) return flags;
-    value[feature::science_likeness] = core_correlation(team, planes.core[kDifference], planes.core[kScience]);
-    const AdaptiveMoments s = adaptive_moments(team, planes.core[kScience], scratch);
+    if (!science.rows) return flags;
+    value[feature::science_likeness] = core_correlation(team, core, science.rows);
+    const AdaptiveMoments &s = science.source;
     if (s.converged) {
         const Ellipse e = ellipse_of(s.at.m);
         value[feature::science_a] = e.a;
@@ -56,12 +78,11 @@ S2V_PART std::uint32_t moment_features(const Team &team, const MeasuredPlanes &p
         value[feature::plane_offset] = square_root(dx * dx + dy * dy);
         value[feature::width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m);
     }
-    const AdaptiveMoments star = planes.star ? adaptive_moments(team, planes.star, scratch) : AdaptiveMoments{};
-    const AdaptiveMoments &psf = star.converged ? star : s;
+    const AdaptiveMoments &psf = science.star.converged ? science.star : s;
     if (!psf.converged) return flags | flag::no_psf;
     if (d.converged) value[feature::psf_ratio] = moments_sigma(d.at.m) / moments_sigma(psf.at.m);
-    value[feature::psf_likeness] = gaussian_likeness(team, planes.core[kDifference], d.converged ? d.at.x : 0.0,
-                                                     d.converged ? d.at.y : 0.0, psf.at.m);
+    value[feature::psf_likeness] =
+        gaussian_likeness(team, core, d.converged ? d.at.x : 0.0, d.converged ? d.at.y : 0.0, psf.at.m);
     return flags;
 }
 

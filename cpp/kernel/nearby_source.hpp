@@ -33,30 +33,42 @@ S2V_PART inline double sobel_gradient(const float *core) {
     return square_root(x * x + y * y);
 }
 
-// The group template; `flux` is that of the difference in 3 px, in units of its noise.
+// What is kept of the core of the template, and of that of the science plane: fluxes in 3 px, in units of the noise.
+struct NearbySource {
+    double sigma;  // of the template; 0: there is none, and nothing else is known
+    double gradient;
+    Peak peak;
+    double peak_flux;
+    double flux;  // at the candidate
+};
+
 template <class Team>
-S2V_PART void nearby_source_features(const Team &team, const MeasuredPlanes &planes, double flux,
-                                     double (&value)[kStampFeatures]) {
-    const float *const reference = planes.core[kTemplate];
-    const double science_sigma = static_cast<double>(planes.noise[kScience].sigma);
-    const double reference_sigma = static_cast<double>(planes.noise[kTemplate].sigma);
-    if (!(reference_sigma > 0.0)) return;
-    const double sign = static_cast<double>(planes.polarity);
-    const double change = sign * (flux * static_cast<double>(planes.noise[kDifference].sigma));
-    value[feature::template_gradient] = sobel_gradient(reference);
-    const Peak peak = brightest_nearby(team, reference);
+S2V_PART NearbySource measure_nearby(const Team &team, const float *core, const PlaneNoise &noise) {
+    NearbySource nearby{};
+    nearby.sigma = static_cast<double>(noise.sigma);
+    nearby.gradient = sobel_gradient(core);
+    nearby.peak = brightest_nearby(team, core);
+    if (nearby.peak.value == nearby.peak.value)
+        nearby.peak_flux = sum_circle<3>(team, core, nearby.peak.row, nearby.peak.column).flux;
+    nearby.flux = sum_circle<3>(team, core, kCoreRow, kCoreColumn).flux;
+    return nearby;
+}
+
+// The group template. `after` is the flux at the candidate in the science plane and `change` that in the difference, as
+// they came; after is NaN where it is not known.
+S2V_PART inline void nearby_source_features(const NearbySource &nearby, double after, double change,
+                                            double (&value)[kStampFeatures]) {
+    if (!(nearby.sigma > 0.0)) return;
+    value[feature::template_gradient] = nearby.gradient;
+    const Peak &peak = nearby.peak;
     if (peak.value == peak.value) {
         const int dy = peak.row - kCoreRow;
         const int dx = peak.column - kCoreColumn;
         value[feature::template_snr] = static_cast<double>(peak.value);
         value[feature::template_distance] = square_root(static_cast<double>(dy * dy + dx * dx));
-        const CircleSum nearby = sum_circle<3>(team, reference, peak.row, peak.column);
-        value[feature::template_flux_ratio] = change / (nearby.flux * reference_sigma);
+        value[feature::template_flux_ratio] = change / (nearby.peak_flux * nearby.sigma);
     }
-    if (!(science_sigma > 0.0)) return;
-    const double after = sum_circle<3>(team, planes.core[kScience], kCoreRow, kCoreColumn).flux * science_sigma;
-    const double before = sum_circle<3>(team, reference, kCoreRow, kCoreColumn).flux * reference_sigma;
-    value[feature::flux_balance] = absolute(after - before) / absolute(change);
+    if (after == after) value[feature::flux_balance] = absolute(after - nearby.flux * nearby.sigma) / absolute(change);
 }
 
 }  // namespace

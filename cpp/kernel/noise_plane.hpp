@@ -24,14 +24,12 @@ struct PlaneNoise {
     float sigma;  // 1.4826 MAD
 };
 
-// What the features of the set s2v are measured on. The difference is there and has noise; of the other planes, those
-// whose sigma is above 0.
-struct MeasuredPlanes {
-    PlaneNoise noise[3];
-    const float *window;   // of the difference, as delivered, NaN where masked
-    const float *core[3];  // (I - median) / sigma, NaN where masked; the difference times the polarity
-    const float *star;     // the core around the star of the science plane; null where there is none
-    float polarity;        // 1 or -1
+// The difference, which has noise.
+struct MeasuredDifference {
+    PlaneNoise noise;
+    const float *window;  // as delivered, NaN where masked
+    const float *core;    // (I - median) / sigma times the polarity, NaN where masked
+    float polarity;       // 1 or -1
 };
 
 // The noise of a window of a level, whose masked pixels are NaN.

@@ -37,19 +37,25 @@ S2V_STAGE int find_star(const Team &team, const float *window, const PlaneNoise 
     return begin + team.first(0, n, [&](int i) { return pixel(i) == brightest; });
 }
 
-// Cuts the core around the star of the science window. False where there is none.
+// Of the star of the science window; not converged where there is none. `core` is for its pixels.
 template <class Team>
-S2V_HD bool cut_star(const Team &team, const float *window, const PlaneNoise &noise, float saturation, float *core) {
+S2V_HD AdaptiveMoments star_moments(const Team &team, const float *window, const PlaneNoise &noise, float saturation,
+                                    float *core, MomentScratch &scratch) {
     const int star = find_star(team, window, noise, saturation);
-    if (star >= 0) cut_core(team, window, noise, 1.0f, star / kStride, star % kStride, core);
-    return star >= 0;
+    if (star < 0) return {};
+    cut_core(team, window, noise, 1.0f, star / kStride, star % kStride, core);
+    return adaptive_moments(team, core, scratch);
 }
+
+// The rows of a core that the box lies in.
+inline constexpr int kLikenessFirst = (kCoreRow - kLikenessReach) * kCoreStride;
+inline constexpr int kLikenessPixels = (kLikenessSide + 1) * kCoreStride;
 
 // Pixel i of the box around the candidate; NaN beside it.
 S2V_HD inline float likeness_pixel(const float *core, int i) {
     const int y = i / kLikenessStride;
     const int x = i % kLikenessStride;
-    const float pixel = core[(kCoreRow - kLikenessReach + y) * kCoreStride + kCoreColumn - kLikenessReach + x];
+    const float pixel = core[kLikenessFirst + y * kCoreStride + kCoreColumn - kLikenessReach + x];
     return y < kLikenessSide && x < kLikenessSide ? pixel : quiet_nan();
 }
 
@@ -74,11 +80,13 @@ S2V_STAGE double gaussian_likeness(const Team &team, const float *core, double x
     return total[0] / (square_root(total[1]) * square_root(total[2]));
 }
 
-// Pearson's correlation coefficient of two cores over the box, where both are usable.
+// Pearson's correlation coefficient of two cores over the box, where both are usable. Of the second, `rows` has those
+// that the box lies in.
 template <class Team>
-S2V_STAGE double core_correlation(const Team &team, const float *a, const float *b) {
+S2V_STAGE double core_correlation(const Team &team, const float *a, const float *rows) {
     S2V_IN_SCRATCH(a);
-    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(rows);
+    const float *const b = rows - kLikenessFirst;
     const auto both = [&](int i) {
         const float x = likeness_pixel(a, i);
         const float y = likeness_pixel(b, i);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "moment_features.hpp"
+#include "nearby_source.hpp"
 #include "noise_plane.hpp"
 #include "shape_features.hpp"
 #include "windows.hpp"
@@ -16,10 +17,10 @@ inline constexpr int kMaskBox = 7;       // the core for masked and saturated pi
 inline constexpr int kPolarityBox = 5;
 
 struct S2vScratch {
-    alignas(64) float core[3][kCorePixels];
-    alignas(64) float star[kCorePixels];
-    union {                                 // one after the other
-        alignas(64) float r[kBlockPixels];  // lent to the set autoscan while planes are cut
+    alignas(64) float core[kCorePixels];         // of one plane after the other
+    alignas(64) float science[kLikenessPixels];  // rows of that of the science plane
+    union {                                      // one after the other
+        alignas(64) float r[kBlockPixels];       // lent to the set autoscan while planes are cut
         alignas(64) ShapeScratch shapes;
         alignas(64) MomentScratch moments;
     };
@@ -77,18 +78,28 @@ S2V_STAGE void mask_features(const Team &team, const float *window, int valid, c
     value[feature::saturated_fraction] = saturated.window / pixels;
 }
 
+// What the set keeps of the planes beside the difference, which are looked at before it.
+struct OtherPlanes {
+    bool there[3];
+    PlaneNoise noise[3];
+    SaturatedPixels saturated;
+    ScienceSource science;
+    NearbySource nearby;
+};
+
 // The group `noise`.
 template <class Team>
-S2V_STAGE void noise_features(const Team &team, const MeasuredPlanes &planes, double (&value)[kStampFeatures]) {
-    const PlaneNoise &noise = planes.noise[kDifference];
+S2V_STAGE void noise_features(const Team &team, const MeasuredDifference &difference, const OtherPlanes &others,
+                              double (&value)[kStampFeatures]) {
+    const PlaneNoise &noise = difference.noise;
     const double sigma = static_cast<double>(noise.sigma);
-    const double polarity = static_cast<double>(planes.polarity);
+    const double polarity = static_cast<double>(difference.polarity);
     value[feature::background] = polarity * (static_cast<double>(noise.median) / sigma);
-    const double science = static_cast<double>(planes.noise[kScience].sigma);
-    const double reference = static_cast<double>(planes.noise[kTemplate].sigma);
+    const double science = static_cast<double>(others.noise[kScience].sigma);
+    const double reference = static_cast<double>(others.noise[kTemplate].sigma);
     if (science > 0.0 && reference > 0.0)
         value[feature::noise_ratio] = sigma / square_root(science * science + reference * reference);
-    const float *const window = planes.window;
+    const float *const window = difference.window;
     S2V_IN_SCRATCH(window);
     const float limit = kOutlier * noise.sigma;
     int outliers = 0;
@@ -109,26 +120,21 @@ S2V_STAGE void noise_features(const Team &team, const MeasuredPlanes &planes, do
     if (usable) value[feature::outlier_fraction] = outliers / static_cast<double>(usable);
 }
 
-// What the set keeps of the planes beside the difference, which are looked at before it.
-struct OtherPlanes {
-    bool there[3];
-    MeasuredPlanes measured;
-    SaturatedPixels saturated;
-};
-
 // Measures a window of the science plane or the template, whose masked pixels are NaN.
 template <class Team>
 S2V_PART void measure_other(const Team &team, int channel, const float *window, float saturation, S2vScratch &s,
                             OtherPlanes &others) {
-    MeasuredPlanes &planes = others.measured;
-    others.there[channel] = true;
     const PlaneNoise noise = measure_noise(team, window, measure_level(team, window));
-    planes.noise[channel] = noise;
+    others.there[channel] = true;
+    others.noise[channel] = noise;
     if (channel == kScience) others.saturated = count_saturated(team, window, saturation);
     if (!(noise.sigma > 0.0f)) return;
-    cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, s.core[channel]);
-    planes.core[channel] = s.core[channel];
-    if (channel == kScience && cut_star(team, window, noise, saturation, s.star)) planes.star = s.star;
+    if (channel == kScience) {
+        others.science = measure_science(team, window, noise, saturation, s.core, s.science, s.moments);
+    } else {
+        cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, s.core);
+        others.nearby = measure_nearby(team, s.core, noise);
+    }
 }
 
 // Writes the values of the set that are defined, and returns the flags. The window is that of the difference, its
@@ -136,22 +142,23 @@ S2V_PART void measure_other(const Team &team, int channel, const float *window, 
 template <class Team>
 S2V_PART std::uint32_t s2v_features(const Team &team, const float *window, const PlaneLevel &level,
                                     const OtherPlanes &others, S2vScratch &s, double (&value)[kStampFeatures]) {
-    MeasuredPlanes planes = others.measured;
-    planes.window = window;
-    planes.noise[kDifference] = measure_noise(team, window, level);
+    MeasuredDifference difference = {measure_noise(team, window, level), window, s.core, 1.0f};
+    const PlaneNoise &noise = difference.noise;
     std::uint32_t flags = others.there[kScience] != others.there[kTemplate] ? flag::missing : 0;
     for (int k = 0; k < kDifference; ++k)
-        if (others.there[k] && !(planes.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
-    const PlaneNoise &noise = planes.noise[kDifference];
+        if (others.there[k] && !(others.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
     mask_features(team, window, noise.valid, others.saturated, value);
     if (!(noise.sigma > 0.0f)) return flags | (noise.constant ? flag::constant : flag::zero_scale);
-    planes.polarity = measure_polarity(team, window, noise);
-    value[feature::polarity] = static_cast<double>(planes.polarity);
-    cut_core(team, window, noise, planes.polarity, kWindow / 2, kWindow / 2, s.core[kDifference]);
-    planes.core[kDifference] = s.core[kDifference];
-    noise_features(team, planes, value);
-    shape_features(team, planes, s.shapes, value);
-    return flags | moment_features(team, planes, s.moments, value);
+    difference.polarity = measure_polarity(team, window, noise);
+    value[feature::polarity] = static_cast<double>(difference.polarity);
+    cut_core(team, window, noise, difference.polarity, kWindow / 2, kWindow / 2, s.core);
+    noise_features(team, difference, others, value);
+    const double flux = shape_features(team, difference, s.shapes, value);
+    const double after = others.science.rows ? others.science.flux * static_cast<double>(others.noise[kScience].sigma)
+                                             : static_cast<double>(quiet_nan());
+    const double sign = static_cast<double>(difference.polarity);
+    nearby_source_features(others.nearby, after, sign * (flux * static_cast<double>(noise.sigma)), value);
+    return flags | moment_features(team, s.core, others.science, s.moments, value);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "hot_pixel.hpp"
 #include "lines.hpp"
 #include "lobes.hpp"
-#include "nearby_source.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -18,22 +17,23 @@ union ShapeScratch {  // one after the other
     LineScratch line;
 };
 
-// The groups aperture (but for polarity), profile, daofind, hot_pixel, lobes, symmetry, template and lines.
+// The groups aperture (but for polarity), profile, daofind, hot_pixel, lobes, symmetry and lines. Returns the flux of
+// the difference in 3 px.
 template <class Team>
-S2V_PART void shape_features(const Team &team, const MeasuredPlanes &planes, ShapeScratch &scratch,
-                             double (&value)[kStampFeatures]) {
-    const float *const difference = planes.core[kDifference];
-    const Circles circles = sum_circles(team, difference);
+S2V_PART double shape_features(const Team &team, const MeasuredDifference &difference, ShapeScratch &scratch,
+                               double (&value)[kStampFeatures]) {
+    const float *const core = difference.core;
+    const Circles circles = sum_circles(team, core);
     circle_features(circles, value);
-    lobe_features(team, difference, scratch.lobes, value);
-    nearby_source_features(team, planes, circles.of_3.flux, value);
-    const Peak peak = brightest_in_box(team, difference);
-    if (peak.value != peak.value) return;
+    lobe_features(team, core, scratch.lobes, value);
+    const Peak peak = brightest_in_box(team, core);
+    if (peak.value != peak.value) return circles.of_3.flux;
     value[feature::peak_snr] = static_cast<double>(peak.value);
-    daofind_features(team, difference, peak, scratch.daofind, value);
-    hot_pixel_features(team, difference, peak, value);
-    value[feature::asymmetry] = asymmetry(team, difference, peak);
-    line_features(team, planes, peak, scratch.line, value);
+    daofind_features(team, core, peak, scratch.daofind, value);
+    hot_pixel_features(team, core, peak, value);
+    value[feature::asymmetry] = asymmetry(team, core, peak);
+    line_features(team, difference, peak, scratch.line, value);
+    return circles.of_3.flux;
 }
 
 }  // namespace
