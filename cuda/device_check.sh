@@ -4,11 +4,11 @@
 #     cuda/device_check.sh [--rows N] [--minutes M] [FOLDER]
 #
 # Builds the libraries, the extension modules and the parity program for that GPU, exports the parity suite, runs it on
-# the device, then a small one under compute-sanitizer, the module's own tests, and `space2vec bench --device cuda` with
-# what is left of the M minutes (9). FOLDER (default: build/device/results) has then parity_<device>.json, with the bits,
-# the times a row and what ptxas says of each kernel, the logs, and bench/. Needs no network: python3 (3.11 or later) with
-# NumPy, pybind11, CMake and the CUDA toolkit; pytest, CuPy and Torch where they are there. Exit status: 0 where every bit is equal and
-# the sanitizer finds nothing, 77 where there is no device, else not 0.
+# the device, then a small one under compute-sanitizer, the tests that need a device, and `space2vec bench --device cuda`
+# in what is left of the M minutes (9). FOLDER (default: build/device/results) has then parity_<device>.json, with the
+# bits, the times a row and what ptxas says of each kernel, the benchmark's figures, and the logs. Needs no network:
+# python3 (3.11 or later) with NumPy, pybind11, CMake and the CUDA toolkit; pytest, CuPy and Torch where they are there.
+# Exit status: 0 where every bit is equal and nothing fails, 77 where there is no device, else not 0.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -92,8 +92,8 @@ done
 tests="not run: no pytest"
 if python3 -c "import pytest" 2>/dev/null; then
     tests=passed
-    timeout "$(left)" python3 -m pytest -q -rs -p no:cacheprovider "$root"/tests/python/test_cuda*.py \
-        >"$folder/pytest.log" 2>&1 || {
+    timeout "$(left)" python3 -m pytest -q -rs -p no:cacheprovider \
+        $(find "$root/tests/python" -name 'test_*cuda*.py' -o -name 'test_on_*device.py') >"$folder/pytest.log" 2>&1 || {
         tests="failed with $?"
         status=1
     }
@@ -102,7 +102,10 @@ fi
 bench="not run: this version has no space2vec bench"
 if python3 -m space2vec.cli bench --help >/dev/null 2>&1; then
     bench=passed
-    timeout "$(left)" python3 -m space2vec.cli bench --device cuda --output "$folder/bench" >"$folder/bench.log" 2>&1 || {
+    picture=()
+    python3 -c "import matplotlib" 2>/dev/null && picture=(--plot "$folder/bench.png")
+    timeout "$(left)" python3 -m space2vec.cli bench --device cuda --output "$folder/bench.json" "${picture[@]}" \
+        >"$folder/bench.log" 2>&1 || {
         bench="failed with $?"
         tail -n 20 "$folder/bench.log"
         status=1

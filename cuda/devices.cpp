@@ -18,7 +18,7 @@ std::string why_none(cudaError_t error) {
     if (error == cudaErrorInsufficientDriver)
         return "the NVIDIA driver serves CUDA " + version_name(driver) + ", this build needs " +
                version_name(CUDART_VERSION);
-    if (error == cudaSuccess || error == cudaErrorNoDevice) return "an NVIDIA driver, but no CUDA device";
+    if (error == cudaSuccess || error == cudaErrorNoDevice) return "the NVIDIA driver finds no CUDA device";
     return std::string("the NVIDIA driver gives no device: ") + cudaGetErrorName(error) + ": " +
            cudaGetErrorString(error);
 }

@@ -79,6 +79,10 @@ Spread spread_of(Function function, int bytes) {
     const int most = std::min(kMostWarps, bytes > 0 ? available / bytes : kMostWarps);
     check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most * bytes),
           "cudaFuncSetAttribute");
+    if (bytes > 0)  // else the driver may leave most of the memory to the cache
+        check(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                   cudaSharedmemCarveoutMaxShared),
+              "cudaFuncSetAttribute");
     Spread best = {1, 0};
     for (int warps = 1; warps <= most; ++warps) {
         int resident = 0;
@@ -96,11 +100,12 @@ void launch_warps(void (*function)(Parameters...), int bytes, std::int64_t n, vo
                   const Arguments &...arguments) {
     if (n == 0) return;
     const Spread spread = spread_of(function, bytes);
-    const std::int64_t places =
-        static_cast<std::int64_t>(std::max(1, spread.resident)) * attribute(cudaDevAttrMultiProcessorCount);
-    const std::int64_t blocks = std::min((n + spread.warps - 1) / spread.warps, places);
-    function<<<static_cast<unsigned>(blocks), spread.warps * kernel::kLanes,
-               static_cast<std::size_t>(spread.warps) * bytes, static_cast<cudaStream_t>(stream)>>>(arguments...);
+    const std::int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
+    // Of few rows each multiprocessor takes some.
+    const auto warps = std::min<std::int64_t>(spread.warps, (n + multiprocessors - 1) / multiprocessors);
+    const std::int64_t blocks = std::min((n + warps - 1) / warps, multiprocessors * std::max(1, spread.resident));
+    function<<<static_cast<unsigned>(blocks), static_cast<unsigned>(warps * kernel::kLanes),
+               static_cast<std::size_t>(warps * bytes), static_cast<cudaStream_t>(stream)>>>(arguments...);
     check(cudaGetLastError(), "launch");
 }
 
