@@ -24,9 +24,11 @@ void translate(std::exception_ptr thrown) {
         switch (failure.status()) {
             case S2V_INVALID_ARGUMENT:
             case S2V_UNKNOWN_NAME:
-                throw std::invalid_argument(failure.what());
+                PyErr_SetString(PyExc_ValueError, failure.what());
+                return;
             case S2V_OUT_OF_MEMORY:
-                throw std::bad_alloc();
+                PyErr_SetString(PyExc_MemoryError, failure.what());
+                return;
             case S2V_OUT_OF_DEVICE_MEMORY:
                 throw OutOfDeviceMemory(failure.what());
             case S2V_DEVICE_LOST:
