@@ -37,6 +37,20 @@ NO_GPU = """\
 whose device is the host; every figure of a GPU is missing below, and what is said of one is arithmetic on paper.
 """
 
+ON_PAPER = """\
+On paper, until one is measured:
+
+- Stamps that are on the GPU already, as a difference-imaging pipeline or a training run there has them: features, recipes
+  and scores cost no transfer, and the stamps need not leave.
+- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most. That is what eighteen
+  features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser alone, which a core
+  does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
+- Alerts in files: no. A core spends more on reading and inflating an alert than on its features and forest, so a GPU idles
+  behind the reader; more cores are the better buy.
+- A network of many layers on planes: yes, where batches are large; the packaged one is small enough for the CPU.
+- A few stamps at a time: no. A launch, two copies and a wait take longer than a core takes for them.
+"""
+
 #: What was asked for on an H100: stage, column, rate asked for (or None), share of the limit asked for (or None).
 ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("features: eighteen", "gpu in place", 5e6, None),
@@ -59,10 +73,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|---|" + "---:|" * (len(head) - 1), *lines[1:]]) + "\n"
 
 
-def cell(column: Mapping[str, Any]) -> str:
-    """Return a figure with its ratio and share."""
+def busy(record: Mapping[str, Any]) -> bool:
+    """Tell whether other work took part of the cores."""
+    return bool(record["load before"] > 0.5)
+
+
+def cell(column: Mapping[str, Any], *, by_processor: bool = False) -> str:
+    """Return a figure with its ratio and share, or the rows a second of the processor's time."""
     if "not run" in column:
         return "not run"
+    if by_processor:
+        low, middle, high = (figure(1e6 / value) for value in column["processor microseconds"][::-1])
+        return f"{middle}/s ({low} .. {high})"
     words = [f"{figure(column['rate'][1])}/s"]
     if "times one core" in column:
         words.append(f"{column['times one core'][1]:.3g}x")
@@ -104,16 +126,35 @@ def paper() -> str:
 def reading(record: Mapping[str, Any]) -> str:
     """Return what alerts that are read from files leave for a GPU to gain."""
     results = record["results"]
-    read, chain = (results.get(name, {}).get("columns", {}).get("all cores", {"not run": ""})
+    read, chain = (results.get(name, {}).get("columns", {}).get("one core", {"not run": ""})
                    for name in ("read and inflate", "chain: stamps to forest"))  # fmt: skip
     if "not run" in read or "not run" in chain:
         return ""
-    a, b = 1 / read["rate"][1], 1 / chain["rate"][1]
+    a, b = (column["processor microseconds"][1] for column in (read, chain))
     return (
-        f"Alerts that come from files are read and inflated by the CPU: {figure(1 / a)} a second here on all cores, "
-        f"against {figure(1 / b)} a second for features and forest. However fast a GPU is, files to scores becomes at "
-        f"most {(a + b) / a:.2f} times as fast by taking the second off the CPU on this machine.\n"
+        f"Alerts that come from files are read and inflated by the CPU, all three planes in {a:.0f} microseconds of a "
+        f"core here; features and forest take another {b:.0f}. However fast a GPU is, files to scores becomes at most "
+        f"{(a + b) / a:.1f} times as fast by taking the second off the CPU.\n"
     )
+
+
+def pays(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return when a GPU pays, and when it does not."""
+    lines = []
+    for record in records:
+        if "name" not in record["gpu"]:
+            continue
+        known = {stage: found["break even"]["all cores"] for stage, found in record["results"].items()
+                 if "break even" in found and "all cores" in found["break even"]}  # fmt: skip
+        always = [f"{stage} (from {least} rows)" for stage, least in known.items() if least is not None]
+        never = [stage for stage, least in known.items() if least is None]
+        lines.append(
+            f"- {record['gpu']['name']} against {record['cores']} cores, transfers included: pays for "
+            f"{', '.join(always) or 'nothing'}; does not for {', '.join(never) or 'nothing'}.\n"
+        )
+    if lines:
+        return "".join(lines)
+    return ON_PAPER
 
 
 def half(record: Mapping[str, Any]) -> str:
@@ -140,18 +181,24 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Measured {record['date'][:10]}: {record['cores']} cores ({record['isa']}), "
         f"{'CUDA ' + cuda + ', ' if cuda else ''}{packages}; triplets of {record['side']}x{record['side']}, "
-        f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}"
-        f"{', so other work took part of the cores' if record['load before'] > 0.5 else ''}.\n"
+        f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}.\n"
     )
+    if busy(record):
+        yield (
+            "**Other work took part of the cores meanwhile.** So the figures of one core are rows a second of the "
+            "processor's own time (middle half of the rounds in brackets), and those of all cores are left out; neither "
+            "the middle half nor the order of close stages is to be relied on.\n"
+        )
     if "not run" in gpu:
         yield f"The columns of the GPU were not run: {gpu['not run']}.\n"
     names = [name for name in next(iter(record["results"].values()))["columns"]
-             if "name" in gpu or not name.startswith("gpu")]  # fmt: skip
+             if ("name" in gpu or not name.startswith("gpu")) and not (busy(record) and name == "all cores")]  # fmt: skip
     rows = []
     for stage, found in record["results"].items():
         even = found.get("break even", {})
         pays = [str(even["all cores"] or "never")] if even else ["" for _ in range("name" in gpu)]
-        rows.append((stage, *(cell(found["columns"][name]) for name in names), *pays))
+        cells = [cell(found["columns"][name], by_processor=busy(record) and name == "one core") for name in names]
+        rows.append((stage, *cells, *pays))
     yield table(("stage", *names, *(["pays from"] if "name" in gpu else [])), rows)
     measured = {name: value for name, value in record["limits"].items() if not isinstance(value, dict)}
     yield "Limits: " + "; ".join(f"{name} {figure(value[1])} a second" for name, value in measured.items()) + ".\n"
@@ -166,6 +213,7 @@ def document(records: Sequence[Mapping[str, Any]]) -> str:
         parts.append(NO_GPU)
     parts += ["## Asked for of an H100\n", asked(records)]
     parts += ["On paper, an H100 (3.35 TB/s of memory, 63 GB/s of link one way):\n", paper()]
+    parts += ["## When a GPU pays\n", pays(records)]
     for record in records:
         parts += machine(record)
     return "\n".join(part for part in parts if part)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import backend, modelfile, runtimes
 from space2vec import device as devices
 from space2vec.errors import ModelError
-from space2vec.networks import NETWORKS, build
+from space2vec.networks import NETWORKS, check_shapes, rebuilt
 from space2vec.onnx_graph import MODEL_KEY, make_graph
 from space2vec.pixels import as_plane_array, lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, in_place
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Network"]
 
 _ONNX = "onnx"
-#: Chunks of the network that a worker prepares at a time, at most.
-_CHUNKS_A_BLOCK = 4
 
 
 class Network:
@@ -75,7 +73,10 @@ class Network:
         if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
         self._module: nn.Module | None = copy.deepcopy(module).cpu().eval()
-        self._try(self._module)
+        try:
+            check_shapes(self._module, self._shapes)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
         self._weights = {
             name: tensor.numpy(force=True).copy(order="C") for name, tensor in self._module.state_dict().items()
         }
@@ -98,18 +99,6 @@ class Network:
         self._needs = Needs.of(header)
         self._engines: dict[str, runtimes.Runtime] = {}
         self._halves: dict[tuple[str, str], HalfNetwork] = {}
-
-    def _try(self, module: nn.Module) -> None:
-        """See that the module takes what the header says, and gives a logit a row."""
-        import torch
-
-        try:
-            with torch.inference_mode():
-                shape = tuple(module(*(torch.zeros(2, *shape) for shape in self._shapes.values())).shape)
-        except RuntimeError as error:
-            raise ModelError(f"the module cannot take {self._shapes}: {error}") from error
-        if shape != (2,):
-            raise ModelError(f"the module gives {shape} for two rows, and not two logits (2,)")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -231,20 +220,10 @@ class Network:
             If the weights are not those of the architecture.
         """
         if self._module is None:
-            how = self.header.architecture
-            assert how is not None
             try:
-                module = build(how["name"], how["settings"])
+                self._module = rebuilt(self.header.architecture or {}, self._weights)
             except ValueError as error:
                 raise ModelError(str(error)) from error
-            import torch
-
-            try:
-                module.load_state_dict({name: torch.tensor(tensor) for name, tensor in self._weights.items()})
-            except RuntimeError as error:
-                words = "; ".join(line.strip() for line in str(error).splitlines()[1:])
-                raise ModelError(f"these are no weights of {how['name']}: {words}") from error
-            self._module = module.eval()
         return self._module
 
     def _run(self, device: str = "cpu") -> runtimes.Runtime:
@@ -390,7 +369,7 @@ class Network:
         model, workers, runtime = self.id, backend.thread_count(threads), self._run(where)
         if not isinstance(source, Stamps) or len(source) <= runtimes.CHUNK:
             return self._judged(source, workers, model, where)
-        stamps, size = source, _block(len(source), workers) if where == "cpu" else runtime.chunk
+        stamps, size = source, runtimes.block(len(source), workers) if where == "cpu" else runtime.chunk
 
         def work(start: int, threads: int = 1) -> Scores:
             return self._judged(stamps[start : start + size], threads, model, where)
@@ -432,9 +411,3 @@ class Network:
         except ImportError:
             raise ImportError("tensors need PyTorch: pip install 'space2vec[torch]'") from None
         return tuple(torch.from_numpy(given) for given in self._needs.inputs(stamps, threads).given)
-
-
-def _block(n: int, workers: int) -> int:
-    """Return how many of n rows a worker takes at a time: whole chunks, few enough for every worker to have some."""
-    chunks = -(-n // (runtimes.CHUNK * workers))
-    return runtimes.CHUNK * min(chunks, _CHUNKS_A_BLOCK)

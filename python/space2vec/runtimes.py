@@ -22,12 +22,14 @@ from space2vec.errors import BackendError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run", "spread"]
+__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "block", "chosen", "run", "spread"]
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
 CHUNK = 64
 #: The same on a GPU, where every call and copy has its price.
 _DEVICE_CHUNK = 4096
+#: Chunks that a worker prepares at a time, at most.
+_CHUNKS_A_BLOCK = 4
 
 #: What to install for each runtime, the preferred first.
 INSTALL = {"onnxruntime": "space2vec[onnx]", "torch": "space2vec[torch]"}
@@ -224,6 +226,12 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
     with runtime.alone():
         spread(one, range(0, n, runtime.chunk), threads)
     return out
+
+
+def block(n: int, workers: int) -> int:
+    """Return how many of n rows a worker takes at a time: whole chunks, few enough for every worker to have some."""
+    chunks = -(-n // (CHUNK * workers))
+    return CHUNK * min(chunks, _CHUNKS_A_BLOCK)
 
 
 def spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.ids import NO_ID, join_ids
 from space2vec.pixels import LARGEST_SIDE, as_plane_array, check_sides, lies_on_device
 from space2vec.registry import FEATURES
 
@@ -26,9 +27,6 @@ __all__ = [
 #: The planes of a triplet, in the order in which they are held.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
 
-#: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables.
-NO_ID = -1
-
 _SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
 
 
@@ -39,17 +37,6 @@ def channel_positions(channels: Sequence[str]) -> list[int]:
     if unknown or len(set(wanted)) != len(wanted) or not wanted:
         raise ValueError(f"channels must be distinct names out of {', '.join(CHANNELS)}; given {tuple(channels)!r}")
     return [CHANNELS.index(name) for name in wanted]
-
-
-def join_ids(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Join ids of several batches; integers become text where they meet text, and an unknown one ``None``."""
-    if len({ids.dtype.kind for ids in parts}) == 1:
-        return np.concatenate(parts)
-    names = [ids.astype(str).astype(object) for ids in parts]
-    for text, ids in zip(names, parts, strict=True):
-        if ids.dtype.kind in "iu":
-            text[ids == NO_ID] = None
-    return np.concatenate(names)
 
 
 class Stamps:

@@ -36,9 +36,9 @@ def brief() -> Iterator[None]:
 def test_contenders_take_turns() -> None:
     calls: list[tuple[str, int]] = []
     work = {name: ((lambda n, name=name: calls.append((name, n))), rows) for name, rows in (("a", 3), ("b", 5))}
-    spent = rounds.take_turns(work, 2)
+    spent, processor = rounds.take_turns(work, 2)
     assert calls == [("a", 3), ("b", 5), ("a", 3), ("b", 5)]
-    assert [len(values) for values in spent.values()] == [2, 2]
+    assert [len(values) for values in (*spent.values(), *processor.values())] == [2, 2, 2, 2]
     assert rounds.rows_of(lambda n: None, 100, 0.01) == 100
     assert rounds.quartiles([1, 2, 3, 4, 5]) == [2, 3, 4]
 
@@ -72,6 +72,7 @@ def test_without_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             else:
                 low, middle, high = column["rate"]
                 assert 0 < low <= middle <= high
+                assert column["processor microseconds"][1] > 0
     assert record["gpu"] == {"not run": "this build has no CUDA backend"}
     assert drawn.stat().st_size > 1000
     said = capsys.readouterr().out

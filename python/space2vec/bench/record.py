@@ -147,9 +147,10 @@ def _stage(
             columns[name] = {"not run": str(error)}
         except (MemoryError, Space2vecError) as error:
             columns[name] = {"not run": str(error)}
-    spent = take_turns(running, rounds)
+    spent, processor = take_turns(running, rounds)
     for name, values in spent.items():
         columns[name] = _column(stage, name, values, spent, running[name][1], most)
+        columns[name]["processor microseconds"] = quartiles([1e6 * value for value in processor[name]])
     found = {"unit": stage.unit, "columns": {name: columns[name] for name in COLUMNS}}
     if "gpu with transfers" in running:
         found["break even"] = _break_even(running["gpu with transfers"][0], spent, stage.most)

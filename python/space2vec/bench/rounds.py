@@ -39,12 +39,19 @@ def rows_of(run: Run, most: int, seconds: float) -> int:
         rows = min(most, rows * min(16, max(2, 1 << int(np.log2(seconds / spent)))))
 
 
-def take_turns(contenders: Mapping[str, tuple[Run, int]], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds a row that each contender took in each round, given its work and its rows a round."""
+def take_turns(
+    contenders: Mapping[str, tuple[Run, int]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return the seconds a row that each contender took in each round, given its work and its rows a round.
+
+    Then the seconds of the processor, of all threads together: what other work on the machine does not add to.
+    """
     spent: dict[str, list[float]] = {name: [] for name in contenders}
+    processor: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, (run, rows) in contenders.items():
-            start = time.perf_counter()
+            begun, start = time.process_time(), time.perf_counter()
             run(rows)
             spent[name].append((time.perf_counter() - start) / rows)
-    return spent
+            processor[name].append((time.process_time() - begun) / rows)
+    return spent, processor

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
-__all__ = ["NETWORKS", "build"]
+__all__ = ["NETWORKS", "build", "check_shapes", "rebuilt"]
 
 #: Name to ``"module:Class"``; a class is imported where it is first built.
 NETWORKS: dict[str, str] = {
@@ -56,3 +57,50 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     except TypeError as error:
         raise ValueError(f"settings of {name}: {error}") from error
     return network
+
+
+def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+    """Build a network with the weights of a model file, in eval mode.
+
+    Parameters
+    ----------
+    how : mapping
+        The architecture of a model file's header: its name and settings.
+    weights : mapping of str to ndarray
+        The tensors of its state.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ValueError
+        If there is no such network, or the weights are not its.
+    """
+    module = build(how["name"], how["settings"])
+    import torch
+
+    try:
+        module.load_state_dict({name: torch.tensor(tensor) for name, tensor in weights.items()})
+    except RuntimeError as error:
+        words = "; ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise ValueError(f"these are no weights of {how['name']}: {words}") from error
+    return module.eval()
+
+
+def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """See that a network takes inputs of these shapes a row, and gives a logit a row.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            given = tuple(module(*(torch.zeros(2, *shape) for shape in shapes.values())).shape)
+    except RuntimeError as error:
+        raise ValueError(f"the module cannot take {dict(shapes)}: {error}") from error
+    if given != (2,):
+        raise ValueError(f"the module gives {given} for two rows, and not two logits (2,)")
