@@ -40,13 +40,13 @@ whose device is the host; every figure of a GPU is missing below, and what is sa
 ON_PAPER = """\
 On paper, until one is measured:
 
-- Stamps that are on the GPU already, as a difference-imaging pipeline or a training run there has them: features, recipes
-  and scores cost no transfer, and the stamps need not leave.
-- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most. That is what eighteen
-  features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser alone, which a core
-  does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
-- Alerts in files: no. A core spends more on reading and inflating an alert than on its features and forest, so a GPU idles
-  behind the reader; more cores are the better buy.
+- Stamps that are on the GPU already, as a difference-imaging pipeline or a training run there has them: features,
+  recipes and scores cost no transfer, and the stamps need not leave.
+- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most. That is what
+  eighteen features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser
+  alone, which a core does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
+- Alerts in files: hardly. A core spends about as much on reading and inflating an alert as on its features and forest,
+  so a GPU idles behind the reader; more cores are the better buy.
 - A network of many layers on planes: yes, where batches are large; the packaged one is small enough for the CPU.
 - A few stamps at a time: no. A launch, two copies and a wait take longer than a core takes for them.
 """
