@@ -186,13 +186,14 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
     if busy(record):
         yield (
             "**Other work took part of the cores meanwhile.** So the figures of one core are rows a second of the "
-            "processor's own time (middle half of the rounds in brackets), and those of all cores are left out; neither "
-            "the middle half nor the order of close stages is to be relied on.\n"
+            "processor's own time (middle half of the rounds in brackets), and those of all cores are left out; "
+            "the order of close stages is not to be relied on.\n"
         )
     if "not run" in gpu:
         yield f"The columns of the GPU were not run: {gpu['not run']}.\n"
+    left_out = ("all cores",) if busy(record) else ()
     names = [name for name in next(iter(record["results"].values()))["columns"]
-             if ("name" in gpu or not name.startswith("gpu")) and not (busy(record) and name == "all cores")]  # fmt: skip
+             if name not in left_out and ("name" in gpu or not name.startswith("gpu"))]  # fmt: skip
     rows = []
     for stage, found in record["results"].items():
         even = found.get("break even", {})

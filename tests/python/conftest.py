@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ def pytest_runtest_setup(item):
     """Name a test that needs a device as not run where there is none, and say why."""
     if item.get_closest_marker("device") is not None and (reason := extension.trouble()):
         pytest.skip(f"not run on a device: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def no_device(request, monkeypatch):
+    """Hide the CUDA backend from every test that is not of a device: what they tell does not depend on the machine."""
+    if request.node.get_closest_marker("device") is None:
+        monkeypatch.setitem(sys.modules, "space2vec._cuda", None)
 
 
 @pytest.fixture(scope="session")

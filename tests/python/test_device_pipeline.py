@@ -10,7 +10,7 @@ from typing import Any
 import host_device
 import numpy as np
 import pytest
-from test_on_host_device import alike, stump
+from test_device_arrays import alike, stump
 
 import space2vec as s2v
 from space2vec.cli import main

@@ -50,6 +50,7 @@ def measure(
     where: str = "auto",
     only: Sequence[str] = (),
     tell: Callable[[str], None] = lambda line: None,
+    keep: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
     """Measure the stages.
 
@@ -69,6 +70,8 @@ def measure(
         Beginnings of the names of the stages that are wanted; all by default.
     tell : callable, optional
         Called with a line for each stage.
+    keep : callable, optional
+        Called with the record so far after each stage, so that a run that is stopped leaves what it has measured.
 
     Returns
     -------
@@ -101,13 +104,14 @@ def measure(
     }
     if number is not None:
         record["limits"] |= limits.device_limits(number, rounds)
-    ours = Ours(rows, side, source)
+    ours = Ours(rows, side, source, locked=number is not None)
     for stage in stages(ours):
         if only and not stage.name.startswith(tuple(only)):
             continue
         with contextlib.ExitStack() as stack:
             ours.stack = stack
             record["results"][stage.name] = found = _stage(stage, ours, number, reason, rounds, record["limits"])
+        keep(record)
         tell(f"{stage.name}: " + ", ".join(_told(name, entry) for name, entry in found["columns"].items()))
     if not only or any("network".startswith(name) for name in only):
         record["half precision"] = _half(ours, number)

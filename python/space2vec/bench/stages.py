@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import device, extract, forest, model, network, normalisers, recipe, registry
+from space2vec import extract, forest, model, network, normalisers, recipe, registry
 from space2vec.bench import on_device
 from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
@@ -74,6 +74,8 @@ class Ours:
         Their height and width.
     source : path, optional
         Alerts to read; made ones by default, where packets can be written here.
+    locked : bool
+        Whether the triplets lie in page-locked memory, as a device copies them fastest.
 
     Attributes
     ----------
@@ -84,13 +86,14 @@ class Ours:
     rows: int
     side: int = 51
     source: Path | None = None
+    locked: bool = False
     pixels: NDArray[np.float32] = field(init=False)
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _folder: Any = None
 
     def __post_init__(self) -> None:
         self.pixels = triplets(self.rows, self.side)
-        if not device.kernels_lack(0):
+        if self.locked:
             from space2vec.cuda.slots import pinned
 
             there = pinned(self.pixels.shape)
@@ -135,15 +138,12 @@ def _nowhere(reason: str) -> Callable[[Any], Run]:
 
 
 def stages(ours: Ours) -> Iterator[Stage]:
-    """Yield every stage: reading, recipes, normalisers, features, the forest, the network, and chains of them."""
+    """Yield every stage: features, normalisers, the forest, the network, chains of them, reading, recipes."""
     elsewhere = _nowhere("alerts are read by the CPU")
-    yield Stage("read and inflate", "alerts", lambda threads: _read(ours, threads), elsewhere, elsewhere, 0, 0, 1 << 20)
-    for name in registry.RECIPES:
-        yield _recipe_stage(ours, recipe.Recipe(name))
-    for name in registry.NORMALISERS:
-        yield _normaliser_stage(ours, name)
     for stage, name in SETS.items():
         yield _feature_stage(ours, stage, name)
+    for name in registry.NORMALISERS:
+        yield _normaliser_stage(ours, name)
     columns = ours.table.shape[1]
     yield Stage(
         "forest", "rows", lambda threads: lambda n: _drop(ours.forest.predict(ours.table[:n], threads=threads)),
@@ -156,6 +156,9 @@ def stages(ours: Ours) -> Iterator[Stage]:
     )  # fmt: skip
     yield _chain_stage(ours, "chain: stamps to forest", lambda: ours.forest)
     yield _chain_stage(ours, "chain: stamps to network", default_network)
+    yield Stage("read and inflate", "alerts", lambda threads: _read(ours, threads), elsewhere, elsewhere, 0, 0, 1 << 20)
+    for name in registry.RECIPES:
+        yield _recipe_stage(ours, recipe.Recipe(name))
 
 
 def _recipe_stage(ours: Ours, how: recipe.Recipe) -> Stage:

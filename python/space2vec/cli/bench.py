@@ -36,12 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import bench
     from space2vec.bench.show import plot
+    from space2vec.modelfile import write_whole
 
     output = None if arguments.output is None else Path(arguments.output)
     if output is not None and not output.parent.is_dir():
         raise FileNotFoundError(f"cannot write {output}: there is no folder {output.parent}")
     if arguments.plot is not None:
         check_picture(arguments.plot)
+
+    def keep(record: dict[str, Any]) -> None:
+        if output is not None:
+            write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
+
     record = bench.measure(
         arguments.rows,
         arguments.rounds,
@@ -50,12 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
         where=arguments.device,
         only=arguments.only,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
+        keep=keep,
     )
     if not record["results"]:
         raise ValueError(f"no stage begins with {' or '.join(arguments.only)}")
     print(bench.table(record))
     if output is not None:
-        output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        keep(record)
         print(f"figures in {output}")
     if arguments.plot is not None:
         plot(record, Path(arguments.plot))
