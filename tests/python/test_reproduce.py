@@ -6,6 +6,8 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,6 +235,29 @@ def test_a_forest_learns_the_doubt_of_its_teacher(night: s2v.simulation.Night) -
     assert doubtful.header.training["rows"] == COUNT + COUNT // 2
     with pytest.raises(KeyError):
         rivals.train_pixels("oracle", rows, QUICK)
+
+
+@pytest.mark.parametrize(("name", "aucs", "rates"), [
+    ("braai", [0.5, 0.99], [3e-3, 1e-3]), ("braai", [0.5, 0.5, 0.5, 0.5], [3e-3, 1e-3, 1e-3 / 3]),
+    ("rubin", [0.61], [2e-3]), ("stampnet", [0.5, 0.99], [3e-3]),
+])  # fmt: skip
+def test_a_published_network_that_learned_nothing_gets_another_go(
+    night: s2v.simulation.Night,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    aucs: list[float],
+    rates: list[float],
+) -> None:
+    pytest.importorskip("torch")
+    tried: list[float] = []
+
+    def train(rows: LabelledStamps, *, course: Any, **given: Any) -> SimpleNamespace:
+        tried.append(course.learning_rate)
+        return SimpleNamespace(header=SimpleNamespace(metrics={"validation": {"auc": aucs[len(tried) - 1]}}))
+
+    monkeypatch.setattr(rivals.training, "train_network", train)
+    rivals.train_pixels(name, LabelledStamps(night.stamps, night.labels, night.kinds), QUICK)
+    np.testing.assert_allclose(tried, rates)
 
 
 def test_every_model_of_columns_can_be_trained() -> None:
