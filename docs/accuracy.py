@@ -58,7 +58,8 @@ Cost: {cost}.
 ALERTS = """\
 {data}, {folds} folds by object; the label is braai's score above 0.5. Trained on the other folds' alerts and what
 stands beside them ({beside}); `simulation alone` saw no real alert. `rb` is ZTF's own forest, as it stands in the
-packets.
+packets. `braai, stamps turned` is what braai itself says of the same stamps turned by 90 degrees: how a stamp is turned
+tells nothing of the candidate, and a score that does not depend on it can hardly agree with braai better than that.
 """
 ROBUST = """\
 `pile up`: the largest gain of any bin of 0.001 once rows and columns are blank, as a share of the rows: scores that

@@ -19,7 +19,7 @@ __all__ = ["Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampne
 
 #: Rows of each kind beside the real alerts.
 Shares = dict[str, int]
-_SHARES: Shares = {"variants": 16000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+_SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
 #: How far the conditions of the simulated surveys are widened.
 _RANDOMISE = 0.3
 _EPOCHS = 24
