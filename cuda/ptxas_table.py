@@ -14,7 +14,7 @@ _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+) bytes smem")
-_NAME = re.compile(r"\d+([a-z]\w*?_kernel)(?=[EIN])")
+_NAME = re.compile(r"([a-z]+(?:_[a-z]+)*_kernel)E")
 
 
 def table(log, scratch):

@@ -1,4 +1,4 @@
-// How many bytes of shared memory a warp of each kernel takes, as JSON.
+// How many bytes of shared memory a warp of each kernel takes beside a staged plane, as JSON.
 #include "kernel/recipe.hpp"
 #include "kernel/stamp_features.hpp"
 
