@@ -5,7 +5,7 @@
 // pixels/s on an H100. Its lanes do 29 T instructions/s (132 x 128 x 1.7 GHz): 77 a pixel. l2 and min-max take 20 and
 // 30, a third of them in double, at half the rate; asinh takes some 80 and is limited by them as much as by memory. A
 // median is found in about 20 passes of 4, so median and MAD take 200: 30 to 40 % of the copy bandwidth. Of planes of
-// 51x51, 20 fit into a multiprocessor at a time; with 8 loads of 128 to 512 bytes each, more is under way than the 14
+// 51x51, a multiprocessor has 16 at a time; with 8 loads of 128 to 512 bytes each, more is under way than the 14
 // kB that 3 TB/s need at 600 ns.
 #include "checks.hpp"
 #include "launch.cuh"
