@@ -61,7 +61,7 @@ def _cuda() -> str:
         for number, device in enumerate(extension.devices())
     ]
     if not found:
-        return f"{made}, not present: {extension.trouble()}; device='cuda' raises"
+        return f"{made}, not present: {extension.trouble().split('but ')[-1]}; device='cuda' raises"
     return f"{made}, driver {extension.versions().get('driver', '?')}: {'; '.join(found)}"
 
 

@@ -63,6 +63,19 @@ def test_why_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert extension.versions() == {"runtime": "13.0", "driver": "13.1"}
 
 
+def test_doctor_tells_built_from_present(monkeypatch: pytest.MonkeyPatch) -> None:
+    from space2vec.doctor import report
+
+    def told() -> str:
+        return dict(report())["cuda"]
+
+    assert told() == "not built: this build has no CUDA backend; device='cuda' raises"
+    host_device.make(monkeypatch, count=0, why="no NVIDIA driver")
+    assert told() == "built with CUDA 13.0, not present: no NVIDIA driver; device='cuda' raises"
+    host_device.make(monkeypatch, memory=80 << 30)
+    assert told() == ("built with CUDA 13.0, driver 13.1: cuda:0 is a host in disguise, compute capability 9.0, 80 GiB")
+
+
 @pytest.mark.parametrize(("asked", "bulk", "got"), [
     ("auto", False, "cpu"), ("auto", True, "cuda:0"), ("cpu", True, "cpu"), ("cuda", False, "cuda:0"),
     ("cuda:1", False, "cuda:1"),

@@ -7,10 +7,12 @@ bits less, and no such promise.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +74,8 @@ class HalfNetwork:
         self._temperature = temperature
         self._replays: dict[int, Callable[[Sequence[Tensor]], Tensor]] = {}
         self._graphs = self._device.type == "cuda"
+        self._turn = threading.Lock()
+        self._last: Any = None
 
     def __call__(self, inputs: Sequence[Any]) -> Tensor:
         """Return P(real) (n,) as float32 on the device, on the current stream; NaN where a plane is not finite.
@@ -87,9 +91,10 @@ class HalfNetwork:
             given = [torch.as_tensor(values, device=self._device) for values in inputs]
             n = len(given[0])
             out = torch.empty(n, device=self._device)
-            for begin in range(0, n, SIZES[-1]):
-                part = [values[begin : begin + SIZES[-1]] for values in given]
-                out[begin : begin + SIZES[-1]] = torch.sigmoid(self._logits(part) / self._temperature)
+            with self._alone():
+                for begin in range(0, n, SIZES[-1]):
+                    part = [values[begin : begin + SIZES[-1]] for values in given]
+                    out[begin : begin + SIZES[-1]] = torch.sigmoid(self._logits(part) / self._temperature)
             for values in given:
                 if values.ndim == 4:  # what a network makes of a row that is not finite may look like a score
                     out.masked_fill_(~torch.isfinite(values).flatten(1).all(dim=1), float("nan"))
@@ -116,6 +121,21 @@ class HalfNetwork:
                 exact = torch.sigmoid(logits / self._temperature).masked_fill(~finite, float("nan"))
             score[rows] = exact.numpy(force=True)
         return score
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads and streams from a graph's buffers until what is begun in the block is done with them."""
+        import torch
+
+        with self._turn:
+            if not self._graphs:
+                yield
+                return
+            current = torch.cuda.current_stream(self._device)
+            if self._last is not None:
+                current.wait_event(self._last)
+            yield
+            self._last = current.record_event()
 
     def _logits(self, part: Sequence[Tensor]) -> Tensor:
         n = len(part[0])
