@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import host_device
@@ -110,3 +111,33 @@ def test_rows_in_more_than_one_block(night: s2v.Stamps, monkeypatch: pytest.Monk
     given = [tensor.numpy() for tensor in network.tensors(night[:50])]
     half = HalfNetwork(network.module, network.header.temperature, "cpu", "float16").on_host(given)
     np.testing.assert_allclose(half, network.predict(*given), rtol=0, atol=TOLERANCE)
+
+
+def test_the_command_line(
+    module: host_device.HostDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from space2vec.cli import common, main
+
+    monkeypatch.setattr(common, "BATCH", 5)
+    night = tmp_path / "night"
+    assert main(["simulate", "-n", "40", "-o", str(night), "--seed", "2"]) == 0
+    files = {device: tmp_path / f"{device}.csv" for device in ("cpu", "cuda")}
+    for device, out in files.items():
+        assert main(["score", str(night), "-o", str(out), "--device", device]) == 0
+    assert module.taken
+    assert "on cuda:0; scores in" in capsys.readouterr().out
+    cpu, cuda = ([line.split(",") for line in out.read_text().splitlines()] for out in files.values())
+    assert [row[:2] for row in cpu] == [row[:2] for row in cuda]
+    near = [abs(float(a[2]) - float(b[2])) for a, b in zip(cpu[1:], cuda[1:], strict=True) if a[2] and b[2]]
+    assert len(near) >= 30
+    assert max(near) <= TOLERANCE
+    # Scores of two precisions are never joined.
+    out, rows = tmp_path / "lost.csv", ["--part-rows", "16"]
+    module.lose_after = 3 * len(module.calls) // 4
+    assert main(["score", str(night), "-o", str(out), "--device", "cuda", *rows]) == 2
+    assert "are kept; the same command with --resume goes on" in capsys.readouterr().err
+    module.lose_after = None
+    assert main(["score", str(night), "-o", str(out), "--device", "cpu", "--resume", *rows]) == 2
+    assert "it was begun with precision float16, and now precision is None" in capsys.readouterr().err
+    assert main(["score", str(night), "-o", str(out), "--device", "cuda", "--resume", *rows]) == 0
+    assert out.read_bytes() == files["cuda"].read_bytes()

@@ -146,7 +146,8 @@ def _stage(
             continue
         try:
             run = makers[name]()
-            running[name] = run, rows_of(run, stage.most, _SECONDS)
+            clock = time.perf_counter if name in _GPU else time.process_time
+            running[name] = run, rows_of(run, stage.most, _SECONDS, clock)
         except NotRun as error:
             columns[name] = {"not run": str(error)}
         except (MemoryError, Space2vecError) as error:
