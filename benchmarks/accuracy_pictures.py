@@ -53,7 +53,7 @@ def disagreements(rows: LabelledStamps, score: np.ndarray, name: str, path: Path
         dtype=object,
     )
     figure = s2v.plot.mosaic(stamps, rows=len(chosen), columns=2)
-    figure.subfigs[0].texts[0].set_text(f"{name} and braai differ most: first where {name} is higher, then where braai")
+    figure.subfigs[0].texts[0].set_text(f"First {name} is higher than braai, then braai")
     save(figure, path)
     return [
         {"object": str(rows.group[row]), "candidate": str(rows.stamps.candidate_id[row]), "kind": str(rows.kind[row]),

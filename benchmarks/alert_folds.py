@@ -24,6 +24,8 @@ from space2vec.models.networks import real_alerts, stampnet_rows
 from space2vec.rivals import Effort
 from space2vec.teacher import braai_scorer, teach
 
+#: Of every network, where the user does not say: more of them learn the alerts by heart.
+EPOCHS = 10
 NIGHTS = ("night_20180713", "brokers")
 #: Arcseconds to a known asteroid.
 _ASTEROID = 2.0

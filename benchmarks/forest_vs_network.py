@@ -26,6 +26,7 @@ import argparse
 import datetime
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME", help=", ".join(MODELS))
     made.add_argument("--data", type=Path, default=Path(os.environ.get("SPACE2VEC_DATA", "../shared/data")))
     made.add_argument("--surveys", nargs="*", choices=("ztf", "des", "rubin"), default=("ztf",))
-    made.add_argument("--simulated", type=int, default=8000, metavar="N", help="candidates of each survey")
-    made.add_argument("--hybrid", type=int, default=6000, metavar="N", help="fakes in real stamps, and real bogus")
+    made.add_argument("--simulated", type=int, default=24000, metavar="N", help="candidates of each survey")
+    made.add_argument("--hybrid", type=int, default=16000, metavar="N", help="fakes in real stamps, and real bogus")
     made.add_argument("--folds", type=int, default=10, help="of des")
-    made.add_argument("--alert-folds", type=int, default=5, help="of alerts")
+    made.add_argument("--alert-folds", type=int, default=4, help="of alerts")
     made.add_argument("--alert-models", nargs="+", choices=tuple(rivals.PIXELS), default=("forest", "stampnet"))
-    made.add_argument("--beside", type=int, default=8000, metavar="N", help="variants beside real alerts, and more")
+    made.add_argument("--beside", type=int, default=20000, metavar="N", help="variants beside real alerts, and more")
     made.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
-    made.add_argument("--epochs", type=int, help="of every network (default: its trainer's)")
+    made.add_argument("--epochs", type=int, help="of every network (default: its trainer's; with real alerts 10)")
     made.add_argument("--trees", type=int, default=effort.trees)
     made.add_argument("--seed", type=int, default=effort.seed)
     made.add_argument("--threads", type=int, default=effort.threads, help="to train with")
@@ -107,7 +108,7 @@ def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
         arguments.data / "braai" / "braai_d6_m9.npz",
         pixel_sets.simulated(count // 4, ("ztf", "des", "rubin"), SEED + 10, randomise=0.3),
         {"variants": count, "hybrid": count // 2},
-        effort,
+        replace(effort, epochs=effort.epochs or alert_folds.EPOCHS),
         arguments.alert_folds,
         arguments.bootstrap,
         arguments.alert_models,

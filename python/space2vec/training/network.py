@@ -26,7 +26,7 @@ from space2vec.training.loop import Course, Lesson, fit, logits, torch_device
 from space2vec.training.run_folder import RunFolder
 from space2vec.training.temperature import best_temperature
 
-__all__ = ["RECIPES", "train_network"]
+__all__ = ["RECIPES", "held_out", "train_network"]
 
 
 #: A plane in units of its own noise, bright pixels drawn in.
@@ -124,7 +124,7 @@ def train_network(
     """
     how, change = course or Course(), augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
-    learned, checked = (rows, validation) if validation is not None else _held_out(rows, how.seed)
+    learned, checked = (rows, validation) if validation is not None else held_out(rows, how.seed)
     way_out = "" if validation is not None else _TOO_FEW
     for what, part, more in (("to learn from", learned, ""), ("for validation", checked, way_out)):
         if len(np.unique(part.label)) < 2:
@@ -207,7 +207,8 @@ def _header(
     )
 
 
-def _held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
+def held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
+    """Return the rows that :func:`train_network` learns from, and those that it keeps for validation."""
     learned, checked = split(rows.group, (0.9, 0.1), seed + _APART)
     return rows[learned], rows[checked]
 
