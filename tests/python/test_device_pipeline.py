@@ -139,6 +139,35 @@ def test_a_lost_device(calls: int, module: host_device.HostDevice, night: s2v.St
         assert alike(done[-1], s2v.features(night[5:10], set="all"))
 
 
+def test_a_device_that_pytorch_loses(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    class Failing(FeatureWork):
+        def end(self, slot: slots.Slot, batch: Any, begun: Any) -> s2v.Features:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors ...")
+
+    with (
+        Pipeline(Failing(MEASURE), 0) as through,
+        pytest.raises(
+            DeviceLostError, match="device 'cuda:0' was lost: CUDA error: an illegal memory"
+        ),
+    ):
+        list(through.run([night]))
+
+
+def test_a_device_that_is_lost_at_the_beginning(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+    create, made = module.stream_create, []
+
+    def twice(device: int) -> int:
+        if len(made) == 2:
+            raise host_device.DeviceLost("cudaErrorDevicesUnavailable")
+        made.append(create(device))
+        return made[-1]
+
+    module.stream_create = twice  # type: ignore[method-assign]
+    with pytest.raises(DeviceLostError):
+        s2v.features(night, device="cuda")
+    assert len(module.queues) == 1, "the streams are given back"
+
+
 def test_another_error_is_not_taken_for_a_lost_device(module: host_device.HostDevice, night: s2v.Stamps) -> None:
     def broken(*_: Any) -> None:
         raise host_device.CudaError("cudaErrorInvalidValue")

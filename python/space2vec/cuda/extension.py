@@ -98,4 +98,7 @@ def told(ordinal: int) -> Iterator[None]:
             raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {error}") from error
         if isinstance(error, module.CudaError):
             raise BackendError(f"device 'cuda:{ordinal}' failed: {error}") from error
+        if isinstance(error, RuntimeError) and str(error).startswith("CUDA error"):
+            # As PyTorch tells that a kernel has failed, after which nothing runs on the device in this process.
+            raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {str(error).splitlines()[0]}") from error
         raise

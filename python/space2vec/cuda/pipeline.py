@@ -126,15 +126,22 @@ class Pipeline(Generic[Batch, Result]):
         self.rows = sys.maxsize
 
     def __enter__(self) -> Self:
-        with told(self.ordinal):
-            active(self.ordinal)
-            for _ in range(self._depth):
-                self._slots.append(Slot(self.ordinal))
+        try:
+            with told(self.ordinal):
+                active(self.ordinal)
+                for _ in range(self._depth):
+                    self._slots.append(Slot(self.ordinal))
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._flights.clear()
         for slot in self._slots:
             slot.close()

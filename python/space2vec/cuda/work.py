@@ -118,7 +118,12 @@ class FeatureWork:
         """Return the bytes that stamps, where their planes lie, and the features take."""
         if not isinstance(batch, Stamps):
             return 0
-        return pixel_bytes(batch) + len(batch) * (_GEOMETRY + _FLAGS + 4 * len(stamp_columns(self.measure.sets)))
+        return pixel_bytes(batch) + len(batch) * (_GEOMETRY + self.row)
+
+    @property
+    def row(self) -> int:
+        """The bytes of what is measured of a row."""
+        return _FLAGS + 4 * len(stamp_columns(self.measure.sets))
 
     def begin(self, slot: Slot, batch: Rows) -> Any:
         """Begin to copy, to measure and to copy back."""
@@ -189,7 +194,7 @@ class ModelWork:
         recipe = self.needs.recipe
         # Planes of several chains are there twice: chain by chain, and together.
         planes = 0 if recipe is None else 4 * math.prod(recipe.shape) * (1 if recipe.views == 1 else 2)
-        measured = _GEOMETRY + _FLAGS + (0 if self._features is None else self._features.nbytes(batch[:1]))
+        measured = _GEOMETRY + _FLAGS + (0 if self._features is None else self._features.row)
         return pixel_bytes(batch) + len(batch) * (planes + columns + measured)
 
     def begin(self, slot: Slot, batch: Rows) -> Any:
