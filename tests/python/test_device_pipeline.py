@@ -146,9 +146,7 @@ def test_a_device_that_pytorch_loses(module: host_device.HostDevice, night: s2v.
 
     with (
         Pipeline(Failing(MEASURE), 0) as through,
-        pytest.raises(
-            DeviceLostError, match="device 'cuda:0' was lost: CUDA error: an illegal memory"
-        ),
+        pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: CUDA error: an illegal memory"),
     ):
         list(through.run([night]))
 

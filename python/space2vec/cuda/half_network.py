@@ -176,7 +176,8 @@ class HalfNetwork:
                     for _ in range(3):  # what libraries choose at their first calls is not to be captured
                         self._forward(held)
                 current.wait_stream(side)
-                with torch.cuda.graph(graph):
+                # Other threads may ask for memory of the device meanwhile.
+                with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                     logits = self._forward(held)
             except torch.cuda.OutOfMemoryError:
                 raise
