@@ -8,7 +8,6 @@
 // On a device too: what is inlined everywhere needs more registers than there are.
 #define S2V_STAGE __host__ __device__ __noinline__
 #define S2V_PART __host__ __device__ __noinline__
-#define S2V_UNROLLED _Pragma("unroll 8")
 #else
 #define S2V_HD
 // A stage is a function of its own into which all that it calls is inlined: whether its loops vectorise must not depend
@@ -16,17 +15,19 @@
 #define S2V_STAGE __attribute__((noinline, flatten))
 // What is a function of its own on a device only.
 #define S2V_PART
-#define S2V_UNROLLED
 #endif
 
 // Say that a pointer leads into a team's scratch, which on a device is shared memory, or to what the caller gave, which
-// is in global memory: loads are cheaper, and one may be done before a store to the other.
+// is in global memory: loads are cheaper, and one may be done before a store to the other. S2V_UNROLLED stands before a
+// loop whose loads shall be under way together there.
 #if defined(__CUDA_ARCH__)
 #define S2V_IN_SCRATCH(pointer) __builtin_assume(__isShared(pointer))
 #define S2V_GIVEN(pointer) __builtin_assume(__isGlobal(pointer))
+#define S2V_UNROLLED _Pragma("unroll 8")
 #else
 #define S2V_IN_SCRATCH(pointer) static_cast<void>(0)
 #define S2V_GIVEN(pointer) static_cast<void>(0)
+#define S2V_UNROLLED
 #endif
 
 // The kernels are compiled once per instruction set into one library. They live in an unnamed namespace, so that no
