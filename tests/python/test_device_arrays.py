@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gc
+import inspect
+from pathlib import Path
 from typing import Any
 
 import host_device
@@ -293,3 +296,21 @@ def test_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> 
     assert isinstance(scores.score, cupy.ndarray)
     assert isinstance(stump().predict(cupy.asarray(np.zeros((3, 18)))), cupy.ndarray)
     assert set(cupy.devices) == {0}
+
+
+def test_the_stand_in_has_the_functions_of_the_module(module: host_device.HostDevice) -> None:
+    """As ``_cuda.pyi`` declares them: the same names, and as many parameters."""
+    stub = ast.parse((Path(s2v.__file__).parent / "_cuda.pyi").read_text(encoding="utf-8"))
+    known = 0
+    for entry in stub.body:
+        if isinstance(entry, ast.FunctionDef):
+            assert len(inspect.signature(getattr(module, entry.name)).parameters) == len(entry.args.args), entry.name
+            known += 1
+        elif isinstance(entry, ast.ClassDef):
+            known += 1
+            theirs = getattr(module, entry.name)
+            for method in entry.body:
+                if isinstance(method, ast.FunctionDef) and method.name != "__init__":
+                    parameters = inspect.signature(getattr(theirs, method.name)).parameters
+                    assert len(parameters) == len(method.args.args), f"{entry.name}.{method.name}"
+    assert known > 20
