@@ -45,7 +45,7 @@ On paper, until one is measured:
 - Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most. That is what
   eighteen features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser
   alone, which a core does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
-- Alerts in files: hardly. A core spends about as much on reading and inflating an alert as on its features and forest,
+- Alerts in files: hardly. A core spends at least as much on reading and inflating an alert as on features and forest,
   so a GPU idles behind the reader; more cores are the better buy.
 - A network of many layers on planes: yes, where batches are large; the packaged one is small enough for the CPU.
 - A few stamps at a time: no. A launch, two copies and a wait take longer than a core takes for them.
