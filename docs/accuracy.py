@@ -68,11 +68,11 @@ shifts by one pixel. `edge`: AUC of the same candidates cut at an edge, and whol
 """
 #: What was seen in the picture of the worst disagreements; to be looked at again whenever it is drawn anew.
 DISAGREEMENTS = """\
-Looked at: where `stampnet` is the higher, the candidate lies beside a bright star or within the residuals of a crowded
-field, on a spike, or at the rim of what the pipeline has masked: braai is the more careful there, and mostly right.
-Where braai is the higher, the candidate is a spot sharper than the stars of the stamp, a hole in the science image
-(turned over in the difference), or a faint spot on a star: hot pixels and cosmic rays rather than sources, which
-`stampnet` rejects; the last ones may be variable stars, and then it is wrong.
+Looked at: where `stampnet` is the higher, two candidates are faint spots among crowded stars and two lie on a galaxy or
+a bright source, one beside masked columns: these may be real. The other two are stars whose difference is half bright
+and half dark, residuals of the subtraction: there braai is right. Where braai is the higher, two are spots sharper than
+the stars of the stamp, with nothing in the template: cosmic rays rather than sources. The other four lie on a star, in
+fields where neighbours have left stronger residuals; they may be variable stars, and then `stampnet` is wrong.
 """
 
 
