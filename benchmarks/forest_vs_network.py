@@ -7,7 +7,7 @@
     (``pip install lightgbm``; left out where it is absent), tablenet.
 ``pixels``
     Stamps, simulated (--surveys) and hybrid (fakes in real stamps), split by object: a forest on all features of the
-    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018.
+    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018, each trained once, on both.
 ``alerts``
     Real ZTF alerts in folds by object: agreement with braai, which is no accuracy; and the share of alerts that are
     real by construction which pass.
@@ -85,7 +85,7 @@ def tell_epoch(metrics: dict[str, float]) -> None:
 
 
 def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
-    """Run the part on stamps, one set after the other."""
+    """Run the part on stamps."""
     sets = {}
     for survey in arguments.surveys:
         rows = pixel_sets.simulated(arguments.simulated, (survey,), SEED)
@@ -93,10 +93,7 @@ def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     if arguments.hybrid and (arguments.data / "ztf").is_dir():
         rows = hybrid(real_alerts(arguments.data), arguments.hybrid, seed=SEED)
         sets["hybrid"] = rows, f"{len(rows)} hybrids, fakes in real ZTF stamps against real bogus (braai below 0.3)"
-    return {
-        title: pixel_sets.run(rows, data, effort, arguments.bootstrap, arguments.models, Kept(arguments.kept))[0]
-        for title, (rows, data) in sets.items()
-    }
+    return pixel_sets.run(sets, effort, arguments.bootstrap, arguments.models, Kept(arguments.kept))[0]
 
 
 def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Pixels: models trained and tested on the same simulated or hybrid stamps, split by object."""
+"""Pixels: models trained on the same simulated and hybrid stamps, tested on those of other objects."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,33 +39,51 @@ def simulated(count: int, surveys: Sequence[str], seed: int, randomise: float = 
 
 
 def run(
-    rows: LabelledStamps, data: str, effort: Effort, bootstrap: int, models: Sequence[str], kept: Kept
-) -> tuple[dict[str, Any], dict[str, Model]]:
-    """Train every model on the same objects, measure all on the others; return the record and the models."""
-    sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
-    train, test = (part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + rivals.APART))
+    sets: Mapping[str, tuple[LabelledStamps, str]],
+    effort: Effort,
+    bootstrap: int,
+    models: Sequence[str],
+    kept: Kept,
+) -> tuple[dict[str, dict[str, Any]], dict[str, Model]]:
+    """Train every model once, on some objects of all sets together; measure all on the other objects of each set.
+
+    Returns
+    -------
+    dict of str to dict
+        The record of each set.
+    dict of str to Model
+        What was trained.
+    """
+    learned, tests = [], {}
+    for title, (rows, _) in sets.items():
+        sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
+        train, test = (part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + rivals.APART))
+        learned.append(rows[train])
+        tests[title] = rows[test]
+    train_rows = LabelledStamps.concatenate(learned)
     trained: dict[str, Model] = {}
-    scores = {}
     names, left_out = rivals.choose(rivals.PIXELS, models, tell)
     for name in names:
-        tell(f"{data}: {name} on {len(train)} rows")
-        depends = {"rows": digest(rows.stamps.buffer, rows.label, train), "effort": effort.told(),
+        tell(f"{name} on {len(train_rows)} rows")
+        depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.told(),
                    "code": code(rivals.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
-
-        def training(name: str = name, train: np.ndarray = train) -> Model:
-            return rivals.train_pixels(name, rows[train], effort)
-
-        trained[name] = kept.model(f"pixels {name}", depends, training)
-        scores[name] = trained[name].score(rows.stamps[test]).score
-    found = contest(scores, rows.label[test], group=rows.group[test], against=("forest", "braai"), bootstrap=bootstrap)
-    print(f"\n{data}, {len(train)} to train on, {len(test)} to test on: {found}")
-    record = {"data": data, "labels": "the truth", "train": len(train), "test": len(test),
-              "left out": left_out, "effort": effort.told(),
-              **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows[test]),
-              "cost": of_stamps(trained, rows.stamps[np.resize(test, TIMED)]),
-              "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",
-              "versions": versions(("onnxruntime", "scikit-learn", "torch"))}  # fmt: skip
-    return record, trained
+        trained[name] = kept.model(
+            f"pixels {name}", depends, lambda name=name: rivals.train_pixels(name, train_rows, effort)
+        )
+    records = {}
+    for title, rows in tests.items():
+        scores = {name: model.score(rows.stamps).score for name, model in trained.items()}
+        found = contest(scores, rows.label, group=rows.group, against=("forest", "braai"), bootstrap=bootstrap)
+        print(f"\n{title}, {len(train_rows)} of all sets to train on, {len(rows)} of it to test on: {found}")
+        records[title] = {
+            "data": sets[title][1], "labels": "the truth", "train": len(train_rows), "test": len(rows),
+            "left out": left_out, "effort": effort.told(),
+            **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows),
+            "cost": of_stamps(trained, rows.stamps[np.resize(np.arange(len(rows)), TIMED)]),
+            "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",
+            "versions": versions(("onnxruntime", "scikit-learn", "torch")),
+        }  # fmt: skip
+    return records, trained
 
 
 def by_kind(scores: dict[str, np.ndarray], rows: LabelledStamps) -> dict[str, dict[str, Any]]:

@@ -51,8 +51,8 @@ DES = """\
 `tablenet` one network. Cost: {cost}.
 """
 PIXELS = """\
-{data}; {train} to train on, {test} of other objects to test on. `forest` has all features of the stamps. `stampnet`
-and the networks of braai, Rubin and the space2vec project of 2018 were trained by the same trainer on the same rows.
+{data}; {test} of them to test on. All models were trained on the same {train} rows, of other objects of all these sets
+together. `forest` has all features of the stamps; `stampnet` and the networks of braai and Rubin had the same trainer.
 Cost: {cost}.
 """
 ALERTS = """\

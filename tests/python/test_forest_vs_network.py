@@ -133,16 +133,22 @@ def test_pixels_are_trained_tested_timed_and_drawn(
     rows = module("pixel_sets").simulated(100, ("ztf", "des"), 3)
     assert len(set(rows.group)) == 200
     kept = module("kept").Kept(tmp_path / "kept")
-    record, trained = module("pixel_sets").run(rows, "some stamps", QUICK, 20, ["forest", "lightgbm"], kept)
+    sets = {"ztf and des": (rows, "some stamps"), "more": (module("pixel_sets").simulated(100, ("ztf",), 9), "others")}
+    records, trained = module("pixel_sets").run(sets, QUICK, 20, ["forest", "lightgbm"], kept)
+    assert list(records) == list(sets)
+    assert records["more"]["data"] == "others"
+    assert len({one["train"] for one in records.values()}) == 1
+    record = records["ztf and des"]
     assert list(trained) == ["forest"] == list(record["models"])
-    assert record["train"] + record["test"] <= 200
+    assert 180 < record["train"] <= 210
+    assert 40 < record["test"] <= 80
     assert record["models"]["forest"]["real"] + record["models"]["forest"]["bogus"] == record["test"]
     whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
     assert whole > own > 0
     assert len(list((tmp_path / "kept").glob("pixels_forest_*.safetensors"))) == 1
     monkeypatch.setattr(module("pixel_sets").rivals, "train_pixels", lambda *given: pytest.fail("trained again"))
-    again, _ = module("pixel_sets").run(rows, "some stamps", QUICK, 20, ["forest"], kept)
-    assert again["models"] == record["models"]
+    again, _ = module("pixel_sets").run(sets, QUICK, 20, ["forest"], kept)
+    assert again["ztf and des"]["models"] == record["models"]
     json.dumps(record)
     module("accuracy_pictures").accuracy_against_cost({"simulated": record}, tmp_path / "cost.png")
     picture = pytest.importorskip("PIL.Image").open(tmp_path / "cost.png")
