@@ -13,14 +13,17 @@ from space2vec import Stamps
 
 def repacked(rows, shift):
     """Return the same stamps in a buffer of their own, shifted by some pixels, the planes in reverse order."""
-    copy = rows[:]
-    copy.offset = rows.offset.copy()
+    offset = rows.offset.copy()
     parts, end = [np.zeros(shift, np.float32)], shift
     for row, k in [(row, k) for row in range(len(rows)) for k in (2, 1, 0) if rows.offset[row, k] >= 0]:
         start, size = rows.offset[row, k], rows.shape[row, k].prod()
         parts.append(rows.buffer[start : start + size])
-        copy.offset[row, k], end = end, end + size
-    copy.buffer = np.concatenate(parts)
+        offset[row, k], end = end, end + size
+    copy = Stamps.of_buffer(
+        np.concatenate(parts), offset, rows.shape, rows.centre, object_id=rows.object_id,
+        candidate_id=rows.candidate_id, catalogue=rows.catalogue, flags=rows.flags,
+    )  # fmt: skip
+    copy.saturation = rows.saturation
     return copy
 
 
