@@ -23,6 +23,7 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
     A record has ``models`` (figures by model) and ``cost`` (microseconds by model, ``end to end``).
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(4.6 * len(panels), 3.9), facecolor="white", layout="constrained", dpi=110)
     for axes, (title, record) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -34,6 +35,10 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
                           fmt="o", color=COLOURS[k % len(COLOURS)], capsize=2, markersize=5)  # fmt: skip
             axes.annotate(name, (us, value), xytext=(6, 5), textcoords="offset points", fontsize=8)
         axes.set(xscale="log", yscale="log", title=title)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("microseconds of one core a candidate, end to end")
         axes.set_ylabel("false positives at MDR 4 %, %")
         axes.grid(which="both", linewidth=0.3, alpha=0.5)
