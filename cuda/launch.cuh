@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 namespace s2v::cuda {
 namespace {
@@ -54,44 +57,71 @@ __device__ kernel::Triplet triplet_within(const s2v_stamps &stamps, std::int64_t
     return good ? triplet : none;
 }
 
-int attribute(cudaDeviceAttr which) {
-    int device = 0;
+int attribute(cudaDeviceAttr which, int device) {
     int value = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
     check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
     return value;
 }
 
 struct Spread {
-    int warps;     // a block
-    int resident;  // blocks a multiprocessor holds
+    int warps;            // a block
+    int resident;         // blocks a multiprocessor holds
+    int multiprocessors;  // of the device
+    int available;        // bytes of shared memory that a block may ask for
 };
+
+// The limit belongs to the function, not to a launch, and other threads launch it with other needs: it is always all
+// that there is. Said again at every launch, since it goes with the context.
+template <class Function>
+void allow_shared_memory(Function function, int available) {
+    check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, available),
+          "cudaFuncSetAttribute");
+    // Else the driver may leave most of the memory to the cache.
+    check(
+        cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+}
 
 // The warps a block with which a multiprocessor holds most warps; of equals the most. Throws where the scratch of one
 // exceeds what a block may have.
 template <class Function>
-Spread spread_of(Function function, int bytes) {
-    const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+Spread find_spread(Function function, int device, int bytes) {
+    cudaFuncAttributes own{};
+    check(cudaFuncGetAttributes(&own, function), "cudaFuncGetAttributes");
+    const int available =
+        attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device) - static_cast<int>(own.sharedSizeBytes);
     if (bytes > available)
         throw Failure(S2V_CUDA_ERROR, "a warp needs " + std::to_string(bytes) +
                                           " bytes of shared memory; a block of this device may have " +
                                           std::to_string(available));
+    allow_shared_memory(function, available);
     const int most = std::min(kMostWarps, bytes > 0 ? available / bytes : kMostWarps);
-    check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most * bytes),
-          "cudaFuncSetAttribute");
-    if (bytes > 0)  // else the driver may leave most of the memory to the cache
-        check(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
-                                   cudaSharedmemCarveoutMaxShared),
-              "cudaFuncSetAttribute");
-    Spread best = {1, 0};
+    Spread best = {1, 0, attribute(cudaDevAttrMultiProcessorCount, device), available};
     for (int warps = 1; warps <= most; ++warps) {
         int resident = 0;
         check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, warps * kernel::kLanes,
                                                             static_cast<std::size_t>(warps) * bytes),
               "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
-        if (resident * warps >= best.resident * best.warps) best = {warps, resident};
+        if (resident * warps >= best.resident * best.warps) {
+            best.warps = warps;
+            best.resident = resident;
+        }
     }
     return best;
+}
+
+// The same on the current device, found once; any thread may ask.
+template <class Function>
+Spread spread_of(Function function, int bytes) {
+    static std::mutex mutex;
+    static std::map<std::tuple<const void *, int, int>, Spread> known;
+    int device = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    const std::lock_guard lock(mutex);
+    const std::tuple key(reinterpret_cast<const void *>(function), device, bytes);
+    const auto at = known.find(key);
+    if (at != known.end()) return at->second;
+    return known[key] = find_spread(function, device, bytes);
 }
 
 // As many blocks as the device can hold at once, on a stream of the current device; each warp has `bytes` of scratch.
@@ -100,7 +130,8 @@ void launch_warps(void (*function)(Parameters...), int bytes, std::int64_t n, vo
                   const Arguments &...arguments) {
     if (n == 0) return;
     const Spread spread = spread_of(function, bytes);
-    const std::int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
+    allow_shared_memory(function, spread.available);
+    const std::int64_t multiprocessors = spread.multiprocessors;
     // Of few rows each multiprocessor takes some.
     const auto warps = std::min<std::int64_t>(spread.warps, (n + multiprocessors - 1) / multiprocessors);
     const std::int64_t blocks = std::min((n + warps - 1) / warps, multiprocessors * std::max(1, spread.resident));
