@@ -3,13 +3,22 @@
 
 #include "error.hpp"
 
+#include <cudaTypedefs.h>
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <string>
 
 namespace s2v::cuda {
 
-// What the C ABI makes of a CUDA error. Those that say "lost" leave a context that fails every later call.
+// Whether a device of this process has been there to be worked on.
+inline std::atomic<bool> &device_seen() {
+    static std::atomic<bool> seen = false;
+    return seen;
+}
+
+// What the C ABI makes of a CUDA error. Those that say "lost" leave a context that fails every later call. A device
+// that was there and is not, or that the driver knows nothing to say of any more, has fallen off the bus.
 inline s2v_status status_of(cudaError_t error) {
     switch (error) {
         case cudaSuccess:
@@ -17,6 +26,9 @@ inline s2v_status status_of(cudaError_t error) {
         case cudaErrorMemoryAllocation:
             return S2V_OUT_OF_DEVICE_MEMORY;
         case cudaErrorNoDevice:
+            return device_seen() ? S2V_DEVICE_LOST : S2V_NO_DEVICE;
+        case cudaErrorUnknown:
+            return device_seen() ? S2V_DEVICE_LOST : S2V_CUDA_ERROR;
         case cudaErrorInvalidDevice:
         case cudaErrorInsufficientDriver:
         case cudaErrorStubLibrary:
@@ -34,9 +46,10 @@ inline s2v_status status_of(cudaError_t error) {
         case cudaErrorAssert:
         case cudaErrorECCUncorrectable:
         case cudaErrorNvlinkUncorrectable:
+#if CUDART_VERSION >= 12080
         case cudaErrorContained:
+#endif
         case cudaErrorContextIsDestroyed:
-        case cudaErrorDevicesUnavailable:
         case cudaErrorExternalDevice:
             return S2V_DEVICE_LOST;
         default:
@@ -70,23 +83,49 @@ s2v_status told(Body body) noexcept {
     });
 }
 
-// Makes a device the current one of this thread, for as long as it lives.
+// Whether this process has a context on a device. Where the driver does not tell: it has.
+inline bool has_context(int device) {
+    void *function = nullptr;
+    cudaDriverEntryPointQueryResult found{};
+#if CUDART_VERSION >= 12050
+    const cudaError_t error =
+        cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &function, 7000, cudaEnableDefault, &found);
+#else
+    const cudaError_t error =
+        cudaGetDriverEntryPoint("cuDevicePrimaryCtxGetState", &function, cudaEnableDefault, &found);
+#endif
+    if (error != cudaSuccess || found != cudaDriverEntryPointSuccess || !function) {
+        cudaGetLastError();
+        return true;
+    }
+    unsigned flags = 0;
+    int active = 0;
+    const auto state = reinterpret_cast<PFN_cuDevicePrimaryCtxGetState_v7000>(function);
+    return state(device, &flags, &active) != CUDA_SUCCESS || active != 0;
+}
+
+// Makes a device the current one of this thread, for as long as it lives. cudaSetDevice makes a context, some hundred
+// megabytes: to go back to a device on which nobody has one is left to whoever needs it.
 class OnDevice {
 public:
     explicit OnDevice(int device) {
         check(cudaGetDevice(&before_), "cudaGetDevice");
-        if (device != before_) check(cudaSetDevice(device), "cudaSetDevice");
-        changed_ = device != before_;
+        if (device != before_) {
+            const bool back = has_context(before_);
+            check(cudaSetDevice(device), "cudaSetDevice");
+            goes_back_ = back;
+        }
+        device_seen() = true;
     }
     ~OnDevice() {
-        if (changed_) cudaSetDevice(before_);
+        if (goes_back_) cudaSetDevice(before_);
     }
     OnDevice(const OnDevice &) = delete;
     OnDevice &operator=(const OnDevice &) = delete;
 
 private:
     int before_ = 0;
-    bool changed_ = false;
+    bool goes_back_ = false;
 };
 
 }  // namespace s2v::cuda

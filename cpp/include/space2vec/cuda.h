@@ -4,8 +4,9 @@
  * bits. Functions return a status and never throw, print or abort; s2v_cuda_message has what failed. Nothing is copied,
  * no device memory is allocated and nothing waits, except where a function says so: a call returns once its work is in
  * the stream, and faults of that work are met by whoever waits for the stream. A stream is a cudaStream_t or CUstream;
- * NULL is the legacy default stream. The calling thread's current device is as before when a function returns. The
- * driver sets memory of the device aside for the stacks of kernels, some 1.5 kB a thread that could be resident.
+ * NULL is the legacy default stream. The calling thread's current device is as before when a function returns, unless
+ * this process has no context there: none is made only to go back, and the device of the call stays the current one.
+ * The driver sets memory of the device aside for the stacks of kernels, some 1.5 kB a thread that could be resident.
  */
 #ifndef SPACE2VEC_CUDA_H
 #define SPACE2VEC_CUDA_H
