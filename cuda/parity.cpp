@@ -3,13 +3,16 @@
 //     space2vec_parity DIR [--json FILE]
 //
 // DIR holds the suite that tests/parity/suite.py exports. Exit status: 0 every bit is equal; 1 some differ; 2 the suite
-// cannot be read or a CUDA call failed; 77 there is no device here.
+// cannot be read or a CUDA call failed; 77 there is no device here. What the suite has no file for (a composition,
+// planes without a mask, with gaps or too large to be staged, long rows of a forest) is held against the library on the
+// CPU.
 #include "device_array.hpp"
 #include "kernel/feature_sets.hpp"
+#include "report.hpp"
 #include "space2vec/cuda.h"
-#include "suite.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -23,6 +26,7 @@ namespace {
 using namespace s2v;
 using cuda::check;
 using cuda::DeviceArray;
+using cuda::Report;
 
 constexpr int kEqual = 0;
 constexpr int kDiffers = 1;
@@ -35,85 +39,6 @@ constexpr int kDevice = 0;
 void require(s2v_status status) {
     if (status != S2V_OK) throw Failure(status, s2v_cuda_message());
 }
-
-struct Result {
-    std::string name;
-    std::int64_t rows;
-    std::int64_t differing;
-};
-
-class Report {
-public:
-    // Compares a column of k values a row, bit by bit.
-    void compare(const std::string &name, std::int64_t rows, std::int64_t stride, std::int64_t begin, std::int64_t k,
-                 const void *expected, const void *got) {
-        std::int64_t differing = 0;
-        std::int64_t first = -1;
-        for (std::int64_t row = 0; row < rows; ++row) {
-            const std::int64_t at = (row * stride + begin) * 4;
-            if (std::memcmp(static_cast<const char *>(expected) + at, static_cast<const char *>(got) + at,
-                            static_cast<std::size_t>(k) * 4) == 0)
-                continue;
-            ++differing;
-            if (first < 0) first = row;
-        }
-        std::printf("%-32s %8lld rows %8lld differing\n", name.c_str(), static_cast<long long>(rows),
-                    static_cast<long long>(differing));
-        if (first >= 0) show(first, first * stride + begin, k, expected, got);
-        results_.push_back({name, rows, differing});
-    }
-    void time(const std::string &name, double microseconds) {
-        std::printf("%-32s %.3f us a row\n", name.c_str(), microseconds);
-        times_.emplace_back(name, microseconds);
-    }
-    int finish() const {
-        std::printf("%lld passed, %lld failed\n", static_cast<long long>(results_.size()) - failed(), failed());
-        return failed() == 0 && !results_.empty() ? kEqual : kDiffers;
-    }
-    void write(const char *path, const s2v_cuda_properties &device) const {
-        std::FILE *const file = std::fopen(path, "w");
-        if (!file) throw cuda::SuiteError(std::string(path) + ": cannot be written");
-        int driver = 0;
-        int runtime = 0;
-        require(s2v_cuda_versions(&runtime, &driver));
-        std::fprintf(file, "{\"device\": \"%s\", \"compute_capability\": \"%d.%d\", \"cuda_driver\": %d, ", device.name,
-                     device.compute_capability_major, device.compute_capability_minor, driver);
-        std::fprintf(file, "\"cuda_runtime\": %d, \"space2vec\": \"%s\", ", runtime, S2V_VERSION);
-        std::fprintf(file, "\"passed\": %lld, \"failed\": %lld,\n \"results\": [",
-                     static_cast<long long>(results_.size()) - failed(), failed());
-        for (std::size_t i = 0; i < results_.size(); ++i)
-            std::fprintf(file, "%s\n  {\"name\": \"%s\", \"rows\": %lld, \"differing\": %lld}", i ? "," : "",
-                         results_[i].name.c_str(), static_cast<long long>(results_[i].rows),
-                         static_cast<long long>(results_[i].differing));
-        std::fprintf(file, "],\n \"microseconds_a_row\": {");
-        for (std::size_t i = 0; i < times_.size(); ++i)
-            std::fprintf(file, "%s\"%s\": %.4f", i ? ", " : "", times_[i].first.c_str(), times_[i].second);
-        const bool written = std::fprintf(file, "}}\n") > 0;
-        if (std::fclose(file) != 0 || !written) throw cuda::SuiteError(std::string(path) + ": cannot be written");
-    }
-
-private:
-    long long failed() const {
-        return std::count_if(results_.begin(), results_.end(), [](const Result &r) { return r.differing > 0; });
-    }
-    static void show(std::int64_t row, std::int64_t begin, std::int64_t k, const void *expected, const void *got) {
-        for (std::int64_t i = begin; i < begin + k; ++i) {
-            std::uint32_t bits[2];
-            std::memcpy(&bits[0], static_cast<const char *>(expected) + i * 4, 4);
-            std::memcpy(&bits[1], static_cast<const char *>(got) + i * 4, 4);
-            if (bits[0] == bits[1]) continue;
-            float value[2];
-            std::memcpy(value, bits, sizeof value);
-            std::printf("    row %lld, value %lld: expected %08x (%.9g), got %08x (%.9g)\n",
-                        static_cast<long long>(row), static_cast<long long>(i - begin), bits[0],
-                        static_cast<double>(value[0]), bits[1], static_cast<double>(value[1]));
-            return;
-        }
-    }
-
-    std::vector<Result> results_;
-    std::vector<std::pair<std::string, double>> times_;
-};
 
 // Milliseconds that a launch takes, the second time.
 template <class Launch>
@@ -140,8 +65,52 @@ double milliseconds(Launch launch) {
     return static_cast<double>(took);
 }
 
+double microseconds_each(double milliseconds, std::int64_t rows) {
+    return 1e3 * milliseconds / static_cast<double>(std::max<std::int64_t>(1, rows));
+}
+
+// A normaliser with the parameters of its definition.
+s2v_step default_step(int kind) {
+    s2v_step step{};
+    require(s2v_step_init(kernel::kNormaliserEntries[kind].name, &step));
+    return step;
+}
+
+// All of them, one after the other.
+std::vector<s2v_step> every_step() {
+    std::vector<s2v_step> steps;
+    for (int kind = 0; kind < kernel::kNormalisers; ++kind) steps.push_back(default_step(kind));
+    return steps;
+}
+
 // By s2v_feature_set.
 const char *const kSetNames[] = {"", " set autoscan", " set s2v", " both sets"};
+
+// A recipe that is not of the registry.
+void compare_composition(const cuda::SuiteStamps &suite, const s2v_stamps &stamps, Report &report) {
+    s2v_stamps on_host = stamps;
+    on_host.pixels = suite.pixels.data();
+    on_host.offset = suite.offset.data();
+    on_host.shape = suite.shape.data();
+    on_host.centre = suite.centre.data();
+    std::vector<s2v_step> steps = every_step();
+    std::reverse(steps.begin(), steps.end());
+    const s2v_composition how = {
+        41, 2, {S2V_DIFFERENCE, S2V_SCIENCE}, static_cast<std::int32_t>(steps.size()), steps.data()};
+    const std::int64_t size = std::int64_t{how.channel_count} * how.side * how.side;
+    std::vector<float> expected(static_cast<std::size_t>(suite.n * size));
+    std::vector<std::uint32_t> expected_flags(static_cast<std::size_t>(suite.n));
+    require(s2v_compose(&on_host, &how, expected.data(), expected_flags.data(), 0));
+    DeviceArray<float> planes(expected.size());
+    DeviceArray<std::uint32_t> flags(expected_flags.size());
+    planes.spoil();
+    flags.spoil();
+    const double took =
+        milliseconds([&] { require(s2v_cuda_compose(kDevice, nullptr, &stamps, &how, planes.get(), flags.get())); });
+    report.time("composition", microseconds_each(took, suite.n));
+    report.compare("composition", suite.n, size, 0, size, expected.data(), planes.to_host().data());
+    report.compare("composition flags", suite.n, 1, 0, 1, expected_flags.data(), flags.to_host().data());
+}
 
 void compare_stamps(const std::filesystem::path &folder, Report &report) {
     const cuda::SuiteStamps suite = cuda::read_stamps(folder);
@@ -154,9 +123,7 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
                                centre.get(),    suite.n,
                                suite.saturation};
     DeviceArray<std::uint32_t> flags(static_cast<std::size_t>(suite.n));
-    const auto each = [&](double total) {
-        return 1e3 * total / static_cast<double>(std::max<std::int64_t>(1, suite.n));
-    };
+    const auto each = [&](double took) { return microseconds_each(took, suite.n); };
 
     for (const bool paper : {false, true}) {
         const std::string name = paper ? "paper" : "code";
@@ -205,13 +172,55 @@ void compare_stamps(const std::filesystem::path &folder, Report &report) {
                        planes.to_host().data());
         report.compare(name + " flags", suite.n, 1, 0, 1, expected.flags.data(), flags.to_host().data());
     }
+    compare_composition(suite, stamps, report);
 }
 
-// A normaliser with the parameters of its definition.
-s2v_step default_step(int kind) {
-    s2v_step step{};
-    require(s2v_step_init(kernel::kNormaliserEntries[kind].name, &step));
-    return step;
+// Planes of a shape in `pixels` from `first` on, by a chain of steps.
+void compare_planes(const std::string &name, const std::vector<float> &pixels, std::int64_t first,
+                    const std::vector<std::uint8_t> &mask, const s2v_planes &shape, const std::vector<s2v_step> &steps,
+                    Report &report) {
+    const DeviceArray<float> pixels_there(pixels);
+    const DeviceArray<std::uint8_t> mask_there(mask);
+    s2v_planes here = shape;
+    here.pixels = pixels.data() + first;
+    here.mask = mask.empty() ? nullptr : mask.data();
+    s2v_planes there = shape;
+    there.pixels = pixels_there.get() + first;
+    there.mask = mask_there.get();
+    constexpr float fill = 0.5f;
+    const std::int64_t size = std::int64_t{shape.height} * shape.width;
+    const auto count = static_cast<std::int32_t>(steps.size());
+    std::vector<float> expected(static_cast<std::size_t>(shape.n * size));
+    std::vector<std::uint32_t> expected_flags(static_cast<std::size_t>(shape.n));
+    require(s2v_normalise(&here, steps.data(), count, fill, expected.data(), expected_flags.data(), 0));
+    DeviceArray<float> out(expected.size());
+    DeviceArray<std::uint32_t> flags(expected_flags.size());
+    out.spoil();
+    flags.spoil();
+    const double took = milliseconds([&] {
+        require(s2v_cuda_normalise(kDevice, nullptr, &there, steps.data(), count, fill, out.get(), flags.get()));
+    });
+    report.time(name, microseconds_each(took, shape.n));
+    report.compare(name, shape.n, size, 0, size, expected.data(), out.to_host().data());
+    report.compare(name + " flags", shape.n, 1, 0, 1, expected_flags.data(), flags.to_host().data());
+}
+
+// The squares of the suite as planes that lie otherwise.
+void compare_layouts(const cuda::SuiteSquares &suite, Report &report) {
+    const auto height = static_cast<std::int32_t>(suite.height);
+    const auto width = static_cast<std::int32_t>(suite.width);
+    const std::vector<s2v_step> all = every_step();
+    const s2v_planes whole = {nullptr, nullptr, suite.n, height, width, 0, 0};
+    compare_planes("planes without mask", suite.planes, 0, {}, whole, all, report);
+    const s2v_planes inner = {nullptr, nullptr, suite.n, height - 5, width - 6, suite.height * suite.width, width};
+    compare_planes("planes with gaps", suite.planes, 2 * suite.width + 3, {}, inner, all, report);
+    compare_planes("planes with gaps and mask", suite.planes, 2 * suite.width + 3, suite.mask, inner, all, report);
+    // More than a warp may stage.
+    s2v_planes large = {nullptr, nullptr, 0, 97, 89, 0, 0};
+    large.n = static_cast<std::int64_t>(suite.planes.size()) / (large.height * large.width);
+    compare_planes("planes not staged", suite.planes, 0, {}, large, all, report);
+    compare_planes("planes not staged, with mask", suite.planes, 0, suite.mask, large, all, report);
+    compare_planes("planes not staged, l2", suite.planes, 0, {}, large, {default_step(S2V_L2)}, report);
 }
 
 void compare_normalisers(const std::filesystem::path &folder, Report &report) {
@@ -225,8 +234,7 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
                                static_cast<std::int32_t>(suite.width),
                                0,
                                0};
-    std::vector<s2v_step> all;
-    for (int kind = 0; kind < kernel::kNormalisers; ++kind) all.push_back(default_step(kind));
+    const std::vector<s2v_step> all = every_step();
     DeviceArray<float> out(suite.planes.size());
     DeviceArray<std::uint32_t> flags(static_cast<std::size_t>(suite.n));
     for (int which = 0; which <= kernel::kNormalisers; ++which) {
@@ -241,21 +249,54 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
         const double took = milliseconds([&] {
             require(s2v_cuda_normalise(kDevice, nullptr, &planes, steps, count, fill, out.get(), flags.get()));
         });
-        report.time(name, 1e3 * took / static_cast<double>(std::max<std::int64_t>(1, suite.n)));
+        report.time(name, microseconds_each(took, suite.n));
         report.compare(name, suite.n, expected.columns, 0, expected.columns, expected.values.data(),
                        out.to_host().data());
         report.compare(name + " flags", suite.n, 1, 0, 1, expected.flags.data(), flags.to_host().data());
     }
+    compare_layouts(suite, report);
 }
 
-void compare_forest(const std::filesystem::path &folder, Report &report) {
-    const cuda::SuiteForest suite = cuda::read_forest(folder);
+// A forest whose rows are too long to be staged, of values of another; without scores.
+cuda::SuiteForest long_forest(const cuda::SuiteForest &given) {
+    constexpr std::int64_t trees = 5;
+    constexpr std::int64_t splits = 127;  // of a full tree of depth 7
+    constexpr std::int64_t nodes = 2 * splits + 1;
+    cuda::SuiteForest f{};
+    f.features = 401;
+    f.rows = 601;
+    for (std::int64_t i = 0; i < f.rows * f.features; ++i)
+        f.x.push_back(given.x[static_cast<std::size_t>(i) % given.x.size()]);
+    for (std::int64_t i = 0; i < f.features; ++i)
+        f.fill.push_back(given.fill[static_cast<std::size_t>(i) % given.fill.size()]);
+    for (std::int64_t i = 0; i < trees * nodes; ++i) {
+        const std::int64_t node = i % nodes;
+        if (node == 0) f.tree_start.push_back(i);
+        const bool split = node < splits;
+        const float threshold = f.x[static_cast<std::size_t>(i * 37)];
+        f.left.push_back(split ? static_cast<std::int32_t>(2 * node + 1) : -1);
+        f.right.push_back(split ? static_cast<std::int32_t>(2 * node + 2) : -1);
+        f.feature.push_back(split ? static_cast<std::int32_t>(i * 53 % f.features) : 0);
+        f.threshold.push_back(split && std::isfinite(threshold) ? threshold : 0.0f);
+        f.missing_left.push_back(static_cast<std::uint8_t>(i % 2));
+        f.value.push_back(static_cast<float>(i * 29 % 101) / 101.0f);
+    }
+    f.tree_start.push_back(trees * nodes);
+    return f;
+}
+
+// Rows of a forest; where the suite has no scores, those of the CPU are expected.
+void compare_forest(const std::string &name, cuda::SuiteForest suite, Report &report) {
     s2v_forest *made = nullptr;
     require(s2v_forest_create(static_cast<std::int32_t>(suite.tree_start.size() - 1), suite.tree_start.data(),
                               suite.left.data(), suite.right.data(), suite.feature.data(), suite.threshold.data(),
                               suite.missing_left.data(), suite.value.data(), static_cast<std::int32_t>(suite.features),
                               suite.fill.data(), &made));
     const std::unique_ptr<s2v_forest, decltype(&s2v_forest_free)> on_host(made, &s2v_forest_free);
+    if (suite.score.empty()) {
+        suite.score.resize(static_cast<std::size_t>(suite.rows));
+        require(s2v_forest_predict(on_host.get(), suite.x.data(), suite.rows, suite.score.data(), 0));
+    }
     s2v_cuda_forest *copied = nullptr;
     require(s2v_cuda_forest_create(kDevice, on_host.get(), &copied));
     const std::unique_ptr<s2v_cuda_forest, decltype(&s2v_cuda_forest_free)> forest(copied, &s2v_cuda_forest_free);
@@ -264,8 +305,8 @@ void compare_forest(const std::filesystem::path &folder, Report &report) {
     score.spoil();
     const double took = milliseconds(
         [&] { require(s2v_cuda_forest_predict(forest.get(), nullptr, x.get(), suite.rows, score.get())); });
-    report.time("forest", 1e3 * took / static_cast<double>(std::max<std::int64_t>(1, suite.rows)));
-    report.compare("forest", suite.rows, 1, 0, 1, suite.score.data(), score.to_host().data());
+    report.time(name, microseconds_each(took, suite.rows));
+    report.compare(name, suite.rows, 1, 0, 1, suite.score.data(), score.to_host().data());
 }
 
 // The device in use; nothing, and the reason in words, where there is none.
@@ -296,9 +337,16 @@ int main(int count, char **argument) {
         Report report;
         compare_stamps(argument[1], report);
         compare_normalisers(argument[1], report);
-        compare_forest(argument[1], report);
-        if (with_json) report.write(argument[3], *device);
-        return report.finish();
+        const cuda::SuiteForest forest = cuda::read_forest(argument[1]);
+        compare_forest("forest", forest, report);
+        compare_forest("forest, long rows", long_forest(forest), report);
+        if (with_json) {
+            int driver = 0;
+            int runtime = 0;
+            require(s2v_cuda_versions(&runtime, &driver));
+            report.write(argument[3], *device, runtime, driver);
+        }
+        return report.finish() ? kEqual : kDiffers;
     } catch (const std::exception &error) {
         std::fprintf(stderr, "space2vec_parity: %s\n", error.what());
         return kFailed;

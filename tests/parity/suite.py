@@ -2,7 +2,8 @@
 
 ``python -m parity.suite --compute FILE`` writes what the backend of this process gives (``SPACE2VEC_BACKEND``,
 ``SPACE2VEC_ISA``) as .npz; the planes of a recipe as a digest a row. ``python -m parity.suite --export DIR --rows N``
-writes N rows of the suite, spread over it, and what the native build gives, for a program without Python.
+writes N rows of the suite, spread over it, or all of it over and over up to N, and what the native build gives, for a
+program without Python.
 
 Files of an export. All numbers are little-endian, arrays are in C order and follow each other without padding, so that
 an int64 may start at any byte.
@@ -199,7 +200,8 @@ def export(folder, rows):
     """Write the files that the head of this module describes."""
     folder.mkdir(parents=True, exist_ok=True)
     every = stamps()
-    chosen = _packed(every[np.linspace(0, len(every) - 1, min(rows, len(every))).astype(int)])
+    spread = np.linspace(0, len(every) - 1, rows).astype(int)
+    chosen = _packed(every[spread if rows < len(every) else np.arange(rows) % len(every)])
     n = len(chosen)
     pixels = chosen.buffer
     where = (chosen.offset, chosen.shape, chosen.centre, np.float32(chosen.saturation))
@@ -227,7 +229,7 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--compute", type=Path, metavar="FILE", help="write what this backend gives as .npz")
     what.add_argument("--export", type=Path, metavar="DIR", help="write stamps and expected outputs as binary files")
-    parser.add_argument("--rows", type=int, default=512, help="rows to export, spread over the suite (default 512)")
+    parser.add_argument("--rows", type=int, default=512, help="rows to export (default 512)")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     try:
