@@ -213,6 +213,54 @@ def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDe
     assert set(module.arrays) == before
 
 
+def test_a_slot_that_gets_no_page_locked_memory(
+    module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = slots.Slot(0)
+    there = slot.upload("planes", np.ones(4, np.float32))
+    assert slot.download("out", there, (4,), np.float32).nbytes == 16
+    with monkeypatch.context() as patch:
+
+        def refuse(size: int) -> int:
+            raise host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation")
+
+        patch.setattr(module, "pinned", refuse)
+        with pytest.raises(MemoryError):
+            slot.download("out", there, (400,), np.float32)
+    out = slot.download("out", there, (2,), np.float32)
+    slot.wait()
+    assert out.tolist() == [1, 1], "what was freed is not used again"
+    slot.close()
+    assert module.arrays == {}
+
+
+def test_a_slot_waits_before_it_gives_memory_back(module: host_device.HostDevice) -> None:
+    slot = slots.Slot(0)
+    slot.upload("planes", np.ones(4, np.float32))
+    assert module.queues[slot.stream]
+    release = module.release
+
+    def watched(device: int, address: int) -> None:
+        assert not module.queues[slot.stream], "something still works on it"
+        release(device, address)
+
+    module.release = watched  # type: ignore[method-assign]
+    slot.drop()
+    assert module.held == {}
+    slot.close()
+
+
+def test_a_slot_asks_for_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_device.make(monkeypatch, count=2)
+    asked: list[int] = []
+    active = slots.active
+    monkeypatch.setattr(slots, "active", lambda ordinal=0: (asked.append(ordinal), active(ordinal))[1])
+    slot = slots.Slot(1)
+    slot.upload("planes", np.ones(4, np.float32))
+    slot.close()
+    assert asked == [1, 1]
+
+
 # The command line
 
 

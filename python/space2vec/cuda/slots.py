@@ -18,8 +18,8 @@ __all__ = ["Slot", "is_pinned", "pinned"]
 class _Pinned:
     """Page-locked memory of the host, which a device copies from and to without the processor's help."""
 
-    def __init__(self, nbytes: int) -> None:
-        self._module = active()
+    def __init__(self, nbytes: int, ordinal: int = 0) -> None:
+        self._module = active(ordinal)
         self.address = self._module.pinned(nbytes)
         self.nbytes = nbytes
         self.__array_interface__ = {
@@ -29,6 +29,7 @@ class _Pinned:
             "version": 3,
         }
         self._end = weakref.finalize(self, _release, self._module, self.address)
+        self._end.atexit = False  # the driver may be gone by then, and takes its page locks with it
 
     def release(self) -> None:
         """Give the memory back now; nothing may look at it any more."""
@@ -114,8 +115,9 @@ class Slot:
         if held is None or held.nbytes < nbytes:
             if held is not None:
                 self.wait()
+                del self._pinned[name]
                 held.release()
-            held = self._pinned[name] = _Pinned(nbytes)
+            held = self._pinned[name] = _Pinned(nbytes, self.ordinal)
         return np.asarray(held)[:nbytes].view(kind).reshape(shape)
 
     def upload(self, name: str, array: NDArray[Any]) -> int:
@@ -148,16 +150,16 @@ class Slot:
         self._sources.clear()
 
     def drop(self) -> None:
-        """Give all memory of the device back."""
+        """Give all memory of the device back, once nothing works on it any more."""
+        with contextlib.suppress(RuntimeError):  # of a device that is lost
+            self.wait()
         for name in list(self._device):
             address, _ = self._device.pop(name)
-            with contextlib.suppress(RuntimeError):  # of a device that is lost
+            with contextlib.suppress(RuntimeError):
                 self.module.release(self.ordinal, address)
 
     def close(self) -> None:
         """Give everything back; what was begun is waited for."""
-        with contextlib.suppress(RuntimeError):
-            self.wait()
         self.drop()
         for held in self._pinned.values():
             held.release()
