@@ -116,11 +116,12 @@ for tool in memcheck racecheck synccheck; do
         sanitizer[$tool]=$(outcome "$code" clean)
         if grep -qE "^=+ (Invalid|Error|Warning: Race|Barrier error|Program hit)" "$folder/$tool.log"; then
             sanitizer[$tool]="errors found"
-            status=1
-        elif failed "$code"; then
+            code=99
+        fi
+        if failed "$code"; then
+            tail -n 40 "$folder/$tool.log"
             status=1
         fi
-        [[ $status == 0 ]] || tail -n 40 "$folder/$tool.log"
     fi
     echo "$tool: ${sanitizer[$tool]} after $SECONDS s"
 done
