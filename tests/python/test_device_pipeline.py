@@ -134,21 +134,74 @@ def test_a_lost_device(calls: int, module: host_device.HostDevice, night: s2v.St
     with pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: cudaErrorDevicesUnavailable"):
         lose()
     assert module.held == {}
-    assert len(done) == {3: 0, 30: 0, 60: 2}[calls], "what came before is given"
+    assert len(done) == {3: 0, 30: 0, 60: 3}[calls], "what came before is given"
     if done:
-        assert alike(done[-1], s2v.features(night[5:10], set="all"))
+        assert alike(done[-1], s2v.features(night[10:15], set="all"))
 
 
-def test_a_device_that_pytorch_loses(module: host_device.HostDevice, night: s2v.Stamps) -> None:
+@pytest.mark.parametrize(("said", "lost"), [
+    ("CUDA error: an illegal memory access was encountered\nCUDA kernel errors ...", True),
+    ("CUDA error: unspecified launch failure", True), ("CUDA error: device-side assert triggered", True),
+    ("CUDA error: uncorrectable ECC error encountered", True), ("CUDA error: invalid argument", False),
+    ("CUDA error: no kernel image is available for execution on the device", False),
+])  # fmt: skip
+def test_what_pytorch_says_of_a_device(
+    said: str, lost: bool, module: host_device.HostDevice, night: s2v.Stamps
+) -> None:
     class Failing(FeatureWork):
         def end(self, slot: slots.Slot, batch: Any, begun: Any) -> s2v.Features:
-            raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors ...")
+            raise RuntimeError(said)
 
+    first = said.splitlines()[0]
     with (
         Pipeline(Failing(MEASURE), 0) as through,
-        pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: CUDA error: an illegal memory"),
+        pytest.raises(BackendError, match=f"device 'cuda:0' {'was lost' if lost else 'failed'}: {first}$") as caught,
     ):
         list(through.run([night]))
+    assert isinstance(caught.value, DeviceLostError) == lost
+
+
+@pytest.mark.parametrize("said", [
+    "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "",
+])  # fmt: skip
+def test_memory_that_libraries_lack(
+    said: str, module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    emptied: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+
+    class Greedy(FeatureWork):
+        def end(self, slot: slots.Slot, batch: Any, begun: Any) -> s2v.Features:
+            if len(batch) > 40:
+                raise RuntimeError(said) if said else host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation")
+            return FeatureWork.end(self, slot, batch, begun)
+
+    with Pipeline(Greedy(MEASURE), 0) as through:
+        (table,) = silently(lambda: list(through.run([night])))
+    assert alike(table, expected)
+    assert emptied == [True]
+
+
+def test_results_that_are_there_when_a_device_is_lost(
+    module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features
+) -> None:
+    class Failing(FeatureWork):
+        def begin(self, slot: slots.Slot, batch: Any) -> Any:
+            if len(batch) == 7:
+                raise host_device.DeviceLost("cudaErrorDevicesUnavailable")
+            return FeatureWork.begin(self, slot, batch)
+
+    done: list[s2v.Features] = []
+    sizes = [10] * pipeline.DEPTH + [7]
+    batches = [night[sum(sizes[:k]) : sum(sizes[: k + 1])] for k in range(len(sizes))]
+    with Pipeline(Failing(MEASURE), 0) as through, pytest.raises(DeviceLostError):
+        done.extend(through.run(batches))
+    assert len(done) == 1, "the first was waited for, to have its slot"
+    assert alike(done[0], s2v.features(night[:10], set="all"))
 
 
 def test_a_device_that_is_lost_at_the_beginning(module: host_device.HostDevice, night: s2v.Stamps) -> None:

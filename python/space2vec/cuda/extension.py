@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from space2vec.errors import BackendError, DeviceLostError
 
-__all__ = ["active", "built", "devices", "told", "trouble", "versions"]
+__all__ = ["active", "built", "devices", "out_of_memory", "told", "trouble", "versions"]
 
 _MODULE = "space2vec._cuda"
+
+#: What CUDA says of a failure after which nothing runs on the device in this process, as PyTorch repeats it.
+_LOST = re.compile(
+    r"illegal (memory access|address|instruction)|launch fail|launch timed out|ECC|device-side assert"
+    r"|misaligned address|hardware stack|invalid program counter|busy or unavailable"
+)
 
 
 def _load() -> tuple[Any, str]:
@@ -77,6 +84,15 @@ def _version(number: int) -> str:
     return f"{number // 1000}.{math.floor(number % 1000 / 10)}"
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether PyTorch, or a library of CUDA that it calls, had no memory left on a device."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    # cuBLAS and cuDNN say it in an error of their own, the runtime in one of CUDA's.
+    return isinstance(error, RuntimeError) and re.search("out of memory|ALLOC_FAILED", str(error)) is not None
+
+
 @contextlib.contextmanager
 def told(ordinal: int) -> Iterator[None]:
     """Tell a device that is lost, or a CUDA call that failed, as an error of the package.
@@ -98,7 +114,9 @@ def told(ordinal: int) -> Iterator[None]:
             raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {error}") from error
         if isinstance(error, module.CudaError):
             raise BackendError(f"device 'cuda:{ordinal}' failed: {error}") from error
-        if isinstance(error, RuntimeError) and str(error).startswith("CUDA error"):
-            # As PyTorch tells that a kernel has failed, after which nothing runs on the device in this process.
-            raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {str(error).splitlines()[0]}") from error
+        if isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not out_of_memory(error):
+            first = str(error).splitlines()[0]  # PyTorch's words; what follows is advice
+            if _LOST.search(first):
+                raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {first}") from error
+            raise BackendError(f"device 'cuda:{ordinal}' failed: {first}") from error
         raise

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from space2vec.cuda.extension import active, told
+from space2vec.cuda.extension import active, out_of_memory, told
 from space2vec.cuda.slots import Slot
 from space2vec.errors import BackendError
 
@@ -161,11 +161,17 @@ class Pipeline(Generic[Batch, Result]):
         for batch in batches:
             order: _Order[Result] = _Order()
             orders.append(order)
-            with told(self.ordinal):
-                self._begin(batch, order)
-            order.open -= 1
+            failed: Exception | None = None
+            try:
+                with told(self.ordinal):
+                    self._begin(batch, order)
+                order.open -= 1
+            except Exception as error:  # once the results that are there already are given
+                failed = error
             while orders and orders[0].open == 0:
                 yield self._work.join(orders.popleft().results)
+            if failed is not None:
+                raise failed
         while orders:
             with told(self.ordinal):
                 while orders[0].open:
@@ -250,8 +256,9 @@ class Pipeline(Generic[Batch, Result]):
 
 def _out_of_memory(error: Exception, slot: Slot) -> bool:
     """Tell whether a device had no memory left, ours or PyTorch's; what PyTorch keeps for later is then let go."""
+    if not isinstance(error, slot.module.OutOfDeviceMemory) and not out_of_memory(error):
+        return False
     torch = sys.modules.get("torch")
-    theirs = torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
-    if theirs and torch is not None:
+    if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    return theirs or isinstance(error, slot.module.OutOfDeviceMemory)
+    return True
