@@ -22,7 +22,19 @@ from space2vec.errors import BackendError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CHUNK", "INSTALL", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "block", "chosen", "run", "spread"]
+__all__ = [
+    "CHUNK",
+    "INSTALL",
+    "OnnxRuntime",
+    "Runtime",
+    "TorchRuntime",
+    "asked",
+    "block",
+    "chosen",
+    "full_float32",
+    "run",
+    "spread",
+]
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
 CHUNK = 64
@@ -151,6 +163,26 @@ class _Blocks:
 _blocks = _Blocks()
 
 
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Keep PyTorch's float32 on a GPU to float32: no products or convolutions in TF32, which has 10 bits of fraction.
+
+    These settings are the whole process's; they are set back at the end of the block.
+    """
+    import torch
+
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    allowed = products.allow_tf32
+    with cudnn.flags(
+        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+    ):
+        products.allow_tf32 = False
+        try:
+            yield
+        finally:
+            products.allow_tf32 = allowed
+
+
 class TorchRuntime:
     """A network run by PyTorch.
 
@@ -176,7 +208,7 @@ class TorchRuntime:
         """Return P(real) (n,) of the rows of the inputs."""
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), contextlib.nullcontext() if self._device == "cpu" else full_float32():
             logits = self._module(*(torch.tensor(given, device=self._device) for given in inputs))
             score: NDArray[np.float32] = torch.sigmoid(logits / self._temperature).numpy(force=True)
         return score

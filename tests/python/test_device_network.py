@@ -105,6 +105,31 @@ def test_what_leaves_the_range_of_float16_is_scored_in_float32(night: s2v.Stamps
     np.testing.assert_allclose(half, exact, rtol=0, atol=TOLERANCE)
 
 
+def test_float32_is_not_tf32(night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny_networks.make("TinyPlanes", night)
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    seen: list[tuple[bool, bool]] = []
+    module = type(network.module)
+    forward = module.forward
+
+    def watched(self: Any, *given: Any) -> Any:
+        seen.append((products.allow_tf32, cudnn.allow_tf32))
+        return forward(self, *given)
+
+    monkeypatch.setattr(module, "forward", watched)
+    planes = np.random.default_rng(0).normal(size=(3, 3, 21, 21)).astype(np.float32)
+    planes[1] *= 1e6
+    before = products.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    products.allow_tf32 = cudnn.benchmark = True
+    try:
+        HalfNetwork(network.module, 1.0, "cpu", "float32").on_host([planes])
+        HalfNetwork(network.module, 1.0, "cpu", "float16").on_host([planes])
+        assert (products.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (True, before[1], True), "set back"
+    finally:
+        products.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+    assert seen == [(False, False), (True, before[1]), (False, False)], "the row that leaves the range is the last"
+
+
 def test_rows_in_more_than_one_block(night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(half_network, "SIZES", (4, 16))
     network = tiny_networks.make("Tiny", night)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
+from space2vec.runtimes import full_float32
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +111,7 @@ class HalfNetwork:
         score: NDArray[np.float32] = self(inputs).numpy(force=True)
         rows = np.flatnonzero(np.isnan(score))
         if self._half and len(rows):
-            with torch.inference_mode():
+            with torch.inference_mode(), full_float32():
                 where = torch.as_tensor(rows, device=self._device)
                 again = [torch.as_tensor(values, device=self._device)[where] for values in inputs]
                 finite = torch.ones(len(rows), dtype=torch.bool, device=self._device)
@@ -158,7 +159,8 @@ class HalfNetwork:
         import torch
 
         # The cache of cast weights does not survive a graph: inside one, the casts are part of it.
-        with torch.autocast(self._device.type, self._dtype, enabled=self._half, cache_enabled=not self._graphs):
+        exact = contextlib.nullcontext() if self._half else full_float32()
+        with exact, torch.autocast(self._device.type, self._dtype, enabled=self._half, cache_enabled=not self._graphs):
             logits: Tensor = self._module(*held)
         return logits.float()
 
@@ -177,7 +179,7 @@ class HalfNetwork:
                         self._forward(held)
                 current.wait_stream(side)
                 # Other threads may ask for memory of the device meanwhile.
-                with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
                     logits = self._forward(held)
             except torch.cuda.OutOfMemoryError:
                 raise
