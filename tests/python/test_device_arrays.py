@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import gc
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,22 @@ def test_an_array_of_the_device(module: host_device.HostDevice, pixels: np.ndarr
     DeviceArray((3,)).__dlpack__()  # which nobody takes over
     gc.collect()
     assert module.held == {}
+
+
+def test_what_is_lent_outlives_the_module() -> None:
+    """Borrowers that give back at the interpreter's end, when modules have lost their names."""
+    code = """if True:
+        import builtins
+        import numpy as np
+        from space2vec.cuda import dlpack
+
+        def made():
+            return dlpack.lend(object(), 4096, (2,), np.dtype(np.float32), 0)
+
+        builtins.late = [made(), dlpack.Lent(made())]
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_lent_is_ready_on_the_borrowers_stream(module: host_device.HostDevice) -> None:

@@ -86,7 +86,7 @@ class Lent:
     """
 
     def __init__(self, capsule: Any) -> None:
-        self._deleter = 0
+        self._give_back: Any = None
         if not _valid(id(capsule), _FRESH):
             raise TypeError("its __dlpack__ gives no capsule of DLPack, or one that is used already")
         self._address = _pointer(id(capsule), _FRESH)
@@ -104,11 +104,12 @@ class Lent:
         self.address = int(held.data or 0) + int(held.byte_offset)
         self.ordinal = int(held.device.ordinal)
         _rename(id(capsule), _USED)
-        self._deleter = int(managed.deleter or 0)
+        if managed.deleter:  # made now: at the interpreter's end there is nothing to make it of
+            self._give_back = _Deleter(managed.deleter)
 
     def __del__(self) -> None:
-        if self._deleter:
-            _Deleter(self._deleter)(self._address)
+        if self._give_back is not None:
+            self._give_back(self._address)
 
 
 def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -123,16 +124,22 @@ def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
 _out: dict[int, tuple[Any, ...]] = {}
 
 
-def _give_back(address: int) -> None:
-    _out.pop(address, None)
+# Borrowers give back as late as the interpreter's end, when this module's names are gone: what the two functions need
+# is bound to them, and what C calls them by lives as long as the process.
+def _give_back(address: int, out: dict[int, tuple[Any, ...]] = _out) -> None:
+    out.pop(address, None)
 
 
-def _drop_unused(capsule: int) -> None:
-    if _valid(capsule, _FRESH):  # nobody has taken it over
-        _give_back(_pointer(capsule, _FRESH))
+def _drop_unused(
+    capsule: int, valid: Any = _valid, pointer: Any = _pointer, fresh: ctypes.c_char_p = _FRESH, back: Any = _give_back
+) -> None:
+    if valid(capsule, fresh):  # nobody has taken it over
+        back(pointer(capsule, fresh))
 
 
 _given_back, _unused = _Deleter(_give_back), _Destructor(_drop_unused)
+for _thunk in (_given_back, _unused, _FRESH, _USED):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_thunk))
 
 
 def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int) -> Any:
