@@ -175,7 +175,7 @@ def test_the_network(graphs: bool, pixels: np.ndarray, monkeypatch: pytest.Monke
     if not graphs:
         monkeypatch.setattr(model._half("cuda:0"), "_graphs", False)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a graph that cannot be captured is told so
+        warnings.filterwarnings("error", message="the network runs without a CUDA graph")
         scores = model.score(stamps, device="cuda")
         again = model.score(stamps.to_device("cuda:0"))
     np.testing.assert_allclose(scores.score, expected.score, rtol=0, atol=half_network.TOLERANCE)
