@@ -294,6 +294,35 @@ def test_the_callers_stream_is_used(module: host_device.HostDevice, pixels: np.n
     assert by_dlpack.given == [1], "it is asked for on the legacy default stream"
 
 
+def test_a_stream_that_is_gone_before_results_are_read(module: host_device.HostDevice, pixels: np.ndarray) -> None:
+    expected = s2v.features(s2v.Stamps(pixels), set="autoscan-stamp")
+    module.queues[2] = []
+    stream = module.stream_create(0)
+    table = s2v.features(s2v.Stamps(host_device.OnDevice(module, pixels, stream=stream)), set="autoscan-stamp")
+    score = stump().predict(table.values)
+    module.stream_wait(0, stream)
+    module.stream_destroy(0, stream)
+    assert np.array_equal(table.flags, expected.flags)
+    assert table.values.to_host().tobytes() == expected.values.tobytes()
+    assert dlpack.Lent(score.__dlpack__(stream=2)).address == score.address
+    assert score.to_host().tobytes() == stump().predict(expected.values).tobytes()
+    del table, score
+    gc.collect()
+    assert list(module.queues) == [0, 2], "streams to read on are given back"
+    assert module.events == {}
+
+
+def test_a_mask_on_another_stream(module: host_device.HostDevice, pixels: np.ndarray) -> None:
+    hidden, streams = pixels > 105, [module.stream_create(0) for _ in range(2)]
+    mask = DeviceArray(hidden.shape, np.bool_, stream=streams[1])
+    source = module.pinned(hidden.nbytes)
+    module.at(source, hidden.shape, np.bool_)[:] = hidden
+    module.copy(0, streams[1], mask.address, source, hidden.nbytes, "on_device")
+    made = s2v.normalise(host_device.OnDevice(module, pixels, stream=streams[0]), "l2", mask=mask)
+    assert module.queues[streams[1]], "nothing has waited yet"
+    assert to_host(made.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
+
+
 def test_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     module = host_device.make(monkeypatch, eager=True)
     cupy = host_device.fake_cupy(monkeypatch, module)

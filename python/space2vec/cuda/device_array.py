@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.cuda import dlpack
+from space2vec.cuda.event import Event, follow
 from space2vec.cuda.extension import active
 
 __all__ = ["DeviceArray"]
@@ -35,6 +36,12 @@ class DeviceArray:
     stream : int, optional
         The CUDA stream on which it is filled; 0 is the legacy default stream.
 
+    Attributes
+    ----------
+    filled : Event or None
+        When a result is there: its stream may go before it is read or lent by ``__dlpack__``. Whoever takes it by
+        ``__cuda_array_interface__``, which names the stream, needs that still.
+
     Raises
     ------
     BackendError
@@ -51,6 +58,7 @@ class DeviceArray:
         self.shape = tuple(shape)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.ordinal, self.stream = ordinal, stream
+        self.filled: Event | None = None
         if self.nbytes:
             self.address = self._module.allocate(ordinal, self.nbytes)
 
@@ -65,12 +73,9 @@ class DeviceArray:
         return made
 
     def to_host(self) -> NDArray[Any]:
-        """Return a copy in memory of the host, once the work on the array's stream is done."""
-        out = np.empty(self.shape, self.dtype)
-        if self.nbytes:
-            self._module.copy(self.ordinal, self.stream, out.ctypes.data, self.address, self.nbytes, "to_host")
-        self._module.stream_wait(self.ordinal, self.stream)
-        return out
+        """Return a copy in memory of the host, once what fills the array is done."""
+        filled = self.filled or Event(self.ordinal, self.stream)
+        return filled.read(self.address, self.shape, self.dtype)
 
     @property
     def size(self) -> int:
@@ -111,10 +116,10 @@ class DeviceArray:
         """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream)."""
         theirs = _LEGACY if stream is None else stream
         if theirs not in (-1, self.stream or _LEGACY):
-            event = self._module.event_create(self.ordinal)
-            self._module.event_record(self.ordinal, event, self.stream)
-            self._module.stream_wait_event(self.ordinal, theirs, event)
-            self._module.event_destroy(self.ordinal, event)
+            if self.filled is None:
+                follow(self.ordinal, theirs, self.stream)
+            else:
+                self.filled.precede(theirs)
         return dlpack.lend(self, self.address, self.shape, self.dtype, self.ordinal)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

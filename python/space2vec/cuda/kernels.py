@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cuda.device_array import DeviceArray
+from space2vec.cuda.event import follow
 from space2vec.cuda.extension import active, told
 from space2vec.cuda.view import View, view
 from space2vec.pixels import lies_on_device
@@ -56,7 +57,8 @@ def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
     if len(stamps):
         with told(pixels.ordinal):
             active(pixels.ordinal).features(pixels.ordinal, stream, batch, sets, paper, values.address, flags.address)
-    return values, _read(flags, stream)
+    values.filled()
+    return values, _read(flags)
 
 
 def recipe_calls(recipe: Recipe) -> list[tuple[str, tuple[Any, ...]]]:
@@ -93,9 +95,10 @@ def prepare(stamps: Stamps, recipe: Recipe) -> tuple[View, Flags]:
             with told(pixels.ordinal):
                 call = getattr(active(pixels.ordinal), name)
                 call(pixels.ordinal, stream, batch, *arguments, planes.address, flags.address)
+        planes.filled()
         parts.append(planes)
         raised.append(flags)
-    reads = [_read(flags, stream) for flags in raised]
+    reads = [_read(flags) for flags in raised]
     whole = parts[0] if len(parts) == 1 else view(pixels.library.beside([part.owner for part in parts]), "planes")
     return whole, reads[0] if len(reads) == 1 else lambda: np.bitwise_or.reduce([read() for read in reads])
 
@@ -115,7 +118,7 @@ def normalise(
     pixels = view(array, "array")
     if len(pixels.shape) < 2:
         raise ValueError(f"array must have shape (..., height, width); given {pixels.shape}")
-    hidden = _mask(mask, pixels)
+    hidden = None if mask is None else _mask(mask, pixels)
     height, width = pixels.shape[-2:]
     outer = pixels.shape[:-2]
     n = math.prod(outer)
@@ -126,19 +129,20 @@ def normalise(
     plane = pixels.strides[-3] // 4 if len(outer) == 1 else height * row
     stream = pixels.stream
     out, flags = pixels.empty((*outer, height, width)), pixels.empty((n,), np.int32)
-    planes = (pixels.address, hidden, n, height, width, plane, row)
+    planes = (pixels.address, 0 if hidden is None else hidden.address, n, height, width, plane, row)
     if n:
         with told(pixels.ordinal):
             module = active(pixels.ordinal)
+            if hidden is not None:
+                follow(pixels.ordinal, stream, hidden.stream)
             module.normalise(pixels.ordinal, stream, planes, list(steps), fill, out.address, flags.address)
-    read = _read(flags, stream)
+    out.filled()
+    read = _read(flags)
     return out, lambda: read().reshape(outer)
 
 
-def _mask(mask: Any, pixels: View) -> int:
-    """Return the address of a mask (..., height, width) that lies beside the pixels; 0 for none."""
-    if mask is None:
-        return 0
+def _mask(mask: Any, pixels: View) -> View:
+    """Return a mask (..., height, width) that lies beside the pixels."""
     if not lies_on_device(mask):
         raise TypeError(f"array lies on {pixels.device} and mask on the host: give both on one device")
     hidden = view(mask, "mask")
@@ -151,7 +155,7 @@ def _mask(mask: Any, pixels: View) -> int:
             f"mask on a device must have the array's shape {pixels.shape}, in C order; given {hidden.shape} with "
             f"strides {hidden.strides}"
         )
-    return hidden.address
+    return hidden
 
 
 def predict(engine: Any, x: View) -> View:
@@ -160,19 +164,16 @@ def predict(engine: Any, x: View) -> View:
     if x.shape[0]:
         with told(x.ordinal):
             engine.predict(x.stream, x.address, x.shape[0], out.address)
+    out.filled()
     return out
 
 
-def _read(flags: View, stream: int) -> Flags:
-    """Return what reads flags back, once, when they are looked at."""
+def _read(flags: View) -> Flags:
+    """Return what reads flags back, when they are looked at; the caller's stream may be gone by then."""
+    filled = flags.filled()
 
     def read() -> NDArray[np.uint32]:
-        out = np.empty(flags.shape, np.uint32)
-        module = active(flags.ordinal)
         with told(flags.ordinal):
-            if out.nbytes:
-                module.copy(flags.ordinal, stream, out.ctypes.data, flags.address, out.nbytes, "to_host")
-            module.stream_wait(flags.ordinal, stream)
-        return out
+            return filled.read(flags.address, flags.shape, np.uint32)
 
     return read

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cuda import dlpack
+from space2vec.cuda.event import follow
 from space2vec.cuda.slots import Slot
 from space2vec.cuda.view import view
 from space2vec.pixels import lies_on_device
@@ -144,7 +145,10 @@ def predict_in_place(
         raise TypeError(f"the inputs lie on {' and '.join(places)}: give all on one device")
     check_shapes([there.shape for there in views])
     network = network_on(resolve(places[0], "network"))
-    with on_stream(views[0].ordinal, views[0].stream):
+    first = views[0]
+    for there in views[1:]:
+        follow(first.ordinal, first.stream, there.stream)
+    with on_stream(first.ordinal, first.stream):
         return network([there.owner for there in views])
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cuda import dlpack
-from space2vec.cuda.extension import active, trouble
+from space2vec.cuda.device_array import DeviceArray
+from space2vec.cuda.event import Event
+from space2vec.cuda.extension import active, told, trouble
 from space2vec.cuda.libraries import Library, library_of
 
 __all__ = ["View", "to_host", "view"]
@@ -114,6 +116,14 @@ class View:
         height, width = given.shape[-2:]
         count = int(starts.max()) + height * width if starts.size else 0
         return replace(given, shape=(count,), strides=(4,)), starts
+
+    def filled(self) -> Event:
+        """Return the end of what was begun on the caller's stream up to now, which fills a result."""
+        with told(self.ordinal):
+            event = Event(self.ordinal, self.stream)
+        if isinstance(self.owner, DeviceArray):
+            self.owner.filled = event
+        return event
 
     def to_host(self) -> NDArray[Any]:
         """Return a copy of an array in C order on the host, once the work on the caller's stream is done."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
 from space2vec.cuda import kernels
+from space2vec.cuda.event import follow
 from space2vec.cuda.slots import Slot
 from space2vec.registry import stamp_columns
 from space2vec.stamps import Stamps
@@ -76,10 +77,7 @@ def on_slot(slot: Slot, stamps: Stamps) -> tuple[Any, ...]:
     """
     if stamps.device != "cpu":
         pixels, batch = kernels.given(stamps)
-        event = slot.module.event_create(slot.ordinal)
-        slot.module.event_record(slot.ordinal, event, pixels.stream)
-        slot.module.stream_wait_event(slot.ordinal, slot.stream, event)
-        slot.module.event_destroy(slot.ordinal, event)
+        follow(slot.ordinal, slot.stream, pixels.stream)
         return batch
     first, last, own = _span(stamps)
     if _scattered(first, last, own):

@@ -1,0 +1,62 @@
+"""Points in a stream's work, which others wait for."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from space2vec.cuda.extension import active
+
+__all__ = ["Event", "follow"]
+
+
+class Event:
+    """A point in a stream's work: what was begun there before. It outlives the stream.
+
+    Parameters
+    ----------
+    ordinal : int
+        The number of the device.
+    stream : int
+        The stream; 0 is the legacy default stream.
+    """
+
+    def __init__(self, ordinal: int, stream: int) -> None:
+        self._module, self._ordinal = active(ordinal), ordinal
+        self._event: int = self._module.event_create(ordinal)
+        self._end = weakref.finalize(self, _destroy, self._module, ordinal, self._event)
+        self._end.atexit = False  # the driver may be gone by then
+        self._module.event_record(ordinal, self._event, stream)
+
+    def precede(self, stream: int) -> None:
+        """Let what is begun on a stream from now on wait for it."""
+        self._module.stream_wait_event(self._ordinal, stream, self._event)
+
+    def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return a copy on the host of memory of the device as it is then; it is copied on a stream of its own."""
+        out = np.empty(shape, dtype)
+        stream = self._module.stream_create(self._ordinal)
+        try:
+            self.precede(stream)
+            if out.nbytes:
+                self._module.copy(self._ordinal, stream, out.ctypes.data, address, out.nbytes, "to_host")
+            self._module.stream_wait(self._ordinal, stream)
+        finally:
+            with contextlib.suppress(RuntimeError):  # of a device that is lost
+                self._module.stream_destroy(self._ordinal, stream)
+        return out
+
+
+def _destroy(module: Any, ordinal: int, event: int) -> None:
+    with contextlib.suppress(RuntimeError):  # of a device that is lost
+        module.event_destroy(ordinal, event)
+
+
+def follow(ordinal: int, stream: int, other: int) -> None:
+    """Let what is begun on a stream from now on wait for what was begun on another; 0 is the legacy default stream."""
+    if stream != other:
+        Event(ordinal, other).precede(stream)
