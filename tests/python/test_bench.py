@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 
 from space2vec import registry
-from space2vec.bench import COLUMNS, measure, rounds, show, stages
+from space2vec.bench import COLUMNS, measure, record, rounds, show, stages
 from space2vec.bench.made import full_forest, triplets
 from space2vec.cli import main
+from space2vec.errors import DeviceLostError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def brief() -> Iterator[None]:
-    from space2vec.bench import limits, record
+    from space2vec.bench import limits
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record, "_SECONDS", 1e-4)
@@ -36,11 +37,64 @@ def brief() -> Iterator[None]:
 def test_contenders_take_turns() -> None:
     calls: list[tuple[str, int]] = []
     work = {name: ((lambda n, name=name: calls.append((name, n))), rows) for name, rows in (("a", 3), ("b", 5))}
-    spent, processor = rounds.take_turns(work, 2)
+    spent, processor = rounds.take_turns(work, 2, unwanted)
     assert calls == [("a", 3), ("b", 5), ("a", 3), ("b", 5)]
     assert [len(values) for values in (*spent.values(), *processor.values())] == [2, 2, 2, 2]
     assert rounds.rows_of(lambda n: None, 100, 0.01) == 100
     assert rounds.quartiles([1, 2, 3, 4, 5]) == [2, 3, 4]
+
+
+def unwanted(name: str, error: Exception) -> None:
+    raise error
+
+
+def one_stage(monkeypatch: pytest.MonkeyPatch, **runs: Any) -> dict[str, Any]:
+    """Return the figures of one stage on a GPU that is the host: no work, but where something else is given."""
+
+    def idle(_: Any) -> rounds.Run:
+        return lambda n: None
+
+    made = {"host": idle, "place": idle, "through": idle, **runs}
+    host_device.make(monkeypatch)
+    stage = stages.Stage("made", "rows", **made, moved=8, carried=8, most=64)
+    monkeypatch.setattr(record, "stages", lambda ours: [stage])
+    return measure(64, 3, side=31, only=["made"])["results"]["made"]
+
+
+class Failing:
+    """Work that fails from some call on."""
+
+    def __init__(self, error: Exception, calls: int) -> None:
+        self.error, self.calls = error, calls
+
+    def __call__(self, rows: int) -> None:
+        self.calls -= 1
+        if self.calls < 0:
+            raise self.error
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (RuntimeError("CUDA error: out of memory\nadvice"), "CUDA error: out of memory"),
+    (host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation"), "cudaErrorMemoryAllocation"),
+    (host_device.CudaError("cudaErrorInvalidValue"), "device 'cuda:0' failed: cudaErrorInvalidValue"),
+])  # fmt: skip
+def test_a_column_that_fails(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "rows_of", lambda run, *_: run(1) or 1)
+    for calls, kept in ((0, False), (2, False), (4, True)):  # when the round is sized; in a round; at the break even
+        found = one_stage(monkeypatch, through=lambda _, calls=calls: Failing(error, calls))
+        for name in COLUMNS:
+            if name != "gpu with transfers" or kept:
+                assert found["columns"][name]["rate"][1] > 0
+            else:
+                assert found["columns"][name] == {"not run": said}
+        assert found.get("break even") == ({"not run": said} if kept else None)
+
+
+def test_a_device_that_is_lost_ends_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "rows_of", lambda run, *_: run(1) or 1)
+    for calls in (0, 2, 4):
+        with pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: gone"):
+            one_stage(monkeypatch, through=lambda _, calls=calls: Failing(host_device.DeviceLost("gone"), calls))
 
 
 def test_what_is_measured_with() -> None:
@@ -61,10 +115,10 @@ def test_without_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     options = ["--rows", "16", "--rounds", "2", "-o", str(out), "--plot", str(drawn)]
     only = ["prepare: b", "normalise: l2", "features", "forest", "chain: stamps to f"]
     assert main(["bench", *options, "--only", *only]) == 0
-    record = json.loads(out.read_text())
-    assert list(record["results"]) == [*stages.SETS, "normalise: l2", "forest", "chain: stamps to forest",
+    told = json.loads(out.read_text())
+    assert list(told["results"]) == [*stages.SETS, "normalise: l2", "forest", "chain: stamps to forest",
                                        "prepare: braai", "prepare: boom", "prepare: btsbot"]  # fmt: skip
-    for found in record["results"].values():
+    for found in told["results"].values():
         assert list(found["columns"]) == list(COLUMNS)
         for name, column in found["columns"].items():
             if name.startswith("gpu"):
@@ -73,11 +127,11 @@ def test_without_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
                 low, middle, high = column["rate"]
                 assert 0 < low <= middle <= high
                 assert column["processor microseconds"][1] > 0
-    assert record["gpu"] == {"not run": "this build has no CUDA backend"}
+    assert told["gpu"] == {"not run": "this build has no CUDA backend"}
     assert drawn.stat().st_size > 1000
     said = capsys.readouterr().out
     assert "GPU: not run: this build has no CUDA backend" in said
-    assert said.count("not run") == 1 + 2 * len(record["results"])
+    assert said.count("not run") == 1 + 2 * len(told["results"])
     assert main(["bench", "--rows", "4", "--only", "nothing"]) == 2
     assert "no stage begins with nothing" in capsys.readouterr().err
     assert main(["bench", "--device", "cuda"]) == 2

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from space2vec.bench.machine import processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
 from space2vec.bench.stages import NotRun, Ours, Stage, default_network, stages
 from space2vec.cuda import extension
-from space2vec.errors import BackendError, Space2vecError
-
-if TYPE_CHECKING:
-    pass
+from space2vec.errors import BackendError, DeviceLostError, Space2vecError
 
 __all__ = ["COLUMNS", "changed_decisions", "measure"]
 
@@ -126,20 +123,19 @@ def _stage(
     stage: Stage, ours: Ours, number: int | None, reason: str, rounds: int, most: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the figures of a stage."""
-    slot = None
     makers: dict[str, Callable[[], Run]] = {
         "one core": lambda: stage.host(1),
         "all cores": lambda: stage.host(None),
     }
     if number is not None:
-        from space2vec.cuda.slots import Slot
-
-        slot = Slot(number)
-        ours.stack.callback(slot.close)
-        makers["gpu in place"] = lambda own=slot: stage.place(own)  # type: ignore[misc]
+        makers["gpu in place"] = lambda own=number: _in_place(stage, ours, own)  # type: ignore[misc]
         makers["gpu with transfers"] = lambda own=number: stage.through(own)  # type: ignore[misc]
     columns: dict[str, dict[str, Any]] = {}
     running: dict[str, tuple[Run, int]] = {}
+
+    def refuse(name: str, error: Exception) -> None:
+        columns[name] = {"not run": _refused(error, number)}
+
     for name in COLUMNS:
         if name not in makers:
             columns[name] = {"not run": reason}
@@ -148,18 +144,46 @@ def _stage(
             run = makers[name]()
             clock = time.perf_counter if name in _GPU else time.process_time
             running[name] = run, rows_of(run, stage.most, _SECONDS, clock)
-        except NotRun as error:
-            columns[name] = {"not run": str(error)}
-        except (MemoryError, Space2vecError) as error:
-            columns[name] = {"not run": str(error)}
-    spent, processor = take_turns(running, rounds)
+        except Exception as error:
+            refuse(name, error)
+    spent, processor = take_turns(running, rounds, refuse)
     for name, values in spent.items():
         columns[name] = _column(stage, name, values, spent, running[name][1], most)
         columns[name]["processor microseconds"] = quartiles([1e6 * value for value in processor[name]])
     found = {"unit": stage.unit, "columns": {name: columns[name] for name in COLUMNS}}
-    if "gpu with transfers" in running:
-        found["break even"] = _break_even(running["gpu with transfers"][0], spent, stage.most)
+    if "gpu with transfers" in spent:
+        try:
+            found["break even"] = _break_even(running["gpu with transfers"][0], spent, stage.most)
+        except Exception as error:
+            found["break even"] = {"not run": _refused(error, number)}
     return found
+
+
+def _in_place(stage: Stage, ours: Ours, number: int) -> Run:
+    from space2vec.cuda.slots import Slot
+
+    slot = Slot(number)
+    ours.stack.callback(slot.close)
+    return stage.place(slot)
+
+
+def _refused(error: Exception, number: int | None) -> str:
+    """Return why a column is not run.
+
+    Raises
+    ------
+    DeviceLostError
+        If the device does not answer any more: nothing can be measured on it then.
+    Exception
+        The error itself, if it is a mistake and not a want of memory, of a package or of a device's goodwill.
+    """
+    try:
+        with extension.told(number or 0):
+            raise error
+    except DeviceLostError:
+        raise
+    except (NotRun, MemoryError, RuntimeError, Space2vecError) as why:
+        return (str(why).splitlines() or [type(why).__name__])[0]
 
 
 def _column(
@@ -251,5 +275,7 @@ def _half(ours: Ours, number: int | None) -> dict[str, Any]:
 
         given = Needs.of(judge.header).inputs(ours.stamps(min(ours.rows, 512))).given
         return changed_decisions(judge, given, where)
-    except (NotRun, ImportError) as error:
+    except ImportError as error:
         return {"not run": str(error)}
+    except Exception as error:
+        return {"not run": _refused(error, number)}

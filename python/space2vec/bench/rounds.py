@@ -40,18 +40,25 @@ def rows_of(run: Run, most: int, seconds: float, clock: Callable[[], float] = ti
 
 
 def take_turns(
-    contenders: Mapping[str, tuple[Run, int]], rounds: int
+    contenders: Mapping[str, tuple[Run, int]], rounds: int, refuse: Callable[[str, Exception], None]
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Return the seconds a row that each contender took in each round, given its work and its rows a round.
 
     Then the seconds of the processor, of all threads together: what other work on the machine does not add to.
+    A contender whose work fails is left out, once ``refuse`` was told of it and has not raised.
     """
     spent: dict[str, list[float]] = {name: [] for name in contenders}
     processor: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, (run, rows) in contenders.items():
+        for name in list(spent):
+            run, rows = contenders[name]
             begun, start = time.process_time(), time.perf_counter()
-            run(rows)
+            try:
+                run(rows)
+            except Exception as error:
+                refuse(name, error)
+                del spent[name], processor[name]
+                continue
             spent[name].append((time.perf_counter() - start) / rows)
             processor[name].append((time.process_time() - begun) / rows)
     return spent, processor
