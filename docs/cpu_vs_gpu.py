@@ -25,9 +25,11 @@ What a GPU gives for this work, transfers included, as `space2vec bench` measure
 cores, on a GPU with the data in its memory, and on a GPU with page-locked memory of the host as source and target. The
 columns take turns (A B C D A B C D ...); a figure is the median of the rounds. Behind it: how many times one core that
 is, and the share of a limit that was measured on the same machine in the same run: the bandwidth of a copy for one core
-and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers. A
-stage far below the bandwidth of a copy is bound by its arithmetic, one above it on a core finds its data in the cache.
-"Pays from" is the smallest batch from which on the GPU with transfers is faster than all cores.
+and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers; for
+the network in place, and the chain that ends in it, the rate of a product of matrices in the network's precision
+(multiply-adds of its convolutions and products, each two operations). A stage far below the bandwidth of a copy is
+bound by its arithmetic, one above it on a core finds its data in the cache. "Pays from" is the smallest batch from which
+on the GPU with transfers is faster than all cores.
 
 `space2vec bench -o FILE.json --plot FILE.png` measures your machine.
 """

@@ -16,6 +16,7 @@ import pytest
 
 from space2vec import registry
 from space2vec.bench import COLUMNS, measure, record, rounds, show, stages
+from space2vec.bench.arithmetic import multiply_adds
 from space2vec.bench.made import full_forest, triplets
 from space2vec.cli import main
 from space2vec.errors import DeviceLostError
@@ -42,6 +43,20 @@ def test_contenders_take_turns() -> None:
     assert [len(values) for values in (*spent.values(), *processor.values())] == [2, 2, 2, 2]
     assert rounds.rows_of(lambda n: None, 100, 0.01) == 100
     assert rounds.quartiles([1, 2, 3, 4, 5]) == [2, 3, 4]
+
+
+def test_the_arithmetic_of_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    judge = stages.default_network()
+    convolutions = 17 * 17 * 16 * 6 * 9 + 9 * 9 * 32 * 16 * 9 + 5 * 5 * 64 * 32 * 9
+    assert multiply_adds(judge) == convolutions + 384 * 64 + 134 * 64 + 64 * 64 + 64
+    assert not any(layer._forward_hooks for layer in judge.module.modules())
+    stage = next(stage for stage in stages.stages(stages.Ours(4, 31)) if stage.name == "chain: stamps to network")
+    most = {"float16 products": [1e11, 1e12, 1e13], "float32 products": {"not run": "no memory"}}
+    column = record._column(stage, "gpu in place", [1e-6], {}, 1, most)
+    assert column["share"] == {"of": "float16 products", "value": pytest.approx(1e6 * 2 * multiply_adds(judge) / 1e12)}
+    monkeypatch.setenv("SPACE2VEC_PRECISION", "float32")
+    assert "share" not in record._column(stage, "gpu in place", [1e-6], {}, 1, most)
 
 
 def unwanted(name: str, error: Exception) -> None:

@@ -18,6 +18,7 @@ from space2vec.bench.machine import processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
 from space2vec.bench.stages import NotRun, Ours, Stage, default_network, stages
 from space2vec.cuda import extension
+from space2vec.cuda.half_network import precision
 from space2vec.errors import BackendError, DeviceLostError, Space2vecError
 
 __all__ = ["COLUMNS", "changed_decisions", "measure"]
@@ -198,13 +199,15 @@ def _column(
         column["times one core"] = quartiles(
             [own / value for own, value in zip(spent["one core"], values, strict=True)]
         )
-    limit, nbytes = {
+    limit, amount = {
         "one core": ("copy on one core", stage.moved),
         "gpu in place": ("copy on the device", stage.moved),
         "gpu with transfers": ("link to the device", stage.carried),
     }.get(name, ("", 0))
-    if nbytes and limit in most:
-        column["share"] = {"of": limit, "value": column["rate"][1] * nbytes / most[limit][1]}
+    if name == "gpu in place" and stage.multiply_adds is not None:
+        limit, amount = f"{precision()} products", 2 * stage.multiply_adds()
+    if amount and "not run" not in most.get(limit, ["not run"]):
+        column["share"] = {"of": limit, "value": column["rate"][1] * amount / most[limit][1]}
     return column
 
 
