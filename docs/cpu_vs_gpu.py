@@ -28,8 +28,8 @@ is, and the share of a limit that was measured on the same machine in the same r
 and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers; for
 the network in place, and the chain that ends in it, the rate of a product of matrices in the network's precision
 (multiply-adds of its convolutions and products, each two operations). A stage far below the bandwidth of a copy is
-bound by its arithmetic, one above it on a core finds its data in the cache. "Pays from" is the smallest batch from which
-on the GPU with transfers is faster than all cores.
+bound by its arithmetic, one above it on a core finds its data in the cache. "Pays from" is the smallest batch from
+which on the GPU with transfers is faster than all cores.
 
 `space2vec bench -o FILE.json --plot FILE.png` measures your machine.
 """

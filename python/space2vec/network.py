@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import backend, modelfile, runtimes
 from space2vec import device as devices
 from space2vec.errors import ModelError
+from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
-from space2vec.onnx_graph import MODEL_KEY, make_graph
+from space2vec.onnx_graph import make_graph
 from space2vec.pixels import as_plane_array, lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, in_place
 from space2vec.stamps import Stamps
@@ -97,8 +98,7 @@ class Network:
         check_version(header)
         self.header = header
         self._needs = Needs.of(header)
-        self._engines: dict[str, runtimes.Runtime] = {}
-        self._halves: dict[tuple[str, str], HalfNetwork] = {}
+        self._runs = NetworkRuns()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -227,18 +227,10 @@ class Network:
         return self._module
 
     def _run(self, device: str = "cpu") -> runtimes.Runtime:
-        if device not in self._engines:
-            self._engines[device] = self._engine(device)
-        return self._engines[device]
+        return self._runs.on(self, device)
 
-    def _engine(self, device: str) -> runtimes.Runtime:
-        if self.runtime == "torch" or device != "cpu":
-            return runtimes.TorchRuntime(self.module, self.header.temperature, device)
-        engine = runtimes.OnnxRuntime(self._as_graph(), self._shapes)
-        of = engine.metadata.get(MODEL_KEY, "")
-        if of.split(" ")[-1] != self.id.split(" ")[-1]:
-            raise ModelError(f"its ONNX graph is that of {of!r}, and not of the header and weights beside it")
-        return engine
+    def _half(self, device: str) -> HalfNetwork:
+        return self._runs.half(self, device)
 
     def __repr__(self) -> str:
         how = self.header.architecture or {}
@@ -246,16 +238,7 @@ class Network:
         return f"Network({self.name!r}, {how['name']}, takes={self.takes}, weights={weights}, runtime={self.runtime!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_engines": {}, "_halves": {}}
-
-    def _half(self, where: str) -> HalfNetwork:
-        """Return the network on a CUDA device, in the precision that is asked for."""
-        from space2vec.cuda.half_network import HalfNetwork, precision
-
-        kind = precision()
-        if (where, kind) not in self._halves:
-            self._halves[where, kind] = HalfNetwork(self.module, self.header.temperature, where, kind)
-        return self._halves[where, kind]
+        return {**self.__dict__, "_runs": NetworkRuns()}
 
     def predict(self, *inputs: ArrayLike, threads: int | None = None, device: str = "auto") -> NDArray[np.float32]:
         """Return P(real) of rows that are prepared already.
