@@ -212,14 +212,7 @@ class Stamps:
         return moved
 
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
-        if array.ndim != 4 or array.shape[1] != len(positions):
-            raise ValueError(
-                f"pixels must have shape (n, {len(positions)}, height, width) for {len(positions)} channels; "
-                f"given {array.shape}"
-            )
-        n, channels, height, width = array.shape
-        if n:
-            check_sides(height, width, "stamps")
+        n, channels, height, width = _batch_shape(array.shape, len(positions))
         self._buffer = array.reshape(-1)
         starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
         self._place(starts, (height, width), positions)
@@ -236,14 +229,7 @@ class Stamps:
         from space2vec.cuda.view import view
 
         given = view(pixels, "pixels")
-        if len(given.shape) != 4 or given.shape[1] != len(positions):
-            raise ValueError(
-                f"pixels must have shape (n, {len(positions)}, height, width) for {len(positions)} channels; "
-                f"given {given.shape}"
-            )
-        n, channels, height, width = given.shape
-        if n:
-            check_sides(height, width, "stamps")
+        n, channels, height, width = _batch_shape(given.shape, len(positions))
         self.there, starts = given.planes("pixels")
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
@@ -393,3 +379,15 @@ class Stamps:
         )
         whole.saturation = batches[0].saturation
         return whole
+
+
+def _batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
+    """Return the shape (n, channel, height, width) of a batch in one array, checked."""
+    if len(shape) != 4 or shape[1] != channels:
+        raise ValueError(
+            f"pixels must have shape (n, {channels}, height, width) for {channels} channels; given {shape}"
+        )
+    n, _, height, width = shape
+    if n:
+        check_sides(height, width, "stamps")
+    return n, channels, height, width

@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -29,3 +30,26 @@ def data():
     if not folder.is_dir():
         pytest.skip(f"real data missing: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def docs_script():
+    """Return what loads a script of docs/ by its name."""
+
+    def load(name):
+        path = Path(__file__).resolve().parents[2] / "docs" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"docs_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Let the tests' networks be known; skip where there is no PyTorch."""
+    tiny_networks = pytest.importorskip("tiny_networks")
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_networks.make_known(patch)
+        yield

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -200,13 +199,8 @@ def test_no_alerts_to_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def document() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_cpu_vs_gpu", DOCS / "cpu_vs_gpu.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def document(docs_script: Callable[[str], ModuleType]) -> ModuleType:
+    return docs_script("cpu_vs_gpu")
 
 
 def test_the_document_of_a_gpu(document: ModuleType, with_gpu: dict[str, Any]) -> None:

@@ -19,12 +19,7 @@ tiny_networks = pytest.importorskip("tiny_networks")
 from space2vec.cuda import half_network, torch_planes  # noqa: E402
 from space2vec.cuda.half_network import TOLERANCE, HalfNetwork  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_networks.make_known(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("known")
 
 
 @pytest.fixture(scope="module")

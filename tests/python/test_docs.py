@@ -1,6 +1,5 @@
 """docs/features.md is what the registry gives, its pictures show every feature, and its example runs."""
 
-import importlib.util
 import itertools
 import re
 from pathlib import Path
@@ -15,11 +14,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
-def features():
-    spec = importlib.util.spec_from_file_location("docs_features", DOCS / "features.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def features(docs_script):
+    return docs_script("features")
 
 
 @pytest.fixture(scope="module")

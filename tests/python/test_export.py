@@ -22,14 +22,8 @@ Captured = pytest.CaptureFixture[str]
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: onnxruntime")
 pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
 tiny_networks = pytest.importorskip("tiny_networks", reason="PyTorch is missing: torch")
+pytestmark = pytest.mark.usefixtures("known")
 COUNT = 40
-
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_networks.make_known(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -25,17 +25,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
 pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: onnxruntime")
 tiny_networks = pytest.importorskip("tiny_networks")
+pytestmark = pytest.mark.usefixtures("known")
 
 make, header_of = tiny_networks.make, tiny_networks.header_of
 RECIPE, COLUMNS, KINDS = tiny_networks.RECIPE, tiny_networks.COLUMNS, tiny_networks.KINDS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Any:
-    """Let the tests' networks be known."""
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_networks.make_known(patch)
-        yield
 
 
 @pytest.fixture(scope="module")
