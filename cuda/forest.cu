@@ -2,7 +2,7 @@
 // first cache when the next warp comes to it. The rows of a block are staged in shared memory, a column of theirs after
 // the other, a multiple of 32 long, so that the threads of a warp, each at its own node, read from different banks:
 // with an odd step three or four of them would share one at each of a thousand visits. They are written once, a warp
-// four features of eight rows at a time, four threads to a bank.
+// four features of eight rows at a time, four threads to a bank; what is not a feature of the forest is not read.
 //
 // What limits it: a visit of a node reads 8 bytes from an address of its own, and a multiprocessor serves one such
 // address a cycle. 100 trees of a depth of 12 are 1200 visits a row: on an H100 (132 multiprocessors, 1.7 GHz) at most
@@ -10,6 +10,7 @@
 #include "checks.hpp"
 #include "device_array.hpp"
 #include "forest.hpp"
+#include "kernel/math.hpp"
 #include "space2vec/cuda.h"
 
 #include <algorithm>
@@ -19,8 +20,10 @@ struct s2v_cuda_forest {
     int device;
     s2v::cuda::DeviceArray<s2v::kernel::Node> nodes;
     s2v::cuda::DeviceArray<std::int64_t> tree_start;
-    s2v::cuda::DeviceArray<float> fill;  // (features) or empty
+    s2v::cuda::DeviceArray<float> fill;            // (features) or empty
+    s2v::cuda::DeviceArray<std::int32_t> columns;  // (features) or empty
     std::int32_t features;
+    std::int32_t widest;  // columns that a table has at least
 };
 
 namespace s2v::cuda {
@@ -29,6 +32,7 @@ namespace {
 constexpr int kMostRows = 256;          // of a block
 constexpr int kMostStaged = 48 * 1024;  // bytes of them; a block may have that on any device
 constexpr int kRowsUnstaged = 128;      // of a block whose rows are too long to be staged
+constexpr int kSharing = 4;             // threads that stage a row
 
 // A row whose features lie `step` apart.
 struct StagedRow {
@@ -39,44 +43,107 @@ struct StagedRow {
     }
 };
 
-// A row in global memory.
-struct LongRow {
-    const float *row;
-    const float *fill;
-    __device__ float operator[](std::uint32_t feature) const {
-        const float x = row[feature];
+// How the forest takes a table.
+struct Columns {
+    const std::int32_t *column;  // (features) or null: in order
+    const float *fill;           // (features) or null
+    __device__ int of(int feature) const {
+        return column ? column[feature] : feature;
+    }
+    __device__ float filled(float x, int feature) const {
         return fill && x != x ? fill[feature] : x;
     }
 };
 
+// A row in global memory.
+struct LongRow {
+    const float *row;
+    Columns columns;
+    __device__ float operator[](std::uint32_t feature) const {
+        const int which = static_cast<int>(feature);
+        return columns.filled(row[columns.of(which)], which);
+    }
+};
+
+// The flags of a row that the reader and the kernels have raised; flags.joined of the Python package.
+__device__ std::uint32_t joined_flags(const s2v_cuda_table &table, std::int64_t row) {
+    namespace flag = kernel::flag;
+    std::uint32_t flags = table.flags[row];
+    if (!table.raised) return flags;
+    std::uint32_t raised = table.raised[row];
+    const std::int64_t *const offset = table.offset ? table.offset + 3 * row : nullptr;
+    const bool absent = offset && (offset[0] < 0 || offset[1] < 0 || offset[2] < 0);
+    if (absent && !(flags & flag::missing)) raised &= ~(flag::bad_stamp | flag::missing);
+    if (raised & flag::bad_stamp) flags &= ~flag::missing;
+    return flags | raised;
+}
+
+// Whether a row is scored; writes its flags. Rows without flags always are.
+__device__ bool judged(const s2v_cuda_table &table, std::int64_t row, bool silent) {
+    if (!table.flags) return true;
+    const std::uint32_t flags = joined_flags(table, row);
+    const bool refused = (flags & table.refusing) != 0;
+    table.flags[row] = silent && !refused ? flags | kernel::flag::missing : flags;
+    return !refused && !silent;
+}
+
 __global__ void __launch_bounds__(kMostRows)
-    forest_kernel(kernel::ForestView forest, const float *fill, const float *x, std::int64_t n, float *score) {
+    forest_kernel(kernel::ForestView forest, Columns columns, s2v_cuda_table table, float *score) {
     extern __shared__ float staged[];
     const int rows = static_cast<int>(blockDim.x);
     const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * rows;
-    const int there = static_cast<int>(n - begin < rows ? n - begin : rows);
-    const float *const block = x + begin * forest.features;
+    const int there = static_cast<int>(table.n - begin < rows ? table.n - begin : rows);
+    // Whether each thread met a value in its share of a row: four bytes a row, behind the features.
+    auto *const met = reinterpret_cast<unsigned char *>(staged + forest.features * rows);
     const int thread = static_cast<int>(threadIdx.x);
-    for (int row = thread / 4; row < there; row += rows / 4)
+    for (int row = thread / kSharing; row < there; row += rows / kSharing) {
+        const float *const given = table.values + (begin + row) * table.columns;
+        bool any = false;
 #pragma unroll 4
-        for (int feature = thread % 4; feature < forest.features; feature += 4) {
-            const float given = block[row * forest.features + feature];
-            staged[feature * rows + row] = fill && given != given ? fill[feature] : given;
+        for (int feature = thread % kSharing; feature < forest.features; feature += kSharing) {
+            const float x = given[columns.of(feature)];
+            any |= x == x;
+            staged[feature * rows + row] = columns.filled(x, feature);
         }
+        met[row * kSharing + thread % kSharing] = any;
+    }
     __syncthreads();
-    if (thread < there) score[begin + thread] = kernel::forest_row(forest, StagedRow{staged + thread, rows});
+    if (thread >= there) return;
+    const bool silent = reinterpret_cast<const std::uint32_t *>(met)[thread] == 0;
+    const bool scored = judged(table, begin + thread, silent);
+    score[begin + thread] = scored ? kernel::forest_row(forest, StagedRow{staged + thread, rows}) : kernel::quiet_nan();
 }
 
 __global__ void __launch_bounds__(kRowsUnstaged)
-    long_forest_kernel(kernel::ForestView forest, const float *fill, const float *x, std::int64_t n, float *score) {
+    long_forest_kernel(kernel::ForestView forest, Columns columns, s2v_cuda_table table, float *score) {
     const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (row < n) score[row] = kernel::forest_row(forest, LongRow{x + row * forest.features, fill});
+    if (row >= table.n) return;
+    const float *const given = table.values + row * table.columns;
+    bool silent = table.flags != nullptr;  // else nobody asks
+    for (int feature = 0; feature < forest.features && silent; ++feature) {
+        const float x = given[columns.of(feature)];
+        silent = x != x;
+    }
+    score[row] = judged(table, row, silent) ? kernel::forest_row(forest, LongRow{given, columns}) : kernel::quiet_nan();
 }
 
 // The rows of a block that are staged, a multiple of 32; 0: they are too long.
-int staged_rows(std::int32_t features) {
-    const int fit = kMostStaged / static_cast<int>(features * sizeof(float)) / 32 * 32;
-    return std::min(fit, kMostRows);
+int staged_rows(std::int32_t row_bytes) {
+    return std::min(kMostStaged / row_bytes / 32 * 32, kMostRows);
+}
+
+void launch(const s2v_cuda_forest &forest, Columns columns, const s2v_cuda_table &table, void *stream, float *score) {
+    const OnDevice here(forest.device);
+    const kernel::ForestView view = {forest.nodes.get(), forest.tree_start.get(),
+                                     static_cast<std::int32_t>(forest.tree_start.size()), forest.features};
+    const auto row_bytes = static_cast<std::int32_t>(forest.features * sizeof(float) + kSharing);
+    const int staged = staged_rows(row_bytes);
+    const int rows = staged > 0 ? staged : kRowsUnstaged;
+    const auto blocks = static_cast<unsigned>((table.n + rows - 1) / rows);
+    const auto bytes = static_cast<std::size_t>(staged) * static_cast<std::size_t>(row_bytes);
+    const auto run = staged > 0 ? forest_kernel : long_forest_kernel;
+    run<<<blocks, rows, bytes, static_cast<cudaStream_t>(stream)>>>(view, columns, table, score);
+    check(cudaGetLastError(), "launch");
 }
 
 }  // namespace
@@ -86,17 +153,26 @@ using namespace s2v;
 
 extern "C" {
 
-s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, s2v_cuda_forest **on_device) {
+s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, const int32_t *columns,
+                                  s2v_cuda_forest **on_device) {
     return cuda::told([&] {
         require(on_device, "null pointer");
         *on_device = nullptr;
         require(forest, "null forest");
+        std::vector<std::int32_t> own;
+        if (columns) own.assign(columns, columns + forest->features);
+        std::int32_t widest = columns ? 0 : forest->features;
+        for (const std::int32_t column : own) {
+            require(column >= 0 && column < std::numeric_limits<std::int32_t>::max(), "column of a feature");
+            widest = std::max(widest, column + 1);
+        }
         const cuda::OnDevice here(device);
-        *on_device =
-            std::make_unique<s2v_cuda_forest>(s2v_cuda_forest{device, cuda::DeviceArray<kernel::Node>(forest->nodes),
-                                                              cuda::DeviceArray<std::int64_t>(forest->tree_start),
-                                                              cuda::DeviceArray<float>(forest->fill), forest->features})
-                .release();
+        *on_device = std::make_unique<s2v_cuda_forest>(
+                         s2v_cuda_forest{device, cuda::DeviceArray<kernel::Node>(forest->nodes),
+                                         cuda::DeviceArray<std::int64_t>(forest->tree_start),
+                                         cuda::DeviceArray<float>(forest->fill), cuda::DeviceArray<std::int32_t>(own),
+                                         forest->features, widest})
+                         .release();
     });
 }
 
@@ -110,16 +186,20 @@ s2v_status s2v_cuda_forest_predict(const s2v_cuda_forest *forest, void *stream, 
         require(forest && n >= 0 && n <= std::numeric_limits<std::int32_t>::max(), "forest and n");
         if (n == 0) return;
         require(x && score, "null pointer");
-        const cuda::OnDevice here(forest->device);
-        const kernel::ForestView view = {forest->nodes.get(), forest->tree_start.get(),
-                                         static_cast<std::int32_t>(forest->tree_start.size()), forest->features};
-        const int staged = cuda::staged_rows(forest->features);
-        const int rows = staged > 0 ? staged : cuda::kRowsUnstaged;
-        const std::size_t bytes = static_cast<std::size_t>(staged) * forest->features * sizeof(float);
-        const auto blocks = static_cast<unsigned>((n + rows - 1) / rows);
-        const auto run = staged > 0 ? cuda::forest_kernel : cuda::long_forest_kernel;
-        run<<<blocks, rows, bytes, static_cast<cudaStream_t>(stream)>>>(view, forest->fill.get(), x, n, score);
-        cuda::check(cudaGetLastError(), "launch");
+        const s2v_cuda_table rows = {x, forest->features, n, nullptr, nullptr, nullptr, 0};
+        cuda::launch(*forest, {nullptr, forest->fill.get()}, rows, stream, score);
+    });
+}
+
+s2v_status s2v_cuda_forest_score(const s2v_cuda_forest *forest, void *stream, const s2v_cuda_table *table,
+                                 float *score) {
+    return cuda::told([&] {
+        require(forest && table && table->n >= 0 && table->n <= std::numeric_limits<std::int32_t>::max(),
+                "forest, table and n");
+        require(table->columns >= forest->widest, "the table has too few columns for the forest");
+        if (table->n == 0) return;
+        require(table->values && table->flags && score, "null pointer");
+        cuda::launch(*forest, {forest->columns.get(), forest->fill.get()}, *table, stream, score);
     });
 }
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 _Stamps = tuple[int, int, int, int, int, int, float]
 _Planes = tuple[int, int, int, int, int, int, int]
+_Table = tuple[int, int, int, int, int, int, int]
 _Steps = list[tuple[int, list[float]]]
 
 class OutOfDeviceMemory(MemoryError): ...  # noqa: N818
@@ -41,8 +42,10 @@ class Forest:
         value: NDArray[np.float32],
         n_features: int,
         fill: NDArray[np.float32] | None,
+        columns: NDArray[np.int32] | None,
     ) -> None: ...
     def predict(self, stream: int, x: int, n: int, score: int) -> None: ...
+    def score(self, stream: int, table: _Table, score: int) -> None: ...
 
 def allocate(device: int, bytes: int) -> int: ...
 def release(device: int, address: int) -> None: ...

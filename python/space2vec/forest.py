@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -209,7 +210,7 @@ class Forest:
         """The columns that the forest takes, in order."""
         return self.header.feature_names
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The name and twelve digits that change with any threshold, leaf, fill value or column."""
         digest = hashlib.sha256("\n".join((self.header.convention, *self.feature_names)).encode())
@@ -228,6 +229,16 @@ class Forest:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_engines": {}}
 
+    @cached_property
+    def _needs(self) -> Needs:
+        return Needs.of(self.header)
+
+    @property
+    def _of_stamps_alone(self) -> bool:
+        """Whether the kernels of a device write all that decides on a score: stamps need not come to the host then."""
+        needs = self._needs
+        return needs.stamp_columns is not None and needs.recipe is None and not self.header.optional
+
     def _on(self, where: str) -> Any:
         """Return the trees as the kernels of a device have them; those of ``"cpu"`` are the backend's in use."""
         if where not in self._engines:
@@ -239,7 +250,9 @@ class Forest:
 
                 number = devices.ordinal(where)
                 with told(number):
-                    self._engines[where] = active(number).Forest(number, *nodes, k, self._fill)
+                    self._engines[where] = active(number).Forest(
+                        number, *nodes, k, self._fill, self._needs.stamp_columns
+                    )
         return self._engines[where]
 
     def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
@@ -314,7 +327,9 @@ class Forest:
         Scores
             One row a candidate. A row that a flag forbids to score, or without a single column that the model needs
             (flag ``missing``), is NaN. A row that lacks all columns of the catalogue, where these are most of the
-            model's, is scored under the flag ``missing``. Those of stamps on a device lie there, in their library.
+            model's, is scored under the flag ``missing``. Those of stamps on a device lie there, in their library; a
+            forest without columns of the catalogue gives them without waiting, as features are given, and another one
+            through the host.
 
         Raises
         ------
@@ -327,11 +342,21 @@ class Forest:
         """
         where = devices.follow(device, source)
         if where != "cpu":
+            if isinstance(source, Stamps) and source.device != "cpu" and self._of_stamps_alone:
+                return self._score_in_place(source)
             with self.pipeline(where) as pipeline:
                 return in_place(source, next(pipeline.run([source])))
-        inputs = Needs.of(self.header).inputs(source, threads)
+        inputs = self._needs.inputs(source, threads)
         assert inputs.features is not None
         return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)
+
+    def _score_in_place(self, stamps: Stamps) -> Scores:
+        from space2vec.cuda import kernels
+
+        measure = self._needs.measure
+        assert measure is not None
+        score, flags = kernels.score(self._on(stamps.device), stamps, measure.sets, measure.convention == "paper")
+        return Scores(score.owner, flags, stamps.object_id, stamps.candidate_id, self.id, stamps.device)
 
     def pipeline(self, device: str) -> Pipeline[Any, Scores]:
         """Return a pipeline that scores batches of stamps or features on a CUDA device.
@@ -342,8 +367,9 @@ class Forest:
             If the device is not there.
         """
         from space2vec.cuda.pipeline import Pipeline
-        from space2vec.cuda.work import ModelWork
+        from space2vec.cuda.work import ForestWork, ModelWork
 
         where = devices.resolve(device)
-        work = ModelWork(Needs.of(self.header), self._predict_on, self.id, where)
+        model = self._needs, self._predict_on, self.id, where
+        work = ForestWork(*model, self._on) if self._of_stamps_alone else ModelWork(*model)
         return Pipeline(work, devices.ordinal(where))

@@ -237,6 +237,14 @@ class Needs:
         return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id)
 
     @property
+    def stamp_columns(self) -> NDArray[np.int32] | None:
+        """Where the columns of the model (k,) stand among those that kernels write; None where some are not theirs."""
+        if self.measure is None or set_of(self.header.feature_names) == "custom" or self._catalogue:
+            return None
+        written = registry.stamp_columns(self.measure.sets)
+        return np.array([written.index(name) for name in self.header.feature_names], dtype=np.int32)
+
+    @property
     def _catalogue(self) -> list[int]:
         """Where the columns of the catalogue stand among those of the model."""
         known = registry.FEATURES

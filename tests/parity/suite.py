@@ -24,6 +24,10 @@ an int64 may start at any byte.
     first node of the tree; -1 at a leaf); int32 feature[nodes]; float32 threshold[nodes]; uint8 missing_left[nodes];
     float32 value[nodes]; float32 fill[features] (NaN: none for that column); float32 x[rows][features];
     float32 score[rows]. As ``s2v_forest_create``.
+``table.bin``
+    int64 n, features, columns; uint32 refusing; int32 column[features]; uint32 raised[n]; float32 score[n];
+    uint32 flags[n]. What the forest gives for the stamps, of which a reader has raised flags, by some columns of
+    ``features_code.bin``. As ``s2v_cuda_forest_score``.
 """
 
 import argparse
@@ -36,9 +40,11 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle import stamps as made
-from space2vec import Recipe, Stamps, backend, features, normalise, prepare, simulate
+from space2vec import Recipe, Stamps, backend, features, flags, modelfile, normalise, prepare, simulate
 from space2vec.errors import BackendError
-from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, NORMALISERS, RECIPES
+from space2vec.forest import Forest as Model
+from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, FEATURES_VERSION, NORMALISERS, RECIPES
+from space2vec.trees import Trees
 
 CONVENTIONS = ("code", "paper")
 SATURATION = 60000.0
@@ -108,6 +114,21 @@ def forest():
     fill = np.where(np.arange(x.shape[1]) % 3 == 0, 0.5, np.nan).astype(np.float32)
     arguments = (start, *children, values, missing_left.astype(np.uint8), values, x.shape[1], fill)
     return Forest(arguments, x)
+
+
+def model(names):
+    """Return the forest as a model of as many columns."""
+    (start, _, right, feature, _, missing_left, value, _, fill), _ = forest()
+    node = np.arange(len(right)) - np.repeat(start[:-1], np.diff(start))
+    jump = np.where(right < 0, 0, right - node).astype(np.int32)
+    header = modelfile.Header("forest", "suite", tuple(names), "stamp", FEATURES_VERSION)
+    return Model(Trees(start, jump, feature.astype(np.int16), missing_left, value), header, fill)
+
+
+def raised(n):
+    """Return flags (n,) such as readers raise."""
+    seen = [flags.bits(names) for names in ((), "bad_stamp", "missing", "off_shape", ("bad_stamp", "nan_pixels"))]
+    return np.random.default_rng(17).choice(np.array(seen, np.uint32), n, p=[0.6, 0.1, 0.1, 0.1, 0.1])
 
 
 def squares(rows):
@@ -221,6 +242,12 @@ def export(folder, rows):
     header = (len(start) - 1, len(left), columns, len(x))
     nodes = (start, left, right, feature, threshold, missing_left, value)
     _write(folder / "forest.bin", *header, *nodes, fill, x, scores())
+    written, names = FEATURE_SETS["stamp"], FEATURE_SETS["stamp"][::-3][-columns:]
+    chosen.flags = raised(n)
+    scored = model(names).score(chosen)
+    where = np.array([written.index(name) for name in names], np.int32)
+    told = (chosen.flags, scored.score, scored.flags)
+    _write(folder / "table.bin", n, columns, len(written), np.uint32(flags.UNSCORABLE), where, *told)
 
 
 def main():

@@ -20,6 +20,7 @@ import pytest
 
 import space2vec
 from space2vec import _core, registry
+from space2vec import flags as flag_bits
 
 __all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cupy", "make"]
 
@@ -270,7 +271,9 @@ class HostDevice(types.ModuleType):
 
         class Forest:
             def __init__(self, device: int, *arguments: Any) -> None:
+                *arguments, columns = arguments
                 self._forest, self._k = _core.Forest(*arguments), arguments[7]
+                self._columns = np.arange(self._k) if columns is None else columns
 
             def predict(self, stream: int, x: int, n: int, score: int) -> None:
                 module._call("predict")
@@ -278,6 +281,24 @@ class HostDevice(types.ModuleType):
                 def work() -> None:
                     rows, out = module.at(x, (n, self._k), np.float32), module.at(score, (n,), np.float32)
                     self._forest.predict(rows, out, 1)
+
+                module._put(stream, work)
+
+            def score(self, stream: int, table: tuple[int, ...], score: int) -> None:
+                module._call("score")
+                values, width, n, flags, raised, offset, refusing = table
+                assert width > self._columns.max()
+
+                def work() -> None:
+                    rows = np.ascontiguousarray(module.at(values, (n, width), np.float32)[:, self._columns])
+                    out, there = module.at(score, (n,), np.float32), module.at(flags, (n,), np.uint32)
+                    if raised:
+                        of_reader, starts = module.at(raised, (n,), np.uint32), module.at(offset, (n, 3), np.int64)
+                        there[:] = flag_bits.joined(of_reader, there, starts)
+                    refused, silent = (there & np.uint32(refusing)) != 0, np.isnan(rows).all(axis=1)
+                    there[silent & ~refused] |= np.uint32(flag_bits.bits("missing"))
+                    self._forest.predict(rows, out, 1)
+                    out[refused | silent] = np.nan
 
                 module._put(stream, work)
 

@@ -42,6 +42,7 @@ ONE_LEAF = (
     np.array([0.5], np.float32),
     3,
     None,
+    None,
 )
 
 
@@ -107,3 +108,7 @@ def test_what_is_wrong_is_refused_before_a_device_is_asked_for():
         cuda.copy(0, 0, 0, 0, 10, "sideways")
     with pytest.raises(ValueError, match="differ in length"):
         cuda.Forest(0, *ONE_LEAF[:1], np.array([-1, -1], np.int32), *ONE_LEAF[2:])
+    with pytest.raises(ValueError, match="columns has another length"):
+        cuda.Forest(0, *ONE_LEAF[:-1], np.array([0, 1], np.int32))
+    with pytest.raises(ValueError, match="column of a feature"):
+        cuda.Forest(0, *ONE_LEAF[:-1], np.array([0, -1, 1], np.int32))

@@ -15,11 +15,10 @@ import pytest
 
 import space2vec as s2v
 from parity import suite
-from space2vec import modelfile, registry
+from space2vec import registry
 from space2vec.cuda import DeviceArray
 from space2vec.cuda.view import to_host
 from space2vec.forest import Forest
-from space2vec.trees import Trees
 
 pytestmark = pytest.mark.device
 
@@ -62,13 +61,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def forest() -> Forest:
-    start, _, right, feature, _, missing_left, value, columns, fill = suite.forest().arguments
-    node = np.arange(len(right)) - np.repeat(start[:-1], np.diff(start))
-    jump = np.where(right < 0, 0, right - node).astype(np.int32)
-    trees = Trees(start, jump, feature.astype(np.int16), missing_left, value)
-    header = modelfile.Header("forest", "suite", registry.AUTOSCAN_STAMP, "autoscan-stamp", registry.FEATURES_VERSION)
-    assert columns == len(header.feature_names)
-    return Forest(trees, header, fill)
+    return suite.model(registry.AUTOSCAN_STAMP)
 
 
 @pytest.mark.parametrize("convention", suite.CONVENTIONS)
@@ -113,6 +106,17 @@ def test_the_forest_of_the_suite(library: str, forest: Forest) -> None:
     assert bits(made) == suite.scores().tobytes()
 
 
+@pytest.mark.parametrize("names", [registry.AUTOSCAN_STAMP[::-1], registry.FEATURE_SETS["stamp"][::-3][-18:]])
+def test_scores_of_the_suite(names: tuple[str, ...]) -> None:
+    forest, stamps = suite.model(names), suite.stamps()[:]
+    for flags in (stamps.flags, suite.raised(len(stamps))):
+        stamps.flags = flags
+        expected = forest.score(stamps)
+        for scores in (forest.score(stamps.to_device("cuda:0")), forest.score(stamps, device="cuda")):
+            assert bits(scores.score) == expected.score.tobytes()
+            assert np.array_equal(scores.flags, expected.flags)
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_arrays_of_a_library(library: str, pixels: np.ndarray, forest: Forest) -> None:
     there, here = s2v.Stamps(put(library, pixels)), s2v.Stamps(pixels)
@@ -123,6 +127,7 @@ def test_arrays_of_a_library(library: str, pixels: np.ndarray, forest: Forest) -
     scores, wanted = forest.score(there), forest.score(here)
     assert of_library(library, scores.score)
     assert bits(scores.score) == wanted.score.tobytes()
+    assert np.array_equal(scores.flags, wanted.flags)
     assert forest.score(here, device="cuda").score.tobytes() == wanted.score.tobytes()
     if library != "space2vec":
         both = s2v.Recipe.of("both", steps=("median-mad", "asinh"), further=["l2"], side=33)
@@ -134,9 +139,10 @@ def test_arrays_of_a_library(library: str, pixels: np.ndarray, forest: Forest) -
         assert bits(s2v.normalise(flat, "l2").planes) == crop.planes.tobytes()
 
 
-def test_the_callers_stream(pixels: np.ndarray) -> None:
+def test_the_callers_stream(pixels: np.ndarray, forest: Forest) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
     expected = s2v.features(s2v.Stamps(pixels), set="s2v").values
+    wanted = forest.score(s2v.Stamps(pixels))
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         busy = torch.ones(4096, 4096, device="cuda")
@@ -145,9 +151,13 @@ def test_the_callers_stream(pixels: np.ndarray) -> None:
         given = torch.from_numpy(pixels).pin_memory().to("cuda", non_blocking=True)
         values = s2v.features(s2v.Stamps(given), set="s2v").values
         doubled = values * 2
+        scores = forest.score(s2v.Stamps(given))
+        halved = scores.score / 2
     stream.synchronize()
     assert bits(values) == expected.tobytes()
     assert bits(doubled) == (expected * 2).tobytes()
+    assert bits(halved) == (wanted.score / 2).tobytes()
+    assert np.array_equal(scores.flags, wanted.flags)
 
 
 def test_results_are_lent_without_a_copy(pixels: np.ndarray) -> None:

@@ -63,14 +63,34 @@ S2V_API s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_pl
 /* A forest on a device, immutable once made. */
 typedef struct s2v_cuda_forest s2v_cuda_forest;
 
-/* Copy a forest to a device: allocates there and waits for the copy. */
-S2V_API s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, s2v_cuda_forest **on_device);
+/* Copy a forest to a device: allocates there and waits for the copy. columns: (s2v_forest_feature_count) where its
+ * features stand in a row of the tables of s2v_cuda_forest_score; NULL: in order. They are the caller's, as forest. */
+S2V_API s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, const int32_t *columns,
+                                          s2v_cuda_forest **on_device);
 /* No work with the forest may be under way. */
 S2V_API void s2v_cuda_forest_free(s2v_cuda_forest *forest);
 
 /* As s2v_forest_predict, on the forest's device. */
 S2V_API s2v_status s2v_cuda_forest_predict(const s2v_cuda_forest *forest, void *stream, const float *x, int64_t n,
                                            float *score);
+
+/* A table of stamp features on a device, and what is known of the stamps. The pointers are the device's. */
+typedef struct s2v_cuda_table {
+    const float *values; /* (n, columns) */
+    int32_t columns;
+    int64_t n;              /* at most 2^31 - 1 */
+    uint32_t *flags;        /* (n) as of s2v_cuda_features; those of the scores afterwards */
+    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); NULL: nothing */
+    const int64_t *offset; /* (n, 3) as in s2v_stamps; NULL: no plane is missing. Looked at where something is raised */
+    uint32_t refusing;     /* a row with one of these flags is not scored: those of the registry not "scored" */
+} s2v_cuda_table;
+
+/* P(real) of the rows of a table, by those of its columns that the forest was put on the device for. The flags become
+ * what the reader and the kernels raised together: of a plane that is missing the reader knows why (missing or
+ * bad_stamp), and the kernels whether it is needed. A row that is refused is NAN, and so is one without a single value
+ * in these columns: of one that nothing refused, missing is raised. score: (n). */
+S2V_API s2v_status s2v_cuda_forest_score(const s2v_cuda_forest *forest, void *stream, const s2v_cuda_table *table,
+                                         float *score);
 
 #ifdef __cplusplus
 }

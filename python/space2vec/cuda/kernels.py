@@ -16,6 +16,7 @@ from space2vec.cuda.device_array import DeviceArray
 from space2vec.cuda.event import follow
 from space2vec.cuda.extension import active, told
 from space2vec.cuda.view import View, view
+from space2vec.flags import UNSCORABLE
 from space2vec.pixels import lies_on_device
 from space2vec.registry import RECIPES, stamp_columns
 from space2vec.stamps import CHANNELS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from space2vec.recipe import Recipe
     from space2vec.stamps import Stamps
 
-__all__ = ["features", "given", "normalise", "predict", "prepare", "recipe_calls"]
+__all__ = ["features", "given", "normalise", "predict", "prepare", "recipe_calls", "score"]
 
 #: Flags that are read back from the device when they are looked at.
 Flags = Callable[[], NDArray[np.uint32]]
@@ -50,6 +51,13 @@ def given(stamps: Stamps) -> tuple[View, tuple[Any, ...]]:
 
 def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
     """Return the stamp features (n, k) of the sets, and their flags (n,)."""
+    values, flags = _measured(stamps, sets, paper)
+    values.filled()
+    return values, _read(flags)
+
+
+def _measured(stamps: Stamps, sets: int, paper: bool) -> tuple[View, View]:
+    """Begin to measure stamps; return where their features (n, k) and flags (n,) will be."""
     pixels, batch = given(stamps)
     stream = pixels.stream
     values = pixels.empty((len(stamps), len(stamp_columns(sets))))
@@ -57,8 +65,28 @@ def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
     if len(stamps):
         with told(pixels.ordinal):
             active(pixels.ordinal).features(pixels.ordinal, stream, batch, sets, paper, values.address, flags.address)
-    values.filled()
-    return values, _read(flags)
+    return values, flags
+
+
+def score(engine: Any, stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
+    """Return P(real) (n,) of stamps by a forest of the compiled module that has columns of the sets, and their flags.
+
+    A row that a flag forbids to score, or without any value in these columns, is NaN.
+    """
+    values, flags = _measured(stamps, sets, paper)
+    n, columns = values.shape
+    out = values.empty((n,))
+    kept = [values]
+    if n:
+        (pixels, batch), raised = given(stamps), 0
+        if stamps.flags.any():
+            kept.append(pixels.like(stamps.flags.astype(np.int32)))
+            raised = kept[-1].address
+        table = (values.address, columns, n, flags.address, raised, batch[2], UNSCORABLE)
+        with told(pixels.ordinal):
+            engine.score(pixels.stream, table, out.address)
+    out.filled()
+    return out, _read(flags, *kept)
 
 
 def recipe_calls(recipe: Recipe) -> list[tuple[str, tuple[Any, ...]]]:
@@ -168,11 +196,14 @@ def predict(engine: Any, x: View) -> View:
     return out
 
 
-def _read(flags: View) -> Flags:
-    """Return what reads flags back, when they are looked at; the caller's stream may be gone by then."""
+def _read(flags: View, *kept: View) -> Flags:
+    """Return what reads flags back, when they are looked at; the caller's stream may be gone by then.
+
+    Until then it keeps other arrays that the work takes: to give memory back is to wait for the device.
+    """
     filled = flags.filled()
 
-    def read() -> NDArray[np.uint32]:
+    def read(_: tuple[View, ...] = kept) -> NDArray[np.uint32]:
         with told(flags.ordinal):
             return filled.read(flags.address, flags.shape, np.uint32)
 

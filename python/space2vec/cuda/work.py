@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from space2vec.recipe import Recipe
     from space2vec.scoring import Inputs, Needs
 
-__all__ = ["FeatureWork", "ModelWork", "Predict", "Rows", "on_slot", "pixel_bytes"]
+__all__ = ["FeatureWork", "ForestWork", "ModelWork", "Predict", "Rows", "on_slot", "pixel_bytes"]
 
 #: What comes in batches.
 Rows: TypeAlias = "Stamps | Features"
@@ -129,13 +129,18 @@ class FeatureWork:
 
     def measured(self, slot: Slot, stamps: Stamps, there: tuple[Any, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Begin to measure stamps that are on the slot, and to copy values and flags back."""
-        n, k = len(stamps), len(stamp_columns(self.measure.sets))
-        values, flags = slot.device("values", max(4 * n * k, 1)), slot.device("flags", max(_FLAGS * n, 1))
+        (values, k, flags), n = self.table(slot, len(stamps), there), len(stamps)
+        down = slot.download("values", values, (n, k), np.float32)
+        return down, slot.download("flags", flags, (n,), np.uint32)
+
+    def table(self, slot: Slot, n: int, there: tuple[Any, ...]) -> tuple[int, int, int]:
+        """Begin to measure stamps that are on the slot; return where values are, their columns, and where flags are."""
+        columns = len(stamp_columns(self.measure.sets))
+        values, flags = slot.device("values", max(4 * n * columns, 1)), slot.device("flags", max(_FLAGS * n, 1))
         paper = self.measure.convention == "paper"
         if n:
             slot.module.features(slot.ordinal, slot.stream, there, self.measure.sets, paper, values, flags)
-        down = slot.download("values", values, (n, k), np.float32)
-        return down, slot.download("flags", flags, (n,), np.uint32)
+        return values, columns, flags
 
     def end(self, slot: Slot, batch: Rows, begun: Any) -> Features:
         """Return the table."""
@@ -225,6 +230,41 @@ class ModelWork:
     def join(self, parts: list[Scores]) -> Scores:
         """Join scores."""
         return Scores.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ForestWork(ModelWork):
+    """Scores of a forest whose columns all come from stamps: the features stay on the device.
+
+    Attributes
+    ----------
+    forest_on : callable
+        Returns the forest as the compiled module has it on a device.
+    """
+
+    forest_on: Callable[[str], Any]
+
+    def begin(self, slot: Slot, batch: Rows) -> Any:
+        """Begin to copy, to measure, to score, and to copy scores and flags back."""
+        if not isinstance(batch, Stamps):
+            return None
+        assert self._features is not None
+        there, n = on_slot(slot, batch), len(batch)
+        values, columns, flags = self._features.table(slot, n, there)
+        score = slot.device("score", max(4 * n, 1))
+        raised = slot.upload("raised", batch.flags) if batch.flags.any() else 0
+        table = (values, columns, n, flags, raised, there[2], flag_bits.UNSCORABLE)
+        if n:
+            self.forest_on(self.device).score(slot.stream, table, score)
+        return slot.download("score", score, (n,), np.float32), slot.download("flags", flags, (n,), np.uint32)
+
+    def end(self, slot: Slot, batch: Rows, begun: Any) -> Scores:
+        """Return the scores; those of a table the forest now gives on the slot's stream."""
+        if begun is None:
+            return ModelWork.end(self, slot, batch, begun)
+        # The slot's memory is the next batch's.
+        score, flags = (part.copy() for part in begun)
+        return Scores(score, flags, batch.object_id, batch.candidate_id, self.model, self.device)
 
 
 def _prepared(

@@ -1,0 +1,152 @@
+"""Scores of stamps on a device: what of them is decided there; tried on a device that is the host."""
+
+from __future__ import annotations
+
+import gc
+
+import host_device
+import numpy as np
+import pytest
+from test_device_arrays import alike, stump
+
+import space2vec as s2v
+from parity import suite
+from space2vec import flags as flag_bits
+from space2vec import modelfile, registry
+from space2vec.cuda import DeviceArray, pipeline
+from space2vec.forest import Forest
+from space2vec.trees import Trees
+
+STAMP, AUTOSCAN = registry.FEATURE_SETS["stamp"], registry.AUTOSCAN_STAMP
+#: Columns by which a forest of eighteen scores: other sets, another order, some of them.
+COLUMNS = {"eighteen": AUTOSCAN, "reversed": AUTOSCAN[::-1], "both": STAMP[::-3][-18:], "s2v": STAMP[20:38]}
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
+    return host_device.make(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def stamps() -> s2v.Stamps:
+    """Return stamps of all kinds, with planes missing, for which a reader raised every flag that it can."""
+    rng = np.random.default_rng(2)
+    every = suite.stamps()
+    some = every[rng.permutation(len(every))[:250]]
+    some.offset = some.offset.copy()
+    some.offset[rng.random(some.offset.shape) < 0.05] = -1
+    some.flags = suite.raised(len(some))
+    return some
+
+
+@pytest.fixture(scope="module")
+def bare(stamps: s2v.Stamps) -> s2v.Stamps:
+    """Return the same, without a flag."""
+    some = stamps[:]
+    some.flags = np.zeros(len(some), np.uint32)
+    return some
+
+
+def of_one_column(name: str) -> Forest:
+    """Return a forest of one column, whose rows are silent where that is NaN."""
+    trees = Trees(np.array([0, 3]), np.array([2, 0, 0], np.int32), np.zeros(3, np.int16), np.zeros(3, np.uint8),
+                  np.array([0.1, 0.2, 0.9], np.float32))  # fmt: skip
+    return Forest(trees, modelfile.Header("forest", "one", (name,), "stamp", registry.FEATURES_VERSION))
+
+
+@pytest.mark.parametrize("columns", list(COLUMNS))
+@pytest.mark.parametrize("fill", [True, False])
+def test_a_forest_scores_where_the_features_lie(
+    columns: str, fill: bool, module: host_device.HostDevice, stamps: s2v.Stamps, bare: s2v.Stamps
+) -> None:
+    forest = suite.model(COLUMNS[columns])
+    if not fill:
+        forest = Forest(forest._trees, forest.header)
+    for source in (stamps, bare, bare[:0]):
+        expected = forest.score(source)
+        there = source.to_device()
+        module.calls.clear()
+        scores = forest.score(there)
+        assert "predict" not in module.calls
+        assert ("score" in module.calls) == (len(source) > 0)
+        assert isinstance(scores.score, DeviceArray)
+        assert scores.score.to_host().tobytes() == expected.score.tobytes()
+        assert np.array_equal(scores.flags, expected.flags)
+        assert alike(scores, expected)
+        assert alike(forest.score(source, device="cuda"), expected)
+    raised = forest.score(stamps).flags
+    assert not flag_bits.UNSCORABLE & ~np.bitwise_or.reduce(raised), "every flag that refuses is tried"
+
+
+def test_silent_rows(module: host_device.HostDevice, bare: s2v.Stamps) -> None:
+    forest = of_one_column("AMP")
+    expected = forest.score(bare)
+    silent = np.isnan(s2v.features(bare, set="stamp")["AMP"])
+    scored = (s2v.features(bare, set="stamp").flags & np.uint32(flag_bits.UNSCORABLE)) == 0
+    assert (silent & scored).any()
+    assert (expected.flags[silent & scored] & np.uint32(flag_bits.bits("missing"))).all()
+    assert alike(forest.score(bare.to_device()), expected)
+    assert alike(forest.score(bare, device="cuda"), expected)
+
+
+def test_nothing_waits_before_somebody_looks(module: host_device.HostDevice, bare: s2v.Stamps) -> None:
+    stream = module.stream_create(0)
+    pixels = np.random.default_rng(0).normal(100, 5, size=(6, 3, 51, 51)).astype(np.float32)
+    there = s2v.Stamps(host_device.OnDevice(module, pixels, stream=stream))
+    s2v.features(there, set="s2v")  # the geometry is there
+    forest = stump()
+    forest._on("cuda:0")
+    module.calls.clear()
+    streams = list(module.queues)
+    scores = forest.score(there)
+    assert "stream_wait" not in module.calls
+    assert list(module.queues) == streams
+    assert module.queues[stream], "nothing was waited for"
+    assert np.isnan(module.at(scores.score.address, (6,), np.float32)).all()
+    expected = forest.score(s2v.Stamps(pixels))
+    assert np.array_equal(scores.flags, expected.flags)
+    assert alike(scores, expected)
+    del scores, there
+    gc.collect()
+    assert module.held == {}
+
+
+def test_features_of_stamps_stay_on_the_device(
+    module: host_device.HostDevice, bare: s2v.Stamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores and flags come back, and no features."""
+    forest = suite.model(AUTOSCAN)
+    down: list[int] = []
+    copy = module.copy
+
+    def watched(device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
+        if kind == "to_host":
+            down.append(size)
+        copy(device, stream, to, source, size, kind)
+
+    module.copy = watched  # type: ignore[method-assign]
+    expected = forest.score(bare)
+    assert alike(forest.score(bare, device="cuda"), expected)
+    assert sum(down) == 8 * len(bare)
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "1M")
+    module.most = 0
+    with forest.pipeline("cuda") as through:
+        parts = list(through.run(bare[k : k + 50] for k in range(0, len(bare), 50)))
+    assert alike(s2v.table.Scores.concatenate(parts), expected)
+    assert len(module.held) == 0
+    assert module.most <= pipeline.memory_limit()
+
+
+def test_columns_of_the_catalogue_come_from_the_host(module: host_device.HostDevice) -> None:
+    night = s2v.simulate(30, seed=8).stamps
+    names = (*AUTOSCAN[:16], "MAG", "FLAGS")
+    forest = suite.model(names)
+    expected = forest.score(night)
+    there = night.to_device()
+    module.calls.clear()
+    assert alike(forest.score(there), expected)
+    assert alike(forest.score(night, device="cuda"), expected)
+    assert "score" not in module.calls
+    assert "predict" in module.calls
+    table = s2v.features(night, set="stamp")
+    assert alike(suite.model(AUTOSCAN).score(table, device="cuda"), suite.model(AUTOSCAN).score(table))
