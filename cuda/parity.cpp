@@ -6,25 +6,25 @@
 // cannot be read or a CUDA call failed; 77 there is no device here. What the suite has no file for (a composition,
 // planes without a mask, with gaps or too large to be staged, long rows of a forest) is held against the library on the
 // CPU.
+#include "parity.hpp"
 #include "device_array.hpp"
+#include "forest_parity.hpp"
 #include "kernel/feature_sets.hpp"
 #include "report.hpp"
 #include "space2vec/cuda.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <optional>
 
 namespace {
 
 using namespace s2v;
-using cuda::check;
+using namespace s2v::cuda::parity;
 using cuda::DeviceArray;
 using cuda::Report;
 
@@ -32,42 +32,6 @@ constexpr int kEqual = 0;
 constexpr int kDiffers = 1;
 constexpr int kFailed = 2;
 constexpr int kNoDevice = 77;
-
-// Of the device that the suite runs on.
-constexpr int kDevice = 0;
-
-void require(s2v_status status) {
-    if (status != S2V_OK) throw Failure(status, s2v_cuda_message());
-}
-
-// Milliseconds that a launch takes, the second time.
-template <class Launch>
-double milliseconds(Launch launch) {
-    struct Event {
-        Event() {
-            check(cudaEventCreate(&event), "cudaEventCreate");
-        }
-        ~Event() {
-            cudaEventDestroy(event);
-        }
-        cudaEvent_t event;
-    };
-    launch();
-    check(cudaDeviceSynchronize(), "kernel");
-    const Event begin;
-    const Event end;
-    check(cudaEventRecord(begin.event), "cudaEventRecord");
-    launch();
-    check(cudaEventRecord(end.event), "cudaEventRecord");
-    check(cudaEventSynchronize(end.event), "kernel");
-    float took = 0.0f;
-    check(cudaEventElapsedTime(&took, begin.event, end.event), "cudaEventElapsedTime");
-    return static_cast<double>(took);
-}
-
-double microseconds_each(double milliseconds, std::int64_t rows) {
-    return 1e3 * milliseconds / static_cast<double>(std::max<std::int64_t>(1, rows));
-}
 
 // A normaliser with the parameters of its definition.
 s2v_step default_step(int kind) {
@@ -112,8 +76,7 @@ void compare_composition(const cuda::SuiteStamps &suite, const s2v_stamps &stamp
     report.compare("composition flags", suite.n, 1, 0, 1, expected_flags.data(), flags.to_host().data());
 }
 
-void compare_stamps(const std::filesystem::path &folder, Report &report) {
-    const cuda::SuiteStamps suite = cuda::read_stamps(folder);
+void compare_stamps(const std::filesystem::path &folder, const cuda::SuiteStamps &suite, Report &report) {
     const DeviceArray<float> pixels(suite.pixels);
     const DeviceArray<std::int64_t> offset(suite.offset);
     const DeviceArray<std::int32_t> shape(suite.shape);
@@ -257,58 +220,6 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
     compare_layouts(suite, report);
 }
 
-// A forest whose rows are too long to be staged, of values of another; without scores.
-cuda::SuiteForest long_forest(const cuda::SuiteForest &given) {
-    constexpr std::int64_t trees = 5;
-    constexpr std::int64_t splits = 127;  // of a full tree of depth 7
-    constexpr std::int64_t nodes = 2 * splits + 1;
-    cuda::SuiteForest f{};
-    f.features = 401;
-    f.rows = 601;
-    for (std::int64_t i = 0; i < f.rows * f.features; ++i)
-        f.x.push_back(given.x[static_cast<std::size_t>(i) % given.x.size()]);
-    for (std::int64_t i = 0; i < f.features; ++i)
-        f.fill.push_back(given.fill[static_cast<std::size_t>(i) % given.fill.size()]);
-    for (std::int64_t i = 0; i < trees * nodes; ++i) {
-        const std::int64_t node = i % nodes;
-        if (node == 0) f.tree_start.push_back(i);
-        const bool split = node < splits;
-        const float threshold = f.x[static_cast<std::size_t>(i * 37)];
-        f.left.push_back(split ? static_cast<std::int32_t>(2 * node + 1) : -1);
-        f.right.push_back(split ? static_cast<std::int32_t>(2 * node + 2) : -1);
-        f.feature.push_back(split ? static_cast<std::int32_t>(i * 53 % f.features) : 0);
-        f.threshold.push_back(split && std::isfinite(threshold) ? threshold : 0.0f);
-        f.missing_left.push_back(static_cast<std::uint8_t>(i % 2));
-        f.value.push_back(static_cast<float>(i * 29 % 101) / 101.0f);
-    }
-    f.tree_start.push_back(trees * nodes);
-    return f;
-}
-
-// Rows of a forest; where the suite has no scores, those of the CPU are expected.
-void compare_forest(const std::string &name, cuda::SuiteForest suite, Report &report) {
-    s2v_forest *made = nullptr;
-    require(s2v_forest_create(static_cast<std::int32_t>(suite.tree_start.size() - 1), suite.tree_start.data(),
-                              suite.left.data(), suite.right.data(), suite.feature.data(), suite.threshold.data(),
-                              suite.missing_left.data(), suite.value.data(), static_cast<std::int32_t>(suite.features),
-                              suite.fill.data(), &made));
-    const std::unique_ptr<s2v_forest, decltype(&s2v_forest_free)> on_host(made, &s2v_forest_free);
-    if (suite.score.empty()) {
-        suite.score.resize(static_cast<std::size_t>(suite.rows));
-        require(s2v_forest_predict(on_host.get(), suite.x.data(), suite.rows, suite.score.data(), 0));
-    }
-    s2v_cuda_forest *copied = nullptr;
-    require(s2v_cuda_forest_create(kDevice, on_host.get(), &copied));
-    const std::unique_ptr<s2v_cuda_forest, decltype(&s2v_cuda_forest_free)> forest(copied, &s2v_cuda_forest_free);
-    const DeviceArray<float> x(suite.x);
-    DeviceArray<float> score(static_cast<std::size_t>(suite.rows));
-    score.spoil();
-    const double took = milliseconds(
-        [&] { require(s2v_cuda_forest_predict(forest.get(), nullptr, x.get(), suite.rows, score.get())); });
-    report.time(name, microseconds_each(took, suite.rows));
-    report.compare(name, suite.rows, 1, 0, 1, suite.score.data(), score.to_host().data());
-}
-
 // The device in use; nothing, and the reason in words, where there is none.
 std::optional<s2v_cuda_properties> find_device() {
     const char *why = "";
@@ -335,11 +246,10 @@ int main(int count, char **argument) {
         const std::optional<s2v_cuda_properties> device = find_device();
         if (!device) return kNoDevice;
         Report report;
-        compare_stamps(argument[1], report);
+        const cuda::SuiteStamps stamps = cuda::read_stamps(argument[1]);
+        compare_stamps(argument[1], stamps, report);
         compare_normalisers(argument[1], report);
-        const cuda::SuiteForest forest = cuda::read_forest(argument[1]);
-        compare_forest("forest", forest, report);
-        compare_forest("forest, long rows", long_forest(forest), report);
+        compare_forests(argument[1], stamps, report);
         if (with_json) {
             int driver = 0;
             int runtime = 0;

@@ -176,4 +176,28 @@ inline SuiteForest read_forest(const std::filesystem::path &folder) {
     return f;
 }
 
+// A table of features, by columns of which the forest scores: what the reader raised, and the scores and flags.
+struct SuiteTable {
+    std::int32_t columns;
+    std::uint32_t refusing;
+    std::vector<std::int32_t> column;
+    std::vector<std::uint32_t> raised;
+    std::vector<float> score;
+    std::vector<std::uint32_t> flags;
+};
+
+inline SuiteTable read_table(const std::filesystem::path &folder, std::int64_t n, std::int64_t features) {
+    SuiteFile file(folder / "table.bin");
+    file.require(file.size() == n && file.size() == features, "is of another suite");
+    SuiteTable t{};
+    t.columns = static_cast<std::int32_t>(file.size());
+    t.refusing = file.value<std::uint32_t>();
+    t.column = file.array<std::int32_t>(features);
+    t.raised = file.array<std::uint32_t>(n);
+    t.score = file.array<float>(n);
+    t.flags = file.array<std::uint32_t>(n);
+    file.end();
+    return t;
+}
+
 }  // namespace s2v::cuda
