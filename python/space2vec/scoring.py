@@ -239,7 +239,7 @@ class Needs:
     @property
     def stamp_columns(self) -> NDArray[np.int32] | None:
         """Where the columns of the model (k,) stand among those that kernels write; None where some are not theirs."""
-        if self.measure is None or set_of(self.header.feature_names) == "custom" or self._catalogue:
+        if self.measure is None or self._catalogue:
             return None
         written = registry.stamp_columns(self.measure.sets)
         return np.array([written.index(name) for name in self.header.feature_names], dtype=np.int32)
@@ -289,9 +289,11 @@ class Needs:
 
     @property
     def measure(self) -> Measure | None:
-        """What is to be measured of stamps: the smallest set that has the columns; nothing where there are none."""
-        names = self.header.feature_names
-        return Measure(registry.feature_set(set_of(names)), self.header.convention) if names else None
+        """What is to be measured of stamps: the smallest set that has the columns; None where there are none, or no set."""
+        group = set_of(self.header.feature_names)
+        if not self.header.feature_names or group == "custom":
+            return None
+        return Measure(registry.feature_set(group), self.header.convention)
 
     def _spared(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the rows (n,) that lack a plane, but none that the model cannot do without."""

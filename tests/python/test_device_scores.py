@@ -14,6 +14,7 @@ from parity import suite
 from space2vec import flags as flag_bits
 from space2vec import modelfile, registry
 from space2vec.cuda import DeviceArray, pipeline
+from space2vec.errors import ModelError
 from space2vec.forest import Forest
 from space2vec.trees import Trees
 
@@ -148,5 +149,10 @@ def test_columns_of_the_catalogue_come_from_the_host(module: host_device.HostDev
     assert alike(forest.score(night, device="cuda"), expected)
     assert "score" not in module.calls
     assert "predict" in module.calls
+    x = np.random.default_rng(1).normal(size=(5, 18)).astype(np.float32)
+    own = suite.model([f"column {k}" for k in range(18)])
+    assert own.predict(DeviceArray.of_host(x)).to_host().tobytes() == own.predict(x).tobytes()
+    with pytest.raises(ModelError, match="needs columns that stamps do not give"):
+        own.score(there)
     table = s2v.features(night, set="stamp")
     assert alike(suite.model(AUTOSCAN).score(table, device="cuda"), suite.model(AUTOSCAN).score(table))
