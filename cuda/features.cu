@@ -2,11 +2,12 @@
 //
 // What limits them, on paper (nothing of it has been measured): a triplet of 51x51 is 31 kB to read, which an H100
 // (3.3 TB/s) could do 107 million times a second; it is instructions that count. The eighteen take some 100,000 of a
-// warp's, half of them the fit, both sets some 190,000. 132 multiprocessors that issue 4 a clock of 1.7 GHz could do 9
-// and 4.7 million triplets/s, were an instruction issued every time. But 8 warps, which is what 28 kB of scratch each
-// and two warps a register file allow, are two for each scheduler to choose from, and most instructions wait for the
-// one before: a third to a half of that is to be expected. Of a GPU with few units for double, the sums in double are
-// the limit.
+// warp's, 40 % of them the fit, both sets some 190,000. 132 multiprocessors that issue 4 a clock of 1.7 GHz could do 9
+// and 4.7 million triplets/s, were an instruction issued every time; a quarter goes to shared memory and between the
+// threads, which at one a clock sets the same limit. But most instructions wait for the one before: with the 12 warps
+// that 19 kB of scratch each and three warps a register file allow, a scheduler has three to choose from, with the 8 of
+// both sets (28 kB) two. A half to two thirds and a third to a half of the limit are to be expected: 4.5 to 6 and 1.6
+// to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are the limit.
 #include "checks.hpp"
 #include "kernel/stamp_features.hpp"
 #include "launch.cuh"
@@ -15,15 +16,28 @@
 namespace s2v::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kMostThreads, 1)
-    features_kernel(s2v_stamps stamps, int sets, kernel::Convention convention, float *values, std::uint32_t *flags) {
-    auto &scratch = warp_scratch<kernel::FeatureScratch>(static_cast<int>(kernel::feature_scratch(sets)));
+// Of the set autoscan alone, twelve warps have room in the shared memory of a multiprocessor.
+constexpr int feature_warps(int sets) {
+    return sets == kernel::kAutoscanSet ? 12 : kMostWarps;
+}
+
+template <int Sets>
+__global__ void __launch_bounds__(threads_of(feature_warps(Sets)), 1)
+    features_kernel(s2v_stamps stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
+    auto &scratch = warp_scratch<kernel::FeatureScratch>(static_cast<int>(kernel::feature_scratch(Sets)));
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
-        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, sets, convention,
-                                                         values + row * kernel::set_columns(sets), scratch);
+        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, Sets, convention,
+                                                         values + row * kernel::set_columns(Sets), scratch);
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
+}
+
+template <int Sets>
+void launch_features(void *stream, const s2v_stamps &stamps, kernel::Convention convention, float *values,
+                     std::uint32_t *flags) {
+    launch_warps(features_kernel<Sets>, static_cast<int>(kernel::feature_scratch(Sets)), stamps.n, stream, stamps,
+                 convention, values, flags);
 }
 
 }  // namespace
@@ -39,7 +53,9 @@ extern "C" s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_
         check_batch(stamps, values, flags);
         const cuda::OnDevice here(device);
         const auto how = convention == S2V_CONVENTION_PAPER ? kernel::Convention::kPaper : kernel::Convention::kCode;
-        cuda::launch_warps(cuda::features_kernel, static_cast<int>(kernel::feature_scratch(sets)), stamps->n, stream,
-                           *stamps, sets, how, values, flags);
+        const auto launch = sets == kernel::kAutoscanSet ? cuda::launch_features<kernel::kAutoscanSet>
+                            : sets == kernel::kS2vSet ? cuda::launch_features<kernel::kS2vSet>
+                                                      : cuda::launch_features<kernel::kAutoscanSet | kernel::kS2vSet>;
+        launch(stream, *stamps, how, values, flags);
     });
 }

@@ -15,11 +15,14 @@
 namespace s2v::cuda {
 namespace {
 
-// A multiprocessor has four register files: with two warps for each, a thread may have all the registers that it can
-// name. Kernels say so to ptxas with __launch_bounds__(kMostThreads, 1): without the 1 it keeps room for a second
-// block.
+// Kernels say with __launch_bounds__(threads_of(warps), 1) how many warps a block may have: a multiprocessor has four
+// register files, and a thread may have all the registers that it can name where each serves two warps, 168 where it
+// serves three. Without the 1, ptxas keeps room for a second block.
 inline constexpr int kMostWarps = 8;
-inline constexpr int kMostThreads = kMostWarps * kernel::kLanes;
+
+constexpr int threads_of(int warps) {
+    return warps * kernel::kLanes;
+}
 
 // The shared memory of this warp, of which each has `bytes`, a multiple of 64.
 __device__ unsigned char *warp_memory(int bytes) {
@@ -95,7 +98,8 @@ Spread find_spread(Function function, int device, int bytes) {
                                           " bytes of shared memory; a block of this device may have " +
                                           std::to_string(available));
     allow_shared_memory(function, available);
-    const int most = std::min(kMostWarps, bytes > 0 ? available / bytes : kMostWarps);
+    const int bound = own.maxThreadsPerBlock / kernel::kLanes;  // as __launch_bounds__ has it, or less
+    const int most = bytes > 0 ? std::min(bound, available / bytes) : bound;
     Spread best = {1, 0, attribute(cudaDevAttrMultiProcessorCount, device), available};
     for (int warps = 1; warps <= most; ++warps) {
         int resident = 0;

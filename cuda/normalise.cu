@@ -32,8 +32,9 @@ struct Memory {
 };
 
 // Two blocks a multiprocessor: loads under way are what counts here.
-__global__ void __launch_bounds__(kMostThreads, 2) normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill,
-                                                                    Memory memory, float *out, std::uint32_t *flags) {
+__global__ void __launch_bounds__(threads_of(kMostWarps), 2)
+    normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill, Memory memory, float *out,
+                     std::uint32_t *flags) {
     unsigned char *const own = warp_memory(memory.total);
     auto &scratch = *reinterpret_cast<kernel::StepScratch *>(own + memory.plane);
     const kernel::WarpTeam team;

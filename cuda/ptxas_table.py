@@ -14,7 +14,7 @@ _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+) bytes smem")
-_NAME = re.compile(r"([a-z]+(?:_[a-z]+)*_kernel)E")
+_NAME = re.compile(r"([a-z]+(?:_[a-z]+)*_kernel)(?:ILi(\d+)E)?E")
 
 
 def table(log, scratch):
@@ -23,7 +23,8 @@ def table(log, scratch):
     for line in log.splitlines():
         if found := _ENTRY.search(line):
             name = _NAME.search(found[1])
-            rows.append({"kernel": name[1] if name else found[1], "architecture": found[2], "stack": 0, "spilled": 0})
+            kernel = name[1] + (f"<{name[2]}>" if name[2] else "") if name else found[1]
+            rows.append({"kernel": kernel, "architecture": found[2], "stack": 0, "spilled": 0})
         elif rows and (found := _STACK.search(line)):  # one line a function that the kernel calls, too
             rows[-1]["stack"] = max(rows[-1]["stack"], int(found[1]))
             rows[-1]["spilled"] += int(found[2]) + int(found[3])

@@ -8,7 +8,7 @@
 namespace s2v::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kMostThreads, 1)
+__global__ void __launch_bounds__(threads_of(kMostWarps), 1)
     prepare_kernel(s2v_stamps stamps, int recipe, std::int64_t size, float *planes, std::uint32_t *flags) {
     auto &scratch = warp_scratch<kernel::RecipeScratch>();
     each_row(stamps.n, [&](std::int64_t row) {
@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kMostThreads, 1)
     });
 }
 
-__global__ void __launch_bounds__(kMostThreads, 1)
+__global__ void __launch_bounds__(threads_of(kMostWarps), 1)
     compose_kernel(s2v_stamps stamps, kernel::Composition how, float *planes, std::uint32_t *flags) {
     auto &scratch = warp_scratch<kernel::StepScratch>();
     const std::int64_t size = static_cast<std::int64_t>(how.channels) * how.side * how.side;

@@ -10,8 +10,9 @@ int main() {
         const char *kernel;
         std::size_t bytes;
     } scratch[] = {
-        {"features_kernel", feature_scratch(kAutoscanSet | kS2vSet)},
-        {"features_kernel, set autoscan", feature_scratch(kAutoscanSet)},
+        {"features_kernel<1>", feature_scratch(kAutoscanSet)},
+        {"features_kernel<2>", feature_scratch(kS2vSet)},
+        {"features_kernel<3>", feature_scratch(kAutoscanSet | kS2vSet)},
         {"prepare_kernel", sizeof(RecipeScratch)},
         {"compose_kernel", sizeof(StepScratch)},
         {"normalise_kernel", sizeof(StepScratch)},

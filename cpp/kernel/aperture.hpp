@@ -39,7 +39,7 @@ S2V_HD constexpr ApertureShares aperture_shares() {
 template <class Team>
 S2V_STAGE double aperture_flux(const Team &team, const float *window) {
     S2V_IN_SCRATCH(window);
-    constexpr ApertureShares shares = aperture_shares();
+    static constexpr ApertureShares shares = aperture_shares();
     const float *const box = window + (kWindow / 2 - kApertureRadius) * (kStride + 1);
     return team.sum(kApertureBox * kApertureBox, [&](int i) {
         const float pixel = box[i / kApertureBox * kStride + i % kApertureBox];

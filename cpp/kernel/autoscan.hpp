@@ -56,7 +56,6 @@ S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, flo
     float *const b = window;
     scale_brightness(team, scale, b);
     value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, b, s.columns));
-    const float brightest = team.max(kWindowPixels, -kInfinity, [&](int i) { return b[i]; });
     team.sync();
     fill_absent(team, b);
     const GaussianFit fit = fit_gaussian(team, b, level.valid, s.fit);
@@ -64,6 +63,8 @@ S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, flo
     value[feature::SCALE] = static_cast<double>(fit.scale);
     value[feature::GAUSS] = static_cast<double>(fit.residual);
     if (!fit.converged) flags |= flag::fit_failed;
+    const float brightest =
+        team.max(kWindowPixels, -kInfinity, [&](int i) { return is_absent(b[i]) ? quiet_nan() : b[i]; });
     value[feature::LACOSMIC] =
         static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, b, s.lacosmic));
 }
@@ -74,18 +75,19 @@ S2V_PART RawFeatures raw_features(const Team &team, const float *window, Convent
     S2V_IN_SCRATCH(r);
     const bool strict = convention == Convention::kPaper;
     RawFeatures raw{};
-    raw.flux = aperture_flux(team, window);
     team.sync();  // `r` may still be read
     raw.has_r = normalise_r(team, window, r);
-    if (!raw.has_r) return raw;
-    for (int k = 0; k < 4; ++k) {
-        const int side = k < 2 ? 5 : 7;
-        const float limit = k % 2 ? 3.0f : 2.0f;
-        raw.below[k] = count_below(team, r, side, limit, strict);
-        raw.above[k] = count_above(team, r, side, limit);
+    if (raw.has_r) {
+        for (int k = 0; k < 4; ++k) {
+            const int side = k < 2 ? 5 : 7;
+            const float limit = k % 2 ? 3.0f : 2.0f;
+            raw.below[k] = count_below(team, r, side, limit, strict);
+            raw.above[k] = count_above(team, r, side, limit);
+        }
+        raw.negative = count_below(team, r, 7, 0.0f, true);
+        raw.sum = box_sum(team, r, 5);
     }
-    raw.negative = count_below(team, r, 7, 0.0f, true);
-    raw.sum = box_sum(team, r, 5);
+    raw.flux = aperture_flux(team, window);
     return raw;
 }
 

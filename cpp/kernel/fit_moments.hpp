@@ -9,12 +9,10 @@ namespace {
 inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
 
 struct FitScratch {
-    float gx[3][kStride];                  // profiles of g along x,
-    float dx[kStride];                     // and the distance from x0
-    float row_data[kFitTerms][kStride];    // by row: what B is multiplied by
-    float row_weight[kFitTerms][kStride];  // by row: what a usable pixel counts
-    float data[kFitTerms][kStride];        // by column: the sum over the rows of B times row_data
-    float weight[kFitTerms][kStride];      // by column: the sum over the rows of the usable pixels' row_weight
+    float profile[3][kStride];         // of g along x
+    float term[kFitTerms][kStride];    // by row: what B is multiplied by
+    float data[kFitTerms][kStride];    // by column: the sum over the rows of B times its term
+    float weight[kFitTerms][kStride];  // by row: what a usable pixel counts; then, by column, the sum of these
 };
 
 struct FitPoint {
@@ -41,37 +39,58 @@ S2V_HD inline float fit_profile(float distance, double s) {
     return exp_nonpositive(distance * distance * static_cast<float>(-0.5 / (s * s)));
 }
 
-// Sums down the columns, over the rows in reach, of K terms. Where no pixel of b is masked (`whole`) every column has
-// the same weights: those of `total`, and scratch.weight is left alone.
+// Sums down the columns, over the rows in reach, of B times K terms.
 template <int Columns, int K, class Team>
-S2V_HD void sum_columns(const Team &team, const float *b, bool whole, int reach, FitScratch &scratch,
+S2V_HD void sum_data(const Team &team, const float *b, int reach, FitScratch &scratch) {
+    constexpr int left = fit_left(Columns);
+    const int begin = kWindow / 2 - reach;
+    const int end = kWindow / 2 + reach + 1;
+    team.template for_shares<Columns>([&](auto own) {
+        float sum[own.count][K] = {};
+        int r = begin;
+        do {
+            for (int i = 0; i < own.count; ++i) {
+                const float x = b[r * kStride + left + own[i]];
+                for (int k = 0; k < K; ++k) sum[i][k] += x * scratch.term[k][r];
+            }
+        } while (++r < end);
+        for (int k = 0; k < K; ++k)
+            for (int i = 0; i < own.count; ++i) scratch.data[k][left + own[i]] = sum[i][k];
+    });
+    team.sync();
+}
+
+// Sums down the columns, over the rows in reach, of K weights of the usable pixels; the weights of the rows are left in
+// scratch.term. Where no pixel of b is masked (`whole`) every column has the same sums: those of `total`, and nothing
+// is overwritten.
+template <int Columns, int K, class Team>
+S2V_HD void sum_weights(const Team &team, const float *b, bool whole, int reach, FitScratch &scratch,
                         double (&total)[K]) {
     constexpr int left = fit_left(Columns);
     const int begin = kWindow / 2 - reach;
     const int end = kWindow / 2 + reach + 1;
+    if (whole) {
+        team.template sums<K>(Columns, total, [&](int i, auto add) {
+            for (int k = 0; k < K; ++k) add(k, static_cast<double>(scratch.weight[k][left + i]));
+        });
+        return;
+    }
     team.for_each(Columns, [&](int i) {
-        float sum[K] = {};
+        for (int k = 0; k < K; ++k) scratch.term[k][left + i] = scratch.weight[k][left + i];
+    });
+    team.sync();
+    team.template for_shares<Columns>([&](auto own) {
+        float sum[own.count][K] = {};
         int r = begin;
         do {
-            const float x = b[r * kStride + left + i];
-            for (int k = 0; k < K; ++k) sum[k] += x * scratch.row_data[k][r];
+            for (int i = 0; i < own.count; ++i) {
+                const float there = is_absent(b[r * kStride + left + own[i]]) ? 0.0f : 1.0f;
+                for (int k = 0; k < K; ++k) sum[i][k] += there * scratch.term[k][r];
+            }
         } while (++r < end);
-        for (int k = 0; k < K; ++k) scratch.data[k][left + i] = sum[k];
+        for (int k = 0; k < K; ++k)
+            for (int i = 0; i < own.count; ++i) scratch.weight[k][left + own[i]] = sum[i][k];
     });
-    if (whole)
-        team.template sums<K>(Columns, total, [&](int i, auto add) {
-            for (int k = 0; k < K; ++k) add(k, static_cast<double>(scratch.row_weight[k][left + i]));
-        });
-    else
-        team.for_each(Columns, [&](int i) {
-            float sum[K] = {};
-            int r = begin;
-            do {
-                const float there = is_absent(b[r * kStride + left + i]) ? 0.0f : 1.0f;
-                for (int k = 0; k < K; ++k) sum[k] += there * scratch.row_weight[k][r];
-            } while (++r < end);
-            for (int k = 0; k < K; ++k) scratch.weight[k][left + i] = sum[k];
-        });
     team.sync();
 }
 
@@ -95,30 +114,34 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
     constexpr int power_y[kGMoments] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 2, 4};
     const float x0 = static_cast<float>(at.x0);
     const float y0 = static_cast<float>(at.y0);
+    const int reach = fit_reach(at.s);
+    float *const gx = scratch.profile[0];
+    float *const distance = scratch.profile[1];  // from x0
     team.for_each(Columns, [&](int column) {
         const int i = left + column;
         const float inside = i < kWindow ? 1.0f : 0.0f;
         const float dx = static_cast<float>(i) - x0;
         const float dy = static_cast<float>(i) - y0;
-        scratch.dx[i] = dx;
-        scratch.gx[0][i] = inside * fit_profile(dx, at.s);
+        distance[i] = dx;
+        gx[i] = inside * fit_profile(dx, at.s);
         float g = inside * fit_profile(dy, at.s);
         float w = g * g;
         for (int k = 0; k < kFitTerms; ++k) {
-            scratch.row_data[k][i] = g;
-            scratch.row_weight[k][i] = w;
+            scratch.term[k][i] = g;
+            scratch.weight[k][i] = w;
             g = g * dy;
             w = w * dy;
         }
     });
     team.sync();
+    sum_data<Columns, kFitTerms>(team, b, reach, scratch);
     double y[kFitTerms];
-    sum_columns<Columns>(team, b, whole, fit_reach(at.s), scratch, y);
+    sum_weights<Columns>(team, b, whole, reach, scratch, y);
     FitMoments m;
     team.template sums<kBMoments>(Columns, m.b, [&](int i, auto add) {
         const int c = left + i;
-        const double dx = static_cast<double>(scratch.dx[c]);
-        const double g0 = static_cast<double>(scratch.gx[0][c]);
+        const double dx = static_cast<double>(distance[c]);
+        const double g0 = static_cast<double>(gx[c]);
         const double g1 = g0 * dx;
         const double g2 = g1 * dx;
         const double d0 = static_cast<double>(scratch.data[0][c]);
@@ -138,8 +161,8 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
         double x[kFitTerms];
         team.template sums<kFitTerms>(Columns, x, [&](int i, auto add) {
             const int c = left + i;
-            const double dx = static_cast<double>(scratch.dx[c]);
-            const double g = static_cast<double>(scratch.gx[0][c]);
+            const double dx = static_cast<double>(distance[c]);
+            const double g = static_cast<double>(gx[c]);
             double v = g * g;
             for (int k = 0; k < kFitTerms; ++k) {
                 add(k, v);
@@ -150,8 +173,8 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
     } else {
         team.template sums<kGMoments>(Columns, m.g, [&](int i, auto add) {
             const int c = left + i;
-            const double dx = static_cast<double>(scratch.dx[c]);
-            const double g = static_cast<double>(scratch.gx[0][c]);
+            const double dx = static_cast<double>(distance[c]);
+            const double g = static_cast<double>(gx[c]);
             double v[kFitTerms];
             double w[kFitTerms];
             v[0] = g * g;

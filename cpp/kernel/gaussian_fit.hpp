@@ -44,7 +44,7 @@ S2V_HD inline double fit_least_norm(double s) {
 
 // Everything that a step needs, at a point.
 template <class Team>
-S2V_PART FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
     const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
     const double norm = m.g[k00];
@@ -198,20 +198,21 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
             for (int k = 0; k < 3; ++k) {
                 const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
                 const float g = fit_profile(static_cast<float>(i) - middle, s);
-                scratch.gx[k][i] = g;
-                scratch.row_data[k][i] = g;
-                scratch.row_weight[k][i] = g * g;
+                scratch.profile[k][i] = g;
+                scratch.term[k][i] = g;
+                scratch.weight[k][i] = g * g;
             }
         });
         team.sync();
+        sum_data<kLanes, 3>(team, b, fit_reach(s), scratch);
         double y[3];  // <g, g> along one axis
-        sum_columns<kLanes>(team, b, whole, fit_reach(s), scratch, y);
+        sum_weights<kLanes>(team, b, whole, fit_reach(s), scratch, y);
         double along[9];  // <B, g> and <g, g> of point k = 3 (index of y) + (index of x)
         double norm[9];
         team.template sums<9>(kLanes, along, [&](int i, auto add) {
             const int c = left + i;
             for (int k = 0; k < 9; ++k)
-                add(k, static_cast<double>(scratch.gx[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
+                add(k, static_cast<double>(scratch.profile[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
         });
         if (whole)
             for (int k = 0; k < 9; ++k) norm[k] = y[k % 3] * y[k / 3];
@@ -219,7 +220,7 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
             team.template sums<9>(kLanes, norm, [&](int i, auto add) {
                 const int c = left + i;
                 for (int k = 0; k < 9; ++k) {
-                    const double g = static_cast<double>(scratch.gx[k % 3][c]);
+                    const double g = static_cast<double>(scratch.profile[k % 3][c]);
                     add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
                 }
             });
@@ -242,49 +243,49 @@ S2V_STAGE void try_wide(const Team &team, const float *b, bool whole, FitScratch
         for (int k = 0; k < kFitWide; ++k) {
             const float inside = i < kWindow ? 1.0f : 0.0f;
             const float g = inside * fit_profile(static_cast<float>(i) - static_cast<float>(centre), widths[k]);
-            scratch.row_data[k][i] = g;
-            scratch.row_weight[k][i] = g * g;
+            scratch.term[k][i] = g;
+            scratch.weight[k][i] = g * g;
         }
     });
     team.sync();
-    double y[kFitWide];
-    sum_columns<kStride>(team, b, whole, kWindow / 2, scratch, y);
+    sum_data<kStride, kFitWide>(team, b, kWindow / 2, scratch);
     double along[kFitWide];
-    double norm[kFitWide];
     team.template sums<kFitWide>(kStride, along, [&](int c, auto add) {
         for (int k = 0; k < kFitWide; ++k)
-            add(k, static_cast<double>(scratch.row_data[k][c]) * static_cast<double>(scratch.data[k][c]));
+            add(k, static_cast<double>(scratch.term[k][c]) * static_cast<double>(scratch.data[k][c]));
     });
+    double norm[kFitWide];
+    sum_weights<kStride>(team, b, whole, kWindow / 2, scratch, norm);
     if (whole)
-        for (int k = 0; k < kFitWide; ++k) norm[k] = y[k] * y[k];
+        for (double &x : norm) x = x * x;
     else
         team.template sums<kFitWide>(kStride, norm, [&](int c, auto add) {
             for (int k = 0; k < kFitWide; ++k)
-                add(k, static_cast<double>(scratch.row_weight[k][c]) * static_cast<double>(scratch.weight[k][c]));
+                add(k, static_cast<double>(scratch.term[k][c]) * static_cast<double>(scratch.weight[k][c]));
         });
     team.sync();
     for (int k = 0; k < kFitWide; ++k) offer_start(starts, bands[k], {centre, centre, widths[k]}, along[k], norm[k]);
 }
 
-// The sum of the squares that a model leaves of b; scratch.gx has its profiles along x and y.
+// The sum of the squares that a model leaves of b; scratch.profile has the model's profiles along x and y.
 template <class Team>
 S2V_STAGE double squares_left(const Team &team, const float *b, float amplitude, const FitScratch &scratch) {
     S2V_IN_SCRATCH(b);
     S2V_IN_SCRATCH(&scratch);
     const auto left = [&](int i, float height, int c) {
-        return is_absent(b[i]) ? 0.0f : b[i] - amplitude * (height * scratch.gx[0][c]);
+        return is_absent(b[i]) ? 0.0f : b[i] - amplitude * (height * scratch.profile[0][c]);
     };
     if constexpr (Team::kAlone) {  // row by row first: then no loop has to find the row of a pixel
         alignas(64) float kept[kWindowPixels];
         for (int r = 0; r < kWindow; ++r) {
-            const float height = scratch.gx[1][r];
+            const float height = scratch.profile[1][r];
             team.for_each(kStride, [&](int c) { kept[r * kStride + c] = left(r * kStride + c, height, c); });
         }
         return team.sum(kWindowPixels,
                         [&](int i) { return static_cast<double>(kept[i]) * static_cast<double>(kept[i]); });
     } else {
         return team.sum(kWindowPixels, [&](int i) {
-            const double x = static_cast<double>(left(i, scratch.gx[1][i / kStride], i % kStride));
+            const double x = static_cast<double>(left(i, scratch.profile[1][i / kStride], i % kStride));
             return x * x;
         });
     }
@@ -322,8 +323,8 @@ S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, 
     const float x0 = static_cast<float>(best_at.x0);
     const float y0 = static_cast<float>(best_at.y0);
     team.for_each(kStride, [&](int i) {
-        scratch.gx[0][i] = fit_profile(static_cast<float>(i) - x0, best_at.s);
-        scratch.gx[1][i] = fit_profile(static_cast<float>(i) - y0, best_at.s);
+        scratch.profile[0][i] = fit_profile(static_cast<float>(i) - x0, best_at.s);
+        scratch.profile[1][i] = fit_profile(static_cast<float>(i) - y0, best_at.s);
     });
     team.sync();
     fit.amplitude = a;

@@ -6,7 +6,7 @@
 // safe from other lanes only across a sync().
 #pragma once
 
-#include "macros.hpp"
+#include "share.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -24,6 +24,12 @@ public:
 #pragma GCC ivdep
 #endif
         for (int i = 0; i < n; ++i) f(i);
+    }
+
+    // Calls f(share) with elements of [0, N) until each was in one share; all that a thread has are in one.
+    template <int N, class F>
+    void for_shares(F f) const {
+        for_each(N, [&](int i) { f(Share<1>{i}); });
     }
 
     // K sums at once over i in [0, n): f(i, add) calls add(k, value) for each k.

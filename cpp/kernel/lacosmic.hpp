@@ -15,14 +15,21 @@ inline constexpr int kSampleRows = kWindow / kSampleStep + 1;
 inline constexpr int kCorner = kMargin * (kStride + 1);  // from a pixel back to the first of the 7x7 around it
 
 struct LacosmicScratch {
-    float above[kStride];          // the row above the one that is smoothed, as it was
-    float column[3][kStride + 2];  // columns of three in order, from the one to the left of the window on
+    float values[kStride];  // around one pixel
     std::int32_t count[kLanes];
-    std::uint8_t bounded[kWindowPixels];
-    union {                                                     // one after the other
+    union {  // one after the other
+        struct {
+            float above[kStride];          // the row above the one that is smoothed, as it was
+            float column[3][kStride + 2];  // columns of three in order, from the one to the left of the window on
+        } rows;
+        float sample[kSampleRows * kStride];
         std::uint8_t below[(kWindow + 2 * kMargin) * kStride];  // from the corner of the first pixel on
-        float values[kSampleRows * kStride];
     };
+
+    // Whether a pixel is bounded; it lies in `below`, where that is used up.
+    S2V_HD std::uint8_t &bounded(int pixel) {
+        return below[2 * kMargin * kStride + pixel];
+    }
 };
 
 S2V_HD inline float smaller(float a, float b) {
@@ -40,31 +47,32 @@ S2V_HD inline float middle_of(float a, float b, float c) {
 // middle one of the largest of the smallest, the middle of the middle and the smallest of the largest (Smith 1996).
 template <class Team>
 S2V_HD void smooth_by_9(const Team &team, float *window, LacosmicScratch &s) {
-    team.for_each(kStride, [&](int c) { s.above[c] = window[c]; });
+    auto &rows = s.rows;
+    team.for_each(kStride, [&](int c) { rows.above[c] = window[c]; });
     for (int r = 0; r < kWindow; ++r) {
         float *const row = window + r * kStride;
         const float *const next = r + 1 < kWindow ? row + kStride : row;
         team.for_each(kStride, [&](int c) {
-            const float first = s.above[c];
+            const float first = rows.above[c];
             const float middle = row[c];
             const float last = next[c];
             const float low = smaller(first, middle);
             const float high = larger(first, middle);
-            s.above[c] = middle;
-            s.column[0][c + 1] = smaller(low, last);
-            s.column[1][c + 1] = larger(low, smaller(high, last));
-            s.column[2][c + 1] = larger(high, last);
+            rows.above[c] = middle;
+            rows.column[0][c + 1] = smaller(low, last);
+            rows.column[1][c + 1] = larger(low, smaller(high, last));
+            rows.column[2][c + 1] = larger(high, last);
         });
         team.sync();
         team.for_each(3, [&](int k) {
-            s.column[k][0] = s.column[k][1];
-            s.column[k][kWindow + 1] = s.column[k][kWindow];
+            rows.column[k][0] = rows.column[k][1];
+            rows.column[k][kWindow + 1] = rows.column[k][kWindow];
         });
         team.sync();
         team.for_each(kStride, [&](int c) {
-            const float low = larger(larger(s.column[0][c], s.column[0][c + 1]), s.column[0][c + 2]);
-            const float high = smaller(smaller(s.column[2][c], s.column[2][c + 1]), s.column[2][c + 2]);
-            const float middle = middle_of(s.column[1][c], s.column[1][c + 1], s.column[1][c + 2]);
+            const float low = larger(larger(rows.column[0][c], rows.column[0][c + 1]), rows.column[0][c + 2]);
+            const float high = smaller(smaller(rows.column[2][c], rows.column[2][c + 1]), rows.column[2][c + 2]);
+            const float middle = middle_of(rows.column[1][c], rows.column[1][c + 1], rows.column[1][c + 2]);
             row[c] = middle_of(low, middle, high) + 0.0f;  // + 0 turns an absent -0 into 0
         });
         team.sync();
@@ -135,12 +143,15 @@ S2V_HD void find_bounded(const Team &team, const float *smooth, float v, Lacosmi
         s.below[i] = static_cast<std::uint8_t>(sum);
     });
     team.sync();
-    team.for_each(kWindowPixels, [&](int i) {
-        int sum = 0;
-        for (int dx = 0; dx < 7; ++dx) sum += s.below[i + dx];
-        s.bounded[i] = sum <= kHalf ? 1 : 0;
-    });
-    team.sync();
+    // From the last row on: what is written lies where rows were that have been read.
+    for (int r = kWindow - 1; r >= 0; --r) {
+        team.for_each(kStride, [&](int c) {
+            int sum = 0;
+            for (int dx = 0; dx < 7; ++dx) sum += s.below[r * kStride + c + dx];
+            s.bounded(r * kStride + c) = sum <= kHalf ? 1 : 0;
+        });
+        team.sync();
+    }
 }
 
 // max over pixels of F = med3(b) - med7(med3(b)). `b` has its margin, and kAbsent where a pixel enters the filters as
@@ -163,10 +174,10 @@ S2V_STAGE float largest_fine_structure(const Team &team, float *b, LacosmicScrat
     // A low quantile of a sample of rows is a good v; any v is a correct one.
     const float lowest = team.min(kWindowPixels, kInfinity, [&](int i) { return smooth[i]; });
     for (int r = 0; r < kSampleRows; ++r)
-        team.for_each(kStride, [&](int c) { s.values[r * kStride + c] = smooth[r * kSampleStep * kStride + c]; });
+        team.for_each(kStride, [&](int c) { s.sample[r * kStride + c] = smooth[r * kSampleStep * kStride + c]; });
     team.sync();
     const float v = select(team, kSampleRows * kStride, kSampleRows * kStride, kSampleRows * kStride / 4,
-                           [&](int i) { return s.values[i]; });
+                           [&](int i) { return s.sample[i]; });
     team.sync();
     find_bounded(team, smooth, v, s);
 
@@ -175,7 +186,7 @@ S2V_STAGE float largest_fine_structure(const Team &team, float *b, LacosmicScrat
         team, smooth, s, team.first(0, kWindowPixels, [&](int i) { return (smooth[i] == brightest) & inside(i); }));
     for (int begin = 0;;) {
         const int pixel = team.first(
-            begin, kWindowPixels, [&](int i) { return (smooth[i] - (s.bounded[i] ? v : lowest) > best) & inside(i); });
+            begin, kWindowPixels, [&](int i) { return (smooth[i] - (s.bounded(i) ? v : lowest) > best) & inside(i); });
         if (pixel == kWindowPixels) return best;
         begin = pixel / kLanes * kLanes;
         count_exceeding(team, smooth, s, begin, best);

@@ -6,7 +6,7 @@
 // memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
 #pragma once
 
-#include "macros.hpp"
+#include "share.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -22,6 +22,12 @@ public:
     template <class F>
     S2V_HD void for_each(int n, F f) const {
         for (int i = lanes_.index(); i < n; i += kLanes) f(i);
+    }
+
+    template <int N, class F>
+    S2V_HD void for_shares(F f) const {
+        static_assert(N % kLanes == 0);
+        f(Share<N / kLanes>{lanes_.index()});
     }
 
     template <int K, class F>

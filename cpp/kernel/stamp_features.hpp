@@ -72,11 +72,12 @@ S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &triplet, in
                                     float *out, FeatureScratch &s) {
     double value[kStampFeatures];
     for (double &v : value) v = static_cast<double>(quiet_nan());
-    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    std::uint32_t flags = 0;
     if (triplet.plane[kDifference].pixels)
         flags |= triplet_features(team, triplet, sets, convention, s, value);
     else
         flags |= flag::missing;
+    if (is_saturated(team, triplet)) flags |= flag::saturated;
     const int start = set_start(sets);
     team.for_each(set_columns(sets), [&](int i) { out[i] = finite_or_nan(value[start + i]); });
     return flags;

@@ -22,6 +22,7 @@ struct WindowMemory {
 template <class Team>
 S2V_STAGE void mask_nulls(const Team &team, float *window) {
     S2V_IN_SCRATCH(window);
+    team.sync();  // it may still be read
     team.for_each(kWindowPixels, [&](int i) { window[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
 }
