@@ -347,6 +347,10 @@ class Network:
         """
         where = devices.follow(device, source, self.kind)
         if devices.kernels_on(where):
+            if isinstance(source, Stamps) and source.device != "cpu" and self._needs.simple(source):
+                from space2vec.cuda.device_inputs import score_in_place
+
+                return score_in_place(self._half(where), self._needs, source, self.id)
             with self.pipeline(where) as pipeline:
                 return in_place(source, next(pipeline.run([source])))
         model, workers, runtime = self.id, backend.thread_count(threads), self._run(where)

@@ -244,6 +244,16 @@ class Needs:
         written = registry.stamp_columns(self.measure.sets)
         return np.array([written.index(name) for name in self.header.feature_names], dtype=np.int32)
 
+    def simple(self, stamps: Stamps) -> bool:
+        """Tell whether the flags that kernels raise are all that the model needs to know of stamps.
+
+        Nothing was raised before, no plane is missing, each holds its candidate, and the catalogue is not asked.
+        """
+        if self.header.feature_names and self.stamp_columns is None:
+            return False
+        bad = stamps.flags.any() or (stamps.offset < 0).any()
+        return not bad and (self.recipe is None or not _beside(stamps, self.recipe).any())
+
     @property
     def _catalogue(self) -> list[int]:
         """Where the columns of the catalogue stand among those of the model."""
@@ -289,7 +299,7 @@ class Needs:
 
     @property
     def measure(self) -> Measure | None:
-        """What is to be measured of stamps: the smallest set that has the columns; None where there are none, or no set."""
+        """What is to be measured of stamps: the smallest set that has the columns; None where none is or has them."""
         group = set_of(self.header.feature_names)
         if not self.header.feature_names or group == "custom":
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from space2vec.errors import BackendError
 torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
 tiny_networks = pytest.importorskip("tiny_networks")
 
-from space2vec.cuda import half_network, torch_planes  # noqa: E402
+from space2vec.cuda import DeviceArray, device_inputs, half_network, torch_planes  # noqa: E402
 from space2vec.cuda.half_network import TOLERANCE, HalfNetwork  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("known")
@@ -39,7 +40,12 @@ def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
 
     made.taken = taken
     monkeypatch.setattr(torch_planes, "as_tensor", as_tensor)
-    monkeypatch.setattr(torch_planes, "on_stream", lambda ordinal, stream: contextlib.nullcontext())
+
+    def on_stream(ordinal: int, stream: int) -> Any:
+        made._run(stream)  # what was begun there is done before PyTorch's work, as on a device
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch_planes, "on_stream", on_stream)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     kind = half_network.HalfNetwork
@@ -76,6 +82,82 @@ def test_scores_are_those_of_the_cpu(
     monkeypatch.setenv("SPACE2VEC_PRECISION", "float8")
     with pytest.raises(BackendError, match="SPACE2VEC_PRECISION is 'float8'; accepted are float16, bfloat16, float32"):
         network.score(source, device="cuda")
+
+
+def sound(n: int) -> s2v.Stamps:
+    """Return stamps with all their planes, some of which cannot be scored."""
+    pixels = np.random.default_rng(1).normal(100, 5, size=(n, 3, 31, 31)).astype(np.float32)
+    pixels[:, 2] = pixels[:, 0] - pixels[:, 1]
+    pixels[3] = 7.0
+    pixels[5, 2] = np.nan
+    pixels[6, 1, 3, 3] = np.inf
+    return s2v.Stamps(pixels)
+
+
+@pytest.mark.parametrize("name", list(tiny_networks.KINDS))
+@pytest.mark.parametrize("library", ["space2vec", "interface"])
+def test_stamps_on_a_device_are_scored_there(
+    name: str, library: str, module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE2VEC_PRECISION", "float32")
+    monkeypatch.setattr(half_network, "SIZES", (4, 16))
+    monkeypatch.setattr(device_inputs, "SIZES", (4, 16))
+    here = sound(50)
+    network = tiny_networks.make(name, here)
+    expected = network.score(here)
+    stream = module.stream_create(0)
+    there = here.to_device()
+    if library == "interface":
+        there = s2v.Stamps(host_device.OnDevice(module, here.pixels, stream=stream))
+    streams = list(module.queues)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "stream_create", None)
+        patch.setattr(network, "pipeline", None)
+        scores = network.score(there)
+    assert isinstance(scores.score, DeviceArray)
+    assert list(module.queues) == streams
+    assert scores.score.stream == (stream if library == "interface" else 0)
+    got = np.asarray(scores)
+    np.testing.assert_allclose(got, expected.score, rtol=0, atol=1e-6)
+    assert np.array_equal(np.isnan(got), np.isnan(expected.score))
+    assert np.isnan(got[[3, 5]]).all()
+    assert np.array_equal(scores.flags, expected.flags)
+    assert scores.device == "cuda:0"
+    assert len(network.score(there[:0])) == 0
+    there.flags = there.flags.copy()
+    there.flags[20] = s2v.flags.bits("bad_stamp")  # which the kernels do not know
+    assert np.flatnonzero(np.isnan(network.score(there)) != np.isnan(got)).tolist() == [20]
+    there.centre = there.centre.copy()
+    there.centre[21] = -5
+    here.centre = there.centre
+    scores, expected = network.score(there), network.score(here)
+    assert np.array_equal(scores.flags & ~there.flags, expected.flags)
+    del scores, there
+    gc.collect()
+    assert module.held == {}
+
+
+def test_rows_without_a_feature_on_a_device(module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = sound(30)
+    monkeypatch.setattr(tiny_networks, "COLUMNS", ("difference_a", "difference_b", "kurtosis", "centroid_offset"))
+    network = tiny_networks.make("TinyTable", here)
+    expected = network.score(here)
+    scores = network.score(here.to_device())
+    assert np.array_equal(scores.flags, expected.flags)
+    silent = (scores.flags & np.uint32(s2v.flags.UNSCORABLE)) == s2v.flags.bits("missing")
+    assert 0 < np.count_nonzero(silent) < np.count_nonzero(np.isnan(expected.score)) < 30
+    assert np.array_equal(np.isnan(np.asarray(scores)), np.isnan(expected.score))
+
+
+def test_recipes_of_several_chains_on_a_device(module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE2VEC_PRECISION", "float32")
+    monkeypatch.setattr(tiny_networks, "RECIPE", s2v.Recipe.of("two", steps="l2", further=["asinh"], side=21))
+    net = tiny_networks.TinyPlanes(6)
+    network = s2v.Network(net, tiny_networks.header_of("TinyPlanes", net.settings))
+    here = sound(20)
+    expected, scores = network.score(here), network.score(here.to_device())
+    np.testing.assert_allclose(np.asarray(scores), expected.score, rtol=0, atol=1e-6)
+    assert np.array_equal(scores.flags, expected.flags)
 
 
 def test_the_packaged_network_keeps_its_tolerance(night: s2v.Stamps) -> None:

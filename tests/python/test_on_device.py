@@ -175,7 +175,7 @@ def test_results_are_lent_without_a_copy(pixels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("graphs", [True, False])
 def test_the_network(graphs: bool, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
     from space2vec.cuda import half_network
 
     model = s2v.load("default")
@@ -191,6 +191,16 @@ def test_the_network(graphs: bool, pixels: np.ndarray, monkeypatch: pytest.Monke
     np.testing.assert_allclose(scores.score, expected.score, rtol=0, atol=half_network.TOLERANCE)
     assert np.array_equal(scores.flags, expected.flags)
     np.testing.assert_allclose(np.asarray(again), scores.score, rtol=0, atol=half_network.TOLERANCE)
+    assert np.array_equal(again.flags, expected.flags)
+    lacking = stamps[:]
+    lacking.offset = lacking.offset.copy()
+    lacking.offset[100:200, 1] = -1  # the template, without which the network can do
+    expected_lacking, there = model.score(lacking, device="cpu"), model.score(lacking.to_device())
+    np.testing.assert_allclose(np.asarray(there), expected_lacking.score, rtol=0, atol=half_network.TOLERANCE)
+    assert np.array_equal(there.flags, expected_lacking.flags)
+    in_place = model.score(s2v.Stamps(torch.from_numpy(stamps.pixels).to("cuda")))
+    assert of_library("torch", in_place.score)
+    np.testing.assert_allclose(np.asarray(in_place), expected.score, rtol=0, atol=half_network.TOLERANCE)
     tensors = [tensor.to("cuda") for tensor in model.tensors(stamps)]
     np.testing.assert_allclose(to_host(model.predict(*tensors)), expected.score, rtol=0, atol=half_network.TOLERANCE)
 

@@ -89,39 +89,44 @@ class HalfNetwork:
         import torch
 
         with torch.inference_mode():
-            given = [torch.as_tensor(values, device=self._device) for values in inputs]
-            n = len(given[0])
-            out = torch.empty(n, device=self._device)
-            with self._alone():
-                for begin in range(0, n, SIZES[-1]):
-                    part = [values[begin : begin + SIZES[-1]] for values in given]
-                    out[begin : begin + SIZES[-1]] = torch.sigmoid(self._logits(part) / self._temperature)
-            for values in given:
-                if values.ndim == 4:  # what a network makes of a row that is not finite may look like a score
-                    out.masked_fill_(~torch.isfinite(values).flatten(1).all(dim=1), float("nan"))
-            return out
+            return self._scored([torch.as_tensor(values, device=self._device) for values in inputs])[0]
 
-    def on_host(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
-        """Return P(real) (n,) on the host, once it is there.
+    def exact(self, inputs: Sequence[Any]) -> Tensor:
+        """Return P(real) (n,) as a call does, once it is there.
 
         A row whose pixels or products leave the range of float16 is scored again in float32.
         """
         import torch
 
-        score: NDArray[np.float32] = self(inputs).numpy(force=True)
-        rows = np.flatnonzero(np.isnan(score))
-        if self._half and len(rows):
-            with torch.inference_mode(), full_float32():
-                where = torch.as_tensor(rows, device=self._device)
-                again = [torch.as_tensor(values, device=self._device)[where] for values in inputs]
-                finite = torch.ones(len(rows), dtype=torch.bool, device=self._device)
-                for values in again:
-                    if values.ndim == 4:
-                        finite &= torch.isfinite(values).flatten(1).all(dim=1)
-                logits = self._module(*(_layout(values) for values in again)).float()
-                exact = torch.sigmoid(logits / self._temperature).masked_fill(~finite, float("nan"))
-            score[rows] = exact.numpy(force=True)
+        with torch.inference_mode():
+            given = [torch.as_tensor(values, device=self._device) for values in inputs]
+            out, finite = self._scored(given)
+            rows = (torch.isnan(out) & finite).nonzero().flatten() if self._half else ()
+            if len(rows):
+                with full_float32():
+                    logits = self._module(*(_layout(values[rows]) for values in given)).float()
+                out[rows] = torch.sigmoid(logits / self._temperature)
+            return out
+
+    def on_host(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
+        """Return what :meth:`exact` gives on the host."""
+        score: NDArray[np.float32] = self.exact(inputs).numpy(force=True)
         return score
+
+    def _scored(self, given: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return P(real) (n,), and the rows whose planes are finite."""
+        import torch
+
+        n = len(given[0])
+        out, finite = torch.empty(n, device=self._device), torch.ones(n, dtype=torch.bool, device=self._device)
+        with self._alone():
+            for begin in range(0, n, SIZES[-1]):
+                part = [values[begin : begin + SIZES[-1]] for values in given]
+                out[begin : begin + SIZES[-1]] = torch.sigmoid(self._logits(part) / self._temperature)
+        for values in given:
+            if values.ndim == 4:  # what a network makes of a row that is not finite may look like a score
+                finite &= torch.isfinite(values).flatten(1).all(dim=1)
+        return out.masked_fill_(~finite, float("nan")), finite
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from space2vec.recipe import Recipe
     from space2vec.stamps import Stamps
 
-__all__ = ["features", "given", "normalise", "predict", "prepare", "recipe_calls", "score"]
+__all__ = ["features", "given", "later", "normalise", "predict", "prepare", "recipe_calls", "score"]
 
 #: Flags that are read back from the device when they are looked at.
 Flags = Callable[[], NDArray[np.uint32]]
@@ -53,7 +53,7 @@ def features(stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
     """Return the stamp features (n, k) of the sets, and their flags (n,)."""
     values, flags = _measured(stamps, sets, paper)
     values.filled()
-    return values, _read(flags)
+    return values, later(flags)
 
 
 def _measured(stamps: Stamps, sets: int, paper: bool) -> tuple[View, View]:
@@ -86,7 +86,7 @@ def score(engine: Any, stamps: Stamps, sets: int, paper: bool) -> tuple[View, Fl
         with told(pixels.ordinal):
             engine.score(pixels.stream, table, out.address)
     out.filled()
-    return out, _read(flags, *kept)
+    return out, later(flags, *kept)
 
 
 def recipe_calls(recipe: Recipe) -> list[tuple[str, tuple[Any, ...]]]:
@@ -126,7 +126,7 @@ def prepare(stamps: Stamps, recipe: Recipe) -> tuple[View, Flags]:
         planes.filled()
         parts.append(planes)
         raised.append(flags)
-    reads = [_read(flags) for flags in raised]
+    reads = [later(flags) for flags in raised]
     whole = parts[0] if len(parts) == 1 else view(pixels.library.beside([part.owner for part in parts]), "planes")
     return whole, reads[0] if len(reads) == 1 else lambda: np.bitwise_or.reduce([read() for read in reads])
 
@@ -165,7 +165,7 @@ def normalise(
                 follow(pixels.ordinal, stream, hidden.stream)
             module.normalise(pixels.ordinal, stream, planes, list(steps), fill, out.address, flags.address)
     out.filled()
-    read = _read(flags)
+    read = later(flags)
     return out, lambda: read().reshape(outer)
 
 
@@ -196,7 +196,7 @@ def predict(engine: Any, x: View) -> View:
     return out
 
 
-def _read(flags: View, *kept: View) -> Flags:
+def later(flags: View, *kept: View) -> Flags:
     """Return what reads flags back, when they are looked at; the caller's stream may be gone by then.
 
     Until then it keeps other arrays that the work takes: to give memory back is to wait for the device.
