@@ -33,6 +33,35 @@ struct Close {
 
 using Handle = std::unique_ptr<s2v_reader, Close>;
 
+// The pixels of a batch, which an array looks at; they may outlive their reader.
+class Pixels {
+public:
+    explicit Pixels(s2v_reader *reader) {
+        check(s2v_reader_take_pixels(reader, &held_), "Reader.next");
+    }
+    Pixels(const Pixels &) = delete;
+    Pixels &operator=(const Pixels &) = delete;
+    ~Pixels() {
+        // In a forked child memory of a device's driver is not there, and another thread's lock stays locked.
+        if (getpid() == owner_) s2v_pixels_release(&held_);
+    }
+
+    bool allocated() const {
+        return held_.allocated != 0;
+    }
+
+    static py::array_t<float> taken(s2v_reader *reader) {
+        auto pixels = std::make_unique<Pixels>(reader);
+        const s2v_pixels held = pixels->held_;
+        if (held.pixel_count == 0) return py::array_t<float>(0);
+        return py::array_t<float>(static_cast<py::ssize_t>(held.pixel_count), held.pixels, py::cast(std::move(pixels)));
+    }
+
+private:
+    pid_t owner_ = getpid();
+    s2v_pixels held_{};
+};
+
 template <typename T>
 py::array_t<T> copied(const T *from, std::vector<py::ssize_t> shape) {
     py::array_t<T> array(std::move(shape));
@@ -66,8 +95,19 @@ py::list problems_of(const s2v_batch &batch) {
     return out;
 }
 
+// Addresses of what s2v_allocator has: allocate, release, context.
+using Memory = std::optional<std::tuple<std::uintptr_t, std::uintptr_t, std::uintptr_t>>;
+
+std::optional<s2v_allocator> allocator_of(const Memory &memory) {
+    if (!memory) return std::nullopt;
+    const auto &[allocate, release, context] = *memory;
+    return s2v_allocator{reinterpret_cast<decltype(s2v_allocator::allocate)>(allocate),
+                         reinterpret_cast<decltype(s2v_allocator::release)>(release),
+                         reinterpret_cast<void *>(context)};
+}
+
 s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation,
-                       int threads) {
+                       int threads, const std::optional<s2v_allocator> &allocator) {
     s2v_reading reading;
     s2v_reading_init(&reading);
     reading.planes = planes;
@@ -77,6 +117,7 @@ s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std
     reading.saturation = saturation;
     reading.threads = threads;
     reading.interrupted = signalled;
+    reading.allocator = allocator ? &*allocator : nullptr;
     return reading;
 }
 
@@ -85,7 +126,7 @@ public:
     // inputs: paths, as bytes of the file system, or the inputs themselves if in_memory.
     Reader(std::vector<py::bytes> inputs, bool in_memory, std::vector<std::string> columns,
            std::vector<std::pair<std::uint32_t, std::string>> schemas, std::uint32_t planes, bool pixels,
-           std::int32_t sets, std::int32_t convention, float saturation, int threads,
+           std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
            std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
         : inputs_(std::move(inputs)), column_count_(columns.size()), sets_(sets) {
         std::vector<const char *> paths, names, texts;
@@ -105,7 +146,8 @@ public:
             numbers.push_back(number);
             texts.push_back(text.c_str());
         }
-        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads);
+        const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
         reading.memory = in_memory ? memory.data() : nullptr;
@@ -124,7 +166,8 @@ public:
     // Alerts in columns: the cutouts of each channel one after another, and where they begin.
     Reader(std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts,
            std::optional<std::pair<Column<double>, Column<double>>> position, bool rubin, std::uint32_t planes,
-           bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads)
+           bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
+           const Memory &pixels_in)
         : sets_(sets), cutouts_(std::move(cutouts)), position_(std::move(position)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
@@ -149,7 +192,8 @@ public:
             table_->y = position_->second.data();
         }
         table_->rubin = rubin;
-        const s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads);
+        const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
+        const s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
         s2v_reader *made = nullptr;
         check(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
         reader_.reset(made);
@@ -172,7 +216,7 @@ public:
         const py::ssize_t n = stamps.n;
         if (n == 0) return py::none();
         py::dict out;
-        out["pixels"] = copied(stamps.pixels, {static_cast<py::ssize_t>(stamps.pixel_count)});
+        out["pixels"] = Pixels::taken(reader_.get());
         out["offset"] = copied(stamps.offset, {n, 3});
         out["shape"] = copied(stamps.shape, {n, 3, 2});
         out["centre"] = copied(stamps.centre, {n, 2});
@@ -228,18 +272,19 @@ void register_reader(py::module_ &module) {
     module.def(
         "codec_available", [](const std::string &codec) { return s2v_codec_available(codec.c_str()) != 0; },
         py::arg("codec"));
+    py::class_<Pixels>(module, "Pixels").def_property_readonly("allocated", &Pixels::allocated);
     py::class_<Reader>(module, "Reader")
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
-                      std::int32_t, float, int, std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
+                      std::int32_t, float, int, Memory, std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("schemas"), py::arg("planes"),
              py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"),
-             py::arg("start"))
+             py::arg("memory"), py::arg("start"))
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, bool, std::uint32_t, bool, std::int32_t,
-                      std::int32_t, float, int>(),
+                      std::int32_t, float, int, Memory>(),
              py::arg("cutouts"), py::arg("position"), py::arg("rubin"), py::arg("planes"), py::arg("pixels"),
-             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"))
+             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("memory"))
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"));
 }

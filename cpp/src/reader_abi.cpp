@@ -14,8 +14,10 @@ struct s2v_reader {
     std::vector<s2v_problem> problems;
     std::string message;
     std::function<bool()> interrupted;
+    bool out_of_memory = false;
 
     s2v_reader(s2v::decode::Order order, const s2v_reading &reading) : pipeline(std::move(order)) {
+        rows.pixels = s2v::decode::Buffer<float>(s2v::decode::Store::of(reading.allocator));
         if (reading.interrupted)
             interrupted = [ask = reading.interrupted, context = reading.context] { return ask(context) != 0; };
     }
@@ -33,6 +35,7 @@ decode::Wish wish_of(const s2v_reading &reading) {
     require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
     require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
     require(reading.threads >= 0, "threads is negative");
+    require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release), "allocator");
     if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
     decode::Wish wish;
     wish.planes = reading.planes;
@@ -167,8 +170,9 @@ s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading
 s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
     if (!reader || !batch || rows < 1) return S2V_INVALID_ARGUMENT;
     *batch = {};
-    return guarded([&] {
+    const s2v_status status = guarded([&] {
         reader->message.clear();
+        if (reader->out_of_memory) throw std::bad_alloc();
         try {
             reader->pipeline.next(reader->rows, static_cast<std::size_t>(rows), reader->interrupted);
         } catch (const decode::ReadingStopped &) {
@@ -176,9 +180,35 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
         } catch (const decode::InputError &error) {
             reader->message = error.path + ": " + std::strerror(error.number);
             throw Failure(S2V_IO_ERROR, reader->message);
+        } catch (const std::bad_alloc &) {
+            // Rows that were given up half way are not to be missed unseen.
+            reader->out_of_memory = true;
+            throw;
         }
         describe(*reader, *batch);
     });
+    if (status != S2V_OK) reader->rows.clear();
+    return status;
+}
+
+s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels) {
+    if (!reader || !pixels) return S2V_INVALID_ARGUMENT;
+    *pixels = {};
+    return guarded([&] {
+        decode::Buffer<float> &held = reader->rows.pixels;
+        if (held.size() == 0) return;
+        auto owner = std::make_unique<decode::Room>();
+        const auto count = static_cast<std::int64_t>(held.size());
+        *owner = held.hand_over();
+        *pixels = {static_cast<float *>(owner->data()), count, owner->allocated(), owner.get()};
+        owner.release();
+    });
+}
+
+void s2v_pixels_release(s2v_pixels *pixels) {
+    if (!pixels) return;
+    delete static_cast<decode::Room *>(pixels->owner);
+    *pixels = {};
 }
 
 const char *s2v_reader_message(const s2v_reader *reader) {

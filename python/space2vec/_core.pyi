@@ -75,6 +75,11 @@ class Forest:
     ) -> None: ...
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
 
+class Pixels:
+    def __init__(self) -> None: ...  # refuses: readers make them
+    @property
+    def allocated(self) -> bool: ...
+
 class Reader:
     @overload
     def __init__(
@@ -89,6 +94,7 @@ class Reader:
         convention: int,
         saturation: float,
         threads: int,
+        memory: tuple[int, int, int] | None,
         start: tuple[int, int, int],
     ) -> None: ...
     @overload
@@ -103,6 +109,7 @@ class Reader:
         convention: int,
         saturation: float,
         threads: int,
+        memory: tuple[int, int, int] | None,
     ) -> None: ...
     def next(self, rows: int) -> dict[str, Any] | None: ...
     def schema_columns(self, schema: int) -> list[bool]: ...

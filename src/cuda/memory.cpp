@@ -36,6 +36,29 @@ void release_pinned(Address address) {
     check(cudaFreeHost(at<void>(address)), "cudaFreeHost");
 }
 
+// As s2v_allocator has them; the context is the number of the device.
+void *allocate_page_locked(void *device, std::int64_t bytes) {
+    try {
+        const OnDevice here(static_cast<int>(reinterpret_cast<std::intptr_t>(device)));
+        void *memory = nullptr;
+        check(cudaHostAlloc(&memory, static_cast<std::size_t>(bytes), cudaHostAllocPortable), "cudaHostAlloc");
+        return memory;
+    } catch (const std::exception &) {
+        return nullptr;  // ordinary memory then
+    }
+}
+
+void release_page_locked(void * /*device*/, void *memory, std::int64_t /*bytes*/) {
+    // A device that is lost takes its page locks with it, and an error that stays would be told of the next launch.
+    if (cudaFreeHost(memory) != cudaSuccess) cudaGetLastError();
+}
+
+// What a reader of alerts takes memory from; it is called without Python.
+std::tuple<Address, Address, Address> page_locked(int device) {
+    return {reinterpret_cast<Address>(&allocate_page_locked), reinterpret_cast<Address>(&release_page_locked),
+            static_cast<Address>(device)};
+}
+
 cudaMemcpyKind kind_of(const std::string &kind) {
     if (kind == "to_device") return cudaMemcpyHostToDevice;
     if (kind == "to_host") return cudaMemcpyDeviceToHost;
@@ -63,6 +86,7 @@ void register_memory(py::module_ &module) {
     module.def("release", &release, Released(), py::arg("device"), py::arg("address"));
     module.def("pinned", &pinned, Released(), py::arg("bytes"));
     module.def("release_pinned", &release_pinned, Released(), py::arg("address"));
+    module.def("page_locked", &page_locked, py::arg("device"));
     module.def("copy", &copy, Released(), py::arg("device"), py::arg("stream"), py::arg("to"), py::arg("source"),
                py::arg("bytes"), py::arg("kind"));
     module.def("fill_bytes", &fill_bytes, Released(), py::arg("device"), py::arg("stream"), py::arg("address"),

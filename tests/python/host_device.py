@@ -26,6 +26,11 @@ __all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cu
 
 _POISON = 0xFF  # every float is NaN
 
+_Allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+_Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+#: What readers call; an array may outlive the module that it asked.
+_CALLED: list[Any] = []
+
 
 class OutOfDeviceMemory(MemoryError):  # noqa: N818
     """As the compiled module's."""
@@ -69,6 +74,9 @@ class HostDevice(types.ModuleType):
         self.calls: list[str] = []
         self.lose_after: int | None = None
         self.copied = 0
+        self.locked: dict[int, int] = {}
+        self.most_locked = sys.maxsize
+        self._page_locked: tuple[int, int, int] | None = None
         self._next = 1000
         self.Forest = self._forest_class()
 
@@ -108,6 +116,26 @@ class HostDevice(types.ModuleType):
 
     def release_pinned(self, address: int) -> None:
         del self.arrays[address]
+
+    def page_locked(self, device: int) -> tuple[int, int, int]:
+        if self._page_locked is None:
+            functions = _Allocate(self._lock_pages), _Release(self._unlock_pages)
+            _CALLED.extend(functions)
+            first, second = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+            self._page_locked = first, second, device
+        return self._page_locked
+
+    def _lock_pages(self, _: int | None, size: int) -> int | None:
+        self.calls.append("page_locked")
+        if sum(self.locked.values()) + size > self.most_locked:
+            return None
+        address = self.pinned(size)
+        self.locked[address] = size
+        return address
+
+    def _unlock_pages(self, _: int | None, address: int, size: int) -> None:
+        assert self.locked.pop(address) == size
+        self.release_pinned(address)
 
     def at(self, address: int, shape: tuple[int, ...], dtype: Any, *, host: bool = False) -> np.ndarray:
         """Return memory as an array; memory of the device must be known."""

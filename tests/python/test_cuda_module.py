@@ -1,5 +1,6 @@
 """The module ``space2vec._cuda`` where there is no device: it can be imported, and says in words why nothing runs."""
 
+import ctypes
 import importlib
 import importlib.util
 import os
@@ -91,6 +92,14 @@ CALLS = {
 def test_what_needs_a_device_says_so(call):
     with pytest.raises(cuda.CudaError, match="cudaError"):
         CALLS[call]()
+
+
+@needs_no_device
+def test_page_locked_memory_that_is_not_there_is_none():
+    allocate, release, context = cuda.page_locked(0)
+    assert release
+    assert context == 0
+    assert ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(allocate)(context, 1 << 20) is None
 
 
 def test_what_is_wrong_is_refused_before_a_device_is_asked_for():

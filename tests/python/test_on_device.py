@@ -217,3 +217,48 @@ def test_memory_that_is_bounded(monkeypatch: pytest.MonkeyPatch, pixels: np.ndar
     stamps = s2v.Stamps(pixels)
     made = s2v.features(stamps, set="all", device="cuda")
     assert made.values.tobytes() == s2v.features(stamps, set="all").values.tobytes()
+
+
+def fits(image: np.ndarray) -> bytes:
+    height, width = image.shape
+    cards = ("SIMPLE  =                    T", "BITPIX  =                  -32", "NAXIS   =                    2",
+             f"NAXIS1  = {width:20}", f"NAXIS2  = {height:20}", "END")  # fmt: skip
+    pixels = image.astype(">f4").tobytes()
+    header = "".join(card.ljust(80) for card in cards).ljust(2880)
+    return header.encode() + pixels.ljust(-(-len(pixels) // 2880) * 2880, b"\0")
+
+
+def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> None:
+    from space2vec.cuda import slots
+    from space2vec.cuda.pipeline import DEPTH, Pipeline
+    from space2vec.cuda.work import FeatureWork
+    from space2vec.extract import Measure
+    from space2vec.reading import alerts
+
+    columns: list[Any] = []
+    for channel in range(3):
+        files = [fits(stamp[channel]) for stamp in pixels]
+        begin = np.cumsum([0, *map(len, files)])
+        columns.append((np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
+    n = len(pixels)
+    wish = alerts.Wish(n, 4, memory=slots.page_locked(0))
+    places, locked = set(), []
+
+    def batches() -> Any:
+        for _ in range(30):
+            batch = alerts.read_columns(
+                columns, {}, rubin=False, object_id=np.full(n, "a", object), candidate_id=np.arange(n), wish=wish,
+                path="table", first=0,
+            )  # fmt: skip
+            assert isinstance(batch.rows, s2v.Stamps)
+            places.add(batch.rows.buffer.ctypes.data)
+            locked.append(slots.is_pinned(batch.rows.buffer))
+            yield batch.rows
+
+    expected = s2v.features(s2v.Stamps(pixels), set="stamp")
+    measure = Measure(expected.names)
+    with Pipeline(FeatureWork(measure), 0) as through:
+        tables = list(through.run(batches()))
+    assert all(locked)
+    assert len(places) <= DEPTH + 2, "memory is used again"
+    assert {table.values.tobytes() for table in tables} == {expected.values.tobytes()}

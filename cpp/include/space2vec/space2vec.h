@@ -173,7 +173,19 @@ typedef struct s2v_problem {
     const char *detail;    /* further words, or "" */
 } s2v_problem;
 
-/* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader. */
+/* Memory for the pixels of batches, such as page-locked memory, which a device copies from as it is. It is asked for
+ * and given back by the threads that call s2v_reader_next, s2v_reader_close and s2v_pixels_release, perhaps at the same
+ * time. What goes back is kept for later batches first, up to 256 MiB for one allocator in a process; all of it is
+ * released with the last reader of this allocator and the last pixels that were taken from one. */
+typedef struct s2v_allocator {
+    void *(*allocate)(void *context, int64_t bytes); /* aligned as malloc does; NULL: there is none, and ordinary memory
+                                                        is used instead */
+    void (*release)(void *context, void *memory, int64_t bytes);
+    void *context;
+} s2v_allocator;
+
+/* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader, but for
+ * the allocator, which is copied. */
 typedef struct s2v_reading {
     int64_t count;             /* of the inputs */
     const char *const *paths;  /* (count) files; "-": standard input. Avro files, tar archives of them, either gzip'd as
@@ -198,10 +210,11 @@ typedef struct s2v_reading {
                                               thread that waits: once it returns non-zero, s2v_reader_next gives up
                                               with S2V_INTERRUPTED, and the reader is of no further use */
     void *context;
+    const s2v_allocator *allocator; /* where the pixels of batches are put; NULL, the default: ordinary memory */
 } s2v_reading;
 
-/* Rows of a reader, in the order of the input; valid until the next call with the same reader. A packet, or the rest of
- * a file, that cannot be read is a row without planes. */
+/* Rows of a reader, in the order of the input; valid until the next call with the same reader, but for pixels that were
+ * taken. A packet, or the rest of a file, that cannot be read is a row without planes. */
 typedef struct s2v_batch {
     s2v_stamps stamps;             /* n rows; without pixels where these are not kept */
     const uint32_t *flags;         /* (n) what the reader saw */
@@ -225,8 +238,25 @@ S2V_API void s2v_reading_init(s2v_reading *reading);
 S2V_API s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader);
 
 /* The next rows, at most `rows`; batch->stamps.n is 0 at the end. S2V_IO_ERROR: the machine could not read an input,
- * see s2v_reader_message; the rows before it have been given. One thread at a time. */
+ * see s2v_reader_message; the rows before it have been given. After S2V_OUT_OF_MEMORY the reader is of no further use.
+ * One thread at a time. */
 S2V_API s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch);
+
+/* The pixels of a batch, taken over from its reader. */
+typedef struct s2v_pixels {
+    float *pixels;
+    int64_t pixel_count;
+    int32_t allocated; /* 1: in memory of s2v_reading.allocator; 0: in ordinary memory */
+    void *owner;       /* the library's */
+} s2v_pixels;
+
+/* Take over the pixels of the batch that s2v_reader_next gave last, without a copy: they stay where they are until
+ * s2v_pixels_release, whatever becomes of the reader, and the next batch has room of its own. There are none to take
+ * where none are kept, or a second time: pixels is NULL then. */
+S2V_API s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels);
+
+/* Give them back, from any thread; nothing is left to be given back then. */
+S2V_API void s2v_pixels_release(s2v_pixels *pixels);
 
 /* What failed last: "path: reason", or "". */
 S2V_API const char *s2v_reader_message(const s2v_reader *reader);
@@ -246,7 +276,8 @@ typedef struct s2v_cutouts {
     int32_t rubin; /* 1: the reference pixel of a cutout is the candidate's place */
 } s2v_cutouts;
 
-/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation and threads count. */
+/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads and allocator
+ * count. */
 S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
 
 /* An image in a FITS file. */

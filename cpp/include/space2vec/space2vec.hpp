@@ -270,7 +270,34 @@ struct Reading {
     std::int32_t sets = 0;  // the stamp features of these sets (s2v_feature_set) are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = std::numeric_limits<float>::quiet_NaN();
-    int threads = 0;  // 0: one a core
+    int threads = 0;                         // 0: one a core
+    std::optional<s2v_allocator> allocator;  // where the pixels of batches are put; none: ordinary memory
+};
+
+// The pixels of a batch, taken over from its reader, which they may outlive.
+class Pixels {
+public:
+    Pixels() = default;
+    explicit Pixels(const s2v_pixels &taken) noexcept : held_(taken) {}
+    Pixels(Pixels &&other) noexcept : held_(std::exchange(other.held_, {})) {}
+    Pixels &operator=(Pixels &&other) noexcept {
+        std::swap(held_, other.held_);
+        return *this;
+    }
+    ~Pixels() {
+        s2v_pixels_release(&held_);
+    }
+
+    [[nodiscard]] std::span<float> values() const noexcept {
+        return {held_.pixels, static_cast<std::size_t>(held_.pixel_count)};
+    }
+    // Whether they lie in memory of the reader's allocator, or in ordinary memory.
+    [[nodiscard]] bool allocated() const noexcept {
+        return held_.allocated != 0;
+    }
+
+private:
+    s2v_pixels held_{};
 };
 
 // Alerts of files, in order, decoded by threads that read ahead.
@@ -300,6 +327,7 @@ public:
         reading.convention = how_.convention;
         reading.saturation = how_.saturation;
         reading.threads = how_.threads;
+        reading.allocator = how_.allocator ? &*how_.allocator : nullptr;
         s2v_reader *made = nullptr;
         detail::check(s2v_reader_open(&reading, &made), "Reader");
         reader_.reset(made);
@@ -311,6 +339,13 @@ public:
         const s2v_status status = s2v_reader_next(reader_.get(), rows, &batch_);
         if (status != S2V_OK) throw Error(status, s2v_reader_message(reader_.get()));
         return batch_.stamps.n > 0 ? &batch_ : nullptr;
+    }
+
+    // The pixels of the last batch, without a copy; none where none are kept, or a second time.
+    [[nodiscard]] Pixels take_pixels() {
+        s2v_pixels taken;
+        detail::check(s2v_reader_take_pixels(reader_.get(), &taken), "take_pixels");
+        return Pixels(taken);
     }
 
     // Whether a schema (s2v_batch.schema) has each of the columns.

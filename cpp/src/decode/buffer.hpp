@@ -1,28 +1,34 @@
-// Bytes that grow without being set to zero, and keep their room for the next use.
+// Elements that grow without being set to zero, and keep their room for the next use.
 #pragma once
 
-#include "decode/bytes.hpp"
+#include "decode/store.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <type_traits>
 
 namespace s2v::decode {
 
 template <typename T>
 class Buffer {
+    static_assert(std::is_trivially_copyable_v<T>);
+
 public:
+    Buffer() = default;
+    explicit Buffer(std::shared_ptr<Store> store) noexcept : store_(std::move(store)) {}
+
     [[nodiscard]] T *data() noexcept {
-        return room_.get();
+        return static_cast<T *>(room_.data());
     }
     [[nodiscard]] const T *data() const noexcept {
-        return room_.get();
+        return static_cast<const T *>(room_.data());
     }
     [[nodiscard]] std::size_t size() const noexcept {
         return size_;
     }
     [[nodiscard]] std::size_t capacity() const noexcept {
-        return capacity_;
+        return room_.size() / sizeof(T);
     }
     void clear() noexcept {
         size_ = 0;
@@ -33,30 +39,36 @@ public:
         size_ = size;
     }
     void reserve(std::size_t wanted) {
-        if (wanted <= capacity_) return;
-        const std::size_t grown = std::max(wanted, capacity_ + capacity_ / 2);
-        std::unique_ptr<T[]> room = std::make_unique_for_overwrite<T[]>(grown);
-        if (size_) std::memcpy(room.get(), room_.get(), size_ * sizeof(T));
+        if (wanted <= capacity()) return;
+        const std::size_t bytes = std::max({wanted, capacity() + capacity() / 2, expected_}) * sizeof(T);
+        Room room = store_ ? store_->take(bytes) : Room(bytes);
+        if (size_) std::memcpy(room.data(), room_.data(), size_ * sizeof(T));
         room_ = std::move(room);
-        capacity_ = grown;
     }
     T *append(const T *from, std::size_t count) {
         const std::size_t at = size_;
         resize(at + count);
-        if (count) std::memcpy(room_.get() + at, from, count * sizeof(T));
-        return room_.get() + at;
+        if (count) std::memcpy(data() + at, from, count * sizeof(T));
+        return data() + at;
     }
     // Give room back that a single large use has left.
     void trim(std::size_t most) noexcept {
-        if (capacity_ <= most) return;
-        room_.reset();
-        size_ = capacity_ = 0;
+        if (capacity() <= most) return;
+        room_ = Room();
+        size_ = 0;
+    }
+    // Hand the room over. What comes next is expected to need as much.
+    Room hand_over() noexcept {
+        expected_ = size_;
+        size_ = 0;
+        return std::move(room_);
     }
 
 private:
-    std::unique_ptr<T[]> room_;
+    std::shared_ptr<Store> store_;  // null: the library's own memory
+    Room room_;
     std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
+    std::size_t expected_ = 0;
 };
 
 }  // namespace s2v::decode

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "decode/buffer.hpp"
+#include "decode/bytes.hpp"
 #include "decode/inflate.hpp"
 
 #include <atomic>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "decode/buffer.hpp"
+#include "decode/bytes.hpp"
 #include "space2vec/space2vec.h"
 
 #include <string>
@@ -58,7 +59,9 @@ struct Rows {
     void clear() noexcept;
     // Add a row without planes, ids or columns; returns its number.
     std::size_t add(const Place &place);
-    // Add rows [begin, end) of others; pixels are copied where they are kept.
+    // Add rows [begin, end) of others; pixels are copied where they are kept. That is the one copy on the way from a
+    // worker to NumPy, C or a device: where in a batch a unit's rows begin is known only once all units before it are
+    // decoded.
     void append(const Rows &others, std::size_t begin, std::size_t end);
 };
 

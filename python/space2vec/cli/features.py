@@ -74,4 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
     options = {"set": arguments.set, "convention": arguments.convention}
     while_reading = measure if where == "cpu" else None
     said = "features" if where == "cpu" else f"features, measured on {where},"
-    return in_parts.run(arguments, "features", "measured", said, options, compute, result, measure=while_reading)
+    return in_parts.run(
+        arguments, "features", "measured", said, options, compute, result, measure=while_reading, device=where
+    )

@@ -77,6 +77,7 @@ def run(
     *,
     measure: Measure | None = None,
     gallery: Gallery | None = None,
+    device: str = "cpu",
 ) -> int:
     """Run a command that writes a row for each row of its inputs.
 
@@ -99,6 +100,8 @@ def run(
         pixels.
     gallery : Gallery, optional
         Draws a picture of the rows that `result` has shown it.
+    device : str, optional
+        Where `compute` takes the pixels first.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def run(
         if not out.ended:
             size = min(common.BATCH, arguments.part_rows)
             start = Position(*out.position)
-            batches = read_batches(arguments, what, problems, batch=size, measure=measure, start=start)
+            batches = read_batches(arguments, what, problems, batch=size, measure=measure, start=start, device=device)
             try:
                 for batch, made in _computed(batches, compute):
                     chunk = result(batch.rows, made)

@@ -74,4 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = {"model": judge.id}
     if through and isinstance(judge, Network):  # whose scores are not those of the CPU to the bit
         options["precision"] = precision()
-    return in_parts.run(arguments, "score", "scored", said, options, compute, result, measure=measure, gallery=gallery)
+    return in_parts.run(
+        arguments, "score", "scored", said, options, compute, result, measure=measure, gallery=gallery,
+        device=where if through else "cpu",
+    )  # fmt: skip

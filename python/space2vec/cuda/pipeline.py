@@ -1,7 +1,8 @@
 """Batches of the host through a device, one after another, in bounded memory of it.
 
 Three batches are under way at a time, each on a stream of its own: while one is copied to the device, the kernels work
-on the next one and the results of the third come back. The reader's threads go on meanwhile.
+on the next one and the results of the third come back. The reader's threads go on meanwhile. What they put into
+page-locked memory is copied from there; other pixels go through page-locked memory of the slot.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from space2vec.cuda.extension import active
 
-__all__ = ["Slot", "is_pinned", "pinned"]
+__all__ = ["Slot", "is_pinned", "page_locked", "pinned"]
 
 
 class _Pinned:
@@ -59,11 +59,26 @@ def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any
 
 
 def is_pinned(array: NDArray[Any]) -> bool:
-    """Tell whether an array lies in memory that :func:`pinned` gave."""
+    """Tell whether an array lies in memory that :func:`pinned` gave, or a reader of :func:`page_locked`."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    return isinstance(base, _Pinned)
+    # Readers are told of no other memory than page-locked one.
+    return isinstance(base, _Pinned) or getattr(base, "allocated", False) is True
+
+
+def page_locked(ordinal: int) -> tuple[int, int, int]:
+    """Return what a reader takes page-locked memory from: the addresses of two functions, and their context.
+
+    Where the machine gives none, a reader takes ordinary memory.
+
+    Raises
+    ------
+    BackendError
+        If there is no such device.
+    """
+    addresses: tuple[int, int, int] = active(ordinal).page_locked(ordinal)
+    return addresses
 
 
 class Slot:
@@ -123,7 +138,8 @@ class Slot:
     def upload(self, name: str, array: NDArray[Any]) -> int:
         """Begin to copy an array to the device, through page-locked memory if it lies elsewhere; return where to.
 
-        An array that lies there must not be changed before :meth:`wait`.
+        An array that lies there must not be changed before :meth:`wait`; till then it is kept, and so its memory is
+        nobody else's.
         """
         address = self.device(name, max(array.nbytes, 1))  # no null pointer, though nothing is there
         if array.nbytes == 0:

@@ -115,6 +115,7 @@ def batches(
     schemas: Schemas | None = None,
     measure: Measure | None = None,
     start: Position = _BEGINNING,
+    device: str = "cpu",
 ) -> Iterator[Batch]:
     """Read an input piece by piece, so that memory stays bounded.
 
@@ -130,6 +131,9 @@ def batches(
     start : Position
         Where to begin: the position of a batch that an earlier call gave for the same input. Batches from there on are
         those of the earlier call.
+    device : {"cpu", "cuda", "cuda:N"}
+        Where the rows go next. For a CUDA device the pixels of alerts are put into page-locked memory, as far as the
+        machine gives any, which the device copies from where they lie; they stay arrays of the host.
 
     Returns
     -------
@@ -140,14 +144,26 @@ def batches(
     ------
     ReadError, OSError
         As for :func:`read`; inputs that do not exist are told at once, others when the iterator comes to them.
+    BackendError
+        If there is no such device.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = find(inputs)
     if found.features is not None:
         return _tables(found, batch, strict, start)
-    wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}))
+    wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}), _memory_for(device))
     return _checked(_stamps(found.sources, wish, channels, start), strict)
+
+
+def _memory_for(device: str) -> tuple[int, int, int] | None:
+    """Return where pixels are best put that go to a device; nothing for ordinary memory."""
+    if device == "cpu":
+        return None
+    from space2vec.cuda.slots import page_locked
+    from space2vec.device import ordinal
+
+    return page_locked(ordinal(device))
 
 
 def files(given: Inputs) -> Iterator[str]:

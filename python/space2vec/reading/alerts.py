@@ -46,12 +46,16 @@ class Wish:
         What to measure, the pixels being let go; ``None`` to keep these.
     schemas : mapping of int to str
         The schemas of bare messages, as JSON, by the number in a message's header.
+    memory : tuple of int or None
+        Where the pixels go: the addresses of an ``s2v_allocator``'s two functions and of their context; ``None`` for
+        ordinary memory.
     """
 
     size: int
     threads: int
     measure: Measure | None = None
     schemas: Mapping[int, str] = field(default_factory=dict)
+    memory: tuple[int, int, int] | None = None
 
     def options(self) -> dict[str, Any]:
         """Return what every native reader is told."""
@@ -64,6 +68,7 @@ class Wish:
             "convention": 0 if measure is None else ("code", "paper").index(measure.convention),
             "saturation": math.nan,
             "threads": self.threads,
+            "memory": self.memory,
         }
 
 
