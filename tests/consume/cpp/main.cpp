@@ -40,6 +40,8 @@ int main() {
     float score = 0;
     forest.predict(values, {&score, 1});
     std::cout << "score " << score << '\n';
+    s2v::Reader nothing(std::vector<std::string>{});
+    if (nothing.next() || !nothing.take_pixels().values().empty()) return 1;
     try {
         (void)s2v::Reader({"no such night.avro"}).next();
         return 1;
