@@ -47,21 +47,35 @@ struct StagedRow {
 struct Columns {
     const std::int32_t *column;  // (features) or null: in order
     const float *fill;           // (features) or null
-    __device__ int of(int feature) const {
-        return column ? column[feature] : feature;
-    }
-    __device__ float filled(float x, int feature) const {
-        return fill && x != x ? fill[feature] : x;
-    }
 };
 
+// What a row has at all: a value, and one in the columns beside the table.
+constexpr unsigned kValue = 1;
+constexpr unsigned kValueBeside = 2;
+
 // A row in global memory.
-struct LongRow {
+struct GivenRow {
     const float *row;
+    const float *beside;  // or null
+    int width;            // of the row
     Columns columns;
+
+    __device__ GivenRow(const s2v_cuda_table &table, std::int64_t at, Columns how)
+        : row(table.values + at * table.columns),
+          beside(table.beside ? table.beside + at * table.beside_columns : nullptr),
+          width(table.columns),
+          columns(how) {}
+    // The value that the forest sees; adds to `met` what it was.
+    __device__ float value(std::uint32_t feature, unsigned &met) const {
+        const int which = columns.column ? columns.column[feature] : static_cast<int>(feature);
+        const bool within = which < width;
+        const float x = within ? row[which] : beside ? beside[which - width] : kernel::quiet_nan();
+        if (x == x) met |= within ? kValue : kValue | kValueBeside;
+        return columns.fill && x != x ? columns.fill[feature] : x;
+    }
     __device__ float operator[](std::uint32_t feature) const {
-        const int which = static_cast<int>(feature);
-        return columns.filled(row[columns.of(which)], which);
+        unsigned met = 0;
+        return value(feature, met);
     }
 };
 
@@ -78,13 +92,14 @@ __device__ std::uint32_t joined_flags(const s2v_cuda_table &table, std::int64_t 
     return flags | raised;
 }
 
-// Whether a row is scored; writes its flags. Rows without flags always are.
-__device__ bool judged(const s2v_cuda_table &table, std::int64_t row, bool silent) {
+// Whether a row is scored in which so much was met; writes its flags. Rows without flags always are.
+__device__ bool judged(const s2v_cuda_table &table, std::int64_t row, unsigned met) {
     if (!table.flags) return true;
     const std::uint32_t flags = joined_flags(table, row);
     const bool refused = (flags & table.refusing) != 0;
-    table.flags[row] = silent && !refused ? flags | kernel::flag::missing : flags;
-    return !refused && !silent;
+    const bool lacking = !(met & kValue) || (table.beside_needed && !(met & kValueBeside));
+    table.flags[row] = lacking && !refused ? flags | kernel::flag::missing : flags;
+    return !refused && (met & kValue);
 }
 
 __global__ void __launch_bounds__(kMostRows)
@@ -93,24 +108,22 @@ __global__ void __launch_bounds__(kMostRows)
     const int rows = static_cast<int>(blockDim.x);
     const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * rows;
     const int there = static_cast<int>(table.n - begin < rows ? table.n - begin : rows);
-    // Whether each thread met a value in its share of a row: four bytes a row, behind the features.
-    auto *const met = reinterpret_cast<unsigned char *>(staged + forest.features * rows);
+    // What each thread met in its share of a row: four bytes a row, behind the features.
+    auto *const shares = reinterpret_cast<unsigned char *>(staged + forest.features * rows);
     const int thread = static_cast<int>(threadIdx.x);
     for (int row = thread / kSharing; row < there; row += rows / kSharing) {
-        const float *const given = table.values + (begin + row) * table.columns;
-        bool any = false;
+        const GivenRow given(table, begin + row, columns);
+        unsigned met = 0;
 #pragma unroll 4
-        for (int feature = thread % kSharing; feature < forest.features; feature += kSharing) {
-            const float x = given[columns.of(feature)];
-            any |= x == x;
-            staged[feature * rows + row] = columns.filled(x, feature);
-        }
-        met[row * kSharing + thread % kSharing] = any;
+        for (int feature = thread % kSharing; feature < forest.features; feature += kSharing)
+            staged[feature * rows + row] = given.value(feature, met);
+        shares[row * kSharing + thread % kSharing] = static_cast<unsigned char>(met);
     }
     __syncthreads();
     if (thread >= there) return;
-    const bool silent = reinterpret_cast<const std::uint32_t *>(met)[thread] == 0;
-    const bool scored = judged(table, begin + thread, silent);
+    unsigned met = 0;
+    for (int i = 0; i < kSharing; ++i) met |= shares[thread * kSharing + i];
+    const bool scored = judged(table, begin + thread, met);
     score[begin + thread] = scored ? kernel::forest_row(forest, StagedRow{staged + thread, rows}) : kernel::quiet_nan();
 }
 
@@ -118,13 +131,11 @@ __global__ void __launch_bounds__(kRowsUnstaged)
     long_forest_kernel(kernel::ForestView forest, Columns columns, s2v_cuda_table table, float *score) {
     const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (row >= table.n) return;
-    const float *const given = table.values + row * table.columns;
-    bool silent = table.flags != nullptr;  // else nobody asks
-    for (int feature = 0; feature < forest.features && silent; ++feature) {
-        const float x = given[columns.of(feature)];
-        silent = x != x;
-    }
-    score[row] = judged(table, row, silent) ? kernel::forest_row(forest, LongRow{given, columns}) : kernel::quiet_nan();
+    const GivenRow given(table, row, columns);
+    const unsigned wanted = table.beside_needed ? kValue | kValueBeside : kValue;
+    unsigned met = table.flags ? 0 : wanted;  // else nobody asks
+    for (int feature = 0; feature < forest.features && (met & wanted) != wanted; ++feature) given.value(feature, met);
+    score[row] = judged(table, row, met) ? kernel::forest_row(forest, given) : kernel::quiet_nan();
 }
 
 // The rows of a block that are staged, a multiple of 32; 0: they are too long.
@@ -186,7 +197,7 @@ s2v_status s2v_cuda_forest_predict(const s2v_cuda_forest *forest, void *stream, 
         require(forest && n >= 0 && n <= std::numeric_limits<std::int32_t>::max(), "forest and n");
         if (n == 0) return;
         require(x && score, "null pointer");
-        const s2v_cuda_table rows = {x, forest->features, n, nullptr, nullptr, nullptr, 0};
+        const s2v_cuda_table rows = {x, forest->features, n, nullptr, nullptr, nullptr, 0, nullptr, 0, 0};
         cuda::launch(*forest, {nullptr, forest->fill.get()}, rows, stream, score);
     });
 }
@@ -196,7 +207,9 @@ s2v_status s2v_cuda_forest_score(const s2v_cuda_forest *forest, void *stream, co
     return cuda::told([&] {
         require(forest && table && table->n >= 0 && table->n <= std::numeric_limits<std::int32_t>::max(),
                 "forest, table and n");
-        require(table->columns >= forest->widest, "the table has too few columns for the forest");
+        require(table->columns >= 0 && table->beside_columns >= 0 &&
+                    std::int64_t{table->columns} + table->beside_columns >= forest->widest,
+                "the table has too few columns for the forest");
         if (table->n == 0) return;
         require(table->values && table->flags && score, "null pointer");
         cuda::launch(*forest, {forest->columns.get(), forest->fill.get()}, *table, stream, score);

@@ -72,19 +72,29 @@ inline void compare_rows(const std::string &name, const SuiteForest &suite, Repo
     report.compare(name, suite.rows, 1, 0, 1, suite.score.data(), score.to_host().data());
 }
 
-// A table that a forest takes some columns of; offset: of its stamps, or nothing.
+// A table that a forest takes some columns of. beside: further columns of it; offset: of its stamps; or nothing.
 inline void compare_table(const std::string &name, const SuiteForest &trees, const SuiteTable &table,
-                          const std::vector<float> &values, const std::vector<std::uint32_t> &raised_by_kernels,
-                          const std::vector<std::int64_t> &offset, Report &report) {
+                          const std::vector<float> &values, const std::vector<float> &beside,
+                          const std::vector<std::uint32_t> &raised_by_kernels, const std::vector<std::int64_t> &offset,
+                          Report &report) {
     const auto n = static_cast<std::int64_t>(table.score.size());
     const auto forest = on_device(trees, table.column);
     const DeviceArray<float> values_there(values);
+    const DeviceArray<float> beside_there(beside);
     const DeviceArray<std::uint32_t> raised(table.raised);
     const DeviceArray<std::int64_t> offset_there(offset);
     DeviceArray<float> score(table.score.size());
     const auto run = [&](const DeviceArray<std::uint32_t> &flags) {
-        const s2v_cuda_table given = {values_there.get(), table.columns, n, flags.get(), raised.get(),
-                                      offset_there.get(), table.refusing};
+        s2v_cuda_table given{};
+        given.values = values_there.get();
+        given.columns = table.columns;
+        given.n = n;
+        given.flags = flags.get();
+        given.raised = raised.get();
+        given.offset = offset_there.get();
+        given.refusing = table.refusing;
+        given.beside = beside_there.get();
+        given.beside_columns = static_cast<std::int32_t>(static_cast<std::int64_t>(beside.size()) / n);
         require(s2v_cuda_forest_score(forest.get(), nullptr, &given, score.get()));
     };
     const DeviceArray<std::uint32_t> often(raised_by_kernels);
@@ -96,27 +106,33 @@ inline void compare_table(const std::string &name, const SuiteForest &trees, con
     report.compare(name + " flags", n, 1, 0, 1, table.flags.data(), once.to_host().data());
 }
 
-// The rows of a forest in a wider table, its columns from the last to the first; some are refused, some have no value.
+// The rows of a forest in a wider table, its columns from the last to the first and the last ones beside the others;
+// some are refused, some have no value.
 inline void compare_wider(const std::string &name, const SuiteForest &suite, Report &report) {
-    constexpr std::int64_t beside = 3;
     namespace flag = kernel::flag;
-    const std::int64_t width = suite.features + beside;
-    SuiteTable table{static_cast<std::int32_t>(width), flag::constant, {}, {}, suite.score, {}};
+    const std::int64_t width = suite.features + 3;
+    const std::int64_t cut = width / 2;
+    SuiteTable table{static_cast<std::int32_t>(cut), flag::constant, {}, {}, suite.score, {}};
     for (std::int64_t i = 0; i < suite.features; ++i) table.column.push_back(static_cast<std::int32_t>(width - 1 - i));
-    std::vector<float> values(static_cast<std::size_t>(suite.rows * width), 1.0f);
-    std::vector<std::uint32_t> raised(static_cast<std::size_t>(suite.rows), flag::padded);
+    std::vector<float> values;
+    std::vector<float> beside;
+    std::vector<std::uint32_t> raised;
     for (std::int64_t row = 0; row < suite.rows; ++row) {
         const bool refused = row % 5 == 0;
         const bool silent = row % 7 == 0;
-        const auto at = static_cast<std::size_t>(row);
-        for (std::int64_t i = 0; i < suite.features; ++i)
-            values[static_cast<std::size_t>((row + 1) * width - 1 - i)] =
-                silent ? kernel::quiet_nan() : suite.x[static_cast<std::size_t>(row * suite.features + i)];
-        if (refused) raised[at] |= flag::constant;
-        if (refused || silent) table.score[at] = kernel::quiet_nan();
-        table.flags.push_back(raised[at] | (silent && !refused ? flag::missing : 0));
+        for (std::int64_t column = 0; column < width; ++column) {
+            const std::int64_t feature = width - 1 - column;
+            float value = 1.0f;  // which the forest does not take
+            if (feature < suite.features)
+                value =
+                    silent ? kernel::quiet_nan() : suite.x[static_cast<std::size_t>(row * suite.features + feature)];
+            (column < cut ? values : beside).push_back(value);
+        }
+        raised.push_back(flag::padded | (refused ? flag::constant : 0));
+        table.flags.push_back(raised.back() | (silent && !refused ? flag::missing : 0));
+        if (refused || silent) table.score[static_cast<std::size_t>(row)] = kernel::quiet_nan();
     }
-    compare_table(name, suite, table, values, raised, {}, report);
+    compare_table(name, suite, table, values, beside, raised, {}, report);
 }
 
 inline void compare_forests(const std::filesystem::path &folder, const SuiteStamps &stamps, Report &report) {
@@ -128,7 +144,7 @@ inline void compare_forests(const std::filesystem::path &folder, const SuiteStam
     compare_wider("forest, long rows of a wider table", wide, report);
     const SuiteTable table = read_table(folder, stamps.n, forest.features);
     const SuiteValues given = read_features(folder / "features_code.bin", stamps.n, table.columns);
-    compare_table("forest, features of stamps", forest, table, given.values, given.flags, stamps.offset, report);
+    compare_table("forest, features of stamps", forest, table, given.values, {}, given.flags, stamps.offset, report);
 }
 
 }  // namespace s2v::cuda::parity

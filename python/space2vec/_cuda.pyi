@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 _Stamps = tuple[int, int, int, int, int, int, float]
 _Planes = tuple[int, int, int, int, int, int, int]
-_Table = tuple[int, int, int, int, int, int, int]
+_Table = tuple[int, int, int, int, int, int, int, int, int, bool]
 _Steps = list[tuple[int, list[float]]]
 
 class OutOfDeviceMemory(MemoryError): ...  # noqa: N818

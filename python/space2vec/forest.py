@@ -16,7 +16,7 @@ from space2vec import backend, modelfile, registry
 from space2vec import device as devices
 from space2vec.errors import ModelError
 from space2vec.pixels import lies_on_device
-from space2vec.scoring import Inputs, Needs, check_version, in_place, set_of
+from space2vec.scoring import Inputs, Needs, check_version, set_of
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 from space2vec.trees import Trees
@@ -73,13 +73,15 @@ class Forest:
     Raises
     ------
     ModelError
-        If these are no trees on the columns that the header names.
+        If these are no trees on the columns that the header names, or it is the header of another kind of model.
     """
 
     kind: Literal["forest"] = "forest"
 
     def __init__(self, trees: Trees, header: modelfile.Header, fill: NDArray[np.float32] | None = None) -> None:
         k = len(header.feature_names)
+        if header.recipe is not None or header.architecture is not None:
+            raise ModelError("a forest takes features alone, and its header names a recipe or an architecture")
         if fill is not None and (fill.shape != (k,) or np.isinf(fill).any()):
             raise ModelError(f"fill must be {k} finite numbers or NaN; given shape {fill.shape}")
         try:
@@ -233,12 +235,6 @@ class Forest:
     def _needs(self) -> Needs:
         return Needs.of(self.header)
 
-    @property
-    def _of_stamps_alone(self) -> bool:
-        """Whether the kernels of a device write all that decides on a score: stamps need not come to the host then."""
-        needs = self._needs
-        return needs.stamp_columns is not None and needs.recipe is None and not self.header.optional
-
     def _on(self, where: str) -> Any:
         """Return the trees as the kernels of a device have them; those of ``"cpu"`` are the backend's in use."""
         if where not in self._engines:
@@ -251,7 +247,7 @@ class Forest:
                 number = devices.ordinal(where)
                 with told(number):
                     self._engines[where] = active(number).Forest(
-                        number, *nodes, k, self._fill, self._needs.stamp_columns
+                        number, *nodes, k, self._fill, self._needs.device_columns
                     )
         return self._engines[where]
 
@@ -327,9 +323,8 @@ class Forest:
         Scores
             One row a candidate. A row that a flag forbids to score, or without a single column that the model needs
             (flag ``missing``), is NaN. A row that lacks all columns of the catalogue, where these are most of the
-            model's, is scored under the flag ``missing``. Those of stamps on a device lie there, in their library; a
-            forest without columns of the catalogue gives them without waiting, as features are given, and another one
-            through the host.
+            model's, is scored under the flag ``missing``. Those of stamps on a device lie there, in their library;
+            only to copy flags and columns of the catalogue there, if there are any, the device is waited for.
 
         Raises
         ------
@@ -342,10 +337,10 @@ class Forest:
         """
         where = devices.follow(device, source)
         if where != "cpu":
-            if isinstance(source, Stamps) and source.device != "cpu" and self._of_stamps_alone:
+            if isinstance(source, Stamps) and source.device != "cpu":
                 return self._score_in_place(source)
             with self.pipeline(where) as pipeline:
-                return in_place(source, next(pipeline.run([source])))
+                return next(pipeline.run([source]))
         inputs = self._needs.inputs(source, threads)
         assert inputs.features is not None
         return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)
@@ -353,9 +348,8 @@ class Forest:
     def _score_in_place(self, stamps: Stamps) -> Scores:
         from space2vec.cuda import kernels
 
-        measure = self._needs.measure
-        assert measure is not None
-        score, flags = kernels.score(self._on(stamps.device), stamps, measure.sets, measure.convention == "paper")
+        self._needs.check(stamps)
+        score, flags = kernels.score(self._on(stamps.device), self._needs, stamps)
         return Scores(score.owner, flags, stamps.object_id, stamps.candidate_id, self.id, stamps.device)
 
     def pipeline(self, device: str) -> Pipeline[Any, Scores]:
@@ -367,9 +361,8 @@ class Forest:
             If the device is not there.
         """
         from space2vec.cuda.pipeline import Pipeline
-        from space2vec.cuda.work import ForestWork, ModelWork
+        from space2vec.cuda.work import ForestWork
 
         where = devices.resolve(device)
-        model = self._needs, self._predict_on, self.id, where
-        work = ForestWork(*model, self._on) if self._of_stamps_alone else ModelWork(*model)
+        work = ForestWork(self._needs, self._predict_on, self.id, where, self._on)
         return Pipeline(work, devices.ordinal(where))

@@ -231,40 +231,52 @@ class Needs:
             silent = np.isnan(columns).all(axis=1)
             flags[silent & ~refused] |= _MISSING
             refused |= silent
-        if columns is not None and self._rests_on_catalogue:
-            bare = np.isnan(columns[:, self._catalogue]).all(axis=1)
+        if columns is not None and self.rests_on_catalogue:
+            bare = np.isnan(columns[:, self.catalogue]).all(axis=1)
             flags[bare & ~refused] |= _MISSING
         return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id)
 
     @property
-    def stamp_columns(self) -> NDArray[np.int32] | None:
-        """Where the columns of the model (k,) stand among those that kernels write; None where some are not theirs."""
-        if self.measure is None or self._catalogue:
+    def device_columns(self) -> NDArray[np.int32] | None:
+        """Where the columns of the model (k,) stand among those that kernels write and, after them, its catalogue's.
+
+        None where stamps do not give them all.
+        """
+        if self.measure is None:
             return None
-        written = registry.stamp_columns(self.measure.sets)
-        return np.array([written.index(name) for name in self.header.feature_names], dtype=np.int32)
+        names = self.header.feature_names
+        there = (*registry.stamp_columns(self.measure.sets), *(names[k] for k in self.catalogue))
+        return np.array([there.index(name) for name in names], dtype=np.int32)
+
+    def beside(self, stamps: Stamps) -> NDArray[np.float32] | None:
+        """Return the model's columns of the catalogue (n, columns), NaN where it is silent; None where it is all."""
+        names = [self.header.feature_names[k] for k in self.catalogue]
+        if not set(names) & set(stamps.catalogue):
+            return None
+        silent = np.full(len(stamps), np.nan, dtype=np.float32)
+        return np.stack([stamps.catalogue.get(name, silent) for name in names], axis=1, dtype=np.float32)
 
     def simple(self, stamps: Stamps) -> bool:
         """Tell whether the flags that kernels raise are all that the model needs to know of stamps.
 
         Nothing was raised before, no plane is missing, each holds its candidate, and the catalogue is not asked.
         """
-        if self.header.feature_names and self.stamp_columns is None:
+        if self.header.feature_names and (self.device_columns is None or self.catalogue):
             return False
         bad = stamps.flags.any() or (stamps.offset < 0).any()
         return not bad and (self.recipe is None or not _beside(stamps, self.recipe).any())
 
     @property
-    def _catalogue(self) -> list[int]:
+    def catalogue(self) -> list[int]:
         """Where the columns of the catalogue stand among those of the model."""
         known = registry.FEATURES
         names = self.header.feature_names
         return [k for k, name in enumerate(names) if name in known and known[name].source == "catalogue"]
 
     @property
-    def _rests_on_catalogue(self) -> bool:
+    def rests_on_catalogue(self) -> bool:
         """Whether most columns of the model are the catalogue's: without them its score is little worth."""
-        return 2 * len(self._catalogue) > len(self.header.feature_names)
+        return 2 * len(self.catalogue) > len(self.header.feature_names)
 
     def spare(
         self, stamps: Stamps, flags: NDArray[np.uint32], put: Put, threads: int | None = None

@@ -17,8 +17,9 @@ struct Free {
     }
 };
 
-// values, columns, n, flags, raised, offset, refusing
-using TableOnDevice = std::tuple<Address, std::int32_t, std::int64_t, Address, Address, Address, std::uint32_t>;
+// values, columns, n, flags, raised, offset, refusing, beside, beside_columns, beside_needed
+using TableOnDevice = std::tuple<Address, std::int32_t, std::int64_t, Address, Address, Address, std::uint32_t, Address,
+                                 std::int32_t, bool>;
 
 class Forest {
 public:
@@ -41,10 +42,17 @@ public:
     }
 
     void score(Address stream, const TableOnDevice &given, Address score) const {
-        const auto &[values, columns, n, flags, raised, offset, refusing] = given;
-        const s2v_cuda_table table = {
-            at<const float>(values),        columns, n, at<std::uint32_t>(flags), at<const std::uint32_t>(raised),
-            at<const std::int64_t>(offset), refusing};
+        const auto &[values, columns, n, flags, raised, offset, refusing, beside, beside_columns, needed] = given;
+        const s2v_cuda_table table = {at<const float>(values),
+                                      columns,
+                                      n,
+                                      at<std::uint32_t>(flags),
+                                      at<const std::uint32_t>(raised),
+                                      at<const std::int64_t>(offset),
+                                      refusing,
+                                      at<const float>(beside),
+                                      beside_columns,
+                                      needed};
         ::check(s2v_cuda_forest_score(forest_.get(), at<void>(stream), &table, at<float>(score)));
     }
 

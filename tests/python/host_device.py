@@ -315,17 +315,21 @@ class HostDevice(types.ModuleType):
 
             def score(self, stream: int, table: tuple[int, ...], score: int) -> None:
                 module._call("score")
-                values, width, n, flags, raised, offset, refusing = table
-                assert width > self._columns.max()
+                values, width, n, flags, raised, offset, refusing, beside, more, needed = table
+                assert width + more > self._columns.max()
 
                 def work() -> None:
-                    rows = np.ascontiguousarray(module.at(values, (n, width), np.float32)[:, self._columns])
+                    silence = np.full((n, more), np.nan, np.float32)
+                    further = module.at(beside, (n, more), np.float32) if beside else silence
+                    whole = np.concatenate([module.at(values, (n, width), np.float32), further], axis=1)
+                    rows = np.ascontiguousarray(whole[:, self._columns])
                     out, there = module.at(score, (n,), np.float32), module.at(flags, (n,), np.uint32)
                     if raised:
                         of_reader, starts = module.at(raised, (n,), np.uint32), module.at(offset, (n, 3), np.int64)
                         there[:] = flag_bits.joined(of_reader, there, starts)
                     refused, silent = (there & np.uint32(refusing)) != 0, np.isnan(rows).all(axis=1)
-                    there[silent & ~refused] |= np.uint32(flag_bits.bits("missing"))
+                    bare = np.isnan(further).all(axis=1) if needed else silent
+                    there[(silent | bare) & ~refused] |= np.uint32(flag_bits.bits("missing"))
                     self._forest.predict(rows, out, 1)
                     out[refused | silent] = np.nan
 

@@ -332,9 +332,9 @@ def test_the_command_line_gives_the_same_file(
     alerts: Path, module: host_device.HostDevice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(alerts, tmp_path / "cpu.csv", "--device", "cpu") == 0
-    assert "predict" not in module.calls
+    assert "score" not in module.calls
     assert run(alerts, tmp_path / "cuda.csv", "--device", "cuda", "--part-rows", "7") == 0
-    assert "predict" in module.calls
+    assert "score" in module.calls
     assert "on cuda:0; scores in" in capsys.readouterr().out
     assert (tmp_path / "cpu.csv").read_bytes() == (tmp_path / "cuda.csv").read_bytes()
     for device in ("cpu", "auto"):

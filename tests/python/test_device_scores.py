@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 
 import host_device
@@ -138,21 +139,49 @@ def test_features_of_stamps_stay_on_the_device(
     assert module.most <= pipeline.memory_limit()
 
 
-def test_columns_of_the_catalogue_come_from_the_host(module: host_device.HostDevice) -> None:
+@pytest.mark.parametrize("of_catalogue", [2, 12])
+def test_columns_of_the_catalogue_are_brought_there(
+    of_catalogue: int, module: host_device.HostDevice, stamps: s2v.Stamps
+) -> None:
+    known = [name for name in registry.FEATURE_SETS["autoscan"] if registry.FEATURES[name].source == "catalogue"]
+    names = [*known[:of_catalogue], *AUTOSCAN][:18][::-1]
+    forest, rng = suite.model(names), np.random.default_rng(6)
+    for told in ((), known[1:of_catalogue], known):
+        source = stamps[:]
+        for name in told:
+            source.catalogue[name] = rng.normal(size=len(source)).astype(np.float32)
+            source.catalogue[name][::3] = np.nan
+        expected = forest.score(source)
+        module.calls.clear()
+        assert alike(forest.score(source.to_device()), expected)
+        assert alike(forest.score(source, device="cuda"), expected)
+        assert "predict" not in module.calls
+        missing = (expected.flags & np.uint32(flag_bits.bits("missing"))) != 0
+        assert (missing & ~np.isnan(expected.score)).any() == (of_catalogue == 12)
+
+
+@pytest.mark.parametrize("name", ["forest", "autoscan"])
+def test_packaged_forests(name: str, module: host_device.HostDevice) -> None:
     night = s2v.simulate(30, seed=8).stamps
-    names = (*AUTOSCAN[:16], "MAG", "FLAGS")
-    forest = suite.model(names)
+    forest = s2v.load(name)
     expected = forest.score(night)
-    there = night.to_device()
-    module.calls.clear()
-    assert alike(forest.score(there), expected)
+    assert alike(forest.score(night.to_device()), expected)
     assert alike(forest.score(night, device="cuda"), expected)
-    assert "score" not in module.calls
-    assert "predict" in module.calls
+
+
+def test_columns_of_ones_own(module: host_device.HostDevice, bare: s2v.Stamps) -> None:
     x = np.random.default_rng(1).normal(size=(5, 18)).astype(np.float32)
     own = suite.model([f"column {k}" for k in range(18)])
     assert own.predict(DeviceArray.of_host(x)).to_host().tobytes() == own.predict(x).tobytes()
-    with pytest.raises(ModelError, match="needs columns that stamps do not give"):
-        own.score(there)
-    table = s2v.features(night, set="stamp")
+    for source, device in ((bare, "cuda"), (bare.to_device(), "auto")):
+        with pytest.raises(ModelError, match="needs columns that stamps do not give"):
+            own.score(source, device=device)
+    table = s2v.features(bare, set="stamp")
     assert alike(suite.model(AUTOSCAN).score(table, device="cuda"), suite.model(AUTOSCAN).score(table))
+    assert "predict" in module.calls
+
+
+def test_a_forest_takes_features_alone() -> None:
+    header = dataclasses.replace(stump().header, recipe=s2v.Recipe("braai").to_plain())
+    with pytest.raises(ModelError, match="a forest takes features alone"):
+        Forest(stump()._trees, header)

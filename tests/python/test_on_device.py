@@ -117,6 +117,18 @@ def test_scores_of_the_suite(names: tuple[str, ...]) -> None:
             assert np.array_equal(scores.flags, expected.flags)
 
 
+@pytest.mark.parametrize("name", ["forest", "autoscan"])
+def test_packaged_forests(name: str) -> None:
+    night, forest = s2v.simulate(300, seed=8).stamps, s2v.load(name)
+    bare = night[:]
+    bare.catalogue = {}
+    for stamps in (night, bare):
+        expected = forest.score(stamps)
+        for scores in (forest.score(stamps.to_device()), forest.score(stamps, device="cuda")):
+            assert bits(scores.score) == expected.score.tobytes()
+            assert np.array_equal(scores.flags, expected.flags)
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_arrays_of_a_library(library: str, pixels: np.ndarray, forest: Forest) -> None:
     there, here = s2v.Stamps(put(library, pixels)), s2v.Stamps(pixels)

@@ -81,8 +81,12 @@ typedef struct s2v_cuda_table {
     int64_t n;              /* at most 2^31 - 1 */
     uint32_t *flags;        /* (n) as of s2v_cuda_features; those of the scores afterwards */
     const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); NULL: nothing */
-    const int64_t *offset; /* (n, 3) as in s2v_stamps; NULL: no plane is missing. Looked at where something is raised */
-    uint32_t refusing;     /* a row with one of these flags is not scored: those of the registry not "scored" */
+    const int64_t *offset;  /* (n, 3) as in s2v_stamps; NULL: no plane is missing. Read where something is raised */
+    uint32_t refusing;      /* a row with one of these flags is not scored: those of the registry not "scored" */
+    const float *beside;    /* (n, beside_columns) further columns, such as a catalogue's: in the order of the columns
+                               they follow those of `values`; NULL: all are NAN */
+    int32_t beside_columns;
+    int32_t beside_needed; /* 1: missing is raised of a row that is scored without a single value of `beside` */
 } s2v_cuda_table;
 
 /* P(real) of the rows of a table, by those of its columns that the forest was put on the device for. The flags become

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -238,9 +239,12 @@ def chain(slot: Slot, ours: Ours, judge: Forest | Network) -> Run:
     """Return stamps that lie on the device to scores."""
     _check(judge, slot.ordinal)
     stamps = ours.stamps(ours.rows).to_device(f"cuda:{slot.ordinal}")
+    some = functools.cache(lambda n: stamps[:n])  # what is known of them is on the device as well, once they are scored
 
     def run(n: int) -> None:
-        judge.score(stamps[:n])
+        scores = judge.score(some(n))
+        slot.module.stream_wait(slot.ordinal, 0)  # theirs
+        del scores  # kept until then: to give memory back is to wait
 
     return run
 

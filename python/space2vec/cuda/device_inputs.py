@@ -73,7 +73,7 @@ class DeviceInputs:
         planes, given = [values for values in made if values.ndim == 4], []
         if planes:
             given.append(planes[0] if len(planes) == 1 else TORCH.beside(planes))
-        columns = self._needs.stamp_columns
+        columns = self._needs.device_columns
         if columns is not None:
             table = made[-1][:, torch.as_tensor(columns, device=made[-1].device, dtype=torch.int64)]
             given.append(table)

@@ -23,9 +23,10 @@ from space2vec.stamps import CHANNELS
 
 if TYPE_CHECKING:
     from space2vec.recipe import Recipe
+    from space2vec.scoring import Needs
     from space2vec.stamps import Stamps
 
-__all__ = ["features", "given", "later", "normalise", "predict", "prepare", "recipe_calls", "score"]
+__all__ = ["features", "forest_table", "given", "later", "normalise", "predict", "prepare", "recipe_calls", "score"]
 
 #: Flags that are read back from the device when they are looked at.
 Flags = Callable[[], NDArray[np.uint32]]
@@ -68,25 +69,48 @@ def _measured(stamps: Stamps, sets: int, paper: bool) -> tuple[View, View]:
     return values, flags
 
 
-def score(engine: Any, stamps: Stamps, sets: int, paper: bool) -> tuple[View, Flags]:
-    """Return P(real) (n,) of stamps by a forest of the compiled module that has columns of the sets, and their flags.
+def score(engine: Any, needs: Needs, stamps: Stamps) -> tuple[View, Flags]:
+    """Return P(real) (n,) of stamps by a forest of the compiled module, NaN where a row is refused, and their flags.
 
-    A row that a flag forbids to score, or without any value in these columns, is NaN.
+    What is known of the stamps on the host, flags and columns of the catalogue, is copied there, and waited for.
     """
-    values, flags = _measured(stamps, sets, paper)
-    n, columns = values.shape
+    measure = needs.measure
+    assert measure is not None
+    values, flags = _measured(stamps, measure.sets, measure.convention == "paper")
+    n, width = values.shape
     out = values.empty((n,))
     kept = [values]
     if n:
-        (pixels, batch), raised = given(stamps), 0
-        if stamps.flags.any():
-            kept.append(pixels.like(stamps.flags.astype(np.int32)))
-            raised = kept[-1].address
-        table = (values.address, columns, n, flags.address, raised, batch[2], UNSCORABLE)
+        pixels, batch = given(stamps)
+        raised = stamps.flags.astype(np.int32) if stamps.flags.any() else None
+        known = [None if array is None else pixels.like(array) for array in (raised, needs.beside(stamps))]
+        kept += [there for there in known if there is not None]
+        places = [0 if there is None else there.address for there in known]
         with told(pixels.ordinal):
+            table = forest_table(needs, (values.address, width, n, flags.address), places, batch)
             engine.score(pixels.stream, table, out.address)
     out.filled()
     return out, later(flags, *kept)
+
+
+def forest_table(
+    needs: Needs, measured: tuple[int, int, int, int], known: Sequence[int], batch: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Return a table as a forest of the compiled module takes it.
+
+    Parameters
+    ----------
+    needs : Needs
+        What the forest takes.
+    measured : tuple of int
+        Where the features are, how many a row and of how many rows, and where their flags are.
+    known : sequence of int
+        Where the flags of the reader and the columns of the catalogue are; 0 where there are none.
+    batch : tuple
+        The stamps, as the compiled module takes them.
+    """
+    raised, beside = known
+    return *measured, raised, batch[2], UNSCORABLE, beside, len(needs.catalogue), needs.rests_on_catalogue
 
 
 def recipe_calls(recipe: Recipe) -> list[tuple[str, tuple[Any, ...]]]:

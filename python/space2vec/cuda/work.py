@@ -234,7 +234,7 @@ class ModelWork:
 
 @dataclass(frozen=True, slots=True)
 class ForestWork(ModelWork):
-    """Scores of a forest whose columns all come from stamps: the features stay on the device.
+    """Scores of a forest: the features of stamps stay on the device.
 
     Attributes
     ----------
@@ -248,13 +248,15 @@ class ForestWork(ModelWork):
         """Begin to copy, to measure, to score, and to copy scores and flags back."""
         if not isinstance(batch, Stamps):
             return None
+        self.needs.check(batch)
         assert self._features is not None
         there, n = on_slot(slot, batch), len(batch)
-        values, columns, flags = self._features.table(slot, n, there)
-        score = slot.device("score", max(4 * n, 1))
-        raised = slot.upload("raised", batch.flags) if batch.flags.any() else 0
-        table = (values, columns, n, flags, raised, there[2], flag_bits.UNSCORABLE)
+        values, width, flags = self._features.table(slot, n, there)
+        score, beside = slot.device("score", max(4 * n, 1)), self.needs.beside(batch)
+        known = [slot.upload("raised", batch.flags) if batch.flags.any() else 0,
+                 0 if beside is None else slot.upload("beside", beside)]  # fmt: skip
         if n:
+            table = kernels.forest_table(self.needs, (values, width, n, flags), known, there)
             self.forest_on(self.device).score(slot.stream, table, score)
         return slot.download("score", score, (n,), np.float32), slot.download("flags", flags, (n,), np.uint32)
 
