@@ -29,7 +29,7 @@ used=$(nm --undefined-only --format=posix "$library" | cut -d ' ' -f 1 | grep -E
 [[ -z $used ]] || fail "$library uses: $used"
 
 if [[ $library == *.so* ]]; then
-    stray=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1 | grep -Ev '^(s2v_|_ZZ?N?K?St)' || true)
+    stray=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1 | grep -Ev '^(s2v_|_Z(Z?N?K?|T[IS])St)' || true)
     [[ -z $stray ]] || fail "$library exports: $stray"
 fi
 
