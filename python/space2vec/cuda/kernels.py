@@ -72,25 +72,23 @@ def _measured(stamps: Stamps, sets: int, paper: bool) -> tuple[View, View]:
 def score(engine: Any, needs: Needs, stamps: Stamps) -> tuple[View, Flags]:
     """Return P(real) (n,) of stamps by a forest of the compiled module, NaN where a row is refused, and their flags.
 
-    What is known of the stamps on the host, flags and columns of the catalogue, is copied there, and waited for.
+    What is known of the stamps on the host, flags and columns of the catalogue, is copied there first, and waited for.
     """
+    pixels, batch = given(stamps)
+    raised = stamps.flags.astype(np.int32) if stamps.flags.any() else None
+    known = [None if array is None else pixels.like(array) for array in (raised, needs.beside(stamps))]
     measure = needs.measure
     assert measure is not None
     values, flags = _measured(stamps, measure.sets, measure.convention == "paper")
     n, width = values.shape
-    out = values.empty((n,))
-    kept = [values]
+    out = pixels.empty((n,))
     if n:
-        pixels, batch = given(stamps)
-        raised = stamps.flags.astype(np.int32) if stamps.flags.any() else None
-        known = [None if array is None else pixels.like(array) for array in (raised, needs.beside(stamps))]
-        kept += [there for there in known if there is not None]
         places = [0 if there is None else there.address for there in known]
         with told(pixels.ordinal):
             table = forest_table(needs, (values.address, width, n, flags.address), places, batch)
             engine.score(pixels.stream, table, out.address)
     out.filled()
-    return out, later(flags, *kept)
+    return out, later(flags, values, *(there for there in known if there is not None))
 
 
 def forest_table(
@@ -223,11 +221,12 @@ def predict(engine: Any, x: View) -> View:
 def later(flags: View, *kept: View) -> Flags:
     """Return what reads flags back, when they are looked at; the caller's stream may be gone by then.
 
-    Until then it keeps other arrays that the work takes: to give memory back is to wait for the device.
+    Until then it keeps arrays of ours that the work takes: to give their memory back is to wait for the device.
     """
     filled = flags.filled()
+    ours = tuple(array for array in kept if isinstance(array.owner, DeviceArray))
 
-    def read(_: tuple[View, ...] = kept) -> NDArray[np.uint32]:
+    def read(_: tuple[View, ...] = ours) -> NDArray[np.uint32]:
         with told(flags.ordinal):
             return filled.read(flags.address, flags.shape, np.uint32)
 
