@@ -16,24 +16,9 @@
 namespace s2v::cuda {
 namespace {
 
-// What a plane may take of shared memory: with more, a multiprocessor would hold too few warps to hide the latency of
-// memory.
-constexpr std::int64_t kMostStaged = 32 * 1024;
-
-// Room for a plane that lies in it as it does in global memory, up to three pixels off a multiple of 16 bytes.
-constexpr int staged_bytes(std::int64_t pixels) {
-    return static_cast<int>((pixels + 3) * sizeof(float) + 63) / 64 * 64;
-}
-
-// The shared memory of a warp: the plane, if it is staged, then the scratch of the steps, if they need any.
-struct Memory {
-    int plane;
-    int total;
-};
-
 // Two blocks a multiprocessor: loads under way are what counts here.
 __global__ void __launch_bounds__(threads_of(kMostWarps), 2)
-    normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill, Memory memory, float *out,
+    normalise_kernel(s2v_planes planes, kernel::Chain chain, float fill, StepMemory memory, float *out,
                      std::uint32_t *flags) {
     unsigned char *const own = warp_memory(memory.total);
     auto &scratch = *reinterpret_cast<kernel::StepScratch *>(own + memory.plane);
@@ -60,12 +45,6 @@ __global__ void __launch_bounds__(threads_of(kMostWarps), 2)
     });
 }
 
-bool needs_scratch(const kernel::Chain &chain) {
-    for (int k = 0; k < chain.count; ++k)
-        if (chain.step[k].kind == kernel::normaliser::zscale) return true;
-    return false;
-}
-
 }  // namespace
 }  // namespace s2v::cuda
 
@@ -79,10 +58,8 @@ extern "C" s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v
         const cuda::OnDevice here(device);
         const kernel::Chain chain = kernel::chain_of(steps, step_count);
         const std::int64_t pixels = static_cast<std::int64_t>(planes->height) * planes->width;
-        const bool staged = pixels * std::int64_t{sizeof(float)} <= cuda::kMostStaged;
-        const int plane = staged ? cuda::staged_bytes(pixels) : 0;
-        const int scratch = cuda::needs_scratch(chain) ? static_cast<int>(sizeof(kernel::StepScratch)) : 0;
-        cuda::launch_warps(cuda::normalise_kernel, plane + scratch, planes->n, stream, *planes, chain, fill,
-                           cuda::Memory{plane, plane + scratch}, out, flags);
+        const cuda::StepMemory memory = cuda::step_memory(pixels, chain);
+        cuda::launch_warps(cuda::normalise_kernel, memory.total, planes->n, stream, *planes, chain, fill, memory, out,
+                           flags);
     });
 }

@@ -1,12 +1,33 @@
-// Planes between global and shared memory: 16 bytes a thread and load where both sides allow it.
+// Planes in shared memory, and between it and global memory: 16 bytes a thread and load where both sides allow it.
 #pragma once
 
+#include "kernel/steps.hpp"
 #include "warp_team.cuh"
 
 #include <cstdint>
 
 namespace s2v::cuda {
 namespace {
+
+// The shared memory of a warp that applies steps to a plane: the plane, if it is staged, then the scratch of the steps,
+// if they need any; in bytes.
+struct StepMemory {
+    int plane;
+    int total;
+};
+
+// What a plane may take of it: with more, a multiprocessor would hold too few warps to hide the latency of memory.
+constexpr std::int64_t kMostStaged = 32 * 1024;
+
+// A plane lies there as it does in global memory, up to three pixels off a multiple of 16 bytes.
+StepMemory step_memory(std::int64_t pixels, const kernel::Chain &chain) {
+    const bool staged = pixels * std::int64_t{sizeof(float)} <= kMostStaged;
+    const int plane = staged ? static_cast<int>((pixels + 3) * sizeof(float) + 63) / 64 * 64 : 0;
+    int scratch = 0;
+    for (int k = 0; k < chain.count; ++k)
+        if (chain.step[k].kind == kernel::normaliser::zscale) scratch = sizeof(kernel::StepScratch);
+    return {plane, plane + scratch};
+}
 
 // Pixels between a plane and the last address before it that is a multiple of 16 bytes.
 __device__ int phase_of(const float *plane) {

@@ -54,21 +54,24 @@ S2V_STAGE int cut_square(const Team &team, const Plane &plane, int row, int colu
 }
 
 // Writes every plane of a composition, 0 where there is no usable pixel, or NaN throughout where the row is refused,
-// and returns the flags. Every plane is looked at even so: the flags tell all that is wrong.
+// and returns the flags. Every plane is looked at even so: the flags tell all that is wrong. `stage` is where a plane
+// lies while steps are applied to it, if that is not to be where it is written.
 template <class Team>
 S2V_PART std::uint32_t prepare_composition(const Team &team, const Triplet &triplet, const Composition &how, float *out,
-                                           StepScratch &s) {
+                                           StepScratch &s, float *stage = nullptr) {
     const int pixels = how.side * how.side;
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     for (int k = 0; k < how.channels; ++k)
         if (!triplet.plane[how.channel[k]].pixels) flags |= flag::missing;
     std::uint32_t refused = flags & flag::missing;
     for (int k = 0; k < how.channels && !(flags & flag::missing); ++k) {
-        float *const plane = out + k * static_cast<std::int64_t>(pixels);
+        float *const target = out + k * static_cast<std::int64_t>(pixels);
+        float *const plane = stage ? stage : target;
         const int usable =
             cut_square(team, triplet.plane[how.channel[k]], triplet.row, triplet.column, how.side, plane, flags);
         refused |= has_one_value(team, plane, pixels) ? flag::constant
                                                       : apply_chain(team, how.chain, plane, pixels, usable, 0.0f, s);
+        if (stage) team.for_each(pixels, [&](int i) { target[i] = plane[i]; });
     }
     if (refused)
         for (int k = 0; k < how.channels; ++k)

@@ -47,14 +47,18 @@ S2V_HD inline bool is_whole(const Rectangle &part, const Plane &plane) {
     return part.height == plane.height && part.width == plane.width;
 }
 
-// A rectangle as contiguous rows, as delivered: the plane itself, or a copy in `space`. Raises `constant` where its
+// A rectangle as contiguous rows, as delivered: the plane itself, or a copy in `space`, which on a device is nearer.
+// Raises `constant` where its
 // finite pixels have one value or there are none.
 template <class Team>
 S2V_HD const float *look_at_rectangle(const Team &team, const Plane &plane, const Rectangle &part, float *space,
                                       std::uint32_t &flags) {
     const float *x = plane.pixels;
-    if (!is_whole(part, plane)) {
+    if (!Team::kAlone || !is_whole(part, plane)) {
+        S2V_IN_SCRATCH(space);
+        S2V_GIVEN(x);
         team.sync();  // `space` may still be read
+        S2V_UNROLLED
         for (int y = 0; y < part.height; ++y) {
             const float *const source =
                 plane.pixels + static_cast<std::int64_t>(part.top + y) * plane.width + part.left;
@@ -300,18 +304,18 @@ S2V_PART void prepare_channel(const Team &team, const Triplet &triplet, int whic
     }
 }
 
-// Writes every plane of a recipe, or NaN throughout where the row is refused, and returns the flags. Every plane is
-// looked at even so: the flags tell all that is wrong.
+// A recipe as a composition; one without steps where it is none.
+S2V_HD inline Composition recipe_composition(int which) {
+    const RecipeShape shape = recipe_shape(which);
+    return {shape.height, 3, {shape.channel[0], shape.channel[1], shape.channel[2]}, recipe_chain(which)};
+}
+
+// Writes every plane of a recipe that is no composition, or NaN throughout where the row is refused, and returns the
+// flags. Every plane is looked at even so: the flags tell all that is wrong.
 template <class Team>
-S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
+S2V_HD std::uint32_t prepare_planes(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
     const RecipeShape shape = recipe_shape(which);
     const int pixels = shape.height * shape.width;
-    const Chain chain = recipe_chain(which);
-    if (chain.count > 0) {
-        const int *const channel = shape.channel;
-        return prepare_composition(team, triplet, {shape.height, 3, {channel[0], channel[1], channel[2]}, chain}, out,
-                                   s.steps);
-    }
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     for (int k = 0; k < 3; ++k)
         if (!triplet.plane[k].pixels) flags |= flag::missing;
@@ -327,6 +331,14 @@ S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which
     }
     if (flags & kRefused) team.for_each(3 * pixels, [&](int i) { out[i] = quiet_nan(); });
     return flags;
+}
+
+// The planes of any recipe.
+template <class Team>
+S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
+    const Composition how = recipe_composition(which);
+    return how.chain.count > 0 ? prepare_composition(team, triplet, how, out, s.steps)
+                               : prepare_planes(team, triplet, which, out, s);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "triplet.hpp"
 
 #include <cstdio>
+#include <type_traits>
 
 namespace {
 
@@ -79,10 +80,13 @@ int main() {
                                     return normalise_plane(team, view, chain, -7.0f, out, s);
                                 });
         const Composition how = {40, 2, {kDifference, kScience}, chain};
-        check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{2} * 40 * 40,
-                                [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
-                                    return prepare_composition(team, triplet, how, out, s);
-                                });
+        std::vector<float> staged(std::size_t{40} * 40);
+        for (float *const stage : {static_cast<float *>(nullptr), staged.data()})
+            check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{2} * 40 * 40,
+                                    [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
+                                        const bool alone = std::decay_t<decltype(team)>::kAlone;
+                                        return prepare_composition(team, triplet, how, out, s, alone ? nullptr : stage);
+                                    });
     }
     return check::report();
 }
