@@ -16,9 +16,13 @@
 namespace s2v::cuda {
 namespace {
 
-// Of the set autoscan alone, twelve warps have room in the shared memory of a multiprocessor.
-constexpr int feature_warps(int sets) {
-    return sets == kernel::kAutoscanSet ? 12 : kMostWarps;
+// Of the set autoscan alone, twelve warps have room in the shared memory of a multiprocessor of sm_90 and sm_100; for
+// sm_100 ptxas does not fit it into the registers that are then left.
+constexpr int feature_warps([[maybe_unused]] int sets) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 900
+    if (sets == kernel::kAutoscanSet) return 12;
+#endif
+    return kMostWarps;
 }
 
 template <int Sets>

@@ -11,12 +11,12 @@ struct WarpLanes {
         return static_cast<int>(threadIdx.x) % kLanes;
     }
     template <class T>
-    __device__ T down(T x, int by) const {
-        return __shfl_down_sync(kAll, x, static_cast<unsigned>(by));
+    __device__ T across(T x, int bit) const {
+        return __shfl_xor_sync(kAll, x, bit);
     }
     template <class T>
-    __device__ T lowest(T x) const {
-        return __shfl_sync(kAll, x, 0);
+    __device__ T from(T x, int lane) const {
+        return __shfl_sync(kAll, x, lane);
     }
     __device__ std::uint32_t ballot(bool x) const {
         return __ballot_sync(kAll, x);

@@ -58,23 +58,21 @@ S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, flo
     value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, b, s.columns));
     team.sync();
     fill_absent(team, b);
-    const GaussianFit fit = fit_gaussian(team, b, level.valid, s.fit);
+    const GaussianFit fit = fit_gaussian(team, b, scale.level.valid, s.fit);
     value[feature::AMP] = static_cast<double>(fit.amplitude);
     value[feature::SCALE] = static_cast<double>(fit.scale);
     value[feature::GAUSS] = static_cast<double>(fit.residual);
     if (!fit.converged) flags |= flag::fit_failed;
-    const float brightest =
-        team.max(kWindowPixels, -kInfinity, [&](int i) { return is_absent(b[i]) ? quiet_nan() : b[i]; });
-    value[feature::LACOSMIC] =
-        static_cast<double>(brightest) / static_cast<double>(largest_fine_structure(team, b, s.lacosmic));
+    // B rises with the pixel, so the brightest of B is that of the brightest pixel.
+    value[feature::LACOSMIC] = static_cast<double>(Brightness(scale)(scale.level.largest)) /
+                               static_cast<double>(largest_fine_structure(team, b, s.lacosmic));
 }
 
 // The features of R in the boxes, and the flux; `r` is scratch.
 template <class Team>
-S2V_PART RawFeatures raw_features(const Team &team, const float *window, Convention convention, float *r) {
+S2V_PART void raw_features(const Team &team, const float *window, Convention convention, float *r, RawFeatures &raw) {
     S2V_IN_SCRATCH(r);
     const bool strict = convention == Convention::kPaper;
-    RawFeatures raw{};
     team.sync();  // `r` may still be read
     raw.has_r = normalise_r(team, window, r);
     if (raw.has_r) {
@@ -88,7 +86,6 @@ S2V_PART RawFeatures raw_features(const Team &team, const float *window, Convent
         raw.sum = box_sum(team, r, 5);
     }
     raw.flux = aperture_flux(team, window);
-    return raw;
 }
 
 // R features of the difference alone, and those that set it against the template.
@@ -122,7 +119,6 @@ S2V_PART std::uint32_t autoscan_features(const Team &team, const PlaneLevel &lev
     std::uint32_t flags = reference.there ? 0 : flag::missing;
     value[feature::MASKFRAC] = (kWindow * kWindow - level.valid) / static_cast<double>(kWindow * kWindow);
     if (level.constant) return flags | flag::constant;
-    brightness_features(team, level, window, s, value, flags);
     if (reference.there) {
         const double flux = difference.flux;
         const double reference_flux = reference.raw.flux;
@@ -130,8 +126,11 @@ S2V_PART std::uint32_t autoscan_features(const Team &team, const PlaneLevel &lev
             (convention == Convention::kCode ? flux - reference_flux : flux) / absolute(reference_flux);
         if (!reference.raw.has_r) flags |= reference.constant ? flag::constant : flag::zero_scale;
     }
-    if (!difference.has_r) return flags | flag::zero_scale;
-    count_features(difference, reference.raw, value);
+    if (difference.has_r)
+        count_features(difference, reference.raw, value);
+    else
+        flags |= flag::zero_scale;
+    brightness_features(team, level, window, s, value, flags);
     return flags;
 }
 

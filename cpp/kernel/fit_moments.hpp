@@ -79,17 +79,14 @@ S2V_HD void sum_weights(const Team &team, const float *b, bool whole, int reach,
         for (int k = 0; k < K; ++k) scratch.term[k][left + i] = scratch.weight[k][left + i];
     });
     team.sync();
-    team.template for_shares<Columns>([&](auto own) {
-        float sum[own.count][K] = {};
+    team.for_each(Columns, [&](int i) {
+        float sum[K] = {};
         int r = begin;
         do {
-            for (int i = 0; i < own.count; ++i) {
-                const float there = is_absent(b[r * kStride + left + own[i]]) ? 0.0f : 1.0f;
-                for (int k = 0; k < K; ++k) sum[i][k] += there * scratch.term[k][r];
-            }
+            const float there = is_absent(b[r * kStride + left + i]) ? 0.0f : 1.0f;
+            for (int k = 0; k < K; ++k) sum[k] += there * scratch.term[k][r];
         } while (++r < end);
-        for (int k = 0; k < K; ++k)
-            for (int i = 0; i < own.count; ++i) scratch.weight[k][left + own[i]] = sum[i][k];
+        for (int k = 0; k < K; ++k) scratch.weight[k][left + i] = sum[k];
     });
     team.sync();
 }

@@ -305,10 +305,10 @@ S2V_STAGE GaussianFit fit_gaussian(const Team &team, const float *b, int valid, 
     try_wide(team, b, whole, scratch, starts);
     FitPoint best_at{};
     FitSums best{};
-    for (int climb = 0; climb < kFitBands; ++climb) {
+    for (;;) {
         int top = 0;
         for (int i = 1; i < kFitBands; ++i) top = starts.gain[i] > starts.gain[top] ? i : top;
-        if (!(starts.gain[top] > kFitWorth * best.gain)) break;
+        if (!(starts.gain[top] > kFitWorth * best.gain)) break;  // after the last, no gain is left
         FitPoint at = starts.at[top];
         FitSums sums;
         fit_from(team, b, whole, at, sums, scratch);

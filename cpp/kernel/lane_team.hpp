@@ -1,9 +1,9 @@
 // A team of 32 threads that share a stamp, each in the place of one lane of HostTeam: the same elements, the same
 // order, the same tree, so the same bits.
 //
-// Lanes says how the threads talk: index() of the calling one; down(x, by): x of the thread that is `by` further on;
-// lowest(x): x of thread 0; ballot(x): a bit a thread; total(x): the sum of integers; sync(): a barrier that orders
-// memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
+// Lanes says how the threads talk: index() of the calling one; across(x, bit): x of the thread whose index differs in
+// that bit; from(x, i): x of thread i; ballot(x): a bit a thread; total(x): the sum of integers; sync(): a barrier that
+// orders memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
 #pragma once
 
 #include "share.hpp"
@@ -32,12 +32,11 @@ public:
 
     template <int K, class F>
     S2V_HD void sums(int n, double (&total)[K], F f) const {
+        static_assert(K <= kLanes);
         double lane[K] = {};
         for (int i = lanes_.index(); i < n; i += kLanes) f(i, [&](int k, double value) { lane[k] += value; });
-        for (int k = 0; k < K; ++k) {
-            for (int half = kLanes / 2; half > 0; half /= 2) lane[k] += lanes_.down(lane[k], half);
-            total[k] = lanes_.lowest(lane[k]);
-        }
+        join<kLanes / 2, K>(lane);
+        for (int k = 0; k < K; ++k) total[k] = K == 1 ? lane[0] : lanes_.from(lane[0], place_of(k));
     }
 
     template <class F>
@@ -62,10 +61,10 @@ public:
             lane = value > lane ? value : lane;
         }
         for (int half = kLanes / 2; half > 0; half /= 2) {
-            const float other = lanes_.down(lane, half);
+            const float other = lanes_.across(lane, half);
             lane = other > lane ? other : lane;
         }
-        return lanes_.lowest(lane);
+        return lanes_.from(lane, 0);  // the sign of a 0 may differ
     }
 
     template <class F>
@@ -91,6 +90,28 @@ public:
     }
 
 private:
+    // Joins `Count` sums of the lanes by halving. Of two of them, the lower half of the lanes goes on with the first
+    // and the upper half with the second: so a step takes half as many exchanges as the one before. It does not matter
+    // which of two numbers is added to which.
+    template <int Half, int Count>
+    S2V_HD void join(double *lane) const {
+        const bool upper = lanes_.index() & Half;
+        for (int k = 0; k < Count / 2; ++k) {
+            const double kept = upper ? lane[2 * k + 1] : lane[2 * k];
+            const double given = upper ? lane[2 * k] : lane[2 * k + 1];
+            lane[k] = kept + lanes_.across(given, Half);
+        }
+        if constexpr (Count % 2) lane[Count / 2] = lane[Count - 1] + lanes_.across(lane[Count - 1], Half);
+        if constexpr (Half > 1) join<Half / 2, (Count + 1) / 2>(lane);
+    }
+
+    // The lane that sum k ends in: the bits of k in reverse order.
+    S2V_HD static constexpr int place_of(int k) {
+        int place = 0;
+        for (int half = kLanes / 2; half > 0; half /= 2, k /= 2) place += k % 2 ? half : 0;
+        return place;
+    }
+
     Lanes lanes_;
 };
 

@@ -91,16 +91,28 @@ S2V_HD inline BrightnessScale brightness_scale(const PlaneLevel &level) {
     return {level, high > low ? high : low};
 }
 
+// From a pixel to B, in a window that is not constant.
+struct Brightness {
+    float by;
+    float centre;
+    float divisor;
+
+    // The difference of large pixels may exceed float32: all are halved then, which costs no bits.
+    S2V_HD explicit Brightness(const BrightnessScale &scale)
+        : by(scale.largest > 1e38f ? 0.5f : 1.0f), centre(scale.level.median * by), divisor(scale.largest * by) {}
+
+    S2V_HD float operator()(float pixel) const {
+        return (pixel * by - centre) / divisor + 0.0f;  // + 0 turns -0 into 0
+    }
+};
+
 // B from a window whose masked pixels are NaN, in place. The window is not constant.
 template <class Team>
 S2V_STAGE void scale_brightness(const Team &team, const BrightnessScale &scale, float *b) {
     S2V_IN_SCRATCH(b);
-    // The difference of large pixels may exceed float32: all are halved then, which costs no bits. + 0 turns -0 into 0.
-    const float by = scale.largest > 1e38f ? 0.5f : 1.0f;
-    const float centre = scale.level.median * by;
-    const float divisor = scale.largest * by;
+    const Brightness brightness(scale);
     team.sync();  // `b` may still be read
-    team.for_each(kWindowPixels, [&](int i) { b[i] = (b[i] * by - centre) / divisor + 0.0f; });
+    team.for_each(kWindowPixels, [&](int i) { b[i] = brightness(b[i]); });
     team.sync();
 }
 

@@ -27,17 +27,15 @@ S2V_HD constexpr std::size_t feature_scratch(int sets) {
 
 // Cuts a window and takes from it, for the set autoscan, what is in its raw pixels. Its masked pixels are NaN then.
 template <class Team>
-S2V_PART RawFeatures look_at_plane(const Team &team, const Triplet &triplet, int channel, int sets,
-                                   Convention convention, FeatureScratch &s, std::uint32_t &flags) {
+S2V_PART void look_at_plane(const Team &team, const Triplet &triplet, int channel, int sets, Convention convention,
+                            FeatureScratch &s, RawFeatures &raw, std::uint32_t &flags) {
     float *const window = s.window.window();
     std::uint32_t met = 0;
     cut_window(team, triplet.plane[channel], triplet.row, triplet.column, window, met);
     flags |= met;
-    RawFeatures raw{};
     if (sets & kAutoscanSet && channel != kScience)
-        raw = raw_features(team, window, convention, sets & kS2vSet ? s.s2v.r : s.autoscan.r);
+        raw_features(team, window, convention, sets & kS2vSet ? s.s2v.r : s.autoscan.r, raw);
     if (met & flag::masked_pixels) mask_nulls(team, window);
-    return raw;
 }
 
 // The values of the sets that are defined. The difference is there.
@@ -47,18 +45,19 @@ S2V_HD std::uint32_t triplet_features(const Team &team, const Triplet &triplet, 
     float *const window = s.window.window();
     std::uint32_t flags = 0;
     OtherPlanes others{};
+    RawFeatures difference{};  // of the science plane, none
     TemplateFeatures reference{};
     if (sets & kS2vSet && triplet.plane[kScience].pixels) {
-        look_at_plane(team, triplet, kScience, sets, convention, s, flags);
+        look_at_plane(team, triplet, kScience, sets, convention, s, difference, flags);
         measure_other(team, kScience, window, triplet.saturation, s.s2v, others);
     }
     if (triplet.plane[kTemplate].pixels) {
         reference.there = true;
-        reference.raw = look_at_plane(team, triplet, kTemplate, sets, convention, s, flags);
+        look_at_plane(team, triplet, kTemplate, sets, convention, s, reference.raw, flags);
         if (sets & kAutoscanSet && !reference.raw.has_r) reference.constant = measure_level(team, window).constant;
         if (sets & kS2vSet) measure_other(team, kTemplate, window, triplet.saturation, s.s2v, others);
     }
-    const RawFeatures difference = look_at_plane(team, triplet, kDifference, sets, convention, s, flags);
+    look_at_plane(team, triplet, kDifference, sets, convention, s, difference, flags);
     const PlaneLevel level = measure_level(team, window);
     if (sets & kS2vSet) flags |= s2v_features(team, window, level, others, s.s2v, value);
     if (sets & kAutoscanSet)

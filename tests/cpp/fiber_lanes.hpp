@@ -37,12 +37,12 @@ public:
             return index_;
         }
         template <class T>
-        S2V_UNSEEN T down(T x, int by) const {
-            return warp_->exchange(index_, x, index_ + by < kLanes ? index_ + by : index_);
+        S2V_UNSEEN T across(T x, int bit) const {
+            return warp_->exchange(index_, x, index_ ^ bit);
         }
         template <class T>
-        S2V_UNSEEN T lowest(T x) const {
-            return warp_->exchange(index_, x, 0);
+        S2V_UNSEEN T from(T x, int lane) const {
+            return warp_->exchange(index_, x, lane);
         }
         S2V_UNSEEN std::uint32_t ballot(bool x) const {
             std::uint32_t bits = 0;
