@@ -2,12 +2,13 @@
 //
 // What limits them, on paper (nothing of it has been measured): a triplet of 51x51 is 31 kB to read, which an H100
 // (3.3 TB/s) could do 107 million times a second; it is instructions that count. The eighteen take some 100,000 of a
-// warp's, 40 % of them the fit, both sets some 190,000. 132 multiprocessors that issue 4 a clock of 1.7 GHz could do 9
-// and 4.7 million triplets/s, were an instruction issued every time; a quarter goes to shared memory and between the
-// threads, which at one a clock sets the same limit. But most instructions wait for the one before: with the 12 warps
-// that 19 kB of scratch each and three warps a register file allow, a scheduler has three to choose from, with the 8 of
-// both sets (28 kB) two. A half to two thirds and a third to a half of the limit are to be expected: 4.5 to 6 and 1.6
-// to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are the limit.
+// warp's, a third of them the fit and a third LACOSMIC, both sets some 200,000. 132 multiprocessors that issue 4 a
+// clock of 1.7 GHz could do 9 and 4.5 million triplets/s, were an instruction issued every time; a quarter goes to
+// shared memory and between the threads, which at one a clock sets the same limit. But most instructions wait for the
+// one before: with the 12 warps that 19 kB of scratch each and three warps a register file allow, a scheduler has three
+// to choose from, with the 8 of both sets (28 kB) two. A half to two thirds and a third to a half of the limit are to
+// be expected: 4.5 to 6 and 1.6 to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are
+// the limit.
 #include "checks.hpp"
 #include "kernel/stamp_features.hpp"
 #include "launch.cuh"

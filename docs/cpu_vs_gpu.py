@@ -39,6 +39,12 @@ NO_GPU = """\
 whose device is the host; every figure of a GPU is missing below, and what is said of one is arithmetic on paper.
 """
 
+WAITING = """\
+The instructions are counted roughly, and most wait for the one before: with three warps for each scheduler to choose
+from, as of the eighteen, a half to two thirds of the limit is to be expected, with two, as of both sets, a third to a
+half (`cuda/features.cu`).
+"""
+
 ON_PAPER = """\
 On paper, until one is measured:
 
@@ -65,8 +71,14 @@ ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("features: eighteen", "gpu with transfers", None, 0.85),
 )
 
-#: On paper, by NVIDIA's data sheet: an H100's memory (SXM, HBM3) and link (PCIe 5.0 x16, one way), bytes a second.
-PAPER = {"memory": 3.35e12, "link": 63e9}
+#: On paper, of an H100, a second: bytes of memory (SXM, HBM3) and of the link (PCIe 5.0 x16, one way), by NVIDIA's data
+#: sheet; instructions of a warp and scattered addresses, of 132 multiprocessors at 1.7 GHz.
+PAPER = {
+    "bytes of memory": 3.35e12,
+    "bytes of the link": 63e9,
+    "instructions": 132 * 4 * 1.7e9,
+    "addresses": 132 * 1.7e9,
+}
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -116,13 +128,16 @@ def paper() -> str:
     """Return the limits of an H100 on paper."""
     plane = 4 * 51 * 51
     rows = [
-        ("a plane read and written (l2, asinh, min-max)", "memory", 2 * plane),
-        ("a triplet read (features)", "memory", 3 * plane),
-        ("a triplet over the link", "link", 3 * plane),
-        ("a row of 67 features read (forest)", "memory", 4 * 68),
+        ("a plane read and written (l2, asinh, min-max)", "bytes of memory", 2 * plane),
+        ("a triplet read (features)", "bytes of memory", 3 * plane),
+        ("a triplet over the link", "bytes of the link", 3 * plane),
+        ("eighteen features", "instructions", 100_000),
+        ("both sets", "instructions", 200_000),
+        ("a row of 67 features read (forest)", "bytes of memory", 4 * 68),
+        ("the nodes of 100 trees of depth 12 (forest)", "addresses", 1200),
     ]
-    told = [(what, f"{nbytes:,}", f"{figure(PAPER[limit] / nbytes)}/s, {limit}") for what, limit, nbytes in rows]
-    return table(("of 51x51 pixels", "bytes", "at most"), told)
+    told = [(what, f"{count:,} {unit}", f"{figure(PAPER[unit] / count)}/s") for what, unit, count in rows]
+    return table(("of 51x51 pixels", "takes", "at most"), told)
 
 
 def reading(record: Mapping[str, Any]) -> str:
@@ -215,7 +230,11 @@ def document(records: Sequence[Mapping[str, Any]]) -> str:
     if not any("name" in record["gpu"] for record in records):
         parts.append(NO_GPU)
     parts += ["## Asked for of an H100\n", asked(records)]
-    parts += ["On paper, an H100 (3.35 TB/s of memory, 63 GB/s of link one way):\n", paper()]
+    parts += [
+        "On paper, an H100 (3.35 TB/s of memory, 63 GB/s of link one way, 132 multiprocessors):\n",
+        paper(),
+        WAITING,
+    ]
     parts += ["## When a GPU pays\n", pays(records)]
     for record in records:
         parts += machine(record)
