@@ -48,8 +48,7 @@ S2V_HD inline bool is_whole(const Rectangle &part, const Plane &plane) {
 }
 
 // A rectangle as contiguous rows, as delivered: the plane itself, or a copy in `space`, which on a device is nearer.
-// Raises `constant` where its
-// finite pixels have one value or there are none.
+// Raises `constant` where its finite pixels have one value or there are none.
 template <class Team>
 S2V_HD const float *look_at_rectangle(const Team &team, const Plane &plane, const Rectangle &part, float *space,
                                       std::uint32_t &flags) {

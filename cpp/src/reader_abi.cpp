@@ -180,13 +180,11 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
         } catch (const decode::InputError &error) {
             reader->message = error.path + ": " + std::strerror(error.number);
             throw Failure(S2V_IO_ERROR, reader->message);
-        } catch (const std::bad_alloc &) {
-            // Rows that were given up half way are not to be missed unseen.
-            reader->out_of_memory = true;
-            throw;
         }
         describe(*reader, *batch);
     });
+    // Rows that were given up half way are not to be missed unseen.
+    if (status == S2V_OUT_OF_MEMORY) reader->out_of_memory = true;
     if (status != S2V_OK) reader->rows.clear();
     return status;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,7 +15,7 @@ from space2vec import registry
 from space2vec.errors import ModelError
 from space2vec.extract import Measure, features
 from space2vec.modelfile import Header
-from space2vec.recipe import Recipe, prepare
+from space2vec.recipe import Prepared, Recipe, prepare
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features, Scores
 
@@ -25,6 +26,8 @@ __all__ = ["Inputs", "Needs", "check_version", "in_place", "set_of"]
 
 #: Sets rows to 0, and some of their channels to planes.
 Put: TypeAlias = "Callable[[NDArray[np.intp], NDArray[np.intp], Any], None]"
+#: Prepares stamps by a recipe.
+Prepare: TypeAlias = "Callable[[Stamps, Recipe], Prepared]"
 
 _MISSING, _OFF_SHAPE = np.uint32(flag_bits.bits("missing")), np.uint32(flag_bits.bits("off_shape"))
 _UNSCORABLE = np.uint32(flag_bits.UNSCORABLE)
@@ -169,7 +172,7 @@ class Needs:
                     prepared.planes[rows] = 0
                     prepared.planes[rows[:, None], channels] = values
 
-                flags = self.spare(source, prepared.flags, put, threads)
+                flags = self.spare(source, prepared.flags, functools.partial(prepare, threads=threads), put)
             if self.measure is not None:
                 group, convention = set_of(self.header.feature_names), self.header.convention
                 table = features(source, set=group, convention=convention, threads=threads)
@@ -278,9 +281,7 @@ class Needs:
         """Whether most columns of the model are the catalogue's: without them its score is little worth."""
         return 2 * len(self.catalogue) > len(self.header.feature_names)
 
-    def spare(
-        self, stamps: Stamps, flags: NDArray[np.uint32], put: Put, threads: int | None = None
-    ) -> NDArray[np.uint32]:
+    def spare(self, stamps: Stamps, flags: NDArray[np.uint32], make: Prepare, put: Put) -> NDArray[np.uint32]:
         """Prepare the rows that lack a plane which the model can do without once more, without it; return all flags.
 
         Parameters
@@ -289,11 +290,11 @@ class Needs:
             The candidates.
         flags : ndarray of uint32 (n,)
             The flags that were raised when the whole recipe was tried; they are changed.
+        make : callable
+            Prepares stamps by a recipe.
         put : callable
             Called with rows, channels and planes (rows, channels, height, width): sets these rows to 0, and these
             channels of them to the planes.
-        threads : int, optional
-            Threads to use; one a usable core by default.
         """
         recipe = self.recipe
         if recipe is None:
@@ -303,7 +304,7 @@ class Needs:
         for pattern in np.unique(lacking[lacking.any(axis=1)], axis=0):
             rows = np.nonzero((lacking == pattern).all(axis=1))[0]
             there = [channel for channel, away in zip(recipe.channels, pattern.tolist(), strict=True) if not away]
-            part = prepare(stamps[rows], recipe.of_planes(there), threads=threads)
+            part = make(stamps[rows], recipe.of_planes(there))
             flags[rows] |= part.flags
             put(rows, np.nonzero(np.tile(~pattern, recipe.views))[0], part.planes)
         flags[_beside(stamps, recipe)] |= _OFF_SHAPE

@@ -1,5 +1,6 @@
 // Pixels that are taken from a reader: whose memory they are in, how long, and what becomes of it.
 #include "check.hpp"
+#include "decode/buffer.hpp"
 #include "decode/store.hpp"
 #include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
@@ -323,6 +324,30 @@ void test_what_is_kept() {
     CHECK(released == (std::vector<std::int64_t>{5, 6, 7, 8, 9, 10, 90, 100}));
 }
 
+// Who keeps a small batch does not keep the room of a large one.
+void test_small_batches_that_are_kept() {
+    Memory memory;
+    const s2v_allocator allocator = memory.allocator();
+    for (const s2v_allocator *const from : {&allocator, static_cast<const s2v_allocator *>(nullptr)}) {
+        const std::shared_ptr<Store> store = Store::of(from);
+        s2v::decode::Buffer<float> pixels(store);
+        pixels.resize(std::size_t{8} << 20);
+        const void *const large = pixels.hand_over().data();  // and gives it back
+        const std::vector<float> small(1000, 7.0F);
+        std::vector<s2v::decode::Room> kept;
+        for (int i = 0; i < 5; ++i) {
+            pixels.append(small.data(), small.size());
+            kept.push_back(pixels.hand_over());
+            CHECK(kept.back().size() <= std::size_t{1} << 20 && kept.back().data() != large);
+            CHECK(std::memcmp(kept.back().data(), small.data(), small.size() * sizeof(float)) == 0);
+        }
+        pixels.resize(std::size_t{3} << 20);
+        CHECK(pixels.data() == large);
+        CHECK(pixels.hand_over().data() == large);  // over a quarter of it is used
+    }
+    CHECK(memory.held.empty());
+}
+
 void test_the_cpp_face() {
     const std::string path = "test_pixels.avro";
     const Octets bytes = made::container(0, 4, 2);
@@ -356,6 +381,7 @@ int main() {
     test_an_interrupted_reader();
     test_released_by_another_thread();
     test_what_is_kept();
+    test_small_batches_that_are_kept();
     test_the_cpp_face();
     return check::report();
 }

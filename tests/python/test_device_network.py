@@ -160,6 +160,23 @@ def test_recipes_of_several_chains_on_a_device(module: host_device.HostDevice, m
     assert np.array_equal(scores.flags, expected.flags)
 
 
+@pytest.mark.parametrize("name", ["stampnet", "Tiny"])
+def test_stamps_on_a_device_that_lack_a_plane(
+    name: str, module: host_device.HostDevice, night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE2VEC_PRECISION", "float32")
+    network = s2v.load(name) if name == "stampnet" else tiny_networks.make(name, night, optional=["template"])
+    some = night[:40]
+    some.offset = some.offset.copy()
+    some.offset[3:9, 1] = -1  # no template
+    some.offset[11, 2] = -1  # no difference
+    for source in (some, s2v.Stamps(night[:5].pixels[:, [0, 2]], channels=("science", "difference"))):
+        expected, scores = network.score(source), network.score(source.to_device())
+        np.testing.assert_allclose(np.asarray(scores), expected.score, rtol=0, atol=1e-5)
+        assert np.array_equal(scores.flags, expected.flags)
+        assert np.isfinite(expected.score).sum() >= len(source) - 1
+
+
 def test_the_packaged_network_keeps_its_tolerance(night: s2v.Stamps) -> None:
     model = s2v.load("stampnet")
     given = [tensor.numpy() for tensor in model.tensors(night)]

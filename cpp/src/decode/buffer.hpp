@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace s2v::decode {
 
@@ -57,11 +58,16 @@ public:
         room_ = Room();
         size_ = 0;
     }
-    // Hand the room over. What comes next is expected to need as much.
+    // Hand the room over, or a copy where it is far too large. What comes next is expected to need as much.
     Room hand_over() noexcept {
-        expected_ = size_;
-        size_ = 0;
-        return std::move(room_);
+        expected_ = std::exchange(size_, 0);
+        Room room = std::move(room_);
+        const std::size_t used = expected_ * sizeof(T);
+        if (!store_ || room.size() <= store_->most_for(used)) return room;
+        Room fitting = store_->take_fitting(used);
+        if (!fitting.data()) return room;
+        std::memcpy(fitting.data(), room.data(), used);
+        return fitting;
     }
 
 private:

@@ -1,6 +1,7 @@
 #include "decode/store.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <vector>
 
@@ -16,6 +17,9 @@ constexpr std::size_t kLarge = std::size_t{4} << 20;
 
 // To lock pages takes a call of the driver, however few they are.
 constexpr std::size_t kLeastAsked = std::size_t{1} << 20;
+
+// Ordinary memory of this size is not worth a copy into less.
+constexpr std::size_t kLeastOwn = std::size_t{64} << 10;
 
 std::align_val_t alignment(std::size_t size) noexcept {
     return std::align_val_t{size < kLarge ? std::size_t{64} : std::size_t{2} << 20};
@@ -71,27 +75,47 @@ Store::~Store() {
 }
 
 Room Store::take(std::size_t size) {
-    Space space = kept_space(size);
+    Space space = kept_space(size, std::numeric_limits<std::size_t>::max());
     // The next batch is about as large: somewhat more, and it fits where this one was.
-    size += size / 8;
-    if (!space.at && allocator_.allocate) {
-        const std::size_t asked = std::max(size, kLeastAsked);
-        space = {allocator_.allocate(allocator_.context, static_cast<std::int64_t>(asked)), asked, true};
-    }
-    if (!space.at) space = {own_memory(size), size, false};
+    if (!space.at) space = fresh_space(size + size / 8);
     return {space, shared_from_this()};
 }
 
-// The largest that is kept: a batch that grows into it is not copied.
-Space Store::kept_space(std::size_t size) noexcept {
+Room Store::take_fitting(std::size_t size) noexcept {
+    try {
+        Space space = kept_space(size, most_for(size));
+        if (!space.at) space = fresh_space(size);
+        return {space, shared_from_this()};
+    } catch (const std::bad_alloc &) {
+        return {};
+    }
+}
+
+std::size_t Store::most_for(std::size_t size) const noexcept {
+    return std::max(4 * size, allocator_.allocate ? kLeastAsked : kLeastOwn);
+}
+
+Space Store::fresh_space(std::size_t size) const {
+    if (allocator_.allocate) {
+        const std::size_t asked = std::max(size, kLeastAsked);
+        void *const memory = allocator_.allocate(allocator_.context, static_cast<std::int64_t>(asked));
+        if (memory) return {memory, asked, true};
+    }
+    return {own_memory(size), size, false};
+}
+
+// The largest that is kept of at most so many bytes: a batch that grows into it is not copied.
+Space Store::kept_space(std::size_t size, std::size_t most) noexcept {
     const std::lock_guard<std::mutex> hold(lock_);
     Space *const end = spaces_.data() + count_;
-    Space *const largest = std::max_element(spaces_.data(), end, smaller);
-    if (largest == end || largest->size < size) return {};
-    const Space found = std::exchange(*largest, *(end - 1));
+    Space *found = end;
+    for (Space *space = spaces_.data(); space != end; ++space)
+        if (space->size >= size && space->size <= most && (found == end || smaller(*found, *space))) found = space;
+    if (found == end) return {};
+    const Space space = std::exchange(*found, *(end - 1));
     --count_;
-    kept_ -= found.size;
-    return found;
+    kept_ -= space.size;
+    return space;
 }
 
 void Store::give_back(Space space) noexcept {

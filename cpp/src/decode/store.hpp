@@ -69,10 +69,14 @@ public:
     // Room of at least so many bytes: some that was kept, the allocator's or, where that has none left, the library's
     // own. Throws std::bad_alloc.
     Room take(std::size_t size);
+    // The same, but of at most so many bytes as whoever keeps it should hold for `size`; none if there is none.
+    Room take_fitting(std::size_t size) noexcept;
+    [[nodiscard]] std::size_t most_for(std::size_t size) const noexcept;
     void give_back(Space space) noexcept;
 
 private:
-    Space kept_space(std::size_t size) noexcept;
+    Space kept_space(std::size_t size, std::size_t most) noexcept;
+    Space fresh_space(std::size_t size) const;
     void free(const Space &space) const noexcept;
 
     // Never held while the allocator is called: that may wait for whoever waits for the lock.

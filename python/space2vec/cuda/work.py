@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from space2vec import flags as flag_bits
 from space2vec.cuda import kernels
 from space2vec.cuda.event import follow
 from space2vec.cuda.slots import Slot
+from space2vec.recipe import Prepared, Recipe, prepare
 from space2vec.registry import stamp_columns
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
 if TYPE_CHECKING:
+    from space2vec.cuda.torch_planes import Planes
     from space2vec.extract import Measure
-    from space2vec.recipe import Recipe
     from space2vec.scoring import Inputs, Needs
 
 __all__ = ["FeatureWork", "ForestWork", "ModelWork", "Predict", "Rows", "on_slot", "pixel_bytes"]
@@ -195,8 +197,9 @@ class ModelWork:
         if not isinstance(batch, Stamps):
             return len(batch) * columns
         recipe = self.needs.recipe
-        # Planes of several chains are there twice: chain by chain, and together.
+        # Planes of several chains are there twice: chain by chain, and together; so are those of rows without a plane.
         planes = 0 if recipe is None else 4 * math.prod(recipe.shape) * (1 if recipe.views == 1 else 2)
+        planes *= 2 if (batch.offset < 0).any() else 1
         measured = _GEOMETRY + _FLAGS + (0 if self._features is None else self._features.row)
         return pixel_bytes(batch) + len(batch) * (planes + columns + measured)
 
@@ -218,11 +221,8 @@ class ModelWork:
             prepared, measured = begun
             planes, raised = None, np.zeros(len(batch), np.uint32)
             if prepared is not None and self.needs.recipe is not None:
-                from space2vec.cuda.torch_planes import Planes
-
-                raised = flag_bits.joined(batch.flags, np.bitwise_or.reduce(prepared[1]), batch.offset)
-                planes = Planes(slot, prepared[0], len(batch), self.needs.recipe)
-                raised = self.needs.spare(batch, raised, planes.put)
+                planes, raised = _taken(slot, batch, prepared, self.needs.recipe)
+                raised = self.needs.spare(batch, raised, functools.partial(_prepared_again, slot), planes.put)
             table = None if self._features is None else self._features.end(slot, batch, measured)
             inputs = self.needs.join(batch, planes, raised, table)
         return inputs.scores(self.predict(slot, inputs), self.model, self.device)
@@ -270,16 +270,37 @@ class ForestWork(ModelWork):
 
 
 def _prepared(
-    slot: Slot, stamps: Stamps, there: tuple[Any, ...], recipe: Recipe
+    slot: Slot, stamps: Stamps, there: tuple[Any, ...], recipe: Recipe, what: str = "planes"
 ) -> tuple[list[int], list[NDArray[np.uint32]]]:
     """Begin to prepare stamps that are on a slot; return where the planes of each chain will be, and their flags."""
     n, nbytes = len(stamps), 4 * math.prod(recipe.shape) // recipe.views
     places, raised = [], []
     for chain, (name, arguments) in enumerate(kernels.recipe_calls(recipe)):
-        planes = slot.device(f"planes {chain}", max(n * nbytes, 1))
-        flags = slot.device(f"plane flags {chain}", max(_FLAGS * n, 1))
+        planes = slot.device(f"{what} {chain}", max(n * nbytes, 1))
+        flags = slot.device(f"flags of {what} {chain}", max(_FLAGS * n, 1))
         if n:
             getattr(slot.module, name)(slot.ordinal, slot.stream, there, *arguments, planes, flags)
         places.append(planes)
-        raised.append(slot.download(f"plane flags {chain}", flags, (n,), np.uint32))
+        raised.append(slot.download(f"flags of {what} {chain}", flags, (n,), np.uint32))
     return places, raised
+
+
+def _taken(
+    slot: Slot, stamps: Stamps, prepared: tuple[list[int], list[NDArray[np.uint32]]], recipe: Recipe
+) -> tuple[Planes, NDArray[np.uint32]]:
+    """Return what was prepared, once the slot was waited for, as PyTorch takes it, and the flags."""
+    from space2vec.cuda.torch_planes import Planes
+
+    places, raised = prepared
+    flags = flag_bits.joined(stamps.flags, np.bitwise_or.reduce(raised), stamps.offset)
+    return Planes(slot, places, len(stamps), recipe), flags
+
+
+def _prepared_again(slot: Slot, stamps: Stamps, recipe: Recipe) -> Prepared:
+    """Prepare some rows of a batch by another recipe: those on the slot's device there, others on the host."""
+    if stamps.device == "cpu":
+        return prepare(stamps, recipe)
+    prepared = _prepared(slot, stamps, on_slot(slot, stamps), recipe, "planes of rows")
+    slot.wait()
+    planes, flags = _taken(slot, stamps, prepared, recipe)
+    return Prepared(planes.tensor, flags, recipe)
