@@ -14,14 +14,16 @@ inline constexpr int kSampleStep = 7;  // every so many rows stand for the plane
 inline constexpr int kSampleRows = kWindow / kSampleStep + 1;
 inline constexpr int kCorner = kMargin * (kStride + 1);  // from a pixel back to the first of the 7x7 around it
 
+struct SmoothedRows {
+    float above[kStride];          // the row above the one that is smoothed, as it was
+    float column[3][kStride + 2];  // columns of three in order, from the one to the left of the window on
+};
+
 struct LacosmicScratch {
     float values[kStride];  // around one pixel
     std::int32_t count[kLanes];
     union {  // one after the other
-        struct {
-            float above[kStride];          // the row above the one that is smoothed, as it was
-            float column[3][kStride + 2];  // columns of three in order, from the one to the left of the window on
-        } rows;
+        SmoothedRows rows;
         float sample[kSampleRows * kStride];
         std::uint8_t below[(kWindow + 2 * kMargin) * kStride];  // from the corner of the first pixel on
     };
@@ -47,7 +49,7 @@ S2V_HD inline float middle_of(float a, float b, float c) {
 // middle one of the largest of the smallest, the middle of the middle and the smallest of the largest (Smith 1996).
 template <class Team>
 S2V_HD void smooth_by_9(const Team &team, float *window, LacosmicScratch &s) {
-    auto &rows = s.rows;
+    SmoothedRows &rows = s.rows;
     team.for_each(kStride, [&](int c) { rows.above[c] = window[c]; });
     for (int r = 0; r < kWindow; ++r) {
         float *const row = window + r * kStride;
