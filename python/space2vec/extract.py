@@ -93,7 +93,8 @@ def features(
         backend.thread_count(threads),
     )
     joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
-    return Features(measure.in_columns(values, stamps.catalogue), names, joined, stamps.object_id, stamps.candidate_id)
+    table = measure.in_columns(values, stamps.catalogue)
+    return Features(table, names, joined, stamps.object_id, stamps.candidate_id, columns=stamps.columns)
 
 
 def _in_place(stamps: Stamps, measure: Measure) -> Features:
@@ -107,7 +108,8 @@ def _in_place(stamps: Stamps, measure: Measure) -> Features:
     def flags() -> NDArray[np.uint32]:
         return flag_bits.joined(stamps.flags, read(), stamps.offset)
 
-    return Features(values.owner, measure.names, flags, stamps.object_id, stamps.candidate_id)
+    ids = stamps.object_id, stamps.candidate_id
+    return Features(values.owner, measure.names, flags, *ids, columns=stamps.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,7 +350,8 @@ class Forest:
 
         self._needs.check(stamps)
         score, flags = kernels.score(self._on(stamps.device), self._needs, stamps)
-        return Scores(score.owner, flags, stamps.object_id, stamps.candidate_id, self.id, stamps.device)
+        ids = stamps.object_id, stamps.candidate_id
+        return Scores(score.owner, flags, *ids, self.id, stamps.device, columns=stamps.columns)
 
     def pipeline(self, device: str) -> Pipeline[Any, Scores]:
         """Return a pipeline that scores batches of stamps or features on a CUDA device.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST_SIDE", "as_plane_array", "check_sides", "lies_on_device"]
+__all__ = ["LARGEST_SIDE", "as_plane_array", "batch_shape", "check_sides", "lies_on_device"]
 
 #: The longest side of a stamp, and the farthest centre from its first pixel, that the kernels take.
 LARGEST_SIDE = 1 << 14
@@ -48,3 +48,15 @@ def check_sides(height: int, width: int, what: str) -> None:
     """Raise where the kernels do not take planes of a size."""
     if not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise ValueError(f"{what} must have sides of 1 to {LARGEST_SIDE} pixels; given {height} x {width}")
+
+
+def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
+    """Return the shape (n, channel, height, width) of a batch in one array, checked."""
+    if len(shape) != 4 or shape[1] != channels:
+        raise ValueError(
+            f"pixels must have shape (n, {channels}, height, width) for {channels} channels; given {shape}"
+        )
+    n, _, height, width = shape
+    if n:
+        check_sides(height, width, "stamps")
+    return n, channels, height, width

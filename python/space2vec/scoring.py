@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
 from space2vec import registry
+from space2vec.columns import Columns
 from space2vec.errors import ModelError
 from space2vec.extract import Measure, features
 from space2vec.modelfile import Header
@@ -81,6 +82,8 @@ class Inputs:
         The rows that are not to be scored.
     object_id, candidate_id : ndarray (n,)
         The ids.
+    columns : dict of str to ndarray (n,)
+        The further columns of the candidates.
     """
 
     planes: Any
@@ -89,6 +92,7 @@ class Inputs:
     refused: NDArray[np.bool_]
     object_id: NDArray[np.object_]
     candidate_id: NDArray[np.generic]
+    columns: Columns = field(default_factory=dict)
 
     @property
     def given(self) -> tuple[NDArray[np.float32], ...]:
@@ -98,7 +102,7 @@ class Inputs:
     def scores(self, score: NDArray[np.float32], model: str, device: str) -> Scores:
         """Return what the model gave (n,) as scores: NaN in the rows that are not to be scored."""
         score[self.refused] = np.nan
-        return Scores(score, self.flags, self.object_id, self.candidate_id, model, device)
+        return Scores(score, self.flags, self.object_id, self.candidate_id, model, device, columns=self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,7 @@ class Needs:
         if columns is not None and self.rests_on_catalogue:
             bare = np.isnan(columns[:, self.catalogue]).all(axis=1)
             flags[bare & ~refused] |= _MISSING
-        return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id)
+        return Inputs(planes, columns, flags, refused, source.object_id, source.candidate_id, source.columns)
 
     @property
     def device_columns(self) -> NDArray[np.int32] | None:

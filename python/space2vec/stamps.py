@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.ids import NO_ID, join_ids
-from space2vec.pixels import LARGEST_SIDE, as_plane_array, check_sides, lies_on_device
+from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, check_sides, lies_on_device
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class Stamps:
         edge of a detector has its candidate elsewhere.
     saturation : float, optional
         Pixel value of the science plane from which on a pixel is saturated; none by default.
+    columns : mapping of str to array_like (n,), optional
+        Further columns of any name, such as ``ra`` or ``candidate.magpsf``, that go along with features and scores:
+        numbers or text, masked, NaN or ``None`` where unknown. See :mod:`space2vec.columns`.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Stamps:
         flags: ArrayLike | None = None,
         centre: ArrayLike | None = None,
         saturation: float | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         positions = channel_positions(channels)
         #: The pixels where they lie on a device; None on the host.
@@ -127,6 +132,7 @@ class Stamps:
                 raise ValueError(f"centre must lie within {LARGEST_SIDE} pixels of the first one; given {given}")
         self.centre: NDArray[np.int32] = np.ascontiguousarray(centres, dtype=np.int32)
         self.saturation: float | None = None if saturation is None else float(saturation)
+        self.columns: Columns = check_columns(columns, n)
 
     @classmethod
     def of_buffer(
@@ -140,6 +146,7 @@ class Stamps:
         candidate_id: NDArray[Any],
         catalogue: Mapping[str, NDArray[np.float32]],
         flags: NDArray[np.uint32],
+        columns: Columns | None = None,
     ) -> Stamps:
         """Take over planes that lie in one buffer already, without a copy or a check; for readers.
 
@@ -153,14 +160,15 @@ class Stamps:
             Height and width of each plane.
         centre : ndarray of int32 (n, 2)
             Row and column of each candidate.
-        object_id, candidate_id, catalogue, flags
-            As for :class:`Stamps`, as arrays (n,).
+        object_id, candidate_id, catalogue, flags, columns
+            As for :class:`Stamps`, as arrays (n,) of the types that it makes of them.
         """
         stamps = object.__new__(cls)
         stamps.there, stamps._geometry, stamps._buffer = None, None, buffer
         stamps.offset, stamps.shape, stamps.centre = offset, shape, centre
         stamps.object_id, stamps.candidate_id = object_id, candidate_id
         stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
+        stamps.columns = {} if columns is None else columns
         return stamps
 
     @property
@@ -212,7 +220,7 @@ class Stamps:
         return moved
 
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
-        n, channels, height, width = _batch_shape(array.shape, len(positions))
+        n, channels, height, width = batch_shape(array.shape, len(positions))
         self._buffer = array.reshape(-1)
         starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
         self._place(starts, (height, width), positions)
@@ -229,7 +237,7 @@ class Stamps:
         from space2vec.cuda.view import view
 
         given = view(pixels, "pixels")
-        n, channels, height, width = _batch_shape(given.shape, len(positions))
+        n, channels, height, width = batch_shape(given.shape, len(positions))
         self.there, starts = given.planes("pixels")
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
@@ -341,13 +349,14 @@ class Stamps:
             candidate_id=self.candidate_id[index],
             catalogue={name: values[index] for name, values in self.catalogue.items()},
             flags=self.flags[index],
+            columns=select_rows(self.columns, index),
         )
         part.there, part.saturation = self.there, self.saturation
         return part
 
     @classmethod
     def concatenate(cls, parts: Iterable[Stamps]) -> Stamps:
-        """Join batches in order, on the host. A catalogue column that one batch lacks is NaN for its rows."""
+        """Join batches in order, on the host. A column that one batch lacks is unknown for its rows."""
         batches = list(parts)
         if len(batches) == 1:
             return batches[0]
@@ -376,18 +385,7 @@ class Stamps:
                 for name in columns
             },
             flags=np.concatenate([batch.flags for batch in batches]),
+            columns=join_columns([batch.columns for batch in batches], [len(batch) for batch in batches]),
         )
         whole.saturation = batches[0].saturation
         return whole
-
-
-def _batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
-    """Return the shape (n, channel, height, width) of a batch in one array, checked."""
-    if len(shape) != 4 or shape[1] != channels:
-        raise ValueError(
-            f"pixels must have shape (n, {channels}, height, width) for {channels} channels; given {shape}"
-        )
-    n, _, height, width = shape
-    if n:
-        check_sides(height, width, "stamps")
-    return n, channels, height, width

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from space2vec import columns as further
 from space2vec import flags as flag_bits
 from space2vec.pixels import lies_on_device
 from space2vec.registry import FLAGS
@@ -34,6 +35,7 @@ class _Rows(flag_bits.Flagged):
 
     object_id: NDArray[Any]
     candidate_id: NDArray[Any]
+    columns: further.Columns
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
         raise NotImplementedError
@@ -46,7 +48,7 @@ class _Rows(flag_bits.Flagged):
         return flag_bits.names(int(self.flags[row]))
 
     def to_arrow(self) -> pyarrow.Table:
-        """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row)."""
+        """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row), columns."""
         import pyarrow as pa
 
         integers = self.candidate_id.dtype.kind in "iu"
@@ -58,7 +60,12 @@ class _Rows(flag_bits.Flagged):
         }
         columns.update({name: pa.array(values) for name, values in self._columns().items()})
         columns["flags"] = self._arrow_flags()
+        columns.update({name: further.to_arrow(values) for name, values in self._further(columns).items()})
         return pa.table(columns)
+
+    def _further(self, taken: Collection[str]) -> further.Columns:
+        """Return the further columns under names that are not taken."""
+        return {f"packet.{name}" if name in taken else name: values for name, values in self.columns.items()}
 
     def _arrow_flags(self) -> pyarrow.Array:
         """Build the list column from its parts: a list of Python lists would cost more than the scores."""
@@ -76,7 +83,9 @@ class _Rows(flag_bits.Flagged):
         from astropy.table import Table
 
         columns: dict[str, Any] = {"object_id": self.object_id.astype(str), "candidate_id": self.candidate_id}
-        return Table({**columns, **self._columns(), "flags": self.flags}, copy=False)
+        columns |= {**self._columns(), "flags": self.flags}
+        columns |= {name: further.to_astropy(values) for name, values in self._further(columns).items()}
+        return Table(columns, copy=False)
 
 
 class Features(_Rows):
@@ -93,6 +102,8 @@ class Features(_Rows):
         Flags a row, see :mod:`space2vec.flags`; always on the host, fetched when they are first looked at.
     object_id, candidate_id : ndarray (n,), optional
         Ids a row; row numbers by default.
+    columns : mapping of str to array_like (n,), optional
+        Further columns that go along with the values, see :mod:`space2vec.columns`.
     """
 
     def __init__(
@@ -102,6 +113,8 @@ class Features(_Rows):
         flags: flag_bits.Given | None = None,
         object_id: NDArray[Any] | None = None,
         candidate_id: NDArray[Any] | None = None,
+        *,
+        columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         if not lies_on_device(values):
             values = np.asarray(values, dtype=np.float32)
@@ -117,6 +130,7 @@ class Features(_Rows):
         self.names = tuple(names)
         self.object_id = np.array([str(i) for i in range(n)], dtype=object) if object_id is None else object_id
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
+        self.columns = further.check_columns(columns, n)
 
     def __repr__(self) -> str:
         return f"Features(n={len(self)}, k={len(self.names)})"
@@ -137,7 +151,9 @@ class Features(_Rows):
     def rows(self, rows: slice) -> Features:
         """Return some of the rows, on the host."""
         chosen = self.host_values()[rows]
-        return Features(chosen, self.names, self.flags[rows], self.object_id[rows], self.candidate_id[rows])
+        part = Features(chosen, self.names, self.flags[rows], self.object_id[rows], self.candidate_id[rows])
+        part.columns = further.select_rows(self.columns, rows)
+        return part
 
     def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
         """Return the named columns (n, len(names)) in that order, on the host, and no copy of a table's own there.
@@ -159,13 +175,15 @@ class Features(_Rows):
         """Join tables of the same columns in order; of no tables, an empty one with these columns."""
         if len(parts) == 1:
             return parts[0]
-        return cls(
+        whole = cls(
             np.concatenate([np.empty((0, len(names)), dtype=np.float32), *(part.host_values() for part in parts)]),
             names,
             np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
             np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
             join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
         )
+        whole.columns = further.join_columns([part.columns for part in parts], [len(part) for part in parts])
+        return whole
 
     def _columns(self) -> dict[str, NDArray[np.float32]]:
         values = self.host_values()
@@ -188,6 +206,8 @@ class Scores(_Rows):
         Name and digest of the model that gave them.
     device : str
         Where they were computed, ``cpu`` or ``cuda:0``.
+    columns : dict of str to ndarray (n,), optional
+        Further columns that go along with the scores, of the types of :mod:`space2vec.columns`.
     """
 
     def __init__(
@@ -198,6 +218,8 @@ class Scores(_Rows):
         candidate_id: NDArray[Any],
         model: str,
         device: str = "cpu",
+        *,
+        columns: further.Columns | None = None,
     ) -> None:
         super().__init__(flags)
         self.score: NDArray[np.float32] = score
@@ -205,6 +227,7 @@ class Scores(_Rows):
         self.candidate_id = candidate_id
         self.model = model
         self.device = device
+        self.columns = {} if columns is None else columns
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
@@ -218,6 +241,7 @@ class Scores(_Rows):
             join_ids([part.candidate_id for part in parts]),
             parts[0].model,
             parts[0].device,
+            columns=further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
         )
 
     def __repr__(self) -> str:

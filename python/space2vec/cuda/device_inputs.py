@@ -116,7 +116,8 @@ def score_in_place(network: HalfNetwork, needs: Needs, stamps: Stamps, model: st
                 _tensor(flags, begin, n).copy_(raised)
         score.filled()
         read = kernels.later(flags)
-    return Scores(score.owner, read, stamps.object_id, stamps.candidate_id, model, stamps.device)
+    ids = stamps.object_id, stamps.candidate_id
+    return Scores(score.owner, read, *ids, model, stamps.device, columns=stamps.columns)
 
 
 def _rows_from(batch: tuple[Any, ...], begin: int, n: int) -> tuple[Any, ...]:

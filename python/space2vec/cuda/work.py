@@ -152,7 +152,8 @@ class FeatureWork:
         values = self.measure.in_columns(begun[0], batch.catalogue)
         values = values.copy() if values is begun[0] else values
         flags = flag_bits.joined(batch.flags, begun[1].copy(), batch.offset)
-        return Features(values, self.measure.names, flags, batch.object_id, batch.candidate_id)
+        ids = batch.object_id, batch.candidate_id
+        return Features(values, self.measure.names, flags, *ids, columns=batch.columns)
 
     def join(self, parts: list[Features]) -> Features:
         """Join tables."""
@@ -266,7 +267,8 @@ class ForestWork(ModelWork):
             return ModelWork.end(self, slot, batch, begun)
         # The slot's memory is the next batch's.
         score, flags = (part.copy() for part in begun)
-        return Scores(score, flags, batch.object_id, batch.candidate_id, self.model, self.device)
+        ids = batch.object_id, batch.candidate_id
+        return Scores(score, flags, *ids, self.model, self.device, columns=batch.columns)
 
 
 def _prepared(
