@@ -136,7 +136,7 @@ def test_train_then_score_then_evaluate(night: Path, tmp_path: Path, capsys: Cap
     assert main(["evaluate", str(out), "--labels", str(truth), *options]) == 0
     said = capsys.readouterr().out
     assert "30 real, 30 bogus" in said
-    assert json.loads(figures.read_text())[str(out)]["metrics"]["auc"]["value"] > 0.95, "these rows were trained on"
+    assert json.loads(figures.read_text())["own"]["metrics"]["auc"]["value"] > 0.95, "these rows were trained on"
     assert curve.read_bytes().startswith(b"\x89PNG")
 
 
@@ -340,7 +340,7 @@ def test_curves_of_files_of_one_name_stay_apart(
 ) -> None:
     pytest.importorskip("matplotlib")
     drawn: list[list[str]] = []
-    monkeypatch.setattr("space2vec.plot.mdr_fpr", lambda curves, path: drawn.append(list(curves)))
+    monkeypatch.setattr("space2vec.plot.mdr_fpr", lambda curves, **_: drawn.append(list(curves)))
     monkeypatch.chdir(tmp_path)
     Path("labels.csv").write_text("ID,label\n1,1\n2,0\n")
     for name in ("a/scores.csv", "b/scores.csv", "b/other.csv"):
@@ -348,7 +348,7 @@ def test_curves_of_files_of_one_name_stay_apart(
         Path(name).write_text("ID,score\n1,0.9\n2,0.1\n3,0.5\n")
     for names in (["a/scores.csv", "b/scores.csv"], ["a/scores.csv", "b/other.csv"]):
         assert main(["evaluate", *names, "--labels", "labels.csv", "--bootstrap", "0", "--plot", "c.png"]) == 0
-    assert drawn == [["a/scores.csv", "b/scores.csv"], ["scores", "other"]]
+    assert drawn == [["scores (a/scores.csv)", "scores (b/scores.csv)"], ["scores", "other"]]
     assert capsys.readouterr().out.count("1 scores without a label, 0 labels without a score") == 4
 
 

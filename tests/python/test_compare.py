@@ -128,10 +128,9 @@ def test_files_are_compared_on_what_both_have(tmp_path: Path, capsys: pytest.Cap
     assert main([*arguments, "--json", str(told)]) == 0
     assert str(found) in capsys.readouterr().out
     document = json.loads(told.read_text())
-    assert "comparison" not in document[str(one)]
-    assert document[str(other)]["comparison"] == json.loads(
-        json.dumps({"a": str(one), "b": str(other), **found.to_dict()})
-    )
+    assert "comparison" not in document["a"]
+    assert (document["a"]["file"], document["b"]["file"]) == (str(one), str(other))
+    assert document["b"]["comparison"] == json.loads(json.dumps({"a": "a", "b": "b", **found.to_dict()}))
     apart = write(tmp_path, "c.csv", {"candidate_id": ids[80:], "score": list(b[80:])})
     with pytest.raises(ReadError, match="no labelled candidate in common"):
         compare_files(one, apart, truth)

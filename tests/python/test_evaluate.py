@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from space2vec.errors import ReadError
-from space2vec.evaluate import METRICS, evaluate, evaluate_files, join, mdr_fpr
+from space2vec.evaluate import METRICS, OPERATING_POINTS, evaluate, evaluate_files, join, mdr_band, mdr_fpr
 
 
 def made(n=2000, seed=0, ties=None, nan=0.0):
@@ -47,6 +47,100 @@ def test_every_metric_is_its_definition(ties, nan):
     assert result["fpr at mdr 4%"] == pytest.approx(min(fpr for mdr, fpr in points if mdr <= 0.04))
     assert result["mdr at fpr 1%"] == pytest.approx(min(mdr for mdr, fpr in points if fpr <= 0.01))
     assert result["mdr at fpr 2.5%"] == pytest.approx(min(mdr for mdr, fpr in points if fpr <= 0.025))
+
+
+@pytest.mark.parametrize(("ties", "nan"), [(None, 0.0), (1, 0.0), (2, 0.02)])
+@pytest.mark.parametrize("kind", ["float64", "float32", "text"])
+def test_the_threshold_of_an_operating_point_gives_it(ties, nan, kind):
+    """In double precision as in single, and whatever digits of the scores a table keeps."""
+    score, label = made(700, seed=4, ties=ties, nan=nan)
+    result = evaluate(score.astype(np.float32), label, bootstrap=30)
+    given = {
+        "float64": score.astype(np.float32).astype(float),
+        "float32": score.astype(np.float32),
+        "text": np.array([float(str(value)) for value in score.astype(np.float32)]),
+    }[kind]
+    for name in OPERATING_POINTS:
+        at = result.thresholds[name]
+        mdr, fpr = rates(given, label, at.value)
+        assert result[name] == pytest.approx(fpr if name.startswith("fpr") else mdr, abs=1e-12)
+        assert at.low <= at.high
+        assert 0 <= at.low <= 1
+        line = next(line for line in str(result).splitlines() if line.startswith(name))
+        assert f"at threshold {at.value!r} (" in line
+    mdr, fpr = rates(given, label, result.thresholds["fpr at mdr 4%"].value)
+    assert mdr <= 0.04
+    for name, allowed in (("mdr at fpr 1%", 0.01), ("mdr at fpr 2.5%", 0.025)):
+        assert rates(given, label, result.thresholds[name].value)[1] <= allowed
+
+
+def test_a_threshold_has_no_more_digits_than_it_needs():
+    result = evaluate([0.1, 0.2, 0.7123456, 0.9], [0, 0, 1, 1], bootstrap=0)
+    assert [at.value for at in result.thresholds.values()] == [0.5, 0.5, 0.5]
+    close = evaluate(
+        np.float32([0.1, 0.7123456, np.nextafter(np.float32(0.7123456), 1), 0.9]), [0, 0, 1, 1], bootstrap=0
+    )
+    at = close.thresholds["fpr at mdr 4%"].value
+    assert float(np.float32(0.7123456)) < at < float(np.nextafter(np.float32(0.7123456), np.float32(1)))
+    assert np.isnan(close.thresholds["fpr at mdr 4%"].low)
+
+
+def test_intervals_of_thresholds_are_those_of_resampled_rows():
+    score, label = made(150, seed=8, ties=2)
+    group = np.arange(150) // 3
+    found = evaluate(score, label, group=group, bootstrap=40, seed=4).thresholds
+    rng, draws = np.random.default_rng(4), []
+    for _ in range(40):
+        rows = np.concatenate([np.flatnonzero(group == k) for k in rng.integers(0, 50, 50)])
+        levels = np.unique(score)
+        points = [(*rates(score[rows], label[rows], t), k) for k, t in enumerate([*levels, np.inf])]
+        chosen = [max(k for mdr, _, k in points if mdr <= 0.04)]
+        chosen += [min(k for _, fpr, k in points if fpr <= target) for target in (0.01, 0.025)]
+        around = [0.0, *levels, 1.0]
+        draws.append([(around[k] + around[k + 1]) / 2 for k in chosen])
+    for name, column in zip(OPERATING_POINTS, np.array(draws).T, strict=True):
+        assert (found[name].low, found[name].high) == pytest.approx(np.percentile(column, [2.5, 97.5]))
+
+
+def test_an_operating_point_that_no_threshold_reaches_has_none():
+    """The best score of all is a bogus row's, in ties with the real ones: only to reject all gives an FPR of 1 %."""
+    result = evaluate([1.0, 1.0, 1.0, 0.2], [1, 0, 1, 0], bootstrap=20)
+    assert result["mdr at fpr 1%"] == 1.0
+    assert result.thresholds["mdr at fpr 1%"].value == np.inf
+    assert "no threshold reaches it" in str(result)
+    plain = json.loads(json.dumps(result.to_dict(), allow_nan=True))
+    assert plain["thresholds"]["mdr at fpr 1%"]["value"] is None
+    # One real row in four has no score: nothing keeps the MDR at 4 % but to accept rows without one.
+    lost = evaluate([0.9, 0.8, 0.7, np.nan, 0.1], [1, 1, 1, 1, 0], bootstrap=0)
+    assert lost["fpr at mdr 4%"] == 1.0
+    assert lost.thresholds["fpr at mdr 4%"].value == -np.inf
+    lowest = evaluate([0.4, 0.3, 0.5, 0.6], [1, 1, 0, 0], bootstrap=0)
+    assert lowest.thresholds["fpr at mdr 4%"].value == 0.0, "below every score"
+
+
+def test_brier_score_is_that_of_scikit_learn_over_what_has_a_score():
+    score, label = made(500, seed=2, nan=0.1)
+    known = ~np.isnan(score)
+    expected = brier_score_loss(label[known], score[known])
+    assert evaluate(score, label, bootstrap=0)["brier"] == pytest.approx(expected, abs=1e-12)
+    logits = evaluate(np.log(score / (1 - score)), label, bootstrap=10)
+    assert np.isnan(logits["brier"])
+    assert logits.reliability is None
+    assert logits.metrics["auc"].low < logits["auc"], "what needs no probabilities is there"
+    assert "calibration error" not in str(logits)
+
+
+def test_the_band_is_that_of_resampled_curves():
+    score, label = made(120, seed=6, ties=2)
+    group, allowed = np.arange(120) // 2, [0.0, 0.02, 0.1, 0.5, 1.0]
+    low, high = mdr_band(score, label, allowed, group=group, bootstrap=40, seed=2)
+    rng, draws = np.random.default_rng(2), []
+    for _ in range(40):
+        rows = np.concatenate([np.flatnonzero(group == k) for k in rng.integers(0, 60, 60)])
+        points = [rates(score[rows], label[rows], t) for t in [*np.unique(score), np.inf]]
+        draws.append([min(mdr for mdr, fpr in points if fpr <= most) for most in allowed])
+    np.testing.assert_allclose((low, high), np.percentile(draws, [2.5, 97.5], axis=0), rtol=0, atol=1e-12)
+    assert np.isnan(mdr_band(score, label, allowed, bootstrap=0)).all()
 
 
 @pytest.mark.parametrize("ties", [None, 2, 1, 0])
@@ -126,8 +220,10 @@ def test_table_and_dict_hold_everything():
     assert list(document["metrics"]) == list(METRICS)
     assert document["real"] + document["bogus"] == 2000
     lines = str(result).splitlines()
-    assert len(lines) == len(METRICS) + 2
+    assert len(lines) == len(METRICS) + 3
     assert all(name in str(result) for name in METRICS)
+    assert list(document["thresholds"]) == list(OPERATING_POINTS)
+    assert sum(document["reliability"]["bins"]["count"]) == 2000
 
 
 def test_curve_runs_from_all_to_none():

@@ -12,15 +12,19 @@ from space2vec.cli.common import check_picture, check_place
 
 __all__ = ["register"]
 
+#: Resamples for the band around a curve, at most: more cannot be told apart in a picture.
+_BAND = 400
+
 
 def register(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "evaluate",
         help="measure scores against labels",
-        description="Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR), with "
-        "bootstrap intervals over objects. Of several score files, each is compared with the first on the candidates "
-        "that both have: a paired bootstrap, and McNemar's exact test.",
+        description="Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR) with the "
+        "thresholds that give them, Brier score and calibration error, with bootstrap intervals over objects. Of "
+        "several score files, each is compared with the first on the candidates that both have: a paired bootstrap, "
+        "and McNemar's exact test.",
     )
     parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, .parquet or .csv")
     parser.add_argument(
@@ -32,7 +36,12 @@ def register(commands: Any) -> None:
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
     parser.add_argument("--json", metavar="FILE", help="write the figures as JSON as well")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw the MDR-FPR curves")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the MDR-FPR curves, each in its bootstrap interval")
+    parser.add_argument(
+        "--reliability",
+        metavar="FILE.png",
+        help="draw what share of the candidates of each score is real, and how many there are",
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,39 +49,42 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluate
 
-    if arguments.plot:
-        check_picture(arguments.plot)
+    for picture in (arguments.plot, arguments.reliability):
+        if picture:
+            check_picture(picture)
     if arguments.json:
         check_place(Path(arguments.json))
     if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
     joined = {path: evaluate.join(path, arguments.labels) for path in arguments.scores}
-    results, curves = {}, {}
+    names = evaluate.names_of(arguments.scores)
+    options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
+    document: dict[str, Any] = {}
     for path, (score, label, group, lonely_scores, lonely_labels) in joined.items():
-        result = evaluate.evaluate(score, label, group=group, bootstrap=arguments.bootstrap, seed=arguments.seed)
+        result = evaluate.evaluate(score, label, group=group, **options)
         result = replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
-        results[path] = result
-        curves[path] = score, label
-        print(f"{path}\n{result}\n")
-    first, *others = results
-    comparisons = {}
+        model = evaluate.model_of(path)
+        document[names[path]] = {"file": path, "model": model, **result.to_dict()}
+        print(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}\n{result}\n")
+    first, *others = arguments.scores
     for path in others:
-        compared = evaluate.compare_files(
-            first, path, arguments.labels, bootstrap=arguments.bootstrap, seed=arguments.seed
-        )
-        comparisons[path] = compared
-        print(f"a: {first}\nb: {path}\n{compared}\n")
+        compared = evaluate.compare_files(first, path, arguments.labels, **options)
+        document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
+        print(f"a: {names[first]}\nb: {names[path]}\n{compared}\n")
     if arguments.json:
-        document = {path: result.to_dict() for path, result in results.items()}
-        for path, compared in comparisons.items():
-            document[path]["comparison"] = {"a": first, "b": path, **compared.to_dict()}
         Path(arguments.json).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {arguments.json}")
+    curves = {names[path]: rows[:2] for path, rows in joined.items()}
     if arguments.plot:
         from space2vec import plot
 
-        stems = {Path(path).stem for path in curves}
-        named = {Path(path).stem: curve for path, curve in curves.items()} if len(stems) == len(curves) else curves
-        plot.mdr_fpr(named, path=arguments.plot)
+        groups = {names[path]: rows[2] for path, rows in joined.items()}
+        options["bootstrap"] = min(arguments.bootstrap, _BAND)
+        plot.mdr_fpr(curves, group=groups, path=arguments.plot, **options)
         print(f"curves in {arguments.plot}")
+    if arguments.reliability:
+        from space2vec import plot
+
+        plot.reliability(curves, path=arguments.reliability)
+        print(f"reliability in {arguments.reliability}")
     return 0

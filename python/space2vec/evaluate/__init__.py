@@ -1,5 +1,8 @@
 """How good scores are: AUC, missed detections and false positives, with bootstrap intervals, and which is better.
 
+The threshold of an operating point is in :attr:`Evaluation.thresholds`; whether scores are probabilities, in
+:attr:`Evaluation.reliability`.
+
 A missed detection is a real candidate whose score lies below the threshold; a false positive is a bogus one whose score
 is at the threshold or above. A NaN score lies below every threshold: a real candidate without a score is missed, a
 bogus one rejected.
@@ -10,11 +13,25 @@ from __future__ import annotations
 from space2vec.evaluate.comparison import Comparison, Difference, Discordance, compare, mcnemar
 from space2vec.evaluate.contest import HEADLINES, Contest, contest
 from space2vec.evaluate.files import compare_files, evaluate_files, join
-from space2vec.evaluate.metrics import METRICS, THRESHOLDS, Evaluation, Metric, checked, evaluate, mdr_fpr
+from space2vec.evaluate.metrics import (
+    METRICS,
+    OPERATING_POINTS,
+    THRESHOLDS,
+    Evaluation,
+    Metric,
+    checked,
+    evaluate,
+    mdr_band,
+    mdr_fpr,
+)
+from space2vec.evaluate.names import model_of, names_of
+from space2vec.evaluate.reliability import BINS, Reliability, reliability
 
 __all__ = [
+    "BINS",
     "HEADLINES",
     "METRICS",
+    "OPERATING_POINTS",
     "THRESHOLDS",
     "Comparison",
     "Contest",
@@ -22,6 +39,7 @@ __all__ = [
     "Discordance",
     "Evaluation",
     "Metric",
+    "Reliability",
     "checked",
     "compare",
     "compare_files",
@@ -30,5 +48,9 @@ __all__ = [
     "evaluate_files",
     "join",
     "mcnemar",
+    "mdr_band",
     "mdr_fpr",
+    "model_of",
+    "names_of",
+    "reliability",
 ]

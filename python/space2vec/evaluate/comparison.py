@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluate.metrics import MDR_TARGET, METRICS, THRESHOLDS, Ranked, checked, mdr_fpr, resamples, written
+from space2vec.evaluate.metrics import (
+    MDR_TARGET,
+    METRICS,
+    THRESHOLDS,
+    Ranked,
+    checked,
+    interval,
+    mdr_fpr,
+    resamples,
+    written,
+)
 
 __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
 
@@ -123,12 +133,10 @@ def compare(
     both = np.array([[ranked.metrics(weight) for ranked in pair] for weight in weights])
     both = both.reshape(bootstrap, 2, len(METRICS))
     draws = both[:, 0] - both[:, 1]
-    draws = draws[~np.isnan(draws).any(axis=1)]
-    low, high, p = np.full((3, len(METRICS)), np.nan)
-    if len(draws):
-        low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-        against = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0))
-        p = np.minimum(2 * (against + 1) / (len(draws) + 1), 1.0)
+    low, high = interval(draws)
+    against = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0))
+    known = (~np.isnan(draws)).sum(axis=0)
+    p = np.where(known > 0, np.minimum(2 * (against + 1) / (known + 1), 1.0), np.nan)
     columns = zip(METRICS, of_a, of_b, of_a - of_b, low, high, p, strict=True)
     own = [values >= _threshold(values, truth) for values in (a, b)]
     return Comparison(

@@ -1,31 +1,39 @@
-"""AUC, missed detections and false positives of scores, with bootstrap intervals."""
+"""AUC, missed detections, false positives and Brier score, and the thresholds behind them, with bootstrap intervals."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MDR_TARGET", "METRICS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked", "evaluate", "mdr_fpr",
-           "resamples", "written"]  # fmt: skip
+from space2vec.evaluate.reliability import Reliability, is_probability, reliability
+
+__all__ = ["MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked",
+           "evaluate", "interval", "mdr_band", "mdr_fpr", "resamples", "written"]  # fmt: skip
 
 #: Thresholds of the fixed working points.
 THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
 #: The missed detection rate at which false positives are told.
 MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
+#: What is added to a rate before it is compared with a target: rates are quotients of whole numbers, and this is far
+#: below one row.
+_SLACK = 1e-12
+
+#: The metrics that a threshold of their own belongs to.
+OPERATING_POINTS: tuple[str, ...] = ("fpr at mdr 4%", "mdr at fpr 1%", "mdr at fpr 2.5%")
 
 #: Names of the metrics, in the order in which they are reported.
 METRICS: tuple[str, ...] = (
     "auc",
     *(f"{rate}@{threshold}" for threshold in THRESHOLDS for rate in ("fpr", "mdr")),
     "sum over .4 .5 .6",
-    "fpr at mdr 4%",
-    "mdr at fpr 1%",
-    "mdr at fpr 2.5%",
+    *OPERATING_POINTS,
+    "brier",
 )
 
 Array = NDArray[np.float64]
@@ -47,7 +55,15 @@ class Evaluation:
     Attributes
     ----------
     metrics : dict of str to Metric
-        By name, see :data:`METRICS`; rates are fractions.
+        By name, see :data:`METRICS`; rates are fractions. ``brier`` is the mean of (score - label) squared over the
+        rows that have a score; NaN if a score lies outside 0 to 1.
+    thresholds : dict of str to Metric
+        The threshold of each of :data:`OPERATING_POINTS`: a row at it or above counts as real. The value is the number
+        with the fewest digits between the two neighbouring scores; it is infinite, and its interval NaN, where no
+        threshold reaches the point.
+    reliability : Reliability or None
+        What share of the rows of each tenth of the scores is real; None if a score lies outside 0 to 1, or no row has
+        one.
     real, bogus : int
         Rows of each label.
     unscored_real, unscored_bogus : int
@@ -59,6 +75,8 @@ class Evaluation:
     """
 
     metrics: dict[str, Metric]
+    thresholds: dict[str, Metric]
+    reliability: Reliability | None
     real: int
     bogus: int
     unscored_real: int
@@ -78,7 +96,9 @@ class Evaluation:
                   "unmatched_labels")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in counts},
-            "metrics": {name: {"value": m.value, "low": m.low, "high": m.high} for name, m in self.metrics.items()},
+            "metrics": {name: _plain(metric) for name, metric in self.metrics.items()},
+            "thresholds": {name: _plain(threshold) for name, threshold in self.thresholds.items()},
+            "reliability": None if self.reliability is None else self.reliability.to_dict(),
         }
 
     def __str__(self) -> str:
@@ -90,13 +110,30 @@ class Evaluation:
         lines.append(f"{'metric':<20}{'value':>9}{'95 % interval':>22}")
         for name, metric in self.metrics.items():
             value, low, high = (written(name, v) for v in (metric.value, metric.low, metric.high))
-            lines.append(f"{name:<20}{value:>9}{low:>12} .. {high}")
+            threshold = self.thresholds.get(name)
+            at = "" if threshold is None else f"{high:<10}{_at(threshold)}"
+            lines.append(f"{name:<20}{value:>9}{low:>12} .. {at or high}")
+        if self.reliability is not None:
+            lines.append(str(self.reliability))
         return "\n".join(lines)
+
+
+def _plain(metric: Metric) -> dict[str, float | None]:
+    """Return a metric for JSON, which knows no infinity: an operating point that no threshold reaches has none."""
+    return {name: None if math.isinf(value) else value for name, value in vars(metric).items()}
+
+
+def _at(threshold: Metric) -> str:
+    """Write the threshold of an operating point."""
+    if math.isinf(threshold.value):
+        return "no threshold reaches it"
+    between = "" if math.isnan(threshold.low) else f" ({threshold.low:.4g} .. {threshold.high:.4g})"
+    return f"at threshold {threshold.value!r}{between}"
 
 
 def written(name: str, value: float) -> str:
     """Write a value of a metric: rates in per cent."""
-    return f"{value:.4f}" if name == "auc" or name.startswith("sum") else f"{100 * value:.2f} %"
+    return f"{value:.4f}" if name in ("auc", "brier") or name.startswith("sum") else f"{100 * value:.2f} %"
 
 
 def evaluate(
@@ -125,7 +162,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        FPR at an MDR (and MDR at an FPR) is the least that any threshold reaches without a higher MDR (FPR).
+        FPR at an MDR (and MDR at an FPR) is the least that any threshold reaches without a higher MDR (FPR): the
+        highest threshold with that MDR at most (the lowest with that FPR at most).
 
     Raises
     ------
@@ -134,17 +172,18 @@ def evaluate(
     """
     values, truth = checked(score, label)
     ranked = Ranked(values, truth)
-    value = ranked.metrics(np.ones(len(truth)))
+    once = np.ones(len(truth))
+    value, at = ranked.metrics(once), [ranked.threshold(*place) for place in ranked.places(once)]
     weights, groups = resamples(len(truth), group, bootstrap, seed)
-    draws = np.array([ranked.metrics(weight) for weight in weights]).reshape(bootstrap, len(METRICS))
-    # A resample without a class has no metrics; the interval is that of the others.
-    kept = draws[~np.isnan(draws).any(axis=1)]
-    low, high = np.percentile(kept, [2.5, 97.5], axis=0) if len(kept) else np.full((2, len(METRICS)), np.nan)
+    rows = [(*ranked.metrics(weight), *ranked.cuts(weight)) for weight in weights]
+    low, high = interval(np.array(rows).reshape(bootstrap, len(METRICS) + len(OPERATING_POINTS)))
+    found = [Metric(float(v), float(a), float(b)) for v, a, b in zip((*value, *at), low, high, strict=True)]
+    found = [replace(m, low=np.nan, high=np.nan) if math.isinf(m.value) else m for m in found]
     missing = np.isnan(values)
     return Evaluation(
-        metrics={
-            name: Metric(float(v), float(a), float(b)) for name, v, a, b in zip(METRICS, value, low, high, strict=True)
-        },
+        metrics=dict(zip(METRICS, found[: len(METRICS)], strict=True)),
+        thresholds=dict(zip(OPERATING_POINTS, found[len(METRICS) :], strict=True)),
+        reliability=reliability(values, truth) if is_probability(values) else None,
         real=int(truth.sum()),
         bogus=int((~truth).sum()),
         unscored_real=int((missing & truth).sum()),
@@ -170,6 +209,47 @@ def mdr_fpr(score: ArrayLike, label: ArrayLike) -> tuple[Array, Array, Array]:
     thresholds = np.append(ranked.levels, np.inf)
     scored = thresholds > -np.inf
     return thresholds[scored], missed[scored], passed[scored]
+
+
+def mdr_band(
+    score: ArrayLike,
+    label: ArrayLike,
+    fpr: ArrayLike,
+    *,
+    group: ArrayLike | None = None,
+    bootstrap: int = 200,
+    seed: int = 0,
+) -> tuple[Array, Array]:
+    """Return the bootstrap interval (95 %, percentiles) of the least MDR at each FPR, the band around an MDR-FPR curve.
+
+    Parameters
+    ----------
+    score, label, group, bootstrap, seed
+        As for :func:`evaluate`.
+    fpr : array_like of float (m,)
+        The FPR that is allowed at most.
+
+    Returns
+    -------
+    low, high : ndarray of float64 (m,)
+        NaN without resamples.
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate`.
+    """
+    values, truth = checked(score, label)
+    allowed = np.asarray(fpr, dtype=np.float64)
+    ranked = Ranked(values, truth)
+    draws = []
+    for weight in resamples(len(truth), group, bootstrap, seed)[0]:
+        real, bogus = ranked.curve(weight)
+        if real.sum() > 0.0 and bogus.sum() > 0.0:
+            missed, passed = _rates(real, bogus)
+            # The first threshold at which no more pass: FPR falls as thresholds rise.
+            draws.append(missed[np.searchsorted(-passed, -(allowed + _SLACK))])
+    return interval(np.array(draws).reshape(len(draws), len(allowed)))
 
 
 def checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
@@ -207,6 +287,8 @@ class Ranked:
     def __init__(self, score: Array, truth: NDArray[np.bool_]) -> None:
         self.levels, self._level = np.unique(np.where(np.isnan(score), -np.inf, score), return_inverse=True)
         self._truth = truth
+        self._scored = (~np.isnan(score)).astype(np.float64)
+        self._squared = np.where(np.isnan(score), 0.0, score - truth) ** 2 if is_probability(score) else None
 
     def curve(self, weight: Array) -> tuple[Array, Array]:
         """Return the weight of real and of bogus rows at each distinct score, of rows with weights (n,)."""
@@ -216,7 +298,51 @@ class Ranked:
 
     def metrics(self, weight: Array) -> list[float]:
         """Return :data:`METRICS` of rows with weights (n,); NaN where a class has none."""
-        return _metrics(self.levels, *self.curve(weight))
+        scored = float(weight @ self._scored)
+        squared = np.nan if self._squared is None or scored == 0.0 else float(weight @ self._squared) / scored
+        real, bogus = self.curve(weight)
+        if real.sum() == 0.0 or bogus.sum() == 0.0:
+            return [np.nan] * len(METRICS)
+        return [*_metrics(self.levels, real, bogus), squared]
+
+    def places(self, weight: Array) -> list[tuple[float, float]]:
+        """Return the scores between which the threshold of each of :data:`OPERATING_POINTS` lies, above the first.
+
+        Both are minus infinity where only a threshold reaches the point that accepts rows without a score, the second
+        is infinity where only one above all scores does; both are NaN where a class has no weight.
+        """
+        real, bogus = self.curve(weight)
+        if real.sum() == 0.0 or bogus.sum() == 0.0:
+            return [(np.nan, np.nan)] * len(OPERATING_POINTS)
+        missed, passed = _rates(real, bogus)
+        found = [int(np.flatnonzero(missed <= MDR_TARGET + _SLACK)[-1])]
+        found += [int(np.flatnonzero(passed <= target + _SLACK)[0]) for target in _FPR_TARGETS]
+        around = np.concatenate([[-np.inf], self.levels, [np.inf]])
+        return [(float(around[k]), float(around[k + 1])) for k in found]
+
+    def cuts(self, weight: Array) -> list[float]:
+        """Return a threshold for each of :data:`OPERATING_POINTS`, midway between scores; NaN where none reaches it."""
+        cuts = []
+        for below, above in self.places(weight):
+            # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
+            low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))
+            cuts.append(0.5 * (low + high) if np.isfinite((low, high)).all() else np.nan)
+        return cuts
+
+    @staticmethod
+    def threshold(below: float, above: float) -> float:
+        """Return the number with the fewest digits well between two scores; infinite where there is no threshold."""
+        if above == -np.inf:
+            return -np.inf
+        if below == -np.inf:
+            return min(above, 0.0)
+        high = min(above, max(below, 1.0))
+        if high == below:
+            return np.inf
+        # In the middle half, so that it parts the scores in single precision and as decimal text too.
+        middle, quarter = 0.5 * (below + high), 0.25 * (high - below)
+        rounded = (round(middle, digits) for digits in range(1, 17))
+        return next((t for t in rounded if abs(t - middle) <= quarter), middle)
 
 
 def resamples(size: int, group: ArrayLike | None, count: int, seed: int) -> tuple[Iterator[Array], int]:
@@ -245,8 +371,7 @@ def _rates(real: Array, bogus: Array) -> tuple[Array, Array]:
 
 
 def _metrics(levels: Array, real: Array, bogus: Array) -> list[float]:
-    if real.sum() == 0.0 or bogus.sum() == 0.0:
-        return [np.nan] * len(METRICS)
+    """Return what of :data:`METRICS` depends on the order of the scores alone."""
     missed, passed = _rates(real, bogus)
     # A bogus row below a real one counts 1, an equal one 1/2.
     beaten = np.cumsum(bogus) - 0.5 * bogus
@@ -255,6 +380,15 @@ def _metrics(levels: Array, real: Array, bogus: Array) -> list[float]:
     for threshold in THRESHOLDS:
         k = int(np.searchsorted(levels, threshold))
         fixed += [float(passed[k]), float(missed[k])]
-    # Rates are quotients of whole numbers: the slack is far below one row.
-    first_fpr = [float(missed[passed <= target + 1e-12].min()) for target in _FPR_TARGETS]
-    return [auc, *fixed, sum(fixed), float(passed[missed <= MDR_TARGET + 1e-12].min()), *first_fpr]
+    first_fpr = [float(missed[passed <= target + _SLACK].min()) for target in _FPR_TARGETS]
+    return [auc, *fixed, sum(fixed), float(passed[missed <= MDR_TARGET + _SLACK].min()), *first_fpr]
+
+
+def interval(draws: Array) -> tuple[Array, Array]:
+    """Return the 2.5 and 97.5 percentiles (k,) of what resamples gave (n, k), of those that gave a number; else NaN."""
+    low, high = np.full((2, draws.shape[1]), np.nan)
+    for k, column in enumerate(draws.T):
+        known = column[~np.isnan(column)]
+        if len(known):
+            low[k], high[k] = np.percentile(known, [2.5, 97.5])
+    return low, high

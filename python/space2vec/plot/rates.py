@@ -1,4 +1,4 @@
-"""Curves of missed detections against false positives."""
+"""Curves of missed detections against false positives, and of what scores say against what is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from space2vec.plot.colours import COLOURS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["mdr_fpr"]
+__all__ = ["mdr_fpr", "reliability"]
+
+#: Where the band around a curve is drawn, evenly in the logarithm of the FPR.
+_BAND_POINTS = 240
+#: Models that differ in shape as well as in colour.
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: As many models at most have their counts written on their bars: more would overlap.
+_NUMBERED = 2
 
 
 def mdr_fpr(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike] | Sequence[ArrayLike]],
     *,
+    group: Mapping[str, ArrayLike] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
     path: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw missed detections against false positives, both logarithmic, one curve a classifier.
@@ -29,6 +39,12 @@ def mdr_fpr(
     ----------
     curves : mapping of str to (score, label)
         Scores and labels (1 real, 0 bogus) by the name to be shown.
+    group : mapping of str to array_like (n,), optional
+        What each row belongs to, by the same names: whole groups are resampled. Rows by default.
+    bootstrap : int, optional
+        Number of resamples for the band around each curve, the 95 % interval of the MDR at each FPR; none by default.
+    seed : int, optional
+        Seed of the resampling.
     path : path, optional
         Where to save the picture.
 
@@ -54,6 +70,13 @@ def mdr_fpr(
     for k, (name, (threshold, missed, passed)) in enumerate(rates.items()):
         colour = COLOURS[k % len(COLOURS)]
         style = ("-", "--", ":")[k // len(COLOURS) % 3]
+        if bootstrap:
+            of = None if group is None else group[name]
+            grid = np.geomspace(floor, 1.0, _BAND_POINTS)
+            score, label = curves[name]
+            low, high = evaluate.mdr_band(score, label, grid, group=of, bootstrap=bootstrap, seed=seed)
+            axes.fill_between(grid, np.maximum(low, floor), np.maximum(high, floor), step="post", color=colour,
+                              alpha=0.18, linewidth=0)  # fmt: skip
         # Steps: between two thresholds no working point exists.
         axes.step(np.maximum(passed, floor), np.maximum(missed, floor), where="pre", color=colour, linestyle=style,
                   linewidth=1.4, label=name)  # fmt: skip
@@ -64,8 +87,70 @@ def mdr_fpr(
     axes.set_xlabel("false positive rate (bogus at or above the threshold)")
     axes.set_ylabel("missed detection rate (real below the threshold)")
     axes.grid(which="major", linewidth=0.4, alpha=0.6)
-    axes.legend(fontsize=9, frameon=False, loc="lower left", title="dot: threshold 0.5", title_fontsize=8)
+    shown = "dot: threshold 0.5" + ("; band: 95 % of resamples" if bootstrap else "")
+    axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8)
     axes.set_aspect("equal")
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def reliability(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike] | Sequence[ArrayLike]],
+    *,
+    path: str | PathLike[str] | None = None,
+) -> Figure:
+    """Draw what share of the candidates of each score is real, and below it how many candidates have that score.
+
+    Parameters
+    ----------
+    curves : mapping of str to (score, label)
+        Scores from 0 to 1 and labels (1 real, 0 bogus) by the name to be shown.
+    path : path, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A point for each tenth of the scores, at its mean score, with a 95 % interval; scores that are probabilities lie
+        on the diagonal. The legend shows the expected calibration error.
+
+    Raises
+    ------
+    ValueError
+        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.reliability`).
+    """
+    from matplotlib.figure import Figure
+
+    if not curves:
+        raise ValueError("there are no scores to draw")
+    found = {name: evaluate.reliability(score, label) for name, (score, label) in curves.items()}
+    figure = Figure(figsize=(5.6, 6.6), facecolor="white", layout="constrained", dpi=120)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color="0.6", linewidth=1.0, linestyle=":", label="scores that are probabilities")
+    width = 1.0 / evaluate.BINS
+    bar = 0.8 * width / len(found)
+    for k, (name, bins) in enumerate(found.items()):
+        colour, marker = COLOURS[k % len(COLOURS)], _MARKERS[k % len(_MARKERS)]
+        there = bins.count > 0
+        score, share = bins.score[there], bins.share[there]
+        reach = np.maximum([share - bins.low[there], bins.high[there] - share], 0.0)
+        above.errorbar(score, share, reach, color=colour, marker=marker, markersize=5, linewidth=1.3, elinewidth=1.0,
+                       capsize=2, label=f"{name} (calibration error {bins.error:.3f})")  # fmt: skip
+        place = width * np.arange(evaluate.BINS) + 0.1 * width + bar * (k + 0.5)
+        bars = below.bar(place, bins.count, bar, color=colour)
+        if len(found) <= _NUMBERED:
+            size = 7 if len(found) == 1 else 5
+            below.bar_label(bars, [str(count) if count else "" for count in bins.count], fontsize=size, padding=1)
+    above.set(xlim=(0.0, 1.0), ylim=(-0.01, 1.01))
+    above.set_ylabel("share that is real (bars: 95 % interval)")
+    above.grid(linewidth=0.4, alpha=0.6)
+    figure.legend(*above.get_legend_handles_labels(), fontsize=9, frameon=False, loc="outside upper center")
+    most = max(int(bins.count.max()) for bins in found.values())
+    below.set(yscale="log", ylim=(0.7, 4.0 * most))
+    below.set_xlabel("score: the probability that a candidate is real")
+    below.set_ylabel("candidates")
+    below.set_xticks(np.linspace(0.0, 1.0, evaluate.BINS + 1))
     if path is not None:
         figure.savefig(path)
     return figure
