@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
+from space2vec.ids import id_texts, ids_to_arrow, texts_to_arrow
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import parquet
 from space2vec.registry import FEATURES
@@ -52,9 +53,8 @@ def encode_stamps(stamps: Stamps) -> bytes:
             if plane is not None:
                 top, left = origins[row, position].tolist()
                 frames[row, top : top + plane.shape[0], left : left + plane.shape[1]] = plane
-    arrays["object_id"] = _texts(stamps.object_id)
-    ids = stamps.candidate_id
-    arrays["candidate_id"] = ids.astype(np.int64) if ids.dtype.kind in "iu" else _texts(ids)
+    arrays["object_id"] = id_texts(stamps.object_id)
+    arrays["candidate_id"] = id_texts(stamps.candidate_id)
     arrays |= {"shape": stamps.shape, "centre": stamps.centre, "flags": stamps.flags}
     arrays["saturation"] = np.array(np.nan if stamps.saturation is None else stamps.saturation)
     file = io.BytesIO()
@@ -62,18 +62,13 @@ def encode_stamps(stamps: Stamps) -> bytes:
     return file.getvalue()
 
 
-def _texts(ids: NDArray[Any]) -> NDArray[np.str_]:
-    return np.array(["" if value is None else str(value) for value in ids.tolist()], dtype=np.str_)
-
-
 def encode_truth(part: LabelledStamps) -> bytes:
     """Return the truth about stamps as a Parquet file."""
     import pyarrow as pa
 
-    ids = part.stamps.candidate_id
     columns: dict[str, Any] = {
-        "candidate_id": ids.astype(np.int64) if ids.dtype.kind in "iu" else pa.array(_texts(ids).tolist()),
-        "object_id": pa.array(part.stamps.object_id.tolist(), pa.string()),
+        "candidate_id": ids_to_arrow(part.stamps.candidate_id),
+        "object_id": texts_to_arrow(part.stamps.object_id),
         "label": part.label,
         "kind": pa.array(part.kind.tolist(), pa.string()),
         "weight": part.weight,
@@ -92,7 +87,7 @@ def _stamps(data: bytes, path: Path) -> Stamps:
     absent = [name for name in _ARRAYS if name not in arrays]
     if absent:
         raise ReadError(f"{path} lacks {', '.join(absent)}")
-    shape, centre, ids = arrays["shape"], arrays["centre"], arrays["candidate_id"]
+    shape, centre = arrays["shape"], arrays["centre"]
     planes: list[list[NDArray[np.float32] | None]] = [[None] * 3 for _ in shape]
     for position, channel in enumerate(CHANNELS):
         frames = arrays.get(channel)
@@ -107,7 +102,7 @@ def _stamps(data: bytes, path: Path) -> Stamps:
     return Stamps(
         planes,
         object_id=arrays["object_id"],
-        candidate_id=ids if ids.dtype.kind in "iu" else np.array([str(k) or None for k in ids], dtype=object),
+        candidate_id=arrays["candidate_id"],
         catalogue={name: arrays[name] for name in arrays if name in FEATURES},
         flags=arrays["flags"],
         centre=centre,

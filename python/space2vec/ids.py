@@ -1,25 +1,179 @@
-"""Ids of candidates."""
+"""Ids of candidates: whole numbers where all are, else text as it stands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_ID", "join_ids"]
+if TYPE_CHECKING:
+    import pyarrow
 
-#: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables.
+__all__ = [
+    "NO_ID",
+    "as_ids",
+    "id_keys",
+    "id_texts",
+    "ids_to_arrow",
+    "join_ids",
+    "parse_ids",
+    "printable",
+    "texts_to_arrow",
+]
+
+#: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables, and ``None``
+#: among ids that are text.
 NO_ID = -1
+
+_INT64 = np.iinfo(np.int64)
+#: The texts that are whole numbers and would be written no other way: not 007, +7, 7.0 or 0x1F.
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_ACCEPTED = "accepted are whole numbers or text"
+
+
+def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
+    """Return candidate ids as batches hold them, of whatever array or list a user has.
+
+    Parameters
+    ----------
+    values : array_like (n,)
+        Whole numbers or text, or both; ``None``, a masked value and an empty text are unknown ids.
+    what : str, optional
+        What to call them in errors.
+
+    Returns
+    -------
+    ndarray of int64 or object (n,)
+        Integers where all are and fit, :data:`NO_ID` for an unknown one; otherwise each as text, ``None`` for an
+        unknown one. Text stays text, be it digits alone.
+
+    Raises
+    ------
+    TypeError
+        If they are neither.
+    ValueError
+        If they are of another shape.
+    """
+    hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    array = np.ma.getdata(values) if hidden is not None else values
+    if not hasattr(array, "dtype"):
+        # NumPy would make one floating point number of 2**63 and -1.
+        held = list(array)
+        array = np.empty(len(held), dtype=object)
+        array[:] = held
+    array = np.asarray(array)
+    if array.ndim != 1 or (array.dtype.kind == "O" and any(isinstance(one, (list, tuple)) for one in array.tolist())):
+        raise ValueError(f"{what} must have one value a row; given {np.shape(values)}")
+    if array.dtype.kind in "iu" and (array.dtype.kind == "i" or not len(array) or array.max() <= _INT64.max):
+        ids = array.astype(np.int64, copy=False)
+        return ids if hidden is None or not hidden.any() else np.where(hidden, np.int64(NO_ID), ids)
+    if array.dtype.kind in "USOu":
+        if hidden is not None:
+            array = array.astype(object)
+            array[hidden] = None
+        return _of_list(array.tolist(), what)
+    if not array.size:
+        return np.empty(array.shape, dtype=np.int64)
+    raise TypeError(f"{what} has dtype {array.dtype}; {_ACCEPTED}")
+
+
+def _of_list(values: Sequence[Any], what: str) -> NDArray[Any]:
+    """Return ids out of a list of integers, text and what stands for an unknown one."""
+    known = [_plain(value, what) for value in values]
+    if all(value is None or (isinstance(value, int) and _INT64.min <= value <= _INT64.max) for value in known):
+        return np.array([NO_ID if value is None else value for value in known], dtype=np.int64)
+    return _objects([None if value is None or value == NO_ID else str(value) for value in known])
+
+
+def _plain(value: Any, what: str) -> int | str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace") or None
+    if value is None or type(value).__name__ in ("NAType", "MaskedConstant") or value != value:
+        return None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"{what} has dtype {np.asarray(value).dtype}; {_ACCEPTED}, not {value!r}")
+
+
+def parse_ids(texts: Iterable[str | None]) -> NDArray[Any]:
+    """Return candidate ids out of text, as a file without types has them.
+
+    A whole number that fits int64 and is written as such is an integer, all else text as it stands: ``007``, ``0x1F``,
+    ``18446744073709551615``. So ids of a file are the same however its rows are parted, once they are text.
+
+    Parameters
+    ----------
+    texts : iterable of str or None (n,)
+        The ids; ``None`` and an empty text are unknown.
+
+    Returns
+    -------
+    ndarray of int64 or object (n,)
+        As :func:`as_ids`.
+    """
+    return _of_list([_number(text) if text else None for text in texts], "candidate_id")
+
+
+def _number(text: str) -> int | str:
+    if _CANONICAL.fullmatch(text) and _INT64.min <= (number := int(text)) <= _INT64.max:
+        return number
+    return text
 
 
 def join_ids(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Join ids of several batches; integers become text where they meet text, and an unknown one ``None``."""
     if len({ids.dtype.kind for ids in parts}) == 1:
         return np.concatenate(parts)
-    names = [ids.astype(str).astype(object) for ids in parts]
-    for text, ids in zip(names, parts, strict=True):
-        if ids.dtype.kind in "iu":
-            text[ids == NO_ID] = None
-    return np.concatenate(names)
+    return _objects([key for ids in parts for key in id_keys(ids)])
+
+
+def id_keys(ids: NDArray[Any]) -> list[str | None]:
+    """Return ids as the text by which rows are joined, ``None`` for an unknown one."""
+    if ids.dtype.kind in "iu":
+        return [None if number == NO_ID else str(number) for number in ids.tolist()]
+    return [None if value is None or value == NO_ID or value == "" else str(value) for value in ids.tolist()]
+
+
+def id_texts(ids: NDArray[Any]) -> NDArray[Any]:
+    """Return ids as NumPy files hold them: int64, or text that is empty for an unknown one."""
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
+
+
+def ids_to_arrow(ids: NDArray[Any]) -> pyarrow.Array:
+    """Return ids as an Arrow column, null for an unknown one: int64, or string."""
+    import pyarrow as pa
+
+    if ids.dtype.kind in "iu":
+        return pa.array(ids, type=pa.int64(), mask=ids == NO_ID)
+    return pa.array([None if key is None else printable(key) for key in id_keys(ids)], type=pa.string())
+
+
+def texts_to_arrow(texts: NDArray[Any]) -> pyarrow.Array:
+    """Return object ids as an Arrow column of strings."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(texts, type=pa.string())
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.array([None if text is None else printable(str(text)) for text in texts.tolist()], type=pa.string())
+
+
+def printable(text: str) -> str:
+    """Return text that every output takes: the bytes of a file name need not be UTF-8, and are told by their codes."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+
+
+def _objects(values: Sequence[str | None]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
-from space2vec.ids import NO_ID, join_ids
+from space2vec.ids import NO_ID, as_ids, join_ids
 from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, check_sides, lies_on_device
 from space2vec.registry import FEATURES
 
@@ -57,7 +57,8 @@ class Stamps:
     object_id : sequence of str, optional
         The object each candidate belongs to; the row number by default.
     candidate_id : sequence of int or str, optional
-        The id of each candidate; the row number by default.
+        The id of each candidate; the row number by default. ``None``, a masked value and an empty text are unknown ids:
+        -1 among integers, ``None`` among text. Numbers that int64 does not hold become text.
     catalogue : mapping of str to array_like (n,), optional
         Catalogue columns under their autoScan names, NaN where unknown.
     flags : array_like of uint32 (n,), optional
@@ -108,7 +109,8 @@ class Stamps:
         n = len(self.offset)
         names = self._column("object_id", object_id, [str(i) for i in range(n)])
         self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
-        self.candidate_id: NDArray[Any] = self._column("candidate_id", candidate_id, np.arange(n), "iuUO")
+        ids = np.arange(n) if candidate_id is None else as_ids(candidate_id)
+        self.candidate_id: NDArray[Any] = self._column("candidate_id", ids, None)
         self.catalogue: dict[str, NDArray[np.float32]] = {}
         for name, values in (catalogue or {}).items():
             if name not in FEATURES or FEATURES[name].source != "catalogue":
@@ -272,8 +274,7 @@ class Stamps:
         if column.shape != (len(self.offset),):
             raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
         if kinds and len(column) and column.dtype.kind not in kinds:
-            accepted = "whole numbers or text" if "U" in kinds else "whole numbers"
-            raise TypeError(f"{name} has dtype {column.dtype}; accepted are {accepted}")
+            raise TypeError(f"{name} has dtype {column.dtype}; accepted are whole numbers")
         return column
 
     def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import columns as further
 from space2vec import flags as flag_bits
+from space2vec.ids import as_ids, ids_to_arrow, texts_to_arrow
 from space2vec.pixels import lies_on_device
 from space2vec.registry import FLAGS
-from space2vec.stamps import NO_ID, join_ids
+from space2vec.stamps import join_ids
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,12 +52,9 @@ class _Rows(flag_bits.Flagged):
         """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row), columns."""
         import pyarrow as pa
 
-        integers = self.candidate_id.dtype.kind in "iu"
         columns: dict[str, Any] = {
-            "object_id": pa.array(self.object_id, type=pa.string()),
-            "candidate_id": pa.array(self.candidate_id, type=pa.int64(), mask=self.candidate_id == NO_ID)
-            if integers
-            else pa.array([None if value is None else str(value) for value in self.candidate_id], type=pa.string()),
+            "object_id": texts_to_arrow(self.object_id),
+            "candidate_id": ids_to_arrow(self.candidate_id),
         }
         columns.update({name: pa.array(values) for name, values in self._columns().items()})
         columns["flags"] = self._arrow_flags()
@@ -122,6 +120,7 @@ class Features(_Rows):
             shape = tuple(values.shape)
             raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {shape}")
         n = len(values)
+        candidate_id = None if candidate_id is None else as_ids(candidate_id)
         for name, column in (("flags", flags), ("object_id", object_id), ("candidate_id", candidate_id)):
             if column is not None and not callable(column) and column.shape != (n,):
                 raise ValueError(f"{name} must have one value for each of {n} rows; given {column.shape}")
@@ -224,7 +223,7 @@ class Scores(_Rows):
         super().__init__(flags)
         self.score: NDArray[np.float32] = score
         self.object_id = object_id
-        self.candidate_id = candidate_id
+        self.candidate_id = as_ids(candidate_id)
         self.model = model
         self.device = device
         self.columns = {} if columns is None else columns

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cli.common import check_picture
+from space2vec.ids import id_texts
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores
 
@@ -53,10 +54,8 @@ class Gallery:
             return b""
         kept = self._stamps
         arrays: dict[str, np.ndarray[Any, Any]] = {
-            "object_id": kept.object_id.astype(str),
-            "candidate_id": kept.candidate_id
-            if kept.candidate_id.dtype.kind in "iu"
-            else kept.candidate_id.astype(str),
+            "object_id": id_texts(kept.object_id),
+            "candidate_id": id_texts(kept.candidate_id),
             "flags": kept.flags,
             "centre": kept.centre,
             "score": self._score,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from space2vec.flags import UNSCORABLE, bits
+from space2vec.ids import as_ids, ids_to_arrow, printable
 from space2vec.registry import FLAGS
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def failures(
     lines = sorted([*_told(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"])
     for line in lines:
         line["row"] += first
+    ids = ids_to_arrow(as_ids([line["candidate_id"] for line in lines]))
+    # Of one type with the results, unless a problem knows of an id that is text where theirs are integers.
+    known = table.schema.field("candidate_id").type
+    kind = ids.type if known == pa.int64() else known
+    for line, value in zip(lines, ids.cast(kind).to_pylist(), strict=True):
+        line["candidate_id"] = value
     schema = pa.schema(
         [
             ("file", pa.string()),
@@ -59,7 +66,7 @@ def failures(
             ("record", pa.int64()),
             ("row", pa.int64()),
             ("object_id", pa.string()),
-            table.schema.field("candidate_id"),
+            ("candidate_id", kind),
             ("reason", pa.string()),
             ("message", pa.string()),
         ]
@@ -70,9 +77,9 @@ def failures(
 def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
     for problem in problems:
         line = _line(problem.row, table, problem.reason, problem.message)
-        line |= {"file": _text(problem.path), "offset": problem.offset, "record": problem.record}
+        line |= {"file": printable(problem.path), "offset": problem.offset, "record": problem.record}
         if problem.object_id is not None:
-            line["object_id"] = _text(problem.object_id)
+            line["object_id"] = printable(problem.object_id)
         if line["candidate_id"] is None:
             line["candidate_id"] = problem.candidate_id
         yield line
@@ -101,14 +108,9 @@ def _where(origin: Origin | None, row: int) -> dict[str, Any]:
     if origin is None:
         return {}
     offset = None if origin.offset is None else int(origin.offset[row])
-    return {"file": _text(origin.paths[row]), "offset": offset, "record": int(origin.record[row])}
+    return {"file": printable(origin.paths[row]), "offset": offset, "record": int(origin.record[row])}
 
 
 def _line(row: int, table: pyarrow.Table, reason: str, message: str) -> dict[str, Any]:
     ids = {name: table[name][row].as_py() for name in ("object_id", "candidate_id")}
     return {"file": None, "offset": None, "record": None, "row": row, **ids, "reason": reason, "message": message}
-
-
-def _text(text: str) -> str:
-    """Return text that Arrow takes: the bytes of a file name need not be UTF-8."""
-    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -18,7 +18,7 @@ from space2vec.writing.aside import Aside, sync_folder, told, write_file
 from space2vec.writing.inputs import Inputs
 from space2vec.writing.lock import LOCK, Lock
 from space2vec.writing.parts import Parts
-from space2vec.writing.tables import SUFFIXES, TableFile, decode, encode, fitted, note_of, values_of
+from space2vec.writing.tables import SUFFIXES, TableFile, decode, encode, fitted, note_of, values_of, widened
 
 if TYPE_CHECKING:
     from typing import Self
@@ -290,11 +290,15 @@ class Output:
 
         if self._schemas is None:
             if self._parts.entries:
-                first = [decode(self._parts.read(0, kind)) for kind in (_TABLE, _ERRORS)]
+                last = len(self._parts.entries) - 1
+                first = [decode(self._parts.read(last, kind)) for kind in (_TABLE, _ERRORS)]
             else:
                 first = [self._held[0].table, self._held[0].errors]
             self._schemas = first[0].schema, first[1].schema
-        table, errors = self._schemas
+        table = widened(self._schemas[0], (chunk.table.schema for chunk in self._held))
+        errors = widened(self._schemas[1], (chunk.errors.schema for chunk in self._held))
+        # Every part has the types of those before it, so that the last has those of the whole.
+        self._schemas = table, errors
         return (
             pa.concat_tables([table.empty_table(), *(fitted(chunk.table, table) for chunk in self._held)]),
             pa.concat_tables([errors.empty_table(), *(fitted(chunk.errors, errors) for chunk in self._held)]),
@@ -302,12 +306,11 @@ class Output:
 
     def _join(self, kind: str, file: Aside, note: Mapping[str, Any]) -> None:
         """Copy the parts of one kind, one at a time."""
-        tables = (decode(self._parts.read(number, kind)) for number in range(len(self._parts.entries)))
-        first = next(tables)
-        with TableFile(file, first.schema, note) as joined:
-            joined.write(first)
-            for table in tables:
-                joined.write(table)
+        count = len(self._parts.entries)
+        schema = decode(self._parts.read(count - 1, kind)).schema
+        with TableFile(file, schema, note) as joined:
+            for number in range(count):
+                joined.write(fitted(decode(self._parts.read(number, kind)), schema))
         file.sync()
 
     def _remove(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.writing.aside import Aside
 
-__all__ = ["SUFFIXES", "TableFile", "decode", "encode", "fitted", "note_of", "values_of"]
+__all__ = ["SUFFIXES", "TableFile", "decode", "encode", "fitted", "note_of", "values_of", "widened"]
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -60,6 +60,18 @@ def fitted(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
         return table.cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise OutputError(f"the inputs do not fit into one table ({error}); take them apart") from error
+
+
+def widened(schema: pyarrow.Schema, others: Iterable[pyarrow.Schema]) -> pyarrow.Schema:
+    """Return a schema whose integers are text where they are text in another: ids of which one is no integer."""
+    import pyarrow as pa
+
+    for other in others:
+        for index, field in enumerate(schema):
+            place = other.get_field_index(field.name)
+            if pa.types.is_integer(field.type) and place >= 0 and pa.types.is_string(other.field(place).type):
+                schema = schema.set(index, field.with_type(pa.string()))
+    return schema
 
 
 def note_of(path: Path) -> dict[str, Any] | None:
