@@ -1,24 +1,31 @@
 #!/usr/bin/env bash
 # Does a GPU give the bits of the CPU, and how fast? On a machine with one, from a copy of the repository:
 #
-#     cuda/device_check.sh [--rows N] [--minutes M] [FOLDER]
+#     cuda/device_check.sh [--rows N] [--seconds S] [--tree TREE] [FOLDER]
 #
-# Builds the libraries, the extension modules and the parity program for that GPU, exports the parity suite, runs it on
-# the device, then a smaller one under compute-sanitizer, a profile of the features, the tests that need a device, and
-# `space2vec bench --device cuda` in what is left of the M minutes (9). FOLDER (default: build/device/results) has then
-# parity_<device>.json, with the bits, the times a row and what ptxas says of each kernel, the benchmark's figures, and
-# the logs. A step that takes too long is stopped: what it has written is kept, and that is said. Needs no network:
-# python3 (3.11 or later) with NumPy, pybind11, CMake and the CUDA toolkit; Ninja, pytest, CuPy, Torch and ncu where
+# Runs the parity suite on the device, `space2vec bench --device cuda`, a profile of the features, the tests that need a
+# device, and a smaller suite under compute-sanitizer, all within S seconds (420): a step has a limit of its own, and what
+# it has written by then is kept. FOLDER (default: build/device/results) has then the logs and parity_<device>.json,
+# with the bits, the times a row, what ptxas says of each kernel and what became of each step. FOLDER.tar.gz is the same
+# in one file; it is written anew while the check goes on, and whole at any moment.
+#
+# TREE, or $SPACE2VEC_DEVICE_TREE, is what this script has built elsewhere (build/device): it is used where it loads,
+# and else everything is built for the GPU that is here, or for $CUDA_ARCHITECTURES.
+#
+# No setting of the device is touched: not its clocks, not its modes. Needs no network: python3 (3.11 or later) with
+# NumPy and, to build, pybind11, CMake and the CUDA toolkit; Ninja, pytest, CuPy, Torch, compute-sanitizer and ncu where
 # they are there. Exit status: 0 where every bit is equal and nothing fails, 77 where there is no device, else not 0.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 rows=4000
-minutes=9
+seconds=420
+tree=${SPACE2VEC_DEVICE_TREE:-}
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --rows) rows=$2 ;;
-        --minutes) minutes=$2 ;;
+        --seconds) seconds=$2 ;;
+        --tree) tree=$2 ;;
         *)
             echo "unknown option $1" >&2
             exit 2
@@ -26,172 +33,221 @@ while [[ ${1:-} == --* ]]; do
     esac
     shift 2
 done
-end=$((SECONDS + minutes * 60))
+end=$((SECONDS + seconds - 6)) # the rest is for ending what runs, and the last archive
 build=$root/build/device
 folder=$(realpath -m "${1:-$build/results}")
+work=$build/work
 export PATH=$PATH:/usr/local/cuda/bin CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
-mkdir -p "$build" "$folder"
+steps=$folder/steps.tsv
+rm -rf "$work"
+[[ ! -f $steps ]] || rm -f "$folder"/{*.log,bench.json,bench.png,check.json,parity_*.json} # of an earlier check
+mkdir -p "$work" "$folder"
+: >"$steps"
+status=0
+child=
 
-command -v nvcc >/dev/null || {
-    echo "no nvcc: neither in PATH nor in /usr/local/cuda/bin" >&2
-    exit 1
+# Whatever is in FOLDER, as one file that takes the place of the one before only when it is whole.
+archive() {
+    tar -C "$(dirname "$folder")" -czf "$folder.tar.gz.new" "$(basename "$folder")" 2>/dev/null || [[ $? == 1 ]]
+    mv -f "$folder.tar.gz.new" "$folder.tar.gz"
 }
-# within SECONDS LOG COMMAND...: runs it for so long at most, and not beyond the end; its exit status, 124: stopped.
+
+# Ends what runs: the processes of a group of its own.
+end_child() {
+    [[ -n $child ]] || return 0
+    kill -TERM -- "-$child" 2>/dev/null || true
+    for _ in {1..20}; do
+        kill -0 -- "-$child" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL -- "-$child" 2>/dev/null || true
+    child=
+}
+
+# within SECONDS LOG COMMAND...: runs it for so long at most, and not beyond the end. `code` is then its exit status, 124
+# where it was stopped, 125 where no time was left to begin. Does not wait for what no signal ends.
 within() {
-    local left=$((end - SECONDS > 20 ? end - SECONDS : 20)) log=$2
-    timeout --kill-after=10 $(($1 < left ? $1 : left)) "${@:3}" >"$log" 2>&1
+    local limit=$(($1 < end - SECONDS ? $1 : end - SECONDS)) log=$2 packed=$SECONDS
+    code=125
+    ((limit >= 3)) || return 0
+    local stop=$((SECONDS + limit))
+    setsid "${@:3}" >"$log" 2>&1 </dev/null &
+    child=$!
+    while kill -0 "$child" 2>/dev/null; do
+        if ((SECONDS >= stop)); then
+            end_child
+            code=124
+            return 0
+        fi
+        if ((SECONDS >= packed + 15)); then
+            archive
+            packed=$SECONDS
+        fi
+        sleep 0.1
+    done
+    code=0
+    wait "$child" || code=$?
+    child=
 }
-# What became of a step, by its exit status.
+
+failed() {
+    [[ $code != 0 && $code != 124 && $code != 125 ]]
+}
+
+# outcome WORDS: what became of a step, by `code`; WORDS where it went well.
 outcome() {
-    case $1 in
-        0) echo "$2" ;;
-        124 | 137) echo "stopped for time" ;;
-        *) echo "failed with $1" ;;
+    case $code in
+        0) echo "$1" ;;
+        124) echo "stopped for time" ;;
+        125) echo "not run: no time left" ;;
+        *) echo "failed with $code" ;;
     esac
 }
-failed() {
-    [[ $1 != 0 && $1 != 124 && $1 != 137 ]]
+
+# show LINES LOG: the end of what a step said, if it has run.
+show() {
+    [[ ! -f $2 ]] || tail -n "$1" "$2"
 }
 
-# Make keeps apart what the compilers of several files say, which ptxas_table.py reads, only when told to.
-if command -v ninja >/dev/null; then
-    export CMAKE_GENERATOR=Ninja
-    native=()
+# record STEP OUTCOME: says and keeps what became of it, and writes the results anew.
+record() {
+    echo "$1: $2 (after $SECONDS s)"
+    printf '%s\t%s\t%s\n' "$1" "$2" "$SECONDS" >>"$steps"
+    python3 "$root/cuda/device_summary.py" "$work" "$folder" || true
+    archive
+}
+
+stopped() {
+    trap '' TERM INT
+    end_child
+    record "check" "stopped by a signal"
+    exit "$1"
+}
+trap 'stopped 143' TERM
+trap 'stopped 130' INT
+
+no_device() {
+    record "device" "no device: $1"
+    echo "there is no device here; nothing was compared. What was found: $folder.tar.gz"
+    exit 77
+}
+
+git -C "$root" describe --always --dirty >"$folder/revision.log" 2>/dev/null || true
+code=127
+if command -v nvidia-smi >/dev/null; then
+    within 10 "$folder/device.log" nvidia-smi \
+        --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.max.sm,mig.mode.current --format=csv
+    # Which this only asks; an older driver does not know every field.
+    [[ $code == 0 ]] || within 10 "$folder/device.log" nvidia-smi -L
+fi
+device=$code
+record "nvidia-smi" "$([[ $device == 127 ]] && echo "not run: no nvidia-smi" || outcome "in device.log")"
+
+# A tree loads where its modules import and its program starts.
+loads() {
+    within 20 "$folder/tree.log" env PYTHONPATH="$1/package" python3 -c \
+        "import space2vec._core, space2vec._cuda, space2vec.extract; print('modules load')"
+    [[ $code == 0 ]] || return 1
+    within 5 "$work/usage.log" "$1/cuda/space2vec_parity"
+    [[ $code == 2 ]] && grep -q "usage: space2vec_parity" "$work/usage.log"
+}
+
+if [[ -n $tree ]] && tree=$(realpath -m "$tree") && loads "$tree"; then
+    record "tree" "prebuilt: $tree"
+    for name in build.log scratch.json; do
+        [[ ! -f $tree/$name ]] || cp "$tree/$name" "$work/"
+    done
+    if ! diff -rq --exclude='*.so' --exclude=__pycache__ --exclude=registry.json "$root/python/space2vec" \
+        "$tree/package/space2vec" >"$folder/tree_differs.log"; then
+        record "sources" "the tree's package is not that of this checkout: tree_differs.log"
+    fi
 else
-    export CMAKE_GENERATOR="Unix Makefiles"
-    native=(-- --output-sync=target)
+    [[ -z $tree ]] || record "tree" "does not load here: $(tail -n 1 "$folder/tree.log" 2>/dev/null)"
+    if [[ $device != 0 && -z ${CUDA_ARCHITECTURES:-} && -z $(compgen -G '/dev/nvidia[0-9]*') ]]; then
+        no_device "neither nvidia-smi nor /dev shows one, so nothing was built"
+    fi
+    within 240 "$work/build_steps.log" "$root/cuda/device_build.sh" "$build"
+    cp "$build/build.log" "$work/" 2>/dev/null || true
+    cp "$work/build_steps.log" "$folder/build.log" 2>/dev/null || true
+    record "build" "$(outcome done)"
+    if [[ $code != 0 ]]; then
+        show 40 "$folder/build.log"
+        exit 1
+    fi
+    cp "$build/scratch.json" "$work/"
+    tree=$build
 fi
-if ! grep -qsx "CMAKE_GENERATOR:INTERNAL=$CMAKE_GENERATOR" "$build/CMakeCache.txt"; then
-    rm -rf "$build/CMakeCache.txt" "$build/CMakeFiles"  # of another generator
-fi
+parity=$tree/cuda/space2vec_parity
+export PYTHONPATH=$tree/package:$root/tests
 
-echo "building"
-cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_CUDA=ON -DSPACE2VEC_BUILD_PYTHON=ON \
-    -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_INSTALL_LIBRARY=OFF \
-    -DCMAKE_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-native}" \
-    -DPython_EXECUTABLE="$(command -v python3)" -Dpybind11_DIR="$(python3 -m pybind11 --cmakedir)" >"$build/cmake.log"
-code=0
-within $((minutes * 60)) "$folder/build.log" cmake --build "$build" --clean-first \
-    --target space2vec_python space2vec_parity space2vec_scratch "${native[@]}" || code=$?
-if [[ $code != 0 ]]; then
-    tail -n 40 "$folder/build.log"
-    echo "build: $(outcome "$code" done)"
+within 45 "$folder/export.log" python3 -m parity.suite --export "$work/suite" --rows "$rows"
+[[ $code == 0 ]] || {
+    record "export" "$(outcome done)"
+    show 20 "$folder/export.log"
     exit 1
-fi
-"$build/cuda/space2vec_scratch" >"$build/scratch.json"
-python3 "$root/cuda/ptxas_table.py" "$folder/build.log" --scratch "$build/scratch.json"
-rm -rf "$build/package"
-mkdir -p "$build/package"
-cp -r "$root/python/space2vec" "$build/package/"
-rm -f "$build"/package/space2vec/{registry.json,_core*.so,_cuda*.so}  # of another build, where one is there
-cmake --install "$build" --component python --prefix "$build/package" >/dev/null
-export PYTHONPATH=$build/package:$root/tests
-echo "built after $SECONDS s"
-
-export_suite() {
-    python3 -m parity.suite --export "$1" --rows "$2"
 }
-parity=$build/cuda/space2vec_parity
+within 45 "$folder/parity.log" "$parity" "$work/suite" --json "$work/parity.json"
+show 1000 "$folder/parity.log"
+[[ $code != 77 ]] || no_device "$(sed -n 's/^not run: //p' "$folder/parity.log" | head -n 1)"
+[[ $code == 0 ]] || status=1
+record "parity" "$([[ $code == 1 ]] && echo "bits differ" || outcome "every bit is equal")"
+[[ $code == 0 || $code == 1 ]] || exit 1
 
-rm -rf "$build/suite" "$build/small"
-export_suite "$build/suite" "$rows"
-status=0
-timeout --kill-after=10 120 "$parity" "$build/suite" --json "$build/parity.json" | tee "$folder/parity.log" || status=$?
-if [[ $status != 0 && $status != 1 ]]; then
-    [[ $status == 77 ]] || echo "parity: $(outcome "$status" done)"
-    exit "$status"
+picture=()
+python3 -c "import matplotlib" 2>/dev/null && picture=(--plot "$folder/bench.png")
+within 80 "$folder/bench.log" python3 -m space2vec.cli bench --device cuda --rounds 3 --output "$folder/bench.json" \
+    "${picture[@]}"
+if failed; then
+    show 20 "$folder/bench.log"
+    status=1
 fi
-echo "parity after $SECONDS s"
+record "bench" "$(outcome passed)$([[ $code == 124 && -f $folder/bench.json ]] && echo ": bench.json has the stages before")"
 
-# A smaller suite: the sanitizers slow the device down a hundredfold. Of fewer rows a block would have one warp, and a
-# warp one row, and what goes wrong between two of them would not be seen.
-export_suite "$build/small" 2500
-declare -A sanitizer
+# A smaller suite: the tools slow the device down a hundredfold. Of fewer rows a block would have one warp, and a warp
+# one row, and what goes wrong between two of them would not be seen.
+within 25 "$folder/export.log" python3 -m parity.suite --export "$work/small" --rows $((rows < 2500 ? rows : 2500))
+
+# Why the features take the time that they do. Counters may be kept from who is not root: that fails nothing. ncu would
+# lock the clocks by itself.
+profile="not run: no ncu"
+if command -v ncu >/dev/null; then
+    within 40 "$folder/ncu.log" ncu --clock-control none --set basic --kernel-name features_kernel --launch-count 6 \
+        "$parity" "$work/small"
+    profile=$(outcome "in ncu.log")
+    if grep -qs ERR_NVGPUCTRPERM "$folder/ncu.log"; then profile="not run: the driver keeps its counters to root"; fi
+fi
+record "profile" "$profile"
+
+tests="not run: no pytest"
+if python3 -c "import pytest" 2>/dev/null; then
+    # Without the options of the project: some are of plugins that may not be there.
+    mapfile -t files < <(find "$root/tests/python" -name 'test_*cuda*.py' -o -name 'test_on_*device.py')
+    within 50 "$folder/pytest.log" python3 -m pytest -q -rs -p no:cacheprovider -o addopts= "${files[@]}"
+    tests=$(outcome passed)
+    failed && status=1
+    show 3 "$folder/pytest.log"
+fi
+record "tests" "$tests"
+
 for tool in memcheck racecheck synccheck; do
-    sanitizer[$tool]="not run: no compute-sanitizer"
+    found="not run: no compute-sanitizer"
     if command -v compute-sanitizer >/dev/null; then
-        code=0
-        within 60 "$folder/$tool.log" compute-sanitizer --tool "$tool" --error-exitcode 99 "$parity" "$build/small" ||
-            code=$?
-        sanitizer[$tool]=$(outcome "$code" clean)
-        if grep -qE "^=+ (Invalid|Error|Warning: Race|Barrier error|Program hit)" "$folder/$tool.log"; then
-            sanitizer[$tool]="errors found"
+        within 25 "$folder/$tool.log" compute-sanitizer --tool "$tool" --error-exitcode 99 "$parity" "$work/small"
+        found=$(outcome clean)
+        if grep -qs "Device not supported" "$folder/$tool.log"; then
+            found="not run: device not supported"
+        elif grep -qsE "^=+ (Invalid|Error|Warning: Race|Barrier error|Program hit)" "$folder/$tool.log"; then
+            found="errors found"
             code=99
         fi
-        if failed "$code"; then
-            tail -n 40 "$folder/$tool.log"
+        if [[ $found != "not run"* ]] && failed; then
+            show 40 "$folder/$tool.log"
             status=1
         fi
     fi
-    echo "$tool: ${sanitizer[$tool]} after $SECONDS s"
+    record "$tool" "$found"
 done
 
-# Why the features take the time that they do. Counters may be kept from who is not root: that fails nothing.
-profile="not run: no ncu"
-if command -v ncu >/dev/null; then
-    code=0
-    within 40 "$folder/ncu.log" ncu --set basic --kernel-name features_kernel --launch-count 6 \
-        "$parity" "$build/small" || code=$?
-    profile=$(outcome "$code" "in ncu.log")
-    if grep -q ERR_NVGPUCTRPERM "$folder/ncu.log"; then profile="not run: the driver keeps its counters to root"; fi
-fi
-echo "profile: $profile after $SECONDS s"
-
-# The tests of the package that need a device, then the benchmark.
-tests="not run: no pytest"
-if python3 -c "import pytest" 2>/dev/null; then
-    code=0
-    # Without the options of the project: some are of plugins that may not be there.
-    within 120 "$folder/pytest.log" python3 -m pytest -q -rs -p no:cacheprovider -o addopts= \
-        $(find "$root/tests/python" -name 'test_*cuda*.py' -o -name 'test_on_*device.py') || code=$?
-    tests=$(outcome "$code" passed)
-    failed "$code" && status=1
-    tail -n 3 "$folder/pytest.log"
-fi
-bench="not run: this version has no space2vec bench"
-if python3 -m space2vec.cli bench --help >/dev/null 2>&1; then
-    picture=()
-    python3 -c "import matplotlib" 2>/dev/null && picture=(--plot "$folder/bench.png")
-    code=0
-    within $((minutes * 60)) "$folder/bench.log" python3 -m space2vec.cli bench --device cuda --rounds 3 \
-        --output "$folder/bench.json" "${picture[@]}" || code=$?
-    bench=$(outcome "$code" passed)
-    if failed "$code"; then
-        tail -n 20 "$folder/bench.log"
-        status=1
-    elif [[ $code != 0 && -f $folder/bench.json ]]; then
-        bench="$bench: bench.json has the stages before"
-    fi
-fi
-echo "tests: $tests; bench: $bench; after $SECONDS s"
-
-python3 - "$build" "$folder" "${sanitizer[memcheck]}" "${sanitizer[racecheck]}" "${sanitizer[synccheck]}" \
-    "$tests" "$bench" "$profile" <<'PYTHON'
-import datetime, json, pathlib, re, subprocess, sys
-
-build, folder = map(pathlib.Path, sys.argv[1:3])
-result = json.loads((build / "parity.json").read_text())
-root = build.parents[1]
-
-
-def said(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-table = (sys.executable, str(root / "cuda/ptxas_table.py"), str(folder / "build.log"), "--json")
-result["sanitizer"] = dict(zip(("memcheck", "racecheck", "synccheck"), sys.argv[3:6], strict=True))
-result["tests"], result["bench"], result["profile"] = sys.argv[6:9]
-result["ptxas"] = json.loads(said(*table, "--scratch", str(build / "scratch.json")))
-result["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-result["driver"] = said("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0")
-result["nvcc"] = said("nvcc", "--version").splitlines()[-1]
-result["revision"] = said("git", "-C", str(root), "describe", "--always", "--dirty")
-name = re.sub(r"[^a-z0-9]+", "_", result["device"].lower()).strip("_")
-path = folder / f"parity_{name}.json"
-path.write_text(json.dumps(result, indent=1) + "\n")
-print(f"written: {path}")
-PYTHON
+record "check" "$([[ $status == 0 ]] && echo "nothing failed" || echo "something failed")"
+echo "results: $folder.tar.gz"
 exit "$status"
