@@ -52,10 +52,9 @@ def resolve(device: str, kind: str = "forest", *, bulk: bool = False) -> str:
         return "cpu"
     number = 0 if device == "auto" else ordinal(device)
     name = f"cuda:{number}"
-    reason = _lacking(number, kind)
-    if device == "auto":
-        return "cpu" if reason or kernels_lack(number) else name
-    if reason:
+    if device == "auto":  # the kernels first: PyTorch takes a second to import
+        return "cpu" if kernels_lack(number) or _lacking(number, kind) else name
+    if reason := _lacking(number, kind):
         raise BackendError(f"device {device!r} is not available: {reason}; use 'cpu' or 'auto'")
     return name
 

@@ -13,6 +13,7 @@ import pytest
 
 import space2vec
 from space2vec import registry
+from space2vec.cuda import trouble
 
 HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "onnx", "onnxruntime", "PIL", "pyarrow",
          "safetensors", "scipy", "sklearn", "torch", "tqdm")  # fmt: skip
@@ -40,6 +41,13 @@ def test_features_load_numpy_and_the_extension_alone():
     loaded = loaded_by(program)
     assert "space2vec._core" in loaded
     assert loaded.isdisjoint(HEAVY)
+
+
+def test_asking_for_whatever_device_there_is_does_not_load_pytorch():
+    program = "from space2vec.device import resolve\nassert resolve('auto', 'network', bulk=True) == 'cpu'"
+    if not trouble():
+        pytest.skip("there is a device, which PyTorch is asked for")
+    assert loaded_by(program).isdisjoint(HEAVY)
 
 
 def test_every_public_name_is_there():
