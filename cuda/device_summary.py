@@ -1,7 +1,7 @@
 """One file of what device_check.sh has found so far: ``python cuda/device_summary.py WORK FOLDER``.
 
-WORK holds ``parity.json`` once the parity suite has run, and ``build.log`` and ``scratch.json`` of the build, where they
-are known; FOLDER the steps and logs. Writes ``parity_<device>.json`` into FOLDER, or ``check.json`` before the device
+WORK holds ``parity.json`` once the parity suite has run, and ``build.log`` and ``scratch.json`` where the build is
+known, FOLDER the steps and logs. Writes ``parity_<device>.json`` into FOLDER, or ``check.json`` before the device
 has a name, and replaces it as a whole.
 """
 

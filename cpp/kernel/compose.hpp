@@ -49,7 +49,6 @@ S2V_STAGE int cut_square(const Team &team, const Plane &plane, int row, int colu
     if (nulls) flags |= flag::masked_pixels;
     if (usable + nulls < seen) flags |= flag::nan_pixels;
     if (top < 0 || left < 0 || top + side > plane.height || left + side > plane.width) flags |= flag::padded;
-    if (top > 0 || left > 0 || top + side < plane.height || left + side < plane.width) flags |= flag::cropped;
     return usable;
 }
 

@@ -186,12 +186,16 @@ S2V_HD bool is_constant(const Team &team, const float *window) {
     return !(largest > smallest);
 }
 
-// Cuts the window and masks it; raises `constant` where nothing varies. Returns the number of usable pixels.
+// Cuts the window of a stamp that is meant to be used whole, and masks it; raises `cropped` where the stamp reaches
+// beyond the window and `constant` where nothing varies. Returns the number of usable pixels.
 template <class Team>
 S2V_STAGE int cut_masked(const Team &team, const Triplet &triplet, const Plane &plane, float *window,
                          std::uint32_t &flags) {
     S2V_IN_SCRATCH(window);
     cut_window(team, plane, triplet.row, triplet.column, window, flags);
+    const int top = triplet.row - kWindow / 2;
+    const int left = triplet.column - kWindow / 2;
+    if (top > 0 || left > 0 || top + kWindow < plane.height || left + kWindow < plane.width) flags |= flag::cropped;
     team.for_each(kWindowPixels, [&](int i) { window[i] = is_masked(window[i]) ? quiet_nan() : window[i]; });
     team.sync();
     if (is_constant(team, window)) flags |= flag::constant;

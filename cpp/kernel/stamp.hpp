@@ -109,7 +109,6 @@ S2V_STAGE void cut_window(const Team &team, const Plane &plane, int row, int col
     const int top = row - kWindow / 2;
     const int left = column - kWindow / 2;
     if (top < 0 || left < 0 || top + kWindow > plane.height || left + kWindow > plane.width) flags |= flag::padded;
-    if (top > 0 || left > 0 || top + kWindow < plane.height || left + kWindow < plane.width) flags |= flag::cropped;
 }
 
 // True where the science plane reaches the saturation level inside the window.

@@ -133,7 +133,9 @@ class Recipe:
         done = "; beside it ".join(", ".join(_described(step) for step in one) for one in chains)
         definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
         made = cls.__new__(cls)
-        made._entry = RecipeEntry(name, number, planes, pixels, pixels, definition, "", chains[0], tuple(chains[1:]))
+        made._entry = RecipeEntry(
+            name, number, planes, pixels, pixels, definition, "", steps=chains[0], further=tuple(chains[1:])
+        )
         return made
 
     @classmethod

@@ -103,8 +103,10 @@ class Step:
 class RecipeEntry:
     """A way to prepare stamps: name, version, output channels in order, and output size in pixels.
 
-    ``steps`` are those of a recipe that is a chain of normalisers on a square around the candidate; each chain of
-    ``further`` gives the same planes once more, behind the others along the channel axis.
+    ``whole`` tells a recipe whose authors take the scale from the whole stamp, as delivered: a stamp larger than the
+    output raises ``cropped``. The other recipes cut a square or a crop by definition. ``steps`` are those of a recipe
+    that is a chain of normalisers on a square around the candidate; each chain of ``further`` gives the same planes
+    once more, behind the others along the channel axis.
     """
 
     name: str
@@ -114,6 +116,7 @@ class RecipeEntry:
     width: int
     definition: str
     used_by: str
+    whole: bool = False
     steps: tuple[Step, ...] = ()
     further: tuple[tuple[Step, ...], ...] = ()
 

@@ -138,9 +138,14 @@ def _transinet(plane, centre):
     return replace_bad(window), flags
 
 
-def _des(plane, centre):
-    """Return the 51x51 window with NaN where masked, and the flags; the window is ``None`` where it is constant."""
+def _des(plane, centre, whole=False):
+    """Return the 51x51 window with NaN where masked, and the flags; the window is ``None`` where it is constant.
+
+    Where the recipe is one of the whole stamp, a pixel of the stamp outside the window raises ``cropped``.
+    """
     window, outside, flags = cut(plane, 51, centre)
+    if whole and (~outside).sum() < np.size(plane):
+        flags.add("cropped")
     flags |= pixel_flags(window, outside)
     masked = autoscan.masked(window)
     if is_constant(window[~masked]):
@@ -167,7 +172,7 @@ def _ayyar(planes, centre):
     """Divide all planes by 1.4826 * MAD of the difference's unmasked pixels in the window; masked pixels 0."""
     windows, flags = {}, set()
     for name, plane in planes.items():
-        windows[name], raised = _des(plane, centre)
+        windows[name], raised = _des(plane, centre, whole=True)
         flags |= raised
     if any(window is None for window in windows.values()):
         return None, flags
@@ -180,7 +185,7 @@ def _ayyar(planes, centre):
 
 def _acero(plane, centre, is_difference):
     """Standardise the difference; map mean - 3 std .. mean + 3 std of the others to 0 .. 1; masked pixels 0."""
-    window, flags = _des(plane, centre)
+    window, flags = _des(plane, centre, whole=True)
     if window is None:
         return None, flags
     masked = autoscan.masked(window)

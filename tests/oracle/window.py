@@ -14,8 +14,8 @@ def middle(plane):
 def cut(plane, size, centre=None, outside=np.nan):
     """Cut a (size, size) float64 window with the candidate in its middle pixel.
 
-    Returns the window, its pixels that lie outside the plane (bool), and the flags padded, cropped. The pixels are
-    rounded to float32 first, as the library holds them.
+    Returns the window, its pixels that lie outside the plane (bool), and the flag padded. The pixels are rounded to
+    float32 first, as the library holds them.
     """
     with np.errstate(over="ignore"):
         plane = np.asarray(plane).astype(np.float32).astype(np.float64)
@@ -29,8 +29,6 @@ def cut(plane, size, centre=None, outside=np.nan):
     flags = set()
     if not inside.all():
         flags.add("padded")
-    if inside.sum() < plane.size:
-        flags.add("cropped")
     return window, ~inside, flags
 
 

@@ -1,4 +1,4 @@
-"""``cuda/device_check.sh``: what it promises of a machine, with stand-ins for the device's tools that note their calls."""
+"""``cuda/device_check.sh``: what it promises, on stand-ins for the tools of a device that note their calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ PARITY = """case $# in
 esac
 echo '{"device": "NVIDIA Stand-in 1"}' >"$3"
 """
-NO_DRIVER = 'if [[ $# == 0 ]]; then echo "usage: space2vec_parity DIR"; exit 2; fi\necho "not run: no driver"; exit 77\n'
+NO_DRIVER = """if [[ $# == 0 ]]; then echo "usage: space2vec_parity DIR"; exit 2; fi
+echo "not run: no driver"
+exit 77
+"""
 
 
 class Machine:

@@ -93,6 +93,42 @@ def checkered(height, width, low, high):
     return np.where(np.indices((height, width)).sum(axis=0) % 2, high, low).astype(np.float32)
 
 
+WHOLE = {"braai", "boom", "btsbot", "ayyar", "acero-3sigma"}
+#: Shape of a triplet, its candidate, and whether pixels lie beyond what a recipe of a whole stamp takes, by its side.
+LARGER = [
+    ((63, 63), (31, 31), {51: True, 63: False}),
+    ((51, 51), (25, 25), {51: False, 63: False}),
+    ((51, 51), (24, 25), {51: True, 63: False}),
+    ((74, 63), (37, 31), {51: True, 63: True}),
+    ((40, 90), (20, 5), {51: True, 63: True}),
+    ((21, 21), (10, 10), {51: False, 63: False}),
+]
+
+
+@pytest.mark.parametrize("backend", ["native", "numba"])
+@pytest.mark.parametrize("name", registry.RECIPES)
+def test_only_recipes_of_the_whole_stamp_tell_what_they_leave_out(name, backend, monkeypatch):
+    monkeypatch.setenv("SPACE2VEC_BACKEND", backend)
+    assert registry.RECIPES[name].whole == (name in WHOLE)
+    for shape, centre, beyond in LARGER:
+        noise = np.random.default_rng(5).normal(size=(1, 3, *shape)).astype(np.float32)
+        raised = flag_bits.names(s2v.prepare(s2v.Stamps(noise, centre=[centre]), name).flags[0])
+        left_out = name in WHOLE and beyond[registry.RECIPES[name].height]
+        assert ("cropped" in raised) == left_out, (shape, centre)
+
+
+def test_windows_and_squares_are_cut_without_a_flag():
+    stamps = s2v.Stamps(np.random.default_rng(6).normal(size=(4, 3, 63, 63)).astype(np.float32))
+    own = s2v.Recipe.of("own", steps="median-mad", further=["asinh"], side=21)
+    for flags in (
+        s2v.features(stamps, set="all").flags,
+        s2v.prepare(stamps, own).flags,
+        s2v.load("forest").score(stamps).flags,
+        s2v.load("default").score(stamps).flags,
+    ):
+        assert not (flags & flag_bits.bits(["cropped"])).any()
+
+
 def test_every_recipe_has_a_vector():
     assert set(VECTORS) == set(registry.RECIPES)
 

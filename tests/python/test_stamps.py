@@ -273,7 +273,7 @@ def test_a_centre_outside_its_stamp_costs_its_row_only():
     table = s2v.features(Stamps(noise(2), centre=[[25, 25], [1000, -1000]]), set="autoscan-stamp")
     assert np.array_equal(table.values[0], values(Stamps(noise(2)))[0], equal_nan=True)
     assert unmeasured(table, 1)
-    assert set(table.flag_names(1)) >= {"padded", "cropped"}
+    assert "padded" in table.flag_names(1)
 
 
 def test_selection_and_planes():

@@ -32,8 +32,6 @@ def _cut_square(plane: Plane, row: int, column: int, out: Plane) -> int:
                 flags |= FLAG.nan_pixels
     if top < 0 or left < 0 or top + side > height or left + side > width:
         flags |= FLAG.padded
-    if top > 0 or left > 0 or top + side < height or left + side < width:
-        flags |= FLAG.cropped
     return flags
 
 

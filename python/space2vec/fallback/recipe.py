@@ -155,6 +155,9 @@ def _write(values: Plane, out: Plane) -> None:
 @jit
 def _cut_masked(triplet: Triplet, plane: Plane) -> tuple[Plane, int]:
     window, flags = cut_window(plane, triplet.row, triplet.column)
+    top, left = triplet.row - MIDDLE, triplet.column - MIDDLE
+    if top > 0 or left > 0 or top + WINDOW < plane.shape[0] or left + WINDOW < plane.shape[1]:
+        flags |= FLAG.cropped  # the stamp is meant to be used whole
     for r in range(WINDOW):
         for c in range(WINDOW):
             if is_masked(window[r, c]):

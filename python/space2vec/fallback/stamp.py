@@ -99,8 +99,6 @@ def cut_window(plane: Plane, row: int, column: int) -> tuple[Plane, int]:
                 flags |= FLAG.masked_pixels
     if top < 0 or left < 0 or top + WINDOW > height or left + WINDOW > width:
         flags |= FLAG.padded
-    if top > 0 or left > 0 or top + WINDOW < height or left + WINDOW < width:
-        flags |= FLAG.cropped
     return window, flags
 
 
