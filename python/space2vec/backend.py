@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
+from space2vec.extras import how_to_get
 
 __all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
 
@@ -147,7 +148,7 @@ def active() -> Kernels:
     except ModuleNotFoundError as error:
         if error.name != "numba":
             raise
-        raise BackendError("the Numba backend needs the package numba: pip install 'space2vec[numba]'") from None
+        raise BackendError(f"the Numba backend needs the package numba: {how_to_get('numba')}") from None
 
 
 def thread_count(threads: int | None) -> int:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from space2vec.errors import BackendError
+from space2vec.extras import how_to_get
 
 __all__ = ["follow", "kernels_on", "ordinal", "resolve"]
 
@@ -99,7 +100,7 @@ def _lacking(number: int, kind: str) -> str:
 def _no_torch_cuda(number: int) -> str:
     """Return why PyTorch cannot compute on a GPU here; nothing if it can."""
     if importlib.util.find_spec("torch") is None:
-        return "networks run there by PyTorch, which is not installed: pip install 'space2vec[torch]'"
+        return f"networks run there by PyTorch, which is not installed: {how_to_get('torch')}"
     import torch
 
     if not torch.cuda.is_available():

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import sys
 from importlib import metadata
 
-from space2vec import backend, model, runtimes
+from space2vec import __version__, backend, extras, model, runtimes
 from space2vec.cuda import extension
 from space2vec.errors import BackendError, ModelError
 from space2vec.forest import Forest
 
 __all__ = ["report"]
-
-#: Package to import, what it is for, what to install.
-_OPTIONAL = (
-    ("sklearn", "scikit-learn", "space2vec train, Forest.from_sklearn", "train"),
-    ("matplotlib", "matplotlib", "mosaics and curves", "plot"),
-    ("PIL", "Pillow", "GIF stamps", "plot"),
-    ("numba", "numba", "the Numba backend", "numba"),
-    ("onnxruntime", "onnxruntime", "networks", "onnx"),
-    ("torch", "torch", "networks, training them", "torch"),
-)
 
 _CODECS = ("null", "deflate", "snappy", "zstandard")
 
@@ -72,10 +61,9 @@ def _networks() -> str:
         return f"none: {error}"
 
 
-def _optional(module: str, package: str, purpose: str, extra: str) -> str:
-    if importlib.util.find_spec(module) is None:
-        return f"absent; for {purpose}: pip install 'space2vec[{extra}]'"
-    return f"{metadata.version(package)}, for {purpose}"
+def _optional(module: str) -> str:
+    version, purpose = extras.installed(module), extras.OPTIONAL[module].purpose
+    return f"absent; for {purpose}: {extras.how_to_get(module)}" if version is None else f"{version}, for {purpose}"
 
 
 def _models() -> list[tuple[str, str]]:
@@ -95,14 +83,14 @@ def _models() -> list[tuple[str, str]]:
 def report() -> list[tuple[str, str]]:
     """Return what there is to say, as (subject, words)."""
     return [
-        ("space2vec", metadata.version("space2vec")),
+        ("space2vec", __version__),
         ("python", f"{platform.python_version()} ({sys.executable}), NumPy {metadata.version('numpy')}"),
         ("machine", f"{platform.system()} {platform.machine()}"),
         ("backend", _backend()),
         ("decoding", _decoding()),
         ("threads", f"{backend.thread_count(None)} usable cores"),
         ("cuda", _cuda()),
-        *((package, _optional(module, package, purpose, extra)) for module, package, purpose, extra in _OPTIONAL),
+        *((one.package, _optional(module)) for module, one in extras.OPTIONAL.items()),
         ("networks", _networks()),
         *_models(),
     ]

@@ -16,7 +16,7 @@ from space2vec import tensorfile
 from space2vec.errors import ModelError
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "OF_RUN", "Convention", "Header", "check_architecture", "read", "write", "write_whole"]
+__all__ = ["FORMAT", "OF_RUN", "Convention", "Header", "check_architecture", "read", "write"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
@@ -183,26 +183,11 @@ def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArr
     """
     from safetensors.numpy import save
 
+    from space2vec.writing.aside import write_whole
+
     # A tensor without a dimension must stay one, which ascontiguousarray would give it.
     plain = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     write_whole(path, save(plain, {_KEY: header.to_json()}))
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file; an existing one is replaced only once the new one is whole.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    target = Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        aside.write_bytes(data)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import backend, modelfile, runtimes
 from space2vec import device as devices
 from space2vec.errors import ModelError
+from space2vec.extras import need
 from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
 from space2vec.onnx_graph import make_graph
@@ -24,6 +25,7 @@ from space2vec.pixels import as_plane_array, lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, in_place
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
+from space2vec.writing.aside import write_whole
 
 if TYPE_CHECKING:
     from typing import Self
@@ -166,7 +168,7 @@ class Network:
         OSError
             If it cannot be written.
         """
-        modelfile.write_whole(path, self._as_graph())
+        write_whole(path, self._as_graph())
 
     def _as_graph(self) -> bytes:
         if self._graph is None:
@@ -393,8 +395,7 @@ class Network:
         ImportError
             If PyTorch is absent.
         """
-        try:
-            import torch
-        except ImportError:
-            raise ImportError("tensors need PyTorch: pip install 'space2vec[torch]'") from None
+        need("torch", "tensors need PyTorch")
+        import torch
+
         return tuple(torch.from_numpy(given) for given in self._needs.inputs(stamps, threads).given)

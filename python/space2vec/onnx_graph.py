@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import logging
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from space2vec.extras import need
 from space2vec.modelfile import Header
 from space2vec.recipe import Recipe
 
@@ -49,8 +49,8 @@ def make_graph(
     ImportError
         If PyTorch, onnx or onnxscript is absent.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("torch", "onnx", "onnxscript")):
-        raise ImportError("an ONNX graph is made by PyTorch, onnx and onnxscript: pip install 'space2vec[torch]'")
+    for package in ("torch", "onnx", "onnxscript"):
+        need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
     import torch
 
     class Scored(torch.nn.Module):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import extract, flags, training
+from space2vec.extras import need
 from space2vec.forest import Forest
 from space2vec.labelled import LabelledStamps
 from space2vec.model import Model
@@ -131,10 +132,9 @@ class Boosted:
     """
 
     def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: Effort) -> None:
-        try:
-            from lightgbm import LGBMClassifier
-        except ImportError:
-            raise ImportError("boosted trees need LightGBM: pip install lightgbm") from None
+        need("lightgbm", "boosted trees need LightGBM")
+        from lightgbm import LGBMClassifier
+
         settings: dict[str, Any] = {
             "n_estimators": effort.rounds, "learning_rate": 0.03, "num_leaves": 31, "min_child_samples": 20,
             "colsample_bytree": 0.4, "subsample": 0.8, "subsample_freq": 1, "reg_lambda": 1.0,

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import BackendError, ModelError
+from space2vec.extras import how_to_get, need
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
     "CHUNK",
-    "INSTALL",
+    "RUNTIMES",
     "OnnxRuntime",
     "Runtime",
     "TorchRuntime",
@@ -43,8 +44,8 @@ _DEVICE_CHUNK = 4096
 #: Chunks that a worker prepares at a time, at most.
 _CHUNKS_A_BLOCK = 4
 
-#: What to install for each runtime, the preferred first.
-INSTALL = {"onnxruntime": "space2vec[onnx]", "torch": "space2vec[torch]"}
+#: The runtimes, the preferred first.
+RUNTIMES = ("onnxruntime", "torch")
 
 _Arrays: TypeAlias = Sequence[NDArray[np.float32]]
 _Result = TypeVar("_Result")
@@ -72,10 +73,10 @@ def asked() -> str | None:
         If it names none, or one that is not installed.
     """
     name = os.environ.get("SPACE2VEC_RUNTIME", "")
-    if name not in ("", *INSTALL):
-        raise BackendError(f"SPACE2VEC_RUNTIME is {name!r}; accepted are {' and '.join(INSTALL)}")
-    if name and importlib.util.find_spec(name) is None:
-        raise BackendError(f"SPACE2VEC_RUNTIME is {name}, which is not installed: pip install '{INSTALL[name]}'")
+    if name not in ("", *RUNTIMES):
+        raise BackendError(f"SPACE2VEC_RUNTIME is {name!r}; accepted are {' and '.join(RUNTIMES)}")
+    if name:
+        need(name, f"SPACE2VEC_RUNTIME is {name}, which is not installed", BackendError)
     return name or None
 
 
@@ -87,13 +88,10 @@ def chosen(model: str | None = None) -> str:
     BackendError
         If none is installed; the message names the model and what to install.
     """
-    name = asked() or next((name for name in INSTALL if importlib.util.find_spec(name) is not None), None)
+    name = asked() or next((name for name in RUNTIMES if importlib.util.find_spec(name) is not None), None)
     if name is None:
         whose = "networks need" if model is None else f"the model {model!r} needs"
-        raise BackendError(
-            f"{whose} ONNX Runtime: pip install '{INSTALL['onnxruntime']}' "
-            f"(or PyTorch: pip install '{INSTALL['torch']}')"
-        )
+        raise BackendError(f"{whose} ONNX Runtime or PyTorch: {how_to_get('onnxruntime')}")
     return name
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
+from space2vec.extras import need
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import Inputs, read
 from space2vec.reading.feature_table import CANDIDATE_IDS, find_ids, read_columns, table_columns
@@ -111,10 +112,9 @@ def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None)
     ModelError
         If the weights cannot be read.
     """
-    try:
-        from space2vec.networks import braai
-    except ImportError:
-        raise ImportError("braai's scores need PyTorch: pip install 'space2vec[torch]'") from None
+    need("torch", "braai's scores need PyTorch")
+    from space2vec.networks import braai
+
     return partial(braai.score, braai.published(weights), threads=threads)
 
 

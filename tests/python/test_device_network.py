@@ -237,7 +237,7 @@ def test_the_command_line(
 ) -> None:
     from space2vec.cli import common, main
 
-    monkeypatch.setattr(common, "BATCH", 5)
+    monkeypatch.setattr(common, "DEVICE_BATCH", 5)
     night = tmp_path / "night"
     assert main(["simulate", "-n", "40", "-o", str(night), "--seed", "2"]) == 0
     files = {device: tmp_path / f"{device}.csv" for device in ("cpu", "cuda")}

@@ -353,7 +353,7 @@ def test_a_device_that_is_lost_loses_nothing_that_was_scored(
 ) -> None:  # fmt: skip
     from space2vec.cli import common
 
-    monkeypatch.setattr(common, "BATCH", 5)
+    monkeypatch.setattr(common, "DEVICE_BATCH", 5)
     assert run(alerts, tmp_path / "whole.csv", "--device", "cpu") == 0
     out = tmp_path / "scores.csv"
     module.lose_after = 130

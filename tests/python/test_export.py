@@ -161,8 +161,9 @@ def test_doctor_tells_what_runs_networks(model: Path, capsys: Captured, monkeypa
     monkeypatch.setattr("space2vec.model.packaged", lambda: {"tiny": model})
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert re.search(rf"^onnxruntime: +{re.escape(onnxruntime.__version__)}, for networks", said, re.MULTILINE)
-    assert re.search(r"^torch: +\d\S+, for networks", said, re.MULTILINE)
+    version = re.escape(onnxruntime.__version__)
+    assert re.search(rf"^onnxruntime: +{version}, for scoring with networks", said, re.MULTILINE)
+    assert re.search(r"^torch: +\d\S+, for training networks", said, re.MULTILINE)
     assert re.search(r"^networks: +run by onnxruntime$", said, re.MULTILINE)
     assert re.search(rf"^model tiny: +network of planes and features, 4 columns, .*{s2v.load(model).id}$", said, re.M)
     monkeypatch.setenv("SPACE2VEC_RUNTIME", "abacus")
@@ -171,4 +172,4 @@ def test_doctor_tells_what_runs_networks(model: Path, capsys: Captured, monkeypa
     assert "abacus" in told["model tiny"]
     monkeypatch.delenv("SPACE2VEC_RUNTIME")
     monkeypatch.setattr("space2vec.runtimes.importlib.util.find_spec", lambda name: None)
-    assert dict(doctor.report())["networks"].startswith("none: networks need ONNX Runtime: pip install")
+    assert dict(doctor.report())["networks"].startswith("none: networks need ONNX Runtime or PyTorch: pip install")

@@ -171,7 +171,7 @@ def test_gif_without_pillow_is_an_error(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("PIL")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ReadError, match=r"pip install space2vec\[plot\]"):
+    with pytest.raises(ReadError, match=r"pip install '\.\[plot\]'"):
         read(tmp_path, strict=False)
 
 

@@ -62,13 +62,11 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     ImportError
         If matplotlib is absent.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    from space2vec.plot.figure import new_figure, save
 
     results = record["results"]
-    drawing, axes = plt.subplots(figsize=(9, 0.34 * len(results) + 1.6), layout="constrained")
+    drawing = new_figure(figsize=(9, 0.34 * len(results) + 1.6), layout="constrained")
+    axes = drawing.add_subplot()
     names = list(_COLOURS)
     for k, name in enumerate(names):
         at, rates, below, above = [], [], [], []
@@ -91,5 +89,4 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     axes.set_ylim(len(results) - 0.4, -1.4)
     gpu = record["gpu"]
     axes.set_title(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", fontsize=9)
-    drawing.savefig(path, dpi=140)
-    plt.close(drawing)
+    save(drawing, path, dpi=140)

@@ -48,19 +48,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        arguments = _parser().parse_args(argv)
-    except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
-        return stop.code if isinstance(stop.code, int) else 2
-    try:
         with _stoppable():
-            return int(arguments.run(arguments))
+            try:
+                arguments = _parser().parse_args(argv)
+            except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
+                return stop.code if isinstance(stop.code, int) else 2
+            status = int(arguments.run(arguments))
+            sys.stdout.flush()  # what cannot be written is to be told here
+            return status
     except BrokenPipeError:
-        # The reader of our output has gone; keep the interpreter from complaining when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()  # the reader of our output has gone
         return 2
     except (Space2vecError, ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("SPACE2VEC_TRACEBACK"):
             raise
+        if _comes_from_interrupt(error):
+            _tell(error, "interrupted")
+            return 130
         _tell(error, _said(error))
         return 2
     except KeyboardInterrupt as stop:
@@ -89,6 +93,13 @@ def _stoppable() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def _comes_from_interrupt(error: BaseException | None) -> bool:
+    """Tell whether an error is what a package that was being imported made of an interrupt."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 class _Terminated(BaseException):
     """SIGTERM has come."""
 
@@ -99,7 +110,23 @@ def _tell(error: BaseException, what: str) -> None:
         print(f"space2vec: {line}", file=sys.stderr)
 
 
+def _cannot_print() -> bool:
+    """Tell whether nothing can be printed, by an empty line; then nothing further is tried."""
+    try:
+        print(flush=True)
+    except OSError:
+        _print_no_more()
+        return True
+    return False
+
+
+def _print_no_more() -> None:
+    """Keep the interpreter from complaining when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        file = error.filename or ("standard output" if _cannot_print() else None)
+        return f"{file}: {error.strerror}" if file else error.strerror
     return str(error) or type(error).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.errors import ReadError
+from space2vec.extras import need
 from space2vec.progress import Progress
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
+    "DEVICE_BATCH",
     "Problems",
     "about",
     "add_compute_options",
@@ -33,8 +34,10 @@ __all__ = [
     "read_rows",
 ]
 
-#: Rows a batch: enough to keep every thread busy, few enough for the pixels to stay small.
-BATCH = 2048
+#: Rows a batch: enough to keep every thread busy, few enough for pages of memory to be used again while they are warm.
+BATCH = 512
+#: The same on a GPU, all of which one batch is to occupy.
+DEVICE_BATCH = 2048
 #: Suffixes of pictures.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg")
 #: Problems that are shown one by one.
@@ -190,8 +193,7 @@ def check_picture(path: str) -> None:
     OSError
         If there is no folder for it that can be written.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("a picture needs matplotlib: pip install 'space2vec[plot]'")
+    need("matplotlib", "a picture needs matplotlib")
     place = Path(path)
     if place.suffix.lower() not in _PICTURES:
         raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")

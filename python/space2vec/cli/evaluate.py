@@ -48,6 +48,7 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluate
+    from space2vec.writing.aside import write_whole
 
     for picture in (arguments.plot, arguments.reliability):
         if picture:
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
         print(f"a: {names[first]}\nb: {names[path]}\n{compared}\n")
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_whole(arguments.json, (json.dumps(document, indent=2) + "\n").encode())
         print(f"figures in {arguments.json}")
     curves = {names[path]: rows[:2] for path, rows in joined.items()}
     if arguments.plot:

@@ -145,7 +145,7 @@ def run(
             tally.take_over(out.rows, earlier["done"]["rows"], earlier["flags"])
             print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
         if not out.ended:
-            size = min(common.BATCH, arguments.part_rows)
+            size = min(common.BATCH if device == "cpu" else common.DEVICE_BATCH, arguments.part_rows)
             start = Position(*out.position)
             batches = read_batches(arguments, what, problems, batch=size, measure=measure, start=start, device=device)
             try:

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.reproduce import reproduce_des
     from space2vec.rivals import Effort
+    from space2vec.writing.aside import write_whole
 
     if arguments.json:
         check_place(arguments.json)
@@ -74,6 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{what}: {figures}\n")
     if arguments.json:
         document = about(**found.to_dict())
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_whole(arguments.json, (json.dumps(document, indent=1) + "\n").encode())
         print(f"figures in {arguments.json}")
     return 1 if "left out" in found.about.get("stamps", {}) else 0

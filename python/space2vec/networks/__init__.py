@@ -12,6 +12,8 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from space2vec.extras import need
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
@@ -47,10 +49,7 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    try:
-        import torch  # noqa: F401 (only whether it is there)
-    except ImportError:
-        raise ImportError("a network needs PyTorch: pip install 'space2vec[torch]'") from None
+    need("torch", "a network needs PyTorch")
     module, _, kind = NETWORKS[name].partition(":")
     try:
         network: nn.Module = getattr(importlib.import_module(module), kind)(**settings)

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import evaluate
 from space2vec.plot.colours import COLOURS
+from space2vec.plot.figure import new_figure, save
 from space2vec.table import Features
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 __all__ = ["distributions"]
 
 _KINDS = {"real": COLOURS[0], "bogus": COLOURS[1]}
@@ -60,8 +60,6 @@ def distributions(
     KeyError
         If a table lacks one of the features.
     """
-    from matplotlib.figure import Figure
-
     if not samples:
         raise ValueError("there are no samples to draw")
     if columns < 1:
@@ -72,7 +70,7 @@ def distributions(
     columns = min(columns, len(names))
     lines = -(-len(names) // columns)
     entries = 2 * len(samples)
-    figure = Figure(figsize=(2.1 * columns, 1.55 * lines + 0.1 + 0.17 * -(-entries // columns)), facecolor="white",
+    figure = new_figure(figsize=(2.1 * columns, 1.55 * lines + 0.1 + 0.17 * -(-entries // columns)), facecolor="white",
                     layout="constrained", dpi=120)  # fmt: skip
     for k, name in enumerate(names):
         parts = {}
@@ -84,7 +82,7 @@ def distributions(
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=7, frameon=False,
                   columnspacing=1.0, handlelength=1.4, borderaxespad=0.2)  # fmt: skip
     if path is not None:
-        figure.savefig(path)
+        save(figure, path)
     return figure
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from space2vec import evaluate
 from space2vec.plot.colours import COLOURS
+from space2vec.plot.figure import new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,14 +59,12 @@ def mdr_fpr(
     ValueError
         If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.mdr_fpr`).
     """
-    from matplotlib.figure import Figure
-
     if not curves:
         raise ValueError("there are no curves to draw")
     rates = {name: evaluate.mdr_fpr(score, label) for name, (score, label) in curves.items()}
     smallest = min(float(rate[rate > 0.0].min()) for _, *pair in rates.values() for rate in pair)
     floor = 10.0 ** np.floor(np.log10(min(smallest, 0.01)))
-    figure = Figure(figsize=(5.6, 5.2), facecolor="white", layout="constrained", dpi=120)
+    figure = new_figure(figsize=(5.6, 5.2), facecolor="white", layout="constrained", dpi=120)
     axes = figure.add_subplot()
     for k, (name, (threshold, missed, passed)) in enumerate(rates.items()):
         colour = COLOURS[k % len(COLOURS)]
@@ -91,7 +90,7 @@ def mdr_fpr(
     axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8)
     axes.set_aspect("equal")
     if path is not None:
-        figure.savefig(path)
+        save(figure, path)
     return figure
 
 
@@ -120,12 +119,10 @@ def reliability(
     ValueError
         If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.reliability`).
     """
-    from matplotlib.figure import Figure
-
     if not curves:
         raise ValueError("there are no scores to draw")
     found = {name: evaluate.reliability(score, label) for name, (score, label) in curves.items()}
-    figure = Figure(figsize=(5.6, 6.6), facecolor="white", layout="constrained", dpi=120)
+    figure = new_figure(figsize=(5.6, 6.6), facecolor="white", layout="constrained", dpi=120)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color="0.6", linewidth=1.0, linestyle=":", label="scores that are probabilities")
     width = 1.0 / evaluate.BINS
@@ -152,5 +149,5 @@ def reliability(
     below.set_ylabel("candidates")
     below.set_xticks(np.linspace(0.0, 1.0, evaluate.BINS + 1))
     if path is not None:
-        figure.savefig(path)
+        save(figure, path)
     return figure

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import flags
+from space2vec.plot.figure import new_figure, save
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores
 
@@ -100,8 +101,6 @@ def mosaic(
     ValueError
         If there are no candidates, the numbers of stamps and scores differ, or a block is unknown.
     """
-    from matplotlib.figure import Figure
-
     if len(stamps) == 0:
         raise ValueError("there are no candidates to draw")
     if columns < 1:
@@ -118,12 +117,12 @@ def mosaic(
             chosen = {"no candidate has a score": np.arange(min(rows, len(stamps)))}
     lines = [-(-len(index) // columns) for index in chosen.values()]
     heights = [0.45 + line * (_STAMP_INCHES + 0.38) for line in lines]
-    figure = Figure(figsize=(columns * (3 * _STAMP_INCHES + 0.35), sum(heights)), facecolor="white", dpi=110)
+    figure = new_figure(figsize=(columns * (3 * _STAMP_INCHES + 0.35), sum(heights)), facecolor="white", dpi=110)
     parts = np.atleast_1d(np.asarray(figure.subfigures(len(chosen), 1, height_ratios=heights), dtype=object))
     for part, (title, index), line, height in zip(parts, chosen.items(), lines, heights, strict=True):
         _draw_block(part, title, stamps, score, bits, index, line, columns, height)
     if path is not None:
-        figure.savefig(path)
+        save(figure, path)
     return figure
 
 

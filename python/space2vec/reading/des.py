@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
+from space2vec.extras import need
 from space2vec.flags import bits
 from space2vec.reading.batch import Batch, Problem, damaged
 from space2vec.reading.feature_table import read_columns
@@ -168,10 +169,7 @@ def _bytes(path: StampFile) -> bytes:
 
 
 def _need_pillow() -> None:
-    try:
-        import PIL.Image  # noqa: F401
-    except ImportError:
-        raise ReadError("GIF stamps need Pillow: pip install space2vec[plot]") from None
+    need("PIL", "GIF stamps need Pillow", ReadError)
 
 
 def _decode_gif(data: bytes) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.extras import need
 from space2vec.simulation.sky import Galaxies, Stars
 
 __all__ = ["GalsimEngine"]
@@ -59,10 +60,7 @@ class GalsimEngine:
     """Draws by the Fourier transforms that GalSim gives: any profile, no wrap within 16 pixels, no aliasing."""
 
     def __init__(self) -> None:
-        try:
-            import galsim  # noqa: F401
-        except ImportError:
-            raise ImportError("the engine galsim needs GalSim: pip install 'space2vec[sim]'") from None
+        need("galsim", "the engine galsim needs GalSim")
 
     def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float], *, obscured: float = 0.3) -> Any:
         """Return an atmosphere seen by an obscured mirror.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from space2vec.simulation.night import Night
 from space2vec.stamps import CHANNELS
+from space2vec.writing.aside import told
 
 __all__ = ["SCHEMA", "packet", "write_packets"]
 
@@ -161,9 +162,10 @@ def write_packets(
         files.append(target / f"{name}.avro")
         # A marker from the name, where fastavro would draw one: the same night gives the same bytes.
         marker = hashlib.md5(name.encode(), usedforsecurity=False).digest()
-        with files[-1].open("wb") as file:
+        with told("write", files[-1]), files[-1].open("wb") as file:
             fastavro.writer(file, schema, (packet(night, row) for row in rows), codec=codec, sync_marker=marker)
-    with (target / "truth.csv").open("w", newline="", encoding="utf-8") as file:
+    truth = target / "truth.csv"
+    with told("write", truth), truth.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["candid", "objectId", "label", "kind"])
         for row, record in enumerate(night.records):

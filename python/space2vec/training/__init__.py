@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from space2vec.extras import need
 from space2vec.training.forest import cross_validate, train_forest
 
 if TYPE_CHECKING:
@@ -21,9 +22,5 @@ def __getattr__(name: str) -> Any:
     """Import what needs PyTorch where it is first used."""
     if name not in _NETWORKS:
         raise AttributeError(f"module 'space2vec.training' has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(_NETWORKS[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise ImportError("training a network needs PyTorch: pip install 'space2vec[torch]'") from None
+    need("torch", "training a network needs PyTorch")
+    return getattr(importlib.import_module(_NETWORKS[name]), name)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.extras import need
+
 __all__ = ["Scorer", "Trainer", "folds_of", "need_sklearn", "out_of_fold", "rows_and_labels"]
 
 #: Takes rows (m, k), gives P(real) (m,).
@@ -18,10 +20,7 @@ Trainer: TypeAlias = Callable[[NDArray[np.intp]], Scorer]
 
 def need_sklearn() -> None:
     """See that scikit-learn is there, or raise ImportError."""
-    try:
-        import sklearn  # noqa: F401 (only whether it is there)
-    except ImportError:
-        raise ImportError("training needs scikit-learn: pip install 'space2vec[train]'") from None
+    need("sklearn", "training needs scikit-learn")
 
 
 def rows_and_labels(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from space2vec.errors import OutputError
 from space2vec.modelfile import OF_RUN
+from space2vec.plot.figure import save as save_figure
 from space2vec.writing.aside import write_file
 
 __all__ = ["RunFolder"]
@@ -160,7 +161,7 @@ class RunFolder:
         axes.plot(epochs, [epoch["validation_loss"] for epoch in history], label="validation, averaged weights")
         axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
         axes.legend()
-        figure.savefig(self.path / _CURVES, dpi=100)
+        save_figure(figure, self.path / _CURVES, dpi=100)
 
 
 def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Aside", "sync_folder", "told", "write_file"]
+__all__ = ["Aside", "sync_folder", "told", "write_file", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -102,6 +102,24 @@ def write_file(path: Path, data: bytes) -> None:
         file.write(data)
         file.sync()
         file.appear()
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file; an existing one is replaced only once the new one is whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the message names the file.
+    """
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with told("write", target):
+            aside.write_bytes(data)
+            aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
