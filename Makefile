@@ -12,9 +12,6 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# The CUDA backend takes minutes to compile: where there is a GPU, and for that one.
-CUDA := $(if $(shell nvidia-smi -L 2>/dev/null | grep GPU),AUTO;CMAKE_CUDA_ARCHITECTURES=native,OFF)
-export SKBUILD_CMAKE_DEFINE := SPACE2VEC_BUILD_CUDA=$(CUDA)
 SOURCES := $(shell find cpp cuda src python -type f -not -name '*.py[co]' -not -name '_c*.so') \
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
 CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')

@@ -14,6 +14,9 @@ from space2vec.forest import Forest
 
 __all__ = ["report"]
 
+#: Makes the CUDA backend where it was not asked for.
+_BUILD = "pip install . -C cmake.define.SPACE2VEC_BUILD_CUDA=ON in the folder of space2vec's sources"
+
 _CODECS = ("null", "deflate", "snappy", "zstandard")
 
 
@@ -42,7 +45,7 @@ def _decoding() -> str:
 def _cuda() -> str:
     """Tell whether the CUDA backend was built, and whether there is a device for it."""
     if not extension.built():
-        return f"not built: {extension.trouble()}; device='cuda' raises"
+        return f"not built: {extension.trouble()}; device='cuda' raises. With nvcc: {_BUILD}"
     made = f"built with CUDA {extension.versions().get('runtime', '?')}"
     found = [
         f"cuda:{number} is {device['name']}, compute capability {device['compute_capability']}, "

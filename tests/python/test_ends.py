@@ -130,6 +130,17 @@ def test_files_that_python_writes_are_named_too(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_picture_or_figures_may_go_into_a_pipe(tmp_path: Path) -> None:
+    from space2vec.writing.aside import write_whole
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    write_whole(pipe, b"figures")
+    assert reader.communicate(timeout=30)[0] == b"figures"
+    assert pipe.is_fifo()
+
+
 def test_a_full_standard_output_is_told() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -42,11 +42,12 @@ def run(inputs, name, folder, *more):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_is_told(inputs, tmp_path, capsys, name):
     in_parts = name.startswith(("scores", "features"))
-    aside = f".{name}.part" if in_parts else f".{name}.{os.getpid()}.part" if name.endswith(".safetensors") else name
+    whole = name.endswith((".safetensors", ".json", ".png"))
+    aside = f".{name}.part" if in_parts else f".{name}.{os.getpid()}.part" if whole else name
     (tmp_path / aside).symlink_to("/dev/full")
     assert run(inputs, name, tmp_path) == 2
     said = capsys.readouterr().err
-    assert "No space left on device" in said
+    assert f"{tmp_path / name}: No space left on device" in said
     assert "Traceback" not in said
     assert not (tmp_path / name).is_file()
     if in_parts:

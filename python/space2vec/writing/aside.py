@@ -107,12 +107,18 @@ def write_file(path: Path, data: bytes) -> None:
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file; an existing one is replaced only once the new one is whole.
 
+    What is no file (a pipe, ``/dev/stdout``) is written to as it is.
+
     Raises
     ------
     OSError
         If it cannot be written; the message names the file.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        with told("write", target):
+            target.write_bytes(data)
+        return
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with told("write", target):
