@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.channels import CHANNELS, channel_positions, lay_out
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.ids import NO_ID, as_ids, join_ids
-from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, check_sides, lies_on_device
+from space2vec.indexing import row_index
+from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, lies_on_device
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:
@@ -24,20 +26,6 @@ __all__ = [
     "channel_positions",
     "join_ids",
 ]
-
-#: The planes of a triplet, in the order in which they are held.
-CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
-
-_SYNONYMS = {"search": "science", "reference": "template", "diff": "difference"}
-
-
-def channel_positions(channels: Sequence[str]) -> list[int]:
-    """Return where the named planes stand in :data:`CHANNELS`."""
-    wanted = [_SYNONYMS.get(name, name) for name in channels]
-    unknown = [name for name in wanted if name not in CHANNELS]
-    if unknown or len(set(wanted)) != len(wanted) or not wanted:
-        raise ValueError(f"channels must be distinct names out of {', '.join(CHANNELS)}; given {tuple(channels)!r}")
-    return [CHANNELS.index(name) for name in wanted]
 
 
 class Stamps:
@@ -245,29 +233,7 @@ class Stamps:
         self._place(starts.reshape(n, channels), (height, width), positions)
 
     def _hold_planes(self, candidates: Sequence[Sequence[Any]], positions: list[int]) -> None:
-        n = len(candidates)
-        self._place(np.empty((n, 0), dtype=np.int64), (0, 0), [])
-        planes: list[NDArray[np.float32]] = []
-        end = 0
-        for row, candidate in enumerate(candidates):
-            if not hasattr(candidate, "__len__"):
-                raise TypeError(f"candidate {row} must be a sequence of planes; given {type(candidate).__name__}")
-            if len(candidate) != len(positions):
-                raise ValueError(f"candidate {row} has {len(candidate)} planes; channels names {len(positions)}")
-            for position, values in zip(positions, candidate, strict=True):
-                if values is None:
-                    continue
-                what = f"the {CHANNELS[position]} plane of candidate {row}"
-                plane = as_plane_array(values, what)
-                if plane.ndim != 2:
-                    raise ValueError(f"{what} must have shape (height, width); given {plane.shape}")
-                height, width = plane.shape
-                check_sides(height, width, what)
-                self.offset[row, position] = end
-                self.shape[row, position] = plane.shape
-                planes.append(plane.reshape(-1))
-                end += plane.size
-        self._buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
+        self._buffer, self.offset, self.shape = lay_out(candidates, positions)
 
     def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
         column = np.asarray(default if values is None else values)
@@ -301,8 +267,21 @@ class Stamps:
             name for name, there in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if there
         )
 
-    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None:
-        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing."""
+    @overload
+    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None: ...
+    @overload
+    def plane(self, row: str) -> NDArray[np.float32] | None: ...
+    def plane(self, row: int | str, channel: str | None = None) -> NDArray[np.float32] | None:
+        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing.
+
+        Of a single candidate, such as ``stamps[3]``, the channel alone is enough: ``stamps[3].plane("science")``.
+        """
+        if isinstance(row, str):
+            if channel is not None or len(self) != 1:
+                raise TypeError(f"of {len(self)} candidates, plane takes the row and the channel: plane(0, 'science')")
+            return self.plane(0, row)
+        if channel is None:
+            raise TypeError("plane takes the name of a channel: plane(0, 'science')")
         position = channel_positions([channel])[0]
         start = int(self.offset[row, position])
         if start < 0:
@@ -336,11 +315,25 @@ class Stamps:
         assert plane is not None
         return plane
 
-    def __getitem__(self, rows: slice | ArrayLike) -> Stamps:
-        """Select candidates by a slice, a mask or row numbers; the pixels are shared."""
-        index = np.arange(len(self))[cast("Any", rows)]
-        if np.ndim(index) == 0:
-            raise TypeError("select with a slice, a mask or an array of row numbers")
+    def __iter__(self) -> Iterator[Stamps]:
+        """Yield the candidates, each as stamps of one row."""
+        return (self[row : row + 1] for row in range(len(self)))
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> Stamps:
+        """Select candidates by a slice, a mask or row numbers; the pixels are shared.
+
+        One row number, from the end if negative, gives stamps of that one candidate.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row, or a mask has another length.
+        TypeError
+            If it is none of these.
+        """
+        index = row_index(rows, len(self))
+        if isinstance(index, int):
+            index = slice(index, index + 1)
         part = Stamps.of_buffer(
             self._buffer,
             self.offset[index],

@@ -280,8 +280,7 @@ def test_selection_and_planes():
     stamps = Stamps(noise())
     assert len(stamps[1:3]) == 2
     assert stamps[np.array([True, False, False, True])].candidate_id.tolist() == [0, 3]
-    with pytest.raises(TypeError, match="slice, a mask or an array"):
-        stamps[0]
+    assert stamps[1].candidate_id.tolist() == [1]
     with pytest.raises(IndexError):
         stamps[[9]]
     with pytest.raises(ValueError, match="distinct names out of science"):
