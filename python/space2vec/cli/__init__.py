@@ -13,10 +13,12 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from space2vec.cli import bench, doctor, evaluate, export, features, reproduce, score, simulate, train
-from space2vec.errors import Space2vecError
+from space2vec.errors import Space2vecError, Space2vecWarning
 
 __all__ = ["main"]
 
@@ -48,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        with _stoppable():
+        with _stoppable(), warnings.catch_warnings():
+            _show_our_warnings_in_a_line()
             try:
                 arguments = _parser().parse_args(argv)
             except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
@@ -73,6 +76,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _Terminated as stop:
         _tell(stop, "terminated")
         return 128 + signal.SIGTERM
+
+
+def _show_our_warnings_in_a_line() -> None:
+    """Print the package's own warnings as other problems are, each text once; those of others stay as they are."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, Space2vecWarning):
+            print(f"space2vec: {message}", file=sys.stderr)
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("default", Space2vecWarning)
 
 
 @contextlib.contextmanager
