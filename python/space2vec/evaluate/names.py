@@ -9,7 +9,7 @@ from pathlib import Path
 
 from space2vec.errors import ReadError
 from space2vec.reading.feature_table import read_columns, table_columns
-from space2vec.writing.notes import peek_note
+from space2vec.writing.tables import note_of
 
 __all__ = ["model_of", "names_of"]
 
@@ -25,7 +25,7 @@ def model_of(path: str | PathLike[str]) -> str | None:
     path : path
         A score file, as ``space2vec score`` writes them, or another's with a column ``model`` of one value.
     """
-    note = peek_note(Path(path))
+    note = note_of(Path(path))
     if note is not None and isinstance(note.get("model"), str):
         return str(note["model"])
     try:

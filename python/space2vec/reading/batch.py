@@ -160,6 +160,6 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
 def stem(name: str) -> str:
     """Return what names the row of a file that cannot be read: its name without folder and suffix."""
     base = os.path.basename(name)
-    for suffix in (".tar.gz", ".avro.gz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz"):
+    for suffix in (".gz", ".fz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz", ".fits", ".fit"):
         base = base.removesuffix(suffix)
     return base
