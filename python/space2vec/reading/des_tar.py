@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
 from space2vec.errors import ReadError
@@ -24,8 +24,6 @@ class Member:
     ----------
     archive : Path
         The archive.
-    parent : PurePath
-        Its folder in the archive, behind the archive.
     name : str
         The file's name, without folders.
     offset, size : int
@@ -33,7 +31,6 @@ class Member:
     """
 
     archive: Path
-    parent: PurePath
     name: str
     offset: int
     size: int
@@ -48,15 +45,15 @@ class Member:
         return f"{self.archive}: {self.name}"
 
 
-def index(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Candidates:
+def index(archives: Iterable[Path], wanted: Collection[int] | None = None) -> Candidates:
     """Find the stamps in archives; their headers alone are read.
 
     Parameters
     ----------
     archives : iterable of Path
         Tar archives that are not compressed, with stamps in folders of any depth.
-    wanted : collection of str, optional
-        The candidates' numbers; all by default.
+    wanted : collection of int, optional
+        The candidates' IDs; all by default.
 
     Returns
     -------
@@ -76,9 +73,8 @@ def index(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Ca
                     # The archive would keep what it knows of each of some hundred thousand members.
                     archive.members.clear()  # type: ignore[attr-defined]
                     if entry.isreg():
-                        inside = PurePosixPath(entry.name)
-                        folder = path / inside.parent
-                        found.add(Member(path, folder, inside.name, entry.offset_data, entry.size), wanted)
+                        name = PurePosixPath(entry.name).name
+                        found.add(Member(path, name, entry.offset_data, entry.size), wanted)
         except (OSError, tarfile.TarError) as error:
             raise ReadError(f"{path}: no tar archive without compression, or damaged ({error})") from None
     return found
