@@ -12,10 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.ids import texts_to_arrow
+
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Columns", "as_text", "check_columns", "join_columns", "select_rows", "to_arrow", "to_astropy", "unknown"]
+__all__ = [
+    "Columns",
+    "arrow_as_text",
+    "as_text",
+    "check_columns",
+    "join_columns",
+    "select_rows",
+    "to_arrow",
+    "to_astropy",
+    "unknown",
+]
 
 #: Columns (n,) by name.
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -42,7 +54,7 @@ def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
         If a name is no text, or a column holds arrays, complex numbers or records.
     """
     checked = {}
-    for name, values in (columns or {}).items():
+    for name, values in ({} if columns is None else columns).items():
         if not isinstance(name, str):
             raise TypeError(f"the name of a column must be text; given {name!r}")
         array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
@@ -111,7 +123,14 @@ def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
         return pa.array(np.ma.getdata(values), type=pa.int64(), mask=np.ma.getmaskarray(values))
     if values.dtype.kind == "f":
         return pa.array(values, type=pa.float64(), from_pandas=True)
-    return pa.array(values, type=pa.string())
+    return texts_to_arrow(values)
+
+
+def arrow_as_text(values: pyarrow.Array | pyarrow.ChunkedArray) -> pyarrow.Array:
+    """Return an Arrow array of numbers as :func:`as_text` writes them."""
+    import pyarrow as pa
+
+    return pa.array([None if value is None else str(value) for value in values.to_pylist()], type=pa.string())
 
 
 def to_astropy(values: NDArray[Any]) -> NDArray[Any]:

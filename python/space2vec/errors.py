@@ -3,11 +3,23 @@
 A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see :mod:`space2vec.flags`).
 """
 
-__all__ = ["BackendError", "DeviceLostError", "ModelError", "OutputError", "ReadError", "Space2vecError"]
+__all__ = [
+    "BackendError",
+    "DeviceLostError",
+    "ModelError",
+    "OutputError",
+    "ReadError",
+    "Space2vecError",
+    "Space2vecWarning",
+]
 
 
 class Space2vecError(Exception):
     """Base class of the package's own errors."""
+
+
+class Space2vecWarning(UserWarning):
+    """What is worth knowing of a result that can be had all the same; the command line prints it in one line."""
 
 
 class ReadError(Space2vecError):

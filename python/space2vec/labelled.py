@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.indexing import row_index
 from space2vec.stamps import Stamps
 
 __all__ = ["LabelledStamps"]
@@ -70,9 +71,15 @@ class LabelledStamps:
         real = int(self.label.sum())
         return f"LabelledStamps(n={len(self)}, real={real}, bogus={len(self) - real}, objects={len(set(self.group))})"
 
-    def __getitem__(self, rows: slice | ArrayLike) -> LabelledStamps:
-        """Select rows by a slice, a mask or row numbers; the pixels are shared."""
-        index = np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)]
+    def __iter__(self) -> Iterator[LabelledStamps]:
+        """Yield the rows, each as labelled stamps of one row."""
+        return (self[row : row + 1] for row in range(len(self)))
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> LabelledStamps:
+        """Select rows by a slice, a mask or row numbers; the pixels are shared. One row number gives one row."""
+        index = row_index(rows, len(self))
+        if isinstance(index, int):
+            index = slice(index, index + 1)
         return LabelledStamps(self.stamps[index], **{name: getattr(self, name)[index] for name in _COLUMNS})
 
     @classmethod

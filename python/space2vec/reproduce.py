@@ -18,6 +18,8 @@ from space2vec import flags, reading, registry, rivals
 from space2vec.dataset import split
 from space2vec.errors import ReadError
 from space2vec.evaluate import Contest, contest
+from space2vec.ids import id_keys
+from space2vec.joins import Side, pair_rows
 from space2vec.labelled import LabelledStamps
 from space2vec.reading.batch import Problem
 from space2vec.reading.des import STAMP_NAME, Candidates, read_stamps
@@ -64,7 +66,7 @@ class Reproduction:
 class _Rows:
     """The table: ids (n,), columns (n, 38), labels (n,), and the rows to train on and to test on."""
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.str_]
     x: NDArray[np.float32]
     real: NDArray[np.int8]
     train: NDArray[np.intp]
@@ -158,11 +160,12 @@ def _read(folder: Path, rows: int | None, train_share: float, seed: int) -> _Row
         x = table.select(registry.AUTOSCAN)
     except KeyError as error:
         raise ReadError(f"{path}: {error.args[0]}") from None
-    chosen = np.flatnonzero(~np.isnan(labels.real))
+    keys = np.array([key or "" for key in id_keys(table.candidate_id)], dtype=np.str_)
+    chosen = np.flatnonzero(~np.isnan(labels.real) & (keys != ""))
     if rows is not None and rows < len(chosen):
-        chosen = chosen[_first(table.candidate_id[chosen], rows, seed)]
-    ids = table.candidate_id[chosen].astype(np.int64)
-    train, test = split(ids.astype(np.str_), (train_share, 1.0 - train_share), seed + rivals.APART)
+        chosen = chosen[_first(keys[chosen], rows, seed)]
+    ids = keys[chosen]
+    train, test = split(ids, (train_share, 1.0 - train_share), seed + rivals.APART)
     return _Rows(ids, x[chosen], labels.real[chosen].astype(np.int8), train, test)
 
 
@@ -212,11 +215,9 @@ def _pixels(
     tell(f"reading the stamps of {len(files.files)} candidates")
     problems: list[Problem] = []
     stamps = _stamps(files, problems)
-    place = {number: row for row, number in enumerate(table.ids.tolist())}
-    row = np.array([place[number] for number in stamps.candidate_id.tolist()])
     # In the order of the table, however the archives are filled.
-    order = np.argsort(row, kind="stable")
-    stamps, row = stamps[order], row[order]
+    pairs = pair_rows(Side(table.ids, f"the table in {folder}"), Side(stamps.candidate_id, "the stamps"))
+    stamps, row = stamps[pairs.right], pairs.left
     labelled = LabelledStamps(stamps, table.real[row], np.where(table.real[row] == 1, "real", "artifact"))
     sound = (stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
     train, test = (np.flatnonzero(np.isin(row, side) & sound) for side in (table.train, table.test))
@@ -229,7 +230,7 @@ def _pixels(
     return contest(scores, labelled.label[test], **drawn), said
 
 
-def _stamp_files(folder: Path, wanted: set[int]) -> Candidates:
+def _stamp_files(folder: Path, wanted: set[str]) -> Candidates:
     """Find the wanted stamps: in the archives, or unpacked."""
     archives = sorted(folder.glob(_ARCHIVES))
     if archives:

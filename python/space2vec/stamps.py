@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.channels import CHANNELS, channel_positions
+from space2vec.channels import CHANNELS, channel_positions, lay_out
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.ids import NO_ID, as_ids, join_ids
-from space2vec.pixels import (
-    LARGEST_SIDE,
-    as_batch,
-    as_plane_array,
-    as_planes,
-    batch_shape,
-    check_sides,
-    lies_on_device,
-)
+from space2vec.indexing import row_index
+from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, lies_on_device
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:
@@ -30,6 +23,7 @@ __all__ = [
     "CHANNELS",
     "NO_ID",
     "Stamps",
+    "channel_positions",
     "join_ids",
 ]
 
@@ -40,18 +34,14 @@ class Stamps:
     Parameters
     ----------
     pixels : array_like (n, channel, height, width), or a sequence of candidates
-        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, PyTorch, xarray, NDData, or
-        anything with DLPack); (n, height, width) of one channel, and a single stamp. Channels that come last, and not
-        first, are noticed with a warning. What is masked becomes NaN.
-        Where sizes differ or planes are absent: a sequence with, for each candidate, one 2-D array a channel, ``None``
-        for a missing plane; a mapping of these by their names; or an HDUList with units of such names. The planes may
-        be CCDData, NDData, Cutout2D or HDUs.
-        An array on a CUDA device (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there,
-        and what is computed of the stamps is computed there; planes of float32 in C order are not copied, be there
-        gaps between them.
+        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, or anything with DLPack).
+        Where sizes differ or planes are absent: a sequence with, for each candidate, a sequence of one 2-D array a
+        channel, ``None`` for a missing plane. A masked array's masked pixels become NaN. An array on a CUDA device
+        (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there, and what is computed of
+        the stamps is computed there; planes of float32 in C order are not copied, be there gaps between them.
     channels : sequence of str
-        The planes along the channel axis, out of science (or sci, search, srch, new), template (or tmpl, temp,
-        reference, ref) and difference (or diff, sub). Channels that are not named are missing.
+        The planes along the channel axis, out of science, template, difference (search, reference and diff are
+        understood). Channels that are not named are missing.
     object_id : sequence of str, optional
         The object each candidate belongs to; the row number by default.
     candidate_id : sequence of int or str, optional
@@ -98,7 +88,6 @@ class Stamps:
         self._buffer: NDArray[np.float32]
         #: What the kernels were given of these stamps on their device last.
         self._geometry: tuple[tuple[NDArray[Any], ...], list[DeviceArray]] | None = None
-        pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
         elif lies_on_device(pixels):
@@ -243,26 +232,8 @@ class Stamps:
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
 
-    def _hold_planes(self, candidates: Sequence[Any], positions: list[int]) -> None:
-        n = len(candidates)
-        self._place(np.empty((n, 0), dtype=np.int64), (0, 0), [])
-        planes: list[NDArray[np.float32]] = []
-        end = 0
-        for row, candidate in enumerate(candidates):
-            for position, values in zip(positions, as_planes(candidate, positions, f"candidate {row}"), strict=True):
-                if values is None:
-                    continue
-                what = f"the {CHANNELS[position]} plane of candidate {row}"
-                plane = as_plane_array(values, what)
-                if plane.ndim != 2:
-                    raise ValueError(f"{what} must have shape (height, width); given {plane.shape}")
-                height, width = plane.shape
-                check_sides(height, width, what)
-                self.offset[row, position] = end
-                self.shape[row, position] = plane.shape
-                planes.append(plane.reshape(-1))
-                end += plane.size
-        self._buffer = np.concatenate(planes) if planes else np.empty(0, dtype=np.float32)
+    def _hold_planes(self, candidates: Sequence[Sequence[Any]], positions: list[int]) -> None:
+        self._buffer, self.offset, self.shape = lay_out(candidates, positions)
 
     def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
         column = np.asarray(default if values is None else values)
@@ -296,8 +267,21 @@ class Stamps:
             name for name, there in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if there
         )
 
-    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None:
-        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing."""
+    @overload
+    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None: ...
+    @overload
+    def plane(self, row: str) -> NDArray[np.float32] | None: ...
+    def plane(self, row: int | str, channel: str | None = None) -> NDArray[np.float32] | None:
+        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing.
+
+        Of a single candidate, such as ``stamps[3]``, the channel alone is enough: ``stamps[3].plane("science")``.
+        """
+        if isinstance(row, str):
+            if channel is not None or len(self) != 1:
+                raise TypeError(f"of {len(self)} candidates, plane takes the row and the channel: plane(0, 'science')")
+            return self.plane(0, row)
+        if channel is None:
+            raise TypeError("plane takes the name of a channel: plane(0, 'science')")
         position = channel_positions([channel])[0]
         start = int(self.offset[row, position])
         if start < 0:
@@ -331,11 +315,25 @@ class Stamps:
         assert plane is not None
         return plane
 
-    def __getitem__(self, rows: slice | ArrayLike) -> Stamps:
-        """Select candidates by a slice, a mask or row numbers; the pixels are shared."""
-        index = np.arange(len(self))[cast("Any", rows)]
-        if np.ndim(index) == 0:
-            raise TypeError("select with a slice, a mask or an array of row numbers")
+    def __iter__(self) -> Iterator[Stamps]:
+        """Yield the candidates, each as stamps of one row."""
+        return (self[row : row + 1] for row in range(len(self)))
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> Stamps:
+        """Select candidates by a slice, a mask or row numbers; the pixels are shared.
+
+        One row number, from the end if negative, gives stamps of that one candidate.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row, or a mask has another length.
+        TypeError
+            If it is none of these.
+        """
+        index = row_index(rows, len(self))
+        if isinstance(index, int):
+            index = slice(index, index + 1)
         part = Stamps.of_buffer(
             self._buffer,
             self.offset[index],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,83 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import columns as further
 from space2vec import flags as flag_bits
-from space2vec.ids import as_ids, ids_to_arrow, texts_to_arrow
+from space2vec.ids import as_ids, join_ids
 from space2vec.pixels import lies_on_device
-from space2vec.registry import FLAGS
-from space2vec.stamps import join_ids
+from space2vec.rows import Rows, on_host
 
 if TYPE_CHECKING:
-    import pyarrow
-    from astropy.table import Table
+    from typing import Self
 
 __all__ = ["Features", "Scores", "on_host"]
 
 
-def on_host(values: Any) -> NDArray[Any]:
-    """Return an array of the host: itself, or a copy of one that lies on a device."""
-    if isinstance(values, np.ndarray):
-        return values
-    from space2vec.cuda.view import to_host
-
-    return to_host(values)
-
-
-class _Rows(flag_bits.Flagged):
-    """What every table of results has: ids, flags, and the ways out."""
-
-    object_id: NDArray[Any]
-    candidate_id: NDArray[Any]
-    columns: further.Columns
-
-    def _columns(self) -> dict[str, NDArray[np.float32]]:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self.object_id)
-
-    def flag_names(self, row: int) -> list[str]:
-        """Return the names of the flags of one row."""
-        return flag_bits.names(int(self.flags[row]))
-
-    def to_arrow(self) -> pyarrow.Table:
-        """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row), columns."""
-        import pyarrow as pa
-
-        columns: dict[str, Any] = {
-            "object_id": texts_to_arrow(self.object_id),
-            "candidate_id": ids_to_arrow(self.candidate_id),
-        }
-        columns.update({name: pa.array(values) for name, values in self._columns().items()})
-        columns["flags"] = self._arrow_flags()
-        columns.update({name: further.to_arrow(values) for name, values in self._further(columns).items()})
-        return pa.table(columns)
-
-    def _further(self, taken: Collection[str]) -> further.Columns:
-        """Return the further columns under names that are not taken."""
-        return {f"packet.{name}" if name in taken else name: values for name, values in self.columns.items()}
-
-    def _arrow_flags(self) -> pyarrow.Array:
-        """Build the list column from its parts: a list of Python lists would cost more than the scores."""
-        import pyarrow as pa
-
-        shifts = np.array([flag.bit for flag in FLAGS.values()], dtype=np.uint32)
-        table = (self.flags[:, None] >> shifts[None, :] & np.uint32(1)).astype(bool)
-        ends = np.concatenate([[0], np.cumsum(table.sum(axis=1))]).astype(np.int32)
-        which = np.nonzero(table)[1].astype(np.int32)
-        names = pa.array(list(FLAGS), type=pa.string()).take(pa.array(which))
-        return pa.ListArray.from_arrays(pa.array(ends), names)
-
-    def to_astropy(self) -> Table:
-        """Return an ``astropy.table.Table``; the values share memory, flags are the bits."""
-        from astropy.table import Table
-
-        columns: dict[str, Any] = {"object_id": self.object_id.astype(str), "candidate_id": self.candidate_id}
-        columns |= {**self._columns(), "flags": self.flags}
-        columns |= {name: further.to_astropy(values) for name, values in self._further(columns).items()}
-        return Table(columns, copy=False)
-
-
-class Features(_Rows):
+class Features(Rows):
     """Feature values of a batch.
 
     Parameters
@@ -103,6 +37,8 @@ class Features(_Rows):
     columns : mapping of str to array_like (n,), optional
         Further columns that go along with the values, see :mod:`space2vec.columns`.
     """
+
+    _noun = "feature"
 
     def __init__(
         self,
@@ -131,28 +67,12 @@ class Features(_Rows):
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
         self.columns = further.check_columns(columns, n)
 
-    def __repr__(self) -> str:
-        return f"Features(n={len(self)}, k={len(self.names)})"
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.host_values(), dtype=dtype, copy=copy)
-
-    def __getitem__(self, name: str) -> NDArray[np.float32]:
-        """Return one column (n,) by its name."""
-        if name not in self.names:
-            raise KeyError(f"no feature {name!r}; the table has {', '.join(self.names)}")
-        return self.host_values()[:, self.names.index(name)]
 
     def host_values(self) -> NDArray[np.float32]:
         """Return the values on the host: themselves, or a copy of those that lie on a device."""
         return on_host(self.values)
-
-    def rows(self, rows: slice) -> Features:
-        """Return some of the rows, on the host."""
-        chosen = self.host_values()[rows]
-        part = Features(chosen, self.names, self.flags[rows], self.object_id[rows], self.candidate_id[rows])
-        part.columns = further.select_rows(self.columns, rows)
-        return part
 
     def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
         """Return the named columns (n, len(names)) in that order, on the host, and no copy of a table's own there.
@@ -184,12 +104,18 @@ class Features(_Rows):
         whole.columns = further.join_columns([part.columns for part in parts], [len(part) for part in parts])
         return whole
 
-    def _columns(self) -> dict[str, NDArray[np.float32]]:
+    def _values(self) -> dict[str, NDArray[np.float32]]:
         values = self.host_values()
         return {name: values[:, k] for k, name in enumerate(self.names)}
 
+    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+        return type(self)(self.host_values()[rows], self.names, **part)
 
-class Scores(_Rows):
+    def _title(self) -> str:
+        return f"Features: {len(self)} rows, {len(self.names)} features"
+
+
+class Scores(Rows):
     """Scores of a batch.
 
     Parameters
@@ -205,8 +131,8 @@ class Scores(_Rows):
         Name and digest of the model that gave them.
     device : str
         Where they were computed, ``cpu`` or ``cuda:0``.
-    columns : dict of str to ndarray (n,), optional
-        Further columns that go along with the scores, of the types of :mod:`space2vec.columns`.
+    columns : mapping of str to array_like (n,), optional
+        Further columns that go along with the scores, see :mod:`space2vec.columns`.
     """
 
     def __init__(
@@ -218,7 +144,7 @@ class Scores(_Rows):
         model: str,
         device: str = "cpu",
         *,
-        columns: further.Columns | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         super().__init__(flags)
         self.score: NDArray[np.float32] = score
@@ -226,7 +152,7 @@ class Scores(_Rows):
         self.candidate_id = as_ids(candidate_id)
         self.model = model
         self.device = device
-        self.columns = {} if columns is None else columns
+        self.columns = further.check_columns(columns, len(object_id))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
@@ -243,12 +169,20 @@ class Scores(_Rows):
             columns=further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
         )
 
-    def __repr__(self) -> str:
-        scored = int(np.count_nonzero(~np.isnan(on_host(self.score))))
-        return f"Scores(n={len(self)}, scored={scored}, model={self.model!r}, device={self.device!r})"
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
-    def _columns(self) -> dict[str, NDArray[np.float32]]:
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the scores are of: the version of space2vec, and the model."""
+        return {**super().metadata, "model": self.model}
+
+    def _values(self) -> dict[str, NDArray[np.float32]]:
         return {"score": on_host(self.score)}
+
+    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+        return type(self)(on_host(self.score)[rows], model=self.model, device=self.device, **part)
+
+    def _title(self) -> str:
+        scored = int(np.count_nonzero(~np.isnan(on_host(self.score))))
+        return f"Scores: {len(self)} rows, {scored} scored by {self.model or 'no named model'} on {self.device}"

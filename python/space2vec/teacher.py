@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
 from space2vec.extras import need
+from space2vec.ids import id_keys
+from space2vec.joins import Side, pair_rows
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import Inputs, read
-from space2vec.reading.feature_table import CANDIDATE_IDS, find_ids, read_columns, table_columns
+from space2vec.reading.feature_table import CANDIDATE_IDS, find_ids
+from space2vec.reading.labels import read_column
+from space2vec.reading.table_file import table_columns
 from space2vec.stamps import Stamps
 
 __all__ = ["Scorer", "braai_scorer", "labelled_alerts", "teach"]
@@ -55,27 +59,55 @@ def labelled_alerts(
     Raises
     ------
     ReadError
-        If something cannot be read, a table has no such columns, or no alert is in the tables.
+        If something cannot be read, a table has no such columns or an alert twice, two tables contradict each other,
+        or no alert is in the tables.
     """
     stamps = read(inputs, strict=False, threads=threads)
     if not isinstance(stamps, Stamps):
         raise ReadError("the inputs are feature tables; alerts with stamps are needed")
-    known: dict[str, float] = {}
+    score = np.full(len(stamps), np.nan, dtype=np.float32)
+    keys = id_keys(stamps.candidate_id)
+    once = _first_of_each(keys, stamps.object_id)
     for table in tables:
-        known |= _scores(Path(table), column)
-    score = np.array([known.get(str(name), np.nan) for name in stamps.candidate_id.tolist()], dtype=np.float32)
-    _, first = np.unique(stamps.candidate_id.astype(np.str_), return_index=True)
-    once = np.zeros(len(stamps), dtype=np.bool_)
-    once[first] = True
-    rows = np.flatnonzero(once & ~np.isnan(score) & (stamps.offset >= 0).any(axis=1))
+        ids, values = _scores(Path(table), column)
+        pairs = pair_rows(Side(stamps.candidate_id[once], "the alerts"), Side(ids, str(table)))
+        rows, told = once[pairs.left], values[pairs.right].astype(np.float32)
+        other = ~np.isnan(score[rows]) & ~np.isnan(told) & (score[rows] != told)
+        if other.any():
+            raise ReadError(
+                f"{table} gives candidate {keys[rows[other][0]]} another {column} than the tables before it"
+            )
+        score[rows] = np.where(np.isnan(told), score[rows], told)
+    rows = np.flatnonzero(~np.isnan(score) & (stamps.offset >= 0).any(axis=1))
     if not len(rows):
         raise ReadError(f"none of the {len(stamps)} alerts has a score in {', '.join(map(str, tables))}")
     label = (score[rows] > threshold).astype(np.int8)
     return LabelledStamps(stamps[rows], label, np.full(len(rows), "alert"), teacher=score[rows])
 
 
-def _scores(path: Path, column: str) -> dict[str, float]:
-    """Return a table's scores by candidate."""
+def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the first row of each candidate that is known; several files may have the same alert.
+
+    Raises
+    ------
+    ReadError
+        If two objects share a candidate: these are not the same alert.
+    """
+    rows: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if key is None:
+            continue
+        first = rows.setdefault(key, row)
+        if objects[first] and objects[row] and objects[first] != objects[row]:
+            raise ReadError(
+                f"candidate {key} is of the object {objects[first]} and of {objects[row]}: ids that two inputs "
+                "share cannot be joined with scores"
+            )
+    return np.array([*rows.values()], dtype=np.intp)
+
+
+def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return candidate ids and scores of a table (n,)."""
     if not path.is_file():
         raise ReadError(f"{path}: no such file")
     try:
@@ -83,16 +115,12 @@ def _scores(path: Path, column: str) -> dict[str, float]:
         absent = column if column not in names else "" if set(CANDIDATE_IDS) & set(names) else "candidate_id"
         if absent:
             raise ReadError(f"no column {absent}; it has {', '.join(names)}")
-        columns = read_columns(path, (*CANDIDATE_IDS, column))
+        columns = read_column(path, column, "number")
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from None
     _, ids = find_ids(columns)
     assert ids is not None
-    try:
-        values = columns[column].astype(np.float64)
-    except (TypeError, ValueError):
-        raise ReadError(f"{path}: column {column} is not numeric") from None
-    return dict(zip(ids.astype(str).tolist(), values.tolist(), strict=True))
+    return ids, columns[column]
 
 
 def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> Scorer:

@@ -59,7 +59,8 @@ def test_score(night: Path, tmp_path: Path, capsys: Captured, suffix: str) -> No
     if suffix == ".parquet":
         assert json.loads(table.schema.metadata[b"space2vec"])["model"] == expected.model
     errors = tmp_path / f"scores.errors{suffix}"
-    assert sorted(tmp_path.iterdir()) == sorted([out, errors]), "nothing else is left beside the output"
+    notes = [tmp_path / f"{path.name}.json" for path in (out, errors) if suffix == ".csv"]
+    assert sorted(tmp_path.iterdir()) == sorted([out, errors, *notes]), "nothing else is left beside the output"
     assert f"no errors: {errors} is empty" in said
 
 

@@ -230,7 +230,7 @@ def test_npy_without_rows_or_with_other_planes(tmp_path):
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (np.zeros(51), r"shape \(n, channel, height, width\); the array's shape is \(51,\)"),
+        (np.zeros((3, 51, 51)), r"shape \(n, channel, height, width\)"),
         (np.array([{"a": 1}], dtype=object), "pickle"),
         (np.zeros((1, 3, 4, 4), complex), "complex128"),
         (np.zeros((1, 3, 4, 4), "U3"), "dtype <U3"),
@@ -286,7 +286,7 @@ def test_npz_with_ids_and_catalogue(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"x": np.zeros(3)}, "no array under pixels, images.*nor under the name of a plane, science.*; it has x"),
+        ({"x": np.zeros(3)}, "no array under pixels, science"),
         ({"science": np.zeros((2, 4, 4)), "template": np.zeros((2, 5, 4))}, "one shape"),
         ({"pixels": np.zeros((2, 3, 4, 4)), "MAG": np.zeros(3)}, "MAG must have one value for each of 2"),
     ],
@@ -407,7 +407,7 @@ def test_long_tables_with_cut_lines_across_blocks(tmp_path):
         ("", "empty"),
         ("# only\n# comments\n", "empty"),
         ("a,b\n1,2\n", "none of its columns is a known feature; it has a, b"),
-        ("ID,MAG\n1,bright\n", "damaged"),
+        ("ID,MAG\n1\n", "line 2 has 1 values, not 2"),
         ("\x00\x01", "known feature"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_complete_output_needs_its_errors(night, tmp_path, capsys):
     assert score(night, tmp_path) == 1
     errors = tmp_path / "out.errors.parquet"
     whole = errors.read_bytes()
-    for damage, words in ((whole[:-30], "is there, but from another run"), (None, "is there, but not ")):
+    for damage, words in ((whole[:-30], "is there, but it cannot be read"), (None, "is there, but not ")):
         errors.unlink()
         if damage:
             errors.write_bytes(damage)

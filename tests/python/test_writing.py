@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import shutil
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,15 +12,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 
 from space2vec.errors import OutputError
 from space2vec.flags import bits
 from space2vec.reading import Batch, Origin
 from space2vec.registry import FLAGS
 from space2vec.table import Scores
-from space2vec.writing import Chunk, Output
+from space2vec.writing import SUFFIXES, Chunk, Output
 from space2vec.writing.failures import failures
 from space2vec.writing.inputs import Inputs
+from space2vec.writing.notes import note_of
 
 ROWS, BATCH, PART = 37, 5, 15
 
@@ -80,26 +84,49 @@ def results(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "input"}
 
 
-@pytest.fixture(scope="module", params=[".parquet", ".csv"])
+@pytest.fixture(scope="module", params=SUFFIXES)
 def undisturbed(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     assert work(folder, suffix=request.param) == "done"
     return request.param, results(folder)
 
 
-def test_the_tables_hold_every_row_once(undisturbed):
+def columns_of(path):
+    """The columns of a table as other libraries read them; None for what is absent, or no number, or empty text."""
+    if path.suffix in (".parquet", ".csv"):
+        table = pq.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path)
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+    else:
+        formats = {".fits": "fits", ".ecsv": "ascii.ecsv", ".vot": "votable"}
+        table = Table.read(path, format=formats[path.suffix])
+        table.convert_bytestring_to_unicode()
+        columns = {name: table[name].tolist() for name in table.colnames}
+
+    def cell(value):
+        value = "|".join(value) if isinstance(value, list) else value
+        value = np.float32(value).item() if isinstance(value, float) else value
+        return None if value == "" or value != value else value
+
+    return {name: [cell(value) for value in values] for name, values in columns.items()}
+
+
+def test_the_tables_hold_every_row_once(undisturbed, tmp_path):
     suffix, files = undisturbed
-    assert set(files) == {f"scores.errors{suffix}", f"scores{suffix}"}
-    read = pq.read_table if suffix == ".parquet" else pyarrow.csv.read_csv
-    table, errors = (read(pa.BufferReader(files[name])) for name in (f"scores{suffix}", f"scores.errors{suffix}"))
-    assert table["candidate_id"].to_pylist() == list(range(ROWS))
-    assert errors["row"].to_pylist() == list(range(3, ROWS, 7))
-    assert errors["candidate_id"].to_pylist() == errors["row"].to_pylist()
-    assert errors["message"].to_pylist() == [f"row {row}" for row in range(3, ROWS, 7)]
-    if suffix == ".parquet":
-        note = json.loads(table.schema.metadata[b"space2vec"])
-        assert note["model"] == "model"
-        assert (note["inputs"]["files"], note["inputs"]["bytes"]) == (1, 7)
+    beside = {f"scores.errors{suffix}.json", f"scores{suffix}.json"} if suffix == ".csv" else set()
+    assert set(files) == {f"scores.errors{suffix}", f"scores{suffix}"} | beside
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    table, errors = (columns_of(tmp_path / f"scores{kind}{suffix}") for kind in ("", ".errors"))
+    assert table["candidate_id"] == list(range(ROWS))
+    assert table["flags"] == ["bad_stamp" if row % 7 == 3 else None for row in range(ROWS)]
+    assert table["score"] == [None if row % 7 == 3 else float(np.float32(np.sin(row))) for row in range(ROWS)]
+    assert errors["row"] == list(range(3, ROWS, 7))
+    assert errors["candidate_id"] == errors["row"]
+    assert errors["message"] == [f"row {row}" for row in range(3, ROWS, 7)]
+    note = note_of(tmp_path / f"scores{suffix}")
+    assert (note["model"], note["table"], note["rows"]) == ("model", "table", ROWS)
+    assert (note["inputs"]["files"], note["inputs"]["bytes"]) == (1, 7)
+    assert note["flags"] == {"bad_stamp": FLAGS["bad_stamp"].meaning}
 
 
 @pytest.mark.parametrize("part_rows", [1, 4, 10**6])
@@ -174,7 +201,7 @@ def test_killed_at_every_step(undisturbed, tmp_path, then, stride):
     step = 1 - stride
     alive = False
     while not alive:
-        step += stride if suffix == ".parquet" else 3 * stride
+        step += stride * {".parquet": 1, ".csv": 2}.get(suffix, 7)
         folder = tmp_path / str(step)
         folder.mkdir()
         alive = not killed_at(step, folder, "begin", suffix)
@@ -353,25 +380,88 @@ def test_one_run_at_a_time(tmp_path):
     assert work(tmp_path, "restart") == "done"
 
 
-def test_resuming_what_is_complete(tmp_path):
-    assert work(tmp_path, "resume") == "done", "nothing was begun: the run begins"
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_resuming_what_is_complete(tmp_path, suffix):
+    assert work(tmp_path, "resume", suffix) == "done", "nothing was begun: the run begins"
     before = results(tmp_path)
-    assert work(tmp_path, "resume") == "complete"
+    assert work(tmp_path, "resume", suffix) == "complete"
     assert results(tmp_path) == before
-    refused(tmp_path, "from another run .it differs in model.; --restart", note={"model": "other"})
+    refused(tmp_path, "another run: its model is model, and now model is other", note={"model": "other"}, suffix=suffix)
+    refused(
+        tmp_path, "its set is None, and now set is a; --restart", note={"model": "model", "set": "a"}, suffix=suffix
+    )
+    refused(tmp_path, "its model is model, and now model is None", note={}, suffix=suffix)
+    same = (tmp_path / "input").read_bytes()
     (tmp_path / "input").write_bytes(b"another night")
-    refused(tmp_path, "from another run .it differs in inputs.")
+    refused(tmp_path, "from another run: its inputs is .*'bytes': 7", suffix=suffix)
+    time.sleep(0.05)  # a clock of the file system's
+    (tmp_path / "input").write_bytes(same[::-1])
+    refused(tmp_path, "an input has changed since; --restart writes it anew", suffix=suffix)
     assert sorted(results(tmp_path)) == sorted(before)
+    assert work(tmp_path, "restart", suffix) == "done"
+    assert work(tmp_path, "resume", suffix) == "complete"
 
 
-def test_resuming_what_is_complete_in_csv(tmp_path):
-    os.utime(tmp_path, ns=(0, 0))
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", ["scores", "scores.errors"])
+def test_what_is_no_finished_output_is_not_complete(tmp_path, suffix, kind):
+    work(tmp_path, suffix=suffix)
+    path = tmp_path / f"{kind}{suffix}"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-100], whole[: len(whole) // 2], b"no table", whole + b"x" * 2880):
+        if damaged.startswith(whole) and suffix == ".parquet":
+            continue
+        path.write_bytes(damaged)
+        refused(tmp_path, f"{path} is there, but .*; --restart writes it anew", suffix=suffix)
+    path.unlink()
+    if kind == "scores":
+        assert work(tmp_path, "resume", suffix) == "done", "there is nothing, so the run begins"
+    else:
+        refused(tmp_path, "is there, but not .*; --restart writes both anew", suffix=suffix)
+        assert work(tmp_path, "restart", suffix) == "done"
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_tables_of_one_run_are_not_taken_for_each_other(tmp_path, suffix):
+    work(tmp_path, suffix=suffix)
+    for path in tmp_path.glob("scores.errors*"):
+        shutil.copy(path, tmp_path / path.name.replace("scores.errors", "scores"))
+    refused(tmp_path, "its table is errors, and now table is table", suffix=suffix)
+
+
+@pytest.mark.parametrize("kind", ["scores", "scores.errors"])
+def test_the_note_beside_a_csv(tmp_path, kind):
     work(tmp_path, suffix=".csv")
-    assert work(tmp_path, "resume", ".csv") == "complete"
-    (tmp_path / "input").write_bytes(b"another night")
-    out = tmp_path / "scores.csv"
-    os.utime(out, ns=(0, out.stat().st_mtime_ns - 10**9))
-    refused(tmp_path, "from another run .it differs in inputs.", suffix=".csv")
+    path = tmp_path / f"{kind}.csv.json"
+    note = json.loads(path.read_bytes())["space2vec"]
+    assert note["model"] == "model"
+    assert note["inputs"]["files"] == 1
+    assert note["rows"] == (ROWS if kind == "scores" else 5)
+    assert note["flags"] == ({"bad_stamp": FLAGS["bad_stamp"].meaning} if kind == "scores" else {})
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-20], b"[]", b'"space2vec"', b'{"space2vec": {}}', b'{"space2vec": 3}'):
+        path.write_bytes(damaged)
+        if damaged.startswith((b"[", b'"')):
+            with pytest.raises(ValueError, match="is another file already"):
+                work(tmp_path, "resume", ".csv")
+        else:
+            refused(tmp_path, f"{path}, which says what it was made of, is damaged; --restart", suffix=".csv")
+    path.unlink()
+    refused(tmp_path, f"there is no {path}, which says what it was made of; --restart", suffix=".csv")
+    work(tmp_path, "restart", ".csv")
+    assert path.read_bytes() == whole
+    table = tmp_path / f"{kind}.csv"
+    table.write_bytes(table.read_bytes().replace(b"3", b"4", 1))
+    refused(tmp_path, f"it is not the table that {path} is of; --restart writes it anew", suffix=".csv")
+
+
+def test_the_note_of_a_csv_takes_no_other_file_s_place(tmp_path):
+    mine = tmp_path / "scores.csv.json"
+    mine.write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match=r"scores\.csv: .*scores\.csv\.json is to say .* another file already"):
+        work(tmp_path, suffix=".csv")
+    assert mine.read_text() == '{"mine": 1}'
 
 
 def test_the_old_output_stays_until_the_new_one_is_whole(tmp_path):
@@ -390,7 +480,8 @@ def test_nothing_is_left_of_a_run_that_finished_no_part(tmp_path):
 
 
 def test_tables_that_do_not_fit(tmp_path):
-    with pytest.raises(OutputError, match="do not fit into one table"), output(tmp_path) as out:  # noqa: PT012
+    told = "do not fit into one table: candidate_id, flags, object_id, score, y are not columns of all"
+    with pytest.raises(OutputError, match=told), output(tmp_path) as out:  # noqa: PT012
         out.add(chunk(0, 15))
         other = pa.table({"y": ["text"] * 15})
         out.add(Chunk(other, chunk(0, 0).errors, (0, 30), {}))
@@ -405,7 +496,9 @@ def test_files_of_others_in_the_folder_stay(tmp_path):
 
 
 def test_places_that_cannot_be(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
     for path, errors, told in (
+        ("folder.csv", "b.csv", "it is a folder"),
         ("a.txt", "b.csv", "suffix must be one of"),
         ("a.csv", "b.txt", "suffix must be one of"),
         ("a.csv", "no/b.csv", "there is no folder"),
@@ -413,7 +506,7 @@ def test_places_that_cannot_be(tmp_path):
     ):
         with pytest.raises((ValueError, OSError), match=told):
             Output(tmp_path / path, tmp_path / errors, options={}, note={}, inputs=Inputs([]), part_rows=1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
 def test_what_is_kept_comes_back_part_by_part(tmp_path):

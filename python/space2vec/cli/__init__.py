@@ -15,9 +15,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from space2vec.cli import bench, doctor, evaluate, export, features, reproduce, score, simulate, train
-from space2vec.errors import Space2vecError
+from space2vec.errors import Space2vecError, Space2vecWarning
 
 __all__ = ["main"]
 
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        with _stoppable(), _plain_warnings():
+        with _stoppable(), warnings.catch_warnings():
+            _show_our_warnings_in_a_line()
             try:
                 arguments = _parser().parse_args(argv)
             except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
@@ -76,6 +78,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGTERM
 
 
+def _show_our_warnings_in_a_line() -> None:
+    """Print the package's own warnings as other problems are, each text once; those of others stay as they are."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, Space2vecWarning):
+            print(f"space2vec: {message}", file=sys.stderr)
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("default", Space2vecWarning)
+
+
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
     """Let SIGTERM end the command as an exception does, so that nothing half-written is left."""
@@ -99,21 +115,6 @@ def _comes_from_interrupt(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-@contextlib.contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Say warnings as all else is said, without the line of code that they come from."""
-
-    def plain(message: Warning | str, *_: object, **__: object) -> str:
-        return f"space2vec: {message}\n"
-
-    usual = warnings.formatwarning
-    warnings.formatwarning = plain
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual
 
 
 class _Terminated(BaseException):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.progress import Progress
+from space2vec.writing.places import check_place
 
 if TYPE_CHECKING:
     from space2vec.reading import Batch, Problem
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features
 
 __all__ = [
     "BATCH",
@@ -31,7 +29,6 @@ __all__ = [
     "check_place",
     "positive",
     "read_batches",
-    "read_rows",
 ]
 
 #: Rows a batch: enough to keep every thread busy, few enough for pages of memory to be used again while they are warm.
@@ -169,18 +166,6 @@ def read_batches(
             progress.update(len(part.rows), part.files_done, part.files_total)
 
 
-def read_rows(arguments: argparse.Namespace, what: str, problems: Problems) -> Iterator[Stamps | Features]:
-    """Read the rows of the inputs; at least one batch comes, be it empty."""
-    from space2vec.stamps import Stamps
-
-    empty = True
-    for part in read_batches(arguments, what, problems):
-        empty = False
-        yield part.rows
-    if empty:
-        yield Stamps.concatenate([])
-
-
 def check_picture(path: str) -> None:
     """See that a picture can be drawn and written before the work for it is done.
 
@@ -198,23 +183,6 @@ def check_picture(path: str) -> None:
     if place.suffix.lower() not in _PICTURES:
         raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")
     check_place(place)
-
-
-def check_place(path: Path) -> None:
-    """See that a file can be written before the work for it is done.
-
-    Raises
-    ------
-    OSError
-        If it is a folder, or there is no folder for it that can be written.
-    """
-    folder = path.absolute().parent
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    if not folder.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"cannot write {path}: the folder {path.parent} does not let you")
 
 
 def about(**entries: Any) -> dict[str, Any]:

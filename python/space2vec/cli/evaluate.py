@@ -6,9 +6,12 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from space2vec.cli.common import check_picture, check_place
+from space2vec.cli.common import Problems, check_picture, check_place
+
+if TYPE_CHECKING:
+    from space2vec.reading import Problem
 
 __all__ = ["register"]
 
@@ -57,7 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         check_place(Path(arguments.json))
     if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
-    joined = {path: evaluate.join(path, arguments.labels) for path in arguments.scores}
+    wrong: list[Problem] = []
+    joined = {path: evaluate.join(path, arguments.labels, problems=wrong) for path in arguments.scores}
+    problems = Problems()
+    for problem in dict.fromkeys(wrong):  # those of the labels come with every file of scores
+        problems.tell(problem)
     names = evaluate.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
     document: dict[str, Any] = {}
@@ -69,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}\n{result}\n")
     first, *others = arguments.scores
     for path in others:
-        compared = evaluate.compare_files(first, path, arguments.labels, **options)
+        compared = evaluate.compare_files(first, path, arguments.labels, problems=[], **options)
         document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
         print(f"a: {names[first]}\nb: {names[path]}\n{compared}\n")
     if arguments.json:
@@ -88,4 +95,4 @@ def run(arguments: argparse.Namespace) -> int:
 
         plot.reliability(curves, path=arguments.reliability)
         print(f"reliability in {arguments.reliability}")
-    return 0
+    return problems.finish()

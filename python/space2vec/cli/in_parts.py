@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,9 @@ class Result:
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     """Add -o OUT and how it is written."""
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"{what}, .parquet or .csv")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot"
+    )
     parser.add_argument(
         "--errors",
         metavar="FILE",
@@ -90,7 +93,7 @@ def run(
     said : str
         What the output holds, to say at the end.
     options : mapping of str to str
-        What decides about the results; it goes into the table's metadata, and a run is resumed only if it is the same.
+        What decides about the results; the tables say it of themselves, and a run is resumed only if it is the same.
     compute : callable
         Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
     result : callable
@@ -122,11 +125,14 @@ def run(
     if STANDARD_INPUT in found.sources and arguments.resume:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     output = Path(arguments.output)
-    note = about(**options)
+    schemas = dict(arguments.schema)
+    # Of a schema its digest: it may be long.
+    digests = {number: hashlib.sha256(schema.encode()).hexdigest()[:16] for number, schema in schemas.items()}
+    note = about(command=what, **options, **({"schemas": digests} if schemas else {}))
     out = Output(
         output,
         arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
-        options={"command": what, **note, "mosaic": gallery is not None, "schemas": dict(arguments.schema)},
+        options={**note, "mosaic": gallery is not None},
         note=note,
         inputs=Inputs(list(files(found))),
         part_rows=arguments.part_rows,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec.cli.common import Problems, check_place, read_rows
+from space2vec.cli.common import Problems, check_place, read_batches
+from space2vec.errors import ReadError
+from space2vec.ids import id_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from space2vec.reading import Problem
     from space2vec.table import Features
 
 __all__ = ["LabelledRows", "add_labels", "model_file", "read_labelled", "told_folds"]
@@ -99,43 +103,50 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
 
     if not arguments.labels:
         _need_tables(arguments.inputs)
-    table = _read(arguments, problems)
+    table, files = _read(arguments, problems)
     names = registry.feature_set(arguments.set) if arguments.set else table.names
     try:
         x = table.select(names)
     except KeyError as error:
         raise ValueError(str(error.args[0])) from None
-    real = _labels([arguments.labels] if arguments.labels else arguments.inputs, table.candidate_id)
+    real = _joined(arguments.labels, table, files, problems) if arguments.labels else _own(files, problems)
     usable = ((table.flags & np.uint32(flags.UNSCORABLE)) == 0) & ~np.isnan(real)
     print(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
-        raise ValueError("no row has a label and can be scored; do the candidate ids of the labels fit the input's?")
+        shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
+        raise ValueError(
+            "no row has a label and can be scored; do the candidate ids of the labels fit the input's, which look like "
+            f"{shown}?"
+        )
     return LabelledRows(x[usable], real[usable].astype(np.int64), table.object_id[usable], names)
 
 
-def _read(arguments: argparse.Namespace, problems: Problems) -> Features:
+def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, list[str]]:
+    """Return the rows, and the file of each."""
     from space2vec import extract
+    from space2vec.reading import find
     from space2vec.stamps import Stamps
     from space2vec.table import Features
 
+    found = find(arguments.inputs)
     parts: list[Features] = []
-    for rows in read_rows(arguments, "read", problems):
+    files: list[str] = []
+    for part in read_batches(argparse.Namespace(**{**vars(arguments), "inputs": found}), "read", problems):
+        rows = part.rows
         if isinstance(rows, Stamps):
             chosen = arguments.set or _STAMP_SET
             rows = extract.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
         parts.append(rows)
-    return Features(
-        np.concatenate([part.values for part in parts]),
-        parts[0].names,
-        np.concatenate([part.flags for part in parts]),
-        np.concatenate([part.object_id for part in parts]),
-        np.concatenate([part.candidate_id.astype(str) for part in parts]),
-    )
+        source = found.sources[min(part.position.source, len(found.sources) - 1)]
+        files += part.origin.paths if part.origin is not None else [str(source)] * len(rows)
+    if not parts:
+        raise ValueError("the inputs have no rows")
+    return Features.concatenate(parts, parts[0].names), files
 
 
 def _need_tables(inputs: Iterable[str]) -> None:
     """Raise if one of the inputs cannot hold its own labels; one that is not there is told where it is read."""
-    from space2vec.reading.feature_table import TABLE_SUFFIXES
+    from space2vec.reading.table_file import TABLE_SUFFIXES
 
     for name in inputs:
         path = Path(name)
@@ -143,14 +154,51 @@ def _need_tables(inputs: Iterable[str]) -> None:
             raise ValueError(f"{name} is not one table with labels in it; labels are needed: --labels FILE")
 
 
-def _labels(files: Iterable[str], wanted: NDArray[Any]) -> NDArray[np.float32]:
-    """Return 1 real, 0 bogus, NaN unknown for each candidate id (as text)."""
+def _own(files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
+    """Return the labels that stand in the tables themselves (n,), NaN unknown: each stays with its row."""
     from space2vec.reading import read_labels
 
-    known: dict[str, float] = {}
-    for file in files:
-        labels = read_labels(file)
-        # Rows without an id are known by their number, to the reader of the features as well.
-        ids = np.arange(len(labels.real)) if labels.candidate_id is None else labels.candidate_id
-        known.update(zip(ids.astype(str).tolist(), labels.real.tolist(), strict=True))
-    return np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
+    real: list[NDArray[np.float32]] = []
+    for file, count in Counter(files).items():
+        wrong: list[Problem] = []
+        labels = read_labels(file, problems=wrong)
+        for problem in wrong:
+            if not problem.of_file:  # what costs a whole line was told with its features
+                problems.tell(problem)
+        # Where the numbers differ the table could not be read as features, which was told.
+        real.append(labels.real if len(labels.real) == count else np.full(count, np.nan, dtype=np.float32))
+    return np.concatenate(real)
+
+
+def _joined(file: str, table: Features, files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
+    """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they go with the rows in order.
+
+    Raises
+    ------
+    ReadError
+        If they cannot be joined one to one.
+    """
+    from space2vec.joins import Side, pair_rows
+    from space2vec.reading import read_labels
+
+    wrong: list[Problem] = []
+    labels = read_labels(file, problems=wrong)
+    for problem in wrong:
+        problems.tell(problem)
+    if labels.candidate_id is None:
+        # The rows of one file without ids are known by their number as well.
+        if not np.array_equal(table.candidate_id, np.arange(len(labels.real))):
+            shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
+            raise ReadError(
+                f"{file} has no ids of candidates: it goes only with one input that has none either, and as many rows; "
+                f"give it a column candidate_id, with ids such as {shown}"
+            )
+        return labels.real
+    several = len(set(files)) > 1
+    rows = Side(table.candidate_id, "the inputs" if several else files[0], files.__getitem__ if several else None)
+    pairs = pair_rows(rows, Side(labels.candidate_id, file))
+    real = np.full(len(table), np.nan, dtype=np.float32)
+    real[pairs.left] = labels.real[pairs.right]
+    if pairs.lonely_right:
+        print(f"{pairs.lonely_right} labels of {file} name no row of the inputs")
+    return real

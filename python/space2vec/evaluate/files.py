@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError
 from space2vec.evaluate.comparison import Comparison, compare
 from space2vec.evaluate.metrics import Array, Evaluation, evaluate
-from space2vec.reading import read_labels, read_scores
+from space2vec.ids import id_keys
+from space2vec.joins import Side, pair_rows
+from space2vec.reading import Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
-from space2vec.stamps import NO_ID
 
 __all__ = ["compare_files", "evaluate_files", "join"]
 
-#: What stands for the id of a row whose packet could not be read: such rows match nothing.
-_NO_IDS = (str(NO_ID), "None", "nan", "")
-
 
 def join(
-    scores: str | PathLike[str], labels: str | PathLike[str]
+    scores: str | PathLike[str], labels: str | PathLike[str], *, problems: list[Problem] | None = None
 ) -> tuple[Array, NDArray[np.int8], NDArray[Any], int, int]:
     """Join a file of scores with a file of labels by candidate id.
 
@@ -35,6 +33,8 @@ def join(
     labels : path
         Parquet or CSV with an id under one of the same names, and ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE``
         (0 real, 1 artifact). Rows without a label are unmatched.
+    problems : list, optional
+        Takes up what is wrong with lines and cells of the files, see :func:`space2vec.reading.read_labels`.
 
     Returns
     -------
@@ -50,9 +50,10 @@ def join(
     Raises
     ------
     ReadError
-        If a file cannot be read, lacks a column, names a candidate twice, or the files have no candidate in common.
+        If a file cannot be read, lacks a column, has a candidate of the other twice, or the files have no candidate in
+        common.
     """
-    return _join(scores, labels)[1:]
+    return _join(scores, labels, problems)[1:]
 
 
 class _Joined(NamedTuple):
@@ -66,30 +67,37 @@ class _Joined(NamedTuple):
     unmatched_labels: int
 
 
-def _join(scores: str | PathLike[str], labels: str | PathLike[str]) -> _Joined:
-    scored, known = read_scores(scores), read_labels(labels)
-    ids, label_ids = _keys(scored.candidate_id, scores), _keys(known.candidate_id, labels)
-    labelled = ~np.isnan(known.real)
-    place = {key: row for row, key in enumerate(label_ids) if labelled[row] and key not in _NO_IDS}
-    pairs = [(row, place[key]) for row, key in enumerate(ids) if key in place]
-    if not pairs:
-        alike = f"ids look like {ids[:1]} and {label_ids[:1]}"
-        raise ReadError(f"{scores} and {labels} have no candidate in common; {alike}")
-    left, right = np.array(pairs).T
-    candidates = np.array(ids, dtype=np.str_)[left]
+def _join(scores: str | PathLike[str], labels: str | PathLike[str], problems: list[Problem] | None = None) -> _Joined:
+    scored, known = read_scores(scores, problems=problems), read_labels(labels, problems=problems)
+    sides = [Side(_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))]
+    pairs = pair_rows(*sides)
+    labelled = ~np.isnan(known.real[pairs.right])
+    left, right = pairs.left[labelled], pairs.right[labelled]
+    if not len(left):
+        alike = " and ".join(str(id_keys(side.ids[:1])) for side in sides)
+        raise ReadError(f"{scores} and {labels} have no candidate in common; ids look like {alike}")
+    candidates = np.array(id_keys(sides[0].ids[left]), dtype=np.str_)
     group: NDArray[Any] = candidates
     for objects, rows in ((scored.object_id, left), (known.object_id, right)):
         if objects is not None:
-            group = objects.astype(np.str_)[rows]
+            # An object that is not known is that of one candidate.
+            named = [name or own for name, own in zip(objects[rows].tolist(), candidates.tolist(), strict=True)]
+            group = np.array(named, dtype=np.str_)
     truth = known.real[right].astype(np.int8)
-    return _Joined(candidates, scored.score[left], truth, group, len(ids) - len(pairs), len(label_ids) - len(pairs))
+    unmatched = (len(side.ids) - len(left) for side in sides)
+    return _Joined(candidates, scored.score[left], truth, group, *unmatched)
 
 
 def evaluate_files(
-    scores: str | PathLike[str], labels: str | PathLike[str], *, bootstrap: int = 1000, seed: int = 0
+    scores: str | PathLike[str],
+    labels: str | PathLike[str],
+    *,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    problems: list[Problem] | None = None,
 ) -> Evaluation:
     """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
-    score, label, group, lonely_scores, lonely_labels = join(scores, labels)
+    score, label, group, lonely_scores, lonely_labels = join(scores, labels, problems=problems)
     result = evaluate(score, label, group=group, bootstrap=bootstrap, seed=seed)
     return replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
 
@@ -101,6 +109,7 @@ def compare_files(
     *,
     bootstrap: int = 1000,
     seed: int = 0,
+    problems: list[Problem] | None = None,
 ) -> Comparison:
     """Compare two files of scores on the labelled candidates that both have; whole objects are resampled.
 
@@ -111,21 +120,15 @@ def compare_files(
     ValueError
         As :func:`space2vec.evaluate.compare`.
     """
-    a, b = _join(scores_a, labels), _join(scores_b, labels)
-    _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
-    if not len(in_a):
+    a, b = (_join(scores, labels, problems) for scores in (scores_a, scores_b))
+    pairs = pair_rows(Side(a.ids, str(scores_a)), Side(b.ids, str(scores_b)))
+    if not len(pairs.left):
         raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")
+    in_a, in_b = pairs.left, pairs.right
     return compare(a.score[in_a], b.score[in_b], a.label[in_a], group=a.group[in_a], bootstrap=bootstrap, seed=seed)
 
 
-def _keys(ids: NDArray[Any] | None, path: str | PathLike[str]) -> list[str]:
-    """Return candidate ids as text; those of rows that match nothing may repeat."""
+def _ids(ids: NDArray[Any] | None, path: str | PathLike[str]) -> NDArray[Any]:
     if ids is None:
         raise ReadError(f"{path}: no column {', '.join(CANDIDATE_IDS)}: candidates are joined by it")
-    keys = [str(key) for key in ids.tolist()]
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen and key not in _NO_IDS:
-            raise ReadError(f"{path}: candidate {key} occurs more than once")
-        seen.add(key)
-    return keys
+    return ids

@@ -8,8 +8,8 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from space2vec.errors import ReadError
-from space2vec.reading.feature_table import read_columns, table_columns
-from space2vec.writing.tables import note_of
+from space2vec.reading.table_file import read_columns, table_columns
+from space2vec.writing.notes import peek_note
 
 __all__ = ["model_of", "names_of"]
 
@@ -25,13 +25,13 @@ def model_of(path: str | PathLike[str]) -> str | None:
     path : path
         A score file, as ``space2vec score`` writes them, or another's with a column ``model`` of one value.
     """
-    note = note_of(Path(path))
+    note = peek_note(Path(path))
     if note is not None and isinstance(note.get("model"), str):
         return str(note["model"])
     try:
         if _COLUMN not in table_columns(Path(path)):
             return None
-        column = read_columns(Path(path), (_COLUMN,))[_COLUMN]
+        column = read_columns(Path(path), {_COLUMN: "text"})[_COLUMN]
     except ReadError:
         return None
     values = {str(value) for value in column.tolist()}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.compiling import compiled
 from space2vec.fallback.team import parallel_for
 
 __all__ = ["Forest"]
 
 
-@numba.njit(cache=True, nogil=True)
 def _predict(
     x: Any,
     tree_start: Any,
@@ -39,6 +38,9 @@ def _predict(
         out[i] = np.float32(total / trees)
 
 
+_compiled = compiled(_predict, nogil=True)
+
+
 class Forest:
     """What ``space2vec._core.Forest`` is, in Numba; the arrays must have passed :meth:`space2vec.trees.Trees.check`."""
 
@@ -60,4 +62,4 @@ class Forest:
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None:
         """Write P(real) of each row of x (n, features) into out (n,)."""
         rows = x if self._fill is None else np.where(np.isnan(x), self._fill, x)
-        parallel_for(len(rows), threads, lambda begin, end: _predict(rows[begin:end], *self._nodes, out[begin:end]))
+        parallel_for(len(rows), threads, lambda begin, end: _compiled(rows[begin:end], *self._nodes, out[begin:end]))

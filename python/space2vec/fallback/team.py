@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.compiling import compiled, patience
+
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
 
 #: Rows that a thread takes at once.
@@ -26,7 +28,7 @@ def jit(function: _Function) -> _Function:
     Numba keeps what it compiled beside a file for as long as that file stays the same. It does not see a change in
     another file that the function calls into: whoever edits this folder removes its ``__pycache__`` afterwards.
     """
-    return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast("_Function", compiled(function, nogil=True, error_model="numpy"))
 
 
 def constants(numbers: Mapping[str, int]) -> Any:
@@ -63,11 +65,14 @@ def parallel_for(n: int, threads: int, work: Callable[[int, int], None]) -> None
     """
     blocks = [(begin, min(begin + _BLOCK_ROWS, n)) for begin in range(0, n, _BLOCK_ROWS)]
     workers = min(threads, numba.config.NUMBA_NUM_THREADS, len(blocks))  # type: ignore[attr-defined]
+    if not blocks:
+        return
+    with patience():
+        work(*blocks[0])  # compiles, where that is still to be done
     if workers <= 1:
-        for begin, end in blocks:
+        for begin, end in blocks[1:]:
             work(begin, end)
         return
-    work(*blocks[0])  # compiles, where that is still to be done
     with ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(work, begin, end) for begin, end in blocks[1:]]:
             done.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import flags
 from space2vec.plot.figure import new_figure, save
 from space2vec.stamps import CHANNELS, Stamps
-from space2vec.table import Scores
+from space2vec.table import Scores, on_host
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful"
 
 def mosaic(
     stamps: Stamps,
-    scores: Scores | ArrayLike | None = None,
+    scores: Scores | Mapping[str, Any] | ArrayLike | None = None,
     *,
     select: str = "best-worst-doubtful",
     rows: int = 12,
@@ -80,8 +81,9 @@ def mosaic(
     ----------
     stamps : Stamps
         The candidates.
-    scores : Scores or array_like of float (n,), optional
-        One score a candidate. Without scores the first candidates are drawn in their order.
+    scores : Scores, array_like of float (n,), or dict, optional
+        One score a candidate; of a single one, a row of the scores too, as ``scores[3]``. Without scores the first
+        candidates are drawn in their order.
     select : str
         Which blocks, in which order, see :func:`select_rows`.
     rows : int
@@ -127,14 +129,20 @@ def mosaic(
 
 
 def _scores_and_flags(
-    stamps: Stamps, scores: Scores | ArrayLike | None
+    stamps: Stamps, scores: Scores | Mapping[str, Any] | ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32]]:
     if scores is None:
         return None, stamps.flags
-    values = np.asarray(scores.score if isinstance(scores, Scores) else scores, dtype=np.float64)
+    values: Any = scores
+    raised = stamps.flags
+    if isinstance(scores, Scores):
+        values, raised = on_host(scores.score), scores.flags
+    elif isinstance(scores, Mapping):
+        values, raised = [scores["score"]], np.array([flags.bits(scores["flags"])], dtype=np.uint32)
+    values = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if values.shape != (len(stamps),):
         raise ValueError(f"scores must have one value for each of {len(stamps)} stamps; given shape {values.shape}")
-    return values, scores.flags if isinstance(scores, Scores) else stamps.flags
+    return values, raised
 
 
 def _draw_block(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
-from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
+from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
 from space2vec.reading.batch import (
     Batch,
     Origin,
@@ -25,6 +25,7 @@ from space2vec.reading.batch import (
 )
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.reading.messages import read_messages, schema_texts
+from space2vec.reading.side_table import find_side_table
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
@@ -70,26 +71,28 @@ def read(
     inputs : path, or sequence of paths
         Files, folders (searched to their bottom) and globs (``**`` too); ``-`` for standard input. Formats are told by
         what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
-        FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet).
+        .npy and .npz, or feature tables alone (CSV, Parquet).
     strict : bool
         Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, with the flag
         ``bad_stamp`` and the ids as far as they are known (else the file's name and -1, null in Arrow), and reading
-        goes on at the next sound block.
+        goes on at the next sound block. A cell of a table that holds no number is NaN, in either mode, and its row has
+        the flag ``bad_cell``.
     channels : sequence of str, optional
-        What the planes of a .npy array are, of ``pixels`` in a .npz, or of FITS images that do not name theirs; by
-        default science, template, difference for three and difference for one.
+        What the planes of a .npy array are, or of ``pixels`` in a .npz; by default science, template, difference.
     threads : int, optional
         Threads that decode; one a usable core by default.
     schemas : mapping of int to str or mapping, optional
         For files of bare Avro messages: the schemas, as JSON or as it is parsed, by the number in a message's header.
     problems : list, optional
         Takes up what was wrong, one :class:`Problem` a file, record or cutout, with the row of the result. A cutout
-        that cannot be decoded never raises: its row is flagged, in either mode.
+        that cannot be decoded and a cell that holds no number never raise: the row is flagged, in either mode.
 
     Returns
     -------
     Stamps or Features
-        In the order of the input; Features where the input is feature tables alone.
+        In the order of the input; Features where the input is feature tables alone. Rows of a .npy, .npz or table
+        without ids of candidates are known by their number, from 0, and by file and number (``night:0``) where the
+        input has several files.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def batches(
     if found.features is not None:
         return _tables(found, batch, strict, start)
     wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}), _memory_for(device))
-    return _checked(_stamps(found.sources, wish, channels, start), strict)
+    return _checked(_stamps(found, wish, channels, start), strict)
 
 
 def _memory_for(device: str) -> tuple[int, int, int] | None:
@@ -180,11 +183,10 @@ def files(given: Inputs) -> Iterator[str]:
             yield from (str(path) for stamps in source.files.values() for path in stamps.values())
             yield from (str(path) for path in source.tables)
             continue
-        if isinstance(source, images.FitsFiles):
-            yield from map(str, source.paths)
-            continue
         yield str(source)
-        table = arrays.beside(source) if isinstance(source, Path) else None
+        # What stands beside them is read with them.
+        numpy = isinstance(source, Path) and source.suffix in arrays.ARRAY_SUFFIXES
+        table = find_side_table(Path(source)) if numpy else None
         if table is not None:
             yield str(table)
 
@@ -210,10 +212,9 @@ def _checked(batches: Iterator[Batch], strict: bool) -> Iterator[Batch]:
         yield batch
 
 
-def _stamps(
-    sources: Sequence[inputs.Source], wish: alerts.Wish, channels: Sequence[str] | None, start: Position
-) -> Iterator[Batch]:
+def _stamps(found: inputs.Found, wish: alerts.Wish, channels: Sequence[str] | None, start: Position) -> Iterator[Batch]:
     """Read the sources in order: runs of alert files by one pipeline each, others one by one."""
+    sources = found.sources
     total = len(sources)
     number = start.source
     while number < total:
@@ -229,25 +230,24 @@ def _stamps(
             number = end
         else:
             row = 0
-            for part in _one(sources[number], wish, channels):
+            for part in _one(sources[number], wish, channels, found):
                 row += len(part.rows)
                 if row > here.row:
                     yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
             number += 1
 
 
-def _one(source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | None) -> Iterator[Batch]:
+def _one(
+    source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found
+) -> Iterator[Batch]:
     """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
     if isinstance(source, des.Candidates):
         yield from des.read_stamps(source, wish.size)
         return
-    if isinstance(source, images.FitsFiles):
-        yield from images.read_stamps(source, wish.size, channels)
-        return
     assert isinstance(source, Path)
     row = 0
     try:
-        for part in _opened(source, wish, channels):
+        for part in _opened(source, wish, channels, found):
             row += len(part.rows)
             yield part
     except ReadError as error:
@@ -258,16 +258,14 @@ def _one(source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | Non
             yield Batch(failed_features(stem(str(source)), wish.measure.names), (problem,))
 
 
-def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None) -> Iterator[Batch]:
+def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[Batch]:
     """Choose the reader by the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(parquet.MAGIC):
         return parquet.read_alerts(path, wish)
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
-        return arrays.read_stamps(path, wish.size, channels)
-    if images.is_fits(path):
-        return images.read_stamps(images.FitsFiles([path]), wish.size, channels)
+        return arrays.read_stamps(path, wish.size, channels, found.origins(path))
     return alerts.read_files([str(path)], wish, Position())
 
 
@@ -279,19 +277,22 @@ def _tables(found: inputs.Found, size: int, strict: bool, start: Position) -> It
         if number < start.source:
             continue
         row = 0
-        for part in _table(source, names, size, strict):
+        for part in _table(source, names, size, strict, found.origins(source)):
             row += len(part.rows)
             if (number, row) > (start.source, start.row):
                 yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
 
 
-def _table(source: Path, names: Sequence[str], size: int, strict: bool) -> Iterator[Batch]:
+def _table(
+    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins
+) -> Iterator[Batch]:
     try:
-        for part in feature_table.read_features(source, names, size):
-            if strict and part.problems:
-                raise ReadError(part.problems[0].message)
+        for part in feature_table.read_features(source, names, size, origins):
+            lost = next((problem for problem in part.problems if problem.of_file), None)
+            if strict and lost is not None:
+                raise ReadError(lost.message)
             yield part
     except ReadError as error:
         if strict:
             raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
-        yield Batch(failed_features(source.stem, names), (damaged(source, str(error)),))
+        yield Batch(failed_features(origins.stem, names), (damaged(source, str(error)),))

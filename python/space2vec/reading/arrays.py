@@ -10,95 +10,72 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.channels import ACCEPTED, CHANNELS, channel_of
 from space2vec.errors import ReadError
-from space2vec.pixels import as_batch, channel_axis
-from space2vec.reading.batch import Batch, stem
-from space2vec.reading.feature_table import ID_COLUMNS, TABLE_SUFFIXES, find_ids, read_columns
-from space2vec.registry import FEATURES
-from space2vec.stamps import Stamps
+from space2vec.ids import as_ids
+from space2vec.reading.batch import Batch
+from space2vec.reading.feature_table import CATALOGUE, Origins
+from space2vec.reading.side_table import read_side_table
+from space2vec.stamps import CHANNELS, Stamps
 
-__all__ = ["ARRAY_SUFFIXES", "beside", "read_stamps", "split"]
+__all__ = ["ARRAY_SUFFIXES", "read_stamps"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-#: Names of an array of whole stamps in a .npz, in lower case; the first one that is there counts.
-_WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
-_CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
-
-
-def read_stamps(path: Path, batch: int, channels: Sequence[str] | None) -> Iterator[Batch]:
+def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins: Origins) -> Iterator[Batch]:
     """Yield the stamps of one .npy or .npz file, at most `batch` at a time.
 
     Parameters
     ----------
     path : Path
-        A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels`` (or images,
-        stamps, triplets, cutouts, data, arr_0), or with arrays (n, height, width) under the names of some planes;
-        further arrays (n,) of a .npz may be ``object_id``, ``candidate_id`` and catalogue columns under their autoScan
-        names. A table of the same stem beside it (.csv, .parquet) gives what the file itself does not, row by row.
+        A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels``, or with
+        arrays (n, height, width) under some of ``science``, ``template``, ``difference``; further arrays (n,) of a
+        .npz may be ``object_id``, ``candidate_id`` and catalogue columns under their autoScan names. A table of the
+        same stem beside it (.csv, .parquet) gives what the file itself does not: candidate by candidate where both have
+        ids, and else row by row.
     batch : int
         Rows at a time.
     channels : sequence of str, optional
-        As for :func:`split`.
+        What the planes of ``pixels`` are; by default science, template, difference for three and difference for one.
+    origins : Origins
+        What names rows without ids.
 
     Raises
     ------
     ReadError
         If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
     """
-    yield from split(path, _load(path), batch, channels)
-
-
-def split(
-    path: Path, arrays: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None
-) -> Iterator[Batch]:
-    """Yield the stamps of arrays that a file holds, at most `batch` at a time.
-
-    Parameters
-    ----------
-    path : Path
-        The file; the object ids are its stem and the number of the row.
-    arrays : mapping of str to ndarray
-        ``pixels``, or the planes by their names (n, height, width); further arrays as for :func:`read_stamps`.
-    batch : int
-        Rows at a time.
-    channels : sequence of str, optional
-        What the planes of ``pixels`` are; by default science, template, difference for three and difference for one.
-
-    Raises
-    ------
-    ReadError
-        If the arrays are of another shape or dtype, or do not fit the table beside the file.
-    """
-    planes, names = _planes(arrays, channels, path.name)
+    arrays = _load(path)
+    planes, names = _planes(arrays, channels)
     size = len(planes[0])
-    table = _beside(path, size)
+    table = read_side_table(path, size, arrays.get("candidate_id"))
     columns: dict[str, NDArray[Any]] = {}
-    for name in ("object_id", "candidate_id", *_CATALOGUE):
-        values = arrays[name] if name in arrays else table.get(name)
+    for name in ("object_id", "candidate_id", *CATALOGUE):
+        values = arrays[name] if name in arrays else table.columns.get(name)
         if values is not None:
             if values.shape != (size,):
                 raise ReadError(f"{name} must have one value for each of {size} stamps; its shape is {values.shape}")
             columns[name] = values
-    title = stem(str(path))
+    try:
+        candidates = as_ids(columns["candidate_id"]) if "candidate_id" in columns else None
+    except TypeError as error:
+        raise ReadError(str(error)) from None
+    object_id, candidate_id = origins.ids(columns.get("object_id"), candidates, np.arange(size))
     for start in range(0, max(size, 1), batch):
         rows = slice(start, min(start + batch, size))
-        numbers = np.arange(rows.start, rows.stop)
-        ids = columns.get("object_id")
-        candidates = columns.get("candidate_id")
+        problems, flags = table.within(rows)
         try:
             stamps = Stamps(
-                planes[0][rows] if planes[0].ndim == 4 else np.stack([plane[rows] for plane in planes], axis=1),
+                planes[0][rows] if len(planes) == 1 else np.stack([plane[rows] for plane in planes], axis=1),
                 channels=names,
-                object_id=[f"{title}:{k}" for k in numbers] if ids is None else [str(value) for value in ids[rows]],
-                candidate_id=numbers if candidates is None else candidates[rows],
-                catalogue={name: columns[name][rows] for name in _CATALOGUE if name in columns},
+                object_id=object_id[rows],
+                candidate_id=candidate_id[rows],
+                catalogue={name: columns[name][rows] for name in CATALOGUE if name in columns},
+                flags=flags,
             )
         except (TypeError, ValueError) as error:
             raise ReadError(str(error)) from None
-        yield Batch(stamps)
+        yield Batch(stamps, problems)
 
 
 def _load(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -106,7 +83,8 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
     try:
         if zipfile.is_zipfile(path):
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {wanted: archive[name] for wanted, name in _wanted(archive.files).items()}
+                wanted = {"pixels", *CHANNELS, "object_id", "candidate_id", *CATALOGUE}
+                return {name: archive[name] for name in archive.files if name in wanted}
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
         try:
@@ -114,92 +92,28 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
         except ValueError:
             # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
             return {"pixels": np.load(path, allow_pickle=False)}
-    except ReadError:
-        raise
     except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
 
 
-def _wanted(names: Sequence[str]) -> dict[str, str]:
-    """Return the names of a .npz that are looked at, by what they mean."""
-    lower = {name.lower(): name for name in names}
-    wanted = {name: name for name in ("object_id", "candidate_id", *_CATALOGUE) if name in names}
-    whole = next((lower[name] for name in _WHOLE if name in lower), None)
-    if whole is not None:
-        return {"pixels": whole, **wanted}
-    for name in names:
-        channel = channel_of(name)
-        if channel in wanted:
-            raise ReadError(f"the arrays {wanted[channel]} and {name} are both the {channel} plane")
-        if channel is not None:
-            wanted[channel] = name
-    if not any(channel in wanted for channel in CHANNELS):
-        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise ReadError(
-            f"no array under {', '.join(_WHOLE)}, nor under the name of a plane, {ACCEPTED}; it has {shown or 'none'}"
-        )
-    return wanted
-
-
 def _planes(
-    arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None, what: str
+    arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None
 ) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
     """Return one array (n, channel, height, width), or one (n, height, width) a plane, and the planes' names."""
     if "pixels" in arrays:
         pixels = arrays["pixels"]
-        names = _default_names(pixels.shape) if channels is None else tuple(channels)
-        batch: NDArray[Any] = as_batch(pixels, len(names), what)
-        if batch.ndim != 4 or batch.shape[1] != len(names):
-            raise ReadError(f"an array of shape {pixels.shape}, but channels= names {len(names)}: {', '.join(names)}")
-        return [batch], names
+        if pixels.ndim != 4:
+            raise ReadError(f"stamps must have shape (n, channel, height, width); the array's shape is {pixels.shape}")
+        default = {1: ("difference",), 3: CHANNELS}.get(pixels.shape[1])
+        names = tuple(channels) if channels is not None else default
+        if names is None:
+            raise ReadError(f"an array of {pixels.shape[1]} planes needs channels=, their names")
+        return [pixels], names
     named = tuple(name for name in CHANNELS if name in arrays)
-    planes = [_without_channel(arrays[name]) for name in named]
+    if not named:
+        raise ReadError(f"no array under pixels, {', '.join(CHANNELS)}")
+    planes = [arrays[name] for name in named]
     if planes[0].ndim != 3 or any(plane.shape != planes[0].shape for plane in planes):
-        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in named)
+        shapes = ", ".join(f"{name} {plane.shape}" for name, plane in zip(named, planes, strict=True))
         raise ReadError(f"the planes must have one shape (n, height, width); given {shapes}")
     return planes, named
-
-
-def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what the planes of an array of this shape are."""
-    known = {1: ("difference",), 3: CHANNELS}
-    if len(shape) == 4:
-        sizes = shape[1], shape[3]
-        if names := known.get(sizes[0]) or known.get(sizes[1]):
-            return names
-        raise ReadError(
-            f"an array of {shape[1]} planes needs channels=, their names; its shape is {shape}, and that of stamps "
-            "(n, channel, height, width)"
-        )
-    if len(shape) in (2, 3):
-        return CHANNELS if len(shape) == 3 and 3 in (shape[0], shape[2]) else known[1]
-    raise ReadError(f"stamps must have shape (n, channel, height, width); the array's shape is {shape}")
-
-
-def _without_channel(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return one plane of a batch (n, height, width), given with an axis of one channel or for one stamp too."""
-    if plane.ndim == 4 and (axis := channel_axis(plane.shape, 1)) is not None:
-        single: NDArray[Any] = np.moveaxis(plane, axis, 0)[0]
-        return single
-    return plane[None] if plane.ndim == 2 else plane
-
-
-def beside(path: Path) -> Path | None:
-    """Return the table that accompanies an array file, ``None`` for other files and where there is none."""
-    if path.suffix not in ARRAY_SUFFIXES:
-        return None
-    return next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
-
-
-def _beside(path: Path, size: int) -> dict[str, NDArray[Any]]:
-    table = beside(path)
-    if table is None:
-        return {}
-    columns = read_columns(table, (*ID_COLUMNS, *_CATALOGUE))
-    for name, ids in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):
-        if ids is not None:
-            columns[name] = ids
-    length = len(next(iter(columns.values()))) if columns else size
-    if length != size:
-        raise ReadError(f"{size} stamps, but the table {table.name} beside them has {length} rows")
-    return columns

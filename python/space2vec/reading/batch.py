@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,18 @@ from space2vec.flags import bits
 from space2vec.stamps import NO_ID, Stamps
 from space2vec.table import Features
 
-__all__ = ["Batch", "Origin", "Position", "Problem", "damaged", "failed_features", "failed_stamps", "gathered", "stem"]
+__all__ = [
+    "Batch",
+    "Origin",
+    "Position",
+    "Problem",
+    "damaged",
+    "failed_features",
+    "failed_stamps",
+    "gathered",
+    "short_names",
+    "stem",
+]
 
 
 class Position(NamedTuple):
@@ -58,7 +71,7 @@ class Problem:
         The row of the batch.
     object_id : str or None
         The object, where it is known.
-    candidate_id : int or None
+    candidate_id : int, str or None
         The candidate, where it is known.
     of_file : bool
         Whether a file, a record or the rest of one is lost, and not a cutout alone.
@@ -71,7 +84,7 @@ class Problem:
     offset: int | None = None
     row: int = 0
     object_id: str | None = None
-    candidate_id: int | None = None
+    candidate_id: int | str | None = None
     of_file: bool = True
 
     def __str__(self) -> str:
@@ -157,9 +170,22 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
     )
 
 
+def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:
+    """Return names of files or folders: without the folders that they are in, but for as much as tells them apart."""
+    whole = list(paths)
+    names = {path: path.name for path in whole}
+    depth = 1
+    while len(counts := Counter(names.values())) < len(names):
+        depth += 1
+        for path in whole:
+            if counts[names[path]] > 1:
+                names[path] = "/".join(path.parts[-depth:]) if depth <= len(path.parts) else str(path)
+    return names
+
+
 def stem(name: str) -> str:
     """Return what names the row of a file that cannot be read: its name without folder and suffix."""
     base = os.path.basename(name)
-    for suffix in (".gz", ".fz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz", ".fits", ".fit"):
+    for suffix in (".tar.gz", ".avro.gz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz"):
         base = base.removesuffix(suffix)
     return base

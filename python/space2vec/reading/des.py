@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
@@ -15,19 +16,18 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.flags import bits
-from space2vec.reading.batch import Batch, Problem, damaged
-from space2vec.reading.feature_table import read_columns
+from space2vec.ids import parse_ids
+from space2vec.reading.batch import Batch, Problem, damaged, short_names
+from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
-from space2vec.registry import FEATURES
 from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["STAMP_NAME", "Candidates", "read_stamps"]
 
-#: A stamp's file name: the plane, the candidate's ID, the format. FITS may be gzip'd or compressed in tiles.
-STAMP_NAME = re.compile(r"(srch|temp|diff)(\d+)\.(fits|gif)(?:(?<=fits)\.[gf]z)?")
+#: A stamp's file name: the plane, the candidate's ID, the format.
+STAMP_NAME = re.compile(r"(srch|temp|diff)(\d+)\.(fits|gif)")
 
 _PLANES = dict(zip(("srch", "temp", "diff"), CHANNELS, strict=True))
-_CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 _SIDE = 51
 #: Every GIF has white tick marks over the ten outermost pixels of its diagonals.
 _TICKS = np.array([(row, column) for k in range(10) for row in (k, _SIDE - 1 - k) for column in (k, _SIDE - 1 - k)])
@@ -40,6 +40,10 @@ class StampFile(Protocol):
     def name(self) -> str:
         """The name without folders."""
 
+    @property
+    def parent(self) -> PurePath:
+        """The folder."""
+
     def open(self, mode: Literal["rb"]) -> BinaryIO:
         """Open for reading."""
 
@@ -48,25 +52,34 @@ class StampFile(Protocol):
 class Candidates:
     """The stamp files of an input, by candidate in the order in which they were found, and the tables to join.
 
+    The planes of a candidate lie in one folder: a number that occurs in two folders is two candidates. Numbers are told
+    apart as text, 7 from 007.
+
     Attributes
     ----------
-    files : dict of int to dict of (str, str) to StampFile
-        For each ID the file of each (plane, format).
+    files : dict of (PurePath, str) to dict of (str, str) to StampFile
+        For each folder and number the file of each (plane, format).
     tables : list of Path
         Tables with an ID column and catalogue columns.
     """
 
-    files: dict[int, dict[tuple[str, str], StampFile]] = field(default_factory=dict)
+    files: dict[tuple[PurePath, str], dict[tuple[str, str], StampFile]] = field(default_factory=dict)
     tables: list[Path] = field(default_factory=list)
 
-    def add(self, path: StampFile, wanted: Collection[int] | None = None) -> bool:
-        """Take a file up if its name is that of a stamp, and of a wanted ID; tell whether it is."""
+    def add(self, path: StampFile, wanted: Collection[str] | None = None) -> bool:
+        """Take a file up if its name is that of a stamp, and of a wanted number; tell whether it is."""
         match = STAMP_NAME.fullmatch(path.name)
-        if match is None or (wanted is not None and int(match[2]) not in wanted):
+        if match is None or (wanted is not None and match[2] not in wanted):
             return False
         plane, number, kind = match.groups()
-        self.files.setdefault(int(number), {}).setdefault((plane, kind), path)
+        self.files.setdefault((path.parent, number), {}).setdefault((plane, kind), path)
         return True
+
+    def names(self) -> list[str]:
+        """Return the id of each candidate, as text: its number, behind its folder where several have that number."""
+        count = Counter(number for _, number in self.files)
+        folders = short_names({folder: None for folder, number in self.files if count[number] > 1})
+        return [f"{folders[folder]}/{number}" if count[number] > 1 else number for folder, number in self.files]
 
 
 def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch]:
@@ -78,59 +91,28 @@ def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch]:
     Raises
     ------
     ReadError
-        If a table cannot be read, or if there is a GIF and Pillow is not installed.
+        If a table cannot be read or joined, or if there is a GIF and Pillow is not installed.
     """
-    catalogue = _Catalogue(candidates.tables)
+    keys = list(candidates.files)
+    tables = DesTables(candidates.tables, keys)
     if any(kind == "gif" for files in candidates.files.values() for _, kind in files):
         _need_pillow()
-    ids = list(candidates.files)
-    for start in range(0, len(ids), batch):
-        part = ids[start : start + batch]
-        flags = np.zeros(len(part), dtype=np.uint32)
-        problems: list[Problem] = []
+    names = candidates.names()
+    ids = parse_ids(names)
+    for start in range(0, len(keys), batch):
+        part = slice(start, start + batch)
+        known = tables.of(keys[part])
+        flags = np.zeros(len(keys[part]), dtype=np.uint32)
+        for problem in known.problems:
+            flags[problem.row] |= 0 if problem.of_file else bits("bad_cell")
+        problems = known.problems
         planes = []
-        for row, number in enumerate(part):
-            triplet, raised = _triplet(candidates.files[number], row, problems)
+        for row, key in enumerate(keys[part]):
+            triplet, raised = _triplet(candidates.files[key], row, problems)
             planes.append(triplet)
-            flags[row] = raised
-        stamps = Stamps(
-            planes,
-            object_id=[str(number) for number in part],
-            candidate_id=np.array(part, dtype=np.int64),
-            catalogue=catalogue.of(part),
-            flags=flags,
-        )
-        yield Batch(stamps, tuple(problems))
-
-
-class _Catalogue:
-    """Catalogue columns by ID."""
-
-    def __init__(self, tables: Sequence[Path]) -> None:
-        self.ids: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self.columns: dict[str, NDArray[np.float32]] = {}
-        for table in tables:
-            try:
-                columns = read_columns(table, ("ID", *_CATALOGUE))
-                ids = columns.pop("ID", np.empty(0)).astype(np.int64)
-            except (ReadError, ValueError) as error:
-                raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
-            if not len(ids):
-                raise ReadError(f"the table {table.name} beside the stamps has no rows with an ID")
-            for name in {**self.columns, **columns}:
-                old, new = (np.full(len(known), np.nan, dtype=np.float32) for known in (self.ids, ids))
-                self.columns[name] = np.concatenate([self.columns.get(name, old), columns.get(name, new)])
-            self.ids = np.concatenate([self.ids, ids])
-        self.order = np.argsort(self.ids, kind="stable")
-
-    def of(self, ids: Sequence[int]) -> dict[str, NDArray[np.float32]]:
-        """Return the columns (n,) for these IDs, NaN where no table has the ID."""
-        if not len(self.ids):
-            return {}
-        wanted = np.array(ids, dtype=np.int64)
-        place = self.order[np.minimum(np.searchsorted(self.ids, wanted, sorter=self.order), len(self.ids) - 1)]
-        known = self.ids[place] == wanted
-        return {name: np.where(known, values[place], np.float32(np.nan)) for name, values in self.columns.items()}
+            flags[row] |= raised
+        stamps = Stamps(planes, object_id=names[part], candidate_id=ids[part], catalogue=known.columns, flags=flags)
+        yield Batch(stamps, tuple(sorted(problems, key=lambda problem: problem.row)))
 
 
 def _triplet(

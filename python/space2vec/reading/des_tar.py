@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, Literal
 
 from space2vec.errors import ReadError
@@ -24,6 +24,8 @@ class Member:
     ----------
     archive : Path
         The archive.
+    parent : PurePath
+        Its folder in the archive, behind the archive.
     name : str
         The file's name, without folders.
     offset, size : int
@@ -31,6 +33,7 @@ class Member:
     """
 
     archive: Path
+    parent: PurePath
     name: str
     offset: int
     size: int
@@ -45,15 +48,15 @@ class Member:
         return f"{self.archive}: {self.name}"
 
 
-def index(archives: Iterable[Path], wanted: Collection[int] | None = None) -> Candidates:
+def index(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Candidates:
     """Find the stamps in archives; their headers alone are read.
 
     Parameters
     ----------
     archives : iterable of Path
         Tar archives that are not compressed, with stamps in folders of any depth.
-    wanted : collection of int, optional
-        The candidates' IDs; all by default.
+    wanted : collection of str, optional
+        The candidates' numbers; all by default.
 
     Returns
     -------
@@ -73,8 +76,9 @@ def index(archives: Iterable[Path], wanted: Collection[int] | None = None) -> Ca
                     # The archive would keep what it knows of each of some hundred thousand members.
                     archive.members.clear()  # type: ignore[attr-defined]
                     if entry.isreg():
-                        name = PurePosixPath(entry.name).name
-                        found.add(Member(path, name, entry.offset_data, entry.size), wanted)
+                        inside = PurePosixPath(entry.name)
+                        folder = path / inside.parent
+                        found.add(Member(path, folder, inside.name, entry.offset_data, entry.size), wanted)
         except (OSError, tarfile.TarError) as error:
             raise ReadError(f"{path}: no tar archive without compression, or damaged ({error})") from None
     return found

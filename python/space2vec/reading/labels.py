@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
-from space2vec.reading.feature_table import ID_COLUMNS, find_ids, read_columns, table_columns
+from space2vec.reading.batch import Problem
+from space2vec.reading.cells import Kind
+from space2vec.reading.feature_table import ID_COLUMNS, find_ids, kind_of
+from space2vec.reading.table_file import read_columns, table_columns
 
-__all__ = ["Labels", "ScoreColumn", "read_labels", "read_scores"]
+__all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
 
 _LABELS = ("label", "OBJECT_TYPE")
 
@@ -53,15 +56,23 @@ class ScoreColumn:
     score: NDArray[np.float64]
 
 
-def read_labels(path: str | os.PathLike[str]) -> Labels:
+def read_labels(path: str | os.PathLike[str], *, problems: list[Problem] | None = None) -> Labels:
     """Return the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
+
+    Parameters
+    ----------
+    path : path
+        CSV or Parquet.
+    problems : list, optional
+        Takes up what is wrong with lines and cells. A line with too few or too many values is a row without id and
+        label then; without the list it raises. A cell that holds no label is none, in either case.
 
     Raises
     ------
     ReadError
-        If the table cannot be read, has neither column, or a label is neither 0 nor 1.
+        If the table cannot be read, has neither column, a label is neither 0 nor 1, or none of them is a number.
     """
-    name, object_id, candidate_id, values = _numbers(path, _LABELS)
+    name, object_id, candidate_id, values = _numbers(path, _LABELS, problems)
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
     if wrong.any():
         raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
@@ -69,19 +80,24 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
     return Labels(object_id, candidate_id, 1 - real if name == "OBJECT_TYPE" else real)
 
 
-def read_scores(path: str | os.PathLike[str]) -> ScoreColumn:
+def read_scores(path: str | os.PathLike[str], *, problems: list[Problem] | None = None) -> ScoreColumn:
     """Return the column ``score`` of a table.
+
+    Parameters
+    ----------
+    path, problems
+        As for :func:`read_labels`.
 
     Raises
     ------
     ReadError
         If the table cannot be read, or the column is absent or holds no numbers.
     """
-    return ScoreColumn(*_numbers(path, ("score",))[1:])
+    return ScoreColumn(*_numbers(path, ("score",), problems)[1:])
 
 
 def _numbers(
-    path: str | os.PathLike[str], accepted: Sequence[str]
+    path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None
 ) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
     """Return the first of the accepted columns that the table has, after its name and the ids of its rows."""
     place = Path(path)
@@ -92,11 +108,27 @@ def _numbers(
         name = next((name for name in accepted if name in names), None)
         if name is None:
             raise ReadError(f"no column {' or '.join(accepted)}; it has {', '.join(names)}")
-        columns = read_columns(place, (*ID_COLUMNS, name))
+        columns = read_column(place, name, "label" if name in _LABELS else "number", problems)
     except ReadError as error:
         raise ReadError(f"{place}: {error}") from None
-    try:
-        values = columns[name].astype(np.float64)
-    except (TypeError, ValueError):
-        raise ReadError(f"{place}: column {name} is not numeric") from None
-    return name, *find_ids(columns), values
+    return name, *find_ids(columns), columns[name]
+
+
+def read_column(path: Path, name: str, kind: Kind, problems: list[Problem] | None = None) -> dict[str, NDArray[Any]]:
+    """Return a column of numbers and those of ids, as :func:`space2vec.reading.table_file.read_columns`.
+
+    Raises
+    ------
+    ReadError
+        As there, or if the column has cells that hold no numbers and none that holds one.
+    """
+    wrong: list[Problem] = []
+    columns = read_columns(path, {**{column: kind_of(column) for column in ID_COLUMNS}, name: kind}, wrong)
+    cells = [problem for problem in wrong if not problem.of_file]
+    if cells and np.isnan(columns[name]).all():
+        raise ReadError(f"column {name} is not numeric: {cells[0].message}")
+    if problems is not None:
+        problems.extend(wrong)
+    elif lost := next((problem for problem in wrong if problem.of_file), None):
+        raise ReadError(lost.message)
+    return columns

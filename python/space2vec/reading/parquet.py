@@ -20,7 +20,7 @@ from space2vec.stamps import NO_ID
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
+__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "plain", "read_alerts", "telling_damage"]
 
 MAGIC = b"PAR1"
 
@@ -128,8 +128,8 @@ def _batch(part: pyarrow.RecordBatch, wish: Wish, path: str, first: int) -> Batc
     if inner in names:
         held = part.column(inner)
         # A record that is null has null fields.
-        record = {field.name: _masked(_plain(held.field(field.name)), held) for field in held.type}
-    ids = {name: _plain(part.column(name)) for name in _IDS if name in names}
+        record = {field.name: _masked(plain(held.field(field.name)), held) for field in held.type}
+    ids = {name: plain(part.column(name)) for name in _IDS if name in names}
     ids |= {f"{inner}.{name}": values for name, values in record.items()}
     if rubin:
         objects = _first(ids, "diaSource.diaObjectId", "diaSource.ssObjectId")
@@ -157,12 +157,12 @@ def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
     return pc.if_else(of.is_valid(), values, None) if of.null_count else values
 
 
-def _plain(column: pyarrow.Array) -> pyarrow.Array:
+def plain(column: pyarrow.Array) -> pyarrow.Array:
     """Return a column with its values as they are, not as a dictionary or views."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        return _plain(column.cast(column.type.value_type))
+        return plain(column.cast(column.type.value_type))
     return column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
 
 

@@ -6,52 +6,38 @@ import errno
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from space2vec.errors import OutputError
+from space2vec.registry import FLAGS
 from space2vec.writing.aside import Aside, sync_folder, told, write_file
+from space2vec.writing.chunk import Chunk, added
+from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
 from space2vec.writing.lock import LOCK, Lock
+from space2vec.writing.notes import DamagedError, column_of, note_beside, note_of
 from space2vec.writing.parts import Parts
-from space2vec.writing.tables import SUFFIXES, TableFile, decode, encode, fitted, note_of, values_of, widened
+from space2vec.writing.places import check_table_place
+from space2vec.writing.tables import Joined, check_columns, decode, encode, join
 
 if TYPE_CHECKING:
     from typing import Self
 
     import pyarrow
 
-__all__ = ["Chunk", "Output"]
+__all__ = ["Output"]
 
 #: The layout of the folder; a run that another layout has begun is refused.
-_FORMAT = 1
+_FORMAT = 2
 _RUN = "run.json"
 _INPUTS = "inputs"
 _TABLE, _ERRORS, _KEPT = "table", "errors", "kept"
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The results of one batch.
-
-    Attributes
-    ----------
-    table, errors : pyarrow.Table
-        The rows, and the lines of the errors table.
-    position : tuple of int
-        Where the next batch begins, as the reader counts it.
-    counts : mapping of str to mapping of str to int
-        What to add up for the summary.
-    """
-
-    table: pyarrow.Table
-    errors: pyarrow.Table
-    position: tuple[int, ...]
-    counts: Mapping[str, Mapping[str, int]]
+#: What a note says of rows, and not of the run.
+_OF_ROWS = ("rows", "flags", "columns")
 
 
 class Output:
@@ -64,17 +50,22 @@ class Output:
     Parameters
     ----------
     path, errors : path
-        The two files, .parquet or .csv.
+        The two files; their suffixes, out of :data:`~space2vec.writing.formats.SUFFIXES`, tell the formats.
     options : mapping
         All that decides about the bytes, by name; a run goes on only if all of it is the same.
     note : mapping
-        What the Parquet files say of themselves.
+        What the files say of themselves, in them or, of CSV, in a file beside. To it are added the table, its rows, the
+        meaning of the flags that occur, and what the inputs were.
     inputs : Inputs
         What is read.
     part_rows : int
         Rows of a part: it ends with the chunk that reaches them.
     how : {"begin", "resume", "restart"}
         Whether finished parts of an earlier run are in the way, are gone on from, or are thrown away.
+    descriptions : mapping of str to str, optional
+        What the columns are.
+    optional : collection of str, optional
+        Columns that are left out in the end where nothing is known of them.
     keep : callable, optional
         Returns the bytes of something further that belongs to the rows since its last call.
 
@@ -99,21 +90,24 @@ class Output:
         inputs: Inputs,
         part_rows: int,
         how: Literal["begin", "resume", "restart"] = "begin",
+        descriptions: Mapping[str, str] | None = None,
+        optional: Collection[str] = (),
         keep: Callable[[], bytes] | None = None,
     ) -> None:
         self.path, self.errors = Path(path), Path(errors)
         for place in (self.path, self.errors):
-            _check(place)
+            check_table_place(place)
         if self.path.resolve() == self.errors.resolve():
             raise ValueError(f"cannot write {self.errors}: the errors need a file of their own")
         self.folder = self.path.with_name(f"{self.path.name}.parts")
         # Through JSON, so that they compare with what is read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
         self._note, self._inputs, self._part_rows, self._how, self._keep = dict(note), inputs, part_rows, how, keep
+        self._descriptions, self._optional = dict(descriptions or {}), frozenset(optional)
         self._parts = Parts(self.folder)
         self._held: list[Chunk] = []
         self._held_rows = 0
-        self._schemas: tuple[pyarrow.Schema, pyarrow.Schema] | None = None
+        self._columns: list[str] | None = None
         #: Whether the output is there already, from this very run.
         self.complete = False
 
@@ -152,7 +146,7 @@ class Output:
     @property
     def counts(self) -> dict[str, Counter[str]]:
         """What the finished parts add up to."""
-        return _added(entry.counts for entry in self._parts.entries)
+        return added(entry.counts for entry in self._parts.entries)
 
     def reasons(self) -> Counter[str]:
         """Count the reasons in the errors table of an output that is complete.
@@ -162,7 +156,7 @@ class Output:
         OutputError
             If it is damaged.
         """
-        return Counter(values_of(self.errors, "reason"))
+        return Counter(column_of(self.errors, "reason"))
 
     def add(self, chunk: Chunk) -> None:
         """Add the results of the next batch; a part that is full by now is written.
@@ -170,10 +164,12 @@ class Output:
         Raises
         ------
         OutputError
-            If the columns or their types do not fit those of the first batch.
+            If the columns are not those of the first batch.
         OSError
             If a file cannot be written.
         """
+        self._columns = self._columns or chunk.table.column_names
+        check_columns(chunk.table, self._columns)
         self._held.append(chunk)
         self._held_rows += len(chunk.table)
         if self._held_rows >= self._part_rows:
@@ -193,21 +189,31 @@ class Output:
     def finish(self, empty: Callable[[], Chunk]) -> None:
         """Join the parts into the two files; both appear under their names.
 
+        A column whose types differ between batches is text.
+
         Parameters
         ----------
         empty : callable
             Returns a chunk without rows, for an input that had none.
+
+        Raises
+        ------
+        OutputError
+            If the columns of parts differ, or a part is damaged.
+        OSError
+            If a file cannot be written.
         """
         if not self.ended:
             if not self._held and not self._parts.entries:
                 self._held.append(empty())
             self._commit(last=True)
-        note = {**self._note, "inputs": self._inputs.summary} if self._inputs.repeatable else self._note
-        with Aside(self.errors) as errors, Aside(self.path) as table:
-            self._join(_ERRORS, errors, note)
-            self._join(_TABLE, table, note)
-            errors.appear()
-            table.appear()
+        table = join(lambda: self._each(_TABLE), optional=self._optional)
+        errors = join(lambda: self._each(_ERRORS), like=table.schema)
+        with ExitStack() as stack:
+            files = [file for path, whole, kind in ((self.errors, errors, _ERRORS), (self.path, table, _TABLE))
+                     for file in self._written(stack, path, whole, kind)]  # fmt: skip
+            for file in files:
+                file.appear()
         for folder in {self.errors.parent, self.path.parent}:
             sync_folder(folder)
 
@@ -236,8 +242,8 @@ class Output:
             self._inputs.look()
             if not self.errors.exists():
                 raise OutputError(f"{self.path} is there, but not {self.errors}; --restart writes both anew")
-            for path in (self.path, self.errors):
-                self._need_same(path)
+            for path, kind in ((self.path, _TABLE), (self.errors, _ERRORS)):
+                self._need_same(path, kind)
             self.complete = True
             return
         self._clear()
@@ -261,18 +267,26 @@ class Output:
                     f"and now {name} is {self._options.get(name)}; --restart begins anew"
                 )
 
-    def _need_same(self, path: Path) -> None:
+    def _need_same(self, path: Path, kind: str) -> None:
         """See that a file which is there already is what this run would write."""
-        there = path.stat().st_mtime_ns
-        note = note_of(path)
-        ours = json.loads(json.dumps({**self._note, "inputs": self._inputs.summary}))
-        differing = [name for name in ours if note is not None and note.get(name) != ours[name]]
-        if note is None and (path.suffix.lower() == ".parquet" or self._inputs.youngest > there):
-            differing = ["inputs"]
-        if differing:
-            raise OutputError(
-                f"{path} is there, but from another run (it differs in {differing[0]}); --restart writes it anew"
-            )
+        try:
+            note = note_of(path)
+        except DamagedError as error:
+            raise OutputError(f"{path} is there, but {error}; --restart writes it anew") from None
+        ours = json.loads(json.dumps(self._said(kind)))
+        for name in dict.fromkeys([*ours, *note]):
+            if name not in _OF_ROWS and note.get(name) != ours.get(name):
+                raise OutputError(
+                    f"{path} is there, but from another run: its {name} is {note.get(name)}, and now {name} is "
+                    f"{ours.get(name)}; --restart writes it anew"
+                )
+        if self._inputs.youngest > path.stat().st_mtime_ns:
+            raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")
+
+    def _said(self, kind: str) -> dict[str, Any]:
+        """Return what a file says of its run, but for what its rows tell."""
+        inputs = {"inputs": self._inputs.summary} if self._inputs.repeatable else {}
+        return {"table": kind, **self._note, **inputs}
 
     def _commit(self, *, last: bool) -> None:
         tables = self._joined_held()
@@ -280,7 +294,7 @@ class Output:
         if self._keep is not None:
             files[_KEPT] = self._keep()
         position = list(self._held[-1].position if self._held else self.position)
-        counts = {name: dict(values) for name, values in _added(chunk.counts for chunk in self._held).items()}
+        counts = {name: dict(values) for name, values in added(chunk.counts for chunk in self._held).items()}
         self._parts.commit(files, rows=len(tables[0]), position=position, last=last, counts=counts)
         self._held.clear()
         self._held_rows = 0
@@ -288,30 +302,32 @@ class Output:
     def _joined_held(self) -> tuple[pyarrow.Table, pyarrow.Table]:
         import pyarrow as pa
 
-        if self._schemas is None:
-            if self._parts.entries:
-                last = len(self._parts.entries) - 1
-                first = [decode(self._parts.read(last, kind)) for kind in (_TABLE, _ERRORS)]
-            else:
-                first = [self._held[0].table, self._held[0].errors]
-            self._schemas = first[0].schema, first[1].schema
-        table = widened(self._schemas[0], (chunk.table.schema for chunk in self._held))
-        errors = widened(self._schemas[1], (chunk.errors.schema for chunk in self._held))
-        # Every part has the types of those before it, so that the last has those of the whole.
-        self._schemas = table, errors
+        if not self._held:  # the last part may have no rows
+            table, errors = (decode(self._parts.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
+            return table, errors
         return (
-            pa.concat_tables([table.empty_table(), *(fitted(chunk.table, table) for chunk in self._held)]),
-            pa.concat_tables([errors.empty_table(), *(fitted(chunk.errors, errors) for chunk in self._held)]),
+            pa.concat_tables(join(lambda: [chunk.table for chunk in self._held])),
+            pa.concat_tables(join(lambda: [chunk.errors for chunk in self._held])),
         )
 
-    def _join(self, kind: str, file: Aside, note: Mapping[str, Any]) -> None:
-        """Copy the parts of one kind, one at a time."""
-        count = len(self._parts.entries)
-        schema = decode(self._parts.read(count - 1, kind)).schema
-        with TableFile(file, schema, note) as joined:
-            for number in range(count):
-                joined.write(fitted(decode(self._parts.read(number, kind)), schema))
+    def _each(self, kind: str) -> Iterator[pyarrow.Table]:
+        """Yield the parts of one kind, one at a time."""
+        return (decode(self._parts.read(number, kind)) for number in range(len(self._parts.entries)))
+
+    def _written(self, stack: ExitStack, path: Path, table: Joined, kind: str) -> Iterator[Aside]:
+        """Write a table, and what is beside it; yield the files, which have yet to appear."""
+        flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
+        note = {**self._said(kind), "rows": table.rows, "flags": flags}
+        file = stack.enter_context(Aside(path))
+        outside = write_table(file, table, note, self._descriptions)
         file.sync()
+        yield file
+        beside = note_beside(path)
+        if outside is not None and beside is not None:
+            file = stack.enter_context(Aside(beside))
+            file.write(outside)
+            file.sync()
+            yield file
 
     def _remove(self) -> None:
         """Remove the folder of parts; once it does not say which run it is of, it counts for nothing."""
@@ -366,23 +382,3 @@ class Output:
         if self._inputs.repeatable:
             return f"{kept}; the same command with --resume goes on from there"
         return f"{kept} in {self.folder}; what standard input gave is gone"
-
-
-def _check(path: Path) -> None:
-    """See that a file can be written before hours of work, not after them."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"cannot write {path}: the folder {path.parent} may not be written")
-
-
-def _added(counts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, Counter[str]]:
-    total: dict[str, Counter[str]] = {}
-    for each in counts:
-        for name, values in each.items():
-            total.setdefault(name, Counter()).update(values)
-    return total

@@ -1,0 +1,194 @@
+"""Cells of tables: numbers, ids and bands out of text or typed columns, and the cells that hold none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.catalogue import bands
+from space2vec.errors import ReadError
+from space2vec.ids import NO_ID, as_ids, parse_ids
+from space2vec.reading import parquet
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["NULLS", "Kind", "Values", "convert"]
+
+#: What a column is to hold: a feature (float32), another number (float64), a label (0, 1 or a word for them), a filter,
+#: ids, other text, or flags.
+Kind: TypeAlias = Literal["feature", "number", "label", "band", "id", "text", "flags"]
+
+#: Cells that say that nothing is known.
+NULLS = ("", "NULL", "null", "None", "NA", "N/A", "nan", "NaN", "-nan")
+
+_NUMBER = r"(?i)^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)$"
+_WHOLE = r"^(?:0|-?[1-9][0-9]{0,18})$"
+#: What pandas makes of whole numbers where one of their column is absent.
+_FLOAT_OF_WHOLE = r"(?i)^-?[0-9]+(?:\.0*|(?:\.[0-9]*)?e\+?[0-9]+)$"
+_BAND = r"^[A-Za-z][A-Za-z0-9]{0,2}$"
+_WORDS = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A column.
+
+    Attributes
+    ----------
+    values : ndarray (n,)
+        float32 of a feature, float64 of other numbers, NaN where there is none; ids as :mod:`space2vec.ids` has them;
+        an object array of str or None (text), of lists of str or None (flags).
+    bad : dict of int to str
+        The cells, by row, that hold neither what the column is to hold nor nothing: their text.
+    """
+
+    values: NDArray[Any]
+    bad: dict[int, str]
+
+
+def convert(column: pyarrow.Array, name: str, kind: Kind, *, first: bool = True) -> Values:
+    """Return what a column holds.
+
+    Parameters
+    ----------
+    column : pyarrow.Array (n,)
+        Text, numbers, dictionaries of these.
+    name : str
+        What to call it in errors.
+    kind : str
+        What it is to hold.
+    first : bool, optional
+        Whether this is the beginning of the column: ids that are all fractions are refused there.
+
+    Raises
+    ------
+    ReadError
+        If the type of the column is another one.
+    """
+    import pyarrow as pa
+
+    column = _text(parquet.plain(column))
+    textual = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if kind == "id":
+        return Values(_ids(column, name, textual, first), {})
+    if kind == "flags":
+        return Values(_objects(column.to_pylist()), {})
+    if kind == "text":
+        return Values(_objects([None if value is None else str(value).strip() for value in column.to_pylist()]), {})
+    if kind == "band":
+        return _bands(column, textual)
+    if textual:
+        return _numbers(column, np.float32 if kind == "feature" else np.float64, words=kind == "label")
+    return Values(_typed(column, name, kind), {})
+
+
+def _text(column: pyarrow.Array) -> pyarrow.Array:
+    """Return bytes as text, what is no UTF-8 by its codes; nothing at all as text too."""
+    import pyarrow as pa
+
+    if pa.types.is_null(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return pa.array([None if one is None else one.decode(errors="backslashreplace") for one in column.to_pylist()])
+    return column
+
+
+def _trimmed(column: pyarrow.Array) -> tuple[pyarrow.Array, pyarrow.Array]:
+    """Return text without blanks around it, and where there is any."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(column)
+    known = pc.invert(pc.is_in(text, pa.array([*NULLS, None], type=text.type)))
+    return text, known
+
+
+def _numbers(column: pyarrow.Array, dtype: type[np.floating[Any]], *, words: bool) -> Values:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text, known = _trimmed(column)
+    sound = pc.fill_null(pc.match_substring_regex(text, _NUMBER), fill_value=False)
+    held = pc.if_else(pc.and_(known, sound), text, None).cast(pa.from_numpy_dtype(dtype))
+    values = np.array(held.to_numpy(zero_copy_only=False), dtype=dtype)
+    bad = {}
+    for row in np.flatnonzero(pc.and_not(known, sound).to_numpy(zero_copy_only=False)).tolist():
+        cell = text[row].as_py()
+        if words and cell.lower() in _WORDS:
+            values[row] = _WORDS[cell.lower()]
+        else:
+            bad[row] = cell
+    return Values(values, bad)
+
+
+def _typed(column: pyarrow.Array, name: str, kind: Kind) -> NDArray[Any]:
+    values = column.to_numpy(zero_copy_only=False)
+    try:
+        if values.dtype.kind == "O":
+            values = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
+        if values.dtype.kind not in "fiub":
+            raise TypeError
+        with np.errstate(over="ignore"):
+            return np.asarray(values.astype(np.float32 if kind == "feature" else np.float64))
+    except (TypeError, ValueError):
+        raise ReadError(f"column {name} holds no numbers but {column.type}") from None
+
+
+def _bands(column: pyarrow.Array, textual: bool) -> Values:
+    """Return filter codes; a letter that has none is unknown, and so is a cell that is no filter at all."""
+    import pyarrow.compute as pc
+
+    if not textual:
+        return Values(bands(column.to_pylist()).astype(np.float32), {})
+    text, known = _trimmed(column)
+    filters = pc.or_(pc.match_substring_regex(text, _BAND), pc.match_substring_regex(text, _NUMBER))
+    odd = pc.and_not(known, pc.fill_null(filters, fill_value=False)).to_numpy(zero_copy_only=False)
+    cells = text.to_pylist()
+    values = bands([None if strange else cell for cell, strange in zip(cells, odd.tolist(), strict=True)])
+    return Values(values.astype(np.float32), {row: cells[row] for row in np.flatnonzero(odd).tolist()})
+
+
+def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_decimal(kind) and kind.scale == 0:
+        return parse_ids(column.cast(pa.string()).to_pylist())
+    if pa.types.is_integer(kind):
+        if column.null_count:
+            return as_ids(column.to_pylist())
+        return as_ids(column.to_numpy(zero_copy_only=False))
+    if not textual:
+        # A float cannot hold a 64-bit id: pandas makes floats of integers beside an absent value.
+        held = "fractions" if pa.types.is_floating(kind) else "other values"
+        raise ReadError(f"column {name} holds {held} ({kind}): ids must be integers or text")
+    text, known = _trimmed(column)
+    known_text = pc.if_else(known, text, None)
+    if first and pc.any(known).as_py() and _all_match(known_text, _FLOAT_OF_WHOLE):
+        shown = text.filter(known)[0].as_py()
+        raise ReadError(f"column {name} holds fractions ({shown}): ids must be integers or text")
+    if _all_match(known_text, _WHOLE):
+        try:
+            return np.asarray(known_text.cast(pa.int64()).fill_null(NO_ID).to_numpy(zero_copy_only=False))
+        except pa.ArrowInvalid:
+            pass  # nineteen digits beyond int64
+    return parse_ids(known_text.to_pylist())
+
+
+def _all_match(text: pyarrow.Array, pattern: str) -> bool:
+    """Tell whether a pattern fits every text that is not null."""
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py())
+
+
+def _objects(values: Sequence[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,209 @@
+"""CSV files in blocks of whole lines: Arrow reads sound blocks; of others each line is looked at by itself."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from space2vec.errors import ReadError
+from space2vec.reading.cells import NULLS, Kind
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["Block", "Header", "read_blocks", "read_header"]
+
+_BOM = b"\xef\xbb\xbf"
+#: Bytes of a block, about; of comments and header, and of a line, at most.
+_BLOCK, _LONGEST = 1 << 20, 1 << 26
+#: What separates values: the first of these that the header has.
+_SEPARATORS = (",", "\t", ";")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the rows of a CSV file.
+
+    Attributes
+    ----------
+    names : list of str
+        The columns, without blanks and quotes around them.
+    separator : str
+        What stands between values: a comma, or a tabulator or semicolon where the header has no comma.
+    newline : bytes
+        What ends a line.
+    end : int
+        Where the rows begin, in bytes.
+    lines : int
+        Lines before the rows.
+    """
+
+    names: list[str]
+    separator: str
+    newline: bytes
+    end: int
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive rows.
+
+    Attributes
+    ----------
+    columns : dict of str to pyarrow.Array (n,)
+        Numbers, or text.
+    size : int
+        The number of rows.
+    lines : sequence of int (n,)
+        The number of each row's line in the file, from 1.
+    broken : dict of int to str
+        What is wrong with rows that have too few or too many values; their cells are null.
+    """
+
+    columns: dict[str, pyarrow.Array]
+    size: int
+    lines: range | list[int]
+    broken: dict[int, str]
+
+
+def read_header(path: Path) -> Header:
+    """Read the names of the columns, behind any number of empty lines and of lines that begin with ``#``.
+
+    Raises
+    ------
+    ReadError
+        If there is none.
+    """
+    with path.open("rb") as file:
+        head = file.read(_BLOCK)
+    newline = b"\n" if b"\n" in head or b"\r" not in head else b"\r"
+    end = len(_BOM) if head.startswith(_BOM) else 0
+    for number, line in enumerate(head[end:].split(newline)):
+        end += len(line) + len(newline)
+        if line.strip() and not line.startswith(b"#"):
+            # A name that is not UTF-8 must not cost the others.
+            text = line.decode(errors="replace").strip()
+            separator = next((mark for mark in _SEPARATORS if mark in text), ",")
+            cells = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+            return Header([cell.strip() for cell in cells], separator, newline, min(end, len(head)), number + 1)
+    raise ReadError("the table is empty" if len(head) < _BLOCK else "the table has no header in its first MB")
+
+
+def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterator[Block]:
+    """Yield the rows of some columns, about 1 MB of the file at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : Header
+        Its header.
+    kinds : mapping of str to str
+        The columns, and what they are to hold.
+
+    Raises
+    ------
+    ReadError
+        If a line is longer than 64 MB.
+    """
+    line = header.lines + 1
+    for data in _pieces(path, header):
+        block = _sound(data, header, kinds, line) or _by_line(data, header, kinds, line)
+        if block.size:
+            yield block
+        line += data.count(header.newline)
+
+
+def _pieces(path: Path, header: Header) -> Iterator[bytes]:
+    """Yield the bytes of whole lines."""
+    rest = b""
+    with path.open("rb") as file:
+        file.seek(header.end)
+        while data := file.read(_BLOCK):
+            cut = data.rfind(header.newline) + 1
+            if not cut:
+                rest += data
+                if len(rest) > _LONGEST:
+                    raise ReadError(f"a line of more than {_LONGEST >> 20} MB: not a CSV file, or damaged")
+                continue
+            yield rest + data[:cut]
+            rest = data[cut:]
+    if rest:
+        yield rest
+
+
+def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block | None:
+    """Let Arrow read a block; None where a line or a cell is not as it should be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    damaged = []
+
+    def note(row: arrow.InvalidRow) -> str:
+        damaged.append(row)
+        return "skip"
+
+    types = {"feature": pa.float32(), "number": pa.float64(), "label": pa.float64()}
+    # Columns that are not wanted may share a name.
+    names = [name if name in kinds else f"{place} {name}" for place, name in enumerate(header.names)]
+    try:
+        table = arrow.read_csv(
+            pa.BufferReader(data),
+            arrow.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+            arrow.ParseOptions(delimiter=header.separator, invalid_row_handler=note),
+            arrow.ConvertOptions(
+                include_columns=list(kinds),
+                column_types={name: types.get(kind, pa.string()) for name, kind in kinds.items()},
+                null_values=list(NULLS),
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return Block({}, 0, [], {})
+        return None
+    if damaged:
+        return None
+    columns = {name: table.column(name).combine_chunks() for name in kinds}
+    for column in columns.values():
+        # A quoted text behind a blank, which Arrow takes for one that has quotes.
+        if pa.types.is_string(column.type) and pc.any(pc.match_substring_regex(column, r'^\s+"')).as_py():
+            return None
+    size = len(table)
+    count = data.count(header.newline) + (not data.endswith(header.newline))
+    lines = range(line, line + size) if count == size else [number for number, _ in _lines(data, header, line)]
+    return Block(columns, size, lines, {})
+
+
+def _lines(data: bytes, header: Header, line: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not empty, with their numbers."""
+    for number, text in enumerate(data.split(header.newline), line):
+        if text.rstrip(b"\r"):
+            yield number, text.rstrip(b"\r")
+
+
+def _by_line(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block:
+    """Read a block line by line, every cell as text."""
+    import pyarrow as pa
+
+    places = [header.names.index(name) for name in kinds]
+    cells: list[list[str | None]] = [[] for _ in places]
+    lines: list[int] = []
+    broken: dict[int, str] = {}
+    for number, raw in _lines(data, header, line):
+        text = raw.decode(errors="backslashreplace")
+        try:
+            values = next(csv.reader([text], delimiter=header.separator, skipinitialspace=True))
+        except (csv.Error, StopIteration):
+            values = []
+        if len(values) != len(header.names):
+            broken[len(lines)] = f"line {number} has {len(values)} values, not {len(header.names)}"
+        for column, place in zip(cells, places, strict=True):
+            column.append(None if len(lines) in broken else values[place])
+        lines.append(number)
+    columns = {name: pa.array(column, type=pa.string()) for name, column in zip(kinds, cells, strict=True)}
+    return Block(columns, len(lines), lines, broken)

@@ -1,0 +1,169 @@
+"""Catalogue columns of DES stamps: out of tables with an ID, those of a stamp's own folder first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError
+from space2vec.ids import id_keys
+from space2vec.reading.batch import Problem
+from space2vec.reading.feature_table import CATALOGUE, kind_of
+from space2vec.reading.table_file import read_columns
+
+__all__ = ["DesTables", "Known"]
+
+#: Farther than any folder: the distance of a table that stands in none of those above a stamp.
+_ELSEWHERE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the tables say of some candidates.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of float32 (n,)
+        NaN where no table says anything.
+    problems : list of Problem
+        What is wrong with what they say, by candidate.
+    """
+
+    columns: dict[str, NDArray[np.float32]]
+    problems: list[Problem]
+
+
+class DesTables:
+    """Tables with an ID, joined with the stamps of numbered candidates.
+
+    A row goes to the candidate of that number: the one nearest below the table's folder, if several folders have the
+    number. Numbers are compared as text, and by value (``007`` and 7) where that leaves one on each side.
+
+    Parameters
+    ----------
+    tables : sequence of Path
+        The files.
+    candidates : sequence of (PurePath, str)
+        Folder and number of every candidate.
+
+    Raises
+    ------
+    ReadError
+        If a table cannot be read, has no ID, or has a candidate twice; if its row may be that of two candidates; or if
+        two tables of one folder contradict each other.
+    """
+
+    def __init__(self, tables: Sequence[Path], candidates: Sequence[tuple[PurePath, str]]) -> None:
+        numbers = {number for _, number in candidates}
+        values = {_value(number) for number in numbers}
+        #: For each candidate the tables and rows that are its own, the nearest first.
+        self._claims: dict[tuple[PurePath, str], list[tuple[int, _Table, int]]] = {}
+        self._lost: list[Problem] = []
+        self._names: dict[str, None] = {}
+        alike = Counter((folder, _value(number)) for folder, number in candidates)
+        for path in tables:
+            table = _Table(path, numbers, values)
+            self._names |= dict.fromkeys(table.columns)
+            self._lost += table.lost
+            for (distance, one), row in _claimed(table, candidates, alike).items():
+                self._claims.setdefault(one, []).append((distance, table, row))
+        for claims in self._claims.values():
+            claims.sort(key=lambda claim: claim[0])
+
+    def of(self, candidates: Sequence[tuple[PurePath, str]]) -> Known:
+        """Return what the tables say of some candidates; lines that cannot be read are told with the first."""
+        columns = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in self._names}
+        problems, self._lost = self._lost, []
+        for place, candidate in enumerate(candidates):
+            said: dict[str, tuple[int, Path]] = {}
+            for distance, table, row in self._claims.get(candidate, ()):
+                problems += [replace(problem, row=place) for problem in table.problems.get(row, ())]
+                for name, values in table.columns.items():
+                    if np.isnan(values[row]):
+                        continue
+                    if name not in said:
+                        columns[name][place] = values[row]
+                        said[name] = distance, table.path
+                    elif said[name][0] == distance and columns[name][place] != values[row]:
+                        raise ReadError(
+                            f"the tables {said[name][1].name} and {table.path.name} beside the stamps contradict each "
+                            f"other on {name} of ID {candidate[1]}"
+                        )
+        return Known(columns, problems)
+
+
+class _Table:
+    """A table, and where the wanted candidates stand in it."""
+
+    def __init__(self, path: Path, numbers: set[str], values: set[str]) -> None:
+        self.path = path
+        wrong: list[Problem] = []
+        try:
+            columns = read_columns(path, {name: kind_of(name) for name in ("ID", *CATALOGUE)}, wrong)
+        except ReadError as error:
+            raise ReadError(f"the table {path.name} beside the stamps: {error}") from None
+        ids = columns.pop("ID", np.empty(0, dtype=np.int64))
+        if not len(ids):
+            raise ReadError(f"the table {path.name} beside the stamps has no rows with an ID")
+        self.columns: dict[str, NDArray[Any]] = columns
+        self.problems: dict[int, list[Problem]] = {}
+        self.lost = []
+        for problem in wrong:
+            if problem.of_file:
+                self.lost.append(replace(problem, row=0, object_id=path.stem))
+            else:
+                self.problems.setdefault(problem.row, []).append(problem)
+        self._exact: dict[str, int] = {}
+        self._loose: dict[str, int | None] = {}
+        for row, key in enumerate(id_keys(ids)):
+            if key is None or _value(key) not in values:
+                continue
+            if key in self._exact and key in numbers:
+                raise ReadError(f"the table {path.name} beside the stamps: ID {key} occurs more than once")
+            self._exact[key] = row
+            self._loose[_value(key)] = None if _value(key) in self._loose else row
+
+    def row(self, number: str, alone: bool) -> int | None:
+        """Return the row of a number; by its value only where no other candidate has that."""
+        return self._exact.get(number, self._loose.get(_value(number)) if alone else None)
+
+
+def _value(number: str) -> str:
+    """Return a number without the zeros before it; other text as it is."""
+    return (number.lstrip("0") or "0") if number.isdecimal() else number
+
+
+def _claimed(
+    table: _Table, candidates: Iterable[tuple[PurePath, str]], alike: Counter[tuple[PurePath, str]]
+) -> dict[tuple[int, tuple[PurePath, str]], int]:
+    """Return the row of a table that is a candidate's, with its distance, for all that have one."""
+    claims: dict[int, list[tuple[int, tuple[PurePath, str]]]] = {}
+    for folder, number in candidates:
+        row = table.row(number, alike[folder, _value(number)] == 1)
+        if row is not None:
+            claims.setdefault(row, []).append((_distance(table.path.parent, folder), (folder, number)))
+    own = {}
+    for row, claimants in claims.items():
+        nearest = min(distance for distance, _ in claimants)
+        first, *others = [claim for claim in claimants if claim[0] == nearest]
+        if others:
+            (_, (folder, number)), (_, (other, _)) = first, others[0]
+            raise ReadError(
+                f"the table {table.path.name} beside the stamps has one row of ID {number}, which is a candidate of "
+                f"{folder} and of {other}: put a table into each folder, or read them one by one"
+            )
+        own[first] = row
+    return own
+
+
+def _distance(table: PurePath, folder: PurePath) -> int:
+    """Return how many folders a table stands above one with stamps."""
+    if table == folder:
+        return 0
+    return folder.parents.index(table) + 1 if table in folder.parents else _ELSEWHERE

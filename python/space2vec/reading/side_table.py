@@ -1,0 +1,102 @@
+"""The table of the same stem that stands beside a NumPy file and says what is known of its stamps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.errors import ReadError
+from space2vec.flags import bits
+from space2vec.ids import as_ids
+from space2vec.joins import Side, pair_rows
+from space2vec.reading.batch import Problem
+from space2vec.reading.feature_table import CATALOGUE, ID_COLUMNS, find_ids, kind_of
+from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns
+
+__all__ = ["SideTable", "find_side_table", "read_side_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class SideTable:
+    """What a table says, by row of the stamps.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray (n,)
+        Catalogue columns, ``object_id`` and ``candidate_id``, as far as it has them.
+    problems : list of Problem
+        Its lines and cells that are damaged.
+    """
+
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def within(self, rows: slice) -> tuple[tuple[Problem, ...], NDArray[np.uint32]]:
+        """Return what is wrong with some rows (m,), by row of these, and their flags (m,)."""
+        inside = [replace(one, row=one.row - rows.start) for one in self.problems if rows.start <= one.row < rows.stop]
+        flags = np.zeros(rows.stop - rows.start, dtype=np.uint32)
+        for problem in inside:
+            flags[problem.row] |= bits("bad_cell")
+        return tuple(inside), flags
+
+
+def find_side_table(path: Path) -> Path | None:
+    """Return the table that accompanies a NumPy file, ``None`` where there is none."""
+    return next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
+
+
+def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
+    """Read the table that accompanies a NumPy file.
+
+    Parameters
+    ----------
+    path : Path
+        The NumPy file.
+    size : int
+        The number of its stamps.
+    ids : array_like (size,) or None
+        Its own candidate ids. Where the table has ids too, its rows go by these; else by their order.
+
+    Raises
+    ------
+    ReadError
+        If the table cannot be read, or does not have one row a stamp.
+    """
+    table = find_side_table(path)
+    if table is None:
+        return SideTable()
+    wrong: list[Problem] = []
+    try:
+        columns = read_columns(table, {name: kind_of(name) for name in (*ID_COLUMNS, *CATALOGUE)}, wrong)
+    except ReadError as error:
+        raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
+    for name, values in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):
+        if values is not None:
+            columns[name] = values
+    length = len(next(iter(columns.values()))) if columns else size
+    if length != size:
+        raise ReadError(f"{size} stamps, but the table {table.name} beside them has {length} rows")
+    if ids is None or "candidate_id" not in columns:
+        return SideTable(columns, wrong)
+    return _by_id(SideTable(columns, wrong), as_ids(ids), path.name, table.name)
+
+
+def _by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
+    """Put the rows of a table in the order of the stamps' own ids."""
+    pairs = pair_rows(Side(ids, stamps), Side(table.columns["candidate_id"], name))
+    order = np.full(len(ids), -1, dtype=np.intp)
+    order[pairs.left] = pairs.right
+    # Rows whose id is unknown on both sides, such as damaged lines, stay where they are.
+    left = np.flatnonzero(order < 0)
+    rest = np.setdiff1d(np.arange(len(ids)), pairs.right)
+    if not np.array_equal(left, rest):
+        shown = ", ".join(str(key) for key in ids[left[:3]].tolist())
+        raise ReadError(f"the table {name} beside the stamps says nothing of {len(left)} of their candidates: {shown}")
+    order[left] = left
+    place = np.argsort(order)
+    columns = {column: values[order] for column, values in table.columns.items()}
+    return SideTable(columns, [replace(one, row=int(place[one.row])) for one in table.problems])

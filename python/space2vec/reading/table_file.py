@@ -1,0 +1,198 @@
+"""Tables in files, CSV or Parquet: their columns in parts, and what is wrong with a line or a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError
+from space2vec.ids import join_ids
+from space2vec.reading import csv_file, parquet
+from space2vec.reading.batch import Problem
+from space2vec.reading.cells import Kind, convert
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["TABLE_SUFFIXES", "Part", "read_columns", "read_parts", "table_columns"]
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive rows of a table.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray (n,)
+        What they are to hold, see :class:`space2vec.reading.cells.Values`.
+    size : int
+        The number of rows.
+    broken : ndarray of bool (n,)
+        The rows that are lines with too few or too many values: nothing is known of them.
+    bad : ndarray of bool (n,)
+        The rows with a cell that does not hold what its column is to hold, and is unknown.
+    problems : list of Problem
+        One for each of these lines and cells, by row of the part.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    size: int
+    broken: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+    problems: list[Problem]
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names of a table's columns.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read.
+    """
+    return parquet.columns(path) if path.suffix == ".parquet" else csv_file.read_header(path).names
+
+
+def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS) -> Iterator[Part]:
+    """Yield columns of a table in parts.
+
+    A line with too few or too many values is a row of which nothing is known. A cell that does not hold what its column
+    is to hold is unknown, and costs nothing else.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file, with any number of ``#`` lines before its header, or a Parquet file.
+    kinds : mapping of str to str
+        The columns, at least one, and what they are to hold.
+    rows : int, optional
+        Rows of a part, at most.
+
+    Raises
+    ------
+    ReadError
+        If the file is damaged, a column occurs twice, or its type is another one.
+    """
+    _once([name for name in table_columns(path) if name in kinds])
+    start = 0
+    with parquet.telling_damage(path, "damaged"):
+        for block in _blocks(path, kinds, rows):
+            part = _part(block, path, kinds, start)
+            start += part.size
+            yield from _cut(part, rows)
+
+
+def read_columns(
+    path: Path, kinds: Mapping[str, Kind], problems: list[Problem] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return those of some columns that a table has.
+
+    Parameters
+    ----------
+    path, kinds
+        As for :func:`read_parts`.
+    problems : list, optional
+        Takes up what is wrong, by row of the table.
+
+    Raises
+    ------
+    ReadError
+        As :func:`read_parts`, or if no line has the right number of values.
+    """
+    names = [name for name in table_columns(path) if name in kinds]
+    _once(names)
+    if not names:
+        return {}
+    wrong: list[Problem] = []
+    parts, start, broken = [], 0, 0
+    for part in read_parts(path, {name: kinds[name] for name in names}):
+        parts.append(part.columns)
+        wrong += [replace(problem, row=problem.row + start) for problem in part.problems]
+        start, broken = start + part.size, broken + int(part.broken.sum())
+    if start and broken == start:
+        raise ReadError(wrong[0].message)
+    if problems is not None:
+        problems.extend(wrong)
+    if not parts:
+        return {name: np.empty(0, dtype=np.int64 if kinds[name] == "id" else np.float64) for name in names}
+    return {
+        name: (join_ids if kinds[name] == "id" else np.concatenate)([columns[name] for columns in parts])
+        for name in names
+    }
+
+
+def _once(names: Sequence[str]) -> None:
+    """Raise if a column that is to be read stands in the table twice."""
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise ReadError(f"column {double} occurs more than once")
+
+
+def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int) -> Iterator[csv_file.Block]:
+    if path.suffix != ".parquet":
+        yield from csv_file.read_blocks(path, csv_file.read_header(path), kinds)
+        return
+    start = 0
+    with parquet.open_parquet(path) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=list(kinds)):
+            columns = {name: batch.column(name) for name in kinds}
+            yield csv_file.Block(columns, len(batch), range(start, start + len(batch)), {})
+            start += len(batch)
+
+
+def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: int) -> Part:
+    """Return what the rows hold; `start` rows precede them."""
+    columns: dict[str, NDArray[Any]] = {}
+    bad = np.zeros(block.size, dtype=np.bool_)
+    broken = np.zeros(block.size, dtype=np.bool_)
+    broken[list(block.broken)] = True
+    where = "row" if path.suffix == ".parquet" else "line"
+
+    def told(row: int, reason: str, message: str) -> Problem:
+        whole = reason != "bad_cell"
+        return Problem(str(path), reason, message, record=start + row, row=row, of_file=whole)
+
+    problems = [told(row, "damaged_file", message) for row, message in block.broken.items()]
+    for name, column in block.columns.items():
+        values = convert(column, name, kinds[name], first=start == 0)
+        columns[name] = values.values
+        for row, text in values.bad.items():
+            bad[row] = True
+            message = (
+                f"{where} {block.lines[row]}: column {name} holds {_short(text)}, which is no {_NOUNS[kinds[name]]}"
+            )
+            problems.append(told(row, "bad_cell", message))
+    problems.sort(key=lambda problem: problem.row)
+    return Part(columns, block.size, broken, bad, problems)
+
+
+_NOUNS: dict[Kind, str] = {"feature": "number", "number": "number", "label": "label", "band": "filter"}
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
+
+
+def _cut(part: Part, rows: int) -> Iterator[Part]:
+    """Yield a part in pieces of so many rows, at most."""
+    if part.size <= rows:
+        yield part
+        return
+    for start in range(0, part.size, rows):
+        piece = slice(start, start + rows)
+        inside = [
+            replace(problem, row=problem.row - start)
+            for problem in part.problems
+            if start <= problem.row < start + rows
+        ]
+        columns = {name: values[piece] for name, values in part.columns.items()}
+        yield Part(columns, len(part.broken[piece]), part.broken[piece], part.bad[piece], inside)

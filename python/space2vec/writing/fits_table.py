@@ -1,0 +1,130 @@
+"""Tables as FITS: one binary table, row by row, so that it need not be in memory as a whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.writing.tables import with_joined_lists
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from space2vec.writing.aside import Aside
+    from space2vec.writing.tables import Joined
+
+__all__ = ["NOTE", "write_fits"]
+
+#: The keyword of the note.
+NOTE = "S2VNOTE"
+_BLOCK = 2880
+_UNPRINTABLE = re.compile(r"[^ -~]")
+_LEAST = -(1 << 63)
+
+
+def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+    r"""Write a table as the first extension of a FITS file.
+
+    FITS knows printable ASCII alone, so other characters are written as Python escapes them (``\xfc``), and absent
+    text is empty. An absent integer is the value of the column's TNULL.
+
+    Parameters
+    ----------
+    file, table, note, descriptions
+        As of :func:`space2vec.writing.formats.write_table`.
+    """
+    from astropy.io import fits
+
+    schema = with_joined_lists(table.schema.empty_table()).schema
+    widths, nulls = _measured(table, schema)
+    columns = [
+        fits.Column(name=field.name, format=_format(field.type, widths.get(field.name, 1)), null=nulls.get(field.name))
+        for field in schema
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, nrows=0)
+    header = hdu.header
+    header["NAXIS2"] = table.rows
+    for number, name in enumerate(schema.names, 1):
+        if name in descriptions:
+            header[f"TCOMM{number}"] = _printable(descriptions[name])
+    header["EXTNAME"] = str(note.get("table", "table")).upper()
+    header["S2VVERS"] = (str(note.get("version", "")), "version of space2vec")
+    if "model" in note:
+        header["S2VMODEL"] = (_printable(str(note["model"])), "model, name and digest")
+    # Quotes and ampersands mean something in a text that goes on over several cards.
+    header[NOTE] = json.dumps(dict(note)).replace("'", "\\u0027").replace("&", "\\u0026")
+    for name, meaning in note.get("flags", {}).items():
+        header.add_comment(_printable(f"flag {name}: {meaning}"))
+    file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+    file.write(header.tostring().encode("ascii"))
+    size = 0
+    for part in table:
+        rows = _rows(with_joined_lists(part), widths, nulls).tobytes()
+        file.write(rows)
+        size += len(rows)
+    file.write(bytes(-size % _BLOCK))
+
+
+def _measured(table: Joined, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the bytes of the longest text of each text column, and what stands for an absent integer in others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    widths = {field.name: 1 for field in schema if pa.types.is_string(field.type)}
+    integers = [field.name for field in schema if pa.types.is_integer(field.type)]
+    absent = set()
+    taken: dict[str, set[int]] = {name: set() for name in integers}
+    for part in table:
+        text = with_joined_lists(part)
+        for name in widths:
+            widths[name] = max([widths[name], *(len(cell) for cell in _bytes(text[name]))])
+        for name in integers:
+            if text[name].null_count:
+                absent.add(name)
+            extremes = pc.min_max(text[name]).as_py()
+            taken[name] |= {extremes["min"], extremes["max"]}
+    nulls = {}
+    for name in integers:
+        if name in absent:
+            # Not a value that is there.
+            nulls[name] = next(value for value in (_LEAST, -_LEAST - 1, -1) if value not in taken[name])
+    return widths, nulls
+
+
+def _format(kind: pyarrow.DataType, width: int) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        return f"{width}A"
+    return {"int64": "K", "double": "D", "float": "E"}[str(kind)]
+
+
+def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, int]) -> NDArray[Any]:
+    """Return the rows of a table as FITS has them."""
+    columns: dict[str, NDArray[Any]] = {}
+    for field in table.schema:
+        column = table[field.name]
+        if field.name in widths:
+            columns[field.name] = np.array(_bytes(column), dtype=f"S{widths[field.name]}")
+        else:
+            filler: Any = nulls.get(field.name, np.nan)
+            plain = column.fill_null(filler) if column.null_count else column
+            values = plain.to_numpy()
+            columns[field.name] = values.astype(values.dtype.newbyteorder(">"))
+    rows = np.zeros(len(table), dtype=[(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
+
+
+def _bytes(column: pyarrow.ChunkedArray) -> list[bytes]:
+    return [b"" if cell is None else _printable(cell).encode("ascii") for cell in column.to_pylist()]
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

@@ -1,0 +1,147 @@
+"""Tables as files: Parquet, CSV, FITS, ECSV and VOTable, written piece by piece, with a note that says what they are.
+
+The bytes of a file depend on its rows and its note alone, not on how the rows come. But for Parquet, the flags of a
+row are joined by ``|``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from space2vec.writing.fits_table import write_fits
+from space2vec.writing.notes import KEY
+from space2vec.writing.tables import Joined, with_joined_lists
+from space2vec.writing.votable import write_votable
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from space2vec.writing.aside import Aside
+
+__all__ = ["SUFFIXES", "write_table"]
+
+#: Rows of a group in a Parquet file, however the parts fell.
+_GROUP = 1 << 16
+
+
+def write_table(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes | None:
+    """Write a table in the format that the suffix of the file names.
+
+    Parameters
+    ----------
+    file : Aside
+        Where to write; its suffix is one of :data:`SUFFIXES`.
+    table : Joined
+        The rows.
+    note : mapping
+        What the file says of itself, as JSON can say it.
+    descriptions : mapping of str to str
+        What the columns are, as far as it is to be said.
+
+    Returns
+    -------
+    bytes or None
+        The note, where the format has no place for it: to be written into a file beside.
+    """
+    return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
+
+
+def _write_parquet(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [
+        field.with_metadata({"description": descriptions[field.name]}) if field.name in descriptions else field
+        for field in table.schema
+    ]
+    schema = pa.schema(fields, metadata={KEY: json.dumps(dict(note))})
+    rest = schema.empty_table()
+    with pq.ParquetWriter(file, schema) as writer:
+        for part in table:
+            rows = pa.concat_tables([rest, part.cast(schema)])
+            whole = len(rows) - len(rows) % _GROUP
+            for start in range(0, whole, _GROUP):
+                writer.write_table(rows.slice(start, _GROUP).combine_chunks())
+            rest = rows.slice(whole)
+        if len(rest):
+            writer.write_table(rest.combine_chunks())
+
+
+def _write_csv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
+    digested = _Digested(file)
+    _write_lines(digested, table, header=True)
+    columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
+    of_file = {"bytes": digested.size, "sha256": digested.digest.hexdigest()}
+    return (json.dumps({KEY: {**note, "columns": columns, "file": of_file}}, indent=1) + "\n").encode()
+
+
+def _write_ecsv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+    import io
+
+    import numpy as np
+    from astropy.table import Column, Table
+
+    columns = [
+        Column(
+            np.empty(0, field.type.to_pandas_dtype() if _is_number(field.type) else np.str_),
+            name=field.name,
+            description=descriptions.get(field.name),
+        )
+        for field in table.schema
+    ]
+    header = io.StringIO()
+    Table(columns, meta={KEY: dict(note)}).write(header, format="ascii.ecsv", delimiter=",")
+    file.write(header.getvalue().encode())
+    _write_lines(file, table, header=False)
+
+
+def _write_lines(file: Any, table: Joined, *, header: bool) -> None:
+    """Write the rows as CSV."""
+    import pyarrow.csv
+
+    schema = with_joined_lists(table.schema.empty_table()).schema
+    options = pyarrow.csv.WriteOptions(include_header=header)
+    with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
+        for part in table:
+            writer.write_table(with_joined_lists(part))
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+class _Digested:
+    """A file whose bytes are digested on their way."""
+
+    def __init__(self, file: Aside) -> None:
+        self._file = file
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self.size += len(memoryview(data).cast("B"))
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+_WRITERS: dict[str, Callable[..., bytes | None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".fits": write_fits,
+    ".ecsv": _write_ecsv,
+    ".vot": write_votable,
+}
+#: The formats, by suffix.
+SUFFIXES = tuple(_WRITERS)

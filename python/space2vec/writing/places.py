@@ -1,0 +1,53 @@
+"""Where files are to be written: seen before hours of work, not after them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from space2vec.writing.formats import SUFFIXES
+from space2vec.writing.notes import KEY, note_beside
+
+__all__ = ["check_place", "check_table_place"]
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be written before the work for it is done.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, or there is no folder for it that can be written.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write {path}: the folder {path.parent} does not let you")
+
+
+def check_table_place(path: Path) -> None:
+    """See that a table can be written, and its note where it needs a file.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is of no format, or the note would take the place of a file of another kind.
+    OSError
+        As :func:`check_place`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
+    check_place(path)
+    beside = note_beside(path)
+    if beside is None or not beside.exists():
+        return
+    try:
+        found = json.loads(beside.read_bytes())
+    except ValueError:
+        return  # a note of ours, damaged
+    if not isinstance(found, dict) or KEY not in found:
+        raise ValueError(f"cannot write {path}: {beside} is to say what it was made of, and is another file already")

@@ -1,0 +1,98 @@
+"""Tables as VOTable 1.4, with the rows as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
+
+from space2vec.writing.tables import with_joined_lists
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from space2vec.writing.aside import Aside
+    from space2vec.writing.tables import Joined
+
+__all__ = ["NOTE", "write_votable"]
+
+#: The name of the INFO element that has the note.
+NOTE = "space2vec"
+_HEAD = """<?xml version="1.0" encoding="utf-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+"""
+_TAIL = """</TABLEDATA></DATA>
+</TABLE>
+</RESOURCE>
+</VOTABLE>
+"""
+_TYPES = {
+    "string": 'datatype="unicodeChar" arraysize="*"',
+    "int64": 'datatype="long"',
+    "double": 'datatype="double"',
+    "float": 'datatype="float"',
+}
+#: What XML 1.0 cannot hold, and blanks that a reader would change.
+_UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
+
+
+def write_votable(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+    r"""Write a table as VOTable.
+
+    An absent number is an empty cell, and so is absent text. Characters that XML cannot hold are written as Python
+    escapes them (``\x00``).
+
+    Parameters
+    ----------
+    file, table, note, descriptions
+        As of :func:`space2vec.writing.formats.write_table`.
+    """
+    file.write("".join(_head(table, note, descriptions)).encode())
+    for part in table:
+        rows = _rows(with_joined_lists(part))
+        if len(rows):
+            file.write(("\n".join(rows.to_pylist()) + "\n").encode())
+    file.write(_TAIL.encode())
+
+
+def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> Iterator[str]:
+    yield _HEAD
+    yield '<RESOURCE type="results">\n'
+    yield f"<TABLE name={quoteattr(str(note.get('table', 'table')))} nrows={quoteattr(str(table.rows))}>\n"
+    lines = [f"{name}: {note[name]}" for name in ("model", "version") if name in note]
+    lines += [f"flag {name}: {meaning}" for name, meaning in note.get("flags", {}).items()]
+    yield f"<DESCRIPTION>{escape(chr(10).join(lines))}</DESCRIPTION>\n"
+    yield f"<INFO name={quoteattr(NOTE)} value={quoteattr(json.dumps(dict(note)))}/>\n"
+    for field in with_joined_lists(table.schema.empty_table()).schema:
+        yield f"<FIELD name={quoteattr(field.name)} {_TYPES[str(field.type)]}>"
+        if field.name in descriptions:
+            yield f"<DESCRIPTION>{escape(descriptions[field.name])}</DESCRIPTION>"
+        yield "</FIELD>\n"
+    yield "<DATA><TABLEDATA>\n"
+
+
+def _rows(table: pyarrow.Table) -> pyarrow.Array:
+    """Return the rows of a table as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = []
+    for column in table.columns:
+        text = column.cast(pa.string())
+        if pa.types.is_string(column.type):
+            if pc.any(pc.match_substring_regex(text, _UNFIT)).as_py():
+                text = pa.array([None if cell is None else _fit(cell) for cell in text.to_pylist()], pa.string())
+            for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+                text = pc.replace_substring(text, character, entity)
+        elif pa.types.is_floating(column.type):
+            for ours, theirs in (("nan", "NaN"), ("-inf", "-Inf"), ("inf", "+Inf")):
+                text = pc.if_else(pc.equal(text, ours), theirs, text)
+        cells.append(pc.fill_null(text, ""))
+    joined = pc.binary_join_element_wise(*cells, "</TD><TD>")
+    return pc.binary_join_element_wise("<TR><TD>", joined, "</TD></TR>", "").combine_chunks()
+
+
+def _fit(text: str) -> str:
+    return re.sub(_UNFIT, lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
