@@ -8,14 +8,19 @@
 #define S2V_DECLARE(isa)                                     \
     extern const s2v_feature_kernels s2v_isa_features_##isa; \
     extern const s2v_plane_kernels s2v_isa_planes_##isa;     \
-    extern const s2v_stream_kernels s2v_isa_streams_##isa
-#define S2V_TABLE(isa) {s2v_isa_features_##isa, s2v_isa_planes_##isa, s2v_isa_streams_##isa, #isa}
+    extern const s2v_stream_kernels s2v_isa_streams_##isa;   \
+    extern const s2v_network_kernels s2v_isa_network_##isa
+// A level has all kernels of its own, but v4vnni only those that it makes faster.
+#define S2V_TABLE_OF(name, rest, network) \
+    {s2v_isa_features_##rest, s2v_isa_planes_##rest, s2v_isa_streams_##rest, s2v_isa_network_##network, name}
+#define S2V_TABLE(isa) S2V_TABLE_OF(#isa, isa, isa)
 
 extern "C" {
 #if defined(S2V_X86_64)
 S2V_DECLARE(baseline);
 S2V_DECLARE(v3);
 S2V_DECLARE(v4);
+extern const s2v_network_kernels s2v_isa_network_v4vnni;
 #else
 S2V_DECLARE(generic);
 #endif
@@ -51,6 +56,7 @@ std::vector<s2v_isa_table> usable() {
 #if defined(S2V_X86_64)
     __builtin_cpu_init();
     std::vector<s2v_isa_table> tables;
+    if (has_v4() && __builtin_cpu_supports("avx512vnni")) tables.push_back(S2V_TABLE_OF("v4vnni", v4, v4vnni));
     if (has_v4()) tables.push_back(S2V_TABLE(v4));
     if (has_v3()) tables.push_back(S2V_TABLE(v3));
     tables.push_back(S2V_TABLE(baseline));

@@ -7,7 +7,8 @@
 
 namespace s2v::kernel {
 struct InflateState;
-}
+struct NetworkView;
+}  // namespace s2v::kernel
 
 // Each of these is the only symbol of one kernel object.
 struct s2v_feature_kernels {
@@ -34,7 +35,19 @@ struct s2v_stream_kernels {
     int (*inflate)(s2v::kernel::InflateState *states, int count);
 };
 
-struct s2v_isa_table : s2v_feature_kernels, s2v_plane_kernels, s2v_stream_kernels {
+struct s2v_network_kernels {
+    int32_t network_group;  // inputs in a word, as a PackedNetwork must have them
+    // Bytes that a worker needs for blocks of at most `rows` rows, aligned to 64.
+    std::size_t (*network_scratch)(const s2v::kernel::NetworkView *network, int32_t rows);
+    // The planes of a row, which is number `row` of its block.
+    void (*look_at_planes)(const s2v::kernel::NetworkView *network, const float *planes, int32_t row, int32_t most,
+                           void *scratch);
+    // Scores of the first `rows` rows of a block, whose planes were looked at; columns: (rows, those that are given).
+    void (*judge)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, float *score,
+                  void *scratch, int32_t most);
+};
+
+struct s2v_isa_table : s2v_feature_kernels, s2v_plane_kernels, s2v_stream_kernels, s2v_network_kernels {
     const char *name;
 };
 

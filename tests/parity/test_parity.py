@@ -15,10 +15,12 @@ from space2vec import registry
 FOLDER = Path(__file__).resolve().parents[1]
 #: What /proc/cpuinfo says of processors that have an instruction set.
 CPU_FLAGS = {"v3": {"avx2", "bmi2", "fma"}, "v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
+CPU_FLAGS["v4vnni"] = CPU_FLAGS["v4"] | {"avx512_vnni"}
 BACKENDS = {
     "baseline": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "baseline"},
     "v3": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v3"},
     "v4": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v4"},
+    "v4vnni": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v4vnni"},
     "numba": {"SPACE2VEC_BACKEND": "numba"},
 }
 

@@ -62,9 +62,9 @@ S2V_API const char *s2v_version(void);
 /* A sentence for a status. */
 S2V_API const char *s2v_status_message(s2v_status status);
 
-/* The instruction set in use: "baseline", "v3" (AVX2), "v4" (AVX-512) or "generic". Chosen once, from the processor or
- * from the environment variable SPACE2VEC_ISA; an unknown or unsupported SPACE2VEC_ISA makes every computing function
- * return S2V_UNKNOWN_NAME, and this one NULL. */
+/* The instruction set in use: "baseline", "v3" (AVX2), "v4" (AVX-512), "v4vnni" (v4, and networks by dot products of
+ * bytes) or "generic". Chosen once, from the processor or from the environment variable SPACE2VEC_ISA; an unknown or
+ * unsupported SPACE2VEC_ISA makes every computing function return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 
 /* What unpacks short gzip and deflate streams: "space2vec", "libdeflate" or "zlib"; NULL where the environment variable

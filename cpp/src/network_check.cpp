@@ -1,0 +1,161 @@
+// What must hold of a network's tensors before anything is run.
+#include "error.hpp"
+#include "network.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+namespace s2v {
+namespace {
+
+constexpr std::int64_t kLargestSum = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kLargestPixel = 255;
+constexpr std::int64_t kLargestActivation = 32767;
+constexpr std::int64_t kLargestColumn = 32760;
+constexpr std::int64_t kLargestEncoding = 4095;
+constexpr std::int32_t kMostOutputs = 1024;
+constexpr std::int32_t kLargestMap = 129;
+constexpr std::int32_t kLargestRings = 31;  // the side that they are taken over
+
+void require_model(bool holds, const std::string &what) {
+    if (!holds) throw Failure(S2V_BAD_MODEL, "integer network: " + what);
+}
+
+void check_scales(std::span<const float> values, bool positive, const std::string &what) {
+    for (const float value : values) require_model(std::isfinite(value) && (!positive || value > 0.0F), what);
+}
+
+void check_weights(const Weights &weights, std::int32_t inputs, const std::string &what) {
+    require_model(weights.outputs >= 1 && weights.outputs <= kMostOutputs && weights.inputs == inputs &&
+                      weights.values.size() ==
+                          static_cast<std::size_t>(weights.outputs) * static_cast<std::size_t>(weights.inputs),
+                  "the weights of " + what + " have another shape");
+}
+
+// The largest magnitude that the sum of a row can have; largest(i): that of input i.
+template <class Largest>
+std::int64_t largest_sum(const Weights &weights, std::int32_t row, Largest largest) {
+    std::int64_t sum = 0;
+    const std::size_t begin = static_cast<std::size_t>(row) * static_cast<std::size_t>(weights.inputs);
+    for (std::int32_t i = 0; i < weights.inputs; ++i)
+        sum += std::abs(std::int64_t{weights.values[begin + static_cast<std::size_t>(i)]}) * largest(i);
+    return sum;
+}
+
+void check_convolutions(const Network &network) {
+    std::int32_t channels = network.planes;
+    std::int32_t side = network.side;
+    require_model(network.convolutions.size() <= kernel::kMostConvolutions, "too many convolutions");
+    for (std::size_t k = 0; k < network.convolutions.size(); ++k) {
+        const Convolution &layer = network.convolutions[k];
+        const std::string what = "convolution " + std::to_string(k);
+        require_model(side >= 3 && side <= kLargestMap && side % 2 == 1, what + " sees maps of a side that it cannot");
+        check_weights(layer.weights, 9 * channels, what);
+        channels = layer.weights.outputs;
+        side = (side + 1) / 2;
+        const auto n = static_cast<std::size_t>(channels);
+        require_model(layer.bias.size() == n && layer.shift.size() == n && layer.multiplier.size() == n,
+                      what + " lacks scales");
+        for (std::size_t o = 0; o < n; ++o) {
+            require_model(layer.shift[o] <= 31, what + " shifts too far");
+            require_model(layer.multiplier[o] >= 16384, what + " has a multiplier that is not normal");
+            const std::int64_t sum =
+                largest_sum(layer.weights, static_cast<std::int32_t>(o), [](std::int32_t) { return kLargestPixel; });
+            require_model(sum + std::abs(std::int64_t{layer.bias[o]}) <= kLargestSum, what + " could overflow");
+        }
+    }
+    require_model(side % 2 == 1 && side <= kLargestRings, "no rings about a middle of its maps");
+    const std::int32_t half = side / 2 + 1;
+    check_weights(network.of_planes, channels * (half * (half + 1) / 2), "of_planes");
+}
+
+void check_columns(const Network &network) {
+    const Columns &columns = network.columns;
+    const std::size_t n = static_cast<std::size_t>(columns.given) + columns.derived.size();
+    require_model(columns.median.size() == n && columns.spread.size() == n && columns.mean.size() == n &&
+                      columns.deviation.size() == n && columns.lacking.size() == n && columns.bins >= 0 &&
+                      columns.low.size() == n * static_cast<std::size_t>(columns.bins) &&
+                      columns.size.size() == columns.low.size(),
+                  "the scales of the columns have another size");
+    check_scales(columns.median, false, "a median is no number");
+    check_scales(columns.mean, false, "a mean is no number");
+    check_scales(columns.low, false, "a bin begins at no number");
+    check_scales(columns.spread, true, "a spread is not positive");
+    check_scales(columns.deviation, true, "a deviation is not positive");
+    check_scales(columns.size, true, "the size of a bin is not positive");
+    for (const float one : columns.lacking) require_model(one == 0.0F || one == 1.0F, "a mark is not 0 or 1");
+    check_weights(network.of_columns, static_cast<std::int32_t>(n) * (2 + columns.bins), "of_features");
+}
+
+// Two products of 32 bits, a bias and what rounds must fit into 64 bits; in long double, whose 64 bits of mantissa are
+// not needed for a limit that leaves a bit spare.
+void check_hidden_sum(const Hidden &hidden, std::size_t o, std::int64_t first, std::int64_t second,
+                      const std::string &what) {
+    double sum = std::ldexp(1.0, hidden.shift) + std::abs(static_cast<double>(hidden.bias[o]));
+    if (first) sum += static_cast<double>(first) * std::abs(static_cast<double>(hidden.planes_multiplier[o]));
+    if (second) sum += static_cast<double>(second) * std::abs(static_cast<double>(hidden.columns_multiplier[o]));
+    require_model(sum < 9.2e18, what + " could overflow");
+}
+
+void check_hidden_layers(const Network &network) {
+    require_model(!network.hidden.empty() && network.hidden.size() <= kernel::kMostHidden,
+                  "no hidden layer, or too many");
+    const std::int32_t values = 2 * (network.columns.given + static_cast<std::int32_t>(network.columns.derived.size()));
+    const bool with_planes = network.planes > 0;
+    const bool with_columns = network.of_columns.outputs > 0;
+    std::int32_t width = with_planes ? network.of_planes.outputs : network.of_columns.outputs;
+    require_model(with_planes || with_columns, "it takes nothing");
+    require_model(!with_planes || !with_columns || width == network.of_columns.outputs,
+                  "planes and columns meet in layers of two widths");
+    for (std::size_t k = 0; k < network.hidden.size(); ++k) {
+        const Hidden &layer = network.hidden[k];
+        const std::string what = "hidden layer " + std::to_string(k);
+        if (k > 0) {
+            check_weights(layer.weights, width, what);
+            width = layer.weights.outputs;
+        }
+        const auto n = static_cast<std::size_t>(width);
+        require_model(layer.bias.size() == n && layer.planes_multiplier.size() == (k > 0 || with_planes ? n : 0) &&
+                          layer.columns_multiplier.size() == (k == 0 && with_columns ? n : 0),
+                      what + " lacks scales");
+        require_model(layer.shift >= 0 && layer.shift <= 62, what + " shifts too far");
+        for (std::int32_t o = 0; o < width; ++o) {
+            std::int64_t first = 0;
+            std::int64_t second = 0;
+            if (k > 0)
+                first = largest_sum(layer.weights, o, [](std::int32_t) { return kLargestActivation; });
+            else if (with_planes)
+                first = largest_sum(network.of_planes, o, [](std::int32_t) { return kLargestPixel; });
+            if (k == 0 && with_columns)
+                second = largest_sum(network.of_columns, o,
+                                     [&](std::int32_t i) { return i < values ? kLargestColumn : kLargestEncoding; });
+            require_model(first <= kLargestSum && second <= kLargestSum, what + " could overflow");
+            check_hidden_sum(layer, static_cast<std::size_t>(o), first, second, what);
+        }
+    }
+    require_model(network.out.size() == static_cast<std::size_t>(width), "the output has another width");
+    std::int64_t sum = 0;
+    for (const std::int8_t weight : network.out) sum += std::abs(std::int64_t{weight}) * kLargestActivation;
+    require_model(sum <= kLargestSum && std::abs(static_cast<double>(network.out_bias)) < 9.0e18,
+                  "the output could overflow");
+    const float scales[] = {network.out_scale, network.temperature};
+    check_scales({scales, 1}, false, "the output has no scale");
+    check_scales({scales + 1, 1}, true, "the temperature is not positive");
+}
+
+}  // namespace
+
+void check_network(const Network &network) {
+    if (network.planes > 0) {
+        require_model(network.planes <= kernel::kMostPlanes && !network.convolutions.empty() &&
+                          network.plane_scale.size() == static_cast<std::size_t>(network.planes),
+                      "the planes have no scales, or no convolution");
+        check_scales(network.plane_scale, true, "the scale of a plane is not positive");
+        check_convolutions(network);
+    }
+    if (network.of_columns.outputs > 0) check_columns(network);
+    check_hidden_layers(network);
+}
+
+}  // namespace s2v

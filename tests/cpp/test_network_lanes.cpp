@@ -1,0 +1,105 @@
+// Integer networks on a warp of 32 fibers, an output a lane: the bits of the transcription and of HostTeam, and no race
+// (built with the thread sanitizer).
+#include "check.hpp"
+#include "fiber_lanes.hpp"
+#include "kernel/host_team.hpp"
+#include "kernel/network.hpp"
+#include "made_networks.hpp"
+
+#include <cstdio>
+
+namespace {
+
+using namespace s2v::kernel;
+using WarpOfFibers = LaneTeam<FiberWarp::Lanes>;
+
+constexpr int kRows = 6;
+
+struct Given {
+    const s2v::Network &network;
+    std::vector<float> planes;
+    std::vector<float> columns;
+};
+
+// Scores of all rows as one block, on any team and Dot.
+template <class Dot, class Team>
+void score_rows(const Team &team, const NetworkView &view, const Given &given, unsigned char *memory, float *score) {
+    NetworkScratch s{};
+    divide_scratch<Dot>(view, kRows, memory, s);
+    const int size = view.planes * view.side * view.side;
+    for (int row = 0; row < kRows; ++row) {
+        if (view.planes) look_at_planes<Dot>(team, view, given.planes.data() + row * size, row, s);
+        if (view.column.given == 0) continue;
+        const float *const from = given.columns.data() + row * view.column.given;
+        team.for_each(view.column.given, [&](int i) { s.x[i] = from[i]; });
+        look_at_columns(team, view, row, s);
+    }
+    judge_rows<Dot>(team, view, kRows, s, score);
+}
+
+template <class Dot>
+std::vector<unsigned char> memory_for(const NetworkView &view) {
+    NetworkScratch s{};
+    return std::vector<unsigned char>(divide_scratch<Dot>(view, kRows, nullptr, s) + 64, 0x5a);
+}
+
+unsigned char *aligned(std::vector<unsigned char> &memory) {
+    const auto at = reinterpret_cast<std::uintptr_t>(memory.data());
+    return memory.data() + (64 - at % 64) % 64;
+}
+
+template <class Dot>
+std::vector<float> on_host(const Given &given) {
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup);
+    std::vector<float> score(kRows, -1.0F);
+    auto memory = memory_for<Dot>(packed.view());
+    score_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
+    return score;
+}
+
+std::vector<float> on_fibers(const Given &given, bool ascending) {
+    using Dot = PlainDot<1>;
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup);
+    const NetworkView view = packed.view();
+    std::vector<float> score(kRows, -1.0F);
+    auto memory = memory_for<Dot>(view);
+    FiberWarp warp;
+    CHECK(warp.run(ascending, [&](FiberWarp::Lanes lane) {
+        score_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), score.data());
+    }));
+    return score;
+}
+
+void check_network_of(const made::NetworkSizes &sizes, std::uint64_t seed) {
+    const s2v::Network network = made::network(sizes, seed);
+    s2v::check_network(network);
+    made::Random random(seed);
+    Given given = {network, {}, {}};
+    given.planes = made::planes_of(network, kRows, random);
+    given.columns = made::columns_of(network, kRows, random);
+    const made::PlainNetwork plain(network);
+    std::vector<float> expected;
+    for (int row = 0; row < kRows; ++row)
+        expected.push_back(plain(given.planes.data() + row * network.planes * network.side * network.side,
+                                 given.columns.data() + row * network.columns.given));
+    const auto same = [&](const std::vector<float> &got) {
+        return std::memcmp(got.data(), expected.data(), kRows * sizeof(float)) == 0;
+    };
+    CHECK(same(on_host<HostDot>(given)));
+    CHECK(same(on_host<PlainDot<1>>(given)));
+    CHECK(same(on_host<PlainDot<16>>(given)));
+    for (const bool ascending : {true, false}) CHECK(same(on_fibers(given, ascending)));
+}
+
+}  // namespace
+
+int main() {
+    made::NetworkSizes stampnet;
+    check_network_of(stampnet, 21);
+    stampnet.extreme = true;
+    check_network_of(stampnet, 22);
+    check_network_of({0, 0, {}, 38, 12, true, {64, 48}, false}, 23);
+    check_network_of({3, 17, {8, 40}, 5, 1, false, {20, 12}, false}, 24);
+    check_network_of({2, 9, {16}, 0, 0, false, {16}, true}, 25);
+    return check::report();
+}
