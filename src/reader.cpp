@@ -20,6 +20,46 @@ int32_t signalled(void * /*context*/) {
     return PyErr_CheckSignals() != 0;
 }
 
+// A function of Python that decodes the images which the library leaves to others.
+class ImageDecoder {
+public:
+    explicit ImageDecoder(py::object decode) : decode_(std::move(decode)) {}
+
+    void serve(s2v_reading &reading) {
+        if (decode_.is_none()) return;
+        reading.decode_image = &ImageDecoder::call;
+        reading.context = this;
+    }
+
+private:
+    // By a worker. Nothing that Python raises may pass.
+    static int32_t call(void *context, const void *file, std::int64_t size, int32_t height, int32_t width,
+                        float *pixels) {
+        if (finalizing()) return 1;
+        const py::gil_scoped_acquire hold;
+        try {
+            const py::bytes bytes(static_cast<const char *>(file), static_cast<std::size_t>(size));
+            const auto image =
+                py::cast<py::array_t<float, py::array::c_style>>(static_cast<ImageDecoder *>(context)->decode_(bytes));
+            if (image.ndim() != 2 || image.shape(0) != height || image.shape(1) != width) return 1;
+            std::memcpy(pixels, image.data(), static_cast<std::size_t>(image.nbytes()));
+            return 0;
+        } catch (const std::exception &) {
+            return 1;
+        }
+    }
+
+    static bool finalizing() {
+#if PY_VERSION_HEX >= 0x030D0000
+        return Py_IsFinalizing() != 0;
+#else
+        return _Py_IsFinalizing() != 0;
+#endif
+    }
+
+    py::object decode_;
+};
+
 struct Close {
     pid_t owner = getpid();
     void operator()(s2v_reader *reader) const noexcept {
@@ -127,8 +167,8 @@ public:
     Reader(std::vector<py::bytes> inputs, bool in_memory, std::vector<std::string> columns,
            std::vector<std::pair<std::uint32_t, std::string>> schemas, std::uint32_t planes, bool pixels,
            std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
-           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
-        : inputs_(std::move(inputs)), column_count_(columns.size()), sets_(sets) {
+           py::object decode_image, std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
+        : inputs_(std::move(inputs)), column_count_(columns.size()), sets_(sets), decoder_(std::move(decode_image)) {
         std::vector<const char *> paths, names, texts;
         std::vector<const void *> memory;
         std::vector<std::int64_t> sizes;
@@ -148,6 +188,7 @@ public:
         }
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
         s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
+        decoder_.serve(reading);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
         reading.memory = in_memory ? memory.data() : nullptr;
@@ -167,8 +208,8 @@ public:
     Reader(std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts,
            std::optional<std::pair<Column<double>, Column<double>>> position, bool rubin, std::uint32_t planes,
            bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
-           const Memory &pixels_in)
-        : sets_(sets), cutouts_(std::move(cutouts)), position_(std::move(position)) {
+           const Memory &pixels_in, py::object decode_image)
+        : sets_(sets), cutouts_(std::move(cutouts)), position_(std::move(position)), decoder_(std::move(decode_image)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
         table_->n = -1;
@@ -193,7 +234,8 @@ public:
         }
         table_->rubin = rubin;
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
-        const s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
+        decoder_.serve(reading);
         s2v_reader *made = nullptr;
         check(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
         reader_.reset(made);
@@ -259,7 +301,8 @@ private:
     std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
     std::optional<std::pair<Column<double>, Column<double>>> position_;
     std::unique_ptr<s2v_cutouts> table_;
-    Handle reader_;
+    ImageDecoder decoder_;
+    Handle reader_;  // the last: its workers use the others
 };
 
 }  // namespace
@@ -276,15 +319,17 @@ void register_reader(py::module_ &module) {
     py::class_<Reader>(module, "Reader")
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
-                      std::int32_t, float, int, Memory, std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
+                      std::int32_t, float, int, Memory, py::object,
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("schemas"), py::arg("planes"),
              py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"),
-             py::arg("memory"), py::arg("start"))
+             py::arg("memory"), py::arg("decode_image"), py::arg("start"))
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, bool, std::uint32_t, bool, std::int32_t,
-                      std::int32_t, float, int, Memory>(),
+                      std::int32_t, float, int, Memory, py::object>(),
              py::arg("cutouts"), py::arg("position"), py::arg("rubin"), py::arg("planes"), py::arg("pixels"),
-             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("memory"))
+             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("memory"),
+             py::arg("decode_image"))
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"));
 }

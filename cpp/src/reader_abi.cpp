@@ -45,6 +45,8 @@ decode::Wish wish_of(const s2v_reading &reading) {
     wish.sets = reading.sets;
     wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
     wish.convention = static_cast<s2v_convention>(reading.convention);
+    wish.decode_image = reading.decode_image;
+    wish.context = reading.context;
     // Inflate and byte order are kernels of an instruction set too.
     wish.isa = active_isa();
     if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import backend
 from space2vec import flags as flag_bits
-from space2vec.pixels import as_plane_array, check_sides, lies_on_device
+from space2vec.pixels import as_plane_array, check_sides, image_array, lies_on_device
 from space2vec.registry import NORMALISERS, Step
 
 __all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "normalise", "numbered"]
@@ -162,6 +162,7 @@ def normalise(
         level = float(fill)
     except (TypeError, ValueError):
         raise TypeError(f"fill must be a number; given {fill!r}") from None
+    array = image_array(array, "array")
     if lies_on_device(array):
         from space2vec.cuda import kernels
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from space2vec import backend
 from space2vec import flags as flag_bits
+from space2vec.channels import CHANNELS, channel_positions
 from space2vec.normalisers import Steps, chain, numbered
 from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, Step
-from space2vec.stamps import CHANNELS, Stamps, channel_positions
+from space2vec.stamps import Stamps
 
 __all__ = ["Prepared", "Recipe", "prepare"]
 

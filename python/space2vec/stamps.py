@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.channels import CHANNELS, channel_positions, lay_out
+from space2vec.channels import CHANNELS, channel_positions
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.ids import NO_ID, as_ids, join_ids
 from space2vec.indexing import row_index
-from space2vec.pixels import LARGEST_SIDE, as_plane_array, batch_shape, lies_on_device
+from space2vec.pixels import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = [
     "CHANNELS",
     "NO_ID",
     "Stamps",
-    "channel_positions",
     "join_ids",
 ]
 
@@ -34,14 +33,18 @@ class Stamps:
     Parameters
     ----------
     pixels : array_like (n, channel, height, width), or a sequence of candidates
-        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, or anything with DLPack).
-        Where sizes differ or planes are absent: a sequence with, for each candidate, a sequence of one 2-D array a
-        channel, ``None`` for a missing plane. A masked array's masked pixels become NaN. An array on a CUDA device
-        (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there, and what is computed of
-        the stamps is computed there; planes of float32 in C order are not copied, be there gaps between them.
+        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, PyTorch, xarray, NDData, or
+        anything with DLPack); (n, height, width) of one channel, and a single stamp. Channels that come last, and not
+        first, are noticed with a warning. What is masked becomes NaN.
+        Where sizes differ or planes are absent: a sequence with, for each candidate, one 2-D array a channel, ``None``
+        for a missing plane; a mapping of these by their names; or an HDUList with units of such names. The planes may
+        be CCDData, NDData, Cutout2D or HDUs.
+        An array on a CUDA device (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there,
+        and what is computed of the stamps is computed there; planes of float32 in C order are not copied, be there
+        gaps between them.
     channels : sequence of str
-        The planes along the channel axis, out of science, template, difference (search, reference and diff are
-        understood). Channels that are not named are missing.
+        The planes along the channel axis, out of science (or sci, search, srch, new), template (or tmpl, temp,
+        reference, ref) and difference (or diff, sub). Channels that are not named are missing.
     object_id : sequence of str, optional
         The object each candidate belongs to; the row number by default.
     candidate_id : sequence of int or str, optional
@@ -88,6 +91,7 @@ class Stamps:
         self._buffer: NDArray[np.float32]
         #: What the kernels were given of these stamps on their device last.
         self._geometry: tuple[tuple[NDArray[Any], ...], list[DeviceArray]] | None = None
+        pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
         elif lies_on_device(pixels):
@@ -232,7 +236,7 @@ class Stamps:
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
 
-    def _hold_planes(self, candidates: Sequence[Sequence[Any]], positions: list[int]) -> None:
+    def _hold_planes(self, candidates: Sequence[Any], positions: list[int]) -> None:
         self._buffer, self.offset, self.shape = lay_out(candidates, positions)
 
     def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:

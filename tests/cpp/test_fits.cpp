@@ -187,6 +187,76 @@ void the_right_unit_is_found() {
     CHECK(decode(groups + image_extension("A", 2, 1)).image.begin == groups.size() + kBlock);
 }
 
+std::string unit_of(std::vector<std::string> cards, std::string_view axis_name, const std::vector<int> &sizes) {
+    for (std::size_t axis = 0; axis < sizes.size(); ++axis)
+        cards.push_back(std::string(axis_name) + std::to_string(axis + 1) + " = " + std::to_string(sizes[axis]));
+    cards.emplace_back("END");
+    std::string text;
+    for (std::string &card : cards) {
+        card.resize(kCard, ' ');
+        text += card;
+    }
+    return padded(text, ' ') + padded("abcdefghijklmnopqrstuvwxyz", '\0');
+}
+
+std::string shaped(const std::vector<int> &sizes, const std::string &first = "SIMPLE  = T") {
+    return unit_of({first, "BITPIX  = 8", "NAXIS   = " + std::to_string(sizes.size()), "CRPIX1  = 1.5", "CRPIX2  = 2.5",
+                    "PCOUNT  = 0", "GCOUNT  = 1"},
+                   "NAXIS", sizes);
+}
+
+std::string tiles(const std::vector<int> &sizes, const std::string &truth = "T") {
+    return unit_of({"XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", "NAXIS2  = 2", "PCOUNT  = 9",
+                    "GCOUNT  = 1", "EXTNAME = 'T'", "CRPIX2  = 4", "ZIMAGE  = " + truth, "ZBITPIX = 16",
+                    "ZNAXIS  = " + std::to_string(sizes.size()), "BSCALE  = 'x'"},
+                   "ZNAXIS", sizes);
+}
+
+void axes_of_one_pixel_do_not_count() {
+    const auto is_of = [](const std::vector<int> &sizes, int height, int width, bool placed = true) {
+        const Image image = decode(shaped(sizes)).image;
+        CHECK(!image.finding && image.height == height && image.width == width);
+        CHECK(placed ? image.crpix[0] == 2.5 && image.crpix[1] == 1.5 : std::isnan(image.crpix[0] + image.crpix[1]));
+    };
+    is_of({3, 2}, 2, 3);
+    is_of({3, 2, 1}, 2, 3);
+    is_of({3, 2, 1, 1, 1}, 2, 3);
+    is_of({3, 1, 1}, 1, 3);
+    is_of({1, 1, 1}, 1, 1);
+    is_of({1, 3, 1}, 3, 1);
+    is_of({1, 3, 2}, 2, 3, false);
+    is_of({3, 1, 2}, 2, 3, false);
+    for (const std::vector<int> &sizes : {std::vector<int>{3}, {1}, {3, 2, 2}, {3, 2, 2, 1}, {1, 3, 2, 2}})
+        CHECK(decode(shaped(sizes)).image.finding.fault == Fault::no_image);
+}
+
+void an_extension_may_come_first() {
+    const std::string first = shaped({3, 2}, "XTENSION= 'IMAGE   '");
+    CHECK(decode(first).image.width == 3 && decode(first, "primary").image.height == 2);
+    CHECK(decode(first + image_extension("A", 2, 1), "A").image.width == 2);
+    CHECK(is(decode("XTEN").image.finding, Fault::truncated, 4));
+    CHECK(is(decode("XTENTION").image.finding, Fault::not_fits, 0));
+}
+
+void images_in_tiles_are_told() {
+    const std::string empty = header({"SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"});
+    const auto told = [&](const std::string &unit, std::string_view name = {}) {
+        return decode(empty + unit + image_extension("after", 2, 1), name).image;
+    };
+    for (const std::vector<int> &sizes : {std::vector<int>{30, 20}, {30, 20, 1}}) {
+        const Image image = told(tiles(sizes));
+        CHECK(is(image.finding, Fault::compressed_image, kBlock) && image.height == 20 && image.width == 30);
+        CHECK(image.crpix[0] == 4 && std::isnan(image.crpix[1]));
+        CHECK(told(tiles(sizes), "t").finding.fault == Fault::compressed_image);
+    }
+    CHECK(told(tiles({30, 20}), "after").width == 2);
+    // What is no image of two axes is passed over, as is any other table.
+    for (const std::vector<int> &sizes : {std::vector<int>{30}, {30, 20, 2}, {30, 0}})
+        CHECK(told(tiles(sizes)).width == 2 && told(tiles(sizes), "T").finding.fault == Fault::no_image);
+    CHECK(told(tiles({30, 20}, "F")).width == 2);
+    CHECK(told(tiles({20000, 2})).finding.fault == Fault::too_large);
+}
+
 void damage_is_told() {
     CHECK(is(decode("").image.finding, Fault::empty_cutout, 0));
     CHECK(is(decode("plain text").image.finding, Fault::not_fits, 0));
@@ -267,6 +337,9 @@ int main() {
     headers_are_read_in_every_style();
     pixels_are_scaled_as_they_are_meant();
     the_right_unit_is_found();
+    axes_of_one_pixel_do_not_count();
+    an_extension_may_come_first();
+    images_in_tiles_are_told();
     damage_is_told();
     every_cut_and_flip_is_survived();
     return check::report();

@@ -213,6 +213,30 @@ void every_length_and_distance() {
     }
 }
 
+// A stream is all of its members, in as much room as all of them need; what follows them is left alone.
+void members_follow_each_other() {
+    Data both, packed;
+    std::size_t last = 0;
+    for (const std::size_t size : {4000, 0, 300, 9000}) {
+        const Data plain = made::bytes_of(Kind::pixels, size);
+        const Data member = made::gzip(made::deflate(plain, kMixes[size / 100 % 4]), plain);
+        both.insert(both.end(), plain.begin(), plain.end());
+        last = packed.size();
+        packed.insert(packed.end(), member.begin(), member.end());
+    }
+    const Held whole = unpacked(packed, both.size());
+    CHECK(whole.gave(both) && whole.stream.used == packed.size() && whole.kept_out());
+    const Held less = unpacked(packed, both.size() - 1);
+    CHECK(less.stream.finding.fault == Fault::too_large && less.stream.finding.offset > last && less.kept_out());
+    const Held cut = unpacked({packed.begin(), packed.end() - 1}, both.size());
+    CHECK(cut.stream.finding.fault == Fault::truncated && cut.stream.finding.offset == packed.size() - 1);
+    Data wrong = packed;
+    wrong[last - 8] ^= 1;
+    CHECK(unpacked(wrong, both.size()).stream.finding.offset == last - 8);
+    packed.insert(packed.end(), {0x1f, 0x8b});  // no member begins so
+    CHECK(unpacked(packed, both.size()).gave(both) && unpacked(packed, both.size()).stream.used == packed.size() - 2);
+}
+
 // Streams together, good and bad, short and long: each comes out as if it were alone.
 void lanes_do_not_disturb_each_other() {
     std::vector<Data> packed;
@@ -220,11 +244,12 @@ void lanes_do_not_disturb_each_other() {
     for (std::uint32_t i = 0; i < 60; ++i) {
         const Data plain = made::bytes_of(static_cast<Kind>(i % 5), i % 7 == 0 ? i : 200 * i + i % 13, i);
         Data one = made::gzip(made::deflate(plain, kMixes[i / 2 % 4]), plain);
+        if (i % 9 == 2) one.insert(one.end(), packed.back().begin(), packed.back().end());
         if (i % 6 == 1) one[one.size() / 2] ^= 16;
         if (i % 6 == 3) one.resize(one.size() * 2 / 3);
         if (i % 11 == 5) one.clear();
         packed.push_back(std::move(one));
-        capacity.push_back(i % 8 == 7 ? plain.size() / 2 : plain.size() + i % 3);
+        capacity.push_back(i % 8 == 7 ? plain.size() / 2 : plain.size() + (i % 9 == 2 ? 12000 : i % 3));
     }
     std::vector<Held> alone;
     std::vector<Held> together;
@@ -366,6 +391,7 @@ int main(int count, char **arguments) {
     cut_streams();
     what_is_no_code();
     every_length_and_distance();
+    members_follow_each_other();
     lanes_do_not_disturb_each_other();
     long_files();
     foreign_libraries_agree();

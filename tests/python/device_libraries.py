@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import types
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +91,12 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.Modu
 
         def __getitem__(self, key: Any) -> NdArray:
             return NdArray(self.held[key])
+
+        def transpose(self, order: Sequence[int]) -> NdArray:
+            return NdArray(self.held.transpose(order))
+
+        def reshape(self, shape: Sequence[int]) -> NdArray:
+            return NdArray(self.held.reshape(shape))
 
         def any(self, axis: int) -> NdArray:
             return NdArray(self.held.any(axis=axis))

@@ -347,6 +347,23 @@ def test_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> 
     assert set(cupy.devices) == {0}
 
 
+def test_axes_of_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
+    module = host_device.make(monkeypatch, eager=True)
+    cupy = host_device.fake_cupy(monkeypatch, module)
+    want = np.asarray(s2v.features(s2v.Stamps(pixels)))
+    with pytest.warns(UserWarning, match="channels last"):
+        there = s2v.Stamps(cupy.asarray(np.moveaxis(pixels, 1, -1)))
+    assert there.device == "cuda:0"
+    assert np.asarray(s2v.features(there)).tobytes() == want.tobytes()
+    for given, channels, rows in (
+        (pixels[:, 2], ["difference"], pixels[:, 2:]),
+        (pixels[0], s2v.stamps.CHANNELS, pixels[:1]),
+    ):
+        there = s2v.Stamps(cupy.asarray(given), channels=channels)
+        assert there.device == "cuda:0"
+        assert there.to_host().pixels.tobytes() == rows.tobytes()
+
+
 def test_the_stand_in_has_the_functions_of_the_module(module: host_device.HostDevice) -> None:
     """As ``_cuda.pyi`` declares them: the same names, and as many parameters."""
     stub = ast.parse((Path(s2v.__file__).parent / "_cuda.pyi").read_text(encoding="utf-8"))

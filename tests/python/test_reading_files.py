@@ -230,7 +230,7 @@ def test_npy_without_rows_or_with_other_planes(tmp_path):
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (np.zeros((3, 51, 51)), r"shape \(n, channel, height, width\)"),
+        (np.zeros(51), r"shape \(n, channel, height, width\); the array's shape is \(51,\)"),
         (np.array([{"a": 1}], dtype=object), "pickle"),
         (np.zeros((1, 3, 4, 4), complex), "complex128"),
         (np.zeros((1, 3, 4, 4), "U3"), "dtype <U3"),
@@ -286,7 +286,7 @@ def test_npz_with_ids_and_catalogue(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"x": np.zeros(3)}, "no array under pixels, science"),
+        ({"x": np.zeros(3)}, "no array under pixels, images.*nor under the name of a plane, science.*; it has x"),
         ({"science": np.zeros((2, 4, 4)), "template": np.zeros((2, 5, 4))}, "one shape"),
         ({"pixels": np.zeros((2, 3, 4, 4)), "MAG": np.zeros(3)}, "MAG must have one value for each of 2"),
     ],

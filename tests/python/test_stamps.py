@@ -203,7 +203,6 @@ def test_catalogue_values_of_none_and_masked_are_nan():
 @pytest.mark.parametrize(
     ("pixels", "told"),
     [
-        (noise()[0], r"must have shape \(n, 3, height, width\) for 3 channels; given \(3, 51, 51\)"),
         (noise()[None], r"given \(1, 4, 3, 51, 51\)"),
         (noise()[:, :2], r"given \(4, 2, 51, 51\)"),
         (noise()[0, 0, 0], r"given \(51,\)"),
@@ -228,9 +227,6 @@ def test_shapes_that_are_none(pixels, told):
         (noise() > 0, "dtype bool"),
         (np.zeros((1, 3, 5, 5), "M8[s]"), "dtype datetime64"),
         (np.full((1, 3, 5, 5), "1"), "dtype <U1"),
-        ("stamps.npy", "dtype <U"),
-        (None, "dtype object"),
-        (iter([noise()[0]]), "dtype object"),
         ([noise()[0] > 0], "science plane of candidate 0 has dtype bool"),
         ([1.0, 2.0], "candidate 0 must be a sequence of planes; given float"),
         ([None], "candidate 0 must be a sequence of planes; given NoneType"),
@@ -244,7 +240,7 @@ def test_pixels_that_are_no_real_numbers(pixels, told):
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ({"channels": ("a", "b", "c")}, ValueError, "channels must be distinct names out of science, template"),
+        ({"channels": ("a", "b", "c")}, ValueError, "channels must be distinct names out of science .* template"),
         ({"channels": ("diff", "difference", "science")}, ValueError, "distinct"),
         ({"channels": ()}, ValueError, "distinct"),
         ({"channels": ("science",)}, ValueError, "for 1 channels"),

@@ -209,8 +209,12 @@ typedef struct s2v_reading {
     int32_t (*interrupted)(void *context); /* or NULL; asked ten times a second while rows are waited for, in the
                                               thread that waits: once it returns non-zero, s2v_reader_next gives up
                                               with S2V_INTERRUPTED, and the reader is of no further use */
-    void *context;
-    const s2v_allocator *allocator; /* where the pixels of batches are put; NULL, the default: ordinary memory */
+    void *context;                         /* of interrupted and decode_image */
+    const s2v_allocator *allocator;        /* where the pixels of batches are put; NULL, the default: ordinary memory */
+    int32_t (*decode_image)(void *context, const void *unit, int64_t size, int32_t height, int32_t width,
+                            float *pixels); /* or NULL; decodes what the library does not, an image in tiles, and
+                                               returns 0 where it could. unit: the extension that holds it, and what
+                                               follows in its file. Called by workers, several at a time */
 } s2v_reading;
 
 /* Rows of a reader, in the order of the input; valid until the next call with the same reader, but for pixels that were
@@ -276,8 +280,8 @@ typedef struct s2v_cutouts {
     int32_t rubin; /* 1: the reference pixel of a cutout is the candidate's place */
 } s2v_cutouts;
 
-/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads and allocator
- * count. */
+/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads, allocator
+ * and decode_image count. */
 S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
 
 /* An image in a FITS file. */
@@ -292,7 +296,7 @@ typedef struct s2v_image {
 /* Read an image out of the bytes of a FITS file, plain or gzip'd: the first two-dimensional one, or that of the unit
  * which EXTNAME names ("PRIMARY": the first unit); unit NULL or "": any. pixels: (height, width), room for `capacity`
  * of them, BSCALE and BZERO applied, NAN for BLANK; NULL: only the sizes are wanted. Too small a capacity is
- * S2V_INVALID_ARGUMENT, with the sizes in *image. */
+ * S2V_INVALID_ARGUMENT, with the sizes in *image. An image in tiles (compressed_image) is not decoded. */
 S2V_API s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *unit, float *pixels, int64_t capacity,
                                   s2v_image *image);
 

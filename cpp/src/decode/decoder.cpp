@@ -259,12 +259,23 @@ void Decoder::flush(Unit &unit) {
 
 Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
     const Image image = find_image(file);
-    if (image.finding) return image.finding;
+    const bool foreign = image.finding.fault == Fault::compressed_image && wish_.decode_image;
+    if (image.finding && !foreign) return image.finding;
     Rows &rows = unit.rows;
     const std::size_t begin = rows.pixels.size();
     if (begin > kMostPixelsKept) return {Fault::too_large, 0};
     rows.pixels.resize(begin + static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
-    read_pixels(file, image, rows.pixels.data() + begin);
+    float *const pixels = rows.pixels.data() + begin;
+    if (!foreign) {
+        read_pixels(file, image, pixels);
+    } else {
+        const Bytes tiled = file.subspan(image.finding.offset);
+        const auto size = static_cast<std::int64_t>(tiled.size());
+        if (wish_.decode_image(wish_.context, tiled.data(), size, image.height, image.width, pixels) != 0) {
+            rows.pixels.resize(begin);
+            return {Fault::damaged_fits, image.finding.offset};
+        }
+    }
     const std::size_t at = cutout.row * S2V_CHANNELS + static_cast<std::size_t>(cutout.channel);
     rows.offset[at] = static_cast<std::int64_t>(begin);
     rows.size[2 * at] = image.height;

@@ -16,6 +16,9 @@ struct Wish {
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = 0;                // NAN: none
     const s2v_isa_table *isa = nullptr;  // whose features are computed
+    // What decodes images in tiles, and what it is told; or null.
+    decltype(s2v_reading::decode_image) decode_image = nullptr;
+    void *context = nullptr;
 };
 
 // One a worker: it keeps its room from unit to unit.

@@ -44,9 +44,33 @@ private:
     std::uint64_t set_[kMostAxes / 64 + 1] = {};
 };
 
+// Two axes of an image, counted from 1.
+struct Pair {
+    std::int64_t width = 0;  // 0: there are fewer than two, or more
+    std::int64_t height = 0;
+};
+
+// Which two axes count: those of one pixel are left out, the last ones first, until two remain.
+Pair two_axes(const Axes &sizes, std::int64_t naxis) noexcept {
+    std::int64_t left = naxis;
+    Pair pair;
+    for (std::int64_t axis = naxis; axis >= 1; --axis) {
+        if (left > 2 && sizes[axis] == 1)
+            --left;
+        else if (pair.height == 0)
+            pair.height = axis;
+        else if (pair.width == 0)
+            pair.width = axis;
+        else
+            return {};
+    }
+    return pair;
+}
+
 // A unit: a header and the data after it.
 struct Unit {
     bool has_pixels = false;  // it is a two-dimensional image, and not empty
+    bool is_tiled = false;    // its image is compressed in tiles
     bool has_name = false;    // EXTNAME is the name that was asked for
     std::int64_t height = 0;
     std::int64_t width = 0;
@@ -91,6 +115,8 @@ private:
         kColumn = 256,
         kRow = 512,
         kGroups = 1024,
+        kTiles = 2048,
+        kTiledNaxis = 4096,
     };
 
     [[nodiscard]] bool seen(Once card) const noexcept {
@@ -122,6 +148,13 @@ private:
                 is_image_ = is_text(card, "IMAGE");
                 is_extension_ = true;
                 return at_ == begin_;
+            case keyword("ZIMAGE"):
+                if (first(kTiles)) has_tiles_ = is_extension_ && !is_image_ && read_logical(card, truth) && truth;
+                return true;
+            case keyword("ZNAXIS"):
+                if (first(kTiledNaxis) && !(read_integer(card, tiled_naxis_) && tiled_naxis_ <= kMostAxes))
+                    tiled_naxis_ = 0;
+                return true;
             case keyword("BITPIX"):
                 if (!first(kBitpix)) return true;
                 if (!read_integer(card, number)) return false;
@@ -160,6 +193,9 @@ private:
         if (const int axis = axis_of(card.keyword)) {
             if (!read_integer(card, number) || number < 0) return false;
             axes_.set(axis, number);
+        } else if (is_extension_ && !is_image_) {
+            if (const int tiled = tiled_axis_of(card.keyword); tiled && read_integer(card, number) && number > 0)
+                tiled_axes_.set(tiled, number);
         }
         ended_ = is_end();
         return true;
@@ -194,10 +230,27 @@ private:
         if (naxis_ > 0)
             unit_.size = product(product(sum(parameters_, elements), group_count_), std::abs(image.bitpix) / 8);
         image.has_blank = image.has_blank && image.bitpix > 0;
-        if (naxis_ != 2 || groups || (is_extension_ && !is_image_)) return;
-        unit_.height = axes_[2];
-        unit_.width = axes_[1];
+        if (has_tiles_)
+            take_tiles();
+        else if (!groups && (!is_extension_ || is_image_))
+            take_size(axes_, naxis_);
+    }
+
+    void take_tiles() noexcept {
+        for (std::int64_t axis = 1; axis <= tiled_naxis_; ++axis)
+            if (!tiled_axes_.has(axis)) return;
+        take_size(tiled_axes_, tiled_naxis_);
+        unit_.is_tiled = true;
+    }
+
+    void take_size(const Axes &axes, std::int64_t naxis) noexcept {
+        const Pair pair = two_axes(axes, naxis);
+        if (pair.width == 0) return;
+        unit_.height = axes[pair.height];
+        unit_.width = axes[pair.width];
         unit_.has_pixels = unit_.height > 0 && unit_.width > 0;
+        // CRPIX1 and CRPIX2 are of the first two axes.
+        if (pair.height != 2) unit_.image.crpix[0] = unit_.image.crpix[1] = std::nan("");
     }
 
     Bytes file_;
@@ -209,10 +262,13 @@ private:
     bool is_extension_ = false;
     bool is_image_ = false;
     bool is_groups_ = false;
+    bool has_tiles_ = false;
     std::int64_t naxis_ = 0;
+    std::int64_t tiled_naxis_ = 0;
     std::int64_t parameters_ = 0;
     std::int64_t group_count_ = 1;
     Axes axes_;
+    Axes tiled_axes_;
     Unit unit_;
 };
 
@@ -226,10 +282,14 @@ Image failed(Fault fault, std::size_t offset) noexcept {
 Image image_of(Bytes file, std::size_t begin, const Unit &unit) noexcept {
     if (unit.width > kLargestSide || unit.height > kLargestSide || unit.width * unit.height > kMostPixels)
         return failed(Fault::too_large, begin);
-    if (unit.bad_value) return failed(unit.bad_value.fault, unit.bad_value.offset);
+    if (unit.bad_value && !unit.is_tiled) return failed(unit.bad_value.fault, unit.bad_value.offset);
     Image image = unit.image;
     image.height = static_cast<std::int32_t>(unit.height);
     image.width = static_cast<std::int32_t>(unit.width);
+    if (unit.is_tiled) {
+        image.finding = {Fault::compressed_image, begin};
+        return image;
+    }
     const auto size = static_cast<std::size_t>(unit.width * unit.height * (std::abs(image.bitpix) / 8));
     if (image.begin > file.size() || size > file.size() - image.begin) return failed(Fault::truncated, file.size());
     return image;
@@ -253,7 +313,7 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
 
 Image find_image(Bytes file, std::string_view unit_name) noexcept {
     if (file.empty()) return failed(Fault::empty_cutout, 0);
-    if (!starts_with(file, "SIMPLE")) return failed(Fault::not_fits, 0);
+    if (!starts_with(file, "SIMPLE") && !starts_with(file, "XTENSION")) return failed(Fault::not_fits, 0);
     const bool first_is_meant = same_name(unit_name, "PRIMARY");
     for (std::size_t begin = 0;;) {
         const Unit unit = HeaderReader(file, begin, unit_name).read();

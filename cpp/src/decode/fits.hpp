@@ -28,7 +28,8 @@ struct Image {
 };
 
 // Find an image in an unpacked FITS file: the first two-dimensional one with pixels in any unit; or the one of the unit
-// that EXTNAME names ("PRIMARY" for the first unit whatever its name).
+// that EXTNAME names ("PRIMARY" for the first unit whatever its name). Axes of one pixel beyond two do not count. The
+// file may begin with an extension. Of an image in tiles (compressed_image) height, width and crpix are told.
 Image find_image(Bytes file, std::string_view unit = {}) noexcept;
 
 // Write the pixels (height, width) as float32: value = scale * stored + zero, NAN where the stored one is the blank.

@@ -106,6 +106,12 @@ int axis_of(Keyword word) noexcept {
     return axis;
 }
 
+int tiled_axis_of(Keyword word) noexcept {
+    const auto bytes = std::bit_cast<std::array<char, kKeywordSize>>(word);
+    if (bytes[0] != 'Z') return 0;
+    return axis_of(keyword({bytes.data() + 1, bytes.size() - 1}));
+}
+
 bool read_integer(const Card &card, std::int64_t &value, bool *beyond) noexcept {
     if (!card.has_value) return false;
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();

@@ -30,6 +30,8 @@ Card read_card(const std::uint8_t *bytes) noexcept;
 
 // Whether the keyword is NAXIS and a number from 1 to 999 without leading zeros, and which.
 int axis_of(Keyword keyword) noexcept;
+// The same of ZNAXIS, which tells the size of an image that a table holds in tiles.
+int tiled_axis_of(Keyword keyword) noexcept;
 
 // The value of a card; false where it is none of the kind. Integers beyond 64 bits become the nearest of these,
 // and are told as `beyond`.

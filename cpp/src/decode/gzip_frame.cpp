@@ -3,12 +3,15 @@
 #include "decode/inflate.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace s2v::decode {
 namespace {
 
 constexpr std::size_t kFixedPart = 10;
 constexpr std::size_t kSmallestMember = kFixedPart + kGzipTrailer;
+
+constexpr std::uint8_t kBegin[] = {0x1f, 0x8b, 8};
 
 enum Flag : std::uint8_t { header_crc = 2, extra = 4, name = 8, comment = 16, reserved = 0xe0 };
 
@@ -20,8 +23,11 @@ std::uint32_t little_endian(const std::uint8_t *from, int bytes) noexcept {
 
 }  // namespace
 
+bool begins_gzip(Bytes packed) noexcept {
+    return packed.size() >= std::size(kBegin) && std::equal(std::begin(kBegin), std::end(kBegin), packed.begin());
+}
+
 GzipHeader read_gzip_header(Bytes packed) noexcept {
-    constexpr std::uint8_t kBegin[] = {0x1f, 0x8b, 8};
     for (std::size_t i = 0; i < 4; ++i) {
         if (i == packed.size()) return {0, {Fault::truncated, i}};
         if (i < 3 ? packed[i] != kBegin[i] : (packed[i] & reserved) != 0) return {0, {Fault::damaged_gzip, i}};

@@ -12,6 +12,7 @@ struct GzipHeader {
     Finding finding;       // truncated: more bytes may help; damaged_gzip
 };
 GzipHeader read_gzip_header(Bytes packed) noexcept;
+bool begins_gzip(Bytes packed) noexcept;
 
 // The trailer of a member at the start of `trailer`, which has it whole: checksum where it is not that of the contents.
 Fault check_gzip_trailer(Bytes trailer, std::uint32_t crc, std::uint64_t size) noexcept;

@@ -102,6 +102,23 @@ void unpack_together(std::span<Stream> streams, Wrapping wrapping, const s2v_isa
     }
 }
 
+// The members that follow the first one of a gzip stream, which `one` unpacks each.
+template <typename UnpackOne>
+void unpack_further(std::span<Stream> streams, const UnpackOne &one) noexcept {
+    for (Stream &stream : streams) {
+        while (!stream.finding && begins_gzip(stream.packed.subspan(stream.used))) {
+            Stream member;
+            member.packed = stream.packed.subspan(stream.used);
+            member.out = stream.out + stream.size;
+            member.capacity = stream.capacity - stream.size;
+            one(member);
+            stream.finding = {member.finding.fault, member.finding ? stream.used + member.finding.offset : 0};
+            stream.size += member.size;
+            stream.used += member.used;
+        }
+    }
+}
+
 // Nothing here can unpack.
 void refuse(std::span<Stream> streams) noexcept {
     for (Stream &stream : streams) stream.finding = {Fault::unknown_codec, 0};
@@ -110,10 +127,12 @@ void refuse(std::span<Stream> streams) noexcept {
 }  // namespace
 
 void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept {
-    if (const s2v_isa_table *const isa = active_isa())
-        unpack_together(streams, wrapping, *isa, std::clamp(lanes, 1, kMostLanes));
-    else
-        refuse(streams);
+    const s2v_isa_table *const isa = active_isa();
+    if (!isa) return refuse(streams);
+    const int most = std::clamp(lanes, 1, kMostLanes);
+    unpack_together(streams, wrapping, *isa, most);
+    if (wrapping == Wrapping::gzip)
+        unpack_further(streams, [&](Stream &member) { unpack_together({&member, 1}, wrapping, *isa, most); });
 }
 
 void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept {
@@ -122,16 +141,18 @@ void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept {
     if (engine == InflateEngine::own) return unpack_in_lanes(streams, wrapping, kMostLanes);
 
     const std::unique_ptr<ForeignInflate> foreign = make_foreign_inflate(engine);
-    for (Stream &stream : streams) {
+    const auto unpack_one = [&](Stream &stream) {
         std::size_t begin = 0;
-        if (!find_body(stream, wrapping, begin)) continue;
+        if (!find_body(stream, wrapping, begin)) return;
         Unpacking result;
         if (foreign) result = foreign->unpack(stream.packed.subspan(begin), {stream.out, stream.capacity});
         if (result.whole)
             finish(stream, wrapping, begin + result.used, result.size);
         else  // our own says what is wrong, and where
             unpack_in_lanes({&stream, 1}, wrapping, 1);
-    }
+    };
+    for (Stream &stream : streams) unpack_one(stream);
+    if (wrapping == Wrapping::gzip) unpack_further(streams, unpack_one);
 }
 
 }  // namespace s2v::decode

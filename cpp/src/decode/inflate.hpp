@@ -19,8 +19,8 @@ struct Stream {
     Finding finding;       // too_large: it unpacks to more than `capacity`; offset counts in `packed`
 };
 
-// Unpack streams, several at a time in one thread. A gzip stream is its first member, whose CRC-32 and length are
-// checked; what follows it is left alone. A stream that fails does not disturb the others.
+// Unpack streams, several at a time in one thread. A gzip stream is its members one after another, whose CRC-32 and
+// length are checked; what follows them is left alone. A stream that fails does not disturb the others.
 void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept;
 
 // The same by our own decoder, whatever SPACE2VEC_INFLATE says, with this many streams at a time; for whoever wants to
@@ -28,7 +28,7 @@ void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept;
 inline constexpr int kMostLanes = 6;
 void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept;
 
-// The size that the end of a gzip stream of one member announces, modulo 2^32; 0 where it is too short to be one.
+// The size of the last member that the end of a gzip stream announces, modulo 2^32; 0 where it is too short to be one.
 std::size_t announced_size(Bytes gzip) noexcept;
 
 std::uint32_t crc32(Bytes bytes, std::uint32_t of_what_came_before = 0) noexcept;

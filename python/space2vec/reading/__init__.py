@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
-from space2vec.reading import alerts, arrays, des, feature_table, inputs, parquet
+from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
 from space2vec.reading.batch import (
     Batch,
     Origin,
@@ -71,14 +71,15 @@ def read(
     inputs : path, or sequence of paths
         Files, folders (searched to their bottom) and globs (``**`` too); ``-`` for standard input. Formats are told by
         what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
-        .npy and .npz, or feature tables alone (CSV, Parquet).
+        FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet).
     strict : bool
         Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, with the flag
         ``bad_stamp`` and the ids as far as they are known (else the file's name and -1, null in Arrow), and reading
         goes on at the next sound block. A cell of a table that holds no number is NaN, in either mode, and its row has
         the flag ``bad_cell``.
     channels : sequence of str, optional
-        What the planes of a .npy array are, or of ``pixels`` in a .npz; by default science, template, difference.
+        What the planes of a .npy array are, of ``pixels`` in a .npz, or of FITS images that do not name theirs; by
+        default science, template, difference for three and difference for one.
     threads : int, optional
         Threads that decode; one a usable core by default.
     schemas : mapping of int to str or mapping, optional
@@ -92,7 +93,7 @@ def read(
     Stamps or Features
         In the order of the input; Features where the input is feature tables alone. Rows of a .npy, .npz or table
         without ids of candidates are known by their number, from 0, and by file and number (``night:0``) where the
-        input has several files.
+        input has several files. A candidate that has a FITS file of its own is known by the name of that.
 
     Raises
     ------
@@ -183,6 +184,9 @@ def files(given: Inputs) -> Iterator[str]:
             yield from (str(path) for stamps in source.files.values() for path in stamps.values())
             yield from (str(path) for path in source.tables)
             continue
+        if isinstance(source, images.FitsFiles):
+            yield from map(str, source.paths)
+            continue
         yield str(source)
         # What stands beside them is read with them.
         numpy = isinstance(source, Path) and source.suffix in arrays.ARRAY_SUFFIXES
@@ -244,6 +248,9 @@ def _one(
     if isinstance(source, des.Candidates):
         yield from des.read_stamps(source, wish.size)
         return
+    if isinstance(source, images.FitsFiles):
+        yield from images.read_stamps(source, wish.size, channels, found.origins)
+        return
     assert isinstance(source, Path)
     row = 0
     try:
@@ -266,6 +273,8 @@ def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None, found
         return parquet.read_alerts(path, wish)
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
         return arrays.read_stamps(path, wish.size, channels, found.origins(path))
+    if images.is_fits(path):
+        return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins)
     return alerts.read_files([str(path)], wish, Position())
 
 

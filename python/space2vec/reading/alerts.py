@@ -16,6 +16,7 @@ from space2vec import flags as flag_bits
 from space2vec.errors import BackendError, ReadError
 from space2vec.extract import Measure
 from space2vec.reading.batch import Batch, Origin, Position, Problem, stem
+from space2vec.reading.fits import decode_tiles
 from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, NO_ID, Stamps
 from space2vec.table import Features
@@ -69,6 +70,7 @@ class Wish:
             "saturation": math.nan,
             "threads": self.threads,
             "memory": self.memory,
+            "decode_image": decode_tiles,
         }
 
 

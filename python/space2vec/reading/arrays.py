@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.channels import ACCEPTED, CHANNELS, channel_of
 from space2vec.errors import ReadError
 from space2vec.ids import as_ids
+from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
 from space2vec.reading.feature_table import CATALOGUE, Origins
 from space2vec.reading.side_table import read_side_table
-from space2vec.stamps import CHANNELS, Stamps
+from space2vec.stamps import Stamps
 
-__all__ = ["ARRAY_SUFFIXES", "read_stamps"]
+__all__ = ["ARRAY_SUFFIXES", "read_stamps", "split"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
+
+#: Names of an array of whole stamps in a .npz, in lower case; the first one that is there counts.
+_WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
 
 def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins: Origins) -> Iterator[Batch]:
@@ -28,11 +33,35 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
     Parameters
     ----------
     path : Path
-        A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels``, or with
-        arrays (n, height, width) under some of ``science``, ``template``, ``difference``; further arrays (n,) of a
-        .npz may be ``object_id``, ``candidate_id`` and catalogue columns under their autoScan names. A table of the
-        same stem beside it (.csv, .parquet) gives what the file itself does not: candidate by candidate where both have
-        ids, and else row by row.
+        A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels`` (or images,
+        stamps, triplets, cutouts, data, arr_0), or with arrays (n, height, width) under the names of some planes;
+        further arrays (n,) of a .npz may be ``object_id``, ``candidate_id`` and catalogue columns under their autoScan
+        names. A table of the same stem beside it (.csv, .parquet) gives what the file itself does not: candidate by
+        candidate where both have ids, and else row by row.
+    batch : int
+        Rows at a time.
+    channels, origins
+        As for :func:`split`.
+
+    Raises
+    ------
+    ReadError
+        If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
+    """
+    yield from split(path, _load(path), batch, channels, origins)
+
+
+def split(
+    path: Path, arrays: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
+) -> Iterator[Batch]:
+    """Yield the stamps of arrays that a file holds, at most `batch` at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    arrays : mapping of str to ndarray
+        ``pixels``, or the planes by their names (n, height, width); further arrays as for :func:`read_stamps`.
     batch : int
         Rows at a time.
     channels : sequence of str, optional
@@ -43,10 +72,9 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
     Raises
     ------
     ReadError
-        If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
+        If the arrays are of another shape or dtype, or do not fit the table beside the file.
     """
-    arrays = _load(path)
-    planes, names = _planes(arrays, channels)
+    planes, names = _planes(arrays, channels, path.name)
     size = len(planes[0])
     table = read_side_table(path, size, arrays.get("candidate_id"))
     columns: dict[str, NDArray[Any]] = {}
@@ -66,7 +94,7 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
         problems, flags = table.within(rows)
         try:
             stamps = Stamps(
-                planes[0][rows] if len(planes) == 1 else np.stack([plane[rows] for plane in planes], axis=1),
+                planes[0][rows] if planes[0].ndim == 4 else np.stack([plane[rows] for plane in planes], axis=1),
                 channels=names,
                 object_id=object_id[rows],
                 candidate_id=candidate_id[rows],
@@ -83,8 +111,7 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
     try:
         if zipfile.is_zipfile(path):
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                wanted = {"pixels", *CHANNELS, "object_id", "candidate_id", *CATALOGUE}
-                return {name: archive[name] for name in archive.files if name in wanted}
+                return {wanted: archive[name] for wanted, name in _wanted(archive.files).items()}
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
         try:
@@ -92,28 +119,71 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
         except ValueError:
             # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
             return {"pixels": np.load(path, allow_pickle=False)}
+    except ReadError:
+        raise
     except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
 
 
+def _wanted(names: Sequence[str]) -> dict[str, str]:
+    """Return the names of a .npz that are looked at, by what they mean."""
+    lower = {name.lower(): name for name in names}
+    wanted = {name: name for name in ("object_id", "candidate_id", *CATALOGUE) if name in names}
+    whole = next((lower[name] for name in _WHOLE if name in lower), None)
+    if whole is not None:
+        return {"pixels": whole, **wanted}
+    for name in names:
+        channel = channel_of(name)
+        if channel in wanted:
+            raise ReadError(f"the arrays {wanted[channel]} and {name} are both the {channel} plane")
+        if channel is not None:
+            wanted[channel] = name
+    if not any(channel in wanted for channel in CHANNELS):
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise ReadError(
+            f"no array under {', '.join(_WHOLE)}, nor under the name of a plane, {ACCEPTED}; it has {shown or 'none'}"
+        )
+    return wanted
+
+
 def _planes(
-    arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None
+    arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None, what: str
 ) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
     """Return one array (n, channel, height, width), or one (n, height, width) a plane, and the planes' names."""
     if "pixels" in arrays:
         pixels = arrays["pixels"]
-        if pixels.ndim != 4:
-            raise ReadError(f"stamps must have shape (n, channel, height, width); the array's shape is {pixels.shape}")
-        default = {1: ("difference",), 3: CHANNELS}.get(pixels.shape[1])
-        names = tuple(channels) if channels is not None else default
-        if names is None:
-            raise ReadError(f"an array of {pixels.shape[1]} planes needs channels=, their names")
-        return [pixels], names
+        names = _default_names(pixels.shape) if channels is None else tuple(channels)
+        batch: NDArray[Any] = as_batch(pixels, len(names), what)
+        if batch.ndim != 4 or batch.shape[1] != len(names):
+            raise ReadError(f"an array of shape {pixels.shape}, but channels= names {len(names)}: {', '.join(names)}")
+        return [batch], names
     named = tuple(name for name in CHANNELS if name in arrays)
-    if not named:
-        raise ReadError(f"no array under pixels, {', '.join(CHANNELS)}")
-    planes = [arrays[name] for name in named]
+    planes = [_without_channel(arrays[name]) for name in named]
     if planes[0].ndim != 3 or any(plane.shape != planes[0].shape for plane in planes):
-        shapes = ", ".join(f"{name} {plane.shape}" for name, plane in zip(named, planes, strict=True))
+        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in named)
         raise ReadError(f"the planes must have one shape (n, height, width); given {shapes}")
     return planes, named
+
+
+def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what the planes of an array of this shape are."""
+    known = {1: ("difference",), 3: CHANNELS}
+    if len(shape) == 4:
+        sizes = shape[1], shape[3]
+        if names := known.get(sizes[0]) or known.get(sizes[1]):
+            return names
+        raise ReadError(
+            f"an array of {shape[1]} planes needs channels=, their names; its shape is {shape}, and that of stamps "
+            "(n, channel, height, width)"
+        )
+    if len(shape) in (2, 3):
+        return CHANNELS if len(shape) == 3 and 3 in (shape[0], shape[2]) else known[1]
+    raise ReadError(f"stamps must have shape (n, channel, height, width); the array's shape is {shape}")
+
+
+def _without_channel(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return one plane of a batch (n, height, width), given with an axis of one channel or for one stamp too."""
+    if plane.ndim == 4 and (axis := channel_axis(plane.shape, 1)) is not None:
+        single: NDArray[Any] = np.moveaxis(plane, axis, 0)[0]
+        return single
+    return plane[None] if plane.ndim == 2 else plane

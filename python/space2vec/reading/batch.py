@@ -186,6 +186,6 @@ def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:
 def stem(name: str) -> str:
     """Return what names the row of a file that cannot be read: its name without folder and suffix."""
     base = os.path.basename(name)
-    for suffix in (".tar.gz", ".avro.gz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz"):
+    for suffix in (".gz", ".fz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz", ".fits", ".fit"):
         base = base.removesuffix(suffix)
     return base

@@ -24,8 +24,8 @@ from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["STAMP_NAME", "Candidates", "read_stamps"]
 
-#: A stamp's file name: the plane, the candidate's ID, the format.
-STAMP_NAME = re.compile(r"(srch|temp|diff)(\d+)\.(fits|gif)")
+#: A stamp's file name: the plane, the candidate's ID, the format. FITS may be gzip'd or compressed in tiles.
+STAMP_NAME = re.compile(r"(srch|temp|diff)(\d+)\.(fits|gif)(?:(?<=fits)\.[gf]z)?")
 
 _PLANES = dict(zip(("srch", "temp", "diff"), CHANNELS, strict=True))
 _SIDE = 51

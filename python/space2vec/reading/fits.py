@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -11,10 +14,14 @@ from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.registry import FAULTS
 
-__all__ = ["LIMIT", "decode"]
+__all__ = ["EMPTY_UNIT", "LIMIT", "decode", "decode_named", "decode_tiles"]
 
 #: No cutout unpacks to more bytes than this.
 LIMIT = 16 << 20
+
+_CARDS = ("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END")
+#: A first unit without pixels, which FITS wants before an extension.
+EMPTY_UNIT = "".join(card.ljust(80) for card in _CARDS).ljust(2880).encode()
 
 
 def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], tuple[float, float]]:
@@ -23,10 +30,11 @@ def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], t
     Parameters
     ----------
     data : bytes
-        The file, gzip'd or plain.
+        The file, gzip'd (in one member or several) or plain; it may begin with an extension.
     unit : str, optional
         The EXTNAME of the unit to read, in any case; ``"PRIMARY"`` is the first unit. By default it is the first one
-        with a two-dimensional image.
+        with a two-dimensional image; axes of one pixel beyond two do not count. An image in tiles is decoded by
+        Astropy.
 
     Returns
     -------
@@ -43,7 +51,94 @@ def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], t
     BackendError
         If this installation has no compiled extension.
     """
-    pixels, first, second = backend.compiled("reading FITS").fits_image(data, unit or "")
-    if pixels is None:
-        raise ReadError(f"{FAULTS[first]} ({first}, byte {second})")
-    return cast("tuple[NDArray[np.float32], Any]", (pixels, (first, second)))
+    found = _decode(data, unit or "")
+    if isinstance(found, str):
+        raise ReadError(found)
+    return found
+
+
+def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | None:
+    """Read the image of the first of some units that a FITS file has, ``None`` if it has none of them.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, as for :func:`decode`.
+    names : iterable of str
+        The EXTNAMEs of the units.
+
+    Raises
+    ------
+    ReadError, BackendError
+        As for :func:`decode`, but for a file without such an image.
+    """
+    return next((found[0] for name in names if not isinstance(found := _decode(data, name), str)), None)
+
+
+def _decode(data: bytes, unit: str) -> tuple[NDArray[np.float32], tuple[float, float]] | str:
+    """Return pixels and reference, or in words that there is no such image."""
+    pixels, first, second = backend.compiled("reading FITS").fits_image(data, unit)
+    if pixels is not None:
+        return cast("tuple[NDArray[np.float32], Any]", (pixels, (first, second)))
+    if first == "compressed_image":
+        try:
+            return _by_astropy(_unpacked(data)[second:])
+        except Exception as error:  # Astropy raises errors of many kinds on damaged files.
+            raise ReadError(f"{FAULTS['damaged_fits']}: {error} (damaged_fits, byte {second})") from None
+    message = f"{FAULTS[first]} ({first}, byte {second})"
+    if first == "no_image":
+        return message
+    raise ReadError(message)
+
+
+def decode_tiles(unit: bytes) -> NDArray[np.float32]:
+    """Decode an image that is compressed in tiles, by Astropy.
+
+    Parameters
+    ----------
+    unit : bytes
+        The extension of a FITS file that holds it, from its header on.
+
+    Returns
+    -------
+    pixels : ndarray of float32, (height, width)
+        As :func:`decode` returns them.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if the unit is damaged.
+    """
+    return _by_astropy(unit)[0]
+
+
+def _by_astropy(unit: bytes) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    from astropy.io import fits
+
+    with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False) as units:
+        # Astropy takes the cards of scaling away once the pixels are read.
+        header = units[1].header.copy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            image = np.array(units[1].data, dtype=np.float32)
+    blank = header.get("BLANK")
+    if header["BITPIX"] > 0 and isinstance(blank, int):
+        # Astropy leaves blank pixels of unsigned integers as they are, and such as are 0.
+        with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False, do_not_scale_image_data=True) as units:
+            image[units[1].data == blank] = np.nan
+    shape = list(image.shape)
+    for size in image.shape:
+        if len(shape) > 2 and size == 1:
+            shape.remove(1)
+    reference = (_number(header.get("CRPIX2")), _number(header.get("CRPIX1")))
+    return np.ascontiguousarray(image.reshape(shape)), reference
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else np.nan
+
+
+def _unpacked(data: bytes) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    with gzip.open(io.BytesIO(data)) as file:
+        return file.read(LIMIT + 1)

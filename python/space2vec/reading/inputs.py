@@ -15,29 +15,30 @@ from pathlib import Path
 from space2vec.errors import ReadError
 from space2vec.reading import parquet
 from space2vec.reading.arrays import ARRAY_SUFFIXES
-from space2vec.reading.batch import short_names
+from space2vec.reading.batch import short_names, stem
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import Origins, feature_columns
+from space2vec.reading.images import FITS_SUFFIXES, FitsFiles
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
 __all__ = ["ACCEPTED", "ALERT_SUFFIXES", "STANDARD_INPUT", "Found", "Source", "find"]
 
 ACCEPTED = (
     "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
-    ".tar.gz, .tgz), Avro and tar on standard input (-), DES stamps (srch, temp and diff{ID}.fits or .gif), NumPy "
-    "arrays (.npy, .npz), and feature tables (.csv, .parquet)"
+    ".tar.gz, .tgz), Avro and tar on standard input (-), DES stamps (srch, temp and diff{ID}.fits or .gif), FITS "
+    "images (.fits, .fits.gz, .fits.fz), NumPy arrays (.npy, .npz), and feature tables (.csv, .parquet)"
 )
 
 #: Names of files that the compiled pipeline reads.
 ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
-_SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *TABLE_SUFFIXES)
+_SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *FITS_SUFFIXES, *TABLE_SUFFIXES)
 #: What names standard input.
 STANDARD_INPUT = "-"
 _DIGITS = re.compile(r"\d+")
 
-#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; or all DES stamps
-#: of the input.
-Source = str | Path | Candidates
+#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; FITS files that
+#: follow one another; or all DES stamps of the input.
+Source = str | Path | FitsFiles | Candidates
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Found:
 
     Attributes
     ----------
-    sources : list of str, Path or Candidates
+    sources : list of str, Path, FitsFiles or Candidates
         In the order in which they are to be read.
     features : tuple of str or None
         The columns, where the input is feature tables alone; ``None`` where it is stamps.
@@ -59,14 +60,19 @@ class Found:
     def origins(self, source: Path) -> Origins:
         """Return what names the rows of one file that names none itself."""
         if self._stems is None:
-            self._stems = _stems([path for path in self.sources if isinstance(path, Path)])
-        return Origins(self._stems[source], alone=len(self.sources) == 1)
+            files = [item.paths if isinstance(item, FitsFiles) else [item] for item in self.sources]
+            self._stems = _stems([path for paths in files for path in paths if isinstance(path, Path)])
+        return Origins(self._stems[source], alone=len(self.sources) == len(self._stems) == 1)
 
 
 def _stems(paths: Sequence[Path]) -> dict[Path, str]:
     """Return what to call files: without suffix, unless that alone tells two of them apart."""
-    twins = Counter(path.with_suffix("") for path in paths)
-    bases = {path: path if twins[path.with_suffix("")] > 1 else path.with_suffix("") for path in paths}
+    bare = {
+        path: path.with_name(stem(path.name)) if path.name.endswith(FITS_SUFFIXES) else path.with_suffix("")
+        for path in paths
+    }
+    twins = Counter(bare.values())
+    bases = {path: path if twins[base] > 1 else base for path, base in bare.items()}
     names = short_names(bases.values())
     return {path: names[base] for path, base in bases.items()}
 
@@ -107,11 +113,21 @@ def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> F
             if by_user:
                 named.add(path)
             if not candidates.add(path):
-                sources.append(path)
+                _append(sources, path)
             elif not stands:
                 sources.append(candidates)
                 stands = True
     return _sort_out(sources, candidates, named)
+
+
+def _append(sources: list[Source], path: Path) -> None:
+    """Add a file; FITS files that follow one another are one source, for most are one candidate."""
+    if not path.name.endswith(FITS_SUFFIXES):
+        sources.append(path)
+    elif sources and isinstance(sources[-1], FitsFiles):
+        sources[-1].paths.append(path)
+    else:
+        sources.append(FitsFiles([path]))
 
 
 def _expand(item: str) -> Iterator[tuple[str, bool]]:

@@ -1,0 +1,223 @@
+"""Stamps out of FITS files: the planes of a candidate in units of their names, or cubes of many."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.channels import ACCEPTED, CHANNELS, channel_of, channel_positions, names_of
+from space2vec.errors import ReadError
+from space2vec.flags import bits
+from space2vec.reading import arrays
+from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
+from space2vec.reading.feature_table import Origins
+from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
+from space2vec.stamps import Stamps
+
+__all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "read_stamps"]
+
+FITS_SUFFIXES = (".fits", ".fits.gz", ".fits.fz", ".fit", ".fit.gz", ".fit.fz")
+
+
+@dataclass(slots=True)
+class FitsFiles:
+    """FITS files that follow one another in an input.
+
+    Attributes
+    ----------
+    paths : list of Path
+        In the order in which they are to be read.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+
+
+def is_fits(path: Path) -> bool:
+    """Tell whether a file begins as FITS does, once unpacked."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(path) as packed:
+                head = packed.read(8)
+        except Exception:  # What is damaged is told by the reader that is chosen.
+            return False
+    return head.startswith((b"SIMPLE  ", b"XTENSION"))
+
+
+def read_stamps(
+    files: FitsFiles, batch: int, channels: Sequence[str] | None, origins: Callable[[Path], Origins]
+) -> Iterator[Batch]:
+    """Yield the stamps of FITS files in order, at most `batch` at a time.
+
+    Parameters
+    ----------
+    files : FitsFiles
+        Each holds one candidate, in image units whose EXTNAMEs are names of planes (SCIENCE, TEMPLATE and DIFFERENCE,
+        or SCI, REF, DIFF, ...), or many: cubes (n, height, width) in units of such names, or one cube (n, channel,
+        height, width), (channel, height, width) or (n, height, width). Any of them gzip'd, or compressed in tiles.
+    batch : int
+        Rows at a time.
+    channels : sequence of str, optional
+        What the planes of a cube are, or the image units of a file in their order if they have no such names.
+    origins : callable
+        What names the rows of a file. A candidate that has a file of its own is known by the file's name.
+
+    Returns
+    -------
+    iterator of Batch
+        A file that cannot be read is a row without planes, and a problem; a plane that cannot is missing.
+    """
+    rows = _Rows()
+    for path in files.paths:
+        try:
+            candidate = _candidate(path, rows)
+            if candidate is None:
+                cubes = _arrays(path, channels)
+        except ReadError as error:
+            rows.problems.append(damaged(path, str(error), row=len(rows.planes)))
+            candidate = [None, None, None]
+        if candidate is not None:
+            rows.add(origins(path).stem, candidate)
+            if len(rows.planes) == batch:
+                yield rows.taken()
+            continue
+        if rows.planes:
+            yield rows.taken()
+        yield from _split(path, cubes, batch, channels, origins(path))
+    if rows.planes:
+        yield rows.taken()
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows of a batch, one a file, and what was wrong with them."""
+
+    planes: list[list[NDArray[Any] | None]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, name: str, planes: list[NDArray[Any] | None]) -> None:
+        self.planes.append(planes)
+        self.names.append(name)
+
+    def taken(self) -> Batch:
+        """Return the rows as a batch, and begin anew."""
+        flags = np.zeros(len(self.planes), dtype=np.uint32)
+        for problem in self.problems:
+            flags[problem.row] = bits("bad_stamp")
+        names = np.array(self.names, dtype=object)
+        batch = Batch(Stamps(self.planes, object_id=names, candidate_id=names, flags=flags), tuple(self.problems))
+        self.planes, self.names, self.problems = [], [], []
+        return batch
+
+
+def _split(
+    path: Path, cubes: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
+) -> Iterator[Batch]:
+    row = 0
+    try:
+        for part in arrays.split(path, cubes, batch, channels, origins):
+            row += len(part.rows)
+            yield part
+    except ReadError as error:
+        yield Batch(failed_stamps(path), (damaged(path, str(error), record=row or None),))
+
+
+def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
+    """Return the planes of a file whose units are those of one candidate, ``None`` for any other file."""
+    data = _bytes(path)
+    if data is None:
+        return None
+    planes: list[NDArray[Any] | None] = []
+    errors: list[ReadError] = []
+    for channel in CHANNELS:
+        try:
+            planes.append(decode_named(data, names_of(channel)))
+        except ReadError as error:
+            planes.append(None)
+            errors.append(error)
+    if all(plane is None for plane in planes):
+        if errors:
+            raise errors[0]
+        return None
+    row = len(rows.planes)
+    rows.problems.extend(replace(damaged(path, str(reason), row=row), of_file=False) for reason in errors)
+    return planes
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Return a file, unpacked; ``None`` where it is too long for one candidate."""
+    with path.open("rb") as file:
+        head = file.read(2)
+        file.seek(0)
+        if head != b"\x1f\x8b":
+            data = file.read(3 * LIMIT + 1)
+        else:
+            try:
+                with gzip.open(file) as packed:
+                    data = packed.read(3 * LIMIT + 1)
+            except (OSError, EOFError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                raise ReadError(f"a damaged gzip file ({error})") from None
+            except Exception as error:  # zlib.error
+                raise ReadError(f"a damaged gzip file ({error})") from None
+    return data if len(data) <= 3 * LIMIT else None
+
+
+def _images(path: Path, memmap: bool) -> list[tuple[str, Any]]:
+    """Return the images of a file by the names of their units."""
+    from astropy.io import fits
+
+    with path.open("rb") as file:
+        begins = file.read(8)
+    source = io.BytesIO(EMPTY_UNIT + path.read_bytes()) if begins == b"XTENSION" else path
+    with fits.open(source, memmap=memmap and source is path) as units:
+        return [
+            (str(unit.name), unit.data)
+            for unit in units
+            if isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and unit.header["NAXIS"] >= 2
+        ]
+
+
+def _arrays(path: Path, channels: Sequence[str] | None) -> Mapping[str, NDArray[Any]]:
+    """Return the images of a file as arrays, by the names of planes or as ``pixels``."""
+    try:
+        try:
+            images = _images(path, memmap=path.suffix in (".fits", ".fit"))
+        except ValueError:
+            # Pixels that are scaled cannot be mapped.
+            images = _images(path, memmap=False)
+    except Exception as error:  # Astropy raises errors of many kinds on damaged files.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ReadError(f"not a FITS file, or damaged ({error})") from None
+    named: dict[str, Any] = {}
+    for name, data in images:
+        channel = channel_of(name)
+        if channel in named:
+            raise ReadError(f"two units are the {channel} plane")
+        if channel is not None:
+            named[channel] = data
+    if named:
+        return named
+    if channels is not None and len(images) == len(channels) > 1:
+        wanted = [CHANNELS[position] for position in channel_positions(channels)]
+        return dict(zip(wanted, (data for _, data in images), strict=True))
+    if not images:
+        raise ReadError("a FITS file without an image")
+    if len(images) == 1 and (channels is not None or np.ndim(images[0][1]) > 2):
+        return {"pixels": images[0][1]}
+    shown = ", ".join(f"{name or 'unnamed'} {np.shape(data)}" for name, data in images)
+    raise ReadError(
+        f"the images of the file ({shown}) do not tell which planes they are: name their units (EXTNAME) {ACCEPTED}, "
+        "or say channels= with one name an image"
+    )
