@@ -72,6 +72,8 @@ class Header:
     architecture : dict, optional
         Of a network: ``name`` (of :data:`space2vec.networks.NETWORKS`), its ``settings``, the ``temperature`` that its
         logits are divided by, and in ``optional``, where there are any, the planes that it can do without.
+    integer : dict, optional
+        Of a network whose file holds it in integers as well: the ``version`` of their arithmetic.
     """
 
     kind: str
@@ -86,6 +88,7 @@ class Header:
     library: str = ""
     recipe: dict[str, Any] | None = None
     architecture: dict[str, Any] | None = None
+    integer: dict[str, Any] | None = None
 
     @property
     def temperature(self) -> float:
@@ -101,7 +104,7 @@ class Header:
         """Return the JSON text that the file holds."""
         plain = asdict(self)
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
-        for key in ("recipe", "architecture"):
+        for key in ("recipe", "architecture", "integer"):
             if plain[key] is None:
                 del plain[key]
         features = {"set": group, "version": plain.pop("feature_version"), "names": names}
@@ -138,12 +141,14 @@ class Header:
             **{key: document[key] for key in ("convention", "imputation", "training", "metrics", "library")},
             recipe=document.get("recipe"),
             architecture=document.get("architecture"),
+            integer=document.get("integer"),
         )
         for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):
                 raise ValueError(f"the header's {key} is no {kind.__name__}")
-        if not isinstance(header.recipe, dict | None):
-            raise ValueError("the header's recipe is no dict")
+        for key in ("recipe", "integer"):
+            if not isinstance(getattr(header, key), dict | None):
+                raise ValueError(f"the header's {key} is no dict")
         if header.convention not in ("code", "paper"):
             raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
         check_architecture(header)

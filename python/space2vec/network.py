@@ -18,6 +18,7 @@ from space2vec import backend, modelfile, runtimes
 from space2vec import device as devices
 from space2vec.errors import ModelError
 from space2vec.extras import need
+from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
 from space2vec.onnx_graph import make_graph
@@ -56,6 +57,8 @@ class Network:
         One of :data:`space2vec.networks.NETWORKS`; a copy of it is kept, on the CPU and in eval mode.
     header : space2vec.modelfile.Header
         What the model is.
+    integers : space2vec.models.integer_network.IntegerNetwork, optional
+        The same network in integers, which the file holds beside the weights.
 
     Raises
     ------
@@ -67,12 +70,13 @@ class Network:
 
     kind: Literal["network"] = "network"
 
-    def __init__(self, module: nn.Module, header: modelfile.Header) -> None:
-        self._take(header)
+    def __init__(self, module: nn.Module, header: modelfile.Header, integers: IntegerNetwork | None = None) -> None:
+        self._take(stated(header, integers))
+        self.integers = integers
         takes = tuple(getattr(type(module), "takes", ()))
         if takes != self.takes:
             raise ModelError(f"the module takes {takes}; the header says {self.takes}")
-        settings = (header.architecture or {})["settings"]
+        settings = (self.header.architecture or {})["settings"]
         if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
         self._module: nn.Module | None = copy.deepcopy(module).cpu().eval()
@@ -80,9 +84,7 @@ class Network:
             check_shapes(self._module, self._shapes)
         except ValueError as error:
             raise ModelError(str(error)) from error
-        self._weights = {
-            name: tensor.numpy(force=True).copy(order="C") for name, tensor in self._module.state_dict().items()
-        }
+        self._weights = {name: t.numpy(force=True).copy(order="C") for name, t in self._module.state_dict().items()}
         self._graph: bytes | None = None
         self.runtime: str = runtimes.asked() or "torch"
 
@@ -95,8 +97,7 @@ class Network:
             raise ModelError(str(error)) from error
         assert header.architecture is not None
         if header.architecture["name"] not in NETWORKS:
-            known = ", ".join(NETWORKS)
-            raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {known}")
+            raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         check_version(header)
         self.header = header
         self._needs = Needs.of(header)
@@ -132,7 +133,7 @@ class Network:
             if graph is None or graph.dtype != np.uint8 or graph.ndim != 1:
                 raise ModelError("the ONNX graph is missing")
             model._graph = graph.tobytes()
-            model._weights = {name: tensor for name, tensor in tensors.items() if name != _ONNX}
+            model.integers, model._weights = divided(header, {k: t for k, t in tensors.items() if k != _ONNX})
             model._module = None
             model.runtime = runtimes.chosen(header.name)
             model._run()
@@ -143,7 +144,7 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as safetensors; an existing file is replaced only once the new one is whole.
 
-        It holds the tensors of the module's state under their names, and the ONNX graph as bytes in ``onnx``.
+        It holds the tensors of the module's state under their names, the integers, and the ONNX graph as ``onnx``.
 
         Raises
         ------
@@ -154,9 +155,9 @@ class Network:
         """
         from space2vec import __version__
 
-        header = self.header if self.header.library else replace(self.header, library=__version__)
-        graph = np.frombuffer(self._as_graph(), dtype=np.uint8)
-        modelfile.write(path, header, {**self._weights, _ONNX: graph})
+        header = replace(self.header, library=self.header.library or __version__)
+        own = {_ONNX: np.frombuffer(self._as_graph(), dtype=np.uint8)}
+        modelfile.write(path, header, {**self._weights, **(self.integers.to_file() if self.integers else {}), **own})
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.
@@ -277,8 +278,7 @@ class Network:
         if any(lies_on_device(given) for given in inputs):
             from space2vec.cuda.torch_planes import predict_in_place
 
-            there = predict_in_place(inputs, self._shapes, self._check_shapes, self._half)
-            return cast("NDArray[np.float32]", there)
+            return cast("NDArray[np.float32]", predict_in_place(inputs, self._shapes, self._check_shapes, self._half))
         where = devices.resolve(device, self.kind)
         rows = [as_plane_array(given, what) for given, what in zip(inputs, shapes, strict=True)]
         self._check_shapes([given.shape for given in rows])

@@ -7,7 +7,7 @@ import numpy as np
 from space2vec.fallback.math import HALF, ONE
 from space2vec.fallback.team import jit
 
-__all__ = ["asinh"]
+__all__ = ["asinh", "log_scaled"]
 
 _SIGN = np.uint32(0x80000000)
 _LARGE, _NEAR = np.float32(8192), np.float32(0.75)
@@ -33,8 +33,8 @@ def _asinh_near_zero(a: np.float32) -> np.float32:
 
 
 @jit
-def _log_scaled(t: np.float32, shift: int) -> np.float32:
-    """Return log(t 2^shift) for t >= 1."""
+def log_scaled(t: np.float32, shift: int) -> np.float32:
+    """Return log(t 2^shift) for a normal t > 0."""
     bits = np.int64(np.float32(t).view(np.uint32)) + 0x004AFB0D
     k = (bits >> 23) - 127
     r = np.uint32((bits & 0x007FFFFF) + 0x3F3504F3).view(np.float32) - ONE
@@ -61,7 +61,7 @@ def asinh(x: np.float32) -> np.float32:
     if a < _NEAR:
         y = _asinh_near_zero(a)
     elif a > _LARGE:
-        y = _log_scaled(a, 1)
+        y = log_scaled(a, 1)
     else:
-        y = _log_scaled(a + np.sqrt(a * a + ONE), 0)
+        y = log_scaled(a + np.sqrt(a * a + ONE), 0)
     return np.uint32(np.float32(y).view(np.uint32) | sign).view(np.float32)

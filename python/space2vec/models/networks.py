@@ -116,7 +116,7 @@ def build_stampnet(
         },
     )
     metrics = {**network.header.metrics, **_by_kind(network, checked)}
-    return Network(network.module, replace(network.header, metrics=metrics))
+    return Network(network.module, replace(network.header, metrics=metrics), network.integers)
 
 
 def _by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:

@@ -65,14 +65,18 @@ class StampNet(nn.Module):
         Width of the layers of the perceptron.
     dropout : float
         Share of its units that are left out in training.
+    reach : sequence of float, optional
+        How far the pixels of each plane reach: what lies further out is as far out as it can be. A plane then fits into
+        bytes, and a pixel that holds no flux but a filler (-3.4e38 in templates of ZTF) does not drown the others.
 
     Raises
     ------
     ValueError
-        If the side does not stay odd.
+        If the side does not stay odd, or the reach is not a number above 0 for each plane.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("planes", "features")
+    reach: Tensor
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class StampNet(nn.Module):
         width: Sequence[int] = (16, 32, 64),
         hidden: int = 64,
         dropout: float = 0.1,
+        reach: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
@@ -93,6 +98,11 @@ class StampNet(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
         }
+        if reach is not None:
+            self.settings["reach"] = list(reach)
+            if len(reach) != channels or not all(0.0 < far < float("inf") for far in reach):
+                raise ValueError(f"reach must be a number above 0 for each of {channels} planes; given {list(reach)}")
+            self.register_buffer("reach", torch.tensor(reach)[:, None, None], persistent=False)
         if (side - 1) % 2 ** len(width) or side <= 1:
             raise ValueError(f"side must be {2 ** len(width)} m + 1 for {len(width)} convolutions; given {side}")
         layers: list[nn.Module] = []
@@ -114,6 +124,8 @@ class StampNet(nn.Module):
 
     def forward(self, planes: Tensor, features: Tensor) -> Tensor:
         """Return logits (n,) of planes (n, channel, side, side) and features (n, k)."""
+        if "reach" in self.settings:
+            planes = planes.clamp(-self.reach, self.reach)
         seen = self.of_planes(self.pool(self.convolutions(planes)))
         logit: Tensor = self.head(seen + self.of_features(self.scale(features)))
         return logit[:, 0]

@@ -18,6 +18,7 @@ from space2vec.scoring import set_of
 from space2vec.training.folds import folds_of, need_sklearn, rows_and_labels
 from space2vec.training.loop import Course, Lesson, fit
 from space2vec.training.made_rows import made_rows
+from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
 __all__ = ["COURSE", "Teaching", "train_tablenet"]
 
@@ -162,7 +163,7 @@ def train_tablenet(
         },
         metrics={**figures, **(metrics or {})},
     )  # fmt: skip
-    return Network(module, header)
+    return Network(module, header, quantise(module, [rows[rng.permutation(len(rows))[:CALIBRATION_ROWS]]]))
 
 
 def _taught(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,16 @@ from space2vec.scoring import Needs, set_of
 from space2vec.stamps import Stamps
 from space2vec.training.augment import Augmentation, augmented
 from space2vec.training.loop import Course, Lesson, fit, logits, torch_device
+from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.training.run_folder import RunFolder
 from space2vec.training.temperature import best_temperature
 
-__all__ = ["RECIPES", "held_out", "train_network"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from space2vec.models.integer_network import IntegerNetwork
+
+__all__ = ["REACH", "RECIPES", "held_out", "train_network"]
 
 
 #: A plane in units of its own noise, bright pixels drawn in.
@@ -43,6 +49,9 @@ RECIPES: dict[str, Recipe] = {
     "rubin": Recipe.of("noise-51", steps=_NOISE, side=51),
     "space2vec2018": Recipe.of("noise-51", steps=_NOISE, side=51),
 }
+
+#: How far the planes of the recipe "stampnet" reach: 1,490 times the noise; and no pixel has more contrast than 63.
+REACH = (8.0, 8.0, 8.0, 4.8363, 4.8363, 4.8363)
 
 #: Rows that are prepared at a time.
 _BLOCK = 2048
@@ -109,7 +118,8 @@ def train_network(
     -------
     Network
         The averaged weights of the best epoch, with the temperature that makes its scores probabilities on the
-        validation rows (Guo et al. 2017, arXiv:1706.04599).
+        validation rows (Guo et al. 2017, arXiv:1706.04599); ``stampnet`` in integers as well
+        (:func:`space2vec.training.quantise.quantise`).
 
     Raises
     ------
@@ -174,7 +184,7 @@ def train_network(
     header = replace(
         header, architecture={**header.architecture, "temperature": temperature}, training=said, metrics=figures
     )
-    network = Network(module, header)
+    network = Network(module, header, _in_integers(module, plain.inputs, how.seed))
     if keep is not None:
         network.save(keep.model)
         keep.tell({"epochs": history, **figures})
@@ -194,6 +204,8 @@ def _header(
     if architecture == "stampnet":
         names = registry.feature_set(features)
         given = {"features": len(names), "channels": planes.shape[0], "side": planes.shape[1], **given}
+        if planes == RECIPES["stampnet"]:
+            given = {"reach": REACH, **given}
         optional = ["template"] if "template" in planes.channels else []
     made = build(architecture, given)
     return Header(
@@ -211,6 +223,14 @@ def held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledS
     """Return the rows that :func:`train_network` learns from, and those that it keeps for validation."""
     learned, checked = split(rows.group, (0.9, 0.1), seed + _APART)
     return rows[learned], rows[checked]
+
+
+def _in_integers(module: nn.Module, learned: Sequence[NDArray[np.float32]], seed: int) -> IntegerNetwork | None:
+    """Return a network of which there are integers as these, by rows that it has learned from."""
+    if not can_quantise(module):
+        return None
+    some = np.random.default_rng([seed, 4]).permutation(len(learned[0]))[:CALIBRATION_ROWS]
+    return quantise(module.cpu(), [given[some] for given in learned])
 
 
 def _labels(rows: LabelledStamps, teacher: float) -> str:

@@ -1,0 +1,211 @@
+"""The rows of ``network_worth.py``: prepared planes and all columns, made once for every variant of the network.
+
+Two halves of the objects take turns: what learns from one half, and from what is made of it, is tested on the other.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pixel_sets import simulated
+from programs import tell
+
+import space2vec as s2v
+from space2vec import registry
+from space2vec.dataset import read_dataset, split
+from space2vec.labelled import LabelledStamps
+from space2vec.modelfile import Header
+from space2vec.models.networks import real_alerts, stampnet_rows
+from space2vec.scoring import Needs
+from space2vec.simulation.hybrid import hybrid
+from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.network import RECIPES
+
+__all__ = ["COLUMNS", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepared"]
+
+COLUMNS = registry.FEATURE_SETS["stamp"]
+RECIPE = RECIPES["stampnet"]
+SURVEYS = ("ztf", "des", "rubin")
+#: Rows to learn from beside the alerts of a half, and to test on, for each kind.
+LEARNED = {"variants": 12000, "hybrid": 4000, "ztf": 3000, "des": 1500, "rubin": 1500}
+TESTED = {"hybrid": 3000, "ztf": 3000, "des": 2000, "rubin": 2000}
+#: How often what is learned is changed anew: an epoch takes one of these, turned and flipped as it comes.
+COPIES = 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What networks are given of candidates, and what they should make of them.
+
+    Attributes
+    ----------
+    planes : ndarray of float16 (n, channel, side, side)
+        Prepared pixels.
+    features : ndarray of float32 (n, k)
+        All columns.
+    target, label : ndarray of float32 (n,)
+        The teacher's score where there is one, else the label; the label.
+    kind, group : ndarray of str (n,)
+        What each is, and its object.
+    """
+
+    planes: NDArray[np.float16]
+    features: NDArray[np.float32]
+    target: NDArray[np.float32]
+    label: NDArray[np.float32]
+    kind: NDArray[np.str_]
+    group: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
+        return Rows(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def save(self, path: Path) -> None:
+        """Keep them in a file."""
+        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Rows:
+        """Read a file of rows."""
+        with np.load(path, allow_pickle=False) as kept:
+            return cls(*(kept[field.name] for field in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Half:
+    """What is learned from one half of the objects, and tested on the other; files of :class:`Rows`.
+
+    Attributes
+    ----------
+    learned : list of Path
+        The same rows, changed anew in each.
+    validation : Path
+        Rows of a tenth of the learned half's objects, which stop and calibrate.
+    tests : dict of str to Path
+        ``alerts``, ``hybrid``, and each survey.
+    """
+
+    learned: list[Path]
+    validation: Path
+    tests: dict[str, Path]
+
+
+def header(names: tuple[str, ...] = COLUMNS) -> Header:
+    """Return the header of a stampnet of all planes."""
+    settings = {"features": len(names), "channels": RECIPE.shape[0]}
+    how = {"name": "stampnet", "settings": settings, "temperature": 1.0, "optional": ["template"]}
+    version, recipe = registry.FEATURES_VERSION, RECIPE.to_plain()
+    return Header("network", "stampnet", names, "stamp", version, recipe=recipe, architecture=how)
+
+
+def prepared(rows: LabelledStamps, threads: int = 1, block: int = 1024) -> Rows:
+    """Prepare and measure stamps; rows that cannot be scored are left out."""
+    needs = Needs.of(header())
+    parts = []
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        given = needs.inputs(part.stamps, threads)
+        assert given.features is not None
+        good = np.flatnonzero(~given.refused & np.isfinite(given.planes).all(axis=(1, 2, 3)))
+        known = np.isfinite(part.teacher)
+        target = np.where(known, part.teacher, part.label).astype(np.float32)
+        columns = (target, part.label.astype(np.float32), part.kind.astype("U32"), part.group.astype("U40"))
+        planes = given.planes[good].astype(np.float16)
+        parts.append(Rows(planes, given.features[good], *(column[good] for column in columns)))
+    return Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
+
+
+def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> list[Half]:
+    """Return the two halves, made where the folder does not hold them yet.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder.
+    folder : Path
+        Where the rows are kept; about 4 GB.
+    share : float, optional
+        Of the rows that are made: less for a quick look.
+    threads : int, optional
+        Threads that prepare and measure.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
+    sides = split(real.group, (0.5, 0.5), 17)
+
+    def count(counts: dict[str, int], part: float = 1.0) -> dict[str, int]:
+        return {kind: max(int(number * share * part), 40) for kind, number in counts.items()}
+
+    def keep(name: str, make: object) -> Path:
+        path = folder / f"{name}_{share:g}.npz"
+        if not path.exists():
+            tell(f"rows: {name}")
+            assert callable(make)
+            prepared(make(), threads).save(path)
+        return path
+
+    tests = {}
+    for number, survey in enumerate(SURVEYS):
+        tests[survey] = keep(
+            f"test_{survey}",
+            lambda s=survey, k=number: simulated(count(TESTED)[s], (s,), 9000 + k),
+        )
+    tests["more"] = keep("test_more", lambda: _unseen(read_dataset(data / "ztf" / "more"), real))
+    found = []
+    for number, (own, other) in enumerate((sides, sides[::-1])):
+        half, tested = real[own], real[other]
+        taught, checked = (half[part] for part in split(half.group, (0.9, 0.1), 18))
+        learned = [folder / f"learned_{number}_{copy}_{share:g}.npz" for copy in range(COPIES)]
+        if not all(path.exists() for path in learned):
+            tell(f"rows: half {number}")
+            beside = stampnet_rows(taught, weights, seed=1000 * (number + 1), shares=count(LEARNED))
+            rows = LabelledStamps.concatenate([taught, beside])
+            for copy, path in enumerate(learned):
+                rng = np.random.default_rng([number, copy])
+                prepared(replace(rows, stamps=augmented(rows.stamps, rng, Augmentation())), threads).save(path)
+        validation = keep(
+            f"validation_{number}",
+            lambda checked=checked, number=number: LabelledStamps.concatenate(
+                [checked, stampnet_rows(checked, weights, seed=1000 * number + 500, shares=count(LEARNED, 0.1))]
+            ),
+        )
+        own_tests = {
+            "alerts": keep(f"test_alerts_{number}", lambda tested=tested: _by_source(tested, data)),
+            "hybrid": keep(
+                f"test_hybrid_{number}",
+                lambda tested=tested, number=number: hybrid(tested, count(TESTED)["hybrid"], seed=7000 + number),
+            ),
+        }
+        found.append(Half(learned, validation, {**own_tests, **tests}))
+    return found
+
+
+def _by_source(alerts: LabelledStamps, data: Path) -> LabelledStamps:
+    """Say as the kind of an alert whether it is of the night that nobody selected from."""
+    with (data / "ztf" / "night_20180713.csv").open(newline="", encoding="utf-8") as file:
+        night = [row["candid"] for row in csv.DictReader(file)]
+    here = np.isin(alerts.stamps.candidate_id.astype(str), night)
+    return replace(alerts, kind=np.where(here, "night", "brokers"))
+
+
+def _unseen(more: LabelledStamps, real: LabelledStamps) -> LabelledStamps:
+    """Leave out the objects that are among the alerts to learn from, and rows that a flag forbids."""
+    sound = (more.stamps.flags & np.uint32(s2v.flags.UNSCORABLE)) == 0
+    return more[sound & ~np.isin(more.group, real.group)]
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--kept", type=Path, required=True)
+    parser.add_argument("--share", type=float, default=1.0)
+    given = parser.parse_args()
+    halves(given.data, given.kept, given.share)
