@@ -99,9 +99,7 @@ class Network:
         if header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         check_version(header)
-        self.header = header
-        self._needs = Needs.of(header)
-        self._runs = NetworkRuns()
+        self.header, self._needs, self._runs = header, Needs.of(header), NetworkRuns()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
