@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import backend, modelfile, registry
 from space2vec import device as devices
 from space2vec.errors import ModelError
+from space2vec.numeric import as_numbers, by_name
 from space2vec.pixels import lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, set_of
 from space2vec.stamps import Stamps
@@ -38,13 +39,11 @@ _DTYPES = {
 }
 
 
-def _as_rows(x: ArrayLike, columns: int) -> NDArray[np.float32]:
-    """View or convert to float32 (n, columns) in C order, as scikit-learn does."""
-    array = np.ma.filled(x, np.nan) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"x has dtype {array.dtype}; accepted are real dtypes")
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError(f"x must have shape (n, {columns}); given {array.shape}")
+def _as_rows(x: Any, names: Sequence[str]) -> NDArray[np.float32]:
+    """View or convert to float32 (n, columns) in C order, as scikit-learn does; named columns go by their names."""
+    array = as_numbers(by_name(x, names), "x")
+    if array.ndim != 2 or array.shape[1] != len(names):
+        raise ValueError(f"x must have shape (n, {len(names)}); given {array.shape}")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=np.float32)
 
@@ -251,14 +250,18 @@ class Forest:
                     )
         return self._engines[where]
 
-    def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
+    def predict(
+        self, x: ArrayLike | Features | Mapping[str, ArrayLike], *, threads: int | None = None
+    ) -> NDArray[np.float32]:
         """Return P(real) of feature rows, computed where they lie.
 
         Parameters
         ----------
-        x : array_like (n, k)
-            The features in the order of ``feature_names``, of any real dtype and strides; converted to float32. An
-            array on a CUDA device is taken where it lies; PyTorch and CuPy convert it there.
+        x : array_like (n, k), or table
+            The features in the order of ``feature_names``, of any real dtype and strides; converted to float32, masked
+            values to NaN. An array on a CUDA device is taken where it lies; PyTorch and CuPy convert it there. Named
+            columns (a mapping, a structured array, a table of Arrow, pandas, Polars or Astropy, Features) are taken by
+            their names, in whatever order they are.
         threads : int, optional
             Threads to use, on the host; one a usable core by default.
 
@@ -272,11 +275,12 @@ class Forest:
         TypeError
             If x is not of a real dtype, or lies on a device that cannot be used.
         ValueError
-            If x has another number of columns.
+            If x has another number of columns, or names for them of which some are missing or none of the forest's;
+            Features may have further ones.
         """
         if lies_on_device(x):
             return cast("NDArray[np.float32]", self._predict_in_place(x))
-        rows = _as_rows(x, len(self.feature_names))
+        rows = _as_rows(x, self.feature_names)
         out = np.empty(len(rows), dtype=np.float32)
         workers = backend.thread_count(threads)
         if len(rows):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.indexing import row_index
+from space2vec.numeric import unmasked
 from space2vec.stamps import Stamps
 
 __all__ = ["LabelledStamps"]
@@ -55,8 +56,10 @@ class LabelledStamps:
         given = {
             "label": np.asarray(self.label).astype(np.int8),
             "kind": np.asarray(self.kind).astype(np.str_),
-            "weight": np.ones(n, np.float32) if self.weight is None else np.asarray(self.weight, np.float32),
-            "teacher": np.full(n, np.nan, np.float32) if self.teacher is None else np.asarray(self.teacher, np.float32),
+            "weight": np.ones(n, np.float32) if self.weight is None else np.asarray(unmasked(self.weight), np.float32),
+            "teacher": np.full(n, np.nan, np.float32)
+            if self.teacher is None
+            else np.asarray(unmasked(self.teacher), np.float32),
             "group": np.asarray(self.stamps.object_id if self.group is None else self.group).astype(np.str_),
         }
         for name, values in given.items():

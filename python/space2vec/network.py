@@ -21,6 +21,7 @@ from space2vec.extras import need
 from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
+from space2vec.numeric import by_name
 from space2vec.onnx_graph import make_graph
 from space2vec.pixels import as_plane_array, lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, in_place
@@ -248,8 +249,9 @@ class Network:
         ----------
         *inputs : array_like
             What the network ``takes``, in order: planes (n, channel, height, width) as its recipe prepares them,
-            features (n, k) in the order of ``feature_names``, NaN where undefined. All on the host, or all on one CUDA
-            device, where PyTorch takes them without a copy.
+            features (n, k) in the order of ``feature_names``, NaN where undefined, or named columns as for
+            :meth:`space2vec.Forest.predict`. All on the host, or all on one CUDA device, where PyTorch takes them
+            without a copy.
         threads : int, optional
             Threads to use; one a usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
@@ -278,7 +280,10 @@ class Network:
 
             return cast("NDArray[np.float32]", predict_in_place(inputs, self._shapes, self._check_shapes, self._half))
         where = devices.resolve(device, self.kind)
-        rows = [as_plane_array(given, what) for given, what in zip(inputs, shapes, strict=True)]
+        rows = [
+            as_plane_array(by_name(given, self.feature_names, what) if what == "features" else given, what)
+            for given, what in zip(inputs, shapes, strict=True)
+        ]
         self._check_shapes([given.shape for given in rows])
         return runtimes.run(self._run(where), rows, backend.thread_count(threads) if where == "cpu" else 1)
 

@@ -94,6 +94,11 @@ def take_apart(model: Any, feature_names: Sequence[str] | None, real_class: Any)
     if real_class not in classes:
         raise ModelError(f"the forest knows the classes {classes}; real_class={real_class!r} is none of them")
     given = feature_names
+    fitted = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    if given is not None and sorted(fitted) == sorted(map(str, given)) and fitted != [*map(str, given)]:
+        raise ModelError(
+            f"feature_names has the columns in another order than the model was fitted with: {', '.join(fitted)}"
+        )
     if given is None and stamps is not None:
         given = stamps.get_feature_names_out()
     if given is None:

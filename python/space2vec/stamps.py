@@ -12,6 +12,7 @@ from space2vec.channels import CHANNELS, channel_positions
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.ids import NO_ID, as_ids, join_ids
 from space2vec.indexing import row_index
+from space2vec.numeric import unmasked
 from space2vec.pixels import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
 from space2vec.registry import FEATURES
 
@@ -248,7 +249,7 @@ class Stamps:
         return column
 
     def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:
-        column = self._column(name, np.ma.filled(values, np.nan) if np.ma.is_masked(values) else values, None)
+        column = self._column(name, unmasked(values), None)
         try:
             with np.errstate(over="ignore"):
                 return column.astype(np.float32)

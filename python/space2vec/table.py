@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import columns as further
 from space2vec import flags as flag_bits
 from space2vec.ids import as_ids, join_ids
+from space2vec.numeric import unmasked
 from space2vec.pixels import lies_on_device
 from space2vec.rows import Rows, on_host
 
@@ -51,7 +52,7 @@ class Features(Rows):
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         if not lies_on_device(values):
-            values = np.asarray(values, dtype=np.float32)
+            values = np.asarray(unmasked(values), dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != len(names):
             shape = tuple(values.shape)
             raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {shape}")

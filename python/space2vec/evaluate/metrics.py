@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.evaluate.reliability import Reliability, is_probability, reliability
+from space2vec.numeric import unmasked
 
 __all__ = ["MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked",
            "evaluate", "interval", "mdr_band", "mdr_fpr", "resamples", "written"]  # fmt: skip
@@ -254,7 +255,7 @@ def mdr_band(
 
 def checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
     """Return scores and which rows are real, or raise as :func:`evaluate`."""
-    values = np.asarray(score, dtype=np.float64)
+    values = np.asarray(unmasked(score), dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"score must have one dimension; given shape {values.shape}")
     labels = _column("label", label, len(values))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.numeric import unmasked
+
 __all__ = ["BINS", "Reliability", "is_probability", "reliability"]
 
 #: Bins of scores from 0 to 1, equally wide.
@@ -64,7 +66,7 @@ class Reliability:
 
 def is_probability(score: ArrayLike) -> bool:
     """Tell whether there are scores, and all of them lie from 0 to 1."""
-    values = np.asarray(score, dtype=np.float64)
+    values = np.asarray(unmasked(score), dtype=np.float64)
     known = values[~np.isnan(values)]
     return bool(len(known) and known.min() >= 0.0 and known.max() <= 1.0)
 
@@ -90,7 +92,7 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
     ValueError
         If lengths differ, there is no score, one lies outside 0 to 1, or there is no bin.
     """
-    values, truth = np.asarray(score, dtype=np.float64), np.asarray(label)
+    values, truth = np.asarray(unmasked(score), dtype=np.float64), np.asarray(label)
     if values.ndim != 1 or truth.shape != values.shape:
         raise ValueError(f"score and label must have one value a row each; given {values.shape} and {truth.shape}")
     if bins < 1:

@@ -111,7 +111,7 @@ def train_tablenet(
         If shapes, labels or settings do not fit, no column has a value, or the rows cannot be divided into folds.
     """
     need_sklearn()
-    rows, labels = rows_and_labels(x, y)
+    rows, labels = rows_and_labels(x, y, names)
     if rows.shape[1] != len(names):
         raise ValueError(f"x must have a column for each of {len(names)} names; given {rows.shape}")
     if np.isnan(rows).all():

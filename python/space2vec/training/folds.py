@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.extras import need
+from space2vec.numeric import as_numbers, by_name
 
 __all__ = ["Scorer", "Trainer", "folds_of", "need_sklearn", "out_of_fold", "rows_and_labels"]
 
@@ -23,9 +24,16 @@ def need_sklearn() -> None:
     need("sklearn", "training needs scikit-learn")
 
 
-def rows_and_labels(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return feature rows (n, k) and labels (n,), or raise ValueError if shapes or labels do not fit."""
-    rows = np.asarray(x, dtype=np.float32)
+def rows_and_labels(
+    x: Any, y: ArrayLike, names: Sequence[str] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return feature rows (n, k) and labels (n,), or raise ValueError if shapes or labels do not fit.
+
+    Of named columns those of `names` are taken, in that order.
+    """
+    given = x if names is None else by_name(x, names, select=True)
+    with np.errstate(over="ignore"):
+        rows = as_numbers(given, "x").astype(np.float32, copy=False)
     labels = np.asarray(y)
     if rows.ndim != 2 or labels.shape != (len(rows),):
         raise ValueError(f"x must have shape (n, k) and y (n,); given {rows.shape} and {labels.shape}")

@@ -71,8 +71,8 @@ def train_forest(
 
     Parameters
     ----------
-    x : array_like (n, k)
-        The features.
+    x : array_like (n, k), or table
+        The features; of a table with named columns those of `names` are taken.
     y : array_like (n,)
         1 for real, 0 for bogus.
     names : sequence of str (k,)
@@ -102,7 +102,7 @@ def train_forest(
         If shapes or labels do not fit.
     """
     need_sklearn()
-    rows, labels = rows_and_labels(x, y)
+    rows, labels = rows_and_labels(x, y, names)
     settings = {
         "trees": trees,
         "criterion": criterion,
