@@ -6,6 +6,8 @@ Two halves of the objects take turns: what learns from one half, and from what i
 from __future__ import annotations
 
 import csv
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -136,53 +138,63 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
         Threads that prepare and measure.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
-    sides = split(real.group, (0.5, 0.5), 17)
+    weights = data / "braai" / "braai_d6_m9.npz"
 
-    def count(counts: dict[str, int], part: float = 1.0) -> dict[str, int]:
+    @functools.cache
+    def real() -> LabelledStamps:
+        return real_alerts(data)
+
+    @functools.cache
+    def side(number: int) -> tuple[LabelledStamps, LabelledStamps, LabelledStamps]:
+        """Return the alerts that a half learns from, those that check it, and those of the other half."""
+        sides = split(real().group, (0.5, 0.5), 17)
+        half = real()[sides[number]]
+        learned, checked = (half[part] for part in split(half.group, (0.9, 0.1), 18))
+        return learned, checked, real()[sides[1 - number]]
+
+    def count(counts: Mapping[str, int], part: float = 1.0) -> dict[str, int]:
         return {kind: max(int(number * share * part), 40) for kind, number in counts.items()}
 
-    def keep(name: str, make: object) -> Path:
+    def keep(name: str, make: Callable[[], LabelledStamps]) -> Path:
         path = folder / f"{name}_{share:g}.npz"
         if not path.exists():
             tell(f"rows: {name}")
-            assert callable(make)
             prepared(make(), threads).save(path)
         return path
 
-    tests = {}
-    for number, survey in enumerate(SURVEYS):
-        tests[survey] = keep(
-            f"test_{survey}",
-            lambda s=survey, k=number: simulated(count(TESTED)[s], (s,), 9000 + k),
-        )
-    tests["more"] = keep("test_more", lambda: _unseen(read_dataset(data / "ztf" / "more"), real))
+    def to_learn(number: int) -> LabelledStamps:
+        own = side(number)[0]
+        beside = stampnet_rows(own, weights, seed=1000 * (number + 1), shares=count(LEARNED))
+        return LabelledStamps.concatenate([own, beside])
+
+    def to_check(number: int) -> LabelledStamps:
+        own = side(number)[1]
+        beside = stampnet_rows(own, weights, seed=1000 * number + 500, shares=count(LEARNED, 0.1))
+        return LabelledStamps.concatenate([own, beside])
+
+    tests = {
+        survey: keep(f"test_{survey}", functools.partial(simulated, count(TESTED)[survey], (survey,), 9000 + number))
+        for number, survey in enumerate(SURVEYS)
+    }
+    tests["more"] = keep("test_more", lambda: _unseen(read_dataset(data / "ztf" / "more"), real()))
     found = []
-    for number, (own, other) in enumerate((sides, sides[::-1])):
-        half, tested = real[own], real[other]
-        taught, checked = (half[part] for part in split(half.group, (0.9, 0.1), 18))
+    for number in (0, 1):
         learned = [folder / f"learned_{number}_{copy}_{share:g}.npz" for copy in range(COPIES)]
         if not all(path.exists() for path in learned):
-            tell(f"rows: half {number}")
-            beside = stampnet_rows(taught, weights, seed=1000 * (number + 1), shares=count(LEARNED))
-            rows = LabelledStamps.concatenate([taught, beside])
+            tell(f"rows: learned_{number}")
+            rows = to_learn(number)
             for copy, path in enumerate(learned):
                 rng = np.random.default_rng([number, copy])
                 prepared(replace(rows, stamps=augmented(rows.stamps, rng, Augmentation())), threads).save(path)
-        validation = keep(
-            f"validation_{number}",
-            lambda checked=checked, number=number: LabelledStamps.concatenate(
-                [checked, stampnet_rows(checked, weights, seed=1000 * number + 500, shares=count(LEARNED, 0.1))]
-            ),
-        )
-        own_tests = {
-            "alerts": keep(f"test_alerts_{number}", lambda tested=tested: _by_source(tested, data)),
+        validation = keep(f"validation_{number}", functools.partial(to_check, number))
+        of_half = {
+            "alerts": keep(f"test_alerts_{number}", lambda number=number: _by_source(side(number)[2], data)),
             "hybrid": keep(
                 f"test_hybrid_{number}",
-                lambda tested=tested, number=number: hybrid(tested, count(TESTED)["hybrid"], seed=7000 + number),
+                lambda number=number: hybrid(side(number)[2], count(TESTED)["hybrid"], seed=7000 + number),
             ),
         }
-        found.append(Half(learned, validation, {**own_tests, **tests}))
+        found.append(Half(learned, validation, {**of_half, **tests}))
     return found
 
 
