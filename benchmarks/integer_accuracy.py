@@ -22,6 +22,7 @@ from worth_rows import Half, Rows, halves
 import space2vec as s2v
 from space2vec.dataset import split
 from space2vec.evaluate import contest
+from space2vec.evaluate.contest import Contest
 from space2vec.fallback.network import Network as Integers
 from space2vec.models.forests import labelled_des
 from space2vec.models.integer_network import IntegerNetwork
@@ -70,8 +71,24 @@ def compared(
         "change": {"median": median, "95 %": most, "largest": largest},
         "decisions that change": [int(decided.sum()), _round(decided.mean())],
         "auc lost": _round(_auc(float_, label) - _auc(integers, label)),
-        "contest": found.to_dict(),
+        "figures": figures(found),
     }  # fmt: skip
+
+
+def figures(found: Contest) -> dict[str, Any]:
+    """Return the metrics of both, and the paired difference of each: value, low, high."""
+    models, differences = found.evaluations, found.comparisons["float"]["integers"].differences
+    return {
+        metric: {
+            **{name: _three(own.metrics[metric]) for name, own in models.items()},
+            "difference": _three(differences[metric]),
+        }
+        for metric in METRICS
+    }
+
+
+def _three(metric: Any) -> list[float]:
+    return [_round(metric.value), _round(metric.low), _round(metric.high)]
 
 
 def _auc(score: Scores, label: NDArray[Any]) -> float:
@@ -171,9 +188,8 @@ def main() -> None:
                 "decisions that change": record["decisions that change"][1],
             }  # fmt: skip
             missed = [what for what, most in LIMITS.items() if kept[what] > most]
-            print(
-                f"{name}, {title}: {record['rows']} rows, {kept}, {'missed: ' if missed else 'within'}{', '.join(missed)}"
-            )
+            end = f"missed: {', '.join(missed)}" if missed else "within"
+            print(f"{name}, {title}: {record['rows']} rows, {kept}, {end}")
             record["missed"] = missed
     if given.json:
         record = {
@@ -181,8 +197,8 @@ def main() -> None:
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": processor(), "versions": versions(("numpy", "torch", "onnxruntime", "numba")),
             "limits": LIMITS,
-            "labels": "alerts, night: braai above 0.5, which is agreement; more: known to be real, else braai's; hybrid and "
-            "simulated: the truth; des: real labels",
+            "labels": "alerts, night: braai above 0.5, which is agreement; more: known to be real, else braai's; "
+            "hybrid and simulated: the truth; des: real labels",
             "results": results,
         }  # fmt: skip
         given.json.write_text(json.dumps(record, indent=1) + "\n")
