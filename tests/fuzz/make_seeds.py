@@ -96,6 +96,14 @@ def unit(pixels: np.ndarray[Any, Any], name: str) -> bytes:
     return plain.replace(b"SIMPLE  =                    T", b"XTENSION= 'IMAGE   '          ", 1)
 
 
+def tiles(sizes: tuple[int, ...]) -> bytes:
+    """Return the table that holds an image in tiles, without these."""
+    cards = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", "NAXIS2  = 2", "PCOUNT  = 9"]
+    cards += ["GCOUNT  = 1", "ZIMAGE  = T", f"ZNAXIS  = {len(sizes)}"]
+    cards += [f"ZNAXIS{axis + 1} = {size}" for axis, size in enumerate(sizes)]
+    return "".join(card.ljust(80) for card in [*cards, "END"]).ljust(2880).encode() + bytes(2880)
+
+
 def empty_primary() -> bytes:
     """Return a primary unit without pixels."""
     text = "".join(card.ljust(80) for card in ("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END"))
@@ -150,6 +158,10 @@ def fits() -> None:
         no_end=squeeze(noise[:400]),
         no_image=squeeze(empty_primary()),
         cube=squeeze(fits_bytes(np.zeros((2, 3, 4)), ">f4")),
+        axes_of_one=fits_bytes(np.arange(12).reshape(1, 3, 4, 1), ">i2"),
+        extension_first=unit(holes[:5], "IMAGE") + unit(holes[5:], "UNCERT"),
+        tiles=squeeze(empty_primary() + tiles((20, 30)) + unit(holes, "IMAGE")),
+        cut_member=squeeze(noise[:4000]) + squeeze(noise[4000:])[:-9],
         bomb=squeeze(bytes(100_000), 9),
         not_fits=squeeze(b"GIF89a" + bytes(40)),
         empty=b"",

@@ -195,7 +195,7 @@ def test_npy_of_channels_last(tmp_path):
     assert len(caught) == 1
     assert np.array_equal(np.concatenate(parts), pixels)
     np.save(tmp_path / "x.npy", np.moveaxis(pixels[:, 1:], 1, -1))
-    with pytest.raises(ReadError, match=r"an array of 9 planes needs channels=.*\(4, 9, 11, 2\).*\(n, channel, height"):
+    with pytest.raises(ReadError, match=r"an array of 9 planes needs channels= .*\(4, 9, 11, 2\).*\(n, channel,"):
         quiet_read(tmp_path / "x.npy")
     with pytest.warns(UserWarning, match="channels last"):
         stamps = read(tmp_path / "x.npy", channels=["ref", "diff"])
@@ -292,6 +292,21 @@ def test_des_stamps_that_are_packed(tmp_path):
 
 
 # The command line
+
+
+def test_planes_are_named_on_the_command_line(tmp_path, capsys):
+    np.save(tmp_path / "two.npy", planes(1)[None, 1:])
+    (tmp_path / "two.fits").write_bytes(units(planes(1)[1:], ("A", "B")))
+    for name in ("two.npy", "two.fits"):
+        command = ["features", str(tmp_path / name), "-o", str(tmp_path / "o.csv")]
+        assert main([*command, "--channels", "ref,diff"]) == 0
+        assert "AMP" in (tmp_path / "o.csv").read_text().splitlines()[0]
+        (tmp_path / f"{name}.row").write_text((tmp_path / "o.csv").read_text().splitlines()[1].split(",", 2)[2])
+        assert main(command) == 1
+        assert "--channels" in capsys.readouterr().err
+        assert main([*command, "--channels", "ref,image"]) == 2
+        assert "out of science (or sci" in capsys.readouterr().err
+    assert (tmp_path / "two.npy.row").read_text() == (tmp_path / "two.fits.row").read_text()
 
 
 def test_channels_last_is_said_in_a_plain_sentence(tmp_path):

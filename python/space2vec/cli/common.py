@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from space2vec.channels import channel_positions
 from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.progress import Progress
@@ -41,7 +42,7 @@ _PICTURES = (".png", ".pdf", ".svg", ".jpg")
 _SHOWN = 10
 
 _INPUT = (
-    "a file, folder or glob: ZTF or Rubin Avro, Parquet, tar(.gz) of Avro, a DES stamp folder, .npy/.npz, "
+    "a file, folder or glob: ZTF or Rubin Avro, Parquet, tar(.gz) of Avro, a DES stamp folder, FITS, .npy/.npz, "
     "or a feature table (.csv, .parquet); - for standard input"
 )
 
@@ -65,6 +66,23 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER=FILE",
         help="the schema (JSON) of bare Avro messages whose header has this number; may be given several times",
     )
+    parser.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="NAME,NAME,...",
+        help="what the planes of .npy, .npz and FITS files are that do not name them, in their order: out of science, "
+        "template, difference (default: these where there are three, difference where there is one)",
+    )
+
+
+def _channels(text: str) -> tuple[str, ...]:
+    """Read names of planes, for argparse."""
+    names = tuple(name.strip() for name in text.split(","))
+    try:
+        channel_positions(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return names
 
 
 def _schema(text: str) -> tuple[int, str]:
@@ -158,7 +176,12 @@ def read_batches(
 
     with Progress(what) as progress:
         for part in batches(
-            arguments.inputs, batch=batch, threads=arguments.threads, schemas=dict(arguments.schema), **options
+            arguments.inputs,
+            batch=batch,
+            threads=arguments.threads,
+            schemas=dict(arguments.schema),
+            channels=arguments.channels,
+            **options,
         ):
             for problem in part.problems:
                 problems.tell(problem)

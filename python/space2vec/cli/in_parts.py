@@ -128,7 +128,8 @@ def run(
     schemas = dict(arguments.schema)
     # Of a schema its digest: it may be long.
     digests = {number: hashlib.sha256(schema.encode()).hexdigest()[:16] for number, schema in schemas.items()}
-    note = about(command=what, **options, **({"schemas": digests} if schemas else {}))
+    told = {"schemas": digests, "channels": arguments.channels}
+    note = about(command=what, **options, **{name: value for name, value in told.items() if value})
     out = Output(
         output,
         arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),

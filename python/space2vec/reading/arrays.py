@@ -173,8 +173,8 @@ def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
         if names := known.get(sizes[0]) or known.get(sizes[1]):
             return names
         raise ReadError(
-            f"an array of {shape[1]} planes needs channels=, their names; its shape is {shape}, and that of stamps "
-            "(n, channel, height, width)"
+            f"an array of {shape[1]} planes needs channels= (--channels), their names; its shape is {shape}, "
+            "and that of stamps (n, channel, height, width)"
         )
     if len(shape) in (2, 3):
         return CHANNELS if len(shape) == 3 and 3 in (shape[0], shape[2]) else known[1]

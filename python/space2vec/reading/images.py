@@ -219,5 +219,5 @@ def _arrays(path: Path, channels: Sequence[str] | None) -> Mapping[str, NDArray[
     shown = ", ".join(f"{name or 'unnamed'} {np.shape(data)}" for name, data in images)
     raise ReadError(
         f"the images of the file ({shown}) do not tell which planes they are: name their units (EXTNAME) {ACCEPTED}, "
-        "or say channels= with one name an image"
+        "or say channels= (--channels) with one name an image"
     )
