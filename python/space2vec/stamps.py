@@ -336,9 +336,8 @@ class Stamps:
         TypeError
             If it is none of these.
         """
-        index = row_index(rows, len(self))
-        if isinstance(index, int):
-            index = slice(index, index + 1)
+        # Row numbers, for the kernels take no strides, and the flags of a part are its own.
+        index = np.atleast_1d(np.arange(len(self))[row_index(rows, len(self))])
         part = Stamps.of_buffer(
             self._buffer,
             self.offset[index],

@@ -108,6 +108,7 @@ def test_what_is_damaged_costs_its_row(tmp_path):
     stamps = read(tmp_path, strict=False, problems=problems)
     assert [flags.names(row) == ["bad_stamp"] for row in stamps.flags] == [False] + [True] * 7 + [False]
     assert stamps.object_id.tolist() == [str(number) for number in range(1, 10)]
+    assert stamps.candidate_id.tolist() == ["1", None, "3", *[None] * 5, "9"]
     assert stamps.plane(2, "science") is not None
     assert sorted({problem.row for problem in problems}) == list(range(1, 8))
     for name, reason in (

@@ -272,6 +272,16 @@ def test_a_centre_outside_its_stamp_costs_its_row_only():
     assert "padded" in table.flag_names(1)
 
 
+def test_every_second_candidate_is_measured_as_it_is_among_all():
+    stamps = Stamps(noise())
+    for rows in (slice(None, None, 2), slice(None, None, -1), [3, 0], 2):
+        part = stamps[rows]
+        want = s2v.features(stamps).values[np.atleast_1d(np.arange(4)[rows])]
+        assert np.array_equal(s2v.features(part).values, want, equal_nan=True)
+        part.flags[:] = 1
+        assert not stamps.flags.any()
+
+
 def test_selection_and_planes():
     stamps = Stamps(noise())
     assert len(stamps[1:3]) == 2

@@ -77,15 +77,16 @@ def read_stamps(
     """
     rows = _Rows()
     for path in files.paths:
+        known = True
         try:
             candidate = _candidate(path, rows)
             if candidate is None:
                 cubes = _arrays(path, channels)
         except ReadError as error:
             rows.problems.append(damaged(path, str(error), row=len(rows.planes)))
-            candidate = [None, None, None]
+            candidate, known = [None, None, None], False
         if candidate is not None:
-            rows.add(origins(path).stem, candidate)
+            rows.add(origins(path).stem, candidate, known)
             if len(rows.planes) == batch:
                 yield rows.taken()
             continue
@@ -102,20 +103,24 @@ class _Rows:
 
     planes: list[list[NDArray[Any] | None]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    ids: list[str | None] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, name: str, planes: list[NDArray[Any] | None]) -> None:
+    def add(self, name: str, planes: list[NDArray[Any] | None], known: bool) -> None:
+        """Add a row; how many candidates a file has that cannot be read is not known."""
         self.planes.append(planes)
         self.names.append(name)
+        self.ids.append(name if known else None)
 
     def taken(self) -> Batch:
         """Return the rows as a batch, and begin anew."""
         flags = np.zeros(len(self.planes), dtype=np.uint32)
         for problem in self.problems:
             flags[problem.row] = bits("bad_stamp")
-        names = np.array(self.names, dtype=object)
-        batch = Batch(Stamps(self.planes, object_id=names, candidate_id=names, flags=flags), tuple(self.problems))
-        self.planes, self.names, self.problems = [], [], []
+        ids = np.array(self.ids, dtype=object)
+        stamps = Stamps(self.planes, object_id=self.names, candidate_id=ids, flags=flags)
+        batch = Batch(stamps, tuple(self.problems))
+        self.planes, self.names, self.ids, self.problems = [], [], [], []
         return batch
 
 
