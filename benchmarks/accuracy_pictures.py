@@ -46,6 +46,37 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
     save(figure, path)
 
 
+#: The panels of the worth of microseconds, and how a cascade's name begins.
+_WORTH = ("night, AUC", "hybrid, AUC", "simulated, AUC")
+_CASCADE = "cascade"
+
+
+def worth_of_microseconds(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw 1 - AUC of every variant against microseconds of the chain; a panel a set, a bar from seed to seed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8 * len(_WORTH), 5.2), facecolor="white", layout="constrained", dpi=110)
+    for axes, title in zip(figure.subplots(1, len(_WORTH)), _WORTH, strict=True):
+        chained: list[tuple[float, float]] = []
+        for k, (name, record) in enumerate(results.items()):
+            us, seeds = record["microseconds"]["chain"], [1.0 - value for value in record["figures"][title]["seeds"]]
+            middle = float(np.mean(seeds))
+            if name.startswith(_CASCADE):
+                chained.append((us, middle))
+                continue
+            axes.errorbar(us, middle, yerr=[[middle - min(seeds)], [max(seeds) - middle]], fmt="o", capsize=2,
+                          markersize=5, color=COLOURS[k % len(COLOURS)])  # fmt: skip
+            axes.annotate(name, (us, middle), xytext=(5, 4), textcoords="offset points", fontsize=7)
+        if chained:
+            axes.plot(*zip(*chained, strict=True), "k.--", linewidth=0.8, label="cascade: the difference first")
+            axes.legend(fontsize=7)
+        axes.set(title=title.removesuffix(", AUC"), yscale="log", ylabel="1 - AUC")
+        axes.set_xlabel("microseconds of one core an alert, the whole chain")
+        axes.grid(which="both", linewidth=0.3, alpha=0.5)
+        axes.margins(x=0.25, y=0.15)
+    save(figure, path)
+
+
 def disagreements(rows: LabelledStamps, score: np.ndarray, name: str, path: Path) -> list[dict[str, Any]]:
     """Draw the alerts that a model and braai see most differently; return what they are."""
     teacher = rows.teacher.astype(np.float64)

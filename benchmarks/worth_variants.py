@@ -81,6 +81,8 @@ VARIANTS: Mapping[str, Variant] = {
     "no columns": Variant(()),
     "without autoscan's": Variant(_columns(registry.FEATURE_SETS["autoscan"])),
     "template's columns, not its plane": Variant(_LEAN, _TWO),
+    "lean, no template, view of contrast": Variant(_columns(SLOW + SCIENCE_MOMENTS, _TWO), _TWO, (CONTRAST,)),
+    "lean, without autoscan's": Variant(_columns((*registry.FEATURE_SETS["autoscan"], *SCIENCE_MOMENTS))),
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 import space2vec as s2v
+from oracle import integer_network as oracle
 from space2vec.errors import BackendError, OutputError
 from space2vec.labelled import LabelledStamps
 
@@ -272,6 +273,27 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     other = replace(rows, weight=rows.weight * np.where(np.arange(len(rows)) == 3, 2, 1).astype(np.float32))
     with pytest.raises(OutputError, match="had other settings: data digest"):
         train_network(other, folder=tmp_path / "run", resume=True, **settings)
+
+
+def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamps) -> None:
+    columns = ("snr_3", "sharpness", "MASKFRAC")
+    network = train_network(rows, settings=SMALL, features=columns, course=replace(COURSE, epochs=1), threads=1)
+    assert network.feature_names == columns
+    assert network.header.integer == {"version": 1}
+    assert network.integers is not None
+    assert network.integers.inputs.columns == 3
+    assert network.header.architecture is not None
+    reach = network.header.architecture["settings"]["reach"]
+    np.testing.assert_allclose(network.integers.tensors["planes.scale"], 127.0 / np.array(reach), rtol=1e-6)
+    planes, features = (tensor.numpy() for tensor in network.tensors(rows.stamps))
+    scale = {name: tensor.numpy() for name, tensor in network.module.scale.state_dict().items()}
+    temperature = network.header.temperature
+    found = oracle.score(oracle.logit(network.integers.tensors, planes, features, scale), temperature)
+    assert np.abs(found - network.predict(planes, features)).max() < 0.03
+    other = train_network(rows, architecture="rubin", course=replace(COURSE, epochs=1), threads=1)
+    assert other.integers is None
+    with pytest.raises(ValueError, match="no set has the columns snr_3, snr_4"):
+        train_network(rows, features=("snr_3", "snr_4"), course=COURSE)
 
 
 def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: LabelledStamps) -> None:

@@ -68,7 +68,7 @@ def train_network(
     architecture: str = "stampnet",
     settings: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
-    features: str = "stamp",
+    features: str | Sequence[str] = "stamp",
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
     augmentation: Augmentation | None = None,
@@ -93,8 +93,8 @@ def train_network(
         Arguments of its class; those that the recipe and the features imply need not be given.
     recipe : Recipe, optional
         What prepares the planes; that which the architecture was made for by default.
-    features : str, optional
-        The set of features (:data:`space2vec.registry.FEATURE_SETS`) of a network that takes some.
+    features : str or sequence of str, optional
+        The set of features (:data:`space2vec.registry.FEATURE_SETS`) of a network that takes some, or columns of one.
     teacher : float, optional
         How much of the target is the teacher's score, where a row has one; the rest is the label.
     validation : LabelledStamps, optional
@@ -193,7 +193,11 @@ def train_network(
 
 
 def _header(
-    architecture: str, settings: Mapping[str, Any] | None, recipe: Recipe | None, features: str, name: str | None
+    architecture: str,
+    settings: Mapping[str, Any] | None,
+    recipe: Recipe | None,
+    features: str | Sequence[str],
+    name: str | None,
 ) -> Header:
     if architecture not in NETWORKS or architecture not in RECIPES:
         raise ValueError(f"no network of stamps is called {architecture!r}; known: {', '.join(RECIPES)}")
@@ -202,7 +206,9 @@ def _header(
     given = dict(settings or {})
     optional: list[str] = []
     if architecture == "stampnet":
-        names = registry.feature_set(features)
+        names = registry.feature_set(features) if isinstance(features, str) else tuple(features)
+        if not isinstance(features, str) and set_of(names) == "custom":
+            raise ValueError(f"no set has the columns {', '.join(names)}")
         given = {"features": len(names), "channels": planes.shape[0], "side": planes.shape[1], **given}
         if planes == RECIPES["stampnet"]:
             given = {"reach": REACH, **given}
