@@ -22,6 +22,7 @@ __all__ = [
     "arrow_as_text",
     "as_text",
     "check_columns",
+    "first_known",
     "join_columns",
     "select_rows",
     "to_arrow",
@@ -94,6 +95,20 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
         ]
         joined[name] = _joined_masked(pieces) if kind == "i" else np.concatenate(pieces)
     return joined
+
+
+def first_known(columns: Sequence[NDArray[Any]], n: int) -> NDArray[Any]:
+    """Return one column (n,) that has in each row the first of several columns that is known there."""
+    known = [column for column in columns if not unknown(column).all()]
+    if len(known) <= 1:
+        return known[0] if known else columns[0] if columns else _blank("f", n)
+    kinds = {column.dtype.kind for column in known}
+    whole, *others = [column if len(kinds) == 1 else as_text(column) for column in known]
+    whole = whole.copy()
+    for other in others:
+        rows = unknown(whole) & ~unknown(other)
+        whole[rows] = other[rows]
+    return whole
 
 
 def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:

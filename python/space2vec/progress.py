@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Tally"]
 
+#: A flag of this share of the rows, out of at least so many, tells of the input and not of a row.
+_SHARE_OF_MANY, _ROWS_OF_MANY = 0.25, 50
 #: Seconds between plain lines.
 _EVERY = 5.0
 
@@ -93,34 +95,63 @@ class Tally:
     def __init__(self) -> None:
         self.rows = 0
         self.done = 0
+        #: Rows with a result, by flag; and rows without one, by the flags that refuse them.
         self.flagged: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self._earlier = 0
         self._start = time.monotonic()
 
-    def add(self, flags: NDArray[np.uint32], done: int) -> None:
-        """Count the rows of one batch, ``done`` of which have a result."""
-        self.rows += len(flags)
-        self.done += done
-        self.flagged.update(flag_bits.count(flags))
+    def add(self, flags: NDArray[np.uint32], done: NDArray[np.bool_]) -> dict[str, Counter[str]]:
+        """Count the rows (n,) of one batch, those that have a result and others; return its counts alone."""
+        refusing = flags[~done]
+        forbidding = refusing & np.uint32(flag_bits.UNSCORABLE)
+        counts = {
+            "done": Counter(rows=int(np.count_nonzero(done))),
+            "flags": Counter(flag_bits.count(flags[done])),
+            "refused": Counter(flag_bits.count(np.where(forbidding == 0, refusing, forbidding))),
+        }
+        self._count(len(flags), counts)
+        return counts
 
-    def take_over(self, rows: int, done: int, flagged: Mapping[str, int]) -> None:
+    def take_over(self, rows: int, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Count the rows of an earlier run, which do not count for the rate of this one."""
-        self.rows += rows
-        self.done += done
-        self.flagged.update(flagged)
+        self._count(rows, counts)
         self._earlier += rows
 
+    def _count(self, rows: int, counts: Mapping[str, Mapping[str, int]]) -> None:
+        self.rows += rows
+        self.done += counts["done"]["rows"]
+        self.flagged.update(counts["flags"])
+        self.refused.update(counts["refused"])
+
     def summary(self, verb: str) -> str:
-        """Return the summary: rows, how many are done, flags by name with their meaning, rate."""
+        """Return the summary: rows, how many are done, what is unusual about them, rate.
+
+        Flags that refuse rows come first, then those of rows with a result, each with its count, its share of all rows
+        and its meaning. Flags that many rows with a result have are named in one line.
+        """
         seconds = time.monotonic() - self._start
         lines = [f"{self.rows} rows: {self.done} {verb}, {self.rows - self.done} not {verb}"]
-        width = max((len(name) for name in self.flagged), default=0)
-        digits = max((len(str(count)) for count in self.flagged.values()), default=0)
-        # In the order of the registry, every flag with what it means.
-        lines += [
-            f"  {flag.name:<{width}}  {self.flagged[flag.name]:>{digits}}  {flag.meaning}"
-            for flag in FLAGS.values()
-            if flag.name in self.flagged
-        ]
+        least = _SHARE_OF_MANY * self.rows if self.rows >= _ROWS_OF_MANY else self.rows + 1
+        usual = [name for name in FLAGS if self.flagged[name] >= least]
+        unusual = Counter({name: count for name, count in self.flagged.items() if name not in usual})
+        width = max(map(len, [*self.refused, *unusual]), default=0)
+        digits = max(map(len, map(str, [*self.refused.values(), *unusual.values()])), default=0)
+        for title, counts in ((f"not {verb}:", self.refused), (f"{verb}, with a flag:", unusual)):
+            if counts:
+                lines.append(title)
+            lines += [
+                f"  {name:<{width}}  {counts[name]:>{digits}}  {_share(counts[name], self.rows):>6}  {flag.meaning}"
+                for name, flag in FLAGS.items()
+                if counts[name]
+            ]
+        if usual:
+            shares = [f"{name} ({_share(self.flagged[name], self.rows)})" for name in usual]
+            lines.append(f"on many rows: {', '.join(shares)}")
         lines.append(f"{seconds:.1f} s, {(self.rows - self._earlier) / max(seconds, 1e-9):.0f} rows/s")
         return "\n".join(lines)
+
+
+def _share(count: int, rows: int) -> str:
+    share = 100 * count / rows
+    return "<0.1 %" if share < 0.1 else f"{share:.1f} %"

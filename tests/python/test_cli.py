@@ -55,7 +55,10 @@ def test_score(night: Path, tmp_path: Path, capsys: Captured, suffix: str) -> No
     assert "60 rows: 60 scored, 0 not scored" in said
     assert "rows/s" in said
     for name in {name for row in names for name in row}:
-        assert re.search(rf"{name} +{sum(name in row for row in names)}  {re.escape(FLAGS[name].meaning)}", said)
+        count = sum(name in row for row in names)
+        many = rf"on many rows: .*{name} \({100 * count / 60:.1f} %\)"
+        meaning = re.escape(FLAGS[name].meaning)
+        assert re.search(many if count >= 15 else rf"{name} +{count} +{100 * count / 60:.1f} %  {meaning}", said)
     if suffix == ".parquet":
         assert json.loads(table.schema.metadata[b"space2vec"])["model"] == expected.model
     errors = tmp_path / f"scores.errors{suffix}"
@@ -417,13 +420,40 @@ def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -
         assert "rows/s" in terminal.getvalue()
 
 
-def test_the_summary_names_every_flag_with_its_meaning() -> None:
+def test_the_summary_names_what_is_unusual_with_its_meaning() -> None:
     tally = Tally()
-    tally.add(np.array([0, s2v.flags.bits(["cropped", "bad_stamp"])], dtype=np.uint32), done=1)
-    said = tally.summary("scored").splitlines()
-    assert said[0] == "2 rows: 1 scored, 1 not scored"
-    assert said[1].split(maxsplit=2) == ["cropped", "1", FLAGS["cropped"].meaning]
-    assert said[2].split(maxsplit=2) == ["bad_stamp", "1", FLAGS["bad_stamp"].meaning]
+    rows = [["padded", "bad_stamp"], ["zero_scale"], ["missing"], ["padded", "no_psf"], ["padded"], ["no_psf"]]
+    flags = np.array([s2v.flags.bits(names) for names in rows] + [0] * 994, dtype=np.uint32)
+    counts = tally.add(flags, ~np.isin(np.arange(1000), (0, 1)))
+    assert counts == {
+        "done": {"rows": 998},
+        "flags": {"missing": 1, "padded": 2, "no_psf": 2},
+        "refused": {"bad_stamp": 1, "zero_scale": 1},
+    }
+    lines = [
+        ("zero_scale", "1", "0.1 %"), ("bad_stamp", "1", "0.1 %"),
+        ("padded", "2", "0.2 %"), ("missing", "1", "0.1 %"), ("no_psf", "2", "0.2 %"),
+    ]  # fmt: skip
+    shown = [f"  {name:<10}  {count}   {share}  {FLAGS[name].meaning}" for name, count, share in lines]
+    told = ["1000 rows: 998 scored, 2 not scored", "not scored:", *shown[:2], "scored, with a flag:", *shown[2:]]
+    assert tally.summary("scored").splitlines()[:-1] == told
+    many = Tally()
+    many.take_over(1000, counts)
+    many.add(np.full(9000, s2v.flags.bits(["padded", "saturated"]), dtype=np.uint32), np.ones(9000, dtype=bool))
+    said = many.summary("scored").splitlines()
+    assert said[0] == "10000 rows: 9998 scored, 2 not scored"
+    assert said[2] == f"  zero_scale  1  <0.1 %  {FLAGS['zero_scale'].meaning}"
+    assert said[-2] == "on many rows: padded (90.0 %), saturated (90.0 %)"
+    assert [line.split()[0] for line in said[5:-2]] == ["missing", "no_psf"]
+
+
+def test_the_summary_of_a_few_rows_names_every_flag() -> None:
+    few = Tally()
+    few.add(np.full(3, s2v.flags.bits("padded"), dtype=np.uint32), np.ones(3, dtype=bool))
+    assert few.summary("scored").splitlines()[1:3] == [
+        "scored, with a flag:", f"  padded  3  100.0 %  {FLAGS['padded'].meaning}",
+    ]  # fmt: skip
+    assert Tally().summary("scored").splitlines()[0] == "0 rows: 0 scored, 0 not scored"
 
 
 def test_a_real_night(data: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -131,7 +131,7 @@ def test_every_file_says_what_it_is(tmp_path, suffix):
         assert schema.field("score").metadata[b"description"] == b"P(real) <&>'"
     elif suffix == ".csv":
         beside = json.loads((tmp_path / "table.csv.json").read_bytes())["space2vec"]
-        assert beside["columns"] == {"score": "P(real) <&>'"}
+        assert beside["descriptions"] == {"score": "P(real) <&>'"}
         assert beside["file"]["bytes"] == path.stat().st_size
     elif suffix == ".fits":
         fits.open(path).verify("exception")

@@ -25,7 +25,8 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "features",
         help="extract features",
-        description="Write the features of every candidate: object_id, candidate_id, the columns of the set, flags.",
+        description="Write the features of every candidate: object_id, candidate_id, the columns of the set, flags, "
+        "columns of its packet.",
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the feature table")
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.cuda.pipeline import Pipeline
     from space2vec.cuda.work import FeatureWork
     from space2vec.reading import find
-    from space2vec.registry import feature_set
+    from space2vec.registry import FEATURES, feature_set
     from space2vec.table import Features
 
     where = device.resolve(arguments.device, bulk=True)
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = {"set": arguments.set, "convention": arguments.convention}
     while_reading = measure if where == "cpu" else None
     said = "features" if where == "cpu" else f"features, measured on {where},"
+    descriptions = {name: FEATURES[name].definition for name in measure.names}
     return in_parts.run(
-        arguments, "features", "measured", said, options, compute, result, measure=while_reading, device=where
-    )
+        arguments, "features", "measured", said, options, compute, result, descriptions=descriptions,
+        measure=while_reading, device=where,
+    )  # fmt: skip

@@ -39,7 +39,8 @@ class Gallery:
 
     def __init__(self, path: str) -> None:
         check_picture(path)
-        self._path = Path(path)
+        #: The picture.
+        self.path = Path(path)
         self._stamps: Stamps | None = None
         self._score = np.empty(0, dtype=np.float32)
         self._flags = np.empty(0, dtype=np.uint32)
@@ -102,8 +103,8 @@ class Gallery:
             return "no mosaic: no stamps were scored"
         kept = self._stamps
         scores = Scores(self._score, self._flags, kept.object_id, kept.candidate_id, "")
-        mosaic(kept, scores, rows=_ROWS, path=self._path)
-        return f"mosaic in {self._path}"
+        mosaic(kept, scores, rows=_ROWS, path=self.path)
+        return f"mosaic in {self.path}"
 
 
 def _copy(stamps: Stamps, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Stamps:

@@ -7,8 +7,8 @@ import hashlib
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from space2vec.cli import common
 from space2vec.cli.common import Problems, about, positive, read_batches
-from space2vec.errors import DeviceLostError
+from space2vec.cli.packet_columns import PacketColumns
+from space2vec.cli.place import Place
+from space2vec.errors import DeviceLostError, OutputError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -26,13 +28,19 @@ if TYPE_CHECKING:
     from space2vec.reading import Batch
     from space2vec.stamps import Stamps
     from space2vec.table import Features
-    from space2vec.writing import Chunk
+    from space2vec.writing import Chunk, Output
 
 __all__ = ["Result", "add_output", "run"]
 
 #: What a command makes of a batch: features or scores.
 Table = TypeVar("Table")
 
+#: The columns that every output has, and what they are.
+_OWN = {
+    "object_id": "the object that the candidate belongs to",
+    "candidate_id": "the candidate",
+    "flags": "names of what was met, joined by |; what they mean is said in this file",
+}
 #: Rows of a part, by default: seconds of work, and few files.
 _PART_ROWS = 16384
 
@@ -49,8 +57,14 @@ class Result:
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     """Add -o OUT and how it is written."""
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot; - writes CSV to standard output at the end, messages to "
+        "standard error, and the table of what was wrong only where --errors names a file",
     )
+    parser.set_defaults(columns=[])
     parser.add_argument(
         "--errors",
         metavar="FILE",
@@ -78,6 +92,7 @@ def run(
     compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
     result: Callable[[Stamps | Features, Table], Result],
     *,
+    descriptions: Mapping[str, str],
     measure: Measure | None = None,
     gallery: Gallery | None = None,
     device: str = "cpu",
@@ -98,6 +113,8 @@ def run(
         Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
     result : callable
         Returns the results of a batch, given the rows and what `compute` has made of them.
+    descriptions : mapping of str to str
+        The columns of results, and what they are.
     measure : Measure, optional
         What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their
         pixels.
@@ -113,84 +130,115 @@ def run(
     """
     from space2vec import backend
     from space2vec.progress import Tally
-    from space2vec.reading import Position, files, find
-    from space2vec.reading.inputs import STANDARD_INPUT
+    from space2vec.reading import Position, find
     from space2vec.registry import FAULTS
-    from space2vec.writing import Output
-    from space2vec.writing.inputs import Inputs
 
     if backend.name() != "native":
         measure = None
-    arguments.inputs = found = find(arguments.inputs)  # looked for once, however many look at it
-    if STANDARD_INPUT in found.sources and arguments.resume:
-        raise ValueError("standard input cannot be read a second time: --resume needs files")
-    output = Path(arguments.output)
-    schemas = dict(arguments.schema)
-    # Of a schema its digest: it may be long.
-    digests = {number: hashlib.sha256(schema.encode()).hexdigest()[:16] for number, schema in schemas.items()}
-    told = {"schemas": digests, "channels": arguments.channels}
-    note = about(command=what, **options, **{name: value for name, value in told.items() if value})
-    out = Output(
-        output,
-        arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
-        options={**note, "mosaic": gallery is not None},
-        note=note,
-        inputs=Inputs(list(files(found))),
-        part_rows=arguments.part_rows,
-        how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
-        keep=None if gallery is None else gallery.take,
-    )
-    problems, tally = Problems(strict=arguments.strict), Tally()
-    with out:
-        if out.complete:
-            reasons = out.reasons()
-            print(f"{output} is complete already: there is nothing to resume")
-            print(_said_of_errors(out.errors, reasons))
-            return 0 if FAULTS.keys().isdisjoint(reasons) else 1
-        if out.parts:
-            earlier = out.counts
-            tally.take_over(out.rows, earlier["done"]["rows"], earlier["flags"])
-            print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
-        if not out.ended:
-            size = min(common.BATCH if device == "cpu" else common.DEVICE_BATCH, arguments.part_rows)
-            start = Position(*out.position)
-            batches = read_batches(arguments, what, problems, batch=size, measure=measure, start=start, device=device)
-            try:
-                for batch, made in _computed(batches, compute):
-                    chunk = result(batch.rows, made)
-                    tally.add(chunk.flags, int(np.count_nonzero(chunk.done)))
-                    out.add(_chunk(batch, chunk, out.rows))
-            except DeviceLostError:
-                out.save()
-                raise
-        out.finish(lambda: _empty(compute, result))
-        picture = None
-        if gallery is not None:
-            for kept in out.kept():
-                gallery.give_back(kept)
-            picture = gallery.draw()
-        totals = out.counts
-    print(tally.summary(verb))
-    print(f"{said} in {output}")
-    print(_said_of_errors(out.errors, totals["reasons"]))
-    if picture is not None:
-        print(picture)
-    problems.finish()
+    arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
+    columns = PacketColumns.of(arguments.columns, {*_OWN, *descriptions})
+    with ExitStack() as stack:
+        place = Place.of(arguments, stack)
+        out = _output(arguments, what, options, place, columns, descriptions, gallery)
+        problems, tally = Problems(strict=arguments.strict), Tally()
+        with out:
+            if out.complete:
+                reasons = out.reasons()
+                if gallery is not None and not gallery.path.exists():
+                    raise OutputError(f"{out.path} is complete, but there is no {gallery.path}; --restart draws it")
+                print(f"{out.path} is complete already: there is nothing to resume")
+                print(place.said_of_errors(reasons))
+                return 0 if FAULTS.keys().isdisjoint(reasons) else 1
+            if out.parts:
+                tally.take_over(out.rows, out.counts)
+                print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
+            if not out.ended:
+                size = min(common.BATCH if device == "cpu" else common.DEVICE_BATCH, arguments.part_rows)
+                start = Position(*out.position)
+                batches = _with_columns(
+                    read_batches(
+                        arguments, what, problems, batch=size, measure=measure, start=start, device=device,
+                    ),
+                    columns,
+                )  # fmt: skip
+                try:
+                    for batch, made in _computed(batches, compute):
+                        chunk = result(batch.rows, made)
+                        counts = tally.add(chunk.flags, chunk.done)
+                        out.add(_chunk(batch, chunk, out.rows, counts))
+                except DeviceLostError:
+                    out.save()
+                    raise
+            out.finish(lambda: _empty(compute, result, columns))
+            picture = None
+            if gallery is not None:
+                for kept in out.kept():
+                    gallery.give_back(kept)
+                picture = gallery.draw()
+            totals = out.counts
+        place.say(tally.summary(verb))
+        place.say(f"{said} in {place.name}")
+        place.say(place.said_of_errors(totals["reasons"]))
+        if silent := [name for name in out.unknown if name in columns.sources]:
+            place.say(f"no packet gives {', '.join(silent)}: nothing is in these columns")
+        if picture is not None:
+            place.say(picture)
+        problems.finish()
+        place.end()
     return 1 if totals["problems"].total() else 0
 
 
-def _chunk(batch: Batch, result: Result, first: int) -> Chunk:
-    from space2vec import flags
+def _output(
+    arguments: argparse.Namespace,
+    what: str,
+    options: Mapping[str, str],
+    place: Place,
+    columns: PacketColumns,
+    descriptions: Mapping[str, str],
+    gallery: Gallery | None,
+) -> Output:
+    from space2vec.reading import files
+    from space2vec.reading.inputs import STANDARD_INPUT
+    from space2vec.writing import Output
+    from space2vec.writing.inputs import Inputs
+
+    if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
+        raise ValueError("standard input cannot be read a second time: --resume needs files")
+    # Of a schema its digest: it may be long.
+    digests = {
+        number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
+    }
+    wanted = "default" if arguments.columns is None else ",".join(arguments.columns) or "none"
+    told = {"schemas": digests, "channels": arguments.channels}
+    note = about(command=what, **options, columns=wanted, **{name: value for name, value in told.items() if value})
+    return Output(
+        place.table,
+        place.errors,
+        options={**note, "mosaic": gallery is not None},
+        note=note,
+        inputs=Inputs(list(files(arguments.inputs))),
+        part_rows=arguments.part_rows,
+        how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
+        descriptions={**_OWN, **descriptions, **columns.descriptions},
+        optional=columns.optional,
+        lasting=not place.streamed,
+        keep=None if gallery is None else gallery.take,
+    )
+
+
+def _with_columns(batches: Iterator[Batch], columns: PacketColumns) -> Iterator[Batch]:
+    for batch in batches:
+        batch.rows.columns = columns.fitted(batch.rows.columns, len(batch.rows))
+        yield batch
+
+
+def _chunk(batch: Batch, result: Result, first: int, counts: dict[str, Counter[str]]) -> Chunk:
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
     errors = failures(batch, result.table, result.flags, result.done, first)
-    counts = {
-        "done": Counter(rows=int(np.count_nonzero(result.done))),
-        "flags": Counter(flags.count(result.flags)),
-        "problems": Counter(told=len(batch.problems)),
-        "reasons": Counter(errors["reason"].to_pylist()),
-    }
+    counts["problems"] = Counter(told=len(batch.problems))
+    counts["reasons"] = Counter(errors["reason"].to_pylist())
     return Chunk(result.table, errors, batch.position, counts)
 
 
@@ -212,16 +260,13 @@ def _computed(
 def _empty(
     compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
     result: Callable[[Stamps | Features, Table], Result],
+    columns: PacketColumns,
 ) -> Chunk:
+    from space2vec.progress import Tally
     from space2vec.reading import Batch, Position
     from space2vec.stamps import Stamps
 
-    batch = Batch(Stamps.concatenate([]), position=Position())
-    return next(_chunk(batch, result(batch.rows, made), 0) for _, made in _computed(iter([batch]), compute))
-
-
-def _said_of_errors(path: Path, reasons: Counter[str]) -> str:
-    if not reasons:
-        return f"no errors: {path} is empty"
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return f"{reasons.total()} errors in {path}: {counted}"
+    batches = _with_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
+    batch, made = next(_computed(batches, compute))
+    chunk = result(batch.rows, made)
+    return _chunk(batch, chunk, 0, Tally().add(chunk.flags, chunk.done))

@@ -22,7 +22,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "score",
         help="score candidates",
-        description="Write P(real) of every candidate: object_id, candidate_id, score, flags.",
+        description="Write P(real) of every candidate: object_id, candidate_id, score, flags, columns of its packet.",
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the score file")
@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = {"model": judge.id}
     if through and isinstance(judge, Network):  # whose scores are not those of the CPU to the bit
         options["precision"] = precision()
+    descriptions = {"score": f"P(real) by the model {judge.id}, NaN where a row could not be scored"}
     return in_parts.run(
-        arguments, "score", "scored", said, options, compute, result, measure=measure, gallery=gallery,
-        device=where if through else "cpu",
+        arguments, "score", "scored", said, options, compute, result, descriptions=descriptions, measure=measure,
+        gallery=gallery, device=where if through else "cpu",
     )  # fmt: skip

@@ -75,7 +75,7 @@ def _write_csv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions
     _write_lines(digested, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
     of_file = {"bytes": digested.size, "sha256": digested.digest.hexdigest()}
-    return (json.dumps({KEY: {**note, "columns": columns, "file": of_file}}, indent=1) + "\n").encode()
+    return (json.dumps({KEY: {**note, "descriptions": columns, "file": of_file}}, indent=1) + "\n").encode()
 
 
 def _write_ecsv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:

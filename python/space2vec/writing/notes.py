@@ -91,7 +91,9 @@ def column_of(path: Path, name: str) -> Iterator[str]:
         else:
             from astropy.table import Table
 
-            yield from Table.read(path, format=_ASTROPY[suffix], character_as_bytes=False)[name].astype(str).tolist()
+            table = Table.read(path, format=_ASTROPY[suffix])
+            table.convert_bytestring_to_unicode()
+            yield from table[name].tolist()
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise OutputError(f"{path} is damaged ({error}); --restart writes it anew") from None
 

@@ -37,7 +37,7 @@ _RUN = "run.json"
 _INPUTS = "inputs"
 _TABLE, _ERRORS, _KEPT = "table", "errors", "kept"
 #: What a note says of rows, and not of the run.
-_OF_ROWS = ("rows", "flags", "columns")
+_OF_ROWS = ("rows", "flags", "descriptions")
 
 
 class Output:
@@ -66,6 +66,8 @@ class Output:
         What the columns are.
     optional : collection of str, optional
         Columns that are left out in the end where nothing is known of them.
+    lasting : bool, optional
+        Whether finished parts stay where the run ends early.
     keep : callable, optional
         Returns the bytes of something further that belongs to the rows since its last call.
 
@@ -92,6 +94,7 @@ class Output:
         how: Literal["begin", "resume", "restart"] = "begin",
         descriptions: Mapping[str, str] | None = None,
         optional: Collection[str] = (),
+        lasting: bool = True,
         keep: Callable[[], bytes] | None = None,
     ) -> None:
         self.path, self.errors = Path(path), Path(errors)
@@ -103,11 +106,14 @@ class Output:
         # Through JSON, so that they compare with what is read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
         self._note, self._inputs, self._part_rows, self._how, self._keep = dict(note), inputs, part_rows, how, keep
+        self._lasting = lasting
         self._descriptions, self._optional = dict(descriptions or {}), frozenset(optional)
         self._parts = Parts(self.folder)
         self._held: list[Chunk] = []
         self._held_rows = 0
         self._columns: list[str] | None = None
+        #: Columns of which nothing is known, once the output is finished.
+        self.unknown: tuple[str, ...] = ()
         #: Whether the output is there already, from this very run.
         self.complete = False
 
@@ -209,6 +215,7 @@ class Output:
             self._commit(last=True)
         table = join(lambda: self._each(_TABLE), optional=self._optional)
         errors = join(lambda: self._each(_ERRORS), like=table.schema)
+        self.unknown = table.unknown
         with ExitStack() as stack:
             files = [file for path, whole, kind in ((self.errors, errors, _ERRORS), (self.path, table, _TABLE))
                      for file in self._written(stack, path, whole, kind)]  # fmt: skip
@@ -353,7 +360,7 @@ class Output:
         try:
             if error is None:
                 self._tidy()
-            elif self._anything():
+            elif self._lasting and self._anything():
                 error.add_note(self._how_to_go_on())
             else:
                 with suppress(OSError):  # the error that is under way matters more

@@ -48,11 +48,14 @@ class Joined:
         Rows of all tables.
     flags : frozenset of str
         The flags that occur.
+    unknown : tuple of str
+        Columns of which nothing is known.
     """
 
     schema: pyarrow.Schema
     rows: int
     flags: frozenset[str]
+    unknown: tuple[str, ...]
     _tables: Callable[[], Iterable[pyarrow.Table]]
 
     def __iter__(self) -> Iterator[pyarrow.Table]:
@@ -110,7 +113,8 @@ def join(
             types = [pa.string()]
         if field.name in known or field.name not in optional:
             fields.append(field.with_type(types[0]))
-    return Joined(pa.schema(fields), rows, frozenset(flags), tables)
+    unknown = tuple(field.name for field in fields if field.name not in known)
+    return Joined(pa.schema(fields), rows, frozenset(flags), unknown, tables)
 
 
 def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
