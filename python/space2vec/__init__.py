@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from space2vec.model import load
     from space2vec.network import Network
     from space2vec.normalisers import normalise
-    from space2vec.reading import read, read_messages
+    from space2vec.reading import read, read_messages, read_table
     from space2vec.recipe import Recipe, prepare
     from space2vec.simulation import simulate
     from space2vec.stamps import Stamps
@@ -34,6 +34,7 @@ _HOME = {
     "prepare": "recipe",
     "read": "reading",
     "read_messages": "reading",
+    "read_table": "reading",
     "simulate": "simulation",
 }
 _MODULES = ("evaluate", "plot", "registry")
@@ -54,6 +55,7 @@ __all__ = [
     "prepare",
     "read",
     "read_messages",
+    "read_table",
     "registry",
     "simulate",
 ]

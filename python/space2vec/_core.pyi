@@ -5,6 +5,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.registry import RecipeName
+
 version: str
 
 def isa() -> str | None: ...
@@ -31,7 +33,7 @@ def prepare(
     shape: NDArray[np.int32],
     centre: NDArray[np.int32],
     saturation: float,
-    recipe: str,
+    recipe: RecipeName,
     planes: NDArray[np.float32],
     flags: NDArray[np.uint32],
     threads: int,

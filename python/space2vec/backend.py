@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
 from space2vec.extras import how_to_get
+from space2vec.registry import RecipeName
 
 __all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
 
@@ -51,7 +52,7 @@ class Kernels(Protocol):
         shape: NDArray[np.int32],
         centre: NDArray[np.int32],
         saturation: float,
-        recipe: str,
+        recipe: RecipeName,
         planes: NDArray[np.float32],
         flags: NDArray[np.uint32],
         threads: int,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from space2vec import backend
 from space2vec import device as devices
 from space2vec import flags as flag_bits
-from space2vec.registry import FEATURES, STAMP_SETS, FeatureEntry, feature_set, stamp_columns
+from space2vec.registry import FEATURES, STAMP_SETS, Convention, FeatureEntry, FeatureSet, feature_set, stamp_columns
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features
 
@@ -23,8 +22,8 @@ __all__ = ["Measure", "features"]
 def features(
     stamps: Stamps,
     *,
-    set: str = "autoscan",
-    convention: Literal["code", "paper"] = "code",
+    set: FeatureSet = "autoscan",
+    convention: Convention = "code",
     threads: int | None = None,
     device: str = "auto",
 ) -> Features:
@@ -34,7 +33,7 @@ def features(
     ----------
     stamps : Stamps
         The candidates.
-    set : str
+    set : {"autoscan", "autoscan-stamp", "s2v", "stamp", "all"}, optional
         ``autoscan``: the 38 columns of Goldstein et al. 2015 (AJ 150, 82) under their public names, NaN where the
         catalogue is silent. ``autoscan-stamp``: the eighteen of them that come from the pixels. ``s2v``: features
         from the pixels alone, in units of the noise and of the PSF, of a triplet or of a difference alone.
@@ -125,7 +124,7 @@ class Measure:
     """
 
     names: tuple[str, ...]
-    convention: Literal["code", "paper"] = "code"
+    convention: Convention = "code"
 
     def _stamp_features(self) -> list[FeatureEntry]:
         return [FEATURES[name] for name in self.names if name in FEATURES and FEATURES[name].source == "stamp"]

@@ -17,6 +17,7 @@ from space2vec import device as devices
 from space2vec.errors import ModelError
 from space2vec.numeric import as_numbers, by_name
 from space2vec.pixels import lies_on_device
+from space2vec.registry import Convention
 from space2vec.scoring import Inputs, Needs, check_version, set_of
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
@@ -100,7 +101,7 @@ class Forest:
         feature_names: Sequence[str] | None = None,
         real_class: Any = 1,
         name: str = "forest",
-        convention: modelfile.Convention | None = None,
+        convention: Convention | None = None,
         training: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -345,6 +346,7 @@ class Forest:
                 return self._score_in_place(source)
             with self.pipeline(where) as pipeline:
                 return next(pipeline.run([source]))
+        self._needs.see_units(source, stacklevel=2)
         inputs = self._needs.inputs(source, threads)
         assert inputs.features is not None
         return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)

@@ -7,25 +7,23 @@ import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import tensorfile
 from space2vec.errors import ModelError
+from space2vec.registry import Convention
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "OF_RUN", "Convention", "Header", "check_architecture", "read", "write"]
+__all__ = ["FORMAT", "OF_RUN", "Header", "check_architecture", "read", "write"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
 
 #: The model's file in the folder of a training run, which writes it at its end.
 OF_RUN = "model.safetensors"
-
-#: Whose definitions where autoScan's released code and its paper disagree.
-Convention: TypeAlias = Literal["code", "paper"]
 
 _KEY = "space2vec"
 

@@ -358,6 +358,7 @@ class Network:
                 return score_in_place(self._half(where), self._needs, source, self.id)
             with self.pipeline(where) as pipeline:
                 return in_place(source, next(pipeline.run([source])))
+        self._needs.see_units(source, stacklevel=2)
         model, workers, runtime = self.id, backend.thread_count(threads), self._run(where)
         if not isinstance(source, Stamps) or len(source) <= runtimes.CHUNK:
             return self._judged(source, workers, model, where)

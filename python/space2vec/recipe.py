@@ -15,7 +15,7 @@ from space2vec import backend
 from space2vec import flags as flag_bits
 from space2vec.channels import CHANNELS, channel_positions
 from space2vec.normalisers import Steps, chain, numbered
-from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, Step
+from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, RecipeName, Step
 from space2vec.stamps import Stamps
 
 __all__ = ["Prepared", "Recipe", "prepare"]
@@ -74,7 +74,7 @@ class Recipe:
         If there is no recipe of that name, or not of that version.
     """
 
-    def __init__(self, name: str, version: int | None = None) -> None:
+    def __init__(self, name: RecipeName, version: int | None = None) -> None:
         if name not in RECIPES:
             raise ValueError(f"unknown recipe {name!r}; known recipes: {', '.join(RECIPES)}")
         if version not in (None, RECIPES[name].version):
@@ -239,7 +239,7 @@ class Recipe:
         return hash(self._entry)
 
 
-def prepare(stamps: Stamps, recipe: Recipe | str, *, threads: int | None = None) -> Prepared:
+def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None = None) -> Prepared:
     """Prepare stamps by a recipe, on the device on which they lie.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "AUTOSCAN",
@@ -20,15 +20,29 @@ __all__ = [
     "RECIPES",
     "S2V",
     "STAMP_SETS",
+    "Convention",
     "FeatureEntry",
+    "FeatureSet",
     "FlagEntry",
     "NormaliserEntry",
     "ParameterEntry",
     "RecipeEntry",
+    "RecipeName",
     "Step",
     "feature_set",
     "stamp_columns",
 ]
+
+
+#: The sets of features by name, for type checkers and editors.
+FeatureSet: TypeAlias = Literal["autoscan", "autoscan-stamp", "s2v", "stamp", "all"]
+#: Whose definition is used where autoScan's released code and its paper disagree.
+Convention: TypeAlias = Literal["code", "paper"]
+#: The recipes by name; those that users compose have names of their own.
+RecipeName: TypeAlias = Literal[
+    "braai", "boom", "btsbot", "alerce-stamp", "transinet", "autoscan-r", "autoscan-b", "ayyar", "acero-3sigma",
+    "robust-asinh", "zscale",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +118,9 @@ class RecipeEntry:
     """A way to prepare stamps: name, version, output channels in order, and output size in pixels.
 
     ``whole`` tells a recipe whose authors take the scale from the whole stamp, as delivered: a stamp larger than the
-    output raises ``cropped``. The other recipes cut a square or a crop by definition. ``steps`` are those of a recipe
-    that is a chain of normalisers on a square around the candidate; each chain of ``further`` gives the same planes
-    once more, behind the others along the channel axis.
+    output raises ``cropped``. The other recipes cut a square or a crop by definition. ``together`` tells one that keeps
+    the ratios of the planes. ``steps`` are those of a recipe that is a chain of normalisers on a square around the
+    candidate; each chain of ``further`` gives the same planes once more, behind the others along the channel axis.
     """
 
     name: str
@@ -117,6 +131,7 @@ class RecipeEntry:
     definition: str
     used_by: str
     whole: bool = False
+    together: bool = False
     steps: tuple[Step, ...] = ()
     further: tuple[tuple[Step, ...], ...] = ()
 
@@ -149,7 +164,7 @@ def _step(entry: dict[str, Any]) -> Step:
     return Step(entry["name"], tuple(float(values[one.name]) for one in NORMALISERS[entry["name"]].parameters))
 
 
-RECIPES: dict[str, RecipeEntry] = {
+RECIPES: dict[RecipeName, RecipeEntry] = {
     entry["name"]: RecipeEntry(
         **{**_tuples(entry), "steps": tuple(_step(step) for step in entry.get("steps", ()))}  # type: ignore[arg-type]
     )
@@ -168,7 +183,7 @@ STAMP_SETS: dict[str, int] = {"autoscan": 1, "s2v": 2}
 #: Raised whenever the definition of a feature changes; a model is refused that was trained on another version.
 FEATURES_VERSION = 1
 
-FEATURE_SETS: dict[str, tuple[str, ...]] = {
+FEATURE_SETS: dict[FeatureSet, tuple[str, ...]] = {
     "autoscan": AUTOSCAN,
     "autoscan-stamp": AUTOSCAN_STAMP,
     "s2v": S2V,
@@ -191,7 +206,7 @@ def feature_set(name: str) -> tuple[str, ...]:
     ValueError
         If there is no set of that name.
     """
-    try:
-        return FEATURE_SETS[name]
-    except (KeyError, TypeError):
-        raise ValueError(f"unknown feature set {name!r}; known sets: {', '.join(FEATURE_SETS)}") from None
+    for known, columns in FEATURE_SETS.items():
+        if name == known:
+            return columns
+    raise ValueError(f"unknown feature set {name!r}; known sets: {', '.join(FEATURE_SETS)}")

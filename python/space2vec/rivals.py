@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import extract, flags, training
+from space2vec import extract, flags, registry, training
 from space2vec.extras import need
 from space2vec.forest import Forest
 from space2vec.labelled import LabelledStamps
@@ -36,7 +36,7 @@ PIXELS: dict[str, str] = {
 #: and the same objects would fall on the same side.
 APART = 1 << 20
 #: The features of the forest on stamps: all that are measured on them.
-_SET = "stamp"
+_SET: registry.FeatureSet = "stamp"
 #: A row counts on a side from this probability on.
 _DOUBT = 0.01
 #: How ours is fitted beside the defaults of its trainer.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 from space2vec import flags as flag_bits
 from space2vec import registry
 from space2vec.columns import Columns
-from space2vec.errors import ModelError
+from space2vec.errors import ModelError, Space2vecWarning
 from space2vec.extract import Measure, features
 from space2vec.modelfile import Header
 from space2vec.recipe import Prepared, Recipe, prepare
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features, Scores
+from space2vec.units import in_words, normalised_by
 
 if TYPE_CHECKING:
     from typing import Self
@@ -36,7 +38,7 @@ _UNSCORABLE = np.uint32(flag_bits.UNSCORABLE)
 _LEAST_SIDE = 5
 
 
-def set_of(names: Sequence[str]) -> str:
+def set_of(names: Sequence[str]) -> registry.FeatureSet | Literal["custom"]:
     """Return the smallest set of the registry that has all the names, or ``"custom"``."""
     fitting = [(len(columns), name) for name, columns in registry.FEATURE_SETS.items() if set(names) <= set(columns)]
     return min(fitting)[1] if fitting else "custom"
@@ -177,12 +179,34 @@ class Needs:
                     prepared.planes[rows[:, None], channels] = values
 
                 flags = self.spare(source, prepared.flags, functools.partial(prepare, threads=threads), put)
-            if self.measure is not None:
-                group, convention = set_of(self.header.feature_names), self.header.convention
+            group, convention = set_of(self.header.feature_names), self.header.convention
+            if self.header.feature_names and group != "custom":
                 table = features(source, set=group, convention=convention, threads=threads)
         else:
             table = source
         return self.join(source, planes, flags, table)
+
+    @property
+    def joins_planes(self) -> bool:
+        """Whether the model compares planes with each other, so that they must share a flux scale."""
+        kept = self.recipe is not None and self.recipe.name in registry.RECIPES and registry.RECIPES[self.recipe.name]
+        features = (registry.FEATURES[name] for name in self.header.feature_names if name in registry.FEATURES)
+        return bool(kept and kept.together) or any(len(feature.planes) > 1 for feature in features)
+
+    def see_units(self, source: Stamps | Features, stacklevel: int = 1) -> None:
+        """Warn where the planes of stamps on the host share no flux scale, and the model compares them.
+
+        Parameters
+        ----------
+        source : Stamps or Features
+            What is to be scored.
+        stacklevel : int, optional
+            Whose line the warning names: that of the caller with 1, of its caller with 2.
+        """
+        if isinstance(source, Stamps) and source.device == "cpu" and self.joins_planes:
+            kind = normalised_by(source)
+            if kind is not None:
+                warnings.warn(in_words(kind, self.header.name), Space2vecWarning, stacklevel=stacklevel + 1)
 
     def check(self, source: Stamps | Features) -> None:
         """See that a source can give what the model needs.

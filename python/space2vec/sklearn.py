@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from space2vec import registry
-from space2vec.modelfile import Convention
+from space2vec.registry import Convention, FeatureSet
 from space2vec.stamps import Stamps
 
 __all__ = ["StampFeatures"]
@@ -29,7 +29,7 @@ class StampFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, set: str = "autoscan-stamp", convention: Convention = "code", threads: int | None = None
+        self, set: FeatureSet = "autoscan-stamp", convention: Convention = "code", threads: int | None = None
     ) -> None:
         self.set = set
         self.convention = convention

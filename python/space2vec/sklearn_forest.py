@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
-from space2vec.modelfile import Convention
+from space2vec.registry import Convention
 from space2vec.trees import FEATURE_LIMIT, Trees, from_tree
 
 __all__ = ["ACCEPTED", "Parts", "take_apart"]

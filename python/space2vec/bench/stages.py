@@ -19,12 +19,17 @@ from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
 from space2vec.errors import Space2vecError
 from space2vec.extract import Measure
+from space2vec.registry import FeatureSet
 from space2vec.stamps import Stamps
 
 __all__ = ["NotRun", "Ours", "Stage", "stages"]
 
 #: The sets of features, by the name of their stage.
-SETS = {"features: eighteen": "autoscan-stamp", "features: s2v": "s2v", "features: both": "stamp"}
+SETS: dict[str, FeatureSet] = {
+    "features: eighteen": "autoscan-stamp",
+    "features: s2v": "s2v",
+    "features: both": "stamp",
+}
 
 
 class NotRun(Exception):  # noqa: N818
@@ -144,8 +149,8 @@ def _nowhere(reason: str) -> Callable[[Any], Run]:
 def stages(ours: Ours) -> Iterator[Stage]:
     """Yield every stage: features, normalisers, the forest, the network, chains of them, reading, recipes."""
     elsewhere = _nowhere("alerts are read by the CPU")
-    for stage, name in SETS.items():
-        yield _feature_stage(ours, stage, name)
+    for stage, own_set in SETS.items():
+        yield _feature_stage(ours, stage, own_set)
     for name in registry.NORMALISERS:
         yield _normaliser_stage(ours, name)
     columns = ours.table.shape[1]
@@ -162,8 +167,8 @@ def stages(ours: Ours) -> Iterator[Stage]:
     yield _chain_stage(ours, "chain: stamps to forest", lambda: ours.forest)
     yield _chain_stage(ours, "chain: stamps to network", default_network, lambda: multiply_adds(default_network()))
     yield Stage("read and inflate", "alerts", lambda threads: _read(ours, threads), elsewhere, elsewhere, 0, 0, 1 << 20)
-    for name in registry.RECIPES:
-        yield _recipe_stage(ours, recipe.Recipe(name))
+    for own_recipe in registry.RECIPES:
+        yield _recipe_stage(ours, recipe.Recipe(own_recipe))
 
 
 def _recipe_stage(ours: Ours, how: recipe.Recipe) -> Stage:
@@ -184,7 +189,7 @@ def _normaliser_stage(ours: Ours, name: str) -> Stage:
     )  # fmt: skip
 
 
-def _feature_stage(ours: Ours, stage: str, name: str) -> Stage:
+def _feature_stage(ours: Ours, stage: str, name: FeatureSet) -> Stage:
     plane, measure = 4 * ours.side**2, Measure(registry.feature_set(name))
     return Stage(
         stage, "triplets", lambda threads: _features(ours, name, threads),
@@ -258,7 +263,7 @@ def _normalise(ours: Ours, steps: tuple[registry.Step, ...], threads: int | None
     return lambda n: _drop(normalisers.normalise(planes[:n], steps, threads=threads))
 
 
-def _features(ours: Ours, name: str, threads: int | None) -> Run:
+def _features(ours: Ours, name: FeatureSet, threads: int | None) -> Run:
     return lambda n: _drop(extract.features(ours.stamps(n), set=name, threads=threads, device="cpu"))
 
 

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from space2vec.reading import Problem
+    from space2vec.registry import FeatureSet
     from space2vec.table import Features
 
 __all__ = ["LabelledRows", "add_labels", "model_file", "read_labelled", "told_folds"]
 
 #: The columns taken from stamps where --set does not say.
-_STAMP_SET = "stamp"
+_STAMP_SET: FeatureSet = "stamp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,7 @@ class ModelWork:
         if not isinstance(batch, Stamps):
             return None
         self.needs.check(batch)
+        self.needs.see_units(batch)
         there = on_slot(slot, batch)
         planes = None if self.needs.recipe is None else _prepared(slot, batch, there, self.needs.recipe)
         features = None if self._features is None else self._features.measured(slot, batch, there)
@@ -250,6 +251,7 @@ class ForestWork(ModelWork):
         if not isinstance(batch, Stamps):
             return None
         self.needs.check(batch)
+        self.needs.see_units(batch)
         assert self._features is not None
         there, n = on_slot(slot, batch), len(batch)
         values, width, flags = self._features.table(slot, n, there)

@@ -14,7 +14,7 @@ from space2vec.fallback.recipe import prepare_rows
 from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.steps import normalise_rows
 from space2vec.fallback.team import parallel_for
-from space2vec.registry import NORMALISERS, RECIPES
+from space2vec.registry import NORMALISERS, RECIPES, RecipeName
 from space2vec.stamps import CHANNELS
 
 __all__ = ["Forest", "compose", "features", "isa", "normalise", "prepare"]
@@ -54,7 +54,7 @@ def prepare(
     shape: NDArray[np.int32],
     centre: NDArray[np.int32],
     saturation: float,
-    recipe: str,
+    recipe: RecipeName,
     planes: NDArray[np.float32],
     flags: NDArray[np.uint32],
     threads: int,

@@ -44,6 +44,7 @@ __all__ = [
     "read_labels",
     "read_messages",
     "read_scores",
+    "read_table",
 ]
 
 #: A file, a folder, a glob, or several of these; or what :func:`find` has found.
@@ -63,8 +64,8 @@ def read(
     threads: int | None = None,
     schemas: Schemas | None = None,
     problems: list[Problem] | None = None,
-) -> Stamps | Features:
-    """Read all of an input.
+) -> Stamps | Any:  # what is in a file is not known before: tables, which read_table has as such, go past the checker
+    """Read all of an input: stamps, or feature tables as :func:`read_table` does.
 
     Parameters
     ----------
@@ -108,6 +109,38 @@ def read(
     if tables:
         return Features.concatenate(tables, tables[0].names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
+
+
+def read_table(
+    inputs: Inputs,
+    *,
+    strict: bool = True,
+    threads: int | None = None,
+    problems: list[Problem] | None = None,
+) -> Features:
+    """Read feature tables: CSV or Parquet with a column a feature, and ids.
+
+    Parameters
+    ----------
+    inputs : path, or sequence of paths
+        Files, folders and globs.
+    strict, threads, problems
+        As for :func:`read`.
+
+    Returns
+    -------
+    Features
+        In the order of the input, with the columns that the first table has.
+
+    Raises
+    ------
+    ReadError, OSError
+        As :func:`read`; and if the input has stamps.
+    """
+    rows: Stamps | Features = read(inputs, strict=strict, threads=threads, problems=problems)
+    if isinstance(rows, Stamps):
+        raise ReadError("the input has stamps, and no table of features: read gives them, features measures them")
+    return rows
 
 
 def batches(

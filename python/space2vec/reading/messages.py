@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from space2vec import backend
 from space2vec.errors import ReadError
@@ -18,6 +18,28 @@ __all__ = ["read_messages", "schema_texts"]
 
 #: Rows at a time, so that an interrupt is heard.
 _BATCH = 1000
+
+
+@overload
+def read_messages(
+    messages: Sequence[bytes],
+    schemas: Mapping[int, str | Mapping[str, Any]] | None = None,
+    *,
+    threads: int | None = None,
+    measure: None = None,
+    problems: list[Problem] | None = None,
+) -> Stamps: ...
+
+
+@overload
+def read_messages(
+    messages: Sequence[bytes],
+    schemas: Mapping[int, str | Mapping[str, Any]] | None = None,
+    *,
+    threads: int | None = None,
+    measure: Measure,
+    problems: list[Problem] | None = None,
+) -> Features: ...
 
 
 def read_messages(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.forest import Forest
-from space2vec.modelfile import Convention
+from space2vec.registry import Convention
 from space2vec.training.folds import Scorer, need_sklearn, out_of_fold, rows_and_labels
 
 __all__ = ["cross_validate", "train_forest"]
