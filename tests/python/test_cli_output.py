@@ -68,6 +68,21 @@ def test_features_in_the_formats_of_astronomers(night, tmp_path, suffix):
     ].to_pylist()
 
 
+def test_evaluate_reads_every_format(night, tmp_path, capsys):
+    tables = []
+    for suffix in SUFFIXES:
+        assert run("score", night, tmp_path / f"out{suffix}") == 1
+        capsys.readouterr()
+        labels = ["--labels", str(night / "truth.csv"), "--json", str(tmp_path / "figures.json")]
+        assert main(["evaluate", str(tmp_path / f"out{suffix}"), *labels]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith("stampnet: model stampnet "), "the model's name is in every format"
+        # Decimals of a float32 in text are not those of its double.
+        figures = json.loads((tmp_path / "figures.json").read_text(), parse_float=lambda text: round(float(text), 5))
+        tables.append(json.dumps(figures).replace(f"out{suffix}", "out"))
+    assert len(set(tables)) == 1
+
+
 def test_csv_to_standard_output(night, tmp_path, capfdbinary):
     assert run("score", night, tmp_path / "out.csv") == 1
     capfdbinary.readouterr()

@@ -1,4 +1,4 @@
-"""Tables in files, CSV or Parquet: their columns in parts, and what is wrong with a line or a cell."""
+"""Tables in files: their columns in parts, and what is wrong with a line or a cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
 from space2vec.ids import join_ids
-from space2vec.reading import csv_file, parquet
+from space2vec.reading import astropy_table, csv_file, parquet
 from space2vec.reading.batch import Problem
 from space2vec.reading.cells import Kind, convert
 
@@ -59,6 +59,8 @@ def table_columns(path: Path) -> list[str]:
     ReadError
         If it cannot be read.
     """
+    if path.suffix in astropy_table.SUFFIXES:
+        return list(astropy_table.read_table(path).column_names)
     return parquet.columns(path) if path.suffix == ".parquet" else csv_file.read_header(path).names
 
 
@@ -71,7 +73,8 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS) -> Iter
     Parameters
     ----------
     path : Path
-        A CSV file, with any number of ``#`` lines before its header, or a Parquet file.
+        A CSV file, with any number of ``#`` lines before its header (ECSV has them), a Parquet file, or the first table
+        of a FITS file (``.fits``) or VOTable (``.vot``).
     kinds : mapping of str to str
         The columns, at least one, and what they are to hold.
     rows : int, optional
@@ -138,6 +141,11 @@ def _once(names: Sequence[str]) -> None:
 
 
 def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int) -> Iterator[csv_file.Block]:
+    if path.suffix in astropy_table.SUFFIXES:
+        table = astropy_table.read_table(path).combine_chunks()
+        columns = {name: table[name].combine_chunks() for name in kinds}
+        yield csv_file.Block(columns, len(table), range(len(table)), {})
+        return
     if path.suffix != ".parquet":
         yield from csv_file.read_blocks(path, csv_file.read_header(path), kinds)
         return
@@ -155,7 +163,7 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
     bad = np.zeros(block.size, dtype=np.bool_)
     broken = np.zeros(block.size, dtype=np.bool_)
     broken[list(block.broken)] = True
-    where = "row" if path.suffix == ".parquet" else "line"
+    where = "row" if path.suffix in (".parquet", *astropy_table.SUFFIXES) else "line"
 
     def told(row: int, reason: str, message: str) -> Problem:
         whole = reason != "bad_cell"
