@@ -195,7 +195,7 @@ record "parity" "$([[ $code == 1 ]] && echo "bits differ" || outcome "every bit 
 
 picture=()
 python3 -c "import matplotlib" 2>/dev/null && picture=(--plot "$folder/bench.png")
-within 80 "$folder/bench.log" python3 -m space2vec.cli bench --device cuda --rounds 3 --output "$folder/bench.json" \
+within 80 "$folder/bench.log" python3 -m space2vec bench --device cuda --rounds 3 --output "$folder/bench.json" \
     "${picture[@]}"
 if failed; then
     show 20 "$folder/bench.log"

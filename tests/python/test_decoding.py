@@ -271,8 +271,8 @@ def test_standard_input(tmp_path, form):
     if form.endswith("gz"):
         content = gzip.compress(content)
     (tmp_path / f"x.{form}").write_bytes(content)
-    run_reader(["-m", "space2vec.cli", "features", "-", "-o", str(tmp_path / "piped.parquet")], content)
-    run_reader(["-m", "space2vec.cli", "features", str(tmp_path), "-o", str(tmp_path / "read.parquet")], b"")
+    run_reader(["-m", "space2vec", "features", "-", "-o", str(tmp_path / "piped.parquet")], content)
+    run_reader(["-m", "space2vec", "features", str(tmp_path), "-o", str(tmp_path / "read.parquet")], b"")
     piped, read = (parquet.read_table(tmp_path / f"{how}.parquet") for how in ("piped", "read"))
     assert piped.num_rows == 7
     assert str(piped.to_pylist()) == str(read.to_pylist())  # NaN is not itself

@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "cuda" / "device_check.sh"
 NOTE = '#!/usr/bin/env bash\nprintf "%s\\n" "$(basename "$0") $*" >>"$CALLS"\n'
 #: The check's own Python, but for what needs a device or takes long.
 PYTHON = """case "$1 $2" in
-    "-m space2vec.cli") echo "{}" >"${@: -1}" ;;
+    "-m space2vec") echo "{}" >"${@: -1}" ;;
     "-m pytest") echo "3 passed" ;;
     "-m parity.suite") mkdir -p "$4" ;;
     *) exec "$REAL_PYTHON" "$@" ;;

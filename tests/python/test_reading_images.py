@@ -313,7 +313,7 @@ def test_planes_are_named_on_the_command_line(tmp_path, capsys):
 def test_channels_last_is_said_in_a_plain_sentence(tmp_path):
     np.save(tmp_path / "x.npy", np.moveaxis(planes(1), 0, -1)[None])
     words = ["features", str(tmp_path / "x.npy"), "-o", str(tmp_path / "o.csv")]
-    command = [sys.executable, "-m", "space2vec.cli", *words]
+    command = [sys.executable, "-m", "space2vec", *words]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     assert said.count("channels last") == 1
     assert "space2vec: x.npy has shape (1, 63, 63, 3), which is taken for channels last" in said

@@ -123,7 +123,7 @@ def test_stopped_and_resumed(night, tmp_path, monkeypatch, capsys, command, suff
 
 def test_killed_at_random_moments(night, undisturbed, tmp_path):
     rng = random.Random(4)
-    words = [sys.executable, "-m", "space2vec.cli", "score", str(night), "-o", str(tmp_path / "out.parquet"), *PARTS]
+    words = [sys.executable, "-m", "space2vec", "score", str(night), "-o", str(tmp_path / "out.parquet"), *PARTS]
     kills = 0
     for _ in range(40):
         run = subprocess.Popen([*words, "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -148,7 +148,7 @@ def number_of(parts):
 
 
 def test_sigterm_keeps_the_parts(night, undisturbed, tmp_path):
-    words = [sys.executable, "-m", "space2vec.cli", "score", str(night), "-o", str(tmp_path / "out.parquet"), *PARTS]
+    words = [sys.executable, "-m", "space2vec", "score", str(night), "-o", str(tmp_path / "out.parquet"), *PARTS]
     run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while run.poll() is None and not number_of(tmp_path / "out.parquet.parts"):
         time.sleep(0.005)
@@ -221,14 +221,14 @@ def test_standard_input_cannot_be_resumed(tmp_path, capsys):
 
 
 def test_standard_input_that_is_closed(tmp_path, capfd):
-    words = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "out.parquet")]
+    words = [sys.executable, "-m", "space2vec", "score", "-", "-o", str(tmp_path / "out.parquet")]
     assert subprocess.run(words, preexec_fn=lambda: os.close(0), check=False, timeout=120).returncode == 2
     assert capfd.readouterr().err == "space2vec: standard input is closed\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_standard_input(night, tmp_path, capfd):
-    words = [sys.executable, "-m", "space2vec.cli", "score", "-", "-o", str(tmp_path / "out.parquet")]
+    words = [sys.executable, "-m", "space2vec", "score", "-", "-o", str(tmp_path / "out.parquet")]
     assert subprocess.run(words, input=alerts_of(night)[0].read_bytes(), check=False, timeout=120).returncode == 0
     assert "1 rows: 1 scored" in capfd.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.errors.parquet", "out.parquet"]
@@ -366,7 +366,7 @@ def test_files_that_may_not_grow(night, tmp_path):
 
 
 def told_of_failure(night, folder, command="score", **options):
-    words = [sys.executable, "-m", "space2vec.cli", command, str(night), "-o", str(folder / "out.parquet"), *PARTS]
+    words = [sys.executable, "-m", "space2vec", command, str(night), "-o", str(folder / "out.parquet"), *PARTS]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, **options)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
