@@ -43,6 +43,8 @@ def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
         if not -n <= number < n:
             raise IndexError(f"there is no row {number}: there are {n}")
         return number % n
+    if isinstance(rows, tuple):
+        raise TypeError("rows are chosen along one axis: by a slice, a mask, a row number or a list of them")
     array = (
         np.ma.filled(rows, False) if isinstance(rows, np.ma.MaskedArray) and rows.dtype == bool else np.asarray(rows)
     )

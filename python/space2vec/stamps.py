@@ -86,6 +86,10 @@ class Stamps:
         saturation: float | None = None,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
+        if isinstance(pixels, Stamps) or (
+            isinstance(pixels, (list, tuple)) and any(isinstance(p, Stamps) for p in pixels)
+        ):
+            raise TypeError("these are Stamps already; Stamps.concatenate joins several")
         positions = channel_positions(channels)
         #: The pixels where they lie on a device; None on the host.
         self.there: View | None = None
@@ -319,6 +323,9 @@ class Stamps:
         plane = self.plane(row, CHANNELS[position])
         assert plane is not None
         return plane
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Stamps]:
         """Yield the candidates, each as stamps of one row."""

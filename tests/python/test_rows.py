@@ -59,7 +59,6 @@ CHOICES = [
     (np.array([5, 1], dtype=np.uint8), [5, 1]),
     ([], []),
     (range(1, 3), [1, 2]),
-    ((6, 0), [6, 0]),
 ]
 KINDS = {"scores": made_scores, "features": made_features, "stamps": made_stamps}
 
@@ -104,6 +103,7 @@ def test_some_rows(kind, rows, expected):
         ),
         (np.zeros((N, 2), bool), TypeError, r"shape \(7, 2\)"),
         (None, TypeError, "given NoneType"),
+        ((0, 1), TypeError, "along one axis"),
         (True, TypeError, "given bool"),
         (1.0, TypeError, "given float"),
     ],
@@ -169,6 +169,15 @@ def test_a_candidate_of_stamps():
     assert [row.object_id[0] for row in rows] == [str(number) for number in range(N)]
     assert np.array_equal(np.concatenate([row.pixels for row in rows]), stamps.pixels)
     assert np.array_equal(Stamps.concatenate(rows).pixels, stamps.pixels)
+
+
+def test_stamps_are_an_array_of_their_pixels_and_no_pixels_themselves():
+    stamps = made_stamps()
+    assert np.array_equal(np.asarray(stamps[2:4]), stamps.pixels[2:4])
+    assert np.asarray(stamps[2], dtype=np.float64).shape == (1, 3, 31, 31)
+    for wrong in (stamps, list(stamps)):
+        with pytest.raises(TypeError, match=r"these are Stamps already; Stamps\.concatenate joins several"):
+            Stamps(wrong)
 
 
 def test_rows_of_labelled_stamps():
