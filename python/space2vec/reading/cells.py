@@ -145,12 +145,15 @@ def _bands(column: pyarrow.Array, textual: bool) -> Values:
 
     if not textual:
         return Values(bands(column.to_pylist()).astype(np.float32), {})
-    text, known = _trimmed(column)
+    cells = column.dictionary_encode()  # there are few filters, and many rows
+    text, known = _trimmed(cells.dictionary)
     filters = pc.or_(pc.match_substring_regex(text, _BAND), pc.match_substring_regex(text, _NUMBER))
     odd = pc.and_not(known, pc.fill_null(filters, fill_value=False)).to_numpy(zero_copy_only=False)
-    cells = text.to_pylist()
-    values = bands([None if strange else cell for cell, strange in zip(cells, odd.tolist(), strict=True)])
-    return Values(values.astype(np.float32), {row: cells[row] for row in np.flatnonzero(odd).tolist()})
+    texts = text.to_pylist()
+    codes = bands([None if strange else cell for cell, strange in zip(texts, odd.tolist(), strict=True)])
+    places = cells.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
+    values = np.append(codes, np.nan)[places].astype(np.float32)
+    return Values(values, {row: texts[places[row]] for row in np.flatnonzero(np.append(odd, False)[places]).tolist()})
 
 
 def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArray[Any]:

@@ -70,12 +70,18 @@ class Origins:
 
         An object that is not known is named after its candidate, and else after the row.
         """
-        names = self.objects(rows)
-        known = [None] * len(rows) if candidates is None else id_keys(candidates)
-        for row, key in enumerate(known if objects is None else objects.tolist()):
-            text = "" if key is None else key.decode(errors="backslashreplace") if isinstance(key, bytes) else str(key)
-            names[row] = text or known[row] or names[row]
-        return names, self.candidates(rows) if candidates is None else candidates
+        known: list[str | None] = [None] * len(rows) if candidates is None else id_keys(candidates)
+        names = known if objects is None else [_as_text(name) or key for name, key in zip(objects, known, strict=True)]
+        object_id = np.array(names, dtype=object)
+        unnamed = np.array([name is None for name in names], dtype=np.bool_)
+        object_id[unnamed] = self.objects(rows[unnamed])
+        return object_id, self.candidates(rows) if candidates is None else candidates
+
+
+def _as_text(name: Any) -> str:
+    if isinstance(name, bytes):
+        return name.decode(errors="backslashreplace")
+    return "" if name is None else str(name)
 
 
 def feature_columns(path: Path) -> tuple[str, ...]:
