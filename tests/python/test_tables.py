@@ -143,6 +143,28 @@ def test_quoted_names_with_separators_and_a_line_behind_a_blank(tmp_path):
     assert table.candidate_id.tolist() == [5, 6]
 
 
+@pytest.mark.parametrize("separator", [",", ", ", "; "])
+def test_names_in_a_comment_as_numpy_writes_them(tmp_path, separator):
+    rows = np.array([[5, 1.5, np.nan], [7, -2.0, 3.0]])
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=separator, header=separator.join(["ID", "AMP", "GAUSS"]), fmt="%g")
+    table = read(tmp_path / "t.csv")
+    assert table.candidate_id.tolist() == [5, 7]
+    assert np.array_equal(table.values, rows[:, 1:].astype(np.float32), equal_nan=True)
+    # A comment of as many words before a header is none.
+    (tmp_path / "t.csv").write_text("# a,b,c\nID,AMP,GAUSS\n5,1,2\n")
+    assert read(tmp_path / "t.csv").names == ("AMP", "GAUSS")
+
+
+def test_a_table_without_rows_is_one_of_features(tmp_path):
+    (tmp_path / "t.csv").write_text("\nID,AMP\n\n")
+    pq.write_table(
+        pa.table({"ID": pa.array([], pa.int64()), "AMP": pa.array([], pa.float64())}), tmp_path / "t.parquet"
+    )
+    for name in ("t.csv", "t.parquet"):
+        table = read(tmp_path / name)
+        assert (table.names, len(table), table.candidate_id.dtype) == (("AMP",), 0, np.int64)
+
+
 # Ids
 
 

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import evaluate, extract, flags, reading, registry, simulation, training
+from space2vec.errors import ReadError
 from space2vec.forest import Forest
+from space2vec.ids import id_keys
+from space2vec.reading.labels import read_column
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
@@ -108,9 +110,12 @@ def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
     )
 
 
-def _teacher(path: Path) -> dict[str, float]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row["candid"]: float(row["braai_d6_m9"]) for row in csv.DictReader(file)}
+def _teacher(path: Path) -> dict[str | None, float]:
+    columns = read_column(path, "braai_d6_m9", "number")
+    keys = id_keys(columns["candid"])
+    if len(set(keys)) < len(keys):
+        raise ReadError(f"{path} names a candidate twice")
+    return dict(zip(keys, columns["braai_d6_m9"].tolist(), strict=True))
 
 
 def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
@@ -120,11 +125,17 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
     assert isinstance(stamps, Stamps)
     table = extract.features(stamps, set="all")
     rows = []
-    for row, candidate in enumerate(table.candidate_id.astype(str).tolist()):
-        if candidate in known and candidate not in seen and not int(table.flags[row]) & flags.UNSCORABLE:
+    keys = id_keys(table.candidate_id)
+    for row, candidate in enumerate(keys):
+        if (
+            candidate is not None
+            and candidate in known
+            and candidate not in seen
+            and not int(table.flags[row]) & flags.UNSCORABLE
+        ):
             seen.add(candidate)
             rows.append(row)
-    real = np.array([known[str(candidate)] for candidate in table.candidate_id[rows]])
+    real = np.array([known[keys[row]] for row in rows])
     return _Block(table.select(_NAMES)[rows], real, table.object_id[rows].astype(str), 1.0)
 
 

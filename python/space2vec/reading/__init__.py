@@ -104,10 +104,10 @@ def read(
     OSError
         If the machine cannot read a file (no permission, a lost mount), in either mode.
     """
-    parts = gathered(batches(inputs, strict=strict, channels=channels, threads=threads, schemas=schemas), problems)
-    tables = [part for part in parts if isinstance(part, Features)]
-    if tables:
-        return Features.concatenate(tables, tables[0].names)
+    found = find(inputs)
+    parts = gathered(batches(found, strict=strict, channels=channels, threads=threads, schemas=schemas), problems)
+    if found.features is not None:
+        return Features.concatenate([part for part in parts if isinstance(part, Features)], found.features)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
 
 

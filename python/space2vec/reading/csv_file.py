@@ -73,6 +73,8 @@ class Block:
 def read_header(path: Path) -> Header:
     """Read the names of the columns, behind any number of empty lines and of lines that begin with ``#``.
 
+    Where numbers follow these at once, the last of them has the names, as ``numpy.savetxt`` writes them.
+
     Raises
     ------
     ReadError
@@ -82,15 +84,36 @@ def read_header(path: Path) -> Header:
         head = file.read(_BLOCK)
     newline = b"\n" if b"\n" in head or b"\r" not in head else b"\r"
     end = len(_BOM) if head.startswith(_BOM) else 0
+    comment = b""
     for number, line in enumerate(head[end:].split(newline)):
+        if line.startswith(b"#"):
+            comment = line.lstrip(b"#")
+        elif line.strip():
+            names, separator = _names(line)
+            above, mark = _names(comment)
+            if len(above) == len(names) and all(map(_is_number, names)):
+                return Header(above, mark, newline, end, number)
+            return Header(names, separator, newline, min(end + len(line) + len(newline), len(head)), number + 1)
         end += len(line) + len(newline)
-        if line.strip() and not line.startswith(b"#"):
-            # A name that is not UTF-8 must not cost the others.
-            text = line.decode(errors="replace").strip()
-            separator = next((mark for mark in _SEPARATORS if mark in text), ",")
-            cells = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
-            return Header([cell.strip() for cell in cells], separator, newline, min(end, len(head)), number + 1)
     raise ReadError("the table is empty" if len(head) < _BLOCK else "the table has no header in its first MB")
+
+
+def _names(line: bytes) -> tuple[list[str], str]:
+    """Return the names in a header, and what separates them."""
+    # A name that is not UTF-8 must not cost the others.
+    text = line.decode(errors="replace").strip()
+    separator = next((mark for mark in _SEPARATORS if mark in text), ",")
+    return [
+        cell.strip() for cell in next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+    ], separator
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == ""
+    return True
 
 
 def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterator[Block]:
