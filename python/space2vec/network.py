@@ -18,6 +18,7 @@ from space2vec import backend, modelfile, runtimes
 from space2vec import device as devices
 from space2vec.errors import ModelError
 from space2vec.extras import need
+from space2vec.models.graph_tensors import graph_of, tensors_of, without_graph
 from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from space2vec.cuda.slots import Slot
 
 __all__ = ["Network"]
-
-_ONNX = "onnx"
 
 
 class Network:
@@ -128,11 +127,8 @@ class Network:
         model = cls.__new__(cls)
         try:
             model._take(header)
-            graph = tensors.get(_ONNX)
-            if graph is None or graph.dtype != np.uint8 or graph.ndim != 1:
-                raise ModelError("the ONNX graph is missing")
-            model._graph = graph.tobytes()
-            model.integers, model._weights = divided(header, {k: t for k, t in tensors.items() if k != _ONNX})
+            model.integers, model._weights = divided(header, without_graph(tensors))
+            model._graph = graph_of(tensors, model._weights)
             model._module = None
             model.runtime = runtimes.chosen(header.name)
             model._run()
@@ -143,7 +139,7 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as safetensors; an existing file is replaced only once the new one is whole.
 
-        It holds the tensors of the module's state under their names, the integers, and the ONNX graph as ``onnx``.
+        It holds the tensors of the module's state, the integers, and the ONNX graph less these weights.
 
         Raises
         ------
@@ -155,8 +151,8 @@ class Network:
         from space2vec import __version__
 
         header = replace(self.header, library=self.header.library or __version__)
-        own = {_ONNX: np.frombuffer(self._as_graph(), dtype=np.uint8)}
-        modelfile.write(path, header, {**self._weights, **(self.integers.to_file() if self.integers else {}), **own})
+        own = {} if self.integers is None else self.integers.to_file()
+        modelfile.write(path, header, {**self._weights, **own, **tensors_of(self._as_graph(), self._weights)})
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.
