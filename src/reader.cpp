@@ -1,4 +1,5 @@
 // space2vec._core.Reader: paths or bytes in, batches of rows out.
+#include "batch.hpp"
 #include "register.hpp"
 
 #include <pybind11/stl.h>
@@ -102,39 +103,6 @@ private:
     s2v_pixels held_{};
 };
 
-template <typename T>
-py::array_t<T> copied(const T *from, std::vector<py::ssize_t> shape) {
-    py::array_t<T> array(std::move(shape));
-    if (array.size()) std::memcpy(array.mutable_data(), from, static_cast<std::size_t>(array.nbytes()));
-    return array;
-}
-
-py::list texts(const char *text, const std::int64_t *end, std::int64_t n) {
-    py::list out(static_cast<py::ssize_t>(n));
-    std::int64_t begin = 0;
-    for (std::int64_t row = 0; row < n; begin = end[row++]) {
-        PyObject *const made =
-            PyUnicode_DecodeUTF8(text + begin, static_cast<py::ssize_t>(end[row] - begin), "replace");
-        if (!made) throw py::error_already_set();
-        PyList_SET_ITEM(out.ptr(), static_cast<py::ssize_t>(row), made);
-    }
-    return out;
-}
-
-py::list problems_of(const s2v_batch &batch) {
-    py::list out;
-    for (std::int64_t i = 0; i < batch.problem_count; ++i) {
-        const s2v_problem &problem = batch.problems[i];
-        out.append(
-            py::make_tuple(problem.row, problem.place.source, problem.place.record, problem.place.offset,
-                           s2v_fault_name(problem.fault), problem.fault_offset, problem.channel,
-                           py::reinterpret_steal<py::str>(PyUnicode_DecodeFSDefault(problem.member)),
-                           py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(
-                               problem.detail, static_cast<py::ssize_t>(std::strlen(problem.detail)), "replace"))));
-    }
-    return out;
-}
-
 // Addresses of what s2v_allocator has: allocate, release, context.
 using Memory = std::optional<std::tuple<std::uintptr_t, std::uintptr_t, std::uintptr_t>>;
 
@@ -161,15 +129,33 @@ s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std
     return reading;
 }
 
+// Texts one after another, and where each ends.
+using TextColumn = std::pair<Column<std::uint8_t>, Column<std::int64_t>>;
+
+// A text of the library's, asked for its size first.
+template <typename Copy>
+std::string text_of(Copy copy) {
+    std::int64_t size = 0;
+    copy(nullptr, 0, &size);
+    std::string text(static_cast<std::size_t>(size), '\0');
+    copy(text.data(), size, &size);
+    return text;
+}
+
 class Reader {
 public:
     // inputs: paths, as bytes of the file system, or the inputs themselves if in_memory.
     Reader(std::vector<py::bytes> inputs, bool in_memory, std::vector<std::string> columns,
-           std::vector<std::pair<std::uint32_t, std::string>> schemas, std::uint32_t planes, bool pixels,
-           std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
-           py::object decode_image, std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
-        : inputs_(std::move(inputs)), column_count_(columns.size()), sets_(sets), decoder_(std::move(decode_image)) {
-        std::vector<const char *> paths, names, texts;
+           std::vector<std::string> fields, std::vector<std::pair<std::uint32_t, std::string>> schemas,
+           std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
+           const Memory &pixels_in, py::object decode_image,
+           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
+        : inputs_(std::move(inputs)),
+          column_count_(columns.size()),
+          field_count_(fields.size()),
+          sets_(sets),
+          decoder_(std::move(decode_image)) {
+        std::vector<const char *> paths, names, values, texts;
         std::vector<const void *> memory;
         std::vector<std::int64_t> sizes;
         for (const py::bytes &input : inputs_) {
@@ -182,6 +168,7 @@ public:
         }
         std::vector<std::uint32_t> numbers;
         for (const std::string &column : columns) names.push_back(column.c_str());
+        for (const std::string &field : fields) values.push_back(field.c_str());
         for (const auto &[number, text] : schemas) {
             numbers.push_back(number);
             texts.push_back(text.c_str());
@@ -195,6 +182,8 @@ public:
         reading.memory_size = sizes.data();
         reading.column_count = static_cast<std::int32_t>(names.size());
         reading.columns = names.data();
+        reading.field_count = static_cast<std::int32_t>(values.size());
+        reading.fields = values.data();
         reading.schema_count = static_cast<std::int32_t>(numbers.size());
         reading.schema_ids = numbers.data();
         reading.schemas = texts.data();
@@ -206,10 +195,16 @@ public:
 
     // Alerts in columns: the cutouts of each channel one after another, and where they begin.
     Reader(std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts,
-           std::optional<std::pair<Column<double>, Column<double>>> position, bool rubin, std::uint32_t planes,
-           bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
-           const Memory &pixels_in, py::object decode_image)
-        : sets_(sets), cutouts_(std::move(cutouts)), position_(std::move(position)), decoder_(std::move(decode_image)) {
+           std::optional<std::pair<Column<double>, Column<double>>> position, std::optional<TextColumn> object_ids,
+           std::optional<TextColumn> publishers, bool rubin, bool ztf_fields, std::uint32_t planes, bool pixels,
+           std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
+           py::object decode_image)
+        : sets_(sets),
+          cutouts_(std::move(cutouts)),
+          position_(std::move(position)),
+          object_ids_(std::move(object_ids)),
+          publishers_(std::move(publishers)),
+          decoder_(std::move(decode_image)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
         table_->n = -1;
@@ -232,7 +227,19 @@ public:
             table_->x = position_->first.data();
             table_->y = position_->second.data();
         }
+        const auto spans = [&](const std::optional<TextColumn> &texts, const char *&data, const std::int64_t *&end) {
+            if (!texts) return;
+            const auto &[letters, ends] = *texts;
+            rows(ends.size());
+            const std::int64_t all = ends.size() ? ends.data()[ends.size() - 1] : 0;
+            if (all > letters.size()) throw std::invalid_argument("Reader: texts outside their data");
+            data = reinterpret_cast<const char *>(letters.data());
+            end = ends.data();
+        };
+        spans(object_ids_, table_->object_ids, table_->object_end);
+        spans(publishers_, table_->publishers, table_->publisher_end);
         table_->rubin = rubin;
+        table_->ztf_fields = ztf_fields;
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
         s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
         decoder_.serve(reading);
@@ -254,38 +261,8 @@ public:
             throw py::error_already_set();
         }
         check(status, "Reader.next");
-        const s2v_stamps &stamps = batch.stamps;
-        const py::ssize_t n = stamps.n;
-        if (n == 0) return py::none();
-        py::dict out;
-        out["pixels"] = Pixels::taken(reader_.get());
-        out["offset"] = copied(stamps.offset, {n, 3});
-        out["shape"] = copied(stamps.shape, {n, 3, 2});
-        out["centre"] = copied(stamps.centre, {n, 2});
-        out["flags"] = copied(batch.flags, {n});
-        out["candidate_id"] = copied(batch.candidate_id, {n});
-        out["object_id"] = texts(batch.object_ids, batch.object_end, n);
-        out["schema"] = copied(batch.schema, {n});
-        out["columns"] = copied(batch.columns, {n, static_cast<py::ssize_t>(column_count_)});
-        if (batch.features) {
-            out["features"] = copied(batch.features, {n, s2v_stamp_feature_count(sets_)});
-            out["feature_flags"] = copied(batch.feature_flags, {n});
-        }
-        std::vector<std::int32_t> source(static_cast<std::size_t>(n));
-        std::vector<std::int64_t> record(source.size());
-        std::vector<std::uint64_t> offset(source.size()), block(source.size());
-        for (std::size_t row = 0; row < source.size(); ++row) {
-            source[row] = batch.place[row].source;
-            record[row] = batch.place[row].record;
-            offset[row] = batch.place[row].offset;
-            block[row] = batch.place[row].block;
-        }
-        out["source"] = copied(source.data(), {n});
-        out["record"] = copied(record.data(), {n});
-        out["byte"] = copied(offset.data(), {n});
-        out["block"] = copied(block.data(), {n});
-        out["problems"] = problems_of(batch);
-        return out;
+        if (batch.stamps.n == 0) return py::none();
+        return in_python(batch, Pixels::taken(reader_.get()), column_count_, field_count_, sets_);
     }
 
     std::vector<bool> schema_columns(std::int32_t schema) const {
@@ -294,12 +271,29 @@ public:
         return {present.begin(), present.end()};
     }
 
+    py::bytes schema_fields(std::int32_t schema) const {
+        std::string kinds(field_count_, '\0');
+        check(s2v_reader_schema_fields(reader_.get(), schema, reinterpret_cast<std::uint8_t *>(kinds.data())),
+              "Reader.schema_fields");
+        return kinds;
+    }
+
+    py::list schema_paths(std::int32_t schema) const {
+        const std::string lines = text_of([&](char *to, std::int64_t capacity, std::int64_t *size) {
+            check(s2v_reader_schema_paths(reader_.get(), schema, to, capacity, size), "Reader.schema_paths");
+        });
+        return readable(lines.data(), lines.size()).attr("splitlines")();
+    }
+
 private:
     std::vector<py::bytes> inputs_;
     std::size_t column_count_ = 0;
+    std::size_t field_count_ = 0;
     std::int32_t sets_ = 0;
     std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
     std::optional<std::pair<Column<double>, Column<double>>> position_;
+    std::optional<TextColumn> object_ids_;
+    std::optional<TextColumn> publishers_;
     std::unique_ptr<s2v_cutouts> table_;
     ImageDecoder decoder_;
     Handle reader_;  // the last: its workers use the others
@@ -315,21 +309,45 @@ void register_reader(py::module_ &module) {
     module.def(
         "codec_available", [](const std::string &codec) { return s2v_codec_available(codec.c_str()) != 0; },
         py::arg("codec"));
+    module.def(
+        "find_fields",
+        [](const std::vector<std::string> &paths, const std::vector<std::string> &wanted) {
+            std::vector<const char *> known;
+            for (const std::string &path : paths) known.push_back(path.c_str());
+            std::vector<std::int64_t> found;
+            for (const std::string &name : wanted)
+                found.push_back(s2v_find_field(known.data(), static_cast<std::int64_t>(known.size()), name.c_str()));
+            return found;
+        },
+        py::arg("paths"), py::arg("wanted"));
+    module.def(
+        "schema_fault",
+        [](const std::string &schema) {
+            const std::string reason = text_of([&](char *to, std::int64_t capacity, std::int64_t *size) {
+                const s2v_status status = s2v_schema_check(schema.c_str(), to, capacity, size);
+                if (status != S2V_BAD_INPUT) check(status, "schema_fault");
+            });
+            return readable(reason.data(), reason.size());
+        },
+        py::arg("schema"));
     py::class_<Pixels>(module, "Pixels").def_property_readonly("allocated", &Pixels::allocated);
     py::class_<Reader>(module, "Reader")
-        .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>,
+        .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
                       std::int32_t, float, int, Memory, py::object,
                       std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
-             py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("schemas"), py::arg("planes"),
-             py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"),
-             py::arg("memory"), py::arg("decode_image"), py::arg("start"))
+             py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("fields"), py::arg("schemas"),
+             py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"),
+             py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"))
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
-                      std::optional<std::pair<Column<double>, Column<double>>>, bool, std::uint32_t, bool, std::int32_t,
-                      std::int32_t, float, int, Memory, py::object>(),
-             py::arg("cutouts"), py::arg("position"), py::arg("rubin"), py::arg("planes"), py::arg("pixels"),
-             py::arg("sets"), py::arg("convention"), py::arg("saturation"), py::arg("threads"), py::arg("memory"),
-             py::arg("decode_image"))
+                      std::optional<std::pair<Column<double>, Column<double>>>, std::optional<TextColumn>,
+                      std::optional<TextColumn>, bool, bool, std::uint32_t, bool, std::int32_t, std::int32_t, float,
+                      int, Memory, py::object>(),
+             py::arg("cutouts"), py::arg("position"), py::arg("object_ids"), py::arg("publishers"), py::arg("rubin"),
+             py::arg("ztf_fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
+             py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"))
         .def("next", &Reader::next, py::arg("rows"))
-        .def("schema_columns", &Reader::schema_columns, py::arg("schema"));
+        .def("schema_columns", &Reader::schema_columns, py::arg("schema"))
+        .def("schema_fields", &Reader::schema_fields, py::arg("schema"))
+        .def("schema_paths", &Reader::schema_paths, py::arg("schema"));
 }

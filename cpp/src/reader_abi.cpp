@@ -5,6 +5,7 @@
 #include "isa.hpp"
 #include "kernel/feature_sets.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -40,6 +41,7 @@ decode::Wish wish_of(const s2v_reading &reading) {
     decode::Wish wish;
     wish.planes = reading.planes;
     wish.shape.columns = static_cast<std::size_t>(reading.column_count);
+    wish.shape.fields = static_cast<std::size_t>(reading.field_count);
     wish.shape.pixels = reading.keep_pixels != 0;
     wish.saturation = reading.saturation;
     wish.sets = reading.sets;
@@ -55,7 +57,8 @@ decode::Wish wish_of(const s2v_reading &reading) {
 
 decode::Order order_of(const s2v_reading &reading) {
     decode::Order order;
-    require(reading.count >= 0 && reading.column_count >= 0 && reading.schema_count >= 0, "a count is negative");
+    require(reading.count >= 0 && reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0,
+            "a count is negative");
     require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "paths or memory");
     require(reading.start_source >= 0 && reading.start_row >= 0, "the start is negative");
     for (std::int64_t i = 0; i < reading.count; ++i) {
@@ -74,12 +77,14 @@ decode::Order order_of(const s2v_reading &reading) {
         order.sources.push_back(std::move(source));
     }
     require(reading.column_count == 0 || reading.columns, "columns is NULL");
-    order.columns.assign(reading.columns, reading.columns + reading.column_count);
+    order.asked.columns.assign(reading.columns, reading.columns + reading.column_count);
+    require(reading.field_count == 0 || reading.fields, "fields is NULL");
+    order.asked.fields.assign(reading.fields, reading.fields + reading.field_count);
     require(reading.schema_count == 0 || (reading.schema_ids && reading.schemas), "schemas");
     for (std::int32_t i = 0; i < reading.schema_count; ++i) {
         order.messages[reading.schema_ids[i]] = reading.schemas[i];
         try {
-            decode::PacketSchema(reading.schemas[i], order.columns);
+            decode::PacketSchema(reading.schemas[i], order.asked);
         } catch (const decode::SchemaError &error) {
             throw Failure(S2V_INVALID_ARGUMENT, "a schema of messages: " + error.reason);
         }
@@ -89,6 +94,29 @@ decode::Order order_of(const s2v_reading &reading) {
     order.start = {reading.start_source, reading.start_block};
     order.skip_rows = reading.start_row;
     return order;
+}
+
+// From the bits of decode::Field::Kind to those of s2v_value_kind.
+std::uint8_t value_kinds(std::uint8_t kinds) noexcept {
+    using Kind = decode::Field::Kind;
+    const auto bit = [kinds](Kind kind, s2v_value_kind as) {
+        return (kinds >> static_cast<unsigned>(kind) & 1U) << as;
+    };
+    return static_cast<std::uint8_t>(bit(Kind::integer, S2V_VALUE_INTEGER) | bit(Kind::real, S2V_VALUE_REAL) |
+                                     bit(Kind::bytes, S2V_VALUE_TEXT));
+}
+
+// As much of a text as there is room for, and how long it is.
+void copy_text(const std::string &text, char *to, std::int64_t capacity, std::int64_t *size) {
+    *size = static_cast<std::int64_t>(text.size());
+    if (capacity > 0)
+        std::copy_n(text.data(), std::min<std::size_t>(text.size(), static_cast<std::size_t>(capacity)), to);
+}
+
+void require_spans(const char *texts, const std::int64_t *end, std::int64_t n) {
+    if (!texts) return;
+    require(end, "texts without their ends");
+    for (std::int64_t row = 0; row < n; ++row) require(end[row] >= (row ? end[row - 1] : 0), "ends fall");
 }
 
 void describe(s2v_reader &reader, s2v_batch &batch) {
@@ -107,10 +135,16 @@ void describe(s2v_reader &reader, s2v_batch &batch) {
                     NAN};
     batch.flags = rows.flags.data();
     batch.candidate_id = rows.candidate_id.data();
-    batch.object_ids = rows.object_ids.data();
-    batch.object_end = rows.object_end.data();
+    batch.candidate_kind = rows.candidate_kind.data();
+    batch.candidate_texts = rows.candidate_text.letters.data();
+    batch.candidate_text_end = rows.candidate_text.end.data();
+    batch.object_ids = rows.object_id.letters.data();
+    batch.object_end = rows.object_id.end.data();
+    batch.survey = rows.survey.data();
     batch.schema = rows.schema.data();
     batch.columns = rows.columns.data();
+    batch.values = rows.shape.fields ? rows.values.data() : nullptr;
+    batch.value_texts = rows.value_texts.data();
     batch.features = rows.shape.features ? rows.features.data() : nullptr;
     batch.feature_flags = rows.shape.features ? rows.feature_flags.data() : nullptr;
     batch.place = rows.place.data();
@@ -160,9 +194,11 @@ s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading
             require(begin && begin[0] >= 0, "begin");
             for (std::int64_t row = 0; row < cutouts->n; ++row) require(begin[row] <= begin[row + 1], "begin falls");
         }
+        require_spans(cutouts->object_ids, cutouts->object_end, cutouts->n);
+        require_spans(cutouts->publishers, cutouts->publisher_end, cutouts->n);
         decode::Order order;
         order.wish = wish_of(*reading);
-        order.wish.shape.columns = 0;
+        order.wish.shape.columns = order.wish.shape.fields = 0;
         order.threads = reading->threads;
         order.table = cutouts;
         *reader = std::make_unique<s2v_reader>(std::move(order), *reading).release();
@@ -218,9 +254,47 @@ const char *s2v_reader_message(const s2v_reader *reader) {
 s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present) {
     return guarded([&] {
         require(reader && present && schema >= 0, "reader, schema or present");
-        const std::vector<std::uint8_t> columns = reader->pipeline.schemas().columns_of(schema);
-        std::copy(columns.begin(), columns.end(), present);
+        std::ranges::copy(reader->pipeline.schemas().offer(schema).columns, present);
     });
+}
+
+s2v_status s2v_reader_schema_fields(const s2v_reader *reader, int32_t schema, uint8_t *kinds) {
+    return guarded([&] {
+        require(reader && kinds && schema >= 0, "reader, schema or kinds");
+        std::ranges::transform(reader->pipeline.schemas().offer(schema).fields, kinds, value_kinds);
+    });
+}
+
+s2v_status s2v_reader_schema_paths(const s2v_reader *reader, int32_t schema, char *paths, int64_t capacity,
+                                   int64_t *size) {
+    return guarded([&] {
+        require(reader && size && schema >= 0 && (paths || capacity == 0), "reader, schema, paths or size");
+        copy_text(reader->pipeline.schemas().offer(schema).paths, paths, capacity, size);
+    });
+}
+
+s2v_status s2v_schema_check(const char *schema, char *reason, int64_t capacity, int64_t *size) {
+    return guarded([&] {
+        require(schema && size && (reason || capacity == 0), "schema, reason or size");
+        *size = 0;
+        try {
+            decode::PacketSchema(schema, {});
+        } catch (const decode::SchemaError &error) {
+            copy_text(error.reason, reason, capacity, size);
+            throw Failure(S2V_BAD_INPUT, error.reason);
+        }
+    });
+}
+
+int64_t s2v_find_field(const char *const *paths, int64_t count, const char *wanted) {
+    if (!paths || !wanted || count < 0) return -1;
+    try {
+        const decode::Paths known(std::vector<std::string>(paths, paths + count));
+        const std::string *const found = known.find(wanted);
+        return found ? found - known.all().data() : -1;
+    } catch (...) {
+        return -1;
+    }
 }
 
 void s2v_reader_close(s2v_reader *reader) {

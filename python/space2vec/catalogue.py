@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "bands", "from_rubin", "from_ztf", "numbers"]
+__all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "bands", "from_candidate", "from_rubin", "from_ztf", "numbers"]
 
 #: What :func:`from_ztf` looks at in a ZTF ``candidate`` record.
 ZTF_FIELDS: tuple[str, ...] = (
@@ -55,39 +55,73 @@ def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
     Fields: https://zwickytransientfacility.github.io/ztf-avro-alert/schema.html. Columns: Goldstein et al. 2015,
     AJ 150, 82.
     """
-    size = _length(columns)
-    raw = {name: numbers(columns.get(name), size) for name in ZTF_FIELDS}
-    for values in raw.values():
-        values[values == _ZTF_SILENT] = np.nan
+    raw = _candidate(columns)
     mag, limit = raw["magpsf"], raw["diffmaglim"]
+    size = len(mag)
     distance = raw["distnr"] * _ZTF_SCALE
     near = distance <= _REACH
     alone = np.where(near, 0.0, 1.0) if "distnr" in columns else np.full(size, np.nan)
     mag_ref = np.where(near, raw["magnr"], np.nan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        snr = np.where(raw["sigmapsf"] > 0, _MAG_PER_RELATIVE_FLUX / raw["sigmapsf"], np.nan)
         host = np.where(alone == 1, 0.0, 10 ** (0.4 * (mag - mag_ref)))
     x, y = raw["xpos"], raw["ypos"]
     edge = np.minimum(np.minimum(x, y), np.minimum(_ZTF_WIDTH - x, _ZTF_HEIGHT - y))
-    return _single(
-        {
-            "A_IMAGE": raw["aimage"],
-            "BAND": np.where(np.isin(raw["fid"], (1, 2, 3)), raw["fid"], np.nan),
-            "B_IMAGE": raw["bimage"],
-            "CCDID": raw["rcid"],
-            "ELLIPTICITY": _ellipticity(raw["aimage"], raw["bimage"]),
-            "GFLUX": np.where(np.isnan(mag), np.nan, 1 + host),
-            "MAG": mag,
-            "MAGDIFF": np.where(alone == 1, limit, mag_ref) - mag,
-            "MAGLIM": alone,
-            "MAG_FROM_LIMIT": limit - mag,
-            "MAG_REF": mag_ref,
-            "MAG_REF_ERR": np.where(near, raw["sigmagnr"], np.nan),
-            "MIN_DISTANCE_TO_EDGE_IN_NEW": np.where(np.isnan(edge), raw["mindtoedge"], edge),
-            "NN_DIST_RENORM": np.where(near, distance, np.nan),
-            "SNR": snr,
-        }
-    )
+    own = {
+        "BAND": np.where(np.isin(raw["fid"], (1, 2, 3)), raw["fid"], np.nan),
+        "GFLUX": np.where(np.isnan(mag), np.nan, 1 + host),
+        "MAGDIFF": np.where(alone == 1, limit, mag_ref) - mag,
+        "MAGLIM": alone,
+        "MAG_REF": mag_ref,
+        "MAG_REF_ERR": np.where(near, raw["sigmagnr"], np.nan),
+        "MIN_DISTANCE_TO_EDGE_IN_NEW": np.where(np.isnan(edge), raw["mindtoedge"], edge),
+        "NN_DIST_RENORM": np.where(near, distance, np.nan),
+    }
+    return _single(_any_camera(raw) | own)
+
+
+def from_candidate(columns: Columns) -> dict[str, NDArray[np.float32]]:
+    """Return the autoScan columns that records like ZTF's ``candidate`` give for a camera that is not ZTF's.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence (n,)
+        Raw values by field name, as for :func:`from_ztf`.
+
+    Returns
+    -------
+    dict of str to ndarray of float32 (n,)
+        The columns of :func:`from_ztf`; those that rest on ZTF's pixel scale (of ``distnr``) or numbers of filters are
+        NaN, and the distance to the edge is ``mindtoedge``, for the size of the detector is unknown.
+    """
+    raw = _candidate(columns)
+    unknown = np.full(len(raw["magpsf"]), np.nan)
+    names = ("BAND", "GFLUX", "MAGDIFF", "MAGLIM", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM")
+    rest = {"MIN_DISTANCE_TO_EDGE_IN_NEW": raw["mindtoedge"]}
+    return _single(_any_camera(raw) | dict.fromkeys(names, unknown) | rest)
+
+
+def _candidate(columns: Columns) -> dict[str, NDArray[np.float64]]:
+    """Return the fields of ``candidate`` records as numbers."""
+    size = _length(columns)
+    raw = {name: numbers(columns.get(name), size) for name in ZTF_FIELDS}
+    for values in raw.values():
+        values[values == _ZTF_SILENT] = np.nan
+    return raw
+
+
+def _any_camera(raw: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns that mean the same whatever camera took the image."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        snr = np.where(raw["sigmapsf"] > 0, _MAG_PER_RELATIVE_FLUX / raw["sigmapsf"], np.nan)
+    return {
+        "A_IMAGE": raw["aimage"],
+        "B_IMAGE": raw["bimage"],
+        "CCDID": raw["rcid"],
+        "ELLIPTICITY": _ellipticity(raw["aimage"], raw["bimage"]),
+        "MAG": raw["magpsf"],
+        "MAG_FROM_LIMIT": raw["diffmaglim"] - raw["magpsf"],
+        "SNR": snr,
+    }
 
 
 def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:

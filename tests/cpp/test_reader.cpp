@@ -193,8 +193,10 @@ void test_messages() {
     const Read foreign = read({made::message(0, 7), made::message(1, how.schema)}, how);
     CHECK(foreign.rows.size() == 2 && foreign.rows[1].candidate_id == 1001);
     CHECK(foreign.problems.size() == 1 && std::get<1>(foreign.problems[0]) == "unknown_schema");
-    // Without a schema a message is no file that is known.
-    CHECK(std::get<1>(read({made::message(0, 7)}).problems.at(0)) == "foreign_file");
+    // Without any schema it looks like a message all the same, unless its number is no likely one.
+    CHECK(std::get<1>(read({made::message(0, 7)}).problems.at(0)) == "unknown_schema");
+    CHECK(std::get<1>(read({made::message(0, 0)}).problems.at(0)) == "foreign_file");
+    CHECK(std::get<1>(read({made::message(0, 0x01020304)}).problems.at(0)) == "foreign_file");
 }
 
 void test_damage_costs_its_block_only() {
@@ -327,6 +329,17 @@ void test_what_a_caller_gets_wrong() {
     cutouts.begin[0] = falling;
     s2v_reading_init(&reading);
     CHECK(s2v_reader_open_cutouts(&cutouts, &reading, &reader) == S2V_INVALID_ARGUMENT);
+    cutouts = {};
+    cutouts.n = 2;
+    cutouts.object_ids = "ab";
+    CHECK(s2v_reader_open_cutouts(&cutouts, &reading, &reader) == S2V_INVALID_ARGUMENT);
+    cutouts.object_end = falling;
+    CHECK(s2v_reader_open_cutouts(&cutouts, &reading, &reader) == S2V_INVALID_ARGUMENT);
+    cutouts = {};
+    reading.field_count = 1;
+    CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT);
+    reading.field_count = -1;
+    CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT);
 }
 
 }  // namespace

@@ -27,11 +27,21 @@ private:
     static void check(const s2v::decode::Rows &rows) {
         const std::size_t n = rows.count();
         require(rows.offset.size() == 3 * n && rows.size.size() == 6 * n && rows.centre.size() == 2 * n &&
-                    rows.candidate_id.size() == n && rows.object_end.size() == n && rows.place.size() == n &&
-                    rows.schema.size() == n && rows.columns.size() == n * rows.shape.columns,
+                    rows.candidate_id.size() == n && rows.candidate_kind.size() == n && rows.place.size() == n &&
+                    rows.schema.size() == n && rows.survey.size() == n &&
+                    rows.columns.size() == n * rows.shape.columns && rows.values.size() == n * rows.shape.fields,
                 "every column has every row");
-        require(std::is_sorted(rows.object_end.begin(), rows.object_end.end()), "object ids follow one another");
-        require(n == 0 || rows.object_end.back() == static_cast<std::int64_t>(rows.object_ids.size()), "object ids");
+        for (const s2v::decode::Texts *texts : {&rows.object_id, &rows.candidate_text}) {
+            require(texts->end.size() == n, "every row has its text");
+            require(std::is_sorted(texts->end.begin(), texts->end.end()), "texts follow one another");
+            require(n == 0 || texts->end.back() == static_cast<std::int64_t>(texts->letters.size()), "texts");
+        }
+        std::int64_t text = 0;
+        for (const s2v_value &value : rows.values) {
+            require(value.text_end >= text && (value.kind == S2V_VALUE_TEXT || value.text_end == text), "values");
+            text = value.text_end;
+        }
+        require(text == static_cast<std::int64_t>(rows.value_texts.size()), "the texts of values");
         for (std::size_t plane = 0; plane < 3 * n; ++plane) {
             if (rows.offset[plane] < 0) continue;
             const std::int64_t height = rows.size[2 * plane];
@@ -54,11 +64,13 @@ private:
 };
 
 inline void decode_all(std::span<const std::uint8_t> input, const s2v::decode::MessageSchemas &messages = {}) {
-    const std::vector<std::string> columns = {"candidate.magpsf", "diaSource.psfFlux"};
+    const s2v::decode::Asked asked = {{"candidate.magpsf", "diaSource.psfFlux"},
+                                      {"objectId", "fid", "a.b", "stampData"}};
     s2v::decode::Wish wish;
-    wish.shape.columns = columns.size();
+    wish.shape.columns = asked.columns.size();
+    wish.shape.fields = asked.fields.size();
     DecodeAtOnce exchange(wish);
-    s2v::decode::SchemaBook book(columns);
+    s2v::decode::SchemaBook book(asked);
     s2v::decode::Source source;
     source.path = "input";
     source.memory = input;

@@ -17,6 +17,8 @@ from oracle.fits import decode
 __all__ = ["CUTOUTS", "Alert", "of_packet", "packets", "read"]
 
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
+#: Height and width of ZTF's readout channels.
+_CHANNEL = (3080, 3072)
 _AVRO, _GZIP, _PARQUET = b"Obj\x01", b"\x1f\x8b", b"PAR1"
 
 
@@ -93,10 +95,14 @@ def of_packet(packet):
         object_id = record.get("diaObjectId") or record.get("ssObjectId")
         candidate_id = packet.get("diaSourceId") or record.get("diaSourceId")
     else:
-        centre = tuple(_cut(record.get(at), size) for at, size in zip(("ypos", "xpos"), shape, strict=True))
+        places = [
+            _cut(record.get(at), size, whole) for at, size, whole in zip(("ypos", "xpos"), shape, _CHANNEL, strict=True)
+        ]
+        explained = _is_ztf(packet) and None not in places
+        centre = tuple(places) if explained else tuple(size // 2 for size in shape)
         object_id = packet.get("objectId")
         candidate_id = packet.get("candid") or record.get("candid")
-    survey = "rubin" if rubin else "ztf" if record else None
+    survey = "rubin" if rubin else ("ztf" if _is_ztf(packet) else "other") if record else None
     return Alert(str(object_id or ""), candidate_id or -1, planes, centre, survey, record)
 
 
@@ -105,8 +111,17 @@ def _near(reference, size):
     return min(round(reference) - 1, size - 1) if 0.5 <= reference < size + 0.5 else size // 2
 
 
-def _cut(position, size):
-    """Return a ZTF candidate's pixel: the middle of a full cutout, elsewhere in one cut at the detector's edge."""
-    if size >= 63 or position is None or not math.isfinite(position):
-        return size // 2
-    return max(0, min(31, round(position) - 1, size - 1))
+def _cut(position, size, whole):
+    """Return a ZTF candidate's pixel in what a readout channel of `whole` pixels holds of 63; None for another size."""
+    if position is None or not math.isfinite(position):
+        return None
+    pixels = [p for p in range(round(position) - 32, round(position) + 31) if 0 <= p < whole]
+    if not pixels or abs(len(pixels) - size) > 1:
+        return None
+    return max(0, min(round(position) - 1 - pixels[0], size - 1))
+
+
+def _is_ztf(packet):
+    """Tell whether an alert is ZTF's own, by the name of its object or, where that is none, its publisher."""
+    name = str(packet.get("objectId") or "")
+    return name.startswith("ZTF") or str(packet.get("publisher") or "").startswith("ZTF")

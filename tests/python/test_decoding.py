@@ -30,6 +30,7 @@ from space2vec.stamps import CHANNELS
 
 CODECS = ("null", "deflate", "snappy", "zstandard")
 MAPPERS = {"ztf": (catalogue.ZTF_FIELDS, catalogue.from_ztf), "rubin": (catalogue.RUBIN_FIELDS, catalogue.from_rubin)}
+MAPPERS["other"] = (catalogue.ZTF_FIELDS, catalogue.from_candidate)
 #: ZTF's schema before the light curve was added, and one that names a candidate's type in a field that is skipped.
 OLD_SCHEMA = {**SCHEMA, "fields": [field for field in SCHEMA["fields"] if field["name"] != "prv_candidates"]}
 NEW_SCHEMA = {

@@ -283,7 +283,7 @@ def test_a_foreign_schema_is_told(tmp_path):
         read(tmp_path / "codec.avro")
 
 
-def test_an_alert_of_foreign_types_is_told(tmp_path):
+def test_ids_of_any_type_are_ids(tmp_path):
     schema = {
         "type": "record",
         "name": "alert",
@@ -295,8 +295,7 @@ def test_an_alert_of_foreign_types_is_told(tmp_path):
     }
     alert = {"candid": "17", "candidate": None, "cutoutDifference": fits_bytes(planes(0)[0])}
     (tmp_path / "x.avro").write_bytes(avro_bytes([alert], schema=schema))
-    with pytest.raises(ReadError, match=r"record 0: .*ids are of a foreign type"):
-        read(tmp_path / "x.avro")
+    assert read(tmp_path / "x.avro").candidate_id.tolist() == [17]
     # A candidate that is no record tells nothing.
     (tmp_path / "x.avro").write_bytes(avro_bytes([alert | {"candid": 17, "candidate": "x"}], schema=schema))
     assert read(tmp_path / "x.avro").candidate_id.tolist() == [17]
@@ -423,6 +422,18 @@ def test_the_first_image_of_a_fits_file_is_taken():
         ((63, 50), 19.2, 800.0, (31, 18)),
         ((55, 63), 700.0, 23.6, (23, 31)),
         ((63, 43), 3060.0, 800.0, (31, 31)),
+        ((63, 44), 3060.0, 800.0, (31, 31)),
+        ((52, 44), 3060.0, 20.4, (19, 31)),
+        ((63, 63), 31.6, 3049.4, (31, 31)),
+        # Sizes that the edges do not explain.
+        ((61, 61), 700.0, 800.0, (30, 30)),
+        ((61, 61), 12.0, 15.0, (30, 30)),
+        ((63, 41), 19.2, 800.0, (31, 20)),
+        ((41, 41), 19.2, 800.0, (20, 20)),
+        ((63, 50), 3052.0, 800.0, (31, 25)),
+        ((80, 80), 3.0, 4.0, (40, 40)),
+        ((63, 50), 1e300, 800.0, (31, 25)),
+        ((50, 63), 800.0, -1e300, (25, 31)),
         ((40, 40), None, None, (20, 20)),
         ((40, 50), np.nan, np.inf, (20, 25)),
     ],

@@ -102,11 +102,6 @@ def test_ids_may_be_in_the_record_alone(tmp_path):
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
-        ("candid", [str(row) for row in range(ROWS)], "the ids in candid are of type string; accepted are whole"),
-        ("candid", [float(row) for row in range(ROWS)], "the ids in candid are of type double; accepted are whole"),
-        ("candidate", [{"candid": "a"}] * ROWS, "the ids in candidate.candid are of type string"),
-        ("objectId", [1.5] * ROWS, "the ids in objectId are of type double; accepted are texts and whole numbers"),
-        ("objectId", [b"ZTF"] * ROWS, "the ids in objectId are of type binary"),
         (CUTOUTS[2], [1] * ROWS, f"the cutouts in {CUTOUTS[2]} are of type int64; accepted are bytes"),
         (CUTOUTS[0], [{"stampData": [1.5]}] * ROWS, f"the cutouts in {CUTOUTS[0]} are of type list<"),
     ],
@@ -119,6 +114,37 @@ def test_columns_of_foreign_types_are_named(tmp_path, column, values, words):
     assert len(read(file, strict=False, problems=problems)) == 1
     assert len(problems) == 1
     assert problems[0].message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("values", "ids"),
+    [
+        (["007", "x", None, "5"], ["007", "x", None, "5"]),
+        (["7", "8", None, "0"], [7, 8, -1, 0]),
+        ([1.0, 2.5, float("nan"), 2.0**63], ["1", "2.5", None, "9.223372036854775808e+18"]),
+        ([1.0, 2.0, None, 0.0], [1, 2, -1, -1]),
+        (pa.array([1, 2**64 - 1, None, 0], pa.uint64()), ["1", str(2**64 - 1), None, None]),
+        (pa.array([1, 2**63 - 1, None, 0], pa.uint64()), [1, 2**63 - 1, -1, -1]),
+        ([b"a", b"\xff", b"", None], ["a", "\\xff", None, None]),
+        ([-5, 0, 3, None], [-5, -1, 3, -1]),
+        ([[1], [2], None, [3]], [-1] * 4),
+    ],
+)
+def test_candidate_ids_of_any_type(tmp_path, values, ids):
+    alerts = table(candid=pa.array(values), candidate=pa.nulls(ROWS))
+    got = read(written(tmp_path, alerts)).candidate_id
+    assert got.tolist() == [str(float(2**63)) if one == "9.223372036854775808e+18" else one for one in ids]
+    assert got.dtype == (object if any(isinstance(one, str) for one in ids) else np.int64)
+
+
+def test_object_ids_of_any_type(tmp_path):
+    for values, ids in (
+        ([1.5, 2.0, None, float("inf")], ["1.5", "2", "", ""]),
+        ([b"ZTF", b"\xfe", b"", None], ["ZTF", "\\xfe", "", ""]),
+        (pa.array([2**64 - 1, 0, 7, None], pa.uint64()), [str(2**64 - 1), "", "7", ""]),
+        (["007", "", " x", None], ["007", "", " x", ""]),
+    ):
+        assert read(written(tmp_path, table(objectId=pa.array(values)))).object_id.tolist() == ids
 
 
 @contextlib.contextmanager

@@ -194,6 +194,9 @@ typedef struct s2v_reading {
     const int64_t *memory_size; /* (count) */
     int32_t column_count;
     const char *const *columns; /* (column_count) dotted paths of numbers that are wanted: "candidate.magpsf" */
+    int32_t field_count;
+    const char *const *fields;  /* (field_count) paths of values of any kind that are wanted, as s2v_find_field finds
+                                   them */
     int32_t schema_count;       /* of bare messages: */
     const uint32_t *schema_ids; /* (schema_count) the number in a message's header */
     const char *const *schemas; /* (schema_count) JSON */
@@ -217,20 +220,56 @@ typedef struct s2v_reading {
                                                follows in its file. Called by workers, several at a time */
 } s2v_reading;
 
+/* What an id is. */
+typedef enum s2v_id_kind {
+    S2V_ID_UNKNOWN = 0,
+    S2V_ID_SIGNED = 1,   /* a number that int64_t holds */
+    S2V_ID_UNSIGNED = 2, /* one that only uint64_t holds */
+    S2V_ID_TEXT = 3
+} s2v_id_kind;
+
+/* Whose an alert is, as far as it decides what its numbers mean. */
+typedef enum s2v_survey {
+    S2V_SURVEY_OTHER = 0, /* unknown, or another camera with packets like ZTF's */
+    S2V_SURVEY_ZTF = 1,   /* from ZTF itself or passed on by a broker */
+    S2V_SURVEY_RUBIN = 2
+} s2v_survey;
+
+typedef enum s2v_value_kind {
+    S2V_VALUE_NONE = 0, /* the packet says null, or its schema has no such field */
+    S2V_VALUE_INTEGER = 1,
+    S2V_VALUE_REAL = 2,
+    S2V_VALUE_TEXT = 3
+} s2v_value_kind;
+
+/* What a packet has at a path. */
+typedef struct s2v_value {
+    int32_t kind; /* an s2v_value_kind */
+    int64_t integer;
+    double real;
+    int64_t text_end; /* in s2v_batch.value_texts; the text begins where that of the value before it ends */
+} s2v_value;
+
 /* Rows of a reader, in the order of the input; valid until the next call with the same reader, but for pixels that were
  * taken. A packet, or the rest of a file, that cannot be read is a row without planes. */
 typedef struct s2v_batch {
-    s2v_stamps stamps;             /* n rows; without pixels where these are not kept */
-    const uint32_t *flags;         /* (n) what the reader saw */
-    const int64_t *candidate_id;   /* (n) -1: unknown */
-    const char *object_ids;        /* UTF-8, one after another */
-    const int64_t *object_end;     /* (n) */
-    const int32_t *schema;         /* (n) number for s2v_reader_schema_columns; -1: none */
-    const double *columns;         /* (n, column_count) NAN where a packet has no number */
-    const float *features;         /* (n, s2v_stamp_feature_count(sets)), or NULL */
-    const uint32_t *feature_flags; /* (n) as of s2v_features, or NULL */
-    const s2v_place *place;        /* (n) */
-    const s2v_problem *problems;   /* by row */
+    s2v_stamps stamps;                 /* n rows; without pixels where these are not kept */
+    const uint32_t *flags;             /* (n) what the reader saw */
+    const int64_t *candidate_id;       /* (n) -1: unknown, or no signed number of 64 bits; then there is a text: */
+    const uint8_t *candidate_kind;     /* (n) an s2v_id_kind */
+    const char *candidate_texts;       /* the ids of kinds unsigned and text, one after another, as they stand */
+    const int64_t *candidate_text_end; /* (n) */
+    const char *object_ids;            /* texts, one after another; UTF-8 if the packets are in order */
+    const int64_t *object_end;         /* (n) */
+    const uint8_t *survey;             /* (n) an s2v_survey */
+    const int32_t *schema;             /* (n) number for s2v_reader_schema_columns; -1: none */
+    const double *columns;             /* (n, column_count) NAN where a packet has no number */
+    const s2v_value *values;           /* (n, field_count) */
+    const char *value_texts;           /* of the values, one after another */
+    const float *features;             /* (n, s2v_stamp_feature_count(sets)), or NULL */
+    const uint32_t *feature_flags;     /* (n) as of s2v_features, or NULL */
+    const s2v_place *place;            /* (n) */
+    const s2v_problem *problems;       /* by row */
     int64_t problem_count;
 } s2v_batch;
 
@@ -268,6 +307,26 @@ S2V_API const char *s2v_reader_message(const s2v_reader *reader);
 /* Whether a schema has each of the columns: present (column_count), 1 or 0. */
 S2V_API s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present);
 
+/* Of what kinds the values of the fields may be by a schema, as bits (1 << s2v_value_kind): kinds (field_count); 0: the
+ * schema has no such field. */
+S2V_API s2v_status s2v_reader_schema_fields(const s2v_reader *reader, int32_t schema, uint8_t *kinds);
+
+/* The paths to all single values of a schema, one a line, where fields are asked for: as much as `capacity` bytes hold;
+ * *size is how many there are. */
+S2V_API s2v_status s2v_reader_schema_paths(const s2v_reader *reader, int32_t schema, char *paths, int64_t capacity,
+                                           int64_t *size);
+
+/* See whether a schema (JSON) is one of alerts. S2V_BAD_INPUT: why not, in words, as much as `capacity` bytes hold;
+ * *size is how long they are. */
+S2V_API s2v_status s2v_schema_check(const char *schema, char *reason, int64_t capacity, int64_t *size);
+
+/* The number of the path, or of the column of a table, that is meant by a name; -1: none, or several. A path is meant
+ * by itself; by "magpsf" candidate.magpsf or diaSource.magpsf; by another name if it is the end of one path only. Case,
+ * underscores, dots and Fink's prefixes (i:magpsf) do not count. Under their names in ZTF's and Rubin's packets
+ * (objectId, candid, candidate.xpos, cutoutScience.stampData, ...) fields are found that other packets and tables name
+ * otherwise. */
+S2V_API int64_t s2v_find_field(const char *const *paths, int64_t count, const char *wanted);
+
 S2V_API void s2v_reader_close(s2v_reader *reader);
 
 /* The columns of alerts in memory, as a table has them: the cutouts of n rows (FITS, plain or gzip'd). */
@@ -275,9 +334,14 @@ typedef struct s2v_cutouts {
     int64_t n;
     const uint8_t *data[3];  /* the cutouts of a channel one after another; NULL: the table has none */
     const int64_t *begin[3]; /* (n + 1) offsets into data; equal where a row has none */
-    const double *x;         /* (n) ZTF's position on the detector, from 1, NAN where unknown; or NULL */
+    const double *x;         /* (n) position on the detector, from 1, NAN where unknown; or NULL */
     const double *y;
-    int32_t rubin; /* 1: the reference pixel of a cutout is the candidate's place */
+    int32_t rubin;             /* 1: the reference pixel of a cutout is the candidate's place */
+    int32_t ztf_fields;        /* 1: the table has fields that only ZTF's packets have (rcid, pdiffimfilename) */
+    const char *object_ids;    /* texts, one after another; or NULL. With the publishers they tell whose an alert is */
+    const int64_t *object_end; /* (n) */
+    const char *publishers;    /* texts, one after another; or NULL */
+    const int64_t *publisher_end; /* (n) */
 } s2v_cutouts;
 
 /* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads, allocator

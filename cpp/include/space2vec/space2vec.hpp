@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace s2v {
@@ -264,6 +265,7 @@ private:
 // What a reader is told, as in s2v_reading.
 struct Reading {
     std::vector<std::string> columns;                 // dotted paths of numbers that are wanted
+    std::vector<std::string> fields;                  // paths of values of any kind that are wanted
     std::map<std::uint32_t, std::string> schemas;     // of bare messages, by number
     std::uint32_t planes = (1U << S2V_CHANNELS) - 1;  // bit c: plane c is decoded
     bool keep_pixels = true;
@@ -300,14 +302,21 @@ private:
     s2v_pixels held_{};
 };
 
+// What a packet has at a path: nothing, a number, or a text.
+using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
+
 // Alerts of files, in order, decoded by threads that read ahead.
 class Reader {
 public:
     Reader(std::vector<std::string> paths, Reading how = {}) : paths_(std::move(paths)), how_(std::move(how)) {
-        std::vector<const char *> paths_c, columns_c, texts_c;
+        const auto pointers = [](const std::vector<std::string> &texts) {
+            std::vector<const char *> out;
+            for (const std::string &text : texts) out.push_back(text.c_str());
+            return out;
+        };
+        const auto paths_c = pointers(paths_), columns_c = pointers(how_.columns), fields_c = pointers(how_.fields);
+        std::vector<const char *> texts_c;
         std::vector<std::uint32_t> numbers;
-        for (const std::string &path : paths_) paths_c.push_back(path.c_str());
-        for (const std::string &column : how_.columns) columns_c.push_back(column.c_str());
         for (const auto &[number, text] : how_.schemas) {
             numbers.push_back(number);
             texts_c.push_back(text.c_str());
@@ -318,6 +327,8 @@ public:
         reading.paths = paths_c.data();
         reading.column_count = static_cast<std::int32_t>(columns_c.size());
         reading.columns = columns_c.data();
+        reading.field_count = static_cast<std::int32_t>(fields_c.size());
+        reading.fields = fields_c.data();
         reading.schema_count = static_cast<std::int32_t>(numbers.size());
         reading.schema_ids = numbers.data();
         reading.schemas = texts_c.data();
@@ -339,6 +350,24 @@ public:
         const s2v_status status = s2v_reader_next(reader_.get(), rows, &batch_);
         if (status != S2V_OK) throw Error(status, s2v_reader_message(reader_.get()));
         return batch_.stamps.n > 0 ? &batch_ : nullptr;
+    }
+
+    // The id of a candidate of the last batch, as text; "" where it is unknown.
+    [[nodiscard]] std::string candidate_id(std::int64_t row) const {
+        if (batch_.candidate_kind[row] == S2V_ID_SIGNED) return std::to_string(batch_.candidate_id[row]);
+        const char *const texts = batch_.candidate_texts;
+        return {texts + (row ? batch_.candidate_text_end[row - 1] : 0), texts + batch_.candidate_text_end[row]};
+    }
+
+    // What a packet of the last batch has at one of the fields.
+    [[nodiscard]] Value value(std::int64_t row, std::size_t field) const {
+        const auto at = static_cast<std::size_t>(row) * how_.fields.size() + field;
+        const s2v_value &value = batch_.values[at];
+        if (value.kind == S2V_VALUE_INTEGER) return value.integer;
+        if (value.kind == S2V_VALUE_REAL) return value.real;
+        if (value.kind == S2V_VALUE_NONE) return {};
+        const char *const begin = batch_.value_texts + (at ? batch_.values[at - 1].text_end : 0);
+        return std::string(begin, batch_.value_texts + value.text_end);
     }
 
     // The pixels of the last batch, without a copy; none where none are kept, or a second time.

@@ -10,6 +10,7 @@
 namespace s2v::decode {
 
 struct AvroProgram;
+struct AvroTypes;
 
 // One field of a record.
 struct Field {
@@ -35,12 +36,16 @@ public:
     // unions of them, not into arrays or maps, and ends at a single value: a record, array or map there is absent.
     // Throws SchemaError.
     Schema(std::string_view json, std::span<const std::string_view> wanted);
+    Schema(const AvroTypes &types, std::span<const std::string_view> wanted);
     ~Schema();
     Schema(Schema &&) noexcept;
     Schema &operator=(Schema &&) noexcept;
 
-    // Whether the schema has a field with values (other than null) at a wanted path at all.
-    [[nodiscard]] bool has(std::size_t wanted) const noexcept;
+    // Of what kinds the values at a wanted path may be, other than null, as bits (1 << Field::Kind); 0: it has none.
+    [[nodiscard]] std::uint8_t kinds(std::size_t wanted) const noexcept;
+    [[nodiscard]] bool has(std::size_t wanted) const noexcept {
+        return kinds(wanted) != 0;
+    }
 
     // Walk one record at the start of `data`: fill `fields` (one a wanted path), return the bytes that it took, or a
     // finding (damaged_record or truncated) with 0; the fields before the damage are filled then too.

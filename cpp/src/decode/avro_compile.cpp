@@ -37,7 +37,7 @@ class Compiler {
 public:
     Compiler(const AvroTypes &types, std::span<const std::string_view> wanted)
         : types_(types), routines_(types.all.size(), kNone) {
-        program_.has.resize(wanted.size());
+        program_.kinds.resize(wanted.size());
         for (std::uint32_t field = 0; field < wanted.size(); ++field) {
             std::uint32_t first = 0;
             while (wanted[first] != wanted[field]) ++first;
@@ -58,7 +58,7 @@ public:
             step({Code::done});
         }
         for (const auto &[at, type] : calls_) program_.steps[at].target = routines_[type];
-        for (const auto &[from, to] : program_.same) program_.has[to] = program_.has[from];
+        for (const auto &[from, to] : program_.same) program_.kinds[to] = program_.kinds[from];
         return std::move(program_);
     }
 
@@ -133,9 +133,23 @@ private:
         for (std::size_t i = 0; i < type.parts.size(); ++i) value(type.parts[i], wants_below(wants, type.names[i]));
     }
 
+    static Field::Kind kind_of(const AvroType &type) noexcept {
+        switch (type.kind) {
+            case Kind::boolean:
+            case Kind::int_or_long:
+                return Field::Kind::integer;
+            case Kind::float32:
+            case Kind::float64:
+                return Field::Kind::real;
+            default:
+                return Field::Kind::bytes;
+        }
+    }
+
     void take(std::uint32_t index, std::uint32_t field) {
         const AvroType &type = types_.all[index];
-        program_.has[field] = true;
+        program_.kinds[field] =
+            static_cast<std::uint8_t>(program_.kinds[field] | 1U << static_cast<unsigned>(kind_of(type)));
         AvroStep taken{.target = field};
         switch (type.kind) {
             case Kind::boolean:
@@ -250,8 +264,9 @@ private:
 
 }  // namespace
 
-Schema::Schema(std::string_view json, std::span<const std::string_view> wanted) {
-    const AvroTypes types = read_types(json);
+Schema::Schema(std::string_view json, std::span<const std::string_view> wanted) : Schema(read_types(json), wanted) {}
+
+Schema::Schema(const AvroTypes &types, std::span<const std::string_view> wanted) {
     program_ = std::make_unique<const AvroProgram>(Compiler(types, wanted).program());
 }
 
@@ -259,8 +274,8 @@ Schema::~Schema() = default;
 Schema::Schema(Schema &&) noexcept = default;
 Schema &Schema::operator=(Schema &&) noexcept = default;
 
-bool Schema::has(std::size_t wanted) const noexcept {
-    return program_->has[wanted];
+std::uint8_t Schema::kinds(std::size_t wanted) const noexcept {
+    return program_->kinds[wanted];
 }
 
 }  // namespace s2v::decode

@@ -42,7 +42,7 @@ struct AvroProgram {
     std::vector<AvroStep> steps;
     std::vector<std::uint32_t> targets;                         // of all unions
     std::vector<std::vector<std::string>> enumerations;         // the symbols of those that are taken
-    std::vector<bool> has;                                      // one a wanted path
+    std::vector<std::uint8_t> kinds;                            // one a wanted path, as Schema::kinds gives them
     std::vector<std::pair<std::uint32_t, std::uint32_t>> same;  // a path that was wanted before: from, to
 };
 

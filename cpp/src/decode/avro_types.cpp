@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 namespace s2v::decode {
 namespace {
@@ -46,6 +47,8 @@ public:
             primitives_.emplace(name, add(kind, size));
         }
         types_.root = any(schema, "");
+        for (const auto &[name, type] : named_)
+            if (type == types_.root) types_.name = name;
         return std::move(types_);
     }
 
@@ -175,7 +178,54 @@ private:
     }
 };
 
+// Paths of records in records, of recursive types too.
+constexpr int kDeepest = 16;
+constexpr std::size_t kMostSteps = std::size_t{1} << 15;
+constexpr std::size_t kMostLetters = std::size_t{4} << 20;
+
+class PathFinder {
+public:
+    explicit PathFinder(const AvroTypes &types) : types_(types) {}
+
+    std::vector<std::string> paths() {
+        value(types_.root, "", 0);
+        return std::move(paths_);
+    }
+
+private:
+    const AvroTypes &types_;
+    std::vector<std::string> paths_;
+    std::set<std::string> known_;  // branches of a union may give the same path
+    std::size_t steps_ = 0;
+    std::size_t letters_ = 0;
+
+    void value(std::uint32_t index, const std::string &path, int depth) {
+        const AvroType &type = types_.all[index];
+        if (depth > kDeepest || ++steps_ > kMostSteps) return;
+        switch (type.kind) {
+            case Kind::record:
+                for (std::size_t i = 0; i < type.parts.size(); ++i)
+                    value(type.parts[i], path.empty() ? type.names[i] : path + '.' + type.names[i], depth + 1);
+                return;
+            case Kind::union_of:
+                for (const std::uint32_t part : type.parts) value(part, path, depth + 1);
+                return;
+            case Kind::array:
+            case Kind::map:
+            case Kind::null:
+                return;
+            default:
+                letters_ += path.size();
+                if (!path.empty() && letters_ <= kMostLetters && known_.insert(path).second) paths_.push_back(path);
+        }
+    }
+};
+
 }  // namespace
+
+std::vector<std::string> value_paths(const AvroTypes &types) {
+    return PathFinder(types).paths();
+}
 
 AvroTypes read_types(std::string_view text) {
     if (text.size() > kLongestSchema) bad("longer than any schema");

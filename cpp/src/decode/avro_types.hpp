@@ -35,9 +35,14 @@ struct AvroType {
 struct AvroTypes {
     std::vector<AvroType> all;
     std::uint32_t root = 0;
+    std::string name;  // full, of the root; empty where it has none
 };
 
 // Read a schema. Throws SchemaError.
 AvroTypes read_types(std::string_view json);
+
+// The dotted paths that lead to single values, through records and unions of records; of a schema beyond all use not
+// all.
+std::vector<std::string> value_paths(const AvroTypes &types);
 
 }  // namespace s2v::decode

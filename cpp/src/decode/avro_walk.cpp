@@ -268,7 +268,7 @@ Long read_long(Bytes data) noexcept {
 Schema::Walked Schema::walk(Bytes data, Field *fields) const noexcept {
     static constexpr std::uint8_t kNothing = 0;
     if (data.empty()) data = {&kNothing, 0};  // null stands for a finding
-    for (std::size_t i = 0; i < program_->has.size(); ++i) fields[i] = {};
+    for (std::size_t i = 0; i < program_->kinds.size(); ++i) fields[i] = {};
     const Walked walked = Walk(*program_, data, fields).record();
     for (const auto &[from, to] : program_->same) fields[to] = fields[from];
     return walked;

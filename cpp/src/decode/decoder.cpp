@@ -1,9 +1,9 @@
 #include "decode/decoder.hpp"
 
+#include "decode/ids.hpp"
 #include "kernel/registry_table.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <new>
 
@@ -29,6 +29,19 @@ std::size_t first_capacity(Bytes packed) noexcept {
     const std::size_t announced = announced_size(packed);
     const bool likely = announced >= packed.size() / 2 && announced <= 64 * packed.size();
     return std::min(likely ? announced : 4 * packed.size(), kLargestFile);
+}
+
+std::string_view text_of(const char *texts, const std::int64_t *end, std::int64_t row) noexcept {
+    if (!texts) return {};
+    const std::int64_t begin = row ? end[row - 1] : 0;
+    return {texts + begin, static_cast<std::size_t>(end[row] - begin)};
+}
+
+s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
+    if (table.rubin) return S2V_SURVEY_RUBIN;
+    const bool ztf = is_ztf({"", text_of(table.publishers, table.publisher_end, row),
+                             text_of(table.object_ids, table.object_end, row), table.ztf_fields != 0});
+    return ztf ? S2V_SURVEY_ZTF : S2V_SURVEY_OTHER;
 }
 
 }  // namespace
@@ -74,7 +87,7 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     if (piece.codec != Codec::null) flush(unit);
     const Unpacked block = unpack_block(piece.codec, packed, block_);
     const PacketSchema &schema = piece.schema->packet;
-    fields_.resize(schema.field_count());
+    fields_.resize(schema.room());
     const std::size_t first = unit.rows.count();
     Finding finding = piece.finding ? piece.finding : block.finding;
     std::string detail = piece.detail;
@@ -92,6 +105,7 @@ void Decoder::records(Unit &unit, const Piece &piece) {
         }
         const std::size_t row = add_alert(unit, piece, place, alert);
         std::copy_n(columns_.data(), wish_.shape.columns, unit.rows.columns.data() + row * wish_.shape.columns);
+        if (wish_.shape.fields) unit.rows.set_values(schema.values(fields_.data()));
         unit.rows.schema[row] = piece.schema->number;
         at += walked.size;
         ++place.record;
@@ -120,7 +134,7 @@ void Decoder::table_rows(Unit &unit, const Piece &piece) {
     const double unknown = std::numeric_limits<double>::quiet_NaN();
     for (std::int64_t row = piece.place.record; row < piece.place.record + piece.records; ++row) {
         Alert alert;
-        alert.rubin = table.rubin != 0;
+        alert.survey = survey_of(table, row);
         alert.x = table.x ? table.x[row] : unknown;
         alert.y = table.y ? table.y[row] : unknown;
         for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
@@ -162,17 +176,24 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
     return row;
 }
 
-// Give the last row the alert's ids.
+// Give the last row the alert's ids, and whose it is.
 void Decoder::name(Rows &rows, const Alert &alert) {
-    rows.candidate_id.back() = alert.candidate_id;
-    if (!alert.object_id.empty()) {
-        rows.object_ids += alert.object_id;
-    } else if (alert.object_number != 0) {
-        char digits[24];
-        const auto end = std::to_chars(digits, digits + sizeof digits, alert.object_number).ptr;
-        rows.object_ids.append(digits, end);
+    for (const Field &field : alert.candidate_id) {
+        const CandidateId id = read_candidate_id(field, rows.candidate_text.letters);
+        rows.candidate_id.back() = id.number;
+        rows.candidate_kind.back() = static_cast<std::uint8_t>(id.kind);
+        if (id.kind != S2V_ID_UNKNOWN) break;
     }
-    rows.object_end.back() = static_cast<std::int64_t>(rows.object_ids.size());
+    rows.candidate_text.close();
+    const std::size_t before = rows.object_id.letters.size();
+    for (const Field &field : alert.object_id) {
+        if (rows.object_id.letters.size() != before) break;
+        // Rubin's sources of no object have 0 or less there.
+        const bool none = alert.survey == S2V_SURVEY_RUBIN && field.kind == Field::Kind::integer && field.integer < 0;
+        if (!none) append_object_id(field, rows.object_id.letters);
+    }
+    rows.object_id.close();
+    rows.survey.back() = static_cast<std::uint8_t>(alert.survey);
 }
 
 // A row that stands for what is lost.
@@ -293,10 +314,15 @@ void Decoder::settle(Unit &unit) {
         for (std::size_t at = row * S2V_CHANNELS; at < (row + 1) * S2V_CHANNELS; ++at) {
             if (rows.offset[at] < 0) continue;
             const Alert &alert = alerts_[k].alert;
-            for (std::size_t axis = 0; axis < 2; ++axis)
-                rows.centre[2 * row + axis] =
-                    alert.rubin ? place_of_reference(reference_[2 * k + axis], rows.size[2 * at + axis])
-                                : place_on_detector(axis == 0 ? alert.y : alert.x, rows.size[2 * at + axis]);
+            const std::int32_t height = rows.size[2 * at], width = rows.size[2 * at + 1];
+            Pixel place = middle(height, width);
+            if (alert.survey == S2V_SURVEY_RUBIN)
+                place = {place_of_reference(reference_[2 * k], height),
+                         place_of_reference(reference_[2 * k + 1], width)};
+            else if (alert.survey == S2V_SURVEY_ZTF)
+                place = place_on_ztf(alert.x, alert.y, height, width);
+            rows.centre[2 * row] = place.row;
+            rows.centre[2 * row + 1] = place.column;
             break;
         }
     }

@@ -17,6 +17,18 @@ constexpr std::size_t kLargestMessage = std::size_t{64} << 20;
 constexpr std::size_t kMessageHead = 5;
 constexpr std::size_t kSync = 16;
 constexpr std::size_t kLongestBlockHead = 20;
+// Registries count schemas from 1 and come to thousands; other bytes after a zero are some other file's.
+constexpr std::uint32_t kLikelySchemas = 1 << 20;
+
+std::uint32_t schema_number(Bytes head) noexcept {
+    return std::uint32_t{head[1]} << 24 | std::uint32_t{head[2]} << 16 | std::uint32_t{head[3]} << 8 |
+           std::uint32_t{head[4]};
+}
+
+// Whether bytes that begin with a zero look like a message of which nobody gave the schema.
+bool may_be_message(Bytes head) noexcept {
+    return head.size() > kMessageHead && schema_number(head) > 0 && schema_number(head) < kLikelySchemas;
+}
 
 }  // namespace
 
@@ -58,7 +70,7 @@ void Framer::frame(const Source &source) {
         containers();
     else if (is_tar(head))
         archive();
-    else if (head.size() >= kMessageHead && head[0] == 0 && !message_schemas_.empty())
+    else if (head.size() >= kMessageHead && head[0] == 0 && (!message_schemas_.empty() || may_be_message(head)))
         messages();
     else
         fail(input.finding() ? input.finding() : Finding{Fault::foreign_file, 0}, "");
@@ -207,8 +219,7 @@ bool Framer::next_message() {
         fail(head.size() < kMessageHead ? why_short() : Finding{Fault::damaged_record, 0}, "the head of a message");
         return false;
     }
-    const std::uint32_t number = std::uint32_t{head[1]} << 24 | std::uint32_t{head[2]} << 16 |
-                                 std::uint32_t{head[3]} << 8 | std::uint32_t{head[4]};
+    const std::uint32_t number = schema_number(head);
     const auto known = message_schemas_.find(number);
     if (known == message_schemas_.end()) {
         fail({Fault::unknown_schema, 0}, "schema " + std::to_string(number));
@@ -217,7 +228,7 @@ bool Framer::next_message() {
     Piece piece = piece_here();
     piece.schema = book_.find(known->second);
     const PacketSchema &schema = piece.schema->packet;
-    fields_.resize(schema.field_count());
+    fields_.resize(schema.room());
     columns_.resize(book_.column_count());
     Alert alert;
     std::size_t wanted = std::size_t{64} << 10;

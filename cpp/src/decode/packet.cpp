@@ -1,56 +1,45 @@
 #include "decode/packet.hpp"
 
+#include "decode/avro_types.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <optional>
 
 namespace s2v::decode {
 namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-// The fields that every reader looks at; the columns follow them.
-enum Wanted {
-    kObjectId,
-    kCandid,
-    kCandidateCandid,
-    kDiaSourceId,
-    kSourceDiaSourceId,
-    kDiaObjectId,
-    kSsObjectId,
-    kX,
-    kY,
-    kCutout,                              // as bytes, one a channel
-    kStampData = kCutout + S2V_CHANNELS,  // in a record
-    kColumns = kStampData + S2V_CHANNELS,
-};
-
-constexpr std::string_view kPaths[kColumns] = {
-    "objectId",
-    "candid",
-    "candidate.candid",
-    "diaSourceId",
-    "diaSource.diaSourceId",
-    "diaSource.diaObjectId",
-    "diaSource.ssObjectId",
-    "candidate.xpos",
-    "candidate.ypos",
-    "cutoutScience",
-    "cutoutTemplate",
-    "cutoutDifference",
-    "cutoutScience.stampData",
-    "cutoutTemplate.stampData",
-    "cutoutDifference.stampData",
-};
-
-// Side of a ZTF cutout and its middle pixel.
+// Side of a ZTF cutout, its middle pixel, and the readout channel that it is cut from.
 constexpr std::int32_t kZtfSide = 63;
 constexpr std::int32_t kZtfMiddle = 31;
+constexpr std::int32_t kZtfWidth = 3072;
+constexpr std::int32_t kZtfHeight = 3080;
 
-std::vector<std::string_view> all_paths(std::span<const std::string> columns) {
-    std::vector<std::string_view> paths(std::begin(kPaths), std::end(kPaths));
-    paths.insert(paths.end(), columns.begin(), columns.end());
-    return paths;
+constexpr std::size_t at(Role role, int channel = 0) noexcept {
+    return static_cast<std::size_t>(role) + static_cast<std::size_t>(channel);
+}
+
+// What a walk looks for: the roles, then the columns, then the fields that are asked for.
+std::vector<std::string> all_paths(const Paths &paths, const Asked &asked) {
+    std::vector<std::string> wanted;
+    for (std::size_t role = 0; role < kRoles; ++role) {
+        const std::string *const found = paths.of_role(role);
+        wanted.emplace_back(found ? *found : own_name(role));
+    }
+    wanted.insert(wanted.end(), asked.columns.begin(), asked.columns.end());
+    for (const std::string &field : asked.fields) {
+        const std::string *const found = paths.find(field);
+        wanted.push_back(found ? *found : field);
+    }
+    return wanted;
+}
+
+Schema compiled(const AvroTypes &types, const std::vector<std::string> &wanted) {
+    return {types, std::vector<std::string_view>(wanted.begin(), wanted.end())};
 }
 
 double number(const Field &field) noexcept {
@@ -66,64 +55,89 @@ double number(const Field &field) noexcept {
     }
 }
 
-// Whether a field may stand for an id: a whole number, null or absent.
-bool is_id(const Field &field) noexcept {
-    return field.kind != Field::Kind::real && field.kind != Field::Kind::bytes;
+std::string_view text_of(const Field &field) noexcept {
+    if (field.kind != Field::Kind::bytes) return {};
+    return {reinterpret_cast<const char *>(field.bytes.data()), field.bytes.size()};
 }
 
-std::int64_t first_id(const Field &one, const Field &other) noexcept {
-    for (const Field *field : {&one, &other})
-        if (field->kind == Field::Kind::integer && field->integer != 0) return field->integer;
-    return -1;
+// The pixel of a position on an axis of a readout channel, in a cutout around it of which the channel holds `size`
+// pixels, or one more or less, for a position is rounded; none where it holds another number.
+std::optional<std::int32_t> place_on_channel(double position, std::int32_t size, std::int32_t channel) noexcept {
+    if (!(position > -kZtfSide && position < channel + kZtfSide)) return std::nullopt;
+    const auto pixel = static_cast<std::int32_t>(std::nearbyint(position)) - 1;
+    const std::int32_t begin = std::max(pixel - kZtfMiddle, 0);
+    const std::int32_t end = std::min(pixel + kZtfMiddle + 1, channel);
+    if (size < 1 || std::abs(end - begin - size) > 1) return std::nullopt;
+    return std::clamp(pixel - begin, 0, size - 1);
 }
 
 }  // namespace
 
-PacketSchema::PacketSchema(std::string text, std::span<const std::string> columns)
-    : text_(std::move(text)), columns_(columns.size()), schema_(text_, all_paths(columns)) {
+PacketSchema::PacketSchema(std::string_view text, const Asked &asked) : PacketSchema(text, asked, read_types(text)) {}
+
+PacketSchema::PacketSchema(std::string_view text, const Asked &asked, const AvroTypes &types)
+    : text_(text),
+      columns_(asked.columns.size()),
+      fields_(asked.fields.size()),
+      name_(types.name),
+      paths_(value_paths(types)),
+      ztf_fields_(paths_.ztf_fields()),
+      schema_(compiled(types, all_paths(paths_, asked))) {
     for (int channel = 0; channel < S2V_CHANNELS; ++channel)
         if (has_cutout(channel)) return;
     throw SchemaError{{Fault::foreign_schema, 0}, "none of its fields is a cutout"};
 }
 
 bool PacketSchema::has_column(std::size_t column) const noexcept {
-    return schema_.has(kColumns + column);
+    return schema_.has(kRoles + column);
 }
 
 bool PacketSchema::has_cutout(int channel) const noexcept {
-    const auto of = static_cast<std::size_t>(channel);
-    return schema_.has(kCutout + of) || schema_.has(kStampData + of);
+    return schema_.has(at(Role::cutout, channel)) || schema_.has(at(Role::stamp_data, channel));
 }
 
-std::size_t PacketSchema::field_count() const noexcept {
-    return kColumns + columns_;
+std::uint8_t PacketSchema::field_kinds(std::size_t field) const noexcept {
+    return schema_.kinds(kRoles + columns_ + field);
+}
+
+std::size_t PacketSchema::room() const noexcept {
+    return kRoles + columns_ + fields_;
+}
+
+const Field *PacketSchema::values(const Field *fields) const noexcept {
+    return fields + kRoles + columns_;
+}
+
+bool PacketSchema::is_rubin(const Field *fields) const noexcept {
+    return std::any_of(fields + at(Role::dia_source_id), fields + at(Role::ss_object_id) + 1,
+                       [](const Field &id) { return id.kind != Field::Kind::absent; });
 }
 
 Schema::Walked PacketSchema::read(Bytes data, Field *fields, Alert &alert, double *columns) const noexcept {
-    std::fill_n(fields, field_count(), Field{});
+    std::fill_n(fields, room(), Field{});
     const Schema::Walked walked = schema_.walk(data, fields);
+    const auto take = [&](Field(&ids)[2], Role first, Role second) {
+        ids[0] = fields[at(first)];
+        ids[1] = fields[at(second)];
+    };
     alert = Alert{};
-    for (const Wanted id : {kCandid, kCandidateCandid, kDiaSourceId, kSourceDiaSourceId})
-        if (!is_id(fields[id])) return walked.finding ? walked : Schema::Walked{0, {Fault::damaged_record, 0}};
-    alert.rubin = std::any_of(fields + kDiaSourceId, fields + kSsObjectId + 1,
-                              [](const Field &id) { return id.kind != Field::Kind::absent; });
-    if (alert.rubin) {
-        alert.candidate_id = first_id(fields[kDiaSourceId], fields[kSourceDiaSourceId]);
-        alert.object_number = std::max<std::int64_t>(0, first_id(fields[kDiaObjectId], fields[kSsObjectId]));
+    if (is_rubin(fields)) {
+        alert.survey = S2V_SURVEY_RUBIN;
+        take(alert.candidate_id, Role::dia_source_id, Role::dia_source_id_in_record);
+        take(alert.object_id, Role::dia_object_id, Role::ss_object_id);
     } else {
-        alert.candidate_id = first_id(fields[kCandid], fields[kCandidateCandid]);
-        if (const Field &id = fields[kObjectId]; id.kind == Field::Kind::bytes)
-            alert.object_id = {reinterpret_cast<const char *>(id.bytes.data()), id.bytes.size()};
-        else if (id.kind == Field::Kind::integer)
-            alert.object_number = id.integer;
+        take(alert.candidate_id, Role::candidate_id, Role::candidate_id_in_record);
+        alert.object_id[0] = fields[at(Role::object_id)];
+        if (is_ztf({name_, text_of(fields[at(Role::publisher)]), text_of(fields[at(Role::object_id)]), ztf_fields_}))
+            alert.survey = S2V_SURVEY_ZTF;
     }
     if (walked.finding) return walked;
-    for (std::size_t k = 0; k < columns_; ++k) columns[k] = number(fields[kColumns + k]);
-    alert.x = number(fields[kX]);
-    alert.y = number(fields[kY]);
+    for (std::size_t k = 0; k < columns_; ++k) columns[k] = number(fields[kRoles + k]);
+    alert.x = number(fields[at(Role::x)]);
+    alert.y = number(fields[at(Role::y)]);
     for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
-        const Field &plain = fields[kCutout + channel];
-        const Field &held = plain.kind == Field::Kind::bytes ? plain : fields[kStampData + channel];
+        const Field &plain = fields[at(Role::cutout, channel)];
+        const Field &held = plain.kind == Field::Kind::bytes ? plain : fields[at(Role::stamp_data, channel)];
         if (held.kind != Field::Kind::bytes)
             alert.cutout_fault[channel] = Fault::missing_plane;
         else if (held.bytes.empty())
@@ -134,10 +148,10 @@ Schema::Walked PacketSchema::read(Bytes data, Field *fields, Alert &alert, doubl
     return walked;
 }
 
-std::int32_t place_on_detector(double position, std::int32_t size) noexcept {
-    if (size >= kZtfSide || !std::isfinite(position)) return size / 2;
-    const double pixel = std::min<double>(std::nearbyint(position) - 1, std::min(kZtfMiddle, size - 1));
-    return static_cast<std::int32_t>(std::max(0.0, pixel));
+Pixel place_on_ztf(double x, double y, std::int32_t height, std::int32_t width) noexcept {
+    const std::optional<std::int32_t> row = place_on_channel(y, height, kZtfHeight);
+    const std::optional<std::int32_t> column = place_on_channel(x, width, kZtfWidth);
+    return row && column ? Pixel{*row, *column} : middle(height, width);
 }
 
 std::int32_t place_of_reference(double reference, std::int32_t size) noexcept {

@@ -1,55 +1,82 @@
-// The alert packets of ZTF, Rubin and Fink: which fields tell the ids, the cutouts and the candidate's place.
+// The alert packets of ZTF, Rubin, Fink and cameras with packets like these: ids, cutouts and the candidate's place.
 #pragma once
 
 #include "decode/avro.hpp"
-#include "space2vec/space2vec.h"
+#include "decode/packet_names.hpp"
 
 #include <string>
 #include <vector>
 
 namespace s2v::decode {
 
-// What one packet says of its candidate, beside the columns.
+// What one packet says of its candidate, beside the columns and values that are asked for.
 struct Alert {
-    std::string_view object_id;      // text, or empty
-    std::int64_t object_number = 0;  // an id of the object that is a number; 0: none
-    std::int64_t candidate_id = -1;  // -1: unknown
-    bool rubin = false;
-    double x = 0, y = 0;                 // ZTF's position on the detector, from 1; NAN where unknown
+    Field object_id[2];     // the first that is known counts
+    Field candidate_id[2];  // as well
+    s2v_survey survey = S2V_SURVEY_OTHER;
+    double x = 0, y = 0;                 // position on the detector, from 1; NAN where unknown
     Bytes cutout[S2V_CHANNELS];          // packed or plain FITS
     Fault cutout_fault[S2V_CHANNELS]{};  // missing_plane, empty_cutout
 };
 
-// The schema of a packet, and the columns that are asked for.
+// What is asked of every packet beside what a reader needs.
+struct Asked {
+    std::vector<std::string> columns;  // dotted paths whose numbers are wanted
+    std::vector<std::string> fields;   // paths, or shorter names (Paths::find), whose values are wanted
+};
+
+// The schema of a packet, compiled for what is asked.
 class PacketSchema {
 public:
-    // columns: dotted paths whose numbers are wanted. Throws SchemaError, with foreign_schema where there is no cutout.
-    PacketSchema(std::string text, std::span<const std::string> columns);
+    // Throws SchemaError, with foreign_schema where there is no cutout.
+    PacketSchema(std::string_view text, const Asked &asked);
 
     [[nodiscard]] const std::string &text() const noexcept {
         return text_;
     }
     [[nodiscard]] bool has_column(std::size_t column) const noexcept;
     [[nodiscard]] bool has_cutout(int channel) const noexcept;
-    [[nodiscard]] std::size_t field_count() const noexcept;
+    // As Schema::kinds, of a field that is asked for.
+    [[nodiscard]] std::uint8_t field_kinds(std::size_t field) const noexcept;
+    // Every path to a single value.
+    [[nodiscard]] const std::vector<std::string> &paths() const noexcept {
+        return paths_.all();
+    }
+    // Room that a walk needs.
+    [[nodiscard]] std::size_t room() const noexcept;
 
-    // Read one packet. fields: room for field_count(); columns: one number a column, NAN where there is none; a text of
-    // one character gives its code. The finding is damaged_record or truncated; the ids that stand before the damage
-    // are given all the same.
+    // Read one packet. fields: room for room(); columns: one number a column, NAN where there is none; a text of one
+    // character gives its code. The finding is damaged_record or truncated; the ids that stand before the damage are
+    // given all the same.
     Schema::Walked read(Bytes data, Field *fields, Alert &alert, double *columns) const noexcept;
+    // What the last walk found at the paths that are asked for.
+    [[nodiscard]] const Field *values(const Field *fields) const noexcept;
 
 private:
     std::string text_;
     std::size_t columns_;
+    std::size_t fields_;
+    std::string name_;
+    Paths paths_;
+    bool ztf_fields_;
     Schema schema_;
+
+    PacketSchema(std::string_view text, const Asked &asked, const AvroTypes &types);
+    [[nodiscard]] bool is_rubin(const Field *fields) const noexcept;
 };
 
-// The candidate's pixel (row or column, from 0) in a cutout.
-//
-// On an axis of a ZTF cutout of `size` pixels, from the position on the detector, which counts from 1: a full cutout
-// has the candidate in its middle, one cut at the detector's edge elsewhere.
-std::int32_t place_on_detector(double position, std::int32_t size) noexcept;
-// From the reference pixel of a Rubin cutout, which counts from 1.
+// The candidate's pixel (row, column; from 0) in a cutout of height x width.
+struct Pixel {
+    std::int32_t row = 0;
+    std::int32_t column = 0;
+};
+inline Pixel middle(std::int32_t height, std::int32_t width) noexcept {
+    return {height / 2, width / 2};
+}
+// Of a ZTF cutout, from the position on the readout channel: the middle, unless the edge of the channel explains the
+// size of the cutout, for then the part beyond it is what is missing.
+Pixel place_on_ztf(double x, double y, std::int32_t height, std::int32_t width) noexcept;
+// On an axis of a Rubin cutout, from its reference pixel, which counts from 1.
 std::int32_t place_of_reference(double reference, std::int32_t size) noexcept;
 
 }  // namespace s2v::decode

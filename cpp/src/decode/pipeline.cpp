@@ -23,7 +23,7 @@ unsigned worker_count(int threads) {
 
 Pipeline::Pipeline(Order order)
     : order_(std::move(order)),
-      book_(order_.columns),
+      book_(order_.asked),
       most_units_(2 * worker_count(order_.threads) + 4),
       to_skip_(order_.skip_rows) {
     try {

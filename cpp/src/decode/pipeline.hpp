@@ -15,7 +15,7 @@ namespace s2v::decode {
 
 struct Order {
     std::vector<Source> sources;
-    std::vector<std::string> columns;
+    Asked asked;
     MessageSchemas messages;
     const s2v_cutouts *table = nullptr;  // instead of sources
     Wish wish;

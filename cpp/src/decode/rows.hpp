@@ -1,6 +1,7 @@
 // Decoded candidates, column by column.
 #pragma once
 
+#include "decode/avro.hpp"
 #include "decode/buffer.hpp"
 #include "decode/bytes.hpp"
 #include "space2vec/space2vec.h"
@@ -26,8 +27,28 @@ struct Problem {
 // How many numbers a row has in each column.
 struct RowShape {
     std::size_t columns = 0;   // catalogue fields asked for
+    std::size_t fields = 0;    // values asked for
     std::size_t features = 0;  // 0: features are not computed
     bool pixels = true;        // whether pixels are kept
+};
+
+// Texts of rows, one after another.
+struct Texts {
+    std::string letters;
+    std::vector<std::int64_t> end;  // (n)
+
+    void clear() noexcept {
+        letters.clear();
+        end.clear();
+    }
+    // Close the last row's text behind what has been appended to the letters.
+    void close() {
+        end.back() = static_cast<std::int64_t>(letters.size());
+    }
+    void add() {
+        end.push_back(static_cast<std::int64_t>(letters.size()));
+    }
+    void append(const Texts &others, std::size_t from, std::size_t to);
 };
 
 struct Rows {
@@ -37,11 +58,15 @@ struct Rows {
     std::vector<std::int32_t> size;            // (n, 3, 2) height, width
     std::vector<std::int32_t> centre;          // (n, 2)
     std::vector<std::uint32_t> flags;          // (n)
-    std::vector<std::int64_t> candidate_id;    // (n), -1: unknown
-    std::string object_ids;                    // one after another
-    std::vector<std::int64_t> object_end;      // (n)
+    std::vector<std::int64_t> candidate_id;    // (n), -1: unknown, or no signed number
+    std::vector<std::uint8_t> candidate_kind;  // (n) an s2v_id_kind
+    Texts candidate_text;                      // (n) of ids that are no signed numbers
+    Texts object_id;                           // (n)
+    std::vector<std::uint8_t> survey;          // (n) an s2v_survey
     std::vector<std::int32_t> schema;          // (n) number of the schema; -1: none
     std::vector<double> columns;               // (n, columns)
+    std::vector<s2v_value> values;             // (n, fields)
+    std::string value_texts;                   // one after another
     std::vector<float> features;               // (n, features)
     std::vector<std::uint32_t> feature_flags;  // (n) as s2v_features gives them; empty where they are not computed
     std::vector<Place> place;                  // (n)
@@ -53,16 +78,22 @@ struct Rows {
     // Roughly what they take.
     [[nodiscard]] std::size_t bytes() const noexcept {
         constexpr std::size_t kRow = 200;
-        return pixels.size() * sizeof(float) + problems.size() * sizeof(Problem) +
-               count() * (kRow + shape.columns * sizeof(double) + shape.features * sizeof(float));
+        return pixels.size() * sizeof(float) + problems.size() * sizeof(Problem) + value_texts.size() +
+               count() * (kRow + shape.columns * sizeof(double) + shape.fields * sizeof(s2v_value) +
+                          shape.features * sizeof(float));
     }
     void clear() noexcept;
-    // Add a row without planes, ids or columns; returns its number.
+    // Add a row without planes, ids, columns or values; returns its number.
     std::size_t add(const Place &place);
+    // Say what the last row has at the fields that are asked for.
+    void set_values(const Field *fields);
     // Add rows [begin, end) of others; pixels are copied where they are kept. That is the one copy on the way from a
     // worker to NumPy, C or a device: where in a batch a unit's rows begin is known only once all units before it are
     // decoded.
     void append(const Rows &others, std::size_t begin, std::size_t end);
+
+private:
+    void append_values(const Rows &others, std::size_t begin, std::size_t end);
 };
 
 }  // namespace s2v::decode

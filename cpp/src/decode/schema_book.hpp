@@ -10,20 +10,30 @@ namespace s2v::decode {
 // What the schemas met so far offer; threads may ask.
 class SchemaBook {
 public:
-    explicit SchemaBook(std::vector<std::string> columns) : columns_(std::move(columns)) {}
+    explicit SchemaBook(Asked asked) : asked_(std::move(asked)) {}
     // Throws SchemaError.
     std::shared_ptr<const KnownSchema> find(std::string_view text);
-    // Whether a schema has each column (1) or not (0).
-    [[nodiscard]] std::vector<std::uint8_t> columns_of(std::int32_t number) const;
+    // What a schema offers of what is asked for.
+    struct Offer {
+        std::vector<std::uint8_t> columns;  // 1: it has the column
+        std::vector<std::uint8_t> fields;   // as PacketSchema::field_kinds
+        std::string paths;                  // to single values, one a line; empty where no fields are asked for
+
+        bool operator==(const Offer &other) const noexcept {
+            return columns == other.columns && fields == other.fields;
+        }
+    };
+    // Of schemas that offer the same the paths of the first.
+    [[nodiscard]] Offer offer(std::int32_t number) const;
     [[nodiscard]] std::size_t column_count() const noexcept {
-        return columns_.size();
+        return asked_.columns.size();
     }
 
 private:
-    std::vector<std::string> columns_;
+    Asked asked_;
     std::vector<std::shared_ptr<const KnownSchema>> recent_;  // the last used first
     mutable std::mutex lock_;                                 // of what follows
-    std::vector<std::vector<std::uint8_t>> offered_;
+    std::vector<Offer> offered_;
 };
 
 }  // namespace s2v::decode

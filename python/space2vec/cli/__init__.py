@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
+    _print_any_name()
     try:
         with _stoppable(), warnings.catch_warnings():
             _show_our_warnings_in_a_line()
@@ -76,6 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _Terminated as stop:
         _tell(stop, "terminated")
         return 128 + signal.SIGTERM
+
+
+def _print_any_name() -> None:
+    """Let what standard output cannot hold, such as the bytes of a file name, be printed by its codes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _show_our_warnings_in_a_line() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +63,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_schema,
         metavar="NUMBER=FILE",
-        help="the schema (JSON) of bare Avro messages whose header has this number; may be given several times",
+        help="the schema (JSON) of bare Avro messages whose header has this number; types that it names may be defined "
+        "in files beside it; may be given several times",
     )
     parser.add_argument(
         "--channels",
@@ -90,15 +90,14 @@ def _schema(text: str) -> tuple[int, str]:
     number, equals, file = text.partition("=")
     if not equals or not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=FILE")
+    from space2vec.reading.schemas import read_schema
+
     try:
-        schema = Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return int(number), read_schema(file)
+    except ReadError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {file} ({error})") from None
-    try:
-        json.loads(schema)
-    except (ValueError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(f"{file} is no JSON ({error})") from None
-    return int(number), schema
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

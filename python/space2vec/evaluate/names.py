@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from space2vec.errors import ReadError
+from space2vec.ids import printable
 from space2vec.reading.table_file import read_columns, table_columns
 from space2vec.writing.notes import peek_note
 
@@ -53,11 +54,14 @@ def names_of(paths: Sequence[str | PathLike[str]]) -> dict[str, str]:
         without the suffix; with the path behind it where files share all that.
     """
     files = [fspath(path) for path in paths]
-    models = [model_of(path) or Path(path).stem for path in files]
+    models = [model_of(path) or printable(Path(path).stem) for path in files]
     short = [model.rsplit(" ", 1)[0] for model in models]
     different: Counter[str] = Counter()
     for name in dict.fromkeys(zip(short, models, strict=True)):
         different[name[0]] += 1
     names = [name if different[name] == 1 else model for name, model in zip(short, models, strict=True)]
     alike = Counter(names)
-    return {path: name if alike[name] == 1 else f"{name} ({path})" for path, name in zip(files, names, strict=True)}
+    whole = [
+        name if alike[name] == 1 else f"{name} ({printable(path)})" for path, name in zip(files, names, strict=True)
+    ]
+    return dict(zip(files, whole, strict=True))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import flags
+from space2vec.ids import printable
 from space2vec.plot.figure import new_figure, save
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores, on_host
@@ -176,7 +177,7 @@ def _draw_block(
 
 
 def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:
-    ids = f"{stamps.object_id[row]}  {stamps.candidate_id[row]}"
+    ids = printable(f"{stamps.object_id[row]}  {stamps.candidate_id[row]}")
     told = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
     names = ", ".join(flags.names(int(bits[row])))
     return f"{ids}\n{'  '.join(filter(None, (told, names)))}"

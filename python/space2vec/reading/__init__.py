@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.extract import Measure
-from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
-from space2vec.reading.batch import (
-    Batch,
-    Origin,
-    Position,
-    Problem,
-    damaged,
-    failed_features,
-    failed_stamps,
-    gathered,
-    stem,
-)
+from space2vec.reading import alerts, arrays, des, images, inputs, sources
+from space2vec.reading import columns as packet_columns
+from space2vec.reading.batch import Batch, Origin, Position, Problem, gathered
+from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
-from space2vec.reading.messages import read_messages, schema_texts
+from space2vec.reading.messages import read_messages
+from space2vec.reading.open_files import Content
+from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.side_table import find_side_table
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
 __all__ = [
+    "RUBIN_COLUMNS",
+    "ZTF_COLUMNS",
     "Batch",
     "Inputs",
     "Labels",
@@ -38,6 +32,7 @@ __all__ = [
     "Problem",
     "ScoreColumn",
     "batches",
+    "default_columns",
     "files",
     "find",
     "read",
@@ -47,13 +42,12 @@ __all__ = [
     "read_table",
 ]
 
-#: A file, a folder, a glob, or several of these; or what :func:`find` has found.
-Inputs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | inputs.Found
-
-#: Schemas of bare Avro messages by number.
-Schemas: TypeAlias = Mapping[int, str | Mapping[str, Any]]
+#: A file, a folder, a glob, an open binary file, or several of these; or what :func:`find` has found.
+Inputs: TypeAlias = inputs.Input | Iterable[inputs.Input] | inputs.Found
 
 _BEGINNING = Position()
+#: Files that are looked into to see what their packets have.
+_LOOKED_INTO = 8
 
 
 def read(
@@ -63,16 +57,18 @@ def read(
     channels: Sequence[str] | None = None,
     threads: int | None = None,
     schemas: Schemas | None = None,
+    columns: Sequence[str] | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Any:  # what is in a file is not known before: tables, which read_table has as such, go past the checker
     """Read all of an input: stamps, or feature tables as :func:`read_table` does.
 
     Parameters
     ----------
-    inputs : path, or sequence of paths
+    inputs : path, open binary file, or sequence of these
         Files, folders (searched to their bottom) and globs (``**`` too); ``-`` for standard input. Formats are told by
         what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
-        FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet).
+        FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet). Whatever
+        has a method ``read`` that gives bytes is read to its end and held in memory; feature tables are not.
     strict : bool
         Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, with the flag
         ``bad_stamp`` and the ids as far as they are known (else the file's name and -1, null in Arrow), and reading
@@ -83,8 +79,14 @@ def read(
         default science, template, difference for three and difference for one.
     threads : int, optional
         Threads that decode; one a usable core by default.
-    schemas : mapping of int to str or mapping, optional
-        For files of bare Avro messages: the schemas, as JSON or as it is parsed, by the number in a message's header.
+    schemas : mapping of int to str, mapping or path, optional
+        For files of bare Avro messages: the schemas by the number in a message's header, as JSON, as that is parsed, or
+        as the file that holds it (types that it names may be defined in files beside it).
+    columns : sequence of str, optional
+        Paths of alert packets whose values go along with the rows, as their attribute ``columns``: ``"candidate.jd"``,
+        or ``"jd"`` for a field of ZTF's ``candidate`` or Rubin's ``diaSource``. Numbers and text, masked, NaN or
+        ``None`` where a packet is silent or has no such field. :data:`ZTF_COLUMNS` and :data:`RUBIN_COLUMNS` are good
+        sets.
     problems : list, optional
         Takes up what was wrong, one :class:`Problem` a file, record or cutout, with the row of the result. A cutout
         that cannot be decoded and a cell that holds no number never raise: the row is flagged, in either mode.
@@ -99,13 +101,14 @@ def read(
     Raises
     ------
     ReadError
-        If an input does not exist or holds nothing that can be read, if feature tables and stamps are mixed, or, with
-        `strict`, if a file cannot be read.
+        If an input does not exist or holds nothing that can be read, if feature tables and stamps are mixed, if no
+        packet has one of the `columns`, or, with `strict`, if a file cannot be read.
     OSError
         If the machine cannot read a file (no permission, a lost mount), in either mode.
     """
     found = find(inputs)
-    parts = gathered(batches(found, strict=strict, channels=channels, threads=threads, schemas=schemas), problems)
+    read_in = batches(found, strict=strict, channels=channels, threads=threads, schemas=schemas, columns=columns)
+    parts = gathered(read_in, problems)
     if found.features is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], found.features)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
@@ -151,6 +154,7 @@ def batches(
     channels: Sequence[str] | None = None,
     threads: int | None = None,
     schemas: Schemas | None = None,
+    columns: Sequence[str] | None = None,
     measure: Measure | None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
@@ -159,7 +163,7 @@ def batches(
 
     Parameters
     ----------
-    inputs, strict, channels, threads, schemas
+    inputs, strict, channels, threads, schemas, columns
         As for :func:`read`.
     batch : int
         Rows of a batch, at most.
@@ -189,9 +193,33 @@ def batches(
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = find(inputs)
     if found.features is not None:
-        return _tables(found, batch, strict, start)
-    wish = alerts.Wish(batch, backend.thread_count(threads), measure, schema_texts(schemas or {}), _memory_for(device))
-    return _checked(_stamps(found, wish, channels, start), strict)
+        return sources.read_tables(found, batch, strict, start)
+    paths = packet_columns.asked(columns)
+    texts = schema_texts(schemas or {})
+    wish = alerts.Wish(batch, backend.thread_count(threads), measure, texts, _memory_for(device), paths)
+    parts = _checked(sources.read_stamps(found, wish, channels, start), strict)
+    if not paths:
+        return parts
+    return packet_columns.checked(parts, paths, lambda most: sources.samples(found, wish, most))
+
+
+def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[str, ...]:
+    """Return those of :data:`ZTF_COLUMNS` and :data:`RUBIN_COLUMNS` that the packets of an input have.
+
+    A few of its files are looked into, first alerts only; an input without packets has none.
+
+    Raises
+    ------
+    ReadError, OSError
+        As for :func:`read`.
+    """
+    found = find(given)
+    if found.features is not None:
+        return ()
+    both = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
+    wish = alerts.Wish(1, 1, None, schema_texts(schemas or {}), columns=both)
+    offer = packet_columns.offered(sources.samples(found, wish, _LOOKED_INTO))
+    return () if offer is None else tuple(name for name in both if name not in offer.lacking)
 
 
 def _memory_for(device: str) -> tuple[int, int, int] | None:
@@ -220,10 +248,11 @@ def files(given: Inputs) -> Iterator[str]:
         if isinstance(source, images.FitsFiles):
             yield from map(str, source.paths)
             continue
-        yield str(source)
+        yield source.name if isinstance(source, Content) else str(source)
         # What stands beside them is read with them.
-        numpy = isinstance(source, Path) and source.suffix in arrays.ARRAY_SUFFIXES
-        table = find_side_table(Path(source)) if numpy else None
+        if not isinstance(source, Path) or source.suffix not in arrays.ARRAY_SUFFIXES:
+            continue
+        table = find_side_table(source)
         if table is not None:
             yield str(table)
 
@@ -247,94 +276,3 @@ def _checked(batches: Iterator[Batch], strict: bool) -> Iterator[Batch]:
                 if problem.of_file:
                     raise ReadError(f"{problem}; {inputs.ACCEPTED}")
         yield batch
-
-
-def _stamps(found: inputs.Found, wish: alerts.Wish, channels: Sequence[str] | None, start: Position) -> Iterator[Batch]:
-    """Read the sources in order: runs of alert files by one pipeline each, others one by one."""
-    sources = found.sources
-    total = len(sources)
-    number = start.source
-    while number < total:
-        end = number
-        while end < total and isinstance(sources[end], str):
-            end += 1
-        here = start if number == start.source else Position(number)
-        if end > number:
-            run = cast("list[str]", sources[number:end])
-            for part in alerts.read_files(run, wish, here._replace(source=0)):
-                at = part.position._replace(source=part.position.source + number)
-                yield replace(part, files_done=at.source, files_total=total, position=at)
-            number = end
-        else:
-            row = 0
-            for part in _one(sources[number], wish, channels, found):
-                row += len(part.rows)
-                if row > here.row:
-                    yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
-            number += 1
-
-
-def _one(
-    source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found
-) -> Iterator[Batch]:
-    """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
-    if isinstance(source, des.Candidates):
-        yield from des.read_stamps(source, wish.size)
-        return
-    if isinstance(source, images.FitsFiles):
-        yield from images.read_stamps(source, wish.size, channels, found.origins)
-        return
-    assert isinstance(source, Path)
-    row = 0
-    try:
-        for part in _opened(source, wish, channels, found):
-            row += len(part.rows)
-            yield part
-    except ReadError as error:
-        problem = damaged(source, str(error), record=row or None)
-        if wish.measure is None:
-            yield Batch(failed_stamps(source), (problem,))
-        else:
-            yield Batch(failed_features(stem(str(source)), wish.measure.names), (problem,))
-
-
-def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[Batch]:
-    """Choose the reader by the file's first bytes."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head.startswith(parquet.MAGIC):
-        return parquet.read_alerts(path, wish)
-    if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
-        return arrays.read_stamps(path, wish.size, channels, found.origins(path))
-    if images.is_fits(path):
-        return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins)
-    return alerts.read_files([str(path)], wish, Position())
-
-
-def _tables(found: inputs.Found, size: int, strict: bool, start: Position) -> Iterator[Batch]:
-    names = found.features or ()
-    total = len(found.sources)
-    for number, source in enumerate(found.sources):
-        assert isinstance(source, Path)
-        if number < start.source:
-            continue
-        row = 0
-        for part in _table(source, names, size, strict, found.origins(source)):
-            row += len(part.rows)
-            if (number, row) > (start.source, start.row):
-                yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
-
-
-def _table(
-    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins
-) -> Iterator[Batch]:
-    try:
-        for part in feature_table.read_features(source, names, size, origins):
-            lost = next((problem for problem in part.problems if problem.of_file), None)
-            if strict and lost is not None:
-                raise ReadError(lost.message)
-            yield part
-    except ReadError as error:
-        if strict:
-            raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
-        yield Batch(failed_features(origins.stem, names), (damaged(source, str(error)),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from space2vec import backend, catalogue
 from space2vec import flags as flag_bits
+from space2vec.columns import Columns
 from space2vec.errors import BackendError, ReadError
 from space2vec.extract import Measure
-from space2vec.reading.batch import Batch, Origin, Position, Problem, stem
+from space2vec.ids import NO_ID, printable
+from space2vec.reading.batch import Batch, Offer, Origin, Position, Problem, stem
 from space2vec.reading.fits import decode_tiles
 from space2vec.registry import FAULTS
-from space2vec.stamps import CHANNELS, NO_ID, Stamps
+from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features
 
 __all__ = ["CUTOUTS", "Wish", "read_columns", "read_files"]
@@ -26,11 +29,14 @@ __all__ = ["CUTOUTS", "Wish", "read_columns", "read_files"]
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
 
-_ZTF, _RUBIN = "candidate.", "diaSource."
-_FIELDS = (*(_ZTF + name for name in catalogue.ZTF_FIELDS), *(_RUBIN + name for name in catalogue.RUBIN_FIELDS))
+_CANDIDATE, _RUBIN = "candidate.", "diaSource."
+_FIELDS = (*(_CANDIDATE + name for name in catalogue.ZTF_FIELDS), *(_RUBIN + name for name in catalogue.RUBIN_FIELDS))
 #: Files that one pipeline takes: what it holds of each stays bounded however many there are.
 _RUN = 1 << 16
 _TEXT = frozenset({"band"})
+#: Numbers that the library gives surveys and the kinds of values.
+_OF_ZTF = 1
+_INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Wish:
     memory : tuple of int or None
         Where the pixels go: the addresses of an ``s2v_allocator``'s two functions and of their context; ``None`` for
         ordinary memory.
+    columns : tuple of str
+        Paths of packets whose values go along with the rows.
     """
 
     size: int
@@ -57,6 +65,7 @@ class Wish:
     measure: Measure | None = None
     schemas: Mapping[int, str] = field(default_factory=dict)
     memory: tuple[int, int, int] | None = None
+    columns: tuple[str, ...] = ()
 
     def options(self) -> dict[str, Any]:
         """Return what every native reader is told."""
@@ -95,7 +104,7 @@ def read_files(
     OSError
         If the machine cannot read a file. That is no fault of the data, so no row stands for it.
     """
-    called = [str(source) for source in sources] if names is None else names
+    called = [printable(str(source)) for source in sources] if names is None else names
     in_memory = bool(sources) and isinstance(sources[0], bytes)
     for begin in range(start.source, len(sources), _RUN):
         part = sources[begin : begin + _RUN]
@@ -105,6 +114,7 @@ def read_files(
             inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in part],
             in_memory=in_memory,
             columns=list(_FIELDS),
+            fields=list(wish.columns),
             schemas=list(wish.schemas.items()),
             start=(0, first.block, first.row),
         )
@@ -118,7 +128,8 @@ def read_files(
             last = here
             origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
             rows, problems = _rows(raw, reader, wish, origin.paths)
-            yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin)
+            offer = _offer(raw, reader, wish)
+            yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, offer)
 
 
 def read_columns(
@@ -126,8 +137,12 @@ def read_columns(
     record: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
     rubin: bool,
+    ztf_fields: bool,
     object_id: NDArray[Any],
-    candidate_id: NDArray[np.int64],
+    candidate_id: NDArray[Any],
+    publisher: Sequence[str | None] | None,
+    columns: Columns,
+    offer: Offer | None,
     wish: Wish,
     path: str,
     first: int,
@@ -141,9 +156,17 @@ def read_columns(
     record : mapping of str to sequence (n,)
         The fields of the candidate records.
     rubin : bool
-        Whether these are Rubin's fields, or ZTF's.
+        Whether these are Rubin's fields, or those of ZTF and cameras like it.
+    ztf_fields : bool
+        Whether the table has fields that only ZTF's packets have.
     object_id, candidate_id : ndarray (n,)
         The ids.
+    publisher : sequence of str or None (n,), or None
+        Who made the packets, where they say so.
+    columns : dict of str to ndarray (n,)
+        The values that go along with the rows.
+    offer : Offer or None
+        What the table has of them.
     wish : Wish
         How to read them; its size is not looked at.
     path : str
@@ -155,18 +178,36 @@ def read_columns(
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(catalogue.numbers(record[name], n) for name in ("xpos", "ypos"))
-    reader = _reader(wish, cutouts=list(cutouts), position=position, rubin=rubin)
+    reader = _reader(
+        wish,
+        cutouts=list(cutouts),
+        position=position,
+        object_ids=None if rubin else _spans(object_id),
+        publishers=None if rubin or publisher is None else _spans(publisher),
+        rubin=rubin,
+        ztf_fields=ztf_fields,
+    )
     raw = _next(reader, n)
     assert raw is not None
-    mapper = catalogue.from_rubin if rubin else catalogue.from_ztf
+    known: dict[str, NDArray[np.float32]] = {}
+    if record:
+        _map(known, record, raw["survey"], np.arange(n), rubin=rubin)
+    path = printable(path)
     problems = tuple(
-        _problem(entry, path, object_id[entry[0]], int(candidate_id[entry[0]]), first) for entry in raw["problems"]
+        _problem(entry, path, object_id[entry[0]], candidate_id[entry[0]], first) for entry in raw["problems"]
     )
     return Batch(
-        _table(raw, object_id, candidate_id, mapper(record) if record else {}, wish),
+        _table(raw, object_id, candidate_id, known, columns, wish),
         problems,
         origin=Origin([path] * n, np.arange(first, first + n)),
+        offer=offer,
     )
+
+
+def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return texts one after another as UTF-8, and where each ends."""
+    held = [b"" if text is None else text.encode(errors="surrogateescape") for text in texts]
+    return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
 
 
 def _reader(wish: Wish, **source: Any) -> Any:
@@ -176,8 +217,9 @@ def _reader(wish: Wish, **source: Any) -> Any:
     try:
         return compiled.Reader(**source, **wish.options())
     except ValueError:
-        if wish.schemas:
-            raise ReadError("a schema that was given for bare messages is no Avro schema of alerts") from None
+        for number, schema in wish.schemas.items():
+            if reason := compiled.schema_fault(schema):
+                raise ReadError(f"schema {number} is no Avro schema of alerts: {reason}") from None
         raise
 
 
@@ -190,22 +232,72 @@ def _rows(
     raw: dict[str, Any], reader: Any, wish: Wish, paths: Sequence[str]
 ) -> tuple[Stamps | Features, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
-    candidate_id = raw["candidate_id"]
+    candidate_id = _candidate_ids(raw)
     problems = []
     for entry in raw["problems"]:
         row, member = entry[0], entry[7]
         path = f"{paths[row]}/{member}" if member else paths[row]
-        problems.append(_problem(entry, path, object_id[row] or None, int(candidate_id[row]), 0))
+        problems.append(_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
         if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
-    return _table(raw, object_id, candidate_id, _catalogue(raw, reader), wish), tuple(problems)
+    columns = {name: _column(raw["fields"][k], _kinds(raw, reader, k)) for k, name in enumerate(wish.columns)}
+    return _table(raw, object_id, candidate_id, _catalogue(raw, reader), columns, wish), tuple(problems)
+
+
+def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
+    """Return the ids of candidates: integers, or text where one of them is no integer."""
+    numbers: NDArray[np.int64] = raw["candidate_id"]
+    texts: dict[int, str] = raw["other_ids"]
+    if not texts:
+        return numbers
+    ids = numbers.astype(str).astype(object)
+    ids[numbers == NO_ID] = None
+    for row, text in texts.items():
+        ids[row] = text
+    return ids
+
+
+def _kinds(raw: dict[str, Any], reader: Any, column: int) -> int:
+    """Return the kinds of value that the schemas of a batch have at a path, as bits."""
+    kinds = 0
+    for schema in np.unique(raw["schema"]).tolist():
+        if schema >= 0:
+            kinds |= reader.schema_fields(schema)[column]
+    return kinds
+
+
+def _column(
+    values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], dict[int, str]], kinds: int
+) -> NDArray[Any]:
+    """Return what packets have at one path: text if a schema has text there, else real numbers, else integers."""
+    kind, integer, real, texts = values
+    if kinds >> _TEXT_VALUE & 1:
+        column = np.full(len(kind), None, dtype=object)
+        for row in np.flatnonzero(kind).tolist():
+            column[row] = texts[row] if row in texts else str((integer if kind[row] == _INTEGER else real)[row])
+        return column
+    if kinds == 1 << _INTEGER:
+        return np.ma.MaskedArray(integer, kind != _INTEGER)
+    return np.where(kind == _REAL, real, np.where(kind == _INTEGER, integer, np.nan))
+
+
+def _offer(raw: dict[str, Any], reader: Any, wish: Wish) -> Offer | None:
+    """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
+    schemas = [schema for schema in np.unique(raw["schema"]).tolist() if schema >= 0] if wish.columns else []
+    if not schemas:
+        return None
+    kinds = [any(each) for each in zip(*(reader.schema_fields(schema) for schema in schemas), strict=True)]
+    lacking = tuple(name for name, has in zip(wish.columns, kinds, strict=True) if not has)
+    paths = {path: None for schema in schemas for path in reader.schema_paths(schema)} if lacking else {}
+    return Offer(lacking, tuple(paths))
 
 
 def _table(
     raw: dict[str, Any],
     object_id: NDArray[Any],
-    candidate_id: NDArray[np.int64],
-    columns: Mapping[str, NDArray[np.float32]],
+    candidate_id: NDArray[Any],
+    known: Mapping[str, NDArray[np.float32]],
+    columns: Columns,
     wish: Wish,
 ) -> Stamps | Features:
     if wish.measure is None:
@@ -216,12 +308,13 @@ def _table(
             raw["centre"],
             object_id=object_id,
             candidate_id=candidate_id,
-            catalogue=columns,
+            catalogue=known,
             flags=raw["flags"],
+            columns=columns,
         )
-    values = wish.measure.in_columns(raw["features"], columns)
+    values = wish.measure.in_columns(raw["features"], known)
     flags = flag_bits.joined(raw["flags"], raw["feature_flags"], raw["offset"])
-    return Features(values, wish.measure.names, flags, object_id, candidate_id)
+    return Features(values, wish.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
 def _catalogue(raw: dict[str, Any], reader: Any) -> dict[str, NDArray[np.float32]]:
@@ -232,17 +325,41 @@ def _catalogue(raw: dict[str, Any], reader: Any) -> dict[str, NDArray[np.float32
             continue
         rows = np.flatnonzero(raw["schema"] == schema)
         present = reader.schema_columns(schema)
-        for prefix, mapper in ((_RUBIN, catalogue.from_rubin), (_ZTF, catalogue.from_ztf)):
+        for prefix in (_RUBIN, _CANDIDATE):
             fields = {
                 path.removeprefix(prefix): _field(path.removeprefix(prefix), raw["columns"][rows, k])
                 for k, path in enumerate(_FIELDS)
                 if present[k] and path.startswith(prefix)
             }
             if fields:
-                for name, values in mapper(fields).items():
-                    columns.setdefault(name, np.full(len(raw["schema"]), np.nan, dtype=np.float32))[rows] = values
+                _map(columns, fields, raw["survey"], rows, rubin=prefix == _RUBIN)
                 break
     return columns
+
+
+def _map(
+    columns: dict[str, NDArray[np.float32]],
+    fields: Mapping[str, Any],
+    survey: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    *,
+    rubin: bool,
+) -> None:
+    """Put what the fields of some rows give into the catalogue columns of all."""
+    ztf = survey[rows] == _OF_ZTF
+    parts = [(catalogue.from_rubin, np.full(len(rows), True))] if rubin else [(catalogue.from_ztf, ztf)]
+    if not rubin:
+        parts.append((catalogue.from_candidate, ~ztf))
+    for mapper, chosen in parts:
+        if not chosen.any():
+            continue
+        part = fields if chosen.all() else {name: _chosen(values, chosen) for name, values in fields.items()}
+        for name, values in mapper(part).items():
+            columns.setdefault(name, np.full(len(survey), np.nan, dtype=np.float32))[rows[chosen]] = values
+
+
+def _chosen(values: Any, chosen: NDArray[np.bool_]) -> Any:
+    return values[chosen] if isinstance(values, np.ndarray) else list(itertools.compress(values, chosen))
 
 
 def _field(name: str, values: NDArray[np.float64]) -> Any:
@@ -250,12 +367,21 @@ def _field(name: str, values: NDArray[np.float64]) -> Any:
     return [chr(int(value)) if value > 0 else None for value in values] if name in _TEXT else values
 
 
-def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate_id: int, first: int) -> Problem:
+def _known(candidate_id: Any) -> int | str | None:
+    if candidate_id is None or isinstance(candidate_id, str):
+        return candidate_id
+    return None if candidate_id == NO_ID else int(candidate_id)
+
+
+def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate_id: Any, first: int) -> Problem:
     row, _, record, offset, fault, fault_offset, channel, _, detail = entry
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning
     if fault_offset:
         words += f" (byte {fault_offset})"
+    if fault == "unknown_schema":
+        number = detail.removeprefix("schema ")
+        words += f"; give its file as --schema {number}=FILE, or schemas={{{number}: Path(FILE)}} in Python"
     return Problem(
         path,
         fault,
@@ -264,6 +390,6 @@ def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate
         offset,
         row,
         object_id,
-        None if candidate_id == NO_ID else candidate_id,
+        _known(candidate_id),
         of_file=channel < 0,
     )

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.flags import bits
-from space2vec.stamps import NO_ID, Stamps
+from space2vec.ids import NO_ID, printable
+from space2vec.stamps import Stamps
 from space2vec.table import Features
 
 __all__ = [
     "Batch",
+    "Offer",
     "Origin",
     "Position",
     "Problem",
@@ -112,6 +114,22 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What packets have of the columns that are asked for.
+
+    Attributes
+    ----------
+    lacking : tuple of str
+        The columns that none of a batch's schemas has.
+    paths : tuple of str
+        Where any are lacking, the paths that the schemas have.
+    """
+
+    lacking: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Consecutive rows of the input.
 
@@ -127,6 +145,8 @@ class Batch:
         Where the next batch begins.
     origin : Origin or None
         Where the rows come from, if they are alerts.
+    offer : Offer or None
+        What their packets have of the columns that are asked for; ``None`` where none are, or nothing is known of it.
     """
 
     rows: Stamps | Features
@@ -135,6 +155,7 @@ class Batch:
     files_total: int = 0
     position: Position = _BEGINNING
     origin: Origin | None = None
+    offer: Offer | None = None
 
 
 def gathered(batches: Iterable[Batch], problems: list[Problem] | None) -> list[Stamps | Features]:
@@ -151,7 +172,7 @@ def gathered(batches: Iterable[Batch], problems: list[Problem] | None) -> list[S
 
 def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:
     """Return the problem of a file whose reader says in words what is wrong with it."""
-    return Problem(str(path), "damaged_file", message, record, row=row)
+    return Problem(printable(str(path)), "damaged_file", printable(message), record, row=row)
 
 
 def failed_stamps(path: object) -> Stamps:
@@ -185,7 +206,7 @@ def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:
 
 def stem(name: str) -> str:
     """Return what names the row of a file that cannot be read: its name without folder and suffix."""
-    base = os.path.basename(name)
+    base = printable(os.path.basename(name))
     for suffix in (".gz", ".fz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz", ".fits", ".fit"):
         base = base.removesuffix(suffix)
     return base

@@ -11,17 +11,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from space2vec.errors import ReadError
+from space2vec.ids import printable
 from space2vec.reading import parquet
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import Origins, feature_columns
 from space2vec.reading.images import FITS_SUFFIXES, FitsFiles
+from space2vec.reading.open_files import BinaryFile, Content, is_open, read_open
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
-__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "STANDARD_INPUT", "Found", "Source", "find"]
+__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "STANDARD_INPUT", "Found", "Input", "Source", "find"]
 
 ACCEPTED = (
     "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
@@ -36,9 +39,11 @@ _SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *FITS_SUFFIXES, *TABLE_SUFFIXES)
 STANDARD_INPUT = "-"
 _DIGITS = re.compile(r"\d+")
 
-#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; FITS files that
-#: follow one another; or all DES stamps of the input.
-Source = str | Path | FitsFiles | Candidates
+#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; what an open file
+#: held; FITS files that follow one another; or all DES stamps of the input.
+Source = str | Path | Content | FitsFiles | Candidates
+#: What names or holds an input.
+Input = str | os.PathLike[str] | BinaryFile
 
 
 @dataclass(slots=True)
@@ -47,7 +52,7 @@ class Found:
 
     Attributes
     ----------
-    sources : list of str, Path, FitsFiles or Candidates
+    sources : list of str, Path, Content, FitsFiles or Candidates
         In the order in which they are to be read.
     features : tuple of str or None
         The columns, where the input is feature tables alone; ``None`` where it is stamps.
@@ -74,23 +79,27 @@ def _stems(paths: Sequence[Path]) -> dict[Path, str]:
     twins = Counter(bare.values())
     bases = {path: path if twins[base] > 1 else base for path, base in bare.items()}
     names = short_names(bases.values())
-    return {path: names[base] for path, base in bases.items()}
+    return {path: printable(names[base]) for path, base in bases.items()}
 
 
-def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Found:
+def find(inputs: Input | Iterable[Input]) -> Found:
     """Return the files that an input consists of.
 
     A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
     devices, and tables in a folder of stamps, where they say what is known of these. Names are sorted as people do, 2
-    before 10. Several inputs keep their order; a file named twice is read once.
+    before 10. Several inputs keep their order; a file named twice is read once. Open binary files are read to their
+    end.
 
     Raises
     ------
     ReadError
         If an input does not exist, is a pipe or device, matches nothing, or holds nothing that can be read, or if
         feature tables and stamps are named together.
+    TypeError
+        If an open file gives text.
     """
-    given = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
+    one = isinstance(inputs, (str, os.PathLike)) or is_open(inputs)
+    given = [cast("Input", inputs)] if one else list(cast("Iterable[Input]", inputs))
     if not given:
         raise ReadError(f"no input given; {ACCEPTED}")
     candidates = Candidates()
@@ -100,6 +109,9 @@ def find(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> F
     # One input cannot name a file twice.
     seen: set[str] | None = set() if len(given) > 1 else None
     for item in given:
+        if not isinstance(item, (str, os.PathLike)):
+            sources.append(read_open(item, f"file object {len(sources)}"))
+            continue
         for name, by_user in _expand(os.fspath(item)):
             if seen is not None:
                 key = os.path.abspath(name)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Sequence
+from typing import overload
 
 from space2vec import backend
-from space2vec.errors import ReadError
 from space2vec.extract import Measure
+from space2vec.reading import columns as packet_columns
 from space2vec.reading.alerts import Wish, read_files
 from space2vec.reading.batch import Position, Problem, gathered
+from space2vec.reading.open_files import BinaryFile, read_open
+from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
-__all__ = ["read_messages", "schema_texts"]
+__all__ = ["read_messages"]
 
 #: Rows at a time, so that an interrupt is heard.
 _BATCH = 1000
@@ -22,10 +23,11 @@ _BATCH = 1000
 
 @overload
 def read_messages(
-    messages: Sequence[bytes],
-    schemas: Mapping[int, str | Mapping[str, Any]] | None = None,
+    messages: Sequence[bytes | BinaryFile],
+    schemas: Schemas | None = None,
     *,
     threads: int | None = None,
+    columns: Sequence[str] | None = None,
     measure: None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps: ...
@@ -33,20 +35,22 @@ def read_messages(
 
 @overload
 def read_messages(
-    messages: Sequence[bytes],
-    schemas: Mapping[int, str | Mapping[str, Any]] | None = None,
+    messages: Sequence[bytes | BinaryFile],
+    schemas: Schemas | None = None,
     *,
     threads: int | None = None,
+    columns: Sequence[str] | None = None,
     measure: Measure,
     problems: list[Problem] | None = None,
 ) -> Features: ...
 
 
 def read_messages(
-    messages: Sequence[bytes],
-    schemas: Mapping[int, str | Mapping[str, Any]] | None = None,
+    messages: Sequence[bytes | BinaryFile],
+    schemas: Schemas | None = None,
     *,
     threads: int | None = None,
+    columns: Sequence[str] | None = None,
     measure: Measure | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Features:
@@ -54,13 +58,15 @@ def read_messages(
 
     Parameters
     ----------
-    messages : sequence of bytes
+    messages : sequence of bytes, or of open binary files
         Bare Avro records, each behind the header of a schema registry (a zero, the number of the schema in four bytes,
         highest first), or whole Avro files.
-    schemas : mapping of int to str or mapping, optional
-        The schemas, as JSON or as it is parsed, by their number.
+    schemas : mapping of int to str, mapping or path, optional
+        The schemas by their number: as JSON, as that is parsed, or as the file that holds it.
     threads : int, optional
         Threads that decode; one a usable core by default.
+    columns : sequence of str, optional
+        Paths of the packets whose values go along with the rows, as for :func:`space2vec.read`.
     measure : Measure, optional
         What to measure of the alerts; their pixels are let go, and the result is Features.
     problems : list, optional
@@ -76,30 +82,23 @@ def read_messages(
     Raises
     ------
     TypeError
-        If a message is not bytes.
+        If a message is neither bytes nor an open binary file.
     ReadError
-        If a schema is none of alerts.
+        If a schema is none of alerts, or no packet has one of the `columns`.
     """
+    held = []
     for number, message in enumerate(messages):
-        if not isinstance(message, bytes):
-            raise TypeError(f"message {number} is {type(message).__name__}; accepted are bytes")
-    wish = Wish(_BATCH, backend.thread_count(threads), measure, schema_texts(schemas or {}))
-    names = [f"message {number}" for number in range(len(messages))]
-    rows = gathered(read_files(list(messages), wish, Position(), names), problems)
+        if isinstance(message, str):
+            raise TypeError(f"message {number} is str; accepted are bytes and open binary files")
+        held.append(message if isinstance(message, bytes) else read_open(message, f"message {number}").content)
+    paths = packet_columns.asked(columns)
+    wish = Wish(_BATCH, backend.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
+    names = [f"message {number}" for number in range(len(held))]
+    batches = read_files(held, wish, Position(), names)
+    if paths:
+        everything = list(batches)
+        batches = packet_columns.checked(iter(everything), paths, lambda _: iter(everything))
+    rows = gathered(batches, problems)
     if measure is not None:
         return Features.concatenate([part for part in rows if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in rows if isinstance(part, Stamps))
-
-
-def schema_texts(schemas: Mapping[int, str | Mapping[str, Any]]) -> dict[int, str]:
-    """Return schemas as JSON texts by number.
-
-    Raises
-    ------
-    ReadError
-        If a number is none of four bytes.
-    """
-    for number in schemas:
-        if not 0 <= number < 1 << 32:
-            raise ReadError(f"schema number {number} does not fit into four bytes")
-    return {number: text if isinstance(text, str) else json.dumps(text) for number, text in schemas.items()}

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from space2vec import catalogue
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, Wish, read_columns
-from space2vec.reading.batch import Batch
-from space2vec.stamps import NO_ID
+from space2vec.reading.batch import Batch, Offer
+from space2vec.reading.parquet_columns import Leaf, Table, cutouts, first_ids, further, texts
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "plain", "read_alerts", "telling_damage"]
+__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
 
 MAGIC = b"PAR1"
 
-_IDS = ("objectId", "candid", "diaSourceId")
-#: Types whose values do not lie one after another, and those to which they are brought.
-_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
+#: A column of cutouts under any of its names; the library knows which is which.
+_CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
 
-def open_parquet(path: Path) -> Any:
+def open_parquet(path: Path | BinaryIO) -> Any:
     """Open a Parquet file.
 
     Raises
@@ -46,7 +43,7 @@ def open_parquet(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def telling_damage(path: Path, damage: str) -> Iterator[None]:
+def telling_damage(path: Path | BinaryIO, damage: str) -> Iterator[None]:
     """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
     try:
         yield
@@ -67,11 +64,20 @@ def columns(path: Path) -> list[str]:
 
 def has_cutouts(names: Iterable[str]) -> bool:
     """Tell whether a table with these columns is one of alerts."""
-    return not set(CUTOUTS).isdisjoint(names)
+    return any(_CUTOUT.match(name) for name in names)
 
 
-def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
+def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) -> Iterator[Batch]:
     """Yield the alerts of one Parquet file, in order.
+
+    Parameters
+    ----------
+    path : Path or binary file
+        The file.
+    wish : Wish
+        How to read it.
+    called : str, optional
+        What to call it in problems; its path by default.
 
     Raises
     ------
@@ -82,11 +88,11 @@ def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
         with telling_damage(path, "not a Parquet file of alerts"):
             schema = file.schema_arrow
             names = schema.names
-            wanted = [*_wanted(schema)]
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        parts = file.iter_batches(batch_size=wish.size, columns=wanted)
+        reader = _Alerts(Table(schema), wish, str(path) if called is None else called)
+        parts = file.iter_batches(batch_size=wish.size, columns=reader.wanted)
         first = 0
         while True:
             with telling_damage(
@@ -95,132 +101,77 @@ def read_alerts(path: Path, wish: Wish) -> Iterator[Batch]:
                 part = next(parts, None)
                 if part is None:
                     return
-                batch = _batch(part, wish, str(path), first) if len(part) else None
+                batch = reader.batch(part, first) if len(part) else None
             if batch is not None:
                 yield batch
             first += len(part)
 
 
-def _wanted(schema: pyarrow.Schema) -> Iterator[str]:
-    """Yield the columns to read, those inside a record by their dotted names."""
-    import pyarrow as pa
+class _Alerts:
+    """The columns of a table that tell of alerts, found once for all its batches."""
 
-    for field in schema:
-        if field.name in (*_IDS, *CUTOUTS):
-            yield field.name
-        elif field.name in ("candidate", "diaSource") and pa.types.is_struct(field.type):
-            fields = (
-                *catalogue.ZTF_FIELDS,
-                *catalogue.RUBIN_FIELDS,
-                "candid",
-                "diaSourceId",
-                "diaObjectId",
-                "ssObjectId",
-            )
-            yield from (f"{field.name}.{inner.name}" for inner in field.type if inner.name in fields)
-
-
-def _batch(part: pyarrow.RecordBatch, wish: Wish, path: str, first: int) -> Batch:
-    names = part.schema.names
-    rubin = "diaSource" in names
-    record = {}
-    inner = "diaSource" if rubin else "candidate"
-    if inner in names:
-        held = part.column(inner)
-        # A record that is null has null fields.
-        record = {field.name: _masked(plain(held.field(field.name)), held) for field in held.type}
-    ids = {name: plain(part.column(name)) for name in _IDS if name in names}
-    ids |= {f"{inner}.{name}": values for name, values in record.items()}
-    if rubin:
-        objects = _first(ids, "diaSource.diaObjectId", "diaSource.ssObjectId")
-        candidates = _first(ids, "diaSourceId", "diaSource.diaSourceId")
-    else:
-        objects = _names(ids, "objectId")
-        candidates = _first(ids, "candid", "candidate.candid")
-    n = len(part)
-    fields = catalogue.RUBIN_FIELDS if rubin else catalogue.ZTF_FIELDS
-    return read_columns(
-        [_cutouts(part.column(name), name) if name in names else None for name in CUTOUTS],
-        {name: record[name].to_pylist() for name in fields if name in record},
-        rubin=rubin,
-        object_id=np.array([_text(value) for value in _listed(objects, n)], dtype=object),
-        candidate_id=np.array([NO_ID if value is None else int(value) for value in _listed(candidates, n)], np.int64),
-        wish=wish,
-        path=path,
-        first=first,
-    )
-
-
-def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
-    import pyarrow.compute as pc
-
-    return pc.if_else(of.is_valid(), values, None) if of.null_count else values
-
-
-def plain(column: pyarrow.Array) -> pyarrow.Array:
-    """Return a column with its values as they are, not as a dictionary or views."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        return plain(column.cast(column.type.value_type))
-    return column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
-
-
-def _first(ids: Mapping[str, pyarrow.Array], *names: str) -> pyarrow.Array | None:
-    """Return the first of some columns of ids, row by row, that has one; 0 and null are none."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    known = []
-    for name in names:
-        if name not in ids or pa.types.is_null(ids[name].type):
-            continue
-        if not pa.types.is_integer(ids[name].type):
-            raise ReadError(f"the ids in {name} are of type {ids[name].type}; accepted are whole numbers")
-        known.append(pc.if_else(pc.equal(ids[name], 0), None, ids[name]))
-    return pc.coalesce(*known) if known else None
-
-
-def _names(ids: Mapping[str, pyarrow.Array], name: str) -> pyarrow.Array | None:
-    """Return a column of ids that are texts, or whole numbers."""
-    import pyarrow as pa
-
-    column = ids.get(name)
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
-    if column is not None and not any(kind(column.type) for kind in kinds):
-        raise ReadError(f"the ids in {name} are of type {column.type}; accepted are texts and whole numbers")
-    return column
-
-
-def _listed(values: pyarrow.Array | None, n: int) -> list[Any]:
-    return [None] * n if values is None else values.to_pylist()
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty."""
-    import pyarrow as pa
-
-    held = column
-    if pa.types.is_struct(column.type):
-        there = column.type.get_field_index("stampData") >= 0
-        held = column.field("stampData") if there else pa.nulls(len(column))
-    if not (pa.types.is_binary(held.type) or pa.types.is_large_binary(held.type)):
-        try:
-            held = held.cast(pa.large_binary())
-        except pa.ArrowNotImplementedError:
+    def __init__(self, table: Table, wish: Wish, path: str) -> None:
+        self._wish = wish
+        self._path = path
+        ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
+        #: Whether these are Rubin's packets.
+        self._rubin = any(leaf is not None for leaf in ids)
+        if self._rubin:
+            self._candidates, self._objects = _single(ids[:2]), _single(ids[2:])
+            record, fields = "diaSource", catalogue.RUBIN_FIELDS
+        else:
+            self._candidates = _single(table.find("candid", "candidate.candid"))
+            self._objects = _single(table.find("objectId"))
+            record, fields = "candidate", catalogue.ZTF_FIELDS
+        self._publisher = table.find("publisher")[0]
+        self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
+        self._fields = {
+            name: leaf
+            for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
+            if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
+        }
+        plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
+        self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
+        if not any(self._cutouts):
             raise ReadError(
-                f"the cutouts in {name} are of type {held.type}; accepted are bytes, or records with bytes in stampData"
-            ) from None
-    if pa.types.is_struct(column.type):
-        held = _masked(held, column)
-    if held.null_count:
-        held = held.fill_null(b"")
-    large = pa.types.is_large_binary(held.type)
-    _, offsets, data = held.buffers()
-    begin = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)[held.offset : held.offset + len(held) + 1]
-    pixels = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
-    return pixels, np.ascontiguousarray(begin, dtype=np.int64)
+                f"no alerts: none of the columns is a cutout; accepted are {', '.join(CUTOUTS)}, or .stampData"
+            )
+        self._columns = {
+            name: leaf if leaf is not None and leaf.single else None
+            for name, leaf in zip(wish.columns, table.find(*wish.columns), strict=True)
+        }
+        lacking = tuple(name for name, leaf in self._columns.items() if leaf is None)
+        self._offer = Offer(lacking, table.paths if lacking else ()) if wish.columns else None
+        #: The columns to read, those inside a record by their dotted names.
+        self.wanted = list(
+            dict.fromkeys(
+                leaf.path
+                for leaf in (
+                    *self._candidates, *self._objects, self._publisher, *self._fields.values(), *self._cutouts,
+                    *self._columns.values(),
+                )
+                if leaf is not None
+            )
+        )  # fmt: skip
+
+    def batch(self, part: pyarrow.RecordBatch, first: int) -> Batch:
+        """Return the alerts of consecutive rows, of which the first has this number."""
+        n = len(part)
+        return read_columns(
+            [None if leaf is None else cutouts(leaf.of(part), leaf.steps[0]) for leaf in self._cutouts],
+            {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
+            rubin=self._rubin,
+            ztf_fields=self._ztf_fields,
+            object_id=texts([leaf.of(part) for leaf in self._objects], n),
+            candidate_id=first_ids([leaf.of(part) for leaf in self._candidates], n),
+            publisher=None if self._publisher is None else texts([self._publisher.of(part)], n).tolist(),
+            columns=further(self._columns, part),
+            offer=self._offer,
+            wish=self._wish,
+            path=self._path,
+            first=first,
+        )
+
+
+def _single(leaves: Iterable[Leaf | None]) -> list[Leaf]:
+    return [leaf for leaf in leaves if leaf is not None and leaf.single]

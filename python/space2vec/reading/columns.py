@@ -1,0 +1,123 @@
+"""The columns of packets that go along with their rows: sets of them, and what to say of one that no packet has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from space2vec.errors import ReadError
+from space2vec.reading.batch import Batch, Offer
+
+__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "asked", "checked", "offered"]
+
+#: What is worth having of a ZTF alert: where, when, in which filter, how bright, and what ZTF's classifiers say.
+ZTF_COLUMNS: tuple[str, ...] = (
+    "ra", "dec", "jd", "fid", "magpsf", "sigmapsf", "isdiffpos", "diffmaglim", "distnr", "rb", "drb",
+)  # fmt: skip
+#: The same of a Rubin alert.
+RUBIN_COLUMNS: tuple[str, ...] = (
+    "ra", "dec", "midpointMjdTai", "band", "psfFlux", "psfFluxErr", "isNegative", "snr", "reliability",
+)  # fmt: skip
+
+#: Paths that are no mistake where a packet lacks them.
+_KNOWN = frozenset(
+    prefix + name
+    for record, names in (("candidate.", ZTF_COLUMNS), ("diaSource.", RUBIN_COLUMNS))
+    for name in names
+    for prefix in ("", record)
+)
+#: Sources that are looked into for a column that the first ones lack.
+_SAMPLE = 64
+
+
+def asked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return the paths that a user asks for, each once.
+
+    Raises
+    ------
+    TypeError
+        If they are no texts.
+    ValueError
+        If one is empty.
+    """
+    given = [columns] if isinstance(columns, str) else [] if columns is None else list(columns)
+    for path in given:
+        if not isinstance(path, str):
+            raise TypeError(f"columns must be paths such as 'candidate.magpsf'; given {type(path).__name__}")
+        if not path.strip("."):
+            raise ValueError("a path of columns is empty")
+    return tuple(dict.fromkeys(given))
+
+
+def offered(batches: Iterable[Batch]) -> Offer | None:
+    """Return what packets have together; ``None`` where nothing is known of any."""
+    offers = [batch.offer for batch in batches if batch.offer is not None]
+    if not offers:
+        return None
+    lacking = tuple(path for path in offers[0].lacking if all(path in offer.lacking for offer in offers))
+    return Offer(lacking, tuple(dict.fromkeys(path for offer in offers for path in offer.paths)))
+
+
+def checked(
+    batches: Iterator[Batch], columns: tuple[str, ...], others: Callable[[int], Iterator[Batch]]
+) -> Iterator[Batch]:
+    """Pass batches on, each with every column; raise where no packet of the input has one.
+
+    Parameters
+    ----------
+    batches : iterator of Batch
+        The batches.
+    columns : tuple of str
+        The columns that are asked for.
+    others : callable
+        Gives first batches of other sources of the input, of at most so many.
+
+    Raises
+    ------
+    ReadError
+        With the names that come near it, before the first batch of packets that lack the column.
+    """
+    unsure = bool(set(columns) - _KNOWN)
+    packets = False
+    for batch in batches:
+        packets = packets or batch.offer is not None
+        if unsure and batch.offer is not None:
+            unsure = False
+            if set(batch.offer.lacking) - _KNOWN:
+                _raise(offered([batch, *others(_SAMPLE)]))
+        yield _completed(batch, columns)
+    if unsure and not packets:
+        raise ReadError(f"no alert packets, so there are no columns {', '.join(columns)} of them")
+
+
+def _raise(offer: Offer | None) -> None:
+    """Raise for a column that no packet has."""
+    for path in () if offer is None else offer.lacking:
+        if path not in _KNOWN:
+            raise ReadError(f"no packet has {path!r}; {_near(path, offer.paths if offer else ())}")
+
+
+def _near(path: str, paths: Sequence[str]) -> str:
+    import difflib
+
+    ends: dict[str, list[str]] = {}
+    for known in paths:
+        ends.setdefault(known.rpartition(".")[2].lower(), []).append(known)
+    wanted = path.rpartition(".")[2].lower()
+    same = ends.get(wanted, [])
+    whole = difflib.get_close_matches(path, paths, 4, 0.6)
+    close = [known for end in difflib.get_close_matches(wanted, ends, 4, 0.6) for known in ends[end]]
+    near = list(dict.fromkeys([*same, *whole, *close]))[:6]
+    if near:
+        return f"near it are {', '.join(near)}"
+    return f"there are {', '.join(paths[:8])}{', ...' if len(paths) > 8 else ''}"
+
+
+def _completed(batch: Batch, columns: tuple[str, ...]) -> Batch:
+    """Return a batch whose rows have every column, NaN where nothing gives it."""
+    lacking = [name for name in columns if name not in batch.rows.columns]
+    if lacking:
+        blank = {name: np.full(len(batch.rows), np.nan) for name in lacking}
+        batch.rows.columns = {name: {**batch.rows.columns, **blank}[name] for name in [*columns, *batch.rows.columns]}
+    return batch

@@ -1,0 +1,81 @@
+"""Open files as inputs: what they hold is read into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from space2vec.ids import printable
+
+__all__ = ["BinaryFile", "Content", "as_file", "is_open", "read_open", "unpacked_head"]
+
+
+class BinaryFile(Protocol):
+    """An open file, or anything else whose bytes can be read."""
+
+    def read(self) -> bytes:
+        """Return what is left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an open file held.
+
+    Attributes
+    ----------
+    name : str
+        What to call it.
+    content : bytes
+        Its bytes.
+    """
+
+    name: str
+    content: bytes
+
+
+def is_open(given: Any) -> bool:
+    """Tell whether something is an open file rather than a name."""
+    return callable(getattr(given, "read", None))
+
+
+def read_open(file: BinaryFile, called: str) -> Content:
+    """Return what an open file holds from where it stands, and its name, or another where it has none.
+
+    Raises
+    ------
+    TypeError
+        If it is none, or gives text.
+    """
+    if not is_open(file):
+        raise TypeError(f"an input must be a path or an open binary file; given {type(file).__name__}")
+    content = file.read()
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise TypeError(f"an open file must give bytes; it gives {type(content).__name__}: open it in mode 'rb'")
+    name = getattr(file, "name", None)
+    return Content(printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else called, bytes(content))
+
+
+def unpacked_head(content: bytes) -> bytes:
+    """Return the first bytes of a file, once unpacked; none of a gzip stream that is damaged there."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content[:8]
+    try:
+        return zlib.decompressobj(31).decompress(content[:65536], 8)
+    except zlib.error:
+        return b""
+
+
+@contextlib.contextmanager
+def as_file(content: Content) -> Iterator[Path]:
+    """Write what an open file held into a file, for a reader that needs one."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="space2vec-") as folder:
+        path = Path(folder) / (os.path.basename(content.name).strip(".") or "file")
+        path.write_bytes(content.content)
+        yield path

@@ -1,0 +1,232 @@
+"""The columns of a table of alerts, under whatever names brokers give them: ids, cutouts, fields of the candidate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import backend
+from space2vec.columns import Columns, check_columns
+from space2vec.errors import ReadError
+from space2vec.ids import NO_ID, parse_ids
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["Leaf", "Table", "cutouts", "first_ids", "further", "plain", "texts"]
+
+#: Types whose values do not lie one after another, and those to which they are brought.
+_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
+#: FITS files consist of blocks of so many bytes.
+_FITS_BLOCK = 2880
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A column, or a field inside a column of records.
+
+    Attributes
+    ----------
+    path : str
+        Its dotted path.
+    steps : tuple of str
+        The names on the way; a column's own name may have dots in it.
+    type : pyarrow.DataType
+        The type of its values.
+    """
+
+    path: str
+    steps: tuple[str, ...]
+    type: Any
+
+    @property
+    def single(self) -> bool:
+        """Whether its values are single ones, not lists or maps."""
+        import pyarrow as pa
+
+        return not pa.types.is_nested(self.type)
+
+    def of(self, part: pyarrow.RecordBatch) -> pyarrow.Array:
+        """Return its values (n,) in a batch of the table; a record that is null has null fields."""
+        values = plain(part.column(part.schema.get_field_index(self.steps[0])))
+        for step in self.steps[1:]:
+            values = _masked(plain(values.field(step)), values)
+        return values
+
+
+class Table:
+    """What a table's columns are.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Its columns. Where a name stands twice the first counts.
+    """
+
+    def __init__(self, schema: pyarrow.Schema) -> None:
+        self.leaves: dict[str, Leaf] = {}
+        for leaf in _leaves(schema, ()):
+            self.leaves.setdefault(leaf.path, leaf)
+        self._paths = list(self.leaves)
+        self._find = backend.compiled("reading alerts").find_fields
+
+    def find(self, *names: str) -> list[Leaf | None]:
+        """Return the columns that are meant by names, as :func:`space2vec.read` takes them; ``None`` for none."""
+        return [self.leaves[self._paths[k]] if k >= 0 else None for k in self._find(self._paths, list(names))]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all columns that hold single values."""
+        return tuple(path for path, leaf in self.leaves.items() if leaf.single)
+
+
+def _leaves(fields: Any, before: tuple[str, ...]) -> Iterator[Leaf]:
+    import pyarrow as pa
+
+    for field in fields:
+        steps = (*before, field.name)
+        if pa.types.is_struct(field.type):
+            yield from _leaves(field.type, steps)
+        else:
+            yield Leaf(".".join(steps), steps, field.type)
+
+
+def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
+    import pyarrow.compute as pc
+
+    return pc.if_else(of.is_valid(), values, None) if of.null_count else values
+
+
+def plain(column: pyarrow.Array) -> pyarrow.Array:
+    """Return a column with its values as they are, not as a dictionary or views."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return plain(column.cast(column.type.value_type))
+    return column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
+
+
+def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:
+    """Return for each row (n,) the first id that one of some columns knows; 0, null and an empty text are none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = [column for column in columns if not pa.types.is_null(column.type)]
+    if not known:
+        return np.full(n, NO_ID, dtype=np.int64)
+    if all(pa.types.is_signed_integer(column.type) for column in known):
+        numbers = pc.coalesce(*(pc.if_else(pc.equal(column, 0), None, column) for column in known))
+        return np.asarray(numbers.fill_null(NO_ID)).astype(np.int64)
+    rows = [[_id_text(value) for value in column.to_pylist()] for column in known]
+    return parse_ids(next((text for text in row if text is not None), None) for row in zip(*rows, strict=True))
+
+
+def texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]:
+    """Return for each row (n,) the first text or number that one of some columns knows, as text, else ``""``."""
+    values = np.full(n, "", dtype=object)
+    for column in reversed(columns):
+        for row, value in enumerate(column.to_pylist()):
+            if (text := _id_text(value)) is not None:
+                values[row] = text
+    return values
+
+
+def _id_text(value: Any) -> str | None:
+    """Return an id as text: a number as it is written, whole ones without a point; ``None`` for none."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = int(value) if value.is_integer() and abs(value) < 2.0**63 else value
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
+    return None if value is None or value == 0 or value == "" else str(value)
+
+
+def further(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> Columns:
+    """Return columns (n,) that go along with the rows, by name; NaN where the table has none."""
+    n = len(part)
+    values = {name: np.full(n, np.nan) if leaf is None else _values(leaf.of(part)) for name, leaf in leaves.items()}
+    return check_columns(values, n)
+
+
+def _values(column: pyarrow.Array) -> NDArray[Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        numbers = column.cast(pa.int8()) if pa.types.is_boolean(kind) else column
+        return np.ma.MaskedArray(np.asarray(numbers.fill_null(0)), np.asarray(column.is_null()))
+    if pa.types.is_floating(kind):
+        return np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+    if pa.types.is_decimal(kind):
+        return np.array([np.nan if value is None else float(value) for value in column.to_pylist()])
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        held = [None if value is None else value.decode(errors="backslashreplace") for value in column.to_pylist()]
+    else:
+        held = column.cast(pa.large_string()).to_pylist()
+    values = np.empty(len(held), dtype=object)
+    values[:] = held
+    return values
+
+
+def cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty.
+
+    Parameters
+    ----------
+    column : pyarrow.Array (n,)
+        Bytes (FITS files, gzip'd or not), or the pixels as lists of rows.
+    name : str
+        What to call the column in errors.
+
+    Raises
+    ------
+    ReadError
+        If the column holds anything else.
+    """
+    import pyarrow as pa
+
+    if _is_list(column.type) and _is_list(column.type.value_type):
+        column = pa.array([None if rows is None else _fits(rows) for rows in column.to_pylist()], pa.large_binary())
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        try:
+            column = column.cast(pa.large_binary())
+        except pa.ArrowNotImplementedError:
+            raise ReadError(
+                f"the cutouts in {name} are of type {column.type}; accepted are bytes, records with bytes in stampData "
+                "and lists of rows of pixels"
+            ) from None
+    if column.null_count:
+        column = column.fill_null(b"")
+    large = pa.types.is_large_binary(column.type)
+    _, offsets, data = column.buffers()
+    rows = slice(column.offset, column.offset + len(column) + 1)
+    begin = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)[rows]
+    pixels = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
+    return pixels, np.ascontiguousarray(begin, dtype=np.int64)
+
+
+def _is_list(kind: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _fits(rows: Sequence[Sequence[float | None] | None]) -> bytes:
+    """Return pixels, which brokers also give as lists of rows, as a FITS file; what is no image stays none."""
+    try:
+        pixels = np.array(rows, dtype=">f4")
+    except (TypeError, ValueError):
+        return b"?"
+    if pixels.ndim != 2 or not pixels.size:
+        return b"?"
+    entries = {"SIMPLE": "T", "BITPIX": -32, "NAXIS": 2, "NAXIS1": pixels.shape[1], "NAXIS2": pixels.shape[0]}
+    cards = "".join(f"{key:<8}= {value!s:>20}".ljust(80) for key, value in entries.items()) + "END"
+    return cards.ljust(_FITS_BLOCK).encode() + pixels.tobytes() + bytes(-pixels.nbytes % _FITS_BLOCK)

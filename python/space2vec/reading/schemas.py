@@ -1,0 +1,159 @@
+"""Schemas of bare Avro messages: texts by number, and the parts in which surveys publish them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from space2vec.errors import ReadError
+
+__all__ = ["Schemas", "read_schema", "schema_texts"]
+
+#: Schemas by the number in a message's header: JSON, as text or as it is parsed, or the file that holds it.
+Schemas: TypeAlias = Mapping[int, str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]]
+
+_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+_NAMED = frozenset({"record", "error", "enum", "fixed"})
+_SUFFIXES = (".avsc", ".json")
+
+
+def schema_texts(schemas: Schemas) -> dict[int, str]:
+    """Return schemas as JSON texts by number.
+
+    Parameters
+    ----------
+    schemas : mapping of int to str, mapping, sequence or path
+        Each as JSON text, as that is parsed, or the file that holds it; a file's parts may lie beside it.
+
+    Raises
+    ------
+    ReadError
+        If a number is none of four bytes, or a file cannot be read as a schema.
+    """
+    for number in schemas:
+        if not 0 <= number < 1 << 32:
+            raise ReadError(f"schema number {number} does not fit into four bytes")
+    return {number: _text(schema) for number, schema in schemas.items()}
+
+
+def _text(schema: str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]) -> str:
+    if isinstance(schema, os.PathLike):
+        return read_schema(schema)
+    return schema if isinstance(schema, str) else json.dumps(schema)
+
+
+def read_schema(path: str | os.PathLike[str]) -> str:
+    """Read a schema out of a file, and the types that it names out of the files beside it.
+
+    Surveys publish a schema in parts: ``lsst.v9_0.alert.avsc`` names ``lsst.v9_0.diaSource``, which another ``.avsc``
+    or ``.json`` file of its folder defines.
+
+    Parameters
+    ----------
+    path : str or path
+        The file of the whole alert.
+
+    Returns
+    -------
+    str
+        One schema, as JSON.
+
+    Raises
+    ------
+    ReadError
+        If a file is no JSON, or names a type that no file beside it defines.
+    OSError
+        If the machine cannot read it.
+    """
+    file = Path(path)
+    try:
+        return json.dumps(_Parts(file).whole(_parsed(file), ""))
+    except RecursionError:
+        raise ReadError(f"{file} is nested beyond all use") from None
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"{file} is no JSON ({error})") from None
+
+
+class _Parts:
+    """A schema's types: those that have been defined so far, and those that files beside it define."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._defined: set[str] = set()
+        self._siblings: dict[str, Any] | None = None
+
+    def whole(self, schema: Any, space: str) -> Any:
+        """Return a schema with each foreign type defined where it is named first; `space` encloses it."""
+        if isinstance(schema, str):
+            return self._reference(schema, space)
+        if isinstance(schema, list):
+            return [self.whole(branch, space) for branch in schema]
+        if not isinstance(schema, dict):
+            return schema
+        kind = schema.get("type")
+        if isinstance(kind, str) and kind in _NAMED:
+            return self._definition(schema, space)
+        inner = {"array": "items", "map": "values"}.get(kind, "type") if isinstance(kind, str) else "type"
+        return {**schema, inner: self.whole(schema[inner], space)} if inner in schema else schema
+
+    def _definition(self, schema: dict[str, Any], space: str) -> dict[str, Any]:
+        name = full_name(schema, space)
+        self._defined.add(name)
+        if not isinstance(schema.get("fields"), list):
+            return schema
+        within = name.rpartition(".")[0]
+        return {**schema, "fields": [self._field(field, within) for field in schema["fields"]]}
+
+    def _field(self, field: Any, space: str) -> Any:
+        if not isinstance(field, dict) or "type" not in field:
+            return field
+        return {**field, "type": self.whole(field["type"], space)}
+
+    def _reference(self, name: str, space: str) -> Any:
+        full = name if "." in name or not space else f"{space}.{name}"
+        if name in _PRIMITIVES or full in self._defined or name in self._defined:
+            return name
+        siblings = self._beside()
+        found = full if full in siblings else name
+        if found not in siblings:
+            kinds = " or ".join(_SUFFIXES)
+            raise ReadError(f"{self._file} names the unknown type {full!r}, which no {kinds} file beside it defines")
+        # By its full name it means the same wherever it stands.
+        short = {key: value for key, value in siblings[found].items() if key != "namespace"}
+        return self.whole({**short, "name": found}, "")
+
+    def _beside(self) -> dict[str, Any]:
+        """Return the types that the other files of the folder define, by full name."""
+        if self._siblings is None:
+            self._siblings = {}
+            for file in sorted(self._file.parent.iterdir()):
+                if file.suffix in _SUFFIXES and file.name != self._file.name and file.is_file():
+                    for schema in _types(file):
+                        self._siblings.setdefault(full_name(schema, ""), schema)
+        return self._siblings
+
+
+def _types(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the named types of a file, one or a list; other files of the folder are passed over."""
+    try:
+        held = _parsed(file)
+    except (ReadError, OSError):
+        return
+    for schema in held if isinstance(held, list) else [held]:
+        if isinstance(schema, dict) and schema.get("type") in _NAMED and isinstance(schema.get("name"), str):
+            yield schema
+
+
+def full_name(schema: Mapping[str, Any], space: str) -> str:
+    """Return the name of a type with its namespace: its own, or the one that encloses it."""
+    name = str(schema.get("name", ""))
+    own = schema.get("namespace", space)
+    return name if "." in name or not own else f"{own}.{name}"
