@@ -181,6 +181,8 @@ def _typed(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    if not mask.any() and set(map(type, values.tolist())) <= {str, type(None)}:
+        return values  # as it is to be
     cells = [None if absent or _absent(value) else value for value, absent in zip(values.tolist(), mask, strict=True)]
     known = [cell for cell in cells if cell is not None]
     if any(not isinstance(cell, (str, bytes, bool, int, float, np.generic)) for cell in known):

@@ -76,8 +76,7 @@ def test_the_types_of_columns(values, dtype, kept):
     assert column.dtype == dtype
     assert isinstance(column, np.ma.MaskedArray) == (dtype is np.int64)
     assert plain({"x": column})["x"] == kept
-    again = check_columns({"x": column}, 3)["x"]
-    assert again.tolist() == column.tolist() if dtype is object else again is column
+    assert check_columns({"x": column}, 3)["x"] is column
 
 
 @pytest.mark.parametrize(
