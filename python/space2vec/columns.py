@@ -21,8 +21,8 @@ __all__ = [
     "Columns",
     "arrow_as_text",
     "as_text",
+    "blank_column",
     "check_columns",
-    "first_known",
     "join_columns",
     "select_rows",
     "to_arrow",
@@ -97,18 +97,9 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
     return joined
 
 
-def first_known(columns: Sequence[NDArray[Any]], n: int) -> NDArray[Any]:
-    """Return one column (n,) that has in each row the first of several columns that is known there."""
-    known = [column for column in columns if not unknown(column).all()]
-    if len(known) <= 1:
-        return known[0] if known else columns[0] if columns else _blank("f", n)
-    kinds = {column.dtype.kind for column in known}
-    whole, *others = [column if len(kinds) == 1 else as_text(column) for column in known]
-    whole = whole.copy()
-    for other in others:
-        rows = unknown(whole) & ~unknown(other)
-        whole[rows] = other[rows]
-    return whole
+def blank_column(n: int) -> NDArray[Any]:
+    """Return a column (n,) of which nothing is known."""
+    return _blank("f", n)
 
 
 def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:

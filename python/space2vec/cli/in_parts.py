@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from space2vec.cli import common
 from space2vec.cli.common import Problems, about, positive, read_batches
-from space2vec.cli.packet_columns import PacketColumns
+from space2vec.cli.packet_columns import PacketColumns, add_columns
 from space2vec.cli.place import Place
 from space2vec.errors import DeviceLostError, OutputError
 
@@ -64,7 +64,7 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
         help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot; - writes CSV to standard output at the end, messages to "
         "standard error, and the table of what was wrong only where --errors names a file",
     )
-    parser.set_defaults(columns=[])
+    add_columns(parser)
     parser.add_argument(
         "--errors",
         metavar="FILE",
@@ -136,6 +136,8 @@ def run(
     if backend.name() != "native":
         measure = None
     arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
+    if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
+        raise ValueError("--columns names fields of alert packets; the input is a table of features")
     columns = PacketColumns.of(arguments.columns, {*_OWN, *descriptions})
     with ExitStack() as stack:
         place = Place.of(arguments, stack)
@@ -158,6 +160,7 @@ def run(
                 batches = _with_columns(
                     read_batches(
                         arguments, what, problems, batch=size, measure=measure, start=start, device=device,
+                        columns=list(columns.paths.values()),
                     ),
                     columns,
                 )  # fmt: skip
@@ -179,8 +182,8 @@ def run(
         place.say(tally.summary(verb))
         place.say(f"{said} in {place.name}")
         place.say(place.said_of_errors(totals["reasons"]))
-        if silent := [name for name in out.unknown if name in columns.sources]:
-            place.say(f"no packet gives {', '.join(silent)}: nothing is in these columns")
+        if silent := [name for name in out.unknown if name in columns.paths]:
+            place.say(f"nothing is known of {', '.join(silent)}: no packet has a value there")
         if picture is not None:
             place.say(picture)
         problems.finish()

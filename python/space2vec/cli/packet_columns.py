@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from space2vec.columns import Columns, first_known
+from space2vec.columns import Columns, blank_column
+from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 
 __all__ = ["PacketColumns", "add_columns"]
 
-#: The records of a packet in which a name without dots is looked for, after the packet itself.
-_RECORDS = ("candidate", "diaSource")
-#: What stands beside the results if nothing else is asked for: where, when, in which light, how bright, how good others
-#: hold it to be; of ZTF, then of Rubin.
-_DEFAULT = (
-    "candidate.ra", "candidate.dec", "candidate.jd", "candidate.fid", "candidate.magpsf", "candidate.sigmapsf",
-    "candidate.isdiffpos", "candidate.rb", "candidate.drb",
-    "diaSource.ra", "diaSource.dec", "diaSource.midpointMjdTai", "diaSource.band", "diaSource.psfFlux",
-    "diaSource.psfFluxErr", "diaSource.reliability",
-)  # fmt: skip
+_DEFAULT = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
 _DEFAULT_WORD, _NONE_WORD = "default", "none"
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
     """Add --columns."""
-    shown = dict.fromkeys(_last(path) for path in _DEFAULT)
     parser.add_argument(
         "--columns",
         type=_paths,
-        default=None,
         metavar="A,B,...",
-        help="fields of the alert packets to write beside the results, separated by commas: by name (ra; looked for in "
-        "the packet, in its candidate and in its diaSource) or dotted path (candidate.ssnamenr); 'default' stands for "
-        f"those that are written anyway, as far as the packets have them ({', '.join(shown)}), 'none' for none",
+        help="fields of the alert packets to write beside the results, separated by commas: by name (ra; of ZTF's "
+        "candidate or Rubin's diaSource) or by dotted path (candidate.ssnamenr); 'none' for none; 'default' stands for "
+        f"those that are written if nothing is asked for, as far as packets have them: {', '.join(_DEFAULT)}",
     )
 
 
@@ -44,10 +34,8 @@ def _paths(text: str) -> list[str]:
         return []
     for name in names:
         if not all(name.split(".")) or name == _NONE_WORD:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a list of fields separated by commas, as ra,candidate.dec"
-            )
-    return names
+            raise argparse.ArgumentTypeError(f"{text!r} is no list of fields separated by commas, as ra,candidate.dec")
+    return list(dict.fromkeys(names))
 
 
 def _last(path: str) -> str:
@@ -60,57 +48,42 @@ class PacketColumns:
 
     Attributes
     ----------
-    sources : dict of str to tuple of str
-        For each column, in order, the paths of which the first that a packet has gives its value.
+    paths : dict of str to str
+        By the name of each column, in order, the path of its field as the reader takes it.
     optional : frozenset of str
         Columns that are left out where no packet gives them.
     """
 
-    sources: Mapping[str, tuple[str, ...]]
+    paths: Mapping[str, str]
     optional: frozenset[str]
 
     @classmethod
-    def of(cls, wanted: Collection[str] | None, taken: Collection[str]) -> PacketColumns:
+    def of(cls, wanted: Sequence[str] | None, taken: Collection[str]) -> PacketColumns:
         """Return the columns for a list of fields.
 
-        A column is called as the last part of its path, or by the whole path where that is the name of another.
+        A column has the last part of its path for its name; the whole path where another column has that name.
 
         Parameters
         ----------
-        wanted : collection of str or None
+        wanted : sequence of str or None
             Names and dotted paths; ``None`` for the default ones.
         taken : collection of str
             The names of the output's other columns.
         """
-        asked = list(dict.fromkeys(name for name in wanted or () if name != _DEFAULT_WORD))
-        # Defaults of one name are one column: no packet has a candidate and a diaSource.
-        found: dict[str, tuple[str, ...]] = {}
-        for path in _DEFAULT if wanted is None or _DEFAULT_WORD in wanted else ():
-            name = _last(path)
-            found[name] = (*found.get(name, ()), path)
-        optional = set(found) - {_last(path) for path in asked}
-        by_default = {path for paths in found.values() for path in paths}
-        for path in asked:
-            name = _last(path)
-            if name == path:
-                found[name] = (name, *(f"{record}.{name}" for record in _RECORDS))
-            elif path not in by_default or name in asked:
-                alone = name not in found and name not in taken and [_last(other) for other in asked].count(name) == 1
-                found[name if alone else path] = (path,)
-        sources = {f"packet.{name}" if name in taken else name: paths for name, paths in found.items()}
-        return cls(sources, frozenset(f"packet.{name}" if name in taken else name for name in optional))
-
-    @property
-    def paths(self) -> list[str]:
-        """Every path that is to be read."""
-        return list(dict.fromkeys(path for paths in self.sources.values() for path in paths))
+        asked = [_DEFAULT_WORD] if wanted is None else wanted
+        fields = list(dict.fromkeys(path for name in asked for path in (_DEFAULT if name == _DEFAULT_WORD else [name])))
+        last = [_last(path) for path in fields]
+        paths = {}
+        for path, name in zip(fields, last, strict=True):
+            alone = last.count(name) == 1 and name not in taken
+            paths[name if alone else f"packet.{path}" if path in taken else path] = path
+        return cls(paths, frozenset(name for name, path in paths.items() if path not in asked))
 
     @property
     def descriptions(self) -> dict[str, str]:
         """What each column is."""
-        return {name: f"field {' or '.join(paths)} of the alert packet" for name, paths in self.sources.items()}
+        return {name: f"field {path} of the alert packet" for name, path in self.paths.items()}
 
     def fitted(self, columns: Columns, n: int) -> Columns:
-        """Return the output's columns (n,), unknown where no path gives a value, out of those that were read."""
-        return {name: first_known([columns[path] for path in paths if path in columns], n)
-                for name, paths in self.sources.items()}  # fmt: skip
+        """Return the output's columns (n,) out of those that were read, unknown where there are none."""
+        return {name: columns[path] if path in columns else blank_column(n) for name, path in self.paths.items()}
