@@ -220,16 +220,22 @@ def test_killed_again_and_again(undisturbed, tmp_path):
     assert results(tmp_path) == files
 
 
-def failure_of(folder):
+def failure_of(folder, suffix):
     try:
-        work(folder)
+        work(folder, suffix=suffix)
     except OSError as error:
         return error
 
 
-@pytest.mark.parametrize(("fault", "stride"), [(errno.ENOSPC, 1), (errno.EIO, 3), (errno.EROFS, 5)])
-def test_a_disk_that_fails_at_every_step(tmp_path, monkeypatch, fault, stride):
-    work(tmp_path)
+@pytest.mark.parametrize(
+    ("suffix", "fault", "stride"),
+    [
+        (".parquet", errno.ENOSPC, 1), (".parquet", errno.EIO, 3), (".parquet", errno.EROFS, 5),
+        (".csv", errno.ENOSPC, 3), (".fits", errno.ENOSPC, 5), (".ecsv", errno.EIO, 5), (".vot", errno.ENOSPC, 5),
+    ],
+)  # fmt: skip
+def test_a_disk_that_fails_at_every_step(tmp_path, monkeypatch, suffix, fault, stride):
+    work(tmp_path, suffix=suffix)
     files = results(tmp_path)
     step = 1 - stride
     came = True
@@ -254,16 +260,16 @@ def test_a_disk_that_fails_at_every_step(tmp_path, monkeypatch, fault, stride):
 
             for name in STEPS:
                 patch.setattr(os, name, failing(name, getattr(os, name)))
-            error = failure_of(folder)
+            error = failure_of(folder, suffix)
         if came:
             assert error.errno == fault
             assert str(folder) in str(error), "the file is named"
             told = " ".join(getattr(error, "__notes__", ()))
             if "complete all the same" in told:
-                assert (folder / "scores.parquet").read_bytes() == files["scores.parquet"]
+                assert (folder / f"scores{suffix}").read_bytes() == files[f"scores{suffix}"]
             else:
-                assert ("--resume goes on" in told) == (folder / "scores.parquet.parts" / "000000.json").exists()
-        work(folder, "resume")
+                assert ("--resume goes on" in told) == (folder / f"scores{suffix}.parts" / "000000.json").exists()
+        work(folder, "resume", suffix)
         assert results(folder) == files, f"failed at step {step}"
     assert step > 60
 
