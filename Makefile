@@ -2,7 +2,7 @@
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
-# make docs     rewrite docs/features.md, docs/accuracy.md, docs/cpu-vs-gpu.md and pictures; a real night needs the data in $SPACE2VEC_DATA
+# make docs     rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
 # make clean    remove all that these made
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -76,6 +76,7 @@ docs: $(VENV)/development
 	$(BIN)/python docs/features.py
 	$(BIN)/python docs/accuracy.py
 	$(BIN)/python docs/cpu_vs_gpu.py
+	$(BIN)/python docs/network_worth.py
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks

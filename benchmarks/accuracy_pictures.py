@@ -54,26 +54,33 @@ _CASCADE = "cascade"
 def worth_of_microseconds(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Draw 1 - AUC of every variant against microseconds of the chain; a panel a set, a bar from seed to seed."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    figure = Figure(figsize=(4.8 * len(_WORTH), 5.2), facecolor="white", layout="constrained", dpi=110)
-    for axes, title in zip(figure.subplots(1, len(_WORTH)), _WORTH, strict=True):
-        chained: list[tuple[float, float]] = []
-        for k, (name, record) in enumerate(results.items()):
+    figure = Figure(figsize=(4.8 * len(_WORTH), 5.6), facecolor="white", layout="constrained", dpi=110)
+    for panel, (axes, title) in enumerate(zip(figure.subplots(1, len(_WORTH)), _WORTH, strict=True)):
+        chained: dict[str, list[tuple[float, float]]] = {}
+        number = 0
+        for name, record in results.items():
             us, seeds = record["microseconds"]["chain"], [1.0 - value for value in record["figures"][title]["seeds"]]
             middle = float(np.mean(seeds))
             if name.startswith(_CASCADE):
-                chained.append((us, middle))
+                chained.setdefault(name.rpartition(", ")[0], []).append((us, middle))
                 continue
+            number += 1
             axes.errorbar(us, middle, yerr=[[middle - min(seeds)], [max(seeds) - middle]], fmt="o", capsize=2,
-                          markersize=5, color=COLOURS[k % len(COLOURS)])  # fmt: skip
-            axes.annotate(name, (us, middle), xytext=(5, 4), textcoords="offset points", fontsize=7)
-        if chained:
-            axes.plot(*zip(*chained, strict=True), "k.--", linewidth=0.8, label="cascade: the difference first")
-            axes.legend(fontsize=7)
+                          markersize=5, color=COLOURS[number % len(COLOURS)],
+                          label="" if panel else f"{number}  {name}")  # fmt: skip
+            axes.annotate(str(number), (us, middle), xytext=(5, 3), textcoords="offset points", fontsize=8)
+        for (name, points), style in zip(chained.items(), ("k.--", "k.:", "k.-."), strict=False):
+            axes.plot(*zip(*points, strict=True), style, linewidth=0.8, label="" if panel else name)
         axes.set(title=title.removesuffix(", AUC"), yscale="log", ylabel="1 - AUC")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 5, 6, 8)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("microseconds of one core an alert, the whole chain")
         axes.grid(which="both", linewidth=0.3, alpha=0.5)
-        axes.margins(x=0.25, y=0.15)
+        axes.margins(x=0.1, y=0.1)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     save(figure, path)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,12 +24,18 @@ from programs import processor, tell, versions
 from worth_cost import FIXED, INFLATE, NETWORK, Cost, measured, multiplications
 from worth_figures import SETS, Scored, compare, joined
 from worth_rows import SURVEYS, Half, Rows, halves
-from worth_variants import VARIANTS, kept_scores
+from worth_variants import VARIANTS, kept_scores, scores_path
 
-#: The variant that the others are held against, and the two stages of the cascade.
-BASE, FIRST, SECOND = "all", "difference alone", "lean"
+#: The variant that the others are held against.
+BASE = "all"
+#: What cascades ask first, and then of what is in doubt.
+CASCADES = {
+    "the difference first": ("difference alone", "lean"),
+    "the template last": ("lean, no template", "lean"),
+    "the template last, without autoscan's": ("without autoscan's, no template", "without autoscan's"),
+}
 #: Shares of the candidates that a cascade may leave in doubt.
-DOUBTS = (0.2, 0.3, 0.4, 0.5, 0.6)
+DOUBTS = (0.1, 0.2, 0.3, 0.4, 0.6)
 EPOCHS = 10
 
 
@@ -64,6 +71,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads that train (default: 1)")
     parser.add_argument("--bootstrap", type=int, default=400)
     parser.add_argument("--quick", action="store_true", help="few rows and epochs: only whether it runs")
+    parser.add_argument("--kept-only", action="store_true", help="train nothing: take the seeds that are kept")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
@@ -72,31 +80,36 @@ def main() -> None:
     both = halves(given.data, given.kept, share)
     folder = given.kept / ("scores_quick" if given.quick else "scores")
     folder.mkdir(exist_ok=True)
-    names = list(dict.fromkeys([BASE, FIRST, SECOND, *given.only]))
+    names = list(dict.fromkeys([BASE, *itertools.chain(*CASCADES.values()), *given.only]))
     scores = {
         (name, seed): [kept_scores(name, both, number, seed, epochs, folder) for number in (0, 1)]
         for seed in given.seeds
         for name in names
+        if not given.kept_only or all(scores_path(name, number, seed, epochs, folder).exists() for number in (0, 1))
     }
+    trained = {name: [seed for seed in given.seeds if (name, seed) in scores] for name in names}
     cost = measured()
     truth = truths(both)
     candidates: dict[str, list[Scored]] = {}
     about: dict[str, dict[str, Any]] = {}
-    for name in names:
-        candidates[name] = [joined(scores[name, seed], truth) for seed in given.seeds]
-        about[name] = describe(name, cost)
-    for doubt in DOUBTS:
-        title = f"cascade, {doubt:.0%} in doubt"
+    for name in filter(trained.get, names):
+        candidates[name] = [joined(scores[name, seed], truth) for seed in trained[name]]
+        about[name] = {**describe(name, cost), "seeds": trained[name]}
+    for (how, (first, second)), doubt in itertools.product(CASCADES.items(), DOUBTS):
+        title = f"cascade, {how}, {doubt:.0%} in doubt"
         parts, shares = [], []
-        for seed in given.seeds:
-            made = [cascaded(a, b, doubt) for a, b in zip(scores[FIRST, seed], scores[SECOND, seed], strict=True)]
+        both_trained = [seed for seed in trained[first] if seed in trained[second]]
+        if not both_trained:
+            continue
+        for seed in both_trained:
+            made = [cascaded(a, b, doubt) for a, b in zip(scores[first, seed], scores[second, seed], strict=True)]
             parts.append(joined([scored for scored, _ in made], truth))
             shares += [share for _, share in made]
         candidates[title] = parts
         left = {name: round(float(np.mean([share[name] for share in shares])), 4) for name in shares[0]}
         about[title] = {
-            "first": FIRST, "second": SECOND, "in doubt": left,
-            "microseconds": _rounded(cost.cascade(VARIANTS[FIRST], VARIANTS[SECOND], left["alerts"])),
+            "first": first, "second": second, "in doubt": left, "seeds": both_trained,
+            "microseconds": _rounded(cost.cascade(VARIANTS[first], VARIANTS[second], left["alerts"])),
         }  # fmt: skip
     figures = compare(candidates, BASE, bootstrap)
     results = {name: {**about[name], "figures": figures[name]} for name in candidates}

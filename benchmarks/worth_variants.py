@@ -20,7 +20,7 @@ from space2vec.training.loop import Course, Lesson, fit, logits
 from space2vec.training.network import REACH
 from space2vec.training.temperature import best_temperature
 
-__all__ = ["VARIANTS", "Variant", "scores_of"]
+__all__ = ["VARIANTS", "Variant", "kept_scores", "scores_of", "scores_path"]
 
 #: What autoScan's set costs most, and no network misses.
 SLOW = ("AMP", "GAUSS", "SCALE", "LACOSMIC", "COLMEDS")
@@ -80,6 +80,7 @@ VARIANTS: Mapping[str, Variant] = {
     "lean, view of contrast": Variant(_LEAN, views=(CONTRAST,)),
     "no columns": Variant(()),
     "without autoscan's": Variant(_columns(registry.FEATURE_SETS["autoscan"])),
+    "without autoscan's, no template": Variant(_columns(registry.FEATURE_SETS["autoscan"], _TWO), _TWO),
     "template's columns, not its plane": Variant(_LEAN, _TWO),
     "lean, no template, view of contrast": Variant(_columns(SLOW + SCIENCE_MOMENTS, _TWO), _TWO, (CONTRAST,)),
     "lean, without autoscan's": Variant(_columns((*registry.FEATURE_SETS["autoscan"], *SCIENCE_MOMENTS))),
@@ -121,9 +122,14 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
     return scores
 
 
+def scores_path(name: str, number: int, seed: int, epochs: int, folder: Path) -> Path:
+    """Return where the scores of a variant are kept."""
+    return folder / f"{name.replace(' ', '_').replace(',', '')}_{number}_{seed}_{epochs}.npz"
+
+
 def kept_scores(name: str, halves: list[Half], number: int, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
     """Return the scores of a variant trained on a half, which are kept in a folder."""
-    path = folder / f"{name.replace(' ', '_').replace(',', '')}_{number}_{seed}_{epochs}.npz"
+    path = scores_path(name, number, seed, epochs, folder)
     if not path.exists():
         tell(f"{name}, half {number}, seed {seed}")
         np.savez(path, **scores_of(VARIANTS[name], halves[number], 10 * seed + number, epochs))

@@ -17,11 +17,19 @@ from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
 from space2vec.teacher import labelled_alerts, teach
 
-__all__ = ["Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
+__all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
 
 #: Rows of each kind beside the real alerts.
 Shares = dict[str, int]
 _SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+#: Columns that cost most and that no network missed (docs/network-worth.md): fits, medians of columns, and the moments
+#: of the science plane with what is made of them.
+_LEFT_OUT = (
+    "AMP", "GAUSS", "SCALE", "LACOSMIC", "COLMEDS", "science_a", "science_b", "science_angle", "science_ellipticity",
+    "plane_offset", "width_ratio", "psf_ratio", "psf_likeness",
+)  # fmt: skip
+#: What ``stampnet`` sees of a candidate beside its planes.
+STAMPNET_COLUMNS = tuple(name for name in registry.FEATURE_SETS["stamp"] if name not in _LEFT_OUT)
 #: How far the conditions of the simulated surveys are widened.
 _RANDOMISE = 0.3
 _EPOCHS = 24
@@ -99,6 +107,7 @@ def build_stampnet(
     )
     network = train_network(
         LabelledStamps.concatenate([learned, stampnet_rows(learned, weights)]),
+        features=STAMPNET_COLUMNS,
         teacher=1.0,
         validation=checked,
         course=course,
