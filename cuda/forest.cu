@@ -22,6 +22,7 @@ struct s2v_cuda_forest {
     s2v::cuda::DeviceArray<std::int64_t> tree_start;
     s2v::cuda::DeviceArray<float> fill;            // (features) or empty
     s2v::cuda::DeviceArray<std::int32_t> columns;  // (features) or empty
+    s2v::cuda::DeviceArray<float> x, y;            // (knots) of the calibration, or empty
     std::int32_t features;
     std::int32_t widest;  // columns that a table has at least
 };
@@ -79,6 +80,13 @@ struct GivenRow {
     }
 };
 
+// What the forest gives for a row, by the calibration where there is one.
+template <class Row>
+__device__ float scored_row(const kernel::ForestView &forest, const kernel::CalibrationView &table, const Row &row) {
+    const float score = kernel::forest_row(forest, row);
+    return table.knots > 0 ? kernel::calibrated(table, score) : score;
+}
+
 // The flags of a row that the reader and the kernels have raised; flags.joined of the Python package.
 __device__ std::uint32_t joined_flags(const s2v_cuda_table &table, std::int64_t row) {
     namespace flag = kernel::flag;
@@ -103,7 +111,8 @@ __device__ bool judged(const s2v_cuda_table &table, std::int64_t row, unsigned m
 }
 
 __global__ void __launch_bounds__(kMostRows)
-    forest_kernel(kernel::ForestView forest, Columns columns, s2v_cuda_table table, float *score) {
+    forest_kernel(kernel::ForestView forest, kernel::CalibrationView calibration, Columns columns, s2v_cuda_table table,
+                  float *score) {
     extern __shared__ float staged[];
     const int rows = static_cast<int>(blockDim.x);
     const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * rows;
@@ -124,18 +133,20 @@ __global__ void __launch_bounds__(kMostRows)
     unsigned met = 0;
     for (int i = 0; i < kSharing; ++i) met |= shares[thread * kSharing + i];
     const bool scored = judged(table, begin + thread, met);
-    score[begin + thread] = scored ? kernel::forest_row(forest, StagedRow{staged + thread, rows}) : kernel::quiet_nan();
+    score[begin + thread] =
+        scored ? scored_row(forest, calibration, StagedRow{staged + thread, rows}) : kernel::quiet_nan();
 }
 
 __global__ void __launch_bounds__(kRowsUnstaged)
-    long_forest_kernel(kernel::ForestView forest, Columns columns, s2v_cuda_table table, float *score) {
+    long_forest_kernel(kernel::ForestView forest, kernel::CalibrationView calibration, Columns columns,
+                       s2v_cuda_table table, float *score) {
     const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (row >= table.n) return;
     const GivenRow given(table, row, columns);
     const unsigned wanted = table.beside_needed ? kValue | kValueBeside : kValue;
     unsigned met = table.flags ? 0 : wanted;  // else nobody asks
     for (int feature = 0; feature < forest.features && (met & wanted) != wanted; ++feature) given.value(feature, met);
-    score[row] = judged(table, row, met) ? kernel::forest_row(forest, given) : kernel::quiet_nan();
+    score[row] = judged(table, row, met) ? scored_row(forest, calibration, given) : kernel::quiet_nan();
 }
 
 // The rows of a block that are staged, a multiple of 32; 0: they are too long.
@@ -147,13 +158,15 @@ void launch(const s2v_cuda_forest &forest, Columns columns, const s2v_cuda_table
     const OnDevice here(forest.device);
     const kernel::ForestView view = {forest.nodes.get(), forest.tree_start.get(),
                                      static_cast<std::int32_t>(forest.tree_start.size()), forest.features};
+    const kernel::CalibrationView calibration = {forest.x.get(), forest.y.get(),
+                                                 static_cast<std::int32_t>(forest.x.size())};
     const auto row_bytes = static_cast<std::int32_t>(forest.features * sizeof(float) + kSharing);
     const int staged = staged_rows(row_bytes);
     const int rows = staged > 0 ? staged : kRowsUnstaged;
     const auto blocks = static_cast<unsigned>((table.n + rows - 1) / rows);
     const auto bytes = static_cast<std::size_t>(staged) * static_cast<std::size_t>(row_bytes);
     const auto run = staged > 0 ? forest_kernel : long_forest_kernel;
-    run<<<blocks, rows, bytes, static_cast<cudaStream_t>(stream)>>>(view, columns, table, score);
+    run<<<blocks, rows, bytes, static_cast<cudaStream_t>(stream)>>>(view, calibration, columns, table, score);
     check(cudaGetLastError(), "launch");
 }
 
@@ -182,7 +195,8 @@ s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, cons
                          s2v_cuda_forest{device, cuda::DeviceArray<kernel::Node>(forest->nodes),
                                          cuda::DeviceArray<std::int64_t>(forest->tree_start),
                                          cuda::DeviceArray<float>(forest->fill), cuda::DeviceArray<std::int32_t>(own),
-                                         forest->features, widest})
+                                         cuda::DeviceArray<float>(forest->calibration.x),
+                                         cuda::DeviceArray<float>(forest->calibration.y), forest->features, widest})
                          .release();
     });
 }

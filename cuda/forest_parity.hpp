@@ -21,6 +21,9 @@ inline std::unique_ptr<s2v_forest, decltype(&s2v_forest_free)> on_host(const Sui
     require(s2v_forest_create(static_cast<std::int32_t>(f.tree_start.size() - 1), f.tree_start.data(), f.left.data(),
                               f.right.data(), f.feature.data(), f.threshold.data(), f.missing_left.data(),
                               f.value.data(), static_cast<std::int32_t>(f.features), f.fill.data(), &made));
+    if (!f.knot_x.empty())
+        require(
+            s2v_forest_calibrate(made, static_cast<std::int32_t>(f.knot_x.size()), f.knot_x.data(), f.knot_y.data()));
     return {made, &s2v_forest_free};
 }
 
@@ -57,6 +60,18 @@ inline SuiteForest long_forest(const SuiteForest &given) {
     }
     f.tree_start.push_back(trees * nodes);
     f.score.resize(static_cast<std::size_t>(f.rows));
+    require(s2v_forest_predict(on_host(f).get(), f.x.data(), f.rows, f.score.data(), 0));
+    return f;
+}
+
+// A forest with a calibration of so many knots, and what the CPU gives for its rows.
+inline SuiteForest calibrated_forest(const SuiteForest &given, int knots) {
+    SuiteForest f = given;
+    for (int i = 0; i < knots; ++i) {
+        const double part = static_cast<double>(i + 1) / (knots + 1);
+        f.knot_x.push_back(static_cast<float>(part * part));
+        f.knot_y.push_back(i % 5 == 4 ? f.knot_y.back() : static_cast<float>(part));  // some stretches are flat
+    }
     require(s2v_forest_predict(on_host(f).get(), f.x.data(), f.rows, f.score.data(), 0));
     return f;
 }
@@ -140,8 +155,13 @@ inline void compare_forests(const std::filesystem::path &folder, const SuiteStam
     const SuiteForest wide = long_forest(forest);
     compare_rows("forest", forest, report);
     compare_rows("forest, long rows", wide, report);
+    for (const int knots : {2, 3, 1024})
+        compare_rows("forest, calibration of " + std::to_string(knots) + " knots", calibrated_forest(forest, knots),
+                     report);
+    compare_rows("forest, long rows, calibrated", calibrated_forest(wide, 37), report);
     compare_wider("forest, wider table", forest, report);
     compare_wider("forest, long rows of a wider table", wide, report);
+    compare_wider("forest, wider table, calibrated", calibrated_forest(forest, 37), report);
     const SuiteTable table = read_table(folder, stamps.n, forest.features);
     const SuiteValues given = read_features(folder / "features_code.bin", stamps.n, table.columns);
     compare_table("forest, features of stamps", forest, table, given.values, {}, given.flags, stamps.offset, report);

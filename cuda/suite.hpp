@@ -152,6 +152,7 @@ struct SuiteForest {
     std::vector<float> threshold;
     std::vector<std::uint8_t> missing_left;
     std::vector<float> value, fill, x, score;
+    std::vector<float> knot_x, knot_y;  // of a calibration; the suite's has none
 };
 
 inline SuiteForest read_forest(const std::filesystem::path &folder) {

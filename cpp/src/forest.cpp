@@ -101,6 +101,7 @@ s2v_forest pack_forest(const ForestArrays &arrays) {
 
 void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *score, int threads) {
     const kernel::ForestView view = forest.view();
+    const kernel::CalibrationView table = forest.calibration.view();
     const std::int64_t k = forest.features;
     parallel_for(n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
         double sum[kBlockRows];
@@ -117,6 +118,8 @@ void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *sc
                 block = filled.data();
             }
             kernel::forest_block(view, block, rows, sum, score + row);
+            if (table.knots == 0) continue;
+            for (std::int64_t i = row; i < row + rows; ++i) score[i] = kernel::calibrated(table, score[i]);
         }
     });
 }

@@ -1,6 +1,7 @@
-// The forest that a host owns: packed nodes, what replaces NaN, names.
+// The forest that a host owns: packed nodes, what replaces NaN, names, calibration.
 #pragma once
 
+#include "calibration.hpp"
 #include "kernel/forest.hpp"
 
 #include <cstdint>
@@ -14,6 +15,7 @@ struct s2v_forest {
     std::int32_t features = 0;
     std::vector<float> fill;         // (features) or empty
     std::vector<std::string> names;  // (features) or empty
+    s2v::Calibration calibration;
 
     [[nodiscard]] s2v::kernel::ForestView view() const noexcept {
         return {nodes.data(), tree_start.data(), static_cast<std::int32_t>(tree_start.size()), features};
@@ -37,7 +39,7 @@ struct ForestArrays {
 // threshold or value is out of range, or a tree is larger than the nodes can address.
 s2v_forest pack_forest(const ForestArrays &arrays);
 
-// P(real) of n rows of x (n, features).
+// The scores of n rows of x (n, features): P(real) by the trees, and by the calibration where there is one.
 void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *score, int threads);
 
 }  // namespace s2v

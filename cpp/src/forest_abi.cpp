@@ -5,6 +5,7 @@
 #include "space2vec/space2vec.h"
 
 #include <memory>
+#include <utility>
 
 namespace {
 
@@ -48,6 +49,17 @@ s2v_status s2v_forest_load(const char *path, s2v_forest **forest) {
         *forest = nullptr;
         require(path != nullptr, "path is NULL");
         *forest = std::make_unique<s2v_forest>(s2v::load_forest(path)).release();
+    });
+}
+
+s2v_status s2v_forest_calibrate(s2v_forest *forest, int32_t knots, const float *x, const float *y) {
+    return s2v::guarded([&] {
+        require(forest != nullptr, "forest is NULL");
+        require(x != nullptr && y != nullptr && knots >= 0, "an array is NULL");
+        const auto count = static_cast<std::size_t>(knots);
+        s2v::check_calibration({x, count}, {y, count});
+        s2v::Calibration given{{x, x + count}, {y, y + count}};
+        forest->calibration = std::move(given);
     });
 }
 

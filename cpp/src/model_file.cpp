@@ -82,7 +82,24 @@ struct Safetensors {
     }
 };
 
-std::vector<std::string> feature_names(const Safetensors &file) {
+std::vector<float> knots(const json::Value &table, std::string_view axis) {
+    const json::Value *list = table.find(axis);
+    if (list == nullptr || list->array() == nullptr) bad("a calibration without x and y");
+    std::vector<float> values;
+    for (const json::Value &value : *list->array()) {
+        if (value.number() == nullptr) bad("a knot of the calibration is no number");
+        values.push_back(static_cast<float>(*value.number()));
+    }
+    return values;
+}
+
+// What is read of the header of a model.
+struct ModelHeader {
+    std::vector<std::string> names;
+    Calibration calibration;
+};
+
+ModelHeader model_header(const Safetensors &file) {
     const json::Value *metadata = file.header.find("__metadata__");
     const json::Value *own = metadata == nullptr ? nullptr : metadata->find("space2vec");
     if (own == nullptr || own->string() == nullptr) bad("not a space2vec model: the header has no entry 'space2vec'");
@@ -95,10 +112,18 @@ std::vector<std::string> feature_names(const Safetensors &file) {
     const json::Value *features = model.find("features");
     const json::Value *names = features == nullptr ? nullptr : features->find("names");
     if (names == nullptr || names->array() == nullptr) bad("without feature names");
-    std::vector<std::string> out;
+    ModelHeader out;
     for (const json::Value &name : *names->array()) {
         if (name.string() == nullptr) bad("a feature name is no string");
-        out.push_back(*name.string());
+        out.names.push_back(*name.string());
+    }
+    const json::Value *table = model.find("calibration");
+    if (table == nullptr || std::holds_alternative<std::nullptr_t>(table->held)) return out;
+    out.calibration = {knots(*table, "x"), knots(*table, "y")};
+    try {
+        check_calibration(out.calibration.x, out.calibration.y);
+    } catch (const Failure &failure) {
+        bad(failure.what());
     }
     return out;
 }
@@ -107,7 +132,7 @@ std::vector<std::string> feature_names(const Safetensors &file) {
 
 s2v_forest parse_forest(const std::string &bytes) {
     const Safetensors file(bytes);
-    std::vector<std::string> names = feature_names(file);
+    auto [names, calibration] = model_header(file);
     const auto tree_start = file.tensor<std::int64_t>("tree_start", "I64");
     auto right = file.tensor<std::int32_t>("right", "I32");
     const auto feature = file.tensor<std::int16_t>("feature", "I16");
@@ -149,6 +174,7 @@ s2v_forest parse_forest(const std::string &bytes) {
     try {
         s2v_forest forest = pack_forest(arrays);
         forest.names = std::move(names);
+        forest.calibration = std::move(calibration);
         return forest;
     } catch (const Failure &failure) {
         bad(failure.what());

@@ -17,7 +17,8 @@ namespace s2v {
 //   missing_left U8 (nodes)      1 where NaN goes left
 //   value F32 (nodes)            threshold of a split (x <= threshold goes left), P(real) of a leaf
 //   fill F32 (features)          what replaces NaN before the trees; NaN leaves it; the tensor may be absent
-// __metadata__["space2vec"] is a JSON object with "format" 1, "kind" "forest" and "features": {"names": [...]}.
+// __metadata__["space2vec"] is a JSON object with "format" 1, "kind" "forest" and "features": {"names": [...]}. It may
+// have "calibration": {"x": [...], "y": [...]}, the knots of the table that the scores go through (s2v_calibrate).
 s2v_forest load_forest(const std::string &path);
 
 // The same from the bytes of a file.

@@ -87,6 +87,9 @@ class Kernels(Protocol):
     ) -> None:
         """Write the planes of a chain of steps on a square around the candidate."""
 
+    def calibrate(self, x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> None:
+        """Turn scores into probabilities, in place, by a table of knots."""
+
 
 def name() -> str:
     """Return the backend in use, ``native`` or ``numba``.

@@ -26,6 +26,7 @@ from space2vec.trees import Trees
 if TYPE_CHECKING:
     from typing import Self
 
+    from space2vec.calibration import Calibration
     from space2vec.cuda.pipeline import Pipeline
     from space2vec.cuda.slots import Slot
 
@@ -57,7 +58,7 @@ def _nodes(trees: Trees) -> tuple[NDArray[Any], ...]:
 
 
 class Forest:
-    """A random forest: P(real) is the mean over its trees.
+    """A random forest: P(real) is the mean over its trees, by its calibration if it has one.
 
     Made by :meth:`from_sklearn` or :meth:`load`. It never changes, and threads may share it.
 
@@ -214,11 +215,27 @@ class Forest:
 
     @cached_property
     def id(self) -> str:
-        """The name and twelve digits that change with any threshold, leaf, fill value or column."""
+        """The name and twelve digits that change with any threshold, leaf, fill value, column or calibration."""
         digest = hashlib.sha256("\n".join((self.header.convention, *self.feature_names)).encode())
         for name, tensor in self._tensors().items():
             digest.update(name.encode() + np.ascontiguousarray(tensor).tobytes())
+        if self.header.calibration is not None:
+            digest.update(self.header.calibration.digest)
         return f"{self.name} {digest.hexdigest()[:12]}"
+
+    def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Any] | None = None) -> Self:
+        """Return a forest of the same trees whose scores go through a table, or, without one, as the trees give them.
+
+        Parameters
+        ----------
+        calibration : space2vec.calibration.Calibration or None
+            The table.
+        metrics : mapping, optional
+            What was measured of the scores with it, for the model file; see
+            :meth:`space2vec.modelfile.Header.calibrated`.
+        """
+        header = self.header.calibrated(calibration, None if metrics is None else dict(metrics))
+        return type(self)(self._trees, header, self._fill)
 
     def __len__(self) -> int:
         """Return the number of trees."""
@@ -239,15 +256,17 @@ class Forest:
         """Return the trees as the kernels of a device have them; those of ``"cpu"`` are the backend's in use."""
         if where not in self._engines:
             nodes, k = _nodes(self._trees), len(self.feature_names)
+            table = self.header.calibration
+            knots = None if table is None else table.knots
             if where == "cpu":
-                self._engines[where] = backend.active().Forest(*nodes, k, self._fill)
+                self._engines[where] = backend.active().Forest(*nodes, k, self._fill, calibration=knots)
             else:
                 from space2vec.cuda.extension import active, told
 
                 number = devices.ordinal(where)
                 with told(number):
                     self._engines[where] = active(number).Forest(
-                        number, *nodes, k, self._fill, self._needs.device_columns
+                        number, *nodes, k, self._fill, self._needs.device_columns, calibration=knots
                     )
         return self._engines[where]
 

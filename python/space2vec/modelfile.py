@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import tensorfile
+from space2vec.calibration import Calibration
 from space2vec.errors import ModelError
 from space2vec.registry import Convention
 from space2vec.stamps import CHANNELS
@@ -26,6 +27,9 @@ FORMAT = 1
 OF_RUN = "model.safetensors"
 
 _KEY = "space2vec"
+
+#: The metrics of a model's scores before they went through its calibration.
+_BEFORE = "before calibration"
 
 _KINDS: dict[str, type] = {
     "kind": str,
@@ -62,7 +66,8 @@ class Header:
     training : dict
         What it was trained on and how.
     metrics : dict
-        Measured figures, and on what.
+        Measured figures, and on what. Where there is a calibration, those measured before it are in
+        ``"before calibration"``: rates at a threshold among them are not those of the scores now.
     library : str
         The version of space2vec that wrote it.
     recipe : dict, optional
@@ -72,6 +77,8 @@ class Header:
         logits are divided by, and in ``optional``, where there are any, the planes that it can do without.
     integer : dict, optional
         Of a network whose file holds it in integers as well: the ``version`` of their arithmetic.
+    calibration : Calibration, optional
+        The table that scores go through.
     """
 
     kind: str
@@ -87,6 +94,7 @@ class Header:
     recipe: dict[str, Any] | None = None
     architecture: dict[str, Any] | None = None
     integer: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
     @property
     def temperature(self) -> float:
@@ -98,13 +106,31 @@ class Header:
         """The planes that the model can do without."""
         return tuple((self.architecture or {}).get("optional", ()))
 
+    def calibrated(self, calibration: Calibration | None, metrics: dict[str, Any] | None = None) -> Header:
+        """Return the header of the same model whose scores go through another table, or through none.
+
+        Parameters
+        ----------
+        calibration : Calibration or None
+            The table.
+        metrics : dict, optional
+            What was measured of the scores with it. The metrics of the scores without one are kept beside, under
+            ``"before calibration"``; without a table they are the metrics again.
+        """
+        measured = self.metrics if self.calibration is None else self.metrics.get(_BEFORE, {})
+        if calibration is not None:
+            measured = {**(metrics or {}), **({_BEFORE: measured} if measured else {})}
+        return replace(self, calibration=calibration, metrics=measured)
+
     def to_json(self) -> str:
         """Return the JSON text that the file holds."""
-        plain = asdict(self)
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
-        for key in ("recipe", "architecture", "integer"):
+        for key in ("recipe", "architecture", "integer", "calibration"):
             if plain[key] is None:
                 del plain[key]
+        if self.calibration is not None:
+            plain["calibration"] = self.calibration.to_plain()
         features = {"set": group, "version": plain.pop("feature_version"), "names": names}
         return json.dumps({"format": FORMAT, **plain, "features": features}, allow_nan=False)
 
@@ -140,6 +166,7 @@ class Header:
             recipe=document.get("recipe"),
             architecture=document.get("architecture"),
             integer=document.get("integer"),
+            calibration=None if document.get("calibration") is None else Calibration.of_plain(document["calibration"]),
         )
         for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):

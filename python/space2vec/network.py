@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,7 +23,7 @@ from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.network_runs import NetworkRuns
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
 from space2vec.numeric import by_name
-from space2vec.onnx_graph import make_graph
+from space2vec.onnx_graph import calibrated_graph, make_graph
 from space2vec.pixels import as_plane_array, lies_on_device
 from space2vec.scoring import Inputs, Needs, check_version, in_place
 from space2vec.stamps import Stamps
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from space2vec.calibration import Calibration
     from space2vec.cuda.half_network import HalfNetwork
     from space2vec.cuda.pipeline import Pipeline
     from space2vec.cuda.slots import Slot
@@ -44,7 +45,7 @@ __all__ = ["Network"]
 
 
 class Network:
-    """A network: P(real) is sigmoid(logit / temperature).
+    """A network: P(real) is sigmoid(logit / temperature), by its calibration if it has one.
 
     Made out of a module, or by :meth:`load`. It never changes, and threads may share it.
 
@@ -157,18 +158,40 @@ class Network:
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.
 
+        Its scores are those of the model, calibration included.
+
         Raises
         ------
         ImportError
-            If the graph was not made yet, and cannot be made here for want of a package.
+            If the graph was not made yet, or the model has a calibration, and it cannot be made here for want of a
+            package.
         OSError
             If it cannot be written.
         """
-        write_whole(path, self._as_graph())
+        graph, table = self._as_graph(), self.header.calibration
+        write_whole(path, graph if table is None else calibrated_graph(graph, table, self.id))
+
+    def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Any] | None = None) -> Self:
+        """Return the same network whose scores go through a table, or, without one, are those of the network itself.
+
+        Parameters
+        ----------
+        calibration : space2vec.calibration.Calibration or None
+            The table.
+        metrics : mapping, optional
+            What was measured of the scores with it, for the model file; see
+            :meth:`space2vec.modelfile.Header.calibrated`.
+        """
+        model = copy.copy(self)
+        model.__dict__ = {**self.__dict__, "_runs": NetworkRuns()}
+        for name in ("id", "_graph_id"):
+            model.__dict__.pop(name, None)
+        model._take(self.header.calibrated(calibration, None if metrics is None else dict(metrics)))
+        return model
 
     def _as_graph(self) -> bytes:
         if self._graph is None:
-            self._graph = make_graph(self.module, self.header, self._needs.recipe, self._shapes, self.id)
+            self._graph = make_graph(self.module, self.header, self._needs.recipe, self._shapes, self._graph_id)
         return self._graph
 
     @property
@@ -197,11 +220,21 @@ class Network:
 
     @cached_property
     def id(self) -> str:
-        """The name and twelve digits that change with any weight, setting, column, plane or the temperature."""
+        """The name and twelve digits that change with any weight, setting, column, plane, temperature, calibration."""
+        return self._id_with(self.header.calibration)
+
+    @cached_property
+    def _graph_id(self) -> str:
+        """The id of the network without a calibration, which its ONNX graph does not have."""
+        return self._id_with(None)
+
+    def _id_with(self, calibration: Calibration | None) -> str:
         told = [self.header.architecture, self.header.recipe, self.header.convention, self.feature_names]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         for name, tensor in sorted(self._weights.items()):
             digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode() + tensor.tobytes())
+        if calibration is not None:
+            digest.update(calibration.digest)
         return f"{self.name} {digest.hexdigest()[:12]}"
 
     @property
@@ -281,7 +314,8 @@ class Network:
             for given, what in zip(inputs, shapes, strict=True)
         ]
         self._check_shapes([given.shape for given in rows])
-        return runtimes.run(self._run(where), rows, backend.thread_count(threads) if where == "cpu" else 1)
+        score = runtimes.run(self._run(where), rows, backend.thread_count(threads) if where == "cpu" else 1)
+        return score if self.header.calibration is None else self.header.calibration(score)
 
     def _check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
         for own, (what, shape) in zip(given, self._shapes.items(), strict=True):

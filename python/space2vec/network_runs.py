@@ -40,7 +40,10 @@ class NetworkRuns:
 
         kind = precision()
         if (device, kind) not in self._halves:
-            self._halves[device, kind] = HalfNetwork(network.module, network.header.temperature, device, kind)
+            header = network.header
+            self._halves[device, kind] = HalfNetwork(
+                network.module, header.temperature, device, kind, header.calibration
+            )
         return self._halves[device, kind]
 
 
@@ -49,6 +52,6 @@ def _runtime(network: Network, device: str) -> runtimes.Runtime:
         return runtimes.TorchRuntime(network.module, network.header.temperature, device)
     engine = runtimes.OnnxRuntime(network._as_graph(), network._shapes)
     of = engine.metadata.get(MODEL_KEY, "")
-    if of.split(" ")[-1] != network.id.split(" ")[-1]:
+    if of.split(" ")[-1] != network._graph_id.split(" ")[-1]:
         raise ModelError(f"its ONNX graph is that of {of!r}, and not of the header and weights beside it")
     return engine

@@ -9,6 +9,9 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from space2vec.calibration import Calibration
 from space2vec.extras import need
 from space2vec.modelfile import Header
 from space2vec.recipe import Recipe
@@ -16,7 +19,7 @@ from space2vec.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODEL_KEY", "make_graph"]
+__all__ = ["MODEL_KEY", "calibrated_graph", "make_graph"]
 
 #: The key of the model's id in the metadata of a graph.
 MODEL_KEY = "space2vec.model"
@@ -77,6 +80,69 @@ def make_graph(
     proto = program.model_proto
     _forget_the_source(proto.graph)
     for key, text in _about(header, recipe, model).items():
+        proto.metadata_props.add(key=key, value=text)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def calibrated_graph(graph: bytes, table: Calibration, model: str) -> bytes:
+    """Return an ONNX graph whose output ``score`` goes through a calibration, as ``cpp/kernel/calibration.hpp`` does.
+
+    Parameters
+    ----------
+    graph : bytes
+        What :func:`make_graph` gave.
+    table : Calibration
+        The table; the metadata holds it too, in ``space2vec.calibration``.
+    model : str
+        The id of the model with it.
+
+    Raises
+    ------
+    ImportError
+        If onnx is absent.
+    """
+    need("onnx", "an ONNX graph with a calibration is made by onnx")
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    proto = onnx.load_from_string(graph)
+    for node in proto.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["uncalibrated" if name == "score" else name for name in names]
+
+    def constant(name: str, values: Any, dtype: Any = np.float64) -> str:
+        proto.graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype=dtype), f"calibration.{name}"))
+        return f"calibration.{name}"
+
+    def add(kind: str, out: str, *inputs: str, **attributes: Any) -> str:
+        name = out if out == "score" else f"calibration.{out}"
+        proto.graph.node.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    x, y = constant("x", table.x), constant("y", table.y)
+    one, last = constant("one", 1, np.int64), constant("last", len(table.x) - 1, np.int64)
+    zero, columns = constant("zero", 0, np.int64), constant("columns", [1], np.int64)
+    given = add("Cast", "given", "uncalibrated", to=TensorProto.DOUBLE)
+    # The knots at or below a score are counted; NaN is above none.
+    row = add("Unsqueeze", "row", given, columns)
+    below = add("Cast", "below", add("Not", "reached", add("Less", "above", row, x)), to=TensorProto.INT64)
+    count = add("ReduceSum", "count", below, columns, keepdims=0)
+    knot = add("Min", "knot", add("Max", "first", add("Sub", "before", count, one), zero), last)
+    end = add("Min", "end", add("Add", "after", knot, one), last)
+    begin, low, high = add("Gather", "begin", x, knot), add("Gather", "low", y, knot), add("Gather", "high", y, end)
+    rise = add("Sub", "rise", high, low)
+    along = add("Mul", "along", add("Sub", "run", given, begin), rise)
+    whole = add("Sub", "whole", add("Gather", "next", x, end), begin)
+    line = add("Add", "line", low, add("Div", "part", along, whole))
+    flat = add("Or", "flat", add("Not", "on", add("Less", "beyond", begin, given)), add("Equal", "ended", knot, last))
+    value = add("Where", "value", flat, low, add("Where", "capped", add("Less", "under", line, high), line, high))
+    known = add("Where", "known", add("IsNaN", "unknown", given), given, value)
+    add("Cast", "score", known, to=TensorProto.FLOAT)
+    about = {entry.key: entry.value for entry in proto.metadata_props}
+    about.update({MODEL_KEY: model, "space2vec.calibration": json.dumps(table.to_plain())})
+    del proto.metadata_props[:]
+    for key, text in about.items():
         proto.metadata_props.add(key=key, value=text)
     data: bytes = proto.SerializeToString()
     return data

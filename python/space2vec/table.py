@@ -173,6 +173,31 @@ class Scores(Rows):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
+    def decide(self, threshold: float) -> NDArray[np.object_]:
+        """Return what each candidate (n,) counts as: ``"real"`` at a threshold or above, ``"bogus"`` below it.
+
+        Parameters
+        ----------
+        threshold : float
+            From 0 to 1; :attr:`space2vec.evaluate.Evaluation.thresholds` has those of operating points.
+
+        Returns
+        -------
+        ndarray of object (n,)
+            None where a row has no score.
+
+        Raises
+        ------
+        ValueError
+            If the threshold does not lie from 0 to 1.
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must lie from 0 to 1; given {threshold}")
+        score = on_host(self.score).astype(np.float64)
+        words = np.where(score >= threshold, "real", "bogus").astype(object)
+        words[np.isnan(score)] = None
+        return words
+
     @property
     def metadata(self) -> dict[str, str]:
         """What the scores are of: the version of space2vec, and the model."""

@@ -26,11 +26,12 @@ public:
     Forest(int device, const Column<std::int64_t> &tree_start, const Column<std::int32_t> &left,
            const Column<std::int32_t> &right, const Column<std::int32_t> &feature, const Column<float> &threshold,
            const Column<std::uint8_t> &missing_left, const Column<float> &value, std::int32_t features,
-           const std::optional<Column<float>> &fill, const std::optional<Column<std::int32_t>> &columns) {
+           const std::optional<Column<float>> &fill, const std::optional<Column<std::int32_t>> &columns,
+           const std::optional<Knots> &calibration) {
         if (columns && columns->size() != features)
             throw std::invalid_argument("Forest: columns has another length than there are features");
         const ForestHandle forest =
-            make_forest(tree_start, left, right, feature, threshold, missing_left, value, features, fill);
+            make_forest(tree_start, left, right, feature, threshold, missing_left, value, features, fill, calibration);
         s2v_cuda_forest *made = nullptr;
         const py::gil_scoped_release release;
         ::check(s2v_cuda_forest_create(device, forest.get(), columns ? columns->data() : nullptr, &made));
@@ -67,11 +68,12 @@ void register_forest(py::module_ &module) {
         .def(py::init<int, const Column<std::int64_t> &, const Column<std::int32_t> &, const Column<std::int32_t> &,
                       const Column<std::int32_t> &, const Column<float> &, const Column<std::uint8_t> &,
                       const Column<float> &, std::int32_t, const std::optional<Column<float>> &,
-                      const std::optional<Column<std::int32_t>> &>(),
+                      const std::optional<Column<std::int32_t>> &, const std::optional<Knots> &>(),
              py::arg("device"), py::arg("tree_start").noconvert(), py::arg("left").noconvert(),
              py::arg("right").noconvert(), py::arg("feature").noconvert(), py::arg("threshold").noconvert(),
              py::arg("missing_left").noconvert(), py::arg("value").noconvert(), py::arg("n_features"),
-             py::arg("fill").noconvert().none(true), py::arg("columns").noconvert().none(true))
+             py::arg("fill").noconvert().none(true), py::arg("columns").noconvert().none(true),
+             py::arg("calibration").none(true) = py::none())
         .def("predict", &Forest::predict, py::call_guard<py::gil_scoped_release>(), py::arg("stream"), py::arg("x"),
              py::arg("n"), py::arg("score"))
         .def("score", &Forest::score, py::call_guard<py::gil_scoped_release>(), py::arg("stream"), py::arg("table"),

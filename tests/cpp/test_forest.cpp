@@ -2,6 +2,7 @@
 #include "check.hpp"
 #include "space2vec/space2vec.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -141,6 +142,88 @@ void every_way_gives_the_same_bits() {
     }
 }
 
+float by(std::vector<float> x, std::vector<float> y, float score) {
+    s2v::calibrate(x, y, {&score, 1});
+    return score;
+}
+
+void calibration_by_hand() {
+    const std::vector<float> x{0.25F, 0.5F, 0.75F};
+    const std::vector<float> y{0.0F, 0.25F, 1.0F};
+    CHECK(by(x, y, 0.0F) == 0.0F);
+    CHECK(by(x, y, 0.25F) == 0.0F);
+    CHECK(by(x, y, 0.375F) == 0.125F);
+    CHECK(by(x, y, 0.5F) == 0.25F);
+    CHECK(by(x, y, 0.625F) == 0.625F);
+    CHECK(by(x, y, 0.75F) == 1.0F);
+    CHECK(by(x, y, 1.0F) == 1.0F);
+    CHECK(std::isnan(by(x, y, nan_value)));
+    CHECK(!std::signbit(by({0.0F, 1.0F}, {-0.0F, 1.0F}, 0.0F)));
+    s2v::Forest forest = two_trees().make();
+    forest.calibrate(x, y);
+    CHECK(one(forest, {0.5F, 1.0F}) == 0.125F);     // 0.375
+    CHECK(one(forest, {-2.0F, 0.0F}) == 0.0F);      // 0.125
+    CHECK(one(forest, {0.6F, nan_value}) == 1.0F);  // 0.875
+    forest.calibrate(std::vector<float>{0.0F, 1.0F}, std::vector<float>{0.5F, 0.5F});
+    CHECK(one(forest, {0.5F, 1.0F}) == 0.5F);
+}
+
+// A higher score never becomes a lower probability, whatever the knots.
+void calibration_keeps_the_order() {
+    std::mt19937 random(3);
+    std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+    for (int table = 0; table < 200; ++table) {
+        std::vector<float> x(2 + random() % 30), y(x.size());
+        const float scale = table % 2 == 0 ? 1.0F : 1e-6F;
+        for (float &value : x) value = uniform(random) * scale;
+        std::sort(x.begin(), x.end());
+        x.erase(std::unique(x.begin(), x.end()), x.end());
+        if (x.size() < 2) continue;
+        y.resize(x.size());
+        for (float &value : y) value = uniform(random);
+        std::sort(y.begin(), y.end());
+        std::vector<float> score;
+        for (const float knot : x)
+            for (float s = knot, steps = 0; steps < 20; ++steps, s = std::nextafter(s, 2.0F)) score.push_back(s);
+        for (int i = 0; i < 200; ++i) score.push_back(uniform(random) * scale);
+        std::sort(score.begin(), score.end());
+        s2v::calibrate(x, y, score);
+        CHECK(std::is_sorted(score.begin(), score.end()));
+        CHECK(score.front() >= y.front() && score.back() <= y.back());
+    }
+}
+
+void no_calibration_is_refused() {
+    s2v::Forest forest = two_trees().make();
+    const float before = one(forest, {0.5F, 1.0F});
+    const auto refused = [&forest](const std::vector<float> &x, const std::vector<float> &y) {
+        CHECK_THROWS(forest.calibrate(x, y), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+        CHECK_THROWS((by(x, y, 0.5F), 0), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+    };
+    refused({}, {});
+    refused({0.5F}, {0.5F});
+    refused({0.0F, 1.0F}, {0.5F});
+    refused({0.5F, 0.5F}, {0.0F, 1.0F});
+    refused({0.6F, 0.5F}, {0.0F, 1.0F});
+    refused({0.0F, 1.0F}, {0.6F, 0.5F});
+    refused({-0.1F, 1.0F}, {0.0F, 1.0F});
+    refused({0.0F, 1.1F}, {0.0F, 1.0F});
+    refused({0.0F, 1.0F}, {-0.1F, 1.0F});
+    refused({0.0F, 1.0F}, {0.0F, 1.1F});
+    refused({0.0F, nan_value}, {0.0F, 1.0F});
+    refused({0.0F, 1.0F}, {nan_value, 1.0F});
+    std::vector<float> many(1025);
+    for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<float>(i) / 1025.0F;
+    refused(many, many);
+    many.pop_back();
+    CHECK(by(many, many, 0.5F) == 0.5F);
+    CHECK(one(forest, {0.5F, 1.0F}) == before);
+    float score = 0.5F;
+    CHECK(s2v_calibrate(2, nullptr, nullptr, &score, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_calibrate(-1, &score, &score, &score, 1) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_forest_calibrate(nullptr, 2, &score, &score) == S2V_INVALID_ARGUMENT);
+}
+
 void no_forest_is_refused() {
     const auto refused = [](const std::function<void(Arrays &)> &damage) {
         Arrays a = two_trees();
@@ -232,6 +315,13 @@ void model_files() {
     const s2v::Forest same = two_trees().make();
     for (const std::vector<float> &row : {std::vector<float>{0.5F, 1.0F}, {0.6F, nan_value}, {-2.0F, 0.0F}})
         CHECK(one(forest, row) == one(same, row));
+    File calibrated;
+    const std::string table = R"("calibration": {"x": [0.25, 0.5, 0.75], "y": [0, 0.25, 1], "fitted": {"rows": 9}}, )";
+    calibrated.model.insert(1, table);
+    CHECK(one(load(calibrated.bytes()), {0.5F, 1.0F}) == 0.125F);
+    File without;
+    without.model.insert(1, R"("calibration": null, )");
+    CHECK(one(load(without.bytes()), {0.5F, 1.0F}) == 0.375F);
     CHECK_THROWS(s2v::Forest::load("/nowhere/forest.safetensors"), s2v::Error, caught.status() == S2V_IO_ERROR);
     CHECK_THROWS(s2v::Forest::load(std::filesystem::temp_directory_path().string()), s2v::Error,
                  caught.status() == S2V_IO_ERROR);
@@ -273,6 +363,11 @@ void bad_model_files_are_refused() {
     damaged([](File &f) { f.tree_start[1] = std::numeric_limits<std::int64_t>::max(); });
     damaged([](File &f) { f.tree_start[2] = 7; });
     damaged([](File &f) { f.value[0] = nan_value; });
+    for (const char *table : {R"([0, 1])", R"({})", R"({"x": [0, 1]})", R"({"x": [0, 1], "y": [0, "1"]})",
+                              R"({"x": [0, true], "y": [0, 1]})", R"({"x": [0, 1], "y": [1, 0]})",
+                              R"({"x": [0, 0], "y": [0, 1]})", R"({"x": [0, 1], "y": [0, 1.5]})",
+                              R"({"x": [0.5, 0.50000000001], "y": [0, 1]})", R"({"x": [0], "y": [0]})", R"("soon")"})
+        damaged([table](File &f) { f.model.insert(1, std::string("\"calibration\": ") + table + ", "); });
     // No single changed byte of the header may do worse than be refused.
     for (std::size_t at = 0; at < whole.size(); ++at) {
         std::string changed = whole;
@@ -291,6 +386,9 @@ int main() {
     values_by_hand();
     fill_replaces_nan();
     every_way_gives_the_same_bits();
+    calibration_by_hand();
+    calibration_keeps_the_order();
+    no_calibration_is_refused();
     no_forest_is_refused();
     model_files();
     bad_model_files_are_refused();

@@ -22,6 +22,7 @@ import fastavro
 import numpy as np
 from packets import CUTOUTS, SCHEMA, fits_bytes, packet
 
+from space2vec.calibration import Calibration
 from space2vec.forest import Forest
 from space2vec.modelfile import Header
 from space2vec.trees import Trees
@@ -43,7 +44,7 @@ def put(target: str, **seeds: bytes) -> None:
         (folder / name).write_bytes(data)
 
 
-def forest(trees: int, names: tuple[str, ...], fill: bool) -> bytes:
+def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibration | None = None) -> bytes:
     """Return a model file: every tree a root, a split on its left and three leaves."""
     right = np.tile(np.array([4, 2, 0, 0, 0], dtype=np.int32), trees)
     split = right != 0
@@ -57,7 +58,7 @@ def forest(trees: int, names: tuple[str, ...], fill: bool) -> bytes:
     )
     made = Forest(
         parts,
-        Header("forest", "seed", names, library="0"),
+        Header("forest", "seed", names, library="0", calibration=calibration),
         np.linspace(-1, 1, len(names), dtype=np.float32) if fill else None,
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -72,6 +73,7 @@ def model() -> None:
     put(
         "model",
         plain=plain,
+        calibrated=forest(3, ("AMP", "n3sig3"), True, Calibration((0.0, 0.25, 0.5, 1.0), (0.0, 0.125, 0.75, 1.0))),
         one_tree=forest(1, ("AMP",), fill=False),
         many_trees=forest(40, tuple(f"f{i}" for i in range(30)), fill=False),
         cut=plain[:-7],

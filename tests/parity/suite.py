@@ -41,6 +41,7 @@ import numpy as np
 
 from oracle import stamps as made
 from space2vec import Recipe, Stamps, backend, features, flags, modelfile, normalise, prepare, simulate
+from space2vec.calibration import Calibration
 from space2vec.errors import BackendError
 from space2vec.forest import Forest as Model
 from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, FEATURES_VERSION, NORMALISERS, RECIPES
@@ -160,13 +161,33 @@ def scores(threads=1):
     return out
 
 
+def calibration():
+    """Return a table, some of whose stretches are flat or steep."""
+    rng = np.random.default_rng(19)
+    x = np.unique(rng.random(40).astype(np.float32))
+    y = np.sort(np.repeat(rng.random(20), 2)).astype(np.float32)[: len(x)]
+    return Calibration(tuple(x.tolist()), tuple(y.tolist()))
+
+
+def calibrated(threads=1):
+    """Return what the backend of this process makes of scores by a calibration, and by a forest with one."""
+    arguments, x = forest()
+    table = calibration()
+    out = np.empty(len(x), dtype=np.float32)
+    backend.active().Forest(*arguments, calibration=table.knots).predict(x, out, threads)
+    edges = np.nextafter(table.knots[0], np.float32(2)), np.nextafter(table.knots[0], np.float32(-1))
+    rest = np.random.default_rng(23).random(5000).astype(np.float32)
+    given = np.concatenate([np.float32([0, 1, np.nan]), *edges, table.knots[0], rest])
+    return np.concatenate([out, table(given)])
+
+
 def compute(rows, threads=1):
     """Return all that the backend of this process gives for stamps, as arrays of unsigned integers by name.
 
     They are named ``features:<convention>:<name>``, ``recipe:<name>`` and ``normaliser:<name>`` (digests),
-    ``flags:...`` of these, ``forest``.
+    ``flags:...`` of these, ``forest``, ``calibration``.
     """
-    results = {"forest": scores(threads).view(np.uint32)}
+    results = {"forest": scores(threads).view(np.uint32), "calibration": calibrated(threads).view(np.uint32)}
     for convention in CONVENTIONS:
         table = features(rows, set="stamp", convention=convention, threads=threads)
         for column, name in enumerate(table.names):
@@ -199,7 +220,7 @@ def names():
     features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in FEATURE_SETS["stamp"]]
     planes = [f"recipe:{name}" for name in (*RECIPES, "composition")] + [f"normaliser:{name}" for name in CHAINS]
     flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *planes)]
-    return {"forest", *features, *planes, *flags}
+    return {"forest", "calibration", *features, *planes, *flags}
 
 
 def _write(path, *parts):

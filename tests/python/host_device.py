@@ -299,9 +299,9 @@ class HostDevice(types.ModuleType):
         module = self
 
         class Forest:
-            def __init__(self, device: int, *arguments: Any) -> None:
+            def __init__(self, device: int, *arguments: Any, calibration: Any = None) -> None:
                 *arguments, columns = arguments
-                self._forest, self._k = _core.Forest(*arguments), arguments[7]
+                self._forest, self._k = _core.Forest(*arguments, calibration=calibration), arguments[7]
                 self._columns = np.arange(self._k) if columns is None else columns
 
             def predict(self, stream: int, x: int, n: int, score: int) -> None:

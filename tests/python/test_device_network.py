@@ -50,8 +50,8 @@ def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     kind = half_network.HalfNetwork
 
-    def on_host(module: Any, temperature: float, device: str, precision: str) -> HalfNetwork:
-        return kind(module, temperature, "cpu", precision)
+    def on_host(module: Any, temperature: float, device: str, *how: Any) -> HalfNetwork:
+        return kind(module, temperature, "cpu", *how)
 
     monkeypatch.setattr(half_network, "HalfNetwork", on_host)
     return made

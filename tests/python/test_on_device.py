@@ -106,6 +106,16 @@ def test_the_forest_of_the_suite(library: str, forest: Forest) -> None:
     assert bits(made) == suite.scores().tobytes()
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_calibrated_forest(library: str, forest: Forest) -> None:
+    calibrated, x = forest.calibrated(suite.calibration()), suite.forest().x
+    assert bits(calibrated.predict(put(library, x))) == suite.calibration()(suite.scores()).tobytes()
+    stamps = suite.stamps()[:500]
+    expected = calibrated.score(stamps)
+    for scores in (calibrated.score(stamps.to_device("cuda:0")), calibrated.score(stamps, device="cuda")):
+        assert bits(scores.score) == expected.score.tobytes()
+
+
 @pytest.mark.parametrize("names", [registry.AUTOSCAN_STAMP[::-1], registry.FEATURE_SETS["stamp"][::-3][-18:]])
 def test_scores_of_the_suite(names: tuple[str, ...]) -> None:
     forest, stamps = suite.model(names), suite.stamps()[:]

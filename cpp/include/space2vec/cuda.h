@@ -63,8 +63,9 @@ S2V_API s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_pl
 /* A forest on a device, immutable once made. */
 typedef struct s2v_cuda_forest s2v_cuda_forest;
 
-/* Copy a forest to a device: allocates there and waits for the copy. columns: (s2v_forest_feature_count) where its
- * features stand in a row of the tables of s2v_cuda_forest_score; NULL: in order. They are the caller's, as forest. */
+/* Copy a forest, with its calibration, to a device: allocates there and waits for the copy. columns:
+ * (s2v_forest_feature_count) where its features stand in a row of the tables of s2v_cuda_forest_score; NULL: in order.
+ * They are the caller's, as forest. */
 S2V_API s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, const int32_t *columns,
                                           s2v_cuda_forest **on_device);
 /* No work with the forest may be under way. */

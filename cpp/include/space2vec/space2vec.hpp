@@ -201,7 +201,15 @@ inline Image fits_image(std::span<const std::uint8_t> bytes, const std::string &
     return out;
 }
 
-// A forest. It never changes once made: threads may share one.
+// Turn scores into probabilities, in place, as s2v_calibrate does.
+inline void calibrate(std::span<const float> x, std::span<const float> y, std::span<float> score) {
+    detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
+    detail::check(s2v_calibrate(static_cast<std::int32_t>(x.size()), x.data(), y.data(), score.data(),
+                                static_cast<std::int64_t>(score.size())),
+                  "calibrate");
+}
+
+// A forest. Threads may share one that nobody calibrates meanwhile.
 class Forest {
 public:
     // scikit-learn's arrays, as in s2v_forest_create; fill may be empty.
@@ -229,6 +237,13 @@ public:
         s2v_forest *made = nullptr;
         detail::check(s2v_forest_load(path.c_str(), &made), path);
         return Forest(made);
+    }
+
+    // Let what it predicts go through a table from now on, as s2v_forest_calibrate does.
+    void calibrate(std::span<const float> x, std::span<const float> y) {
+        detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
+        detail::check(s2v_forest_calibrate(forest_.get(), static_cast<std::int32_t>(x.size()), x.data(), y.data()),
+                      "calibrate");
     }
 
     [[nodiscard]] std::size_t feature_count() const noexcept {

@@ -18,12 +18,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from space2vec.cli import bench, doctor, evaluate, export, features, reproduce, score, simulate, train
+from space2vec.cli import bench, calibrate, doctor, evaluate, export, features, reproduce, score, simulate, train
 from space2vec.errors import Space2vecError, Space2vecWarning
 
 __all__ = ["main"]
 
-_COMMANDS = (score, features, train, evaluate, reproduce, simulate, export, bench, doctor)
+_COMMANDS = (score, features, train, evaluate, calibrate, reproduce, simulate, export, bench, doctor)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,7 +22,8 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "score",
         help="score candidates",
-        description="Write P(real) of every candidate: object_id, candidate_id, score, flags, columns of its packet.",
+        description="Write P(real) of every candidate: object_id, candidate_id, score, flags, columns of its packet; "
+        "with --threshold also a decision.",
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the score file")
@@ -32,13 +33,30 @@ def register(commands: Any) -> None:
         metavar="NAME|FILE",
         help="a packaged model, a model file (.safetensors), or the folder of a training run",
     )
+    parser.add_argument(
+        "--threshold",
+        type=_threshold,
+        metavar="T",
+        help="write a column decision as well: real at a score of T (0 to 1) or above, bogus below; evaluate tells the "
+        "thresholds of operating points",
+    )
     parser.add_argument("--mosaic", metavar="FILE.png", help="draw best, worst and most doubtful candidates as well")
     add_compute_options(parser)
     parser.set_defaults(run=run)
 
 
+def _threshold(text: str) -> float:
+    """Read a threshold, for argparse."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
+    return value
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    import pyarrow as pa
+
     from space2vec import device, model
     from space2vec.cli.gallery import Gallery
     from space2vec.cuda.half_network import precision
@@ -68,13 +86,20 @@ def run(arguments: argparse.Namespace) -> int:
     def result(rows: Stamps | Features, scores: Scores) -> in_parts.Result:
         if gallery is not None and isinstance(rows, Stamps):
             gallery.add(rows, scores)
-        return in_parts.Result(scores.to_arrow(), scores.flags, ~np.isnan(scores.score))
+        table = scores.to_arrow()
+        if arguments.threshold is not None:
+            words = pa.array(scores.decide(arguments.threshold), type=pa.string())
+            table = table.add_column(table.column_names.index("score") + 1, "decision", words)
+        return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
 
     said = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
     options = {"model": judge.id}
     if through and isinstance(judge, Network):  # whose scores are not those of the CPU to the bit
         options["precision"] = precision()
     descriptions = {"score": f"P(real) by the model {judge.id}, NaN where a row could not be scored"}
+    if arguments.threshold is not None:
+        options["threshold"] = repr(arguments.threshold)
+        descriptions["decision"] = f"real: a score of {arguments.threshold!r} or above, bogus: below; nothing: no score"
     return in_parts.run(
         arguments, "score", "scored", said, options, compute, result, descriptions=descriptions, measure=measure,
         gallery=gallery, device=where if through else "cpu",

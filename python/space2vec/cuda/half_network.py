@@ -2,7 +2,7 @@
 
 Convolutions and products run in float16 (or bfloat16), what else there is in float32, as PyTorch's autocast decides.
 Scores differ from those of float32 by :data:`TOLERANCE` at most for the packaged models in float16; bfloat16 has three
-bits less, and no such promise.
+bits less, and no such promise. A calibration stretches the difference where it is steep.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from space2vec.runtimes import full_float32
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from space2vec.calibration import Calibration
 
 __all__ = ["PRECISIONS", "SIZES", "TOLERANCE", "HalfNetwork", "precision"]
 
@@ -62,9 +64,18 @@ class HalfNetwork:
         A device of PyTorch. On ``"cpu"`` there are no graphs; the arithmetic is the same in kind.
     kind : str, optional
         One of :data:`PRECISIONS`.
+    calibration : Calibration, optional
+        The table that the scores go through.
     """
 
-    def __init__(self, module: nn.Module, temperature: float, device: str, kind: str = PRECISIONS[0]) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        temperature: float,
+        device: str,
+        kind: str = PRECISIONS[0],
+        calibration: Calibration | None = None,
+    ) -> None:
         import torch
 
         self._device = torch.device(device)
@@ -73,6 +84,8 @@ class HalfNetwork:
         self._module = copy.deepcopy(module).eval().to(self._device)
         self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._temperature = temperature
+        self._calibration = calibration
+        self._table: tuple[Tensor, Tensor] | None = None
         self._replays: dict[int, Callable[[Sequence[Tensor]], Tensor]] = {}
         self._graphs = self._device.type == "cuda"
         self._turn = threading.Lock()
@@ -89,7 +102,9 @@ class HalfNetwork:
         import torch
 
         with torch.inference_mode():
-            return self._scored([torch.as_tensor(values, device=self._device) for values in inputs])[0]
+            return self._calibrated(
+                self._scored([torch.as_tensor(values, device=self._device) for values in inputs])[0]
+            )
 
     def exact(self, inputs: Sequence[Any]) -> Tensor:
         """Return P(real) (n,) as a call does, once it is there.
@@ -106,7 +121,7 @@ class HalfNetwork:
                 with full_float32():
                     logits = self._module(*(_layout(values[rows]) for values in given)).float()
                 out[rows] = torch.sigmoid(logits / self._temperature)
-            return out
+            return self._calibrated(out)
 
     def on_host(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
         """Return what :meth:`exact` gives on the host."""
@@ -127,6 +142,26 @@ class HalfNetwork:
             if values.ndim == 4:  # what a network makes of a row that is not finite may look like a score
                 finite &= torch.isfinite(values).flatten(1).all(dim=1)
         return out.masked_fill_(~finite, float("nan")), finite
+
+    def _calibrated(self, score: Tensor) -> Tensor:
+        """Return the probabilities of scores (n,): operation by operation as in ``cpp/kernel/calibration.hpp``."""
+        import torch
+
+        if self._calibration is None:
+            return score
+        if self._table is None:
+            x, y = (torch.tensor(column, device=self._device).double() for column in self._calibration.knots)
+            self._table = x, y
+        x, y = self._table
+        given = score.double()
+        last = len(x) - 1
+        knot = (torch.searchsorted(x, given.contiguous(), right=True) - 1).clamp_(0, last)
+        end = (knot + 1).clamp_(max=last)
+        begin, low, high = x[knot], y[knot], y[end]
+        along = (given - begin) * (high - low)
+        value = torch.minimum(low + along / (x[end] - begin), high)
+        flat = (given <= begin) | (knot == last)
+        return torch.where(torch.isnan(given), given, torch.where(flat, low, value)).float()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

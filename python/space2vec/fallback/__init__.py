@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.calibration import calibrate
 from space2vec.fallback.compose import compose_rows
 from space2vec.fallback.forest import Forest
 from space2vec.fallback.recipe import prepare_rows
@@ -17,7 +18,7 @@ from space2vec.fallback.team import parallel_for
 from space2vec.registry import NORMALISERS, RECIPES, RecipeName
 from space2vec.stamps import CHANNELS
 
-__all__ = ["Forest", "compose", "features", "isa", "normalise", "prepare"]
+__all__ = ["Forest", "calibrate", "compose", "features", "isa", "normalise", "prepare"]
 
 Steps = list[tuple[int, list[float]]]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.calibration import calibrate
 from space2vec.fallback.compiling import compiled
 from space2vec.fallback.team import parallel_for
 
@@ -55,11 +56,19 @@ class Forest:
         value: NDArray[np.float32],
         n_features: int,
         fill: NDArray[np.float32] | None,
+        calibration: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     ) -> None:
         self._nodes = (tree_start, left, right, feature, threshold, missing_left, value)
         self._fill = fill
+        self._calibration = calibration
 
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None:
         """Write P(real) of each row of x (n, features) into out (n,)."""
         rows = x if self._fill is None else np.where(np.isnan(x), self._fill, x)
-        parallel_for(len(rows), threads, lambda begin, end: _compiled(rows[begin:end], *self._nodes, out[begin:end]))
+
+        def work(begin: int, end: int) -> None:
+            _compiled(rows[begin:end], *self._nodes, out[begin:end])
+            if self._calibration is not None:
+                calibrate(*self._calibration, out[begin:end])
+
+        parallel_for(len(rows), threads, work)

@@ -1,4 +1,4 @@
-"""Training: forests and networks."""
+"""Training: forests and networks, and the calibration of their scores."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec.extras import need
 from space2vec.training.forest import cross_validate, train_forest
+from space2vec.training.isotonic import cross_check, fit_calibration
 
 if TYPE_CHECKING:
     from space2vec.training.distill import train_tablenet
     from space2vec.training.network import train_network
 
-__all__ = ["cross_validate", "train_forest", "train_network", "train_tablenet"]
+__all__ = ["cross_check", "cross_validate", "fit_calibration", "train_forest", "train_network", "train_tablenet"]
 
 #: What needs PyTorch, and where it is.
 _NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}

@@ -1,0 +1,100 @@
+"""``space2vec calibrate``: a model whose scores are probabilities."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space2vec.cli.labelled_rows import model_file
+
+__all__ = ["register"]
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "calibrate",
+        help="make a model whose scores are probabilities",
+        description="Fit the table that turns a model's scores into probabilities, on scores of labelled candidates, "
+        "and write the model with it in its header: whatever scores with that model applies it. The order of scores "
+        "stays; thresholds change, and those of the new scores are printed.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a packaged model, or a model file")
+    parser.add_argument("scores", metavar="SCORES", help="what MODEL gave, without a calibration, .parquet or .csv")
+    parser.add_argument(
+        "--labels",
+        required=True,
+        metavar="FILE",
+        help="a table with candidate_id, candid or ID and label (1 real, 0 bogus) or OBJECT_TYPE (1 artifact, 0 real)",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="NEW.safetensors", help="the model file to write")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the cross-validation (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds and the resampling")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec import evaluate, model
+    from space2vec.evaluate.metrics import OPERATING_POINTS
+    from space2vec.training.isotonic import FEW, cross_check, fit_calibration
+
+    output = model_file(arguments.output)
+    judge = model.load(arguments.model)
+    raw = judge.calibrated(None)
+    _check_model(arguments.scores, judge.id, raw.id)
+    score, label, group, lonely_scores, lonely_labels = evaluate.join(arguments.scores, arguments.labels)
+    rows = evaluate.evaluate(score, label, bootstrap=0)
+    print(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
+    if lonely_scores or lonely_labels:
+        print(f"left out: {lonely_scores} scores without a label, {lonely_labels} labels without a score")
+    fitted = {"scores": Path(arguments.scores).name, "labels": Path(arguments.labels).name, "model": raw.id}
+    table = fit_calibration(score, label, fitted=fitted)
+    fewer = min(rows.real - rows.unscored_real, rows.bogus - rows.unscored_bogus)
+    if fewer < FEW:
+        print(f"space2vec: only {fewer} rows of one label: the probabilities are coarse", file=sys.stderr)
+    check = cross_check(score, label, group=group, folds=arguments.folds, seed=arguments.seed)
+    metrics: dict[str, Any] = {}
+    if check is None:
+        print("space2vec: too few objects for a cross-validation: what it is worth is not known", file=sys.stderr)
+    else:
+        print(check)
+        metrics["calibration"] = check.to_dict()
+        if check.after["brier"] >= check.before["brier"]:
+            print("space2vec: on other objects the Brier score does not fall: the scores need none", file=sys.stderr)
+    after = evaluate.evaluate(table(score), label, group=group, bootstrap=200, seed=arguments.seed)
+    metrics["thresholds"] = {name: round(at.value, 9) for name, at in after.thresholds.items() if np.isfinite(at.value)}
+    print("the new scores, at the operating points of the same rows:")
+    print("\n".join(line for line in str(after).splitlines() if line.startswith(OPERATING_POINTS)))
+    model_with = judge.calibrated(table, metrics)
+    model_with.save(output)
+    print(f"model {model_with.id}, with a calibration of {len(table.x)} knots, in {output}")
+    return 0
+
+
+def _check_model(scores: str, given: str, raw: str) -> None:
+    """See that scores are those that the model gave without a calibration, as far as their file says.
+
+    Raises
+    ------
+    ValueError
+        If they are others.
+    """
+    from space2vec import evaluate
+
+    if not Path(scores).is_file():
+        raise FileNotFoundError(f"{scores}: no such file")
+    own = evaluate.model_of(scores)
+    if own is None:
+        print(f"space2vec: {scores} does not say its model; taken for {raw}", file=sys.stderr)
+    elif own == given != raw:
+        raise ValueError(
+            f"{scores} went through the calibration of {given}: give the scores of {raw}, the model without it, which "
+            "space2vec.load(MODEL).calibrated(None).save(FILE) writes"
+        )
+    elif own != raw:
+        raise ValueError(f"{scores} is of the model {own}, not of {raw}")
