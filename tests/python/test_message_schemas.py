@@ -141,6 +141,9 @@ def test_what_is_no_schema_is_told(tmp_path, text, words):
 def test_a_number_or_file_that_is_none(tmp_path):
     with pytest.raises(ReadError, match="does not fit into four bytes"):
         read_messages([], {-1: SCHEMA})
+    for text in (str(tmp_path / "s.avsc"), "", "7"):
+        with pytest.raises(ReadError, match="is no JSON of one; a file is given as a Path"):
+            read_messages([], {1: text})
     with pytest.raises(FileNotFoundError):
         read_messages([], {1: tmp_path / "none.avsc"})
 

@@ -105,6 +105,8 @@ def test_what_is_no_open_binary_file(tmp_path):
         read_messages([b"", "text"])
     with pytest.raises(TypeError, match="given int"):
         read_messages([7])
+    with pytest.raises(TypeError, match="message 0 is str"):
+        read_messages("text")
 
 
 def test_columns_and_messages_of_open_files():
@@ -112,3 +114,5 @@ def test_columns_and_messages_of_open_files():
     assert read(io.BytesIO(content), columns=["fid"]).columns["fid"].tolist() == [2] * 3
     stamps = read_messages([io.BytesIO(avro_bytes([packet(5)])), avro_bytes([packet(6)]), bytearray(b"") or b""])
     assert stamps.candidate_id.tolist() == [10**17 + 5, 10**17 + 6, -1]
+    for alone in (avro_bytes([packet(5)]), io.BytesIO(avro_bytes([packet(5)])), Stream(avro_bytes([packet(5)]))):
+        assert read_messages(alone).candidate_id.tolist() == [10**17 + 5]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import cast, overload
 
 from space2vec import backend
 from space2vec.extract import Measure
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.alerts import Wish, read_files
 from space2vec.reading.batch import Position, Problem, gathered
-from space2vec.reading.open_files import BinaryFile, read_open
+from space2vec.reading.open_files import BinaryFile, is_open, read_open
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.stamps import Stamps
 from space2vec.table import Features
@@ -23,7 +23,7 @@ _BATCH = 1000
 
 @overload
 def read_messages(
-    messages: Sequence[bytes | BinaryFile],
+    messages: Sequence[bytes | BinaryFile] | bytes | BinaryFile,
     schemas: Schemas | None = None,
     *,
     threads: int | None = None,
@@ -35,7 +35,7 @@ def read_messages(
 
 @overload
 def read_messages(
-    messages: Sequence[bytes | BinaryFile],
+    messages: Sequence[bytes | BinaryFile] | bytes | BinaryFile,
     schemas: Schemas | None = None,
     *,
     threads: int | None = None,
@@ -46,7 +46,7 @@ def read_messages(
 
 
 def read_messages(
-    messages: Sequence[bytes | BinaryFile],
+    messages: Sequence[bytes | BinaryFile] | bytes | BinaryFile,
     schemas: Schemas | None = None,
     *,
     threads: int | None = None,
@@ -58,7 +58,7 @@ def read_messages(
 
     Parameters
     ----------
-    messages : sequence of bytes, or of open binary files
+    messages : sequence of bytes, or of open binary files, or one alone
         Bare Avro records, each behind the header of a schema registry (a zero, the number of the schema in four bytes,
         highest first), or whole Avro files.
     schemas : mapping of int to str, mapping or path, optional
@@ -87,7 +87,9 @@ def read_messages(
         If a schema is none of alerts, or no packet has one of the `columns`.
     """
     held = []
-    for number, message in enumerate(messages):
+    # One message alone would be taken for a sequence of its bytes, or of a file's lines.
+    alone = isinstance(messages, bytes) or is_open(messages)
+    for number, message in enumerate(cast("Sequence[bytes | BinaryFile]", [messages] if alone else messages)):
         if isinstance(message, str):
             raise TypeError(f"message {number} is str; accepted are bytes and open binary files")
         held.append(message if isinstance(message, bytes) else read_open(message, f"message {number}").content)

@@ -42,7 +42,11 @@ def schema_texts(schemas: Schemas) -> dict[int, str]:
 def _text(schema: str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]) -> str:
     if isinstance(schema, os.PathLike):
         return read_schema(schema)
-    return schema if isinstance(schema, str) else json.dumps(schema)
+    if not isinstance(schema, str):
+        return json.dumps(schema)
+    if schema.lstrip()[:1] not in ("{", "[", '"'):
+        raise ReadError(f"a schema {schema[:60]!r} is no JSON of one; a file is given as a Path")
+    return schema
 
 
 def read_schema(path: str | os.PathLike[str]) -> str:
