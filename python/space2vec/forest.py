@@ -243,7 +243,7 @@ class Forest:
 
     def __repr__(self) -> str:
         size = f"trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)}"
-        return f"Forest({self.name!r}, {size})"
+        return f"Forest({self.name!r}, {size}{', calibrated' if self.header.calibration else ''})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_engines": {}}

@@ -266,7 +266,8 @@ class Network:
     def __repr__(self) -> str:
         how = self.header.architecture or {}
         weights = sum(tensor.size for tensor in self._weights.values())
-        return f"Network({self.name!r}, {how['name']}, takes={self.takes}, weights={weights}, runtime={self.runtime!r})"
+        what = f"takes={self.takes}, weights={weights}, runtime={self.runtime!r}"
+        return f"Network({self.name!r}, {how['name']}, {what}{', calibrated' if self.header.calibration else ''})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_runs": NetworkRuns()}

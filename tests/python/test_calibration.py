@@ -108,6 +108,7 @@ def test_a_forest_scores_through_its_table(forest: s2v.Forest, tmp_path: Path) -
     raw, made = forest.predict(x), forest.calibrated(TABLE)
     assert made.predict(x).tobytes() == TABLE(raw).tobytes()
     assert made.id != forest.id
+    assert repr(made) == repr(forest)[:-1] + ", calibrated)"
     assert made.id != forest.calibrated(Calibration(TABLE.x, (0.01, 0.02, 0.9, 1.0))).id
     path = tmp_path / "made.safetensors"
     made.save(path)
@@ -199,6 +200,7 @@ def test_a_network_scores_through_its_table(
     table = random_table(3)
     made = network.calibrated(table)
     assert made.id != network.id
+    assert repr(made) == repr(network)[:-1] + ", calibrated)"
     assert network.score(night).score.tobytes() == raw.score.tobytes(), "the other one stays as it was"
     path = tmp_path / "made.safetensors"
     made.save(path)

@@ -108,8 +108,10 @@ def test_an_operating_point_that_no_threshold_reaches_has_none():
     assert result["mdr at fpr 1%"] == 1.0
     assert result.thresholds["mdr at fpr 1%"].value == np.inf
     assert "no threshold reaches it" in str(result)
-    plain = json.loads(json.dumps(result.to_dict(), allow_nan=True))
-    assert plain["thresholds"]["mdr at fpr 1%"]["value"] is None
+    plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))  # as the header of a model takes it
+    assert plain["thresholds"]["mdr at fpr 1%"] == {"value": None, "low": None, "high": None}
+    none = evaluate([1.0, 0.2], [1, 0], bootstrap=0).to_dict()
+    assert none["metrics"]["auc"] == {"value": 1.0, "low": None, "high": None}
     # One real row in four has no score: nothing keeps the MDR at 4 % but to accept rows without one.
     lost = evaluate([0.9, 0.8, 0.7, np.nan, 0.1], [1, 1, 1, 1, 0], bootstrap=0)
     assert lost["fpr at mdr 4%"] == 1.0

@@ -35,5 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
             f"{judge.name} is a {judge.kind}, and only networks are exported; the C library reads a forest's own file"
         )
     judge.export(output)
-    print(f"model {judge.id}, which takes {' and '.join(judge.takes)}, in {output}")
+    how = "" if judge.header.calibration is None else ", its calibration included"
+    print(f"model {judge.id}, which takes {' and '.join(judge.takes)}{how}, in {output}")
     return 0

@@ -120,8 +120,8 @@ class Evaluation:
 
 
 def _plain(metric: Metric) -> dict[str, float | None]:
-    """Return a metric for JSON, which knows no infinity: an operating point that no threshold reaches has none."""
-    return {name: None if math.isinf(value) else value for name, value in vars(metric).items()}
+    """Return a metric for JSON, which knows neither infinity nor NaN: None where there is no threshold or interval."""
+    return {name: value if math.isfinite(value) else None for name, value in vars(metric).items()}
 
 
 def _at(threshold: Metric) -> str:
