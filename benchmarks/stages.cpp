@@ -15,6 +15,7 @@
 #include "kernel/stamp_features.hpp"
 #include "kernel/steps.hpp"
 #include "made_triplets.hpp"
+#include "network_stages.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -241,6 +242,16 @@ std::vector<Stage> s2v_stages() {
     };
 }
 
+// The parts of a network of stampnet's sizes, for one row.
+std::vector<Stage> network_stages() {
+    const auto network = std::make_shared<bench::NetworkSample>();
+    return {
+        {"network-planes", [network](const Sample &, Scratch &) { return network->look_at_planes(); }},
+        {"network-columns", [network](const Sample &, Scratch &) { return network->look_at_columns(); }},
+        {"network-layers", [network](const Sample &, Scratch &) { return network->judge(); }},
+    };
+}
+
 std::vector<Stage> every_stage() {
     std::vector<Stage> stages = autoscan_stages();
     for (const Stage &stage : s2v_stages()) stages.push_back(stage);
@@ -249,6 +260,7 @@ std::vector<Stage> every_stage() {
     stages.push_back(whole_set("both-sets", kAutoscanSet | kS2vSet));
     for (const Stage &stage : normaliser_stages()) stages.push_back(stage);
     for (int which = 0; which < kRecipes; ++which) stages.push_back(whole_recipe(which));
+    for (const Stage &stage : network_stages()) stages.push_back(stage);
     return stages;
 }
 

@@ -11,6 +11,7 @@
 #include "device_array.hpp"
 #include "forest.hpp"
 #include "kernel/math.hpp"
+#include "kernel/row_rule.hpp"
 #include "space2vec/cuda.h"
 
 #include <algorithm>
@@ -50,9 +51,9 @@ struct Columns {
     const float *fill;           // (features) or null
 };
 
-// What a row has at all: a value, and one in the columns beside the table.
-constexpr unsigned kValue = 1;
-constexpr unsigned kValueBeside = 2;
+// What a row has at all: a value, and one in the columns beside the table, which are the catalogue's.
+constexpr unsigned kValue = kernel::kAnyValue;
+constexpr unsigned kValueBeside = kernel::kCatalogueValue;
 
 // A row in global memory.
 struct GivenRow {
@@ -87,27 +88,22 @@ __device__ float scored_row(const kernel::ForestView &forest, const kernel::Cali
     return table.knots > 0 ? kernel::calibrated(table, score) : score;
 }
 
-// The flags of a row that the reader and the kernels have raised; flags.joined of the Python package.
-__device__ std::uint32_t joined_flags(const s2v_cuda_table &table, std::int64_t row) {
-    namespace flag = kernel::flag;
-    std::uint32_t flags = table.flags[row];
-    if (!table.raised) return flags;
-    std::uint32_t raised = table.raised[row];
+// The flags of a row that the reader and the kernels have raised.
+__device__ std::uint32_t flags_of(const s2v_cuda_table &table, std::int64_t row) {
+    if (!table.raised) return table.flags[row];
     const std::int64_t *const offset = table.offset ? table.offset + 3 * row : nullptr;
     const bool absent = offset && (offset[0] < 0 || offset[1] < 0 || offset[2] < 0);
-    if (absent && !(flags & flag::missing)) raised &= ~(flag::bad_stamp | flag::missing);
-    if (raised & flag::bad_stamp) flags &= ~flag::missing;
-    return flags | raised;
+    return kernel::joined_flags(table.raised[row], table.flags[row], absent ? 1u : 0u);
 }
 
 // Whether a row is scored in which so much was met; writes its flags. Rows without flags always are.
 __device__ bool judged(const s2v_cuda_table &table, std::int64_t row, unsigned met) {
     if (!table.flags) return true;
-    const std::uint32_t flags = joined_flags(table, row);
-    const bool refused = (flags & table.refusing) != 0;
-    const bool lacking = !(met & kValue) || (table.beside_needed && !(met & kValueBeside));
-    table.flags[row] = lacking && !refused ? flags | kernel::flag::missing : flags;
-    return !refused && (met & kValue);
+    const std::uint32_t flags = flags_of(table, row);
+    const kernel::ModelNeeds needs = {0, 0, 0, true, table.beside_needed != 0};
+    const kernel::Verdict verdict = kernel::judge_columns(needs, {flags, (flags & table.refusing) == 0}, met);
+    table.flags[row] = verdict.flags;
+    return verdict.scored;
 }
 
 __global__ void __launch_bounds__(kMostRows)

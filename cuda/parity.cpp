@@ -10,6 +10,7 @@
 #include "device_array.hpp"
 #include "forest_parity.hpp"
 #include "kernel/feature_sets.hpp"
+#include "network_parity.hpp"
 #include "report.hpp"
 #include "space2vec/cuda.h"
 
@@ -250,6 +251,7 @@ int main(int count, char **argument) {
         compare_stamps(argument[1], stamps, report);
         compare_normalisers(argument[1], report);
         compare_forests(argument[1], stamps, report);
+        compare_networks(argument[1], report);
         if (with_json) {
             int driver = 0;
             int runtime = 0;

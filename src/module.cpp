@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
     register_stamps(module);
     register_fits(module);
     register_forest(module);
+    register_model(module);
     register_normalise(module);
     register_reader(module);
 }

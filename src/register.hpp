@@ -11,6 +11,7 @@ s2v_stamps stamps_view(const Column<float> &pixels, const Column<std::int64_t> &
 
 void register_fits(pybind11::module_ &module);
 void register_forest(pybind11::module_ &module);
+void register_model(pybind11::module_ &module);
 void register_normalise(pybind11::module_ &module);
 void register_reader(pybind11::module_ &module);
 void register_stamps(pybind11::module_ &module);

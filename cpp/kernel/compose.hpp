@@ -52,9 +52,23 @@ S2V_STAGE int cut_square(const Team &team, const Plane &plane, int row, int colu
     return usable;
 }
 
-// Writes every plane of a composition, 0 where there is no usable pixel, or NaN throughout where the row is refused,
-// and returns the flags. Every plane is looked at even so: the flags tell all that is wrong. `stage` is where a plane
-// lies while steps are applied to it, if that is not to be where it is written.
+// Writes the square of one plane, normalised by a chain, 0 where there is no usable pixel. Adds to `flags` what it
+// meets; returns the flags for which the row is refused. `stage` is where the plane lies while steps are applied to it,
+// if that is not to be where it is written.
+template <class Team>
+S2V_HD std::uint32_t prepare_square(const Team &team, const Triplet &triplet, int channel, int side, const Chain &chain,
+                                    float *target, StepScratch &s, float *stage, std::uint32_t &flags) {
+    const int pixels = side * side;
+    float *const plane = stage ? stage : target;
+    const int usable = cut_square(team, triplet.plane[channel], triplet.row, triplet.column, side, plane, flags);
+    const std::uint32_t refused =
+        has_one_value(team, plane, pixels) ? flag::constant : apply_chain(team, chain, plane, pixels, usable, 0.0f, s);
+    if (stage) team.for_each(pixels, [&](int i) { target[i] = plane[i]; });
+    return refused;
+}
+
+// Writes every plane of a composition, or NaN throughout where the row is refused, and returns the flags. Every plane
+// is looked at even so: the flags tell all that is wrong.
 template <class Team>
 S2V_PART std::uint32_t prepare_composition(const Team &team, const Triplet &triplet, const Composition &how, float *out,
                                            StepScratch &s, float *stage = nullptr) {
@@ -63,15 +77,9 @@ S2V_PART std::uint32_t prepare_composition(const Team &team, const Triplet &trip
     for (int k = 0; k < how.channels; ++k)
         if (!triplet.plane[how.channel[k]].pixels) flags |= flag::missing;
     std::uint32_t refused = flags & flag::missing;
-    for (int k = 0; k < how.channels && !(flags & flag::missing); ++k) {
-        float *const target = out + k * static_cast<std::int64_t>(pixels);
-        float *const plane = stage ? stage : target;
-        const int usable =
-            cut_square(team, triplet.plane[how.channel[k]], triplet.row, triplet.column, how.side, plane, flags);
-        refused |= has_one_value(team, plane, pixels) ? flag::constant
-                                                      : apply_chain(team, how.chain, plane, pixels, usable, 0.0f, s);
-        if (stage) team.for_each(pixels, [&](int i) { target[i] = plane[i]; });
-    }
+    for (int k = 0; k < how.channels && !(flags & flag::missing); ++k)
+        refused |= prepare_square(team, triplet, how.channel[k], how.side, how.chain,
+                                  out + k * static_cast<std::int64_t>(pixels), s, stage, flags);
     if (refused)
         for (int k = 0; k < how.channels; ++k)
             team.for_each(pixels, [&](int i) { out[k * static_cast<std::int64_t>(pixels) + i] = quiet_nan(); });

@@ -17,9 +17,9 @@ struct NetworkScratch {
     float *z;
 };
 
-template <class Dot>
+// Words of two means.
 S2V_HD constexpr int mean_words(const NetworkView &view) {
-    return view.convolutions ? view.rings * view.convolution[view.convolutions - 1].channels / Dot::kGroup : 0;
+    return view.convolutions ? view.rings * view.convolution[view.convolutions - 1].channels / 2 : 0;
 }
 
 // Words of what goes into a convolution, its border included, or of what comes out of the last.
@@ -50,7 +50,7 @@ S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned ch
     }
     for (int i = 0; i < 2; ++i) s.map[i] = reinterpret_cast<std::uint32_t *>(take(map[i]));
     const auto widest = static_cast<std::size_t>(view.widest);
-    s.means = reinterpret_cast<std::uint32_t *>(take(block * static_cast<std::size_t>(mean_words<Dot>(view))));
+    s.means = reinterpret_cast<std::uint32_t *>(take(block * static_cast<std::size_t>(mean_words(view))));
     s.codes = reinterpret_cast<std::uint32_t *>(take(block * static_cast<std::size_t>(column_words(view.column))));
     for (int i = 0; i < 2; ++i) s.active[i] = reinterpret_cast<std::uint32_t *>(take(block * widest / 2));
     for (int i = 0; i < 2; ++i) s.sums[i] = reinterpret_cast<std::int32_t *>(take(block * widest));
@@ -78,7 +78,7 @@ S2V_HD void look_at_planes(const Team &team, const NetworkView &view, const floa
                                      last ? side : side + 2);
         if (last)
             average_rings(team, reinterpret_cast<const Cell *>(map), side, layer.channels,
-                          reinterpret_cast<Cell *>(s.means + row * mean_words<Dot>(view)));
+                          reinterpret_cast<std::int16_t *>(s.means + row * mean_words(view)));
     }
 }
 
@@ -90,11 +90,11 @@ S2V_HD void look_at_columns(const Team &team, const NetworkView &view, int row, 
 }
 
 // P rows of a linear layer, for O vectors of outputs from `first` on.
-template <class Dot, bool Wide, int P, int O>
+template <class Dot, int P, int O>
 S2V_HD inline void multiply_tile(const LinearView &layer, const std::uint32_t *in, int first, std::int32_t *out) {
     Sums<Dot, P, O> sums;
     each_of<P>([&](auto p) { each_of<O>([&](auto o) { sums[p][o] = Dot::zero(); }); });
-    accumulate<Dot, Wide, P, O>(in, layer.words, InOrder{}, layer.words, layer.weights + first, layer.outputs, sums);
+    accumulate<Dot, true, P, O>(in, layer.words, InOrder{}, layer.words, layer.weights + first, layer.outputs, sums);
     each_of<P>([&](auto p) {
         each_of<O>(
             [&](auto o) { Dot::store(out + p.value * layer.outputs + first + o.value * Dot::kLanes, sums[p][o]); });
@@ -102,7 +102,7 @@ S2V_HD inline void multiply_tile(const LinearView &layer, const std::uint32_t *i
 }
 
 // A linear layer in tiles of P rows, or of P - 1. in: (rows, words); out: (rows, outputs).
-template <class Dot, bool Wide, int P, int O, class Team>
+template <class Dot, int P, int O, class Team>
 S2V_STAGE void multiply_tiles(const Team &team, const LinearView &layer, int rows, const std::uint32_t *in,
                               std::int32_t *out) {
     S2V_IN_SCRATCH(in);
@@ -114,29 +114,29 @@ S2V_STAGE void multiply_tiles(const Team &team, const LinearView &layer, int row
         const int row = item % tiles * rows / tiles;
         const int end = (item % tiles + 1) * rows / tiles;
         if (end - row == P)
-            multiply_tile<Dot, Wide, P, O>(layer, in + row * layer.words, first, out + row * layer.outputs);
+            multiply_tile<Dot, P, O>(layer, in + row * layer.words, first, out + row * layer.outputs);
         else if constexpr (P > 1)
-            multiply_tile<Dot, Wide, P - 1, O>(layer, in + row * layer.words, first, out + row * layer.outputs);
+            multiply_tile<Dot, P - 1, O>(layer, in + row * layer.words, first, out + row * layer.outputs);
     });
     team.sync();
 }
 
-template <class Dot, bool Wide, int P, int O, class Team>
+template <class Dot, int P, int O, class Team>
 S2V_HD void multiply_in(const Team &team, int size, const LinearView &layer, int rows, const std::uint32_t *in,
                         std::int32_t *out) {
     if (size == P)
-        multiply_tiles<Dot, Wide, P, O>(team, layer, rows, in, out);
+        multiply_tiles<Dot, P, O>(team, layer, rows, in, out);
     else if constexpr (P > 1)
-        multiply_in<Dot, Wide, P - 1, O>(team, size, layer, rows, in, out);
+        multiply_in<Dot, P - 1, O>(team, size, layer, rows, in, out);
 }
 
-template <class Dot, bool Wide, int O, class Team>
+template <class Dot, int O, class Team>
 S2V_HD void multiply(const Team &team, const LinearView &layer, int rows, const std::uint32_t *in, std::int32_t *out) {
     constexpr int kRows = Dot::pixels(O) < 4 ? Dot::pixels(O) : 4;
     if (layer.outputs / Dot::kLanes % O == 0)
-        multiply_in<Dot, Wide, kRows, O>(team, tile_size(rows, kRows), layer, rows, in, out);
+        multiply_in<Dot, kRows, O>(team, tile_size(rows, kRows), layer, rows, in, out);
     else if constexpr (O > 1)
-        multiply<Dot, Wide, O / 2>(team, layer, rows, in, out);
+        multiply<Dot, O / 2>(team, layer, rows, in, out);
 }
 
 S2V_HD inline std::int16_t hidden_value(std::int64_t sum, int shift) {
@@ -186,14 +186,14 @@ template <class Dot, class Team>
 S2V_HD void judge_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
     const LinearView &of_planes = view.of_planes;
     const LinearView &of_columns = view.of_columns;
-    if (of_planes.words) multiply<Dot, false, Dot::kVectors>(team, of_planes, rows, s.means, s.sums[0]);
-    if (of_columns.words) multiply<Dot, true, Dot::kVectors>(team, of_columns, rows, s.codes, s.sums[1]);
+    if (of_planes.words) multiply<Dot, Dot::kVectors>(team, of_planes, rows, s.means, s.sums[0]);
+    if (of_columns.words) multiply<Dot, Dot::kVectors>(team, of_columns, rows, s.codes, s.sums[1]);
     const int width = of_planes.words ? of_planes.outputs : of_columns.outputs;
     activate(team, view.hidden[0], rows, width, of_planes.words ? s.sums[0] : nullptr,
              of_columns.words ? s.sums[1] : nullptr, reinterpret_cast<std::int16_t *>(s.active[0]));
     for (int k = 0; k < view.layers; ++k) {  // the last is the output
         const LinearView &layer = view.linear[k];
-        multiply<Dot, true, Dot::kVectors>(team, layer, rows, s.active[k % 2], s.sums[0]);
+        multiply<Dot, Dot::kVectors>(team, layer, rows, s.active[k % 2], s.sums[0]);
         if (k + 1 < view.layers)
             activate(team, view.hidden[k + 1], rows, layer.outputs, s.sums[0], nullptr,
                      reinterpret_cast<std::int16_t *>(s.active[(k + 1) % 2]));

@@ -154,25 +154,25 @@ S2V_HD void convolve(const Team &team, const ConvolutionView &layer, const std::
         convolve<Dot, O / 2>(team, layer, in, out, pitch);
 }
 
+// Eight times the mean of 1, 4 or 8 pixels.
 template <int N, class Cell, class Team>
-S2V_HD void mean_of(const Team &team, const Cell *const (&pixel)[N], int channels, Cell *out) {
-    constexpr int kShift = N == 1 ? 0 : N == 4 ? 2 : 3;
+S2V_HD void mean_of(const Team &team, const Cell *const (&pixel)[N], int channels, std::int16_t *out) {
     team.for_each(channels, [&](int c) {
-        int sum = N / 2;
+        int sum = 0;
         for (int k = 0; k < N; ++k) sum += pixel[k][c];
-        out[c] = static_cast<Cell>(sum >> kShift);
+        out[c] = static_cast<std::int16_t>(sum * (8 / N));
     });
 }
 
-// The means over the pixels that turns and flips about the middle bring onto one another. map: (side, side, channels);
-// means: (rings, channels).
+// Eight times the means over the pixels that turns and flips about the middle bring onto one another. map: (side, side,
+// channels); means: (rings, channels).
 template <class Cell, class Team>
-S2V_STAGE void average_rings(const Team &team, const Cell *map, int side, int channels, Cell *means) {
+S2V_STAGE void average_rings(const Team &team, const Cell *map, int side, int channels, std::int16_t *means) {
     S2V_IN_SCRATCH(map);
     S2V_IN_SCRATCH(means);
     const int middle = side / 2;
     const auto at = [&](int y, int x) { return map + ((middle + y) * side + middle + x) * channels; };
-    Cell *out = means;
+    std::int16_t *out = means;
     for (int far = 0; far <= middle; ++far)
         for (int near = 0; near <= far; ++near, out += channels) {
             if (far == 0)

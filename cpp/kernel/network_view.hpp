@@ -71,7 +71,7 @@ struct NetworkView {
     std::int32_t convolutions;
     std::int32_t rings;
     ColumnsView column;
-    LinearView of_planes;  // narrow
+    LinearView of_planes;
     LinearView of_columns;
     LinearView linear[kMostHidden];  // that of layer i >= 1, then the last, of one output
     HiddenView hidden[kMostHidden];

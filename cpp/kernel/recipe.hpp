@@ -20,10 +20,6 @@ union RecipeScratch {  // a recipe needs one of them
     StepScratch steps;
 };
 
-// With one of these a row is not prepared.
-inline constexpr std::uint32_t kRefused =
-    flag::missing | flag::constant | flag::zero_scale | flag::off_shape | flag::bad_stamp;
-
 // The rectangle of a plane that a recipe of 63x63 uses: the plane, or what lies around the candidate of a larger one.
 struct Rectangle {
     int top;

@@ -22,6 +22,9 @@ struct Triplet {
     float saturation;  // NaN: none
 };
 
+// With one of these a row is not prepared by a recipe.
+inline constexpr std::uint32_t kRefused = kUnscorable | flag::zero_scale;
+
 enum Channel { kScience = 0, kTemplate = 1, kDifference = 2 };
 
 // DES writes this value where a pixel is null.

@@ -5,13 +5,19 @@
 cmake_minimum_required(VERSION 3.25)
 
 file(READ "${REGISTRY}" document)
+string(JSON features_version GET "${document}" features_version)
 string(JSON flag_count LENGTH "${document}" flags)
 math(EXPR last "${flag_count} - 1")
 set(flags "")
+set(unscorable 0)
 foreach(i RANGE ${last})
   string(JSON name GET "${document}" flags ${i} name)
   string(JSON bit GET "${document}" flags ${i} bit)
+  string(JSON scored GET "${document}" flags ${i} scored)
   string(APPEND flags "inline constexpr std::uint32_t ${name} = 1u << ${bit};\n")
+  if(NOT scored)
+    math(EXPR unscorable "${unscorable} | 1 << ${bit}")
+  endif()
 endforeach()
 
 string(JSON fault_count LENGTH "${document}" faults)
@@ -24,17 +30,33 @@ foreach(i RANGE ${last})
   string(APPEND fault_names "    \"${name}\",\n")
 endforeach()
 
+set(channels science template difference)
+set(channel_bits 1 2 4)
 string(JSON feature_count LENGTH "${document}" features)
 math(EXPR last "${feature_count} - 1")
 set(indexes "")
 set(names "")
+set(planes "")
+set(catalogue_names "")
 set(autoscan_count 0)
 foreach(i RANGE ${last})
   string(JSON source GET "${document}" features ${i} source)
+  if(source STREQUAL "catalogue")
+    string(JSON name GET "${document}" features ${i} name)
+    string(APPEND catalogue_names "    \"${name}\",\n")
+  endif()
   if(source STREQUAL "stamp")
     string(JSON name GET "${document}" features ${i} name)
     string(APPEND indexes "    ${name},\n")
     string(APPEND names "    \"${name}\",\n")
+    string(JSON used GET "${document}" features ${i} planes)
+    set(mask 0)
+    foreach(channel bit IN ZIP_LISTS channels channel_bits)
+      if(used MATCHES "\"${channel}\"")
+        math(EXPR mask "${mask} | ${bit}")
+      endif()
+    endforeach()
+    string(APPEND planes "${mask}, ")
     string(JSON set GET "${document}" features ${i} set)
     if(set STREQUAL "autoscan")
       math(EXPR autoscan_count "${autoscan_count} + 1")
@@ -49,6 +71,7 @@ string(JSON recipe_count LENGTH "${document}" recipes)
 math(EXPR last "${recipe_count} - 1")
 set(recipes "")
 set(recipe_names "")
+set(recipe_versions "")
 set(shapes "")
 foreach(i RANGE ${last})
   string(JSON name GET "${document}" recipes ${i} name)
@@ -57,6 +80,8 @@ foreach(i RANGE ${last})
   string(REPLACE "-" "_" identifier "${name}")
   string(APPEND recipes "    ${identifier},\n")
   string(APPEND recipe_names "    \"${name}\",\n")
+  string(JSON version GET "${document}" recipes ${i} version)
+  string(APPEND recipe_versions "${version}, ")
   set(order "")
   foreach(k RANGE 2)
     string(JSON channel GET "${document}" recipes ${i} channels ${k})
@@ -95,11 +120,13 @@ foreach(i RANGE ${last})
       set(whole false)
     endif()
     list(APPEND names_${i} ${name_of})
-    list(APPEND parameters "{${default_of}, ${lowest_of}, ${highest_of}, ${whole}}")
+    set(parameter_name "\"${name_of}\"")
+    list(APPEND parameters "{${parameter_name}, ${default_of}, ${lowest_of}, ${highest_of}, ${whole}}")
     math(EXPR k "${k} + 1")
   endwhile()
   list(JOIN parameters ", " parameters)
-  string(APPEND normaliser_entries "    {\"${name}\", ${count}, {${parameters}}},\n")
+  string(JSON version GET "${document}" normalisers ${i} version)
+  string(APPEND normaliser_entries "    {\"${name}\", ${version}, ${count}, {${parameters}}},\n")
 endforeach()
 math(EXPR last "${recipe_count} - 1")
 set(chains "")
@@ -137,12 +164,16 @@ namespace {
 
 namespace flag {
 @flags@}  // namespace flag
+// A row with one of these is not scored.
+inline constexpr std::uint32_t kUnscorable = @unscorable@;
 
 namespace feature {
 enum Index {
 @indexes@    kCount
 };
 }  // namespace feature
+// Raised whenever the definition of a feature changes; a model is refused that was trained on another version.
+inline constexpr int kFeaturesVersion = @features_version@;
 // The features of the stamps: first those of the set autoscan, then those of the set s2v.
 inline constexpr int kStampFeatures = feature::kCount;
 inline constexpr int kAutoscanFeatures = @autoscan_count@;
@@ -176,6 +207,8 @@ inline constexpr int kNormalisers = normaliser::kCount;
 inline constexpr int kMostParameters = @most_parameters@;
 inline constexpr int kMostSteps = 8;
 
+}  // namespace
+
 struct Step {
     std::int32_t kind;  // a normaliser::Index
     double parameter[kMostParameters];
@@ -186,6 +219,8 @@ struct Chain {
     Step step[kMostSteps];
 };
 
+namespace {
+
 // The steps of a recipe that is a chain; none for the others.
 S2V_HD inline Chain recipe_chain(int index) {
     switch (index) {
@@ -194,6 +229,7 @@ S2V_HD inline Chain recipe_chain(int index) {
 }
 
 struct ParameterEntry {
+    const char *name;
     double otherwise;
     double lowest;
     double highest;
@@ -202,6 +238,7 @@ struct ParameterEntry {
 
 struct NormaliserEntry {
     const char *name;
+    int version;
     int parameters;
     ParameterEntry parameter[kMostParameters];
 };
@@ -212,8 +249,16 @@ struct NormaliserEntry {
 [[maybe_unused]] constexpr const char *kStampFeatureNames[] = {
 @names@};
 
+// The planes that each needs beside the difference: a bit a channel.
+[[maybe_unused]] constexpr std::uint32_t kStampFeaturePlanes[] = {@planes@};
+
+[[maybe_unused]] constexpr const char *kCatalogueNames[] = {
+@catalogue_names@};
+inline constexpr int kCatalogueColumns = sizeof kCatalogueNames / sizeof *kCatalogueNames;
+
 [[maybe_unused]] constexpr const char *kRecipeNames[] = {
 @recipe_names@};
+[[maybe_unused]] constexpr int kRecipeVersions[] = {@recipe_versions@};
 
 }  // namespace
 }  // namespace s2v::kernel

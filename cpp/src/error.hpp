@@ -21,6 +21,9 @@ private:
     s2v_status status_;
 };
 
+// Keeps what s2v_last_error() tells this thread.
+void remember(const char *reason) noexcept;
+
 // Run a body of the C ABI: no exception passes it.
 template <typename Body>
 s2v_status guarded(Body body) noexcept {
@@ -28,8 +31,10 @@ s2v_status guarded(Body body) noexcept {
         body();
         return S2V_OK;
     } catch (const Failure &failure) {
+        remember(failure.what());
         return failure.status();
     } catch (const std::bad_alloc &) {
+        remember("out of memory");
         return S2V_OUT_OF_MEMORY;
     } catch (const std::length_error &) {
         return S2V_OUT_OF_MEMORY;

@@ -1,7 +1,8 @@
 // The forest behind the C ABI.
 #include "error.hpp"
 #include "forest.hpp"
-#include "model_file.hpp"
+#include "model.hpp"
+#include "safetensors.hpp"
 #include "space2vec/space2vec.h"
 
 #include <memory>
@@ -48,7 +49,9 @@ s2v_status s2v_forest_load(const char *path, s2v_forest **forest) {
         require(forest != nullptr, "forest is NULL");
         *forest = nullptr;
         require(path != nullptr, "path is NULL");
-        *forest = std::make_unique<s2v_forest>(s2v::load_forest(path)).release();
+        s2v_model model = s2v::parse_model(s2v::read_file(path));
+        if (!model.forest) throw s2v::Failure(S2V_BAD_MODEL, "not a forest");
+        *forest = std::make_unique<s2v_forest>(std::move(*model.forest)).release();
     });
 }
 

@@ -7,7 +7,9 @@
 
 namespace s2v::kernel {
 struct InflateState;
+struct ModelNeeds;
 struct NetworkView;
+struct ViewRecipe;
 }  // namespace s2v::kernel
 
 // Each of these is the only symbol of one kernel object.
@@ -27,6 +29,9 @@ struct s2v_plane_kernels {
                       float fill, float *out, uint32_t *flags, void *scratch);
     void (*compose)(const s2v_stamps *stamps, int64_t begin, int64_t end, const s2v_composition *how, float *planes,
                     uint32_t *flags, void *scratch);
+    // planes: those of row `begin` come first.
+    void (*prepare_views)(const s2v_stamps *stamps, int64_t begin, int64_t end, const s2v::kernel::ViewRecipe *how,
+                          const s2v::kernel::ModelNeeds *needs, float *planes, uint32_t *flags, void *scratch);
 };
 
 struct s2v_stream_kernels {

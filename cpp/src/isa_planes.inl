@@ -3,6 +3,8 @@
 #include "isa_symbol.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/row_rule.hpp"
+#include "kernel/views.hpp"
 #include "plane_steps.hpp"
 #include "triplet.hpp"
 
@@ -37,7 +39,17 @@ void compose_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, const s2
                                          *static_cast<StepScratch *>(scratch));
 }
 
+void view_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, const ViewRecipe *how, const ModelNeeds *needs,
+               float *planes, uint32_t *flags, void *scratch) {
+    const int64_t size = int64_t{how->views} * how->channels * how->side * how->side;
+    for (int64_t row = begin; row < end; ++row) {
+        const Triplet triplet = triplet_of(stamps, row);
+        flags[row] = prepare_views(HostTeam(), triplet, *how, is_spared(*needs, absent_planes(triplet)),
+                                   planes + (row - begin) * size, *static_cast<StepScratch *>(scratch));
+    }
+}
+
 }  // namespace
 
 extern "C" const s2v_plane_kernels S2V_ISA_SYMBOL(planes) = {sizeof(RecipeScratch), prepare_rows, sizeof(StepScratch),
-                                                             normalise_rows, compose_rows};
+                                                             normalise_rows,        compose_rows, view_rows};

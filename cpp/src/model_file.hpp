@@ -1,14 +1,16 @@
-// Model files: safetensors with a JSON header.
+// What a model file holds: forests and integer networks as tensors of safetensors.
 #pragma once
 
 #include "forest.hpp"
+#include "network.hpp"
+#include "safetensors.hpp"
 
 #include <string>
+#include <vector>
 
 namespace s2v {
 
-// Load a forest. Throws Failure: S2V_IO_ERROR where the file cannot be read, S2V_BAD_MODEL where it is damaged or of
-// another kind.
+// A forest on columns of these names. Throws Failure (S2V_BAD_MODEL).
 //
 // Tensors, nodes of all trees one after another, depth first, a left child right after its parent:
 //   tree_start I64 (trees + 1)   first node of each tree
@@ -17,11 +19,18 @@ namespace s2v {
 //   missing_left U8 (nodes)      1 where NaN goes left
 //   value F32 (nodes)            threshold of a split (x <= threshold goes left), P(real) of a leaf
 //   fill F32 (features)          what replaces NaN before the trees; NaN leaves it; the tensor may be absent
-// __metadata__["space2vec"] is a JSON object with "format" 1, "kind" "forest" and "features": {"names": [...]}. It may
-// have "calibration": {"x": [...], "y": [...]}, the knots of the table that the scores go through (s2v_calibrate).
-s2v_forest load_forest(const std::string &path);
+s2v_forest read_forest(const Safetensors &file, std::vector<std::string> names);
 
-// The same from the bytes of a file.
-s2v_forest parse_forest(const std::string &bytes);
+// What a network's header says that its tensors do not.
+struct NetworkHeader {
+    std::string architecture;
+    std::vector<std::string> columns;  // none: it takes none
+    std::int32_t planes = 0;           // that are prepared; 0: it takes none
+    std::int32_t side = 0;
+    float temperature = 1.0F;
+};
+
+// The integer network of a file (docs/integer_networks.md), checked. Throws Failure (S2V_BAD_MODEL).
+Network read_network(const Safetensors &file, const NetworkHeader &header);
 
 }  // namespace s2v

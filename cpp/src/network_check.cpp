@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kLargestSum = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kLargestPixel = 255;
+constexpr std::int64_t kLargestMean = 2040;
 constexpr std::int64_t kLargestActivation = 32767;
 constexpr std::int64_t kLargestColumn = 32760;
 constexpr std::int64_t kLargestEncoding = 4095;
@@ -126,7 +127,7 @@ void check_hidden_layers(const Network &network) {
             if (k > 0)
                 first = largest_sum(layer.weights, o, [](std::int32_t) { return kLargestActivation; });
             else if (with_planes)
-                first = largest_sum(network.of_planes, o, [](std::int32_t) { return kLargestPixel; });
+                first = largest_sum(network.of_planes, o, [](std::int32_t) { return kLargestMean; });
             if (k == 0 && with_columns)
                 second = largest_sum(network.of_columns, o,
                                      [&](std::int32_t i) { return i < values ? kLargestColumn : kLargestEncoding; });

@@ -178,7 +178,7 @@ PackedNetwork::PackedNetwork(const Network &network, int group) {
         for (std::int32_t ring = 0; ring < view.rings; ++ring)
             for (std::int32_t channel = 0; channel < channels; ++channel)
                 input.push_back(channel < real ? channel * view.rings + ring : -1);
-        packer.linear(network.of_planes, input, group, view.of_planes);
+        packer.linear(network.of_planes, input, 2, view.of_planes);
     }
     if (network.of_columns.outputs > 0) {
         packer.columns(network.columns, view.column);

@@ -81,6 +81,35 @@ class Forest:
     ) -> None: ...
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
 
+class Model:
+    def __init__(self, bytes: bytes) -> None: ...
+    @property
+    def header(self) -> str: ...
+    @property
+    def runs(self) -> bool: ...
+    def predict(
+        self,
+        planes: NDArray[np.float32] | None,
+        columns: NDArray[np.float32] | None,
+        score: NDArray[np.float32],
+        threads: int,
+    ) -> None: ...
+
+class Scorer:
+    def __init__(self, model: Model, threads: int) -> None: ...
+    def score(
+        self,
+        pixels: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        saturation: float,
+        catalogue: NDArray[np.float32] | None,
+        raised: NDArray[np.uint32] | None,
+        score: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+    ) -> None: ...
+
 class Pixels:
     def __init__(self) -> None: ...  # refuses: readers make them
     @property

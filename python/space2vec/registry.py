@@ -181,7 +181,7 @@ S2V: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.s
 STAMP_SETS: dict[str, int] = {"autoscan": 1, "s2v": 2}
 
 #: Raised whenever the definition of a feature changes; a model is refused that was trained on another version.
-FEATURES_VERSION = 1
+FEATURES_VERSION: int = _document["features_version"]
 
 FEATURE_SETS: dict[FeatureSet, tuple[str, ...]] = {
     "autoscan": AUTOSCAN,

@@ -102,7 +102,8 @@ inline s2v::Network network(const NetworkSizes &sizes, std::uint64_t seed) {
         if (k > 0) layer.weights = weights(width, inputs, sizes.extreme, random);
         layer.shift = sizes.extreme ? between(random, 0, 40) : k > 0 ? 16 : 18;
         for (std::int32_t o = 0; o < width; ++o) {
-            if (k > 0 || sizes.planes) layer.planes_multiplier.push_back(between(random, 1000, 40000));
+            if (k > 0 || sizes.planes)
+                layer.planes_multiplier.push_back(k > 0 ? between(random, 1000, 40000) : between(random, 120, 5000));
             if (k == 0 && sizes.columns) layer.columns_multiplier.push_back(between(random, 10, 2000));
             layer.bias.push_back(static_cast<std::int64_t>(between(random, -1000, 100000)) << 10);
         }
@@ -188,7 +189,7 @@ private:
                                 sum += map[static_cast<std::size_t>((c * side + y + middle) * side + x + middle)];
                                 ++size;
                             }
-                    means.push_back(shifted(sum, size == 1 ? 0 : size == 4 ? 2 : 3));
+                    means.push_back(8 * sum / size);
                 }
         return means;
     }

@@ -1,7 +1,7 @@
-// A model file: the input is parsed, and what loads must predict probabilities.
+// A model file: the input is parsed, and what loads must predict probabilities, a forest or a network.
 #include "error.hpp"
 #include "fuzz.hpp"
-#include "model_file.hpp"
+#include "model.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -12,16 +12,23 @@ namespace {
 
 constexpr std::size_t kPrefix = 8;  // the length of the JSON header
 
-void predict_some(const s2v_forest &forest) {
+void predict_some(const s2v_model &model) {
+    if (!model.forest && !model.packed) return;
     constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     constexpr float kValues[] = {0.0F, kNan, 1.5F, -kInfinity, 1e-40F, kInfinity, -2.0F};
     constexpr std::int64_t kRows = 5;
-    const auto columns = static_cast<std::size_t>(forest.features);
+    const std::size_t columns = model.columns.size();
     std::vector<float> x(static_cast<std::size_t>(kRows) * columns);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = i < columns ? kNan : kValues[i % std::size(kValues)];
+    std::vector<float> planes;
+    if (model.recipe) {
+        const auto side = static_cast<std::size_t>(model.recipe->height);
+        planes.resize(static_cast<std::size_t>(kRows * model.recipe->planes) * side * side, 3.5F);
+        for (std::size_t i = 0; i < planes.size(); i += 3) planes[i] = i % 2 ? 1e30F : -1e-3F;
+    }
     float score[kRows] = {};
-    s2v::predict(forest, x.data(), kRows, score, 1);
+    s2v::predict(model, planes.data(), x.data(), kRows, score, 1);
     for (const float value : score) fuzz::require(value >= 0.0F && value <= 1.0F, "a score from 0 to 1");
 }
 
@@ -35,7 +42,7 @@ std::size_t header_length(const std::uint8_t *data, std::size_t size) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     try {
-        predict_some(s2v::parse_forest({reinterpret_cast<const char *>(data), size}));
+        predict_some(s2v::parse_model({reinterpret_cast<const char *>(data), size}));
     } catch (const s2v::Failure &failure) {
         fuzz::require(failure.status() == S2V_BAD_MODEL, "a file that is refused is a bad model");
     }

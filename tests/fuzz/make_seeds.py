@@ -24,7 +24,7 @@ from packets import CUTOUTS, SCHEMA, fits_bytes, packet
 
 from space2vec.calibration import Calibration
 from space2vec.forest import Forest
-from space2vec.modelfile import Header
+from space2vec.modelfile import Header, write
 from space2vec.trees import Trees
 
 HERE = Path(__file__).resolve().parent
@@ -67,6 +67,60 @@ def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibrat
         return path.read_bytes()
 
 
+def network(takes_planes: bool, bins: int) -> bytes:
+    """Return a model file of an integer network of few weights, without floats."""
+    chance = np.random.default_rng(5)
+    names = ("MAG", "SNR", "AMP") if bins else ("AMP", "COLMEDS")
+    columns = len(names) + (1 if bins else 0)  # MAG and SNR have a derived one
+    scale = "scaled" if bins else "scale"
+    tensors: dict[str, np.ndarray[Any, Any]] = {
+        f"{scale}.{name}": np.full(columns, value, np.float32)
+        for name, value in (("median", 0.5), ("spread", 2), ("mean", 0), ("deviation", 1), ("lacking", 1))
+    }
+    if bins:
+        tensors["encoded.low"] = np.tile(np.arange(bins, dtype=np.float32), (columns, 1))
+        tensors["encoded.size"] = np.ones((columns, bins), np.float32)
+
+    def weights(*shape: int) -> np.ndarray[Any, Any]:
+        return chance.integers(-127, 128, shape).astype(np.int8)
+
+    own: dict[str, np.ndarray[Any, Any]] = {"of_features.weight": weights(3, columns * (2 + bins))}
+    if takes_planes:
+        own |= {
+            "planes.scale": np.full(2, 30, np.float32),
+            "conv0.weight": weights(5, 2, 3, 3),
+            "conv0.bias": np.full(5, 900, np.int32),
+            "conv0.shift": np.full(5, 3, np.uint8),
+            "conv0.multiplier": np.full(5, 20000, np.int16),
+            "of_planes.weight": weights(3, 15),
+            "hidden0.planes_multiplier": np.full(3, 300, np.int32),
+        }
+    own |= {
+        "hidden0.features_multiplier": np.full(3, 70, np.int32),
+        "hidden0.bias": np.full(3, 5000, np.int64),
+        "hidden0.shift": np.full(1, 9, np.uint8),
+        "hidden1.weight": weights(4, 3),
+        "hidden1.multiplier": np.full(4, 50, np.int32),
+        "hidden1.bias": np.zeros(4, np.int64),
+        "hidden1.shift": np.full(1, 7, np.uint8),
+        "out.weight": weights(4),
+        "out.bias": np.full(1, -50, np.int64),
+        "out.scale": np.full(1, 1e-5, np.float32),
+    }
+    tensors |= {f"integer.{name}": tensor for name, tensor in own.items()}
+    steps = [{"name": "l2", "version": 1, "parameters": {}}]
+    recipe = {"name": "seed", "version": 1, "side": 9, "channels": ["science", "difference"], "steps": steps}
+    how = {"name": "tablenet" if bins else "stampnet", "settings": {}, "temperature": 2.0}
+    header = Header(
+        "network", "seed", names, library="0", recipe=recipe if takes_planes else None, architecture=how,
+        integer={"version": 1},
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seed.safetensors"
+        write(path, header, tensors)
+        return path.read_bytes()
+
+
 def model() -> None:
     """Model files, whole and damaged."""
     plain = forest(2, ("AMP", 'é "quoted" \\ name', "n3sig3"), fill=True)
@@ -83,6 +137,8 @@ def model() -> None:
         no_tensors=plain[: 8 + int.from_bytes(plain[:8], "little")],
         long_header=(1 << 62).to_bytes(8, "little") + plain[8:],
         empty=b"",
+        network=network(takes_planes=True, bins=0),
+        table_network=network(takes_planes=False, bins=3),
     )
 
 

@@ -27,14 +27,18 @@ def repacked(rows, shift):
     return copy
 
 
+#: Results that are not one a row.
+WHOLE = ("forest", "calibration")
+
+
 def by_row(results, rows):
     """Return the results of some rows."""
-    return {name: values[rows] for name, values in results.items() if name != "forest"}
+    return {name: values[rows] for name, values in results.items() if name not in WHOLE}
 
 
 def joined(parts):
     """Join the results of batches."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "forest"}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in WHOLE}
 
 
 def check(n=100, alone=20):

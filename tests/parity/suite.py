@@ -28,6 +28,8 @@ an int64 may start at any byte.
     int64 n, features, columns; uint32 refusing; int32 column[features]; uint32 raised[n]; float32 score[n];
     uint32 flags[n]. What the forest gives for the stamps, of which a reader has raised flags, by some columns of
     ``features_code.bin``. As ``s2v_cuda_forest_score``.
+``stampnet.safetensors``, ``tablenet.safetensors``
+    The packaged networks. As ``s2v_cuda_network_predict``.
 """
 
 import argparse
@@ -44,10 +46,13 @@ from space2vec import Recipe, Stamps, backend, features, flags, modelfile, norma
 from space2vec.calibration import Calibration
 from space2vec.errors import BackendError
 from space2vec.forest import Forest as Model
-from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, FEATURES_VERSION, NORMALISERS, RECIPES
+from space2vec.model import packaged
+from space2vec.registry import AUTOSCAN, AUTOSCAN_STAMP, FEATURE_SETS, FEATURES, FEATURES_VERSION, NORMALISERS, RECIPES
+from space2vec.scoring import Needs
 from space2vec.trees import Trees
 
 CONVENTIONS = ("code", "paper")
+NETWORKS = ("stampnet", "tablenet")
 SATURATION = 60000.0
 #: What planes are normalised by: each normaliser alone, and a chain of all.
 CHAINS = {name: (name,) for name in NORMALISERS} | {"all": tuple(NORMALISERS)}
@@ -181,13 +186,43 @@ def calibrated(threads=1):
     return np.concatenate([out, table(given)])
 
 
+def network(name):
+    """Return a packaged network in integers as the backend of this process has it."""
+    if backend.name() == "native":
+        from space2vec import _core
+
+        return _core.Model(packaged()[name].read_bytes())
+    from space2vec.fallback.network import Network as Twin
+    from space2vec.models.integer_network import divided
+    from space2vec.networks.derived_names import derived_places
+
+    header, tensors = modelfile.read(packaged()[name])
+    integers, floats = divided(header, tensors)
+    columns = {key.split(".")[1]: value for key, value in floats.items() if key.startswith(("scale", "encoded"))}
+    places = derived_places(header.feature_names if name == "tablenet" else ())
+    return Twin(integers, columns, places, header.temperature)
+
+
+def network_scores(name, rows, threads):
+    """Return the scores of a packaged network, as bits. What a catalogue would say is made of the features."""
+    chosen = Needs.of(modelfile.read(packaged()[name])[0])
+    known = [column for column in AUTOSCAN if FEATURES[column].source == "catalogue"]
+    values = features(rows, set="stamp", threads=threads).values[:, : len(known)]
+    rows.catalogue = {column: values[:, k].copy() for k, column in enumerate(known)}
+    given = chosen.inputs(rows, threads)
+    score = np.empty(len(rows), np.float32)
+    network(name).predict(given.planes, given.features, score, threads)
+    return score.view(np.uint32)
+
+
 def compute(rows, threads=1):
     """Return all that the backend of this process gives for stamps, as arrays of unsigned integers by name.
 
     They are named ``features:<convention>:<name>``, ``recipe:<name>`` and ``normaliser:<name>`` (digests),
-    ``flags:...`` of these, ``forest``, ``calibration``.
+    ``flags:...`` of these, ``forest``, ``calibration``, ``network:<name>``.
     """
     results = {"forest": scores(threads).view(np.uint32), "calibration": calibrated(threads).view(np.uint32)}
+    results |= {f"network:{name}": network_scores(name, rows, threads) for name in NETWORKS}
     for convention in CONVENTIONS:
         table = features(rows, set="stamp", convention=convention, threads=threads)
         for column, name in enumerate(table.names):
@@ -220,7 +255,7 @@ def names():
     features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in FEATURE_SETS["stamp"]]
     planes = [f"recipe:{name}" for name in (*RECIPES, "composition")] + [f"normaliser:{name}" for name in CHAINS]
     flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *planes)]
-    return {"forest", "calibration", *features, *planes, *flags}
+    return {"forest", "calibration", *(f"network:{name}" for name in NETWORKS), *features, *planes, *flags}
 
 
 def _write(path, *parts):
@@ -268,6 +303,8 @@ def export(folder, rows):
     scored = model(names).score(chosen)
     where = np.array([written.index(name) for name in names], np.int32)
     told = (chosen.flags, scored.score, scored.flags)
+    for name in NETWORKS:
+        (folder / f"{name}.safetensors").write_bytes(packaged()[name].read_bytes())
     _write(folder / "table.bin", n, columns, len(written), np.uint32(flags.UNSCORABLE), where, *told)
 
 

@@ -60,6 +60,19 @@ S2V_API s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stam
 S2V_API s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_planes *planes, const s2v_step *steps,
                                       int32_t step_count, float fill, float *out, uint32_t *flags);
 
+/* A network in integers on a device, immutable once made. */
+typedef struct s2v_cuda_network s2v_cuda_network;
+
+/* Copy a model's network to a device: allocates there and waits for the copy. The model is the caller's.
+ * S2V_BAD_MODEL: it is no network in integers. */
+S2V_API s2v_status s2v_cuda_network_create(int32_t device, const s2v_model *model, s2v_cuda_network **on_device);
+/* No work with the network may be under way. */
+S2V_API void s2v_cuda_network_free(s2v_cuda_network *network);
+
+/* As s2v_model_predict, on the network's device. */
+S2V_API s2v_status s2v_cuda_network_predict(const s2v_cuda_network *network, void *stream, const float *planes,
+                                            const float *columns, int64_t n, float *score);
+
 /* A forest on a device, immutable once made. */
 typedef struct s2v_cuda_forest s2v_cuda_forest;
 

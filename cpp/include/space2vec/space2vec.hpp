@@ -38,8 +38,12 @@ namespace detail {
 inline void check(s2v_status status, const std::string &what) {
     if (status != S2V_OK) throw Error(status, what);
 }
+// No text is made, which would allocate, unless it is needed.
+inline void check(s2v_status status, const char *what) {
+    if (status != S2V_OK) throw Error(status, what);
+}
 
-inline void require(bool condition, const std::string &what) {
+inline void require(bool condition, const char *what) {
     if (!condition) throw Error(S2V_INVALID_ARGUMENT, what);
 }
 
@@ -124,7 +128,7 @@ inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<f
 inline s2v_step step(const std::string &name, std::span<const double> values = {}) {
     s2v_step made{};
     detail::check(s2v_step_init(name.c_str(), &made), "step " + name);
-    detail::require(values.size() <= S2V_STEP_PARAMETERS, "step " + name + ": too many parameters");
+    detail::require(values.size() <= S2V_STEP_PARAMETERS, "a step with too many parameters");
     for (std::size_t i = 0; i < values.size(); ++i) made.parameters[i] = values[i];
     return made;
 }
@@ -200,82 +204,6 @@ inline Image fits_image(std::span<const std::uint8_t> bytes, const std::string &
     out.crpix = {image.crpix[0], image.crpix[1]};
     return out;
 }
-
-// Turn scores into probabilities, in place, as s2v_calibrate does.
-inline void calibrate(std::span<const float> x, std::span<const float> y, std::span<float> score) {
-    detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
-    detail::check(s2v_calibrate(static_cast<std::int32_t>(x.size()), x.data(), y.data(), score.data(),
-                                static_cast<std::int64_t>(score.size())),
-                  "calibrate");
-}
-
-// A forest. Threads may share one that nobody calibrates meanwhile.
-class Forest {
-public:
-    // scikit-learn's arrays, as in s2v_forest_create; fill may be empty.
-    Forest(std::span<const std::int64_t> tree_start, std::span<const std::int32_t> left,
-           std::span<const std::int32_t> right, std::span<const std::int32_t> feature, std::span<const float> threshold,
-           std::span<const std::uint8_t> missing_left, std::span<const float> value, std::int32_t feature_count,
-           std::span<const float> fill = {}) {
-        const std::size_t nodes = left.size();
-        detail::require(tree_start.size() >= 2 && tree_start.back() == static_cast<std::int64_t>(nodes) &&
-                            right.size() == nodes && feature.size() == nodes && threshold.size() == nodes &&
-                            missing_left.size() == nodes && value.size() == nodes,
-                        "Forest: the arrays of the nodes differ in length");
-        detail::require(fill.empty() || (feature_count > 0 && fill.size() == static_cast<std::size_t>(feature_count)),
-                        "Forest: fill does not fit the features");
-        s2v_forest *made = nullptr;
-        detail::check(
-            s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
-                              right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
-                              feature_count, fill.empty() ? nullptr : fill.data(), &made),
-            "Forest");
-        forest_.reset(made);
-    }
-
-    static Forest load(const std::string &path) {
-        s2v_forest *made = nullptr;
-        detail::check(s2v_forest_load(path.c_str(), &made), path);
-        return Forest(made);
-    }
-
-    // Let what it predicts go through a table from now on, as s2v_forest_calibrate does.
-    void calibrate(std::span<const float> x, std::span<const float> y) {
-        detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
-        detail::check(s2v_forest_calibrate(forest_.get(), static_cast<std::int32_t>(x.size()), x.data(), y.data()),
-                      "calibrate");
-    }
-
-    [[nodiscard]] std::size_t feature_count() const noexcept {
-        return static_cast<std::size_t>(s2v_forest_feature_count(forest_.get()));
-    }
-
-    // The columns in their order; empty where the forest was made without names.
-    [[nodiscard]] std::vector<std::string> feature_names() const {
-        std::vector<std::string> names;
-        for (std::int32_t i = 0; const char *name = s2v_forest_feature_name(forest_.get(), i); ++i)
-            names.emplace_back(name);
-        return names;
-    }
-
-    // P(real) of each row. x: (n, feature_count()); score: (n). threads 0: all cores.
-    void predict(std::span<const float> x, std::span<float> score, int threads = 1) const {
-        detail::require(x.size() == score.size() * feature_count(), "predict: x does not fit score");
-        detail::check(
-            s2v_forest_predict(forest_.get(), x.data(), static_cast<std::int64_t>(score.size()), score.data(), threads),
-            "predict");
-    }
-
-private:
-    struct Free {
-        void operator()(s2v_forest *forest) const noexcept {
-            s2v_forest_free(forest);
-        }
-    };
-    explicit Forest(s2v_forest *made) noexcept : forest_(made) {}
-
-    std::unique_ptr<s2v_forest, Free> forest_;
-};
 
 // What a reader is told, as in s2v_reading.
 struct Reading {
@@ -412,3 +340,5 @@ private:
 };
 
 }  // namespace s2v
+
+#include "model.hpp"

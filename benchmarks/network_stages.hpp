@@ -1,0 +1,57 @@
+// The stages of an integer network of stampnet's sizes, on made inputs: they do not depend on these.
+#pragma once
+
+#include "kernel/host_team.hpp"
+#include "kernel/network.hpp"
+#include "made_networks.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace bench {
+namespace {
+
+using namespace s2v::kernel;
+
+// A made network with what it reads, and where it works.
+class NetworkSample {
+public:
+    NetworkSample() : network_(made::network({}, 3)), packed_(network_, HostDot::kGroup), view_(packed_.view()) {
+        made::Random random(4);
+        planes_ = made::planes_of(network_, 1, random);
+        columns_ = made::columns_of(network_, 1, random);
+        NetworkScratch measured{};
+        memory_.resize(divide_scratch<HostDot>(view_, 1, nullptr, measured) + 64);
+        const auto at = reinterpret_cast<std::uintptr_t>(memory_.data());
+        divide_scratch<HostDot>(view_, 1, memory_.data() + (64 - at % 64) % 64, scratch_);
+        look_at_planes();
+        look_at_columns();
+    }
+
+    double look_at_planes() {
+        s2v::kernel::look_at_planes<HostDot>(HostTeam(), view_, planes_.data(), 0, scratch_);
+        return static_cast<double>(scratch_.means[5]);
+    }
+    double look_at_columns() {
+        HostTeam().for_each(view_.column.given, [&](int i) { scratch_.x[i] = columns_[static_cast<std::size_t>(i)]; });
+        s2v::kernel::look_at_columns(HostTeam(), view_, 0, scratch_);
+        return static_cast<double>(scratch_.codes[5]);
+    }
+    double judge() {
+        float score = 0.0F;
+        judge_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
+        return static_cast<double>(score);
+    }
+
+private:
+    s2v::Network network_;
+    s2v::PackedNetwork packed_;
+    NetworkView view_;
+    std::vector<float> planes_;
+    std::vector<float> columns_;
+    std::vector<unsigned char> memory_;
+    NetworkScratch scratch_{};
+};
+
+}  // namespace
+}  // namespace bench

@@ -1,0 +1,120 @@
+/* space2vec: models, and what scores stamps by them. Part of space2vec.h. */
+#ifndef SPACE2VEC_MODEL_H
+#define SPACE2VEC_MODEL_H
+
+#include "space2vec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A model: a forest, or a network that is run in integers. It never changes: threads may share it. */
+typedef struct s2v_model s2v_model;
+
+/* A model by the name of a packaged one ("default", "stampnet", "tablenet", "forest", "autoscan"), or from a file. */
+S2V_API s2v_status s2v_model_load(const char *name_or_path, s2v_model **model);
+/* The same from the bytes of a file, which are not needed afterwards. */
+S2V_API s2v_status s2v_model_from_memory(const void *bytes, int64_t size, s2v_model **model);
+/* No scorer of the model may be in use. */
+S2V_API void s2v_model_free(s2v_model *model);
+
+/* What the file says of the model, as a JSON object; its name; a column that it takes, NULL past the end. */
+S2V_API const char *s2v_model_header(const s2v_model *model);
+S2V_API const char *s2v_model_name(const s2v_model *model);
+S2V_API const char *s2v_model_column(const s2v_model *model, int32_t index);
+
+/* What a model takes of candidates; `size` is the caller's sizeof. */
+typedef struct s2v_needs {
+    size_t size;
+    uint32_t planes;    /* bit c: plane c is looked at */
+    uint32_t optional;  /* of them, those that it can do without */
+    int32_t sets;       /* stamp features that are measured (s2v_feature_set); 0: none */
+    int32_t convention; /* an s2v_convention */
+    int32_t shape[3];   /* of the planes that a row is prepared to; 0: none is */
+    int32_t columns;    /* that it takes; 0: none */
+    int32_t catalogue;  /* of them, those of the catalogue */
+    int32_t foreign; /* of them, those that neither stamps nor the catalogue give: rows of one's own alone are scored */
+    int32_t runs;    /* 1: it is run here; 0: a network of floats alone */
+} s2v_needs;
+S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
+
+/* P(real) of what a model takes. planes: (n, shape) as its recipe prepares them, NULL where it takes none; columns:
+ * (n, columns), NAN where undefined, NULL where it takes none; score: (n), NAN where a pixel is not finite. */
+S2V_API s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const float *columns, int64_t n,
+                                     float *score, int32_t threads);
+
+/* How a scorer works; s2v_scorer_options_init first. */
+typedef struct s2v_scorer_options {
+    size_t size;          /* sizeof(s2v_scorer_options) */
+    int32_t threads;      /* workers, which wait between calls; 1 by default; 0: one a core */
+    int32_t largest_side; /* of a stamp; a larger one is flagged off_shape. 0, the default: any */
+    /* The caller's pool, or NULL: calls task(argument, i) for i from 0 to tasks - 1, tasks being at most `threads`,
+     * each once and perhaps at the same time, and returns when all are done. */
+    void (*run)(void *pool, int32_t tasks, void (*task)(void *argument, int32_t i), void *argument);
+    void *pool;
+    const s2v_allocator *allocator; /* of the workers' memory; copied. NULL, the default: ordinary memory */
+} s2v_scorer_options;
+S2V_API void s2v_scorer_options_init(s2v_scorer_options *options);
+
+/* What scores stamps by a model, which must outlive it. All memory is taken here. options: NULL for the default ones.
+ * S2V_BAD_MODEL: a network of floats alone, or a model of columns that stamps do not give. */
+typedef struct s2v_scorer s2v_scorer;
+S2V_API s2v_status s2v_scorer_create(const s2v_model *model, const s2v_scorer_options *options, s2v_scorer **scorer);
+S2V_API void s2v_scorer_free(s2v_scorer *scorer);
+
+enum { S2V_CATALOGUE_COLUMNS = 20 };
+
+/* What is known of candidates beside their pixels, by row. */
+typedef struct s2v_catalogue {
+    size_t size;            /* sizeof(s2v_catalogue) */
+    const float *values;    /* (n, S2V_CATALOGUE_COLUMNS), the registry's features of the source "catalogue" in its
+                               order, NAN where unknown; or NULL */
+    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); or NULL */
+} s2v_catalogue;
+
+/* Score stamps. catalogue: NULL where nothing is known. score: (n) P(real), NAN where a flag forbids it, where a row
+ * cannot be prepared, or where a model of columns alone finds no value in any; flags: (n), overwritten. Nothing is
+ * allocated. One thread at a time. */
+S2V_API s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
+                                    float *score, uint32_t *flags);
+
+/* A forest of binary decision trees. Threads may share one that nobody calibrates meanwhile. */
+typedef struct s2v_forest s2v_forest;
+
+/* Make a forest from scikit-learn's arrays, all trees one after another (they are copied).
+ * tree_start: (trees + 1) first node of each tree; left, right: (nodes) child as a node of the same tree counted from
+ * the tree's first, -1 at a leaf; feature: (nodes); threshold: (nodes), x <= threshold goes left; missing_left: (nodes)
+ * non-zero where NaN goes left; value: (nodes) P(real) at a leaf; fill: (features) what replaces NaN before the trees
+ * see it, NAN to leave it NaN, or NULL for none. */
+S2V_API s2v_status s2v_forest_create(int32_t trees, const int64_t *tree_start, const int32_t *left,
+                                     const int32_t *right, const int32_t *feature, const float *threshold,
+                                     const uint8_t *missing_left, const float *value, int32_t features,
+                                     const float *fill, s2v_forest **forest);
+
+/* Load a forest from a model file (safetensors), with its calibration if it has one. */
+S2V_API s2v_status s2v_forest_load(const char *path, s2v_forest **forest);
+S2V_API void s2v_forest_free(s2v_forest *forest);
+
+/* Let what a forest predicts from now on go through a table of calibration (it is copied), in the place of one that it
+ * has. Call it before threads or a device share the forest. */
+S2V_API s2v_status s2v_forest_calibrate(s2v_forest *forest, int32_t knots, const float *x, const float *y);
+
+S2V_API int32_t s2v_forest_feature_count(const s2v_forest *forest);
+/* The name of a feature; NULL past the end, or where the forest was made without names. */
+S2V_API const char *s2v_forest_feature_name(const s2v_forest *forest, int32_t index);
+
+/* P(real): the mean over the trees, by the calibration where there is one. x: (n, features); score: (n). */
+S2V_API s2v_status s2v_forest_predict(const s2v_forest *forest, const float *x, int64_t n, float *score,
+                                      int32_t threads);
+
+/* Turn scores of any model into probabilities, in place, by straight lines between knots. knots: 2 to 1024; x: (knots)
+ * scores from 0 to 1 that rise strictly; y: (knots) from 0 to 1, none below the one before: the probabilities there.
+ * Beyond the first and the last knot it is theirs; NAN stays NAN. A higher score never becomes a lower one. score: (n).
+ * Model files hold such tables in their header ("calibration"). */
+S2V_API s2v_status s2v_calibrate(int32_t knots, const float *x, const float *y, float *score, int64_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,203 @@
+// Models, scorers and forests for C++20. Part of space2vec.hpp.
+#pragma once
+
+#include "space2vec.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace s2v {
+
+// A forest, or a network that is run in integers. It never changes: threads may share it.
+class Model {
+public:
+    // A packaged model by its name ("default"), or a file.
+    static Model load(const std::string &name_or_path) {
+        s2v_model *made = nullptr;
+        const s2v_status status = s2v_model_load(name_or_path.c_str(), &made);
+        if (status != S2V_OK) throw Error(status, name_or_path + ": " + s2v_last_error());
+        return Model(made);
+    }
+    static Model from_memory(std::span<const std::byte> bytes) {
+        s2v_model *made = nullptr;
+        const s2v_status status = s2v_model_from_memory(bytes.data(), static_cast<std::int64_t>(bytes.size()), &made);
+        if (status != S2V_OK) throw Error(status, s2v_last_error());
+        return Model(made);
+    }
+
+    [[nodiscard]] std::string name() const {
+        return s2v_model_name(model_.get());
+    }
+    // What the file says of the model, as a JSON object.
+    [[nodiscard]] std::string header() const {
+        return s2v_model_header(model_.get());
+    }
+    [[nodiscard]] s2v_needs needs() const {
+        s2v_needs needs{};
+        needs.size = sizeof needs;
+        detail::check(s2v_model_needs(model_.get(), &needs), "Model::needs");
+        return needs;
+    }
+    // The columns that it takes, in order.
+    [[nodiscard]] std::vector<std::string> columns() const {
+        std::vector<std::string> names;
+        for (std::int32_t i = 0; const char *name = s2v_model_column(model_.get(), i); ++i) names.emplace_back(name);
+        return names;
+    }
+
+    // P(real) of rows of what it takes: planes (n, channel, height, width), columns (n, k), empty where it takes none;
+    // score: (n). threads 0: all cores.
+    void predict(std::span<const float> planes, std::span<const float> columns, std::span<float> score,
+                 int threads = 1) const {
+        const s2v_needs needs = this->needs();
+        const std::size_t n = score.size();
+        const auto pixels = static_cast<std::size_t>(needs.shape[0]) * static_cast<std::size_t>(needs.shape[1]) *
+                            static_cast<std::size_t>(needs.shape[2]);
+        detail::require(planes.size() == n * pixels && columns.size() == n * static_cast<std::size_t>(needs.columns),
+                        "predict: planes or columns do not fit score");
+        detail::check(s2v_model_predict(model_.get(), planes.data(), columns.data(), static_cast<std::int64_t>(n),
+                                        score.data(), threads),
+                      "predict");
+    }
+
+    [[nodiscard]] const s2v_model *c() const noexcept {
+        return model_.get();
+    }
+
+private:
+    struct Free {
+        void operator()(s2v_model *model) const noexcept {
+            s2v_model_free(model);
+        }
+    };
+    explicit Model(s2v_model *made) noexcept : model_(made) {}
+
+    std::unique_ptr<s2v_model, Free> model_;
+};
+
+// What scores stamps by a model, which must outlive it. All memory is taken here; one thread at a time.
+class Scorer {
+public:
+    explicit Scorer(const Model &model, int threads = 1) : Scorer(model, with_threads(threads)) {}
+    Scorer(const Model &model, const s2v_scorer_options &options) {
+        s2v_scorer *made = nullptr;
+        detail::check(s2v_scorer_create(model.c(), &options, &made), "Scorer");
+        scorer_.reset(made);
+    }
+
+    // P(real) of each row, NaN where a flag forbids it. catalogue: (n, S2V_CATALOGUE_COLUMNS), and raised: (n) what the
+    // reader saw; either may be empty.
+    void score(const Stamps &stamps, std::span<float> score, std::span<std::uint32_t> flags,
+               std::span<const float> catalogue = {}, std::span<const std::uint32_t> raised = {}) {
+        const std::size_t n = stamps.size();
+        detail::require(score.size() == n && flags.size() == n &&
+                            (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) &&
+                            (raised.empty() || raised.size() == n),
+                        "score: the arrays do not fit the stamps");
+        const s2v_stamps view = stamps.c();
+        const s2v_catalogue known = {sizeof known, catalogue.empty() ? nullptr : catalogue.data(),
+                                     raised.empty() ? nullptr : raised.data()};
+        detail::check(s2v_score_stamps(scorer_.get(), &view, &known, score.data(), flags.data()), "score");
+    }
+
+    [[nodiscard]] s2v_scorer *c() const noexcept {
+        return scorer_.get();
+    }
+
+private:
+    struct Free {
+        void operator()(s2v_scorer *scorer) const noexcept {
+            s2v_scorer_free(scorer);
+        }
+    };
+    static s2v_scorer_options with_threads(int threads) {
+        s2v_scorer_options options;
+        s2v_scorer_options_init(&options);
+        options.threads = threads;
+        return options;
+    }
+
+    std::unique_ptr<s2v_scorer, Free> scorer_;
+};
+
+// Turn scores into probabilities, in place, as s2v_calibrate does.
+inline void calibrate(std::span<const float> x, std::span<const float> y, std::span<float> score) {
+    detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
+    detail::check(s2v_calibrate(static_cast<std::int32_t>(x.size()), x.data(), y.data(), score.data(),
+                                static_cast<std::int64_t>(score.size())),
+                  "calibrate");
+}
+
+// A forest. Threads may share one that nobody calibrates meanwhile.
+class Forest {
+public:
+    // scikit-learn's arrays, as in s2v_forest_create; fill may be empty.
+    Forest(std::span<const std::int64_t> tree_start, std::span<const std::int32_t> left,
+           std::span<const std::int32_t> right, std::span<const std::int32_t> feature, std::span<const float> threshold,
+           std::span<const std::uint8_t> missing_left, std::span<const float> value, std::int32_t feature_count,
+           std::span<const float> fill = {}) {
+        const std::size_t nodes = left.size();
+        detail::require(tree_start.size() >= 2 && tree_start.back() == static_cast<std::int64_t>(nodes) &&
+                            right.size() == nodes && feature.size() == nodes && threshold.size() == nodes &&
+                            missing_left.size() == nodes && value.size() == nodes,
+                        "Forest: the arrays of the nodes differ in length");
+        detail::require(fill.empty() || (feature_count > 0 && fill.size() == static_cast<std::size_t>(feature_count)),
+                        "Forest: fill does not fit the features");
+        s2v_forest *made = nullptr;
+        detail::check(
+            s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
+                              right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
+                              feature_count, fill.empty() ? nullptr : fill.data(), &made),
+            "Forest");
+        forest_.reset(made);
+    }
+
+    static Forest load(const std::string &path) {
+        s2v_forest *made = nullptr;
+        detail::check(s2v_forest_load(path.c_str(), &made), path);
+        return Forest(made);
+    }
+
+    // Let what it predicts go through a table from now on, as s2v_forest_calibrate does.
+    void calibrate(std::span<const float> x, std::span<const float> y) {
+        detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
+        detail::check(s2v_forest_calibrate(forest_.get(), static_cast<std::int32_t>(x.size()), x.data(), y.data()),
+                      "calibrate");
+    }
+
+    [[nodiscard]] std::size_t feature_count() const noexcept {
+        return static_cast<std::size_t>(s2v_forest_feature_count(forest_.get()));
+    }
+
+    // The columns in their order; empty where the forest was made without names.
+    [[nodiscard]] std::vector<std::string> feature_names() const {
+        std::vector<std::string> names;
+        for (std::int32_t i = 0; const char *name = s2v_forest_feature_name(forest_.get(), i); ++i)
+            names.emplace_back(name);
+        return names;
+    }
+
+    // P(real) of each row. x: (n, feature_count()); score: (n). threads 0: all cores.
+    void predict(std::span<const float> x, std::span<float> score, int threads = 1) const {
+        detail::require(x.size() == score.size() * feature_count(), "predict: x does not fit score");
+        detail::check(
+            s2v_forest_predict(forest_.get(), x.data(), static_cast<std::int64_t>(score.size()), score.data(), threads),
+            "predict");
+    }
+
+private:
+    struct Free {
+        void operator()(s2v_forest *forest) const noexcept {
+            s2v_forest_free(forest);
+        }
+    };
+    explicit Forest(s2v_forest *made) noexcept : forest_(made) {}
+
+    std::unique_ptr<s2v_forest, Free> forest_;
+};
+
+}  // namespace s2v

@@ -1,0 +1,95 @@
+// Which rows get a score, and which flags a scored row has. Every backend asks here.
+#pragma once
+
+#include "stamp.hpp"
+
+namespace s2v::kernel {
+
+// What a model takes. Planes are bits, 1 << channel.
+struct ModelNeeds {
+    std::uint32_t planes;    // that are looked at
+    std::uint32_t recipe;    // of them, those that are prepared; 0: none is
+    std::uint32_t optional;  // of them, those that the model can do without
+    bool columns;            // it takes columns
+    bool on_catalogue;       // most of these are the catalogue's: without them its score is little worth
+};
+
+namespace {
+
+// Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
+inline constexpr int kLeastSide = 5;
+
+// What there was in the columns of a row: a value at all, and one in the catalogue's.
+enum ColumnsMet : std::uint32_t { kAnyValue = 1, kCatalogueValue = 2 };
+
+// The planes that a candidate lacks, bits.
+S2V_HD inline std::uint32_t absent_planes(const Triplet &triplet) {
+    std::uint32_t absent = 0;
+    for (int c = 0; c < 3; ++c) absent |= triplet.plane[c].pixels ? 0u : 1u << c;
+    return absent;
+}
+
+// Whether a candidate lacks planes, but none that the model cannot do without, and not all that are prepared.
+S2V_HD inline bool is_spared(const ModelNeeds &needs, std::uint32_t absent) {
+    if (needs.recipe && (needs.recipe & ~absent) == 0) return false;
+    return (absent & needs.planes) != 0 && (absent & needs.planes & ~needs.optional) == 0;
+}
+
+// The flags that the reader of stamps raised with those of the kernels. Of a plane that is not there, the reader knows
+// why (missing or bad_stamp), and the kernels whether it is needed: a row is not refused for one that is not.
+S2V_HD inline std::uint32_t joined_flags(std::uint32_t reader, std::uint32_t kernels, std::uint32_t absent) {
+    if (absent && !(kernels & flag::missing)) reader &= ~(flag::bad_stamp | flag::missing);
+    if (reader & flag::bad_stamp) kernels &= ~flag::missing;
+    return reader | kernels;
+}
+
+// Whether a plane that a recipe prepares is too small, or does not hold the candidate.
+S2V_HD inline bool is_off_shape(const ModelNeeds &needs, const Triplet &triplet) {
+    bool off = false;
+    for (int c = 0; c < 3; ++c) {
+        const Plane &plane = triplet.plane[c];
+        if (!(needs.recipe >> c & 1u) || !plane.pixels) continue;
+        off = off || plane.height < kLeastSide || plane.width < kLeastSide || triplet.row < 0 || triplet.column < 0 ||
+              triplet.row >= plane.height || triplet.column >= plane.width;
+    }
+    return off;
+}
+
+// What the kernels raised of a row: when its planes were prepared, and when its columns were measured.
+struct RaisedFlags {
+    std::uint32_t prepared;
+    std::uint32_t measured;
+};
+
+struct Verdict {
+    std::uint32_t flags;
+    bool scored;
+};
+
+// The verdict on the pixels and flags of a row; judge_columns has the last word.
+S2V_HD inline Verdict judge_pixels(const ModelNeeds &needs, const Triplet &triplet, std::uint32_t reader,
+                                   const RaisedFlags &raised) {
+    const std::uint32_t absent = absent_planes(triplet);
+    const std::uint32_t spared = is_spared(needs, absent) ? flag::missing : 0u;
+    std::uint32_t flags = 0;
+    std::uint32_t refusing = kUnscorable & ~spared;
+    bool refused = false;
+    if (needs.recipe) {
+        flags |= joined_flags(reader, raised.prepared, absent);
+        if (is_off_shape(needs, triplet)) flags |= flag::off_shape;
+        refused = (raised.prepared & kRefused & ~spared) != 0;
+    }
+    if (needs.columns) flags |= joined_flags(reader, raised.measured, absent);
+    return {flags, !refused && (flags & refusing) == 0};
+}
+
+// The verdict with what there was in the columns (ColumnsMet). A row is scored on its planes, or on a value at least.
+S2V_HD inline Verdict judge_columns(const ModelNeeds &needs, const Verdict &so_far, std::uint32_t met) {
+    if (!needs.columns || !so_far.scored) return so_far;
+    const bool silent = !needs.recipe && !(met & kAnyValue);
+    const bool bare = needs.on_catalogue && !(met & kCatalogueValue);
+    return {silent || bare ? so_far.flags | flag::missing : so_far.flags, !silent};
+}
+
+}  // namespace
+}  // namespace s2v::kernel

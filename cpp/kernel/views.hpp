@@ -1,0 +1,52 @@
+// Recipes of several chains: each gives every plane once. A plane that a model can do without may be absent.
+#pragma once
+
+#include "compose.hpp"
+
+namespace s2v::kernel {
+
+inline constexpr int kMostViews = 4;
+
+// The chains of a recipe on a square around the candidate. In its output the planes of the first chain come first.
+struct ViewRecipe {
+    int side;
+    int channels;
+    int channel[3];
+    int views;
+    Chain chain[kMostViews];
+};
+
+namespace {
+
+// Writes the planes of every chain, 0 for a plane that is absent where `spared` says that it may be, or NaN throughout
+// where the row is refused, and returns the flags.
+template <class Team>
+S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
+                                     float *out, StepScratch &s) {
+    const int pixels = how.side * how.side;
+    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    int there = 0;
+    for (int k = 0; k < how.channels; ++k) {
+        if (triplet.plane[how.channel[k]].pixels)
+            ++there;
+        else
+            flags |= flag::missing;
+    }
+    std::uint32_t refused = there == 0 || !spared ? flags & flag::missing : 0u;
+    const int planes = refused ? 0 : how.views * how.channels;
+    for (int plane = 0; plane < planes; ++plane) {
+        const int channel = how.channel[plane % how.channels];
+        float *const target = out + static_cast<std::int64_t>(plane) * pixels;
+        if (triplet.plane[channel].pixels)
+            refused |= prepare_square(team, triplet, channel, how.side, how.chain[plane / how.channels], target, s,
+                                      nullptr, flags);
+        else
+            team.for_each(pixels, [&](int i) { target[i] = 0.0f; });
+    }
+    team.sync();
+    if (refused) team.for_each(how.views * how.channels * pixels, [&](int i) { out[i] = quiet_nan(); });
+    return flags | refused;
+}
+
+}  // namespace
+}  // namespace s2v::kernel

@@ -1,0 +1,84 @@
+#include "model.hpp"
+
+#include "calls.hpp"
+#include "error.hpp"
+#include "model_file.hpp"
+#include "model_header.hpp"
+#include "threads.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace s2v {
+namespace {
+
+constexpr std::int32_t kBlock = 64;
+
+NetworkHeader header_of(const s2v_model &model, const ModelHeader &header) {
+    NetworkHeader out;
+    out.architecture = header.architecture;
+    out.columns = header.columns;
+    out.temperature = header.temperature;
+    if (model.recipe) {
+        if (model.recipe->height != model.recipe->width)
+            throw Failure(S2V_BAD_MODEL, "integer network: its planes are no squares");
+        out.planes = model.recipe->planes;
+        out.side = model.recipe->height;
+    }
+    return out;
+}
+
+bool all_finite(const float *x, std::int64_t n) {
+    return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
+}
+
+void predict_network(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+                     int threads) {
+    const s2v_isa_table &isa = require_isa();
+    const kernel::NetworkView view = model.packed->view();
+    const kernel::CalibrationView table = model.calibration.view();
+    const std::int64_t pixels = std::int64_t{view.planes} * view.side * view.side;
+    parallel_for(
+        n, kBlock, threads, [&] { return make_scratch(isa.network_scratch(&view, kBlock)); },
+        [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
+            const auto rows = static_cast<std::int32_t>(end - begin);
+            for (std::int32_t row = 0; row < rows && pixels > 0; ++row)
+                isa.look_at_planes(&view, planes + (begin + row) * pixels, row, kBlock, scratch.get());
+            isa.judge(&view, columns ? columns + begin * view.column.given : nullptr, rows, score + begin,
+                      scratch.get(), kBlock);
+            for (std::int64_t row = begin; row < end && table.knots > 0; ++row)
+                score[row] = kernel::calibrated(table, score[row]);
+            for (std::int64_t row = begin; row < end && pixels > 0; ++row)
+                if (!all_finite(planes + row * pixels, pixels)) score[row] = std::numeric_limits<float>::quiet_NaN();
+        });
+}
+
+}  // namespace
+
+s2v_model parse_model(std::string_view bytes) {
+    const Safetensors file(bytes);
+    const ModelHeader header = read_header(file.model());
+    s2v_model model = made_of(header);
+    model.header = file.model_text();
+    if (header.kind == "forest") {
+        model.forest = read_forest(file, header.columns);
+        model.forest->calibration = header.calibration;
+    } else if (header.integer) {
+        model.network = read_network(file, header_of(model, header));
+        model.packed.emplace(*model.network, require_isa().network_group);
+    }
+    return model;
+}
+
+void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+             int threads) {
+    if (model.forest)
+        predict(*model.forest, columns, n, score, threads);
+    else if (model.packed)
+        predict_network(model, planes, columns, n, score, threads);
+    else
+        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+}
+
+}  // namespace s2v

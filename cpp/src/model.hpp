@@ -1,0 +1,60 @@
+// A model that a host owns: a forest or an integer network, what it needs of candidates, and its header.
+#pragma once
+
+#include "forest.hpp"
+#include "kernel/row_rule.hpp"
+#include "kernel/views.hpp"
+#include "network.hpp"
+#include "space2vec/space2vec.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace s2v {
+
+// How planes are prepared: by chains of steps, or by a recipe of the registry that is none.
+struct ModelRecipe {
+    std::int32_t registered = -1;  // number of a recipe of the registry that is no chain
+    kernel::ViewRecipe views{};    // else
+    std::int32_t planes = 0;       // that come out
+    std::int32_t height = 0;
+    std::int32_t width = 0;
+};
+
+// Where a column of a model comes from: the stamp features of its sets, then the catalogue's; -1: neither has it.
+inline constexpr std::int32_t kForeignColumn = -1;
+
+}  // namespace s2v
+
+struct s2v_model {
+    std::string header;  // JSON
+    std::string name;
+    s2v::kernel::ModelNeeds needs{};
+    std::int32_t sets = 0;  // stamp features to be measured; 0: none
+    s2v_convention convention = S2V_CONVENTION_CODE;
+    std::vector<std::string> columns;
+    std::vector<std::int32_t> place;  // (columns)
+    std::optional<s2v::ModelRecipe> recipe;
+    s2v::Calibration calibration;              // that every score goes through, if there is one
+    std::optional<s2v_forest> forest;          // one of these, unless the network is of floats alone
+    std::optional<s2v::Network> network;       // the tensors
+    std::optional<s2v::PackedNetwork> packed;  // as the active instruction set wants them
+};
+
+namespace s2v {
+
+// The model in the bytes of a file. Throws Failure (S2V_BAD_MODEL).
+s2v_model parse_model(std::string_view bytes);
+
+// The same of a packaged name, or of a path. Throws Failure, S2V_IO_ERROR too.
+s2v_model load_model(const std::string &name_or_path);
+
+// P(real) of n rows of what a model takes: planes (n, planes, height, width), columns (n, columns). A row with a pixel
+// that is not finite is NaN.
+void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+             int threads);
+
+}  // namespace s2v

@@ -1,0 +1,93 @@
+// What scores stamps by a model: all its memory is taken when it is made.
+#pragma once
+
+#include "isa.hpp"
+#include "model.hpp"
+#include "pool.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace s2v {
+
+// Rows that are measured, prepared and scored together, while they are in the cache.
+inline constexpr std::int32_t kScorerBlock = 64;
+
+// The memory of one worker. Its parts lie in one piece, which an allocator of the caller's may give.
+class Workspace {
+public:
+    Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows, const s2v_allocator *allocator);
+    ~Workspace();
+    Workspace(Workspace &&other) noexcept;
+    Workspace(const Workspace &) = delete;
+    Workspace &operator=(const Workspace &) = delete;
+    Workspace &operator=(Workspace &&) = delete;
+
+    void *measuring;          // scratch of the features
+    void *preparing;          // scratch of a recipe
+    void *network;            // scratch of a network
+    float *features;          // (rows, stamp features)
+    float *columns;           // (rows, columns), of rows that are scored
+    float *planes;            // of one row
+    float *score;             // (rows), of rows that are scored
+    double *sum;              // (rows), of a forest
+    std::uint32_t *measured;  // (rows) flags
+    std::int32_t *row;        // (rows): which they are
+    std::size_t bytes = 0;
+
+private:
+    s2v_allocator allocator_{};
+    void *memory_ = nullptr;
+};
+
+// What is known of candidates beside their pixels, by row.
+struct Known {
+    const float *catalogue = nullptr;       // (n, kCatalogueColumns)
+    const std::uint32_t *raised = nullptr;  // (n)
+};
+
+// Scores rows by one worker's memory. It allocates nothing and throws nothing.
+class RowScorer {
+public:
+    RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side);
+
+    // Rows [begin, end) of stamps, at most as many as the workspace is made for.
+    void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
+                     std::uint32_t *flags, Workspace &space) const;
+
+private:
+    [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &stamps, std::int64_t row, Workspace &space) const;
+    [[nodiscard]] std::uint32_t take_columns(const Known &known, std::int64_t row, std::int32_t from, float *to,
+                                             const Workspace &space) const;
+    void score_columns(std::int32_t rows, Workspace &space) const;
+    void walk_trees(std::int32_t rows, Workspace &space) const;
+
+    const s2v_model &model_;
+    const s2v_isa_table &isa_;
+    kernel::NetworkView network_{};
+    std::int32_t largest_side_;
+    std::int32_t measured_columns_;
+};
+
+}  // namespace s2v
+
+struct s2v_scorer {
+    s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options);
+
+    // Scores all rows; stamps were checked.
+    void score(const s2v_stamps &stamps, const s2v::Known &known, float *score, std::uint32_t *flags) noexcept;
+
+private:
+    struct Job;
+    void work(Job &job, std::int32_t worker) noexcept;
+
+    s2v::RowScorer rows_;
+    std::int32_t block_;
+    std::vector<s2v::Workspace> spaces_;  // one a worker
+    std::optional<s2v::Pool> pool_;       // none: the caller's is used
+    void (*run_)(void *, std::int32_t, void (*)(void *, std::int32_t), void *) = nullptr;
+    void *run_context_ = nullptr;
+};
