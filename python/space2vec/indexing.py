@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.pixels import lies_on_device
+
 __all__ = ["row_index"]
 
 
@@ -34,7 +36,7 @@ def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
     """
     if isinstance(rows, slice):
         return rows
-    if hasattr(rows, "__cuda_array_interface__") or hasattr(rows, "__dlpack_device__"):
+    if lies_on_device(rows):
         from space2vec.rows import on_host
 
         rows = on_host(rows)

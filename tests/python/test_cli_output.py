@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from space2vec.cli import main
@@ -169,6 +170,30 @@ def test_ids_that_become_text_late(tmp_path):
             table.convert_bytestring_to_unicode()
             ids = table["candidate_id"].tolist()
         assert ids == expected, suffix
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".fits", ".ecsv", ".vot"])
+@pytest.mark.parametrize("stamps", ["alerts", "arrays", "images"])
+def test_results_among_the_stamps_are_no_input(night, tmp_path, capsys, stamps, suffix):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pixels = np.random.default_rng(1).normal(100, 9, size=(3, 51, 51)).astype("f4")
+    if stamps == "alerts":
+        (folder / "1.avro").write_bytes(next(iter(sorted(night.glob("*.avro")))).read_bytes())
+    elif stamps == "arrays":
+        np.save(folder / "out.npy", pixels)
+    else:
+        fits.PrimaryHDU(pixels).writeto(folder / "1.fits")
+    command = ["score", str(folder), "-o", str(folder / f"out{suffix}"), "--model", "forest"]
+    assert main(command) == 0
+    first = (folder / f"out{suffix}").read_bytes()
+    assert main([*command, "--resume"]) == 0
+    assert "complete already" in capsys.readouterr().out
+    assert main([*command, "--restart"]) == 0
+    assert (folder / f"out{suffix}").read_bytes() == first
+    if suffix == ".fits":
+        assert main(["score", str(folder / "out.fits"), "-o", str(tmp_path / "o.csv")]) == 1
+        assert "a FITS file without an image" in capsys.readouterr().err
 
 
 def test_the_note_beside_a_csv_is_no_input(night, tmp_path):

@@ -74,6 +74,15 @@ def test_labels_that_name_a_candidate_twice_are_refused(tmp_path, labels):
     assert main(["evaluate", str(tmp_path / "s.csv"), "--labels", str(tmp_path / "l.csv")]) == 2
 
 
+def test_two_columns_of_labels_must_agree(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("ID,label,OBJECT_TYPE\n1,1,0\n2,0,1\n3,,1\n4,1,\n")
+    np.testing.assert_array_equal(s2v.reading.read_labels(path).real, [1, 0, np.nan, 1])
+    path.write_text("ID,label,OBJECT_TYPE\n1,1,0\n2,0,0\n3,1,1\n")
+    with pytest.raises(ReadError, match="contradict each other in 2 of 3 rows, first in row 1: both are 0"):
+        s2v.reading.read_labels(path)
+
+
 def test_objects_that_are_not_known_are_no_group(tmp_path):
     (tmp_path / "s.csv").write_text("object_id,candidate_id,score\n,1,0.5\n,2,0.6\na,3,0.7\na,4,0.1\n")
     (tmp_path / "l.csv").write_text("candidate_id,label\n1,1\n2,0\n3,1\n4,0\n")

@@ -330,3 +330,24 @@ def test_scores_of_a_candidate_in_one_file(tmp_path, capsys):
         (tmp_path / f"{name}.score").write_text(rows[1].split(",")[2])
     assert (tmp_path / "cand.fits.score").read_text() == (tmp_path / "same.npy.score").read_text()
     capsys.readouterr()
+
+
+def test_a_plane_under_two_names_is_not_known(tmp_path):
+    path = tmp_path / "a.fits"
+    plane = np.ones((9, 9), dtype=np.float32)
+    units = [fits.ImageHDU(plane * k, name=name) for k, name in enumerate(("SCI", "NEW", "REF", "DIFF"))]
+    fits.HDUList([fits.PrimaryHDU(), *units]).writeto(path)
+    problems = []
+    stamps = read(path, strict=False, problems=problems)
+    assert [str(one).partition(": ")[2] for one in problems] == ["the units SCI and NEW are both the science plane"]
+    assert stamps.plane(0, "science") is None
+    assert np.array_equal(stamps.plane(0, "template"), 2 * plane)
+
+
+@pytest.mark.parametrize("name", ["candidate_id", "ID", "candid"])
+def test_npz_ids_have_the_names_of_tables(tmp_path, name):
+    ids = {name: np.array(["007", "b"]), "objectId": np.array(["x", "y"])}
+    np.savez(tmp_path / "a.npz", pixels=np.ones((2, 3, 9, 9)), **ids)
+    stamps = read(tmp_path / "a.npz")
+    assert stamps.candidate_id.tolist() == ["007", "b"]
+    assert stamps.object_id.tolist() == ["x", "y"]

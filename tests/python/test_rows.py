@@ -305,3 +305,13 @@ def test_a_mosaic_of_some_rows(tmp_path):
     assert "P(real) 0.500" in mosaic(stamps[[4]], 0.5, select="best")[0]
     with pytest.raises(ValueError, match="one value for each of 5 stamps"):
         mosaic(stamps[:5], scores[2])
+    with pytest.raises(ValueError, match="of other candidates than the stamps: row 0 is 4, and 0 among the stamps"):
+        mosaic(stamps[:5], scores[4::-1])
+    assert mosaic(stamps[:5], scores[4::-1].score, select="best"), "scores alone go by their order"
+
+
+def test_rows_chosen_by_arrays_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    for table in (made_scores(), made_features(), made_stamps()):
+        assert table[pa.array(MASK)].candidate_id.tolist() == table[MASK].candidate_id.tolist()
+        assert table[pa.array([5, 1])].candidate_id.tolist() == table[[5, 1]].candidate_id.tolist()

@@ -73,6 +73,30 @@ def test_cells_that_say_nothing_are_no_mistake(tmp_path, cell):
         assert named(table, 0) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("ID,AMP\n1,2\n".encode("utf-16"), "the table is in UTF-16"),
+        ("ID,AMP\n1,2\n".encode("utf-16-le"), "header is not text"),
+        (b"PK\3\4\0\0\n1,2\n", "header is not text"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told_in_printable_words(tmp_path, content, told):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=told) as caught:
+        s2v.read_table(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_nul_costs_its_cell(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"ID,AMP\n1,2\n2,\0\n3,4\n")
+    table = s2v.read_table(path, strict=False)
+    assert table.candidate_id.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(table.values[:, 0], [2, np.nan, 4])
+
+
 def test_damage_costs_no_other_row_of_a_long_table(tmp_path):
     rng = np.random.default_rng(0)
     rows = [[k, f"{value:.8g}", f"{value * 3:.8g}", "griz"[k % 4]] for k, value in enumerate(rng.normal(size=60_000))]

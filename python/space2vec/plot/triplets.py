@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import flags
-from space2vec.ids import printable
+from space2vec.ids import NO_ID, printable
 from space2vec.plot.figure import new_figure, save
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores, on_host
@@ -102,7 +102,8 @@ def mosaic(
     Raises
     ------
     ValueError
-        If there are no candidates, the numbers of stamps and scores differ, or a block is unknown.
+        If there are no candidates, the numbers of stamps and scores differ, the scores are of other candidates, or a
+        block is unknown.
     """
     if len(stamps) == 0:
         raise ValueError("there are no candidates to draw")
@@ -136,13 +137,21 @@ def _scores_and_flags(
         return None, stamps.flags
     values: Any = scores
     raised = stamps.flags
+    ids: list[Any] | None = None
     if isinstance(scores, Scores):
-        values, raised = on_host(scores.score), scores.flags
+        values, raised, ids = on_host(scores.score), scores.flags, scores.candidate_id.tolist()
     elif isinstance(scores, Mapping):
         values, raised = [scores["score"]], np.array([flags.bits(scores["flags"])], dtype=np.uint32)
+        ids = [scores["candidate_id"]] if "candidate_id" in scores else None
     values = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if values.shape != (len(stamps),):
         raise ValueError(f"scores must have one value for each of {len(stamps)} stamps; given shape {values.shape}")
+    for row, (one, other) in enumerate(zip(stamps.candidate_id.tolist(), ids or (), strict=False)):
+        if str(one) != str(other) and {one, other}.isdisjoint((NO_ID, None)):
+            raise ValueError(
+                f"the scores are of other candidates than the stamps: row {row} is {other}, and {one} among the "
+                "stamps; choose the same rows of both, or give scores.score to go by their order"
+            )
     return values, raised
 
 

@@ -15,7 +15,7 @@ from space2vec.errors import ReadError
 from space2vec.ids import as_ids
 from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
-from space2vec.reading.feature_table import CATALOGUE, Origins
+from space2vec.reading.feature_table import CANDIDATE_IDS, CATALOGUE, OBJECT_IDS, Origins
 from space2vec.reading.side_table import read_side_table
 from space2vec.stamps import Stamps
 
@@ -35,9 +35,9 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
     path : Path
         A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels`` (or images,
         stamps, triplets, cutouts, data, arr_0), or with arrays (n, height, width) under the names of some planes;
-        further arrays (n,) of a .npz may be ``object_id``, ``candidate_id`` and catalogue columns under their autoScan
-        names. A table of the same stem beside it (.csv, .parquet) gives what the file itself does not: candidate by
-        candidate where both have ids, and else row by row.
+        further arrays (n,) of a .npz may be ``object_id`` (or objectId), ``candidate_id`` (or ID, candid) and catalogue
+        columns under their autoScan names. A table of the same stem beside it (.csv, .parquet) gives what the file
+        itself does not: candidate by candidate where both have ids, and else row by row.
     batch : int
         Rows at a time.
     channels, origins
@@ -128,7 +128,10 @@ def _load(path: Path) -> Mapping[str, NDArray[Any]]:
 def _wanted(names: Sequence[str]) -> dict[str, str]:
     """Return the names of a .npz that are looked at, by what they mean."""
     lower = {name.lower(): name for name in names}
-    wanted = {name: name for name in ("object_id", "candidate_id", *CATALOGUE) if name in names}
+    wanted = {name: name for name in CATALOGUE if name in names}
+    for meaning, accepted in (("object_id", OBJECT_IDS), ("candidate_id", CANDIDATE_IDS)):
+        if name := next((name for name in accepted if name in names), None):
+            wanted[meaning] = name
     whole = next((lower[name] for name in _WHOLE if name in lower), None)
     if whole is not None:
         return {"pixels": whole, **wanted}

@@ -82,12 +82,16 @@ def read_header(path: Path) -> Header:
     """
     with path.open("rb") as file:
         head = file.read(_BLOCK)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ReadError("the table is in UTF-16; accepted is UTF-8")
     newline = b"\n" if b"\n" in head or b"\r" not in head else b"\r"
     end = len(_BOM) if head.startswith(_BOM) else 0
     comment = b""
     for number, line in enumerate(head[end:].split(newline)):
         if line.startswith(b"#"):
             comment = line.lstrip(b"#")
+        elif b"\0" in line:
+            raise ReadError("no table: its header is not text in UTF-8")
         elif line.strip():
             names, separator = _names(line)
             above, mark = _names(comment)

@@ -23,6 +23,7 @@ __all__ = [
     "CANDIDATE_IDS",
     "CATALOGUE",
     "ID_COLUMNS",
+    "OBJECT_IDS",
     "Origins",
     "feature_columns",
     "find_ids",
@@ -30,10 +31,10 @@ __all__ = [
     "read_features",
 ]
 
-_OBJECT_IDS = ("object_id", "objectId")
+OBJECT_IDS = ("object_id", "objectId")
 CANDIDATE_IDS = ("candidate_id", "ID", "candid")
 #: The columns that may hold an id of a row.
-ID_COLUMNS = (*_OBJECT_IDS, *CANDIDATE_IDS)
+ID_COLUMNS = (*OBJECT_IDS, *CANDIDATE_IDS)
 #: The columns that a table beside stamps may give.
 CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 _BAD_CELL, _BAD_STAMP = (np.uint32(flags.bits(name)) for name in ("bad_cell", "bad_stamp"))
@@ -104,14 +105,14 @@ def kind_of(name: str) -> Kind:
     """Return what a column of this name is to hold."""
     if name in CANDIDATE_IDS:
         return "id"
-    if name in _OBJECT_IDS:
+    if name in OBJECT_IDS:
         return "text"
     return "band" if name == "BAND" else "flags" if name == "flags" else "feature" if name in FEATURES else "number"
 
 
 def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     """Return the column of object ids and that of candidate ids, ``None`` for one that is not there."""
-    objects = next((columns[name] for name in _OBJECT_IDS if name in columns), None)
+    objects = next((columns[name] for name in OBJECT_IDS if name in columns), None)
     return objects, next((columns[name] for name in CANDIDATE_IDS if name in columns), None)
 
 

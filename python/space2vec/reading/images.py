@@ -21,9 +21,11 @@ from space2vec.reading.feature_table import Origins
 from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
 from space2vec.stamps import Stamps
 
-__all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "read_stamps"]
+__all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
 
 FITS_SUFFIXES = (".fits", ".fits.gz", ".fits.fz", ".fit", ".fit.gz", ".fit.fz")
+
+_BLOCK, _LONGEST_HEADER = 2880, 1 << 20
 
 
 @dataclass(slots=True)
@@ -50,6 +52,23 @@ def is_fits(path: Path) -> bool:
         except Exception:  # What is damaged is told by the reader that is chosen.
             return False
     return head.startswith((b"SIMPLE  ", b"XTENSION"))
+
+
+def is_result(path: str | Path) -> bool:
+    """Tell whether a FITS file is a table that this package wrote; what cannot be looked at is none."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(2 * _BLOCK)
+            if head[_BLOCK : _BLOCK + 20] != b"XTENSION= 'BINTABLE'":
+                return False
+            header = head[_BLOCK:] + file.read(_LONGEST_HEADER)
+    except OSError:
+        return False
+    for start in range(0, len(header), 80):
+        card = header[start : start + 8]
+        if card in (b"S2VVERS ", b"END     "):
+            return card == b"S2VVERS "
+    return False
 
 
 def read_stamps(
@@ -145,7 +164,7 @@ def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
     errors: list[ReadError] = []
     for channel in CHANNELS:
         try:
-            planes.append(decode_named(data, names_of(channel)))
+            planes.append(_plane(data, channel))
         except ReadError as error:
             planes.append(None)
             errors.append(error)
@@ -156,6 +175,23 @@ def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
     row = len(rows.planes)
     rows.problems.extend(replace(damaged(path, str(reason), row=row), of_file=False) for reason in errors)
     return planes
+
+
+def _plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
+    """Return the plane of a candidate out of the unit that has one of its names."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for name in names_of(channel):
+        try:
+            plane = decode_named(data, [name])
+        except ReadError:
+            if not found:
+                raise
+            break  # damage behind a plane does not cost it
+        if plane is not None:
+            found[name] = plane
+    if len(found) > 1:
+        raise ReadError(f"the units {' and '.join(name.upper() for name in found)} are both the {channel} plane")
+    return next(iter(found.values()), None)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -20,7 +20,7 @@ from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import Origins, feature_columns
-from space2vec.reading.images import FITS_SUFFIXES, FitsFiles
+from space2vec.reading.images import FITS_SUFFIXES, FitsFiles, is_result
 from space2vec.reading.open_files import BinaryFile, Content, is_open, read_open
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
@@ -86,9 +86,9 @@ def find(inputs: Input | Iterable[Input]) -> Found:
     """Return the files that an input consists of.
 
     A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
-    devices, and tables in a folder of stamps, where they say what is known of these. Names are sorted as people do, 2
-    before 10. Several inputs keep their order; a file named twice is read once. Open binary files are read to their
-    end.
+    devices, FITS tables of results, and tables in a folder of stamps, where they say what is known of these. Names are
+    sorted as people do, 2 before 10. Several inputs keep their order; a file named twice is read once. Open binary
+    files are read to their end.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _matched(matches: Sequence[str]) -> Iterator[str]:
         if path.is_dir():
             walked.add(path)
             yield from _walk(match)
-        elif _known(path.name) and not _special(match):
+        elif _known(path.name) and not _special(match) and not _is_result(path.name, match):
             yield match
 
 
@@ -198,7 +198,11 @@ def _walk(folder: str) -> Iterator[str]:
                 if not entry.is_symlink():
                     folders.append(entry.name)
             # A link that leads nowhere fails where it is read.
-            elif _known(entry.name) and (entry.is_file() or not os.path.exists(entry.path)):
+            elif (
+                _known(entry.name)
+                and (entry.is_file() or not os.path.exists(entry.path))
+                and not _is_result(entry.name, entry.path)
+            ):
                 files.append(entry.name)
     yield from (os.path.join(folder, name) for name in _sorted(files))
     for name in _sorted(folders):
@@ -207,6 +211,11 @@ def _walk(folder: str) -> Iterator[str]:
 
 def _known(name: str) -> bool:
     return not name.startswith(".") and (name.endswith(_SUFFIXES) or STAMP_NAME.fullmatch(name) is not None)
+
+
+def _is_result(name: str, path: str) -> bool:
+    """Tell a FITS table of results, which may lie among the stamps that were scored."""
+    return name.endswith(".fits") and STAMP_NAME.fullmatch(name) is None and is_result(path)
 
 
 def _special(path: str | Path) -> bool:

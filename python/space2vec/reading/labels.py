@@ -70,14 +70,32 @@ def read_labels(path: str | os.PathLike[str], *, problems: list[Problem] | None 
     Raises
     ------
     ReadError
-        If the table cannot be read, has neither column, a label is neither 0 nor 1, or none of them is a number.
+        If the table cannot be read, has neither column or two that contradict each other, a label is neither 0 nor 1,
+        or none of them is a number.
     """
     name, object_id, candidate_id, values = _numbers(path, _LABELS, problems)
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
     if wrong.any():
         raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
     real = values.astype(np.float32)
-    return Labels(object_id, candidate_id, 1 - real if name == "OBJECT_TYPE" else real)
+    if name == "OBJECT_TYPE":
+        return Labels(object_id, candidate_id, 1 - real)
+    _check_other_column(Path(path), real)
+    return Labels(object_id, candidate_id, real)
+
+
+def _check_other_column(path: Path, real: NDArray[np.float32]) -> None:
+    """Raise where a table has both columns of labels, and one says real and the other artifact."""
+    if "OBJECT_TYPE" not in table_columns(path):
+        return
+    artifact = read_column(path, "OBJECT_TYPE", "label", [])["OBJECT_TYPE"]
+    against = ~np.isnan(real) & ~np.isnan(artifact) & (real == artifact)
+    if against.any():
+        row = int(np.argmax(against))
+        raise ReadError(
+            f"{path}: label (1 real) and OBJECT_TYPE (0 real) contradict each other in {np.count_nonzero(against)} of "
+            f"{len(real)} rows, first in row {row}: both are {real[row]:g}"
+        )
 
 
 def read_scores(path: str | os.PathLike[str], *, problems: list[Problem] | None = None) -> ScoreColumn:

@@ -45,8 +45,15 @@ class SideTable:
 
 
 def find_side_table(path: Path) -> Path | None:
-    """Return the table that accompanies a NumPy file, ``None`` where there is none."""
-    return next((path.with_suffix(suffix) for suffix in TABLE_SUFFIXES if path.with_suffix(suffix).is_file()), None)
+    """Return the table that accompanies a NumPy file, ``None`` where there is none; results of it are none."""
+    tables = (path.with_suffix(suffix) for suffix in TABLE_SUFFIXES)
+    return next((table for table in tables if table.is_file() and not _is_result(table)), None)
+
+
+def _is_result(table: Path) -> bool:
+    from space2vec.writing.notes import peek_note
+
+    return (peek_note(table) or {}).get("command") in ("score", "features")
 
 
 def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
