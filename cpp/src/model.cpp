@@ -2,6 +2,7 @@
 
 #include "calls.hpp"
 #include "error.hpp"
+#include "kernel/feature_sets.hpp"
 #include "model_file.hpp"
 #include "model_header.hpp"
 #include "threads.hpp"
@@ -69,6 +70,19 @@ s2v_model parse_model(std::string_view bytes) {
         model.packed.emplace(*model.network, require_isa().network_group);
     }
     return model;
+}
+
+void check_scoring(const s2v_model &model) {
+    if (!model.forest && !model.packed)
+        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+    for (const std::int32_t place : model.place)
+        if (place == kForeignColumn) throw Failure(S2V_BAD_MODEL, "the model needs columns that stamps do not give");
+}
+
+std::int32_t catalogue_columns(const s2v_model &model) {
+    const std::int32_t measured = kernel::set_columns(model.sets);
+    return static_cast<std::int32_t>(std::count_if(model.place.begin(), model.place.end(),
+                                                   [measured](std::int32_t place) { return place >= measured; }));
 }
 
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,

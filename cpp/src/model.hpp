@@ -52,6 +52,13 @@ s2v_model parse_model(std::string_view bytes);
 // The same of a packaged name, or of a path. Throws Failure, S2V_IO_ERROR too.
 s2v_model load_model(const std::string &name_or_path);
 
+// Throws Failure (S2V_BAD_MODEL) where a model cannot score stamps: a network of floats alone, or one of columns that
+// neither stamps nor the catalogue give.
+void check_scoring(const s2v_model &model);
+
+// How many of its columns are the catalogue's.
+std::int32_t catalogue_columns(const s2v_model &model);
+
 // P(real) of n rows of what a model takes: planes (n, planes, height, width), columns (n, columns). A row with a pixel
 // that is not finite is NaN.
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,

@@ -1,9 +1,9 @@
 // Models and scorers behind the C ABI.
 #include "calls.hpp"
-#include "kernel/feature_sets.hpp"
 #include "model.hpp"
 #include "scorer.hpp"
 
+#include <algorithm>
 #include <memory>
 
 using namespace s2v;
@@ -67,10 +67,8 @@ s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs) {
         needs->sets = of.sets;
         needs->convention = of.convention;
         needs->columns = static_cast<int32_t>(of.columns.size());
-        for (const std::int32_t place : of.place) {
-            needs->foreign += place == kForeignColumn ? 1 : 0;
-            needs->catalogue += place >= kernel::set_columns(of.sets) ? 1 : 0;
-        }
+        needs->foreign = static_cast<int32_t>(std::count(of.place.begin(), of.place.end(), kForeignColumn));
+        needs->catalogue = catalogue_columns(of);
         if (of.recipe) {
             needs->shape[0] = of.recipe->planes;
             needs->shape[1] = of.recipe->height;
@@ -115,11 +113,7 @@ s2v_status s2v_scorer_create(const s2v_model *model, const s2v_scorer_options *o
         require(how.run == nullptr || how.threads > 0, "threads of a pool of the caller's");
         require(how.allocator == nullptr || (how.allocator->allocate != nullptr && how.allocator->release != nullptr),
                 "an allocator without functions");
-        if (!of.forest && !of.packed)
-            throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
-        for (const std::int32_t place : of.place)
-            if (place == kForeignColumn)
-                throw Failure(S2V_BAD_MODEL, "the model needs columns that stamps do not give");
+        check_scoring(of);
         *scorer = std::make_unique<s2v_scorer>(of, require_isa(), how).release();
     });
 }

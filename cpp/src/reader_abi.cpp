@@ -47,6 +47,14 @@ decode::Wish wish_of(const s2v_reading &reading) {
     wish.sets = reading.sets;
     wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
     wish.convention = static_cast<s2v_convention>(reading.convention);
+    if (reading.model) {
+        check_scoring(*reading.model);
+        require(catalogue_columns(*reading.model) == 0,
+                "the model takes columns of the catalogue, which readers do not give");
+        wish.model = reading.model;
+        wish.shape.scores = true;
+        wish.planes |= reading.model->needs.planes;
+    }
     wish.decode_image = reading.decode_image;
     wish.context = reading.context;
     // Inflate and byte order are kernels of an instruction set too.
@@ -147,6 +155,8 @@ void describe(s2v_reader &reader, s2v_batch &batch) {
     batch.value_texts = rows.value_texts.data();
     batch.features = rows.shape.features ? rows.features.data() : nullptr;
     batch.feature_flags = rows.shape.features ? rows.feature_flags.data() : nullptr;
+    batch.score = rows.shape.scores ? rows.score.data() : nullptr;
+    batch.score_flags = rows.shape.scores ? rows.score_flags.data() : nullptr;
     batch.place = rows.place.data();
     batch.problems = reader.problems.data();
     batch.problem_count = static_cast<std::int64_t>(reader.problems.size());

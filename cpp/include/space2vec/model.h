@@ -8,10 +8,8 @@
 extern "C" {
 #endif
 
-/* A model: a forest, or a network that is run in integers. It never changes: threads may share it. */
-typedef struct s2v_model s2v_model;
-
-/* A model by the name of a packaged one ("default", "stampnet", "tablenet", "forest", "autoscan"), or from a file. */
+/* An s2v_model is a forest, or a network that is run in integers. It never changes: threads may share it. By the name
+ * of a packaged one ("default", "stampnet", "tablenet", "forest", "autoscan"), or from a file. */
 S2V_API s2v_status s2v_model_load(const char *name_or_path, s2v_model **model);
 /* The same from the bytes of a file, which are not needed afterwards. */
 S2V_API s2v_status s2v_model_from_memory(const void *bytes, int64_t size, s2v_model **model);

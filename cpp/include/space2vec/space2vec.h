@@ -189,6 +189,9 @@ typedef struct s2v_allocator {
     void *context;
 } s2v_allocator;
 
+/* A model, see model.h. */
+typedef struct s2v_model s2v_model;
+
 /* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader, but for
  * the allocator, which is copied. */
 typedef struct s2v_reading {
@@ -223,6 +226,9 @@ typedef struct s2v_reading {
                             float *pixels); /* or NULL; decodes what the library does not, an image in tiles, and
                                                returns 0 where it could. unit: the extension that holds it, and what
                                                follows in its file. Called by workers, several at a time */
+    const s2v_model *model; /* or NULL; scores the rows while their pixels are in a worker's cache: batches carry the
+                               scores. Planes that it needs are decoded. A model that takes columns of the catalogue is
+                               S2V_INVALID_ARGUMENT */
 } s2v_reading;
 
 /* What an id is. */
@@ -273,6 +279,8 @@ typedef struct s2v_batch {
     const char *value_texts;           /* of the values, one after another */
     const float *features;             /* (n, s2v_stamp_feature_count(sets)), or NULL */
     const uint32_t *feature_flags;     /* (n) as of s2v_features, or NULL */
+    const float *score;                /* (n) as of s2v_score_stamps, or NULL */
+    const uint32_t *score_flags;       /* (n), or NULL */
     const s2v_place *place;            /* (n) */
     const s2v_problem *problems;       /* by row */
     int64_t problem_count;

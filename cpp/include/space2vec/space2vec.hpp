@@ -217,6 +217,7 @@ struct Reading {
     float saturation = std::numeric_limits<float>::quiet_NaN();
     int threads = 0;                         // 0: one a core
     std::optional<s2v_allocator> allocator;  // where the pixels of batches are put; none: ordinary memory
+    const s2v_model *model = nullptr;        // Model::c(), to outlive the reader: batches carry its scores; or null
 };
 
 // The pixels of a batch, taken over from its reader, which they may outlive.
@@ -281,6 +282,7 @@ public:
         reading.convention = how_.convention;
         reading.saturation = how_.saturation;
         reading.threads = how_.threads;
+        reading.model = how_.model;
         reading.allocator = how_.allocator ? &*how_.allocator : nullptr;
         s2v_reader *made = nullptr;
         detail::check(s2v_reader_open(&reading, &made), "Reader");

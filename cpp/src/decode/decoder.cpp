@@ -1,5 +1,6 @@
 #include "decode/decoder.hpp"
 
+#include "checks.hpp"
 #include "decode/ids.hpp"
 #include "kernel/registry_table.hpp"
 
@@ -47,6 +48,10 @@ s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
 }  // namespace
 
 Decoder::Decoder(const Wish &wish) : wish_(wish), columns_(wish.shape.columns) {
+    if (wish_.model) {
+        scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide);
+        space_.emplace(*wish_.model, *wish_.isa, kScorerBlock, nullptr);
+    }
     if (wish_.shape.features) scratch_ = ::operator new(wish_.isa->feature_scratch, std::align_val_t{64});
 }
 
@@ -209,6 +214,10 @@ void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding 
     for (std::size_t row = first; row < rows.count(); ++row) {
         rows.flags[row] = kernel::flag::bad_stamp;
         if (wish_.shape.features) rows.feature_flags[row] = kernel::flag::missing;
+        if (wish_.shape.scores) {
+            rows.score[row] = std::numeric_limits<float>::quiet_NaN();
+            rows.score_flags[row] = kernel::flag::bad_stamp;
+        }
         std::fill_n(rows.features.begin() + static_cast<std::ptrdiff_t>(row * rows.shape.features), rows.shape.features,
                     std::numeric_limits<float>::quiet_NaN());
         std::fill_n(rows.offset.begin() + static_cast<std::ptrdiff_t>(row * S2V_CHANNELS), S2V_CHANNELS, -1);
@@ -306,6 +315,14 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
     return {};
 }
 
+// While the pixels of the pending rows are in the cache.
+void Decoder::score(Rows &rows, const s2v_stamps &stamps) {
+    const Known known = {nullptr, rows.flags.data()};
+    for (std::int64_t begin = static_cast<std::int64_t>(pending_rows_begin_); begin < stamps.n; begin += kScorerBlock)
+        scorer_->score_block(stamps, begin, std::min<std::int64_t>(stamps.n, begin + kScorerBlock), known,
+                             rows.score.data(), rows.score_flags.data(), *space_);
+}
+
 // Once the planes of the pending rows are there: where the candidates lie in them, and their features.
 void Decoder::settle(Unit &unit) {
     Rows &rows = unit.rows;
@@ -326,10 +343,11 @@ void Decoder::settle(Unit &unit) {
             break;
         }
     }
+    const s2v_stamps stamps{
+        rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
+        rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
+    if (wish_.model) score(rows, stamps);
     if (wish_.shape.features) {
-        const s2v_stamps stamps{
-            rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
-            rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
         wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
                             static_cast<std::int64_t>(rows.count()), wish_.sets, wish_.convention, rows.features.data(),
                             rows.feature_flags.data(), scratch_);

@@ -5,6 +5,9 @@
 #include "decode/inflate.hpp"
 #include "decode/unit.hpp"
 #include "isa.hpp"
+#include "scorer.hpp"
+
+#include <optional>
 
 namespace s2v::decode {
 
@@ -16,6 +19,7 @@ struct Wish {
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = 0;                // NAN: none
     const s2v_isa_table *isa = nullptr;  // whose features are computed
+    const s2v_model *model = nullptr;    // that scores the rows; or null
     // What decodes images in tiles, and what it is told; or null.
     decltype(s2v_reading::decode_image) decode_image = nullptr;
     void *context = nullptr;
@@ -55,9 +59,12 @@ private:
     void inflate();
     Finding read_plane(Unit &unit, const Cutout &cutout, Bytes file);
     void settle(Unit &unit);
+    void score(Rows &rows, const s2v_stamps &stamps);
 
     Wish wish_;
     void *scratch_ = nullptr;
+    std::optional<RowScorer> scorer_;
+    std::optional<Workspace> space_;
     std::vector<Cutout> pending_;
     std::size_t pending_rows_begin_ = 0;
     std::size_t pending_bytes_ = 0;

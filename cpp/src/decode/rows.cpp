@@ -30,6 +30,8 @@ void Rows::clear() noexcept {
     value_texts.clear();
     features.clear();
     feature_flags.clear();
+    score.clear();
+    score_flags.clear();
     place.clear();
     problems.clear();
 }
@@ -50,6 +52,10 @@ std::size_t Rows::add(const Place &where) {
                   s2v_value{S2V_VALUE_NONE, 0, 0, static_cast<std::int64_t>(value_texts.size())});
     features.insert(features.end(), shape.features, std::numeric_limits<float>::quiet_NaN());
     if (shape.features) feature_flags.push_back(0);
+    if (shape.scores) {
+        score.push_back(std::numeric_limits<float>::quiet_NaN());
+        score_flags.push_back(0);
+    }
     place.push_back(where);
     return flags.size() - 1;
 }
@@ -116,6 +122,10 @@ void Rows::append(const Rows &others, std::size_t begin, std::size_t end) {
     extend(columns, others.columns, begin, end, shape.columns);
     extend(features, others.features, begin, end, shape.features);
     if (shape.features) extend(feature_flags, others.feature_flags, begin, end, 1);
+    if (shape.scores) {
+        extend(score, others.score, begin, end, 1);
+        extend(score_flags, others.score_flags, begin, end, 1);
+    }
     extend(place, others.place, begin, end, 1);
     object_id.append(others.object_id, begin, end);
     candidate_text.append(others.candidate_text, begin, end);

@@ -30,6 +30,7 @@ struct RowShape {
     std::size_t fields = 0;    // values asked for
     std::size_t features = 0;  // 0: features are not computed
     bool pixels = true;        // whether pixels are kept
+    bool scores = false;       // whether a model scores the rows
 };
 
 // Texts of rows, one after another.
@@ -69,7 +70,9 @@ struct Rows {
     std::string value_texts;                   // one after another
     std::vector<float> features;               // (n, features)
     std::vector<std::uint32_t> feature_flags;  // (n) as s2v_features gives them; empty where they are not computed
-    std::vector<Place> place;                  // (n)
+    std::vector<float> score;                  // (n) and the flags of these; empty where no model scores
+    std::vector<std::uint32_t> score_flags;
+    std::vector<Place> place;  // (n)
     std::vector<Problem> problems;
 
     [[nodiscard]] std::size_t count() const noexcept {
