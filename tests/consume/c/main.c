@@ -39,5 +39,17 @@ int main(void) {
         printf("%-12s %.6g\n", name, (double)values[i]);
         if (name[0] == 'S' && name[1] == 'C') scale = values[i];
     }
-    return fabs(scale - 2.0) < 0.1 ? 0 : 1; /* the source has sigma 2 */
+    /* The packaged models were installed too. */
+    s2v_model *model = NULL;
+    s2v_scorer *scorer = NULL;
+    float score = NAN;
+    if (s2v_model_load("default", &model) != S2V_OK || s2v_scorer_create(model, NULL, &scorer) != S2V_OK ||
+        s2v_score_stamps(scorer, &stamps, NULL, &score, &flags) != S2V_OK) {
+        fprintf(stderr, "%s\n", s2v_last_error());
+        return 1;
+    }
+    printf("%s: %.6g\n", s2v_model_name(model), (double)score);
+    s2v_scorer_free(scorer);
+    s2v_model_free(model);
+    return fabs(scale - 2.0) < 0.1 && score >= 0 && score <= 1 ? 0 : 1; /* the source has sigma 2 */
 }
