@@ -196,6 +196,48 @@ def test_results_among_the_stamps_are_no_input(night, tmp_path, capsys, stamps, 
         assert "a FITS file without an image" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_results_among_tables_of_features_are_no_input(night, tmp_path, capsys, suffix):
+    for name in ("a", "b"):
+        assert main(["features", str(night), "-o", str(tmp_path / f"{name}{suffix}"), "--set", "all"]) == 1
+    command = ["score", str(tmp_path), "-o", str(tmp_path / f"s{suffix}"), "--model", "forest"]
+    assert main(command) == 0
+    first = (tmp_path / f"s{suffix}").read_bytes()
+    assert main([*command, "--resume"]) == 0
+    assert "complete already" in capsys.readouterr().out
+    assert main([*command, "--restart"]) == 0
+    assert (tmp_path / f"s{suffix}").read_bytes() == first
+    assert note_of(tmp_path / f"s{suffix}")["rows"] == 62
+    for name in ("a", "b"):
+        (tmp_path / f"{name}{suffix}").unlink()
+    assert main(command) == 2
+    assert "results of earlier runs" in capsys.readouterr().err
+
+
+def test_no_input_is_written_over(night, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table, link = tmp_path / "a.csv", tmp_path / "link.csv"
+    assert main(["features", str(night), "-o", str(table), "--set", "all"]) == 1
+    link.symlink_to(table)
+    score = ["score", "--model", "forest"]
+    labels = ["evaluate", "s.csv", "--labels", "labels.csv", "--bootstrap", "5"]
+    assert main([*score, "a.csv", "-o", "s.csv"]) == 0
+    (tmp_path / "labels.csv").write_bytes((night / "truth.csv").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for command in (
+        [*score, "a.csv", "-o", str(table)],
+        [*score, "link.csv", "-o", "a.csv"],
+        [*score, "a.csv", "-o", "link.csv"],
+        [*score, "a.csv", "-o", "new.csv", "--errors", "./a.csv"],
+        [*labels, "--json", "labels.csv"],
+        [*labels, "--json", "s.csv"],
+    ):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert "it is an input" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_the_note_beside_a_csv_is_no_input(night, tmp_path):
     for path in sorted(night.glob("*.avro"))[:3]:
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "add_compute_options",
     "add_device",
     "add_inputs",
+    "check_no_input",
     "check_picture",
     "check_place",
     "positive",
@@ -205,6 +207,23 @@ def check_picture(path: str) -> None:
     if place.suffix.lower() not in _PICTURES:
         raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")
     check_place(place)
+
+
+def check_no_input(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path]) -> None:
+    """See that nothing that is to be written is a file that is read.
+
+    Raises
+    ------
+    ValueError
+        If one is.
+    """
+    places = [Path(path) for path in outputs if path]
+    names = {os.path.basename(os.path.realpath(place)) for place in places}
+    # A night has hundreds of thousands of files: only those of such a name, and links, are looked at.
+    read = {os.path.realpath(path) for path in inputs if os.path.basename(path) in names or os.path.islink(path)}
+    for place in places:
+        if os.path.realpath(place) in read:
+            raise ValueError(f"cannot write {place}: it is an input")
 
 
 def about(**entries: Any) -> dict[str, Any]:

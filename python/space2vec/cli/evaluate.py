@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space2vec.cli.common import Problems, check_picture, check_place
+from space2vec.cli.common import Problems, check_no_input, check_picture, check_place
 
 if TYPE_CHECKING:
     from space2vec.reading import Problem
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             check_picture(picture)
     if arguments.json:
         check_place(Path(arguments.json))
+    check_no_input([arguments.json, arguments.plot, arguments.reliability], [*arguments.scores, arguments.labels])
     if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
     wrong: list[Problem] = []

@@ -207,6 +207,8 @@ def _output(
 
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
+    paths = list(files(arguments.inputs))
+    common.check_no_input([place.table, place.errors, None if gallery is None else gallery.path], paths)
     # Of a schema its digest: it may be long.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
@@ -219,7 +221,7 @@ def _output(
         place.errors,
         options={**note, "mosaic": gallery is not None},
         note=note,
-        inputs=Inputs(list(files(arguments.inputs))),
+        inputs=Inputs(paths),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
         descriptions={**_OWN, **descriptions, **columns.descriptions},

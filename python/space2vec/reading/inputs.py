@@ -15,7 +15,7 @@ from typing import cast
 
 from space2vec.errors import ReadError
 from space2vec.ids import printable
-from space2vec.reading import parquet
+from space2vec.reading import parquet, results
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
 from space2vec.reading.des import STAMP_NAME, Candidates
@@ -86,9 +86,9 @@ def find(inputs: Input | Iterable[Input]) -> Found:
     """Return the files that an input consists of.
 
     A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
-    devices, FITS tables of results, and tables in a folder of stamps, where they say what is known of these. Names are
-    sorted as people do, 2 before 10. Several inputs keep their order; a file named twice is read once. Open binary
-    files are read to their end.
+    devices, scores and errors of earlier runs, and tables in a folder of stamps, where they say what is known of these.
+    Names are sorted as people do, 2 before 10. Several inputs keep their order; a file named twice is read once. Open
+    binary files are read to their end.
 
     Raises
     ------
@@ -245,9 +245,11 @@ def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path
     for source in sources:
         if not isinstance(source, Path) or not _is_table(source):
             stamps.append(source)
-        elif source.with_suffix("") not in arrays:
+        elif source.with_suffix("") not in arrays and (source in named or not results.is_result(source)):
             tables.append(source)
     if not stamps:
+        if not tables:
+            raise ReadError(f"{sources[0]} and what else there is are results of earlier runs; {ACCEPTED}")
         return Found(list(tables), _columns(tables))
     if candidates.files:
         candidates.tables = [path for path in tables if path in named or _joins(path)]

@@ -15,6 +15,7 @@ from space2vec.ids import as_ids
 from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
 from space2vec.reading.feature_table import CATALOGUE, ID_COLUMNS, find_ids, kind_of
+from space2vec.reading.results import is_written
 from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns
 
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
@@ -45,15 +46,9 @@ class SideTable:
 
 
 def find_side_table(path: Path) -> Path | None:
-    """Return the table that accompanies a NumPy file, ``None`` where there is none; results of it are none."""
+    """Return the table that accompanies a NumPy file, ``None`` where there is none; what was written of it is none."""
     tables = (path.with_suffix(suffix) for suffix in TABLE_SUFFIXES)
-    return next((table for table in tables if table.is_file() and not _is_result(table)), None)
-
-
-def _is_result(table: Path) -> bool:
-    from space2vec.writing.notes import peek_note
-
-    return (peek_note(table) or {}).get("command") in ("score", "features")
+    return next((table for table in tables if table.is_file() and not is_written(table)), None)
 
 
 def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
