@@ -24,7 +24,9 @@ def register(commands: Any) -> None:
         "stays; thresholds change, and those of the new scores are printed.",
     )
     parser.add_argument("model", metavar="MODEL", help="a packaged model, or a model file")
-    parser.add_argument("scores", metavar="SCORES", help="what MODEL gave, without a calibration, .parquet or .csv")
+    parser.add_argument(
+        "scores", metavar="SCORES", help="what MODEL gave, without a calibration, in any format of score"
+    )
     parser.add_argument(
         "--labels",
         required=True,

@@ -29,7 +29,7 @@ def register(commands: Any) -> None:
         "several score files, each is compared with the first on the candidates that both have: a paired bootstrap, "
         "and McNemar's exact test.",
     )
-    parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, .parquet or .csv")
+    parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, of any format that score writes")
     parser.add_argument(
         "--labels",
         required=True,
