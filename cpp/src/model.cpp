@@ -8,7 +8,7 @@
 #include "threads.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <limits>
 
 namespace s2v {
@@ -30,8 +30,12 @@ NetworkHeader header_of(const s2v_model &model, const ModelHeader &header) {
     return out;
 }
 
+// By the bits of the exponents, a loop that vectorises.
 bool all_finite(const float *x, std::int64_t n) {
-    return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
+    constexpr std::uint32_t kExponent = 0x7f800000U;
+    std::uint32_t bad = 0;
+    for (std::int64_t i = 0; i < n; ++i) bad |= (std::bit_cast<std::uint32_t>(x[i]) & kExponent) == kExponent ? 1U : 0U;
+    return bad == 0;
 }
 
 void predict_network(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
