@@ -75,6 +75,7 @@ void test_whose_an_alert_is() {
     CHECK(is_ztf({"topLevelRecord", "Fink", "ZTF18abcdefg"}));
     CHECK(is_ztf({"", "", "ZTF18abcdefg"}));
     CHECK(is_ztf({"ztf.alert", "", "17"}) && is_ztf({"", "ZTF", ""}) && is_ztf({"", "", "", true}));
+    CHECK(is_ztf({"ztf.alert", "space2vec simulation", "SIM20aaaaaao"}) && !is_ztf({"alert", "", "SIM20aaaaaao"}));
     CHECK(!is_ztf({"", "", ""}) && !is_ztf({"alert", "Fink", "17"}));
     CHECK(!is_ztf({"atlas.alert", "ATLAS-02a", "1200825211121548288"}));
     CHECK(!is_ztf({"winter.alert", "WINTER-mirar", "WNTR24awati"}));

@@ -139,7 +139,9 @@ bool Paths::ztf_fields() const {
 
 bool is_ztf(const Testimony &testimony) noexcept {
     if (is_other_camera(testimony.schema) || is_other_camera(testimony.publisher)) return false;
-    if (is_designation(testimony.object_id)) return begins(testimony.object_id, "ztf");
+    // Simulated candidates ("SIM20aaaaaao") are of the survey whose packets they come in.
+    if (is_designation(testimony.object_id) && !begins(testimony.object_id, "sim"))
+        return begins(testimony.object_id, "ztf");
     return testimony.schema.starts_with("ztf.") || begins(testimony.publisher, "ztf") || testimony.ztf_fields;
 }
 
