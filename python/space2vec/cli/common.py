@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from space2vec.channels import channel_positions
 from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.progress import Progress
-from space2vec.writing.places import check_place
 
 if TYPE_CHECKING:
     from space2vec.reading import Batch, Problem
@@ -28,7 +28,6 @@ __all__ = [
     "add_inputs",
     "check_no_input",
     "check_picture",
-    "check_place",
     "positive",
     "read_batches",
 ]
@@ -202,6 +201,8 @@ def check_picture(path: str) -> None:
     OSError
         If there is no folder for it that can be written.
     """
+    from space2vec.writing.places import check_place
+
     need("matplotlib", "a picture needs matplotlib")
     place = Path(path)
     if place.suffix.lower() not in _PICTURES:
@@ -217,13 +218,20 @@ def check_no_input(outputs: Iterable[str | Path | None], inputs: Iterable[str | 
     ValueError
         If one is.
     """
-    places = [Path(path) for path in outputs if path]
-    names = {os.path.basename(os.path.realpath(place)) for place in places}
-    # A night has hundreds of thousands of files: only those of such a name, and links, are looked at.
-    read = {os.path.realpath(path) for path in inputs if os.path.basename(path) in names or os.path.islink(path)}
-    for place in places:
-        if os.path.realpath(place) in read:
-            raise ValueError(f"cannot write {place}: it is an input")
+    there: dict[tuple[int, int], Path] = {}
+    for place in (Path(path) for path in outputs if path):
+        with suppress(OSError):  # what is not there yet is no input
+            there[_identity(place)] = place
+    for path in inputs if there else ():
+        with suppress(OSError):
+            if (same := there.get(_identity(path))) is not None:
+                raise ValueError(f"cannot write {same}: it is an input")
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    """Return what tells a file from all others, whatever its names."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def about(**entries: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space2vec.cli.common import Problems, check_no_input, check_picture, check_place
+from space2vec.cli.common import Problems, check_no_input, check_picture
 
 if TYPE_CHECKING:
     from space2vec.reading import Problem
@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluate
     from space2vec.writing.aside import write_whole
+    from space2vec.writing.places import check_place
 
     for picture in (arguments.plot, arguments.reliability):
         if picture:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec.cli.common import Problems, check_place, read_batches
+from space2vec.cli.common import Problems, read_batches
 from space2vec.errors import ReadError
 from space2vec.ids import id_keys
 
@@ -75,6 +75,8 @@ def model_file(output: str) -> Path:
     OSError
         If there is no folder for it that can be written.
     """
+    from space2vec.writing.places import check_place
+
     path = Path(output)
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")

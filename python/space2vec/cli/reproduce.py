@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from space2vec.cli.common import about, check_place, positive
+from space2vec.cli.common import about, positive
 
 __all__ = ["register"]
 
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.reproduce import reproduce_des
     from space2vec.rivals import Effort
     from space2vec.writing.aside import write_whole
+    from space2vec.writing.places import check_place
 
     if arguments.json:
         check_place(arguments.json)

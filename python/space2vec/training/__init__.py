@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec.extras import need
 from space2vec.training.forest import cross_validate, train_forest
-from space2vec.training.isotonic import cross_check, fit_calibration
 
 if TYPE_CHECKING:
     from space2vec.training.distill import train_tablenet
+    from space2vec.training.isotonic import cross_check, fit_calibration
     from space2vec.training.network import train_network
 
 __all__ = ["cross_check", "cross_validate", "fit_calibration", "train_forest", "train_network", "train_tablenet"]
 
 #: What needs PyTorch, and where it is.
 _NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}
+#: What the command line need not import to name its commands.
+_CALIBRATION = dict.fromkeys(("cross_check", "fit_calibration"), "space2vec.training.isotonic")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs PyTorch where it is first used."""
-    if name not in _NETWORKS:
+    """Import what is heavy where it is first used."""
+    if name in _NETWORKS:
+        need("torch", "training a network needs PyTorch")
+    elif name not in _CALIBRATION:
         raise AttributeError(f"module 'space2vec.training' has no attribute {name!r}")
-    need("torch", "training a network needs PyTorch")
-    return getattr(importlib.import_module(_NETWORKS[name]), name)
+    return getattr(importlib.import_module((_NETWORKS | _CALIBRATION)[name]), name)

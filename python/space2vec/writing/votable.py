@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
 
 from space2vec.writing.tables import with_joined_lists
 
@@ -58,6 +57,8 @@ def write_votable(file: Aside, table: Joined, note: Mapping[str, Any], descripti
 
 
 def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> Iterator[str]:
+    from xml.sax.saxutils import escape, quoteattr
+
     yield _HEAD
     yield '<RESOURCE type="results">\n'
     yield f"<TABLE name={quoteattr(str(note.get('table', 'table')))} nrows={quoteattr(str(table.rows))}>\n"
