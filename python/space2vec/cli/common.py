@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH",
     "DEVICE_BATCH",
+    "MEASURED_BATCH",
     "Problems",
     "about",
     "add_compute_options",
@@ -36,6 +37,8 @@ __all__ = [
 BATCH = 512
 #: The same on a GPU, all of which one batch is to occupy.
 DEVICE_BATCH = 2048
+#: The same where features are measured while alerts are read: no pixels are kept, and a batch costs by its call.
+MEASURED_BATCH = 2048
 #: Suffixes of pictures.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg")
 #: Problems that are shown one by one.

@@ -155,7 +155,8 @@ def run(
                 tally.take_over(out.rows, out.counts)
                 print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
             if not out.ended:
-                size = min(common.BATCH if device == "cpu" else common.DEVICE_BATCH, arguments.part_rows)
+                most = common.DEVICE_BATCH if device != "cpu" else common.MEASURED_BATCH if measure else common.BATCH
+                size = min(most, arguments.part_rows)
                 start = Position(*out.position)
                 batches = _with_columns(
                     read_batches(
