@@ -111,14 +111,16 @@ std::vector<T> Safetensors::values(std::string_view name) const {
     const std::uint64_t begin = size_of(offsets->array()->front(), "an offset");
     const std::uint64_t end = size_of(offsets->array()->back(), "an offset");
     if (begin > end || end > data_.size() || (end - begin) % sizeof(T) != 0) bad(what + " does not fit the file");
-    std::uint64_t count = (end - begin) / sizeof(T);
+    const std::uint64_t size = (end - begin) / sizeof(T);
+    std::uint64_t count = size;
+    bool empty = false;
     for (const std::int64_t length : shape(name)) {  // divided, since a product could overflow
         const auto n = static_cast<std::uint64_t>(length);
-        if (n == 0 ? count != 0 : count % n != 0) bad(what + " does not fit its shape");
-        count = n == 0 ? 0 : count / n;
+        empty = empty || n == 0;
+        if (n != 0 && count % n != 0) bad(what + " does not fit its shape");
+        if (n != 0) count /= n;
     }
-    const std::uint64_t size = (end - begin) / sizeof(T);
-    if (size > 0 && count != 1) bad(what + " does not fit its shape");
+    if (empty ? size != 0 : count != 1) bad(what + " does not fit its shape");
     std::vector<T> values(static_cast<std::size_t>(size));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = little<T>(data_.data() + begin + i * sizeof(T));
     return values;
