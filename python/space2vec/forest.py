@@ -199,6 +199,11 @@ class Forest:
         header = self.header if self.header.library else replace(self.header, library=__version__)
         modelfile.write(path, header, self._tensors())
 
+    @cached_property
+    def file(self) -> bytes:
+        """The bytes of its model file, which backends make their model of."""
+        return modelfile.encoded(self.header, self._tensors())
+
     def _tensors(self) -> dict[str, NDArray[Any]]:
         tensors: dict[str, NDArray[Any]] = {name: getattr(self._trees, name) for name in _DTYPES}
         return tensors if self._fill is None else {**tensors, "fill": self._fill}
@@ -249,7 +254,8 @@ class Forest:
         return {**self.__dict__, "_engines": {}}
 
     @cached_property
-    def _needs(self) -> Needs:
+    def needs(self) -> Needs:
+        """What it takes."""
         return Needs.of(self.header)
 
     def _on(self, where: str) -> Any:
@@ -266,7 +272,7 @@ class Forest:
                 number = devices.ordinal(where)
                 with told(number):
                     self._engines[where] = active(number).Forest(
-                        number, *nodes, k, self._fill, self._needs.device_columns, calibration=knots
+                        number, *nodes, k, self._fill, self.needs.device_columns, calibration=knots
                     )
         return self._engines[where]
 
@@ -365,16 +371,16 @@ class Forest:
                 return self._score_in_place(source)
             with self.pipeline(where) as pipeline:
                 return next(pipeline.run([source]))
-        self._needs.see_units(source, stacklevel=2)
-        inputs = self._needs.inputs(source, threads)
+        self.needs.see_units(source, stacklevel=2)
+        inputs = self.needs.inputs(source, threads)
         assert inputs.features is not None
         return inputs.scores(self.predict(inputs.features, threads=threads), self.id, where)
 
     def _score_in_place(self, stamps: Stamps) -> Scores:
         from space2vec.cuda import kernels
 
-        self._needs.check(stamps)
-        score, flags = kernels.score(self._on(stamps.device), self._needs, stamps)
+        self.needs.check(stamps)
+        score, flags = kernels.score(self._on(stamps.device), self.needs, stamps)
         ids = stamps.object_id, stamps.candidate_id
         return Scores(score.owner, flags, *ids, self.id, stamps.device, columns=stamps.columns)
 
@@ -390,5 +396,5 @@ class Forest:
         from space2vec.cuda.work import ForestWork
 
         where = devices.resolve(device)
-        work = ForestWork(self._needs, self._predict_on, self.id, where, self._on)
+        work = ForestWork(self.needs, self._predict_on, self.id, where, self._on)
         return Pipeline(work, devices.ordinal(where))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from space2vec.errors import ModelError
 from space2vec.registry import Convention
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "OF_RUN", "Header", "check_architecture", "read", "write"]
+__all__ = ["FORMAT", "OF_RUN", "Header", "check_architecture", "encoded", "read", "write"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
@@ -203,7 +204,12 @@ def check_architecture(header: Header) -> None:
         raise ValueError(f"optional is {spare!r}; it is a list of planes: {', '.join(CHANNELS)}")
 
 
-def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> None:
+def encoded(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a model file, which every backend makes its model of."""
+    return tensorfile.encoded({_KEY: header.to_json()}, tensors)
+
+
+def write(path: str | os.PathLike[str], header: Header, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write a model file; an existing file is replaced only once the new one is whole.
 
     Raises
@@ -211,13 +217,9 @@ def write(path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArr
     OSError
         If it cannot be written.
     """
-    from safetensors.numpy import save
-
     from space2vec.writing.aside import write_whole
 
-    # A tensor without a dimension must stay one, which ascontiguousarray would give it.
-    plain = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    write_whole(path, save(plain, {_KEY: header.to_json()}))
+    write_whole(path, encoded(header, tensors))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:

@@ -100,7 +100,7 @@ class Network:
         if header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         check_version(header)
-        self.header, self._needs, self._runs = header, Needs.of(header), NetworkRuns()
+        self.header, self.needs, self._runs = header, Needs.of(header), NetworkRuns()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -152,8 +152,17 @@ class Network:
         from space2vec import __version__
 
         header = replace(self.header, library=self.header.library or __version__)
-        own = {} if self.integers is None else self.integers.to_file()
-        modelfile.write(path, header, {**self._weights, **own, **tensors_of(self._as_graph(), self._weights)})
+        graph = tensors_of(self._as_graph(), self._weights)
+        modelfile.write(path, header, {**self._weights, **self._own_integers, **graph})
+
+    @cached_property
+    def file(self) -> bytes:
+        """The bytes of its model file, which backends make their model of."""
+        return modelfile.encoded(self.header, {**self._weights, **self._own_integers})
+
+    @property
+    def _own_integers(self) -> dict[str, NDArray[Any]]:
+        return {} if self.integers is None else self.integers.to_file()
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.
@@ -184,14 +193,14 @@ class Network:
         """
         model = copy.copy(self)
         model.__dict__ = {**self.__dict__, "_runs": NetworkRuns()}
-        for name in ("id", "_graph_id"):
+        for name in ("id", "file", "_graph_id"):
             model.__dict__.pop(name, None)
         model._take(self.header.calibrated(calibration, None if metrics is None else dict(metrics)))
         return model
 
     def _as_graph(self) -> bytes:
         if self._graph is None:
-            self._graph = make_graph(self.module, self.header, self._needs.recipe, self._shapes, self._graph_id)
+            self._graph = make_graph(self.module, self.header, self.needs.recipe, self._shapes, self._graph_id)
         return self._graph
 
     @property
@@ -212,8 +221,8 @@ class Network:
     @property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
-        if self._needs.recipe is not None:
-            shapes["planes"] = self._needs.recipe.shape
+        if self.needs.recipe is not None:
+            shapes["planes"] = self.needs.recipe.shape
         if self.feature_names:
             shapes["features"] = (len(self.feature_names),)
         return shapes
@@ -345,7 +354,7 @@ class Network:
         where = devices.resolve(device, self.kind)
         number = devices.ordinal(where)
         active(number)
-        return Pipeline(ModelWork(self._needs, self._predict_on, self.id, where), number)
+        return Pipeline(ModelWork(self.needs, self._predict_on, self.id, where), number)
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
         """Score candidates.
@@ -383,13 +392,13 @@ class Network:
         """
         where = devices.follow(device, source, self.kind)
         if devices.kernels_on(where):
-            if isinstance(source, Stamps) and source.device != "cpu" and self._needs.simple(source):
+            if isinstance(source, Stamps) and source.device != "cpu" and self.needs.simple(source):
                 from space2vec.cuda.device_inputs import score_in_place
 
-                return score_in_place(self._half(where), self._needs, source, self.id)
+                return score_in_place(self._half(where), self.needs, source, self.id)
             with self.pipeline(where) as pipeline:
                 return in_place(source, next(pipeline.run([source])))
-        self._needs.see_units(source, stacklevel=2)
+        self.needs.see_units(source, stacklevel=2)
         model, workers, runtime = self.id, backend.thread_count(threads), self._run(where)
         if not isinstance(source, Stamps) or len(source) <= runtimes.CHUNK:
             return self._judged(source, workers, model, where)
@@ -406,7 +415,7 @@ class Network:
             return Scores.concatenate(runtimes.spread(work, starts, workers))
 
     def _judged(self, source: Stamps | Features, threads: int, model: str, where: str) -> Scores:
-        inputs = self._needs.inputs(source, threads)
+        inputs = self.needs.inputs(source, threads)
         return inputs.scores(self.predict(*inputs.given, threads=threads, device=where), model, where)
 
     def tensors(self, stamps: Stamps, *, threads: int | None = None) -> tuple[torch.Tensor, ...]:
@@ -433,4 +442,4 @@ class Network:
         need("torch", "tensors need PyTorch")
         import torch
 
-        return tuple(torch.from_numpy(given) for given in self._needs.inputs(stamps, threads).given)
+        return tuple(torch.from_numpy(given) for given in self.needs.inputs(stamps, threads).given)

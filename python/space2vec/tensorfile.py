@@ -1,4 +1,4 @@
-"""Files of tensors in the format safetensors, read with NumPy alone.
+"""Files of tensors in the format safetensors, read and written with NumPy alone.
 
 Eight bytes say how long the header is, which is JSON: for each tensor its type, shape, and place in the bytes that
 follow (https://github.com/huggingface/safetensors). Nothing in it is ever run.
@@ -8,20 +8,55 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read"]
+__all__ = ["encoded", "read"]
 
 #: The most bytes of a header, as the format has it.
 _LONGEST = 100_000_000
+#: The types in the order in which the package safetensors writes them, the last one first.
 _TYPES = {
-    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
-    "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+    "BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "U16": "<u2", "F16": "<f2", "I32": "<i4", "U32": "<u4",
+    "F32": "<f4", "F64": "<f8", "I64": "<i8", "U64": "<u8",
 }  # fmt: skip
+_ORDER = tuple(np.dtype(kind) for kind in _TYPES.values())
+
+
+def encoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a file; the same tensors give the same bytes, whatever order they come in.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        What the file says of itself.
+    tensors : mapping of str to ndarray
+        The tensors.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is of a type that the format has not.
+    """
+    kinds = {name: tensor.dtype.newbyteorder("<") for name, tensor in tensors.items()}
+    if strange := [name for name in kinds if kinds[name] not in _ORDER]:
+        raise ValueError(f"tensor {strange[0]} has type {kinds[strange[0]]}; known: {', '.join(_TYPES)}")
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    parts: list[bytes] = []
+    end = 0
+    for name in sorted(tensors, key=lambda name: (-_ORDER.index(kinds[name]), name)):
+        data = tensors[name].astype(kinds[name], copy=False).tobytes()
+        place = [end, end := end + len(data)]
+        kind = list(_TYPES)[_ORDER.index(kinds[name])]
+        header[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": place}
+        parts.append(data)
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
 def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:

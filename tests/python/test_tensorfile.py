@@ -27,6 +27,7 @@ def test_every_type_and_shape(tmp_path: Path) -> None:
     tensors |= {"none": np.empty((0, 4), np.float32), "one": np.array(7, np.int64)}
     path = tmp_path / "all.safetensors"
     path.write_bytes(save(tensors, {"of": "a test"}))
+    assert tensorfile.encoded({"of": "a test"}, tensors) == path.read_bytes(), "the package writes the same bytes"
     told, read = tensorfile.read(path)
     assert told == {"of": "a test"}
     assert list(read) == sorted(tensors)
@@ -69,3 +70,17 @@ def test_a_header_that_is_too_long(tmp_path: Path) -> None:
         path.write_bytes(bytes_)
         with pytest.raises(ValueError, match=f"{len(bytes_)} bytes, of which the header is to have"):
             tensorfile.read(path)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Strides, byte orders and scalars; a type that the format has not is told."""
+    whole = np.arange(12, dtype=">f4").reshape(3, 4)
+    tensors = {"turned": whole.T, "part": whole[::2, 1:], "é": np.array(True), "none": np.empty((0, 2), np.int16)}
+    path = tmp_path / "some.safetensors"
+    path.write_bytes(tensorfile.encoded({}, tensors))
+    told, read = tensorfile.read(path)
+    assert told == {}
+    assert {name: tensor.tolist() for name, tensor in read.items()} == {k: v.tolist() for k, v in tensors.items()}
+    assert tensorfile.encoded({}, dict(reversed(tensors.items()))) == path.read_bytes()
+    with pytest.raises(ValueError, match="tensor words has type <U5; known: BOOL"):
+        tensorfile.encoded({}, {"words": np.array(["bogus"])})

@@ -127,7 +127,7 @@ def test_one_plane_has_nothing_to_be_compared_with(nights: dict[str, s2v.Stamps]
 
 def test_models_that_compare_planes_are_known() -> None:
     for name in ("default", "forest", "autoscan", "tablenet"):
-        assert s2v.load(name)._needs.joins_planes
+        assert s2v.load(name).needs.joins_planes
     header = replace(s2v.load("default").header, feature_names=())
     for recipe, joins in (("ayyar", True), ("transinet", True), ("braai", False), ("robust-asinh", False)):
         assert Needs(header, s2v.Recipe(recipe)).joins_planes == joins
