@@ -17,3 +17,9 @@ inline void check(s2v_status status, const std::string &what) {
     if (status == S2V_OUT_OF_MEMORY) throw std::bad_alloc();
     if (status != S2V_OK) throw std::invalid_argument(what + ": " + s2v_status_message(status));
 }
+
+// The same with the reason, where the library has told one.
+inline void check_model(s2v_status status, const std::string &what) {
+    if (status == S2V_OK || status == S2V_OUT_OF_MEMORY) return check(status, what);
+    throw std::invalid_argument(what + ": " + s2v_last_error());
+}

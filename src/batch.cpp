@@ -104,6 +104,10 @@ py::dict in_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_
         out["features"] = copied(batch.features, {n, s2v_stamp_feature_count(sets)});
         out["feature_flags"] = copied(batch.feature_flags, {n});
     }
+    if (batch.score) {
+        out["score"] = copied(batch.score, {n});
+        out["score_flags"] = copied(batch.score_flags, {n});
+    }
     std::vector<std::int32_t> source(static_cast<std::size_t>(n));
     std::vector<std::int64_t> record(source.size());
     std::vector<std::uint64_t> offset(source.size()), block(source.size());

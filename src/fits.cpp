@@ -1,4 +1,5 @@
 // space2vec._core.fits_image: bytes in, pixels out.
+#include "arrays.hpp"
 #include "register.hpp"
 
 #include <algorithm>

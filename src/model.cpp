@@ -1,128 +1,214 @@
-// space2vec._core.Model and Scorer: arguments in, pointers out.
+// space2vec._core.Model: arguments in, pointers out.
+#include "model.hpp"
+
 #include "register.hpp"
+#include "stamps.hpp"
 
 #include <pybind11/stl.h>
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
+#include <algorithm>
+#include <thread>
 
 namespace py = pybind11;
 
 namespace {
 
-// Raises what a status stands for, with the reason.
-void check_model(s2v_status status, const std::string &what) {
-    if (status == S2V_OK || status == S2V_OUT_OF_MEMORY) return check(status, what);
-    throw std::invalid_argument(what + ": " + s2v_last_error());
-}
-
-class Model {
+// What is known of stamps beside their pixels, kept while it is used.
+class Known {
 public:
-    explicit Model(const py::bytes &bytes) {
-        const auto view = static_cast<std::string_view>(bytes);
-        s2v_model *made = nullptr;
-        s2v_status status = S2V_OK;
-        {
-            const py::gil_scoped_release release;
-            status = s2v_model_from_memory(view.data(), static_cast<std::int64_t>(view.size()), &made);
-        }
-        check_model(status, "Model");
-        model_.reset(made);
-        needs_.size = sizeof needs_;
-        check(s2v_model_needs(made, &needs_), "Model");
+    Known(const py::object &stamps, const std::optional<Column<float>> &catalogue, std::int64_t n)
+        : raised_(raised_flags(stamps, n)),
+          view_{sizeof view_, catalogue ? catalogue->data() : nullptr, raised_.data()} {
+        if (catalogue && catalogue->size() != n * S2V_CATALOGUE_COLUMNS)
+            throw std::invalid_argument("catalogue must have shape (n, 20)");
     }
-
-    [[nodiscard]] const s2v_model *c() const noexcept {
-        return model_.get();
-    }
-    [[nodiscard]] bool runs() const noexcept {
-        return needs_.runs != 0;
-    }
-    [[nodiscard]] std::string header() const {
-        return s2v_model_header(model_.get());
-    }
-
-    void predict(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
-                 Column<float> &score, int threads) const {
-        const py::ssize_t n = score.size();
-        const py::ssize_t pixels = py::ssize_t{needs_.shape[0]} * needs_.shape[1] * needs_.shape[2];
-        if ((planes ? planes->size() : 0) != n * pixels || (columns ? columns->size() : 0) != n * needs_.columns)
-            throw std::invalid_argument("Model.predict: planes and columns must be what the model takes, (n, ...)");
-        const float *const seen = planes ? planes->data() : nullptr;
-        const float *const known = columns ? columns->data() : nullptr;
-        float *const out = score.mutable_data();
-        s2v_status status = S2V_OK;
-        {
-            const py::gil_scoped_release release;
-            status = s2v_model_predict(model_.get(), seen, known, n, out, threads);
-        }
-        check_model(status, "Model.predict");
+    [[nodiscard]] const s2v_catalogue &view() const noexcept {
+        return view_;
     }
 
 private:
-    struct Free {
-        void operator()(s2v_model *model) const noexcept {
-            s2v_model_free(model);
-        }
-    };
-    std::unique_ptr<s2v_model, Free> model_;
-    s2v_needs needs_{};
-};
-
-class Scorer {
-public:
-    Scorer(const Model &model, int threads) {
-        s2v_scorer_options options;
-        s2v_scorer_options_init(&options);
-        options.threads = threads;
-        s2v_scorer *made = nullptr;
-        check_model(s2v_scorer_create(model.c(), &options, &made), "Scorer");
-        scorer_.reset(made);
-    }
-
-    void score(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-               const Column<std::int32_t> &centre, float saturation, const std::optional<Column<float>> &catalogue,
-               const std::optional<Column<std::uint32_t>> &raised, Column<float> &score, Column<std::uint32_t> &flags) {
-        const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
-        if ((catalogue && catalogue->size() != stamps.n * S2V_CATALOGUE_COLUMNS) ||
-            (raised && raised->size() != stamps.n) || score.size() != stamps.n || flags.size() != stamps.n)
-            throw std::invalid_argument("Scorer.score: catalogue must be (n, 20); raised, score and flags (n,)");
-        const s2v_catalogue known = {sizeof known, catalogue ? catalogue->data() : nullptr,
-                                     raised ? raised->data() : nullptr};
-        float *const out = score.mutable_data();
-        std::uint32_t *const bits = flags.mutable_data();
-        s2v_status status = S2V_OK;
-        {
-            const py::gil_scoped_release release;
-            status = s2v_score_stamps(scorer_.get(), &stamps, &known, out, bits);
-        }
-        check_model(status, "Scorer.score");
-    }
-
-private:
-    struct Free {
-        void operator()(s2v_scorer *scorer) const noexcept {
-            s2v_scorer_free(scorer);
-        }
-    };
-    std::unique_ptr<s2v_scorer, Free> scorer_;
+    Column<std::uint32_t> raised_;
+    s2v_catalogue view_;
 };
 
 }  // namespace
 
+IdleScorers::~IdleScorers() {
+    forget_those_of_another_process();
+    const py::gil_scoped_release release;
+    for (const Idle &idle : idle_) s2v_scorer_free(idle.scorer);
+}
+
+// A forked child has none of their threads, and could not wait for them: their memory is left.
+void IdleScorers::forget_those_of_another_process() noexcept {
+    const pid_t here = getpid();
+    if (here == owner_) return;
+    owner_ = here;
+    idle_.clear();
+    threads_ = 0;
+}
+
+s2v_scorer *IdleScorers::take(const s2v_model *model, int threads) {
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        forget_those_of_another_process();
+        const auto found =
+            std::find_if(idle_.rbegin(), idle_.rend(), [threads](const Idle &idle) { return idle.threads == threads; });
+        if (found != idle_.rend()) {
+            s2v_scorer *const scorer = found->scorer;
+            idle_.erase(std::next(found).base());
+            threads_ -= threads;
+            return scorer;
+        }
+    }
+    s2v_scorer_options options;
+    s2v_scorer_options_init(&options);
+    options.threads = threads;
+    s2v_scorer *made = nullptr;
+    check_model(s2v_scorer_create(model, &options, &made), "Model.score");
+    return made;
+}
+
+void IdleScorers::give_back(s2v_scorer *scorer, int threads) {
+    // As many threads wait as could ever work at a time, or those of one scorer.
+    const int most = std::max(threads, 2 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+    std::vector<Idle> surplus;
+    {
+        const std::lock_guard<std::mutex> hold(lock_);
+        forget_those_of_another_process();
+        idle_.push_back({scorer, threads});
+        threads_ += threads;
+        while (threads_ > most) {
+            surplus.push_back(idle_.front());
+            threads_ -= idle_.front().threads;
+            idle_.erase(idle_.begin());
+        }
+    }
+    if (surplus.empty()) return;
+    const py::gil_scoped_release release;
+    for (const Idle &idle : surplus) s2v_scorer_free(idle.scorer);
+}
+
+Model::Model(const py::bytes &file) {
+    const auto view = static_cast<std::string_view>(file);
+    s2v_model *made = nullptr;
+    s2v_status status = S2V_OK;
+    {
+        const py::gil_scoped_release release;
+        status = s2v_model_from_memory(view.data(), static_cast<std::int64_t>(view.size()), &made);
+    }
+    check_model(status, "Model");
+    model_.reset(made);
+    needs_.size = sizeof needs_;
+    check(s2v_model_needs(made, &needs_), "Model");
+}
+
+void Model::predict(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
+                    Column<float> &score, int threads) const {
+    const py::ssize_t n = score.size();
+    if ((planes ? planes->size() : 0) != n * plane_pixels() || (columns ? columns->size() : 0) != n * needs_.columns)
+        throw std::invalid_argument("Model.predict: planes and columns must be what the model takes, (n, ...)");
+    const float *const seen = planes ? planes->data() : nullptr;
+    const float *const known = columns ? columns->data() : nullptr;
+    float *const out = score.mutable_data();
+    s2v_status status = S2V_OK;
+    {
+        const py::gil_scoped_release release;
+        status = s2v_model_predict(model_.get(), seen, known, n, out, threads);
+    }
+    check_model(status, "Model.predict");
+}
+
+void Model::score(const py::object &given, const std::optional<Column<float>> &catalogue, Column<float> &score,
+                  Column<std::uint32_t> &flags, int threads) const {
+    const StampArrays arrays(given);
+    const s2v_stamps &stamps = arrays.view();
+    const Known known(given, catalogue, stamps.n);
+    if (score.size() != stamps.n || flags.size() != stamps.n)
+        throw std::invalid_argument("score and flags must have shape (n,)");
+    float *const out = score.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    const int workers = stamps.n > 1 ? threads : 1;
+    s2v_scorer *const scorer = idle_.take(model_.get(), workers);
+    s2v_status status = S2V_OK;
+    {
+        const py::gil_scoped_release release;
+        status = s2v_score_stamps(scorer, &stamps, &known.view(), out, bits);
+    }
+    idle_.give_back(scorer, workers);
+    check_model(status, "Model.score");
+}
+
+void Model::check_table(const Column<float> &columns, py::ssize_t n) const {
+    if (columns.ndim() != 2 || columns.shape(0) != n || columns.shape(1) != needs_.columns)
+        throw std::invalid_argument("columns must have shape (n, columns of the model)");
+}
+
+void Model::score_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<float> &score,
+                          Column<std::uint32_t> &flags, int threads) const {
+    const py::ssize_t n = score.size();
+    check_table(columns, n);
+    if (raised.size() != n || flags.size() != n) throw std::invalid_argument("raised and flags must have shape (n,)");
+    const float *const rows = columns.data();
+    const std::uint32_t *const seen = raised.data();
+    float *const out = score.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    s2v_status status = S2V_OK;
+    {
+        const py::gil_scoped_release release;
+        status = s2v_score_columns(model_.get(), rows, seen, n, out, bits, threads);
+    }
+    check_model(status, "Model.score_columns");
+}
+
+void Model::judge_columns(const Column<float> &columns, const Column<std::uint32_t> &raised,
+                          Column<std::uint32_t> &flags, Column<bool> &scored) const {
+    const py::ssize_t n = scored.size();
+    check_table(columns, n);
+    if (raised.size() != n || flags.size() != n) throw std::invalid_argument("raised and flags must have shape (n,)");
+    check_model(s2v_judge_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
+                                  reinterpret_cast<std::uint8_t *>(scored.mutable_data())),
+                "Model.judge_columns");
+}
+
+void Model::inputs(const py::object &given, const std::optional<Column<float>> &catalogue,
+                   std::optional<Column<float>> &planes, std::optional<Column<float>> &columns,
+                   Column<std::uint32_t> &flags, Column<bool> &scored, int threads) const {
+    const StampArrays arrays(given);
+    const s2v_stamps &stamps = arrays.view();
+    const Known known(given, catalogue, stamps.n);
+    if ((planes && planes->size() != stamps.n * plane_pixels()) ||
+        (columns && columns->size() != stamps.n * needs_.columns) || flags.size() != stamps.n ||
+        scored.size() != stamps.n)
+        throw std::invalid_argument(
+            "planes and columns must be (n, ...) as the model takes them, flags and scored (n,)");
+    float *const plane_rows = planes ? planes->mutable_data() : nullptr;
+    float *const column_rows = columns ? columns->mutable_data() : nullptr;
+    std::uint32_t *const bits = flags.mutable_data();
+    auto *const whether = reinterpret_cast<std::uint8_t *>(scored.mutable_data());
+    s2v_status status = S2V_OK;
+    {
+        const py::gil_scoped_release release;
+        status =
+            s2v_model_inputs(model_.get(), &stamps, &known.view(), plane_rows, column_rows, bits, whether, threads);
+    }
+    check_model(status, "Model.inputs");
+}
+
 void register_model(py::module_ &module) {
-    py::class_<Model>(module, "Model")
-        .def(py::init<const py::bytes &>(), py::arg("bytes"))
+    py::class_<Model, std::shared_ptr<Model>>(module, "Model")
+        .def(py::init<const py::bytes &>(), py::arg("file"))
         .def_property_readonly("header", &Model::header)
         .def_property_readonly("runs", &Model::runs)
         .def("predict", &Model::predict, py::arg("planes").noconvert().none(true),
-             py::arg("columns").noconvert().none(true), py::arg("score").noconvert(), py::arg("threads"));
-    py::class_<Scorer>(module, "Scorer")
-        .def(py::init<const Model &, int>(), py::arg("model"), py::arg("threads"), py::keep_alive<1, 2>())
-        .def("score", &Scorer::score, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
-             py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"),
-             py::arg("catalogue").noconvert().none(true), py::arg("raised").noconvert().none(true),
-             py::arg("score").noconvert(), py::arg("flags").noconvert());
+             py::arg("columns").noconvert().none(true), py::arg("score").noconvert(), py::arg("threads"))
+        .def("score", &Model::score, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
+             py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
+        .def("score_columns", &Model::score_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
+             py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
+        .def("judge_columns", &Model::judge_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
+             py::arg("flags").noconvert(), py::arg("scored").noconvert())
+        .def("inputs", &Model::inputs, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
+             py::arg("planes").noconvert().none(true), py::arg("columns").noconvert().none(true),
+             py::arg("flags").noconvert(), py::arg("scored").noconvert(), py::arg("threads"));
 }

@@ -1,5 +1,6 @@
 // space2vec._core.normalise and compose: arguments in, pointers out.
 #include "register.hpp"
+#include "stamps.hpp"
 #include "steps.hpp"
 
 #include <pybind11/stl.h>
@@ -34,11 +35,11 @@ void normalise(const Column<float> &pixels, const std::optional<Column<std::uint
     check(status, "normalise");
 }
 
-void compose(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-             const Column<std::int32_t> &centre, float saturation, int side, const std::vector<std::int32_t> &channels,
-             const Steps &given, Column<float> &planes, Column<std::uint32_t> &flags, int threads) {
-    const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
-    const std::vector<s2v_step> steps = steps_of(given);
+void compose(const py::object &given, int side, const std::vector<std::int32_t> &channels, const Steps &chain,
+             Column<float> &planes, Column<std::uint32_t> &flags, int threads) {
+    const StampArrays arrays(given);
+    const s2v_stamps &stamps = arrays.view();
+    const std::vector<s2v_step> steps = steps_of(chain);
     const s2v_composition how = composition_of(side, channels, steps);
     if (planes.size() != stamps.n * how.channel_count * side * side || flags.size() != stamps.n)
         throw std::invalid_argument("planes must have shape (n, channel, side, side) and flags (n,)");
@@ -58,8 +59,6 @@ void register_normalise(py::module_ &module) {
     module.def("normalise", &normalise, py::arg("pixels").noconvert(), py::arg("mask").noconvert().none(true),
                py::arg("steps"), py::arg("fill"), py::arg("out").noconvert(), py::arg("flags").noconvert(),
                py::arg("threads"));
-    module.def("compose", &compose, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
-               py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("side"),
-               py::arg("channels"), py::arg("steps"), py::arg("planes").noconvert(), py::arg("flags").noconvert(),
-               py::arg("threads"));
+    module.def("compose", &compose, py::arg("stamps"), py::arg("side"), py::arg("channels"), py::arg("steps"),
+               py::arg("planes").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
 }

@@ -1,5 +1,6 @@
 // space2vec._core.Reader: paths or bytes in, batches of rows out.
 #include "batch.hpp"
+#include "model.hpp"
 #include "register.hpp"
 
 #include <pybind11/stl.h>
@@ -115,7 +116,7 @@ std::optional<s2v_allocator> allocator_of(const Memory &memory) {
 }
 
 s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation,
-                       int threads, const std::optional<s2v_allocator> &allocator) {
+                       int threads, const std::optional<s2v_allocator> &allocator, const Model *model) {
     s2v_reading reading;
     s2v_reading_init(&reading);
     reading.planes = planes;
@@ -126,6 +127,7 @@ s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std
     reading.threads = threads;
     reading.interrupted = signalled;
     reading.allocator = allocator ? &*allocator : nullptr;
+    reading.model = model ? model->c() : nullptr;
     return reading;
 }
 
@@ -149,11 +151,12 @@ public:
            std::vector<std::string> fields, std::vector<std::pair<std::uint32_t, std::string>> schemas,
            std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
            const Memory &pixels_in, py::object decode_image,
-           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start)
+           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start, std::shared_ptr<Model> model)
         : inputs_(std::move(inputs)),
           column_count_(columns.size()),
           field_count_(fields.size()),
           sets_(sets),
+          model_(std::move(model)),
           decoder_(std::move(decode_image)) {
         std::vector<const char *> paths, names, values, texts;
         std::vector<const void *> memory;
@@ -174,7 +177,8 @@ public:
             texts.push_back(text.c_str());
         }
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
-        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
+        s2v_reading reading =
+            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get());
         decoder_.serve(reading);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
@@ -189,7 +193,7 @@ public:
         reading.schemas = texts.data();
         std::tie(reading.start_source, reading.start_block, reading.start_row) = start;
         s2v_reader *made = nullptr;
-        check(s2v_reader_open(&reading, &made), "Reader");
+        check_model(s2v_reader_open(&reading, &made), "Reader");
         reader_.reset(made);
     }
 
@@ -198,8 +202,9 @@ public:
            std::optional<std::pair<Column<double>, Column<double>>> position, std::optional<TextColumn> object_ids,
            std::optional<TextColumn> publishers, bool rubin, bool ztf_fields, std::uint32_t planes, bool pixels,
            std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
-           py::object decode_image)
+           py::object decode_image, std::shared_ptr<Model> model)
         : sets_(sets),
+          model_(std::move(model)),
           cutouts_(std::move(cutouts)),
           position_(std::move(position)),
           object_ids_(std::move(object_ids)),
@@ -241,10 +246,11 @@ public:
         table_->rubin = rubin;
         table_->ztf_fields = ztf_fields;
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
-        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator);
+        s2v_reading reading =
+            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get());
         decoder_.serve(reading);
         s2v_reader *made = nullptr;
-        check(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
+        check_model(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
         reader_.reset(made);
     }
 
@@ -290,6 +296,7 @@ private:
     std::size_t column_count_ = 0;
     std::size_t field_count_ = 0;
     std::int32_t sets_ = 0;
+    std::shared_ptr<Model> model_;
     std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
     std::optional<std::pair<Column<double>, Column<double>>> position_;
     std::optional<TextColumn> object_ids_;
@@ -335,17 +342,19 @@ void register_reader(py::module_ &module) {
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
                       std::int32_t, float, int, Memory, py::object,
-                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>>(),
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("fields"), py::arg("schemas"),
              py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"),
-             py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"))
+             py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"),
+             py::arg("model") = std::shared_ptr<Model>())
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, std::optional<TextColumn>,
                       std::optional<TextColumn>, bool, bool, std::uint32_t, bool, std::int32_t, std::int32_t, float,
-                      int, Memory, py::object>(),
+                      int, Memory, py::object, std::shared_ptr<Model>>(),
              py::arg("cutouts"), py::arg("position"), py::arg("object_ids"), py::arg("publishers"), py::arg("rubin"),
              py::arg("ztf_fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
-             py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"))
+             py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"),
+             py::arg("model") = std::shared_ptr<Model>())
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"))
         .def("schema_fields", &Reader::schema_fields, py::arg("schema"))

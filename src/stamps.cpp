@@ -1,22 +1,54 @@
 // space2vec._core.features and prepare.
+#include "stamps.hpp"
+
 #include "register.hpp"
+
+#include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace py = pybind11;
 
-s2v_stamps stamps_view(const Column<float> &pixels, const Column<std::int64_t> &offset,
-                       const Column<std::int32_t> &shape, const Column<std::int32_t> &centre, float saturation) {
-    const py::ssize_t n = offset.ndim() == 2 ? offset.shape(0) : -1;
-    if (n < 0 || offset.size() != n * S2V_CHANNELS || shape.size() != 2 * offset.size() || centre.size() != 2 * n)
+namespace {
+
+template <typename T>
+Column<T> attribute(const py::object &stamps, const char *name, const char *type) {
+    const py::object array = stamps.attr(name);
+    if (!py::isinstance<Column<T>>(array))
+        throw py::type_error(std::string("stamps.") + name + " must be an array of " + type + " in C order");
+    return py::reinterpret_borrow<Column<T>>(array);
+}
+
+float saturation_of(const py::object &stamps) {
+    const py::object level = stamps.attr("saturation");
+    return level.is_none() ? std::numeric_limits<float>::quiet_NaN() : level.cast<float>();
+}
+
+}  // namespace
+
+StampArrays::StampArrays(const py::object &stamps)
+    : pixels_(attribute<float>(stamps, "buffer", "float32")),
+      offset_(attribute<std::int64_t>(stamps, "offset", "int64")),
+      shape_(attribute<std::int32_t>(stamps, "shape", "int32")),
+      centre_(attribute<std::int32_t>(stamps, "centre", "int32")) {
+    const py::ssize_t n = offset_.ndim() == 2 ? offset_.shape(0) : -1;
+    if (n < 0 || offset_.size() != n * S2V_CHANNELS || shape_.size() != 2 * offset_.size() || centre_.size() != 2 * n)
         throw std::invalid_argument("offset must have shape (n, 3), shape (n, 3, 2) and centre (n, 2)");
-    return {pixels.data(), pixels.size(), offset.data(), shape.data(), centre.data(), n, saturation};
+    view_ = {pixels_.data(), pixels_.size(), offset_.data(), shape_.data(), centre_.data(), n, saturation_of(stamps)};
+}
+
+Column<std::uint32_t> raised_flags(const py::object &stamps, std::int64_t n) {
+    Column<std::uint32_t> flags = attribute<std::uint32_t>(stamps, "flags", "uint32");
+    if (flags.size() != n) throw std::invalid_argument("stamps.flags must have shape (n,)");
+    return flags;
 }
 
 namespace {
 
-void features(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-              const Column<std::int32_t> &centre, float saturation, int sets, bool paper, Column<float> &values,
-              Column<std::uint32_t> &flags, int threads) {
-    const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
+void features(const py::object &given, int sets, bool paper, Column<float> &values, Column<std::uint32_t> &flags,
+              int threads) {
+    const StampArrays arrays(given);
+    const s2v_stamps &stamps = arrays.view();
     if (values.size() != stamps.n * s2v_stamp_feature_count(sets) || flags.size() != stamps.n)
         throw std::invalid_argument("values must have shape (n, features) and flags (n,)");
     float *const out = values.mutable_data();
@@ -29,10 +61,10 @@ void features(const Column<float> &pixels, const Column<std::int64_t> &offset, c
     check(status, "features");
 }
 
-void prepare(const Column<float> &pixels, const Column<std::int64_t> &offset, const Column<std::int32_t> &shape,
-             const Column<std::int32_t> &centre, float saturation, const std::string &recipe, Column<float> &planes,
-             Column<std::uint32_t> &flags, int threads) {
-    const s2v_stamps stamps = stamps_view(pixels, offset, shape, centre, saturation);
+void prepare(const py::object &given, const std::string &recipe, Column<float> &planes, Column<std::uint32_t> &flags,
+             int threads) {
+    const StampArrays arrays(given);
+    const s2v_stamps &stamps = arrays.view();
     std::int32_t size[3];
     check(s2v_recipe_shape(recipe.c_str(), size), "prepare");
     if (planes.size() != stamps.n * size[0] * size[1] * size[2] || flags.size() != stamps.n)
@@ -56,10 +88,8 @@ void register_stamps(py::module_ &module) {
     });
     module.def("registry", &s2v_registry);
     module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("sets"), py::arg("index"));
-    module.def("features", &features, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
-               py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("sets"),
-               py::arg("paper"), py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
-    module.def("prepare", &prepare, py::arg("pixels").noconvert(), py::arg("offset").noconvert(),
-               py::arg("shape").noconvert(), py::arg("centre").noconvert(), py::arg("saturation"), py::arg("recipe"),
-               py::arg("planes").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
+    module.def("features", &features, py::arg("stamps"), py::arg("sets"), py::arg("paper"),
+               py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
+    module.def("prepare", &prepare, py::arg("stamps"), py::arg("recipe"), py::arg("planes").noconvert(),
+               py::arg("flags").noconvert(), py::arg("threads"));
 }

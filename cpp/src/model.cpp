@@ -79,6 +79,10 @@ s2v_model parse_model(std::string_view bytes) {
 void check_scoring(const s2v_model &model) {
     if (!model.forest && !model.packed)
         throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+    check_columns_of_stamps(model);
+}
+
+void check_columns_of_stamps(const s2v_model &model) {
     for (const std::int32_t place : model.place)
         if (place == kForeignColumn) throw Failure(S2V_BAD_MODEL, "the model needs columns that stamps do not give");
 }
@@ -87,6 +91,24 @@ std::int32_t catalogue_columns(const s2v_model &model) {
     const std::int32_t measured = kernel::set_columns(model.sets);
     return static_cast<std::int32_t>(std::count_if(model.place.begin(), model.place.end(),
                                                    [measured](std::int32_t place) { return place >= measured; }));
+}
+
+void judge_table(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
+                 std::uint32_t *flags, std::uint8_t *scored) {
+    const std::size_t count = model.columns.size();
+    std::vector<std::uint32_t> what(count);  // a value of each column is (kernel::ColumnsMet)
+    const std::int32_t measured = kernel::set_columns(model.sets);
+    for (std::size_t k = 0; k < count; ++k)
+        what[k] = kernel::kAnyValue | (model.place[k] >= measured ? kernel::kCatalogueValue : 0U);
+    for (std::int64_t row = 0; row < n; ++row, columns += count) {
+        std::uint32_t met = 0;
+        for (std::size_t k = 0; k < count; ++k) met |= columns[k] == columns[k] ? what[k] : 0U;
+        const std::uint32_t seen = raised == nullptr ? 0U : raised[row];
+        const kernel::Verdict verdict =
+            kernel::judge_columns(model.needs, {seen, (seen & kernel::kUnscorable) == 0}, met);
+        flags[row] = verdict.flags;
+        scored[row] = verdict.scored ? 1 : 0;
+    }
 }
 
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,

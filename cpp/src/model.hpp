@@ -22,6 +22,10 @@ struct ModelRecipe {
     std::int32_t planes = 0;       // that come out
     std::int32_t height = 0;
     std::int32_t width = 0;
+
+    [[nodiscard]] std::size_t pixels() const noexcept {
+        return static_cast<std::size_t>(planes) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+    }
 };
 
 // Where a column of a model comes from: the stamp features of its sets, then the catalogue's; -1: neither has it.
@@ -56,8 +60,16 @@ s2v_model load_model(const std::string &name_or_path);
 // neither stamps nor the catalogue give.
 void check_scoring(const s2v_model &model);
 
+// Throws Failure (S2V_BAD_MODEL) where stamps and the catalogue do not give all columns of a model.
+void check_columns_of_stamps(const s2v_model &model);
+
 // How many of its columns are the catalogue's.
 std::int32_t catalogue_columns(const s2v_model &model);
+
+// What the row rule says of n rows of a table that has the model's columns (n, columns). raised: (n) what a reader saw,
+// or null; flags: (n); scored: (n), 1 where a row has a score.
+void judge_table(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
+                 std::uint32_t *flags, std::uint8_t *scored);
 
 // P(real) of n rows of what a model takes: planes (n, planes, height, width), columns (n, columns). A row with a pixel
 // that is not finite is NaN.

@@ -3,8 +3,12 @@
 #include "model.hpp"
 #include "scorer.hpp"
 
+#include "threads.hpp"
+
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <vector>
 
 using namespace s2v;
 
@@ -13,6 +17,20 @@ namespace {
 const s2v_model &require_model(const s2v_model *model) {
     require(model != nullptr, "null model");
     return *model;
+}
+
+Known known_of(const s2v_catalogue *catalogue) {
+    if (catalogue == nullptr) return {};
+    require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
+    return {catalogue->values, catalogue->raised};
+}
+
+const s2v_model &require_table(const s2v_model *model, const float *columns, int64_t n) {
+    const s2v_model &of = require_model(model);
+    require(n >= 0, "n is negative");
+    require(!of.recipe, "the model takes planes, which a table has not");
+    require(columns != nullptr || n == 0, "null columns");
+    return of;
 }
 
 }  // namespace
@@ -90,6 +108,48 @@ s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const 
     });
 }
 
+s2v_status s2v_judge_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+                             uint32_t *flags, uint8_t *scored) {
+    return guarded([&] {
+        const s2v_model &of = require_table(model, columns, n);
+        require((flags != nullptr && scored != nullptr) || n == 0, "a null array");
+        judge_table(of, columns, raised, n, flags, scored);
+    });
+}
+
+s2v_status s2v_score_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+                             float *score, uint32_t *flags, int32_t threads) {
+    return guarded([&] {
+        const s2v_model &of = require_table(model, columns, n);
+        require((score != nullptr && flags != nullptr) || n == 0, "a null array");
+        require(threads >= 0, "threads is negative");
+        std::vector<std::uint8_t> scored(static_cast<std::size_t>(n));
+        predict(of, nullptr, columns, n, score, threads);
+        judge_table(of, columns, raised, n, flags, scored.data());
+        for (std::int64_t row = 0; row < n; ++row)
+            if (scored[static_cast<std::size_t>(row)] == 0) score[row] = std::numeric_limits<float>::quiet_NaN();
+    });
+}
+
+s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
+                            float *planes, float *columns, uint32_t *flags, uint8_t *scored, int32_t threads) {
+    return guarded([&] {
+        const s2v_model &of = require_model(model);
+        check_stamps(stamps, scored, flags, threads);
+        const Known known = known_of(catalogue);
+        check_columns_of_stamps(of);
+        const s2v_isa_table &isa = require_isa();
+        const RowScorer rows(of, isa, kLargestStampSide);
+        const RowInputs out = {planes, columns, flags, scored};
+        constexpr auto kRows = static_cast<std::int32_t>(kBlockRows);
+        parallel_for(
+            stamps->n, kRows, threads, [&] { return Workspace(of, isa, kRows, nullptr); },
+            [&](std::int64_t begin, std::int64_t end, Workspace &space) {
+                rows.take_block(*stamps, begin, end, known, out, space);
+            });
+    });
+}
+
 void s2v_scorer_options_init(s2v_scorer_options *options) {
     if (options == nullptr) return;
     *options = {};
@@ -123,11 +183,7 @@ s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const 
     return guarded([&] {
         require(scorer != nullptr, "null scorer");
         check_stamps(stamps, score, flags, 0);
-        Known known;
-        if (catalogue != nullptr) {
-            require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
-            known = {catalogue->values, catalogue->raised};
-        }
+        const Known known = known_of(catalogue);
         if (stamps->n > 0) scorer->score(*stamps, known, score, flags);
     });
 }

@@ -47,16 +47,12 @@ std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, 
         const kernel::NetworkView view = model.packed->view();
         network = isa.network_scratch(&view, rows);
     }
-    std::size_t pixels = 0;
-    if (model.recipe)
-        pixels = static_cast<std::size_t>(model.recipe->planes) * static_cast<std::size_t>(model.recipe->height) *
-                 static_cast<std::size_t>(model.recipe->width);
     space.measuring = parts.take<std::byte>(model.sets ? isa.feature_scratch : 0);
     space.preparing = parts.take<std::byte>(model.recipe ? std::max(isa.recipe_scratch, isa.step_scratch) : 0);
     space.network = parts.take<std::byte>(network);
     space.features = parts.take<float>(n * features);
     space.columns = parts.take<float>(n * model.columns.size());
-    space.planes = parts.take<float>(pixels);
+    space.planes = parts.take<float>(model.recipe ? model.recipe->pixels() : 0);
     space.score = parts.take<float>(n);
     space.sum = parts.take<double>(n);
     space.measured = parts.take<std::uint32_t>(n);
@@ -108,27 +104,25 @@ RowScorer::RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int3
     if (model.packed) network_ = model.packed->view();
 }
 
-std::uint32_t RowScorer::prepare_row(const s2v_stamps &stamps, std::int64_t row, Workspace &space) const {
+// Row i of a block.
+std::uint32_t RowScorer::prepare_row(const s2v_stamps &block, std::int32_t i, float *planes, Workspace &space) const {
     std::uint32_t flags = 0;
-    s2v_stamps one = stamps;  // that row alone
+    s2v_stamps one = block;
     one.n = 1;
-    one.offset += row * S2V_CHANNELS;
-    one.shape += row * S2V_CHANNELS * 2;
-    if (one.centre != nullptr) one.centre += row * 2;
+    one.offset += std::ptrdiff_t{i} * S2V_CHANNELS;
+    one.shape += std::ptrdiff_t{i} * S2V_CHANNELS * 2;
+    if (one.centre != nullptr) one.centre += std::ptrdiff_t{i} * 2;
     const ModelRecipe &recipe = *model_.recipe;
     if (recipe.registered >= 0)
-        isa_.prepare(&one, 0, 1, recipe.registered, space.planes, &flags, space.preparing);
+        isa_.prepare(&one, 0, 1, recipe.registered, planes, &flags, space.preparing);
     else
-        isa_.prepare_views(&one, 0, 1, &recipe.views, &model_.needs, space.planes, &flags, space.preparing);
+        isa_.prepare_views(&one, 0, 1, &recipe.views, &model_.needs, planes, &flags, space.preparing);
     return flags;
 }
 
-// The model's columns of a row, which is number `from` of the block; returns what there was (kernel::ColumnsMet).
-std::uint32_t RowScorer::take_columns(const Known &known, std::int64_t row, std::int32_t from, float *to,
-                                      const Workspace &space) const {
-    const float *const measured = space.features + static_cast<std::ptrdiff_t>(from) * measured_columns_;
-    const float *const catalogue =
-        known.catalogue == nullptr ? nullptr : known.catalogue + row * kernel::kCatalogueColumns;
+// The model's columns of row i of the block that was measured last; returns what there was (kernel::ColumnsMet).
+std::uint32_t RowScorer::take_columns(std::int32_t i, const float *catalogue, float *to, const Workspace &space) const {
+    const float *const measured = space.features + std::ptrdiff_t{i} * measured_columns_;
     std::uint32_t met = 0;
     for (std::size_t k = 0; k < model_.place.size(); ++k) {
         const std::int32_t place = model_.place[k];
@@ -140,6 +134,38 @@ std::uint32_t RowScorer::take_columns(const Known &known, std::int64_t row, std:
         to[k] = x;
     }
     return met;
+}
+
+// Measures rows [begin, end), and returns them as stamps of their own.
+s2v_stamps RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                    Workspace &space) const {
+    s2v_stamps block = stamps;
+    block.n = end - begin;
+    block.offset += begin * S2V_CHANNELS;
+    block.shape += begin * S2V_CHANNELS * 2;
+    if (block.centre != nullptr) block.centre += begin * 2;
+    if (model_.sets)
+        isa_.features(&block, 0, block.n, model_.sets, model_.convention, space.features, space.measured,
+                      space.measuring);
+    return block;
+}
+
+// Writes the planes and columns of row i of a block that was measured, and judges it. reader: the flags that its
+// reader raised; catalogue: its columns, or null.
+kernel::Verdict RowScorer::look_at_row(const s2v_stamps &block, std::int32_t i, std::uint32_t reader,
+                                       const float *catalogue, float *planes, float *columns, Workspace &space) const {
+    const kernel::Triplet triplet = kernel::triplet_of(&block, i);
+    bool large = false;
+    for (const kernel::Plane &plane : triplet.plane)
+        large = large || (plane.pixels && (plane.height > largest_side_ || plane.width > largest_side_));
+    kernel::RaisedFlags raised = {0, model_.sets ? space.measured[i] : 0};
+    if (large)
+        raised.prepared = raised.measured = raised.measured | kernel::flag::off_shape;
+    else if (model_.recipe)
+        raised.prepared = prepare_row(block, i, planes, space);
+    const kernel::Verdict verdict = kernel::judge_pixels(model_.needs, triplet, reader, raised);
+    if (model_.columns.empty()) return verdict;
+    return kernel::judge_columns(model_.needs, verdict, take_columns(i, catalogue, columns, space));
 }
 
 void RowScorer::score_columns(std::int32_t rows, Workspace &space) const {
@@ -163,33 +189,13 @@ void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
 
 void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
                             float *score, std::uint32_t *flags, Workspace &space) const {
-    const auto rows = static_cast<std::int32_t>(end - begin);
-    s2v_stamps block = stamps;
-    block.n = rows;
-    block.offset += begin * S2V_CHANNELS;
-    block.shape += begin * S2V_CHANNELS * 2;
-    if (block.centre != nullptr) block.centre += begin * 2;
-    if (model_.sets)
-        isa_.features(&block, 0, rows, model_.sets, model_.convention, space.features, space.measured, space.measuring);
+    const s2v_stamps block = measure_block(stamps, begin, end, space);
     const std::size_t columns = model_.columns.size();
     std::int32_t scored = 0;
-    for (std::int32_t i = 0; i < rows; ++i) {
-        const std::int64_t row = begin + i;
-        const kernel::Triplet triplet = kernel::triplet_of(&block, i);
-        const std::uint32_t reader = known.raised == nullptr ? 0 : known.raised[row];
-        bool large = false;
-        for (const kernel::Plane &plane : triplet.plane)
-            large = large || (plane.pixels && (plane.height > largest_side_ || plane.width > largest_side_));
-        kernel::RaisedFlags raised = {0, model_.sets ? space.measured[i] : 0};
-        if (large)
-            raised.prepared = raised.measured = raised.measured | kernel::flag::off_shape;
-        else if (model_.recipe)
-            raised.prepared = prepare_row(block, i, space);
-        kernel::Verdict verdict = kernel::judge_pixels(model_.needs, triplet, reader, raised);
-        if (columns > 0) {
-            float *const to = space.columns + static_cast<std::size_t>(scored) * columns;
-            verdict = kernel::judge_columns(model_.needs, verdict, take_columns(known, row, i, to, space));
-        }
+    for (std::int64_t row = begin; row < end; ++row) {
+        const auto i = static_cast<std::int32_t>(row - begin);
+        const kernel::Verdict verdict = look_at_row(block, i, known.flags_of(row), known.catalogue_of(row),
+                                                    space.planes, space.columns + scored * columns, space);
         flags[row] = verdict.flags;
         score[row] = std::numeric_limits<float>::quiet_NaN();
         if (!verdict.scored) continue;
@@ -199,6 +205,21 @@ void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::i
     if (scored == 0) return;
     score_columns(scored, space);
     for (std::int32_t k = 0; k < scored; ++k) score[begin + space.row[k]] = space.score[k];
+}
+
+void RowScorer::take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
+                           const RowInputs &out, Workspace &space) const {
+    const s2v_stamps block = measure_block(stamps, begin, end, space);
+    const auto pixels = static_cast<std::int64_t>(model_.recipe ? model_.recipe->pixels() : 0);
+    const auto columns = static_cast<std::int64_t>(model_.columns.size());
+    for (std::int64_t row = begin; row < end; ++row) {
+        const kernel::Verdict verdict =
+            look_at_row(block, static_cast<std::int32_t>(row - begin), known.flags_of(row), known.catalogue_of(row),
+                        out.planes ? out.planes + row * pixels : space.planes,
+                        out.columns ? out.columns + row * columns : space.columns, space);
+        out.flags[row] = verdict.flags;
+        out.scored[row] = verdict.scored ? 1 : 0;
+    }
 }
 
 }  // namespace s2v

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "isa.hpp"
+#include "kernel/feature_sets.hpp"
 #include "model.hpp"
 #include "pool.hpp"
 
@@ -47,6 +48,21 @@ private:
 struct Known {
     const float *catalogue = nullptr;       // (n, kCatalogueColumns)
     const std::uint32_t *raised = nullptr;  // (n)
+
+    [[nodiscard]] const float *catalogue_of(std::int64_t row) const noexcept {
+        return catalogue == nullptr ? nullptr : catalogue + row * kernel::kCatalogueColumns;
+    }
+    [[nodiscard]] std::uint32_t flags_of(std::int64_t row) const noexcept {
+        return raised == nullptr ? 0 : raised[row];
+    }
+};
+
+// What a model takes of rows of stamps.
+struct RowInputs {
+    float *planes;         // (n, the model's shape), or null
+    float *columns;        // (n, the model's columns), or null
+    std::uint32_t *flags;  // (n)
+    std::uint8_t *scored;  // (n): 1 where the row has a score
 };
 
 // Scores rows by one worker's memory. It allocates nothing and throws nothing.
@@ -58,9 +74,19 @@ public:
     void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
                      std::uint32_t *flags, Workspace &space) const;
 
+    // Writes what the model takes of these rows; of a model of floats too.
+    void take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
+                    const RowInputs &out, Workspace &space) const;
+
 private:
-    [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &stamps, std::int64_t row, Workspace &space) const;
-    [[nodiscard]] std::uint32_t take_columns(const Known &known, std::int64_t row, std::int32_t from, float *to,
+    [[nodiscard]] s2v_stamps measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                           Workspace &space) const;
+    [[nodiscard]] kernel::Verdict look_at_row(const s2v_stamps &block, std::int32_t i, std::uint32_t reader,
+                                              const float *catalogue, float *planes, float *columns,
+                                              Workspace &space) const;
+    [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &block, std::int32_t i, float *planes,
+                                            Workspace &space) const;
+    [[nodiscard]] std::uint32_t take_columns(std::int32_t i, const float *catalogue, float *to,
                                              const Workspace &space) const;
     void score_columns(std::int32_t rows, Workspace &space) const;
     void walk_trees(std::int32_t rows, Workspace &space) const;

@@ -1,11 +1,13 @@
 """The compiled extension. Its arrays are checked and made by the package, whose functions are what users call."""
 
+from collections.abc import Callable
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.registry import RecipeName
+from space2vec.stamps import Stamps
 
 version: str
 
@@ -18,11 +20,7 @@ def codec_available(codec: str) -> bool: ...
 def find_fields(paths: list[str], wanted: list[str]) -> list[int]: ...
 def schema_fault(schema: str) -> str: ...
 def features(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     sets: int,
     paper: bool,
     values: NDArray[np.float32],
@@ -30,11 +28,7 @@ def features(
     threads: int,
 ) -> None: ...
 def prepare(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     recipe: RecipeName,
     planes: NDArray[np.float32],
     flags: NDArray[np.uint32],
@@ -50,11 +44,7 @@ def normalise(
     threads: int,
 ) -> None: ...
 def compose(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     side: int,
     channels: list[int],
     steps: list[tuple[int, list[float]]],
@@ -82,7 +72,7 @@ class Forest:
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
 
 class Model:
-    def __init__(self, bytes: bytes) -> None: ...
+    def __init__(self, file: bytes) -> None: ...
     @property
     def header(self) -> str: ...
     @property
@@ -94,20 +84,38 @@ class Model:
         score: NDArray[np.float32],
         threads: int,
     ) -> None: ...
-
-class Scorer:
-    def __init__(self, model: Model, threads: int) -> None: ...
     def score(
         self,
-        pixels: NDArray[np.float32],
-        offset: NDArray[np.int64],
-        shape: NDArray[np.int32],
-        centre: NDArray[np.int32],
-        saturation: float,
+        stamps: Stamps,
         catalogue: NDArray[np.float32] | None,
-        raised: NDArray[np.uint32] | None,
         score: NDArray[np.float32],
         flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None: ...
+    def score_columns(
+        self,
+        columns: NDArray[np.float32],
+        raised: NDArray[np.uint32],
+        score: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None: ...
+    def judge_columns(
+        self,
+        columns: NDArray[np.float32],
+        raised: NDArray[np.uint32],
+        flags: NDArray[np.uint32],
+        scored: NDArray[np.bool_],
+    ) -> None: ...
+    def inputs(
+        self,
+        stamps: Stamps,
+        catalogue: NDArray[np.float32] | None,
+        planes: NDArray[np.float32] | None,
+        columns: NDArray[np.float32] | None,
+        flags: NDArray[np.uint32],
+        scored: NDArray[np.bool_],
+        threads: int,
     ) -> None: ...
 
 class Pixels:
@@ -131,7 +139,9 @@ class Reader:
         saturation: float,
         threads: int,
         memory: tuple[int, int, int] | None,
+        decode_image: Callable[[bytes], NDArray[np.float32]] | None,
         start: tuple[int, int, int],
+        model: Model | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -149,6 +159,8 @@ class Reader:
         saturation: float,
         threads: int,
         memory: tuple[int, int, int] | None,
+        decode_image: Callable[[bytes], NDArray[np.float32]] | None,
+        model: Model | None = None,
     ) -> None: ...
     def next(self, rows: int) -> dict[str, Any] | None: ...
     def schema_columns(self, schema: int) -> list[bool]: ...

@@ -6,7 +6,7 @@ import importlib
 import operator
 import os
 from functools import cache
-from typing import Any, Protocol, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from space2vec.errors import BackendError
 from space2vec.extras import how_to_get
 from space2vec.registry import RecipeName
+
+if TYPE_CHECKING:
+    from space2vec.stamps import Stamps
 
 __all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
 
@@ -32,11 +35,7 @@ class Kernels(Protocol):
 
     def features(
         self,
-        pixels: NDArray[np.float32],
-        offset: NDArray[np.int64],
-        shape: NDArray[np.int32],
-        centre: NDArray[np.int32],
-        saturation: float,
+        stamps: Stamps,
         sets: int,
         paper: bool,
         values: NDArray[np.float32],
@@ -47,11 +46,7 @@ class Kernels(Protocol):
 
     def prepare(
         self,
-        pixels: NDArray[np.float32],
-        offset: NDArray[np.int64],
-        shape: NDArray[np.int32],
-        centre: NDArray[np.int32],
-        saturation: float,
+        stamps: Stamps,
         recipe: RecipeName,
         planes: NDArray[np.float32],
         flags: NDArray[np.uint32],
@@ -73,11 +68,7 @@ class Kernels(Protocol):
 
     def compose(
         self,
-        pixels: NDArray[np.float32],
-        offset: NDArray[np.int64],
-        shape: NDArray[np.int32],
-        centre: NDArray[np.int32],
-        saturation: float,
+        stamps: Stamps,
         side: int,
         channels: list[int],
         steps: list[tuple[int, list[float]]],

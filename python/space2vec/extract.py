@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,11 +79,7 @@ def features(
     values = np.empty((n, len(stamp_columns(measure.sets))), dtype=np.float32)
     flags = np.empty(n, dtype=np.uint32)
     backend.active().features(
-        stamps.buffer,
-        stamps.offset,
-        stamps.shape,
-        stamps.centre,
-        math.nan if stamps.saturation is None else stamps.saturation,
+        stamps,
         measure.sets,
         convention == "paper",
         values,

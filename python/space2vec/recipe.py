@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -277,17 +276,15 @@ def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None 
     planes = np.empty((len(stamps), *how.shape), dtype=np.float32)
     flags = np.empty(len(stamps), dtype=np.uint32)
     kernels, workers = backend.active(), backend.thread_count(threads)
-    level = math.nan if stamps.saturation is None else stamps.saturation
-    batch = (stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level)
     if how.name in RECIPES:
-        kernels.prepare(*batch, how.name, planes, flags, workers)
+        kernels.prepare(stamps, how.name, planes, flags, workers)
     elif how.views == 1:
-        kernels.compose(*batch, how.shape[1], _order(how), numbered(how.steps), planes, flags, workers)
+        kernels.compose(stamps, how.shape[1], _order(how), numbered(how.steps), planes, flags, workers)
     else:
         flags[:] = 0
         for view, steps in enumerate(how.chains):
             one, raised = np.empty((len(stamps), len(how.channels), *how.shape[1:]), np.float32), np.empty_like(flags)
-            kernels.compose(*batch, how.shape[1], _order(how), numbered(steps), one, raised, workers)
+            kernels.compose(stamps, how.shape[1], _order(how), numbered(steps), one, raised, workers)
             planes[:, view * len(how.channels) : (view + 1) * len(how.channels)] = one
             flags |= raised
         # What one chain refuses, no chain gives.

@@ -237,14 +237,14 @@ class HostDevice(types.ModuleType):
 
     # Kernels
 
-    def _stamps(self, stamps: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _stamps(self, stamps: tuple[Any, ...]) -> Any:
         pixels, count, offset, shape, centre, n, saturation = stamps
-        return (
-            self.at(pixels, (count,), np.float32),
-            self.at(offset, (n, 3), np.int64),
-            self.at(shape, (n, 3, 2), np.int32),
-            self.at(centre, (n, 2), np.int32),
-            saturation,
+        return types.SimpleNamespace(
+            buffer=self.at(pixels, (count,), np.float32),
+            offset=self.at(offset, (n, 3), np.int64),
+            shape=self.at(shape, (n, 3, 2), np.int32),
+            centre=self.at(centre, (n, 2), np.int32),
+            saturation=saturation,
         )
 
     def features(self, device: int, stream: int, stamps: Any, sets: int, paper: bool, values: int, flags: int) -> None:
@@ -254,7 +254,7 @@ class HostDevice(types.ModuleType):
         def work() -> None:
             n = stamps[5]
             out = self.at(values, (n, k), np.float32), self.at(flags, (n,), np.uint32)
-            _core.features(*self._stamps(stamps), sets, paper, *out, 1)
+            _core.features(self._stamps(stamps), sets, paper, *out, 1)
 
         self._put(stream, work)
 
@@ -264,7 +264,7 @@ class HostDevice(types.ModuleType):
         def work() -> None:
             n, shape = stamps[5], space2vec.Recipe(recipe).shape
             out = self.at(planes, (n, *shape), np.float32), self.at(flags, (n,), np.uint32)
-            _core.prepare(*self._stamps(stamps), recipe, *out, 1)
+            _core.prepare(self._stamps(stamps), recipe, *out, 1)
 
         self._put(stream, work)
 
@@ -276,7 +276,7 @@ class HostDevice(types.ModuleType):
         def work() -> None:
             shape = stamps[5], len(channels), side, side
             out = self.at(planes, shape, np.float32), self.at(flags, shape[:1], np.uint32)
-            _core.compose(*self._stamps(stamps), side, channels, steps, *out, 1)
+            _core.compose(self._stamps(stamps), side, channels, steps, *out, 1)
 
         self._put(stream, work)
 

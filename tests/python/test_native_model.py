@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -47,10 +50,12 @@ def native(name: str) -> object:
 def scored(name: str, stamps: s2v.Stamps, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and flags as the library gives them."""
     score, flags = np.empty(len(stamps), np.float32), np.empty(len(stamps), np.uint32)
-    catalogue = np.stack([stamps.catalogue[column] for column in CATALOGUE], axis=1)
-    batch = (stamps.buffer, stamps.offset, stamps.shape, stamps.centre, stamps.saturation)
-    core.Scorer(native(name), threads).score(*batch, np.ascontiguousarray(catalogue), stamps.flags, score, flags)
+    native(name).score(stamps, catalogue_of(stamps), score, flags, threads)
     return score, flags
+
+
+def catalogue_of(stamps: s2v.Stamps) -> np.ndarray:
+    return np.stack([stamps.catalogue[column] for column in CATALOGUE], axis=1, dtype=np.float32).copy()
 
 
 def expected(name: str, stamps: s2v.Stamps) -> tuple[np.ndarray, np.ndarray]:
@@ -112,13 +117,121 @@ def test_a_model_tells_its_header():
 
 
 def test_arrays_that_do_not_fit_are_refused(stamps):
-    """Nothing is read or written outside an array."""
-    scorer, n = core.Scorer(native("forest"), 1), len(stamps)
-    batch = (stamps.buffer, stamps.offset, stamps.shape, stamps.centre, math.nan)
-    score, flags = np.empty(n, np.float32), np.empty(n, np.uint32)
-    with pytest.raises(ValueError, match="catalogue must be"):
-        scorer.score(*batch, np.zeros((n, 19), np.float32), None, score, flags)
-    with pytest.raises(ValueError, match="raised, score and flags"):
-        scorer.score(*batch, None, None, score[:-1], flags)
+    """Nothing is read or written outside an array, and nothing is converted unseen."""
+    model, n = native("forest"), len(stamps)
+    score, flags, scored = np.empty(n, np.float32), np.empty(n, np.uint32), np.empty(n, bool)
+    with pytest.raises(ValueError, match="catalogue must"):
+        model.score(stamps, np.zeros((n, 19), np.float32), score, flags, 1)
+    with pytest.raises(ValueError, match="score and flags"):
+        model.score(stamps, None, score[:-1], flags, 1)
     with pytest.raises(ValueError, match="what the model takes"):
         native("stampnet").predict(None, np.zeros((3, 67), np.float32), np.empty(3, np.float32), 1)
+    with pytest.raises(ValueError, match=r"\(n, columns of the model\)"):
+        model.score_columns(np.zeros((n, 3), np.float32), flags, score, flags, 1)
+    with pytest.raises(ValueError, match="planes and columns"):
+        native("stampnet").inputs(stamps, None, np.zeros((n, 1, 2, 3), np.float32), None, flags, scored, 1)
+    other = stamps[:5]
+    other.offset = other.offset.astype(np.int32)
+    with pytest.raises(TypeError, match=r"stamps\.offset must be an array of int64 in C order"):
+        model.score(other, None, score[:5], flags[:5], 1)
+    other = stamps[:5]
+    other.flags = other.flags[:4]
+    with pytest.raises(ValueError, match=r"stamps\.flags"):
+        model.score(other, None, score[:5], flags[:5], 1)
+
+
+@pytest.mark.parametrize("name", ["stampnet", "tablenet", "forest", "autoscan"])
+def test_inputs(name, stamps):
+    """What a model takes of stamps has the bits of the package's prepare and features, and the flags of its scores."""
+    header = modelfile.read(packaged()[name])[0]
+    expected = Needs.of(header).inputs(stamps)
+    n, has_score = len(stamps), ~expected.refused
+    planes = None if expected.planes is None else np.empty_like(expected.planes)
+    if planes is not None:
+        has_score &= np.isfinite(expected.planes).all(axis=(1, 2, 3))
+    columns = np.empty((n, len(header.feature_names)), np.float32)
+    flags, scored = np.empty(n, np.uint32), np.empty(n, bool)
+    for threads in (1, 3):
+        native(name).inputs(stamps, catalogue_of(stamps), planes, columns, flags, scored, threads)
+        np.testing.assert_array_equal(flags, expected.flags)
+        np.testing.assert_array_equal(scored, has_score)
+        np.testing.assert_array_equal(columns.view(np.uint32), expected.features.view(np.uint32))
+        if planes is not None:
+            whole = np.isfinite(expected.planes).all(axis=(1, 2, 3))
+            np.testing.assert_array_equal(planes[whole].view(np.uint32), expected.planes[whole].view(np.uint32))
+            assert np.isnan(planes[~whole]).all()
+    native(name).inputs(stamps, catalogue_of(stamps), None, None, flags, scored, 1)
+    np.testing.assert_array_equal(flags, expected.flags)
+
+
+@pytest.mark.parametrize("name", ["tablenet", "forest", "autoscan"])
+def test_columns_of_a_table(name, stamps):
+    """Rows of a table have the scores and flags of the rule for tables."""
+    table = s2v.features(stamps, set="all")
+    header = modelfile.read(packaged()[name])[0]
+    columns = np.ascontiguousarray(table.select(header.feature_names))
+    columns[::9] = np.nan
+    expected = Needs.of(header).inputs(s2v.Features(columns, header.feature_names, table.flags))
+    n = len(stamps)
+    score, flags, plain = np.empty(n, np.float32), np.empty(n, np.uint32), np.empty(n, np.float32)
+    native(name).predict(None, columns, plain, 1)
+    plain[expected.refused] = np.nan
+    for threads in (1, 2):
+        native(name).score_columns(columns, table.flags, score, flags, threads)
+        np.testing.assert_array_equal(flags, expected.flags)
+        np.testing.assert_array_equal(score.view(np.uint32), plain.view(np.uint32))
+    judged, scored = np.empty_like(flags), np.empty(n, bool)
+    native(name).judge_columns(columns, table.flags, judged, scored)
+    np.testing.assert_array_equal(judged, flags)
+    np.testing.assert_array_equal(scored, ~expected.refused)
+    assert 0 < np.isnan(score).sum() < n
+    with pytest.raises(ValueError, match="takes planes"):
+        native("stampnet").score_columns(np.zeros((3, 67), np.float32), flags[:3], score[:3], flags[:3], 1)
+
+
+def test_no_rows():
+    """Of no stamps, nothing is written."""
+    empty = s2v.Stamps(np.zeros((0, 3, 63, 63), np.float32))
+    none, flags, scored = np.empty(0, np.float32), np.empty(0, np.uint32), np.empty(0, bool)
+    model = native("forest")
+    model.score(empty, None, none, flags, 4)
+    model.inputs(empty, None, None, None, flags, scored, 4)
+    model.score_columns(np.empty((0, len(s2v.load("forest").feature_names)), np.float32), flags, none, flags, 4)
+
+
+def test_a_model_scores_in_many_threads(stamps):
+    """Calls that overlap have scorers of their own, and the bits of calls one by one."""
+    model = native("stampnet")
+    expected = scored("stampnet", stamps)
+
+    def call(threads: int) -> tuple[np.ndarray, np.ndarray]:
+        score, flags = np.empty(len(stamps), np.float32), np.empty(len(stamps), np.uint32)
+        model.score(stamps, catalogue_of(stamps), score, flags, threads)
+        return score, flags
+
+    with ThreadPoolExecutor(6) as pool:
+        for score, flags in pool.map(call, [1, 2, 3, 1, 2, 3, 1, 40, 1, 1, 3, 2]):
+            np.testing.assert_array_equal(score, expected[0])
+            np.testing.assert_array_equal(flags, expected[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_scores(stamps):
+    """A scorer whose threads were left behind is of no use in a child: it makes one of its own, and ends."""
+    code = (
+        "import os, sys, numpy as np, space2vec as s2v\n"
+        "from space2vec import _core\n"
+        "from space2vec.model import packaged\n"
+        "model, stamps = _core.Model(packaged()['forest'].read_bytes()), s2v.simulate(40, seed=2).stamps\n"
+        "def call():\n"
+        "    score, flags = np.empty(40, np.float32), np.empty(40, np.uint32)\n"
+        "    model.score(stamps, None, score, flags, 3)\n"
+        "    return score.tobytes()\n"
+        "first = call()\n"
+        "child = os.fork()\n"
+        "same = call() == first\n"
+        "del model\n"
+        "if child == 0: os._exit(0 if same else 1)\n"
+        "sys.exit(not same or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -41,6 +41,17 @@ S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
 S2V_API s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const float *columns, int64_t n,
                                      float *score, int32_t threads);
 
+/* Score rows of a table that has the columns of a model, by the rule for rows. columns: (n, columns), NAN where
+ * unknown; raised: (n) flags of the rows so far, or NULL; score: (n) P(real), NAN where a flag forbids it or where no
+ * column is known; flags: (n), overwritten: those that were raised, and missing where nothing is known, or nothing of
+ * the catalogue by a model that rests on it. S2V_INVALID_ARGUMENT: the model takes planes. */
+S2V_API s2v_status s2v_score_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+                                     float *score, uint32_t *flags, int32_t threads);
+
+/* The same rule alone, for those who run a network of floats: scored (n) is 1 where a row has a score. */
+S2V_API s2v_status s2v_judge_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+                                     uint32_t *flags, uint8_t *scored);
+
 /* How a scorer works; s2v_scorer_options_init first. */
 typedef struct s2v_scorer_options {
     size_t size;          /* sizeof(s2v_scorer_options) */
@@ -75,6 +86,13 @@ typedef struct s2v_catalogue {
  * allocated. One thread at a time. */
 S2V_API s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
                                     float *score, uint32_t *flags);
+
+/* What a model takes of stamps, for those who run a network of floats, or train one. planes: (n, shape), NAN throughout
+ * where a row cannot be prepared, 0 in a plane that is absent and that the model can do without; columns: (n, columns);
+ * either may be NULL where it is not wanted. flags: (n) as s2v_score_stamps gives them; scored: (n) 1 where a row has a
+ * score. S2V_BAD_MODEL: a model of columns that stamps do not give. */
+S2V_API s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
+                                    float *planes, float *columns, uint32_t *flags, uint8_t *scored, int32_t threads);
 
 /* A forest of binary decision trees. Threads may share one that nobody calibrates meanwhile. */
 typedef struct s2v_forest s2v_forest;

@@ -5,6 +5,8 @@ Each module follows the file of the same name in ``cpp/kernel``: the same operat
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.steps import normalise_rows
 from space2vec.fallback.team import parallel_for
 from space2vec.registry import NORMALISERS, RECIPES, RecipeName
-from space2vec.stamps import CHANNELS
+from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["Forest", "calibrate", "compose", "features", "isa", "normalise", "prepare"]
 
@@ -28,12 +30,13 @@ def isa() -> str:
     return "numba"
 
 
+def _batch(stamps: Stamps) -> tuple[Any, ...]:
+    level = np.float32(np.nan if stamps.saturation is None else stamps.saturation)
+    return stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level
+
+
 def features(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     sets: int,
     paper: bool,
     values: NDArray[np.float32],
@@ -41,20 +44,16 @@ def features(
     threads: int,
 ) -> None:
     """Write the features of the sets of a batch; see :class:`space2vec.backend.Kernels`."""
-    level = np.float32(saturation)
+    pixels, offset, shape, centre, level = _batch(stamps)
 
     def work(begin: int, end: int) -> None:
         features_rows(pixels, offset, shape, centre, level, sets, paper, values, flags, begin, end)
 
-    parallel_for(len(offset), threads, work)
+    parallel_for(len(stamps.offset), threads, work)
 
 
 def prepare(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     recipe: RecipeName,
     planes: NDArray[np.float32],
     flags: NDArray[np.uint32],
@@ -64,16 +63,16 @@ def prepare(
     if entry := RECIPES[recipe].steps:
         steps = [(tuple(NORMALISERS).index(step.name), list(step.values)) for step in entry]
         side, channels = RECIPES[recipe].height, [CHANNELS.index(name) for name in RECIPES[recipe].channels]
-        compose(pixels, offset, shape, centre, saturation, side, channels, steps, planes, flags, threads)
+        compose(stamps, side, channels, steps, planes, flags, threads)
         return
-    level = np.float32(saturation)
+    pixels, offset, shape, centre, level = _batch(stamps)
     index = tuple(RECIPES).index(recipe)
     first, second, third = (CHANNELS.index(name) for name in RECIPES[recipe].channels)
 
     def work(begin: int, end: int) -> None:
         prepare_rows(pixels, offset, shape, centre, level, index, (first, second, third), planes, flags, begin, end)
 
-    parallel_for(len(offset), threads, work)
+    parallel_for(len(stamps.offset), threads, work)
 
 
 def _columns(steps: Steps) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -106,11 +105,7 @@ def normalise(
 
 
 def compose(
-    pixels: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: float,
+    stamps: Stamps,
     side: int,
     channels: list[int],
     steps: Steps,
@@ -120,9 +115,10 @@ def compose(
 ) -> None:
     """Write the planes of a chain on a square of ``side`` pixels; see :class:`space2vec.backend.Kernels`."""
     kinds, parameters = _columns(steps)
-    level, order = np.float32(saturation), np.array(channels, dtype=np.int64)
+    pixels, offset, shape, centre, level = _batch(stamps)
+    order = np.array(channels, dtype=np.int64)
 
     def work(begin: int, end: int) -> None:
         compose_rows(pixels, offset, shape, centre, level, order, kinds, parameters, planes, flags, begin, end)
 
-    parallel_for(len(offset), threads, work)
+    parallel_for(len(stamps.offset), threads, work)
