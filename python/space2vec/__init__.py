@@ -63,12 +63,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
         try:
-            return version("space2vec")
-        except PackageNotFoundError:  # it lies in a path without having been installed
             return str(importlib.import_module("space2vec._core").version)
+        except ImportError:  # the Numba backend alone; to read what is installed takes longer than an alert
+            from importlib.metadata import version
+
+            return version("space2vec")
     if name in _MODULES:
         return importlib.import_module(f"space2vec.{name}")
     if name in _HOME:

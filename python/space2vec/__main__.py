@@ -24,6 +24,9 @@ def main() -> int:
     )
     if ours:
         signal.signal(signal.SIGINT, _leave)
+    # NumPy's OpenBLAS else starts a thread a core while it is imported, which these commands have no product for.
+    if sys.argv[1:2] in (["score"], ["features"]):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from space2vec.cli import main as run
 
     if ours:

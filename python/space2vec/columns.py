@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.ids import texts_to_arrow
+from space2vec import arrow
 
 if TYPE_CHECKING:
     import pyarrow
@@ -123,20 +123,14 @@ def as_text(values: NDArray[Any]) -> NDArray[np.object_]:
 
 def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
     """Return a column as an Arrow array of float64, int64 or string, null where unknown."""
-    import pyarrow as pa
-
-    if values.dtype.kind == "i":
-        return pa.array(np.ma.getdata(values), type=pa.int64(), mask=np.ma.getmaskarray(values))
-    if values.dtype.kind == "f":
-        return pa.array(values, type=pa.float64(), from_pandas=True)
-    return texts_to_arrow(values)
+    if values.dtype.kind in "if":
+        return arrow.numbers(np.ma.getdata(values), unknown(values))
+    return arrow.texts(values.tolist())
 
 
 def arrow_as_text(values: pyarrow.Array | pyarrow.ChunkedArray) -> pyarrow.Array:
     """Return an Arrow array of numbers as :func:`as_text` writes them."""
-    import pyarrow as pa
-
-    return pa.array([None if value is None else str(value) for value in values.to_pylist()], type=pa.string())
+    return arrow.texts(values.to_pylist())
 
 
 def to_astropy(values: NDArray[Any]) -> NDArray[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec import arrow
 from space2vec.errors import ReadError
-from space2vec.ids import id_texts, ids_to_arrow, texts_to_arrow
+from space2vec.ids import id_texts
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import parquet
 from space2vec.registry import FEATURES
@@ -67,13 +68,13 @@ def encode_truth(part: LabelledStamps) -> bytes:
     import pyarrow as pa
 
     columns: dict[str, Any] = {
-        "candidate_id": ids_to_arrow(part.stamps.candidate_id),
-        "object_id": texts_to_arrow(part.stamps.object_id),
+        "candidate_id": arrow.ids(part.stamps.candidate_id),
+        "object_id": arrow.texts(part.stamps.object_id.tolist()),
         "label": part.label,
-        "kind": pa.array(part.kind.tolist(), pa.string()),
+        "kind": arrow.texts(part.kind.tolist()),
         "weight": part.weight,
-        "teacher": pa.array(part.teacher, from_pandas=True),
-        "group": pa.array(part.group.tolist(), pa.string()),
+        "teacher": arrow.numbers(part.teacher, np.isnan(part.teacher)),
+        "group": arrow.texts(part.group.tolist()),
     }
     return encode(pa.table(columns))
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import pyarrow
 
 __all__ = [
     "NO_ID",
     "as_ids",
     "id_keys",
     "id_texts",
-    "ids_to_arrow",
     "join_ids",
     "parse_ids",
     "printable",
-    "texts_to_arrow",
 ]
 
 #: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables, and ``None``
@@ -144,25 +139,6 @@ def id_texts(ids: NDArray[Any]) -> NDArray[Any]:
     if ids.dtype.kind in "iu":
         return ids.astype(np.int64)
     return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
-
-
-def ids_to_arrow(ids: NDArray[Any]) -> pyarrow.Array:
-    """Return ids as an Arrow column, null for an unknown one: int64, or string."""
-    import pyarrow as pa
-
-    if ids.dtype.kind in "iu":
-        return pa.array(ids, type=pa.int64(), mask=ids == NO_ID)
-    return pa.array([None if key is None else printable(key) for key in id_keys(ids)], type=pa.string())
-
-
-def texts_to_arrow(texts: NDArray[Any]) -> pyarrow.Array:
-    """Return object ids as an Arrow column of strings."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(texts, type=pa.string())
-    except (pa.ArrowException, TypeError, ValueError):
-        return pa.array([None if text is None else printable(str(text)) for text in texts.tolist()], type=pa.string())
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec import arrow
 from space2vec import columns as further
 from space2vec import flags as flag_bits
-from space2vec.ids import NO_ID, ids_to_arrow, texts_to_arrow
+from space2vec.ids import NO_ID
 from space2vec.indexing import row_index
 from space2vec.registry import FLAGS, FlagEntry
 
@@ -175,10 +176,10 @@ class Rows(flag_bits.Flagged):
         import pyarrow as pa
 
         columns: dict[str, Any] = {
-            "object_id": texts_to_arrow(self.object_id),
-            "candidate_id": ids_to_arrow(self.candidate_id),
+            "object_id": arrow.texts(self.object_id.tolist()),
+            "candidate_id": arrow.ids(self.candidate_id),
         }
-        columns.update({name: pa.array(values) for name, values in self._values().items()})
+        columns.update({name: arrow.numbers(values) for name, values in self._values().items()})
         columns["flags"] = self._arrow_flags()
         columns.update({name: further.to_arrow(values) for name, values in self._further(columns).items()})
         note = {**self.metadata, "flags": {flag.name: flag.meaning for flag in self._raised()}}
@@ -186,14 +187,10 @@ class Rows(flag_bits.Flagged):
 
     def _arrow_flags(self) -> pyarrow.Array:
         """Build the list column from its parts: a list of Python lists would cost more than the scores."""
-        import pyarrow as pa
-
         shifts = np.array([flag.bit for flag in FLAGS.values()], dtype=np.uint32)
         table = (self.flags[:, None] >> shifts[None, :] & np.uint32(1)).astype(bool)
-        ends = np.concatenate([[0], np.cumsum(table.sum(axis=1))]).astype(np.int32)
-        which = np.nonzero(table)[1].astype(np.int32)
-        names = pa.array(list(FLAGS), type=pa.string()).take(pa.array(which))
-        return pa.ListArray.from_arrays(pa.array(ends), names)
+        names = list(FLAGS)
+        return arrow.text_lists(np.cumsum(table.sum(axis=1)), (names[k] for k in np.nonzero(table)[1].tolist()))
 
     def _raised(self) -> list[FlagEntry]:
         """Return the flags that occur."""

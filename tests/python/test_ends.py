@@ -43,7 +43,7 @@ def interrupted(module: str, arguments: list[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-@pytest.mark.parametrize("module", ["numpy", "space2vec.cli.score", "space2vec.doctor"])
+@pytest.mark.parametrize("module", ["numpy", "space2vec.cli.doctor", "space2vec.doctor"])
 def test_an_interrupt_while_it_imports_is_no_traceback(module: str) -> None:
     assert interrupted(module, ["doctor"]) == (130, "space2vec: interrupted\n")
 

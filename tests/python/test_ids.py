@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
+from space2vec import arrow
 from space2vec.cli import main
-from space2vec.ids import NO_ID, as_ids, id_keys, id_texts, ids_to_arrow, join_ids, parse_ids, printable
+from space2vec.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable
 from space2vec.table import Features, Scores
 
 BEYOND = 2**64 - 1
@@ -69,7 +70,7 @@ def test_joined_ids_are_what_a_reader_of_one_batch_would_have():
     assert join_ids([parse_ids(part) for part in parts]).tolist() == whole.tolist()
     assert id_keys(whole) == ["1", None, "002", "3", str(BEYOND)]
     assert id_texts(whole).tolist() == ["1", "", "002", "3", str(BEYOND)]
-    assert ids_to_arrow(whole).to_pylist() == ["1", None, "002", "3", str(BEYOND)]
+    assert arrow.ids(whole).to_pylist() == ["1", None, "002", "3", str(BEYOND)]
     assert as_ids(id_texts(whole)).tolist() == whole.tolist()
 
 

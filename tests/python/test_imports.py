@@ -13,6 +13,7 @@ import pytest
 
 import space2vec
 from space2vec import registry
+from space2vec.cli import main
 from space2vec.cuda import trouble
 
 HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "onnx", "onnxruntime", "PIL", "pyarrow",
@@ -97,3 +98,22 @@ def test_the_stub_tells_what_the_extension_has():
         if isinstance(node, ast.FunctionDef):
             text = getattr(extension, node.name).__doc__
             assert all(f"{argument.arg}:" in text for argument in node.args.args), node.name
+
+
+def test_the_score_of_an_alert_loads_nothing_that_it_does_not_need(tmp_path):
+    """PyArrow's conversions import pandas where it is installed, and its compute functions take as long as alerts."""
+    pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
+    assert main(["simulate", "-n", "1", "-o", str(tmp_path / "night")]) == 0
+    (tmp_path / "path" / "pandas").mkdir(parents=True)
+    (tmp_path / "path" / "pandas" / "__init__.py").touch()
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path / "path")!r})
+import pandas; del sys.modules["pandas"]
+from space2vec.cli import main
+sys.stdout = sys.stderr
+assert main(["score", {str(tmp_path / "night")!r}, "-o", {str(tmp_path / "scores.parquet")!r}]) == 0
+sys.stdout = sys.__stdout__
+"""
+    needless = {"pandas", "pyarrow.compute", "pyarrow.dataset", "importlib.metadata", "astropy", "torch", "numba"}
+    assert loaded_by(program).isdisjoint(needless)

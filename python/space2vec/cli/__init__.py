@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -18,22 +19,37 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from space2vec.cli import bench, calibrate, doctor, evaluate, export, features, reproduce, score, simulate, train
 from space2vec.errors import Space2vecError, Space2vecWarning
 
 __all__ = ["main"]
 
-_COMMANDS = (score, features, train, evaluate, calibrate, reproduce, simulate, export, bench, doctor)
+#: The commands and what each does. A module of the name adds its options, imported only where that command is run.
+_COMMANDS = {
+    "score": "score candidates",
+    "features": "extract features",
+    "train": "train a model",
+    "evaluate": "measure scores against labels",
+    "calibrate": "make a model whose scores are probabilities",
+    "reproduce": "compare forest and networks on public data",
+    "simulate": "simulate alerts and data sets",
+    "export": "write a network as an ONNX file",
+    "bench": "measure the stages on this machine, CPU against GPU",
+    "doctor": "say what this installation can do",
+}
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser for the command that the arguments name, and what the others are."""
     import space2vec
 
     parser = argparse.ArgumentParser(prog="space2vec", description="Image stamps of transient candidates to scores.")
     parser.add_argument("--version", action="version", version=f"space2vec {space2vec.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.register(commands)
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, what in _COMMANDS.items():
+        command = commands.add_parser(name, help=what)
+        if name == asked:
+            importlib.import_module(f"space2vec.cli.{name}").register(command)
     return parser
 
 
@@ -55,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _stoppable(), warnings.catch_warnings():
             _show_our_warnings_in_a_line()
             try:
-                arguments = _parser().parse_args(argv)
+                given = sys.argv[1:] if argv is None else argv
+                arguments = _parser(given).parse_args(given)
             except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
                 return stop.code if isinstance(stop.code, int) else 2
             status = int(arguments.run(arguments))

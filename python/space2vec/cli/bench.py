@@ -13,13 +13,11 @@ from space2vec.cli.common import add_device, check_picture, positive
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure the stages on this machine, CPU against GPU",
-        description="Measure every stage and the whole chain on one core, on all cores and, where there is one, on a "
-        "GPU with data in place and with transfers; print a table.",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Measure every stage and the whole chain on one core, on all cores and, where there is one, on a "
+        "GPU with data in place and with transfers; print a table."
     )
     parser.add_argument("-o", "--output", metavar="FILE.json", help="write the figures, with device and versions")
     parser.add_argument("--plot", metavar="FILE.png", help="draw them")

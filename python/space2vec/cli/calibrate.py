@@ -14,14 +14,12 @@ from space2vec.cli.labelled_rows import model_file
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "calibrate",
-        help="make a model whose scores are probabilities",
-        description="Fit the table that turns a model's scores into probabilities, on scores of labelled candidates, "
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Fit the table that turns a model's scores into probabilities, on scores of labelled candidates, "
         "and write the model with it in its header: whatever scores with that model applies it. The order of scores "
-        "stays; thresholds change, and those of the new scores are printed.",
+        "stays; thresholds change, and those of the new scores are printed."
     )
     parser.add_argument("model", metavar="MODEL", help="a packaged model, or a model file")
     parser.add_argument(

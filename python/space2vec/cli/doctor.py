@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "doctor", help="say what this installation can do", description="Say what this installation can do."
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = "Say what this installation can do."
     parser.set_defaults(run=run)
 
 

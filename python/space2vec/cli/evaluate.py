@@ -19,15 +19,13 @@ __all__ = ["register"]
 _BAND = 400
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="measure scores against labels",
-        description="Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR) with the "
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR) with the "
         "thresholds that give them, Brier score and calibration error, with bootstrap intervals over objects. Of "
         "several score files, each is compared with the first on the candidates that both have: a paired bootstrap, "
-        "and McNemar's exact test.",
+        "and McNemar's exact test."
     )
     parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, of any format that score writes")
     parser.add_argument(

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "export",
-        help="write a network as an ONNX file",
-        description="Write a network as an ONNX file, whose metadata declares its recipe and its columns.",
-    )
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = "Write a network as an ONNX file, whose metadata declares its recipe and its columns."
     parser.add_argument("model", metavar="MODEL", help="a packaged model or a model file")
     parser.add_argument("-o", "--output", required=True, metavar="FILE.onnx", help="the ONNX file")
     parser.set_defaults(run=run)

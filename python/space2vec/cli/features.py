@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     from space2vec.registry import FEATURE_SETS
 
-    parser = commands.add_parser(
-        "features",
-        help="extract features",
-        description="Write the features of every candidate: object_id, candidate_id, the columns of the set, flags, "
-        "columns of its packet.",
+    parser.description = (
+        "Write the features of every candidate: object_id, candidate_id, the columns of the set, flags, "
+        "columns of its packet."
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the feature table")

@@ -6,20 +6,17 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from space2vec.cli.common import about, positive
 
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     from space2vec import rivals
 
-    parser = commands.add_parser(
-        "reproduce", help="compare forest and networks on public data", description="Repeat a published comparison."
-    )
+    parser.description = "Repeat a published comparison."
     kinds = parser.add_subparsers(title="data", metavar="DATA", required=True)
     des = kinds.add_parser(
         "des",

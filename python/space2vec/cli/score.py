@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "score",
-        help="score candidates",
-        description="Write P(real) of every candidate: object_id, candidate_id, score, flags, columns of its packet; "
-        "with --threshold also a decision.",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Write P(real) of every candidate: object_id, candidate_id, score, flags, columns of its packet; "
+        "with --threshold also a decision."
     )
     add_inputs(parser)
     in_parts.add_output(parser, "the score file")

@@ -23,9 +23,9 @@ _DESCRIPTION = """Write simulated candidates: alerts in ZTF's packet schema with
 (stamps, truth and a manifest). With --hybrid, a data set of fakes put into real stamps against real bogus."""
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser("simulate", help="simulate alerts and data sets", description=_DESCRIPTION)
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = _DESCRIPTION
     parser.add_argument("-n", "--number", type=positive, default=1000, metavar="N", help="alerts (default: 1000)")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where to; made if it is not there")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same alerts")

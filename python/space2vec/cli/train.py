@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
 
 from space2vec.cli import train_forest, train_network, train_tablenet
 
 __all__ = ["register"]
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser("train", help="train a model", description="Train a model and write its file.")
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = "Train a model and write its file."
     kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
-    train_forest.register(kinds)
-    train_network.register(kinds)
-    train_tablenet.register(kinds)
+    train_forest.register(kinds.add_parser("forest", help="a random forest on features"))
+    train_network.register(kinds.add_parser("network", help="a network on stamps"))
+    train_tablenet.register(kinds.add_parser("tablenet", help="a network on features"))

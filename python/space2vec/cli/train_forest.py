@@ -12,27 +12,25 @@ from space2vec.cli.labelled_rows import add_labels, model_file, read_labelled, t
 __all__ = ["register"]
 
 
-def register(kinds: Any) -> None:
-    """Add the kind."""
-    forest = kinds.add_parser(
-        "forest",
-        help="a random forest on features",
-        description="Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors.",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors."
     )
-    add_inputs(forest)
-    forest.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
-    add_labels(forest)
-    forest.add_argument("--name", help="the model's name (default: that of the file)")
-    forest.add_argument("--trees", type=positive, default=100)
-    forest.add_argument("--criterion", choices=("entropy", "gini", "log_loss"), default="entropy")
-    forest.add_argument("--max-features", type=positive, default=6, metavar="N", help="features a split")
-    forest.add_argument("--min-samples-split", type=positive, default=3, metavar="N")
-    forest.add_argument("--min-samples-leaf", type=positive, default=1, metavar="N")
-    forest.add_argument("--max-leaf-nodes", type=positive, metavar="N", help="leaves a tree (default: no limit)")
-    forest.add_argument("--folds", type=int, default=10, metavar="N", help="of cross-validation by object; 0: none")
-    forest.add_argument("--seed", type=int, default=0)
-    forest.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
-    forest.set_defaults(run=run)
+    add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
+    add_labels(parser)
+    parser.add_argument("--name", help="the model's name (default: that of the file)")
+    parser.add_argument("--trees", type=positive, default=100)
+    parser.add_argument("--criterion", choices=("entropy", "gini", "log_loss"), default="entropy")
+    parser.add_argument("--max-features", type=positive, default=6, metavar="N", help="features a split")
+    parser.add_argument("--min-samples-split", type=positive, default=3, metavar="N")
+    parser.add_argument("--min-samples-leaf", type=positive, default=1, metavar="N")
+    parser.add_argument("--max-leaf-nodes", type=positive, metavar="N", help="leaves a tree (default: no limit)")
+    parser.add_argument("--folds", type=int, default=10, metavar="N", help="of cross-validation by object; 0: none")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,44 +5,41 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from space2vec.cli.common import positive
 
 __all__ = ["register", "tell_epoch"]
 
 
-def register(kinds: Any) -> None:
-    """Add the kind."""
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     from space2vec.registry import FEATURE_SETS
 
-    network = kinds.add_parser(
-        "network",
-        help="a network on stamps",
-        description="Train a network on data sets (space2vec simulate --format dataset) and write a run folder: "
-        "settings.json, metrics.json, curves.png and model.safetensors. Needs PyTorch.",
+    parser.description = (
+        "Train a network on data sets (space2vec simulate --format dataset) and write a run folder: "
+        "settings.json, metrics.json, curves.png and model.safetensors. Needs PyTorch."
     )
-    network.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
-    network.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
-    network.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
-    network.add_argument("--set", choices=tuple(FEATURE_SETS), default="stamp", help="features beside the planes")
-    network.add_argument(
+    parser.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
+    parser.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
+    parser.add_argument("--set", choices=tuple(FEATURE_SETS), default="stamp", help="features beside the planes")
+    parser.add_argument(
         "--validation", metavar="DATASET", help="to stop early and calibrate with (default: a tenth of the objects)"
     )
-    network.add_argument(
+    parser.add_argument(
         "--teacher", type=float, default=0.0, metavar="SHARE", help="how much the teacher's score is of the target"
     )
-    network.add_argument("--epochs", type=positive, default=30)
-    network.add_argument("--batch", type=positive, default=128, metavar="ROWS")
-    network.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
-    network.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")
-    network.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    network.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
-    network.add_argument("--seed", type=int, default=0)
-    network.add_argument("--name", help="the model's name (default: that of the architecture)")
-    network.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
-    network.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    network.set_defaults(run=run)
+    parser.add_argument("--epochs", type=positive, default=30)
+    parser.add_argument("--batch", type=positive, default=128, metavar="ROWS")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
+    parser.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", help="the model's name (default: that of the architecture)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: one a usable core)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    parser.set_defaults(run=run)
 
 
 def tell_epoch(metrics: dict[str, float]) -> None:

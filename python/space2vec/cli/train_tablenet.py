@@ -19,24 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def register(kinds: Any) -> None:
-    """Add the kind."""
-    tablenet = kinds.add_parser(
-        "tablenet",
-        help="a network on features",
-        description="Train a network on features, taught by boosted trees that are trained on the same rows, and write "
-        "it as safetensors. Needs PyTorch and scikit-learn.",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Train a network on features, taught by boosted trees that are trained on the same rows, and write "
+        "it as safetensors. Needs PyTorch and scikit-learn."
     )
-    add_inputs(tablenet)
-    tablenet.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
-    add_labels(tablenet)
-    tablenet.add_argument("--name", help="the model's name (default: that of the file)")
-    tablenet.add_argument("--epochs", type=positive, metavar="N", help="(default: those of the published figures)")
-    tablenet.add_argument(
-        "--folds", type=int, default=0, metavar="N", help="of cross-validation by object (default: 0)"
-    )
-    tablenet.add_argument("--seed", type=int, default=0)
-    tablenet.set_defaults(run=run, threads=None)
+    add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
+    add_labels(parser)
+    parser.add_argument("--name", help="the model's name (default: that of the file)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="(default: those of the published figures)")
+    parser.add_argument("--folds", type=int, default=0, metavar="N", help="of cross-validation by object (default: 0)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=run, threads=None)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -240,7 +242,8 @@ def _rows(
         problems.append(_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
         if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
-    columns = {name: _column(raw["fields"][k], _kinds(raw, reader, k)) for k, name in enumerate(wish.columns)}
+    kinds = _kinds(raw, reader, wish)
+    columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(wish.columns)}
     return _table(raw, object_id, candidate_id, _catalogue(raw, reader), columns, wish), tuple(problems)
 
 
@@ -257,13 +260,10 @@ def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
     return ids
 
 
-def _kinds(raw: dict[str, Any], reader: Any, column: int) -> int:
-    """Return the kinds of value that the schemas of a batch have at a path, as bits."""
-    kinds = 0
-    for schema in np.unique(raw["schema"]).tolist():
-        if schema >= 0:
-            kinds |= reader.schema_fields(schema)[column]
-    return kinds
+def _kinds(raw: dict[str, Any], reader: Any, wish: Wish) -> list[int]:
+    """Return the kinds of value that the schemas of a batch have at each path that is asked for, as bits."""
+    each = [reader.schema_fields(schema) for schema in _numbers(raw["schema"])] if wish.columns else []
+    return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(wish.columns)
 
 
 def _column(
@@ -281,13 +281,17 @@ def _column(
     return np.where(kind == _REAL, real, np.where(kind == _INTEGER, integer, np.nan))
 
 
+def _numbers(schemas: NDArray[np.int32]) -> list[int]:
+    """Return the numbers of the schemas that occur."""
+    return sorted({number for number in schemas.tolist() if number >= 0})
+
+
 def _offer(raw: dict[str, Any], reader: Any, wish: Wish) -> Offer | None:
     """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
-    schemas = [schema for schema in np.unique(raw["schema"]).tolist() if schema >= 0] if wish.columns else []
+    schemas = _numbers(raw["schema"]) if wish.columns else []
     if not schemas:
         return None
-    kinds = [any(each) for each in zip(*(reader.schema_fields(schema) for schema in schemas), strict=True)]
-    lacking = tuple(name for name, has in zip(wish.columns, kinds, strict=True) if not has)
+    lacking = tuple(name for name, kinds in zip(wish.columns, _kinds(raw, reader, wish), strict=True) if not kinds)
     paths = {path: None for schema in schemas for path in reader.schema_paths(schema)} if lacking else {}
     return Offer(lacking, tuple(paths))
 
@@ -320,9 +324,7 @@ def _table(
 def _catalogue(raw: dict[str, Any], reader: Any) -> dict[str, NDArray[np.float32]]:
     """Return the catalogue columns. A field that a schema lacks differs from one which is there and null."""
     columns: dict[str, NDArray[np.float32]] = {}
-    for schema in np.unique(raw["schema"]).tolist():
-        if schema < 0:
-            continue
+    for schema in _numbers(raw["schema"]):
         rows = np.flatnonzero(raw["schema"] == schema)
         present = reader.schema_columns(schema)
         for prefix in (_RUBIN, _CANDIDATE):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from space2vec import arrow
 from space2vec.flags import UNSCORABLE, bits
-from space2vec.ids import as_ids, ids_to_arrow, printable
+from space2vec.ids import as_ids, printable
 from space2vec.registry import FLAGS
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__ = ["failures"]
 
 #: The flags by which a reader marks the rows that it has a problem with.
 _OF_READER = bits(["bad_stamp", "missing"])
+#: The columns of the table, and those of them that are whole numbers.
+_COLUMNS = ("file", "offset", "record", "row", "object_id", "candidate_id", "reason", "message")
+_WHOLE = frozenset({"offset", "record", "row"})
 _NO_SCALE = bits("zero_scale")
 
 
@@ -53,25 +57,19 @@ def failures(
     lines = sorted([*_told(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"])
     for line in lines:
         line["row"] += first
-    ids = ids_to_arrow(as_ids([line["candidate_id"] for line in lines]))
+    ids = arrow.ids(as_ids([line["candidate_id"] for line in lines]))
     # Of one type with the results, unless a problem knows of an id that is text where theirs are integers.
-    known = table.schema.field("candidate_id").type
-    kind = ids.type if known == pa.int64() else known
-    for line, value in zip(lines, ids.cast(kind).to_pylist(), strict=True):
-        line["candidate_id"] = value
-    schema = pa.schema(
-        [
-            ("file", pa.string()),
-            ("offset", pa.int64()),
-            ("record", pa.int64()),
-            ("row", pa.int64()),
-            ("object_id", pa.string()),
-            ("candidate_id", kind),
-            ("reason", pa.string()),
-            ("message", pa.string()),
-        ]
-    )
-    return pa.Table.from_pylist(lines, schema=schema)
+    if table.schema.field("candidate_id").type not in (ids.type, pa.int64()):
+        ids = arrow.texts(ids.to_pylist())
+    columns = {name: [line[name] for line in lines] for name in _COLUMNS}
+    arrays = {name: _whole(column) if name in _WHOLE else arrow.texts(column) for name, column in columns.items()}
+    return pa.table({**arrays, "candidate_id": ids})
+
+
+def _whole(values: Sequence[int | None]) -> pyarrow.Array:
+    """Return whole numbers as an Arrow array, null for ``None``."""
+    absent = np.array([value is None for value in values], dtype=np.bool_)
+    return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
 
 def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from space2vec import arrow
 from space2vec.columns import arrow_as_text
 from space2vec.errors import OutputError
 
@@ -30,7 +31,8 @@ def decode(data: bytes) -> pyarrow.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.read_table(pa.BufferReader(data), use_threads=False)
+    with pq.ParquetFile(pa.BufferReader(data)) as file:  # read_table would import pyarrow.dataset
+        return file.read(use_threads=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,8 @@ def join(
             if column.null_count < len(column):
                 known.setdefault(name, {})[column.type] = None
         if "flags" in first.names and pa.types.is_list(table.schema.field("flags").type):
-            # Without pyarrow.compute, whose import alone takes as long as hundreds of alerts.
             for chunk in table["flags"].chunks:
-                flags.update(chunk.flatten().to_pylist())
+                flags.update(arrow.texts_of(chunk))
     assert first is not None
     fields = []
     for field in first:
