@@ -110,7 +110,7 @@ std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
 
 Stage whole_set(const char *name, int sets) {
     return {name, [sets](const Sample &sample, Scratch &s) {
-                stamp_features(team, sample.triplet, sets, Convention::kCode, s.out, s.features);
+                stamp_features(team, sample.triplet, measure_all(sets), Convention::kCode, s.out, s.features);
                 return static_cast<double>(s.out[set_columns(sets) / 2]);
             }};
 }

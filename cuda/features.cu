@@ -32,8 +32,8 @@ __global__ void __launch_bounds__(threads_of(feature_warps(Sets)), 1)
     auto &scratch = warp_scratch<kernel::FeatureScratch>(static_cast<int>(kernel::feature_scratch(Sets)));
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
-        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, Sets, convention,
-                                                         values + row * kernel::set_columns(Sets), scratch);
+        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, kernel::measure_all(Sets),
+                                                         convention, values + row * kernel::set_columns(Sets), scratch);
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
 }

@@ -4,6 +4,7 @@
 #include "aperture.hpp"
 #include "column_medians.hpp"
 #include "counts.hpp"
+#include "feature_sets.hpp"
 #include "gaussian_fit.hpp"
 #include "lacosmic.hpp"
 #include "normalise.hpp"
@@ -47,22 +48,28 @@ S2V_STAGE double summed_brightness(const Team &team, const float *window, const 
     return (sum < 0.0 ? -size : size) / square_root(absolute(sum));
 }
 
-// B features: L1, COLMEDS, the fit, LACOSMIC. The window, whose masked pixels are NaN, is overwritten.
+// B features: L1, and of the parts COLMEDS, the fit, LACOSMIC. The window, whose masked pixels are NaN, is overwritten.
 template <class Team>
-S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, float *window, AutoscanScratch &s,
-                                  double (&value)[kStampFeatures], std::uint32_t &flags) {
+S2V_PART void brightness_features(const Team &team, const PlaneLevel &level, std::uint32_t parts, float *window,
+                                  AutoscanScratch &s, double (&value)[kStampFeatures], std::uint32_t &flags) {
     const BrightnessScale scale = brightness_scale(level);
     value[feature::L1] = summed_brightness(team, window, scale);
+    if (!(parts & (kColumnMedianPart | kFitPart | kFineStructurePart))) return;
     float *const b = window;
     scale_brightness(team, scale, b);
-    value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, b, s.columns));
+    if (parts & kColumnMedianPart)
+        value[feature::COLMEDS] = static_cast<double>(largest_column_median(team, b, s.columns));
+    if (!(parts & (kFitPart | kFineStructurePart))) return;
     team.sync();
     fill_absent(team, b);
-    const GaussianFit fit = fit_gaussian(team, b, scale.level.valid, s.fit);
-    value[feature::AMP] = static_cast<double>(fit.amplitude);
-    value[feature::SCALE] = static_cast<double>(fit.scale);
-    value[feature::GAUSS] = static_cast<double>(fit.residual);
-    if (!fit.converged) flags |= flag::fit_failed;
+    if (parts & kFitPart) {
+        const GaussianFit fit = fit_gaussian(team, b, scale.level.valid, s.fit);
+        value[feature::AMP] = static_cast<double>(fit.amplitude);
+        value[feature::SCALE] = static_cast<double>(fit.scale);
+        value[feature::GAUSS] = static_cast<double>(fit.residual);
+        if (!fit.converged) flags |= flag::fit_failed;
+    }
+    if (!(parts & kFineStructurePart)) return;
     // B rises with the pixel, so the brightest of B is that of the brightest pixel.
     value[feature::LACOSMIC] = static_cast<double>(Brightness(scale)(scale.level.largest)) /
                                static_cast<double>(largest_fine_structure(team, b, s.lacosmic));
@@ -103,8 +110,10 @@ S2V_HD inline void count_features(const RawFeatures &d, const RawFeatures &t, do
     value[feature::N3SIG5SHIFT] = d.above[3] - t.above[3];
 }
 
-// What the set knows of the template; `there`: there is one, `constant`: its pixels have one value.
+// What the set knows of the template; `wanted`: it is looked at where there is one, `there`: there is, `constant`: its
+// pixels have one value.
 struct TemplateFeatures {
+    bool wanted;
     bool there;
     bool constant;
     RawFeatures raw;
@@ -114,9 +123,9 @@ struct TemplateFeatures {
 // masked pixels NaN; it is overwritten.
 template <class Team>
 S2V_PART std::uint32_t autoscan_features(const Team &team, const PlaneLevel &level, const RawFeatures &difference,
-                                         const TemplateFeatures &reference, Convention convention, float *window,
-                                         AutoscanScratch &s, double (&value)[kStampFeatures]) {
-    std::uint32_t flags = reference.there ? 0 : flag::missing;
+                                         const TemplateFeatures &reference, Convention convention, std::uint32_t parts,
+                                         float *window, AutoscanScratch &s, double (&value)[kStampFeatures]) {
+    std::uint32_t flags = reference.wanted && !reference.there ? flag::missing : 0;
     value[feature::MASKFRAC] = (kWindow * kWindow - level.valid) / static_cast<double>(kWindow * kWindow);
     if (level.constant) return flags | flag::constant;
     if (reference.there) {
@@ -130,7 +139,7 @@ S2V_PART std::uint32_t autoscan_features(const Team &team, const PlaneLevel &lev
         count_features(difference, reference.raw, value);
     else
         flags |= flag::zero_scale;
-    brightness_features(team, level, window, s, value, flags);
+    brightness_features(team, level, parts, window, s, value, flags);
     return flags;
 }
 

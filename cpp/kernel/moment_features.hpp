@@ -2,6 +2,7 @@
 #pragma once
 
 #include "circle.hpp"
+#include "feature_sets.hpp"
 #include "psf.hpp"
 
 namespace s2v::kernel {
@@ -35,12 +36,12 @@ struct ScienceSource {
 // `core` is scratch too; `rows` has kLikenessPixels.
 template <class Team>
 S2V_PART ScienceSource measure_science(const Team &team, const float *window, const PlaneNoise &noise, float saturation,
-                                       float *core, float *rows, MomentScratch &scratch) {
+                                       std::uint32_t parts, float *core, float *rows, MomentScratch &scratch) {
     cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, core);
-    ScienceSource science = {
-        rows, sum_circle<3>(team, core, kCoreRow, kCoreColumn).flux, adaptive_moments(team, core, scratch), {}};
+    ScienceSource science = {rows, sum_circle<3>(team, core, kCoreRow, kCoreColumn).flux, {}, {}};
+    if (parts & kScienceMomentsPart) science.source = adaptive_moments(team, core, scratch);
     team.for_each(kLikenessPixels, [&](int i) { rows[i] = core[kLikenessFirst + i]; });
-    science.star = star_moments(team, window, noise, saturation, core, scratch);
+    if (parts & kStarPart) science.star = star_moments(team, window, noise, saturation, core, scratch);
     return science;
 }
 
@@ -48,9 +49,10 @@ S2V_PART ScienceSource measure_science(const Team &team, const float *window, co
 // is missing or without noise nothing is asked, and so its lack of a PSF is no fault.
 template <class Team>
 S2V_PART std::uint32_t moment_features(const Team &team, const float *core, const ScienceSource &science,
-                                       MomentScratch &scratch, double (&value)[kStampFeatures]) {
+                                       std::uint32_t parts, MomentScratch &scratch, double (&value)[kStampFeatures]) {
     std::uint32_t flags = 0;
-    const AdaptiveMoments d = adaptive_moments(team, core, scratch);
+    AdaptiveMoments d{};
+    if (parts & kDifferenceMomentsPart) d = adaptive_moments(team, core, scratch);
     if (d.converged) {
         const Ellipse e = ellipse_of(d.at.m);
         value[feature::difference_a] = e.a;
@@ -59,7 +61,7 @@ S2V_PART std::uint32_t moment_features(const Team &team, const float *core, cons
         value[feature::difference_ellipticity] = e.ellipticity;
         value[feature::kurtosis] = moments_kurtosis(team, d.at, scratch);
         value[feature::centroid_offset] = square_root(d.at.x * d.at.x + d.at.y * d.at.y);
-    } else {
+    } else if (parts & kDifferenceMomentsPart) {
         flags |= flag::moments_failed;
     }
     if (!science.rows) return flags;
@@ -78,6 +80,7 @@ S2V_PART std::uint32_t moment_features(const Team &team, const float *core, cons
         value[feature::plane_offset] = square_root(dx * dx + dy * dy);
         value[feature::width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m);
     }
+    if (!(parts & kStarPart)) return flags;
     const AdaptiveMoments &psf = science.star.converged ? science.star : s;
     if (!psf.converged) return flags | flag::no_psf;
     if (d.converged) value[feature::psf_ratio] = moments_sigma(d.at.m) / moments_sigma(psf.at.m);

@@ -122,15 +122,15 @@ S2V_STAGE void noise_features(const Team &team, const MeasuredDifference &differ
 
 // Measures a window of the science plane or the template, whose masked pixels are NaN.
 template <class Team>
-S2V_PART void measure_other(const Team &team, int channel, const float *window, float saturation, S2vScratch &s,
-                            OtherPlanes &others) {
+S2V_PART void measure_other(const Team &team, int channel, const float *window, float saturation, std::uint32_t parts,
+                            S2vScratch &s, OtherPlanes &others) {
     const PlaneNoise noise = measure_noise(team, window, measure_level(team, window));
     others.there[channel] = true;
     others.noise[channel] = noise;
     if (channel == kScience) others.saturated = count_saturated(team, window, saturation);
     if (!(noise.sigma > 0.0f)) return;
     if (channel == kScience) {
-        others.science = measure_science(team, window, noise, saturation, s.core, s.science, s.moments);
+        others.science = measure_science(team, window, noise, saturation, parts, s.core, s.science, s.moments);
     } else {
         cut_core(team, window, noise, 1.0f, kWindow / 2, kWindow / 2, s.core);
         others.nearby = measure_nearby(team, s.core, noise);
@@ -141,7 +141,8 @@ S2V_PART void measure_other(const Team &team, int channel, const float *window, 
 // masked pixels NaN. The difference may be alone: of a pair of planes, one is missing.
 template <class Team>
 S2V_PART std::uint32_t s2v_features(const Team &team, const float *window, const PlaneLevel &level,
-                                    const OtherPlanes &others, S2vScratch &s, double (&value)[kStampFeatures]) {
+                                    const OtherPlanes &others, std::uint32_t parts, S2vScratch &s,
+                                    double (&value)[kStampFeatures]) {
     MeasuredDifference difference = {measure_noise(team, window, level), window, s.core, 1.0f};
     const PlaneNoise &noise = difference.noise;
     std::uint32_t flags = others.there[kScience] != others.there[kTemplate] ? flag::missing : 0;
@@ -158,7 +159,7 @@ S2V_PART std::uint32_t s2v_features(const Team &team, const float *window, const
                                              : static_cast<double>(quiet_nan());
     const double sign = static_cast<double>(difference.polarity);
     nearby_source_features(others.nearby, after, sign * (flux * static_cast<double>(noise.sigma)), value);
-    return flags | moment_features(team, s.core, others.science, s.moments, value);
+    return flags | moment_features(team, s.core, others.science, parts, s.moments, value);
 }
 
 }  // namespace

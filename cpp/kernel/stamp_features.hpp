@@ -40,45 +40,51 @@ S2V_PART void look_at_plane(const Team &team, const Triplet &triplet, int channe
 
 // The values of the sets that are defined. The difference is there.
 template <class Team>
-S2V_HD std::uint32_t triplet_features(const Team &team, const Triplet &triplet, int sets, Convention convention,
-                                      FeatureScratch &s, double (&value)[kStampFeatures]) {
+S2V_HD std::uint32_t triplet_features(const Team &team, const Triplet &triplet, const Measuring &what,
+                                      Convention convention, FeatureScratch &s, double (&value)[kStampFeatures]) {
+    const int sets = what.sets;
     float *const window = s.window.window();
     std::uint32_t flags = 0;
     OtherPlanes others{};
     RawFeatures difference{};  // of the science plane, none
     TemplateFeatures reference{};
+    reference.wanted = (what.planes >> kTemplate & 1u) != 0;
     if (sets & kS2vSet && triplet.plane[kScience].pixels) {
         look_at_plane(team, triplet, kScience, sets, convention, s, difference, flags);
-        measure_other(team, kScience, window, triplet.saturation, s.s2v, others);
+        measure_other(team, kScience, window, triplet.saturation, what.parts, s.s2v, others);
     }
     if (triplet.plane[kTemplate].pixels) {
         reference.there = true;
         look_at_plane(team, triplet, kTemplate, sets, convention, s, reference.raw, flags);
         if (sets & kAutoscanSet && !reference.raw.has_r) reference.constant = measure_level(team, window).constant;
-        if (sets & kS2vSet) measure_other(team, kTemplate, window, triplet.saturation, s.s2v, others);
+        if (sets & kS2vSet) measure_other(team, kTemplate, window, triplet.saturation, what.parts, s.s2v, others);
     }
     look_at_plane(team, triplet, kDifference, sets, convention, s, difference, flags);
     const PlaneLevel level = measure_level(team, window);
-    if (sets & kS2vSet) flags |= s2v_features(team, window, level, others, s.s2v, value);
+    if (sets & kS2vSet) flags |= s2v_features(team, window, level, others, what.parts, s.s2v, value);
     if (sets & kAutoscanSet)
-        flags |= autoscan_features(team, level, difference, reference, convention, window, s.autoscan, value);
+        flags |=
+            autoscan_features(team, level, difference, reference, convention, what.parts, window, s.autoscan, value);
     return flags;
 }
 
-// Writes the features of the sets, NaN where undefined, and returns the flags.
+// Writes what is measured, NaN where undefined, and returns the flags.
 template <class Team>
-S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &triplet, int sets, Convention convention,
-                                    float *out, FeatureScratch &s) {
+S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &given, const Measuring &what,
+                                    Convention convention, float *out, FeatureScratch &s) {
+    Triplet triplet = given;
+    for (int c = 0; c < 3; ++c)
+        if (!(what.planes >> c & 1u)) triplet.plane[c].pixels = nullptr;
     double value[kStampFeatures];
     for (double &v : value) v = static_cast<double>(quiet_nan());
     std::uint32_t flags = 0;
     if (triplet.plane[kDifference].pixels)
-        flags |= triplet_features(team, triplet, sets, convention, s, value);
+        flags |= triplet_features(team, triplet, what, convention, s, value);
     else
         flags |= flag::missing;
-    if (is_saturated(team, triplet)) flags |= flag::saturated;
-    const int start = set_start(sets);
-    team.for_each(set_columns(sets), [&](int i) { out[i] = finite_or_nan(value[start + i]); });
+    if (is_saturated(team, given)) flags |= flag::saturated;
+    const int start = set_start(what.sets);
+    team.for_each(set_columns(what.sets), [&](int i) { out[i] = finite_or_nan(value[start + i]); });
     return flags;
 }
 

@@ -7,6 +7,7 @@
 
 namespace s2v::kernel {
 struct InflateState;
+struct Measuring;
 struct ModelNeeds;
 struct NetworkView;
 struct ViewRecipe;
@@ -15,9 +16,9 @@ struct ViewRecipe;
 // Each of these is the only symbol of one kernel object.
 struct s2v_feature_kernels {
     std::size_t feature_scratch;  // bytes that a worker needs, aligned to 64
-    // values: a row has the columns of `sets`, see s2v_features.
-    void (*features)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t sets, s2v_convention convention,
-                     float *values, uint32_t *flags, void *scratch);
+    // values: a row has the columns of the sets, see s2v_features.
+    void (*features)(const s2v_stamps *stamps, int64_t begin, int64_t end, const s2v::kernel::Measuring *what,
+                     s2v_convention convention, float *values, uint32_t *flags, void *scratch);
 };
 
 struct s2v_plane_kernels {

@@ -9,12 +9,12 @@ namespace {
 
 using namespace s2v::kernel;
 
-void features(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t sets, s2v_convention convention,
+void features(const s2v_stamps *stamps, int64_t begin, int64_t end, const Measuring *what, s2v_convention convention,
               float *values, uint32_t *flags, void *scratch) {
     const Convention how = convention == S2V_CONVENTION_PAPER ? Convention::kPaper : Convention::kCode;
-    const int columns = set_columns(sets);
+    const int columns = set_columns(what->sets);
     for (int64_t row = begin; row < end; ++row)
-        flags[row] = stamp_features(HostTeam(), triplet_of(stamps, row), sets, how, values + row * columns,
+        flags[row] = stamp_features(HostTeam(), triplet_of(stamps, row), *what, how, values + row * columns,
                                     *static_cast<FeatureScratch *>(scratch));
 }
 

@@ -88,7 +88,7 @@ void check_columns_of_stamps(const s2v_model &model) {
 }
 
 std::int32_t catalogue_columns(const s2v_model &model) {
-    const std::int32_t measured = kernel::set_columns(model.sets);
+    const std::int32_t measured = kernel::set_columns(model.measuring.sets);
     return static_cast<std::int32_t>(std::count_if(model.place.begin(), model.place.end(),
                                                    [measured](std::int32_t place) { return place >= measured; }));
 }
@@ -97,7 +97,7 @@ void judge_table(const s2v_model &model, const float *columns, const std::uint32
                  std::uint32_t *flags, std::uint8_t *scored) {
     const std::size_t count = model.columns.size();
     std::vector<std::uint32_t> what(count);  // a value of each column is (kernel::ColumnsMet)
-    const std::int32_t measured = kernel::set_columns(model.sets);
+    const std::int32_t measured = kernel::set_columns(model.measuring.sets);
     for (std::size_t k = 0; k < count; ++k)
         what[k] = kernel::kAnyValue | (model.place[k] >= measured ? kernel::kCatalogueValue : 0U);
     for (std::int64_t row = 0; row < n; ++row, columns += count) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "forest.hpp"
+#include "kernel/feature_sets.hpp"
 #include "kernel/row_rule.hpp"
 #include "kernel/views.hpp"
 #include "network.hpp"
@@ -37,7 +38,7 @@ struct s2v_model {
     std::string header;  // JSON
     std::string name;
     s2v::kernel::ModelNeeds needs{};
-    std::int32_t sets = 0;  // stamp features to be measured; 0: none
+    s2v::kernel::Measuring measuring{};  // of stamps; sets 0: nothing is
     s2v_convention convention = S2V_CONVENTION_CODE;
     std::vector<std::string> columns;
     std::vector<std::int32_t> place;  // (columns)

@@ -22,7 +22,10 @@ const s2v_model &require_model(const s2v_model *model) {
 Known known_of(const s2v_catalogue *catalogue) {
     if (catalogue == nullptr) return {};
     require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
-    return {catalogue->values, catalogue->raised};
+    Known known;
+    known.catalogue = catalogue->values;
+    known.raised = catalogue->raised;
+    return known;
 }
 
 const s2v_model &require_table(const s2v_model *model, const float *columns, int64_t n) {
@@ -82,7 +85,7 @@ s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs) {
         needs->size = size;
         needs->planes = of.needs.planes;
         needs->optional = of.needs.optional;
-        needs->sets = of.sets;
+        needs->sets = of.measuring.sets;
         needs->convention = of.convention;
         needs->columns = static_cast<int32_t>(of.columns.size());
         needs->foreign = static_cast<int32_t>(std::count(of.place.begin(), of.place.end(), kForeignColumn));

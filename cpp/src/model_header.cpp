@@ -193,20 +193,24 @@ void read_calibration(const json::Value &header, ModelHeader &out) {
 // The features' sets that have all the columns, the smallest choice; and the planes that these columns need.
 void measure(const ModelHeader &header, s2v_model &model) {
     std::uint32_t planes = 1U << S2V_DIFFERENCE;
+    std::uint32_t parts = 0;
     bool of_s2v = false;
     bool of_others = false;
     for (const std::string &name : header.columns) {
         const auto *const end = kernel::kStampFeatureNames + kernel::kStampFeatures;
         const auto at = std::find(kernel::kStampFeatureNames, end, name) - kernel::kStampFeatureNames;
         const bool in_s2v = at < kernel::kStampFeatures && at >= kernel::kAutoscanFeatures;
-        if (at < kernel::kStampFeatures) planes |= kernel::kStampFeaturePlanes[at];
+        if (at < kernel::kStampFeatures) {
+            planes |= kernel::kStampFeaturePlanes[at];
+            parts |= kernel::feature_parts(static_cast<int>(at));
+        }
         of_s2v = of_s2v || in_s2v;
         of_others = of_others || !in_s2v;
     }
-    model.sets = (of_s2v ? S2V_SET_S2V : 0) | (of_others ? S2V_SET_AUTOSCAN : 0);
     // The set s2v takes the difference alone, or a triplet.
     if (of_s2v && planes != 1U << S2V_DIFFERENCE) planes = (1U << S2V_CHANNELS) - 1;
     model.needs.planes |= planes;
+    model.measuring = {(of_s2v ? S2V_SET_S2V : 0) | (of_others ? S2V_SET_AUTOSCAN : 0), parts, planes};
 }
 
 // Where a column stands among the features of the model's sets and, after them, the catalogue's.
@@ -261,8 +265,8 @@ s2v_model made_of(const ModelHeader &header) {
     model.needs.columns = !header.columns.empty();
     std::size_t of_catalogue = 0;
     for (const std::string &name : header.columns) {
-        model.place.push_back(place_of(name, model.sets));
-        of_catalogue += model.place.back() >= kernel::set_columns(model.sets) ? 1 : 0;
+        model.place.push_back(place_of(name, model.measuring.sets));
+        of_catalogue += model.place.back() >= kernel::set_columns(model.measuring.sets) ? 1 : 0;
     }
     model.needs.on_catalogue = 2 * of_catalogue > header.columns.size();
     return model;

@@ -39,14 +39,16 @@ decode::Wish wish_of(const s2v_reading &reading) {
     require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release), "allocator");
     if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
     decode::Wish wish;
-    wish.planes = reading.planes;
     wish.shape.columns = static_cast<std::size_t>(reading.column_count);
     wish.shape.fields = static_cast<std::size_t>(reading.field_count);
     wish.shape.pixels = reading.keep_pixels != 0;
     wish.saturation = reading.saturation;
-    wish.sets = reading.sets;
     wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
     wish.convention = static_cast<s2v_convention>(reading.convention);
+    const std::uint32_t asked = reading.planes & kernel::kEveryPlane;
+    // Where pixels are wanted for scores alone, the model says of which planes.
+    wish.planes = reading.model && !wish.shape.pixels && !reading.sets ? 0 : asked;
+    wish.measuring = {reading.sets, kernel::kEveryPart, asked};
     if (reading.model) {
         check_scoring(*reading.model);
         require(catalogue_columns(*reading.model) == 0,

@@ -41,13 +41,13 @@ std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, 
                    std::int32_t rows) {
     Parts parts(memory);
     const auto n = static_cast<std::size_t>(rows);
-    const auto features = static_cast<std::size_t>(kernel::set_columns(model.sets));
+    const auto features = static_cast<std::size_t>(kernel::set_columns(model.measuring.sets));
     std::size_t network = 0;
     if (model.packed) {
         const kernel::NetworkView view = model.packed->view();
         network = isa.network_scratch(&view, rows);
     }
-    space.measuring = parts.take<std::byte>(model.sets ? isa.feature_scratch : 0);
+    space.measuring = parts.take<std::byte>(model.measuring.sets ? isa.feature_scratch : 0);
     space.preparing = parts.take<std::byte>(model.recipe ? std::max(isa.recipe_scratch, isa.step_scratch) : 0);
     space.network = parts.take<std::byte>(network);
     space.features = parts.take<float>(n * features);
@@ -100,7 +100,10 @@ Workspace::Workspace(Workspace &&other) noexcept
       memory_(std::exchange(other.memory_, nullptr)) {}
 
 RowScorer::RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side)
-    : model_(model), isa_(isa), largest_side_(largest_side), measured_columns_(kernel::set_columns(model.sets)) {
+    : model_(model),
+      isa_(isa),
+      largest_side_(largest_side),
+      measured_columns_(kernel::set_columns(model.measuring.sets)) {
     if (model.packed) network_ = model.packed->view();
 }
 
@@ -120,52 +123,65 @@ std::uint32_t RowScorer::prepare_row(const s2v_stamps &block, std::int32_t i, fl
     return flags;
 }
 
-// The model's columns of row i of the block that was measured last; returns what there was (kernel::ColumnsMet).
-std::uint32_t RowScorer::take_columns(std::int32_t i, const float *catalogue, float *to, const Workspace &space) const {
-    const float *const measured = space.features + std::ptrdiff_t{i} * measured_columns_;
+// The model's columns of row i of a block; returns what there was (kernel::ColumnsMet).
+std::uint32_t RowScorer::take_columns(const Block &block, std::int32_t i, float *to) const {
+    const float *const measured = block.features + std::ptrdiff_t{i} * measured_columns_;
+    const float *const beside =
+        block.catalogue == nullptr ? nullptr : block.catalogue + std::ptrdiff_t{i} * kernel::kCatalogueColumns;
     std::uint32_t met = 0;
     for (std::size_t k = 0; k < model_.place.size(); ++k) {
         const std::int32_t place = model_.place[k];
-        const bool beside = place >= measured_columns_;
-        const float x = !beside     ? measured[place]
-                        : catalogue ? catalogue[place - measured_columns_]
-                                    : std::numeric_limits<float>::quiet_NaN();
-        if (x == x) met |= beside ? kernel::kAnyValue | kernel::kCatalogueValue : kernel::kAnyValue;
+        const std::int32_t of_catalogue = place - measured_columns_;
+        float x = std::numeric_limits<float>::quiet_NaN();
+        if (of_catalogue < 0)
+            x = measured[place];
+        else if (beside != nullptr)
+            x = beside[of_catalogue];
+        if (x == x) met |= of_catalogue < 0 ? kernel::kAnyValue : kernel::kAnyValue | kernel::kCatalogueValue;
         to[k] = x;
     }
     return met;
 }
 
-// Measures rows [begin, end), and returns them as stamps of their own.
-s2v_stamps RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                    Workspace &space) const {
-    s2v_stamps block = stamps;
-    block.n = end - begin;
-    block.offset += begin * S2V_CHANNELS;
-    block.shape += begin * S2V_CHANNELS * 2;
-    if (block.centre != nullptr) block.centre += begin * 2;
-    if (model_.sets)
-        isa_.features(&block, 0, block.n, model_.sets, model_.convention, space.features, space.measured,
-                      space.measuring);
+// Measures rows [begin, end), unless that was done.
+RowScorer::Block RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                          const Known &known, Workspace &space) const {
+    Block block = {stamps, space.features, space.measured, known.catalogue, known.raised};
+    block.stamps.n = end - begin;
+    block.stamps.offset += begin * S2V_CHANNELS;
+    block.stamps.shape += begin * S2V_CHANNELS * 2;
+    if (block.stamps.centre != nullptr) block.stamps.centre += begin * 2;
+    if (block.catalogue != nullptr) block.catalogue += begin * kernel::kCatalogueColumns;
+    if (block.raised != nullptr) block.raised += begin;
+    if (known.features != nullptr) {
+        block.features = known.features + begin * measured_columns_;
+        block.feature_flags = known.feature_flags + begin;
+    } else if (model_.measuring.sets) {
+        isa_.features(&block.stamps, 0, block.stamps.n, &model_.measuring, model_.convention, space.features,
+                      space.measured, space.measuring);
+    }
     return block;
 }
 
-// Writes the planes and columns of row i of a block that was measured, and judges it. reader: the flags that its
-// reader raised; catalogue: its columns, or null.
-kernel::Verdict RowScorer::look_at_row(const s2v_stamps &block, std::int32_t i, std::uint32_t reader,
-                                       const float *catalogue, float *planes, float *columns, Workspace &space) const {
-    const kernel::Triplet triplet = kernel::triplet_of(&block, i);
+// Writes the planes and columns of row i of a block, and judges it.
+kernel::Verdict RowScorer::look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
+                                       Workspace &space) const {
+    const kernel::Triplet triplet = kernel::triplet_of(&block.stamps, i);
     bool large = false;
     for (const kernel::Plane &plane : triplet.plane)
         large = large || (plane.pixels && (plane.height > largest_side_ || plane.width > largest_side_));
-    kernel::RaisedFlags raised = {0, model_.sets ? space.measured[i] : 0};
+    kernel::RaisedFlags raised = {};
+    // Parts that others asked for raise no flags of the model's.
+    if (model_.measuring.sets)
+        raised.measured = block.feature_flags[i] & ~kernel::part_flags(kernel::kEveryPart & ~model_.measuring.parts);
     if (large)
         raised.prepared = raised.measured = raised.measured | kernel::flag::off_shape;
     else if (model_.recipe)
-        raised.prepared = prepare_row(block, i, planes, space);
+        raised.prepared = prepare_row(block.stamps, i, planes, space);
+    const std::uint32_t reader = block.raised == nullptr ? 0 : block.raised[i];
     const kernel::Verdict verdict = kernel::judge_pixels(model_.needs, triplet, reader, raised);
     if (model_.columns.empty()) return verdict;
-    return kernel::judge_columns(model_.needs, verdict, take_columns(i, catalogue, columns, space));
+    return kernel::judge_columns(model_.needs, verdict, take_columns(block, i, columns));
 }
 
 void RowScorer::score_columns(std::int32_t rows, Workspace &space) const {
@@ -189,15 +205,15 @@ void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
 
 void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
                             float *score, std::uint32_t *flags, Workspace &space) const {
-    const s2v_stamps block = measure_block(stamps, begin, end, space);
+    const Block block = measure_block(stamps, begin, end, known, space);
+    const auto rows = static_cast<std::int32_t>(end - begin);
     const std::size_t columns = model_.columns.size();
     std::int32_t scored = 0;
-    for (std::int64_t row = begin; row < end; ++row) {
-        const auto i = static_cast<std::int32_t>(row - begin);
-        const kernel::Verdict verdict = look_at_row(block, i, known.flags_of(row), known.catalogue_of(row),
-                                                    space.planes, space.columns + scored * columns, space);
-        flags[row] = verdict.flags;
-        score[row] = std::numeric_limits<float>::quiet_NaN();
+    for (std::int32_t i = 0; i < rows; ++i) {
+        float *const to = space.columns + static_cast<std::size_t>(scored) * columns;
+        const kernel::Verdict verdict = look_at_row(block, i, space.planes, to, space);
+        flags[begin + i] = verdict.flags;
+        score[begin + i] = std::numeric_limits<float>::quiet_NaN();
         if (!verdict.scored) continue;
         if (model_.recipe) isa_.look_at_planes(&network_, space.planes, scored, kScorerBlock, space.network);
         space.row[scored++] = i;
@@ -209,14 +225,13 @@ void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::i
 
 void RowScorer::take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
                            const RowInputs &out, Workspace &space) const {
-    const s2v_stamps block = measure_block(stamps, begin, end, space);
+    const Block block = measure_block(stamps, begin, end, known, space);
     const auto pixels = static_cast<std::int64_t>(model_.recipe ? model_.recipe->pixels() : 0);
     const auto columns = static_cast<std::int64_t>(model_.columns.size());
     for (std::int64_t row = begin; row < end; ++row) {
-        const kernel::Verdict verdict =
-            look_at_row(block, static_cast<std::int32_t>(row - begin), known.flags_of(row), known.catalogue_of(row),
-                        out.planes ? out.planes + row * pixels : space.planes,
-                        out.columns ? out.columns + row * columns : space.columns, space);
+        const kernel::Verdict verdict = look_at_row(block, static_cast<std::int32_t>(row - begin),
+                                                    out.planes ? out.planes + row * pixels : space.planes,
+                                                    out.columns ? out.columns + row * columns : space.columns, space);
         out.flags[row] = verdict.flags;
         out.scored[row] = verdict.scored ? 1 : 0;
     }

@@ -48,13 +48,9 @@ private:
 struct Known {
     const float *catalogue = nullptr;       // (n, kCatalogueColumns)
     const std::uint32_t *raised = nullptr;  // (n)
-
-    [[nodiscard]] const float *catalogue_of(std::int64_t row) const noexcept {
-        return catalogue == nullptr ? nullptr : catalogue + row * kernel::kCatalogueColumns;
-    }
-    [[nodiscard]] std::uint32_t flags_of(std::int64_t row) const noexcept {
-        return raised == nullptr ? 0 : raised[row];
-    }
+    // What was measured of them already by the sets, the convention and the planes of the model; or null.
+    const float *features = nullptr;               // (n, stamp features)
+    const std::uint32_t *feature_flags = nullptr;  // (n)
 };
 
 // What a model takes of rows of stamps.
@@ -79,15 +75,21 @@ public:
                     const RowInputs &out, Workspace &space) const;
 
 private:
-    [[nodiscard]] s2v_stamps measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                           Workspace &space) const;
-    [[nodiscard]] kernel::Verdict look_at_row(const s2v_stamps &block, std::int32_t i, std::uint32_t reader,
-                                              const float *catalogue, float *planes, float *columns,
+    // Some rows, what was measured of them, and what is known of them beside.
+    struct Block {
+        s2v_stamps stamps;
+        const float *features;               // (rows, stamp features)
+        const std::uint32_t *feature_flags;  // (rows)
+        const float *catalogue;              // (rows, kCatalogueColumns), or null
+        const std::uint32_t *raised;         // (rows), or null
+    };
+    [[nodiscard]] Block measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                      const Known &known, Workspace &space) const;
+    [[nodiscard]] kernel::Verdict look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
                                               Workspace &space) const;
     [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &block, std::int32_t i, float *planes,
                                             Workspace &space) const;
-    [[nodiscard]] std::uint32_t take_columns(std::int32_t i, const float *catalogue, float *to,
-                                             const Workspace &space) const;
+    [[nodiscard]] std::uint32_t take_columns(const Block &block, std::int32_t i, float *to) const;
     void score_columns(std::int32_t rows, Workspace &space) const;
     void walk_trees(std::int32_t rows, Workspace &space) const;
 

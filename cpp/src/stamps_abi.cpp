@@ -14,10 +14,11 @@ s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t conventi
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_stamps(stamps, values, flags, threads);
         const s2v_isa_table &isa = require_isa();
+        const kernel::Measuring what = kernel::measure_all(sets);
         parallel_for(
             stamps->n, kBlockRows, threads, [&] { return make_scratch(isa.feature_scratch); },
             [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
-                isa.features(stamps, begin, end, sets, static_cast<s2v_convention>(convention), values, flags,
+                isa.features(stamps, begin, end, &what, static_cast<s2v_convention>(convention), values, flags,
                              scratch.get());
             });
     });

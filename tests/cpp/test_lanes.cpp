@@ -57,10 +57,10 @@ void check_rows(const char *what, std::size_t size, Kernel kernel) {
 
 int main() {
     for (const Convention convention : {Convention::kCode, Convention::kPaper})
-        check_rows<FeatureScratch>("features", kStampFeatures,
-                                   [&](const auto &team, const Triplet &triplet, float *out, FeatureScratch &s) {
-                                       return stamp_features(team, triplet, kAutoscanSet | kS2vSet, convention, out, s);
-                                   });
+        check_rows<FeatureScratch>(
+            "features", kStampFeatures, [&](const auto &team, const Triplet &triplet, float *out, FeatureScratch &s) {
+                return stamp_features(team, triplet, measure_all(kAutoscanSet | kS2vSet), convention, out, s);
+            });
     for (int which = 0; which < kRecipes; ++which) {
         const RecipeShape shape = recipe_shape(which);
         check_rows<RecipeScratch>(kRecipeNames[which], static_cast<std::size_t>(3 * shape.height * shape.width),

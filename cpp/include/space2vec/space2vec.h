@@ -208,7 +208,7 @@ typedef struct s2v_reading {
     int32_t schema_count;       /* of bare messages: */
     const uint32_t *schema_ids; /* (schema_count) the number in a message's header */
     const char *const *schemas; /* (schema_count) JSON */
-    uint32_t planes;            /* bit c: plane c is decoded; all by default */
+    uint32_t planes;            /* bit c: plane c is decoded, and features are made of it; all by default */
     int32_t keep_pixels;        /* 0: pixels are used for the features and let go; 1 by default */
     int32_t sets;               /* the stamp features of these sets are computed; 0, the default: none */
     int32_t convention;         /* an s2v_convention */
@@ -227,7 +227,8 @@ typedef struct s2v_reading {
                                                returns 0 where it could. unit: the extension that holds it, and what
                                                follows in its file. Called by workers, several at a time */
     const s2v_model *model; /* or NULL; scores the rows while their pixels are in a worker's cache: batches carry the
-                               scores. Planes that it needs are decoded. A model that takes columns of the catalogue is
+                               scores. The planes that it needs are decoded; where neither pixels are kept nor features
+                               are asked for, no others. A model that takes columns of the catalogue is
                                S2V_INVALID_ARGUMENT */
 } s2v_reading;
 

@@ -51,6 +51,9 @@ Decoder::Decoder(const Wish &wish) : wish_(wish), columns_(wish.shape.columns) {
     if (wish_.model) {
         scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide);
         space_.emplace(*wish_.model, *wish_.isa, kScorerBlock, nullptr);
+        const kernel::Measuring &own = wish_.model->measuring;
+        measured_once_ = wish_.measuring.sets != 0 && wish_.measuring.sets == own.sets &&
+                         wish_.measuring.planes == own.planes && wish_.convention == wish_.model->convention;
     }
     if (wish_.shape.features) scratch_ = ::operator new(wish_.isa->feature_scratch, std::align_val_t{64});
 }
@@ -317,7 +320,12 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
 
 // While the pixels of the pending rows are in the cache.
 void Decoder::score(Rows &rows, const s2v_stamps &stamps) {
-    const Known known = {nullptr, rows.flags.data()};
+    Known known;
+    known.raised = rows.flags.data();
+    if (measured_once_) {
+        known.features = rows.features.data();
+        known.feature_flags = rows.feature_flags.data();
+    }
     for (std::int64_t begin = static_cast<std::int64_t>(pending_rows_begin_); begin < stamps.n; begin += kScorerBlock)
         scorer_->score_block(stamps, begin, std::min<std::int64_t>(stamps.n, begin + kScorerBlock), known,
                              rows.score.data(), rows.score_flags.data(), *space_);
@@ -346,12 +354,12 @@ void Decoder::settle(Unit &unit) {
     const s2v_stamps stamps{
         rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
         rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
-    if (wish_.model) score(rows, stamps);
     if (wish_.shape.features) {
         wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
-                            static_cast<std::int64_t>(rows.count()), wish_.sets, wish_.convention, rows.features.data(),
-                            rows.feature_flags.data(), scratch_);
+                            static_cast<std::int64_t>(rows.count()), &wish_.measuring, wish_.convention,
+                            rows.features.data(), rows.feature_flags.data(), scratch_);
     }
+    if (wish_.model) score(rows, stamps);
     if (!wish_.shape.pixels) {
         std::fill(rows.offset.begin() + static_cast<std::ptrdiff_t>(pending_rows_begin_ * S2V_CHANNELS),
                   rows.offset.end(), -1);

@@ -15,7 +15,7 @@ namespace s2v::decode {
 struct Wish {
     unsigned planes = 7;  // bit c: plane c is inflated
     RowShape shape;
-    std::int32_t sets = 0;  // of features that are computed
+    kernel::Measuring measuring{};  // sets 0: no features are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = 0;                // NAN: none
     const s2v_isa_table *isa = nullptr;  // whose features are computed
@@ -63,6 +63,7 @@ private:
 
     Wish wish_;
     void *scratch_ = nullptr;
+    bool measured_once_ = false;  // the model takes of the features that are asked for
     std::optional<RowScorer> scorer_;
     std::optional<Workspace> space_;
     std::vector<Cutout> pending_;
