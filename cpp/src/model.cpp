@@ -44,14 +44,15 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
     const kernel::NetworkView view = model.packed->view();
     const kernel::CalibrationView table = model.calibration.view();
     const std::int64_t pixels = std::int64_t{view.planes} * view.side * view.side;
+    const std::int32_t block = static_cast<std::int32_t>(std::min<std::int64_t>(n, kBlock));
     parallel_for(
-        n, kBlock, threads, [&] { return make_scratch(isa.network_scratch(&view, kBlock)); },
+        n, block, threads, [&] { return make_scratch(isa.network_scratch(&view, block)); },
         [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
             const auto rows = static_cast<std::int32_t>(end - begin);
             for (std::int32_t row = 0; row < rows && pixels > 0; ++row)
-                isa.look_at_planes(&view, planes + (begin + row) * pixels, row, kBlock, scratch.get());
+                isa.look_at_planes(&view, planes + (begin + row) * pixels, row, block, scratch.get());
             isa.judge(&view, columns ? columns + begin * view.column.given : nullptr, rows, score + begin,
-                      scratch.get(), kBlock);
+                      scratch.get(), block);
             for (std::int64_t row = begin; row < end && table.knots > 0; ++row)
                 score[row] = kernel::calibrated(table, score[row]);
             for (std::int64_t row = begin; row < end && pixels > 0; ++row)

@@ -1,218 +1,21 @@
-// Models and scorers through the C ABI: scores against a plain transcription of the rule and of the network, threads,
-// memory, and what is refused.
+// Models through the C ABI: files, what they say and what is refused, rows of tables, and what a model takes of stamps.
 #include "check.hpp"
-#include "made_models.hpp"
-#include "space2vec/space2vec.hpp"
+#include "made_scoring.hpp"
 
 #include <array>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <new>
-#include <thread>
-
-// Every allocation of the process is counted, but under a sanitizer, which has its own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
-#define S2V_COUNTED
-#include <atomic>
-static std::atomic<long> allocations{0};
-extern "C" {
-void *__libc_malloc(std::size_t);
-void *__libc_memalign(std::size_t, std::size_t);
-void *malloc(std::size_t size) {
-    ++allocations;
-    return __libc_malloc(size);
-}
-void *aligned_alloc(std::size_t alignment, std::size_t size) {
-    ++allocations;
-    return __libc_memalign(alignment, size);
-}
-}
-#endif
 
 namespace {
 
-constexpr float nan_value = made::nan_value;
-
-const std::vector<std::string> &stamp_columns() {
-    static const std::vector<std::string> names = [] {
-        std::vector<std::string> out;
-        for (std::int32_t i = 0; const char *name = s2v_stamp_feature_name(S2V_SET_AUTOSCAN | S2V_SET_S2V, i); ++i)
-            out.emplace_back(name);
-        return out;
-    }();
-    return names;
-}
-
-const char *const kRecipe =
-    R"(, "recipe": {"name": "made", "version": 1, "side": 33, "channels": ["science", "template", "difference"],)"
-    R"( "steps": [{"name": "median-mad", "version": 1, "parameters": {}},)"
-    R"( {"name": "asinh", "version": 1, "parameters": {"softening": 1.0}}],)"
-    R"( "further": [[{"name": "l2", "version": 1, "parameters": {}}]]})";
-
-std::string architecture(const char *name, const char *more) {
-    return std::string(R"(, "architecture": {"name": ")") + name + R"(", "settings": {}, "temperature": 1.25)" + more +
-           R"(}, "integer": {"version": 1})";
-}
-
-struct NetworkFile {
-    s2v::Network network;
-    made::ModelFile file;
-
-    explicit NetworkFile(const char *more = R"(, "optional": ["template"])") : network(made::network({}, 31)) {
-        file.header = made::model_header("network", stamp_columns(), kRecipe + architecture("stampnet", more));
-        made::add_network(file, network);
-    }
-    [[nodiscard]] s2v::Model model() const {
-        return of(file.bytes());
-    }
-    static s2v::Model of(const std::string &bytes) {
-        return s2v::Model::from_memory(std::as_bytes(std::span(bytes)));
-    }
-};
-
-// A forest of one split on one column: .75 where the column is above 0 or missing.
-std::string forest_file(const std::vector<std::string> &columns, std::int16_t feature, bool filled = false) {
-    made::ModelFile file;
-    file.header = made::model_header("forest", columns, "");
-    file.add("tree_start", "I64", {2}, std::vector<std::int64_t>{0, 3});
-    file.add("right", "I32", {3}, std::vector<std::int32_t>{2, 0, 0});
-    file.add("feature", "I16", {3}, std::vector<std::int16_t>{feature, 0, 0});
-    file.add("missing_left", "U8", {3}, std::vector<std::uint8_t>{0, 0, 0});
-    file.add("value", "F32", {3}, std::vector<float>{0.0F, 0.25F, 0.75F});
-    if (filled) file.add("fill", "F32", {2}, std::vector<float>{-1.0F, -1.0F});
-    return file.bytes();
-}
-
-bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-std::uint32_t flag(const char *name) {
-    static const std::string registry = s2v_registry();
-    const std::size_t at = registry.find("\"name\": \"" + std::string(name) + "\"");
-    return 1U << std::atoi(registry.c_str() + registry.find("\"bit\": ", at) + 7);
-}
-
-// The stamps of one row of a batch.
-struct OneRow {
-    explicit OneRow(const s2v_stamps &of, std::int64_t row) : stamps(of) {
-        stamps.n = 1;
-        stamps.offset += 3 * row;
-        stamps.shape += 6 * row;
-        stamps.centre += 2 * row;
-    }
-    s2v_stamps stamps;
-};
-
-// What the network scores, and the flags, row by row by other calls of the ABI: the rule in words.
-void expected_of(const NetworkFile &made, const s2v_stamps &stamps, std::vector<float> &score,
-                 std::vector<std::uint32_t> &flags) {
-    const std::uint32_t refusing = flag("constant") | flag("bad_stamp") | flag("missing") | flag("off_shape");
-    const std::size_t pixels = std::size_t{33} * 33;
-    s2v_step median[2] = {};
-    s2v_step norm[1] = {};
-    CHECK(s2v_step_init("median-mad", &median[0]) == S2V_OK && s2v_step_init("asinh", &median[1]) == S2V_OK &&
-          s2v_step_init("l2", &norm[0]) == S2V_OK);
-    for (std::int64_t row = 0; row < stamps.n; ++row) {
-        const OneRow one(stamps, row);
-        std::vector<float> columns(stamp_columns().size());
-        std::uint32_t met = 0;
-        CHECK(s2v_features(&one.stamps, 3, S2V_CONVENTION_CODE, columns.data(), &met, 1) == S2V_OK);
-        std::vector<std::int32_t> there;
-        for (std::int32_t c = 0; c < S2V_CHANNELS; ++c)
-            if (one.stamps.offset[c] >= 0) there.push_back(c);
-        const bool spared = there.size() == 2 && one.stamps.offset[S2V_TEMPLATE] < 0;
-        std::vector<float> planes(6 * pixels, 0.0F);
-        bool unprepared = there.size() < 3 && !spared;
-        if (there.size() < 3) met |= flag("missing");
-        for (int view = 0; view < 2 && !unprepared; ++view) {
-            s2v_composition how = {33, static_cast<std::int32_t>(there.size()), {}, view ? 1 : 2, view ? norm : median};
-            std::copy(there.begin(), there.end(), how.channels);
-            std::vector<float> some(there.size() * pixels);
-            std::uint32_t raised = 0;
-            CHECK(s2v_compose(&one.stamps, &how, some.data(), &raised, 1) == S2V_OK);
-            met |= raised;
-            unprepared = unprepared || some[0] != some[0];
-            for (std::size_t k = 0; k < there.size(); ++k)
-                std::copy_n(some.data() + k * pixels, pixels,
-                            planes.data() + (static_cast<std::size_t>(3 * view + there[k])) * pixels);
-        }
-        if (!unprepared || there.size() == 3)  // the second view may have been left out above
-            for (const std::int32_t c : there) {
-                const std::int32_t *const shape = one.stamps.shape + 2 * c;
-                const std::int32_t *const centre = one.stamps.centre;
-                if (shape[0] < 5 || shape[1] < 5 || centre[0] < 0 || centre[1] < 0 || centre[0] >= shape[0] ||
-                    centre[1] >= shape[1])
-                    met |= flag("off_shape");
-            }
-        const bool refused = unprepared || (met & refusing & ~(spared ? flag("missing") : 0U)) != 0;
-        flags.push_back(met);
-        score.push_back(refused ? nan_value : made::PlainNetwork(made.network)(planes.data(), columns.data()));
-    }
-}
-
-made::Batch batch_of(int repeats) {
-    made::Batch batch = made::everything(repeats);
-    made::Random random(5);
-    batch.add(51, 51, 25, 60, made::Fault::kNone, random);  // beside its candidate
-    batch.add(4, 51, 2, 25, made::Fault::kNone, random);
-    batch.add(51, 51, -1, 25, made::Fault::kNone, random);
-    batch.add(51, 51, 25, 25, made::Fault::kNone, random);
-    batch.offset[3 * (batch.size() - 1) + S2V_SCIENCE] = -1;
-    batch.add(51, 51, 25, 25, made::Fault::kNone, random);
-    for (int c = 0; c < 3; ++c) batch.offset[3 * (batch.size() - 1) + static_cast<std::size_t>(c)] = -1;
-    return batch;
-}
-
-void scores_follow_the_rule_and_the_network() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    const made::Batch batch = batch_of(2);
-    const s2v_stamps stamps = batch.view().c();
-    std::vector<float> expected;
-    std::vector<std::uint32_t> expected_flags;
-    expected_of(made, stamps, expected, expected_flags);
-    const auto n = static_cast<std::size_t>(stamps.n);
-    std::size_t scored = 0;
-    for (const float score : expected) scored += score == score ? 1 : 0;
-    CHECK(scored > n / 3 && scored < n);
-    for (const int threads : {1, 3, 0}) {
-        s2v::Scorer scorer(model, threads);
-        for (int again = 0; again < 3; ++again) {
-            std::vector<float> score(n, -1.0F);
-            std::vector<std::uint32_t> flags(n, ~0U);
-            scorer.score(batch.view(), score, flags);
-            CHECK(same_bits(score, expected));
-            CHECK(flags == expected_flags);
-        }
-        float score = 0.0F;  // a row alone
-        std::uint32_t flags = 0;
-        for (std::int64_t row = 0; row < stamps.n; row += 7) {
-            const OneRow one(stamps, row);
-            CHECK(s2v_score_stamps(scorer.c(), &one.stamps, nullptr, &score, &flags) == S2V_OK);
-            CHECK(std::memcmp(&score, &expected[static_cast<std::size_t>(row)], sizeof score) == 0);
-        }
-    }
-}
-
-void what_the_reader_raised_is_joined() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    s2v::Scorer scorer(model);
-    made::Batch batch;
-    made::Random random(8);
-    for (int row = 0; row < 3; ++row) batch.add(51, 51, 25, 25, made::Fault::kNone, random);
-    batch.offset[3 + S2V_TEMPLATE] = batch.offset[6 + S2V_TEMPLATE] = -1;
-    const std::vector<std::uint32_t> raised = {flag("bad_stamp"), flag("missing"), flag("bad_stamp")};
-    std::vector<float> score(3);
-    std::vector<std::uint32_t> flags(3);
-    scorer.score(batch.view(), score, flags, {}, raised);
-    CHECK(score[0] != score[0] && flags[0] == flag("bad_stamp"));
-    CHECK(score[1] > 0.0F && (flags[1] & flag("missing")));         // the template is missing, and spared
-    CHECK(score[2] != score[2] && (flags[2] & flag("bad_stamp")));  // it could not be decoded
-}
+using made::batch_of;
+using made::flag;
+using made::forest_file;
+using made::nan_value;
+using made::NetworkFile;
+using made::OneRow;
+using made::same_bits;
+using made::stamp_columns;
 
 void forests_look_at_the_catalogue() {
     const made::Batch batch = batch_of(1);
@@ -226,9 +29,17 @@ void forests_look_at_the_catalogue() {
     std::vector<float> score(n);
     std::vector<std::uint32_t> flags(n);
     s2v::Scorer(alone, 2).score(batch.view(), score, flags, catalogue);
+    // The columns below need the difference alone, and none of these the fit.
+    made::Batch difference = batch;
+    for (std::size_t row = 0; row < n; ++row)
+        difference.offset[3 * row + S2V_SCIENCE] = difference.offset[3 * row + S2V_TEMPLATE] = -1;
     std::vector<float> values(n * 18);
     std::vector<std::uint32_t> measured(n);
-    s2v::features(batch.view(), S2V_SET_AUTOSCAN, values, measured);
+    s2v::features(difference.view(), S2V_SET_AUTOSCAN, values, measured);
+    for (std::size_t row = 0; row < n; ++row)
+        if (batch.offset[3 * row + S2V_DIFFERENCE] >= 0) measured[row] &= ~flag("missing");
+    const std::vector<std::uint32_t> with_fit = measured;
+    for (std::uint32_t &flags_of : measured) flags_of &= ~flag("fit_failed");
     const std::uint32_t refusing = flag("constant") | flag("missing");
     for (std::size_t row = 0; row < n; ++row) {
         const bool refused = (measured[row] & refusing) != 0;
@@ -246,105 +57,9 @@ void forests_look_at_the_catalogue() {
         for (std::size_t row = 0; row < n; ++row) {
             if (measured[row] & refusing || values[row * 18] != values[row * 18]) continue;
             CHECK(score[row] == (most ? 0.75F : 0.25F));  // NaN goes right, but what fills it goes left
-            CHECK(flags[row] == (most ? measured[row] | flag("missing") : measured[row]));
+            CHECK(flags[row] == (most ? with_fit[row] | flag("missing") : with_fit[row]));
         }
     }
-}
-
-void large_stamps_are_flagged() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    s2v_scorer_options options;
-    s2v_scorer_options_init(&options);
-    options.largest_side = 63;
-    s2v::Scorer scorer(model, options);
-    made::Batch batch;
-    made::Random random(3);
-    batch.add(63, 63, 31, 31, made::Fault::kNone, random);
-    batch.add(63, 64, 31, 31, made::Fault::kNone, random);
-    std::vector<float> score(2);
-    std::vector<std::uint32_t> flags(2);
-    scorer.score(batch.view(), score, flags);
-    CHECK(score[0] == score[0] && score[1] != score[1] && (flags[1] & flag("off_shape")));
-}
-
-struct Counted {
-    std::int64_t bytes = 0;
-    std::int64_t calls = 0;
-    std::int64_t left = 1 << 30;
-    s2v_allocator allocator() {
-        return {[](void *context, std::int64_t bytes) -> void * {
-                    auto &own = *static_cast<Counted *>(context);
-                    if (own.left-- <= 0) return nullptr;
-                    ++own.calls;
-                    own.bytes += bytes;
-                    return std::malloc(static_cast<std::size_t>(bytes));
-                },
-                [](void *context, void *memory, std::int64_t bytes) {
-                    static_cast<Counted *>(context)->bytes -= bytes;
-                    std::free(memory);
-                },
-                this};
-    }
-};
-
-void memory_and_threads_may_be_the_callers() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    const made::Batch batch = batch_of(1);
-    const std::size_t n = batch.size();
-    std::vector<float> expected(n), score(n);
-    std::vector<std::uint32_t> flags(n);
-    s2v::Scorer(model).score(batch.view(), expected, flags);
-    Counted counted;
-    const s2v_allocator allocator = counted.allocator();
-    s2v_scorer_options options;
-    s2v_scorer_options_init(&options);
-    options.threads = 3;
-    options.allocator = &allocator;
-    int ran = 0;
-    options.pool = &ran;
-    options.run = [](void *pool, std::int32_t tasks, void (*task)(void *, std::int32_t), void *argument) {
-        *static_cast<int *>(pool) += tasks;
-        std::vector<std::thread> threads;
-        for (std::int32_t i = 0; i < tasks; ++i) threads.emplace_back(task, argument, i);
-        for (std::thread &one : threads) one.join();
-    };
-    {
-        s2v::Scorer scorer(model, options);
-        CHECK(counted.calls == 3 && counted.bytes > 3 * 26136);
-        scorer.score(batch.view(), score, flags);
-        CHECK(ran == 3 && counted.calls == 3 && same_bits(score, expected));
-    }
-    CHECK(counted.bytes == 0);
-    for (std::int64_t left = 0; left < 3; ++left) {
-        counted.left = left;
-        s2v_scorer *scorer = nullptr;
-        CHECK(s2v_scorer_create(model.c(), &options, &scorer) == S2V_OUT_OF_MEMORY && scorer == nullptr);
-        CHECK(counted.bytes == 0);
-    }
-}
-
-void nothing_is_allocated_in_a_call() {
-#if defined(S2V_COUNTED)
-    const made::Batch batch = batch_of(3);
-    const std::size_t n = batch.size();
-    std::vector<float> score(n);
-    std::vector<std::uint32_t> flags(n);
-    const NetworkFile made;
-    const s2v::Model models[] = {made.model(), NetworkFile::of(forest_file({"AMP", "SNR"}, 0, true))};
-    for (const s2v::Model &model : models)
-        for (const int threads : {1, 4}) {
-            s2v::Scorer scorer(model, threads);
-            const long before = allocations;
-            for (int again = 0; again < 5; ++again) scorer.score(batch.view(), score, flags);
-            CHECK(allocations == before);
-        }
-    const long before = allocations;
-    std::free(std::malloc(1));
-    delete[] new char[10];
-    CHECK(allocations >= before + 1);  // the count counts
-#endif
 }
 
 void predict_takes_what_is_prepared() {
@@ -365,6 +80,93 @@ void predict_takes_what_is_prepared() {
         CHECK(finite ? score[row] == expected : score[row] != score[row]);
     }
     CHECK_THROWS(model.predict({}, columns, score), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+}
+
+void tables_follow_the_rule() {
+    // AMP, SNR, MAG: most are the catalogue's.
+    const s2v::Model model = NetworkFile::of(forest_file({"AMP", "SNR", "MAG"}, 1));
+    const std::vector<float> columns = {0.5F, -1.0F,     2.0F,      0.5F,      1.0F,      nan_value,
+                                        0.5F, nan_value, nan_value, nan_value, nan_value, nan_value,
+                                        0.5F, -1.0F,     2.0F,      0.5F,      -1.0F,     2.0F};
+    const std::vector<std::uint32_t> raised = {0, 0, flag("padded"), flag("padded"), flag("bad_stamp"), flag("padded")};
+    const std::vector<float> expected = {0.25F, 0.75F, 0.75F, nan_value, nan_value, 0.25F};
+    const std::vector<std::uint32_t> expected_flags = {
+        0, 0, flag("padded") | flag("missing"), flag("padded") | flag("missing"), flag("bad_stamp"), flag("padded")};
+    for (const int threads : {1, 2}) {
+        std::vector<float> score(6, -1.0F);
+        std::vector<std::uint32_t> flags(6, ~0U);
+        model.score_columns(columns, raised, score, flags, threads);
+        for (std::size_t row = 0; row < 6; ++row)
+            CHECK(expected[row] == expected[row] ? score[row] == expected[row] : score[row] != score[row]);
+        CHECK(flags == expected_flags);
+    }
+    std::vector<std::uint32_t> flags(6);
+    std::vector<std::uint8_t> scored(6);
+    model.judge_columns(columns, raised, flags, scored);
+    CHECK(flags == expected_flags && scored == (std::vector<std::uint8_t>{1, 1, 1, 0, 0, 1}));
+    model.judge_columns(columns, {}, flags, scored);  // nothing was raised
+    CHECK(flags[4] == 0 && scored[4] == 1);
+    // Columns of one's own are no catalogue's.
+    const s2v::Model own = NetworkFile::of(forest_file({"mine", "SNR"}, 0));
+    const std::vector<float> rows = {nan_value, 5.0F, 1.0F, nan_value};
+    std::vector<float> score(2);
+    own.score_columns(rows, {}, score, std::span(flags).first(2));
+    CHECK(score[0] == 0.75F && score[1] == 0.75F && flags[0] == 0 && flags[1] == 0);
+
+    CHECK_THROWS(model.score_columns(columns, {}, score, flags), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_score_columns(NetworkFile().model().c(), columns.data(), nullptr, 0, nullptr, nullptr, 1) ==
+          S2V_INVALID_ARGUMENT);
+    CHECK(std::strstr(s2v_last_error(), "planes"));
+    CHECK(s2v_score_columns(model.c(), columns.data(), nullptr, -1, score.data(), flags.data(), 1) ==
+          S2V_INVALID_ARGUMENT);
+    CHECK(s2v_score_columns(nullptr, columns.data(), nullptr, 1, score.data(), flags.data(), 1) ==
+          S2V_INVALID_ARGUMENT);
+    CHECK(s2v_judge_columns(model.c(), nullptr, nullptr, 1, flags.data(), scored.data()) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_score_columns(model.c(), nullptr, nullptr, 0, nullptr, nullptr, 0) == S2V_OK);
+}
+
+void inputs_are_what_a_scorer_takes() {
+    NetworkFile made;
+    const s2v::Model model = made.model();
+    const made::Batch batch = batch_of(2);
+    const std::size_t n = batch.size();
+    const std::size_t pixels = std::size_t{6} * 33 * 33;
+    std::vector<float> planes(n * pixels, -1.0F), columns(n * 67, -1.0F), score(n), expected(n);
+    std::vector<std::uint32_t> flags(n), expected_flags(n);
+    std::vector<std::uint8_t> scored(n, 7);
+    s2v::Scorer(model).score(batch.view(), expected, expected_flags);
+    for (const int threads : {1, 3}) {
+        model.inputs(batch.view(), planes, columns, flags, scored, {}, {}, threads);
+        model.predict(planes, columns, score);
+        for (std::size_t row = 0; row < n; ++row)
+            if (scored[row] == 0) score[row] = nan_value;
+        CHECK(same_bits(score, expected) && flags == expected_flags);
+    }
+    for (std::size_t row = 0; row < n; ++row) {
+        CHECK(scored[row] == (expected[row] == expected[row] ? 1 : 0));
+        for (std::size_t view = 0; view < 2 && scored[row]; ++view)  // the template may be absent, and is 0 then
+            if (batch.offset[3 * row + S2V_TEMPLATE] < 0)
+                CHECK(planes[row * pixels + (3 * view + 1) * 33 * 33 + 500] == 0.0F);
+    }
+    model.inputs(batch.view(), {}, {}, flags, scored);  // the verdict alone
+    CHECK(flags == expected_flags);
+    // Of a network of floats too.
+    made.file.header.replace(made.file.header.find(R"(, "integer": {"version": 1})"), 27, "");
+    std::vector<float> again(n * pixels), of_columns(n * 67);
+    const s2v::Model floats = made.model();
+    CHECK(floats.needs().runs == 0);
+    floats.inputs(batch.view(), again, of_columns, flags, scored);
+    CHECK(same_bits(again, planes) && same_bits(of_columns, columns) && flags == expected_flags);
+
+    const s2v::Model foreign = NetworkFile::of(forest_file({"AMP", "mine"}, 1));
+    CHECK_THROWS(foreign.inputs(batch.view(), {}, {}, flags, scored), s2v::Error, caught.status() == S2V_BAD_MODEL);
+    CHECK_THROWS(model.inputs(batch.view(), std::span(planes).first(7), {}, flags, scored), s2v::Error,
+                 caught.status() == S2V_INVALID_ARGUMENT);
+    const s2v_stamps view = batch.view().c();
+    CHECK(s2v_model_inputs(model.c(), &view, nullptr, nullptr, nullptr, nullptr, scored.data(), 1) ==
+          S2V_INVALID_ARGUMENT);
+    CHECK(s2v_model_inputs(nullptr, &view, nullptr, nullptr, nullptr, flags.data(), scored.data(), 1) ==
+          S2V_INVALID_ARGUMENT);
 }
 
 void a_calibration_is_the_last_step() {
@@ -490,13 +292,10 @@ void a_model_tells_what_it_is() {
 }  // namespace
 
 int main() {
-    scores_follow_the_rule_and_the_network();
-    what_the_reader_raised_is_joined();
     forests_look_at_the_catalogue();
-    large_stamps_are_flagged();
-    memory_and_threads_may_be_the_callers();
-    nothing_is_allocated_in_a_call();
     predict_takes_what_is_prepared();
+    tables_follow_the_rule();
+    inputs_are_what_a_scorer_takes();
     a_calibration_is_the_last_step();
     what_is_wrong_is_refused();
     a_model_tells_what_it_is();

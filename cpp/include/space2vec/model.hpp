@@ -55,13 +55,55 @@ public:
                  int threads = 1) const {
         const s2v_needs needs = this->needs();
         const std::size_t n = score.size();
-        const auto pixels = static_cast<std::size_t>(needs.shape[0]) * static_cast<std::size_t>(needs.shape[1]) *
-                            static_cast<std::size_t>(needs.shape[2]);
-        detail::require(planes.size() == n * pixels && columns.size() == n * static_cast<std::size_t>(needs.columns),
-                        "predict: planes or columns do not fit score");
+        detail::require(
+            planes.size() == n * pixels_of(needs) && columns.size() == n * static_cast<std::size_t>(needs.columns),
+            "predict: planes or columns do not fit score");
         detail::check(s2v_model_predict(model_.get(), planes.data(), columns.data(), static_cast<std::int64_t>(n),
                                         score.data(), threads),
                       "predict");
+    }
+
+    // P(real) of rows of a table of its columns (n, k), by the rule for rows. raised: (n) flags so far, or empty;
+    // score, flags: (n).
+    void score_columns(std::span<const float> columns, std::span<const std::uint32_t> raised, std::span<float> score,
+                       std::span<std::uint32_t> flags, int threads = 1) const {
+        const std::size_t n = score.size();
+        check_table(columns, raised, flags, n);
+        detail::check(s2v_score_columns(model_.get(), columns.data(), raised.empty() ? nullptr : raised.data(),
+                                        static_cast<std::int64_t>(n), score.data(), flags.data(), threads),
+                      "score_columns");
+    }
+
+    // The rule alone: scored (n) is 1 where a row has a score.
+    void judge_columns(std::span<const float> columns, std::span<const std::uint32_t> raised,
+                       std::span<std::uint32_t> flags, std::span<std::uint8_t> scored) const {
+        const std::size_t n = scored.size();
+        check_table(columns, raised, flags, n);
+        detail::check(s2v_judge_columns(model_.get(), columns.data(), raised.empty() ? nullptr : raised.data(),
+                                        static_cast<std::int64_t>(n), flags.data(), scored.data()),
+                      "judge_columns");
+    }
+
+    // What it takes of stamps, as s2v_model_inputs writes it: planes (n, channel, height, width) and columns (n, k),
+    // either may be empty; flags and scored: (n). catalogue and raised as Scorer::score takes them.
+    void inputs(const Stamps &stamps, std::span<float> planes, std::span<float> columns, std::span<std::uint32_t> flags,
+                std::span<std::uint8_t> scored, std::span<const float> catalogue = {},
+                std::span<const std::uint32_t> raised = {}, int threads = 1) const {
+        const std::size_t n = stamps.size();
+        const s2v_needs needs = this->needs();
+        detail::require((planes.empty() || planes.size() == n * pixels_of(needs)) &&
+                            (columns.empty() || columns.size() == n * static_cast<std::size_t>(needs.columns)) &&
+                            flags.size() == n && scored.size() == n &&
+                            (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) &&
+                            (raised.empty() || raised.size() == n),
+                        "inputs: the arrays do not fit the stamps");
+        const s2v_stamps view = stamps.c();
+        const s2v_catalogue known = {sizeof known, catalogue.empty() ? nullptr : catalogue.data(),
+                                     raised.empty() ? nullptr : raised.data()};
+        detail::check(
+            s2v_model_inputs(model_.get(), &view, &known, planes.empty() ? nullptr : planes.data(),
+                             columns.empty() ? nullptr : columns.data(), flags.data(), scored.data(), threads),
+            "inputs");
     }
 
     [[nodiscard]] const s2v_model *c() const noexcept {
@@ -69,6 +111,16 @@ public:
     }
 
 private:
+    static std::size_t pixels_of(const s2v_needs &needs) noexcept {
+        return static_cast<std::size_t>(needs.shape[0]) * static_cast<std::size_t>(needs.shape[1]) *
+               static_cast<std::size_t>(needs.shape[2]);
+    }
+    void check_table(std::span<const float> columns, std::span<const std::uint32_t> raised,
+                     std::span<const std::uint32_t> flags, std::size_t n) const {
+        detail::require(columns.size() == n * static_cast<std::size_t>(needs().columns) && flags.size() == n &&
+                            (raised.empty() || raised.size() == n),
+                        "the arrays do not fit the columns");
+    }
     struct Free {
         void operator()(s2v_model *model) const noexcept {
             s2v_model_free(model);

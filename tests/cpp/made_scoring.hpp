@@ -1,0 +1,100 @@
+// Made models for the C++ tests of scoring, and stamps for them: a network on planes and columns, and a forest of one
+// split.
+#pragma once
+
+#include "check.hpp"
+#include "made_models.hpp"
+#include "space2vec/space2vec.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace made {
+
+inline const std::vector<std::string> &stamp_columns() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> out;
+        for (std::int32_t i = 0; const char *name = s2v_stamp_feature_name(S2V_SET_AUTOSCAN | S2V_SET_S2V, i); ++i)
+            out.emplace_back(name);
+        return out;
+    }();
+    return names;
+}
+
+inline const char *const kRecipe =
+    R"(, "recipe": {"name": "made", "version": 1, "side": 33, "channels": ["science", "template", "difference"],)"
+    R"( "steps": [{"name": "median-mad", "version": 1, "parameters": {}},)"
+    R"( {"name": "asinh", "version": 1, "parameters": {"softening": 1.0}}],)"
+    R"( "further": [[{"name": "l2", "version": 1, "parameters": {}}]]})";
+
+inline std::string architecture(const char *name, const char *more) {
+    return std::string(R"(, "architecture": {"name": ")") + name + R"(", "settings": {}, "temperature": 1.25)" + more +
+           R"(}, "integer": {"version": 1})";
+}
+
+struct NetworkFile {
+    s2v::Network network;
+    ModelFile file;
+
+    explicit NetworkFile(const char *more = R"(, "optional": ["template"])") : network(made::network({}, 31)) {
+        file.header = model_header("network", stamp_columns(), kRecipe + architecture("stampnet", more));
+        add_network(file, network);
+    }
+    [[nodiscard]] s2v::Model model() const {
+        return of(file.bytes());
+    }
+    static s2v::Model of(const std::string &bytes) {
+        return s2v::Model::from_memory(std::as_bytes(std::span(bytes)));
+    }
+};
+
+// A forest of one split on one column: .75 where the column is above 0 or missing.
+inline std::string forest_file(const std::vector<std::string> &columns, std::int16_t feature, bool filled = false) {
+    ModelFile file;
+    file.header = model_header("forest", columns, "");
+    file.add("tree_start", "I64", {2}, std::vector<std::int64_t>{0, 3});
+    file.add("right", "I32", {3}, std::vector<std::int32_t>{2, 0, 0});
+    file.add("feature", "I16", {3}, std::vector<std::int16_t>{feature, 0, 0});
+    file.add("missing_left", "U8", {3}, std::vector<std::uint8_t>{0, 0, 0});
+    file.add("value", "F32", {3}, std::vector<float>{0.0F, 0.25F, 0.75F});
+    if (filled) file.add("fill", "F32", {2}, std::vector<float>{-1.0F, -1.0F});
+    return file.bytes();
+}
+
+inline bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+inline std::uint32_t flag(const char *name) {
+    static const std::string registry = s2v_registry();
+    const std::size_t at = registry.find("\"name\": \"" + std::string(name) + "\"");
+    return 1U << std::atoi(registry.c_str() + registry.find("\"bit\": ", at) + 7);
+}
+
+// The stamps of one row of a batch.
+struct OneRow {
+    explicit OneRow(const s2v_stamps &of, std::int64_t row) : stamps(of) {
+        stamps.n = 1;
+        stamps.offset += 3 * row;
+        stamps.shape += 6 * row;
+        stamps.centre += 2 * row;
+    }
+    s2v_stamps stamps;
+};
+
+inline Batch batch_of(int repeats) {
+    Batch batch = everything(repeats);
+    Random random(5);
+    batch.add(51, 51, 25, 60, Fault::kNone, random);  // beside its candidate
+    batch.add(4, 51, 2, 25, Fault::kNone, random);
+    batch.add(51, 51, -1, 25, Fault::kNone, random);
+    batch.add(51, 51, 25, 25, Fault::kNone, random);
+    batch.offset[3 * (batch.size() - 1) + S2V_SCIENCE] = -1;
+    batch.add(51, 51, 25, 25, Fault::kNone, random);
+    for (int c = 0; c < 3; ++c) batch.offset[3 * (batch.size() - 1) + static_cast<std::size_t>(c)] = -1;
+    return batch;
+}
+
+}  // namespace made
