@@ -117,7 +117,7 @@ def faster_forest(forest: Any) -> tuple[str, Callable[[np.ndarray], np.ndarray]]
 def part_of_ours(name: str, folder: Path, files: list[Path]) -> Callable[[], None]:
     """Return a run of the first stages of ours."""
     from space2vec import backend, load
-    from space2vec.extract import Measure
+    from space2vec.measure import Measure
     from space2vec.reading import batches
 
     if name in ("read to tables", "read to scores"):

@@ -242,7 +242,7 @@ def worker(name: str, chain: str, count: int, cores: int) -> None:
     planes = made(count)
     package, _, size = name.partition("/")
     if name in OURS:
-        from space2vec.normalisers import normalise
+        from space2vec.compute import normalise
 
         def work(p: np.ndarray) -> Any:
             return normalise(p, CHAINS[chain], threads=cores)

@@ -120,7 +120,7 @@ class BestPython:
 
     def run(self, files: Sequence[Path]) -> Stages:
         """Score files."""
-        from space2vec.extract import features
+        from space2vec.compute import features
         from space2vec.stamps import Stamps
 
         watch = Watch()

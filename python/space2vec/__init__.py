@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from space2vec import evaluate, plot, registry
-    from space2vec.extract import features
+    from space2vec.compute import features, normalise, prepare
     from space2vec.forest import Forest
     from space2vec.model import load
     from space2vec.network import Network
-    from space2vec.normalisers import normalise
     from space2vec.reading import read, read_messages, read_table
-    from space2vec.recipe import Recipe, prepare
+    from space2vec.recipe import Recipe
     from space2vec.simulation import simulate
     from space2vec.stamps import Stamps
     from space2vec.table import Features, Scores
@@ -28,10 +27,10 @@ _HOME = {
     "Recipe": "recipe",
     "Scores": "table",
     "Stamps": "stamps",
-    "features": "extract",
+    "features": "compute",
     "load": "model",
-    "normalise": "normalisers",
-    "prepare": "recipe",
+    "normalise": "compute",
+    "prepare": "compute",
     "read": "reading",
     "read_messages": "reading",
     "read_table": "reading",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import operator
 import os
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,67 +19,89 @@ from space2vec.registry import RecipeName
 if TYPE_CHECKING:
     from space2vec.stamps import Stamps
 
-__all__ = ["Kernels", "active", "compiled", "name", "thread_count"]
+__all__ = ["KernelModel", "Kernels", "active", "compiled", "name", "thread_count"]
 
+Floats: TypeAlias = "NDArray[np.float32]"
+Flags: TypeAlias = "NDArray[np.uint32]"
+#: The number of a normaliser and its parameters, a step each.
+NumberedSteps: TypeAlias = "list[tuple[int, list[float]]]"
 
 #: More threads than this never help, and may be more than a process can start.
 _MOST_THREADS = 1024
 
 
+class KernelModel(Protocol):
+    """A model as kernels have it, made of the bytes of a model file (ValueError where they are damaged)."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is a forest or a network in integers; of a network of floats alone :meth:`inputs` works."""
+
+    def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
+        """Write P(real) (n,) of prepared planes and columns."""
+
+    def score(self, stamps: Stamps, catalogue: Floats | None, score: Floats, flags: Flags, threads: int) -> None:
+        """Write the scores and flags (n,) of stamps; the catalogue has 20 columns, NaN where unknown."""
+
+    def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
+        """Write the scores and flags (n,) of rows of a table with the model's columns (n, k) and flags."""
+
+    def inputs(
+        self,
+        stamps: Stamps,
+        catalogue: Floats | None,
+        planes: Floats | None,
+        columns: Floats | None,
+        flags: Flags,
+        scored: NDArray[np.bool_],
+        threads: int,
+    ) -> None:
+        """Write what the model takes of stamps, the flags of their scores, and which rows are to be scored."""
+
+
 class Kernels(Protocol):
     """What ``space2vec._core`` and ``space2vec.fallback`` both offer. Arrays are checked and made by the callers."""
 
-    Forest: Any
+    __name__: str
+
+    @property
+    def Model(self) -> Callable[[bytes], KernelModel]:  # noqa: N802
+        """Make a model of the bytes of a model file."""
 
     def isa(self) -> str | None:
         """Return the instruction set in use."""
 
-    def features(
-        self,
-        stamps: Stamps,
-        sets: int,
-        paper: bool,
-        values: NDArray[np.float32],
-        flags: NDArray[np.uint32],
-        threads: int,
-    ) -> None:
+    def features(self, stamps: Stamps, sets: int, paper: bool, values: Floats, flags: Flags, threads: int) -> None:
         """Write the features of the sets (bits of :data:`space2vec.registry.STAMP_SETS`) of a batch."""
 
-    def prepare(
-        self,
-        stamps: Stamps,
-        recipe: RecipeName,
-        planes: NDArray[np.float32],
-        flags: NDArray[np.uint32],
-        threads: int,
-    ) -> None:
+    def prepare(self, stamps: Stamps, recipe: RecipeName, planes: Floats, flags: Flags, threads: int) -> None:
         """Write the planes of a recipe."""
-
-    def normalise(
-        self,
-        pixels: NDArray[np.float32],
-        mask: NDArray[np.uint8] | None,
-        steps: list[tuple[int, list[float]]],
-        fill: float,
-        out: NDArray[np.float32],
-        flags: NDArray[np.uint32],
-        threads: int,
-    ) -> None:
-        """Write planes normalised by steps (the number of a normaliser and its parameters)."""
 
     def compose(
         self,
         stamps: Stamps,
         side: int,
         channels: list[int],
-        steps: list[tuple[int, list[float]]],
-        planes: NDArray[np.float32],
-        flags: NDArray[np.uint32],
+        steps: NumberedSteps,
+        planes: Floats,
+        flags: Flags,
         threads: int,
     ) -> None:
         """Write the planes of a chain of steps on a square around the candidate."""
 
-    def calibrate(self, x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> None:
+    def normalise(
+        self,
+        pixels: Floats,
+        mask: NDArray[np.uint8] | None,
+        steps: NumberedSteps,
+        fill: float,
+        out: Floats,
+        flags: Flags,
+        threads: int,
+    ) -> None:
+        """Write planes normalised by steps (the number of a normaliser and its parameters)."""
+
+    def calibrate(self, x: Floats, y: Floats, score: Floats) -> None:
         """Turn scores into probabilities, in place, by a table of knots."""
 
 

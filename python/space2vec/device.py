@@ -8,6 +8,8 @@ from typing import Any
 
 from space2vec.errors import BackendError
 from space2vec.extras import how_to_get
+from space2vec.pixels import lies_on_device
+from space2vec.stamps import Stamps
 
 __all__ = ["follow", "kernels_on", "ordinal", "resolve"]
 
@@ -28,16 +30,15 @@ def ordinal(device: str) -> int:
     return int(found[1] or 0)
 
 
-def resolve(device: str, kind: str = "forest", *, bulk: bool = False) -> str:
+def resolve(device: str, runtime: str | None = None, *, bulk: bool = False) -> str:
     """Return the device to compute on for data on the host: ``"cpu"``, or ``"cuda:0"`` and so on.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:N"}
         What was asked for.
-    kind : {"forest", "network"}, optional
-        What is to be computed: features and forests by the CUDA kernels; a network by PyTorch, on stamps that the
-        kernels prepare there or, in a build without them, the CPU.
+    runtime : str, optional
+        What runs the model in floating point, where it is no backend: then PyTorch runs it on a device.
     bulk : bool, optional
         Whether ``"auto"`` is to take a device on which everything can run, as the command line does for whole inputs.
         Otherwise it is the CPU: a few stamps are scored before a device has woken up.
@@ -52,32 +53,47 @@ def resolve(device: str, kind: str = "forest", *, bulk: bool = False) -> str:
     if device == "cpu" or (device == "auto" and not bulk):
         return "cpu"
     number = 0 if device == "auto" else ordinal(device)
-    name = f"cuda:{number}"
-    if device == "auto":  # the kernels first: PyTorch takes a second to import
-        return "cpu" if kernels_lack(number) or _lacking(number, kind) else name
-    if reason := _lacking(number, kind):
+    reason = kernels_lack(number) or ("" if runtime is None else _no_torch_cuda(number))
+    if reason and device != "auto":
         raise BackendError(f"device {device!r} is not available: {reason}; use 'cpu' or 'auto'")
-    return name
+    return "cpu" if reason else f"cuda:{number}"
 
 
-def follow(device: str, data: Any, kind: str = "forest") -> str:
-    """Return the device to compute on for stamps: the one that they lie on, or, from the host, as :func:`resolve`.
+def follow(device: str, data: Any, runtime: str | None = None) -> str:
+    """Return the device to compute on: the one on which the data lie, or, from the host, as :func:`resolve`.
 
-    What is no stamps counts as data of the host.
+    Parameters
+    ----------
+    device, runtime : str
+        As for :func:`resolve`.
+    data : object
+        Stamps, or an array of any library; what is neither counts as data of the host.
 
     Raises
     ------
     BackendError, ValueError
-        As :func:`resolve`; and if another device is asked for than that on which the stamps lie.
+        As :func:`resolve`; and if another device is asked for than that on which the data lie.
+    TypeError
+        If an array lies on a device of another kind.
     """
-    from space2vec.stamps import Stamps
-
-    there = data.device if isinstance(data, Stamps) else "cpu"
+    there = _place(data)
     if there == "cpu":
-        return resolve(device, kind)
+        return resolve(device, runtime)
     if device == "cpu" or (device != "auto" and f"cuda:{ordinal(device)}" != there):
-        raise BackendError(f"the stamps lie on {there}, and device {device!r} was asked for: move them there first")
-    return resolve(there, kind)
+        what = "stamps lie" if isinstance(data, Stamps) else "data lie"
+        raise BackendError(f"the {what} on {there}, and device {device!r} was asked for: move them there first")
+    return resolve(there, runtime)
+
+
+def _place(data: Any) -> str:
+    """Return the device on which data lie."""
+    if isinstance(data, Stamps):
+        return data.device
+    if not lies_on_device(data):
+        return "cpu"
+    from space2vec.cuda.view import view
+
+    return view(data, "array").device
 
 
 def kernels_lack(number: int) -> str:
@@ -92,15 +108,10 @@ def kernels_on(where: str) -> bool:
     return where != "cpu" and not kernels_lack(ordinal(where))
 
 
-def _lacking(number: int, kind: str) -> str:
-    """Return why something cannot be computed on a device; nothing if it can."""
-    return _no_torch_cuda(number) if kind == "network" else kernels_lack(number)
-
-
 def _no_torch_cuda(number: int) -> str:
     """Return why PyTorch cannot compute on a GPU here; nothing if it can."""
     if importlib.util.find_spec("torch") is None:
-        return f"networks run there by PyTorch, which is not installed: {how_to_get('torch')}"
+        return f"networks of floats run there by PyTorch, which is not installed: {how_to_get('torch')}"
     import torch
 
     if not torch.cuda.is_available():

@@ -59,7 +59,7 @@ def _cuda() -> str:
 
 def _networks() -> str:
     try:
-        return f"run by {runtimes.chosen()}"
+        return f"run by {runtimes.asked() or f'the backend {backend.name()}'}"
     except BackendError as error:
         return f"none: {error}"
 

@@ -3,66 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from space2vec import modelfile
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
-from space2vec.modelfile import Header
+from space2vec.models.model import Model
 from space2vec.network import Network
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
 
 __all__ = ["Model", "load", "packaged"]
 
 _SUFFIX = ".safetensors"
 #: What ``default`` is, on every machine; docs/accuracy.md says why.
 _DEFAULT = "stampnet"
-
-
-class Model(Protocol):
-    """What every model is to its user."""
-
-    header: Header
-
-    @property
-    def kind(self) -> str:
-        """``"forest"`` or ``"network"``."""
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-
-    @property
-    def id(self) -> str:
-        """Name and digest."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The columns that it takes, in order."""
-
-    @property
-    def predict(self) -> Callable[..., NDArray[np.float32]]:
-        """P(real) (n,) of what it takes: features (n, k); of a network, what its ``takes`` names."""
-
-    def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
-        """Score candidates: P(real), NaN and a flag where a row cannot be scored.
-
-        A flag of a row with a score tells what to think of it. ``missing``: the model did without a plane, or, where
-        most of its columns are the catalogue's, without all of these. ``zero_scale``: a plane is constant but for a few
-        pixels; a network on planes leaves such a row NaN, models of features score it by what is defined. ``padded``:
-        the window reaches beyond the stamp; models of features score whatever is left in it, be it 2x2 pixels or beside
-        the candidate, which a network on planes does not (``off_shape``).
-        """
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file."""
 
 
 _KINDS: dict[str, type[Forest] | type[Network]] = {Forest.kind: Forest, Network.kind: Network}
@@ -89,14 +43,14 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     Returns
     -------
     Forest or Network
-        The model; see :class:`Model` for what every kind of model offers.
+        The model; see :class:`space2vec.models.model.Model` for what every kind of model offers.
 
     Raises
     ------
     ModelError
         If there is no such model, or the file is damaged or of another kind.
     BackendError
-        If it is a network, and nothing that runs one is installed.
+        If it is a network in floating point, and PyTorch, which runs it, is not installed.
     """
     known = packaged()
     given = os.fspath(name_or_path)

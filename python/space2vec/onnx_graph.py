@@ -13,39 +13,22 @@ import numpy as np
 
 from space2vec.calibration import Calibration
 from space2vec.extras import need
-from space2vec.modelfile import Header
-from space2vec.recipe import Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
+    from space2vec.network import Network
 
-__all__ = ["MODEL_KEY", "calibrated_graph", "make_graph"]
+__all__ = ["calibrated_graph", "make_graph"]
 
 #: The key of the model's id in the metadata of a graph.
-MODEL_KEY = "space2vec.model"
+_MODEL_KEY = "space2vec.model"
 
 
-def make_graph(
-    module: nn.Module, header: Header, recipe: Recipe | None, shapes: dict[str, tuple[int, ...]], model: str
-) -> bytes:
-    """Return a network as the bytes of an ONNX file.
+def make_graph(network: Network) -> bytes:
+    """Return a network in floating point as the bytes of an ONNX file, without its calibration.
 
     Its inputs are ``planes`` and ``features``, as far as the network takes them, with any number of rows; its output
     ``score`` (n,) is sigmoid(logit / temperature). The metadata tells the recipe with its definition, the columns, the
-    temperature and the model.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network in eval mode, which gives logits (n,).
-    header : space2vec.modelfile.Header
-        What the model is.
-    recipe : Recipe, optional
-        What the planes are prepared by.
-    shapes : dict of str to tuple of int
-        The inputs in order, and their shape a row.
-    model : str
-        The model's id.
+    temperature and the id of the model.
 
     Raises
     ------
@@ -55,6 +38,8 @@ def make_graph(
     for package in ("torch", "onnx", "onnxscript"):
         need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
     import torch
+
+    header, shapes, module = network.header, network.shapes, network.module
 
     class Scored(torch.nn.Module):
         def __init__(self) -> None:
@@ -79,13 +64,13 @@ def make_graph(
     assert program is not None
     proto = program.model_proto
     _forget_the_source(proto.graph)
-    for key, text in _about(header, recipe, model).items():
+    for key, text in _about(network).items():
         proto.metadata_props.add(key=key, value=text)
     data: bytes = proto.SerializeToString()
     return data
 
 
-def calibrated_graph(graph: bytes, table: Calibration, model: str) -> bytes:
+def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
     """Return an ONNX graph whose output ``score`` goes through a calibration, as ``cpp/kernel/calibration.hpp`` does.
 
     Parameters
@@ -94,8 +79,6 @@ def calibrated_graph(graph: bytes, table: Calibration, model: str) -> bytes:
         What :func:`make_graph` gave.
     table : Calibration
         The table; the metadata holds it too, in ``space2vec.calibration``.
-    model : str
-        The id of the model with it.
 
     Raises
     ------
@@ -139,11 +122,7 @@ def calibrated_graph(graph: bytes, table: Calibration, model: str) -> bytes:
     value = add("Where", "value", flat, low, add("Where", "capped", add("Less", "under", line, high), line, high))
     known = add("Where", "known", add("IsNaN", "unknown", given), given, value)
     add("Cast", "score", known, to=TensorProto.FLOAT)
-    about = {entry.key: entry.value for entry in proto.metadata_props}
-    about.update({MODEL_KEY: model, "space2vec.calibration": json.dumps(table.to_plain())})
-    del proto.metadata_props[:]
-    for key, text in about.items():
-        proto.metadata_props.add(key=key, value=text)
+    proto.metadata_props.add(key="space2vec.calibration", value=json.dumps(table.to_plain()))
     data: bytes = proto.SerializeToString()
     return data
 
@@ -169,8 +148,9 @@ def _forget_the_source(graph: Any) -> None:
         part.ClearField("metadata_props")
 
 
-def _about(header: Header, recipe: Recipe | None, model: str) -> dict[str, str]:
-    about = {MODEL_KEY: model, "space2vec.temperature": repr(header.temperature)}
+def _about(network: Network) -> dict[str, str]:
+    header, recipe = network.header, network.needs.recipe
+    about = {_MODEL_KEY: network.id, "space2vec.temperature": repr(header.temperature)}
     if recipe is not None:
         about["space2vec.recipe"] = f"{recipe.name} {recipe.version}"
         about["space2vec.recipe.channels"] = json.dumps(recipe.channels)

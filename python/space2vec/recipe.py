@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backend
 from space2vec import flags as flag_bits
 from space2vec.channels import CHANNELS, channel_positions
-from space2vec.normalisers import Steps, chain, numbered
+from space2vec.normalisers import Steps, chain
 from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, RecipeName, Step
-from space2vec.stamps import Stamps
 
-__all__ = ["Prepared", "Recipe", "prepare"]
+__all__ = ["Prepared", "Recipe"]
 
 
 class Prepared(flag_bits.Flagged):
@@ -236,62 +234,3 @@ class Recipe:
 
     def __hash__(self) -> int:
         return hash(self._entry)
-
-
-def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None = None) -> Prepared:
-    """Prepare stamps by a recipe, on the device on which they lie.
-
-    Parameters
-    ----------
-    stamps : Stamps
-        The candidates; they are not changed.
-    recipe : Recipe or str
-        The recipe, or its name.
-    threads : int, optional
-        Number of threads, on the host; one a usable core by default.
-
-    Returns
-    -------
-    Prepared
-        Planes (n, channel, height, width) float32, flags, and the recipe.
-
-    Raises
-    ------
-    TypeError
-        If ``stamps`` are no :class:`Stamps`; on a device, if the recipe has several chains and the library of the
-        pixels is neither PyTorch nor CuPy.
-    ValueError
-        If the recipe is unknown or ``threads`` is not positive.
-    BackendError
-        If no backend can run here.
-    """
-    how = recipe if isinstance(recipe, Recipe) else Recipe(recipe)
-    if not isinstance(stamps, Stamps):
-        raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}. Wrap arrays in Stamps(...)")
-    if stamps.device != "cpu":
-        from space2vec.cuda import kernels as on_device
-
-        there, read = on_device.prepare(stamps, how)
-        return Prepared(there.owner, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), how)
-    planes = np.empty((len(stamps), *how.shape), dtype=np.float32)
-    flags = np.empty(len(stamps), dtype=np.uint32)
-    kernels, workers = backend.active(), backend.thread_count(threads)
-    if how.name in RECIPES:
-        kernels.prepare(stamps, how.name, planes, flags, workers)
-    elif how.views == 1:
-        kernels.compose(stamps, how.shape[1], _order(how), numbered(how.steps), planes, flags, workers)
-    else:
-        flags[:] = 0
-        for view, steps in enumerate(how.chains):
-            one, raised = np.empty((len(stamps), len(how.channels), *how.shape[1:]), np.float32), np.empty_like(flags)
-            kernels.compose(stamps, how.shape[1], _order(how), numbered(steps), one, raised, workers)
-            planes[:, view * len(how.channels) : (view + 1) * len(how.channels)] = one
-            flags |= raised
-        # What one chain refuses, no chain gives.
-        planes[np.isnan(planes[:, :: len(how.channels), 0, 0]).any(axis=1)] = np.nan
-    return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), how)
-
-
-def _order(recipe: Recipe) -> list[int]:
-    """Return where the planes of a recipe stand in :data:`CHANNELS`."""
-    return [CHANNELS.index(channel) for channel in recipe.channels]

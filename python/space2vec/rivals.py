@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import extract, flags, registry, training
+from space2vec import compute, flags, registry, training
 from space2vec.extras import need
 from space2vec.forest import Forest
 from space2vec.labelled import LabelledStamps
@@ -248,7 +248,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
 
 def _forest(rows: LabelledStamps, effort: Effort, teacher: float) -> Forest:
     """Train a forest on the features of stamps; a row of doubt counts on both sides."""
-    table = extract.features(rows.stamps, set=_SET)
+    table = compute.features(rows.stamps, set=_SET)
     sound = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
     x, weight = table.values[sound], rows.weight[sound]
     known = np.where(np.isnan(rows.teacher), rows.label, rows.teacher)

@@ -1,13 +1,12 @@
-"""What runs a network: ONNX Runtime or PyTorch, whichever is there.
+"""What runs a network in floating point on the host: PyTorch, or ONNX Runtime on a graph that PyTorch makes.
 
-``SPACE2VEC_RUNTIME`` (``onnxruntime`` or ``torch``) chooses one; without it, ONNX Runtime where it is installed.
+``SPACE2VEC_RUNTIME`` (``torch`` or ``onnxruntime``) has every network run so; without it, only those without integers
+are, by PyTorch.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,34 +16,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.errors import BackendError, ModelError
-from space2vec.extras import how_to_get, need
+from space2vec.errors import BackendError
+from space2vec.extras import need
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = [
-    "CHUNK",
-    "RUNTIMES",
-    "OnnxRuntime",
-    "Runtime",
-    "TorchRuntime",
-    "asked",
-    "block",
-    "chosen",
-    "full_float32",
-    "run",
-    "spread",
-]
+    from space2vec.network import Network
+
+__all__ = ["RUNTIMES", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "full_float32", "run", "runtime_of"]
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
-CHUNK = 64
-#: The same on a GPU, where every call and copy has its price.
-_DEVICE_CHUNK = 4096
-#: Chunks that a worker prepares at a time, at most.
-_CHUNKS_A_BLOCK = 4
+_CHUNK = 64
 
-#: The runtimes, the preferred first.
 RUNTIMES = ("onnxruntime", "torch")
 
 _Arrays: TypeAlias = Sequence[NDArray[np.float32]]
@@ -52,10 +36,7 @@ _Result = TypeVar("_Result")
 
 
 class Runtime(Protocol):
-    """What runs a network, on one thread a call, and the rows that it is given in one."""
-
-    name: str
-    chunk: int
+    """What runs a network, on one thread a call."""
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
@@ -80,19 +61,47 @@ def asked() -> str | None:
     return name or None
 
 
-def chosen(model: str | None = None) -> str:
-    """Return the runtime for a model file, or for any.
+def chosen(model: str, floats: bool) -> str | None:
+    """Return the runtime of a network in floating point; None where backends run its integers.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for errors.
+    floats : bool
+        Whether it has no integers.
 
     Raises
     ------
     BackendError
-        If none is installed; the message names the model and what to install.
+        If what is to run it is not installed.
     """
-    name = asked() or next((name for name in RUNTIMES if importlib.util.find_spec(name) is not None), None)
-    if name is None:
-        whose = "networks need" if model is None else f"the model {model!r} needs"
-        raise BackendError(f"{whose} ONNX Runtime or PyTorch: {how_to_get('onnxruntime')}")
+    name = asked()
+    if name is None and floats:
+        need(
+            "torch",
+            f"the model {model!r} is in floating point, and PyTorch, which runs it, is absent",
+            BackendError,
+        )
+        return "torch"
     return name
+
+
+def runtime_of(network: Network) -> Runtime:
+    """Return what runs a network, by its ``runtime``.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch, or what it makes ONNX graphs with, is absent.
+    ModelError
+        If the weights are not those of the architecture.
+    """
+    if network.runtime == "torch":
+        return TorchRuntime(network.module, network.header.temperature)
+    from space2vec.onnx_graph import make_graph
+
+    return OnnxRuntime(make_graph(network), network.takes)
 
 
 class OnnxRuntime:
@@ -102,46 +111,22 @@ class OnnxRuntime:
     ----------
     graph : bytes
         The ONNX file.
-    shapes : dict of str to tuple of int
-        The inputs that it must have, in order, and their shape a row.
-
-    Raises
-    ------
-    ModelError
-        If it is none, or has other inputs.
+    names : sequence of str
+        Its inputs, in order.
     """
 
-    name = "onnxruntime"
-    chunk = CHUNK
-
-    def __init__(self, graph: bytes, shapes: dict[str, tuple[int, ...]]) -> None:
+    def __init__(self, graph: bytes, names: Sequence[str]) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                graph, options, ["CPUExecutionProvider"], enable_fallback=0
-            )
-            given = {entry.name: tuple(entry.shape[1:]) for entry in self._session.get_inputs()}
-            outputs = [entry.name for entry in self._session.get_outputs()]
-            #: What the graph says of itself.
-            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        except Exception as error:  # its own errors have no common base
-            raise ModelError(
-                f"its ONNX graph is damaged, or too new for this ONNX Runtime ({_first_line(error)})"
-            ) from error
-        if given != shapes or outputs != ["score"]:
-            raise ModelError(f"its ONNX graph takes {given} and gives {outputs}; the header says {shapes}")
-        self._names = tuple(shapes)
+        self._session: Any = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"], enable_fallback=0)
+        self._names = tuple(names)
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
-        try:
-            score: NDArray[np.float32] = self._session.run(["score"], dict(zip(self._names, inputs, strict=True)))[0]
-        except Exception as error:  # its own errors have no common base
-            raise ModelError(f"its ONNX graph cannot be run ({_first_line(error)})") from error
+        score: NDArray[np.float32] = self._session.run(["score"], dict(zip(self._names, inputs, strict=True)))[0]
         return score
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
@@ -182,7 +167,7 @@ def full_float32() -> Iterator[None]:
 
 
 class TorchRuntime:
-    """A network run by PyTorch.
+    """A network run by PyTorch on the CPU.
 
     Parameters
     ----------
@@ -190,24 +175,17 @@ class TorchRuntime:
         The network, which gives logits (n,).
     temperature : float
         What the logits are divided by.
-    device : str, optional
-        A device of PyTorch; the module stays where it is, a copy is moved.
     """
 
-    name = "torch"
-
-    def __init__(self, module: nn.Module, temperature: float, device: str = "cpu") -> None:
-        self._module = module if device == "cpu" else copy.deepcopy(module).to(device)
-        self._temperature = temperature
-        self._device = device
-        self.chunk = CHUNK if device == "cpu" else _DEVICE_CHUNK
+    def __init__(self, module: nn.Module, temperature: float) -> None:
+        self._module, self._temperature = module, temperature
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
         import torch
 
-        with torch.inference_mode(), contextlib.nullcontext() if self._device == "cpu" else full_float32():
-            logits = self._module(*(torch.tensor(given, device=self._device) for given in inputs))
+        with torch.inference_mode():
+            logits = self._module(*(torch.tensor(array) for array in inputs))
             score: NDArray[np.float32] = torch.sigmoid(logits / self._temperature).numpy(force=True)
         return score
 
@@ -246,7 +224,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
     out = np.empty(n, dtype=np.float32)
 
     def one(start: int) -> None:
-        rows = slice(start, start + runtime.chunk)
+        rows = slice(start, start + _CHUNK)
         part = [given[rows] for given in inputs]
         out[rows] = runtime(part)
         for given in part:
@@ -254,17 +232,11 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
                 out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
 
     with runtime.alone():
-        spread(one, range(0, n, runtime.chunk), threads)
+        _spread(one, range(0, n, _CHUNK), threads)
     return out
 
 
-def block(n: int, workers: int) -> int:
-    """Return how many of n rows a worker takes at a time: whole chunks, few enough for every worker to have some."""
-    chunks = -(-n // (CHUNK * workers))
-    return CHUNK * min(chunks, _CHUNKS_A_BLOCK)
-
-
-def spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:
+def _spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:
     """Return the results of the work on every item in order, done on several threads where there are several items."""
     workers = min(threads, len(items))
     if workers < 2:
@@ -278,7 +250,3 @@ def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.intp]:
     with np.errstate(over="ignore", invalid="ignore"):
         doubtful = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))  # a sum may be infinite though no value is
     return doubtful[~np.isfinite(rows[doubtful]).all(axis=1)]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

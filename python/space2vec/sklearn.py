@@ -51,7 +51,7 @@ class StampFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Rows that cannot be measured are NaN.
         """
-        from space2vec.extract import features
+        from space2vec.compute import features
 
         stamps = X if isinstance(X, Stamps) else Stamps(X)
         return features(stamps, set=self.set, convention=self.convention, threads=self.threads).values

@@ -224,6 +224,8 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
     network = s2v.load(plain)
     table = random_table(4, knots)
     made = network.calibrated(table)
+    from space2vec.onnx_graph import make_graph
+
     path = tmp_path / "made.onnx"
     made.export(path)
     session = onnxruntime.InferenceSession(path.read_bytes())
@@ -234,7 +236,7 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
     inputs[0][3] = np.nan
     names = [entry.name for entry in session.get_inputs()]
     (found,) = session.run(["score"], dict(zip(names, inputs, strict=True)))
-    raw = onnxruntime.InferenceSession(network._as_graph()).run(["score"], dict(zip(names, inputs, strict=True)))[0]
+    raw = onnxruntime.InferenceSession(make_graph(network)).run(["score"], dict(zip(names, inputs, strict=True)))[0]
     assert found.tobytes() == table(raw).tobytes()
     assert found.dtype == np.float32
 
@@ -250,7 +252,7 @@ def test_the_graph_of_a_table_gives_its_bits() -> None:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     for seed in range(4):
         table = random_table(seed, 30, 1.0 if seed % 2 else 1e-4)
-        session = onnxruntime.InferenceSession(calibrated_graph(model.SerializeToString(), table, "m 1"))
+        session = onnxruntime.InferenceSession(calibrated_graph(model.SerializeToString(), table))
         values = scores_around(table, seed)
         found = session.run(["score"], {"given": values})[0]
         known = ~np.isnan(values)

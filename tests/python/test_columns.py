@@ -159,8 +159,9 @@ def test_models_copy_columns_to_their_scores(name):
 
 
 def test_a_network_that_scores_in_pieces(monkeypatch):
-    monkeypatch.setattr("space2vec.runtimes.CHUNK", 2)
-    monkeypatch.setattr("space2vec.runtimes.block", lambda rows, workers: 2)
+    pytest.importorskip("torch", reason="PyTorch is missing: torch")
+    monkeypatch.setenv("SPACE2VEC_RUNTIME", "torch")
+    monkeypatch.setattr("space2vec.backends.host._ROWS", 2)
     assert plain(s2v.load("stampnet").score(stamps()).columns) == EXPECTED
 
 

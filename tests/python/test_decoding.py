@@ -284,7 +284,7 @@ def test_standard_input(tmp_path, form):
 MEMORY = """
 import re
 from pathlib import Path
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
 rows = sum(len(batch.rows) for batch in batches("-", batch=512, measure={measure}))
@@ -308,7 +308,7 @@ def test_memory_does_not_grow_with_the_input(measure):
 BOMB = """
 import re, sys
 from pathlib import Path
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
 rows = sum(len(batch.rows) for batch in batches(sys.argv[1], batch=10, threads=2, measure=Measure(AUTOSCAN)))

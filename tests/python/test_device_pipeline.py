@@ -18,7 +18,7 @@ from space2vec.cuda import pipeline, slots
 from space2vec.cuda.pipeline import Pipeline
 from space2vec.cuda.work import FeatureWork
 from space2vec.errors import BackendError, DeviceLostError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.registry import feature_set
 
 

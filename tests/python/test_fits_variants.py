@@ -12,7 +12,7 @@ import space2vec as s2v
 from oracle import fits as oracle
 from space2vec import flags
 from space2vec.errors import ReadError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.reading import batches, read, read_messages
 from space2vec.reading.fits import LIMIT, decode, decode_named
 

@@ -11,7 +11,6 @@ import space2vec as s2v
 from oracle import integer_network as oracle
 from space2vec import modelfile
 from space2vec.errors import ModelError
-from space2vec.models.graph_tensors import graph_of, tensors_of, without_graph
 from space2vec.models.integer_network import Inputs, IntegerNetwork, rings_of
 from space2vec.networks.derived_names import DERIVED, derived_places
 
@@ -355,24 +354,6 @@ def test_a_model_says_what_integers_it_holds(network: s2v.Network) -> None:
     header = dataclasses.replace(network.header, architecture=how, feature_names=network.header.feature_names[:4])
     with pytest.raises(ModelError, match=r"its integers take Inputs.* which is not what its architecture takes"):
         s2v.Network(module, header, other)
-
-
-def test_a_graph_is_held_without_the_weights_that_stand_beside_it() -> None:
-    rng = np.random.default_rng(11)
-    weights = {name: rng.normal(size=(40, 40)).astype(np.float32) for name in "abc"}
-    weights |= {"again": weights["a"].copy(), "small": np.ones(3, np.float32)}
-    parts = [b"head", weights["c"].tobytes(), b"", weights["a"].tobytes(), b"tail", weights["small"].tobytes()]
-    graph = b"".join(parts)
-    tensors = tensors_of(graph, weights)
-    assert tensors["onnx"].nbytes == len(graph) - 2 * 6400
-    assert graph_of(tensors, weights) == graph
-    assert without_graph({**weights, **tensors}).keys() == weights.keys()
-    assert graph_of(tensors_of(b"nothing in common", weights), weights) == b"nothing in common"
-    assert graph_of({"onnx": np.frombuffer(graph, np.uint8)}, weights) == graph  # as older files hold it
-    cuts, other = tensors["onnx.cuts"], np.array([0, 9])
-    for damaged in (cuts + other, cuts - other, cuts * [[99, 1]], -cuts, cuts[:, :1], cuts.astype(np.int32)):
-        with pytest.raises(ModelError, match="the ONNX graph is damaged"):
-            graph_of({**tensors, "onnx.cuts": damaged}, weights)
 
 
 @pytest.mark.parametrize("name", ["stampnet", "tablenet"])

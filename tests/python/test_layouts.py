@@ -13,7 +13,7 @@ from astropy.utils.masked import Masked
 import space2vec as s2v
 from space2vec import Stamps
 from space2vec.channels import channel_of, channel_positions
-from space2vec.normalisers import normalise
+from space2vec.compute import normalise
 
 RNG = np.random.default_rng(3)
 PIXELS = RNG.normal(size=(4, 3, 21, 22)).astype(np.float32)

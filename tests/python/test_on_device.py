@@ -254,7 +254,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
     from space2vec.cuda import slots
     from space2vec.cuda.pipeline import DEPTH, Pipeline
     from space2vec.cuda.work import FeatureWork
-    from space2vec.extract import Measure
+    from space2vec.measure import Measure
     from space2vec.reading import alerts
 
     columns: list[Any] = []

@@ -24,7 +24,7 @@ from space2vec.cuda import slots
 from space2vec.cuda.pipeline import DEPTH, Pipeline
 from space2vec.cuda.work import FeatureWork
 from space2vec.errors import BackendError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.registry import feature_set
 
 ROWS = 60

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from space2vec import features, flags, read
 from space2vec.errors import ReadError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.pixels import LARGEST_SIDE
 from space2vec.reading import batches
 from space2vec.reading.fits import LIMIT, decode

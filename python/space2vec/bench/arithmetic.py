@@ -29,7 +29,7 @@ def multiply_adds(judge: Network) -> int:
     hooks = [layer.register_forward_hook(count) for layer in layers]
     try:
         with torch.inference_mode():
-            judge.module(*(torch.zeros(1, *shape) for shape in judge._shapes.values()))
+            judge.module(*(torch.zeros(1, *shape) for shape in judge.shapes.values()))
     finally:
         for hook in hooks:
             hook.remove()

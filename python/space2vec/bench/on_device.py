@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec.bench.rounds import Run
 from space2vec.cuda import kernels
+from space2vec.cuda.backend import forest_on, half_on
 from space2vec.cuda.pipeline import Pipeline
 from space2vec.cuda.slots import Slot
 from space2vec.cuda.work import FeatureWork, on_slot
@@ -21,8 +22,8 @@ from space2vec.registry import Step, stamp_columns
 
 if TYPE_CHECKING:
     from space2vec.bench.stages import Ours
-    from space2vec.extract import Measure
     from space2vec.forest import Forest
+    from space2vec.measure import Measure
     from space2vec.network import Network
     from space2vec.recipe import Recipe
 
@@ -173,7 +174,7 @@ def features_through(number: int, ours: Ours, measure: Measure) -> Run:
 
 
 def _forest_kernel(ours: Ours, number: int) -> Kernel:
-    engine = ours.forest._on(f"cuda:{number}")
+    engine = forest_on(ours.forest, f"cuda:{number}")
 
     def kernel(slot: Slot, there: int, n: int) -> list[tuple[str, int, int]]:
         score = slot.device("score", 4 * n)
@@ -217,7 +218,7 @@ def _network(number: int, ours: Ours, *, in_place: bool) -> Run:
 
     judge = default_network()
     try:
-        half = judge._half(resolve(f"cuda:{number}", "network"))
+        half = half_on(judge, resolve(f"cuda:{number}", "torch"))
     except Space2vecError as error:
         raise NotRun(str(error)) from None
     import torch
@@ -267,6 +268,6 @@ def _check(judge: Forest | Network, number: int) -> None:
     from space2vec.device import resolve
 
     try:
-        resolve(f"cuda:{number}", judge.kind)
+        resolve(f"cuda:{number}", judge.runtime)
     except Space2vecError as error:
         raise NotRun(str(error)) from None

@@ -271,13 +271,10 @@ def _half(ours: Ours, number: int | None) -> dict[str, Any]:
     where = "cpu"
     if number is not None:
         with contextlib.suppress(BackendError):  # PyTorch may not have the device
-            where = device.resolve(f"cuda:{number}", "network")
+            where = device.resolve(f"cuda:{number}", "torch")
     try:
         judge = default_network()
-        from space2vec.scoring import Needs
-
-        given = Needs.of(judge.header).inputs(ours.stamps(min(ours.rows, 512))).given
-        return changed_decisions(judge, given, where)
+        return changed_decisions(judge, judge.inputs(ours.stamps(min(ours.rows, 512))).arrays, where)
     except ImportError as error:
         return {"not run": str(error)}
     except Exception as error:

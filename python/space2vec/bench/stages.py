@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import extract, forest, model, network, normalisers, recipe, registry
+from space2vec import compute, forest, model, network, normalisers, recipe, registry
 from space2vec.bench import on_device
 from space2vec.bench.arithmetic import multiply_adds
 from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
 from space2vec.errors import Space2vecError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.registry import FeatureSet
 from space2vec.stamps import Stamps
 
@@ -108,7 +108,7 @@ class Ours:
             there = pinned(self.pixels.shape)
             there[:] = self.pixels
             self.pixels = there
-        table = extract.features(self.stamps(min(self.rows, 512)), set="stamp")
+        table = compute.features(self.stamps(min(self.rows, 512)), set="stamp")
         self.forest = full_forest(table.values, table.names)
         self.table = np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names)))
 
@@ -230,10 +230,8 @@ def default_network() -> network.Network:
 
 def inputs_of(judge: network.Network, ours: Ours, n: int) -> tuple[NDArray[np.float32], ...]:
     """Return what a network is given of n triplets: those of 512, again and again."""
-    from space2vec.scoring import Needs
-
-    given = Needs.of(judge.header).inputs(ours.stamps(min(n, 512))).given
-    return tuple(np.resize(values, (n, *values.shape[1:])) for values in given)
+    arrays = judge.inputs(ours.stamps(min(n, 512))).arrays
+    return tuple(np.resize(values, (n, *values.shape[1:])) for values in arrays)
 
 
 def _drop(_: Any) -> None:
@@ -255,16 +253,16 @@ def _read(ours: Ours, threads: int | None) -> Run:
 
 
 def _prepare(ours: Ours, how: recipe.Recipe, threads: int | None) -> Run:
-    return lambda n: _drop(recipe.prepare(ours.stamps(n), how, threads=threads))
+    return lambda n: _drop(compute.prepare(ours.stamps(n), how, threads=threads))
 
 
 def _normalise(ours: Ours, steps: tuple[registry.Step, ...], threads: int | None) -> Run:
     planes = ours.pixels.reshape(-1, ours.side, ours.side)
-    return lambda n: _drop(normalisers.normalise(planes[:n], steps, threads=threads))
+    return lambda n: _drop(compute.normalise(planes[:n], steps, threads=threads))
 
 
 def _features(ours: Ours, name: FeatureSet, threads: int | None) -> Run:
-    return lambda n: _drop(extract.features(ours.stamps(n), set=name, threads=threads, device="cpu"))
+    return lambda n: _drop(compute.features(ours.stamps(n), set=name, threads=threads, device="cpu"))
 
 
 def _network(ours: Ours, threads: int | None) -> Run:

@@ -41,9 +41,11 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import device, extract, flags
+    from space2vec import device, flags
+    from space2vec.compute import features
     from space2vec.cuda.pipeline import Pipeline
     from space2vec.cuda.work import FeatureWork
+    from space2vec.measure import Measure
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
     from space2vec.table import Features
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
 
-    measure = extract.Measure(feature_set(arguments.set), arguments.convention)
+    measure = Measure(feature_set(arguments.set), arguments.convention)
 
     def compute(batches: Iterator[Stamps | Features]) -> Iterator[Features]:
         if where != "cpu":
@@ -62,9 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             return
         for rows in batches:
             if not isinstance(rows, Features):
-                rows = extract.features(
-                    rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads
-                )
+                rows = features(rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads)
             yield rows
 
     def result(_: Stamps | Features, table: Features) -> in_parts.Result:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from space2vec.cli.gallery import Gallery
-    from space2vec.extract import Measure
+    from space2vec.measure import Measure
     from space2vec.reading import Batch
     from space2vec.stamps import Stamps
     from space2vec.table import Features

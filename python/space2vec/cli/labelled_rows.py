@@ -126,7 +126,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
 
 def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, list[str]]:
     """Return the rows, and the file of each."""
-    from space2vec import extract
+    from space2vec import compute
     from space2vec.reading import find
     from space2vec.stamps import Stamps
     from space2vec.table import Features
@@ -138,7 +138,7 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, 
         rows = part.rows
         if isinstance(rows, Stamps):
             chosen = arguments.set or _STAMP_SET
-            rows = extract.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
+            rows = compute.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
         parts.append(rows)
         source = found.sources[min(part.position.source, len(found.sources) - 1)]
         files += part.origin.paths if part.origin is not None else [str(source)] * len(rows)

@@ -58,13 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec import device, model
     from space2vec.cli.gallery import Gallery
     from space2vec.cuda.half_network import precision
-    from space2vec.extract import Measure
+    from space2vec.measure import Measure
     from space2vec.network import Network
     from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
 
     judge = model.load(arguments.model)
-    where = device.resolve(arguments.device, judge.kind, bulk=True)
+    where = device.resolve(arguments.device, judge.runtime, bulk=True)
     through = device.kernels_on(where)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
     # The pixels are needed for a picture, for a recipe, and to see which planes are missing where that is allowed; of

@@ -11,6 +11,7 @@ import numpy as np
 from space2vec.cuda import kernels, torch_planes
 from space2vec.cuda.extension import active, told
 from space2vec.cuda.half_network import SIZES
+from space2vec.cuda.inputs import device_columns
 from space2vec.cuda.libraries import TORCH
 from space2vec.flags import UNSCORABLE, bits
 from space2vec.registry import stamp_columns
@@ -73,7 +74,7 @@ class DeviceInputs:
         planes, given = [values for values in made if values.ndim == 4], []
         if planes:
             given.append(planes[0] if len(planes) == 1 else TORCH.beside(planes))
-        columns = self._needs.device_columns
+        columns = device_columns(self._needs)
         if columns is not None:
             table = made[-1][:, torch.as_tensor(columns, device=made[-1].device, dtype=torch.int64)]
             given.append(table)
@@ -97,7 +98,7 @@ def score_in_place(network: HalfNetwork, needs: Needs, stamps: Stamps, model: st
     needs : Needs
         What it takes.
     stamps : Stamps
-        The candidates; for the model they are :meth:`simple <space2vec.scoring.Needs.simple>`.
+        The candidates; for the model they are :func:`simple <space2vec.cuda.inputs.simple>`.
     model : str
         The model's id.
     """

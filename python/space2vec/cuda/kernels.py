@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from space2vec.cuda.device_array import DeviceArray
 from space2vec.cuda.event import follow
 from space2vec.cuda.extension import active, told
+from space2vec.cuda.inputs import beside
 from space2vec.cuda.view import View, view
 from space2vec.flags import UNSCORABLE
 from space2vec.pixels import lies_on_device
@@ -76,7 +77,7 @@ def score(engine: Any, needs: Needs, stamps: Stamps) -> tuple[View, Flags]:
     """
     pixels, batch = given(stamps)
     raised = stamps.flags.astype(np.int32) if stamps.flags.any() else None
-    known = [None if array is None else pixels.like(array) for array in (raised, needs.beside(stamps))]
+    known = [None if array is None else pixels.like(array) for array in (raised, beside(needs, stamps))]
     measure = needs.measure
     assert measure is not None
     values, flags = _measured(stamps, measure.sets, measure.convention == "paper")
@@ -107,8 +108,8 @@ def forest_table(
     batch : tuple
         The stamps, as the compiled module takes them.
     """
-    raised, beside = known
-    return *measured, raised, batch[2], UNSCORABLE, beside, len(needs.catalogue), needs.rests_on_catalogue
+    raised, catalogue = known
+    return *measured, raised, batch[2], UNSCORABLE, catalogue, len(needs.catalogue), needs.rests_on_catalogue
 
 
 def recipe_calls(recipe: Recipe) -> list[tuple[str, tuple[Any, ...]]]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from space2vec.cuda.half_network import HalfNetwork
+    from space2vec.cuda.inputs import Inputs
     from space2vec.recipe import Recipe
-    from space2vec.scoring import Inputs
 
 __all__ = ["Lying", "Planes", "as_tensor", "on_stream", "predict_in_place", "predict_on"]
 
@@ -144,7 +144,7 @@ def predict_in_place(
     if len(places) > 1:
         raise TypeError(f"the inputs lie on {' and '.join(places)}: give all on one device")
     check_shapes([there.shape for there in views])
-    network = network_on(resolve(places[0], "network"))
+    network = network_on(resolve(places[0], "torch"))
     first = views[0]
     for there in views[1:]:
         follow(first.ordinal, first.stream, there.stream)

@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
+from space2vec.compute import prepare
 from space2vec.cuda import kernels
 from space2vec.cuda.event import follow
+from space2vec.cuda.inputs import Inputs, beside, join, spare
 from space2vec.cuda.slots import Slot
-from space2vec.recipe import Prepared, Recipe, prepare
+from space2vec.recipe import Prepared, Recipe
 from space2vec.registry import stamp_columns
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
 if TYPE_CHECKING:
     from space2vec.cuda.torch_planes import Planes
-    from space2vec.extract import Measure
-    from space2vec.scoring import Inputs, Needs
+    from space2vec.measure import Measure
+    from space2vec.scoring import Needs
 
 __all__ = ["FeatureWork", "ForestWork", "ModelWork", "Predict", "Rows", "on_slot", "pixel_bytes"]
 
@@ -218,15 +220,17 @@ class ModelWork:
     def end(self, slot: Slot, batch: Rows, begun: Any) -> Scores:
         """Return the scores, which the model now gives on the slot's stream."""
         if begun is None or not isinstance(batch, Stamps):
-            inputs = self.needs.inputs(batch)
+            inputs = join(
+                self.needs, batch, None, np.zeros(len(batch), np.uint32), batch if isinstance(batch, Features) else None
+            )
         else:
             prepared, measured = begun
             planes, raised = None, np.zeros(len(batch), np.uint32)
             if prepared is not None and self.needs.recipe is not None:
                 planes, raised = _taken(slot, batch, prepared, self.needs.recipe)
-                raised = self.needs.spare(batch, raised, functools.partial(_prepared_again, slot), planes.put)
+                raised = spare(self.needs, batch, raised, functools.partial(_prepared_again, slot), planes.put)
             table = None if self._features is None else self._features.end(slot, batch, measured)
-            inputs = self.needs.join(batch, planes, raised, table)
+            inputs = join(self.needs, batch, planes, raised, table)
         return inputs.scores(self.predict(slot, inputs), self.model, self.device)
 
     def join(self, parts: list[Scores]) -> Scores:
@@ -255,9 +259,9 @@ class ForestWork(ModelWork):
         assert self._features is not None
         there, n = on_slot(slot, batch), len(batch)
         values, width, flags = self._features.table(slot, n, there)
-        score, beside = slot.device("score", max(4 * n, 1)), self.needs.beside(batch)
+        score, catalogue = slot.device("score", max(4 * n, 1)), beside(self.needs, batch)
         known = [slot.upload("raised", batch.flags) if batch.flags.any() else 0,
-                 0 if beside is None else slot.upload("beside", beside)]  # fmt: skip
+                 0 if catalogue is None else slot.upload("beside", catalogue)]  # fmt: skip
         if n:
             table = kernels.forest_table(self.needs, (values, width, n, flags), known, there)
             self.forest_on(self.device).score(slot.stream, table, score)

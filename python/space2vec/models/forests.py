@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import evaluate, extract, flags, reading, registry, simulation, training
+from space2vec import compute, evaluate, flags, reading, registry, simulation, training
 from space2vec.errors import ReadError
 from space2vec.forest import Forest
 from space2vec.ids import id_keys
@@ -123,7 +123,7 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
     known = _teacher(data / "ztf" / f"{name}.csv")
     stamps = reading.read(data / "ztf" / name, strict=False)
     assert isinstance(stamps, Stamps)
-    table = extract.features(stamps, set="all")
+    table = compute.features(stamps, set="all")
     rows = []
     keys = id_keys(table.candidate_id)
     for row, candidate in enumerate(keys):
@@ -141,7 +141,7 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
 
 def _simulated(seed: int) -> _Block:
     night = simulation.simulate(_SIMULATED, seed=seed)
-    table = extract.features(night.stamps, set="all")
+    table = compute.features(night.stamps, set="all")
     rows = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
     group = np.char.add("simulated ", table.object_id.astype(str)[rows])
     block = _Block(table.select(_NAMES)[rows], night.labels[rows].astype(np.float64), group, _SIMULATED_WEIGHT)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from space2vec import flags
+from space2vec.compute import prepare
 from space2vec.errors import ModelError
 from space2vec.networks.convolutional import Convolutional
-from space2vec.recipe import Recipe, prepare
+from space2vec.recipe import Recipe
 from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["RECIPE", "Braai", "published", "score"]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from space2vec import backend
 from space2vec.errors import ReadError
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.reading import alerts, arrays, des, images, inputs, sources
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.batch import Batch, Origin, Position, Problem, gathered

@@ -18,8 +18,8 @@ from space2vec import backend, catalogue
 from space2vec import flags as flag_bits
 from space2vec.columns import Columns
 from space2vec.errors import BackendError, ReadError
-from space2vec.extract import Measure
 from space2vec.ids import NO_ID, printable
+from space2vec.measure import Measure
 from space2vec.reading.batch import Batch, Offer, Origin, Position, Problem, stem
 from space2vec.reading.fits import decode_tiles
 from space2vec.registry import FAULTS

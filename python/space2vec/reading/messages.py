@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast, overload
 
 from space2vec import backend
-from space2vec.extract import Measure
+from space2vec.measure import Measure
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.alerts import Wish, read_files
 from space2vec.reading.batch import Position, Problem, gathered

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import evaluate, registry
+from space2vec import backends, evaluate, registry
 from space2vec.dataset import split
 from space2vec.labelled import LabelledStamps
 from space2vec.modelfile import Header
@@ -275,14 +275,13 @@ def _lesson(
     target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
     parts: list[tuple[NDArray[np.float32], ...]] = []
     kept: list[NDArray[np.intp]] = []
+    host = backends.host()
     # Copies of all stamps at once would take several times the memory that the data take.
     for start in range(0, len(rows), _BLOCK):
         stamps = rows.stamps[start : start + _BLOCK]
-        inputs = needs.inputs(stamps if change is None else change(stamps), threads)
-        assert inputs.planes is not None
-        # A row that a chain refuses is NaN throughout.
-        good = np.flatnonzero(~inputs.refused & ~np.isnan(inputs.planes[:, 0, 0, 0]))
-        parts.append(tuple(given[good] for given in inputs.given))
+        inputs = host.inputs(needs, stamps if change is None else change(stamps), threads)
+        good = np.flatnonzero(inputs.scored)
+        parts.append(tuple(array[good] for array in inputs.arrays))
         kept.append(good + start)
     index = np.concatenate(kept)
     given = tuple(np.concatenate(each) for each in zip(*parts, strict=True))

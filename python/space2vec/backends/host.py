@@ -1,0 +1,226 @@
+"""The host: the kernels of the compiled library or of their Numba twin, on arrays of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import flags as flag_bits
+from space2vec.backend import Kernels, thread_count
+from space2vec.channels import CHANNELS
+from space2vec.normalisers import numbered
+from space2vec.numeric import as_numbers, by_name
+from space2vec.pixels import as_plane_array, check_sides, image_array, lies_on_device
+from space2vec.recipe import Prepared, Recipe
+from space2vec.registry import RECIPES, Step, stamp_columns
+from space2vec.stamps import Stamps
+from space2vec.table import Features, Scores
+
+if TYPE_CHECKING:
+    from space2vec.backend import KernelModel
+    from space2vec.measure import Measure
+    from space2vec.models.model import Model
+    from space2vec.scoring import Needs
+
+__all__ = ["Host", "Inputs"]
+
+#: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache.
+_ROWS = 1024
+
+
+class Inputs(NamedTuple):
+    """What a model takes of stamps.
+
+    Attributes
+    ----------
+    planes : ndarray of float32 (n, channel, height, width) or None
+        Prepared pixels, where the model has a recipe: NaN throughout where a row cannot be prepared, 0 in a plane that
+        is missing and that the model can do without.
+    columns : ndarray of float32 (n, k) or None
+        The columns that the model names, NaN where undefined; None where it names none.
+    flags : ndarray of uint32 (n,)
+        The flags of the scores.
+    scored : ndarray of bool (n,)
+        The rows that are to be scored.
+    """
+
+    planes: NDArray[np.float32] | None
+    columns: NDArray[np.float32] | None
+    flags: NDArray[np.uint32]
+    scored: NDArray[np.bool_]
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.float32], ...]:
+        """The planes and the columns, as far as the model takes them."""
+        return tuple(array for array in (self.planes, self.columns) if array is not None)
+
+
+class Host:
+    """A backend over kernels on arrays of the host.
+
+    Parameters
+    ----------
+    kernels : Kernels
+        The compiled library, or its Numba twin.
+    """
+
+    name = "cpu"
+
+    def __init__(self, kernels: Kernels) -> None:
+        self._kernels = kernels
+
+    def features(self, stamps: Stamps, measure: Measure, threads: int | None) -> Features:
+        """Return the features of stamps."""
+        values = np.empty((len(stamps), len(stamp_columns(measure.sets))), dtype=np.float32)
+        flags = np.empty(len(stamps), dtype=np.uint32)
+        paper = measure.convention == "paper"
+        self._kernels.features(stamps, measure.sets, paper, values, flags, thread_count(threads))
+        joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
+        table = measure.in_columns(values, stamps.catalogue)
+        return Features(table, measure.names, joined, stamps.object_id, stamps.candidate_id, columns=stamps.columns)
+
+    def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
+        """Return the planes of stamps by a recipe."""
+        n, width, side, workers = len(stamps), len(recipe.channels), recipe.shape[1], thread_count(threads)
+        planes, flags = np.empty((n, *recipe.shape), dtype=np.float32), np.zeros(n, dtype=np.uint32)
+        if recipe.name in RECIPES:
+            self._kernels.prepare(stamps, recipe.name, planes, flags, workers)
+        else:
+            order = [CHANNELS.index(channel) for channel in recipe.channels]
+            for view, steps in enumerate(recipe.chains):
+                part = planes if recipe.views == 1 else np.empty((n, width, side, side), dtype=np.float32)
+                raised = np.empty_like(flags)
+                self._kernels.compose(stamps, side, order, numbered(steps), part, raised, workers)
+                flags |= raised
+                if recipe.views > 1:
+                    planes[:, view * width : (view + 1) * width] = part
+            if recipe.views > 1:  # what one chain refuses, no chain gives
+                planes[np.isnan(planes[:, ::width, 0, 0]).any(axis=1)] = np.nan
+        return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), recipe)
+
+    def normalise(
+        self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return planes (..., height, width) normalised each by its own pixels, and their flags (...)."""
+        masked = np.ma.getmaskarray(planes) if np.ma.is_masked(planes) else None
+        pixels = as_plane_array(np.ma.getdata(planes) if isinstance(planes, np.ma.MaskedArray) else planes, "array")
+        if pixels.ndim < 2:
+            raise ValueError(f"array must have shape (..., height, width); given {pixels.shape}")
+        height, width = pixels.shape[-2:]
+        check_sides(height, width, "planes")
+        if mask is not None:
+            left_out = _mask(mask, pixels.shape)
+            masked = left_out if masked is None else masked | left_out
+        out, flags = np.empty(pixels.shape, dtype=np.float32), np.zeros(pixels.shape[:-2], dtype=np.uint32)
+        plane = (flags.size, height, width)
+        self._kernels.normalise(
+            pixels.reshape(plane),
+            None if masked is None else np.ascontiguousarray(masked).view(np.uint8).reshape(plane),
+            numbered(steps),
+            fill,
+            out.reshape(plane),
+            flags.reshape(-1),
+            thread_count(threads),
+        )
+        return out, flags
+
+    def model(self, model: Model) -> KernelModel:
+        """Return a model as the kernels have it, made once.
+
+        Raises
+        ------
+        ModelError
+            If its file is damaged.
+        """
+        return model.engine(self._kernels.__name__, self._kernels.Model)
+
+    def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
+        """Return the scores of candidates."""
+        score, flags = np.empty(len(source), dtype=np.float32), np.empty(len(source), dtype=np.uint32)
+        own, workers = self.model(model), thread_count(threads)
+        if model.runtime is not None:
+            for begin in range(0, len(source), _ROWS):
+                rows = slice(begin, begin + _ROWS)
+                score[rows], flags[rows] = self._in_floats(model, own, source[rows], workers)
+        elif isinstance(source, Stamps):
+            own.score(source, model.needs.known(source), score, flags, workers)
+        else:
+            raised = np.ascontiguousarray(source.flags, dtype=np.uint32)
+            own.score_columns(model.needs.columns(source), raised, score, flags, workers)
+        ids = source.object_id, source.candidate_id
+        return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
+
+    def _in_floats(
+        self, model: Model, own: KernelModel, source: Stamps | Features, workers: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return the scores and flags of a few candidates by a network in floating point."""
+        needs = model.needs
+        inputs = self._inputs(own, needs, source, workers) if isinstance(source, Stamps) else _of_table(needs, source)
+        score = model.in_floats(inputs.arrays, workers)
+        score[~inputs.scored] = np.nan
+        return score, inputs.flags
+
+    def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> Inputs:
+        """Return what a model takes of stamps, by its needs alone.
+
+        Raises
+        ------
+        ModelError
+            If stamps do not give what it takes.
+        """
+        needs.check(stamps)
+        return self._inputs(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
+
+    @staticmethod
+    def _inputs(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> Inputs:
+        n, names = len(stamps), needs.header.feature_names
+        planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), dtype=np.float32)
+        columns = np.empty((n, len(names)), dtype=np.float32) if names else None
+        inputs = Inputs(planes, columns, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.bool_))
+        own.inputs(stamps, needs.known(stamps), *inputs, workers)
+        return inputs
+
+    def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
+        """Return P(real) (n,) of what a model takes."""
+        rows: dict[str, NDArray[np.float32]] = {}
+        for what, given in zip(model.shapes, inputs, strict=True):
+            word = model.words[what]
+            if what == "planes":
+                rows[what] = as_plane_array(given, word)
+                continue
+            table = as_numbers(image_array(by_name(given, model.feature_names, word), word), word)
+            with np.errstate(over="ignore"):
+                rows[what] = np.ascontiguousarray(table, dtype=np.float32)
+        model.check_shapes([given.shape for given in rows.values()])
+        workers = thread_count(threads)
+        if model.runtime is not None:
+            return model.in_floats(tuple(rows.values()), workers)
+        score = np.empty(len(next(iter(rows.values()))), dtype=np.float32)
+        self.model(model).predict(rows.get("planes"), rows.get("features"), score, workers)
+        return score
+
+
+def _mask(given: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask that is True where a pixel is left out, in the shape of the planes."""
+    if lies_on_device(given):
+        raise TypeError("array lies on the host and mask on a device: give both on one device")
+    mask = np.asarray(given)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"mask must be of bool, True where a pixel is left out; given {mask.dtype}")
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ValueError(f"mask has shape {mask.shape}, which does not fit {shape}") from None
+
+
+def _of_table(needs: Needs, table: Features) -> Inputs:
+    """Return what a network of floats takes of a table, by the rule of ``Model.score_columns``."""
+    columns, flags = needs.columns(table), table.flags.astype(np.uint32)
+    scored = (flags & np.uint32(flag_bits.UNSCORABLE)) == 0
+    silent = np.isnan(columns).all(axis=1)
+    bare = np.isnan(columns[:, needs.catalogue]).all(axis=1) & needs.rests_on_catalogue
+    flags[scored & (silent | bare)] |= np.uint32(flag_bits.bits("missing"))
+    return Inputs(None, columns, flags, scored & ~silent)
