@@ -46,6 +46,9 @@ class KernelModel(Protocol):
     def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
         """Write the scores and flags (n,) of rows of a table with the model's columns (n, k) and flags."""
 
+    def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
+        """Write the flags (n,) of rows of a table, and which of them are to be scored."""
+
     def inputs(
         self,
         stamps: Stamps,

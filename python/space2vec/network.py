@@ -99,7 +99,7 @@ class Network(Model):
         model._take(header, integers)
         model._weights, model._module = weights, None
         if model.runtime is None:
-            backends.host().model(model)  # which looks whether the integers are whole
+            backends.on_host().model(model)  # which looks whether the integers are whole
         else:
             _ = model.module
         return model
@@ -192,7 +192,7 @@ class Network(Model):
         TypeError, ModelError
             If these are no stamps of the host, or do not give what the network takes.
         """
-        return backends.host().inputs(self.needs, stamps, threads)
+        return backends.on_host().inputs(self.needs, stamps, threads)
 
     def tensors(self, stamps: Stamps, *, threads: int | None = None) -> tuple[torch.Tensor, ...]:
         """Return what :attr:`module` is to be given of stamps: ``network.module(*network.tensors(stamps))``.

@@ -176,9 +176,10 @@ class Needs:
             table[:, _CATALOGUE.index(name)] = values
         return table
 
-    def columns(self, table: Features) -> NDArray[np.float32]:
-        """Return the model's columns (n, k) of a table, in its order."""
-        return np.ascontiguousarray(table.select(self.header.feature_names))
+    def of_table(self, table: Features) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return the model's columns (n, k) of a table, in its order, and the flags (n,), as kernels take them."""
+        columns = np.ascontiguousarray(table.select(self.header.feature_names))
+        return columns, np.ascontiguousarray(table.flags, dtype=np.uint32)
 
     @cached_property
     def file(self) -> bytes:

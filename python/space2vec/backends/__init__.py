@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from space2vec.stamps import Stamps
     from space2vec.table import Features, Scores
 
-__all__ = ["Backend", "Host", "choose", "host"]
+__all__ = ["Backend", "Host", "choose", "on_host"]
 
 
 class Backend(Protocol):
@@ -49,7 +49,7 @@ class Backend(Protocol):
         """Return P(real) (n,) of what a model takes, as many inputs as it names."""
 
 
-def host() -> Host:
+def on_host() -> Host:
     """Return the backend of the host that is in use.
 
     Raises
@@ -79,7 +79,7 @@ def choose(device: str, data: Any, runtime: str | None = None) -> Backend:
     """
     where = follow(device, data, runtime)
     if where == "cpu":
-        return host()
+        return on_host()
     from space2vec.cuda.backend import Cuda
 
     return Cuda(ordinal(where))

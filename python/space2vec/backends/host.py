@@ -148,8 +148,7 @@ class Host:
         elif isinstance(source, Stamps):
             own.score(source, model.needs.known(source), score, flags, workers)
         else:
-            raised = np.ascontiguousarray(source.flags, dtype=np.uint32)
-            own.score_columns(model.needs.columns(source), raised, score, flags, workers)
+            own.score_columns(*model.needs.of_table(source), score, flags, workers)
         ids = source.object_id, source.candidate_id
         return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
 
@@ -157,8 +156,11 @@ class Host:
         self, model: Model, own: KernelModel, source: Stamps | Features, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
         """Return the scores and flags of a few candidates by a network in floating point."""
-        needs = model.needs
-        inputs = self._inputs(own, needs, source, workers) if isinstance(source, Stamps) else _of_table(needs, source)
+        inputs = (
+            self._of_stamps(own, model.needs, source, workers)
+            if isinstance(source, Stamps)
+            else self._of_table(own, model.needs, source)
+        )
         score = model.in_floats(inputs.arrays, workers)
         score[~inputs.scored] = np.nan
         return score, inputs.flags
@@ -172,15 +174,22 @@ class Host:
             If stamps do not give what it takes.
         """
         needs.check(stamps)
-        return self._inputs(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
+        return self._of_stamps(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
 
     @staticmethod
-    def _inputs(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> Inputs:
+    def _of_stamps(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> Inputs:
         n, names = len(stamps), needs.header.feature_names
         planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), dtype=np.float32)
         columns = np.empty((n, len(names)), dtype=np.float32) if names else None
         inputs = Inputs(planes, columns, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.bool_))
         own.inputs(stamps, needs.known(stamps), *inputs, workers)
+        return inputs
+
+    @staticmethod
+    def _of_table(own: KernelModel, needs: Needs, table: Features) -> Inputs:
+        columns, raised = needs.of_table(table)
+        inputs = Inputs(None, columns, np.empty_like(raised), np.empty(len(raised), dtype=np.bool_))
+        own.judge_columns(columns, raised, inputs.flags, inputs.scored)
         return inputs
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
@@ -214,13 +223,3 @@ def _mask(given: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         return np.broadcast_to(mask, shape)
     except ValueError:
         raise ValueError(f"mask has shape {mask.shape}, which does not fit {shape}") from None
-
-
-def _of_table(needs: Needs, table: Features) -> Inputs:
-    """Return what a network of floats takes of a table, by the rule of ``Model.score_columns``."""
-    columns, flags = needs.columns(table), table.flags.astype(np.uint32)
-    scored = (flags & np.uint32(flag_bits.UNSCORABLE)) == 0
-    silent = np.isnan(columns).all(axis=1)
-    bare = np.isnan(columns[:, needs.catalogue]).all(axis=1) & needs.rests_on_catalogue
-    flags[scored & (silent | bare)] |= np.uint32(flag_bits.bits("missing"))
-    return Inputs(None, columns, flags, scored & ~silent)

@@ -59,9 +59,7 @@ class Model:
     words: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
 
     def __init__(self, header: Header) -> None:
-        if header.kind != self.kind:
-            raise ModelError(f"it is of kind {header.kind!r}, not {self.kind!r}")
-        check_version(header)
+        self._check(header)
         self.header, self.runtime = header, None
         self.needs = Needs.of(header)
         self._engines: dict[str, Any] = {}
@@ -92,9 +90,16 @@ class Model:
             As :meth:`load`.
         """
         try:
+            cls._check(header)
             return cls._of_tensors(header, tensors)
         except ModelError as error:
             raise ModelError(f"cannot load the model {path}: {error}") from error
+
+    @classmethod
+    def _check(cls, header: Header) -> None:
+        if header.kind != cls.kind:
+            raise ModelError(f"it is of kind {header.kind!r}, not {cls.kind!r}")
+        check_version(header)
 
     @classmethod
     def _of_tensors(cls, header: Header, tensors: dict[str, NDArray[Any]]) -> Self:

@@ -275,7 +275,7 @@ def _lesson(
     target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
     parts: list[tuple[NDArray[np.float32], ...]] = []
     kept: list[NDArray[np.intp]] = []
-    host = backends.host()
+    host = backends.on_host()
     # Copies of all stamps at once would take several times the memory that the data take.
     for start in range(0, len(rows), _BLOCK):
         stamps = rows.stamps[start : start + _BLOCK]
