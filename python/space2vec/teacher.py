@@ -18,7 +18,7 @@ from space2vec.ids import id_keys
 from space2vec.joins import Side, pair_rows
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import Inputs, read
-from space2vec.reading.feature_table import CANDIDATE_IDS, find_ids
+from space2vec.reading.feature_table import find_ids, id_columns
 from space2vec.reading.labels import read_column
 from space2vec.reading.table_file import table_columns
 from space2vec.stamps import Stamps
@@ -112,7 +112,7 @@ def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]
         raise ReadError(f"{path}: no such file")
     try:
         names = table_columns(path)
-        absent = column if column not in names else "" if set(CANDIDATE_IDS) & set(names) else "candidate_id"
+        absent = column if column not in names else "" if id_columns(names)[1] else "candidate_id"
         if absent:
             raise ReadError(f"no column {absent}; it has {', '.join(names)}")
         columns = read_column(path, column, "number")

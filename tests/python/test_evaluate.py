@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from space2vec.cli import main
 from space2vec.errors import ReadError
 from space2vec.evaluate import METRICS, OPERATING_POINTS, evaluate, evaluate_files, join, mdr_band, mdr_fpr
 
@@ -340,3 +341,21 @@ def test_files_that_are_not_there_or_no_tables_raise(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"not a table")
     with pytest.raises(ReadError, match="not a Parquet file"):
         join(tmp_path / "bad.parquet", tmp_path / "l.csv")
+
+
+def test_scores_that_are_no_probabilities_are_told(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 200)
+    logit = rng.normal(4.0 * label - 2.0, 1.0)
+    logit[0], logit[1] = np.nan, np.inf
+    found = evaluate(logit, label, bootstrap=0)
+    assert found.outside == np.count_nonzero((logit < 0) | (logit > 1))
+    assert f"{found.outside} scores lie outside 0 to 1: they rank candidates, but are no probabilities" in str(found)
+    assert found.to_dict()["outside"] == found.outside
+    assert found["auc"] > 0.9
+    assert evaluate(1 / (1 + np.exp(-logit)), label, bootstrap=0).outside == 0
+    table = pa.table({"candid": np.arange(200), "score": logit, "label": label})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert main(["evaluate", str(tmp_path / "t.parquet"), "--labels", str(tmp_path / "t.parquet"),
+                 "--bootstrap", "0"]) == 0  # fmt: skip
+    assert f"{found.outside} scores lie outside 0 to 1" in capsys.readouterr().out

@@ -111,3 +111,31 @@ def test_an_output_holds_text_ids_after_integers_however_its_parts_fall(tmp_path
             text = pa.csv.ConvertOptions(column_types={"candidate_id": pa.string()})
             table = pa.csv.read_csv(path, convert_options=text)
         assert table["candidate_id"].to_pylist() == ["5", "6", "7", "007", "x", str(BEYOND), "8"]
+
+
+@pytest.mark.parametrize("name", ["candId", "id", "Id", "cand_ID", "CANDID", "candidateId", "diaSourceId", "ID"])
+@pytest.mark.parametrize("objects", ["object_id", "objectid", "OBJECT_ID", "diaObjectId"])
+def test_ids_are_found_under_the_names_that_surveys_write(tmp_path, name, objects):
+    """Case and underscores do not count."""
+    pq.write_table(pa.table({objects: ["x", "y"], name: [7, 9], "AMP": [1.0, 2.0]}), tmp_path / "t.parquet")
+    table = s2v.read_table(tmp_path / "t.parquet")
+    assert (table.object_id.tolist(), table.candidate_id.tolist()) == (["x", "y"], [7, 9])
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 51, 51))
+    np.savez(tmp_path / "s.npz", pixels=pixels, **{objects: np.array(["x", "y"]), name: np.array([7, 9])})
+    stamps = s2v.read(tmp_path / "s.npz")
+    assert (stamps.object_id.tolist(), stamps.candidate_id.tolist()) == (["x", "y"], [7, 9])
+
+
+def test_of_several_ids_the_plainest_name_counts_and_others_are_not_looked_at(tmp_path):
+    columns = {"id": [0.5, 1.5], "candId": [3, 4], "candid": [5, 6], "AMP": [1.0, 2.0]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert s2v.read_table(tmp_path / "t.parquet").candidate_id.tolist() == [5, 6]
+
+
+def test_scores_and_labels_are_joined_under_these_names(tmp_path):
+    ids = list(range(40))
+    real = [k % 2 for k in ids]
+    pq.write_table(pa.table({"candId": ids, "score": [0.2 + 0.6 * k for k in real]}), tmp_path / "s.parquet")
+    pq.write_table(pa.table({"id": ids, "label": real}), tmp_path / "l.parquet")
+    found = s2v.evaluate.evaluate_files(tmp_path / "s.parquet", tmp_path / "l.parquet", bootstrap=0)
+    assert (found.real, found.bogus, found["auc"]) == (20, 20, 1.0)

@@ -137,7 +137,10 @@ def run(
         measure = None
     arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
     if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
-        raise ValueError("--columns names fields of alert packets; the input is a table of features")
+        raise ValueError(
+            "--columns names fields of alert packets; the input is a table of features, which keep their ids: leave "
+            "--columns out, and join the output with the table by candidate_id"
+        )
     columns = PacketColumns.of(arguments.columns, {*_OWN, *descriptions})
     with ExitStack() as stack:
         place = Place.of(arguments, stack)

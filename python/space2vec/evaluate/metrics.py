@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluate.reliability import Reliability, is_probability, reliability
+from space2vec.evaluate.reliability import NO_PROBABILITIES, Reliability, count_outside, is_probability, reliability
 from space2vec.numeric import unmasked
 
 __all__ = ["MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked",
@@ -21,8 +21,7 @@ THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
 #: The missed detection rate at which false positives are told.
 MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
-#: What is added to a rate before it is compared with a target: rates are quotients of whole numbers, and this is far
-#: below one row.
+#: What is added to a rate, a quotient of whole numbers, before it is compared with a target: far below one row.
 _SLACK = 1e-12
 
 #: The metrics that a threshold of their own belongs to.
@@ -73,6 +72,8 @@ class Evaluation:
         Number of groups that were resampled; the number of rows where no groups were given.
     unmatched_scores, unmatched_labels : int
         Rows of a score file without a label, and of a label file without a score, where files were joined.
+    outside : int
+        Rows whose score lies outside 0 to 1, and so is no probability.
     """
 
     metrics: dict[str, Metric]
@@ -86,6 +87,7 @@ class Evaluation:
     bootstrap: int
     unmatched_scores: int = field(default=0)
     unmatched_labels: int = field(default=0)
+    outside: int = field(default=0)
 
     def __getitem__(self, name: str) -> float:
         """Return the value of a metric."""
@@ -94,7 +96,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
         counts = ("real", "bogus", "unscored_real", "unscored_bogus", "groups", "bootstrap", "unmatched_scores",
-                  "unmatched_labels")  # fmt: skip
+                  "unmatched_labels", "outside")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in counts},
             "metrics": {name: _plain(metric) for name, metric in self.metrics.items()},
@@ -103,11 +105,13 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
-        unscored = f"NaN scores: {self.unscored_real} real, {self.unscored_bogus} bogus"
-        lines = [f"{self.real} real, {self.bogus} bogus; {unscored}"]
+        unscored = f"{self.unscored_real} real, {self.unscored_bogus} bogus"
+        lines = [f"{self.real} real, {self.bogus} bogus; NaN scores: {unscored}"]
+        lonely = f"{self.unmatched_scores} scores without a label, {self.unmatched_labels} labels without a score"
         if self.unmatched_scores or self.unmatched_labels:
-            lonely = f"{self.unmatched_scores} scores without a label, {self.unmatched_labels} labels without a score"
             lines.append(f"left out: {lonely}")
+        if self.outside:
+            lines.append(f"{self.outside} scores lie outside 0 to 1: {NO_PROBABILITIES}")
         lines.append(f"{'metric':<20}{'value':>9}{'95 % interval':>22}")
         for name, metric in self.metrics.items():
             value, low, high = (written(name, v) for v in (metric.value, metric.low, metric.high))
@@ -191,6 +195,7 @@ def evaluate(
         unscored_bogus=int((missing & ~truth).sum()),
         groups=groups,
         bootstrap=bootstrap,
+        outside=count_outside(values),
     )
 
 

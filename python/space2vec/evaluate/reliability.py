@@ -10,12 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.numeric import unmasked
 
-__all__ = ["BINS", "Reliability", "is_probability", "reliability"]
+__all__ = ["BINS", "NO_PROBABILITIES", "Reliability", "count_outside", "is_probability", "reliability"]
 
 #: Bins of scores from 0 to 1, equally wide.
 BINS = 10
 #: The quantile of a normal distribution for an interval of 95 %.
 _NORMAL = 1.959963984540054
+
+#: What scores outside 0 to 1 are.
+NO_PROBABILITIES = (
+    "they rank candidates, but are no probabilities: there is no Brier score and no reliability, and thresholds of "
+    "probabilities, such as 0.5, mean nothing for them"
+)
 
 Array = NDArray[np.float64]
 
@@ -69,6 +75,11 @@ def is_probability(score: ArrayLike) -> bool:
     values = np.asarray(unmasked(score), dtype=np.float64)
     known = values[~np.isnan(values)]
     return bool(len(known) and known.min() >= 0.0 and known.max() <= 1.0)
+
+
+def count_outside(score: Array) -> int:
+    """Return how many scores (n,) lie outside 0 to 1, NaN apart."""
+    return int(np.count_nonzero(~np.isnan(score) & ~((score >= 0) & (score <= 1))))
 
 
 def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reliability:

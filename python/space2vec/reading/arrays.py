@@ -15,7 +15,7 @@ from space2vec.errors import ReadError
 from space2vec.ids import as_ids
 from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
-from space2vec.reading.feature_table import CANDIDATE_IDS, CATALOGUE, OBJECT_IDS, Origins
+from space2vec.reading.feature_table import CATALOGUE, Origins, id_columns
 from space2vec.reading.side_table import read_side_table
 from space2vec.stamps import Stamps
 
@@ -35,7 +35,7 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
     path : Path
         A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels`` (or images,
         stamps, triplets, cutouts, data, arr_0), or with arrays (n, height, width) under the names of some planes;
-        further arrays (n,) of a .npz may be ``object_id`` (or objectId), ``candidate_id`` (or ID, candid) and catalogue
+        further arrays (n,) of a .npz may be ids, under the names that tables may have for them, and catalogue
         columns under their autoScan names. A table of the same stem beside it (.csv, .parquet) gives what the file
         itself does not: candidate by candidate where both have ids, and else row by row.
     batch : int
@@ -73,9 +73,14 @@ def split(
     ------
     ReadError
         If the arrays are of another shape or dtype, or do not fit the table beside the file.
+
+    Notes
+    -----
+    Pixels that ``mask`` marks are NaN.
     """
     planes, names = _planes(arrays, channels, path.name)
     size = len(planes[0])
+    mask = _mask(arrays["mask"], planes) if "mask" in arrays else None
     table = read_side_table(path, size, arrays.get("candidate_id"))
     columns: dict[str, NDArray[Any]] = {}
     for name in ("object_id", "candidate_id", *CATALOGUE):
@@ -93,8 +98,9 @@ def split(
         rows = slice(start, min(start + batch, size))
         problems, flags = table.within(rows)
         try:
+            pixels = planes[0][rows] if planes[0].ndim == 4 else np.stack([plane[rows] for plane in planes], axis=1)
             stamps = Stamps(
-                planes[0][rows] if planes[0].ndim == 4 else np.stack([plane[rows] for plane in planes], axis=1),
+                pixels if mask is None else np.ma.MaskedArray(pixels, np.broadcast_to(mask[rows], pixels.shape)),
                 channels=names,
                 object_id=object_id[rows],
                 candidate_id=candidate_id[rows],
@@ -129,9 +135,10 @@ def _wanted(names: Sequence[str]) -> dict[str, str]:
     """Return the names of a .npz that are looked at, by what they mean."""
     lower = {name.lower(): name for name in names}
     wanted = {name: name for name in CATALOGUE if name in names}
-    for meaning, accepted in (("object_id", OBJECT_IDS), ("candidate_id", CANDIDATE_IDS)):
-        if name := next((name for name in accepted if name in names), None):
-            wanted[meaning] = name
+    ids = zip(("object_id", "candidate_id"), id_columns(names), strict=True)
+    wanted |= {meaning: name for meaning, name in ids if name is not None}
+    if "mask" in lower:
+        wanted["mask"] = lower["mask"]
     whole = next((lower[name] for name in _WHOLE if name in lower), None)
     if whole is not None:
         return {"pixels": whole, **wanted}
@@ -166,6 +173,23 @@ def _planes(
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in named)
         raise ReadError(f"the planes must have one shape (n, height, width); given {shapes}")
     return planes, named
+
+
+def _mask(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return which pixels are left out, (n, 1 or channel, height, width)."""
+    *_, height, width = planes[0].shape
+    size, channels = len(planes[0]), len(planes) if planes[0].ndim == 3 else planes[0].shape[1]
+    given = mask[None] if mask.shape == (height, width) and size == 1 else mask
+    given = given[:, None] if given.ndim == 3 else given
+    if given.dtype.kind not in "biu" or given.shape not in (
+        (size, 1, height, width),
+        (size, channels, height, width),
+    ):
+        raise ReadError(
+            f"mask must hold whole numbers, not 0 where a pixel is left out, and have shape (n, height, width) or that "
+            f"of the stamps; given {mask.dtype} {mask.shape}"
+        )
+    return np.asarray(given != 0)
 
 
 def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -88,7 +88,10 @@ def checked(
                 _raise(offered([batch, *others(_SAMPLE)]))
         yield _completed(batch, columns)
     if unsure and not packets:
-        raise ReadError(f"no alert packets, so there are no columns {', '.join(columns)} of them")
+        raise ReadError(
+            f"no alert packets, so there are no columns {', '.join(columns)} of them; what tables know of these "
+            "candidates can be joined with the results by candidate_id"
+        )
 
 
 def _raise(offer: Offer | None) -> None:

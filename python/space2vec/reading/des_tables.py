@@ -105,7 +105,7 @@ class _Table:
         self.path = path
         wrong: list[Problem] = []
         try:
-            columns = read_columns(path, {name: kind_of(name) for name in ("ID", *CATALOGUE)}, wrong)
+            columns = read_columns(path, {"ID": "id", **{name: kind_of(name) for name in CATALOGUE}}, wrong)
         except ReadError as error:
             raise ReadError(f"the table {path.name} beside the stamps: {error}") from None
         ids = columns.pop("ID", np.empty(0, dtype=np.int64))

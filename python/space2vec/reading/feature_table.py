@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,20 @@ from space2vec.table import Features
 __all__ = [
     "CANDIDATE_IDS",
     "CATALOGUE",
-    "ID_COLUMNS",
     "OBJECT_IDS",
     "Origins",
     "feature_columns",
     "find_ids",
+    "id_columns",
+    "id_kinds",
     "kind_of",
     "read_features",
 ]
 
-OBJECT_IDS = ("object_id", "objectId")
-CANDIDATE_IDS = ("candidate_id", "ID", "candid")
-#: The columns that may hold an id of a row.
-ID_COLUMNS = (*OBJECT_IDS, *CANDIDATE_IDS)
+#: Names of columns with ids; the first that a table has counts. Under others they are found where only case and
+#: underscores differ (``candId``, ``id``).
+OBJECT_IDS = ("object_id", "objectId", "diaObjectId")
+CANDIDATE_IDS = ("candidate_id", "ID", "candid", "diaSourceId")
 #: The columns that a table beside stamps may give.
 CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 _BAD_CELL, _BAD_STAMP = (np.uint32(flags.bits(name)) for name in ("bad_cell", "bad_stamp"))
@@ -103,17 +104,36 @@ def feature_columns(path: Path) -> tuple[str, ...]:
 
 def kind_of(name: str) -> Kind:
     """Return what a column of this name is to hold."""
-    if name in CANDIDATE_IDS:
-        return "id"
-    if name in OBJECT_IDS:
-        return "text"
     return "band" if name == "BAND" else "flags" if name == "flags" else "feature" if name in FEATURES else "number"
+
+
+def id_columns(names: Iterable[str]) -> tuple[str | None, str | None]:
+    """Return which of a table's columns holds the ids of objects and which those of candidates, ``None`` for none."""
+    known = list(names)
+    folded = {_folded(name): name for name in reversed(known)}
+    objects, candidates = (
+        next((name for name in accepted if name in known), None)
+        or next((folded[_folded(name)] for name in accepted if _folded(name) in folded), None)
+        for accepted in (OBJECT_IDS, CANDIDATE_IDS)
+    )
+    return objects, candidates
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def id_kinds(names: Iterable[str]) -> dict[str, Kind]:
+    """Return the columns of ids that a table with these columns has, and what they hold."""
+    objects, candidates = id_columns(names)
+    kinds: dict[str, Kind] = {} if objects is None else {objects: "text"}
+    return kinds if candidates is None else {**kinds, candidates: "id"}
 
 
 def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     """Return the column of object ids and that of candidate ids, ``None`` for one that is not there."""
-    objects = next((columns[name] for name in OBJECT_IDS if name in columns), None)
-    return objects, next((columns[name] for name in CANDIDATE_IDS if name in columns), None)
+    objects, candidates = (None if name is None else columns[name] for name in id_columns(columns))
+    return objects, candidates
 
 
 def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins) -> Iterator[Batch]:
@@ -142,7 +162,7 @@ def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins
     absent = [name for name in names if name not in given]
     if absent:
         raise ReadError(f"the table lacks {', '.join(absent)}, which the first table of the input has")
-    kinds = {name: kind_of(name) for name in given if name in {*names, *ID_COLUMNS, "flags"}}
+    kinds = {**{name: kind_of(name) for name in given if name in {*names, "flags"}}, **id_kinds(given)}
     start = 0
     for part in read_parts(path, kinds, batch):
         if part.size:

@@ -19,6 +19,7 @@ from space2vec.reading import arrays
 from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
 from space2vec.reading.feature_table import Origins
 from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
+from space2vec.reading.mask import MASK, left_out, read_mask
 from space2vec.stamps import Stamps
 
 __all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
@@ -82,6 +83,7 @@ def read_stamps(
         Each holds one candidate, in image units whose EXTNAMEs are names of planes (SCIENCE, TEMPLATE and DIFFERENCE,
         or SCI, REF, DIFF, ...), or many: cubes (n, height, width) in units of such names, or one cube (n, channel,
         height, width), (channel, height, width) or (n, height, width). Any of them gzip'd, or compressed in tiles.
+        Pixels that a unit MASK beside named planes leaves out are NaN, see :func:`space2vec.reading.mask.left_out`.
     batch : int
         Rows at a time.
     channels : sequence of str, optional
@@ -172,9 +174,19 @@ def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
         if errors:
             raise errors[0]
         return None
+    mask = read_mask(data)
+    if mask is not None:
+        planes = [None if plane is None else _masked(plane, mask) for plane in planes]
     row = len(rows.planes)
     rows.problems.extend(replace(damaged(path, str(reason), row=row), of_file=False) for reason in errors)
     return planes
+
+
+def _masked(plane: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a plane that is NaN where a mask leaves a pixel out."""
+    if mask.shape != plane.shape:
+        raise ReadError(f"the unit MASK has shape {mask.shape}, and a plane {plane.shape}")
+    return np.where(mask, np.float32(np.nan), plane)
 
 
 def _plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
@@ -215,7 +227,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _images(path: Path, memmap: bool) -> list[tuple[str, Any]]:
-    """Return the images of a file by the names of their units."""
+    """Return the images of a file by the names of their units, a mask as what it leaves out."""
     from astropy.io import fits
 
     with path.open("rb") as file:
@@ -223,7 +235,7 @@ def _images(path: Path, memmap: bool) -> list[tuple[str, Any]]:
     source = io.BytesIO(EMPTY_UNIT + path.read_bytes()) if begins == b"XTENSION" else path
     with fits.open(source, memmap=memmap and source is path) as units:
         return [
-            (str(unit.name), unit.data)
+            (str(unit.name), left_out(unit.data, unit.header) if unit.name == MASK else unit.data)
             for unit in units
             if isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and unit.header["NAXIS"] >= 2
         ]
@@ -242,6 +254,8 @@ def _arrays(path: Path, channels: Sequence[str] | None) -> Mapping[str, NDArray[
             raise
         raise ReadError(f"not a FITS file, or damaged ({error})") from None
     named: dict[str, Any] = {}
+    masks = [data for name, data in images if name == MASK]
+    images = [image for image in images if image[0] != MASK]
     for name, data in images:
         channel = channel_of(name)
         if channel in named:
@@ -249,7 +263,7 @@ def _arrays(path: Path, channels: Sequence[str] | None) -> Mapping[str, NDArray[
         if channel is not None:
             named[channel] = data
     if named:
-        return named
+        return {**named, "mask": masks[0]} if masks else named
     if channels is not None and len(images) == len(channels) > 1:
         wanted = [CHANNELS[position] for position in channel_positions(channels)]
         return dict(zip(wanted, (data for _, data in images), strict=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Problem
 from space2vec.reading.cells import Kind
-from space2vec.reading.feature_table import ID_COLUMNS, find_ids, kind_of
+from space2vec.reading.feature_table import find_ids, id_kinds
 from space2vec.reading.table_file import read_columns, table_columns
 
 __all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
@@ -141,7 +141,7 @@ def read_column(path: Path, name: str, kind: Kind, problems: list[Problem] | Non
         As there, or if the column has cells that hold no numbers and none that holds one.
     """
     wrong: list[Problem] = []
-    columns = read_columns(path, {**{column: kind_of(column) for column in ID_COLUMNS}, name: kind}, wrong)
+    columns = read_columns(path, {**id_kinds(table_columns(path)), name: kind}, wrong)
     cells = [problem for problem in wrong if not problem.of_file]
     if cells and np.isnan(columns[name]).all():
         raise ReadError(f"column {name} is not numeric: {cells[0].message}")

@@ -14,9 +14,9 @@ from space2vec.flags import bits
 from space2vec.ids import as_ids
 from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
-from space2vec.reading.feature_table import CATALOGUE, ID_COLUMNS, find_ids, kind_of
+from space2vec.reading.feature_table import CATALOGUE, find_ids, id_kinds, kind_of
 from space2vec.reading.results import is_written
-from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns
+from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns, table_columns
 
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
 
@@ -73,7 +73,9 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
         return SideTable()
     wrong: list[Problem] = []
     try:
-        columns = read_columns(table, {name: kind_of(name) for name in (*ID_COLUMNS, *CATALOGUE)}, wrong)
+        columns = read_columns(
+            table, {**{name: kind_of(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}, wrong
+        )
     except ReadError as error:
         raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
     for name, values in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):
