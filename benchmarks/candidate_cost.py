@@ -39,8 +39,8 @@ def take_turns(runs: Mapping[str, Callable[[], int]], rounds: int = ROUNDS) -> d
 def of_stamps(models: Mapping[str, Any], stamps: Stamps) -> dict[str, dict[str, list[float]]]:
     """Measure models end to end from stamps in memory, and after preparation, in batches of 64.
 
-    Networks run as those of a file do: by ONNX Runtime where that is installed. A forest's own cost is that of its
-    trees on rows of features.
+    Networks run as those of a file do: in integers where they have any, and by PyTorch otherwise. A forest's own cost
+    is that of its trees on rows of features.
     """
     models = {name: _from_file(model) for name, model in models.items()}
     whole: dict[str, Callable[[], int]] = {}

@@ -23,11 +23,9 @@ import space2vec as s2v
 from space2vec.dataset import split
 from space2vec.evaluate import contest
 from space2vec.evaluate.contest import Contest
-from space2vec.fallback.network import Network as Integers
 from space2vec.models.forests import labelled_des
 from space2vec.models.integer_network import IntegerNetwork
 from space2vec.network import Network
-from space2vec.networks.derived_names import derived_places
 from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
 #: The most that integers may change, and what is counted.
@@ -40,20 +38,10 @@ Scores = NDArray[np.float32]
 Inputs = tuple[NDArray[np.float32], ...]
 
 
-def scorer(network: Network, integers: IntegerNetwork) -> Callable[[Inputs], Scores]:
-    """Return what gives the scores of a network in integers."""
-    module: Any = network.module
-    parts = [getattr(module, name) for name in ("scale", "scaled", "encoded") if hasattr(module, name)]
-    columns = {name: tensor.numpy() for part in parts for name, tensor in part.state_dict().items()}
-    names = network.feature_names if hasattr(module, "derived") else ()
-    twin = Integers(integers, columns, derived_places(names), network.header.temperature)
-
-    def score(inputs: Inputs) -> Scores:
-        out = np.empty(len(inputs[-1]), dtype=np.float32)
-        twin.predict(inputs[0] if len(inputs) == 2 else None, inputs[-1], out, 1)
-        return out
-
-    return score
+def scorer(network: Network, integers: IntegerNetwork | None) -> Callable[[Inputs], Scores]:
+    """Return what gives the scores of a network in integers, or, without any, in floating point."""
+    run = Network(network.module, network.header, integers)
+    return lambda inputs: run.predict(*inputs, threads=1)
 
 
 def compared(
@@ -103,6 +91,7 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
     """Measure the network of stamps on every set, the alerts of both halves together."""
     scored: dict[str, list[tuple[Scores, Scores, Scores, Rows, NDArray[np.bool_]]]] = {}
     packaged = None if network.integers is None else scorer(network, network.integers)
+    floats = scorer(network, None)
     for number, half in enumerate(found):
         learned = Rows.read(half.learned[0])
         some = np.random.default_rng(number).permutation(len(learned))[:CALIBRATION_ROWS]
@@ -117,7 +106,7 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
             given = (rows.planes.astype(np.float32), rows.features)
             filled = (np.abs(given[0]).max(axis=(2, 3)) > _FILLER * reach).any(axis=1)
             own = given if packaged is None else packaged(given)
-            scored.setdefault(name, []).append((network.predict(*given, threads=1), score(given), own, rows, filled))
+            scored.setdefault(name, []).append((floats(given), score(given), own, rows, filled))
     record = {}
     for name, parts in scored.items():
         before, after, own, filled = (np.concatenate([part[k] for part in parts]) for k in (0, 1, 2, 4))
@@ -151,7 +140,7 @@ def of_tablenet(network: Network, data: Path, bootstrap: int) -> dict[str, Any]:
     sides = split(group, (0.5, 0.5), 19)
     for own, other in (sides, sides[::-1]):
         after[other] = scorer(network, quantise(network.module, [rows[own][:CALIBRATION_ROWS]]))((rows[other],))
-    before = network.predict(rows, threads=1)
+    before = scorer(network, None)((rows,))
     record = compared(before, after, np.asarray(label), group, bootstrap)
     if network.integers is not None:
         own = scorer(network, network.integers)((rows,))

@@ -117,15 +117,13 @@ def work(name: str, folder: Path, batch: int) -> None:
 def write_inputs(folder: Path) -> None:
     """Write the packaged model, its ONNX graph, and what it is given of simulated alerts."""
     import space2vec as s2v
-    from space2vec import modelfile
     from space2vec.model import packaged
-    from space2vec.scoring import Needs
 
     (folder / "model.safetensors").write_bytes(packaged()["stampnet"].read_bytes())
     network = s2v.load("stampnet")
     network.export(folder / "model.onnx")
-    inputs = Needs.of(modelfile.read(packaged()["stampnet"])[0]).inputs(s2v.simulate(ROWS, seed=3).stamps)
-    np.savez(folder / "inputs.npz", planes=np.nan_to_num(inputs.planes), features=inputs.features)
+    planes, features = network.inputs(s2v.simulate(ROWS, seed=3).stamps).arrays
+    np.savez(folder / "inputs.npz", planes=np.nan_to_num(planes), features=features)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from programs import tell
 
 import space2vec as s2v
 from space2vec import registry
+from space2vec.backends import on_host
 from space2vec.dataset import read_dataset, split
 from space2vec.labelled import LabelledStamps
 from space2vec.modelfile import Header
@@ -112,14 +113,14 @@ def prepared(rows: LabelledStamps, threads: int = 1, block: int = 1024) -> Rows:
     parts = []
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        given = needs.inputs(part.stamps, threads)
-        assert given.features is not None
-        good = np.flatnonzero(~given.refused & np.isfinite(given.planes).all(axis=(1, 2, 3)))
+        planes, features, _, scored = on_host().inputs(needs, part.stamps, threads)
+        assert planes is not None
+        assert features is not None
+        good = np.flatnonzero(scored)
         known = np.isfinite(part.teacher)
         target = np.where(known, part.teacher, part.label).astype(np.float32)
         columns = (target, part.label.astype(np.float32), part.kind.astype("U32"), part.group.astype("U40"))
-        planes = given.planes[good].astype(np.float16)
-        parts.append(Rows(planes, given.features[good], *(column[good] for column in columns)))
+        parts.append(Rows(planes[good].astype(np.float16), features[good], *(column[good] for column in columns)))
     return Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
 
 
