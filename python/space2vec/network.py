@@ -17,7 +17,6 @@ from space2vec.extras import need
 from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.models.model import Model
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
-from space2vec.writing.aside import write_whole
 
 if TYPE_CHECKING:
     from typing import Self
@@ -128,6 +127,7 @@ class Network(Model):
             If it cannot be written.
         """
         from space2vec.onnx_graph import calibrated_graph, make_graph
+        from space2vec.writing.aside import write_whole
 
         graph, table = make_graph(self), self.header.calibration
         write_whole(path, graph if table is None else calibrated_graph(graph, table))

@@ -78,11 +78,13 @@ class Needs:
             return cls(header)
         try:
             recipe = Recipe.from_plain(header.recipe)
-            there = [channel for channel in recipe.channels if channel not in header.optional]
-            if there != list(recipe.channels):
-                recipe.of_planes(there)
         except ValueError as error:
             raise ModelError(str(error)) from error
+        spared = set(recipe.channels) & set(header.optional)
+        if spared and not recipe.steps:
+            raise ModelError(f"recipe {recipe.name!r} does not prepare planes one by one, and cannot do without any")
+        if spared == set(recipe.channels):
+            raise ModelError(f"optional names all planes of recipe {recipe.name!r}: nothing would be left to look at")
         return cls(header, recipe)
 
     @property

@@ -337,7 +337,7 @@ def test_damaged_files_are_refused(files: dict[str, Path], change: dict[str, Any
         ({"settings": {"depth": 9}}, "settings of Tiny: .*depth"),
         ({"optional": "template"}, "optional is 'template'; it is a list of planes"),
         ({"optional": ["sky"]}, "it is a list of planes: science, template, difference"),
-        ({"optional": ["science", "template", "difference"]}, "channels must be distinct names"),
+        ({"optional": ["science", "template", "difference"]}, "optional names all planes of recipe 'tiny'"),
     ],
 )
 def test_damaged_architectures_are_refused(
