@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encoded", "read"]
+__all__ = ["decoded", "encoded", "read"]
 
 #: The most bytes of a header, as the format has it.
 _LONGEST = 100_000_000
@@ -69,7 +69,17 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     OSError
         If it cannot be read.
     """
-    whole = path.read_bytes()
+    return decoded(path.read_bytes())
+
+
+def decoded(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Return what the bytes of a file say of themselves, and its tensors, as :func:`read` does.
+
+    Raises
+    ------
+    ValueError
+        If these are no such file, or not a whole one; the message says what is wrong.
+    """
     size = int.from_bytes(whole[:8], "little")
     if len(whole) < 8 or size > _LONGEST or 8 + size > len(whole):
         raise ValueError(f"{len(whole)} bytes, of which the header is to have {size}")

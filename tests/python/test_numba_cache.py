@@ -98,6 +98,35 @@ def test_a_package_that_can_only_be_read_computes(tmp_path: Path) -> None:
     assert list(tmp_path.glob("space2vec-numba-*/**/*.nbi"))
 
 
+def test_what_was_compiled_is_dropped_once_another_file_of_the_kernels_changed(tmp_path: Path) -> None:
+    """Numba looks at the file of a function alone, and inlines what that calls from others."""
+    package = tmp_path / "kernels"
+    package.mkdir()
+    here = Path(compiling.__file__)
+    text = here.read_text().replace("space2vec.errors", "kernels.errors")
+    (package / "compiling.py").write_text(text.replace("package = folder.parent", "package = folder"))
+    (package / "models").mkdir()
+    (package / "errors.py").write_text("class Space2vecWarning(UserWarning):\n    pass\n")
+    for name in ("registry.json", "models/integer_network.py"):
+        (package / name).write_text("{}")
+    (package / "outer.py").write_text(
+        "from kernels.compiling import compiled\nfrom kernels.inner import inner\n"
+        "def outer(x):\n    return inner(x)\nouter = compiled(outer)\n"
+    )
+
+    def run(added: int) -> str:
+        (package / "inner.py").write_text(
+            f"from kernels.compiling import compiled\ndef inner(x):\n    return x + {added}\ninner = compiled(inner)\n"
+        )
+        code = "from kernels.outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
+        environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert [run(1), run(1), run(20), run(20), run(1)] == ["2 0", "2 1", "21 0", "21 1", "2 0"]
+
+
 def test_what_takes_long_is_told_while_it_lasts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -11,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Return a function that Numba compiles at its first call, and keeps on the disk for the next process.
 
     It is kept beside the package, in Numba's folder of the user or, where neither can be written, in a folder of the
-    user's own among the temporary files; nowhere, where there is none, which a warning says.
+    user's own among the temporary files; nowhere, where there is none, which a warning says. What was compiled is
+    dropped once any file of this folder has changed.
     """
     try:
-        return numba.njit(cache=True, **options)(function)
+        return _kept(function, options)
     except RuntimeError:  # neither the package's folder nor that of the user can be written
         folder = _temporary()
     if folder is None:
@@ -41,9 +44,29 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     was = settings.CACHE_DIR
     settings.CACHE_DIR = str(folder)  # Numba asks for it when it decorates
     try:
-        return numba.njit(cache=True, **options)(function)
+        return _kept(function, options)
     finally:
         settings.CACHE_DIR = was
+
+
+def _kept(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    dispatcher: Any = numba.njit(cache=True, **options)(function)
+    # Numba looks at the function's own file alone, and inlines what lies in others.
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (index._source_stamp, _sources())
+    return dispatcher
+
+
+@cache
+def _sources() -> str:
+    """Return a digest of all that goes into the compiled code."""
+    folder = Path(__file__).parent
+    package = folder.parent
+    files = [*sorted(folder.glob("*.py")), package / "registry.json", package / "models" / "integer_network.py"]
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _temporary() -> Path | None:
