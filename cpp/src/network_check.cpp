@@ -32,6 +32,7 @@ void check_weights(const Weights &weights, std::int32_t inputs, const std::strin
                       weights.values.size() ==
                           static_cast<std::size_t>(weights.outputs) * static_cast<std::size_t>(weights.inputs),
                   "the weights of " + what + " have another shape");
+    for (const std::int8_t value : weights.values) require_model(value != -128, "a weight of " + what + " is -128");
 }
 
 // The largest magnitude that the sum of a row can have; largest(i): that of input i.
@@ -137,6 +138,7 @@ void check_hidden_layers(const Network &network) {
     }
     require_model(network.out.size() == static_cast<std::size_t>(width), "the output has another width");
     std::int64_t sum = 0;
+    for (const std::int8_t weight : network.out) require_model(weight != -128, "a weight of the output is -128");
     for (const std::int8_t weight : network.out) sum += std::abs(std::int64_t{weight}) * kLargestActivation;
     require_model(sum <= kLargestSum && std::abs(static_cast<double>(network.out_bias)) < 9.0e18,
                   "the output could overflow");

@@ -110,6 +110,9 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 }
 
 Network read_network(const Safetensors &file, const NetworkHeader &header) {
+    if (file.has("integer.of_planes.weight") != (header.planes > 0) ||
+        file.has("integer.of_features.weight") == header.columns.empty())
+        throw Failure(S2V_BAD_MODEL, "its integers take something else than its header says");
     Network network;
     network.planes = header.planes;
     network.side = header.side;

@@ -12,7 +12,7 @@ from space2vec.fallback.noise_plane import CORE_COLUMN, CORE_ROW, CORE_ROWS, COR
 from space2vec.fallback.team import jit, lane_sum
 
 __all__ = ["AdaptiveMoments", "MomentState", "Moments", "adaptive_moments", "inverse", "moment_axes"]
-__all__ += ["moments_kurtosis", "moments_sigma"]
+__all__ += ["moments_kurtosis", "moments_sigma", "no_moments"]
 
 Values = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -43,6 +43,12 @@ class AdaptiveMoments(NamedTuple):
 
     converged: bool
     at: MomentState
+
+
+@jit
+def no_moments() -> AdaptiveMoments:
+    """Return what stands for moments that were not measured, or of nothing."""
+    return AdaptiveMoments(False, MomentState(0.0, 0.0, Moments(0.0, 0.0, 0.0)))
 
 
 class _Step(NamedTuple):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from space2vec.fallback.aperture import aperture_flux
 from space2vec.fallback.column_medians import largest_column_median
 from space2vec.fallback.counts import box_sum, count_above, count_below
+from space2vec.fallback.feature_sets import PART, Measuring
 from space2vec.fallback.gaussian_fit import fit_gaussian
 from space2vec.fallback.lacosmic import largest_fine_structure
 from space2vec.fallback.normalise import BrightnessScale, normalise_b, normalise_r
@@ -35,11 +36,17 @@ def _l1(window: Values, scale: BrightnessScale) -> float:
 
 
 @jit
-def _brightness_features(window: Values, b: Values, scale: BrightnessScale, value: NDArray[np.float64]) -> int:
-    """B features: the fit, LACOSMIC, COLMEDS, L1. Return the flags."""
+def _brightness_features(
+    window: Values, b: Values, scale: BrightnessScale, parts: int, value: NDArray[np.float64]
+) -> int:
+    """B features: L1, and of the parts the fit, LACOSMIC, COLMEDS. Return the flags."""
     value[AT.L1] = _l1(window, scale)
-    value[AT.COLMEDS] = largest_column_median(b)
-    value[AT.LACOSMIC] = np.float64(largest(b)) / np.float64(largest_fine_structure(b))
+    if parts & PART.column_median:
+        value[AT.COLMEDS] = largest_column_median(b)
+    if parts & PART.fine_structure:
+        value[AT.LACOSMIC] = np.float64(largest(b)) / np.float64(largest_fine_structure(b))
+    if not parts & PART.fit:
+        return 0
     fit = fit_gaussian(b, scale.valid)
     value[AT.AMP] = fit.amplitude
     value[AT.SCALE] = fit.scale
@@ -65,15 +72,15 @@ def _count_features(d: Values, t: Values, with_template: bool, strict: bool, val
 
 
 @jit
-def autoscan_features(windows: Windows, paper: bool, value: NDArray[np.float64]) -> int:
+def autoscan_features(windows: Windows, paper: bool, what: Measuring, value: NDArray[np.float64]) -> int:
     """Fill what is defined of ``value``; return the flags. The difference is there."""
     window, reference_window = windows.plane[DIFFERENCE], windows.plane[TEMPLATE]
-    flags = 0 if windows.there[TEMPLATE] else FLAG.missing
+    flags = FLAG.missing if what.planes >> TEMPLATE & 1 and not windows.there[TEMPLATE] else 0
     b, scale = normalise_b(window)
     value[AT.MASKFRAC] = (WINDOW * WINDOW - scale.valid) / (WINDOW * WINDOW)
     if scale.constant:
         return flags | FLAG.constant
-    flags |= _brightness_features(window, b, scale, value)
+    flags |= _brightness_features(window, b, scale, what.parts, value)
     d, with_difference = normalise_r(window)
     t, with_template = normalise_r(reference_window)
     if windows.there[TEMPLATE]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from space2vec.fallback.calibration import calibrate
 from space2vec.fallback.compiling import compiled
 from space2vec.fallback.team import parallel_for
+
+if TYPE_CHECKING:
+    from space2vec.trees import Trees
 
 __all__ = ["Forest"]
 
@@ -62,13 +65,28 @@ class Forest:
         self._fill = fill
         self._calibration = calibration
 
+    @classmethod
+    def of(cls, trees: Trees, fill: NDArray[np.float32] | None) -> Forest:
+        """Return the forest of checked trees; fill: what replaces NaN."""
+        left, right = trees.children()
+        feature = trees.feature.astype(np.int32)
+        columns = (trees.value, trees.missing_left, trees.value)
+        return cls(trees.tree_start, left, right, feature, *columns, 0, fill)
+
     def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None:
         """Write P(real) of each row of x (n, features) into out (n,)."""
-        rows = x if self._fill is None else np.where(np.isnan(x), self._fill, x)
 
         def work(begin: int, end: int) -> None:
-            _compiled(rows[begin:end], *self._nodes, out[begin:end])
+            self.score_rows(None, x[begin:end], out[begin:end])
             if self._calibration is not None:
                 calibrate(*self._calibration, out[begin:end])
 
-        parallel_for(len(rows), threads, work)
+        parallel_for(len(x), threads, work)
+
+    def score_rows(
+        self, _planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, out: NDArray[np.float32]
+    ) -> None:
+        """Write P(real) (n,) of columns (n, features); a forest takes no planes."""
+        assert columns is not None
+        rows = columns if self._fill is None else np.where(np.isnan(columns), self._fill, columns)
+        _compiled(rows, *self._nodes, out)

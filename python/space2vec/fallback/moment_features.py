@@ -11,7 +11,9 @@ from space2vec.fallback.adaptive_moments import (
     moment_axes,
     moments_kurtosis,
     moments_sigma,
+    no_moments,
 )
+from space2vec.fallback.feature_sets import PART
 from space2vec.fallback.math import DEGREES, ZERO, arctangent
 from space2vec.fallback.noise_plane import MeasuredPlanes
 from space2vec.fallback.psf import core_correlation, gaussian_likeness, star_moments
@@ -34,23 +36,23 @@ def _ellipse(m: Moments) -> tuple[float, float, float, float]:
 
 
 @jit
-def moment_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> int:
+def moment_features(planes: MeasuredPlanes, parts: int, value: NDArray[np.float64]) -> int:
     """Fill what is defined of ``value``; return the flags."""
     flags = 0
     core = planes.core[DIFFERENCE]
-    d = adaptive_moments(core)
+    d = adaptive_moments(core) if parts & PART.difference_moments else no_moments()
     if d.converged:
         a, b, angle, ellipticity = _ellipse(d.at.m)
         value[AT.difference_a], value[AT.difference_b] = a, b
         value[AT.difference_angle], value[AT.difference_ellipticity] = angle, ellipticity
         value[AT.kurtosis] = moments_kurtosis(core, d.at)
         value[AT.centroid_offset] = np.sqrt(d.at.x * d.at.x + d.at.y * d.at.y)
-    else:
+    elif parts & PART.difference_moments:
         flags |= FLAG.moments_failed
     if not planes.noise[SCIENCE].sigma > ZERO:
         return flags
     value[AT.science_likeness] = core_correlation(core, planes.core[SCIENCE])
-    s = adaptive_moments(planes.core[SCIENCE])
+    s = adaptive_moments(planes.core[SCIENCE]) if parts & PART.science_moments else no_moments()
     if s.converged:
         a, b, angle, ellipticity = _ellipse(s.at.m)
         value[AT.science_a], value[AT.science_b] = a, b
@@ -59,6 +61,8 @@ def moment_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> int:
         dx, dy = d.at.x - s.at.x, d.at.y - s.at.y
         value[AT.plane_offset] = np.sqrt(dx * dx + dy * dy)
         value[AT.width_ratio] = moments_sigma(d.at.m) / moments_sigma(s.at.m)
+    if not parts & PART.star:
+        return flags
     star = star_moments(planes)
     psf = star if star.converged else s
     if not psf.converged:

@@ -177,16 +177,21 @@ class Network:
         """
 
         def work(begin: int, end: int) -> None:
-            for row in range(begin, end):
-                if planes is not None and not _finite(planes[row]):
-                    out[row] = NAN
-                    continue
-                logit = self._logit(
-                    None if planes is None else planes[row], None if features is None else features[row]
-                )
-                out[row] = _score(logit, self._temperature)
+            own = None if planes is None else planes[begin:end]
+            self.score_rows(own, None if features is None else features[begin:end], out[begin:end])
 
         parallel_for(len(out), threads, work)
+
+    def score_rows(
+        self, planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, out: NDArray[np.float32]
+    ) -> None:
+        """Write P(real) as :meth:`predict` does."""
+        for row in range(len(out)):
+            own = None if planes is None else planes[row]
+            if own is not None and not _finite(own):
+                out[row] = NAN
+                continue
+            out[row] = _score(self._logit(own, None if columns is None else columns[row]), self._temperature)
 
     def _logit(self, planes: NDArray[np.float32] | None, features: NDArray[np.float32] | None) -> np.float32:
         tensors = self._tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.fallback.adaptive_moments import AdaptiveMoments, Moments, MomentState, adaptive_moments, inverse
+from space2vec.fallback.adaptive_moments import AdaptiveMoments, Moments, adaptive_moments, inverse, no_moments
 from space2vec.fallback.math import INFINITY, ONE, exponential
 from space2vec.fallback.noise_plane import CORE_COLUMN, CORE_ROW, MeasuredPlanes, cut_core
 from space2vec.fallback.stamp import MIDDLE, SCIENCE, WINDOW
@@ -35,7 +35,7 @@ def star_moments(planes: MeasuredPlanes) -> AdaptiveMoments:
             if not near and not x >= planes.saturation and x > brightest:
                 brightest, row, column = x, r, c
     if not (brightest - noise.median) / noise.sigma >= _BRIGHTEST:
-        return AdaptiveMoments(False, MomentState(0.0, 0.0, Moments(0.0, 0.0, 0.0)))
+        return no_moments()
     return adaptive_moments(cut_core(window, noise, ONE, row, column))
 
 

@@ -12,7 +12,9 @@ from space2vec.fallback.stamp import (
     DIFFERENCE,
     FLAG,
     MIDDLE,
+    REFUSED,
     WINDOW,
+    Batch,
     Plane,
     Triplet,
     cut_window,
@@ -30,8 +32,6 @@ _ALERCE_SIDE = 21
 _BRAAI_FILL = np.float32(1e-9)
 #: The number of each recipe, by name.
 RECIPE = constants({name.replace("-", "_"): number for number, name in enumerate(RECIPES)})
-#: With one of these a row is not prepared.
-_REFUSED = FLAG.missing | FLAG.constant | FLAG.zero_scale | FLAG.off_shape | FLAG.bad_stamp
 
 
 @jit
@@ -103,7 +103,7 @@ def _prepare_by_norm(triplet: Triplet, recipe: int, plane: Plane, out: Plane) ->
     flags = _rectangle_flags(part)
     if part.size < plane.size:
         flags |= FLAG.cropped
-    if flags & _REFUSED:
+    if flags & REFUSED:
         return flags
     if height < _LARGEST_SIDE or width < _LARGEST_SIDE:
         flags |= FLAG.padded
@@ -123,7 +123,7 @@ def _prepare_by_range(plane: Plane, out: Plane) -> int:
     start = (_LARGEST_SIDE - _ALERCE_SIDE) // 2
     part = plane[start : start + _ALERCE_SIDE, start : start + _ALERCE_SIDE]
     flags = _rectangle_flags(part)
-    if flags & _REFUSED:
+    if flags & REFUSED:
         return flags
     high, low = -INFINITY, INFINITY
     for pixel in part.flat:
@@ -168,7 +168,7 @@ def _cut_masked(triplet: Triplet, plane: Plane) -> tuple[Plane, int]:
 @jit
 def _prepare_by_3sigma(triplet: Triplet, plane: Plane, is_difference: bool, out: Plane) -> int:
     window, flags = _cut_masked(triplet, plane)
-    if flags & _REFUSED:
+    if flags & REFUSED:
         return flags
     valid = count_valid(window)
     terms = window.ravel().astype(np.float64)
@@ -266,18 +266,14 @@ def _prepare(triplet: Triplet, recipe: int, channels: tuple[int, int, int], out:
             flags |= _prepare_channel(triplet, recipe, channels[k], scale, out[k])
         if recipe == RECIPE.ayyar and not flags & FLAG.constant and not scale > ZERO:
             flags |= FLAG.zero_scale
-    if flags & _REFUSED:
+    if flags & REFUSED:
         out[:] = NAN
     return flags
 
 
 @jit
 def prepare_rows(
-    pixels: Plane,
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: np.float32,
+    batch: Batch,
     recipe: int,
     channels: tuple[int, int, int],
     planes: Plane,
@@ -287,5 +283,4 @@ def prepare_rows(
 ) -> None:
     """Prepare rows begin to end of a batch."""
     for row in range(begin, end):
-        triplet = triplet_of(pixels, offset, shape, centre, saturation, row)
-        flags[row] = _prepare(triplet, recipe, channels, planes[row])
+        flags[row] = _prepare(triplet_of(batch, row), recipe, channels, planes[row])

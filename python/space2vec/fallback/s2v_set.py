@@ -87,7 +87,7 @@ def _core(window: Values, noise: PlaneNoise, sign: np.float32) -> Values:
 
 
 @jit
-def s2v_features(windows: Windows, saturation: np.float32, value: NDArray[np.float64]) -> int:
+def s2v_features(windows: Windows, saturation: np.float32, parts: int, value: NDArray[np.float64]) -> int:
     """Fill what is defined of ``value``; return the flags. The difference is there."""
     science, template = _without_nulls(windows.plane[SCIENCE]), _without_nulls(windows.plane[TEMPLATE])
     difference = _without_nulls(windows.plane[DIFFERENCE])
@@ -111,4 +111,4 @@ def s2v_features(windows: Windows, saturation: np.float32, value: NDArray[np.flo
     planes = MeasuredPlanes(noise, (science, template, difference), core, polarity, saturation)
     _noise_features(planes, value)
     shape_features(planes, value)
-    return flags | moment_features(planes, value)
+    return flags | moment_features(planes, parts, value)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.channels import CHANNELS
 from space2vec.fallback.math import NAN, ZERO, absolute, is_finite
 from space2vec.fallback.team import constants, jit
 from space2vec.registry import FLAGS
-from space2vec.stamps import CHANNELS
+
+if TYPE_CHECKING:
+    from space2vec.stamps import Stamps
 
 __all__ = [
     "DIFFERENCE",
     "FLAG",
     "MIDDLE",
+    "REFUSED",
     "SCIENCE",
     "STRIDE",
     "TEMPLATE",
+    "UNSCORABLE",
     "WINDOW",
+    "Batch",
     "Plane",
     "Triplet",
+    "batch_of",
     "cut_window",
     "is_masked",
     "is_saturated",
@@ -33,12 +40,47 @@ Plane = NDArray[np.float32]
 SCIENCE, TEMPLATE, DIFFERENCE = range(len(CHANNELS))
 #: The bit of each flag, by name.
 FLAG = constants({name: 1 << flag.bit for name, flag in FLAGS.items()})
+#: The flags with which a row is not scored, and those with which it is not prepared.
+UNSCORABLE = sum(1 << flag.bit for flag in FLAGS.values() if not flag.scored)
+REFUSED = UNSCORABLE | FLAG.zero_scale
 
 WINDOW = 51
 MIDDLE = WINDOW // 2
 #: Windows are held with this many columns, NaN beyond the window: the lane of a pixel is its column mod 32.
 STRIDE = 64
 _NULL = np.float32(1e-30)
+
+
+class Batch(NamedTuple):
+    """The stamps of some candidates as :class:`space2vec.Stamps` holds them, and the saturation level or NaN."""
+
+    pixels: Plane
+    offset: NDArray[np.int64]
+    shape: NDArray[np.int32]
+    centre: NDArray[np.int32]
+    saturation: np.float32
+
+
+def batch_of(stamps: Stamps) -> Batch:
+    """Return stamps as the kernels take them; nothing is copied.
+
+    Raises
+    ------
+    TypeError
+        If an array of theirs is of another type.
+    ValueError
+        If their arrays differ in length.
+    """
+    level = np.float32(np.nan if stamps.saturation is None else stamps.saturation)
+    batch = Batch(stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level)
+    arrays: tuple[NDArray[Any], ...] = batch[:4]
+    for array, kind in zip(arrays, (np.float32, np.int64, np.int32, np.int32), strict=True):
+        if array.dtype != kind or not array.flags.c_contiguous:
+            raise TypeError(f"the arrays of stamps must be as space2vec.Stamps has them; given {array.dtype}")
+    n = len(batch.offset)
+    if batch.offset.shape != (n, 3) or batch.shape.shape != (n, 3, 2) or batch.centre.shape != (n, 2):
+        raise ValueError("offset must have shape (n, 3), shape (n, 3, 2) and centre (n, 2)")
+    return batch
 
 
 class Triplet(NamedTuple):
@@ -58,21 +100,15 @@ def _plane(pixels: Plane, offset: int, height: int, width: int) -> Plane:
 
 
 @jit
-def triplet_of(
-    pixels: Plane,
-    offset: NDArray[np.int64],
-    shape: NDArray[np.int32],
-    centre: NDArray[np.int32],
-    saturation: np.float32,
-    row: int,
-) -> Triplet:
+def triplet_of(batch: Batch, row: int) -> Triplet:
     """Return the triplet of a row of a batch."""
+    offset, shape = batch.offset, batch.shape
     planes = (
-        _plane(pixels, offset[row, 0], shape[row, 0, 0], shape[row, 0, 1]),
-        _plane(pixels, offset[row, 1], shape[row, 1, 0], shape[row, 1, 1]),
-        _plane(pixels, offset[row, 2], shape[row, 2, 0], shape[row, 2, 1]),
+        _plane(batch.pixels, offset[row, 0], shape[row, 0, 0], shape[row, 0, 1]),
+        _plane(batch.pixels, offset[row, 1], shape[row, 1, 0], shape[row, 1, 1]),
+        _plane(batch.pixels, offset[row, 2], shape[row, 2, 0], shape[row, 2, 1]),
     )
-    return Triplet(planes, int(centre[row, 0]), int(centre[row, 1]), saturation)
+    return Triplet(planes, int(batch.centre[row, 0]), int(batch.centre[row, 1]), batch.saturation)
 
 
 @jit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from space2vec.fallback.team import constants, jit
 from space2vec.fallback.zscale import zscale_scaling
 from space2vec.registry import NORMALISERS
 
-__all__ = ["apply_chain", "has_one_value", "normalise_rows"]
+__all__ = ["apply_chain", "has_one_value", "normalise_rows", "numbered_chain"]
 
 Values = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -24,6 +26,17 @@ Mask = NDArray[np.uint8]
 #: The number of each normaliser, by name.
 NORMALISER = constants({name.replace("-", "_"): number for number, name in enumerate(NORMALISERS)})
 _HIGHEST = float(FLOAT_MAX)
+
+
+def numbered_chain(
+    steps: Iterable[tuple[int, Sequence[float]]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the numbers of the normalisers of a chain (n,), and two parameters each (n, 2)."""
+    chain = list(steps)
+    parameters = np.zeros((len(chain), 2))
+    for row, (_, values) in zip(parameters, chain, strict=True):
+        row[: len(values)] = values
+    return np.array([kind for kind, _ in chain], dtype=np.int64), parameters
 
 
 @jit

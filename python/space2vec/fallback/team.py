@@ -23,11 +23,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def jit(function: _Function) -> _Function:
-    """Compile with C's arithmetic: nothing reassociated or contracted, and x/0 is what IEEE says.
-
-    Numba keeps what it compiled beside a file for as long as that file stays the same. It does not see a change in
-    another file that the function calls into: whoever edits this folder removes its ``__pycache__`` afterwards.
-    """
+    """Compile with C's arithmetic: nothing reassociated or contracted, and x/0 is what IEEE says."""
     return cast("_Function", compiled(function, nogil=True, error_model="numpy"))
 
 

@@ -34,6 +34,9 @@ VALUE, MARK, STEP = 3276, 3276, 4095
 RING = 8
 #: How far a scaled column reaches; what a mark is taken for where sums are bounded.
 _FARTHEST = 10 * VALUE
+#: What the kernels have room for: planes, the side of what a convolution sees, convolutions, the side of the maps that
+#: rings are taken of, hidden layers, outputs of a layer.
+_MOST_PLANES, _LARGEST_MAP, _MOST_CONVOLUTIONS, _LARGEST_RINGS, _MOST_HIDDEN, _MOST_OUTPUTS = 32, 129, 6, 31, 8, 1024
 _LEAST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
@@ -205,6 +208,8 @@ class _Check:
         layer, width = 1, len(total)
         while f"hidden{layer}.weight" in self._tensors:
             name = f"hidden{layer}"
+            if layer == _MOST_HIDDEN:
+                raise ValueError(f"more than {_MOST_HIDDEN} hidden layers")
             weight = self._take(f"{name}.weight", np.int8, (None, width))
             multiplier = self._take(f"{name}.multiplier", np.int32, (len(weight),), 0)
             self._shifted(name, self._sums(name, HIDDEN_MOST * _reach(weight)) * multiplier)
@@ -223,8 +228,12 @@ class _Check:
         channels, side = self._inputs.channels, self._inputs.side
         self._take("planes.scale", np.float32, (channels,), _LEAST, _LARGEST)
         layer = 0
+        if channels > _MOST_PLANES or side > _LARGEST_MAP:
+            raise ValueError(f"it takes {channels} planes of {side}x{side}; at most {_MOST_PLANES} of {_LARGEST_MAP}")
         while f"conv{layer}.weight" in self._tensors:
             name = f"conv{layer}"
+            if layer == _MOST_CONVOLUTIONS or side < 3 or side % 2 == 0:
+                raise ValueError(f"{name} sees maps of {side}x{side}; there may be {_MOST_CONVOLUTIONS}, of odd sides")
             weight = self._take(f"{name}.weight", np.int8, (None, channels, 3, 3))
             channels, side = len(weight), (side - 1) // 2 + 1
             bias = self._take(f"{name}.bias", np.int32, (channels,))
@@ -232,7 +241,7 @@ class _Check:
             self._take(f"{name}.multiplier", np.int16, (channels,), 1 << 14, (1 << 15) - 1)
             self._sums(name, MOST * _reach(weight) + np.abs(bias.astype(np.float64)))
             layer += 1
-        if not layer or side % 2 == 0:
+        if not layer or side % 2 == 0 or side > _LARGEST_RINGS:
             raise ValueError(f"{layer} convolutions leave maps of {side}x{side}; there must be one, and an odd side")
         return self._take("of_planes.weight", np.int8, (None, channels * len(rings_of(side)[1])))
 
@@ -256,6 +265,8 @@ class _Check:
             raise ValueError(f"{name} is {tensor.dtype} {tensor.shape}; it must be {np.dtype(kind)} ({wanted})")
         if (low is not None and not (tensor >= low).all()) or (high is not None and not (tensor <= high).all()):
             raise ValueError(f"{name} is out of range")
+        if kind is np.int8 and tensor.ndim > 1 and len(tensor) > _MOST_OUTPUTS:
+            raise ValueError(f"{name} has {len(tensor)} outputs; at most {_MOST_OUTPUTS}")
         if kind is np.int8 and (tensor == -128).any():
             raise ValueError(f"{name} is out of range")
         return tensor
