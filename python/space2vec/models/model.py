@@ -60,11 +60,10 @@ class Model:
 
     def __init__(self, header: Header) -> None:
         self._check(header)
-        self.header, self.runtime = header, None
+        self.header = header
+        self.runtime: str | None = None
         self.needs = Needs.of(header)
         self._engines: dict[str, Any] = {}
-
-    runtime: str | None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
