@@ -231,7 +231,7 @@ class Model:
         threads : int, optional
             Threads to use, on the host; one a usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-            Where to compute what lies on the host; other inputs are taken where they lie.
+            Where to compute: where the inputs lie by default.
 
         Returns
         -------
@@ -241,7 +241,7 @@ class Model:
         Raises
         ------
         BackendError
-            If the device is not there.
+            If the device is not there, or the inputs lie on another one.
         TypeError
             If an input is not of a real dtype, or lies on a device that cannot be used.
         ValueError
