@@ -1,0 +1,113 @@
+"""A retrained ``stampnet`` beside the one before it, paired over objects, and beside its own float network.
+
+    python benchmarks/model_change.py --data FOLDER --kept FOLDER --before FILE [--model NAME|FILE] [--json FILE]
+
+Every set of docs/accuracy.md that is there: real alerts (braai's label above 0.5, which is agreement; both networks may
+have learned from them), the 163 alerts of the data folder that neither has seen, hybrids, and simulated candidates of
+three surveys. What an alert is prepared to is kept in a folder, as by ``network_worth.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from integer_accuracy import LIMITS, METRICS, compared
+from numpy.typing import NDArray
+from programs import processor, versions
+from worth_rows import COLUMNS, Rows, halves
+
+import space2vec as s2v
+from space2vec import _core
+from space2vec.evaluate import contest
+from space2vec.network import Network
+
+Scores = NDArray[np.float32]
+
+
+def scores(network: Network, file: bytes | None, rows: Rows) -> Scores:
+    """Return P(real) (n,) by the integers of a model file, or, without one, by the float network."""
+    import torch
+
+    columns = np.ascontiguousarray(rows.features[:, [COLUMNS.index(name) for name in network.feature_names]])
+    planes, out = rows.planes.astype(np.float32), np.empty(len(rows), dtype=np.float32)
+    if file is not None:
+        _core.Model(file).predict(planes, columns, out, 1)
+        return out
+    module = network.module
+    with torch.inference_mode():
+        for begin in range(0, len(rows), 512):
+            part = slice(begin, begin + 512)
+            logit = module(torch.from_numpy(planes[part]), torch.from_numpy(columns[part]))
+            out[part] = torch.sigmoid(logit / network.header.temperature).numpy()
+    return out
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--kept", type=Path, required=True, help="where prepared rows are kept")
+    parser.add_argument("--before", type=Path, required=True, help="the model file before")
+    parser.add_argument("--model", default="stampnet")
+    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    new, old = s2v.load(given.model), s2v.load(given.before)
+    assert isinstance(new, Network)
+    assert isinstance(old, Network)
+    file = s2v.model.packaged().get(given.model, Path(given.model)).read_bytes()
+    parts: dict[str, list[Rows]] = {}
+    for number, half in enumerate(halves(given.data, given.kept)):
+        for name, path in half.tests.items():
+            if not number or name in ("alerts", "hybrid"):
+                parts.setdefault(name, []).append(Rows.read(path))
+    results: dict[str, Any] = {}
+    for name, sides in parts.items():
+        for title, keep in [(name, None), *([("night", "night")] if name == "alerts" else [])]:
+            rows = [side if keep is None else side[side.kind == keep] for side in sides]
+            before, floats, integers = (
+                np.concatenate([scores(network, of, side) for side in rows])
+                for network, of in ((old, None), (new, None), (new, file))
+            )
+            label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
+            found = contest({"before": before, "now": integers}, label, group=group, against=("before",),
+                            bootstrap=given.bootstrap)  # fmt: skip
+            results[title] = {
+                "rows": len(label),
+                "before and now": {
+                    metric: {
+                        "before": found.evaluations["before"].metrics[metric].value,
+                        "now": found.evaluations["now"].metrics[metric].value,
+                        "difference": [
+                            round(float(getattr(found.comparisons["before"]["now"].differences[metric], at)), 5)
+                            for at in ("value", "low", "high")
+                        ],
+                    }
+                    for metric in METRICS
+                },
+                "integers and floats": compared(floats, integers, label, group, given.bootstrap),
+            }
+            change = results[title]["integers and floats"]
+            print(title, len(label), {m: (round(r["before"], 4), round(r["now"], 4), r["difference"])
+                                      for m, r in results[title]["before and now"].items()})  # fmt: skip
+            print("   integers:", change["change"], change["decisions that change"], "auc lost", change["auc lost"])
+    if given.json:
+        record = {
+            "benchmark": "model_change",
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": processor(), "versions": versions(("numpy", "torch")), "limits": LIMITS,
+            "before": {"id": old.id, "sha256": hashlib.sha256(given.before.read_bytes()).hexdigest()},
+            "now": {"id": new.id, "sha256": hashlib.sha256(file).hexdigest()},
+            "results": results,
+        }  # fmt: skip
+        given.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
