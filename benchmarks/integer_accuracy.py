@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from programs import processor, tell, versions
-from worth_rows import Half, Rows, halves
+from worth_rows import COLUMNS, Half, Rows, halves
 
 import space2vec as s2v
 from space2vec.dataset import split
@@ -42,6 +42,12 @@ def scorer(network: Network, integers: IntegerNetwork | None) -> Callable[[Input
     """Return what gives the scores of a network in integers, or, without any, in floating point."""
     run = Network(network.module, network.header, integers)
     return lambda inputs: run.predict(*inputs, threads=1)
+
+
+def taken(network: Network, rows: Rows) -> Inputs:
+    """Return what a network of stamps takes of rows that have all columns."""
+    columns = [COLUMNS.index(name) for name in network.feature_names]
+    return rows.planes.astype(np.float32), np.ascontiguousarray(rows.features[:, columns])
 
 
 def compared(
@@ -96,14 +102,14 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
         learned = Rows.read(half.learned[0])
         some = np.random.default_rng(number).permutation(len(learned))[:CALIBRATION_ROWS]
         calibration = learned[some]
-        integers = quantise(network.module, [calibration.planes.astype(np.float32), calibration.features])
+        integers = quantise(network.module, [*taken(network, calibration)])
         score, reach = scorer(network, integers), 127.0 / integers.tensors["planes.scale"]
         for name, path in half.tests.items():
             rows = Rows.read(path)
             if number and name not in ("alerts", "hybrid"):
                 continue
             tell(f"half {number}: {name}, {len(rows)} rows")
-            given = (rows.planes.astype(np.float32), rows.features)
+            given = taken(network, rows)
             filled = (np.abs(given[0]).max(axis=(2, 3)) > _FILLER * reach).any(axis=1)
             own = given if packaged is None else packaged(given)
             scored.setdefault(name, []).append((floats(given), score(given), own, rows, filled))

@@ -17,35 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from integer_accuracy import LIMITS, METRICS, compared
-from numpy.typing import NDArray
+from integer_accuracy import LIMITS, METRICS, compared, scorer, taken
 from programs import processor, versions
-from worth_rows import COLUMNS, Rows, halves
+from worth_rows import Rows, halves
 
 import space2vec as s2v
-from space2vec import _core
 from space2vec.evaluate import contest
 from space2vec.network import Network
-
-Scores = NDArray[np.float32]
-
-
-def scores(network: Network, file: bytes | None, rows: Rows) -> Scores:
-    """Return P(real) (n,) by the integers of a model file, or, without one, by the float network."""
-    import torch
-
-    columns = np.ascontiguousarray(rows.features[:, [COLUMNS.index(name) for name in network.feature_names]])
-    planes, out = rows.planes.astype(np.float32), np.empty(len(rows), dtype=np.float32)
-    if file is not None:
-        _core.Model(file).predict(planes, columns, out, 1)
-        return out
-    module = network.module
-    with torch.inference_mode():
-        for begin in range(0, len(rows), 512):
-            part = slice(begin, begin + 512)
-            logit = module(torch.from_numpy(planes[part]), torch.from_numpy(columns[part]))
-            out[part] = torch.sigmoid(logit / network.header.temperature).numpy()
-    return out
 
 
 def main() -> None:
@@ -62,6 +40,7 @@ def main() -> None:
     assert isinstance(new, Network)
     assert isinstance(old, Network)
     file = s2v.model.packaged().get(given.model, Path(given.model)).read_bytes()
+    runs = [(old, scorer(old, None)), (new, scorer(new, None)), (new, scorer(new, new.integers))]
     parts: dict[str, list[Rows]] = {}
     for number, half in enumerate(halves(given.data, given.kept)):
         for name, path in half.tests.items():
@@ -72,8 +51,7 @@ def main() -> None:
         for title, keep in [(name, None), *([("night", "night")] if name == "alerts" else [])]:
             rows = [side if keep is None else side[side.kind == keep] for side in sides]
             before, floats, integers = (
-                np.concatenate([scores(network, of, side) for side in rows])
-                for network, of in ((old, None), (new, None), (new, file))
+                np.concatenate([score(taken(network, side)) for side in rows]) for network, score in runs
             )
             label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
             found = contest({"before": before, "now": integers}, label, group=group, against=("before",),

@@ -150,7 +150,12 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
         "results": {"stampnet": {"multiplications": 1_121_056, "sets": {"night": part}},
                     "tablenet": {"multiplications": 273_664, "sets": {"des": part}}},
     }  # fmt: skip
-    text = docs.document(worth, integers, "Take the lean one.")
+    both = {"before": 0.96, "now": 0.97, "difference": [0.01, -0.002, 0.03]}
+    change = {
+        "date": "2026-01-04T03:04:05", "machine": "a processor", "before": {"sha256": "0123456789abcdef"},
+        "results": {"more": {"rows": 161, "before and now": {"auc": both, "fpr at mdr 4%": both}}},
+    }  # fmt: skip
+    text = docs.document(worth, integers, change, "Take the lean one.")
     assert "| `all` | 67 | 12 | 0.9000 |" in text
     assert "| `lean` | 54 | 12 | 0.9000 (-0.0200 .. +0.0300) |" in text
     assert "0.0200 |" in text
@@ -158,11 +163,14 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
     assert "multiplies 1,121,056" in text
     assert "| `stampnet` | night | 1,000 | 4 | 0.00010 | 0.0020 | 0.030 | 2 (0.20%) | +0.00040 |" in text
     assert "Take the lean one." in text
+    assert "(sha256 0123456789ab)" in text
+    assert "| more | 161 | 0.9600 | 0.9700 | +0.0100 (-0.0020 .. +0.0300) | 96.00% | 97.00% | +1.00% (" in text
 
 
 def test_the_document_is_what_the_script_writes(docs_script: Callable[[str], ModuleType]) -> None:
     docs = docs_script("network_worth")
-    worth, integers = (
-        json.loads((docs.RESULTS / f"{name}.json").read_text()) for name in ("network_worth", "integer_accuracy")
+    records = (
+        json.loads((docs.RESULTS / f"{name}.json").read_text())
+        for name in ("network_worth", "integer_accuracy", "model_change")
     )
-    assert (docs.HERE / "network-worth.md").read_text() == docs.document(worth, integers)
+    assert (docs.HERE / "network-worth.md").read_text() == docs.document(*records)
