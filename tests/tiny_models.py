@@ -14,7 +14,7 @@ from space2vec.calibration import Calibration
 from space2vec.models.integer_network import rings_of
 from space2vec.networks.derived_names import derived_places
 
-__all__ = ["CALIBRATION", "MIXED", "changed", "forest", "models", "network", "of_floats", "with_header"]
+__all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "with_header"]
 
 CALIBRATION = Calibration((0.0, 0.25, 0.5, 1.0), (0.0, 0.125, 0.75, 1.0))
 #: Columns of both sets and of the catalogue.
@@ -149,6 +149,9 @@ def changed(file: bytes, **tensors: Any) -> bytes:
 
 def with_header(file: bytes, **changes: Any) -> bytes:
     """Return a model file whose header says something else."""
-    metadata, own = tensorfile.decoded(file)
-    header = modelfile.Header.from_json(metadata["space2vec"])
-    return modelfile.encoded(dataclasses.replace(header, **changes), own)
+    return modelfile.encoded(dataclasses.replace(header_of(file), **changes), tensorfile.decoded(file)[1])
+
+
+def header_of(file: bytes) -> modelfile.Header:
+    """Return the header of a model file."""
+    return modelfile.Header.from_json(tensorfile.decoded(file)[0]["space2vec"])

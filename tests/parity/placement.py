@@ -28,7 +28,7 @@ def repacked(rows, shift):
 
 
 #: Results that are not one a row.
-WHOLE = ("forest", "calibration")
+WHOLE = ("table", "calibration")
 
 
 def by_row(results, rows):

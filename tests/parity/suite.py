@@ -1,4 +1,4 @@
-"""What every backend must give the same bits for: stamps, features, recipes and a forest.
+"""What every backend must give the same bits for: stamps, features, recipes and models.
 
 ``python -m parity.suite --compute FILE`` writes what the backend of this process gives (``SPACE2VEC_BACKEND``,
 ``SPACE2VEC_ISA``) as .npz; the planes of a recipe as a digest a row. ``python -m parity.suite --export DIR --rows N``
@@ -19,17 +19,11 @@ an int64 may start at any byte.
     int64 n, height, width; float32 planes[n][height][width]; uint8 mask[n][height][width].
 ``normaliser_<index>.bin``, index in the order of the registry's normalisers, then all of them in a chain
     int64 n, height, width; float32 planes[n][height][width]; uint32 flags[n].
-``forest.bin``
-    int64 trees, nodes, features, rows; int64 tree_start[trees + 1]; int32 left[nodes], right[nodes] (counted from the
-    first node of the tree; -1 at a leaf); int32 feature[nodes]; float32 threshold[nodes]; uint8 missing_left[nodes];
-    float32 value[nodes]; float32 fill[features] (NaN: none for that column); float32 x[rows][features];
-    float32 score[rows]. As ``s2v_forest_create``.
-``table.bin``
-    int64 n, features, columns; uint32 refusing; int32 column[features]; uint32 raised[n]; float32 score[n];
-    uint32 flags[n]. What the forest gives for the stamps, of which a reader has raised flags, by some columns of
-    ``features_code.bin``. As ``s2v_cuda_forest_score``.
-``stampnet.safetensors``, ``tablenet.safetensors``
-    The packaged networks. As ``s2v_cuda_network_predict``.
+``known.bin``
+    int64 n, columns; uint32 raised[n]; float32 catalogue[n][columns]. What a reader knows of the stamps: the flags that
+    it raised, and all columns of the catalogue. As ``s2v_catalogue``.
+``models/<name>.safetensors``
+    Model files: the packaged ones, small ones of every kind, a forest of deep trees.
 """
 
 import argparse
@@ -41,44 +35,58 @@ from typing import NamedTuple
 
 import numpy as np
 
+import tiny_models
 from oracle import stamps as made
 from space2vec import Recipe, Stamps, backend, features, flags, modelfile, normalise, prepare, simulate
 from space2vec.calibration import Calibration
 from space2vec.errors import BackendError
 from space2vec.forest import Forest as Model
 from space2vec.model import packaged
-from space2vec.registry import AUTOSCAN, AUTOSCAN_STAMP, FEATURE_SETS, FEATURES, FEATURES_VERSION, NORMALISERS, RECIPES
-from space2vec.scoring import Needs
+from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, FEATURES, FEATURES_VERSION, NORMALISERS, RECIPES
 from space2vec.trees import Trees
 
 CONVENTIONS = ("code", "paper")
-NETWORKS = ("stampnet", "tablenet")
 SATURATION = 60000.0
 #: What planes are normalised by: each normaliser alone, and a chain of all.
 CHAINS = {name: (name,) for name in NORMALISERS} | {"all": tuple(NORMALISERS)}
 #: The side of the planes that are normalised.
 SIDE = 45
+#: The catalogue's columns, in the order in which they are given.
+CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
+#: The models that score the suite's stamps: the packaged ones, some that can do without planes, and by the catalogue.
+SCORED = ("without science or template", "two planes", "forest of a catalogue", "forest of the paper")
 #: Exit status of a process whose backend cannot run here.
 UNAVAILABLE = 3
 
 
 class Forest(NamedTuple):
-    """The arguments of a backend's ``Forest``, and rows to score."""
+    """Trees, what replaces NaN in the columns, and rows to score."""
 
-    arguments: tuple
+    trees: Trees
+    fill: np.ndarray
     x: np.ndarray
 
 
 @cache
 def stamps():
-    """Return the stamps of the suite: named and random cases, faults among them, then a simulated night."""
+    """Return the stamps of the suite: named and random cases, faults among them, then a simulated night.
+
+    A reader has raised flags of some, and knows of most what the catalogue says.
+    """
     cases = [case for _, case in made.named_cases()] + made.batch(1700, seed=11)
-    return Stamps.concatenate(
+    whole = Stamps.concatenate(
         [
             Stamps([c.planes for c in cases], centre=[c.centre for c in cases], saturation=SATURATION),
             _with_saturation(simulate(250, seed=12).stamps),
         ]
     )
+    rng, n = np.random.default_rng(18), len(whole)
+    whole.flags = raised(n)
+    known = np.exp(rng.normal(size=(len(CATALOGUE), n))).astype(np.float32)
+    known[rng.random(known.shape) < 0.1] = np.nan
+    known[:, rng.random(n) < 0.2] = np.nan
+    whole.catalogue = dict(zip(CATALOGUE, known, strict=True))
+    return whole
 
 
 def _with_saturation(night):
@@ -93,17 +101,17 @@ def _grow(rng, x, depth, nodes):
     column = int(rng.integers(x.shape[1]))
     threshold = x[rng.integers(len(x)), column]
     if depth == 0 or rng.random() < 0.1 or not np.isfinite(threshold):
-        nodes.append([-1, -1, 0, rng.random(), 0])
+        nodes.append([0, 0, rng.random(), 0])
         return
-    nodes.append([node + 1, -1, column, threshold, int(rng.integers(2))])
+    nodes.append([0, column, threshold, int(rng.integers(2))])
     _grow(rng, x, depth - 1, nodes)
-    nodes[node][1] = len(nodes)
+    nodes[node][0] = len(nodes) - node
     _grow(rng, x, depth - 1, nodes)
 
 
 @cache
 def forest():
-    """Return a random forest of 25 trees on the stamp features, and 1,000 rows with NaN and thresholds among them."""
+    """Return a random forest of 25 deep trees, and 1,000 rows with NaN and thresholds among them."""
     rng = np.random.default_rng(13)
     x = rng.normal(0, 10, (1000, len(AUTOSCAN_STAMP))).astype(np.float32)
     x[rng.random(x.shape) < 0.1] = np.nan
@@ -113,22 +121,28 @@ def forest():
     for nodes in trees:
         _grow(rng, x, 9, nodes)
     start = np.cumsum([0] + [len(nodes) for nodes in trees], dtype=np.int64)
-    columns = zip(*(node for nodes in trees for node in nodes), strict=True)
-    left, right, feature, value, missing_left = (np.array(column) for column in columns)
-    children = (left.astype(np.int32), right.astype(np.int32), feature.astype(np.int32))
-    values = value.astype(np.float32)
-    fill = np.where(np.arange(x.shape[1]) % 3 == 0, 0.5, np.nan).astype(np.float32)
-    arguments = (start, *children, values, missing_left.astype(np.uint8), values, x.shape[1], fill)
-    return Forest(arguments, x)
+    right, feature, value, missing_left = map(np.array, zip(*(node for nodes in trees for node in nodes), strict=True))
+    kinds = right.astype(np.int32), feature.astype(np.int16), missing_left.astype(np.uint8), value.astype(np.float32)
+    return Forest(Trees(start, *kinds), np.where(np.arange(x.shape[1]) % 3 == 0, 0.5, np.nan).astype(np.float32), x)
 
 
 def model(names):
     """Return the forest as a model of as many columns."""
-    (start, _, right, feature, _, missing_left, value, _, fill), _ = forest()
-    node = np.arange(len(right)) - np.repeat(start[:-1], np.diff(start))
-    jump = np.where(right < 0, 0, right - node).astype(np.int32)
-    header = modelfile.Header("forest", "suite", tuple(names), "stamp", FEATURES_VERSION)
-    return Model(Trees(start, jump, feature.astype(np.int16), missing_left, value), header, fill)
+    trees, fill, _ = forest()
+    return Model(trees, modelfile.Header("forest", "suite", tuple(names), "stamp", FEATURES_VERSION), fill)
+
+
+@cache
+def models():
+    """Return model files by name."""
+    kept = {name: path.read_bytes() for name, path in packaged().items() if name != "default"}
+    deep = model(FEATURE_SETS["stamp"][::-3][-len(AUTOSCAN_STAMP) :]).calibrated(calibration())
+    return {**kept, **tiny_models.models(), "deep forest": deep.file}
+
+
+def scored():
+    """Return the names of the models that score stamps here; tests of models have all of them score others."""
+    return [*(name for name in packaged() if name != "default"), *SCORED, "deep forest"]
 
 
 def raised(n):
@@ -158,14 +172,6 @@ def digests(planes):
     return np.frombuffer(b"".join(rows), dtype=np.uint64).reshape(-1, 2)
 
 
-def scores(threads=1):
-    """Return what the backend of this process scores the rows of the forest."""
-    arguments, x = forest()
-    out = np.empty(len(x), dtype=np.float32)
-    backend.active().Forest(*arguments).predict(x, out, threads)
-    return out
-
-
 def calibration():
     """Return a table, some of whose stretches are flat or steep."""
     rng = np.random.default_rng(19)
@@ -174,55 +180,56 @@ def calibration():
     return Calibration(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def calibrated(threads=1):
-    """Return what the backend of this process makes of scores by a calibration, and by a forest with one."""
-    arguments, x = forest()
+def calibrated():
+    """Return what the backend of this process makes of scores by a calibration."""
     table = calibration()
-    out = np.empty(len(x), dtype=np.float32)
-    backend.active().Forest(*arguments, calibration=table.knots).predict(x, out, threads)
     edges = np.nextafter(table.knots[0], np.float32(2)), np.nextafter(table.knots[0], np.float32(-1))
     rest = np.random.default_rng(23).random(5000).astype(np.float32)
-    given = np.concatenate([np.float32([0, 1, np.nan]), *edges, table.knots[0], rest])
-    return np.concatenate([out, table(given)])
+    return table(np.concatenate([np.float32([0, 1, np.nan]), *edges, table.knots[0], rest]))
 
 
-def network(name):
-    """Return a packaged network in integers as the backend of this process has it."""
-    if backend.name() == "native":
-        from space2vec import _core
-
-        return _core.Model(packaged()[name].read_bytes())
-    from space2vec.fallback.network import Network as Twin
-    from space2vec.models.integer_network import divided
-    from space2vec.networks.derived_names import derived_places
-
-    header, tensors = modelfile.read(packaged()[name])
-    integers, floats = divided(header, tensors)
-    columns = {key.split(".")[1]: value for key, value in floats.items() if key.startswith(("scale", "encoded"))}
-    places = derived_places(header.feature_names if name == "tablenet" else ())
-    return Twin(integers, columns, places, header.temperature)
+def of_table(threads=1):
+    """Return what the backend of this process gives for the rows of the forest, as bits: scores, then flags."""
+    x, n = forest().x, len(forest().x)
+    score, judged = np.empty(n, np.float32), np.empty(n, np.uint32)
+    seen = np.where(np.arange(n) % 5 == 0, 1 << (np.arange(n) % 14), 0).astype(np.uint32)
+    backend.active().Model(models()["deep forest"]).score_columns(x, seen, score, judged, threads)
+    return np.stack([score.view(np.uint32), judged], axis=1)
 
 
-def network_scores(name, rows, threads):
-    """Return the scores of a packaged network, as bits. What a catalogue would say is made of the features."""
-    chosen = Needs.of(modelfile.read(packaged()[name])[0])
-    known = [column for column in AUTOSCAN if FEATURES[column].source == "catalogue"]
-    values = features(rows, set="stamp", threads=threads).values[:, : len(known)]
-    rows.catalogue = {column: values[:, k].copy() for k, column in enumerate(known)}
-    given = chosen.inputs(rows, threads)
-    score = np.empty(len(rows), np.float32)
-    network(name).predict(given.planes, given.features, score, threads)
-    return score.view(np.uint32)
+def known_of(rows):
+    """Return what the catalogue says of stamps (n, 20)."""
+    return np.ascontiguousarray(np.stack([rows.catalogue[name] for name in CATALOGUE], axis=1))
+
+
+def model_results(name, rows, threads):
+    """Return scores, flags and a digest of what a model takes, by what they are."""
+    file, n = models()[name], len(rows)
+    model, known = backend.active().Model(file), known_of(rows)
+    score, judged = np.empty(n, np.float32), np.empty(n, np.uint32)
+    model.score(rows, known, score, judged, threads)
+    header = tiny_models.header_of(file)
+    shape = Recipe.from_plain(header.recipe).shape if header.recipe else (0, 0, 0)
+    planes, columns = np.empty((n, *shape), np.float32), np.empty((n, len(header.feature_names)), np.float32)
+    again, good = np.empty(n, np.uint32), np.empty(n, np.bool_)
+    given = planes if planes.size else None, columns if columns.size else None
+    model.inputs(rows, known, *given, again, good, threads)
+    assert (again == judged).all()
+    assert (np.isnan(score) == ~good).all()
+    whole = np.concatenate([planes.reshape(n, -1), columns], axis=1)
+    return {f"score:{name}": score.view(np.uint32), f"flags:score:{name}": judged, f"inputs:{name}": digests(whole)}
 
 
 def compute(rows, threads=1):
     """Return all that the backend of this process gives for stamps, as arrays of unsigned integers by name.
 
     They are named ``features:<convention>:<name>``, ``recipe:<name>`` and ``normaliser:<name>`` (digests),
-    ``flags:...`` of these, ``forest``, ``calibration``, ``network:<name>``.
+    ``score:<model>``, ``inputs:<model>`` (digests), ``flags:...`` of these; ``table`` and ``calibration`` are of
+    rows of their own.
     """
-    results = {"forest": scores(threads).view(np.uint32), "calibration": calibrated(threads).view(np.uint32)}
-    results |= {f"network:{name}": network_scores(name, rows, threads) for name in NETWORKS}
+    results = {"table": of_table(threads), "calibration": calibrated().view(np.uint32)}
+    for name in scored():
+        results |= model_results(name, rows, threads)
     for convention in CONVENTIONS:
         table = features(rows, set="stamp", convention=convention, threads=threads)
         for column, name in enumerate(table.names):
@@ -254,8 +261,10 @@ def names():
     """Return the names of the results that a backend must give, from the registry."""
     features = [f"features:{convention}:{name}" for convention in CONVENTIONS for name in FEATURE_SETS["stamp"]]
     planes = [f"recipe:{name}" for name in (*RECIPES, "composition")] + [f"normaliser:{name}" for name in CHAINS]
-    flags = [f"flags:{name}" for name in (*(f"features:{convention}" for convention in CONVENTIONS), *planes)]
-    return {"forest", "calibration", *(f"network:{name}" for name in NETWORKS), *features, *planes, *flags}
+    scores = [f"score:{name}" for name in scored()]
+    flags = [f"flags:{name}" for name in (*(f"features:{c}" for c in CONVENTIONS), *planes, *scores)]
+    inputs = [f"inputs:{name}" for name in scored()]
+    return {"table", "calibration", *features, *planes, *scores, *flags, *inputs}
 
 
 def _write(path, *parts):
@@ -278,7 +287,8 @@ def export(folder, rows):
     folder.mkdir(parents=True, exist_ok=True)
     every = stamps()
     spread = np.linspace(0, len(every) - 1, rows).astype(int)
-    chosen = _packed(every[spread if rows < len(every) else np.arange(rows) % len(every)])
+    part = every[spread if rows < len(every) else np.arange(rows) % len(every)]
+    chosen = _packed(part)
     n = len(chosen)
     pixels = chosen.buffer
     where = (chosen.offset, chosen.shape, chosen.centre, np.float32(chosen.saturation))
@@ -294,18 +304,10 @@ def export(folder, rows):
     for index, steps in enumerate(CHAINS.values()):
         normalised = normalise(planes, steps, mask=mask)
         _write(folder / f"normaliser_{index}.bin", *planes.shape, normalised.planes, normalised.flags)
-    (start, left, right, feature, threshold, missing_left, value, columns, fill), x = forest()
-    header = (len(start) - 1, len(left), columns, len(x))
-    nodes = (start, left, right, feature, threshold, missing_left, value)
-    _write(folder / "forest.bin", *header, *nodes, fill, x, scores())
-    written, names = FEATURE_SETS["stamp"], FEATURE_SETS["stamp"][::-3][-columns:]
-    chosen.flags = raised(n)
-    scored = model(names).score(chosen)
-    where = np.array([written.index(name) for name in names], np.int32)
-    told = (chosen.flags, scored.score, scored.flags)
-    for name in NETWORKS:
-        (folder / f"{name}.safetensors").write_bytes(packaged()[name].read_bytes())
-    _write(folder / "table.bin", n, columns, len(written), np.uint32(flags.UNSCORABLE), where, *told)
+    _write(folder / "known.bin", n, len(CATALOGUE), part.flags, known_of(part))
+    (folder / "models").mkdir(exist_ok=True)
+    for name, file in models().items():
+        (folder / "models" / f"{name.replace(' ', '-')}.safetensors").write_bytes(file)
 
 
 def main():

@@ -27,17 +27,17 @@ BACKENDS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return a folder for results and for what Numba compiles: a cache could hold code from before an edit."""
+    """Return a folder for results."""
     return tmp_path_factory.mktemp("parity")
 
 
-def run(folder, module, environment, *arguments):
+def run(module, environment, *arguments):
     """Run a module in a process of its own, for the choice of a backend is made once."""
     path = os.pathsep.join([str(FOLDER), *filter(None, sys.path)])
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("SPACE2VEC_")}
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        env={**inherited, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(folder), **environment},
+        env={**inherited, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
     )
@@ -46,7 +46,7 @@ def run(folder, module, environment, *arguments):
 def compute(folder, name, environment):
     """Return what a backend gives for the suite; None where it cannot run."""
     file = folder / f"{name}.npz"
-    done = run(folder, "parity.suite", environment, "--compute", str(file))
+    done = run("parity.suite", environment, "--compute", str(file))
     if done.returncode == suite.UNAVAILABLE:
         return None
     assert done.returncode == 0, done.stderr
@@ -100,6 +100,6 @@ def test_same_bits(name, native, folder):
 
 
 @pytest.mark.parametrize("backend", ["native", "numba"])
-def test_threads_order_and_place_do_not_matter(backend, folder):
-    done = run(folder, "parity.placement", {"SPACE2VEC_BACKEND": backend})
+def test_threads_order_and_place_do_not_matter(backend):
+    done = run("parity.placement", {"SPACE2VEC_BACKEND": backend})
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr

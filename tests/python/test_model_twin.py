@@ -92,7 +92,7 @@ def scores(model: Any, stamps: s2v.Stamps, known: NDArray[np.float32] | None, th
 
 
 def shape_of(file: bytes) -> tuple[modelfile.Header, tuple[int, ...]]:
-    header = modelfile.Header.from_json(tensorfile.decoded(file)[0]["space2vec"])
+    header = tiny_models.header_of(file)
     return header, () if header.recipe is None else s2v.Recipe.from_plain(header.recipe).shape
 
 
