@@ -13,6 +13,7 @@ namespace s2v::cuda {
 template <class T>
 class DeviceArray {
 public:
+    DeviceArray() = default;
     explicit DeviceArray(std::size_t n) : size_(n) {
         void *memory = nullptr;
         if (n > 0) check(cudaMalloc(&memory, n * sizeof(T)), "cudaMalloc");

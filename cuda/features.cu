@@ -10,6 +10,7 @@
 // be expected: 4.5 to 6 and 1.6 to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are
 // the limit.
 #include "checks.hpp"
+#include "device_model.hpp"
 #include "kernel/stamp_features.hpp"
 #include "launch.cuh"
 #include "space2vec/cuda.h"
@@ -28,24 +29,36 @@ constexpr int feature_warps([[maybe_unused]] int sets) {
 
 template <int Sets>
 __global__ void __launch_bounds__(threads_of(feature_warps(Sets)), 1)
-    features_kernel(s2v_stamps stamps, kernel::Convention convention, float *values, std::uint32_t *flags) {
+    features_kernel(s2v_stamps stamps, kernel::Measuring what, kernel::Convention convention, float *values,
+                    std::uint32_t *flags) {
+    what.sets = Sets;  // known to the compiler
     auto &scratch = warp_scratch<kernel::FeatureScratch>(static_cast<int>(kernel::feature_scratch(Sets)));
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
-        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, kernel::measure_all(Sets),
-                                                         convention, values + row * kernel::set_columns(Sets), scratch);
+        const std::uint32_t met = kernel::stamp_features(kernel::WarpTeam(), triplet, what, convention,
+                                                         values + row * kernel::set_columns(Sets), scratch);
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
 }
 
 template <int Sets>
-void launch_features(void *stream, const s2v_stamps &stamps, kernel::Convention convention, float *values,
-                     std::uint32_t *flags) {
-    launch_warps(features_kernel<Sets>, static_cast<int>(kernel::feature_scratch(Sets)), stamps.n, stream, stamps,
+void launch_features(void *stream, const s2v_stamps &stamps, const kernel::Measuring &what,
+                     kernel::Convention convention, float *values, std::uint32_t *flags) {
+    launch_warps(features_kernel<Sets>, static_cast<int>(kernel::feature_scratch(Sets)), stamps.n, stream, stamps, what,
                  convention, values, flags);
 }
 
 }  // namespace
+
+void measure_stamps(void *stream, const s2v_stamps &stamps, const kernel::Measuring &what, s2v_convention convention,
+                    float *values, std::uint32_t *flags) {
+    const auto how = convention == S2V_CONVENTION_PAPER ? kernel::Convention::kPaper : kernel::Convention::kCode;
+    const auto launch = what.sets == kernel::kAutoscanSet ? launch_features<kernel::kAutoscanSet>
+                        : what.sets == kernel::kS2vSet    ? launch_features<kernel::kS2vSet>
+                                                          : launch_features<kernel::kAutoscanSet | kernel::kS2vSet>;
+    launch(stream, stamps, what, how, values, flags);
+}
+
 }  // namespace s2v::cuda
 
 using namespace s2v;
@@ -57,10 +70,7 @@ extern "C" s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_batch(stamps, values, flags);
         const cuda::OnDevice here(device);
-        const auto how = convention == S2V_CONVENTION_PAPER ? kernel::Convention::kPaper : kernel::Convention::kCode;
-        const auto launch = sets == kernel::kAutoscanSet ? cuda::launch_features<kernel::kAutoscanSet>
-                            : sets == kernel::kS2vSet ? cuda::launch_features<kernel::kS2vSet>
-                                                      : cuda::launch_features<kernel::kAutoscanSet | kernel::kS2vSet>;
-        launch(stream, *stamps, how, values, flags);
+        cuda::measure_stamps(stream, *stamps, kernel::measure_all(sets), static_cast<s2v_convention>(convention),
+                             values, flags);
     });
 }

@@ -3,14 +3,12 @@
 //     space2vec_parity DIR [--json FILE]
 //
 // DIR holds the suite that tests/parity/suite.py exports. Exit status: 0 every bit is equal; 1 some differ; 2 the suite
-// cannot be read or a CUDA call failed; 77 there is no device here. What the suite has no file for (a composition,
-// planes without a mask, with gaps or too large to be staged, long rows of a forest) is held against the library on the
-// CPU.
+// cannot be read or a CUDA call failed; 77 there is no device here. What the suite has no file for (models, a
+// composition, planes without a mask, with gaps or too large to be staged) is held against the library on the CPU.
 #include "parity.hpp"
 #include "device_array.hpp"
-#include "forest_parity.hpp"
 #include "kernel/feature_sets.hpp"
-#include "network_parity.hpp"
+#include "model_parity.hpp"
 #include "report.hpp"
 #include "space2vec/cuda.h"
 
@@ -71,7 +69,7 @@ void compare_composition(const cuda::SuiteStamps &suite, const s2v_stamps &stamp
     planes.spoil();
     flags.spoil();
     const double took =
-        milliseconds([&] { require(s2v_cuda_compose(kDevice, nullptr, &stamps, &how, planes.get(), flags.get())); });
+        milliseconds([&] { require(s2v_cuda_compose(kDevice, nullptr, &stamps, &how, 1, planes.get(), flags.get())); });
     report.time("composition", microseconds_each(took, suite.n));
     report.compare("composition", suite.n, size, 0, size, expected.data(), planes.to_host().data());
     report.compare("composition flags", suite.n, 1, 0, 1, expected_flags.data(), flags.to_host().data());
@@ -250,8 +248,7 @@ int main(int count, char **argument) {
         const cuda::SuiteStamps stamps = cuda::read_stamps(argument[1]);
         compare_stamps(argument[1], stamps, report);
         compare_normalisers(argument[1], report);
-        compare_forests(argument[1], stamps, report);
-        compare_networks(argument[1], report);
+        compare_models(argument[1], stamps, report);
         if (with_json) {
             int driver = 0;
             int runtime = 0;

@@ -1,7 +1,9 @@
-// Recipes and compositions on a device. Planes are staged in shared memory before they are looked at: each is read once
-// and written once.
+// Recipes and compositions on a device, and what models are given of planes. Planes are staged in shared memory before
+// they are looked at: each is read once and written once.
 #include "checks.hpp"
+#include "device_model.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/views.hpp"
 #include "launch.cuh"
 #include "plane_steps.hpp"
 #include "space2vec/cuda.h"
@@ -21,28 +23,62 @@ __global__ void __launch_bounds__(threads_of(kMostWarps), 1)
     });
 }
 
-// Two blocks a multiprocessor: loads under way are what counts here.
+// Recipes of one chain or more, whose planes may be absent. Two blocks a multiprocessor: loads under way are what
+// counts here.
 __global__ void __launch_bounds__(threads_of(kMostWarps), 2)
-    compose_kernel(s2v_stamps stamps, kernel::Composition how, StepMemory memory, float *planes, std::uint32_t *flags) {
+    compose_kernel(s2v_stamps stamps, const __grid_constant__ kernel::ViewRecipe how, kernel::ModelNeeds needs,
+                   StepMemory memory, float *planes, std::uint32_t *flags) {
     unsigned char *const own = warp_memory(memory.total);
     auto &scratch = *reinterpret_cast<kernel::StepScratch *>(own + memory.plane);
     float *const stage = memory.plane > 0 ? reinterpret_cast<float *>(own) : nullptr;
-    const std::int64_t size = static_cast<std::int64_t>(how.channels) * how.side * how.side;
+    const std::int64_t size = static_cast<std::int64_t>(how.views) * how.channels * how.side * how.side;
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
+        const bool spared = kernel::is_spared(needs, kernel::absent_planes(triplet));
         const std::uint32_t met =
-            kernel::prepare_composition(kernel::WarpTeam(), triplet, how, planes + row * size, scratch, stage);
+            kernel::prepare_views(kernel::WarpTeam(), triplet, how, spared, planes + row * size, scratch, stage);
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
 }
 
-void launch_compose(void *stream, const s2v_stamps &stamps, const kernel::Composition &how, float *planes,
-                    std::uint32_t *flags) {
-    const StepMemory memory = step_memory(std::int64_t{how.side} * how.side, how.chain);
-    launch_warps(compose_kernel, memory.total, stamps.n, stream, stamps, how, memory, planes, flags);
+void launch_registered(void *stream, const s2v_stamps &stamps, int which, float *planes, std::uint32_t *flags) {
+    const kernel::RecipeShape shape = kernel::recipe_shape(which);
+    const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
+    launch_warps(prepare_kernel, sizeof(kernel::RecipeScratch), stamps.n, stream, stamps, which, size, planes, flags);
+}
+
+void launch_compose(void *stream, const s2v_stamps &stamps, const kernel::ViewRecipe &how,
+                    const kernel::ModelNeeds &needs, float *planes, std::uint32_t *flags) {
+    const StepMemory memory = step_memory(std::int64_t{how.side} * how.side, how.chain, how.views);
+    launch_warps(compose_kernel, memory.total, stamps.n, stream, stamps, how, needs, memory, planes, flags);
+}
+
+// Compositions that differ in their steps alone, as one recipe.
+kernel::ViewRecipe views_of(const s2v_composition *how, std::int32_t views) {
+    require(views >= 1 && views <= kernel::kMostViews, "views");
+    kernel::ViewRecipe all{};
+    for (std::int32_t view = 0; view < views; ++view) {
+        check_composition(how + view);
+        const kernel::Composition one = kernel::composition_of(how[view]);
+        bool alike = one.side == how->side && one.channels == how->channel_count;
+        for (int k = 0; k < one.channels && alike; ++k) alike = one.channel[k] == how->channels[k];
+        require(alike, "views of other planes or another side");
+        if (view == 0) all = {one.side, one.channels, {one.channel[0], one.channel[1], one.channel[2]}, views, {}};
+        all.chain[view] = one.chain;
+    }
+    return all;
 }
 
 }  // namespace
+
+void prepare_stamps(void *stream, const s2v_stamps &stamps, const ModelRecipe &recipe, const kernel::ModelNeeds &needs,
+                    float *planes, std::uint32_t *flags) {
+    if (recipe.registered >= 0)
+        launch_registered(stream, stamps, recipe.registered, planes, flags);
+    else
+        launch_compose(stream, stamps, recipe.views, needs, planes, flags);
+}
+
 }  // namespace s2v::cuda
 
 using namespace s2v;
@@ -56,21 +92,20 @@ s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stam
         check_batch(stamps, planes, flags);
         const cuda::OnDevice here(device);
         const kernel::Composition how = kernel::recipe_composition(which);
-        if (how.chain.count > 0) return cuda::launch_compose(stream, *stamps, how, planes, flags);
-        const kernel::RecipeShape shape = kernel::recipe_shape(which);
-        const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
-        cuda::launch_warps(cuda::prepare_kernel, sizeof(kernel::RecipeScratch), stamps->n, stream, *stamps, which, size,
-                           planes, flags);
+        if (how.chain.count == 0) return cuda::launch_registered(stream, *stamps, which, planes, flags);
+        const kernel::ViewRecipe views = {
+            how.side, how.channels, {how.channel[0], how.channel[1], how.channel[2]}, 1, {how.chain}};
+        cuda::launch_compose(stream, *stamps, views, {}, planes, flags);
     });
 }
 
 s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stamps *stamps, const s2v_composition *how,
-                            float *planes, uint32_t *flags) {
+                            int32_t views, float *planes, uint32_t *flags) {
     return cuda::told([&] {
-        check_composition(how);
+        const kernel::ViewRecipe all = cuda::views_of(how, views);
         check_batch(stamps, planes, flags);
         const cuda::OnDevice here(device);
-        cuda::launch_compose(stream, *stamps, kernel::composition_of(*how), planes, flags);
+        cuda::launch_compose(stream, *stamps, all, {}, planes, flags);
     });
 }
 

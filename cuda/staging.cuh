@@ -20,13 +20,18 @@ struct StepMemory {
 constexpr std::int64_t kMostStaged = 32 * 1024;
 
 // A plane lies there as it does in global memory, up to three pixels off a multiple of 16 bytes.
-StepMemory step_memory(std::int64_t pixels, const kernel::Chain &chain) {
+StepMemory step_memory(std::int64_t pixels, const kernel::Chain *chains, int count) {
     const bool staged = pixels * std::int64_t{sizeof(float)} <= kMostStaged;
     const int plane = staged ? static_cast<int>((pixels + 3) * sizeof(float) + 63) / 64 * 64 : 0;
     int scratch = 0;
-    for (int k = 0; k < chain.count; ++k)
-        if (chain.step[k].kind == kernel::normaliser::zscale) scratch = sizeof(kernel::StepScratch);
+    for (int chain = 0; chain < count; ++chain)
+        for (int k = 0; k < chains[chain].count; ++k)
+            if (chains[chain].step[k].kind == kernel::normaliser::zscale) scratch = sizeof(kernel::StepScratch);
     return {plane, plane + scratch};
+}
+
+StepMemory step_memory(std::int64_t pixels, const kernel::Chain &chain) {
+    return step_memory(pixels, &chain, 1);
 }
 
 // Pixels between a plane and the last address before it that is a multiple of 16 bytes.

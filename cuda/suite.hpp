@@ -1,6 +1,8 @@
 // The exported parity suite: stamps, and what the CPU made of them. Little endian; written by tests/parity/suite.py.
 #pragma once
 
+#include "space2vec/space2vec.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -144,61 +146,19 @@ inline SuiteValues read_normalised(const std::filesystem::path &path, const Suit
     return v;
 }
 
-struct SuiteForest {
-    std::int64_t features;
-    std::int64_t rows;
-    std::vector<std::int64_t> tree_start;
-    std::vector<std::int32_t> left, right, feature;
-    std::vector<float> threshold;
-    std::vector<std::uint8_t> missing_left;
-    std::vector<float> value, fill, x, score;
-    std::vector<float> knot_x, knot_y;  // of a calibration; the suite's has none
-};
-
-inline SuiteForest read_forest(const std::filesystem::path &folder) {
-    SuiteFile file(folder / "forest.bin");
-    SuiteForest f{};
-    const std::int64_t trees = file.size();
-    const std::int64_t nodes = file.size();
-    f.features = file.size();
-    f.rows = file.size();
-    f.tree_start = file.array<std::int64_t>(trees + 1);
-    f.left = file.array<std::int32_t>(nodes);
-    f.right = file.array<std::int32_t>(nodes);
-    f.feature = file.array<std::int32_t>(nodes);
-    f.threshold = file.array<float>(nodes);
-    f.missing_left = file.array<std::uint8_t>(nodes);
-    f.value = file.array<float>(nodes);
-    f.fill = file.array<float>(f.features);
-    file.require(f.features == 0 || f.rows < (std::int64_t{1} << 40) / f.features, "has too many rows");
-    f.x = file.array<float>(f.rows * f.features);
-    f.score = file.array<float>(f.rows);
-    file.end();
-    return f;
-}
-
-// A table of features, by columns of which the forest scores: what the reader raised, and the scores and flags.
-struct SuiteTable {
-    std::int32_t columns;
-    std::uint32_t refusing;
-    std::vector<std::int32_t> column;
+// What a reader knows of the stamps.
+struct SuiteKnown {
     std::vector<std::uint32_t> raised;
-    std::vector<float> score;
-    std::vector<std::uint32_t> flags;
+    std::vector<float> catalogue;
 };
 
-inline SuiteTable read_table(const std::filesystem::path &folder, std::int64_t n, std::int64_t features) {
-    SuiteFile file(folder / "table.bin");
-    file.require(file.size() == n && file.size() == features, "is of another suite");
-    SuiteTable t{};
-    t.columns = static_cast<std::int32_t>(file.size());
-    t.refusing = file.value<std::uint32_t>();
-    t.column = file.array<std::int32_t>(features);
-    t.raised = file.array<std::uint32_t>(n);
-    t.score = file.array<float>(n);
-    t.flags = file.array<std::uint32_t>(n);
+inline SuiteKnown read_known(const std::filesystem::path &folder, std::int64_t n) {
+    SuiteFile file(folder / "known.bin");
+    file.require(file.size() == n && file.size() == S2V_CATALOGUE_COLUMNS, "is of another suite");
+    SuiteKnown known{file.array<std::uint32_t>(n), {}};
+    known.catalogue = file.array<float>(n * S2V_CATALOGUE_COLUMNS);
     file.end();
-    return t;
+    return known;
 }
 
 }  // namespace s2v::cuda

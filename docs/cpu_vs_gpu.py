@@ -25,11 +25,9 @@ What a GPU gives for this work, transfers included, as `space2vec bench` measure
 cores, on a GPU with the data in its memory, and on a GPU with page-locked memory of the host as source and target. The
 columns take turns (A B C D A B C D ...); a figure is the median of the rounds. Behind it: how many times one core that
 is, and the share of a limit that was measured on the same machine in the same run: the bandwidth of a copy for one core
-and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers; for
-the network in place, and the chain that ends in it, the rate of a product of matrices in the network's precision
-(multiply-adds of its convolutions and products, each two operations). A stage far below the bandwidth of a copy is
-bound by its arithmetic, one above it on a core finds its data in the cache. "Pays from" is the smallest batch from
-which on the GPU with transfers is faster than all cores.
+and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers. A
+stage far below the bandwidth of a copy is bound by its arithmetic, one above it on a core finds its data in the cache.
+"Pays from" is the smallest batch from which on the GPU with transfers is faster than all cores.
 
 `space2vec bench -o FILE.json --plot FILE.png` measures your machine.
 """
@@ -174,21 +172,6 @@ def pays(records: Sequence[Mapping[str, Any]]) -> str:
     return ON_PAPER
 
 
-def half(record: Mapping[str, Any]) -> str:
-    """Return what half precision changes."""
-    told = record.get("half precision", {"not run": "not asked for"})
-    if "not run" in told:
-        return f"Half precision: not run: {told['not run']}.\n"
-    rows = []
-    for kind in ("float16", "bfloat16"):
-        own = told[kind]
-        changed = ", ".join(f"{100 * share:.2f} % at {level}" for level, share in own["changed decisions"].items())
-        rows.append((kind, f"{own['largest difference']:.1e}", f"{own['99.9 % of differences']:.1e}", changed))
-    where = "the CPU, by PyTorch's autocast" if told["device"] == "cpu" else told["device"]
-    head = f"The packaged network in half precision against float32, {told['scored']} triplets, on {where}:\n\n"
-    return head + table(("", "largest difference", "99.9 % of differences", "changed decisions"), rows)
-
-
 def machine(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paragraphs of one machine."""
     gpu = record["gpu"]
@@ -221,7 +204,6 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
     measured = {name: value for name, value in record["limits"].items() if not isinstance(value, dict)}
     yield "Limits: " + "; ".join(f"{name} {figure(value[1])} a second" for name, value in measured.items()) + ".\n"
     yield reading(record)
-    yield half(record)
 
 
 def document(records: Sequence[Mapping[str, Any]]) -> str:

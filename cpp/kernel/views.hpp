@@ -19,10 +19,10 @@ struct ViewRecipe {
 namespace {
 
 // Writes the planes of every chain, 0 for a plane that is absent where `spared` says that it may be, or NaN throughout
-// where the row is refused, and returns the flags.
+// where the row is refused, and returns the flags. `stage`: as of prepare_square.
 template <class Team>
 S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
-                                     float *out, StepScratch &s) {
+                                     float *out, StepScratch &s, float *stage = nullptr) {
     const int pixels = how.side * how.side;
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     int there = 0;
@@ -39,7 +39,7 @@ S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, c
         float *const target = out + static_cast<std::int64_t>(plane) * pixels;
         if (triplet.plane[channel].pixels)
             refused |= prepare_square(team, triplet, channel, how.side, how.chain[plane / how.channels], target, s,
-                                      nullptr, flags);
+                                      stage, flags);
         else
             team.for_each(pixels, [&](int i) { target[i] = 0.0f; });
     }

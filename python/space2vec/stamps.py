@@ -95,7 +95,7 @@ class Stamps:
         self.there: View | None = None
         self._buffer: NDArray[np.float32]
         #: What the kernels were given of these stamps on their device last.
-        self._geometry: tuple[tuple[NDArray[Any], ...], list[DeviceArray]] | None = None
+        self._geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
         pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)

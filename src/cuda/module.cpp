@@ -24,6 +24,7 @@ void translate(std::exception_ptr thrown) {
         switch (failure.status()) {
             case S2V_INVALID_ARGUMENT:
             case S2V_UNKNOWN_NAME:
+            case S2V_BAD_MODEL:
                 PyErr_SetString(PyExc_ValueError, failure.what());
                 return;
             case S2V_OUT_OF_MEMORY:
@@ -50,7 +51,7 @@ PYBIND11_MODULE(_cuda, module) {
     register_devices(module);
     register_stamps(module);
     register_planes(module);
-    register_forest(module);
+    register_model(module);
     register_memory(module);
     register_streams(module);
 }

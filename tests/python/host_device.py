@@ -13,6 +13,7 @@ import ctypes
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ import pytest
 from device_libraries import OnDevice, fake_cupy
 
 import space2vec
-from space2vec import _core, registry
-from space2vec import flags as flag_bits
+from space2vec import _core, modelfile, registry
+from space2vec.scoring import Needs
 
 __all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cupy", "make"]
 
 _POISON = 0xFF  # every float is NaN
+#: Columns of the catalogue.
+_CATALOGUE = sum(entry.source == "catalogue" for entry in registry.FEATURES.values())
 
 _Allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
@@ -43,6 +46,32 @@ class DeviceLost(RuntimeError):  # noqa: N818
 
 class CudaError(RuntimeError):
     """As the compiled module's."""
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """As the compiled module's: addresses."""
+
+    pixels: int
+    pixel_count: int
+    offset: int
+    shape: int
+    centre: int
+    n: int
+    saturation: float
+
+
+@dataclass(frozen=True)
+class Planes:
+    """As the compiled module's: addresses; strides in elements."""
+
+    pixels: int
+    mask: int
+    n: int
+    height: int
+    width: int
+    plane_stride: int
+    row_stride: int
 
 
 class HostDevice(types.ModuleType):
@@ -63,6 +92,8 @@ class HostDevice(types.ModuleType):
     OutOfDeviceMemory = OutOfDeviceMemory
     DeviceLost = DeviceLost
     CudaError = CudaError
+    Stamps = Stamps
+    Planes = Planes
 
     def __init__(self, count: int = 1, memory: int = 1 << 30, why: str = "", *, eager: bool = False) -> None:
         super().__init__("space2vec._cuda")
@@ -79,7 +110,7 @@ class HostDevice(types.ModuleType):
         self.most_locked = sys.maxsize
         self._page_locked: tuple[int, int, int] | None = None
         self._next = 1000
-        self.Forest = self._forest_class()
+        self.Model = self._model_class()
 
     # What there is
 
@@ -237,22 +268,24 @@ class HostDevice(types.ModuleType):
 
     # Kernels
 
-    def _stamps(self, stamps: tuple[Any, ...]) -> Any:
-        pixels, count, offset, shape, centre, n, saturation = stamps
+    def _stamps(self, stamps: Stamps, raised: int = 0) -> Any:
+        """Return stamps as the kernels of the host take them."""
+        assert isinstance(stamps, Stamps)
+        n, level = stamps.n, stamps.saturation
         return types.SimpleNamespace(
-            buffer=self.at(pixels, (count,), np.float32),
-            offset=self.at(offset, (n, 3), np.int64),
-            shape=self.at(shape, (n, 3, 2), np.int32),
-            centre=self.at(centre, (n, 2), np.int32),
-            saturation=saturation,
+            buffer=self.at(stamps.pixels, (stamps.pixel_count,), np.float32),
+            offset=self.at(stamps.offset, (n, 3), np.int64),
+            shape=self.at(stamps.shape, (n, 3, 2), np.int32),
+            centre=self.at(stamps.centre, (n, 2), np.int32),
+            saturation=None if np.isnan(level) else level,
+            flags=self.at(raised, (n,), np.uint32) if raised else np.zeros(n, np.uint32),
         )
 
     def features(self, device: int, stream: int, stamps: Any, sets: int, paper: bool, values: int, flags: int) -> None:
         self._call("features")
-        k = len(registry.stamp_columns(sets))
+        n, k = stamps.n, len(registry.stamp_columns(sets))
 
         def work() -> None:
-            n = stamps[5]
             out = self.at(values, (n, k), np.float32), self.at(flags, (n,), np.uint32)
             _core.features(self._stamps(stamps), sets, paper, *out, 1)
 
@@ -262,80 +295,143 @@ class HostDevice(types.ModuleType):
         self._call("prepare")
 
         def work() -> None:
-            n, shape = stamps[5], space2vec.Recipe(recipe).shape
+            n, shape = stamps.n, space2vec.Recipe(recipe).shape
             out = self.at(planes, (n, *shape), np.float32), self.at(flags, (n,), np.uint32)
             _core.prepare(self._stamps(stamps), recipe, *out, 1)
 
         self._put(stream, work)
 
     def compose(
-        self, device: int, stream: int, stamps: Any, side: int, channels: Any, steps: Any, planes: int, flags: int
+        self, device: int, stream: int, stamps: Any, side: int, channels: Any, chains: Any, planes: int, flags: int
     ) -> None:
         self._call("compose")
 
         def work() -> None:
-            shape = stamps[5], len(channels), side, side
-            out = self.at(planes, shape, np.float32), self.at(flags, shape[:1], np.uint32)
-            _core.compose(self._stamps(stamps), side, channels, steps, *out, 1)
+            n, width = stamps.n, len(channels)
+            out = self.at(planes, (n, len(chains), width, side, side), np.float32)
+            raised = self.at(flags, (n,), np.uint32)
+            raised[:] = 0
+            for view, steps in enumerate(chains):
+                part, met = np.empty((n, width, side, side), np.float32), np.empty(n, np.uint32)
+                _core.compose(self._stamps(stamps), side, channels, steps, part, met, 1)
+                out[:, view] = part
+                raised |= met
+            out[np.isnan(out[:, :, 0, 0, 0]).any(axis=1)] = np.nan
 
         self._put(stream, work)
 
     def normalise(self, device: int, stream: int, planes: Any, steps: Any, fill: float, out: int, flags: int) -> None:
         self._call("normalise")
-        pixels, mask, n, height, width, plane_stride, row_stride = planes
+        assert isinstance(planes, Planes)
 
         def work() -> None:
-            count = (n - 1) * plane_stride + (height - 1) * row_stride + width if n else 0
-            flat = self.at(pixels, (count,), np.float32)
-            strides = (4 * plane_stride, 4 * row_stride, 4)
-            given = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, (n, height, width), strides))
-            hidden = self.at(mask, given.shape, np.uint8) if mask else None
+            shape, steps_between = (planes.n, planes.height, planes.width), (planes.plane_stride, planes.row_stride, 1)
+            count = 1 + sum((size - 1) * step for size, step in zip(shape, steps_between, strict=True))
+            flat = self.at(planes.pixels, (count,), np.float32)
+            strides = tuple(4 * step for step in steps_between)
+            given = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, shape, strides))
+            hidden = self.at(planes.mask, given.shape, np.uint8) if planes.mask else None
+            n = planes.n
             made = self.at(out, given.shape, np.float32), self.at(flags, (n,), np.uint32)
             _core.normalise(given, hidden, steps, fill, *made, 1)
 
         self._put(stream, work)
 
-    def _forest_class(self) -> type:
+    def _model_class(self) -> type:
         module = self
 
-        class Forest:
-            def __init__(self, device: int, *arguments: Any, calibration: Any = None) -> None:
-                *arguments, columns = arguments
-                self._forest, self._k = _core.Forest(*arguments, calibration=calibration), arguments[7]
-                self._columns = np.arange(self._k) if columns is None else columns
+        class Model:
+            def __init__(self, device: int, file: bytes) -> None:
+                module._call("model")
+                self._model = _core.Model(file)
+                self._needs = Needs.of(_header(file))
 
-            def predict(self, stream: int, x: int, n: int, score: int) -> None:
-                module._call("predict")
+            def scratch(self, rows: int) -> int:
+                return 64 * rows
 
-                def work() -> None:
-                    rows, out = module.at(x, (n, self._k), np.float32), module.at(score, (n,), np.float32)
-                    self._forest.predict(rows, out, 1)
+            def _known(self, stamps: Stamps, raised: int, catalogue: int) -> tuple[Any, Any]:
+                known = module.at(catalogue, (stamps.n, _CATALOGUE), np.float32) if catalogue else None
+                return module._stamps(stamps, raised), known
 
-                module._put(stream, work)
+            def _rows(self, planes: int, columns: int, n: int) -> list[np.ndarray | None]:
+                shapes = self._needs.shapes
+                return [module.at(address, (n, *shapes[what]), np.float32) if what in shapes else None
+                        for what, address in (("planes", planes), ("features", columns))]  # fmt: skip
 
-            def score(self, stream: int, table: tuple[int, ...], score: int) -> None:
+            def score(
+                self, stream: int, stamps: Stamps, raised: int, catalogue: int, scratch: int, rows: int, score: int,
+                flags: int,
+            ) -> None:  # fmt: skip
                 module._call("score")
-                values, width, n, flags, raised, offset, refusing, beside, more, needed = table
-                assert width + more > self._columns.max()
+                assert self._model.runs
 
                 def work() -> None:
-                    silence = np.full((n, more), np.nan, np.float32)
-                    further = module.at(beside, (n, more), np.float32) if beside else silence
-                    whole = np.concatenate([module.at(values, (n, width), np.float32), further], axis=1)
-                    rows = np.ascontiguousarray(whole[:, self._columns])
-                    out, there = module.at(score, (n,), np.float32), module.at(flags, (n,), np.uint32)
-                    if raised:
-                        of_reader, starts = module.at(raised, (n,), np.uint32), module.at(offset, (n, 3), np.int64)
-                        there[:] = flag_bits.joined(of_reader, there, starts)
-                    refused, silent = (there & np.uint32(refusing)) != 0, np.isnan(rows).all(axis=1)
-                    bare = np.isnan(further).all(axis=1) if needed else silent
-                    there[(silent | bare) & ~refused] |= np.uint32(flag_bits.bits("missing"))
-                    self._forest.predict(rows, out, 1)
-                    out[refused | silent] = np.nan
+                    self._use(scratch, rows)
+                    out = module.at(score, (stamps.n,), np.float32), module.at(flags, (stamps.n,), np.uint32)
+                    self._model.score(*self._known(stamps, raised, catalogue), *out, 1)
 
                 module._put(stream, work)
 
-        return Forest
+            def inputs(
+                self, stream: int, stamps: Stamps, raised: int, catalogue: int, scratch: int, rows: int, planes: int,
+                columns: int, flags: int, scored: int,
+            ) -> None:  # fmt: skip
+                module._call("inputs")
+
+                def work() -> None:
+                    self._use(scratch, rows)
+                    n = stamps.n
+                    out = module.at(flags, (n,), np.uint32), module.at(scored, (n,), np.bool_)
+                    given = self._rows(planes, columns, n)
+                    self._model.inputs(*self._known(stamps, raised, catalogue), *given, *out, 1)
+
+                module._put(stream, work)
+
+            def _use(self, scratch: int, rows: int) -> None:
+                """Write into all of the scratch, as kernels do."""
+                module.at(scratch, (self.scratch(rows),), np.uint8).fill(1)
+
+            def _table(self, columns: int, raised: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+                flags = module.at(raised, (n,), np.uint32) if raised else np.zeros(n, np.uint32)
+                return module.at(columns, (n, *self._needs.shapes["features"]), np.float32), flags
+
+            def score_columns(self, stream: int, columns: int, raised: int, n: int, score: int, flags: int) -> None:
+                module._call("score_columns")
+
+                def work() -> None:
+                    out = module.at(score, (n,), np.float32), module.at(flags, (n,), np.uint32)
+                    self._model.score_columns(*self._table(columns, raised, n), *out, 1)
+
+                module._put(stream, work)
+
+            def judge_columns(self, stream: int, columns: int, raised: int, n: int, score: int, flags: int) -> None:
+                module._call("judge_columns")
+
+                def work() -> None:
+                    scored = np.empty(n, np.bool_)
+                    self._model.judge_columns(
+                        *self._table(columns, raised, n), module.at(flags, (n,), np.uint32), scored
+                    )
+                    module.at(score, (n,), np.float32)[~scored] = np.nan
+
+                module._put(stream, work)
+
+            def predict(self, stream: int, planes: int, columns: int, n: int, score: int) -> None:
+                module._call("predict")
+                assert self._model.runs
+
+                def work() -> None:
+                    given = self._rows(planes, columns, n)
+                    self._model.predict(*given, module.at(score, (n,), np.float32), 1)
+
+                module._put(stream, work)
+
+        return Model
+
+
+def _header(file: bytes) -> modelfile.Header:
+    """Return the header of a model file."""
+    return modelfile.Header.from_json(_core.Model(file).header)
 
 
 def make(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> HostDevice:

@@ -15,7 +15,6 @@ import pytest
 
 from space2vec import registry
 from space2vec.bench import COLUMNS, measure, record, rounds, show, stages
-from space2vec.bench.arithmetic import multiply_adds
 from space2vec.bench.made import full_forest, triplets
 from space2vec.cli import main
 from space2vec.errors import DeviceLostError
@@ -42,20 +41,6 @@ def test_contenders_take_turns() -> None:
     assert [len(values) for values in (*spent.values(), *processor.values())] == [2, 2, 2, 2]
     assert rounds.rows_of(lambda n: None, 100, 0.01) == 100
     assert rounds.quartiles([1, 2, 3, 4, 5]) == [2, 3, 4]
-
-
-def test_the_arithmetic_of_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch", reason="PyTorch is missing: torch")
-    judge = stages.default_network()
-    convolutions = 17 * 17 * 16 * 6 * 9 + 9 * 9 * 32 * 16 * 9 + 5 * 5 * 64 * 32 * 9
-    assert multiply_adds(judge) == convolutions + 384 * 64 + 134 * 64 + 64 * 64 + 64
-    assert not any(layer._forward_hooks for layer in judge.module.modules())
-    stage = next(stage for stage in stages.stages(stages.Ours(4, 31)) if stage.name == "chain: stamps to network")
-    most = {"float16 products": [1e11, 1e12, 1e13], "float32 products": {"not run": "no memory"}}
-    column = record._column(stage, "gpu in place", [1e-6], {}, 1, most)
-    assert column["share"] == {"of": "float16 products", "value": pytest.approx(1e6 * 2 * multiply_adds(judge) / 1e12)}
-    monkeypatch.setenv("SPACE2VEC_PRECISION", "float32")
-    assert "share" not in record._column(stage, "gpu in place", [1e-6], {}, 1, most)
 
 
 def unwanted(name: str, error: Exception) -> None:
@@ -170,18 +155,12 @@ def test_with_a_gpu(with_gpu: dict[str, Any]) -> None:
         for column in ("gpu in place", "gpu with transfers"):
             if name == "read and inflate":
                 assert found["columns"][column] == {"not run": "alerts are read by the CPU"}
-            elif "network" in name:
-                assert "sees no CUDA device" in found["columns"][column]["not run"]
             else:
                 assert found["columns"][column]["rate"][1] > 0
-                assert "chain" in name or found["columns"][column]["share"]["value"] > 0
+                assert "chain" in name or name == "network" or found["columns"][column]["share"]["value"] > 0
         if "rate" in found["columns"]["gpu with transfers"]:
             assert set(found["break even"]) == {"one core", "all cores"}
     assert with_gpu["gpu"]["name"] == "a host in disguise"
-    assert "sees no CUDA device" in with_gpu["limits"]["float32 products"]["not run"]
-    half = with_gpu["half precision"]
-    assert half["device"] == "cpu", "where PyTorch has no device"
-    assert 0 < half["float16"]["largest difference"] <= 2e-3
 
 
 def test_no_alerts_to_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

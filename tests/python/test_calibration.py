@@ -260,22 +260,14 @@ def test_the_graph_of_a_table_gives_its_bits() -> None:
         assert np.isnan(found[~known]).all()
 
 
-def test_a_network_on_a_device_goes_through_the_same_arithmetic() -> None:
-    from space2vec.cuda.half_network import HalfNetwork
+def test_a_network_of_floats_on_a_device_goes_through_the_same_arithmetic() -> None:
+    from space2vec.cuda.float_network import calibrated
 
-    class Given(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[:, 0]
-
-    rows = np.random.default_rng(5).normal(0, 3, (500, 1)).astype(np.float32)
     for seed in range(4):
         table = random_table(seed)
-        raw = HalfNetwork(Given(), 1.0, "cpu", "float32").on_host([rows])
-        network = HalfNetwork(Given(), 1.0, "cpu", "float32", table)
-        assert network.on_host([rows]).tobytes() == table(raw).tobytes()
-        assert network([rows]).numpy().tobytes() == table(raw).tobytes()
         values = scores_around(table, seed)
-        found = network._calibrated(torch.from_numpy(values)).numpy()
+        knots = [torch.tensor(column, dtype=torch.float64) for column in table.knots]
+        found = calibrated(knots, torch.from_numpy(values)).numpy()
         known = ~np.isnan(values)
         assert found[known].tobytes() == table(values)[known].tobytes()
         assert np.isnan(found[~known]).all()

@@ -14,7 +14,8 @@ import space2vec as s2v
 from parity import suite
 from space2vec import flags as flag_bits
 from space2vec import modelfile, registry
-from space2vec.cuda import DeviceArray, pipeline
+from space2vec.cuda import DeviceArray, pipeline, work
+from space2vec.cuda.backend import Cuda
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
 from space2vec.trees import Trees
@@ -97,7 +98,7 @@ def test_nothing_waits_before_somebody_looks(module: host_device.HostDevice, bar
     there = s2v.Stamps(host_device.OnDevice(module, pixels, stream=stream))
     s2v.features(there, set="s2v")  # the geometry is there
     forest = stump()
-    forest._on("cuda:0")
+    Cuda(0).engine(forest)
     module.calls.clear()
     streams = list(module.queues)
     scores = forest.score(there)
@@ -160,13 +161,75 @@ def test_columns_of_the_catalogue_are_brought_there(
         assert (missing & ~np.isnan(expected.score)).any() == (of_catalogue == 12)
 
 
-@pytest.mark.parametrize("name", ["forest", "autoscan"])
-def test_packaged_forests(name: str, module: host_device.HostDevice) -> None:
-    night = s2v.simulate(30, seed=8).stamps
-    forest = s2v.load(name)
-    expected = forest.score(night)
-    assert alike(forest.score(night.to_device()), expected)
-    assert alike(forest.score(night, device="cuda"), expected)
+def lacking(stamps: s2v.Stamps) -> s2v.Stamps:
+    """Return stamps with planes missing, one pattern after another, and what a reader would raise of some."""
+    some = stamps[:]
+    some.offset = some.offset.copy()
+    for pattern in range(8):
+        some.offset[pattern::10][:, [bool(pattern >> channel & 1) for channel in range(3)]] = -1
+    some.flags = suite.raised(len(some))
+    return some
+
+
+@pytest.mark.parametrize("name", ["stampnet", "tablenet", "forest", "autoscan"])
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_packaged_models(name: str, calibrated: bool, module: host_device.HostDevice, bare: s2v.Stamps) -> None:
+    """The bits of the CPU, whatever is missing, damaged or unknown."""
+    model = s2v.load(name)
+    if calibrated:
+        model = model.calibrated(suite.calibration())
+    night = s2v.simulate(60, seed=8).stamps
+    unknown = night[:]
+    unknown.catalogue = {}
+    for source in (night, unknown, lacking(night), bare, lacking(bare), bare[:0]):
+        expected = model.score(source)
+        assert alike(model.score(source.to_device()), expected)
+        assert alike(model.score(source, device="cuda"), expected)
+    if model.header.recipe is None:
+        table = s2v.features(night, set="all")
+        table.values[3] = np.nan
+        table.flags[4:9] = [
+            flag_bits.bits(flag) for flag in ("bad_stamp", "missing", "constant", "padded", "off_shape")
+        ]
+        assert alike(model.score(table, device="cuda"), model.score(table))
+        assert "score_columns" in module.calls
+
+
+@pytest.mark.parametrize("name", ["stampnet", "tablenet", "forest"])
+def test_prepared_rows_of_packaged_models(name: str, module: host_device.HostDevice, bare: s2v.Stamps) -> None:
+    model = s2v.load(name)
+    if model.kind == "forest":
+        given = [model.needs.of_table(s2v.features(bare, set="all"))[0].copy()]
+    else:
+        given = list(model.inputs(bare).arrays)
+    for array in given:
+        if array.ndim == 4:
+            array[2, 0, 0, 0] = np.inf
+    expected = model.predict(*given)
+    assert model.predict(*(DeviceArray.of_host(array) for array in given)).to_host().tobytes() == expected.tobytes()
+    assert model.predict(*given, device="cuda").tobytes() == expected.tobytes()
+    assert model.predict(*(array[:0] for array in given), device="cuda").shape == (0,)
+    module.calls.clear()
+    assert model.predict(*(DeviceArray.of_host(array[:0]) for array in given)).to_host().shape == (0,)
+    assert "predict" not in module.calls
+    with pytest.raises(ValueError, match="must have shape"):
+        model.predict(*(DeviceArray.of_host(array[:, 1:]) for array in given))
+
+
+def test_models_that_are_damaged(module: host_device.HostDevice, bare: s2v.Stamps) -> None:
+    model = s2v.load("stampnet")
+    vars(model)["file"] = model.file[:-100]
+    with pytest.raises(ModelError):
+        model.score(bare, device="cuda")
+
+
+def test_few_rows_at_a_time(module: host_device.HostDevice, bare: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = s2v.load("stampnet")
+    expected = model.score(bare)
+    there = bare.to_device()
+    monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "4K")
+    assert work.rows_at_a_time(Cuda(0).engine(model), len(bare), 2048) == 32
+    assert alike(model.score(there), expected)
 
 
 def test_columns_of_ones_own(module: host_device.HostDevice, bare: s2v.Stamps) -> None:
@@ -178,7 +241,7 @@ def test_columns_of_ones_own(module: host_device.HostDevice, bare: s2v.Stamps) -
             own.score(source, device=device)
     table = s2v.features(bare, set="stamp")
     assert alike(suite.model(AUTOSCAN).score(table, device="cuda"), suite.model(AUTOSCAN).score(table))
-    assert "predict" in module.calls
+    assert "score_columns" in module.calls
 
 
 def test_a_forest_takes_features_alone() -> None:

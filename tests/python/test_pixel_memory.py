@@ -22,7 +22,7 @@ from space2vec import reading
 from space2vec.cli import main
 from space2vec.cuda import slots
 from space2vec.cuda.pipeline import DEPTH, Pipeline
-from space2vec.cuda.work import FeatureWork
+from space2vec.cuda.work import feature_work
 from space2vec.errors import BackendError
 from space2vec.measure import Measure
 from space2vec.registry import feature_set
@@ -146,7 +146,7 @@ def test_a_machine_without_page_locked_memory(
     assert not all(locked)
     assert any(locked) == (most > 0)
     assert same_pixels(s2v.Stamps.concatenate(parts), expected)
-    with Pipeline(FeatureWork(MEASURE), 0) as through:
+    with Pipeline(feature_work(MEASURE), 0) as through:
         tables = list(through.run(parts))
     assert alike(s2v.Features.concatenate(tables, MEASURE.names), s2v.features(expected, set="stamp"))
 
@@ -192,11 +192,11 @@ def test_pixels_go_to_a_device_from_where_they_lie(
             yield rows
 
     # What a batch left is the next one's as soon as the device has it, and the device's copies are late here.
-    with Pipeline(FeatureWork(MEASURE), 0) as through:
+    with Pipeline(feature_work(MEASURE), 0) as through:
         tables = list(through.run(batches()))
     assert alike(s2v.Features.concatenate(tables, MEASURE.names), s2v.features(s2v.read(path), set="stamp"))
     assert [place for place in sources if place in places] == places
-    assert "offset" in staged
+    assert "geometry" in staged
     assert "pixels" not in staged
     assert DEPTH < len(set(places)) <= DEPTH + 2, "the batches under way, the last and the next"
 
@@ -206,7 +206,7 @@ def test_parts_of_a_batch_are_copied_from_within_it(
 ) -> None:
     sources, staged = watch(module, monkeypatch)
     (whole,) = stamps(alerts, 1000, "cuda")
-    with Pipeline(FeatureWork(MEASURE), 0, memory=30 * 4 * 3 * 63 * 63) as through:
+    with Pipeline(feature_work(MEASURE), 0, memory=30 * 4 * 3 * 63 * 63) as through:
         tables = list(through.run([whole]))
         tables += through.run([whole[5:9]])
     assert alike(tables[0], s2v.features(expected, set="stamp"))

@@ -50,65 +50,57 @@ S2V_API s2v_status s2v_cuda_device_properties(int32_t device, s2v_cuda_propertie
 S2V_API s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_stamps *stamps, int32_t sets,
                                      int32_t convention, float *values, uint32_t *flags);
 
-/* As s2v_prepare and s2v_compose. */
+/* As s2v_prepare. */
 S2V_API s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stamps, const char *recipe,
                                     float *planes, uint32_t *flags);
+
+/* As s2v_compose, of several chains at once: `views` compositions, 1 to 4, that differ in their steps alone. planes:
+ * (n, views * channels, side, side), those of the first chain first; a row that one chain refuses is NAN throughout. */
 S2V_API s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stamps *stamps, const s2v_composition *how,
-                                    float *planes, uint32_t *flags);
+                                    int32_t views, float *planes, uint32_t *flags);
 
 /* As s2v_normalise; the steps are the caller's. */
 S2V_API s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_planes *planes, const s2v_step *steps,
                                       int32_t step_count, float fill, float *out, uint32_t *flags);
 
-/* A network in integers on a device, immutable once made. */
-typedef struct s2v_cuda_network s2v_cuda_network;
+/* A model on a device: a forest or a network, what it takes and its calibration. It never changes. */
+typedef struct s2v_cuda_model s2v_cuda_model;
 
-/* Copy a model's network to a device: allocates there and waits for the copy. The model is the caller's.
- * S2V_BAD_MODEL: it is no network in integers. */
-S2V_API s2v_status s2v_cuda_network_create(int32_t device, const s2v_model *model, s2v_cuda_network **on_device);
-/* No work with the network may be under way. */
-S2V_API void s2v_cuda_network_free(s2v_cuda_network *network);
+/* Copy a model to a device: allocates there and waits for the copy. The model is the caller's. Of a network of floats
+ * alone, s2v_cuda_model_inputs works, and the others are S2V_BAD_MODEL. */
+S2V_API s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cuda_model **on_device);
+/* No work with the model may be under way. */
+S2V_API void s2v_cuda_model_free(s2v_cuda_model *model);
 
-/* As s2v_model_predict, on the network's device. */
-S2V_API s2v_status s2v_cuda_network_predict(const s2v_cuda_network *network, void *stream, const float *planes,
-                                            const float *columns, int64_t n, float *score);
+/* Bytes of device memory that s2v_cuda_model_score and s2v_cuda_model_inputs take for so many rows at a time; of a
+ * network of floats alone, the latter. */
+S2V_API int64_t s2v_cuda_model_scratch(const s2v_cuda_model *model, int64_t rows);
 
-/* A forest on a device, immutable once made. */
-typedef struct s2v_cuda_forest s2v_cuda_forest;
+/* As s2v_score_stamps, on the model's device: the stamps are measured and prepared, judged and scored. The pointers in
+ * `stamps` and `known`, which may be NULL, are the device's, as are scratch, score and flags; stamps are read as
+ * s2v_cuda_features reads them. `rows` are worked on at a time; scratch: s2v_cuda_model_scratch(model, rows) bytes from
+ * a multiple of 64. S2V_BAD_MODEL: a network of floats alone, or a model of columns that stamps do not give. */
+S2V_API s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                        const s2v_catalogue *known, void *scratch, int64_t rows, float *score,
+                                        uint32_t *flags);
 
-/* Copy a forest, with its calibration, to a device: allocates there and waits for the copy. columns:
- * (s2v_forest_feature_count) where its features stand in a row of the tables of s2v_cuda_forest_score; NULL: in order.
- * They are the caller's, as forest. */
-S2V_API s2v_status s2v_cuda_forest_create(int32_t device, const s2v_forest *forest, const int32_t *columns,
-                                          s2v_cuda_forest **on_device);
-/* No work with the forest may be under way. */
-S2V_API void s2v_cuda_forest_free(s2v_cuda_forest *forest);
+/* What s2v_cuda_model_score gives a model of stamps: planes (n, shape) and columns (n, columns), each NULL where it
+ * takes none; the flags of the scores (n), and scored (n): 1 where a row is scored, else 0. */
+S2V_API s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                         const s2v_catalogue *known, void *scratch, int64_t rows, float *planes,
+                                         float *columns, uint32_t *flags, uint8_t *scored);
 
-/* As s2v_forest_predict, on the forest's device. */
-S2V_API s2v_status s2v_cuda_forest_predict(const s2v_cuda_forest *forest, void *stream, const float *x, int64_t n,
-                                           float *score);
+/* As s2v_score_columns, on the model's device. raised: NULL for no flag. */
+S2V_API s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+                                                const uint32_t *raised, int64_t n, float *score, uint32_t *flags);
 
-/* A table of stamp features on a device, and what is known of the stamps. The pointers are the device's. */
-typedef struct s2v_cuda_table {
-    const float *values; /* (n, columns) */
-    int32_t columns;
-    int64_t n;              /* at most 2^31 - 1 */
-    uint32_t *flags;        /* (n) as of s2v_cuda_features; those of the scores afterwards */
-    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); NULL: nothing */
-    const int64_t *offset;  /* (n, 3) as in s2v_stamps; NULL: no plane is missing. Read where something is raised */
-    uint32_t refusing;      /* a row with one of these flags is not scored: those of the registry not "scored" */
-    const float *beside;    /* (n, beside_columns) further columns, such as a catalogue's: in the order of the columns
-                               they follow those of `values`; NULL: all are NAN */
-    int32_t beside_columns;
-    int32_t beside_needed; /* 1: missing is raised of a row that is scored without a single value of `beside` */
-} s2v_cuda_table;
+/* The same rule alone, for scores (n) that a network of floats gave: those of rows that are refused become NAN. */
+S2V_API s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+                                                const uint32_t *raised, int64_t n, float *score, uint32_t *flags);
 
-/* P(real) of the rows of a table, by those of its columns that the forest was put on the device for. The flags become
- * what the reader and the kernels raised together: of a plane that is missing the reader knows why (missing or
- * bad_stamp), and the kernels whether it is needed. A row that is refused is NAN, and so is one without a single value
- * in these columns: of one that nothing refused, missing is raised. score: (n). */
-S2V_API s2v_status s2v_cuda_forest_score(const s2v_cuda_forest *forest, void *stream, const s2v_cuda_table *table,
-                                         float *score);
+/* As s2v_model_predict, on the model's device. */
+S2V_API s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes,
+                                          const float *columns, int64_t n, float *score);
 
 #ifdef __cplusplus
 }

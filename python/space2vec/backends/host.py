@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from space2vec.models.model import Model
     from space2vec.scoring import Needs
 
-__all__ = ["Host", "Inputs"]
+__all__ = ["Host", "Inputs", "taken"]
 
 #: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache.
 _ROWS = 1024
@@ -194,22 +194,34 @@ class Host:
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
         """Return P(real) (n,) of what a model takes."""
-        rows: dict[str, NDArray[np.float32]] = {}
-        for what, given in zip(model.shapes, inputs, strict=True):
-            word = model.words[what]
-            if what == "planes":
-                rows[what] = as_plane_array(given, word)
-                continue
-            table = as_numbers(image_array(by_name(given, model.feature_names, word), word), word)
-            with np.errstate(over="ignore"):
-                rows[what] = np.ascontiguousarray(table, dtype=np.float32)
-        model.check_shapes([given.shape for given in rows.values()])
+        rows = taken(model, inputs)
         workers = thread_count(threads)
         if model.runtime is not None:
             return model.in_floats(tuple(rows.values()), workers)
         score = np.empty(len(next(iter(rows.values()))), dtype=np.float32)
         self.model(model).predict(rows.get("planes"), rows.get("features"), score, workers)
         return score
+
+
+def taken(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
+    """Return what a model is given on the host, in float32 and C order, by what it is (``"planes"``, ``"features"``).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :meth:`space2vec.models.model.Model.predict`.
+    """
+    rows: dict[str, NDArray[np.float32]] = {}
+    for what, given in zip(model.shapes, inputs, strict=True):
+        word = model.words[what]
+        if what == "planes":
+            rows[what] = as_plane_array(given, word)
+            continue
+        table = as_numbers(image_array(by_name(given, model.feature_names, word), word), word)
+        with np.errstate(over="ignore"):
+            rows[what] = np.ascontiguousarray(table, dtype=np.float32)
+    model.check_shapes([given.shape for given in rows.values()])
+    return rows
 
 
 def _mask(given: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:

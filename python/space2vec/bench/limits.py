@@ -1,8 +1,7 @@
-"""What a machine can do at most, measured on it: copies on a device, over its link and on the host, and arithmetic."""
+"""What a machine can do at most, measured on it: copies on a device, over its link and on the host."""
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from space2vec.bench.rounds import quartiles
-from space2vec.cuda.extension import out_of_memory
-from space2vec.runtimes import full_float32
 
 __all__ = ["device_limits", "host_limits"]
 
 _BYTES = 1 << 28
-_SIDE = 4096
 
 
 def _rates(
@@ -43,7 +39,7 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, Any]:
     """Return the limits of a device.
 
     Bytes a second: read and written together for a copy on the device; one way for the link, from and to page-locked
-    memory of the host. Operations a second of a product of matrices of 4096 by 4096, by PyTorch, where that is there.
+    memory of the host.
     """
     from space2vec.cuda.slots import Slot, pinned
 
@@ -66,31 +62,4 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, Any]:
         }
     finally:
         slot.close()
-    return found | _products(ordinal, rounds)
-
-
-def _products(ordinal: int, rounds: int) -> dict[str, Any]:
-    if importlib.util.find_spec("torch") is None:
-        return {name: {"not run": "needs PyTorch"} for name in ("float32 products", "float16 products")}
-    import torch
-
-    if not torch.cuda.is_available():
-        reason = f"PyTorch {torch.__version__} sees no CUDA device"
-        return {name: {"not run": reason} for name in ("float32 products", "float16 products")}
-    found: dict[str, Any] = {}
-    for name in ("float32", "float16"):
-        a = torch.ones(_SIDE, _SIDE, device=f"cuda:{ordinal}", dtype=getattr(torch, name))
-
-        def run(a: torch.Tensor = a) -> None:
-            for _ in range(4):
-                a @ a
-            torch.cuda.synchronize(ordinal)
-
-        try:
-            with full_float32():
-                found[f"{name} products"] = _rates(run, 4 * 2.0 * _SIDE**3, rounds)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            found[f"{name} products"] = {"not run": str(error).splitlines()[0]}
     return found

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.bench.rounds import Run
-from space2vec.cuda import kernels
-from space2vec.cuda.backend import forest_on, half_on
+from space2vec.cuda.backend import Cuda
 from space2vec.cuda.pipeline import Pipeline
-from space2vec.cuda.slots import Slot
-from space2vec.cuda.work import FeatureWork, on_slot
-from space2vec.errors import Space2vecError
+from space2vec.cuda.slots import Slot, pinned
+from space2vec.cuda.work import Work, feature_work
 from space2vec.normalisers import numbered
 from space2vec.registry import Step, stamp_columns
 
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from space2vec.bench.stages import Ours
     from space2vec.forest import Forest
     from space2vec.measure import Measure
+    from space2vec.models.model import Model
     from space2vec.network import Network
     from space2vec.recipe import Recipe
 
@@ -32,15 +30,16 @@ __all__ = [
     "normalise", "normalise_through", "prepare", "prepare_through",
 ]  # fmt: skip
 
-#: Begins a kernel on rows that are on a slot; returns where its results are, and their bytes a row.
-Kernel = Callable[[Slot, Any, int], list[tuple[str, int, int]]]
+#: Begins a kernel on rows that are on a slot; returns the arrays of its results.
+Kernel = Callable[[Slot, Any, int], list[str]]
 
 
 def _stamps_there(slot: Slot, ours: Ours) -> Callable[[int], Any]:
     """Put the stamps on a slot; return what tells the kernels of the first n of them."""
-    pixels, count, offset, shape, centre, _, level = on_slot(slot, ours.stamps(ours.rows))
+    there = slot.stamps(ours.stamps(ours.rows))
     slot.wait()
-    return lambda n: (pixels, count, offset, shape, centre, n, level)
+    where = there.pixels, there.pixel_count, there.offset, there.shape, there.centre
+    return lambda n: type(there)(*where, n, there.saturation)
 
 
 def _in_place(slot: Slot, kernel: Kernel, given: Callable[[int], Any]) -> Run:
@@ -51,11 +50,10 @@ def _in_place(slot: Slot, kernel: Kernel, given: Callable[[int], Any]) -> Run:
     return run
 
 
-@dataclass(frozen=True, slots=True)
-class _Carry:
-    """Rows to a device, a kernel on them, and its results back, as a pipeline does it.
+def _carry(kernel: Kernel, there: Callable[[Slot, Any], Any], row: int) -> Work[None]:
+    """Return rows to a device, a kernel on them, and its results back, as a pipeline does it.
 
-    Attributes
+    Parameters
     ----------
     kernel : callable
         The kernel.
@@ -65,32 +63,12 @@ class _Carry:
         Bytes of the device's memory that a row takes.
     """
 
-    kernel: Kernel
-    there: Callable[[Slot, Any], Any]
-    row: int
+    def begin(slot: Slot, batch: Any) -> None:
+        for name in kernel(slot, there(slot, batch), len(batch)):
+            slot.download(name)
 
-    def size(self, batch: Any) -> int:
-        """Return the number of rows."""
-        return len(batch)
-
-    def part(self, batch: Any, begin: int, end: int) -> Any:
-        """Return some of the rows."""
-        return batch[begin:end]
-
-    def nbytes(self, batch: Any) -> int:
-        """Return the bytes that they take."""
-        return len(batch) * self.row
-
-    def begin(self, slot: Slot, batch: Any) -> None:
-        """Begin all of it."""
-        for name, address, nbytes in self.kernel(slot, self.there(slot, batch), len(batch)):
-            slot.download(name, address, (len(batch) * nbytes,), np.uint8)
-
-    def end(self, slot: Slot, batch: Any, begun: None) -> None:
-        """Leave the results where they are: the next batch's take their place."""
-
-    def join(self, parts: list[None]) -> None:
-        """Join nothing."""
+    # The results stay where they are: the next batch's take their place.
+    return Work(lambda batch: len(batch) * row, begin, lambda batch, begun: None, lambda parts: None)
 
 
 #: Rows of a batch on its way.
@@ -98,7 +76,7 @@ _BATCH = 4096
 
 
 def _through(number: int, ours: Ours, work: Any, rows: Callable[[int], Any]) -> Run:
-    pipeline = ours.stack.enter_context(Pipeline(work, number))
+    pipeline: Pipeline[Any, Any] = ours.stack.enter_context(Pipeline(work, number))
 
     def run(n: int) -> None:
         batches = rows(n)
@@ -111,11 +89,10 @@ def _through(number: int, ours: Ours, work: Any, rows: Callable[[int], Any]) -> 
 def _prepare_kernel(how: Recipe) -> tuple[Kernel, int]:
     row = 4 * int(np.prod(how.shape))
 
-    def kernel(slot: Slot, there: Any, n: int) -> list[tuple[str, int, int]]:
-        planes, flags = slot.device("planes", n * row), slot.device("flags", 4 * n)
-        for name, arguments in kernels.recipe_calls(how):
-            getattr(slot.module, name)(slot.ordinal, slot.stream, there, *arguments, planes, flags)
-        return [("planes", planes, row), ("flags", flags, 4)]
+    def kernel(slot: Slot, there: Any, n: int) -> list[str]:
+        planes, flags = slot.array("planes", (n, *how.shape)), slot.array("flags", (n,), np.int32)
+        slot.module.prepare(slot.ordinal, slot.stream, there, how.name, planes, flags)
+        return ["planes", "flags"]
 
     return kernel, row
 
@@ -128,31 +105,31 @@ def prepare(slot: Slot, ours: Ours, how: Recipe) -> Run:
 def prepare_through(number: int, ours: Ours, how: Recipe) -> Run:
     """Return a recipe with transfers."""
     kernel, row = _prepare_kernel(how)
-    return _through(number, ours, _Carry(kernel, on_slot, row + 12 * ours.side**2 + 60), ours.stamps)
+    return _through(number, ours, _carry(kernel, Slot.stamps, row + 12 * ours.side**2 + 60), ours.stamps)
 
 
 def _normalise_kernel(side: int, steps: tuple[Step, ...]) -> Kernel:
-    row, chain = 4 * side**2, numbered(steps)
+    chain = numbered(steps)
 
-    def kernel(slot: Slot, there: int, n: int) -> list[tuple[str, int, int]]:
-        out, flags = slot.device("out", n * row), slot.device("flags", 4 * n)
-        planes = (there, 0, n, side, side, side * side, side)
+    def kernel(slot: Slot, there: int, n: int) -> list[str]:
+        out, flags = slot.array("out", (n, side, side)), slot.array("flags", (n,), np.int32)
+        planes = slot.module.Planes(there, 0, n, side, side, side * side, side)
         slot.module.normalise(slot.ordinal, slot.stream, planes, chain, float("nan"), out, flags)
-        return [("out", out, row), ("flags", flags, 4)]
+        return ["out", "flags"]
 
     return kernel
 
 
 def normalise(slot: Slot, ours: Ours, steps: tuple[Step, ...]) -> Run:
     """Return a normaliser in place."""
-    there = _stamps_there(slot, ours)(0)[0]
+    there = _stamps_there(slot, ours)(0).pixels
     return _in_place(slot, _normalise_kernel(ours.side, steps), lambda n: there)
 
 
 def normalise_through(number: int, ours: Ours, steps: tuple[Step, ...]) -> Run:
     """Return a normaliser with transfers."""
     planes = ours.pixels.reshape(-1, ours.side, ours.side)
-    work = _Carry(_normalise_kernel(ours.side, steps), lambda slot, part: slot.upload("planes", part), 8 * ours.side**2)
+    work = _carry(_normalise_kernel(ours.side, steps), lambda slot, part: slot.upload("planes", part), 8 * ours.side**2)
     return _through(number, ours, work, lambda n: planes[:n])
 
 
@@ -160,8 +137,8 @@ def features(slot: Slot, ours: Ours, measure: Measure) -> Run:
     """Return a set of features in place."""
     k = len(stamp_columns(measure.sets))
 
-    def kernel(slot: Slot, there: Any, n: int) -> list[tuple[str, int, int]]:
-        values, flags = slot.device("values", 4 * n * k), slot.device("flags", 4 * n)
+    def kernel(slot: Slot, there: Any, n: int) -> list[str]:
+        values, flags = slot.array("values", (n, k)), slot.array("flags", (n,), np.int32)
         slot.module.features(slot.ordinal, slot.stream, there, measure.sets, False, values, flags)
         return []
 
@@ -170,75 +147,82 @@ def features(slot: Slot, ours: Ours, measure: Measure) -> Run:
 
 def features_through(number: int, ours: Ours, measure: Measure) -> Run:
     """Return a set of features with transfers, as ``features(..., device="cuda")`` does it."""
-    return _through(number, ours, FeatureWork(measure), ours.stamps)
+    return _through(number, ours, feature_work(measure), ours.stamps)
 
 
-def _forest_kernel(ours: Ours, number: int) -> Kernel:
-    engine = forest_on(ours.forest, f"cuda:{number}")
+def _judge_kernel(judge: Model, number: int) -> Kernel:
+    """Return a model on what it is given; its columns alone, or the planes before them."""
+    engine = Cuda(number).engine(judge)
 
-    def kernel(slot: Slot, there: int, n: int) -> list[tuple[str, int, int]]:
-        score = slot.device("score", 4 * n)
-        engine.predict(slot.stream, there, n, score)
-        return [("score", score, 4)]
+    def kernel(slot: Slot, there: dict[str, int], n: int) -> list[str]:
+        score = slot.array("score", (n,))
+        engine.predict(slot.stream, there.get("planes", 0), there.get("features", 0), n, score)
+        return ["score"]
 
     return kernel
 
 
+def _judge_in_place(slot: Slot, judge: Model, given: dict[str, NDArray[np.float32]]) -> Run:
+    there = {what: slot.upload(what, rows) for what, rows in given.items()}
+    slot.wait()
+    return _in_place(slot, _judge_kernel(judge, slot.ordinal), lambda n: there)
+
+
+class _Given:
+    """Rows of what a model takes, in page-locked memory."""
+
+    def __init__(self, given: dict[str, NDArray[np.float32]]) -> None:
+        self.arrays = given
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, rows: slice) -> _Given:
+        return _Given({what: array[rows] for what, array in self.arrays.items()})
+
+    def upload(self, slot: Slot) -> dict[str, int]:
+        """Begin to copy them to a slot; return where to."""
+        return {what: slot.upload(what, array) for what, array in self.arrays.items()}
+
+
+def _judge_through(number: int, ours: Ours, judge: Model, given: dict[str, NDArray[np.float32]]) -> Run:
+    locked = {what: pinned(array.shape) for what, array in given.items()}
+    for what, array in given.items():
+        locked[what][:] = array
+    row = 4 + sum(array[0].nbytes for array in given.values())
+    work = _carry(_judge_kernel(judge, number), lambda slot, part: part.upload(slot), row)
+    return _through(number, ours, work, lambda n: _Given(locked)[:n])
+
+
 def forest(slot: Slot, ours: Ours) -> Run:
     """Return the forest in place."""
-    rows = slot.upload("table", ours.table)
-    slot.wait()
-    return _in_place(slot, _forest_kernel(ours, slot.ordinal), lambda n: rows)
+    return _judge_in_place(slot, ours.forest, {"features": ours.table})
 
 
 def forest_through(number: int, ours: Ours) -> Run:
     """Return the forest with transfers."""
-    from space2vec.cuda.slots import pinned
+    return _judge_through(number, ours, ours.forest, {"features": ours.table})
 
-    table: NDArray[np.float32] = pinned(ours.table.shape)
-    table[:] = ours.table
-    row = 4 * table.shape[1] + 4
-    work = _Carry(_forest_kernel(ours, number), lambda slot, part: slot.upload("rows", part), row)
-    return _through(number, ours, work, lambda n: table[:n])
+
+def _network(ours: Ours) -> tuple[Network, dict[str, NDArray[np.float32]]]:
+    from space2vec.bench.stages import default_network, inputs_of
+
+    judge = default_network()
+    return judge, dict(zip(judge.shapes, inputs_of(judge, ours, ours.rows), strict=True))
 
 
 def network(slot: Slot, ours: Ours) -> Run:
     """Return the network on planes and features that are on the device."""
-    return _network(slot.ordinal, ours, in_place=True)
+    return _judge_in_place(slot, *_network(ours))
 
 
 def network_through(number: int, ours: Ours) -> Run:
     """Return the network on planes and features of the host."""
-    return _network(number, ours, in_place=False)
-
-
-def _network(number: int, ours: Ours, *, in_place: bool) -> Run:
-    from space2vec.bench.stages import NotRun, default_network, inputs_of
-    from space2vec.device import resolve
-
-    judge = default_network()
-    try:
-        half = half_on(judge, resolve(f"cuda:{number}", "torch"))
-    except Space2vecError as error:
-        raise NotRun(str(error)) from None
-    import torch
-
-    given = [torch.from_numpy(values) for values in inputs_of(judge, ours, ours.rows)]
-    given = [values.to(f"cuda:{number}") if in_place else values.pin_memory() for values in given]
-
-    def run(n: int) -> None:
-        score = half([values[:n] for values in given])
-        if in_place:
-            torch.cuda.synchronize(number)
-        else:
-            score.cpu()
-
-    return run
+    return _judge_through(number, ours, *_network(ours))
 
 
 def chain(slot: Slot, ours: Ours, judge: Forest | Network) -> Run:
     """Return stamps that lie on the device to scores."""
-    _check(judge, slot.ordinal)
     stamps = ours.stamps(ours.rows).to_device(f"cuda:{slot.ordinal}")
     some = functools.cache(lambda n: stamps[:n])  # what is known of them is on the device as well, once they are scored
 
@@ -252,7 +236,6 @@ def chain(slot: Slot, ours: Ours, judge: Forest | Network) -> Run:
 
 def chain_through(number: int, ours: Ours, judge: Forest | Network) -> Run:
     """Return stamps of the host to scores, as ``space2vec score --device cuda`` has them."""
-    _check(judge, number)
     pipeline = ours.stack.enter_context(judge.pipeline(f"cuda:{number}"))
 
     def run(n: int) -> None:
@@ -261,13 +244,3 @@ def chain_through(number: int, ours: Ours, judge: Forest | Network) -> Run:
             pass
 
     return run
-
-
-def _check(judge: Forest | Network, number: int) -> None:
-    from space2vec.bench.stages import NotRun
-    from space2vec.device import resolve
-
-    try:
-        resolve(f"cuda:{number}", judge.runtime)
-    except Space2vecError as error:
-        raise NotRun(str(error)) from None

@@ -16,12 +16,11 @@ from space2vec import backend, device
 from space2vec.bench import limits
 from space2vec.bench.machine import processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
-from space2vec.bench.stages import NotRun, Ours, Stage, default_network, stages
+from space2vec.bench.stages import NotRun, Ours, Stage, stages
 from space2vec.cuda import extension
-from space2vec.cuda.half_network import precision
-from space2vec.errors import BackendError, DeviceLostError, Space2vecError
+from space2vec.errors import DeviceLostError, Space2vecError
 
-__all__ = ["COLUMNS", "changed_decisions", "measure"]
+__all__ = ["COLUMNS", "measure"]
 
 #: The columns: what the name in the record means.
 COLUMNS = {
@@ -36,7 +35,6 @@ _PACKAGES = ("numpy", "torch", "onnxruntime", "cupy-cuda12x", "cupy-cuda13x", "f
 _LADDER = tuple(1 << k for k in range(0, 17, 2))
 #: Seconds of a round.
 _SECONDS = 0.2
-_THRESHOLDS = (0.4, 0.5, 0.6)
 
 
 def measure(
@@ -111,8 +109,6 @@ def measure(
             record["results"][stage.name] = found = _stage(stage, ours, number, reason, rounds, record["limits"])
         keep(record)
         tell(f"{stage.name}: " + ", ".join(_told(name, entry) for name, entry in found["columns"].items()))
-    if not only or any("network".startswith(name) for name in only):
-        record["half precision"] = _half(ours, number)
     return record
 
 
@@ -204,8 +200,6 @@ def _column(
         "gpu in place": ("copy on the device", stage.moved),
         "gpu with transfers": ("link to the device", stage.carried),
     }.get(name, ("", 0))
-    if name == "gpu in place" and stage.multiply_adds is not None:
-        limit, amount = f"{precision()} products", 2 * stage.multiply_adds()
     if amount and "not run" not in most.get(limit, ["not run"]):
         column["share"] = {"of": limit, "value": column["rate"][1] * amount / most[limit][1]}
     return column
@@ -229,53 +223,3 @@ def _break_even(run: Run, spent: dict[str, list[float]], most: int) -> dict[str,
             first = slower[-1] + 1 if slower else 0
             found[name] = sizes[first] if first < len(sizes) else None
     return found
-
-
-def changed_decisions(judge: Any, given: Sequence[Any], where: str) -> dict[str, Any]:
-    """Return how a network's scores in half precision differ from those in float32.
-
-    Parameters
-    ----------
-    judge : Network
-        The network.
-    given : sequence of ndarray
-        What it takes.
-    where : str
-        The device of PyTorch on which both are computed.
-
-    Returns
-    -------
-    dict
-        For float16 and bfloat16 the largest difference, its 99.9 % quantile, and the share of rows that lie on the
-        other side of a threshold of 0.4, 0.5 and 0.6.
-    """
-    from space2vec.cuda.half_network import HalfNetwork
-
-    temperature = judge.header.temperature
-    exact = HalfNetwork(judge.module, temperature, where, "float32").on_host(given)
-    found: dict[str, Any] = {"rows": len(exact), "device": where, "scored": int(np.isfinite(exact).sum())}
-    for kind in ("float16", "bfloat16"):
-        half = HalfNetwork(judge.module, temperature, where, kind).on_host(given)
-        away = np.abs(half - exact)[np.isfinite(exact)]
-        found[kind] = {
-            "largest difference": float(away.max(initial=0.0)),
-            "99.9 % of differences": float(np.quantile(away, 0.999)) if len(away) else 0.0,
-            "changed decisions": {
-                str(level): float(np.mean((half >= level) != (exact >= level))) for level in _THRESHOLDS
-            },
-        }
-    return found
-
-
-def _half(ours: Ours, number: int | None) -> dict[str, Any]:
-    where = "cpu"
-    if number is not None:
-        with contextlib.suppress(BackendError):  # PyTorch may not have the device
-            where = device.resolve(f"cuda:{number}", "torch")
-    try:
-        judge = default_network()
-        return changed_decisions(judge, judge.inputs(ours.stamps(min(ours.rows, 512))).arrays, where)
-    except ImportError as error:
-        return {"not run": str(error)}
-    except Exception as error:
-        return {"not run": _refused(error, number)}

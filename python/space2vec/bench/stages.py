@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from space2vec import compute, forest, model, network, normalisers, recipe, registry
 from space2vec.bench import on_device
-from space2vec.bench.arithmetic import multiply_adds
 from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
 from space2vec.errors import Space2vecError
@@ -56,8 +55,6 @@ class Stage:
         Bytes a row that go to the device.
     most : int
         Rows that there are.
-    multiply_adds : callable, optional
-        Returns the multiply-adds a row of a network, where one is the most of the work.
     """
 
     name: str
@@ -68,7 +65,6 @@ class Stage:
     moved: int
     carried: int
     most: int
-    multiply_adds: Callable[[], int] | None = None
 
 
 @dataclass
@@ -162,10 +158,9 @@ def stages(ours: Ours) -> Iterator[Stage]:
     yield Stage(
         "network", "triplets", lambda threads: _network(ours, threads), lambda slot: on_device.network(slot, ours),
         lambda number: on_device.network_through(number, ours), 0, 0, ours.rows,
-        lambda: multiply_adds(default_network()),
     )  # fmt: skip
     yield _chain_stage(ours, "chain: stamps to forest", lambda: ours.forest)
-    yield _chain_stage(ours, "chain: stamps to network", default_network, lambda: multiply_adds(default_network()))
+    yield _chain_stage(ours, "chain: stamps to network", default_network)
     yield Stage("read and inflate", "alerts", lambda threads: _read(ours, threads), elsewhere, elsewhere, 0, 0, 1 << 20)
     for own_recipe in registry.RECIPES:
         yield _recipe_stage(ours, recipe.Recipe(own_recipe))
@@ -199,15 +194,11 @@ def _feature_stage(ours: Ours, stage: str, name: FeatureSet) -> Stage:
     )  # fmt: skip
 
 
-def _chain_stage(
-    ours: Ours, stage: str, judge: Callable[[], forest.Forest | network.Network],
-    arithmetic: Callable[[], int] | None = None,
-) -> Stage:  # fmt: skip
+def _chain_stage(ours: Ours, stage: str, judge: Callable[[], forest.Forest | network.Network]) -> Stage:
     return Stage(
         stage, "triplets", lambda threads: _chain(ours, judge(), threads),
         lambda slot: on_device.chain(slot, ours, judge()),
         lambda number: on_device.chain_through(number, ours, judge()), 0, 12 * ours.side**2, ours.rows,
-        arithmetic,
     )  # fmt: skip
 
 

@@ -43,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import device, flags
     from space2vec.compute import features
-    from space2vec.cuda.pipeline import Pipeline
-    from space2vec.cuda.work import FeatureWork
     from space2vec.measure import Measure
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
@@ -59,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     def compute(batches: Iterator[Stamps | Features]) -> Iterator[Features]:
         if where != "cpu":
-            with Pipeline(FeatureWork(measure), device.ordinal(where)) as pipeline:
+            from space2vec.cuda.backend import Cuda
+
+            with Cuda(device.ordinal(where)).feature_pipeline(measure) as pipeline:
                 yield from pipeline.run(batches)
             return
         for rows in batches:

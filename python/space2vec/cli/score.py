@@ -57,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from space2vec import device, model
     from space2vec.cli.gallery import Gallery
-    from space2vec.cuda.half_network import precision
     from space2vec.measure import Measure
-    from space2vec.network import Network
     from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
 
@@ -92,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     said = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
     options = {"model": judge.id}
-    if through and isinstance(judge, Network):  # whose scores are not those of the CPU to the bit
-        options["precision"] = precision()
+    if judge.runtime is not None:  # in floating point: not the same to the bit everywhere
+        options["runtime"] = judge.runtime if where == "cpu" else f"torch on {where}"
     descriptions = {"score": f"P(real) by the model {judge.id}, NaN where a row could not be scored"}
     if arguments.threshold is not None:
         options["threshold"] = repr(arguments.threshold)

@@ -1,8 +1,9 @@
 """The CUDA backend's Python face; nothing of it is imported before a device is asked for or met.
 
-``extension`` finds the compiled module and the device, ``view`` looks at arrays of CuPy, PyTorch and others where they
-lie, ``device_array`` owns device memory, ``kernels`` calls the kernels on data in place, and ``pipeline`` takes stamps
-of the host through a device, in bounded memory.
+``backend`` is a device as a backend; ``extension`` finds the compiled module and the device, ``view`` looks at arrays
+of CuPy, PyTorch and others where they lie, ``libraries`` has memory of theirs beside such an array, ``device_array``
+owns device memory, and ``pipeline`` takes batches of the host through a device, in bounded memory: each in a slot of
+``slots``, on which the work of ``work`` is done.
 """
 
 from __future__ import annotations

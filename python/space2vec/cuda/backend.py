@@ -1,165 +1,250 @@
-"""A CUDA device: the kernels on data of the host and of the device."""
+"""A CUDA device as a backend: for stamps and arrays that lie there, and for those of the host."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import flags as flag_bits
-from space2vec.cuda import kernels
+from space2vec.channels import CHANNELS
+from space2vec.cuda.event import Event
 from space2vec.cuda.extension import active, told
-from space2vec.cuda.inputs import device_columns, simple
-from space2vec.cuda.pipeline import Pipeline
-from space2vec.cuda.work import FeatureWork, ForestWork, ModelWork
-from space2vec.flags import Given
-from space2vec.forest import Forest
-from space2vec.network import Network
+from space2vec.cuda.libraries import Place
+from space2vec.cuda.pipeline import DEPTH, Pipeline, memory_limit
+from space2vec.cuda.slots import Slot
+from space2vec.cuda.view import View, view
+from space2vec.cuda.work import feature_work, measure, score, score_work
 from space2vec.normalisers import numbered
+from space2vec.pixels import lies_on_device
 from space2vec.recipe import Prepared, Recipe
-from space2vec.registry import Step, stamp_columns
+from space2vec.registry import RECIPES, Step, stamp_columns
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
 if TYPE_CHECKING:
-    from space2vec.cuda.half_network import HalfNetwork
-    from space2vec.cuda.inputs import Inputs
-    from space2vec.cuda.slots import Slot
     from space2vec.measure import Measure
     from space2vec.models.model import Model
+    from space2vec.network import Network
 
 __all__ = ["Cuda"]
 
+Result = TypeVar("Result")
+
 
 class Cuda:
-    """A CUDA device.
+    """A backend over the kernels of a CUDA device.
+
+    What lies on the device is computed where it is, on the caller's stream; results are there, in the library of what
+    was given. What lies on the host is taken there and back, in bounded memory of the device.
 
     Parameters
     ----------
     ordinal : int
-        Its number.
+        The number of the device.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be used.
     """
 
     def __init__(self, ordinal: int) -> None:
-        self.ordinal = ordinal
         self.name = f"cuda:{ordinal}"
+        self._ordinal, self._module = ordinal, active(ordinal)
 
-    def features(self, stamps: Stamps, measure: Measure, threads: int | None) -> Features:
+    def features(self, stamps: Stamps, how: Measure, threads: int | None) -> Features:
         """Return the features of stamps."""
-        if stamps.device == "cpu":
-            with Pipeline(FeatureWork(measure), self.ordinal) as pipeline:
-                return next(pipeline.run([stamps]))
-        values, read = kernels.features(stamps, measure.sets, measure.convention == "paper")
-        if measure.names != stamp_columns(measure.sets):
-            values = values.like(measure.in_columns(values.to_host(), stamps.catalogue))
+        if stamps.there is None:
+            return _once(self.feature_pipeline(how), stamps)
+        n, columns = len(stamps), stamp_columns(how.sets)
+        place = Place(self._module, stamps.there)
+        with told(self._ordinal):
+            measure(place, stamps, how)
+            values, read = place.result("values"), place.later("flags", (n,))
+            if how.names != columns:
+                table = how.in_columns(view(values, "values").to_host(), stamps.catalogue)
+                place.upload("table", table)
+                values = place.result("table")
 
         def flags() -> NDArray[np.uint32]:
             return flag_bits.joined(stamps.flags, read(), stamps.offset)
 
         ids = stamps.object_id, stamps.candidate_id
-        return Features(values.owner, measure.names, flags, *ids, columns=stamps.columns)
+        return Features(values, how.names, flags, *ids, columns=stamps.columns)
 
     def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
         """Return the planes of stamps by a recipe."""
-        there, read = kernels.prepare(stamps, recipe)
-        return Prepared(there.owner, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), recipe)
+        if stamps.there is None:
+            made = self.prepare(stamps.to_device(self.name), recipe, threads)
+            return Prepared(view(made.planes, "planes").to_host(), made.flags, recipe)
+        n, module = len(stamps), self._module
+        place = Place(module, stamps.there)
+        with told(self._ordinal):
+            planes, flags = place.array("planes", (n, *recipe.shape)), place.array("flags", (n,), np.int32)
+            if n:
+                there = self._ordinal, place.stream, place.stamps(stamps)
+                if recipe.name in RECIPES:
+                    module.prepare(*there, recipe.name, planes, flags)
+                else:
+                    order = [CHANNELS.index(channel) for channel in recipe.channels]
+                    chains = [numbered(steps) for steps in recipe.chains]
+                    module.compose(*there, recipe.shape[1], order, chains, planes, flags)
+            made, read = place.result("planes"), place.later("flags", (n,))
+        return Prepared(made, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), recipe)
 
     def normalise(
         self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
-    ) -> tuple[Any, Given]:
-        """Return planes normalised, and their flags."""
-        there, read = kernels.normalise(planes, mask, numbered(steps), fill)
-        return there.owner, read
+    ) -> tuple[Any, Callable[[], NDArray[np.uint32]]]:
+        """Return planes (..., height, width) of the device normalised, and their flags (...).
 
-    def pipeline(self, model: Model) -> Pipeline[Any, Scores]:
-        """Return a pipeline that scores batches of stamps or features."""
-        active(self.ordinal)
-        if isinstance(model, Forest):
-            work: ModelWork = ForestWork(
-                model.needs, lambda slot, inputs: _forest_rows(model, slot, inputs), model.id, self.name,
-                lambda where: forest_on(model, where),
-            )  # fmt: skip
-        else:
-            work = ModelWork(model.needs, lambda slot, inputs: _network_rows(model, slot, inputs), model.id, self.name)
-        return Pipeline(work, self.ordinal)
+        Planes whose rows follow each other with gaps, as in a crop, are read where they lie.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the mask does not lie beside the array, or is of another type or shape.
+        """
+        pixels = view(planes, "array")
+        if len(pixels.shape) < 2:
+            raise ValueError(f"array must have shape (..., height, width); given {pixels.shape}")
+        hidden = None if mask is None else _mask(mask, pixels)
+        height, width = pixels.shape[-2:]
+        outer = pixels.shape[:-2]
+        n = math.prod(outer)
+        strided = len(outer) <= 1 and pixels.dtype == np.float32 and pixels.strides[-1] == 4
+        if not strided or any(stride < 0 or stride % 4 for stride in pixels.strides) or pixels.strides[-2] < 4 * width:
+            pixels = pixels.made_plain("array")
+        row = pixels.strides[-2] // 4
+        plane = pixels.strides[-3] // 4 if len(outer) == 1 else height * row
+        place = Place(self._module, pixels)
+        with told(self._ordinal):
+            out, flags = place.array("out", (*outer, height, width)), place.array("flags", (n,), np.int32)
+            if n:
+                if hidden is not None:
+                    self._follow(place.stream, hidden)
+                left_out = 0 if hidden is None else hidden.address
+                there = self._module.Planes(pixels.address, left_out, n, height, width, plane, row)
+                self._module.normalise(self._ordinal, place.stream, there, numbered(steps), fill, out, flags)
+            made, read = place.result("out"), place.later("flags", (n,))
+        return made, lambda: read().reshape(outer)
+
+    def _follow(self, stream: int, other: View) -> None:
+        """Let what is begun on a stream wait for what fills an array of another."""
+        if other.stream != stream:
+            Event(self._module, self._ordinal, other.stream).precede(stream)
+
+    def engine(self, model: Model) -> Any:
+        """Return a model as the device has it, made once: the compiled module's, or a network of floats."""
+
+        def kernels(file: bytes) -> Any:
+            with told(self._ordinal):
+                return self._module.Model(self._ordinal, file)
+
+        if model.runtime is None:
+            return model.engine(self.name, kernels)
+        from space2vec.cuda.float_network import FloatNetwork
+
+        def floats(file: bytes) -> FloatNetwork:
+            return FloatNetwork(cast("Network", model), self.name, kernels(file))
+
+        return model.engine(f"{self.name} floats", floats)
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates."""
-        if isinstance(source, Stamps) and source.device != "cpu":
-            if isinstance(model, Forest):
-                score, flags = kernels.score(forest_on(model, self.name), model.needs, source)
-                ids = source.object_id, source.candidate_id
-                return Scores(score.owner, flags, *ids, model.id, self.name, columns=source.columns)
-            if simple(model.needs, source):
-                from space2vec.cuda.device_inputs import score_in_place
-
-                return score_in_place(half_on(model, self.name), model.needs, source, model.id)
-        with self.pipeline(model) as pipeline:
-            scores = next(pipeline.run([source]))
-        if isinstance(source, Stamps) and source.there is not None:
-            scores.score = source.there.like(scores.score).owner
-        return scores
+        engine = self.engine(model)
+        if not isinstance(source, Stamps) or source.there is None:
+            return _once(self._scores(model, engine, checked=True), source)
+        place = Place(self._module, source.there)
+        with told(self._ordinal):
+            score(place, engine, model, source, memory_limit() // 2)
+            made, read = place.result("score"), place.later("flags", (len(source),))
+        ids = source.object_id, source.candidate_id
+        return Scores(made, read, *ids, model.id, self.name, columns=source.columns)
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> Any:
-        """Return P(real) of what a model takes, on the device."""
-        from space2vec.cuda.view import view
+        """Return P(real) (n,) of what a model takes; all on the host, or all on the device.
 
-        if isinstance(model, Network):
-            from space2vec.cuda.torch_planes import predict_in_place
+        Raises
+        ------
+        TypeError
+            If they lie on several devices.
+        """
+        engine, names = self.engine(model), list(model.shapes)
+        if not any(lies_on_device(given) for given in inputs):
+            return self._predict_of_host(model, engine, inputs)
+        views: list[View] = []
+        for given, what in zip(inputs, names, strict=True):
+            word = model.words[what]
+            if not lies_on_device(given):
+                raise TypeError(f"{word} lies on the host and another input on a device: give all on one device")
+            views.append(view(given, word).made_plain(word))
+        places = sorted({there.device for there in views})
+        if len(places) > 1:
+            raise TypeError(f"the inputs lie on {' and '.join(places)}: give all on one device")
+        model.check_shapes([there.shape for there in views])
+        place, n = Place(self._module, views[0]), views[0].shape[0]
+        with told(self._ordinal):
+            out = place.array("score", (n,))
+            for there in views[1:]:
+                self._follow(place.stream, there)
+            if n:
+                at = dict(zip(names, (there.address for there in views), strict=True))
+                engine.predict(place.stream, at.get("planes", 0), at.get("features", 0), n, out)
+            return place.result("score")
 
-            return predict_in_place(inputs, model.shapes, model.check_shapes, lambda where: half_on(model, where))
-        x = view(inputs[0], "x")
-        model.check_shapes([x.shape])
-        return kernels.predict(forest_on(model, self.name), x.made_plain("x")).owner
+    def _predict_of_host(self, model: Model, engine: Any, inputs: Sequence[Any]) -> NDArray[np.float32]:
+        from space2vec.backends.host import taken
+
+        rows = taken(model, inputs)
+        n = len(next(iter(rows.values())))
+        slot = Slot(self._ordinal)
+        try:
+            with told(self._ordinal):
+                at = {what: slot.upload(what, given) for what, given in rows.items()}
+                out = slot.array("score", (n,))
+                if n:
+                    engine.predict(slot.stream, at.get("planes", 0), at.get("features", 0), n, out)
+                score = slot.download("score")
+                slot.wait()
+                return score.copy()
+        finally:
+            slot.close()
+
+    def _scores(self, model: Model, engine: Any, *, checked: bool) -> Pipeline[Any, Scores]:
+        work = score_work(engine, model, self.name, memory_limit() // (2 * DEPTH), checked=checked)
+        return Pipeline(work, self._ordinal)
+
+    def pipeline(self, model: Model) -> Pipeline[Any, Scores]:
+        """Return a pipeline that scores batches of stamps of the host, or of features."""
+        return self._scores(model, self.engine(model), checked=False)
+
+    def feature_pipeline(self, how: Measure) -> Pipeline[Any, Features]:
+        """Return a pipeline that measures batches of stamps of the host; features stay as they are."""
+        return Pipeline(feature_work(how), self._ordinal)
 
 
-def forest_on(model: Model, where: str) -> Any:
-    """Return a forest as the kernels of a device have it."""
-    assert isinstance(model, Forest)
-
-    def make(_: bytes) -> Any:
-        left, right = model._trees.children()
-        trees, table = model._trees, model.header.calibration
-        nodes = trees.tree_start, left, right, trees.feature.astype(np.int32), trees.value, trees.missing_left
-        number = int(where.removeprefix("cuda:"))
-        with told(number):
-            return active(number).Forest(
-                number, *nodes, trees.value, len(model.feature_names), model._fill, device_columns(model.needs),
-                calibration=None if table is None else table.knots,
-            )  # fmt: skip
-
-    return model.engine(where, make)
+def _once(pipeline: Pipeline[Any, Result], batch: Any) -> Result:
+    """Return what a pipeline gives for one batch."""
+    with pipeline:
+        return next(pipeline.run([batch]))
 
 
-def half_on(model: Model, where: str) -> HalfNetwork:
-    """Return a network on a device, in the precision that is asked for."""
-    from space2vec.cuda.half_network import HalfNetwork, precision
-
-    assert isinstance(model, Network)
-    kind, header = precision(), model.header
-    return model.engine(
-        f"{where} {kind}", lambda _: HalfNetwork(model.module, header.temperature, where, kind, header.calibration)
-    )
-
-
-def _forest_rows(model: Model, slot: Slot, inputs: Inputs) -> NDArray[np.float32]:
-    """Return P(real) of rows of the host, on a slot's stream."""
-    rows = inputs.features
-    assert rows is not None
-    out = np.empty(0, np.float32)
-    if len(rows):
-        x = slot.upload("rows", rows)
-        score = slot.device("score", 4 * len(rows))
-        forest_on(model, f"cuda:{slot.ordinal}").predict(slot.stream, x, len(rows), score)
-        out = slot.download("score", score, (len(rows),), np.float32)
-        slot.wait()
-    return out.copy()
-
-
-def _network_rows(model: Model, slot: Slot, inputs: Inputs) -> NDArray[np.float32]:
-    """Return P(real) of inputs on a slot, whose planes are taken where they lie."""
-    from space2vec.cuda.torch_planes import predict_on
-
-    return predict_on(half_on(model, f"cuda:{slot.ordinal}"), slot, inputs)
+def _mask(mask: Any, pixels: View) -> View:
+    """Return a mask (..., height, width) that lies beside the pixels."""
+    if not lies_on_device(mask):
+        raise TypeError(f"array lies on {pixels.device} and mask on the host: give both on one device")
+    hidden = view(mask, "mask")
+    if hidden.ordinal != pixels.ordinal:
+        raise TypeError(f"array lies on {pixels.device} and mask on {hidden.device}: give both on one device")
+    if hidden.dtype != np.bool_:
+        raise TypeError(f"mask must be of bool, True where a pixel is left out; given {hidden.dtype}")
+    if hidden.shape != pixels.shape or not hidden.packed(len(hidden.shape)):
+        raise ValueError(
+            f"mask on a device must have the array's shape {pixels.shape}, in C order; given {hidden.shape} with "
+            f"strides {hidden.strides}"
+        )
+    return hidden

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.cuda import dlpack
-from space2vec.cuda.event import Event, follow
+from space2vec.cuda.event import Event
 from space2vec.cuda.extension import active
 
 __all__ = ["DeviceArray"]
@@ -35,6 +35,8 @@ class DeviceArray:
         The number of the device.
     stream : int, optional
         The CUDA stream on which it is filled; 0 is the legacy default stream.
+    module : module, optional
+        The compiled module, where the caller has it.
 
     Attributes
     ----------
@@ -51,10 +53,16 @@ class DeviceArray:
     """
 
     def __init__(
-        self, shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0, stream: int = 0
+        self,
+        shape: tuple[int, ...],
+        dtype: DTypeLike = np.float32,
+        *,
+        ordinal: int = 0,
+        stream: int = 0,
+        module: Any = None,
     ) -> None:
         self.address = 0
-        self._module = active(ordinal)
+        self._module = active(ordinal) if module is None else module
         self.shape = tuple(shape)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.ordinal, self.stream = ordinal, stream
@@ -63,10 +71,10 @@ class DeviceArray:
             self.address = self._module.allocate(ordinal, self.nbytes)
 
     @classmethod
-    def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0) -> DeviceArray:
+    def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
         """Copy an array of the host to a device; it may be changed afterwards."""
         given = np.ascontiguousarray(array)
-        made = cls(given.shape, given.dtype, ordinal=ordinal, stream=stream)
+        made = cls(given.shape, given.dtype, ordinal=ordinal, stream=stream, module=module)
         if made.nbytes:
             made._module.copy(ordinal, stream, made.address, given.ctypes.data, made.nbytes, "to_device")
             made._module.stream_wait(ordinal, stream)
@@ -74,7 +82,7 @@ class DeviceArray:
 
     def to_host(self) -> NDArray[Any]:
         """Return a copy in memory of the host, once what fills the array is done."""
-        filled = self.filled or Event(self.ordinal, self.stream)
+        filled = self.filled or Event(self._module, self.ordinal, self.stream)
         return filled.read(self.address, self.shape, self.dtype)
 
     @property
@@ -116,10 +124,7 @@ class DeviceArray:
         """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream)."""
         theirs = _LEGACY if stream is None else stream
         if theirs not in (-1, self.stream or _LEGACY):
-            if self.filled is None:
-                follow(self.ordinal, theirs, self.stream)
-            else:
-                self.filled.precede(theirs)
+            (self.filled or Event(self._module, self.ordinal, self.stream)).precede(theirs)
         return dlpack.lend(self, self.address, self.shape, self.dtype, self.ordinal)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

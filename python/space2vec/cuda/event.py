@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from space2vec.cuda.extension import active
-
-__all__ = ["Event", "follow"]
+__all__ = ["Event"]
 
 
 class Event:
@@ -19,18 +17,20 @@ class Event:
 
     Parameters
     ----------
+    module : module
+        The compiled module.
     ordinal : int
         The number of the device.
     stream : int
         The stream; 0 is the legacy default stream.
     """
 
-    def __init__(self, ordinal: int, stream: int) -> None:
-        self._module, self._ordinal = active(ordinal), ordinal
-        self._event: int = self._module.event_create(ordinal)
-        self._end = weakref.finalize(self, _destroy, self._module, ordinal, self._event)
+    def __init__(self, module: Any, ordinal: int, stream: int) -> None:
+        self._module, self._ordinal = module, ordinal
+        self._event: int = module.event_create(ordinal)
+        self._end = weakref.finalize(self, _destroy, module, ordinal, self._event)
         self._end.atexit = False  # the driver may be gone by then
-        self._module.event_record(ordinal, self._event, stream)
+        module.event_record(ordinal, self._event, stream)
 
     def precede(self, stream: int) -> None:
         """Let what is begun on a stream from now on wait for it."""
@@ -54,9 +54,3 @@ class Event:
 def _destroy(module: Any, ordinal: int, event: int) -> None:
     with contextlib.suppress(RuntimeError):  # of a device that is lost
         module.event_destroy(ordinal, event)
-
-
-def follow(ordinal: int, stream: int, other: int) -> None:
-    """Let what is begun on a stream from now on wait for what was begun on another; 0 is the legacy default stream."""
-    if stream != other:
-        Event(ordinal, other).precede(stream)

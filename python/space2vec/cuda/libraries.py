@@ -1,38 +1,39 @@
-"""The libraries that callers keep device arrays in: their current stream, their memory, their conversions."""
+"""The libraries that callers keep device arrays in, and memory of theirs beside such an array."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from space2vec.cuda.device_array import DeviceArray
+from space2vec.cuda.event import Event
+from space2vec.cuda.extension import told
 
-__all__ = ["TORCH", "Library", "library_of"]
+if TYPE_CHECKING:
+    from space2vec.cuda.view import View
+    from space2vec.stamps import Stamps
+
+__all__ = ["Library", "Place", "geometry", "library_of"]
 
 
 class Library(Protocol):
     """What is asked of a library."""
 
-    name: str
-
     def stream(self, ordinal: int, told: int) -> int:
         """Return the caller's stream: the library's current one, or what the array told of itself."""
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int) -> Any:
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any) -> Any:
         """Return a new array of the library on that device, to be filled on that stream."""
+
+    def address(self, values: Any) -> int:
+        """Return where such an array begins."""
 
     def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
         """Return the array in that type and in C order, copied on its device; None where the library cannot."""
-
-    def beside(self, parts: Sequence[Any]) -> Any:
-        """Return planes (n, channel, height, width) of several chains as one array, along the channels.
-
-        A row that is NaN in one part is NaN in all.
-        """
 
     def to_host(self, values: Any) -> NDArray[Any]:
         """Return a copy on the host."""
@@ -41,28 +42,23 @@ class Library(Protocol):
 class _Torch:
     """PyTorch."""
 
-    name = "torch"
-
     def stream(self, ordinal: int, told: int) -> int:
         import torch
 
         return int(torch.cuda.current_stream(ordinal).cuda_stream)
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int) -> Any:
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any) -> Any:
         import torch
 
         return torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{ordinal}")
+
+    def address(self, values: Any) -> int:
+        return int(values.data_ptr())
 
     def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
         import torch
 
         return values.detach().to(getattr(torch, dtype.name)).contiguous()
-
-    def beside(self, parts: Sequence[Any]) -> Any:
-        import torch
-
-        refused = torch.stack([torch.isnan(part[:, 0, 0, 0]) for part in parts]).any(dim=0)
-        return torch.cat(list(parts), dim=1).masked_fill_(refused[:, None, None, None], float("nan"))
 
     def to_host(self, values: Any) -> NDArray[Any]:
         host: NDArray[Any] = values.numpy(force=True)
@@ -72,27 +68,22 @@ class _Torch:
 class _CuPy:
     """CuPy."""
 
-    name = "cupy"
-
     def stream(self, ordinal: int, told: int) -> int:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             return int(cupy.cuda.get_current_stream().ptr)
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int) -> Any:
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any) -> Any:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             return cupy.empty(shape, dtype)
 
+    def address(self, values: Any) -> int:
+        return int(values.__cuda_array_interface__["data"][0])
+
     def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
         with sys.modules["cupy"].cuda.Device(values.device.id):
             return sys.modules["cupy"].ascontiguousarray(values, dtype=dtype)
-
-    def beside(self, parts: Sequence[Any]) -> Any:
-        cupy = sys.modules["cupy"]
-        with cupy.cuda.Device(parts[0].device.id):
-            refused = cupy.stack([cupy.isnan(part[:, 0, 0, 0]) for part in parts]).any(axis=0)
-            return cupy.where(refused[:, None, None, None], cupy.float32(np.nan), cupy.concatenate(parts, axis=1))
 
     def to_host(self, values: Any) -> NDArray[Any]:
         host: NDArray[Any] = values.get()
@@ -102,33 +93,111 @@ class _CuPy:
 class _Own:
     """Everybody else: results are DeviceArrays, on the stream that the array told."""
 
-    name = "space2vec"
-
     def stream(self, ordinal: int, told: int) -> int:
         return told
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int) -> Any:
-        return DeviceArray(shape, dtype, ordinal=ordinal, stream=stream)
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any) -> Any:
+        return DeviceArray(shape, dtype, ordinal=ordinal, stream=stream, module=module)
+
+    def address(self, values: Any) -> int:
+        address: int = values.address
+        return address
 
     def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
         return None
-
-    def beside(self, parts: Sequence[Any]) -> Any:
-        raise TypeError("planes of several chains are put together by PyTorch or CuPy")
 
     def to_host(self, values: Any) -> NDArray[Any]:
         host: NDArray[Any] = values.to_host()
         return host
 
 
-TORCH, _CUPY, _OWN = _Torch(), _CuPy(), _Own()
+_TORCH, _CUPY, _OWN = _Torch(), _CuPy(), _Own()
 
 
 def library_of(values: Any) -> Library:
     """Return the library that an array is of; one that was never imported has no arrays."""
     torch, cupy = sys.modules.get("torch"), sys.modules.get("cupy")
     if torch is not None and isinstance(values, torch.Tensor):
-        return TORCH
+        return _TORCH
     if cupy is not None and isinstance(values, cupy.ndarray):
         return _CUPY
     return _OWN
+
+
+def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return where the planes of n stamps begin, their sizes and the centres, one after another, as bytes."""
+    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (offset, shape, centre)]
+    return np.concatenate(parts)
+
+
+class Place:
+    """Memory beside an array on a device: in its library, worked on by the caller's stream.
+
+    Nothing here waits for the device but what brings something from the host, or reads flags that somebody looks at.
+
+    Parameters
+    ----------
+    module : module
+        The compiled module.
+    beside : View
+        The array.
+    """
+
+    def __init__(self, module: Any, beside: View) -> None:
+        self.module, self.ordinal, self._beside = module, beside.ordinal, beside
+        self._library = beside.library
+        self.stream = self._library.stream(self.ordinal, beside.told)
+        self._arrays: dict[str, Any] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
+        """Return the address of a new array for a purpose."""
+        made = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
+        self._arrays[name] = made
+        return self._library.address(made)
+
+    def upload(self, name: str, array: NDArray[Any]) -> int:
+        """Copy an array of the host, and wait for it; return where to."""
+        address = self.array(name, array.shape, array.dtype)
+        if array.nbytes:
+            self.module.copy(self.ordinal, self.stream, address, array.ctypes.data, array.nbytes, "to_device")
+        self.module.stream_wait(self.ordinal, self.stream)
+        return address
+
+    def stamps(self, stamps: Stamps) -> Any:
+        """Return the stamps whose pixels this place is beside, as the compiled module takes them.
+
+        Where the planes begin, their sizes and centres are copied to the device once for each Stamps, which then waits
+        for its stream; whoever changes these arrays in place makes new Stamps of them.
+        """
+        arrays, known = (stamps.offset, stamps.shape, stamps.centre), stamps._geometry
+        if known is None or any(a is not b for a, b in zip(known[0], arrays, strict=True)):
+            packed = geometry(*arrays)
+            there = DeviceArray.of_host(packed, ordinal=self.ordinal, stream=self.stream, module=self.module)
+            known = stamps._geometry = arrays, there
+        begin, n = known[1].address, len(stamps)
+        level = np.nan if stamps.saturation is None else stamps.saturation
+        pixels, count = self._beside.address, self._beside.shape[0]
+        # Of stamps without any plane nothing is read, but the kernels take no null pointer.
+        return self.module.Stamps(pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level)
+
+    def result(self, name: str) -> Any:
+        """Return the array of a purpose, to be filled by what was begun up to now."""
+        made = self._arrays.pop(name)
+        if isinstance(made, DeviceArray):
+            made.filled = Event(self.module, self.ordinal, self.stream)
+        return made
+
+    def later(self, name: str, shape: tuple[int, ...]) -> Callable[[], NDArray[np.uint32]]:
+        """Return what reads flags back, when they are looked at; the caller's stream may be gone by then.
+
+        Until then it keeps arrays of ours that the work takes: to give their memory back is to wait for the device.
+        """
+        flags, filled, ordinal = self._arrays.pop(name), Event(self.module, self.ordinal, self.stream), self.ordinal
+        address = self._library.address(flags)
+        kept = flags, [array for array in self._arrays.values() if isinstance(array, DeviceArray)]
+
+        def read(_: Any = kept) -> NDArray[np.uint32]:
+            with told(ordinal):
+                return filled.read(address, shape, np.uint32)
+
+        return read

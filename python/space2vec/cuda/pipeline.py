@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from space2vec.cuda.extension import active, out_of_memory, told
 from space2vec.cuda.slots import Slot
@@ -24,7 +24,9 @@ from space2vec.errors import BackendError
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["DEPTH", "MEMORY", "Pipeline", "Work", "memory_limit"]
+    from space2vec.cuda.work import Work
+
+__all__ = ["DEPTH", "MEMORY", "Pipeline", "memory_limit"]
 
 #: Memory of the device that the batches under way hold together, in bytes, if ``SPACE2VEC_DEVICE_MEMORY`` says nothing
 #: else: 1 GiB. Weights and what lies between the layers of a network are PyTorch's, and come on top of it.
@@ -32,7 +34,7 @@ MEMORY = 1 << 30
 #: Batches under way: one that is copied there, one that is worked on, one whose results are copied back.
 DEPTH = 3
 
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -53,28 +55,6 @@ def memory_limit() -> int:
     if found is None or int(found[1]) == 0:
         raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
     return int(found[1]) * _SUFFIXES[found[2]]
-
-
-class Work(Protocol[Batch, Result]):
-    """What is done with a batch on a device."""
-
-    def size(self, batch: Batch) -> int:
-        """Return the number of rows."""
-
-    def part(self, batch: Batch, begin: int, end: int) -> Batch:
-        """Return some of the rows."""
-
-    def nbytes(self, batch: Batch) -> int:
-        """Return the bytes of the device's memory that it takes."""
-
-    def begin(self, slot: Slot, batch: Batch) -> Any:
-        """Begin everything that can be begun on the slot's stream, without waiting; return what :meth:`end` needs."""
-
-    def end(self, slot: Slot, batch: Batch, begun: Any) -> Result:
-        """Return the result, once the slot's stream was waited for."""
-
-    def join(self, parts: list[Result]) -> Result:
-        """Join the results of consecutive parts, of one or more."""
 
 
 @dataclass(slots=True)
@@ -116,9 +96,7 @@ class Pipeline(Generic[Batch, Result]):
         The most rows of a part: no limit at first, half of what the device had no memory for afterwards.
     """
 
-    def __init__(
-        self, work: Work[Batch, Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH
-    ) -> None:
+    def __init__(self, work: Work[Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH) -> None:
         self._work, self.ordinal = work, ordinal
         self._memory = (memory_limit() if memory is None else memory) // depth
         self._slots: list[Slot] = []
@@ -181,11 +159,11 @@ class Pipeline(Generic[Batch, Result]):
 
     def _begin(self, batch: Batch, order: _Order[Result]) -> None:
         """Begin a batch, or its parts in order."""
-        size = self._work.size(batch)
+        size = len(batch)
         if size > 1 and (size > self.rows or self._work.nbytes(batch) > self._memory):
             middle = min(size // 2, self.rows)
-            self._begin(self._work.part(batch, 0, middle), order)
-            self._begin(self._work.part(batch, middle, size), order)
+            self._begin(batch[:middle], order)
+            self._begin(batch[middle:], order)
             return
         if len(self._flights) == len(self._slots):
             self._finish()
@@ -208,7 +186,7 @@ class Pipeline(Generic[Batch, Result]):
         flight = self._flights.popleft()
         try:
             flight.slot.wait()
-            results = [self._work.end(flight.slot, flight.part, flight.begun)]
+            results = [self._work.end(flight.part, flight.begun)]
         except Exception as error:
             if not _out_of_memory(error, flight.slot):
                 raise
@@ -222,7 +200,7 @@ class Pipeline(Generic[Batch, Result]):
 
     def _again(self, batch: Batch, error: Exception, busy: frozenset[int] | set[int] = frozenset()) -> list[Result]:
         """Do a batch that the device had no memory for: in halves, one at a time, with all memory that is idle."""
-        size, rows = self._work.size(batch), self.rows
+        size, rows = len(batch), self.rows
         idle = [slot for slot in self._slots if id(slot) not in busy]
         kept = sum(slot.held for slot in idle)
         for slot in idle:
@@ -240,12 +218,12 @@ class Pipeline(Generic[Batch, Result]):
         results: list[Result] = []
         done = 0
         while done < size:
-            part = self._work.part(batch, done, min(done + self.rows, size))
-            done += self._work.size(part)
+            part = batch[done : done + self.rows]
+            done += len(part)
             try:
                 begun = self._work.begin(idle[0], part)
                 idle[0].wait()
-                results.append(self._work.end(idle[0], part, begun))
+                results.append(self._work.end(part, begun))
             except Exception as again:
                 if not _out_of_memory(again, idle[0]):
                     raise

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from space2vec.cuda.event import Event
 from space2vec.cuda.extension import active
+from space2vec.cuda.libraries import Place, geometry
 
-__all__ = ["Slot", "is_pinned", "page_locked", "pinned"]
+if TYPE_CHECKING:
+    from space2vec.stamps import Stamps
+
+__all__ = ["Slot", "is_pinned", "page_locked", "pinned", "pixel_bytes"]
 
 
 class _Pinned:
@@ -81,6 +86,41 @@ def page_locked(ordinal: int) -> tuple[int, int, int]:
     return addresses
 
 
+def _span(stamps: Stamps) -> tuple[int, int, int]:
+    """Return where the pixels of stamps begin and end in their buffer, and how many are theirs."""
+    there = stamps.offset >= 0
+    if not there.any():
+        return 0, 0, 0
+    area = stamps.shape.astype(np.int64).prod(axis=2)
+    return int(stamps.offset[there].min()), int((stamps.offset + area)[there].max()), int(area[there].sum())
+
+
+def _scattered(first: int, last: int, own: int) -> bool:
+    """Tell whether the pixels are better gathered than copied with what lies between them."""
+    return last - first > 2 * own
+
+
+def pixel_bytes(stamps: Stamps) -> int:
+    """Return the bytes of a device's memory that the pixels of stamps take there, beyond what is there already."""
+    if stamps.there is not None:
+        return 0
+    first, last, own = _span(stamps)
+    return 4 * (own if _scattered(first, last, own) else last - first)
+
+
+def _gathered(stamps: Stamps, own: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the pixels of stamps one after another, and where each plane begins there."""
+    pixels = np.empty(own, np.float32)
+    offset = np.full_like(stamps.offset, -1)
+    end = 0
+    for row, channel in zip(*np.nonzero(stamps.offset >= 0), strict=True):
+        begin, size = int(stamps.offset[row, channel]), math.prod(stamps.shape[row, channel].tolist())
+        pixels[end : end + size] = stamps.buffer[begin : begin + size]
+        offset[row, channel] = end
+        end += size
+    return pixels, offset
+
+
 class Slot:
     """What one batch needs on its way: a stream, memory of the device, and page-locked memory, kept for the next one.
 
@@ -97,6 +137,7 @@ class Slot:
         self._device: dict[str, tuple[int, int]] = {}
         self._pinned: dict[str, _Pinned] = {}
         self._sources: list[Any] = []
+        self._arrays: dict[str, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
 
     @property
     def held(self) -> int:
@@ -121,6 +162,15 @@ class Slot:
             self._device[name] = (address, nbytes)
         return address
 
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
+        """Return the address of an array for a purpose; see :meth:`download`. What was there is lost."""
+        kind = np.dtype(dtype)
+        address = self.device(
+            name, max(math.prod(shape) * kind.itemsize, 1)
+        )  # no null pointer, though nothing is there
+        self._arrays[name] = address, shape, kind
+        return address
+
     def _staged(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         kind = np.dtype(dtype)
         nbytes = math.prod(shape) * kind.itemsize
@@ -141,7 +191,7 @@ class Slot:
         An array that lies there must not be changed before :meth:`wait`; till then it is kept, and so its memory is
         nobody else's.
         """
-        address = self.device(name, max(array.nbytes, 1))  # no null pointer, though nothing is there
+        address = self.array(name, array.shape, array.dtype)
         if array.nbytes == 0:
             return address
         if is_pinned(array) and array.flags.c_contiguous:
@@ -153,9 +203,38 @@ class Slot:
         self.module.copy(self.ordinal, self.stream, address, source.ctypes.data, array.nbytes, "to_device")
         return address
 
-    def download(self, name: str, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Begin to copy from the device; what is returned holds it after :meth:`wait`, until the next batch."""
-        out = self._staged(f"{name} down", shape, dtype)
+    def stamps(self, stamps: Stamps) -> Any:
+        """Begin to copy stamps there; return them as the compiled module takes them.
+
+        Stamps that lie on the slot's device stay where they are: its stream waits for the caller's.
+        """
+        if stamps.there is not None:
+            place = Place(self.module, stamps.there)
+            if place.stream != self.stream:
+                Event(self.module, self.ordinal, place.stream).precede(self.stream)
+            return place.stamps(stamps)
+        first, last, own = _span(stamps)
+        if _scattered(first, last, own):
+            buffer, offset = _gathered(stamps, own)
+        else:
+            buffer, offset = stamps.buffer[first:last], np.where(stamps.offset >= 0, stamps.offset - first, -1)
+        pixels = self.upload("pixels", buffer)
+        begin, n = self.upload("geometry", geometry(offset, stamps.shape, stamps.centre)), len(stamps)
+        level = math.nan if stamps.saturation is None else stamps.saturation
+        return self.module.Stamps(pixels, len(buffer), begin, begin + 24 * n, begin + 48 * n, n, level)
+
+    def download(self, name: str, dtype: DTypeLike | None = None) -> NDArray[Any]:
+        """Begin to copy an array from the device; what is returned holds it after :meth:`wait`, until the next batch.
+
+        Parameters
+        ----------
+        name : str
+            Its purpose, as of :meth:`array`.
+        dtype : dtype, optional
+            The type of the elements, where it is not that of the array; of as many bytes.
+        """
+        address, shape, kind = self._arrays[name]
+        out = self._staged(f"{name} down", shape, dtype or kind)
         if out.nbytes:
             self.module.copy(self.ordinal, self.stream, out.ctypes.data, address, out.nbytes, "to_host")
         return out

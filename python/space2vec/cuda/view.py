@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cuda import dlpack
-from space2vec.cuda.device_array import DeviceArray
-from space2vec.cuda.event import Event
-from space2vec.cuda.extension import active, told, trouble
+from space2vec.cuda.extension import active, trouble
 from space2vec.cuda.libraries import Library, library_of
 
 __all__ = ["View", "to_host", "view"]
@@ -117,14 +115,6 @@ class View:
         count = int(starts.max()) + height * width if starts.size else 0
         return replace(given, shape=(count,), strides=(4,)), starts
 
-    def filled(self) -> Event:
-        """Return the end of what was begun on the caller's stream up to now, which fills a result."""
-        with told(self.ordinal):
-            event = Event(self.ordinal, self.stream)
-        if isinstance(self.owner, DeviceArray):
-            self.owner.filled = event
-        return event
-
     def to_host(self) -> NDArray[Any]:
         """Return a copy of an array in C order on the host, once the work on the caller's stream is done."""
         out = np.empty(self.shape, self.dtype)
@@ -133,21 +123,6 @@ class View:
             module.copy(self.ordinal, stream, out.ctypes.data, self.address, out.nbytes, "to_host")
         module.stream_wait(self.ordinal, stream)
         return out
-
-    def like(self, array: NDArray[Any]) -> View:
-        """Return a copy of an array of the host, in the same library on the same device."""
-        given = np.ascontiguousarray(array)
-        made = self.empty(given.shape, given.dtype)
-        module, stream = active(self.ordinal), self.stream
-        if given.nbytes:
-            module.copy(self.ordinal, stream, made.address, given.ctypes.data, given.nbytes, "to_device")
-        module.stream_wait(self.ordinal, stream)
-        return made
-
-    def empty(self, shape: tuple[int, ...], dtype: Any = _FLOAT) -> View:
-        """Return a new array of the same library on the same device, to be filled on the caller's stream."""
-        made = self.library.empty(shape, np.dtype(dtype), self.ordinal, self.stream)
-        return replace(view(made, "a result"), library=self.library)
 
 
 def view(values: Any, what: str) -> View:
@@ -171,7 +146,7 @@ def view(values: Any, what: str) -> View:
     if reason := trouble(ordinal):
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
     library = library_of(values)
-    if library.name == "torch":
+    if hasattr(values, "detach"):  # a tensor of PyTorch
         values = values.detach()
         if str(values.dtype) == "torch.bfloat16":  # which NumPy, and so the interface, does not have
             values = values.float()

@@ -1,0 +1,310 @@
+// Models on a device: stamps are measured and prepared, judged by the row rule, and scored, so many rows at a time.
+// What lies between these steps is written to memory of the device and read again, 26 kB a row of stampnet: of a
+// million rows a second, 2 % of what an H100 can copy.
+#include "checks.hpp"
+#include "device_model.hpp"
+#include "kernel/feature_sets.hpp"
+#include "kernel/math.hpp"
+#include "kernel/row_rule.hpp"
+#include "launch.cuh"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+namespace s2v::cuda {
+namespace {
+
+constexpr std::int64_t kLine = 64;  // bytes to a multiple of which each part of the scratch is aligned
+
+__device__ bool is_first_lane() {
+    return threadIdx.x % kernel::kLanes == 0;
+}
+
+// What there was in the columns of a row (kernel::ColumnsMet); value(k) is column k.
+template <class Value>
+__device__ std::uint32_t columns_met(const ColumnPlaces &places, Value value) {
+    std::uint32_t met = 0;
+    for (int k = static_cast<int>(threadIdx.x) % kernel::kLanes; k < places.columns; k += kernel::kLanes) {
+        const float x = value(k);
+        if (x != x) continue;
+        met |= places.place[k] >= places.measured ? kernel::kAnyValue | kernel::kCatalogueValue : kernel::kAnyValue;
+    }
+    return __reduce_or_sync(0xffffffffu, met);
+}
+
+// What was measured, prepared and known of stamps, by row.
+struct Known {
+    const float *values;            // (n, measured), or null
+    const std::uint32_t *measured;  // (n) flags, or null
+    const std::uint32_t *prepared;  // (n) flags, or null
+    const float *catalogue;         // (n, kCatalogueColumns), or null
+    const std::uint32_t *reader;    // (n) flags, or null
+};
+
+// The columns, flags and verdicts of stamps.
+__global__ void __launch_bounds__(threads_of(kMostWarps))
+    judge_stamps_kernel(s2v_stamps stamps, kernel::ModelNeeds needs, ColumnPlaces places, Known known, float *columns,
+                        std::uint32_t *flags, std::uint8_t *scored) {
+    each_row(stamps.n, [&](std::int64_t row) {
+        const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
+        const kernel::RaisedFlags raised = {known.prepared ? known.prepared[row] : 0,
+                                            known.measured ? known.measured[row] : 0};
+        const std::uint32_t met = columns_met(places, [&](int k) {
+            const int place = places.place[k];
+            const int beside = place - places.measured;
+            float x = kernel::quiet_nan();
+            if (beside < 0)
+                x = known.values[row * places.measured + place];
+            else if (known.catalogue)
+                x = known.catalogue[row * kernel::kCatalogueColumns + beside];
+            return columns[row * places.columns + k] = x;
+        });
+        const std::uint32_t reader = known.reader ? known.reader[row] : 0;
+        const kernel::Verdict verdict =
+            kernel::judge_columns(needs, kernel::judge_pixels(needs, triplet, reader, raised), met);
+        if (!is_first_lane()) return;
+        flags[row] = verdict.flags;
+        scored[row] = verdict.scored ? 1 : 0;
+    });
+}
+
+// The flags of rows of a table that were scored; the score of one that is refused becomes NaN.
+__global__ void __launch_bounds__(threads_of(kMostWarps))
+    judge_table_kernel(std::int64_t n, kernel::ModelNeeds needs, ColumnPlaces places, const float *columns,
+                       const std::uint32_t *raised, float *score, std::uint32_t *flags) {
+    each_row(n, [&](std::int64_t row) {
+        const std::uint32_t met = columns_met(places, [&](int k) { return columns[row * places.columns + k]; });
+        const std::uint32_t before = raised ? raised[row] : 0;
+        const kernel::Verdict verdict =
+            kernel::judge_columns(needs, {before, (before & kernel::kUnscorable) == 0}, met);
+        if (!is_first_lane()) return;
+        flags[row] = verdict.flags;
+        if (!verdict.scored) score[row] = kernel::quiet_nan();
+    });
+}
+
+// Where a row's temporaries lie in the scratch; without memory it is only measured.
+struct Parts {
+    float *values = nullptr;            // (rows, measured)
+    std::uint32_t *measured = nullptr;  // (rows)
+    std::uint32_t *prepared = nullptr;  // (rows)
+    float *planes = nullptr;            // (rows, pixels)
+    float *columns = nullptr;           // (rows, columns)
+    std::uint8_t *scored = nullptr;     // (rows)
+    std::int64_t bytes = 0;
+
+    Parts(const s2v_cuda_model &model, std::int64_t rows, void *scratch) : memory_(static_cast<char *>(scratch)) {
+        values = take<float>(rows * kernel::set_columns(model.measuring.sets));
+        measured = take<std::uint32_t>(rows);
+        prepared = take<std::uint32_t>(rows);
+        if (!model.forest && !model.network) return;  // its inputs are the caller's
+        planes = take<float>(rows * model.pixels);
+        columns = take<float>(rows * static_cast<std::int64_t>(model.place.size()));
+        scored = take<std::uint8_t>(rows);
+    }
+
+private:
+    template <class T>
+    T *take(std::int64_t count) {
+        char *const at = memory_ ? memory_ + bytes : nullptr;
+        bytes += (count * static_cast<std::int64_t>(sizeof(T)) + kLine - 1) / kLine * kLine;
+        return reinterpret_cast<T *>(at);
+    }
+    char *memory_;
+};
+
+ColumnPlaces places_of(const s2v_cuda_model &model) {
+    return {model.place.get(), static_cast<std::int32_t>(model.place.size()),
+            kernel::set_columns(model.measuring.sets)};
+}
+
+// Rows [begin, begin + n) of stamps and of what is known of them.
+s2v_stamps some_of(s2v_stamps stamps, std::int64_t begin, std::int64_t n) {
+    stamps.n = n;
+    stamps.offset += begin * S2V_CHANNELS;
+    stamps.shape += begin * S2V_CHANNELS * 2;
+    if (stamps.centre) stamps.centre += begin * 2;
+    return stamps;
+}
+
+// Begins to measure, to prepare and to judge stamps; planes and columns may be null where the model takes none.
+void take_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &stamps, const s2v_catalogue &known,
+                 std::int64_t begin, const Parts &parts, float *planes, float *columns, std::uint32_t *flags,
+                 std::uint8_t *scored) {
+    if (model.measuring.sets)
+        measure_stamps(stream, stamps, model.measuring, model.convention, parts.values, parts.measured);
+    if (model.recipe) prepare_stamps(stream, stamps, *model.recipe, model.needs, planes, parts.prepared);
+    const Known all = {parts.values, model.measuring.sets ? parts.measured : nullptr,
+                       model.recipe ? parts.prepared : nullptr,
+                       known.values ? known.values + begin * kernel::kCatalogueColumns : nullptr,
+                       known.raised ? known.raised + begin : nullptr};
+    launch_warps(judge_stamps_kernel, 0, stamps.n, stream, stamps, model.needs, places_of(model), all, columns, flags,
+                 scored);
+}
+
+void score_rows(const s2v_cuda_model &model, void *stream, const RowInputs &rows, float *score) {
+    const kernel::CalibrationView table = {model.x.get(), model.y.get(), static_cast<std::int32_t>(model.x.size())};
+    if (model.forest)
+        score_forest(stream, *model.forest, table, rows, score);
+    else
+        score_network(stream, *model.network, table, rows, score);
+}
+
+void check_runs(const s2v_cuda_model *model) {
+    require(model, "null model");
+    if (!model->forest && !model->network)
+        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+}
+
+void check_rows(std::int64_t n) {
+    require(n >= 0 && n <= std::numeric_limits<std::int32_t>::max(), "n");
+}
+
+void check_table(const s2v_cuda_model *model, const float *columns, std::int64_t n, const float *score,
+                 const std::uint32_t *flags) {
+    require(model, "null model");
+    require(!model->recipe, "the model takes planes, which a table lacks");
+    check_rows(n);
+    require(n == 0 || (columns && score && flags), "null pointer");
+}
+
+void judge_table(const s2v_cuda_model &model, void *stream, const float *columns, const std::uint32_t *raised,
+                 std::int64_t n, float *score, std::uint32_t *flags) {
+    launch_warps(judge_table_kernel, 0, n, stream, n, model.needs, places_of(model), columns, raised, score, flags);
+}
+
+// What the calls that take stamps have in common.
+s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps, const s2v_catalogue *known,
+                           const void *scratch, std::int64_t rows, const void *out, const void *flags) {
+    if (model->foreign) throw Failure(S2V_BAD_MODEL, "the model needs columns that stamps do not give");
+    check_batch(stamps, out, flags);
+    require(rows >= 1 || stamps->n == 0, "rows at a time");
+    require((scratch || stamps->n == 0) && reinterpret_cast<std::uintptr_t>(scratch) % kLine == 0, "scratch");
+    return known ? *known : s2v_catalogue{};
+}
+
+DeviceNetwork network_of(const Network &network) {
+    const PackedNetwork packed(network, DeviceDot::kGroup);
+    const auto *const bytes = reinterpret_cast<const unsigned char *>(packed.bytes().data());
+    DeviceNetwork made{DeviceArray<unsigned char>(std::vector(bytes, bytes + packed.bytes().size())), {}};
+    made.view = packed.view_at(reinterpret_cast<const std::byte *>(made.weights.get()));
+    return made;
+}
+
+std::unique_ptr<s2v_cuda_model> model_on(int device, const s2v_model &model) {
+    auto made = std::make_unique<s2v_cuda_model>();
+    made->device = device;
+    made->needs = model.needs;
+    made->measuring = model.measuring;
+    made->convention = model.convention;
+    made->recipe = model.recipe;
+    if (model.recipe) made->pixels = std::int64_t{model.recipe->planes} * model.recipe->height * model.recipe->width;
+    made->foreign = std::find(model.place.begin(), model.place.end(), kForeignColumn) != model.place.end();
+    made->place = DeviceArray<std::int32_t>(model.place);
+    made->x = DeviceArray<float>(model.calibration.x);
+    made->y = DeviceArray<float>(model.calibration.y);
+    if (model.forest)
+        made->forest = DeviceForest{DeviceArray<kernel::Node>(model.forest->nodes),
+                                    DeviceArray<std::int64_t>(model.forest->tree_start),
+                                    DeviceArray<float>(model.forest->fill), model.forest->features};
+    else if (model.network)
+        made->network = network_of(*model.network);
+    return made;
+}
+
+}  // namespace
+}  // namespace s2v::cuda
+
+using namespace s2v;
+
+extern "C" {
+
+s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cuda_model **on_device) {
+    return cuda::told([&] {
+        require(on_device, "null pointer");
+        *on_device = nullptr;
+        require(model, "null model");
+        const cuda::OnDevice here(device);
+        *on_device = cuda::model_on(device, *model).release();
+    });
+}
+
+void s2v_cuda_model_free(s2v_cuda_model *model) {
+    delete model;
+}
+
+int64_t s2v_cuda_model_scratch(const s2v_cuda_model *model, int64_t rows) {
+    return model && rows > 0 ? cuda::Parts(*model, rows, nullptr).bytes : 0;
+}
+
+s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                 const s2v_catalogue *known, void *scratch, int64_t rows, float *planes, float *columns,
+                                 uint32_t *flags, uint8_t *scored) {
+    return cuda::told([&] {
+        require(model, "null model");
+        const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, flags, scored);
+        const auto width = static_cast<std::int64_t>(model->place.size());
+        require(stamps->n == 0 || ((planes || model->pixels == 0) && (columns || width == 0)), "null pointer");
+        const cuda::OnDevice here(model->device);
+        const cuda::Parts parts(*model, rows, scratch);
+        for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
+            const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
+            cuda::take_stamps(*model, stream, some, beside, begin, parts,
+                              planes ? planes + begin * model->pixels : planes,
+                              columns ? columns + begin * width : columns, flags + begin, scored + begin);
+        }
+    });
+}
+
+s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                const s2v_catalogue *known, void *scratch, int64_t rows, float *score,
+                                uint32_t *flags) {
+    return cuda::told([&] {
+        cuda::check_runs(model);
+        const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, score, flags);
+        const cuda::OnDevice here(model->device);
+        const cuda::Parts parts(*model, rows, scratch);
+        for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
+            const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
+            cuda::take_stamps(*model, stream, some, beside, begin, parts, parts.planes, parts.columns, flags + begin,
+                              parts.scored);
+            cuda::score_rows(*model, stream, {parts.planes, parts.columns, parts.scored, some.n}, score + begin);
+        }
+    });
+}
+
+s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+                                        const uint32_t *raised, int64_t n, float *score, uint32_t *flags) {
+    return cuda::told([&] {
+        cuda::check_table(model, columns, n, score, flags);
+        const cuda::OnDevice here(model->device);
+        cuda::judge_table(*model, stream, columns, raised, n, score, flags);
+    });
+}
+
+s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+                                        const uint32_t *raised, int64_t n, float *score, uint32_t *flags) {
+    return cuda::told([&] {
+        cuda::check_runs(model);
+        cuda::check_table(model, columns, n, score, flags);
+        if (n == 0) return;
+        const cuda::OnDevice here(model->device);
+        cuda::score_rows(*model, stream, {nullptr, columns, nullptr, n}, score);
+        cuda::judge_table(*model, stream, columns, raised, n, score, flags);
+    });
+}
+
+s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes, const float *columns,
+                                  int64_t n, float *score) {
+    return cuda::told([&] {
+        cuda::check_runs(model);
+        cuda::check_rows(n);
+        if (n == 0) return;
+        require(score && (planes || model->pixels == 0) && (columns || model->place.size() == 0), "null pointer");
+        const cuda::OnDevice here(model->device);
+        cuda::score_rows(*model, stream, {planes, columns, nullptr, n}, score);
+    });
+}
+
+}  // extern "C"
