@@ -4,7 +4,6 @@
 #include <pybind11/pybind11.h>
 
 void register_fits(pybind11::module_ &module);
-void register_forest(pybind11::module_ &module);
 void register_model(pybind11::module_ &module);
 void register_normalise(pybind11::module_ &module);
 void register_reader(pybind11::module_ &module);

@@ -82,9 +82,9 @@ void pack_tree(const ForestArrays &a, std::size_t start, std::size_t size, std::
 
 }  // namespace
 
-s2v_forest pack_forest(const ForestArrays &arrays) {
+Forest pack_forest(const ForestArrays &arrays) {
     check_sizes(arrays);
-    s2v_forest forest;
+    Forest forest;
     forest.features = arrays.features;
     forest.fill.assign(arrays.fill.begin(), arrays.fill.end());
     if (std::any_of(forest.fill.begin(), forest.fill.end(), [](float value) { return std::isinf(value); }))
@@ -99,9 +99,9 @@ s2v_forest pack_forest(const ForestArrays &arrays) {
     return forest;
 }
 
-void predict(const s2v_forest &forest, const float *x, std::int64_t n, float *score, int threads) {
+void predict(const Forest &forest, const kernel::CalibrationView &table, const float *x, std::int64_t n, float *score,
+             int threads) {
     const kernel::ForestView view = forest.view();
-    const kernel::CalibrationView table = forest.calibration.view();
     const std::int64_t k = forest.features;
     parallel_for(n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
         double sum[kBlockRows];

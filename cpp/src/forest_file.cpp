@@ -14,15 +14,15 @@ namespace {
 
 }  // namespace
 
-s2v_forest read_forest(const Safetensors &file, std::vector<std::string> names) {
+Forest read_forest(const Safetensors &file, std::size_t columns) {
     const auto tree_start = file.tensor<std::int64_t>("tree_start", {-1});
     auto right = file.tensor<std::int32_t>("right", {-1});
     const auto feature = file.tensor<std::int16_t>("feature", {-1});
     const auto missing_left = file.tensor<std::uint8_t>("missing_left", {-1});
     const auto value = file.tensor<float>("value", {-1});
     std::vector<float> fill;
-    if (file.has("fill")) fill = file.tensor<float>("fill", {static_cast<std::int64_t>(names.size())});
-    if (names.size() > kernel::kNodeFeatureLimit || tree_start.size() < 2 || feature.size() != right.size())
+    if (file.has("fill")) fill = file.tensor<float>("fill", {static_cast<std::int64_t>(columns)});
+    if (columns > kernel::kNodeFeatureLimit || tree_start.size() < 2 || feature.size() != right.size())
         bad("the sizes of the tensors do not agree");
     if (tree_start.front() != 0 || !std::is_sorted(tree_start.begin(), tree_start.end()) ||
         tree_start.back() != static_cast<std::int64_t>(right.size()))
@@ -49,12 +49,10 @@ s2v_forest read_forest(const Safetensors &file, std::vector<std::string> names) 
     arrays.threshold = value;
     arrays.missing_left = missing_left;
     arrays.value = value;
-    arrays.features = static_cast<std::int32_t>(names.size());
+    arrays.features = static_cast<std::int32_t>(columns);
     arrays.fill = fill;
     try {
-        s2v_forest forest = pack_forest(arrays);
-        forest.names = std::move(names);
-        return forest;
+        return pack_forest(arrays);
     } catch (const Failure &failure) {
         bad(failure.what());
     }

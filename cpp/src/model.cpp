@@ -68,8 +68,7 @@ s2v_model parse_model(std::string_view bytes) {
     s2v_model model = made_of(header);
     model.header = file.model_text();
     if (header.kind == "forest") {
-        model.forest = read_forest(file, header.columns);
-        model.forest->calibration = header.calibration;
+        model.forest = read_forest(file, header.columns.size());
     } else if (header.integer) {
         model.network = read_network(file, header_of(model, header));
         model.packed.emplace(*model.network, require_isa().network_group);
@@ -115,7 +114,7 @@ void judge_table(const s2v_model &model, const float *columns, const std::uint32
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
              int threads) {
     if (model.forest)
-        predict(*model.forest, columns, n, score, threads);
+        predict(*model.forest, model.calibration.view(), columns, n, score, threads);
     else if (model.packed)
         predict_network(model, planes, columns, n, score, threads);
     else

@@ -1,6 +1,7 @@
 // A model that a host owns: a forest or an integer network, what it needs of candidates, and its header.
 #pragma once
 
+#include "calibration.hpp"
 #include "forest.hpp"
 #include "kernel/feature_sets.hpp"
 #include "kernel/row_rule.hpp"
@@ -44,7 +45,7 @@ struct s2v_model {
     std::vector<std::int32_t> place;  // (columns)
     std::optional<s2v::ModelRecipe> recipe;
     s2v::Calibration calibration;              // that every score goes through, if there is one
-    std::optional<s2v_forest> forest;          // one of these, unless the network is of floats alone
+    std::optional<s2v::Forest> forest;         // one of these, unless the network is of floats alone
     std::optional<s2v::Network> network;       // the tensors
     std::optional<s2v::PackedNetwork> packed;  // as the active instruction set wants them
 };

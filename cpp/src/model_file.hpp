@@ -19,7 +19,7 @@ namespace s2v {
 //   missing_left U8 (nodes)      1 where NaN goes left
 //   value F32 (nodes)            threshold of a split (x <= threshold goes left), P(real) of a leaf
 //   fill F32 (features)          what replaces NaN before the trees; NaN leaves it; the tensor may be absent
-s2v_forest read_forest(const Safetensors &file, std::vector<std::string> names);
+Forest read_forest(const Safetensors &file, std::size_t columns);
 
 // What a network's header says that its tensors do not.
 struct NetworkHeader {

@@ -195,7 +195,7 @@ void RowScorer::score_columns(std::int32_t rows, Workspace &space) const {
 }
 
 void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
-    const s2v_forest &forest = *model_.forest;
+    const Forest &forest = *model_.forest;
     const std::size_t columns = model_.columns.size();
     if (!forest.fill.empty())
         for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * columns; ++i)

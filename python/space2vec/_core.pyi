@@ -55,22 +55,6 @@ def compose(
 def fits_image(bytes: bytes, unit: str) -> tuple[NDArray[np.float32], float, float] | tuple[None, str, int]: ...
 def calibrate(x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> None: ...
 
-class Forest:
-    def __init__(
-        self,
-        tree_start: NDArray[np.int64],
-        left: NDArray[np.int32],
-        right: NDArray[np.int32],
-        feature: NDArray[np.int32],
-        threshold: NDArray[np.float32],
-        missing_left: NDArray[np.uint8],
-        value: NDArray[np.float32],
-        n_features: int,
-        fill: NDArray[np.float32] | None,
-        calibration: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-    ) -> None: ...
-    def predict(self, x: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
-
 class Model:
     def __init__(self, file: bytes) -> None: ...
     @property

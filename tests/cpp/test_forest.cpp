@@ -1,17 +1,19 @@
-// The forest through the public faces: what it computes, and that it refuses what is no forest.
+// Forests: what trees and calibrations compute, from arrays and from model files, and that what is no forest is
+// refused.
 #include "check.hpp"
+#include "error.hpp"
+#include "forest.hpp"
 #include "space2vec/space2vec.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,17 @@ struct Arrays {
     std::vector<float> fill;
 
     [[nodiscard]] s2v::Forest make() const {
-        return {tree_start, left, right, feature, threshold, missing_left, value, features, fill};
+        s2v::ForestArrays arrays;
+        arrays.tree_start = tree_start;
+        arrays.left = left;
+        arrays.right = right;
+        arrays.feature = feature;
+        arrays.threshold = threshold;
+        arrays.missing_left = missing_left;
+        arrays.value = value;
+        arrays.features = features;
+        arrays.fill = fill;
+        return s2v::pack_forest(arrays);
     }
 };
 
@@ -47,16 +59,21 @@ Arrays two_trees() {
     return a;
 }
 
-float one(const s2v::Forest &forest, std::vector<float> row) {
+float one(const s2v::Forest &forest, const std::vector<float> &row) {
     float score = -1.0F;
-    forest.predict(row, {&score, 1});
+    s2v::predict(forest, {}, row.data(), 1, &score, 1);
+    return score;
+}
+
+float one(const s2v::Model &model, const std::vector<float> &row) {
+    float score = -1.0F;
+    model.predict({}, row, {&score, 1});
     return score;
 }
 
 void values_by_hand() {
     const s2v::Forest forest = two_trees().make();
-    CHECK(forest.feature_count() == 2);
-    CHECK(forest.feature_names().empty());
+    CHECK(forest.features == 2 && forest.nodes.size() == 8);
     CHECK(one(forest, {0.5F, 1.0F}) == 0.375F);       // at the threshold: left; then -1 < 0.5: right
     CHECK(one(forest, {0.6F, 1.0F}) == 0.75F);        // (1 + 0.5) / 2
     CHECK(one(forest, {-2.0F, 0.0F}) == 0.125F);      // (0.25 + 0) / 2
@@ -130,7 +147,7 @@ void every_way_gives_the_same_bits() {
                 value = random() % 6 == 0 ? nan_value : static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
             std::vector<float> score(n, -1.0F);
             for (const int threads : {1, 3, 0}) {
-                forest.predict(x, score, threads);
+                s2v::predict(forest, {}, x.data(), static_cast<std::int64_t>(n), score.data(), threads);
                 bool same = true;
                 for (std::size_t row = 0; row < n; ++row) {
                     const float expected = reference(a, x.data() + row * 5);
@@ -159,13 +176,15 @@ void calibration_by_hand() {
     CHECK(by(x, y, 1.0F) == 1.0F);
     CHECK(std::isnan(by(x, y, nan_value)));
     CHECK(!std::signbit(by({0.0F, 1.0F}, {-0.0F, 1.0F}, 0.0F)));
-    s2v::Forest forest = two_trees().make();
-    forest.calibrate(x, y);
-    CHECK(one(forest, {0.5F, 1.0F}) == 0.125F);     // 0.375
-    CHECK(one(forest, {-2.0F, 0.0F}) == 0.0F);      // 0.125
-    CHECK(one(forest, {0.6F, nan_value}) == 1.0F);  // 0.875
-    forest.calibrate(std::vector<float>{0.0F, 1.0F}, std::vector<float>{0.5F, 0.5F});
-    CHECK(one(forest, {0.5F, 1.0F}) == 0.5F);
+    const s2v::Forest forest = two_trees().make();
+    const auto scored = [&](const std::vector<float> &row) {
+        float score = -1.0F;
+        s2v::predict(forest, {x.data(), y.data(), 3}, row.data(), 1, &score, 1);
+        return score;
+    };
+    CHECK(scored({0.5F, 1.0F}) == 0.125F);     // 0.375
+    CHECK(scored({-2.0F, 0.0F}) == 0.0F);      // 0.125
+    CHECK(scored({0.6F, nan_value}) == 1.0F);  // 0.875
 }
 
 // A higher score never becomes a lower probability, whatever the knots.
@@ -194,10 +213,7 @@ void calibration_keeps_the_order() {
 }
 
 void no_calibration_is_refused() {
-    s2v::Forest forest = two_trees().make();
-    const float before = one(forest, {0.5F, 1.0F});
-    const auto refused = [&forest](const std::vector<float> &x, const std::vector<float> &y) {
-        CHECK_THROWS(forest.calibrate(x, y), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+    const auto refused = [](const std::vector<float> &x, const std::vector<float> &y) {
         CHECK_THROWS((by(x, y, 0.5F), 0), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
     };
     refused({}, {});
@@ -217,18 +233,16 @@ void no_calibration_is_refused() {
     refused(many, many);
     many.pop_back();
     CHECK(by(many, many, 0.5F) == 0.5F);
-    CHECK(one(forest, {0.5F, 1.0F}) == before);
     float score = 0.5F;
     CHECK(s2v_calibrate(2, nullptr, nullptr, &score, 1) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_calibrate(-1, &score, &score, &score, 1) == S2V_INVALID_ARGUMENT);
-    CHECK(s2v_forest_calibrate(nullptr, 2, &score, &score) == S2V_INVALID_ARGUMENT);
 }
 
 void no_forest_is_refused() {
     const auto refused = [](const std::function<void(Arrays &)> &damage) {
         Arrays a = two_trees();
         damage(a);
-        CHECK_THROWS(a.make(), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
+        CHECK_THROWS(a.make(), s2v::Failure, caught.status() == S2V_INVALID_ARGUMENT);
     };
     refused([](Arrays &a) { a.left[0] = 0; });     // a node is its own child
     refused([](Arrays &a) { a.left[5] = 0; });     // a cycle
@@ -250,13 +264,6 @@ void no_forest_is_refused() {
     refused([](Arrays &a) { a.fill = {INFINITY, 0.0F}; });
     refused([](Arrays &a) { a.fill = {0.0F}; });
     refused([](Arrays &a) { a.value.pop_back(); });
-    CHECK(s2v_forest_predict(nullptr, nullptr, 0, nullptr, 1) == S2V_INVALID_ARGUMENT);
-    CHECK(s2v_forest_load(nullptr, nullptr) == S2V_INVALID_ARGUMENT);
-    CHECK(s2v_forest_feature_count(nullptr) == 0);
-    s2v_forest_free(nullptr);
-    const s2v::Forest forest = two_trees().make();
-    std::vector<float> x(3), score(2);
-    CHECK_THROWS((forest.predict(x, score), 0), s2v::Error, caught.status() == S2V_INVALID_ARGUMENT);
 }
 
 // A model file with the two trees, built by hand.
@@ -296,11 +303,8 @@ struct File {
     }
 };
 
-const std::string path = (std::filesystem::temp_directory_path() / "space2vec_test_forest.safetensors").string();
-
-s2v::Forest load(const std::string &bytes) {
-    std::ofstream(path, std::ios::binary) << bytes;
-    return s2v::Forest::load(path);
+s2v::Model load(const std::string &bytes) {
+    return s2v::Model::from_memory(std::as_bytes(std::span(bytes)));
 }
 
 void replace(std::string &text, const std::string &from, const std::string &to) {
@@ -310,8 +314,8 @@ void replace(std::string &text, const std::string &from, const std::string &to) 
 }
 
 void model_files() {
-    const s2v::Forest forest = load(File().bytes());
-    CHECK((forest.feature_names() == std::vector<std::string>{"a \xc3\xa9", "b"}));
+    const s2v::Model forest = load(File().bytes());
+    CHECK((forest.columns() == std::vector<std::string>{"a \xc3\xa9", "b"}));
     const s2v::Forest same = two_trees().make();
     for (const std::vector<float> &row : {std::vector<float>{0.5F, 1.0F}, {0.6F, nan_value}, {-2.0F, 0.0F}})
         CHECK(one(forest, row) == one(same, row));
@@ -322,8 +326,8 @@ void model_files() {
     File without;
     without.model.insert(1, R"("calibration": null, )");
     CHECK(one(load(without.bytes()), {0.5F, 1.0F}) == 0.375F);
-    CHECK_THROWS(s2v::Forest::load("/nowhere/forest.safetensors"), s2v::Error, caught.status() == S2V_IO_ERROR);
-    CHECK_THROWS(s2v::Forest::load(std::filesystem::temp_directory_path().string()), s2v::Error,
+    CHECK_THROWS(s2v::Model::load("/nowhere/forest.safetensors"), s2v::Error, caught.status() == S2V_IO_ERROR);
+    CHECK_THROWS(s2v::Model::load(std::filesystem::temp_directory_path().string()), s2v::Error,
                  caught.status() == S2V_IO_ERROR);
 }
 
@@ -372,11 +376,11 @@ void bad_model_files_are_refused() {
     for (std::size_t at = 0; at < whole.size(); ++at) {
         std::string changed = whole;
         changed[at] = static_cast<char>(changed[at] ^ 0x15);
-        std::ofstream(path, std::ios::binary) << changed;
-        s2v_forest *forest = nullptr;
-        const s2v_status status = s2v_forest_load(path.c_str(), &forest);
-        CHECK(status == S2V_OK ? forest != nullptr : status == S2V_BAD_MODEL && forest == nullptr);
-        s2v_forest_free(forest);
+        s2v_model *model = nullptr;
+        const s2v_status status =
+            s2v_model_from_memory(changed.data(), static_cast<std::int64_t>(changed.size()), &model);
+        CHECK(status == S2V_OK ? model != nullptr : status == S2V_BAD_MODEL && model == nullptr);
+        s2v_model_free(model);
     }
 }
 
@@ -392,6 +396,5 @@ int main() {
     no_forest_is_refused();
     model_files();
     bad_model_files_are_refused();
-    std::filesystem::remove(path);
     return check::report();
 }

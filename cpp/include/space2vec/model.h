@@ -94,35 +94,6 @@ S2V_API s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps
 S2V_API s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
                                     float *planes, float *columns, uint32_t *flags, uint8_t *scored, int32_t threads);
 
-/* A forest of binary decision trees. Threads may share one that nobody calibrates meanwhile. */
-typedef struct s2v_forest s2v_forest;
-
-/* Make a forest from scikit-learn's arrays, all trees one after another (they are copied).
- * tree_start: (trees + 1) first node of each tree; left, right: (nodes) child as a node of the same tree counted from
- * the tree's first, -1 at a leaf; feature: (nodes); threshold: (nodes), x <= threshold goes left; missing_left: (nodes)
- * non-zero where NaN goes left; value: (nodes) P(real) at a leaf; fill: (features) what replaces NaN before the trees
- * see it, NAN to leave it NaN, or NULL for none. */
-S2V_API s2v_status s2v_forest_create(int32_t trees, const int64_t *tree_start, const int32_t *left,
-                                     const int32_t *right, const int32_t *feature, const float *threshold,
-                                     const uint8_t *missing_left, const float *value, int32_t features,
-                                     const float *fill, s2v_forest **forest);
-
-/* Load a forest from a model file (safetensors), with its calibration if it has one. */
-S2V_API s2v_status s2v_forest_load(const char *path, s2v_forest **forest);
-S2V_API void s2v_forest_free(s2v_forest *forest);
-
-/* Let what a forest predicts from now on go through a table of calibration (it is copied), in the place of one that it
- * has. Call it before threads or a device share the forest. */
-S2V_API s2v_status s2v_forest_calibrate(s2v_forest *forest, int32_t knots, const float *x, const float *y);
-
-S2V_API int32_t s2v_forest_feature_count(const s2v_forest *forest);
-/* The name of a feature; NULL past the end, or where the forest was made without names. */
-S2V_API const char *s2v_forest_feature_name(const s2v_forest *forest, int32_t index);
-
-/* P(real): the mean over the trees, by the calibration where there is one. x: (n, features); score: (n). */
-S2V_API s2v_status s2v_forest_predict(const s2v_forest *forest, const float *x, int64_t n, float *score,
-                                      int32_t threads);
-
 /* Turn scores of any model into probabilities, in place, by straight lines between knots. knots: 2 to 1024; x: (knots)
  * scores from 0 to 1 that rise strictly; y: (knots) from 0 to 1, none below the one before: the probabilities there.
  * Beyond the first and the last knot it is theirs; NAN stays NAN. A higher score never becomes a lower one. score: (n).

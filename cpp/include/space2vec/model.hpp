@@ -1,4 +1,4 @@
-// Models, scorers and forests for C++20. Part of space2vec.hpp.
+// Models and scorers for C++20. Part of space2vec.hpp.
 #pragma once
 
 #include "space2vec.hpp"
@@ -183,73 +183,5 @@ inline void calibrate(std::span<const float> x, std::span<const float> y, std::s
                                 static_cast<std::int64_t>(score.size())),
                   "calibrate");
 }
-
-// A forest. Threads may share one that nobody calibrates meanwhile.
-class Forest {
-public:
-    // scikit-learn's arrays, as in s2v_forest_create; fill may be empty.
-    Forest(std::span<const std::int64_t> tree_start, std::span<const std::int32_t> left,
-           std::span<const std::int32_t> right, std::span<const std::int32_t> feature, std::span<const float> threshold,
-           std::span<const std::uint8_t> missing_left, std::span<const float> value, std::int32_t feature_count,
-           std::span<const float> fill = {}) {
-        const std::size_t nodes = left.size();
-        detail::require(tree_start.size() >= 2 && tree_start.back() == static_cast<std::int64_t>(nodes) &&
-                            right.size() == nodes && feature.size() == nodes && threshold.size() == nodes &&
-                            missing_left.size() == nodes && value.size() == nodes,
-                        "Forest: the arrays of the nodes differ in length");
-        detail::require(fill.empty() || (feature_count > 0 && fill.size() == static_cast<std::size_t>(feature_count)),
-                        "Forest: fill does not fit the features");
-        s2v_forest *made = nullptr;
-        detail::check(
-            s2v_forest_create(static_cast<std::int32_t>(tree_start.size() - 1), tree_start.data(), left.data(),
-                              right.data(), feature.data(), threshold.data(), missing_left.data(), value.data(),
-                              feature_count, fill.empty() ? nullptr : fill.data(), &made),
-            "Forest");
-        forest_.reset(made);
-    }
-
-    static Forest load(const std::string &path) {
-        s2v_forest *made = nullptr;
-        detail::check(s2v_forest_load(path.c_str(), &made), path);
-        return Forest(made);
-    }
-
-    // Let what it predicts go through a table from now on, as s2v_forest_calibrate does.
-    void calibrate(std::span<const float> x, std::span<const float> y) {
-        detail::require(x.size() == y.size() && x.size() <= 1024, "calibrate: x and y do not fit");
-        detail::check(s2v_forest_calibrate(forest_.get(), static_cast<std::int32_t>(x.size()), x.data(), y.data()),
-                      "calibrate");
-    }
-
-    [[nodiscard]] std::size_t feature_count() const noexcept {
-        return static_cast<std::size_t>(s2v_forest_feature_count(forest_.get()));
-    }
-
-    // The columns in their order; empty where the forest was made without names.
-    [[nodiscard]] std::vector<std::string> feature_names() const {
-        std::vector<std::string> names;
-        for (std::int32_t i = 0; const char *name = s2v_forest_feature_name(forest_.get(), i); ++i)
-            names.emplace_back(name);
-        return names;
-    }
-
-    // P(real) of each row. x: (n, feature_count()); score: (n). threads 0: all cores.
-    void predict(std::span<const float> x, std::span<float> score, int threads = 1) const {
-        detail::require(x.size() == score.size() * feature_count(), "predict: x does not fit score");
-        detail::check(
-            s2v_forest_predict(forest_.get(), x.data(), static_cast<std::int64_t>(score.size()), score.data(), threads),
-            "predict");
-    }
-
-private:
-    struct Free {
-        void operator()(s2v_forest *forest) const noexcept {
-            s2v_forest_free(forest);
-        }
-    };
-    explicit Forest(s2v_forest *made) noexcept : forest_(made) {}
-
-    std::unique_ptr<s2v_forest, Free> forest_;
-};
 
 }  // namespace s2v
