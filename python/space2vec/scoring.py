@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from space2vec import modelfile, registry
 from space2vec.errors import ModelError, Space2vecWarning
-from space2vec.measure import Measure
 from space2vec.modelfile import Header
 from space2vec.recipe import Recipe
-from space2vec.stamps import CHANNELS, Stamps
+from space2vec.stamps import Stamps
 from space2vec.table import Features
 from space2vec.units import in_words, normalised_by
 
@@ -88,14 +87,6 @@ class Needs:
         return cls(header, recipe)
 
     @property
-    def planes(self) -> tuple[str, ...]:
-        """The planes that are looked at."""
-        asked = set(() if self.recipe is None else self.recipe.channels)
-        if self.header.feature_names:
-            asked |= set(Measure(self.header.feature_names, self.header.convention).planes)
-        return tuple(channel for channel in CHANNELS if channel in asked)
-
-    @property
     def joins_planes(self) -> bool:
         """Whether the model compares planes with each other, so that they must share a flux scale."""
         kept = self.recipe is not None and self.recipe.name in registry.RECIPES and registry.RECIPES[self.recipe.name]
@@ -146,14 +137,6 @@ class Needs:
             )
 
     @property
-    def measure(self) -> Measure | None:
-        """What is to be measured of stamps: the smallest set that has the columns; None where none is or has them."""
-        group = set_of(self.header.feature_names)
-        if not self.header.feature_names or group == "custom":
-            return None
-        return Measure(registry.feature_set(group), self.header.convention)
-
-    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """What the model takes, in order, ``"planes"`` or ``"features"`` or both, and the shape of a row of it."""
         shapes: dict[str, tuple[int, ...]] = {} if self.recipe is None else {"planes": self.recipe.shape}
@@ -163,11 +146,6 @@ class Needs:
     def catalogue(self) -> list[int]:
         """Where the columns of the catalogue stand among those of the model."""
         return [place for place, name in enumerate(self.header.feature_names) if name in _CATALOGUE]
-
-    @property
-    def rests_on_catalogue(self) -> bool:
-        """Whether most columns of the model are the catalogue's: without them its score is little worth."""
-        return 2 * len(self.catalogue) > len(self.header.feature_names)
 
     def known(self, stamps: Stamps) -> NDArray[np.float32] | None:
         """Return all columns of the catalogue (n, 20) as kernels take them; None where none that is taken is known."""
