@@ -116,6 +116,7 @@ def models() -> dict[str, bytes]:
     catalogue = tuple(name for name, entry in registry.FEATURES.items() if entry.source == "catalogue")
     return {
         "forest": forest(MIXED, fill=True),
+        "forest of a set": forest(s2v_set),
         "forest of a difference": forest(("peak_snr", "snr_3", "L1")),
         "forest of the paper": forest(stamp, convention="paper", calibration=CALIBRATION),
         "forest of a catalogue": forest((*catalogue[:6], "L1", "snr_2"), fill=True),

@@ -79,7 +79,7 @@ def scores_of(module: torch.nn.Module, integers: IntegerNetwork, planes, feature
     logit = oracle.logit(integers.tensors, planes, features, tables, names)
     twin = np.empty(len(logit), dtype=np.float32)
     places = derived_places(names or ())
-    Twin(integers, tables, places, temperature).predict(planes, features, twin, 2)
+    Twin(integers, tables, places, temperature).score_rows(planes, features, twin)
     return oracle.score(logit, temperature), twin
 
 

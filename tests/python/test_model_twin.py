@@ -325,6 +325,14 @@ DAMAGED = {
     "a sum that overflows": lambda: tiny_models.changed(
         PLAIN["planes"], **{"integer.conv0.bias": np.full(8, 2**31 - 1, np.int32)}
     ),
+    "a weight of -128": lambda: tiny_models.changed(
+        PLAIN["planes"], **{"integer.out.weight": np.full(16, -128, np.int8)}
+    ),
+    "a map of an even side": lambda: tiny_models.network(s2v.Recipe.of("even", steps="l2", side=10)),
+    "rings that are too wide": lambda: tiny_models.network(s2v.Recipe.of("wide", steps="l2", side=65)),
+    "planes that are too wide": lambda: tiny_models.network(
+        s2v.Recipe.of("wide", steps="l2", side=161), convolutions=3
+    ),
     "columns that are not its own": lambda: tiny_models.with_header(
         PLAIN["without template"], feature_names=registry.S2V[:6]
     ),

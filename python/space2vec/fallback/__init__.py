@@ -1,6 +1,7 @@
 """The kernels in Numba: what ``space2vec._core`` offers, with the same bits, for machines without the extension.
 
-Each module follows the file of the same name in ``cpp/kernel``: the same operations in the same order and precision.
+Each module follows the file of the same name in ``cpp/kernel``: the same operations in the same order and precision;
+``model`` and what it is made of follow what ``cpp/src`` has around these.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from space2vec.fallback.calibration import calibrate
 from space2vec.fallback.feature_sets import measure_all
-from space2vec.fallback.forest import Forest
 from space2vec.fallback.model import Model
 from space2vec.fallback.planes import RecipeRows
 from space2vec.fallback.row_rule import NO_MODEL
@@ -27,7 +27,7 @@ from space2vec.registry import RecipeName
 if TYPE_CHECKING:
     from space2vec.stamps import Stamps
 
-__all__ = ["Forest", "Model", "calibrate", "compose", "features", "isa", "normalise", "prepare"]
+__all__ = ["Model", "calibrate", "compose", "features", "isa", "normalise", "prepare"]
 
 Steps = list[tuple[int, list[float]]]
 

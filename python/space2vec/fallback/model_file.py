@@ -158,7 +158,7 @@ def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> For
     trees.check(len(names))
     if fill is not None and (fill.dtype != np.float32 or fill.shape != (len(names),) or np.isinf(fill).any()):
         raise ValueError("tensor fill is no finite number or NaN for each column")
-    return Forest.of(trees, fill)
+    return Forest(trees, fill)
 
 
 def _scales_of(floats: Mapping[str, NDArray[Any]], inputs: Inputs, prefix: str) -> dict[str, NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from space2vec.fallback.math import HALF, NAN, ZERO, absolute, exponential, is_finite
 from space2vec.fallback.network_columns import columns_to_integers, derive
-from space2vec.fallback.team import jit, parallel_for
+from space2vec.fallback.team import jit
 from space2vec.models.integer_network import HIDDEN_MOST, MOST, RING, IntegerNetwork, rings_of
 
 __all__ = ["Network"]
@@ -164,28 +164,13 @@ class Network:
             for what in ("weight", "bias", "shift", "multiplier")
         )  # fmt: skip
 
-    def predict(
-        self,
-        planes: NDArray[np.float32] | None,
-        features: NDArray[np.float32] | None,
-        out: NDArray[np.float32],
-        threads: int,
-    ) -> None:
-        """Write P(real) (n,) of planes (n, channel, side, side) and features (n, k), as far as the network takes them.
-
-        NaN where a pixel of a row is not finite.
-        """
-
-        def work(begin: int, end: int) -> None:
-            own = None if planes is None else planes[begin:end]
-            self.score_rows(own, None if features is None else features[begin:end], out[begin:end])
-
-        parallel_for(len(out), threads, work)
-
     def score_rows(
         self, planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, out: NDArray[np.float32]
     ) -> None:
-        """Write P(real) as :meth:`predict` does."""
+        """Write P(real) (n,) of planes (n, channel, side, side) and columns (n, k), as far as the network takes them.
+
+        NaN where a pixel of a row is not finite.
+        """
         for row in range(len(out)):
             own = None if planes is None else planes[row]
             if own is not None and not _finite(own):
