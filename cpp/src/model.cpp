@@ -44,7 +44,7 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
     const kernel::NetworkView view = model.packed->view();
     const kernel::CalibrationView table = model.calibration.view();
     const std::int64_t pixels = std::int64_t{view.planes} * view.side * view.side;
-    const std::int32_t block = static_cast<std::int32_t>(std::min<std::int64_t>(n, kBlock));
+    const auto block = static_cast<std::int32_t>(std::clamp<std::int64_t>(n, 1, kBlock));
     parallel_for(
         n, block, threads, [&] { return make_scratch(isa.network_scratch(&view, block)); },
         [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
