@@ -103,7 +103,7 @@ class Needs:
         stacklevel : int, optional
             Whose line the warning names: that of the caller with 1, of its caller with 2.
         """
-        if isinstance(source, Stamps) and source.device == "cpu" and self.joins_planes:
+        if isinstance(source, Stamps) and source.there is None and self.joins_planes:
             kind = normalised_by(source)
             if kind is not None:
                 warnings.warn(in_words(kind, self.header.name), Space2vecWarning, stacklevel=stacklevel + 1)

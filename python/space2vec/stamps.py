@@ -186,7 +186,7 @@ class Stamps:
     @property
     def device(self) -> str:
         """Where the pixels lie: ``"cpu"`` or ``"cuda:0"``."""
-        return "cpu" if self.there is None else self.there.device
+        return "cpu" if self.there is None else f"cuda:{self.there.ordinal}"
 
     def to_host(self) -> Stamps:
         """Return stamps whose pixels lie on the host: these, or a copy."""

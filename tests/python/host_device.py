@@ -27,6 +27,8 @@ from space2vec.scoring import Needs
 __all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cupy", "make"]
 
 _POISON = 0xFF  # every float is NaN
+#: Columns that are measured, by sets.
+_COLUMNS = {sets: len(registry.stamp_columns(sets)) for sets in (1, 2, 3)}
 #: Columns of the catalogue.
 _CATALOGUE = sum(entry.source == "catalogue" for entry in registry.FEATURES.values())
 
@@ -283,7 +285,7 @@ class HostDevice(types.ModuleType):
 
     def features(self, device: int, stream: int, stamps: Any, sets: int, paper: bool, values: int, flags: int) -> None:
         self._call("features")
-        n, k = stamps.n, len(registry.stamp_columns(sets))
+        n, k = stamps.n, _COLUMNS[sets]
 
         def work() -> None:
             out = self.at(values, (n, k), np.float32), self.at(flags, (n,), np.uint32)

@@ -228,7 +228,7 @@ def test_few_rows_at_a_time(module: host_device.HostDevice, bare: s2v.Stamps, mo
     expected = model.score(bare)
     there = bare.to_device()
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "4K")
-    assert work.rows_at_a_time(Cuda(0).engine(model), len(bare), 2048) == 32
+    assert work.rows_at_a_time(Cuda(0).engine(model), len(bare)) == 32
     assert alike(model.score(there), expected)
 
 

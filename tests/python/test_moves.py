@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import host_device
 import numpy as np
 import pytest
 
@@ -65,6 +66,20 @@ def test_features_and_planes(stamps: s2v.Stamps) -> None:
         lambda: s2v.features(stamps, set="all"),
         lambda: s2v.prepare(stamps, "braai"),
         lambda: s2v.normalise(planes, "zscale"),
+    ):
+        call()
+        assert 0 < len(moves(call)) < _MOST
+
+
+@pytest.mark.parametrize("name", ["stampnet", "forest"])
+def test_on_a_device(name: str, stamps: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of stamps that lie there; those of the host go through a pipeline."""
+    host_device.make(monkeypatch)
+    model, there = s2v.load(name), stamps.to_device()
+    for call in (
+        lambda: model.score(there),
+        lambda: s2v.features(there, set="stamp"),
+        lambda: s2v.prepare(there, "braai"),
     ):
         call()
         assert 0 < len(moves(call)) < _MOST

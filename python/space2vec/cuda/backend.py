@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,16 +13,16 @@ from numpy.typing import NDArray
 from space2vec import flags as flag_bits
 from space2vec.channels import CHANNELS
 from space2vec.cuda.event import Event
-from space2vec.cuda.extension import active, told
+from space2vec.cuda.extension import tell, told
 from space2vec.cuda.libraries import Place
-from space2vec.cuda.pipeline import DEPTH, Pipeline, memory_limit
+from space2vec.cuda.pipeline import Pipeline
 from space2vec.cuda.slots import Slot
 from space2vec.cuda.view import View, view
 from space2vec.cuda.work import feature_work, measure, score, score_work
 from space2vec.normalisers import numbered
 from space2vec.pixels import lies_on_device
 from space2vec.recipe import Prepared, Recipe
-from space2vec.registry import RECIPES, Step, stamp_columns
+from space2vec.registry import RECIPES, Step
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -44,31 +45,28 @@ class Cuda:
     Parameters
     ----------
     ordinal : int
-        The number of the device.
-
-    Raises
-    ------
-    BackendError
-        If it cannot be used.
+        The number of the device, as :func:`space2vec.device.resolve` found that it can be used.
     """
 
     def __init__(self, ordinal: int) -> None:
         self.name = f"cuda:{ordinal}"
-        self._ordinal, self._module = ordinal, active(ordinal)
+        self._ordinal, self._module = ordinal, importlib.import_module("space2vec._cuda")
 
     def features(self, stamps: Stamps, how: Measure, threads: int | None) -> Features:
         """Return the features of stamps."""
         if stamps.there is None:
             return _once(self.feature_pipeline(how), stamps)
-        n, columns = len(stamps), stamp_columns(how.sets)
         place = Place(self._module, stamps.there)
-        with told(self._ordinal):
-            measure(place, stamps, how)
-            values, read = place.result("values"), place.later("flags", (n,))
+        try:
+            columns = measure(place, stamps, how)
+            values, read = place.results("values")
             if how.names != columns:
                 table = how.in_columns(view(values, "values").to_host(), stamps.catalogue)
                 place.upload("table", table)
                 values = place.result("table")
+        except Exception as error:
+            tell(error, self._ordinal)
+            raise
 
         def flags() -> NDArray[np.uint32]:
             return flag_bits.joined(stamps.flags, read(), stamps.offset)
@@ -81,10 +79,10 @@ class Cuda:
         if stamps.there is None:
             made = self.prepare(stamps.to_device(self.name), recipe, threads)
             return Prepared(view(made.planes, "planes").to_host(), made.flags, recipe)
-        n, module = len(stamps), self._module
+        n, module = len(stamps.offset), self._module
         place = Place(module, stamps.there)
         with told(self._ordinal):
-            planes, flags = place.array("planes", (n, *recipe.shape)), place.array("flags", (n,), np.int32)
+            planes, flags = place.outputs("planes", (n, *recipe.shape), n)
             if n:
                 there = self._ordinal, place.stream, place.stamps(stamps)
                 if recipe.name in RECIPES:
@@ -93,7 +91,7 @@ class Cuda:
                     order = [CHANNELS.index(channel) for channel in recipe.channels]
                     chains = [numbered(steps) for steps in recipe.chains]
                     module.compose(*there, recipe.shape[1], order, chains, planes, flags)
-            made, read = place.result("planes"), place.later("flags", (n,))
+            made, read = place.results("planes")
         return Prepared(made, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), recipe)
 
     def normalise(
@@ -122,14 +120,14 @@ class Cuda:
         plane = pixels.strides[-3] // 4 if len(outer) == 1 else height * row
         place = Place(self._module, pixels)
         with told(self._ordinal):
-            out, flags = place.array("out", (*outer, height, width)), place.array("flags", (n,), np.int32)
+            out, flags = place.outputs("out", (*outer, height, width), n)
             if n:
                 if hidden is not None:
                     self._follow(place.stream, hidden)
                 left_out = 0 if hidden is None else hidden.address
                 there = self._module.Planes(pixels.address, left_out, n, height, width, plane, row)
                 self._module.normalise(self._ordinal, place.stream, there, numbered(steps), fill, out, flags)
-            made, read = place.result("out"), place.later("flags", (n,))
+            made, read = place.results("out")
         return made, lambda: read().reshape(outer)
 
     def _follow(self, stream: int, other: View) -> None:
@@ -159,9 +157,12 @@ class Cuda:
         if not isinstance(source, Stamps) or source.there is None:
             return _once(self._scores(model, engine, checked=True), source)
         place = Place(self._module, source.there)
-        with told(self._ordinal):
-            score(place, engine, model, source, memory_limit() // 2)
-            made, read = place.result("score"), place.later("flags", (len(source),))
+        try:
+            score(place, engine, model, source)
+            made, read = place.results("score")
+        except Exception as error:
+            tell(error, self._ordinal)
+            raise
         ids = source.object_id, source.candidate_id
         return Scores(made, read, *ids, model.id, self.name, columns=source.columns)
 
@@ -215,8 +216,7 @@ class Cuda:
             slot.close()
 
     def _scores(self, model: Model, engine: Any, *, checked: bool) -> Pipeline[Any, Scores]:
-        work = score_work(engine, model, self.name, memory_limit() // (2 * DEPTH), checked=checked)
-        return Pipeline(work, self._ordinal)
+        return Pipeline(score_work(engine, model, self.name, checked=checked), self._ordinal)
 
     def pipeline(self, model: Model) -> Pipeline[Any, Scores]:
         """Return a pipeline that scores batches of stamps of the host, or of features."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from space2vec.errors import BackendError, DeviceLostError
 
-__all__ = ["active", "built", "devices", "out_of_memory", "told", "trouble", "versions"]
+__all__ = ["active", "built", "devices", "out_of_memory", "tell", "told", "trouble", "versions"]
 
 _MODULE = "space2vec._cuda"
 
@@ -93,9 +93,8 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and re.search("out of memory|ALLOC_FAILED", str(error)) is not None
 
 
-@contextlib.contextmanager
-def told(ordinal: int) -> Iterator[None]:
-    """Tell a device that is lost, or a CUDA call that failed, as an error of the package.
+def tell(error: Exception, ordinal: int) -> None:
+    """Raise a device that is lost, or a CUDA call that failed, as an error of the package; leave other errors alone.
 
     Raises
     ------
@@ -105,18 +104,24 @@ def told(ordinal: int) -> Iterator[None]:
         If CUDA refuses a call; what is out of memory stays what it is.
     """
     module = sys.modules.get(_MODULE)
+    if module is None or isinstance(error, module.OutOfDeviceMemory):
+        return
+    if isinstance(error, module.DeviceLost):
+        raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {error}") from error
+    if isinstance(error, module.CudaError):
+        raise BackendError(f"device 'cuda:{ordinal}' failed: {error}") from error
+    if isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not out_of_memory(error):
+        first = str(error).splitlines()[0]  # PyTorch's words; what follows is advice
+        if _LOST.search(first):
+            raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {first}") from error
+        raise BackendError(f"device 'cuda:{ordinal}' failed: {first}") from error
+
+
+@contextlib.contextmanager
+def told(ordinal: int) -> Iterator[None]:
+    """Run a block whose errors are told as by :func:`tell`."""
     try:
         yield
     except Exception as error:
-        if module is None or isinstance(error, module.OutOfDeviceMemory):
-            raise
-        if isinstance(error, module.DeviceLost):
-            raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {error}") from error
-        if isinstance(error, module.CudaError):
-            raise BackendError(f"device 'cuda:{ordinal}' failed: {error}") from error
-        if isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not out_of_memory(error):
-            first = str(error).splitlines()[0]  # PyTorch's words; what follows is advice
-            if _LOST.search(first):
-                raise DeviceLostError(f"device 'cuda:{ordinal}' was lost: {first}") from error
-            raise BackendError(f"device 'cuda:{ordinal}' failed: {first}") from error
+        tell(error, ordinal)
         raise

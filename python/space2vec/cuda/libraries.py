@@ -147,13 +147,18 @@ class Place:
         self.module, self.ordinal, self._beside = module, beside.ordinal, beside
         self._library = beside.library
         self.stream = self._library.stream(self.ordinal, beside.told)
-        self._arrays: dict[str, Any] = {}
+        self._arrays: dict[str, tuple[Any, int]] = {}
+        self._filled: Event
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
         """Return the address of a new array for a purpose."""
         made = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
-        self._arrays[name] = made
+        self._arrays[name] = made, shape[0]
         return self._library.address(made)
+
+    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
+        """Return the addresses of a new array for results, and of one for the flags of their n rows."""
+        return self.array(name, shape), self.array("flags", (n,), np.int32)
 
     def upload(self, name: str, array: NDArray[Any]) -> int:
         """Copy an array of the host, and wait for it; return where to."""
@@ -174,30 +179,32 @@ class Place:
             packed = geometry(*arrays)
             there = DeviceArray.of_host(packed, ordinal=self.ordinal, stream=self.stream, module=self.module)
             known = stamps._geometry = arrays, there
-        begin, n = known[1].address, len(stamps)
+        begin, n = known[1].address, len(stamps.offset)
         level = np.nan if stamps.saturation is None else stamps.saturation
         pixels, count = self._beside.address, self._beside.shape[0]
         # Of stamps without any plane nothing is read, but the kernels take no null pointer.
         return self.module.Stamps(pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level)
 
-    def result(self, name: str) -> Any:
-        """Return the array of a purpose, to be filled by what was begun up to now."""
-        made = self._arrays.pop(name)
-        if isinstance(made, DeviceArray):
-            made.filled = Event(self.module, self.ordinal, self.stream)
-        return made
+    def results(self, name: str) -> tuple[Any, Callable[[], NDArray[np.uint32]]]:
+        """Return results, to be filled by what was begun up to now, and what reads their flags back.
 
-    def later(self, name: str, shape: tuple[int, ...]) -> Callable[[], NDArray[np.uint32]]:
-        """Return what reads flags back, when they are looked at; the caller's stream may be gone by then.
-
-        Until then it keeps arrays of ours that the work takes: to give their memory back is to wait for the device.
+        They are read when they are looked at; the caller's stream may be gone by then. Until then, arrays of ours that
+        the work takes are kept: to give their memory back is to wait for the device.
         """
-        flags, filled, ordinal = self._arrays.pop(name), Event(self.module, self.ordinal, self.stream), self.ordinal
-        address = self._library.address(flags)
-        kept = flags, [array for array in self._arrays.values() if isinstance(array, DeviceArray)]
+        made, (raised, n) = self.result(name), self._arrays.pop("flags")
+        filled, ordinal, address = self._filled, self.ordinal, self._library.address(raised)
+        kept = raised, [array for array, _ in self._arrays.values() if isinstance(array, DeviceArray)]
 
         def read(_: Any = kept) -> NDArray[np.uint32]:
             with told(ordinal):
-                return filled.read(address, shape, np.uint32)
+                return filled.read(address, (n,), np.uint32)
 
-        return read
+        return made, read
+
+    def result(self, name: str) -> Any:
+        """Return an array, to be filled by what was begun up to now."""
+        made, _ = self._arrays.pop(name)
+        self._filled = Event(self.module, self.ordinal, self.stream)
+        if isinstance(made, DeviceArray):
+            made.filled = self._filled
+        return made

@@ -7,8 +7,6 @@ page-locked memory is copied from there; other pixels go through page-locked mem
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import warnings
 from collections import deque
@@ -19,42 +17,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from space2vec.cuda.extension import active, out_of_memory, told
 from space2vec.cuda.slots import Slot
+from space2vec.cuda.work import DEPTH, Work, memory_limit
 from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from space2vec.cuda.work import Work
 
-__all__ = ["DEPTH", "MEMORY", "Pipeline", "memory_limit"]
-
-#: Memory of the device that the batches under way hold together, in bytes, if ``SPACE2VEC_DEVICE_MEMORY`` says nothing
-#: else: 1 GiB. Weights and what lies between the layers of a network are PyTorch's, and come on top of it.
-MEMORY = 1 << 30
-#: Batches under way: one that is copied there, one that is worked on, one whose results are copied back.
-DEPTH = 3
+__all__ = ["DEPTH", "Pipeline", "memory_limit"]
 
 Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
-
-_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def memory_limit() -> int:
-    """Return how many bytes of a device's memory the batches under way may hold together.
-
-    Raises
-    ------
-    ValueError
-        If ``SPACE2VEC_DEVICE_MEMORY`` is no number of bytes such as ``500000000``, ``512M`` or ``4G``.
-    """
-    text = os.environ.get("SPACE2VEC_DEVICE_MEMORY", "")
-    if not text:
-        return MEMORY
-    found = re.fullmatch(r"(\d{1,15})([KMG]?)", text)
-    if found is None or int(found[1]) == 0:
-        raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
-    return int(found[1]) * _SUFFIXES[found[2]]
 
 
 @dataclass(slots=True)

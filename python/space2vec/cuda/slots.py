@@ -171,6 +171,10 @@ class Slot:
         self._arrays[name] = address, shape, kind
         return address
 
+    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
+        """Return the addresses of an array for results, and of one for the flags of their n rows."""
+        return self.array(name, shape), self.array("flags", (n,), np.int32)
+
     def _staged(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         kind = np.dtype(dtype)
         nbytes = math.prod(shape) * kind.itemsize

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
@@ -20,7 +22,18 @@ if TYPE_CHECKING:
     from space2vec.measure import Measure
     from space2vec.models.model import Model
 
-__all__ = ["Memory", "Work", "feature_work", "measure", "rows_at_a_time", "score", "score_work"]
+__all__ = [
+    "DEPTH",
+    "MEMORY",
+    "Memory",
+    "Work",
+    "feature_work",
+    "measure",
+    "memory_limit",
+    "rows_at_a_time",
+    "score",
+    "score_work",
+]
 
 #: What comes in batches.
 Rows: TypeAlias = "Stamps | Features"
@@ -31,6 +44,31 @@ Result = TypeVar("Result")
 _TOLD, _RESULT = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4, 4 + 4
 #: The most rows that are scored at a time.
 _ROWS = 8192
+
+#: Memory of the device that the batches under way hold together, in bytes, if ``SPACE2VEC_DEVICE_MEMORY`` says nothing
+#: else: 1 GiB. Weights and what lies between the layers of a network are PyTorch's, and come on top of it.
+MEMORY = 1 << 30
+#: Batches under way: one that is copied there, one that is worked on, one whose results are copied back.
+DEPTH = 3
+
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def memory_limit() -> int:
+    """Return how many bytes of a device's memory the batches under way may hold together.
+
+    Raises
+    ------
+    ValueError
+        If ``SPACE2VEC_DEVICE_MEMORY`` is no number of bytes such as ``500000000``, ``512M`` or ``4G``.
+    """
+    text = os.environ.get("SPACE2VEC_DEVICE_MEMORY", "")
+    if not text:
+        return MEMORY
+    found = re.fullmatch(r"(\d{1,15})([KMG]?)", text)
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
+    return int(found[1]) * _SUFFIXES[found[2]]
 
 
 class Memory(Protocol):
@@ -43,6 +81,9 @@ class Memory(Protocol):
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
         """Return the address of an array for a purpose."""
 
+    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
+        """Return the addresses of an array for results, and of ``"flags"``, those of their n rows."""
+
     def upload(self, name: str, array: NDArray[Any]) -> int:
         """Begin to copy an array in C order there; return where to."""
 
@@ -50,24 +91,32 @@ class Memory(Protocol):
         """Return stamps as the compiled module takes them, those of the host once they are copied there."""
 
 
-def measure(memory: Memory, stamps: Stamps, how: Measure) -> None:
-    """Begin to measure stamps: the arrays ``"values"`` (n, k) and ``"flags"`` (n,) are their features."""
-    n = len(stamps)
-    values, flags = memory.array("values", (n, len(stamp_columns(how.sets)))), memory.array("flags", (n,), np.int32)
+def measure(memory: Memory, stamps: Stamps, how: Measure) -> tuple[str, ...]:
+    """Begin to measure stamps: the arrays ``"values"`` (n, k) and ``"flags"`` (n,) are their features.
+
+    Returns
+    -------
+    tuple of str (k,)
+        The columns.
+    """
+    n, sets = len(stamps.offset), how.sets
+    columns = stamp_columns(sets)
+    values, flags = memory.outputs("values", (n, len(columns)), n)
     if n:
         there, paper = memory.stamps(stamps), how.convention == "paper"
-        memory.module.features(memory.ordinal, memory.stream, there, how.sets, paper, values, flags)
+        memory.module.features(memory.ordinal, memory.stream, there, sets, paper, values, flags)
+    return columns
 
 
-def rows_at_a_time(engine: Any, n: int, memory: int) -> int:
-    """Return how many of n rows a model scores at a time in so many bytes of scratch."""
-    rows = max(min(n, _ROWS), 1)
-    while rows > 1 and engine.scratch(rows) > memory:
+def rows_at_a_time(engine: Any, n: int, share: int = 1) -> int:
+    """Return how many of n rows a model scores at a time, in half of a share of :func:`memory_limit` for scratch."""
+    rows, most = max(min(n, _ROWS), 1), memory_limit() // (2 * share)
+    while rows > 1 and engine.scratch(rows) > most:
         rows = (rows + 1) // 2
     return rows
 
 
-def score(memory: Memory, engine: Any, model: Model, source: Rows, scratch: int) -> None:
+def score(memory: Memory, engine: Any, model: Model, source: Rows, share: int = 1) -> None:
     """Begin to score candidates: the arrays ``"score"`` and ``"flags"`` (n,) are their scores.
 
     Parameters
@@ -80,11 +129,11 @@ def score(memory: Memory, engine: Any, model: Model, source: Rows, scratch: int)
         The model.
     source : Stamps or Features
         The candidates.
-    scratch : int
-        The most bytes of scratch.
+    share : int, optional
+        What part of the memory that batches may hold is for this one: half, a third and so on.
     """
-    n = len(source)
-    out, flags = memory.array("score", (n,)), memory.array("flags", (n,), np.int32)
+    n = len(source.object_id)
+    out, flags = memory.outputs("score", (n,), n)
     if n == 0:
         return
     if isinstance(source, Stamps):
@@ -96,7 +145,7 @@ def score(memory: Memory, engine: Any, model: Model, source: Rows, scratch: int)
         return
     known = model.needs.known(source)
     catalogue = 0 if known is None else memory.upload("catalogue", known)
-    rows = rows_at_a_time(engine, n, scratch)
+    rows = rows_at_a_time(engine, n, share)
     own = memory.array("scratch", (engine.scratch(rows),), np.uint8)
     engine.score(memory.stream, memory.stamps(source), raised, catalogue, own, rows, out, flags)
 
@@ -153,12 +202,12 @@ def feature_work(how: Measure) -> Work[Features]:
     return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, how.names))
 
 
-def score_work(engine: Any, model: Model, device: str, scratch: int, *, checked: bool) -> Work[Scores]:
+def score_work(engine: Any, model: Model, device: str, *, checked: bool) -> Work[Scores]:
     """Return the work that scores stamps and tables by a model.
 
     Parameters
     ----------
-    engine, model, scratch
+    engine, model
         As for :func:`score`.
     device : str
         The device, as the scores tell it.
@@ -171,13 +220,13 @@ def score_work(engine: Any, model: Model, device: str, scratch: int, *, checked:
         each = len(batch) * (_TOLD + _RESULT)
         if not isinstance(batch, Stamps):
             return each + len(batch) * width
-        return each + pixel_bytes(batch) + int(engine.scratch(rows_at_a_time(engine, len(batch), scratch)))
+        return each + pixel_bytes(batch) + int(engine.scratch(rows_at_a_time(engine, len(batch), DEPTH)))
 
     def begin(slot: Slot, batch: Rows) -> Any:
         if not checked:
             model.needs.check(batch)
             model.needs.see_units(batch)
-        score(slot, engine, model, batch, scratch)
+        score(slot, engine, model, batch, DEPTH)
         return slot.download("score"), slot.download("flags", np.uint32)
 
     def end(batch: Rows, begun: Any) -> Scores:
