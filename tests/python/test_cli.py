@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec.cli import common, main
+from space2vec.cli import main
 from space2vec.progress import Progress, Tally
+from space2vec.reading import wish
 from space2vec.registry import FLAGS
 
 Captured = pytest.CaptureFixture[str]
@@ -159,7 +160,7 @@ def test_train_without_usable_labels(night: Path, tmp_path: Path, capsys: Captur
 
 def test_mosaic(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(common, "BATCH", 25)  # the chosen must be found over several batches
+    monkeypatch.setattr(wish, "ROWS_WITH_PIXELS", 25)  # the chosen must be found over several batches
     picture = tmp_path / "mosaic.png"
     out = tmp_path / "scores.parquet"
     assert main(["score", str(night / "alerts"), "-o", str(out), "--mosaic", str(picture)]) == 0
@@ -282,7 +283,7 @@ def test_interrupt(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("space2vec.network.Network.score", stop)
+    monkeypatch.setattr("space2vec.table.Scores.to_arrow", stop)
     assert main(["score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]) == 130
     assert capsys.readouterr().err.endswith("space2vec: interrupted\n")
     assert list(tmp_path.iterdir()) == []

@@ -234,9 +234,10 @@ def test_the_command_line(
     module: host_device.HostDevice, tmp_path: Path, night: s2v.Stamps, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from space2vec.cli import common, main
+    from space2vec.cli import main
+    from space2vec.reading import wish
 
-    monkeypatch.setattr(common, "DEVICE_BATCH", 5)
+    monkeypatch.setattr(wish, "ROWS", 5)
     folder, file = tmp_path / "night", tmp_path / "tiny.safetensors"
     tiny_networks.make("Tiny", night).save(file)
     assert main(["simulate", "-n", "40", "-o", str(folder), "--seed", "2"]) == 0

@@ -16,12 +16,9 @@ from space2vec.extras import need
 from space2vec.progress import Progress
 
 if TYPE_CHECKING:
-    from space2vec.reading import Batch, Problem
+    from space2vec.reading import AnyBatch, Problem
 
 __all__ = [
-    "BATCH",
-    "DEVICE_BATCH",
-    "MEASURED_BATCH",
     "Problems",
     "about",
     "add_compute_options",
@@ -33,12 +30,6 @@ __all__ = [
     "read_batches",
 ]
 
-#: Rows a batch: enough to keep every thread busy, few enough for pages of memory to be used again while they are warm.
-BATCH = 512
-#: The same on a GPU, all of which one batch is to occupy.
-DEVICE_BATCH = 2048
-#: The same where features are measured while alerts are read: no pixels are kept, and a batch costs by its call.
-MEASURED_BATCH = 2048
 #: Suffixes of pictures.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg")
 #: Problems that are shown one by one.
@@ -171,16 +162,13 @@ class Problems:
         return 1 if self.count else 0
 
 
-def read_batches(
-    arguments: argparse.Namespace, what: str, problems: Problems, *, batch: int = BATCH, **options: Any
-) -> Iterator[Batch]:
+def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, **options: Any) -> Iterator[AnyBatch]:
     """Read the inputs batch by batch, with progress on standard error; the options are those of `reading.batches`."""
     from space2vec.reading import batches
 
     with Progress(what) as progress:
         for part in batches(
             arguments.inputs,
-            batch=batch,
             threads=arguments.threads,
             schemas=dict(arguments.schema),
             channels=arguments.channels,

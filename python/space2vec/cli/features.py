@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import cast
 
 import numpy as np
 
 from space2vec.cli import in_parts
 from space2vec.cli.common import add_compute_options, add_inputs
-
-if TYPE_CHECKING:
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features
 
 __all__ = ["register"]
 
@@ -46,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.measure import Measure
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
+    from space2vec.stamps import Stamps
     from space2vec.table import Features
 
     where = device.resolve(arguments.device, bulk=True)
@@ -55,19 +52,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     measure = Measure(feature_set(arguments.set), arguments.convention)
 
-    def compute(batches: Iterator[Stamps | Features]) -> Iterator[Features]:
+    def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Features]:
         if where != "cpu":
             from space2vec.cuda.backend import Cuda
 
             with Cuda(device.ordinal(where)).feature_pipeline(measure) as pipeline:
-                yield from pipeline.run(batches)
+                yield from pipeline.run(cast("Iterator[Stamps]", batches))
             return
         for rows in batches:
-            if not isinstance(rows, Features):
+            if isinstance(rows, Stamps):
                 rows = features(rows, set=arguments.set, convention=arguments.convention, threads=arguments.threads)
+            assert isinstance(rows, Features)
             yield rows
 
-    def result(_: Stamps | Features, table: Features) -> in_parts.Result:
+    def result(_: in_parts.Rows, table: Features) -> in_parts.Result:
         return in_parts.Result(table.to_arrow(), table.flags, (table.flags & np.uint32(flags.UNSCORABLE)) == 0)
 
     options = {"set": arguments.set, "convention": arguments.convention}

@@ -9,13 +9,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.cli import common
-from space2vec.cli.common import Problems, about, positive, read_batches
+from space2vec.cli.common import Problems, about, check_no_input, positive, read_batches
 from space2vec.cli.packet_columns import PacketColumns, add_columns
 from space2vec.cli.place import Place
 from space2vec.errors import DeviceLostError, OutputError
@@ -25,14 +24,17 @@ if TYPE_CHECKING:
 
     from space2vec.cli.gallery import Gallery
     from space2vec.measure import Measure
-    from space2vec.reading import Batch
+    from space2vec.models.model import Model
+    from space2vec.reading import AnyBatch
     from space2vec.stamps import Stamps
-    from space2vec.table import Features
+    from space2vec.table import Features, Scores
     from space2vec.writing import Chunk, Output
 
-__all__ = ["Result", "add_output", "run"]
+__all__ = ["Result", "Rows", "add_output", "run"]
 
-#: What a command makes of a batch: features or scores.
+#: What a command is given of a batch.
+Rows: TypeAlias = "Stamps | Features | Scores"
+#: What it makes of it: features or scores.
 Table = TypeVar("Table")
 
 #: The columns that every output has, and what they are.
@@ -89,11 +91,12 @@ def run(
     verb: str,
     said: str,
     options: Mapping[str, str],
-    compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
-    result: Callable[[Stamps | Features, Table], Result],
+    compute: Callable[[Iterator[Rows]], Iterator[Table]],
+    result: Callable[[Rows, Table], Result],
     *,
     descriptions: Mapping[str, str],
     measure: Measure | None = None,
+    model: Model | None = None,
     gallery: Gallery | None = None,
     device: str = "cpu",
 ) -> int:
@@ -118,6 +121,8 @@ def run(
     measure : Measure, optional
         What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their
         pixels.
+    model : Model, optional
+        Whose scores `compute` is to give, which readers may give already, see :func:`space2vec.reading.batches`.
     gallery : Gallery, optional
         Draws a picture of the rows that `result` has shown it.
     device : str, optional
@@ -130,7 +135,7 @@ def run(
     """
     from space2vec import backend
     from space2vec.progress import Tally
-    from space2vec.reading import Position, find
+    from space2vec.reading import Position, batch_rows, find
     from space2vec.registry import FAULTS
 
     if backend.name() != "native":
@@ -158,12 +163,11 @@ def run(
                 tally.take_over(out.rows, out.counts)
                 print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
             if not out.ended:
-                most = common.DEVICE_BATCH if device != "cpu" else common.MEASURED_BATCH if measure else common.BATCH
-                size = min(most, arguments.part_rows)
+                size = min(batch_rows(measure, model, device), arguments.part_rows)
                 start = Position(*out.position)
                 batches = _with_columns(
                     read_batches(
-                        arguments, what, problems, batch=size, measure=measure, start=start, device=device,
+                        arguments, what, problems, batch=size, measure=measure, model=model, start=start, device=device,
                         columns=list(columns.paths.values()),
                     ),
                     columns,
@@ -212,7 +216,7 @@ def _output(
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     paths = list(files(arguments.inputs))
-    common.check_no_input([place.table, place.errors, None if gallery is None else gallery.path], paths)
+    check_no_input([place.table, place.errors, None if gallery is None else gallery.path], paths)
     # Of a schema its digest: it may be long.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
@@ -235,13 +239,13 @@ def _output(
     )
 
 
-def _with_columns(batches: Iterator[Batch], columns: PacketColumns) -> Iterator[Batch]:
+def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterator[AnyBatch]:
     for batch in batches:
         batch.rows.columns = columns.fitted(batch.rows.columns, len(batch.rows))
         yield batch
 
 
-def _chunk(batch: Batch, result: Result, first: int, counts: dict[str, Counter[str]]) -> Chunk:
+def _chunk(batch: AnyBatch, result: Result, first: int, counts: dict[str, Counter[str]]) -> Chunk:
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
@@ -252,12 +256,12 @@ def _chunk(batch: Batch, result: Result, first: int, counts: dict[str, Counter[s
 
 
 def _computed(
-    batches: Iterator[Batch], compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]]
-) -> Iterator[tuple[Batch, Table]]:
+    batches: Iterator[AnyBatch], compute: Callable[[Iterator[Rows]], Iterator[Table]]
+) -> Iterator[tuple[AnyBatch, Table]]:
     """Yield batches with what is made of them, however many it takes before it gives the first."""
-    under_way: deque[Batch] = deque()
+    under_way: deque[AnyBatch] = deque()
 
-    def rows() -> Iterator[Stamps | Features]:
+    def rows() -> Iterator[Rows]:
         for batch in batches:
             under_way.append(batch)
             yield batch.rows
@@ -267,8 +271,8 @@ def _computed(
 
 
 def _empty(
-    compute: Callable[[Iterator[Stamps | Features]], Iterator[Table]],
-    result: Callable[[Stamps | Features, Table], Result],
+    compute: Callable[[Iterator[Rows]], Iterator[Table]],
+    result: Callable[[Rows, Table], Result],
     columns: PacketColumns,
 ) -> Chunk:
     from space2vec.progress import Tally

@@ -139,6 +139,7 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, 
         if isinstance(rows, Stamps):
             chosen = arguments.set or _STAMP_SET
             rows = compute.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
+        assert isinstance(rows, Features)
         parts.append(rows)
         source = found.sources[min(part.position.source, len(found.sources) - 1)]
         files += part.origin.paths if part.origin is not None else [str(source)] * len(rows)

@@ -12,7 +12,7 @@ from space2vec.cli import in_parts
 from space2vec.cli.common import add_compute_options, add_inputs
 
 if TYPE_CHECKING:
-    from space2vec.table import Features, Scores
+    from space2vec.table import Scores
 
 __all__ = ["register"]
 
@@ -53,38 +53,32 @@ def _threshold(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    import pyarrow as pa
-
-    from space2vec import device, model
+    from space2vec import arrow, device, model
     from space2vec.cli.gallery import Gallery
-    from space2vec.measure import Measure
-    from space2vec.registry import FEATURES
     from space2vec.stamps import Stamps
+    from space2vec.table import Scores
 
     judge = model.load(arguments.model)
     where = device.resolve(arguments.device, judge.runtime, bulk=True)
     through = device.kernels_on(where)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
-    # The pixels are needed for a picture, for a recipe, and to see which planes are missing where that is allowed; of
-    # a column that no stamp gives, the model tells where it comes to stamps.
-    pixels = through or gallery is not None or judge.header.recipe is not None or judge.header.optional
-    measured = not pixels and all(name in FEATURES for name in judge.feature_names)
-    measure = Measure(judge.feature_names, judge.header.convention) if measured else None
 
-    def compute(batches: Iterator[Stamps | Features]) -> Iterator[Scores]:
+    def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:
         if not through:
             for rows in batches:
-                yield judge.score(rows, threads=arguments.threads, device=where)
+                if not isinstance(rows, Scores):
+                    rows = judge.score(rows, threads=arguments.threads, device=where)
+                yield rows
             return
         with judge.pipeline(where) as pipeline:
             yield from pipeline.run(batches)
 
-    def result(rows: Stamps | Features, scores: Scores) -> in_parts.Result:
+    def result(rows: in_parts.Rows, scores: Scores) -> in_parts.Result:
         if gallery is not None and isinstance(rows, Stamps):
             gallery.add(rows, scores)
         table = scores.to_arrow()
         if arguments.threshold is not None:
-            words = pa.array(scores.decide(arguments.threshold), type=pa.string())
+            words = arrow.texts(scores.decide(arguments.threshold).tolist())
             table = table.add_column(table.column_names.index("score") + 1, "decision", words)
         return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
 
@@ -97,6 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
         options["threshold"] = repr(arguments.threshold)
         descriptions["decision"] = f"real: a score of {arguments.threshold!r} or above, bogus: below; nothing: no score"
     return in_parts.run(
-        arguments, "score", "scored", said, options, compute, result, descriptions=descriptions, measure=measure,
-        gallery=gallery, device=where if through else "cpu",
+        arguments, "score", "scored", said, options, compute, result, descriptions=descriptions,
+        model=judge if gallery is None else None, gallery=gallery, device=where if through else "cpu",
     )  # fmt: skip

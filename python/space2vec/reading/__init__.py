@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from space2vec import backend
 from space2vec.errors import ReadError
 from space2vec.measure import Measure
-from space2vec.reading import alerts, arrays, des, images, inputs, sources
+from space2vec.reading import arrays, des, images, inputs, sources
 from space2vec.reading import columns as packet_columns
-from space2vec.reading.batch import Batch, Origin, Position, Problem, gathered
+from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, gathered
 from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.reading.messages import read_messages
 from space2vec.reading.open_files import Content
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.side_table import find_side_table
+from space2vec.reading.wish import Wish, batch_rows, while_reading
 from space2vec.stamps import Stamps
 from space2vec.table import Features
+from space2vec.units import normalised_by
+
+if TYPE_CHECKING:
+    from space2vec.models.model import Model
 
 __all__ = [
     "RUBIN_COLUMNS",
     "ZTF_COLUMNS",
+    "AnyBatch",
     "Batch",
     "Inputs",
     "Labels",
@@ -31,6 +37,7 @@ __all__ = [
     "Position",
     "Problem",
     "ScoreColumn",
+    "batch_rows",
     "batches",
     "default_columns",
     "files",
@@ -146,30 +153,69 @@ def read_table(
     return rows
 
 
+@overload
 def batches(
     inputs: Inputs,
     *,
-    batch: int = 1000,
+    batch: int | None = None,
     strict: bool = False,
     channels: Sequence[str] | None = None,
     threads: int | None = None,
     schemas: Schemas | None = None,
     columns: Sequence[str] | None = None,
     measure: Measure | None = None,
+    model: None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
-) -> Iterator[Batch]:
+) -> Iterator[Batch[Stamps | Features]]: ...
+
+
+@overload
+def batches(
+    inputs: Inputs,
+    *,
+    batch: int | None = None,
+    strict: bool = False,
+    channels: Sequence[str] | None = None,
+    threads: int | None = None,
+    schemas: Schemas | None = None,
+    columns: Sequence[str] | None = None,
+    measure: Measure | None = None,
+    model: Model | None,
+    start: Position = _BEGINNING,
+    device: str = "cpu",
+) -> Iterator[AnyBatch]: ...
+
+
+def batches(
+    inputs: Inputs,
+    *,
+    batch: int | None = None,
+    strict: bool = False,
+    channels: Sequence[str] | None = None,
+    threads: int | None = None,
+    schemas: Schemas | None = None,
+    columns: Sequence[str] | None = None,
+    measure: Measure | None = None,
+    model: Model | None = None,
+    start: Position = _BEGINNING,
+    device: str = "cpu",
+) -> Iterator[AnyBatch]:
     """Read an input piece by piece, so that memory stays bounded.
 
     Parameters
     ----------
     inputs, strict, channels, threads, schemas, columns
         As for :func:`read`.
-    batch : int
-        Rows of a batch, at most.
+    batch : int, optional
+        Rows of a batch, at most; 512 by default where the pixels of alerts are kept for the CPU, else 2,048.
     measure : Measure, optional
         What to measure of alerts while they are read: their pixels are let go, and the rows are Features. Stamps of
         other kinds (DES, .npy) are given as they are.
+    model : Forest or Network, optional
+        Whose scores are wanted. Where the library runs it on pixels alone, alerts are scored while they are read, and
+        the rows are Scores; for a forest on columns of the catalogue too they are measured, and the rows are Features.
+        Whatever else comes, ``model.score(batch.rows)`` has yet to score. Not together with `measure`.
     start : Position
         Where to begin: the position of a batch that an earlier call gave for the same input. Batches from there on are
         those of the earlier call.
@@ -189,18 +235,35 @@ def batches(
     BackendError
         If there is no such device.
     """
-    if batch < 1:
+    if measure is not None and model is not None:
+        raise ValueError("give measure or model, not both")
+    rows = batch_rows(measure, model, device) if batch is None else batch
+    if rows < 1:
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = find(inputs)
     if found.features is not None:
-        return sources.read_tables(found, batch, strict, start)
+        return sources.read_tables(found, rows, strict, start)
     paths = packet_columns.asked(columns)
     texts = schema_texts(schemas or {})
-    wish = alerts.Wish(batch, backend.thread_count(threads), measure, texts, _memory_for(device), paths)
+    measured, scoring = while_reading(model, device)
+    memory = _memory_for(device)
+    wish = Wish(rows, backend.thread_count(threads), measure or measured, texts, memory, paths, scoring)
+    if scoring is not None:
+        _see_units(found, wish, scoring)
     parts = _checked(sources.read_stamps(found, wish, channels, start), strict)
     if not paths:
         return parts
     return packet_columns.checked(parts, paths, lambda most: sources.samples(found, wish, most))
+
+
+def _see_units(found: inputs.Found, wish: Wish, model: Model) -> None:
+    """Warn as a model does of stamps whose planes share no flux scale; of alerts that readers score it sees none."""
+    parts: list[Stamps] = []
+    for part in sources.samples(found, wish, _LOOKED_INTO) if model.needs.joins_planes else ():
+        if not isinstance(part.rows, Stamps) or normalised_by(part.rows) is None:
+            return  # one alert as it was measured tells that all are
+        parts.append(part.rows)
+    model.needs.see_units(Stamps.concatenate(parts), stacklevel=3)
 
 
 def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[str, ...]:
@@ -217,7 +280,7 @@ def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[s
     if found.features is not None:
         return ()
     both = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
-    wish = alerts.Wish(1, 1, None, schema_texts(schemas or {}), columns=both)
+    wish = Wish(1, 1, None, schema_texts(schemas or {}), columns=both)
     offer = packet_columns.offered(sources.samples(found, wish, _LOOKED_INTO))
     return () if offer is None else tuple(name for name in both if name not in offer.lacking)
 
@@ -268,7 +331,7 @@ def find(given: Inputs) -> inputs.Found:
     return given if isinstance(given, inputs.Found) else inputs.find(given)
 
 
-def _checked(batches: Iterator[Batch], strict: bool) -> Iterator[Batch]:
+def _checked(batches: Iterator[AnyBatch], strict: bool) -> Iterator[AnyBatch]:
     """Raise at the first file or record that cannot be read, if that is wanted; what came before it is given."""
     for batch in batches:
         if strict:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,14 +17,13 @@ from space2vec import flags as flag_bits
 from space2vec.columns import Columns
 from space2vec.errors import BackendError, ReadError
 from space2vec.ids import NO_ID, printable
-from space2vec.measure import Measure
-from space2vec.reading.batch import Batch, Offer, Origin, Position, Problem, stem
-from space2vec.reading.fits import decode_tiles
+from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
+from space2vec.reading.wish import Wish
 from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, Stamps
-from space2vec.table import Features
+from space2vec.table import Features, Scores
 
-__all__ = ["CUTOUTS", "Wish", "read_columns", "read_files"]
+__all__ = ["CUTOUTS", "read_columns", "read_files"]
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
@@ -41,53 +38,9 @@ _OF_ZTF = 1
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How alerts are to be read.
-
-    Attributes
-    ----------
-    size : int
-        Rows of a batch, at most.
-    threads : int
-        Workers.
-    measure : Measure or None
-        What to measure, the pixels being let go; ``None`` to keep these.
-    schemas : mapping of int to str
-        The schemas of bare messages, as JSON, by the number in a message's header.
-    memory : tuple of int or None
-        Where the pixels go: the addresses of an ``s2v_allocator``'s two functions and of their context; ``None`` for
-        ordinary memory.
-    columns : tuple of str
-        Paths of packets whose values go along with the rows.
-    """
-
-    size: int
-    threads: int
-    measure: Measure | None = None
-    schemas: Mapping[int, str] = field(default_factory=dict)
-    memory: tuple[int, int, int] | None = None
-    columns: tuple[str, ...] = ()
-
-    def options(self) -> dict[str, Any]:
-        """Return what every native reader is told."""
-        measure = self.measure
-        planes = CHANNELS if measure is None else measure.planes
-        return {
-            "planes": sum(1 << CHANNELS.index(plane) for plane in planes),
-            "pixels": measure is None,
-            "sets": 0 if measure is None else measure.sets,
-            "convention": 0 if measure is None else ("code", "paper").index(measure.convention),
-            "saturation": math.nan,
-            "threads": self.threads,
-            "memory": self.memory,
-            "decode_image": decode_tiles,
-        }
-
-
 def read_files(
     sources: Sequence[str | bytes], wish: Wish, start: Position, names: Sequence[str] | None = None
-) -> Iterator[Batch]:
+) -> Iterator[AnyBatch]:
     """Yield the alerts of files, in order.
 
     Parameters
@@ -115,7 +68,7 @@ def read_files(
             wish,
             inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in part],
             in_memory=in_memory,
-            columns=list(_FIELDS),
+            columns=list(_FIELDS) if wish.takes_catalogue else [],
             fields=list(wish.columns),
             schemas=list(wish.schemas.items()),
             start=(0, first.block, first.row),
@@ -148,7 +101,7 @@ def read_columns(
     wish: Wish,
     path: str,
     first: int,
-) -> Batch:
+) -> AnyBatch:
     """Return the alerts of a table that is in memory.
 
     Parameters
@@ -192,7 +145,7 @@ def read_columns(
     raw = _next(reader, n)
     assert raw is not None
     known: dict[str, NDArray[np.float32]] = {}
-    if record:
+    if record and wish.takes_catalogue:
         _map(known, record, raw["survey"], np.arange(n), rubin=rubin)
     path = printable(path)
     problems = tuple(
@@ -232,7 +185,7 @@ def _next(reader: Any, size: int) -> dict[str, Any] | None:
 
 def _rows(
     raw: dict[str, Any], reader: Any, wish: Wish, paths: Sequence[str]
-) -> tuple[Stamps | Features, tuple[Problem, ...]]:
+) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
     problems = []
@@ -244,7 +197,8 @@ def _rows(
             object_id[row] = stem(path)
     kinds = _kinds(raw, reader, wish)
     columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(wish.columns)}
-    return _table(raw, object_id, candidate_id, _catalogue(raw, reader), columns, wish), tuple(problems)
+    known = _catalogue(raw, reader) if wish.takes_catalogue else {}
+    return _table(raw, object_id, candidate_id, known, columns, wish), tuple(problems)
 
 
 def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
@@ -303,7 +257,9 @@ def _table(
     known: Mapping[str, NDArray[np.float32]],
     columns: Columns,
     wish: Wish,
-) -> Stamps | Features:
+) -> Stamps | Features | Scores:
+    if wish.model is not None:
+        return Scores(raw["score"], raw["score_flags"], object_id, candidate_id, wish.model.id, columns=columns)
     if wish.measure is None:
         return Stamps.of_buffer(
             raw["pixels"],

@@ -27,7 +27,7 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
 
-def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins: Origins) -> Iterator[Batch]:
+def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins: Origins) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of one .npy or .npz file, at most `batch` at a time.
 
     Parameters
@@ -53,7 +53,7 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
 
 def split(
     path: Path, arrays: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
-) -> Iterator[Batch]:
+) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of arrays that a file holds, at most `batch` at a time.
 
     Parameters

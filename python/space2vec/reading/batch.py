@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from space2vec.flags import bits
 from space2vec.ids import NO_ID, printable
 from space2vec.stamps import Stamps
-from space2vec.table import Features
+from space2vec.table import Features, Scores
 
 __all__ = [
+    "AnyBatch",
     "Batch",
     "Offer",
     "Origin",
@@ -30,6 +31,10 @@ __all__ = [
     "short_names",
     "stem",
 ]
+
+
+#: What the rows of a batch are.
+RowsT_co = TypeVar("RowsT_co", bound="Stamps | Features | Scores", covariant=True)
 
 
 class Position(NamedTuple):
@@ -130,13 +135,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[RowsT_co]):
     """Consecutive rows of the input.
 
     Attributes
     ----------
-    rows : Stamps or Features
-        The rows; a feature table alone, or what is measured while reading, gives Features.
+    rows : Stamps, Features or Scores
+        The rows. A feature table, or what is measured while reading, gives Features; what is scored while reading gives
+        Scores.
     problems : tuple of Problem
         What was wrong with files and records that these rows come from, by row.
     files_done, files_total : int
@@ -149,7 +155,7 @@ class Batch:
         What their packets have of the columns that are asked for; ``None`` where none are, or nothing is known of it.
     """
 
-    rows: Stamps | Features
+    rows: RowsT_co
     problems: tuple[Problem, ...] = ()
     files_done: int = 0
     files_total: int = 0
@@ -158,9 +164,13 @@ class Batch:
     offer: Offer | None = None
 
 
-def gathered(batches: Iterable[Batch], problems: list[Problem] | None) -> list[Stamps | Features]:
+#: A batch of whatever rows.
+AnyBatch: TypeAlias = Batch[Stamps | Features | Scores]
+
+
+def gathered(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[Stamps | Features | Scores]:
     """Return the rows of all batches; `problems` takes up theirs, with the row of the whole."""
-    parts: list[Stamps | Features] = []
+    parts: list[Stamps | Features | Scores] = []
     first = 0
     for batch in batches:
         parts.append(batch.rows)

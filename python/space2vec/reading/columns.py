@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from space2vec.errors import ReadError
-from space2vec.reading.batch import Batch, Offer
+from space2vec.reading.batch import AnyBatch, Offer
 
 __all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "asked", "checked", "offered"]
 
@@ -50,7 +50,7 @@ def asked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def offered(batches: Iterable[Batch]) -> Offer | None:
+def offered(batches: Iterable[AnyBatch]) -> Offer | None:
     """Return what packets have together; ``None`` where nothing is known of any."""
     offers = [batch.offer for batch in batches if batch.offer is not None]
     if not offers:
@@ -60,8 +60,8 @@ def offered(batches: Iterable[Batch]) -> Offer | None:
 
 
 def checked(
-    batches: Iterator[Batch], columns: tuple[str, ...], others: Callable[[int], Iterator[Batch]]
-) -> Iterator[Batch]:
+    batches: Iterator[AnyBatch], columns: tuple[str, ...], others: Callable[[int], Iterator[AnyBatch]]
+) -> Iterator[AnyBatch]:
     """Pass batches on, each with every column; raise where no packet of the input has one.
 
     Parameters
@@ -117,7 +117,7 @@ def _near(path: str, paths: Sequence[str]) -> str:
     return f"there are {', '.join(paths[:8])}{', ...' if len(paths) > 8 else ''}"
 
 
-def _completed(batch: Batch, columns: tuple[str, ...]) -> Batch:
+def _completed(batch: AnyBatch, columns: tuple[str, ...]) -> AnyBatch:
     """Return a batch whose rows have every column, NaN where nothing gives it."""
     lacking = [name for name in columns if name not in batch.rows.columns]
     if lacking:

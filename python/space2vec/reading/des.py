@@ -82,7 +82,7 @@ class Candidates:
         return [f"{folders[folder]}/{number}" if count[number] > 1 else number for folder, number in self.files]
 
 
-def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch]:
+def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch[Stamps]]:
     """Yield the candidates' stamps, at most `batch` at a time, with the catalogue columns of the tables.
 
     FITS is preferred to GIF, whose planes are each stretched on their own. The tick marks of a GIF become NaN and the

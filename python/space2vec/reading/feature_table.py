@@ -136,7 +136,7 @@ def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, 
     return objects, candidates
 
 
-def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins) -> Iterator[Batch]:
+def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins) -> Iterator[Batch[Features]]:
     """Yield the rows of one feature table, at most `batch` at a time.
 
     A line with too few or too many values is one row without values, with the flag ``bad_stamp``. A cell that holds no

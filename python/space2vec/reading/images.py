@@ -74,7 +74,7 @@ def is_result(path: str | Path) -> bool:
 
 def read_stamps(
     files: FitsFiles, batch: int, channels: Sequence[str] | None, origins: Callable[[Path], Origins]
-) -> Iterator[Batch]:
+) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of FITS files in order, at most `batch` at a time.
 
     Parameters
@@ -133,7 +133,7 @@ class _Rows:
         self.names.append(name)
         self.ids.append(name if known else None)
 
-    def taken(self) -> Batch:
+    def taken(self) -> Batch[Stamps]:
         """Return the rows as a batch, and begin anew."""
         flags = np.zeros(len(self.planes), dtype=np.uint32)
         for problem in self.problems:
@@ -147,7 +147,7 @@ class _Rows:
 
 def _split(
     path: Path, cubes: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
-) -> Iterator[Batch]:
+) -> Iterator[Batch[Stamps]]:
     row = 0
     try:
         for part in arrays.split(path, cubes, batch, channels, origins):

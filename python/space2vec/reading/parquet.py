@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from space2vec import catalogue
 from space2vec.errors import ReadError, Space2vecError
-from space2vec.reading.alerts import CUTOUTS, Wish, read_columns
-from space2vec.reading.batch import Batch, Offer
+from space2vec.reading.alerts import CUTOUTS, read_columns
+from space2vec.reading.batch import AnyBatch, Offer
 from space2vec.reading.parquet_columns import Leaf, Table, cutouts, first_ids, further, texts
+from space2vec.reading.wish import Wish
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,6 +23,8 @@ __all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts", "te
 
 MAGIC = b"PAR1"
 
+#: The fields that tell where the candidate lies in a cutout.
+_PLACE = frozenset({"xpos", "ypos"})
 #: A column of cutouts under any of its names; the library knows which is which.
 _CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
@@ -67,7 +70,7 @@ def has_cutouts(names: Iterable[str]) -> bool:
     return any(_CUTOUT.match(name) for name in names)
 
 
-def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) -> Iterator[Batch]:
+def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) -> Iterator[AnyBatch]:
     """Yield the alerts of one Parquet file, in order.
 
     Parameters
@@ -129,6 +132,7 @@ class _Alerts:
             name: leaf
             for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
             if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
+            if wish.takes_catalogue or name in _PLACE
         }
         plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
         self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
@@ -154,7 +158,7 @@ class _Alerts:
             )
         )  # fmt: skip
 
-    def batch(self, part: pyarrow.RecordBatch, first: int) -> Batch:
+    def batch(self, part: pyarrow.RecordBatch, first: int) -> AnyBatch:
         """Return the alerts of consecutive rows, of which the first has this number."""
         n = len(part)
         return read_columns(

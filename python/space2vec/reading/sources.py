@@ -11,8 +11,9 @@ from typing import cast
 
 from space2vec.errors import ReadError
 from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
-from space2vec.reading.batch import Batch, Position, damaged, failed_features, failed_stamps, stem
+from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_stamps, stem
 from space2vec.reading.open_files import Content, as_file, unpacked_head
+from space2vec.reading.wish import Wish
 
 __all__ = ["read_stamps", "read_tables", "samples"]
 
@@ -23,8 +24,8 @@ _FITS = (b"SIMPLE  ", b"XTENSION")
 
 
 def read_stamps(
-    found: inputs.Found, wish: alerts.Wish, channels: Sequence[str] | None, start: Position = _BEGINNING
-) -> Iterator[Batch]:
+    found: inputs.Found, wish: Wish, channels: Sequence[str] | None, start: Position = _BEGINNING
+) -> Iterator[AnyBatch]:
     """Read the sources in order: runs of alert files by one pipeline each, others one by one."""
     sources = found.sources
     total = len(sources)
@@ -49,19 +50,17 @@ def read_stamps(
             number += 1
 
 
-def samples(found: inputs.Found, wish: alerts.Wish, most: int) -> Iterator[Batch]:
+def samples(found: inputs.Found, wish: Wish, most: int) -> Iterator[AnyBatch]:
     """Yield the first row of at most so many sources of alerts, evenly spread; standard input is read only once."""
     files = [source for source in found.sources if isinstance(source, (str, Path, Content))]
     files = [source for source in files if source != inputs.STANDARD_INPUT]
-    small = replace(wish, size=1, threads=1, measure=None, memory=None)
+    small = replace(wish, size=1, threads=1, measure=None, memory=None, model=None)
     for number in sorted({k * len(files) // most for k in range(most)}) if files else ():
         with contextlib.suppress(ReadError, StopIteration):
             yield next(read_stamps(replace(found, sources=[files[number]]), small, None))
 
 
-def _one(
-    source: inputs.Source, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found
-) -> Iterator[Batch]:
+def _one(source: inputs.Source, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
     """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
     if isinstance(source, des.Candidates):
         yield from des.read_stamps(source, wish.size)
@@ -85,7 +84,7 @@ def _one(
             yield Batch(failed_features(stem(called), wish.measure.names), (problem,))
 
 
-def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[Batch]:
+def _opened(path: Path, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
     """Choose the reader by the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(8)
@@ -98,7 +97,7 @@ def _opened(path: Path, wish: alerts.Wish, channels: Sequence[str] | None, found
     return alerts.read_files([str(path)], wish, _BEGINNING)
 
 
-def _held(source: Content, wish: alerts.Wish, channels: Sequence[str] | None) -> Iterator[Batch]:
+def _held(source: Content, wish: Wish, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
     """Choose the reader of what an open file held, by its first bytes."""
     head = source.content[:8]
     if head.startswith(parquet.MAGIC):
@@ -110,7 +109,7 @@ def _held(source: Content, wish: alerts.Wish, channels: Sequence[str] | None) ->
         yield from alerts.read_files([source.content], wish, _BEGINNING, [source.name])
 
 
-def read_tables(found: inputs.Found, size: int, strict: bool, start: Position) -> Iterator[Batch]:
+def read_tables(found: inputs.Found, size: int, strict: bool, start: Position) -> Iterator[AnyBatch]:
     """Read the feature tables of an input in order."""
     names = found.features or ()
     total = len(found.sources)
@@ -127,7 +126,7 @@ def read_tables(found: inputs.Found, size: int, strict: bool, start: Position) -
 
 def _table(
     source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins
-) -> Iterator[Batch]:
+) -> Iterator[AnyBatch]:
     try:
         for part in feature_table.read_features(source, names, size, origins):
             lost = next((problem for problem in part.problems if problem.of_file), None)

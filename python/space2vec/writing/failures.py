@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-    from space2vec.reading import Batch, Origin, Problem
+    from space2vec.reading import AnyBatch, Origin, Problem
 
 __all__ = ["failures"]
 
@@ -29,7 +29,7 @@ _NO_SCALE = bits("zero_scale")
 
 
 def failures(
-    batch: Batch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
+    batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
 ) -> pyarrow.Table:
     """Return the lines of one batch.
 
@@ -84,7 +84,7 @@ def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[st
 
 
 def _refused(
-    batch: Batch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
+    batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
 ) -> Iterator[dict[str, Any]]:
     told = {problem.row for problem in batch.problems}
     for row in np.nonzero(~done)[0].tolist():
