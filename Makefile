@@ -29,9 +29,9 @@ $(VENV)/made:
 	$(PIP) install --upgrade -c constraints.txt pip
 	@touch $@
 
-# The package as its user gets it, with what the default model and drawing need.
+# The package as its user gets it, with what drawing needs.
 $(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
-	$(PIP) install -c constraints.txt '.[onnx,plot]'
+	$(PIP) install -c constraints.txt '.[plot]'
 	@touch $@
 
 # All extras and the tools of development.

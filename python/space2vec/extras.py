@@ -34,13 +34,18 @@ class Package:
 OPTIONAL: dict[str, Package] = {
     one.module: one
     for one in (
-        Package("onnxruntime", "onnxruntime", "scoring with networks, of which default is one", "onnx"),
+        Package(
+            "onnxruntime",
+            "onnxruntime",
+            "running networks in floating point, where SPACE2VEC_RUNTIME asks for it",
+            "onnx",
+        ),
         Package("matplotlib", "matplotlib", "mosaics, curves and distributions", "plot"),
         Package("PIL", "pillow", "GIF stamps", "plot"),
         Package("sklearn", "scikit-learn", "training forests, and taking them over", "train"),
         Package("numba", "numba", "the Numba backend", "numba"),
         Package("galsim", "galsim", "the simulator's engine galsim", "sim"),
-        Package("torch", "torch", "training networks, and running them on a GPU", "torch"),
+        Package("torch", "torch", "training networks, and running those without integers", "torch"),
         Package("onnx", "onnx", "writing networks as ONNX", "torch"),
         Package("onnxscript", "onnxscript", "writing networks as ONNX", "torch"),
         Package("cupy", "cupy-cuda13x", "arrays on a GPU without PyTorch", "cuda"),

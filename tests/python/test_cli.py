@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -242,13 +243,12 @@ def test_the_backend_that_is_asked_for_measures(
     from space2vec import fallback
 
     asked = []
-    measure = fallback.features
 
-    def features(*arguments: object) -> None:
-        asked.append(True)
-        measure(*arguments)
+    def counted(compute: Callable[..., None]) -> Callable[..., None]:
+        return lambda *given: asked.append(True) or compute(*given)
 
-    monkeypatch.setattr(fallback, "features", features)
+    monkeypatch.setattr(fallback, "features", counted(fallback.features))
+    monkeypatch.setattr(fallback.Model, "score", counted(fallback.Model.score))
     alerts = tmp_path / "alerts"
     alerts.mkdir()
     for path in sorted((night / "alerts").glob("*.avro"))[:20]:
@@ -379,9 +379,9 @@ def test_all_files_of_scores_are_looked_at_before_any_is_measured(
 def test_sigterm_leaves_nothing(night: Path, tmp_path: Path) -> None:
     stop = """
 import os, signal, sys
-import space2vec.network
+import space2vec.table
 from space2vec.cli import main
-space2vec.network.Network.score = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+space2vec.table.Scores.to_arrow = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
 sys.exit(main(sys.argv[1:]))
 """
     command = [sys.executable, "-c", stop, "score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]
