@@ -11,7 +11,7 @@ from space2vec.extras import how_to_get
 from space2vec.pixels import lies_on_device
 from space2vec.stamps import Stamps
 
-__all__ = ["follow", "kernels_on", "ordinal", "resolve"]
+__all__ = ["follow", "ordinal", "resolve"]
 
 _KNOWN = "auto, cpu, cuda, cuda:N"
 
@@ -101,11 +101,6 @@ def kernels_lack(number: int) -> str:
     from space2vec.cuda.extension import trouble
 
     return trouble(number)
-
-
-def kernels_on(where: str) -> bool:
-    """Tell whether the kernels can run on a resolved device."""
-    return where != "cpu" and not kernels_lack(ordinal(where))
 
 
 def _no_torch_cuda(number: int) -> str:

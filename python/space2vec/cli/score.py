@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     judge = model.load(arguments.model)
     where = device.resolve(arguments.device, judge.runtime, bulk=True)
-    through = device.kernels_on(where)
+    through = where != "cpu"
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
 
     def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:
