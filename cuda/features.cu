@@ -5,10 +5,10 @@
 // warp's, a third of them the fit and a third LACOSMIC, both sets some 200,000. 132 multiprocessors that issue 4 a
 // clock of 1.7 GHz could do 9 and 4.5 million triplets/s, were an instruction issued every time; a quarter goes to
 // shared memory and between the threads, which at one a clock sets the same limit. But most instructions wait for the
-// one before: with the 12 warps that 19 kB of scratch each and three warps a register file allow, a scheduler has three
-// to choose from, with the 8 of both sets (28 kB) two. A half to two thirds and a third to a half of the limit are to
-// be expected: 4.5 to 6 and 1.6 to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are
-// the limit.
+// one before: with the 8 warps for which there are registers, a scheduler has two to choose from. (Of the set autoscan,
+// with 19 kB of scratch a warp, 12 have room in the shared memory of an H100; but their registers do not hold what is
+// measured by parts without spills.) A third to a half of the limit is to be expected: 3 to 4.5 and 1.6 to 2.4 million
+// triplets/s. Of a GPU with few units for double, the sums in double are the limit.
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "kernel/stamp_features.hpp"
@@ -18,17 +18,8 @@
 namespace s2v::cuda {
 namespace {
 
-// Of the set autoscan alone, twelve warps have room in the shared memory of a multiprocessor of sm_90 and sm_100; for
-// sm_100 ptxas does not fit it into the registers that are then left.
-constexpr int feature_warps([[maybe_unused]] int sets) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 900
-    if (sets == kernel::kAutoscanSet) return 12;
-#endif
-    return kMostWarps;
-}
-
 template <int Sets>
-__global__ void __launch_bounds__(threads_of(feature_warps(Sets)), 1)
+__global__ void __launch_bounds__(threads_of(kMostWarps), 1)
     features_kernel(s2v_stamps stamps, kernel::Measuring what, kernel::Convention convention, float *values,
                     std::uint32_t *flags) {
     what.sets = Sets;  // known to the compiler
