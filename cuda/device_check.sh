@@ -146,7 +146,7 @@ record "nvidia-smi" "$([[ $device == 127 ]] && echo "not run: no nvidia-smi" || 
 # A tree loads where its modules import and its program starts.
 loads() {
     within 20 "$folder/tree.log" env PYTHONPATH="$1/package" python3 -c \
-        "import space2vec._core, space2vec._cuda, space2vec.extract; print('modules load')"
+        "import space2vec._core, space2vec._cuda, space2vec.compute; print('modules load')"
     [[ $code == 0 ]] || return 1
     within 5 "$work/usage.log" "$1/cuda/space2vec_parity"
     [[ $code == 2 ]] && grep -q "usage: space2vec_parity" "$work/usage.log"
