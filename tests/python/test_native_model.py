@@ -208,7 +208,10 @@ def test_no_rows():
     model = native("forest")
     model.score(empty, None, none, flags, 4)
     model.inputs(empty, None, None, None, flags, scored, 4)
-    model.score_columns(np.empty((0, len(s2v.load("forest").feature_names)), np.float32), flags, none, flags, 4)
+    for name in ("forest", "tablenet"):
+        columns = np.empty((0, len(s2v.load(name).feature_names)), np.float32)
+        native(name).score_columns(columns, flags, none, flags, 4)
+        native(name).predict(None, columns, none, 4)
 
 
 def test_a_model_scores_in_many_threads(stamps):
