@@ -24,7 +24,7 @@ Input::Input(const Source &source, const std::atomic<bool> &stopping) : source_(
     struct stat status;
     if (file_ < 0 || ::fstat(file_, &status) != 0) throw InputError{errno, source.path};
     waits_ = !S_ISREG(status.st_mode);
-    if (S_ISREG(status.st_mode) && source.path != "-") expected_ = static_cast<std::size_t>(status.st_size);
+    if (S_ISREG(status.st_mode) && source.path != "-") size_ = expected_ = static_cast<std::size_t>(status.st_size);
 }
 
 Input::~Input() {
@@ -33,16 +33,19 @@ Input::~Input() {
 
 std::size_t Input::read_raw(std::uint8_t *to, std::size_t room) {
     if (source_.in_memory) {
-        const std::size_t given = std::min(room, source_.memory.size() - memory_at_);
-        if (given) std::memcpy(to, source_.memory.data() + memory_at_, given);
-        memory_at_ += given;
+        const std::size_t given = std::min(room, source_.memory.size() - at_);
+        if (given) std::memcpy(to, source_.memory.data() + at_, given);
+        at_ += given;
         return given;
     }
+    // Of a file whose size is known the end is not asked for; some say 0 and hold something.
+    if (size_ > 0 && at_ >= size_) return 0;
     pollfd waiting{file_, POLLIN, 0};
     while (waits_ && ::poll(&waiting, 1, kPatience) <= 0)
         if (stopping_) throw ReadingStopped();
     for (;;) {
         const ssize_t given = ::read(file_, to, room);
+        if (given >= 0) at_ += static_cast<std::size_t>(given);
         if (given >= 0) return static_cast<std::size_t>(given);
         if (errno != EINTR) throw InputError{errno, source_.path};
     }

@@ -56,7 +56,8 @@ private:
     int file_ = -1;
     bool waits_ = false;  // a pipe or a terminal
     std::size_t expected_ = 0;
-    std::size_t memory_at_ = 0;
+    std::size_t size_ = 0;  // of a regular file
+    std::size_t at_ = 0;    // bytes that were read
     std::optional<Gunzip> gunzip_;
     Buffer<std::uint8_t> packed_;
     std::size_t packed_at_ = 0;
