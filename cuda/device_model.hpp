@@ -2,7 +2,6 @@
 #pragma once
 
 #include "device_array.hpp"
-#include "kernel/dot.hpp"
 #include "model.hpp"
 #include "space2vec/cuda.h"
 
@@ -21,9 +20,6 @@ struct DeviceForest {
         return {nodes.get(), tree_start.get(), static_cast<std::int32_t>(tree_start.size()), features};
     }
 };
-
-// As which networks are packed for a device.
-using DeviceDot = kernel::PlainDot<1>;
 
 // The integers of a model's network, or nothing.
 struct DeviceNetwork {

@@ -7,6 +7,7 @@
 #include "kernel/math.hpp"
 #include "kernel/row_rule.hpp"
 #include "launch.cuh"
+#include "network_scratch.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -180,6 +181,7 @@ s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps
     if (model->foreign) throw Failure(S2V_BAD_MODEL, "the model needs columns that stamps do not give");
     check_batch(stamps, out, flags);
     require(rows >= 1 || stamps->n == 0, "rows at a time");
+    require(!known || known->size >= sizeof *known, "the size of the catalogue");
     require((scratch || stamps->n == 0) && reinterpret_cast<std::uintptr_t>(scratch) % kLine == 0, "scratch");
     return known ? *known : s2v_catalogue{};
 }

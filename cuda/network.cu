@@ -6,25 +6,13 @@
 // the linear layers are read once for kTogether rows.
 #include "checks.hpp"
 #include "device_model.hpp"
-#include "kernel/network.hpp"
 #include "launch.cuh"
+#include "network_scratch.hpp"
 
 namespace s2v::cuda {
 namespace {
 
 using Dot = DeviceDot;
-
-constexpr int kTogether = 4;            // rows whose linear layers share weights
-constexpr int kMostShared = 26 * 1024;  // bytes of a warp for which they do: a multiprocessor then holds eight
-constexpr std::int64_t kMany = 4096;    // rows for which they do: of fewer, more warps are at work
-constexpr int kScoreBytes = 64;         // room for their scores, behind the network's scratch
-
-static_assert(kTogether * sizeof(float) <= kScoreBytes);
-
-int scratch_bytes(const kernel::NetworkView &view, int together) {
-    kernel::NetworkScratch scratch{};
-    return static_cast<int>(kernel::divide_scratch<Dot>(view, together, nullptr, scratch)) + kScoreBytes;
-}
 
 __global__ void __launch_bounds__(threads_of(kMostWarps), 1)
     network_kernel(const __grid_constant__ kernel::NetworkView network, kernel::CalibrationView calibration, int bytes,
@@ -69,11 +57,9 @@ __global__ void __launch_bounds__(threads_of(kMostWarps), 1)
 
 void score_network(void *stream, const DeviceNetwork &network, const kernel::CalibrationView &calibration,
                    const RowInputs &given, float *score) {
-    const bool shares = given.n >= kMany && scratch_bytes(network.view, kTogether) <= kMostShared;
-    const int together = shares ? kTogether : 1;
-    const int bytes = scratch_bytes(network.view, together);
-    launch_warps(network_kernel, bytes, (given.n + together - 1) / together, stream, network.view, calibration, bytes,
-                 together, given, score);
+    const NetworkShare share = network_share(network.view, given.n);
+    launch_warps(network_kernel, share.bytes, (given.n + share.together - 1) / share.together, stream, network.view,
+                 calibration, share.bytes, share.together, given, score);
 }
 
 }  // namespace s2v::cuda

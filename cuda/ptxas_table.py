@@ -1,6 +1,7 @@
 """What ptxas says of each kernel: ``python cuda/ptxas_table.py BUILD_LOG [--scratch FILE] [--json] [--no-spills]``.
 
-FILE is what ``space2vec_scratch`` prints: the shared memory that a warp of each kernel asks for at launch. With
+FILE is what ``space2vec_scratch`` prints: the shared memory that a warp of each kernel asks for at launch, of some
+kernels by model ("KERNEL MODEL"), which then have a row a model. With
 ``--no-spills`` the exit status tells whether a kernel, or a function that it calls, spills registers.
 """
 
@@ -31,7 +32,11 @@ def table(log, scratch):
         elif rows and (found := _USED.search(line)):
             shared = _SHARED.search(line)
             rows[-1]["registers"] = int(found[1])
-            rows[-1]["shared"] = scratch.get(rows[-1]["kernel"], int(shared[1]) if shared else 0)
+            rows[-1]["shared"] = int(shared[1]) if shared else 0
+    for row in rows[:]:
+        if asked := [name for name in scratch if name.split()[0] == row["kernel"]]:
+            rows.remove(row)
+            rows += [{**row, "kernel": name, "shared": scratch[name]} for name in asked]
     return sorted(rows, key=lambda row: (row["kernel"], len(row["architecture"]), row["architecture"]))
 
 

@@ -2,6 +2,7 @@
 #include "register.hpp"
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace py = pybind11;
@@ -15,7 +16,7 @@ public:
         const py::gil_scoped_release release;
         s2v_model *read = nullptr;
         const s2v_status status = s2v_model_from_memory(view.data(), static_cast<std::int64_t>(view.size()), &read);
-        if (status != S2V_OK) throw s2v::Failure(status, s2v_last_error());
+        if (status != S2V_OK) throw s2v::Failure(status, std::string("Model: ") + s2v_last_error());
         const std::unique_ptr<s2v_model, decltype(&s2v_model_free)> here(read, &s2v_model_free);
         s2v_cuda_model *made = nullptr;
         ::check(s2v_cuda_model_create(device, read, &made));
