@@ -163,7 +163,7 @@ def test_doctor_tells_what_runs_networks(model: Path, capsys: Captured, monkeypa
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     version = re.escape(onnxruntime.__version__)
-    assert re.search(rf"^onnxruntime: +{version}, for scoring with networks", said, re.MULTILINE)
+    assert re.search(rf"^onnxruntime: +{version}, for running networks in floating point", said, re.MULTILINE)
     assert re.search(r"^torch: +\d\S+, for training networks", said, re.MULTILINE)
     assert re.search(r"^networks: +run by the backend native$", said, re.MULTILINE)
     assert re.search(rf"^model tiny: +network of planes and features, 4 columns, .*{s2v.load(model).id}$", said, re.M)
