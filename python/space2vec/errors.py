@@ -1,7 +1,10 @@
 """Errors that a call raises when it cannot run at all.
 
 A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see :mod:`space2vec.flags`).
+The texts of errors and warnings are single lines of bounded length, whatever is in the names that they quote.
 """
+
+from space2vec.shown_text import one_line
 
 __all__ = [
     "BackendError",
@@ -17,9 +20,15 @@ __all__ = [
 class Space2vecError(Exception):
     """Base class of the package's own errors."""
 
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(one_line(word) if isinstance(word, str) else word for word in words))
+
 
 class Space2vecWarning(UserWarning):
     """What is worth knowing of a result that can be had all the same; the command line prints it in one line."""
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(one_line(word) if isinstance(word, str) else word for word in words))
 
 
 class ReadError(Space2vecError):

@@ -13,6 +13,7 @@ from space2vec.errors import ModelError
 from space2vec.models.model import Model
 from space2vec.registry import Convention
 from space2vec.scoring import set_of
+from space2vec.shown_text import NAME, one_line
 from space2vec.trees import Trees
 
 if TYPE_CHECKING:
@@ -145,4 +146,4 @@ class Forest(Model):
 
     def __repr__(self) -> str:
         size = f"trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)}"
-        return f"Forest({self.name!r}, {size}{', calibrated' if self.header.calibration else ''})"
+        return f"Forest({one_line(repr(self.name), NAME)}, {size}{', calibrated' if self.header.calibration else ''})"

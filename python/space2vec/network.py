@@ -17,6 +17,7 @@ from space2vec.extras import need
 from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.models.model import Model
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
+from space2vec.shown_text import NAME, one_line
 
 if TYPE_CHECKING:
     from typing import Self
@@ -175,7 +176,8 @@ class Network(Model):
         weights = sum(tensor.size for tensor in self._weights.values())
         run = "in integers" if self.runtime is None else f"runtime={self.runtime!r}"
         what = f"takes={self.takes}, weights={weights}, {run}"
-        return f"Network({self.name!r}, {how['name']}, {what}{', calibrated' if self.header.calibration else ''})"
+        name = one_line(repr(self.name), NAME)
+        return f"Network({name}, {how['name']}, {what}{', calibrated' if self.header.calibration else ''})"
 
     def inputs(self, stamps: Stamps, *, threads: int | None = None) -> Inputs:
         """Return what the network is given of stamps of the host, their flags, and which of them are scored.

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.shown_text import NAME, one_line
+
 __all__ = ["as_numbers", "by_name", "unmasked"]
 
 
@@ -136,9 +138,9 @@ def _plain_list(columns: Any) -> list[Any]:
 def _once(names: Sequence[str], columns: Sequence[Any], what: str) -> dict[str, Any]:
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise ValueError(f"{what} has the column {double} more than once")
+        raise ValueError(f"{what} has the column {one_line(double, NAME)} more than once")
     return dict(zip(names, columns, strict=True))
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+    return one_line(", ".join(map(str, names[:most]))) + (", ..." if len(names) > most else "")

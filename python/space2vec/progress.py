@@ -13,6 +13,7 @@ import numpy as np
 
 from space2vec import flags as flag_bits
 from space2vec.registry import FLAGS
+from space2vec.shown_text import NAME, one_line
 
 if TYPE_CHECKING:
     from typing import Self
@@ -41,7 +42,7 @@ class Progress:
     """
 
     def __init__(self, what: str, unit: str = "rows", stream: TextIO | None = None) -> None:
-        self._what, self._unit = what, unit
+        self._what, self._unit = one_line(what, NAME), unit
         self._stream = sys.stderr if stream is None else stream
         self._bar: Any = None
         self._done = 0

@@ -15,6 +15,7 @@ from space2vec import flags as flag_bits
 from space2vec.ids import NO_ID
 from space2vec.indexing import row_index
 from space2vec.registry import FLAGS, FlagEntry
+from space2vec.shown_text import one_line
 
 if TYPE_CHECKING:
     from typing import Self
@@ -133,7 +134,7 @@ class Rows(flag_bits.Flagged):
         known = {**self._further(self._own()), **self._own()}
         if name not in known:
             names = dict.fromkeys([*self._values(), *known])
-            raise KeyError(f"no {self._noun} {name!r}; the table has {', '.join(names)}")
+            raise KeyError(one_line(f"no {self._noun} {name!r}; the table has {', '.join(names)}"))
         column: NDArray[Any] = known[name]
         return column
 

@@ -14,6 +14,7 @@ from space2vec.ids import as_ids, join_ids
 from space2vec.numeric import unmasked
 from space2vec.pixels import lies_on_device
 from space2vec.rows import Rows, on_host
+from space2vec.shown_text import one_line
 
 if TYPE_CHECKING:
     from typing import Self
@@ -87,7 +88,7 @@ class Features(Rows):
             return self.host_values()
         missing = [name for name in names if name not in self.names]
         if missing:
-            raise KeyError(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}")
+            raise KeyError(one_line(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}"))
         return np.ascontiguousarray(self.host_values()[:, [self.names.index(name) for name in names]])
 
     @classmethod

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.shown_text import one_line
+
 __all__ = ["as_html", "as_lines"]
 
 #: Rows and columns that are shown, half of them from the end.
@@ -28,7 +30,7 @@ def as_lines(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
         ).rstrip()
         for row in zip(*grid, strict=True)
     ]
-    return "\n".join([title, *lines])
+    return "\n".join([one_line(title), *lines])
 
 
 def as_html(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
@@ -37,7 +39,7 @@ def as_html(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
     head, *body = zip(*grid, strict=True)
     rows = [f"<tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in head)}</tr>"]
     rows += [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in body]
-    return f"<div><p>{html.escape(title)}</p><table>{''.join(rows)}</table></div>"
+    return f"<div><p>{html.escape(one_line(title))}</p><table>{''.join(rows)}</table></div>"
 
 
 def _grid(columns: Mapping[str, NDArray[Any]]) -> tuple[list[list[str]], list[bool]]:
@@ -56,7 +58,7 @@ def _grid(columns: Mapping[str, NDArray[Any]]) -> tuple[list[list[str]], list[bo
         cells = [_cell(values[row]) for row in rows]
         if len(values) > _ROWS:
             cells.insert(_ROWS // 2, "...")
-        grid.append([name, *cells])
+        grid.append([one_line(name, _WIDTH), *cells])
         numeric.append(values.dtype.kind in "iuf")
     return grid, numeric
 
@@ -72,5 +74,4 @@ def _cell(value: Any) -> str:
         return f"{value:.5g}"
     if isinstance(value, float):
         return f"{value:.10g}"
-    text = "".join(character if character.isprintable() else "?" for character in str(value))
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+    return one_line(value, _WIDTH)

@@ -240,7 +240,7 @@ def test_what_long_and_wide_tables_look_like():
     assert max(map(len, repr(wide).splitlines())) < 250
     assert repr(made_scores()[:0]).splitlines()[0] == "Scores: 0 rows, 0 scored by stampnet 0123 on cpu"
     odd = made_scores(1, columns={"x": ["\x1b[31m" + "y" * 50]})
-    assert f"?[31m{'y' * 20}..." in repr(odd)
+    assert "  \\x1b[31myyyyyyy ... yyyyyyyy" in repr(odd)
 
 
 def test_what_results_look_like_in_a_notebook():

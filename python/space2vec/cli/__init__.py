@@ -17,9 +17,11 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
+from space2vec.cli.printing import print_notice
 from space2vec.errors import Space2vecError, Space2vecWarning
+from space2vec.shown_text import lines, one_line
 
 __all__ = ["main"]
 
@@ -38,11 +40,19 @@ _COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors quote arguments as they can be shown."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and exit."""
+        super().error(one_line(message))
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser for the command that the arguments name, and what the others are."""
     import space2vec
 
-    parser = argparse.ArgumentParser(prog="space2vec", description="Image stamps of transient candidates to scores.")
+    parser = _Parser(prog="space2vec", description="Image stamps of transient candidates to scores.")
     parser.add_argument("--version", action="version", version=f"space2vec {space2vec.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
@@ -109,9 +119,11 @@ def _show_our_warnings_in_a_line() -> None:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, Space2vecWarning):
-            print(f"space2vec: {message}", file=sys.stderr)
+            print_notice(message)
         else:
-            others(message, category, *where, **more)
+            # Astropy's warnings, for one, quote cards of FITS headers.
+            words = str(message)
+            others(message if words.isprintable() else lines(words), category, *where, **more)
 
     warnings.showwarning = show
     warnings.simplefilter("default", Space2vecWarning)
@@ -149,7 +161,7 @@ class _Terminated(BaseException):
 def _tell(error: BaseException, what: str) -> None:
     """Say what ended the command, and what was noted on the way (how to go on)."""
     for line in (what, *getattr(error, "__notes__", ())):
-        print(f"space2vec: {line}", file=sys.stderr)
+        print_notice(line)
 
 
 def _cannot_print() -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from space2vec.cli.common import add_device, check_picture, positive
+from space2vec.cli.printing import print_line, print_lines, print_progress
 
 __all__ = ["register"]
 
@@ -53,16 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
         source=arguments.alerts,
         where=arguments.device,
         only=arguments.only,
-        tell=lambda line: print(line, file=sys.stderr, flush=True),
+        tell=print_progress,
         keep=keep,
     )
     if not record["results"]:
         raise ValueError(f"no stage begins with {' or '.join(arguments.only)}")
-    print(bench.table(record))
+    print_lines(bench.table(record))
     if output is not None:
         keep(record)
-        print(f"figures in {output}")
+        print_line(f"figures in {output}")
     if arguments.plot is not None:
         plot(record, Path(arguments.plot))
-        print(f"plot in {arguments.plot}")
+        print_line(f"plot in {arguments.plot}")
     return 0

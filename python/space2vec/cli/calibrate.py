@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from space2vec.cli.labelled_rows import model_file
+from space2vec.cli.printing import print_line, print_lines, print_notice
 
 __all__ = ["register"]
 
@@ -49,30 +49,30 @@ def run(arguments: argparse.Namespace) -> int:
     _check_model(arguments.scores, judge.id, raw.id)
     score, label, group, lonely_scores, lonely_labels = evaluate.join(arguments.scores, arguments.labels)
     rows = evaluate.evaluate(score, label, bootstrap=0)
-    print(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
+    print_line(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
     if lonely_scores or lonely_labels:
-        print(f"left out: {lonely_scores} scores without a label, {lonely_labels} labels without a score")
+        print_line(f"left out: {lonely_scores} scores without a label, {lonely_labels} labels without a score")
     fitted = {"scores": Path(arguments.scores).name, "labels": Path(arguments.labels).name, "model": raw.id}
     table = fit_calibration(score, label, fitted=fitted)
     fewer = min(rows.real - rows.unscored_real, rows.bogus - rows.unscored_bogus)
     if fewer < FEW:
-        print(f"space2vec: only {fewer} rows of one label: the probabilities are coarse", file=sys.stderr)
+        print_notice(f"only {fewer} rows of one label: the probabilities are coarse")
     check = cross_check(score, label, group=group, folds=arguments.folds, seed=arguments.seed)
     metrics: dict[str, Any] = {}
     if check is None:
-        print("space2vec: too few objects for a cross-validation: what it is worth is not known", file=sys.stderr)
+        print_notice("too few objects for a cross-validation: what it is worth is not known")
     else:
-        print(check)
+        print_lines(check)
         metrics["calibration"] = check.to_dict()
         if check.after["brier"] >= check.before["brier"]:
-            print("space2vec: on other objects the Brier score does not fall: the scores need none", file=sys.stderr)
+            print_notice("on other objects the Brier score does not fall: the scores need none")
     after = evaluate.evaluate(table(score), label, group=group, bootstrap=200, seed=arguments.seed)
     metrics["thresholds"] = {name: round(at.value, 9) for name, at in after.thresholds.items() if np.isfinite(at.value)}
-    print("the new scores, at the operating points of the same rows:")
-    print("\n".join(line for line in str(after).splitlines() if line.startswith(OPERATING_POINTS)))
+    print_line("the new scores, at the operating points of the same rows:")
+    print_lines("\n".join(line for line in str(after).splitlines() if line.startswith(OPERATING_POINTS)))
     model_with = judge.calibrated(table, metrics)
     model_with.save(output)
-    print(f"model {model_with.id}, with a calibration of {len(table.x)} knots, in {output}")
+    print_line(f"model {model_with.id}, with a calibration of {len(table.x)} knots, in {output}")
     return 0
 
 
@@ -90,7 +90,7 @@ def _check_model(scores: str, given: str, raw: str) -> None:
         raise FileNotFoundError(f"{scores}: no such file")
     own = evaluate.model_of(scores)
     if own is None:
-        print(f"space2vec: {scores} does not say its model; taken for {raw}", file=sys.stderr)
+        print_notice(f"{scores} does not say its model; taken for {raw}")
     elif own == given != raw:
         raise ValueError(
             f"{scores} went through the calibration of {given}: give the scores of {raw}, the model without it, which "

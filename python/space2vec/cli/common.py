@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.channels import channel_positions
+from space2vec.cli.printing import print_notice
 from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.progress import Progress
@@ -153,12 +153,12 @@ class Problems:
             raise ReadError(f"{problem} ({problem.reason}{offset}); --strict stops here")
         self.count += 1
         if self.count <= _SHOWN:
-            print(f"space2vec: {problem}", file=sys.stderr)
+            print_notice(problem)
 
     def finish(self) -> int:
         """Say how many were not told; return the exit status."""
         if self.count > _SHOWN:
-            print(f"space2vec: ... and {self.count - _SHOWN} further problems", file=sys.stderr)
+            print_notice(f"... and {self.count - _SHOWN} further problems")
         return 1 if self.count else 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from space2vec.cli.printing import print_line
+
 __all__ = ["register"]
 
 
@@ -19,7 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.doctor import report
     from space2vec.errors import BackendError
 
-    print("\n".join(f"{name + ':':<16} {value}" for name, value in report()))
+    for name, value in report():
+        print_line(f"{name + ':':<16} {value}")
     try:
         backend.active()
     except BackendError:

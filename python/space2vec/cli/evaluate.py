@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.cli.common import Problems, check_no_input, check_picture
+from space2vec.cli.printing import print_line, print_lines
 
 if TYPE_CHECKING:
     from space2vec.reading import Problem
@@ -73,15 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
         result = replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
         model = evaluate.model_of(path)
         document[names[path]] = {"file": path, "model": model, **result.to_dict()}
-        print(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}\n{result}\n")
+        print_line(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}")
+        print_lines(f"{result}\n")
     first, *others = arguments.scores
     for path in others:
         compared = evaluate.compare_files(first, path, arguments.labels, problems=[], **options)
         document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
-        print(f"a: {names[first]}\nb: {names[path]}\n{compared}\n")
+        print_line(f"a: {names[first]}")
+        print_line(f"b: {names[path]}")
+        print_lines(f"{compared}\n")
     if arguments.json:
         write_whole(arguments.json, (json.dumps(document, indent=2) + "\n").encode())
-        print(f"figures in {arguments.json}")
+        print_line(f"figures in {arguments.json}")
     curves = {names[path]: rows[:2] for path, rows in joined.items()}
     if arguments.plot:
         from space2vec import plot
@@ -89,10 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
         groups = {names[path]: rows[2] for path, rows in joined.items()}
         options["bootstrap"] = min(arguments.bootstrap, _BAND)
         plot.mdr_fpr(curves, group=groups, path=arguments.plot, **options)
-        print(f"curves in {arguments.plot}")
+        print_line(f"curves in {arguments.plot}")
     if arguments.reliability:
         from space2vec import plot
 
         plot.reliability(curves, path=arguments.reliability)
-        print(f"reliability in {arguments.reliability}")
+        print_line(f"reliability in {arguments.reliability}")
     return problems.finish()

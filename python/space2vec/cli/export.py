@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from space2vec.cli.printing import print_line
+
 __all__ = ["register"]
 
 
@@ -31,5 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     judge.export(output)
     how = "" if judge.header.calibration is None else ", its calibration included"
-    print(f"model {judge.id}, which takes {' and '.join(judge.takes)}{how}, in {output}")
+    print_line(f"model {judge.id}, which takes {' and '.join(judge.takes)}{how}, in {output}")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from space2vec.cli.common import Problems, about, check_no_input, positive, read_batches
 from space2vec.cli.packet_columns import PacketColumns, add_columns
 from space2vec.cli.place import Place
+from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors import DeviceLostError, OutputError
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ def run(
                 reasons = out.reasons()
                 if gallery is not None and not gallery.path.exists():
                     raise OutputError(f"{out.path} is complete, but there is no {gallery.path}; --restart draws it")
-                print(f"{out.path} is complete already: there is nothing to resume")
-                print(place.said_of_errors(reasons))
+                print_line(f"{out.path} is complete already: there is nothing to resume")
+                print_line(place.said_of_errors(reasons))
                 return 0 if FAULTS.keys().isdisjoint(reasons) else 1
             if out.parts:
                 tally.take_over(out.rows, out.counts)
-                print(f"space2vec: going on after {out.rows} rows, which are finished", file=sys.stderr)
+                print_notice(f"going on after {out.rows} rows, which are finished")
             if not out.ended:
                 size = min(batch_rows(measure, model, device), arguments.part_rows)
                 start = Position(*out.position)
@@ -187,7 +187,8 @@ def run(
                     gallery.give_back(kept)
                 picture = gallery.draw()
             totals = out.counts
-        place.say(tally.summary(verb))
+        for line in tally.summary(verb).splitlines():
+            place.say(line)
         place.say(f"{said} in {place.name}")
         place.say(place.said_of_errors(totals["reasons"]))
         if silent := [name for name in out.unknown if name in columns.paths]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from space2vec.cli.common import Problems, read_batches
+from space2vec.cli.printing import print_line, print_lines
 from space2vec.errors import ReadError
 from space2vec.ids import id_keys
 
@@ -90,7 +91,7 @@ def told_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> di
 
     measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
     how = f"{folds}-fold cross-validation split by object"
-    print(f"{how}:\n{measured}")
+    print_lines(f"{how}:\n{measured}")
     return {"how": how, **measured.to_dict()}
 
 
@@ -114,7 +115,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
         raise ValueError(str(error.args[0])) from None
     real = _joined(arguments.labels, table, files, problems) if arguments.labels else _own(files, problems)
     usable = ((table.flags & np.uint32(flags.UNSCORABLE)) == 0) & ~np.isnan(real)
-    print(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
+    print_line(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
         shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
         raise ValueError(
@@ -204,5 +205,5 @@ def _joined(file: str, table: Features, files: Sequence[str], problems: Problems
     real = np.full(len(table), np.nan, dtype=np.float32)
     real[pairs.left] = labels.real[pairs.right]
     if pairs.lonely_right:
-        print(f"{pairs.lonely_right} labels of {file} name no row of the inputs")
+        print_line(f"{pairs.lonely_right} labels of {file} name no row of the inputs")
     return real

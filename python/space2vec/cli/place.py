@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from space2vec.shown_text import one_line
+
 __all__ = ["Place"]
 
 _STANDARD_OUTPUT = "-"
@@ -61,11 +63,18 @@ class Place:
 
     def say(self, text: str) -> None:
         """Print a message, to standard error if the table goes to standard output."""
-        print(text, file=sys.stderr if self.streamed else sys.stdout)
+        print(one_line(text), file=sys.stderr if self.streamed else sys.stdout)
 
     def end(self) -> None:
         """Write a finished table to standard output, if that is where it goes."""
         if self.streamed:
+            if sys.stdout.isatty():
+                # A terminal does what control codes in an id say; files and pipes get the table as it is.
+                with self.table.open(encoding="utf-8", newline="\n") as rows:
+                    for row in rows:
+                        sys.stdout.write(f"{one_line(row.removesuffix(chr(10)), len(row) * 10 + 20)}\n")
+                sys.stdout.flush()
+                return
             with self.table.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from space2vec.cli.common import about, positive
+from space2vec.cli.printing import print_line, print_lines, print_notice
 
 __all__ = ["register"]
 
@@ -66,13 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
         models=arguments.models,
         effort=effort,
         bootstrap=arguments.bootstrap,
-        tell=lambda line: print(f"space2vec: {line}", file=sys.stderr),
+        tell=print_notice,
     )
     for what, figures in (("38 columns", found.columns), ("stamps", found.pixels)):
         if figures is not None:
-            print(f"{what}: {figures}\n")
+            print_lines(f"{what}: {figures}\n")
     if arguments.json:
         document = about(**found.to_dict())
         write_whole(arguments.json, (json.dumps(document, indent=1) + "\n").encode())
-        print(f"figures in {arguments.json}")
+        print_line(f"figures in {arguments.json}")
     return 1 if "left out" in found.about.get("stamps", {}) else 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.cli.common import positive
+from space2vec.cli.printing import print_line
 
 if TYPE_CHECKING:
     from space2vec.labelled import LabelledStamps
@@ -104,8 +105,8 @@ def _alerts(arguments: argparse.Namespace) -> int:
         night = simulate(arguments.number, seed=arguments.seed, progress=progress.update, **_settings(arguments))
     files = write_packets(night, folder, codec=arguments.codec, per_file=arguments.per_file)
     real = int(night.labels.sum())
-    print(f"{len(night)} alerts ({real} real, {len(night) - real} bogus) in {len(files)} files in {folder}")
-    print(f"truth in {folder / 'truth.csv'}")
+    print_line(f"{len(night)} alerts ({real} real, {len(night) - real} bogus) in {len(files)} files in {folder}")
+    print_line(f"truth in {folder / 'truth.csv'}")
     return 0
 
 
@@ -123,8 +124,8 @@ def _write(arguments: argparse.Namespace, rows: Callable[[Progress], Iterator[La
     with Progress("simulate", "stamps") as progress:
         manifest = write_dataset(arguments.output, _taught(rows(progress), arguments.braai), about)
     counts = f"{manifest['rows']} stamps ({manifest['real']} real, {manifest['bogus']} bogus)"
-    print(f"{counts} of {manifest['objects']} objects in {arguments.output}")
-    print(", ".join(f"{kind} {count}" for kind, count in manifest["kinds"].items()))
+    print_line(f"{counts} of {manifest['objects']} objects in {arguments.output}")
+    print_line(", ".join(f"{kind} {count}" for kind, count in manifest["kinds"].items()))
     return 0
 
 

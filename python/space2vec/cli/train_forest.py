@@ -8,6 +8,7 @@ from typing import Any
 
 from space2vec.cli.common import Problems, add_inputs, positive
 from space2vec.cli.labelled_rows import add_labels, model_file, read_labelled, told_folds
+from space2vec.cli.printing import print_line
 
 __all__ = ["register"]
 
@@ -65,5 +66,5 @@ def run(arguments: argparse.Namespace) -> int:
         **settings,
     )
     forest.save(output)
-    print(f"{forest!r} in {output}")
+    print_line(f"{forest!r} in {output}")
     return problems.finish()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from space2vec.cli.common import positive
+from space2vec.cli.printing import print_line, print_lines, print_progress
 
 __all__ = ["register", "tell_epoch"]
 
@@ -45,11 +45,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 def tell_epoch(metrics: dict[str, float]) -> None:
     """Show an epoch."""
     auc = f", AUC {metrics['validation_auc']:.4f}" if "validation_auc" in metrics else ""
-    print(
+    print_progress(
         f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, "
-        f"validation loss {metrics['validation_loss']:.4f}{auc}",
-        file=sys.stderr,
-        flush=True,
+        f"validation loss {metrics['validation_loss']:.4f}{auc}"
     )
 
 
@@ -63,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
     checked = None if arguments.validation is None else read_dataset(arguments.validation)
-    print(f"{rows!r}")
+    print_lines(f"{rows!r}")
 
     from space2vec.training.loop import Course
 
@@ -89,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         name=arguments.name,
         training={"data": [Path(name).name for name in arguments.inputs]},
     )
-    print(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
+    print_line(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
     for name, value in network.header.metrics["validation"].items():
-        print(f"{name:<20}{value:>9.4f}")
+        print_line(f"{name:<20}{value:>9.4f}")
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec.cli.common import Problems, add_inputs, positive
 from space2vec.cli.labelled_rows import add_labels, model_file, read_labelled, told_folds
+from space2vec.cli.printing import print_line
 from space2vec.cli.train_network import tell_epoch
 
 if TYPE_CHECKING:
@@ -71,5 +72,5 @@ def run(arguments: argparse.Namespace) -> int:
         metrics=metrics,
     )
     network.save(output)
-    print(f"{network!r} in {output}")
+    print_line(f"{network!r} in {output}")
     return problems.finish()

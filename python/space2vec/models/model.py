@@ -19,6 +19,7 @@ from space2vec.errors import ModelError
 from space2vec.modelfile import Header
 from space2vec.pixels import lies_on_device
 from space2vec.scoring import Needs, check_version
+from space2vec.shown_text import NAME, one_line
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -250,7 +251,7 @@ class Model:
         """
         if len(inputs) != len(self.shapes):
             wanted = " and ".join(self.words[what] for what in self.shapes)
-            raise ValueError(f"the model {self.name!r} takes {wanted}; given {len(inputs)} inputs")
+            raise ValueError(f"the model {one_line(repr(self.name), NAME)} takes {wanted}; given {len(inputs)} inputs")
         away = next((given for given in inputs if lies_on_device(given)), None)
         score: NDArray[np.float32] = backends.choose(device, away, self.runtime).predict(self, inputs, threads)
         return score

@@ -8,12 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space2vec.extras import need
+from space2vec.shown_text import one_line
 from space2vec.writing.aside import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
-__all__ = ["new_figure", "save"]
+__all__ = ["AS_IT_STANDS", "label_of", "new_figure", "save", "write_as_it_stands"]
+
+#: Draws text with its dollars and backslashes as they are: ids and names are neither formulas nor LaTeX.
+AS_IT_STANDS: dict[str, Any] = {"parse_math": False, "usetex": False}
+#: Characters of a name in a legend.
+_LABEL = 80
+
+
+def label_of(text: str) -> str:
+    """Return text for a legend: one line, cut; matplotlib leaves out what begins with an underscore."""
+    line = one_line(text, _LABEL)
+    return f" {line}" if line.startswith("_") else line
+
+
+def write_as_it_stands(legend: Legend) -> None:
+    """Draw the texts of a legend as :data:`AS_IT_STANDS` says."""
+    for text in legend.get_texts():
+        text.update(AS_IT_STANDS)
 
 
 def new_figure(**options: Any) -> Figure:

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import evaluate
 from space2vec.plot.colours import COLOURS
-from space2vec.plot.figure import new_figure, save
+from space2vec.plot.figure import AS_IT_STANDS, label_of, new_figure, save, write_as_it_stands
+from space2vec.shown_text import one_line
 from space2vec.table import Features
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def distributions(
             parts[sample] = value[real], value[~real]
         _draw_distribution(figure.add_subplot(lines, columns, k + 1), name, parts)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=7, frameon=False,
-                  columnspacing=1.0, handlelength=1.4, borderaxespad=0.2)  # fmt: skip
+    legend = figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=7, frameon=False,
+                           columnspacing=1.0, handlelength=1.4, borderaxespad=0.2)  # fmt: skip
+    write_as_it_stands(legend)
     if path is not None:
         save(figure, path)
     return figure
@@ -95,12 +97,12 @@ def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[NDArra
             style = {"fill": True, "alpha": 0.45, "linewidth": 0.0}
         for (kind, colour), part in zip(_KINDS.items(), pair, strict=True):
             share = np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / max(part.size, 1)
-            axes.stairs(np.sqrt(share), edges, color=colour, label=f"{kind}, {list(samples)[k]}", **style)
+            axes.stairs(np.sqrt(share), edges, color=colour, label=label_of(f"{kind}, {list(samples)[k]}"), **style)
     axes.set(yticks=[], ylim=(0.0, None))
     _scale(axes, edges, width)
     first, shown = next(iter(samples.values())), next(iter(finite.values()))
-    told = f"{name}   AUC {_auc(*shown):.2f}" if all(part.size for part in shown) else name
-    axes.set_title(told, fontsize=7.5, pad=3)
+    told = one_line(name, 40) + (f"   AUC {_auc(*shown):.2f}" if all(part.size for part in shown) else "")
+    axes.set_title(told, fontsize=7.5, pad=3, **AS_IT_STANDS)
     lacking = [1.0 - part.size / whole.size for part, whole in zip(shown, first, strict=True)]
     if any(lacking):
         told = ", ".join(f"{kind} {100 * share:.3g} %" for kind, share in zip(_KINDS, lacking, strict=True))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from space2vec import evaluate
 from space2vec.plot.colours import COLOURS
-from space2vec.plot.figure import new_figure, save
+from space2vec.plot.figure import label_of, new_figure, save, write_as_it_stands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def mdr_fpr(
                               alpha=0.18, linewidth=0)  # fmt: skip
         # Steps: between two thresholds no working point exists.
         axes.step(np.maximum(passed, floor), np.maximum(missed, floor), where="pre", color=colour, linestyle=style,
-                  linewidth=1.4, label=name)  # fmt: skip
+                  linewidth=1.4, label=label_of(name))  # fmt: skip
         half = int(np.searchsorted(threshold, 0.5))
         axes.plot(max(passed[half], floor), max(missed[half], floor), "o", color=colour, markersize=5,
                   clip_on=False)  # fmt: skip
@@ -87,7 +87,7 @@ def mdr_fpr(
     axes.set_ylabel("missed detection rate (real below the threshold)")
     axes.grid(which="major", linewidth=0.4, alpha=0.6)
     shown = "dot: threshold 0.5" + ("; band: 95 % of resamples" if bootstrap else "")
-    axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8)
+    write_as_it_stands(axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8))
     axes.set_aspect("equal")
     if path is not None:
         save(figure, path)
@@ -133,7 +133,7 @@ def reliability(
         score, share = bins.score[there], bins.share[there]
         reach = np.maximum([share - bins.low[there], bins.high[there] - share], 0.0)
         above.errorbar(score, share, reach, color=colour, marker=marker, markersize=5, linewidth=1.3, elinewidth=1.0,
-                       capsize=2, label=f"{name} (calibration error {bins.error:.3f})")  # fmt: skip
+                       capsize=2, label=label_of(f"{name} (calibration error {bins.error:.3f})"))  # fmt: skip
         place = width * np.arange(evaluate.BINS) + 0.1 * width + bar * (k + 0.5)
         bars = below.bar(place, bins.count, bar, color=colour)
         if len(found) <= _NUMBERED:
@@ -142,7 +142,8 @@ def reliability(
     above.set(xlim=(0.0, 1.0), ylim=(-0.01, 1.01))
     above.set_ylabel("share that is real (bars: 95 % interval)")
     above.grid(linewidth=0.4, alpha=0.6)
-    figure.legend(*above.get_legend_handles_labels(), fontsize=9, frameon=False, loc="outside upper center")
+    shown = above.get_legend_handles_labels()
+    write_as_it_stands(figure.legend(*shown, fontsize=9, frameon=False, loc="outside upper center"))
     most = max(int(bins.count.max()) for bins in found.values())
     below.set(yscale="log", ylim=(0.7, 4.0 * most))
     below.set_xlabel("score: the probability that a candidate is real")

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import flags
-from space2vec.ids import NO_ID, printable
-from space2vec.plot.figure import new_figure, save
+from space2vec.ids import NO_ID
+from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
+from space2vec.shown_text import NAME, one_line
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Scores, on_host
 
@@ -31,6 +32,8 @@ BLOCKS: dict[str, str] = {
 _BLANK_COLOUR = "#3b6ea5"
 _LINE_COLOUR = "#d55e00"
 _STAMP_INCHES = 1.05
+#: Characters of an id above a triplet.
+_ID_WIDTH = 32
 
 
 def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful") -> dict[str, NDArray[np.intp]]:
@@ -148,8 +151,9 @@ def _scores_and_flags(
         raise ValueError(f"scores must have one value for each of {len(stamps)} stamps; given shape {values.shape}")
     for row, (one, other) in enumerate(zip(stamps.candidate_id.tolist(), ids or (), strict=False)):
         if str(one) != str(other) and {one, other}.isdisjoint((NO_ID, None)):
+            ours, theirs = one_line(one, NAME), one_line(other, NAME)
             raise ValueError(
-                f"the scores are of other candidates than the stamps: row {row} is {other}, and {one} among the "
+                f"the scores are of other candidates than the stamps: row {row} is {theirs}, and {ours} among the "
                 "stamps; choose the same rows of both, or give scores.score to go by their order"
             )
     return values, raised
@@ -182,11 +186,12 @@ def _draw_block(
                 axes.text(0.03, 0.03, channel, transform=axes.transAxes, fontsize=6.5, color="white", va="bottom",
                           bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.0, "linewidth": 0})  # fmt: skip
             if position == 0:
-                axes.set_title(_caption(stamps, score, bits, row), fontsize=6.5, loc="left", pad=2.5, linespacing=1.1)
+                axes.set_title(_caption(stamps, score, bits, row), fontsize=6.5, loc="left", pad=2.5, linespacing=1.1,
+                               **AS_IT_STANDS)  # fmt: skip
 
 
 def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:
-    ids = printable(f"{stamps.object_id[row]}  {stamps.candidate_id[row]}")
+    ids = "  ".join(one_line(text, _ID_WIDTH) for text in (stamps.object_id[row], stamps.candidate_id[row]))
     told = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
     names = ", ".join(flags.names(int(bits[row])))
     return f"{ids}\n{'  '.join(filter(None, (told, names)))}"

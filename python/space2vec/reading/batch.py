@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from space2vec.flags import bits
 from space2vec.ids import NO_ID, printable
+from space2vec.shown_text import NAME, one_line
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -69,7 +70,7 @@ class Problem:
     reason : str
         A name of :data:`space2vec.registry.FAULTS`.
     message : str
-        What was wrong, in words.
+        What was wrong, in words: one line of printable characters.
     record : int or None
         The number of the record in the file, from 0; ``None`` where the file itself is meant.
     offset : int or None
@@ -94,9 +95,13 @@ class Problem:
     candidate_id: int | str | None = None
     of_file: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
+
     def __str__(self) -> str:
-        where = self.path if self.record is None else f"{self.path}, record {self.record}"
-        return f"{where}: {self.message}"
+        # The path is data, by which the file is found.
+        path = one_line(self.path, NAME)
+        return f"{path if self.record is None else f'{path}, record {self.record}'}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def gathered(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> lis
 
 def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:
     """Return the problem of a file whose reader says in words what is wrong with it."""
-    return Problem(printable(str(path)), "damaged_file", printable(message), record, row=row)
+    return Problem(printable(str(path)), "damaged_file", message, record, row=row)
 
 
 def failed_stamps(path: object) -> Stamps:

@@ -103,12 +103,20 @@ def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
 
 
 def plain(column: pyarrow.Array) -> pyarrow.Array:
-    """Return a column with its values as they are, not as a dictionary or views."""
+    """Return a column with its values as they are, not as a dictionary or views; what is no UTF-8 by its codes."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         return plain(column.cast(column.type.value_type))
-    return column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
+    column = column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column.validate(full=True)  # nobody has looked at the text of a Parquet file yet
+        except pa.ArrowInvalid:
+            held = column.cast(pa.large_binary()).to_pylist()
+            texts = [None if cell is None else cell.decode(errors="backslashreplace") for cell in held]
+            return pa.array(texts, column.type)
+    return column
 
 
 def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:

@@ -64,12 +64,12 @@ def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str
     yield f"<TABLE name={quoteattr(str(note.get('table', 'table')))} nrows={quoteattr(str(table.rows))}>\n"
     lines = [f"{name}: {note[name]}" for name in ("model", "version") if name in note]
     lines += [f"flag {name}: {meaning}" for name, meaning in note.get("flags", {}).items()]
-    yield f"<DESCRIPTION>{escape(chr(10).join(lines))}</DESCRIPTION>\n"
+    yield f"<DESCRIPTION>{escape(chr(10).join(map(_fit, lines)))}</DESCRIPTION>\n"
     yield f"<INFO name={quoteattr(NOTE)} value={quoteattr(json.dumps(dict(note)))}/>\n"
     for field in with_joined_lists(table.schema.empty_table()).schema:
-        yield f"<FIELD name={quoteattr(field.name)} {_TYPES[str(field.type)]}>"
+        yield f"<FIELD name={quoteattr(_fit(field.name))} {_TYPES[str(field.type)]}>"
         if field.name in descriptions:
-            yield f"<DESCRIPTION>{escape(descriptions[field.name])}</DESCRIPTION>"
+            yield f"<DESCRIPTION>{escape(_fit(descriptions[field.name]))}</DESCRIPTION>"
         yield "</FIELD>\n"
     yield "<DATA><TABLEDATA>\n"
 

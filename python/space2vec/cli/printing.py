@@ -1,0 +1,29 @@
+"""What the commands print: nothing that a file, an id or a model is called by steers the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from space2vec.shown_text import lines, one_line
+
+__all__ = ["print_line", "print_lines", "print_notice", "print_progress"]
+
+
+def print_line(text: object) -> None:
+    """Print one line to standard output, as :func:`space2vec.shown_text.one_line` shows it."""
+    print(one_line(text))
+
+
+def print_lines(text: object) -> None:
+    """Print text of several lines to standard output; the names in it are one line each already."""
+    print(lines(text))
+
+
+def print_notice(text: object) -> None:
+    """Print one line to standard error, with the name of the command before it."""
+    print(one_line(f"space2vec: {text}"), file=sys.stderr)
+
+
+def print_progress(text: object) -> None:
+    """Print one line to standard error at once."""
+    print(one_line(text), file=sys.stderr, flush=True)
