@@ -14,6 +14,7 @@ from space2vec import flags as flag_bits
 from space2vec.channels import CHANNELS, channel_positions
 from space2vec.normalisers import Steps, chain
 from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, RecipeName, Step
+from space2vec.shown_text import NAME, one_line
 
 __all__ = ["Prepared", "Recipe"]
 
@@ -227,7 +228,7 @@ class Recipe:
         return (self.steps, *self._entry.further) if self.steps else ()
 
     def __repr__(self) -> str:
-        return f"Recipe({self.name!r}, version={self.version})"
+        return f"Recipe({one_line(repr(self.name), NAME)}, version={self.version})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self._entry == other._entry

@@ -165,6 +165,11 @@ def test_pictures_can_be_drawn_and_read(tmp_path, text, suffix):
                 ElementTree.parse(path)
 
 
+def test_characters_that_no_font_has_are_drawn_without_a_word(tmp_path):
+    with warnings.catch_warnings(action="error"):
+        s2v.plot.mosaic(a_stamp(object_id=["漢字 \U0001f600"]), path=tmp_path / "picture.png")
+
+
 def raw_text(cells, kind):
     """Return bytes as text that nobody has looked at, as a Parquet file may hold it."""
     held = pa.array(cells, pa.binary() if kind == pa.string() else pa.large_binary())

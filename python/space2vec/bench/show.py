@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from space2vec.shown_text import NAME, one_line
+
 __all__ = ["figure", "plot", "table"]
 
 _WIDTH = 22
@@ -62,7 +64,7 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     ImportError
         If matplotlib is absent.
     """
-    from space2vec.plot.figure import new_figure, save
+    from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
 
     results = record["results"]
     drawing = new_figure(figsize=(9, 0.34 * len(results) + 1.6), layout="constrained")
@@ -88,5 +90,6 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     axes.set_ylim(len(results) - 0.4, -1.4)
     gpu = record["gpu"]
-    axes.set_title(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", fontsize=9)
+    title = one_line(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", NAME)
+    axes.set_title(title, fontsize=9, **AS_IT_STANDS)
     save(drawing, path, dpi=140)

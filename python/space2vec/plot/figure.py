@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,5 +61,8 @@ def save(figure: Figure, path: str | os.PathLike[str], **options: Any) -> None:
         If the file cannot be written; the message names it.
     """
     picture = io.BytesIO()
-    figure.savefig(picture, format=Path(path).suffix[1:] or "png", **options)
+    with warnings.catch_warnings():
+        # An id may be of characters that no font has: boxes stand for them, and no line for each.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(picture, format=Path(path).suffix[1:] or "png", **options)
     write_whole(path, picture.getvalue())
