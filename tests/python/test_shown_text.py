@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import warnings
 from pathlib import Path
 from xml.etree import ElementTree
@@ -311,6 +312,21 @@ def test_every_format_holds_such_ids(night, tmp_path, suffix):
         assert found.object_id.tolist() == whole
     else:
         assert [len(text) >= len(own.strip()) for text, own in zip(found.object_id, whole, strict=True)] == [True] * 4
+
+
+def test_a_long_id_costs_its_row_alone(tmp_path):
+    n = 1000
+    ids = [f"id{k}" for k in range(n - 1)] + ["n" * 1_000_000]
+    columns = {"candidate_id": ids, "object_id": ids, "score": np.linspace(0, 1, n), "label": np.arange(n) % 2}
+    pq.write_table(pa.table(columns), tmp_path / "scores.parquet")
+    tracemalloc.start()
+    try:
+        found = s2v.evaluate.evaluate_files(tmp_path / "scores.parquet", tmp_path / "scores.parquet", bootstrap=2)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (found.real, found.groups) == (n // 2, n)
+    assert most < 100e6, "an array of fixed width has 4 GB"
 
 
 def test_warnings_of_other_packages():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any, NamedTuple
@@ -42,8 +43,8 @@ def join(
         Scores of the rows that both files have, in the order of the scores.
     label : ndarray of int8 (n,)
         Their labels.
-    group : ndarray of str (n,)
-        Their objects: ``object_id`` or ``objectId`` of either file, else the candidate itself.
+    group : ndarray of object (n,)
+        Their objects, as text: ``object_id`` or ``objectId`` of either file, else the candidate itself.
     unmatched_scores, unmatched_labels : int
         Rows that only the one or the other file has.
 
@@ -59,7 +60,7 @@ def join(
 class _Joined(NamedTuple):
     """What :func:`join` returns, behind the candidates' ids (n,)."""
 
-    ids: NDArray[np.str_]
+    ids: NDArray[np.object_]
     score: Array
     label: NDArray[np.int8]
     group: NDArray[Any]
@@ -76,13 +77,13 @@ def _join(scores: str | PathLike[str], labels: str | PathLike[str], problems: li
     if not len(left):
         alike = " and ".join(str(id_keys(side.ids[:1])) for side in sides)
         raise ReadError(f"{scores} and {labels} have no candidate in common; ids look like {alike}")
-    candidates = np.array(id_keys(sides[0].ids[left]), dtype=np.str_)
+    candidates = _texts(id_keys(sides[0].ids[left]))
     group: NDArray[Any] = candidates
     for objects, rows in ((scored.object_id, left), (known.object_id, right)):
         if objects is not None:
             # An object that is not known is that of one candidate.
             named = [name or own for name, own in zip(objects[rows].tolist(), candidates.tolist(), strict=True)]
-            group = np.array(named, dtype=np.str_)
+            group = _texts(named)
     truth = known.real[right].astype(np.int8)
     unmatched = (len(side.ids) - len(left) for side in sides)
     return _Joined(candidates, scored.score[left], truth, group, *unmatched)
@@ -126,6 +127,13 @@ def compare_files(
         raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")
     in_a, in_b = pairs.left, pairs.right
     return compare(a.score[in_a], b.score[in_b], a.label[in_a], group=a.group[in_a], bootstrap=bootstrap, seed=seed)
+
+
+def _texts(values: Sequence[str | None]) -> NDArray[np.object_]:
+    """Return texts (n,) as objects: in an array of fixed width one long id would cost as much in every row."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _ids(ids: NDArray[Any] | None, path: str | PathLike[str]) -> NDArray[Any]:
