@@ -120,10 +120,10 @@ def test_a_full_disk_names_the_file(night: Path, tmp_path: Path) -> None:
 
 
 def test_files_that_python_writes_are_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> int:
+    def full(file: int, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "write", full)
     file = tmp_path / "mine.safetensors"
     with pytest.raises(OSError, match=rf"cannot write {file}: No space left on device"):
         s2v.load("forest").save(file)

@@ -62,7 +62,7 @@ def where(folder, output):
     finished = len(list(parts.glob("0*.json"))) if parts.is_dir() else 0
     if output.exists():
         return "after the output was there"
-    if (folder / f".{output.name}.part").exists():
+    if any(folder.glob(f".{output.name}.*.part")):
         return "while the parts were joined"
     return "between parts" if finished else "before the first part"
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import io
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.simulation.night import Night
 from space2vec.stamps import CHANNELS
-from space2vec.writing.aside import told
+from space2vec.writing.aside import Aside, write_whole
 
 __all__ = ["SCHEMA", "packet", "write_packets"]
 
@@ -162,12 +163,15 @@ def write_packets(
         files.append(target / f"{name}.avro")
         # A marker from the name, where fastavro would draw one: the same night gives the same bytes.
         marker = hashlib.md5(name.encode(), usedforsecurity=False).digest()
-        with told("write", files[-1]), files[-1].open("wb") as file:
-            fastavro.writer(file, schema, (packet(night, row) for row in rows), codec=codec, sync_marker=marker)
-    truth = target / "truth.csv"
-    with told("write", truth), truth.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["candid", "objectId", "label", "kind"])
-        for row, record in enumerate(night.records):
-            table.writerow([record["candid"], night.stamps.object_id[row], int(night.labels[row]), night.kinds[row]])
+        with Aside(files[-1]) as file:
+            packets = (packet(night, row) for row in rows)
+            fastavro.writer(cast("IO[bytes]", file), schema, packets, codec=codec, sync_marker=marker)
+            file.close()
+            file.appear()
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(["candid", "objectId", "label", "kind"])
+    for row, record in enumerate(night.records):
+        table.writerow([record["candid"], night.stamps.object_id[row], int(night.labels[row]), night.kinds[row]])
+    write_whole(target / "truth.csv", lines.getvalue().encode())
     return files

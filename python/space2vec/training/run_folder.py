@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from space2vec.errors import OutputError
 from space2vec.modelfile import OF_RUN
 from space2vec.plot.figure import save as save_figure
-from space2vec.writing.aside import write_file
+from space2vec.writing.aside import remove_left, write_file
 
 __all__ = ["RunFolder"]
 
@@ -61,6 +61,8 @@ class RunFolder:
             changed = [f"{name} {was}, now {now}" for name, was, now in _differing(self._read(_SETTINGS), plain)]
             if changed:
                 raise OutputError(f"the run in {path} had other settings: {'; '.join(changed)}")
+        for name in (_SETTINGS, _METRICS, _STATE):
+            remove_left(path / name)
         write_file(path / _SETTINGS, (json.dumps(plain, indent=1) + "\n").encode())
 
     def _read(self, name: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Aside", "sync_folder", "told", "write_file", "write_whole"]
+__all__ = ["Aside", "name_of_aside", "remove_left", "sync_folder", "sync_names", "told", "write_file", "write_whole"]
+
+#: The permissions that a file hands on to the one that replaces it.
+_MODE = 0o777
+#: Bytes of a name that are kept aside, so that the name aside is none that the system refuses.
+_LONGEST = 200
+_ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -29,13 +37,16 @@ def told(what: str, path: Path) -> Iterator[None]:
 class Aside:
     """A file under a name of its own until it :meth:`appears <appear>` under the one it is to have.
 
-    Use it in a ``with`` block: what has not appeared by its end is removed. What a killed process left aside is
-    overwritten by the next.
+    Use it in a ``with`` block: what has not appeared by its end is removed. Nobody can guess the name, and nothing that
+    is there already is written to: a link that somebody else has put into a shared folder leads nowhere. The file has
+    the permissions of the one that it replaces, and of a new one those of the umask.
 
     Parameters
     ----------
     path : Path
-        The name to have in the end.
+        The name to have in the end. A link of that name is replaced; what it leads to stays.
+    folder : int, optional
+        The open folder of the file, where its name may be in others' hands.
 
     Raises
     ------
@@ -43,11 +54,21 @@ class Aside:
         From here and from every method, naming the file, if it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: int | None = None) -> None:
         self.path = path
-        self._aside = path.with_name(f".{path.name}.part")
+        self._folder = folder
+        self._aside = self._place(path.with_name(_name_aside(path.name)))
+        self._appeared = False
         with told("write", path):
-            self._file = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            old = _regular(self._place(path), folder)
+            mode = 0o666 if old is None else old.st_mode & _MODE
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._file = os.open(self._aside, flags, mode, dir_fd=folder)
+        if old is not None:
+            _take_over_mode(self._file, old)
+
+    def _place(self, path: Path) -> str:
+        return os.fspath(path) if self._folder is None else path.name
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +97,14 @@ class Aside:
         self.close()
 
     def appear(self) -> None:
-        """Give the synced file its name; it lasts once its folder is synced."""
+        """Give the file its name; it lasts if it was synced, once its folder is synced."""
         with told("write", self.path):
-            os.replace(self._aside, self.path)
+            os.replace(self._aside, self._place(self.path), src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        self._appeared = True
+
+    def seekable(self) -> bool:
+        """Return false: what is written is written."""
+        return False
 
     def close(self) -> None:
         """Close the file; nothing happens if it is closed."""
@@ -93,12 +119,68 @@ class Aside:
         try:
             self.close()
         finally:
-            self._aside.unlink(missing_ok=True)
+            if not self._appeared:
+                with told("write", self.path), contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._aside, dir_fd=self._folder)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a whole file; it lasts once its folder is synced."""
-    with Aside(path) as file:
+def _name_aside(name: str) -> str:
+    # A name may be as long as the system takes; what is cut of it matters to nobody.
+    return f".{_cut(name)}.{os.urandom(8).hex()}.part"
+
+
+def _cut(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:_LONGEST])
+
+
+def name_of_aside(name: str) -> str | None:
+    """Return the name that a file written aside was to have, cut if it is long; ``None`` for any other file."""
+    found = _ASIDE.fullmatch(name)
+    return None if found is None else found[1]
+
+
+def remove_left(path: Path) -> None:
+    """Remove what killed processes of this user have left aside of a file, where the folder can be read."""
+    name = _cut(path.name)
+    with told("write", path), contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
+        for entry in [entry for entry in entries if name_of_aside(entry.name) == name]:
+            with contextlib.suppress(FileNotFoundError):
+                state = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(state.st_mode) and state.st_uid == os.geteuid():
+                    os.unlink(entry.path)
+
+
+def _regular(place: str, folder: int | None) -> os.stat_result | None:
+    """Return the state of a file that is there, if it is a plain one."""
+    try:
+        state = os.stat(place, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return state if stat.S_ISREG(state.st_mode) else None
+
+
+def _take_over_mode(file: int, old: os.stat_result) -> None:
+    """Give a new file the group and the permissions of the one it replaces.
+
+    In a shared folder the old one may be a stranger's, who is to gain nothing by it: then the umask counts too.
+    """
+    new = os.fstat(file)
+    mode = old.st_mode & _MODE
+    if old.st_uid != new.st_uid:
+        mode &= new.st_mode
+    if old.st_gid != new.st_gid:
+        try:
+            os.fchown(file, -1, old.st_gid)
+        except OSError:  # another group is to read no more than everybody
+            mode = mode & ~0o070 | (mode & 0o007) << 3
+    if mode != new.st_mode & _MODE:
+        with contextlib.suppress(OSError):  # some network file systems have modes of their own
+            os.fchmod(file, mode)
+
+
+def write_file(path: Path, data: bytes, folder: int | None = None) -> None:
+    """Write a whole file, into an open folder if it is given; it lasts once its folder is synced."""
+    with Aside(path, folder) as file:
         file.write(data)
         file.sync()
         file.appear()
@@ -117,15 +199,25 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(path)
     if target.exists() and not target.is_file():
         with told("write", target):
-            target.write_bytes(data)
+            _write_into(target, data)
         return
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with told("write", target):
-            aside.write_bytes(data)
-            aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with Aside(target) as file:
+        file.write(data)
+        file.close()
+        file.appear()
+
+
+def _write_into(target: Path, data: bytes) -> None:
+    """Write into a pipe, a socket or a character device."""
+    folder, found = target.absolute().parent.stat(), target.lstat()
+    if folder.st_mode & 0o022 and found.st_uid not in (os.geteuid(), folder.st_uid):
+        raise OSError("it is no file, and another user has put it into a shared folder")
+    # Neither made nor emptied, for what is there now may be another thing.
+    with open(os.open(target, os.O_WRONLY | os.O_CLOEXEC), "wb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+            raise OSError("it is neither a file nor a pipe")
+        file.write(data)
 
 
 def sync_folder(folder: Path) -> None:
@@ -133,10 +225,16 @@ def sync_folder(folder: Path) -> None:
     with told("write", folder):
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(file)
-        except OSError as error:
-            # Some network file systems cannot sync a folder, and keep its names without.
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-                raise
+            sync_names(file)
         finally:
             os.close(file)
+
+
+def sync_names(folder: int) -> None:
+    """Wait until the names in an open folder are on the disk."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        # Some network file systems cannot sync a folder, and keep its names without.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise

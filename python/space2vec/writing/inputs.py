@@ -14,6 +14,7 @@ from typing import Any
 from space2vec.errors import OutputError
 from space2vec.reading.inputs import STANDARD_INPUT
 from space2vec.writing.aside import Aside, told
+from space2vec.writing.folder import Folder
 
 __all__ = ["Inputs"]
 
@@ -52,9 +53,9 @@ class Inputs:
         for _ in self._lines():
             pass
 
-    def write(self, path: Path) -> None:
-        """Write a line an input."""
-        with Aside(path) as file:
+    def write(self, folder: Folder, name: str) -> None:
+        """Write a line an input into a file of a folder."""
+        with Aside(folder.path / name, folder.file) as file:
             held: list[bytes] = []
             for line in self._lines():
                 held.append(line)
@@ -65,7 +66,7 @@ class Inputs:
             file.sync()
             file.appear()
 
-    def compare(self, path: Path) -> None:
+    def compare(self, folder: Folder, name: str) -> None:
         """See that the inputs are those whose lines were written.
 
         Raises
@@ -73,9 +74,7 @@ class Inputs:
         OutputError
             If one is gone, has another size or time, or is new; the first such is named.
         """
-        with told("read", path):
-            file = path.open("rb")
-        with file:
+        with folder.reader(name) as file:
             for ours, theirs in zip_longest(self._lines(), file):
                 if ours != theirs:
                     self._refuse(ours, theirs)

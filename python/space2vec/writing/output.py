@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections import Counter
@@ -14,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from space2vec.errors import OutputError
 from space2vec.registry import FLAGS
-from space2vec.writing.aside import Aside, sync_folder, told, write_file
+from space2vec.writing.aside import Aside, remove_left, sync_folder
 from space2vec.writing.chunk import Chunk, added
 from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
-from space2vec.writing.lock import LOCK, Lock
+from space2vec.writing.lock import Lock
 from space2vec.writing.notes import DamagedError, column_of, note_beside, note_of
-from space2vec.writing.parts import Parts
-from space2vec.writing.places import check_table_place
+from space2vec.writing.parts import KINDS, Parts
+from space2vec.writing.places import check_table_place, folder_mode
+from space2vec.writing.run import Run
 from space2vec.writing.tables import Joined, check_columns, decode, encode, join
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ __all__ = ["Output"]
 
 #: The layout of the folder; a run that another layout has begun is refused.
 _FORMAT = 2
-_RUN = "run.json"
-_INPUTS = "inputs"
-_TABLE, _ERRORS, _KEPT = "table", "errors", "kept"
+_TABLE, _ERRORS, _KEPT = KINDS
 #: What a note says of rows, and not of the run.
 _OF_ROWS = ("rows", "flags", "descriptions")
 
@@ -79,7 +77,8 @@ class Output:
         If a file cannot be written or an input cannot be looked at.
     OutputError
         From the ``with``: if another process is writing there; if there are finished parts and `how` is ``"begin"``;
-        if the run to resume was another one.
+        if the run to resume was another one; if the folder of parts is a link, another user's or not of a run, or
+        something in it is a link.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class Output:
         self._note, self._inputs, self._part_rows, self._how, self._keep = dict(note), inputs, part_rows, how, keep
         self._lasting = lasting
         self._descriptions, self._optional = dict(descriptions or {}), frozenset(optional)
-        self._parts = Parts(self.folder)
         self._held: list[Chunk] = []
         self._held_rows = 0
         self._columns: list[str] | None = None
@@ -118,12 +116,21 @@ class Output:
         self.complete = False
 
     def __enter__(self) -> Self:
-        self._lock = Lock(self.folder)
+        self._lock = Lock(self.folder, mode=folder_mode(self.path))
+        self._parts = Parts(self._lock.folder)
+        self._run = Run(self._lock.folder, self._parts)
+        try:
+            if self._lock.is_new:
+                self._run.check_folder()
+        except BaseException:
+            self._lock.remove()
+            self._lock.release()
+            raise
         try:
             self._open()
         except BaseException:
             with suppress(OSError):
-                if not (self.folder / _RUN).exists():
+                if not self._run.begun:
                     self._remove()
             self._lock.release()
             raise
@@ -230,17 +237,19 @@ class Output:
             yield self._parts.read(number, _KEPT)
 
     def _open(self) -> None:
-        run = self.folder / _RUN
-        begun = run.exists()
+        begun = self._run.begun
+        if begun:
+            for path in (self.path, self.errors):
+                for each in filter(None, (path, note_beside(path))):
+                    remove_left(each)
         if begun and self._parts.any() and self._how != "restart":
             if self._how == "begin":
                 raise OutputError(
                     f"{self.folder} holds finished parts of an earlier run: --resume goes on from there, "
                     "--restart begins anew"
                 )
-            self._compare(run)
             try:
-                self._inputs.compare(self.folder / _INPUTS)
+                self._run.compare(self._options, self._inputs)
             except OutputError as error:
                 raise OutputError(f"cannot resume {self.path}: {error}; --restart begins anew") from None
             self._parts.load()
@@ -253,26 +262,8 @@ class Output:
                 self._need_same(path, kind)
             self.complete = True
             return
-        self._clear()
-        sync_folder(self.folder)
-        self._inputs.write(self.folder / _INPUTS)
-        # With this the run has begun; without it the folder counts for nothing.
-        write_file(run, json.dumps(self._options, indent=1).encode())
-        sync_folder(self.folder)
+        self._run.begin(self._options, self._inputs)
         sync_folder(self.folder.parent)
-
-    def _compare(self, run: Path) -> None:
-        try:
-            with told("read", run):
-                begun = dict(json.loads(run.read_bytes()))
-        except (ValueError, TypeError):
-            raise OutputError(f"cannot resume: {run} is damaged; --restart begins anew") from None
-        for name in dict.fromkeys([*self._options, *begun]):
-            if begun.get(name) != self._options.get(name):
-                raise OutputError(
-                    f"cannot resume {self.path}: it was begun with {name} {begun.get(name)}, "
-                    f"and now {name} is {self._options.get(name)}; --restart begins anew"
-                )
 
     def _need_same(self, path: Path, kind: str) -> None:
         """See that a file which is there already is what this run would write."""
@@ -338,21 +329,9 @@ class Output:
 
     def _remove(self) -> None:
         """Remove the folder of parts; once it does not say which run it is of, it counts for nothing."""
-        (self.folder / _RUN).unlink(missing_ok=True)
-        sync_folder(self.folder)
-        self._clear()
-        (self.folder / LOCK).unlink(missing_ok=True)
-        try:
-            self.folder.rmdir()
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:  # a file that somebody else has put there is not ours to remove
-                raise
-
-    def _clear(self) -> None:
-        for name in (_RUN, _INPUTS):
-            (self.folder / name).unlink(missing_ok=True)
-            (self.folder / f".{name}.part").unlink(missing_ok=True)
-        self._parts.clear()
+        self._run.remove()
+        self._lock.remove()
+        self._lock.folder.remove_if_empty()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,15 +7,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from space2vec.errors import OutputError
-from space2vec.writing.aside import sync_folder, told, write_file
+from space2vec.writing.aside import name_of_aside
+from space2vec.writing.folder import Folder
 
-__all__ = ["Entry", "Parts"]
+__all__ = ["KINDS", "Entry", "Parts"]
 
-#: What this module names: 000000.json, 000000.table, ...; and what may be left aside of it.
-_NAME = re.compile(r"\d{6,}\.[a-z]+|\.\d{6,}\.[a-z]+\.part")
+#: The kinds of files that a part has, beside its entry.
+KINDS = ("table", "errors", "kept")
+_ENTRY = "json"
+#: What this module names: 000000.json, 000000.table, ...
+_NAME = re.compile(rf"\d{{6,}}\.({'|'.join((*KINDS, _ENTRY))})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Parts:
     entry by which they count.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.entries: list[Entry] = []
         #: Rows in all of them.
@@ -58,7 +61,7 @@ class Parts:
 
     def any(self) -> bool:
         """Tell whether at least one part has been finished."""
-        return self._path(0, "json").exists()
+        return self.folder.has(_name(0, _ENTRY))
 
     def load(self) -> None:
         """Take up the parts that are whole, up to the first that is not; what follows that is removed."""
@@ -66,10 +69,7 @@ class Parts:
         self.rows = 0
         while (entry := self._entry(len(self.entries))) is not None and self._whole(entry):
             self._count(entry)
-        behind = [path for path in self._files() if _number(path) >= len(self.entries)]
-        # From the end on: whatever stops this, no part stands behind a gap.
-        for path in sorted(behind, key=lambda path: (_number(path), path.suffix == ".json"), reverse=True):
-            path.unlink(missing_ok=True)
+        self._remove_from(len(self.entries))
 
     def commit(
         self,
@@ -83,12 +83,12 @@ class Parts:
         """Add a part that stays, whatever happens from now on; the arguments are those of its entry."""
         number = len(self.entries)
         for kind, data in files.items():
-            write_file(self._path(number, kind), data)
-        sync_folder(self.folder)
+            self.folder.write(_name(number, kind), data)
+        self.folder.sync()
         entry = Entry(rows, position, last, counts, {kind: _mark(data) for kind, data in files.items()})
         said = json.dumps(asdict(entry)).encode()
-        write_file(self._path(number, "json"), said + b"\n" + _mark(said)[1].encode())
-        sync_folder(self.folder)
+        self.folder.write(_name(number, _ENTRY), said + b"\n" + _mark(said)[1].encode())
+        self.folder.sync()
         self._count(entry)
 
     def read(self, number: int, kind: str) -> bytes:
@@ -101,10 +101,9 @@ class Parts:
         OSError
             If it cannot be read.
         """
-        path = self._path(number, kind)
-        with told("read", path):
-            data = path.read_bytes()
+        data = self.folder.read(_name(number, kind))
         if _mark(data) != self.entries[number].files[kind]:
+            path = self.folder.path / _name(number, kind)
             raise OutputError(f"{path} is damaged; --resume does it again from there")
         return data
 
@@ -112,25 +111,27 @@ class Parts:
         """Remove every part."""
         self.entries.clear()
         self.rows = 0
-        for path in self._files():
-            path.unlink(missing_ok=True)
+        self._remove_from(0)
 
     def _count(self, entry: Entry) -> None:
         self.entries.append(entry)
         self.rows += entry.rows
 
-    def _files(self) -> list[Path]:
-        return [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+    def files(self) -> list[str]:
+        """Return the names in the folder that are those of parts, or were written aside for one."""
+        return [name for name in self.folder.names() if _NAME.fullmatch(name_of_aside(name) or name)]
 
-    def _path(self, number: int, kind: str) -> Path:
-        # No suffix that a reader knows: the folder may lie among the inputs.
-        return self.folder / f"{number:06}.{kind}"
+    def _remove_from(self, number: int) -> None:
+        """Remove the files of the parts from a number on."""
+        behind = [(_number(name), name.endswith(f".{_ENTRY}"), name) for name in self.files()]
+        # From the end on: whatever stops this, no part stands behind a gap.
+        for each, _, name in sorted(behind, reverse=True):
+            if each >= number:
+                self.folder.remove(name)
 
     def _entry(self, number: int) -> Entry | None:
-        path = self._path(number, "json")
         try:
-            with told("read", path):
-                said, _, digest = path.read_bytes().partition(b"\n")
+            said, _, digest = self.folder.read(_name(number, _ENTRY)).partition(b"\n")
         except FileNotFoundError:
             return None
         if _mark(said)[1].encode() != digest:
@@ -142,13 +143,18 @@ class Parts:
     def _whole(self, entry: Entry) -> bool:
         number = len(self.entries)
         try:
-            return all(_mark(self._path(number, kind).read_bytes()) == mark for kind, mark in entry.files.items())
+            return all(_mark(self.folder.read(_name(number, kind))) == mark for kind, mark in entry.files.items())
         except FileNotFoundError:
             return False
 
 
-def _number(path: Path) -> int:
-    return int(path.name.lstrip(".").partition(".")[0])
+def _name(number: int, kind: str) -> str:
+    # No suffix that a reader knows: the folder may lie among the inputs.
+    return f"{number:06}.{kind}"
+
+
+def _number(name: str) -> int:
+    return int((name_of_aside(name) or name).partition(".")[0])
 
 
 def _mark(data: bytes) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from space2vec.writing.formats import SUFFIXES
 from space2vec.writing.notes import KEY, note_beside
 
-__all__ = ["check_place", "check_table_place"]
+__all__ = ["check_place", "check_table_place", "folder_mode"]
 
 
 def check_place(path: Path) -> None:
@@ -35,7 +35,7 @@ def check_table_place(path: Path) -> None:
     Raises
     ------
     ValueError
-        If the suffix is of no format, or the note would take the place of a file of another kind.
+        If the suffix is of no format, or the note would take the place of a file of another kind or of a link.
     OSError
         As :func:`check_place`.
     """
@@ -43,11 +43,23 @@ def check_table_place(path: Path) -> None:
         raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
     check_place(path)
     beside = note_beside(path)
-    if beside is None or not beside.exists():
+    if beside is None or not os.path.lexists(beside):
         return
+    if beside.is_symlink() or not beside.is_file():
+        kind = "a link" if beside.is_symlink() else "no file"
+        raise ValueError(f"cannot write {path}: {beside} is to say what it was made of, and is {kind}; remove it")
     try:
         found = json.loads(beside.read_bytes())
     except ValueError:
         return  # a note of ours, damaged
     if not isinstance(found, dict) or KEY not in found:
         raise ValueError(f"cannot write {path}: {beside} is to say what it was made of, and is another file already")
+
+
+def folder_mode(path: Path) -> int:
+    """Return the permissions of a folder with what is to become a file: who cannot read that looks into neither."""
+    try:
+        mode = path.stat(follow_symlinks=False).st_mode & 0o777
+    except OSError:
+        return 0o777
+    return 0o700 | mode & 0o077 | (mode & 0o044) >> 2
