@@ -199,9 +199,11 @@ std::vector<Stage> s2v_stages() {
          }},
         {"moment-features",
          [](const Sample &sample, Scratch &s) {
-             const ScienceSource science = measure_science(team, sample.masked[kScience], sample.noise[kScience],
-                                                           sample.triplet.saturation, s.core, s.rows, s.moments);
-             const std::uint32_t flags = moment_features(team, sample.core[kDifference], science, s.moments, s.value);
+             const ScienceSource science =
+                 measure_science(team, sample.masked[kScience], sample.noise[kScience], sample.triplet.saturation,
+                                 kEveryPart, s.core, s.rows, s.moments);
+             const std::uint32_t flags =
+                 moment_features(team, sample.core[kDifference], science, kEveryPart, s.moments, s.value);
              return s.value[feature::science_likeness] + flags;
          }},
         {"circles",
