@@ -11,6 +11,7 @@ stamp.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -104,7 +105,8 @@ def work(name: str, folder: Path, batch: int) -> None:
 
     stored = np.load(folder / "inputs.npz")
     planes, features = stored["planes"], stored["features"]
-    predict = CONTENDERS[name](folder, batch)
+    with contextlib.redirect_stdout(sys.stderr):  # quantisation draws bars
+        predict = CONTENDERS[name](folder, batch)
 
     def run(_: int) -> int:
         for begin in range(0, ROWS, batch):
