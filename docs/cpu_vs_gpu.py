@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from space2vec.bench.show import figure
+from space2vec.bench.show import busy, figure, rows
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -21,15 +21,15 @@ INTRODUCTION = """\
 
 <!-- Written by docs/cpu_vs_gpu.py from benchmarks/results/cpu_vs_gpu*.json: `make docs`. -->
 
-What a GPU gives for this work, transfers included, as `space2vec bench` measures it: each stage on one core, on all
-cores, on a GPU with the data in its memory, and on a GPU with page-locked memory of the host as source and target. The
-columns take turns (A B C D A B C D ...); a figure is the median of the rounds. Behind it: how many times one core that
-is, and the share of a limit that was measured on the same machine in the same run: the bandwidth of a copy for one core
-and for data in place (bytes that the stage reads and writes at least), that of the link for data with transfers. A
-stage far below the bandwidth of a copy is bound by its arithmetic, one above it on a core finds its data in the cache.
-"Pays from" is the smallest batch from which on the GPU with transfers is faster than all cores.
+What a GPU gives for this work, as `space2vec bench` measures it by the calls that users make: each stage on one core,
+on all cores, on a GPU with data and results in its memory, and on a GPU from page-locked memory of the host and back.
+The columns take turns (A B C D A B C D ...); a figure is the median of the rounds. "GPU pays from" is the smallest
+batch from which on the GPU, copies included, is faster than all cores. What bounds a stage is a limit that was measured
+in the same run and of which it takes half or more: the bandwidth of a copy on the cores or on the device (for the bytes
+that the stage reads and writes at least), or that of the link; else its arithmetic, or, where copies and calls leave
+less than 70 % of the rate in place, these. Memory for the results is part of a call.
 
-`space2vec bench -o FILE.json --plot FILE.png` measures your machine.
+`space2vec bench -o FILE.json --plot FILE.png` measures your machine, `--quick` the main stages in a minute.
 """
 
 NO_GPU = """\
@@ -59,14 +59,14 @@ On paper, until one is measured:
 
 #: What was asked for on an H100: stage, column, rate asked for (or None), share of the limit asked for (or None).
 ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
-    ("features: eighteen", "gpu in place", 5e6, None),
-    ("features: both", "gpu in place", 2.5e6, None),
+    ("features: autoScan's eighteen", "gpu in place", 5e6, None),
+    ("features: both sets", "gpu in place", 2.5e6, None),
     ("normalise: l2", "gpu in place", None, 0.80),
     ("normalise: asinh", "gpu in place", None, 0.80),
     ("normalise: min-max", "gpu in place", None, 0.80),
     ("normalise: median-mad", "gpu in place", None, 0.30),
-    ("forest", "gpu in place", 50e6, None),
-    ("features: eighteen", "gpu with transfers", None, 0.85),
+    ("score: features by a forest", "gpu in place", 50e6, None),
+    ("features: autoScan's eighteen", "gpu with transfers", None, 0.85),
 )
 
 #: On paper, of an H100, a second: bytes of memory (SXM, HBM3) and of the link (PCIe 5.0 x16, one way), by NVIDIA's data
@@ -79,35 +79,15 @@ PAPER = {
 }
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; all but the first column are numbers."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *body)]
     return "\n".join([lines[0], "|---|" + "---:|" * (len(head) - 1), *lines[1:]]) + "\n"
-
-
-def busy(record: Mapping[str, Any]) -> bool:
-    """Tell whether other work took part of the cores."""
-    return bool(record["load before"] > 0.5)
-
-
-def cell(column: Mapping[str, Any], *, by_processor: bool = False) -> str:
-    """Return a figure with its ratio and share, or the rows a second of the processor's time."""
-    if "not run" in column:
-        return "not run"
-    if by_processor:
-        low, middle, high = (figure(1e6 / value) for value in column["processor microseconds"][::-1])
-        return f"{middle}/s ({low} .. {high})"
-    words = [f"{figure(column['rate'][1])}/s"]
-    if "times one core" in column:
-        words.append(f"{column['times one core'][1]:.3g}x")
-    if "share" in column:
-        words.append(f"{100 * column['share']['value']:.0f} %")
-    return ", ".join(words)
 
 
 def asked(records: Sequence[Mapping[str, Any]]) -> str:
     """Return what was asked for, and what was measured."""
-    rows = []
+    told = []
     for stage, column, rate, share in ASKED:
         wanted = f"{figure(rate)}/s" if rate is not None else f"{100 * (share or 0):.0f} % of the limit"
         found = []
@@ -117,15 +97,16 @@ def asked(records: Sequence[Mapping[str, Any]]) -> str:
                 continue
             value = got["rate"][1] if rate is not None else got["share"]["value"]
             met = value >= (rate if rate is not None else share or 0)
-            found.append(f"{record['gpu']['name']}: {cell(got)}, {'met' if met else '**missed**'}")
-        rows.append((f"{stage}, {column}", wanted, "; ".join(found) or "not measured"))
-    return table(("stage", "asked for", "measured"), rows)
+            reached = f"{figure(value)}/s" if rate is not None else f"{100 * value:.0f} %"
+            found.append(f"{record['gpu']['name']}: {reached}, {'met' if met else '**missed**'}")
+        told.append((f"{stage}, {column}", wanted, "; ".join(found) or "not measured"))
+    return table(("stage", "asked for", "measured"), told)
 
 
 def paper() -> str:
     """Return the limits of an H100 on paper."""
     plane = 4 * 51 * 51
-    rows = [
+    takes = [
         ("a plane read and written (l2, asinh, min-max)", "bytes of memory", 2 * plane),
         ("a triplet read (features)", "bytes of memory", 3 * plane),
         ("a triplet over the link", "bytes of the link", 3 * plane),
@@ -134,7 +115,7 @@ def paper() -> str:
         ("a row of 67 features read (forest)", "bytes of memory", 4 * 68),
         ("the nodes of 100 trees of depth 12 (forest)", "addresses", 1200),
     ]
-    told = [(what, f"{count:,} {unit}", f"{figure(PAPER[unit] / count)}/s") for what, unit, count in rows]
+    told = [(what, f"{count:,} {unit}", f"{figure(PAPER[unit] / count)}/s") for what, unit, count in takes]
     return table(("of 51x51 pixels", "takes", "at most"), told)
 
 
@@ -142,7 +123,7 @@ def reading(record: Mapping[str, Any]) -> str:
     """Return what alerts that are read from files leave for a GPU to gain."""
     results = record["results"]
     read, chain = (results.get(name, {}).get("columns", {}).get("one core", {"not run": ""})
-                   for name in ("read and inflate", "chain: stamps to forest"))  # fmt: skip
+                   for name in ("alerts: files to stamps", "score: stamps by a forest"))  # fmt: skip
     if "not run" in read or "not run" in chain:
         return ""
     a, b = (column["processor microseconds"][1] for column in (read, chain))
@@ -184,23 +165,10 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
         f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}.\n"
     )
     if busy(record):
-        yield (
-            "**Other work took part of the cores meanwhile.** So the figures of one core are rows a second of the "
-            "processor's own time (middle half of the rounds in brackets), and those of all cores are left out; "
-            "the order of close stages is not to be relied on.\n"
-        )
+        yield "**Other work took part of the cores meanwhile:** figures of the CPU are too low.\n"
     if "not run" in gpu:
         yield f"The columns of the GPU were not run: {gpu['not run']}.\n"
-    left_out = ("all cores",) if busy(record) else ()
-    names = [name for name in next(iter(record["results"].values()))["columns"]
-             if name not in left_out and ("name" in gpu or not name.startswith("gpu"))]  # fmt: skip
-    rows = []
-    for stage, found in record["results"].items():
-        even = found.get("break even", {})
-        pays = [str(even["all cores"] or "never")] if even else ["" for _ in range("name" in gpu)]
-        cells = [cell(found["columns"][name], by_processor=busy(record) and name == "one core") for name in names]
-        rows.append((stage, *cells, *pays))
-    yield table(("stage", *names, *(["pays from"] if "name" in gpu else [])), rows)
+    yield table(*rows(record))
     measured = {name: value for name, value in record["limits"].items() if not isinstance(value, dict)}
     yield "Limits: " + "; ".join(f"{name} {figure(value[1])} a second" for name, value in measured.items()) + ".\n"
     yield reading(record)

@@ -1,13 +1,21 @@
-"""What a measurement ran on."""
+"""What a measurement ran on, and what that machine can do at most: copies on it, over its link and on its device."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
-__all__ = ["processor", "versions"]
+import numpy as np
+
+from space2vec.bench.rounds import quartiles
+
+__all__ = ["device_limits", "host_limits", "processor", "versions"]
+
+_BYTES = 1 << 28
 
 
 def processor() -> str:
@@ -29,3 +37,57 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _rates(run: Callable[[], object], amount: float, rounds: int) -> list[float]:
+    """Return the quartiles of the amount a second."""
+    run()
+    rates = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        rates.append(amount / max(time.perf_counter() - start, 1e-9))
+    return quartiles(rates)
+
+
+def host_limits(rounds: int, cores: int) -> dict[str, list[float]]:
+    """Return bytes a second, read and written together, that one core copies, and all of them."""
+    source = np.ones(_BYTES // 4, np.float32)
+    to = np.empty_like(source)
+    parts = list(zip(np.array_split(to, cores), np.array_split(source, cores), strict=True))
+    with ThreadPoolExecutor(cores) as pool:
+        return {
+            "copy on one core": _rates(lambda: np.copyto(to, source), 2 * _BYTES, rounds),
+            "copy on all cores": _rates(
+                lambda: list(pool.map(lambda part: np.copyto(*part), parts)), 2 * _BYTES, rounds
+            ),
+        }
+
+
+def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
+    """Return bytes a second of a device.
+
+    Read and written together for a copy on the device; one way for the link, from and to page-locked memory of the
+    host.
+    """
+    from space2vec.cuda.slots import Slot, pinned
+
+    slot, host = Slot(ordinal), pinned((_BYTES,), np.uint8)
+    try:
+        one, other = slot.device("one", _BYTES), slot.device("other", _BYTES)
+
+        def copy(to: int, source: int, kind: str) -> Callable[[], None]:
+            def run() -> None:
+                for _ in range(4):
+                    slot.module.copy(ordinal, slot.stream, to, source, _BYTES, kind)
+                slot.wait()
+
+            return run
+
+        return {
+            "copy on the device": _rates(copy(one, other, "on_device"), 8 * _BYTES, rounds),
+            "link to the device": _rates(copy(one, host.ctypes.data, "to_device"), 4 * _BYTES, rounds),
+            "link to the host": _rates(copy(host.ctypes.data, one, "to_host"), 4 * _BYTES, rounds),
+        }
+    finally:
+        slot.close()

@@ -13,28 +13,36 @@ from typing import Any
 import numpy as np
 
 from space2vec import backend, device
-from space2vec.bench import limits
-from space2vec.bench.machine import processor, versions
+from space2vec.bench.machine import device_limits, host_limits, processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
-from space2vec.bench.stages import NotRun, Ours, Stage, stages
+from space2vec.bench.stages import IN_PLACE, THREADS, NotRun, Ours, Stage, stages
 from space2vec.cuda import extension
 from space2vec.errors import DeviceLostError, Space2vecError
 
-__all__ = ["COLUMNS", "measure"]
+__all__ = ["COLUMNS", "LIMITS", "measure"]
 
 #: The columns: what the name in the record means.
 COLUMNS = {
     "one core": "one thread of the CPU",
     "all cores": "a thread for each usable core",
-    "gpu in place": "on the GPU, data and results in its memory",
+    IN_PLACE: "on the GPU, data and results in its memory",
     "gpu with transfers": "on the GPU, from page-locked memory of the host and back",
 }
-_GPU = ("gpu in place", "gpu with transfers")
+_THROUGH = "gpu with transfers"
+#: The limit that each column has a share of.
+LIMITS = {
+    "one core": "copy on one core",
+    "all cores": "copy on all cores",
+    IN_PLACE: "copy on the device",
+    _THROUGH: "link to the device",
+}
 _PACKAGES = ("numpy", "torch", "onnxruntime", "cupy-cuda12x", "cupy-cuda13x", "fastavro")
 #: Batches for which it is asked whether a GPU pays.
 _LADDER = tuple(1 << k for k in range(0, 17, 2))
 #: Seconds of a round.
 _SECONDS = 0.2
+#: Rounds' worth of time that a column takes beside its rounds: until they are sized, and for the break-even.
+_SIZING = {"one core": 6, "all cores": 6, IN_PLACE: 8, _THROUGH: 14}
 
 
 def measure(
@@ -45,6 +53,7 @@ def measure(
     source: Path | None = None,
     where: str = "auto",
     only: Sequence[str] = (),
+    columns: Sequence[str] = tuple(COLUMNS),
     tell: Callable[[str], None] = lambda line: None,
     keep: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
@@ -64,8 +73,10 @@ def measure(
         Which GPU; none for ``"cpu"``, the first for ``"auto"`` where there is one.
     only : sequence of str, optional
         Beginnings of the names of the stages that are wanted; all by default.
+    columns : sequence of str, optional
+        Which of :data:`COLUMNS`.
     tell : callable, optional
-        Called with a line for each stage.
+        Called with a line at the start, which estimates the time, and for each stage.
     keep : callable, optional
         Called with the record so far after each stage, so that a run that is stopped leaves what it has measured.
 
@@ -78,15 +89,26 @@ def measure(
     ------
     BackendError
         If a GPU is asked for and is not there.
+    ValueError
+        If no stage begins like one of ``only``.
     """
     where = device.resolve(where, bulk=True)
     reason = "not asked for: --device cpu" if where == "cpu" and not device.kernels_lack(0) else device.kernels_lack(0)
     number = None if where == "cpu" else device.ordinal(where)
+    cores = backend.thread_count(None)
+    wanted = [name for name in COLUMNS if name in columns]
+    run = [name for name in wanted if name in THREADS or number is not None]
+    ours = Ours(rows, side, source, where)
+    chosen = [stage for stage in stages(ours) if not only or stage.name.startswith(tuple(only))]
+    if not chosen:
+        raise ValueError(f"no stage begins with {' or '.join(only)}")
+    seconds = _SECONDS * len(chosen) * sum(rounds + _SIZING[name] for name in run)
+    tell(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(seconds)}")
     record: dict[str, Any] = {
         "benchmark": "bench",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": processor(),
-        "cores": backend.thread_count(None),
+        "cores": cores,
         "load before": os.getloadavg()[0],
         "isa": backend.active().isa(),
         "gpu": {"not run": reason} if number is None else extension.devices()[number],
@@ -95,73 +117,62 @@ def measure(
         "side": side,
         "rounds": rounds,
         "quantiles": [0.25, 0.5, 0.75],
-        "limits": limits.host_limits(rounds),
+        "limits": host_limits(rounds, cores) if THREADS.keys() & run else {},
         "results": {},
     }
     if number is not None:
-        record["limits"] |= limits.device_limits(number, rounds)
-    ours = Ours(rows, side, source, locked=number is not None)
-    for stage in stages(ours):
-        if only and not stage.name.startswith(tuple(only)):
-            continue
-        with contextlib.ExitStack() as stack:
-            ours.stack = stack
-            record["results"][stage.name] = found = _stage(stage, ours, number, reason, rounds, record["limits"])
+        record["limits"] |= device_limits(number, rounds)
+    for stage in chosen:
+        with contextlib.ExitStack() as ours.stack:
+            found = _stage(stage, wanted, run, reason, number, rounds, record["limits"])
+        record["results"][stage.name] = found
         keep(record)
-        tell(f"{stage.name}: " + ", ".join(_told(name, entry) for name, entry in found["columns"].items()))
+        rates = (f"{name} {entry['rate'][1]:.3g}/s" for name, entry in found["columns"].items() if "rate" in entry)
+        tell(f"{stage.name}: {', '.join(rates) or 'not run'}")
     return record
 
 
-def _told(name: str, entry: dict[str, Any]) -> str:
-    return f"{name} not run" if "not run" in entry else f"{name} {entry['rate'][1]:.3g}/s"
+def _duration(seconds: float) -> str:
+    """Return a time in words."""
+    return f"{max(round(seconds), 1)} s" if seconds < 90 else f"{round(seconds / 60)} minutes"
 
 
 def _stage(
-    stage: Stage, ours: Ours, number: int | None, reason: str, rounds: int, most: dict[str, Any]
+    stage: Stage,
+    wanted: Sequence[str],
+    run: Sequence[str],
+    reason: str,
+    number: int | None,
+    rounds: int,
+    limits: dict[str, list[float]],
 ) -> dict[str, Any]:
-    """Return the figures of a stage."""
-    makers: dict[str, Callable[[], Run]] = {
-        "one core": lambda: stage.host(1),
-        "all cores": lambda: stage.host(None),
-    }
-    if number is not None:
-        makers["gpu in place"] = lambda own=number: _in_place(stage, ours, own)  # type: ignore[misc]
-        makers["gpu with transfers"] = lambda own=number: stage.through(own)  # type: ignore[misc]
-    columns: dict[str, dict[str, Any]] = {}
+    """Return the figures of a stage in the columns that are wanted, of which some are run."""
+    columns: dict[str, dict[str, Any]] = {name: {"not run": reason} for name in wanted}
     running: dict[str, tuple[Run, int]] = {}
 
     def refuse(name: str, error: Exception) -> None:
         columns[name] = {"not run": _refused(error, number)}
 
-    for name in COLUMNS:
-        if name not in makers:
-            columns[name] = {"not run": reason}
-            continue
+    for name in run:
         try:
-            run = makers[name]()
-            clock = time.perf_counter if name in _GPU else time.process_time
-            running[name] = run, rows_of(run, stage.most, _SECONDS, clock)
+            work = stage.work(name)
+            clock = time.process_time if name in THREADS else time.perf_counter
+            running[name] = work, rows_of(work, stage.most, _SECONDS, clock)
         except Exception as error:
             refuse(name, error)
     spent, processor = take_turns(running, rounds, refuse)
     for name, values in spent.items():
-        columns[name] = _column(stage, name, values, spent, running[name][1], most)
-        columns[name]["processor microseconds"] = quartiles([1e6 * value for value in processor[name]])
-    found = {"unit": stage.unit, "columns": {name: columns[name] for name in COLUMNS}}
-    if "gpu with transfers" in spent:
+        columns[name] = _column(name, stage, values, spent, limits) | {
+            "rows": running[name][1],
+            "processor microseconds": quartiles([1e6 * value for value in processor[name]]),
+        }
+    found: dict[str, Any] = {"unit": stage.unit, "columns": columns}
+    if _THROUGH in spent and len(spent.keys() & THREADS):
         try:
-            found["break even"] = _break_even(running["gpu with transfers"][0], spent, stage.most)
+            found["break even"] = _break_even(running[_THROUGH][0], spent, stage.most)
         except Exception as error:
             found["break even"] = {"not run": _refused(error, number)}
     return found
-
-
-def _in_place(stage: Stage, ours: Ours, number: int) -> Run:
-    from space2vec.cuda.slots import Slot
-
-    slot = Slot(number)
-    ours.stack.callback(slot.close)
-    return stage.place(slot)
 
 
 def _refused(error: Exception, number: int | None) -> str:
@@ -184,24 +195,19 @@ def _refused(error: Exception, number: int | None) -> str:
 
 
 def _column(
-    stage: Stage, name: str, values: list[float], spent: dict[str, list[float]], rows: int, most: dict[str, Any]
+    name: str, stage: Stage, values: list[float], spent: dict[str, list[float]], limits: dict[str, list[float]]
 ) -> dict[str, Any]:
+    """Return what the seconds a row of a column say."""
     column: dict[str, Any] = {
-        "rows": rows,
         "microseconds": quartiles([1e6 * value for value in values]),
         "rate": quartiles([1 / value for value in values]),
     }
     if "one core" in spent:
-        column["times one core"] = quartiles(
-            [own / value for own, value in zip(spent["one core"], values, strict=True)]
-        )
-    limit, amount = {
-        "one core": ("copy on one core", stage.moved),
-        "gpu in place": ("copy on the device", stage.moved),
-        "gpu with transfers": ("link to the device", stage.carried),
-    }.get(name, ("", 0))
-    if amount and "not run" not in most.get(limit, ["not run"]):
-        column["share"] = {"of": limit, "value": column["rate"][1] * amount / most[limit][1]}
+        pairs = zip(spent["one core"], values, strict=True)
+        column["times one core"] = quartiles([own / value for own, value in pairs])
+    limit, amount = LIMITS[name], stage.carried if name == _THROUGH else stage.moved
+    if amount and limit in limits:
+        column["share"] = {"of": limit, "value": column["rate"][1] * amount / limits[limit][1]}
     return column
 
 
@@ -217,7 +223,7 @@ def _break_even(run: Run, spent: dict[str, list[float]], most: int) -> dict[str,
             times.append(time.perf_counter() - start)
         took.append(float(np.median(times)))
     found: dict[str, int | None] = {}
-    for name in ("one core", "all cores"):
+    for name in THREADS:
         if name in spent:
             slower = [k for k, size in enumerate(sizes) if took[k] >= size * float(np.median(spent[name]))]
             first = slower[-1] + 1 if slower else 0

@@ -1,17 +1,32 @@
-"""The record of a measurement as a table and as a plot."""
+"""The record of a measurement as a table and as a picture: CPU and GPU beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from space2vec.shown_text import NAME, one_line
 
-__all__ = ["figure", "plot", "table"]
+__all__ = ["bound", "busy", "columns_of", "figure", "plot", "rows", "table"]
 
-_WIDTH = 22
-_COLOURS = {"one core": "0.55", "all cores": "0.25", "gpu in place": "tab:green", "gpu with transfers": "tab:blue"}
+#: What a column is called, and its colour.
+_HEADS = {
+    "one core": "one core",
+    "all cores": "{cores} cores",
+    "gpu in place": "GPU",
+    "gpu with transfers": "GPU, copies",
+}
+_COLOURS = {"one core": "0.6", "all cores": "0.2", "gpu in place": "tab:green", "gpu with transfers": "tab:blue"}
+#: What holds a stage up that takes this share of a limit, or more of it; else it computes.
+_MUCH = 0.5
+_HELD_UP = {"one core": "memory", "all cores": "memory", "gpu in place": "its memory", "gpu with transfers": "the link"}
+#: With transfers at this share of the rate in place, or more of it, copies cost little.
+_ALONE = 0.7
+#: Load of a machine before from which on other work takes part of the cores.
+_BUSY = 0.5
 
 
 def figure(value: float) -> str:
@@ -22,42 +37,90 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
-def cell(column: Mapping[str, Any]) -> str:
-    """Return what a column says: the rate, as many times one core, and the share of a limit."""
-    if "not run" in column:
-        return "not run"
-    words = f"{figure(column['rate'][1])}/s"
-    if "times one core" in column:
-        words += f" x{column['times one core'][1]:.3g}"
-    if "share" in column:
-        words += f" {100 * column['share']['value']:.0f} %"
-    return words
+def columns_of(record: Mapping[str, Any]) -> list[str]:
+    """Return the columns in which something was measured."""
+    stages = record["results"].values()
+    return [name for name in _HEADS if any("rate" in found["columns"].get(name, ()) for found in stages)]
+
+
+def busy(record: Mapping[str, Any]) -> bool:
+    """Tell whether other work took part of the cores."""
+    return bool(record["load before"] > _BUSY)
+
+
+def bound(found: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return what bounds a stage in the last of some columns that was run: memory, the link, or arithmetic."""
+    measured = [name for name in names if "rate" in found["columns"].get(name, ())]
+    if not measured:
+        return ""
+    name = measured[-1]
+    column = found["columns"][name]
+    if column.get("share", {"value": 0.0})["value"] >= _MUCH:
+        return _HELD_UP[name]
+    if name == "gpu with transfers":
+        in_place = found["columns"].get("gpu in place", {})
+        if "rate" not in in_place:
+            return "the CPU"  # which does what the GPU cannot
+        if column["rate"][1] < _ALONE * in_place["rate"][1]:
+            return "copies and calls"
+    return "arithmetic"
+
+
+def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the heads and the cells of the table: a row a stage, medians of the rounds."""
+    names = columns_of(record)
+    cores, gpu = [name for name in names if "core" in name], [name for name in names if "gpu" in name]
+    heads = ["rows a second", *(_HEADS[name].format(cores=record["cores"]) for name in names)]
+    of, to = names[0] if names else "", names[-1] if names else ""
+    if gpu and cores:
+        of = cores[-1]
+    ratio = len(names) > 1
+    heads += [" / ".join(_HEADS[name].format(cores=record["cores"]) for name in (to, of))] if ratio else []
+    heads += ["GPU pays from, rows"] if cores and "gpu with transfers" in names else []
+    heads += ["CPU bound by"] if cores else []
+    heads += ["GPU bound by"] if gpu else []
+    cells = []
+    for stage, found in record["results"].items():
+        rates = {name: column["rate"][1] for name, column in found["columns"].items() if "rate" in column}
+        row = [stage, *(figure(rates[name]) if name in rates else "-" for name in names)]
+        if ratio:
+            row.append(f"{rates[to] / rates[of]:.3g}x" if {to, of} <= rates.keys() else "-")
+        if "GPU pays from, rows" in heads:
+            even = found.get("break even", {}).get(cores[-1], "-")
+            row.append("never" if even is None else str(even) if isinstance(even, int) else "-")
+        row += [bound(found, part) or "-" for part in (cores, gpu) if part]
+        cells.append(row)
+    return heads, cells
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """Return the figures in words: a line a stage, medians of the rounds."""
+    """Return the figures in words: a line a stage."""
     gpu = record["gpu"]
-    names = list(next(iter(record["results"].values()))["columns"]) if record["results"] else []
-    lines = [f"{record['device']}, {record['cores']} cores ({record['isa']}); triplets of {record['side']}x"
-             f"{record['side']}; median of {record['rounds']} rounds; load of the machine before: "
-             f"{record['load before']:.1f}",
-             f"GPU: {gpu['name']}" if "name" in gpu else f"GPU: not run: {gpu['not run']}", ""]  # fmt: skip
-    lines.append(f"{'':26}" + "".join(f"{name:>{_WIDTH}}" for name in names) + f"{'pays from':>12}")
-    reasons: dict[str, None] = {}
-    for stage, found in record["results"].items():
-        cells = "".join(f"{cell(column):>{_WIDTH}}" for column in found["columns"].values())
-        even = found.get("break even", {}).get("all cores", "")
-        lines.append(f"{stage:26}{cells}{'never' if even is None else even!s:>12}".rstrip())
-        reasons |= {f"{stage}: {column['not run']}": None for column in found["columns"].values()
-                    if "not run" in column and column["not run"] != gpu.get("not run")}  # fmt: skip
-    lines += ["", "xN: times one core; %: of the measured copy bandwidth, with transfers of the link's;"
-              " pays from: rows of a batch from which on the GPU with transfers is faster than all cores"]  # fmt: skip
-    lines += [f"not run: {reason}" for reason in reasons]
-    return "\n".join(lines)
+    lines = [f"CPU: {record['device']}, {record['cores']} cores ({record['isa']}), load {record['load before']:.1f}",
+             f"GPU: {gpu['name'] if 'name' in gpu else 'not run: ' + gpu['not run']}",
+             f"stamps of {record['side']}x{record['side']} pixels; medians of {record['rounds']} rounds"]  # fmt: skip
+    if busy(record):
+        lines.append("other work took part of the cores: figures of the CPU are too low")
+    lines.append("")
+    heads, cells = rows(record)
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for row in (heads, *cells):
+        others = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        lines.append("  ".join([row[0].ljust(widths[0]), *others]))
+    if "gpu with transfers" in columns_of(record):
+        lines += ["", "GPU: data and results stay in its memory. GPU, copies: from memory of the host and back.",
+                  "GPU pays from: the batch from which on it is faster, copies included."]  # fmt: skip
+    reasons = {
+        f"not run: {stage}: {column['not run']}": None
+        for stage, found in record["results"].items()
+        for column in found["columns"].values()
+        if "not run" in column and column["not run"] != gpu.get("not run")
+    }
+    return "\n".join([*lines, *reasons])
 
 
 def plot(record: Mapping[str, Any], path: Path) -> None:
-    """Draw the rates of all stages and columns, with their middle halves.
+    """Draw the rates of all stages and columns, with the middle halves of the rounds.
 
     Raises
     ------
@@ -66,29 +129,32 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     """
     from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
 
-    results = record["results"]
-    drawing = new_figure(figsize=(9, 0.34 * len(results) + 1.6), layout="constrained")
+    drawing = new_figure(figsize=(9, 0.3 * len(record["results"]) + 1.8), layout="constrained")
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    results, names = record["results"], columns_of(record)
     axes = drawing.add_subplot()
-    names = list(_COLOURS)
-    for k, name in enumerate(names):
-        at, rates, below, above = [], [], [], []
-        for row, found in enumerate(results.values()):
-            column = found["columns"][name]
-            if "not run" not in column:
-                low, middle, high = column["rate"]
-                at.append(row + (k - 1.5) * 0.19)
-                rates.append(middle)
-                below.append(middle - low)
-                above.append(high - middle)
-        if rates:
-            axes.errorbar(rates, at, xerr=[below, above], fmt="o", ms=4, lw=1, color=_COLOURS[name], label=name)
+    for at, found in enumerate(results.values()):
+        rates = [column["rate"][1] for column in found["columns"].values() if "rate" in column]
+        axes.plot([min(rates, default=1), max(rates, default=1)], [at, at], color="0.85", lw=3, zorder=0)
+    for name in names:
+        measured = [(at, *found["columns"][name]["rate"]) for at, found in enumerate(results.values())
+                    if "rate" in found["columns"].get(name, ())]  # fmt: skip
+        at, low, middle, high = np.array(measured).T
+        label = _HEADS[name].format(cores=record["cores"])
+        axes.errorbar(
+            middle, at, xerr=[middle - low, high - middle], fmt="o", ms=6, lw=1, color=_COLOURS[name], label=label
+        )
     axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(lambda value, _: figure(value))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("rows a second")
     axes.grid(axis="x", lw=0.4, alpha=0.5)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
-    axes.set_ylim(len(results) - 0.4, -1.4)
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    drawing.legend(loc="outside upper center", ncols=len(names), frameon=False)
     gpu = record["gpu"]
     title = one_line(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", NAME)
     axes.set_title(title, fontsize=9, **AS_IT_STANDS)

@@ -1,34 +1,54 @@
-"""The stages that are measured, and what each of them is on the host and on a device."""
+"""The stages that are measured: each is a call on rows, on whatever backend and wherever the rows lie."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import compute, forest, model, network, normalisers, recipe, registry
-from space2vec.bench import on_device
+from space2vec import backends, compute, device, normalisers, registry
 from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
-from space2vec.errors import Space2vecError
 from space2vec.measure import Measure
+from space2vec.model import load
+from space2vec.network import Network
+from space2vec.recipe import Recipe
 from space2vec.registry import FeatureSet
 from space2vec.stamps import Stamps
+from space2vec.table import Scores
 
-__all__ = ["NotRun", "Ours", "Stage", "stages"]
+if TYPE_CHECKING:
+    from space2vec.backends import Backend
+    from space2vec.cuda.backend import Cuda
+    from space2vec.cuda.pipeline import Pipeline
+    from space2vec.models.model import Model
 
+__all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Ours", "Stage", "stages"]
+
+#: The columns of the CPU, with their threads (None: one a usable core), and the column of data that lie on the GPU.
+THREADS: dict[str, int | None] = {"one core": 1, "all cores": None}
+IN_PLACE = "gpu in place"
 #: The sets of features, by the name of their stage.
-SETS: dict[str, FeatureSet] = {
-    "features: eighteen": "autoscan-stamp",
-    "features: s2v": "s2v",
-    "features: both": "stamp",
+_SETS: dict[str, FeatureSet] = {
+    "features: autoScan's eighteen": "autoscan-stamp",
+    "features: the set s2v": "s2v",
+    "features: both sets": "stamp",
 }
+#: The stages of a quick look.
+QUICK = ("alerts", *_SETS, "normalise: median-mad", "prepare: braai", "score: stamps")
+#: Rows of a batch on its way through a GPU.
+_BATCH = 4096
+
+#: Does the work for rows on a backend, with so many threads, and returns the array of results.
+Call = Callable[["Backend", Any, int | None], Any]
 
 
 class NotRun(Exception):  # noqa: N818
@@ -42,29 +62,21 @@ class Stage:
     Attributes
     ----------
     name, unit : str
-        What it is, and what its rows are.
-    host : callable
-        Given a number of threads (None: all cores), returns the work on the host.
-    place : callable
-        Given a slot of a device, puts the data there and returns the work on it, which waits for the device.
-    through : callable
-        Given a device's number, returns the work from page-locked memory through the device and back.
-    moved : int
-        Bytes a row that it reads and writes at least, where the data lie.
-    carried : int
-        Bytes a row that go to the device.
+        What is done, and what its rows are.
+    work : callable
+        Given the name of a column, returns the work.
     most : int
         Rows that there are.
+    moved, carried : int
+        Bytes a row that it reads and writes at least, where the data lie, and that go to a device; 0: not known.
     """
 
     name: str
     unit: str
-    host: Callable[[int | None], Run]
-    place: Callable[[Any], Run]
-    through: Callable[[int], Run]
-    moved: int
-    carried: int
+    work: Callable[[str], Run]
     most: int
+    moved: int = 0
+    carried: int = 0
 
 
 @dataclass
@@ -79,8 +91,8 @@ class Ours:
         Their height and width.
     source : path, optional
         Alerts to read; made ones by default, where packets can be written here.
-    locked : bool
-        Whether the triplets lie in page-locked memory, as a device copies them fastest.
+    where : str
+        The device beside the host, whose copies start in page-locked memory; none if ``"cpu"``.
 
     Attributes
     ----------
@@ -91,22 +103,25 @@ class Ours:
     rows: int
     side: int = 51
     source: Path | None = None
-    locked: bool = False
-    pixels: NDArray[np.float32] = field(init=False)
+    where: str = "cpu"
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _folder: Any = None
 
     def __post_init__(self) -> None:
-        self.pixels = triplets(self.rows, self.side)
-        if self.locked:
-            from space2vec.cuda.slots import pinned
-
-            there = pinned(self.pixels.shape)
-            there[:] = self.pixels
-            self.pixels = there
+        self.pixels = self.locked(triplets(self.rows, self.side))
         table = compute.features(self.stamps(min(self.rows, 512)), set="stamp")
         self.forest = full_forest(table.values, table.names)
-        self.table = np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names)))
+        self.table = self.locked(np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names))))
+
+    def locked(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return an array in memory that the device copies fastest."""
+        if self.where == "cpu":
+            return array
+        from space2vec.cuda.slots import pinned
+
+        there = pinned(array.shape)
+        there[:] = array
+        return there
 
     def stamps(self, n: int) -> Stamps:
         """Return the first n triplets."""
@@ -135,132 +150,161 @@ class Ours:
         return Path(self._folder.name)
 
 
-def _nowhere(reason: str) -> Callable[[Any], Run]:
-    def refuse(_: Any) -> Run:
-        raise NotRun(reason)
-
-    return refuse
-
-
 def stages(ours: Ours) -> Iterator[Stage]:
-    """Yield every stage: features, normalisers, the forest, the network, chains of them, reading, recipes."""
-    elsewhere = _nowhere("alerts are read by the CPU")
-    for stage, own_set in SETS.items():
-        yield _feature_stage(ours, stage, own_set)
+    """Yield every stage, in the order of an alert's way: reading, features, planes, scores."""
+    plane, default = 4 * ours.side**2, load("default")
+    assert isinstance(default, Network)
+    triplets_of = functools.partial(Stage, unit="triplets", most=ours.rows, carried=3 * plane)
+    yield Stage("alerts: files to stamps", "alerts", _reading(ours, None), 1 << 20)
+    yield Stage("alerts: files to scores", "alerts", _reading(ours, default), 1 << 20)
+    for name, own_set in _SETS.items():
+        measure = Measure(registry.feature_set(own_set))
+        yield triplets_of(name, work=_features(ours, measure), moved=3 * plane + 4 * len(measure.names))
     for name in registry.NORMALISERS:
-        yield _normaliser_stage(ours, name)
-    columns = ours.table.shape[1]
-    yield Stage(
-        "forest", "rows", lambda threads: lambda n: _drop(ours.forest.predict(ours.table[:n], threads=threads)),
-        lambda slot: on_device.forest(slot, ours), lambda number: on_device.forest_through(number, ours),
-        4 * columns + 4, 4 * columns, len(ours.table),
-    )  # fmt: skip
-    yield Stage(
-        "network", "triplets", lambda threads: _network(ours, threads), lambda slot: on_device.network(slot, ours),
-        lambda number: on_device.network_through(number, ours), 0, 0, ours.rows,
-    )  # fmt: skip
-    yield _chain_stage(ours, "chain: stamps to forest", lambda: ours.forest)
-    yield _chain_stage(ours, "chain: stamps to network", default_network)
-    yield Stage("read and inflate", "alerts", lambda threads: _read(ours, threads), elsewhere, elsewhere, 0, 0, 1 << 20)
-    for own_recipe in registry.RECIPES:
-        yield _recipe_stage(ours, recipe.Recipe(own_recipe))
+        work = _normaliser(ours, normalisers.chain(name))
+        yield Stage(f"normalise: {name}", "planes", work, 3 * ours.rows, 2 * plane, plane)
+    for own in registry.RECIPES:
+        recipe = Recipe(own)
+        moved = plane * len(recipe.channels) + 4 * math.prod(recipe.shape)
+        yield triplets_of(f"prepare: {own}", work=_recipe(ours, recipe), moved=moved)
+    columns = 4 * ours.table.shape[1]
+    features = _work(ours, lambda n: (ours.table[:n],), _predict(ours.forest))
+    yield Stage("score: features by a forest", "rows", features, len(ours.table), columns + 4, columns)
+    given = default.inputs(ours.stamps(min(ours.rows, 512))).arrays
+    inputs = [ours.locked(np.resize(values, (ours.rows, *values.shape[1:]))) for values in given]
+    taken = 4 * sum(math.prod(values.shape[1:]) for values in inputs)
+    ready = _work(ours, lambda n: tuple(values[:n] for values in inputs), _predict(default))
+    yield Stage("score: prepared planes by the default model", "rows", ready, ours.rows, taken + 4, taken)
+    for name, model in (("a forest", ours.forest), ("the default model", default)):
+        yield triplets_of(f"score: stamps by {name}", work=_scores(ours, model), moved=3 * plane + 4)
 
 
-def _recipe_stage(ours: Ours, how: recipe.Recipe) -> Stage:
-    plane = 4 * ours.side**2
-    return Stage(
-        f"prepare: {how.name}", "triplets", lambda threads: _prepare(ours, how, threads),
-        lambda slot: on_device.prepare(slot, ours, how), lambda number: on_device.prepare_through(number, ours, how),
-        plane * len(how.channels) + 4 * int(np.prod(how.shape)), 3 * plane, ours.rows,
+def _features(ours: Ours, measure: Measure) -> Callable[[str], Run]:
+    return _work(
+        ours, ours.stamps, lambda on, stamps, threads: on.features(stamps, measure, threads).values,
+        lambda cuda: cuda.feature_pipeline(measure),
     )  # fmt: skip
 
 
-def _normaliser_stage(ours: Ours, name: str) -> Stage:
-    plane, steps = 4 * ours.side**2, normalisers.chain(name)
-    return Stage(
-        f"normalise: {name}", "planes", lambda threads: _normalise(ours, steps, threads),
-        lambda slot: on_device.normalise(slot, ours, steps),
-        lambda number: on_device.normalise_through(number, ours, steps), 2 * plane, plane, 3 * ours.rows,
+def _normaliser(ours: Ours, steps: tuple[registry.Step, ...]) -> Callable[[str], Run]:
+    planes = ours.pixels.reshape(-1, ours.side, ours.side)
+    return _work(
+        ours,
+        lambda n: (planes[:n],),
+        lambda on, given, threads: on.normalise(given[0], None, steps, math.nan, threads)[0],
+    )
+
+
+def _recipe(ours: Ours, recipe: Recipe) -> Callable[[str], Run]:
+    return _work(ours, ours.stamps, lambda on, stamps, threads: on.prepare(stamps, recipe, threads).planes)
+
+
+def _predict(model: Model) -> Call:
+    return lambda on, inputs, threads: on.predict(model, inputs, threads)
+
+
+def _scores(ours: Ours, model: Model) -> Callable[[str], Run]:
+    return _work(
+        ours, ours.stamps, lambda on, stamps, threads: on.score(model, stamps, threads).score,
+        lambda cuda: cuda.pipeline(model),
     )  # fmt: skip
 
 
-def _feature_stage(ours: Ours, stage: str, name: FeatureSet) -> Stage:
-    plane, measure = 4 * ours.side**2, Measure(registry.feature_set(name))
-    return Stage(
-        stage, "triplets", lambda threads: _features(ours, name, threads),
-        lambda slot: on_device.features(slot, ours, measure),
-        lambda number: on_device.features_through(number, ours, measure),
-        3 * plane + 4 * len(measure.names), 3 * plane, ours.rows,
-    )  # fmt: skip
+def _work(
+    ours: Ours,
+    rows: Callable[[int], Any],
+    call: Call,
+    pipeline: Callable[[Cuda], Pipeline[Any, Any]] | None = None,
+) -> Callable[[str], Run]:
+    """Return the work of a call in each column.
 
-
-def _chain_stage(ours: Ours, stage: str, judge: Callable[[], forest.Forest | network.Network]) -> Stage:
-    return Stage(
-        stage, "triplets", lambda threads: _chain(ours, judge(), threads),
-        lambda slot: on_device.chain(slot, ours, judge()),
-        lambda number: on_device.chain_through(number, ours, judge()), 0, 12 * ours.side**2, ours.rows,
-    )  # fmt: skip
-
-
-def default_network() -> network.Network:
-    """Return the packaged network.
-
-    Raises
-    ------
-    NotRun
-        If nothing here runs networks.
+    Parameters
+    ----------
+    ours : Ours
+        What holds the data.
+    rows : callable
+        Given n, returns Stamps or a tuple of arrays of the host.
+    call : callable
+        The call.
+    pipeline : callable, optional
+        Given a device, returns what takes batches of the host through it, where there is such a thing; copies, call and
+        copies follow each other otherwise.
     """
-    try:
-        judge = model.load("default")
-    except Space2vecError as error:
-        raise NotRun(str(error)) from None
-    if not isinstance(judge, network.Network):
-        raise NotRun("the packaged model is no network")
-    return judge
+
+    def work(column: str) -> Run:
+        if column in THREADS:
+            host = backends.on_host()
+            return lambda n: _drop(call(host, rows(n), THREADS[column]))
+        from space2vec.cuda.backend import Cuda
+        from space2vec.cuda.extension import active
+        from space2vec.cuda.view import view
+
+        number = device.ordinal(ours.where)
+        cuda = Cuda(number)
+        if column == IN_PLACE:
+            there = functools.lru_cache(maxsize=1)(lambda n: _put(rows(n), ours.where))
+
+            def in_place(n: int) -> None:
+                results = call(cuda, there(n), None)
+                active(number).stream_wait(number, 0)  # that of arrays which the package makes
+                del results  # kept until then: to give memory back is to wait
+
+            return in_place
+        if pipeline is None:
+            return lambda n: _drop(view(call(cuda, _put(rows(n), ours.where), None), "results").to_host())
+        way = ours.stack.enter_context(pipeline(cuda))
+
+        def through(n: int) -> None:
+            batch = rows(n)
+            for _ in way.run(batch[k : k + _BATCH] for k in range(0, n, _BATCH)):
+                pass
+
+        return through
+
+    return work
 
 
-def inputs_of(judge: network.Network, ours: Ours, n: int) -> tuple[NDArray[np.float32], ...]:
-    """Return what a network is given of n triplets: those of 512, again and again."""
-    arrays = judge.inputs(ours.stamps(min(n, 512))).arrays
-    return tuple(np.resize(values, (n, *values.shape[1:])) for values in arrays)
+def _put(rows: Any, where: str) -> Any:
+    """Copy Stamps or a tuple of arrays to a device."""
+    from space2vec.cuda.device_array import DeviceArray
+
+    if isinstance(rows, Stamps):
+        return rows.to_device(where)
+    return tuple(DeviceArray.of_host(array, ordinal=device.ordinal(where)) for array in rows)
 
 
-def _drop(_: Any) -> None:
+def _drop(_: object) -> None:
     """Throw a result away."""
 
 
-def _read(ours: Ours, threads: int | None) -> Run:
-    from space2vec.reading import batches, files
+def _reading(ours: Ours, model: Model | None) -> Callable[[str], Run]:
+    """Return the work of reading alerts and, if a model is given, scoring them."""
 
-    paths = list(files(ours.night()))
+    def work(column: str) -> Run:
+        from space2vec.reading import batches, files
 
-    def run(n: int) -> None:
-        done = 0
-        while done < n:
-            for batch in batches(paths[: n - done], batch=2048, threads=threads):
-                done += len(batch.rows)
+        if column not in THREADS and (model is None or column == IN_PLACE):
+            raise NotRun("alerts are read by the CPU")
+        paths = list(files(ours.night()))
+        if column in THREADS:
+            threads, where = THREADS[column], "cpu"
+        else:
+            threads, where = None, ours.where
+            assert model is not None
+            way = ours.stack.enter_context(model.pipeline(where))
 
-    return run
+        def run(n: int) -> None:
+            done = 0
+            while done < n:
+                read = (batch.rows for batch in batches(paths[: n - done], threads=threads, model=model, device=where))
+                met = done
+                for rows in read if where == "cpu" else way.run(read):
+                    if model is not None and not isinstance(rows, Scores):
+                        model.score(rows, threads=threads, device=where)
+                    done += len(rows)
+                if done == met:
+                    raise NotRun(f"there are no alerts in {ours.night()}")
 
+        return run
 
-def _prepare(ours: Ours, how: recipe.Recipe, threads: int | None) -> Run:
-    return lambda n: _drop(compute.prepare(ours.stamps(n), how, threads=threads))
-
-
-def _normalise(ours: Ours, steps: tuple[registry.Step, ...], threads: int | None) -> Run:
-    planes = ours.pixels.reshape(-1, ours.side, ours.side)
-    return lambda n: _drop(compute.normalise(planes[:n], steps, threads=threads))
-
-
-def _features(ours: Ours, name: FeatureSet, threads: int | None) -> Run:
-    return lambda n: _drop(compute.features(ours.stamps(n), set=name, threads=threads, device="cpu"))
-
-
-def _network(ours: Ours, threads: int | None) -> Run:
-    judge = default_network()
-    given = inputs_of(judge, ours, ours.rows)
-    return lambda n: _drop(judge.predict(*(values[:n] for values in given), threads=threads, device="cpu"))
-
-
-def _chain(ours: Ours, judge: forest.Forest | network.Network, threads: int | None) -> Run:
-    return lambda n: _drop(judge.score(ours.stamps(n), threads=threads, device="cpu"))
+    return work

@@ -12,20 +12,26 @@ from space2vec.cli.printing import print_line, print_lines, print_progress
 
 __all__ = ["register"]
 
+#: Those of :data:`space2vec.bench.COLUMNS`, which is not imported to name them.
+_COLUMNS = ("one core", "all cores", "gpu in place", "gpu with transfers")
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.description = (
-        "Measure every stage and the whole chain on one core, on all cores and, where there is one, on a "
-        "GPU with data in place and with transfers; print a table."
+        "Measure how many rows a second each stage does, from reading alerts to scores, on one core, on all cores and, "
+        "where there is one, on a GPU, with its data in place and with copies there and back; print a table."
     )
+    parser.add_argument("--quick", action="store_true", help="the main stages in a minute: fewer rows and rounds")
     parser.add_argument("-o", "--output", metavar="FILE.json", help="write the figures, with device and versions")
     parser.add_argument("--plot", metavar="FILE.png", help="draw them")
-    parser.add_argument("--rows", type=positive, default=32768, metavar="N", help="triplets (default: 32768)")
+    parser.add_argument("--rows", type=positive, metavar="N", help="triplets (default: 32768; quick: 4096)")
     parser.add_argument("--side", type=positive, default=51, metavar="PIXELS", help="of a triplet (default: 51)")
-    parser.add_argument("--rounds", type=positive, default=7, metavar="N", help="in which all take turns (default: 7)")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="in which all take turns (default: 7; quick: 3)")
     parser.add_argument("--alerts", type=Path, metavar="FOLDER", help="alerts to read (default: made ones)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="stages whose names begin like this")
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="stages whose names begin like this")
+    parser.add_argument("--columns", nargs="+", choices=_COLUMNS, default=_COLUMNS, metavar="COLUMN",
+                        help=f"where to measure: {', '.join(map(repr, _COLUMNS))} (default: all)")  # fmt: skip
     add_device(parser)
     parser.set_defaults(run=run)
 
@@ -46,18 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
         if output is not None:
             write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
 
+    rows, rounds = (4096, 3) if arguments.quick else (32768, 7)
     record = bench.measure(
-        arguments.rows,
-        arguments.rounds,
+        arguments.rows or rows,
+        arguments.rounds or rounds,
         side=arguments.side,
         source=arguments.alerts,
         where=arguments.device,
-        only=arguments.only,
+        only=arguments.only or (bench.QUICK if arguments.quick else ()),
+        columns=arguments.columns,
         tell=print_progress,
         keep=keep,
     )
-    if not record["results"]:
-        raise ValueError(f"no stage begins with {' or '.join(arguments.only)}")
     print_lines(bench.table(record))
     if output is not None:
         keep(record)
