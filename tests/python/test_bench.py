@@ -27,7 +27,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @pytest.fixture(scope="module", autouse=True)
 def brief() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "_SECONDS", 1e-4)
+        patch.setattr(record, "rows_of", lambda work, most, seconds, clock: rounds.rows_of(work, most, 1e-4, clock))
         patch.setattr(record, "_LADDER", (1, 4))
         patch.setattr(machine, "_BYTES", 1 << 12)
         yield
@@ -136,7 +136,7 @@ def test_without_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     head = next(line for line in said.out.splitlines() if line.startswith("rows a second"))
     cores = told["cores"]
     assert head.split("  ", 1)[1].split() == f"one core {cores} cores {cores} cores / one core CPU bound by".split()
-    assert said.err.startswith("9 stages, one core and all cores: about 1 s\n")
+    assert said.err.startswith("9 stages, one core and all cores: about 29 s\n")
     assert main(["bench", "--rows", "4", "--only", "nothing"]) == 2
     assert "no stage begins with nothing" in capsys.readouterr().err
     assert main(["bench", "--device", "cuda"]) == 2

@@ -39,8 +39,6 @@ LIMITS = {
 _PACKAGES = ("numpy", "torch", "onnxruntime", "cupy-cuda12x", "cupy-cuda13x", "fastavro")
 #: Batches for which it is asked whether a GPU pays.
 _LADDER = tuple(1 << k for k in range(0, 17, 2))
-#: Seconds of a round.
-_SECONDS = 0.2
 #: Rounds' worth of time that a column takes beside its rounds: until they are sized, and for the break-even.
 _SIZING = {"one core": 6, "all cores": 6, IN_PLACE: 8, _THROUGH: 14}
 
@@ -49,6 +47,7 @@ def measure(
     rows: int,
     rounds: int,
     *,
+    seconds: float = 0.2,
     side: int = 51,
     source: Path | None = None,
     where: str = "auto",
@@ -65,6 +64,8 @@ def measure(
         Triplets that there are; a contender takes as many of them as fill a round.
     rounds : int
         Rounds, in which the columns take turns.
+    seconds : float, optional
+        How long a round is in each column.
     side : int
         Height and width of the triplets.
     source : path, optional
@@ -102,8 +103,8 @@ def measure(
     chosen = [stage for stage in stages(ours) if not only or stage.name.startswith(tuple(only))]
     if not chosen:
         raise ValueError(f"no stage begins with {' or '.join(only)}")
-    seconds = _SECONDS * len(chosen) * sum(rounds + _SIZING[name] for name in run)
-    tell(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(seconds)}")
+    whole = seconds * len(chosen) * sum(rounds + _SIZING[name] for name in run)
+    tell(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(whole)}")
     record: dict[str, Any] = {
         "benchmark": "bench",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -124,7 +125,7 @@ def measure(
         record["limits"] |= device_limits(number, rounds)
     for stage in chosen:
         with contextlib.ExitStack() as ours.stack:
-            found = _stage(stage, wanted, run, reason, number, rounds, record["limits"])
+            found = _stage(stage, wanted, run, reason, number, rounds, seconds, record["limits"])
         record["results"][stage.name] = found
         keep(record)
         rates = (f"{name} {entry['rate'][1]:.3g}/s" for name, entry in found["columns"].items() if "rate" in entry)
@@ -144,6 +145,7 @@ def _stage(
     reason: str,
     number: int | None,
     rounds: int,
+    seconds: float,
     limits: dict[str, list[float]],
 ) -> dict[str, Any]:
     """Return the figures of a stage in the columns that are wanted, of which some are run."""
@@ -157,7 +159,7 @@ def _stage(
         try:
             work = stage.work(name)
             clock = time.process_time if name in THREADS else time.perf_counter
-            running[name] = work, rows_of(work, stage.most, _SECONDS, clock)
+            running[name] = work, rows_of(work, stage.most, seconds, clock)
         except Exception as error:
             refuse(name, error)
     spent, processor = take_turns(running, rounds, refuse)

@@ -52,10 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
         if output is not None:
             write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
 
-    rows, rounds = (4096, 3) if arguments.quick else (32768, 7)
+    rows, rounds, seconds = (4096, 3, 0.1) if arguments.quick else (32768, 7, 0.2)
     record = bench.measure(
         arguments.rows or rows,
         arguments.rounds or rounds,
+        seconds=seconds,
         side=arguments.side,
         source=arguments.alerts,
         where=arguments.device,
