@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from programs import tell
+from robustness import turned
 
 from space2vec import flags, rivals
 from space2vec.evaluate import contest, mdr_fpr
-from space2vec.evaluate.robustness import turned
 from space2vec.labelled import LabelledStamps
 from space2vec.models.networks import real_alerts, stampnet_rows
 from space2vec.rivals import Effort

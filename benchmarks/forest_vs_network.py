@@ -34,12 +34,12 @@ import accuracy_pictures
 import alert_folds
 import des_folds
 import pixel_sets
+import robustness
 from kept import Kept
 from programs import REPOSITORY, processor, tell, versions
 
 import space2vec as s2v
 from space2vec import rivals
-from space2vec.evaluate import robustness
 from space2vec.models.networks import real_alerts
 from space2vec.rivals import Effort
 from space2vec.simulation.hybrid import hybrid
