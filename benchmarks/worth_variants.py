@@ -16,9 +16,8 @@ from worth_rows import COLUMNS, RECIPE, Half, Rows
 
 from space2vec import registry
 from space2vec.networks import build
-from space2vec.training.loop import Course, Lesson, fit, logits
+from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits
 from space2vec.training.network import REACH
-from space2vec.training.temperature import best_temperature
 
 __all__ = ["VARIANTS", "Variant", "kept_scores", "scores_of", "scores_path"]
 

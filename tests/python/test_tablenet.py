@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 from space2vec.networks.derived_columns import DerivedColumns  # noqa: E402 (needs PyTorch)
 from space2vec.networks.tablenet import PiecewiseLinear, TableNet  # noqa: E402
 from space2vec.training import distill  # noqa: E402
-from space2vec.training.made_rows import made_rows  # noqa: E402
+from space2vec.training.distill import made_rows  # noqa: E402
 
 NAMES = ("MAG", "SNR", "A_IMAGE", "B_IMAGE", "MAG_REF")
 TEACHING = distill.Teaching(folds=3, rounds=1, copies=3, iterations=20)

@@ -23,9 +23,14 @@ torch = pytest.importorskip("torch")
 from space2vec.networks import build  # noqa: E402
 from space2vec.networks.stampnet import RingMean  # noqa: E402
 from space2vec.training import train_network  # noqa: E402
-from space2vec.training.loop import Course, Lesson, fit, logits  # noqa: E402
+from space2vec.training.loop import (  # noqa: E402
+    Course,
+    Lesson,
+    best_temperature,
+    fit,
+    logits,
+)
 from space2vec.training.run_folder import RunFolder  # noqa: E402
-from space2vec.training.temperature import best_temperature  # noqa: E402
 
 SMALL = {"width": [16, 16, 16], "hidden": 16, "dropout": 0.0}
 COURSE = Course(epochs=3, batch=32, learning_rate=1e-2)

@@ -17,15 +17,20 @@ from space2vec.networks.tablenet import TableNet
 from space2vec.scoring import set_of
 from space2vec.training.folds import folds_of, need_sklearn, rows_and_labels
 from space2vec.training.loop import Course, Lesson, fit
-from space2vec.training.made_rows import made_rows
 from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
-__all__ = ["COURSE", "Teaching", "train_tablenet"]
+__all__ = ["COURSE", "Teaching", "made_rows", "train_tablenet"]
 
 Array = NDArray[np.float32]
 
 #: How the network is fitted by default.
 COURSE = Course(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
+#: Rows nearest to a row, among which its partner is drawn.
+_NEIGHBOURS = 5
+#: Share of the columns that a row takes over from its partner, where it does not move towards it as a whole.
+_TAKEN = 0.3
+#: Columns that are known of a reference source or not at all.
+_REFERENCE = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM", "MAGLIM", "MAGDIFF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Teaching:
     folds, rounds : int
         The trees are trained on all folds but one, and the rows are divided into folds so many times.
     copies, made : int
-        Rows made of each row (:func:`space2vec.training.made_rows.made_rows`), whose target is what all trees say; and
+        Rows made of each row (:func:`made_rows`), whose target is what all trees say; and
         how many of them an epoch has for each row.
     iterations, leaves : int
         Trees of each model, and leaves of each tree.
@@ -185,3 +190,31 @@ def _taught(
             score[held] += trees.predict_proba(x[held][:, there])[:, 1] / how.rounds
             score[made] += trees.predict_proba(x[made][:, there])[:, 1] / (how.rounds * how.folds)
     return score
+
+
+def made_rows(
+    x: NDArray[np.float32], near: NDArray[np.float32], names: Sequence[str], copies: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Make rows of each row and one of its neighbours.
+
+    Half of them lie on the line between the two, so that what columns have in common holds; the others take over some
+    columns of the neighbour's (Bucila, Caruana & Niculescu-Mizil 2006, "Model compression"), those of the reference
+    source together. `near` (n, m) are the same rows scaled, without NaN: by them it is measured who is a neighbour.
+    Returned are (n * copies, k), those of the first row first.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(_NEIGHBOURS, len(x) - 1)
+    neighbours = NearestNeighbors(n_neighbors=count).fit(near).kneighbors(return_distance=False)
+    parent = np.repeat(np.arange(len(x)), copies)
+    own = x[parent]
+    other = x[neighbours[parent, rng.integers(0, count, len(parent))]]
+    share = rng.random((len(parent), 1), dtype=np.float32)
+    line = own + share * (other - own)
+    between = np.where(np.isnan(line), own, line)
+    taken = rng.random(own.shape) < _TAKEN
+    reference = [k for k, name in enumerate(names) if name in _REFERENCE]
+    taken[:, reference] = taken[:, reference[:1]]
+    swapped = np.where(taken, other, own)
+    made: NDArray[np.float32] = np.where(rng.random((len(parent), 1)) < 0.5, between, swapped)
+    return made

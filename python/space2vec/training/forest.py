@@ -15,38 +15,6 @@ from space2vec.training.folds import Scorer, need_sklearn, out_of_fold, rows_and
 __all__ = ["cross_validate", "train_forest"]
 
 
-def _estimator(
-    columns: int,
-    trees: int,
-    criterion: str,
-    max_features: int,
-    min_samples_split: int,
-    min_samples_leaf: int,
-    max_leaf_nodes: int | None,
-    imputation: str,
-    seed: int,
-    n_jobs: int,
-) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline
-
-    forest = RandomForestClassifier(
-        trees,
-        criterion=criterion,
-        max_features=min(max_features, columns),
-        min_samples_split=min_samples_split,
-        min_samples_leaf=min_samples_leaf,
-        max_leaf_nodes=max_leaf_nodes,
-        random_state=seed,
-        n_jobs=n_jobs,
-    )
-    if imputation not in ("median", "mean", "none"):
-        raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
-    imputer = "passthrough" if imputation == "none" else SimpleImputer(strategy=imputation, keep_empty_features=True)
-    return Pipeline([("imputer", imputer), ("forest", forest)])
-
-
 def train_forest(
     x: ArrayLike,
     y: ArrayLike,
@@ -102,18 +70,22 @@ def train_forest(
         If shapes or labels do not fit.
     """
     need_sklearn()
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+
+    if imputation not in ("median", "mean", "none"):
+        raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
     rows, labels = rows_and_labels(x, y, names)
-    settings = {
-        "trees": trees,
-        "criterion": criterion,
-        "max_features": max_features,
-        "min_samples_split": min_samples_split,
-        "min_samples_leaf": min_samples_leaf,
-        "max_leaf_nodes": max_leaf_nodes,
-        "imputation": imputation,
-        "seed": seed,
-    }
-    model = _estimator(rows.shape[1], **settings, n_jobs=n_jobs)  # type: ignore[arg-type]
+    own: dict[str, Any] = {
+        "criterion": criterion, "max_features": max_features, "min_samples_split": min_samples_split,
+        "min_samples_leaf": min_samples_leaf, "max_leaf_nodes": max_leaf_nodes,
+    }  # fmt: skip
+    settings = {"trees": trees, **own, "imputation": imputation, "seed": seed}
+    own["max_features"] = min(max_features, rows.shape[1])
+    imputer = "passthrough" if imputation == "none" else SimpleImputer(strategy=imputation, keep_empty_features=True)
+    forest = RandomForestClassifier(trees, **own, random_state=seed, n_jobs=n_jobs)
+    model = Pipeline([("imputer", imputer), ("forest", forest)])
     model.fit(rows, labels, forest__sample_weight=weight)
     said = {"rows": len(rows), "real": int(labels.sum()), "settings": settings, **(training or {})}
     return Forest.from_sklearn(

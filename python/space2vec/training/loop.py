@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,10 +21,12 @@ from space2vec.errors import BackendError
 if TYPE_CHECKING:
     from space2vec.training.run_folder import RunFolder
 
-__all__ = ["Course", "Lesson", "fit", "logits", "torch_device"]
+__all__ = ["Course", "Lesson", "best_temperature", "fit", "logits", "torch_device"]
 
 #: Rows that are scored at a time where nothing is learned.
 _CHUNK = 256
+#: What is tried for the logarithm of the temperature.
+_LOGS = np.linspace(np.log(0.2), np.log(5.0), 321)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,28 @@ def logits(module: nn.Module, inputs: tuple[NDArray[np.float32], ...], device: s
             given = [torch.from_numpy(np.ascontiguousarray(rows[part])).to(device) for rows in inputs]
             out[part] = module(*given).float().cpu().numpy()
     return out
+
+
+def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> float:
+    """Return the T for which sigmoid(logit / T) has the lowest cross-entropy (Guo et al. 2017, arXiv:1706.04599).
+
+    Parameters
+    ----------
+    logit : array_like (n,)
+        What a network gave for rows that it has not learned from.
+    target : array_like (n,)
+        The probability that each is real.
+    weight : array_like (n,)
+        How much each counts.
+
+    Returns
+    -------
+    float
+        Between 0.2 and 5, to 1 %.
+    """
+    z, y, w = (np.asarray(values, dtype=np.float64) for values in (logit, target, weight))
+    losses = [float(w @ (np.logaddexp(0.0, z / t) - y * (z / t))) for t in np.exp(_LOGS)]
+    return round(float(np.exp(_LOGS[int(np.argmin(losses))])), 4)
 
 
 def _learn(module: nn.Module, rows: Lesson, optimiser: torch.optim.Optimizer, course: Course) -> float:

@@ -22,10 +22,9 @@ from space2vec.recipe import Recipe
 from space2vec.scoring import Needs, set_of
 from space2vec.stamps import Stamps
 from space2vec.training.augment import Augmentation, augmented
-from space2vec.training.loop import Course, Lesson, fit, logits, torch_device
+from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits, torch_device
 from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.training.run_folder import RunFolder
-from space2vec.training.temperature import best_temperature
 
 if TYPE_CHECKING:
     from torch import nn

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -56,16 +56,22 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """The parts of a network in float64, batch normalisation folded in."""
+    """The parts of a network in float64, batch normalisation folded in; `linears` are those behind the first."""
 
     inputs: Inputs
-    convolutions: list[_Layer]
-    of_planes: Array | None
-    of_features: Array | None
+    of_features: Array
     joined: Array
-    hidden: list[_Layer]
-    out: _Layer
+    linears: list[_Layer]
+    convolutions: list[_Layer] = field(default_factory=list)
+    of_planes: Array | None = None
     reach: Array | None = None
+
+    def numbers(self) -> Iterator[Array]:
+        """Yield all weights."""
+        yield from (self.of_features, self.joined)
+        yield from () if self.of_planes is None else (self.of_planes,)
+        for layer in (*self.convolutions, *self.linears):
+            yield from (layer.weight, layer.bias)
 
 
 def can_quantise(module: nn.Module) -> bool:
@@ -98,62 +104,39 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
         If the network has another structure, or a weight or all rows are not finite.
     """
     chain = _chain(module)
-    if any(not np.isfinite(part).all() for part in _numbers(chain)):
+    if not all(np.isfinite(part).all() for part in chain.numbers()):
         raise ValueError("a weight of the network is not finite")
     given = [np.asarray(rows, dtype=np.float32) for rows in inputs]
-    planes = given[0] if chain.inputs.channels else None
-    columns = _integers(module, given[-1]) if chain.inputs.columns else None
-    good = np.ones(len(given[0]), dtype=np.bool_)
-    if planes is not None:
-        good &= np.isfinite(planes).all(axis=(1, 2, 3))
+    columns, planes = _integers(module, given[-1]), given[0] if chain.inputs.channels else None
+    good = np.ones(len(columns), dtype=np.bool_) if planes is None else np.isfinite(planes).all(axis=(1, 2, 3))
     if not good.any():
         raise ValueError("no row to calibrate with is finite")
-    build = _Build(
-        chain,
-        None if planes is None else torch.from_numpy(planes[good]),
-        None if columns is None else columns[good],
-    )
+    build = _Build(chain, None if planes is None else torch.from_numpy(planes[good]), columns[good])
     return IntegerNetwork(build.run(), chain.inputs)
-
-
-def _numbers(chain: _Chain) -> list[Array]:
-    layers = [*chain.convolutions, *chain.hidden, chain.out]
-    parts = [array for layer in layers for array in (layer.weight, layer.bias)]
-    return [*parts, *(part for part in (chain.of_planes, chain.of_features) if part is not None), chain.joined]
 
 
 def _chain(module: nn.Module) -> _Chain:
     """Take a network apart."""
     if isinstance(module, StampNet):
-        convolutions = [
-            _folded(conv, norm)
-            for conv, norm in zip([*module.convolutions][0::3], [*module.convolutions][1::3], strict=True)
-        ]
-        settings = module.settings
-        inputs = Inputs(settings["channels"], settings["side"], settings["features"])
-        linears = [layer for layer in module.head if isinstance(layer, nn.Linear)]
-        joined = _array(module.of_planes.bias) + _array(module.of_features.bias)
-        of_planes, of_features = _array(module.of_planes.weight), _array(module.of_features.weight)
-        reach = np.array(settings["reach"]) if "reach" in settings else None
-        return replace(_chained(inputs, convolutions, of_planes, of_features, joined, linears), reach=reach)
+        settings, layers = module.settings, [*module.convolutions]
+        return _Chain(
+            Inputs(settings["channels"], settings["side"], settings["features"]),
+            _array(module.of_features.weight),
+            _array(module.of_planes.bias) + _array(module.of_features.bias),
+            _linears(module.head),
+            [_folded(conv, norm) for conv, norm in zip(layers[0::3], layers[1::3], strict=True)],
+            _array(module.of_planes.weight),
+            np.array(settings["reach"]) if "reach" in settings else None,
+        )
     if isinstance(module, TableNet):
-        linears = [layer for layer in module.layers if isinstance(layer, nn.Linear)]
+        first, *linears = _linears(module.layers)
         inputs = Inputs(columns=module.derived.width, bins=module.settings["bins"])
-        first = linears[0]
-        return _chained(inputs, [], None, _array(first.weight), _array(first.bias), linears[1:])
+        return _Chain(inputs, first.weight, first.bias, linears)
     raise ValueError(f"a {type(module).__name__} cannot be turned into integers: only stampnet and tablenet can")
 
 
-def _chained(
-    inputs: Inputs,
-    convolutions: list[_Layer],
-    of_planes: Array | None,
-    of_features: Array,
-    joined: Array,
-    linears: list[nn.Linear],
-) -> _Chain:
-    layers = [_Layer(_array(layer.weight), _array(layer.bias)) for layer in linears]
-    return _Chain(inputs, convolutions, of_planes, of_features, joined, layers[:-1], layers[-1])
+def _linears(layers: nn.Sequential) -> list[_Layer]:
+    return [_Layer(_array(layer.weight), _array(layer.bias)) for layer in layers if isinstance(layer, nn.Linear)]
 
 
 def _folded(conv: nn.Module, norm: nn.Module) -> _Layer:
@@ -189,7 +172,7 @@ def _integers(module: nn.Module, features: NDArray[np.float32]) -> Array:
 class _Build:
     """Layer after layer: what the float network has there, what the integers have, and the tensors."""
 
-    def __init__(self, chain: _Chain, planes: Tensor | None, columns: Array | None) -> None:
+    def __init__(self, chain: _Chain, planes: Tensor | None, columns: Array) -> None:
         self._chain, self._planes, self._columns = chain, planes, columns
         if planes is not None:
             largest = planes.abs().amax((2, 3)).numpy()
@@ -198,10 +181,10 @@ class _Build:
             farthest = _tensor(self._reach)[:, None, None]
             # What the integers cannot see is no error of theirs that a bias could mend.
             self._planes = planes.clamp(-farthest, farthest)
-        self._sums, self._joined, self._hidden, self._logit = self._run_float()
+        self._sums, self._wanted = self._run_float()
 
-    def _run_float(self) -> tuple[list[Tensor], Array, list[Array], Array]:
-        """Return the sums of the convolutions, of the first and of the other hidden layers, and the logit."""
+    def _run_float(self) -> tuple[list[Tensor], list[Array]]:
+        """Return the sums of the convolutions, and of the layers behind them, the logits (n, 1) last."""
         chain = self._chain
         seen: list[Tensor] = []
         joined = np.zeros((1, 1)) + chain.joined
@@ -212,15 +195,11 @@ class _Build:
                 maps = seen[-1].relu()
             assert chain.of_planes is not None
             joined = joined + _ring_means(maps) @ chain.of_planes.T
-        if self._columns is not None:
-            assert chain.of_features is not None
-            joined = joined + self._columns @ (chain.of_features / _units(chain.inputs)).T
-        hidden: list[Array] = []
-        values = joined
-        for layer in chain.hidden:
-            values = np.maximum(values, 0.0) @ layer.weight.T + layer.bias
-            hidden.append(values)
-        return seen, joined, hidden, (np.maximum(values, 0.0) @ chain.out.weight.T + chain.out.bias)[:, 0]
+        joined = joined + self._columns @ (chain.of_features / _units(chain.inputs)).T
+        values = [joined]
+        for layer in chain.linears:
+            values.append(np.maximum(values[-1], 0.0) @ layer.weight.T + layer.bias)
+        return seen, values
 
     def run(self) -> dict[str, NDArray[np.generic]]:
         """Return the tensors."""
@@ -233,20 +212,20 @@ class _Build:
             weight, scale = round_weights(chain.of_planes * units, _covariance(rings))
             tensors["of_planes.weight"] = weight
             sums.append(("planes_multiplier", rings @ weight.T.astype(np.float64), scale))
-        if self._columns is not None:
-            assert chain.of_features is not None
-            weight, scale = round_weights(chain.of_features / _units(chain.inputs), _covariance(self._columns))
-            tensors["of_features.weight"] = weight
-            sums.append(("features_multiplier", self._columns @ weight.T.astype(np.float64), scale))
-        values, unit = self._shifted("hidden0", sums, self._joined, tensors)
-        for number, (layer, wanted) in enumerate(zip(chain.hidden, self._hidden, strict=True), 1):
+        weight, scale = round_weights(chain.of_features / _units(chain.inputs), _covariance(self._columns))
+        tensors["of_features.weight"] = weight
+        sums.append(("features_multiplier", self._columns @ weight.T.astype(np.float64), scale))
+        joined, *hidden, logit = self._wanted
+        *layers, out = chain.linears
+        values, unit = self._shifted("hidden0", sums, joined, tensors)
+        for number, (layer, wanted) in enumerate(zip(layers, hidden, strict=True), 1):
             weight, scale = round_weights(layer.weight * unit, _covariance(values))
             tensors[f"hidden{number}.weight"] = weight
             sums = [("multiplier", values @ weight.T.astype(np.float64), scale)]
             values, unit = self._shifted(f"hidden{number}", sums, wanted, tensors)
-        weight, scale = round_weights(chain.out.weight * unit, _covariance(values))
+        weight, scale = round_weights(out.weight * unit, _covariance(values))
         total = values @ weight[0].astype(np.float64)
-        bias = int(np.rint((self._logit - total * scale[0]).mean() / scale[0]))
+        bias = int(np.rint((logit[:, 0] - total * scale[0]).mean() / scale[0]))
         tensors["out.weight"] = weight[0]
         tensors["out.bias"] = np.array([bias], dtype=np.int64)
         tensors["out.scale"] = scale.astype(np.float32)
