@@ -92,16 +92,9 @@ class Effort:
 def choose(
     models: Mapping[str, str], asked: Collection[str], tell: Callable[[str], object] = lambda line: None
 ) -> tuple[list[str], list[str]]:
-    """Return which models of :data:`COLUMNS` or :data:`PIXELS` take part, and why others that were asked for cannot.
+    """Return which of the models asked for take part, and why others cannot; ``tell`` is given each reason.
 
-    Parameters
-    ----------
-    models : mapping of str to str
-        The package that each needs.
-    asked : collection of str
-        Those that are asked for.
-    tell : callable, optional
-        Called with each reason.
+    ``models`` maps each to the package that it needs, as :data:`COLUMNS` and :data:`PIXELS` do.
     """
     names, reasons = [], []
     for name, needs in models.items():
@@ -114,22 +107,7 @@ def choose(
 
 
 class Boosted:
-    """Boosted trees by LightGBM, several seeds averaged.
-
-    Parameters
-    ----------
-    x : ndarray of float32 (n, k)
-        The rows.
-    y : ndarray of int (n,)
-        1 for real, 0 for bogus.
-    effort : Effort
-        How many models and trees.
-
-    Raises
-    ------
-    ImportError
-        If LightGBM is absent.
-    """
+    """Boosted trees by LightGBM on rows x (n, k) and labels y (n,), several seeds averaged."""
 
     def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: Effort) -> None:
         need("lightgbm", "boosted trees need LightGBM")
@@ -155,32 +133,9 @@ class Boosted:
 def train_columns(
     name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: Effort
 ) -> Forest | Boosted | Network:
-    """Train a model of columns.
+    """Train one of :data:`COLUMNS` on rows x (n, k), NaN where a column is silent, and labels y (n,).
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`COLUMNS`.
-    x : ndarray of float32 (n, k)
-        The rows, NaN where a column is silent.
-    y : ndarray of int (n,)
-        1 for real, 0 for bogus.
-    columns : sequence of str (k,)
-        What the columns are.
-    effort : Effort
-        How hard it is trained.
-
-    Returns
-    -------
-    Forest, Boosted or Network
-        Its ``predict`` takes rows (m, k) and gives P(real) (m,).
-
-    Raises
-    ------
-    ImportError
-        If what it needs is absent.
-    KeyError
-        If there is no such model.
+    Its ``predict`` takes rows (m, k) and gives P(real) (m,). ImportError if what it needs is absent.
     """
     if name == "forest":
         return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads)
@@ -198,29 +153,10 @@ def train_columns(
 
 
 def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
-    """Train a model of stamps.
+    """Train one of :data:`PIXELS`; rows that a flag forbids to score are left out.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`PIXELS`.
-    rows : LabelledStamps
-        The rows; those that a flag forbids to score are left out.
-    effort : Effort
-        How hard it is trained.
-    teacher : float, optional
-        How much of the target is the teacher's score, where a row has one; the rest is the label.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    ImportError
-        If what it needs is absent.
-    KeyError
-        If there is no such model.
+    ``teacher`` is how much of the target is the teacher's score, where a row has one; the rest is the label. ImportError
+    if what the model needs is absent.
     """
     if name not in PIXELS:
         raise KeyError(name)
