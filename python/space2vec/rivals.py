@@ -155,8 +155,8 @@ def train_columns(
 def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
     """Train one of :data:`PIXELS`; rows that a flag forbids to score are left out.
 
-    ``teacher`` is how much of the target is the teacher's score, where a row has one; the rest is the label. ImportError
-    if what the model needs is absent.
+    ``teacher`` is how much of the target is the teacher's score, where a row has one; the rest is the label.
+    ImportError if what the model needs is absent.
     """
     if name not in PIXELS:
         raise KeyError(name)

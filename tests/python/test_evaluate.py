@@ -282,11 +282,11 @@ def test_files_join_by_candidate_and_say_what_is_left_out(tmp_path):
     labels.write_text(
         "candid,objectId,label,kind\n1,a,0,edge\n2,b,0,edge\n3,d,1,nuclear\n4,d,1,nuclear\n5,e,1,x\n6,f,,x\n"
     )
-    score, label, group, lonely_scores, lonely_labels = join(scores, labels)
-    np.testing.assert_array_equal(score, np.float32([0.4, 0.3, 0.2, 0.1]))
-    assert label.tolist() == [1, 1, 0, 0]
-    assert group.tolist() == ["d", "d", "b", "a"]
-    assert (lonely_scores, lonely_labels) == (3, 2)
+    rows = join(scores, labels)
+    np.testing.assert_array_equal(rows.score, np.float32([0.4, 0.3, 0.2, 0.1]))
+    assert rows.label.tolist() == [1, 1, 0, 0]
+    assert rows.group.tolist() == ["d", "d", "b", "a"]
+    assert (rows.unmatched_scores, rows.unmatched_labels) == (3, 2)
     result = evaluate_files(scores, labels, bootstrap=10)
     assert result["auc"] == 1.0
     assert result.groups == 3
@@ -299,18 +299,19 @@ def test_des_labels_count_artifacts_as_one(tmp_path):
     scores.write_text("candidate_id,score\n10,0.9\n11,0.2\n")
     labels = tmp_path / "des.csv"
     labels.write_text("# six lines\n# of comments\nID,OBJECT_TYPE,AMP\n10,0,1.5\n11,1,2.5\n")
-    score, label, group, *_ = join(scores, labels)
-    assert label.tolist() == [1, 0]
-    assert score.tolist() == [0.9, 0.2]
-    assert group.tolist() == ["10", "11"]
+    rows = join(scores, labels)
+    assert rows.label.tolist() == [1, 0]
+    assert rows.score.tolist() == [0.9, 0.2]
+    assert rows.group.tolist() == ["10", "11"]
 
 
 def test_rows_without_an_id_match_nothing_and_may_repeat(tmp_path):
     nobody = pa.array([None, 7, None], type=pa.int64())
     pq.write_table(pa.table({"candidate_id": nobody, "score": [0.1, 0.2, 0.3]}), tmp_path / "s.parquet")
     pq.write_table(pa.table({"candid": nobody, "label": [1, 1, 0]}), tmp_path / "l.parquet")
-    score, label, _, *lonely = join(tmp_path / "s.parquet", tmp_path / "l.parquet")
-    assert (score.tolist(), label.tolist(), lonely) == ([0.2], [1], [2, 2])
+    rows = join(tmp_path / "s.parquet", tmp_path / "l.parquet")
+    assert (rows.score.tolist(), rows.label.tolist()) == ([0.2], [1])
+    assert (rows.unmatched_scores, rows.unmatched_labels) == (2, 2)
 
 
 @pytest.mark.parametrize(

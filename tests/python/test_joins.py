@@ -53,13 +53,13 @@ def test_a_join_that_is_not_one_to_one_names_the_ids():
 def test_scores_and_labels_join_by_text(tmp_path):
     (tmp_path / "s.csv").write_text("candidate_id,score\n007,0.9\n7,0.2\n0x1F,0.3\n99999999999999999999,0.7\n,0.1\n")
     (tmp_path / "l.csv").write_text("candidate_id,label\n7,0\n99999999999999999999,1\n31,1\n007,1\n,0\n")
-    score, label, group, *lonely = join(tmp_path / "s.csv", tmp_path / "l.csv")
-    assert (score.tolist(), label.tolist()) == ([0.9, 0.2, 0.7], [1, 0, 1])
-    assert group.tolist() == ["007", "7", "99999999999999999999"]
-    assert lonely == [2, 2]
+    rows = join(tmp_path / "s.csv", tmp_path / "l.csv")
+    assert (rows.score.tolist(), rows.label.tolist()) == ([0.9, 0.2, 0.7], [1, 0, 1])
+    assert rows.ids.tolist() == rows.group.tolist() == ["007", "7", "99999999999999999999"]
+    assert (rows.unmatched_scores, rows.unmatched_labels) == (2, 2)
     text = pa.table({"candidate_id": ["007", "7", "x"], "score": [0.9, 0.2, 0.3]})
     pq.write_table(text, tmp_path / "s.parquet")
-    assert join(tmp_path / "s.parquet", tmp_path / "l.csv")[0].tolist() == [0.9, 0.2]
+    assert join(tmp_path / "s.parquet", tmp_path / "l.csv").score.tolist() == [0.9, 0.2]
 
 
 @pytest.mark.parametrize("labels", ["1,1\n2,0\n1,0\n", "1,1\n2,0\n1,1\n", "1,\n2,0\n1,1\n"])
@@ -86,7 +86,7 @@ def test_two_columns_of_labels_must_agree(tmp_path):
 def test_objects_that_are_not_known_are_no_group(tmp_path):
     (tmp_path / "s.csv").write_text("object_id,candidate_id,score\n,1,0.5\n,2,0.6\na,3,0.7\na,4,0.1\n")
     (tmp_path / "l.csv").write_text("candidate_id,label\n1,1\n2,0\n3,1\n4,0\n")
-    assert join(tmp_path / "s.csv", tmp_path / "l.csv")[2].tolist() == ["1", "2", "a", "a"]
+    assert join(tmp_path / "s.csv", tmp_path / "l.csv").group.tolist() == ["1", "2", "a", "a"]
 
 
 def test_damaged_lines_of_scores_and_labels_are_told(tmp_path, capsys):

@@ -47,17 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     judge = model.load(arguments.model)
     raw = judge.calibrated(None)
     _check_model(arguments.scores, judge.id, raw.id)
-    score, label, group, lonely_scores, lonely_labels = evaluate.join(arguments.scores, arguments.labels)
-    rows = evaluate.evaluate(score, label, bootstrap=0)
+    joined = evaluate.join(arguments.scores, arguments.labels)
+    rows = joined.evaluate(bootstrap=0)
     print_line(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
-    if lonely_scores or lonely_labels:
-        print_line(f"left out: {lonely_scores} scores without a label, {lonely_labels} labels without a score")
+    if lonely := rows.lonely:
+        print_line(lonely)
     fitted = {"scores": Path(arguments.scores).name, "labels": Path(arguments.labels).name, "model": raw.id}
-    table = fit_calibration(score, label, fitted=fitted)
+    table = fit_calibration(joined.score, joined.label, fitted=fitted)
     fewer = min(rows.real - rows.unscored_real, rows.bogus - rows.unscored_bogus)
     if fewer < FEW:
         print_notice(f"only {fewer} rows of one label: the probabilities are coarse")
-    check = cross_check(score, label, group=group, folds=arguments.folds, seed=arguments.seed)
+    check = cross_check(joined.score, joined.label, group=joined.group, folds=arguments.folds, seed=arguments.seed)
     metrics: dict[str, Any] = {}
     if check is None:
         print_notice("too few objects for a cross-validation: what it is worth is not known")
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         metrics["calibration"] = check.to_dict()
         if check.after["brier"] >= check.before["brier"]:
             print_notice("on other objects the Brier score does not fall: the scores need none")
-    after = evaluate.evaluate(table(score), label, group=group, bootstrap=200, seed=arguments.seed)
+    again: dict[str, Any] = {"group": joined.group, "bootstrap": 200, "seed": arguments.seed}
+    after = evaluate.evaluate(table(joined.score), joined.label, **again)
     metrics["thresholds"] = {name: round(at.value, 9) for name, at in after.thresholds.items() if np.isfinite(at.value)}
     print_line("the new scores, at the operating points of the same rows:")
     print_lines("\n".join(line for line in str(after).splitlines() if line.startswith(OPERATING_POINTS)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = evaluate.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
     document: dict[str, Any] = {}
-    for path, (score, label, group, lonely_scores, lonely_labels) in joined.items():
-        result = evaluate.evaluate(score, label, group=group, **options)
-        result = replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
+    for path, rows in joined.items():
+        result = rows.evaluate(**options)
         model = evaluate.model_of(path)
         document[names[path]] = {"file": path, "model": model, **result.to_dict()}
         print_line(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}")
@@ -86,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_whole(arguments.json, (json.dumps(document, indent=2) + "\n").encode())
         print_line(f"figures in {arguments.json}")
-    curves = {names[path]: rows[:2] for path, rows in joined.items()}
+    curves = {names[path]: (rows.score, rows.label) for path, rows in joined.items()}
     if arguments.plot:
         from space2vec import plot
 
-        groups = {names[path]: rows[2] for path, rows in joined.items()}
+        groups = {names[path]: rows.group for path, rows in joined.items()}
         options["bootstrap"] = min(arguments.bootstrap, _BAND)
         plot.mdr_fpr(curves, group=groups, path=arguments.plot, **options)
         print_line(f"curves in {arguments.plot}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from space2vec.evaluate.comparison import Comparison, Difference, Discordance, compare, mcnemar
 from space2vec.evaluate.contest import HEADLINES, Contest, contest
-from space2vec.evaluate.files import compare_files, evaluate_files, join
+from space2vec.evaluate.files import Joined, compare_files, evaluate_files, join
 from space2vec.evaluate.metrics import (
     METRICS,
     OPERATING_POINTS,
@@ -38,6 +38,7 @@ __all__ = [
     "Difference",
     "Discordance",
     "Evaluation",
+    "Joined",
     "Metric",
     "Reliability",
     "checked",

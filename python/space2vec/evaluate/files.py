@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,41 @@ from space2vec.joins import Side, pair_rows
 from space2vec.reading import Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
 
-__all__ = ["compare_files", "evaluate_files", "join"]
+__all__ = ["Joined", "compare_files", "evaluate_files", "join"]
 
 
-def join(
-    scores: str | PathLike[str], labels: str | PathLike[str], *, problems: list[Problem] | None = None
-) -> tuple[Array, NDArray[np.int8], NDArray[Any], int, int]:
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Rows that a file of scores and a file of labels have in common, in the order of the scores.
+
+    Attributes
+    ----------
+    ids : ndarray of object (n,)
+        Candidates, as text.
+    score : ndarray of float64 (n,)
+        Their scores.
+    label : ndarray of int8 (n,)
+        Their labels: 1 real, 0 bogus.
+    group : ndarray of object (n,)
+        Their objects, as text: ``object_id`` or ``objectId`` of either file, else the candidate itself.
+    unmatched_scores, unmatched_labels : int
+        Rows that only the one or the other file has.
+    """
+
+    ids: NDArray[np.object_]
+    score: Array
+    label: NDArray[np.int8]
+    group: NDArray[np.object_]
+    unmatched_scores: int
+    unmatched_labels: int
+
+    def evaluate(self, *, bootstrap: int = 1000, seed: int = 0) -> Evaluation:
+        """Measure the scores; whole objects are resampled, see :func:`space2vec.evaluate.evaluate`."""
+        found = evaluate(self.score, self.label, group=self.group, bootstrap=bootstrap, seed=seed)
+        return replace(found, unmatched_scores=self.unmatched_scores, unmatched_labels=self.unmatched_labels)
+
+
+def join(scores: str | PathLike[str], labels: str | PathLike[str], *, problems: list[Problem] | None = None) -> Joined:
     """Join a file of scores with a file of labels by candidate id.
 
     Parameters
@@ -37,38 +66,12 @@ def join(
     problems : list, optional
         Takes up what is wrong with lines and cells of the files, see :func:`space2vec.reading.read_labels`.
 
-    Returns
-    -------
-    score : ndarray of float64 (n,)
-        Scores of the rows that both files have, in the order of the scores.
-    label : ndarray of int8 (n,)
-        Their labels.
-    group : ndarray of object (n,)
-        Their objects, as text: ``object_id`` or ``objectId`` of either file, else the candidate itself.
-    unmatched_scores, unmatched_labels : int
-        Rows that only the one or the other file has.
-
     Raises
     ------
     ReadError
         If a file cannot be read, lacks a column, has a candidate of the other twice, or the files have no candidate in
         common.
     """
-    return _join(scores, labels, problems)[1:]
-
-
-class _Joined(NamedTuple):
-    """What :func:`join` returns, behind the candidates' ids (n,)."""
-
-    ids: NDArray[np.object_]
-    score: Array
-    label: NDArray[np.int8]
-    group: NDArray[Any]
-    unmatched_scores: int
-    unmatched_labels: int
-
-
-def _join(scores: str | PathLike[str], labels: str | PathLike[str], problems: list[Problem] | None = None) -> _Joined:
     scored, known = read_scores(scores, problems=problems), read_labels(labels, problems=problems)
     sides = [Side(_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))]
     pairs = pair_rows(*sides)
@@ -78,7 +81,7 @@ def _join(scores: str | PathLike[str], labels: str | PathLike[str], problems: li
         alike = " and ".join(str(id_keys(side.ids[:1])) for side in sides)
         raise ReadError(f"{scores} and {labels} have no candidate in common; ids look like {alike}")
     candidates = _texts(id_keys(sides[0].ids[left]))
-    group: NDArray[Any] = candidates
+    group = candidates
     for objects, rows in ((scored.object_id, left), (known.object_id, right)):
         if objects is not None:
             # An object that is not known is that of one candidate.
@@ -86,7 +89,7 @@ def _join(scores: str | PathLike[str], labels: str | PathLike[str], problems: li
             group = _texts(named)
     truth = known.real[right].astype(np.int8)
     unmatched = (len(side.ids) - len(left) for side in sides)
-    return _Joined(candidates, scored.score[left], truth, group, *unmatched)
+    return Joined(candidates, scored.score[left], truth, group, *unmatched)
 
 
 def evaluate_files(
@@ -98,9 +101,7 @@ def evaluate_files(
     problems: list[Problem] | None = None,
 ) -> Evaluation:
     """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
-    score, label, group, lonely_scores, lonely_labels = join(scores, labels, problems=problems)
-    result = evaluate(score, label, group=group, bootstrap=bootstrap, seed=seed)
-    return replace(result, unmatched_scores=lonely_scores, unmatched_labels=lonely_labels)
+    return join(scores, labels, problems=problems).evaluate(bootstrap=bootstrap, seed=seed)
 
 
 def compare_files(
@@ -121,7 +122,7 @@ def compare_files(
     ValueError
         As :func:`space2vec.evaluate.compare`.
     """
-    a, b = (_join(scores, labels, problems) for scores in (scores_a, scores_b))
+    a, b = (join(scores, labels, problems=problems) for scores in (scores_a, scores_b))
     pairs = pair_rows(Side(a.ids, str(scores_a)), Side(b.ids, str(scores_b)))
     if not len(pairs.left):
         raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")

@@ -93,6 +93,15 @@ class Evaluation:
         """Return the value of a metric."""
         return self.metrics[name].value
 
+    @property
+    def lonely(self) -> str:
+        """What was left out where files were joined, in words; empty if nothing was."""
+        if not self.unmatched_scores and not self.unmatched_labels:
+            return ""
+        return (
+            f"left out: {self.unmatched_scores} scores without a label, {self.unmatched_labels} labels without a score"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
         counts = ("real", "bogus", "unscored_real", "unscored_bogus", "groups", "bootstrap", "unmatched_scores",
@@ -107,9 +116,7 @@ class Evaluation:
     def __str__(self) -> str:
         unscored = f"{self.unscored_real} real, {self.unscored_bogus} bogus"
         lines = [f"{self.real} real, {self.bogus} bogus; NaN scores: {unscored}"]
-        lonely = f"{self.unmatched_scores} scores without a label, {self.unmatched_labels} labels without a score"
-        if self.unmatched_scores or self.unmatched_labels:
-            lines.append(f"left out: {lonely}")
+        lines += [self.lonely] if self.lonely else []
         if self.outside:
             lines.append(f"{self.outside} scores lie outside 0 to 1: {NO_PROBABILITIES}")
         lines.append(f"{'metric':<20}{'value':>9}{'95 % interval':>22}")
