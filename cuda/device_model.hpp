@@ -6,6 +6,7 @@
 #include "space2vec/cuda.h"
 
 #include <cstdint>
+#include <memory>
 
 namespace s2v::cuda {
 
@@ -70,4 +71,6 @@ struct s2v_cuda_model {
     s2v::cuda::DeviceArray<float> x, y;  // (knots) of the calibration, or empty
     std::optional<s2v::cuda::DeviceForest> forest;
     std::optional<s2v::cuda::DeviceNetwork> network;  // neither: a network of floats alone
+    std::unique_ptr<s2v_cuda_model> first;            // of a cascade
+    s2v::kernel::Doubt doubt{};
 };

@@ -85,6 +85,30 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
     });
 }
 
+// What the second network of a cascade gave rows that the first leaves in doubt, and the table of all others' scores.
+struct Settling {
+    kernel::Doubt doubt;
+    kernel::CalibrationView table;
+    const float *score;          // (n)
+    const std::uint32_t *flags;  // (n)
+};
+
+// score, flags: (n) of the first network before, of the cascade afterwards.
+__global__ void __launch_bounds__(threads_of(kMostWarps))
+    settle_kernel(std::int64_t n, Settling second, float *score, std::uint32_t *flags) {
+    each_row(n, [&](std::int64_t row) {
+        if (!is_first_lane()) return;
+        const float early = score[row];
+        if (kernel::is_in_doubt(second.doubt, early)) {
+            score[row] = second.score[row];
+            flags[row] = second.flags[row];
+        } else if (early == early) {
+            if (second.table.knots > 0) score[row] = kernel::calibrated(second.table, early);
+            flags[row] |= kernel::flag::scored_early;
+        }
+    });
+}
+
 // Where a row's temporaries lie in the scratch; without memory it is only measured.
 struct Parts {
     float *values = nullptr;            // (rows, measured)
@@ -144,12 +168,55 @@ void take_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &st
                  scored);
 }
 
+kernel::CalibrationView table_of(const s2v_cuda_model &model) {
+    return {model.x.get(), model.y.get(), static_cast<std::int32_t>(model.x.size())};
+}
+
 void score_rows(const s2v_cuda_model &model, void *stream, const RowInputs &rows, float *score) {
-    const kernel::CalibrationView table = {model.x.get(), model.y.get(), static_cast<std::int32_t>(model.x.size())};
+    const kernel::CalibrationView table = table_of(model);
     if (model.forest)
         score_forest(stream, *model.forest, table, rows, score);
     else
         score_network(stream, *model.network, table, rows, score);
+}
+
+// Begins to score stamps by a model alone, whose temporaries lie in the scratch.
+void score_alone(const s2v_cuda_model &model, void *stream, const s2v_stamps &stamps, const s2v_catalogue &known,
+                 std::int64_t begin, std::int64_t rows, void *scratch, float *score, std::uint32_t *flags) {
+    const Parts parts(model, rows, scratch);
+    take_stamps(model, stream, stamps, known, begin, parts, parts.planes, parts.columns, flags, parts.scored);
+    score_rows(model, stream, {parts.planes, parts.columns, parts.scored, stamps.n}, score);
+}
+
+// The scratch of a cascade: what the second network gives its rows, then the temporaries of one network after the
+// other.
+struct CascadeParts {
+    float *score = nullptr;          // (rows)
+    std::uint32_t *flags = nullptr;  // (rows)
+    char *others = nullptr;
+    std::int64_t bytes = 0;
+
+    CascadeParts(const s2v_cuda_model &model, std::int64_t rows, void *scratch) {
+        const std::int64_t column = (rows * std::int64_t{4} + kLine - 1) / kLine * kLine;
+        auto *const memory = static_cast<char *>(scratch);
+        if (memory) {
+            score = reinterpret_cast<float *>(memory);
+            flags = reinterpret_cast<std::uint32_t *>(memory + column);
+            others = memory + 2 * column;
+        }
+        bytes = 2 * column + std::max(Parts(*model.first, rows, nullptr).bytes, Parts(model, rows, nullptr).bytes);
+    }
+};
+
+// Begins to score stamps: by both networks of a cascade all of them, for a warp has nothing else to do meanwhile.
+void score_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &stamps, const s2v_catalogue &known,
+                  std::int64_t begin, std::int64_t rows, void *scratch, float *score, std::uint32_t *flags) {
+    if (!model.first) return score_alone(model, stream, stamps, known, begin, rows, scratch, score, flags);
+    const CascadeParts parts(model, rows, scratch);
+    score_alone(*model.first, stream, stamps, known, begin, rows, parts.others, score, flags);
+    score_alone(model, stream, stamps, known, begin, rows, parts.others, parts.score, parts.flags);
+    const Settling second = {model.doubt, table_of(model), parts.score, parts.flags};
+    launch_warps(settle_kernel, 0, stamps.n, stream, stamps.n, second, score, flags);
 }
 
 void check_runs(const s2v_cuda_model *model) {
@@ -212,6 +279,8 @@ std::unique_ptr<s2v_cuda_model> model_on(int device, const s2v_model &model) {
                                     DeviceArray<float>(model.forest->fill), model.forest->features};
     else if (model.network)
         made->network = network_of(*model.network);
+    if (model.first) made->first = model_on(device, *model.first);
+    made->doubt = model.doubt;
     return made;
 }
 
@@ -237,7 +306,8 @@ void s2v_cuda_model_free(s2v_cuda_model *model) {
 }
 
 int64_t s2v_cuda_model_scratch(const s2v_cuda_model *model, int64_t rows) {
-    return model && rows > 0 ? cuda::Parts(*model, rows, nullptr).bytes : 0;
+    if (!model || rows <= 0) return 0;
+    return model->first ? cuda::CascadeParts(*model, rows, nullptr).bytes : cuda::Parts(*model, rows, nullptr).bytes;
 }
 
 s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
@@ -266,12 +336,9 @@ s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const
         cuda::check_runs(model);
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, score, flags);
         const cuda::OnDevice here(model->device);
-        const cuda::Parts parts(*model, rows, scratch);
         for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
             const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
-            cuda::take_stamps(*model, stream, some, beside, begin, parts, parts.planes, parts.columns, flags + begin,
-                              parts.scored);
-            cuda::score_rows(*model, stream, {parts.planes, parts.columns, parts.scored, some.n}, score + begin);
+            cuda::score_stamps(*model, stream, some, beside, begin, rows, scratch, score + begin, flags + begin);
         }
     });
 }
@@ -301,6 +368,7 @@ s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, con
                                   int64_t n, float *score) {
     return cuda::told([&] {
         cuda::check_runs(model);
+        if (model->first) throw Failure(S2V_BAD_MODEL, "inputs of a cascade are scored on the host alone");
         cuda::check_rows(n);
         if (n == 0) return;
         require(score && (planes || model->pixels == 0) && (columns || model->place.size() == 0), "null pointer");

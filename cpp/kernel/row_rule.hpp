@@ -14,6 +14,12 @@ struct ModelNeeds {
     bool on_catalogue;       // most of these are the catalogue's: without them its score is little worth
 };
 
+// The scores of the first network of a cascade of which it is not sure, both ends among them.
+struct Doubt {
+    float low;
+    float high;
+};
+
 namespace {
 
 // Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
@@ -89,6 +95,11 @@ S2V_HD inline Verdict judge_columns(const ModelNeeds &needs, const Verdict &so_f
     const bool silent = !needs.recipe && !(met & kAnyValue);
     const bool bare = needs.on_catalogue && !(met & kCatalogueValue);
     return {silent || bare ? so_far.flags | flag::missing : so_far.flags, !silent};
+}
+
+// Whether the second network of a cascade is asked of a row that the first one gave this score; not where it has none.
+S2V_HD inline bool is_in_doubt(const Doubt &doubt, float score) {
+    return score >= doubt.low && score <= doubt.high;
 }
 
 }  // namespace

@@ -80,6 +80,7 @@ S2V_STAGE void mask_features(const Team &team, const float *window, int valid, c
 
 // What the set keeps of the planes beside the difference, which are looked at before it.
 struct OtherPlanes {
+    bool both;  // are wanted
     bool there[3];
     PlaneNoise noise[3];
     SaturatedPixels saturated;
@@ -138,14 +139,14 @@ S2V_PART void measure_other(const Team &team, int channel, const float *window, 
 }
 
 // Writes the values of the set that are defined, and returns the flags. The window is that of the difference, its
-// masked pixels NaN. The difference may be alone: of a pair of planes, one is missing.
+// masked pixels NaN. The difference may be alone: of a pair of planes that are wanted, one is missing.
 template <class Team>
 S2V_PART std::uint32_t s2v_features(const Team &team, const float *window, const PlaneLevel &level,
                                     const OtherPlanes &others, std::uint32_t parts, S2vScratch &s,
                                     double (&value)[kStampFeatures]) {
     MeasuredDifference difference = {measure_noise(team, window, level), window, s.core, 1.0f};
     const PlaneNoise &noise = difference.noise;
-    std::uint32_t flags = others.there[kScience] != others.there[kTemplate] ? flag::missing : 0;
+    std::uint32_t flags = others.both && others.there[kScience] != others.there[kTemplate] ? flag::missing : 0;
     for (int k = 0; k < kDifference; ++k)
         if (others.there[k] && !(others.noise[k].sigma > 0.0f)) flags |= flag::zero_scale;
     mask_features(team, window, noise.valid, others.saturated, value);

@@ -45,7 +45,9 @@ S2V_HD std::uint32_t triplet_features(const Team &team, const Triplet &triplet, 
     const int sets = what.sets;
     float *const window = s.window.window();
     std::uint32_t flags = 0;
+    constexpr std::uint32_t kOthers = 1u << kScience | 1u << kTemplate;
     OtherPlanes others{};
+    others.both = (what.planes & kOthers) == kOthers;
     RawFeatures difference{};  // of the science plane, none
     TemplateFeatures reference{};
     reference.wanted = (what.planes >> kTemplate & 1u) != 0;

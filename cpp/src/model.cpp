@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include "calls.hpp"
+#include "cascade.hpp"
 #include "error.hpp"
 #include "kernel/feature_sets.hpp"
 #include "model_file.hpp"
@@ -60,6 +61,17 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
         });
 }
 
+// Takes the trees or the weights of a model, and of the one before it in a cascade.
+void read_tensors(const Safetensors &file, const ModelHeader &header, s2v_model &model) {
+    if (header.kind == "forest") {
+        model.forest = read_forest(file, header.columns.size());
+    } else if (header.integer) {
+        model.network = read_network(file, header_of(model, header));
+        model.packed.emplace(*model.network, require_isa().network_group);
+    }
+    if (header.first) read_tensors(file.part("first."), *header.first, *model.first);
+}
+
 }  // namespace
 
 s2v_model parse_model(std::string_view bytes) {
@@ -67,12 +79,7 @@ s2v_model parse_model(std::string_view bytes) {
     const ModelHeader header = read_header(file.model());
     s2v_model model = made_of(header);
     model.header = file.model_text();
-    if (header.kind == "forest") {
-        model.forest = read_forest(file, header.columns.size());
-    } else if (header.integer) {
-        model.network = read_network(file, header_of(model, header));
-        model.packed.emplace(*model.network, require_isa().network_group);
-    }
+    read_tensors(file, header, model);
     return model;
 }
 
@@ -113,6 +120,14 @@ void judge_table(const s2v_model &model, const float *columns, const std::uint32
 
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
              int threads) {
+    if (model.first && model.packed)
+        predict_cascade(model, planes, columns, n, score, threads);
+    else
+        predict_alone(model, planes, columns, n, score, threads);
+}
+
+void predict_alone(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+                   int threads) {
     if (model.forest)
         predict(*model.forest, model.calibration.view(), columns, n, score, threads);
     else if (model.packed)

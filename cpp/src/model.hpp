@@ -10,6 +10,7 @@
 #include "space2vec/space2vec.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ struct s2v_model {
     std::optional<s2v::Forest> forest;         // one of these, unless the network is of floats alone
     std::optional<s2v::Network> network;       // the tensors
     std::optional<s2v::PackedNetwork> packed;  // as the active instruction set wants them
+    // Of a cascade: the network that is asked before this one, which is asked where that one's score is in doubt. What
+    // it takes, this one takes too.
+    std::unique_ptr<s2v_model> first;
+    s2v::kernel::Doubt doubt{};
 };
 
 namespace s2v {
@@ -77,5 +82,9 @@ void judge_table(const s2v_model &model, const float *columns, const std::uint32
 // that is not finite is NaN.
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
              int threads);
+
+// The same by the model itself, and of a cascade by the second network.
+void predict_alone(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+                   int threads);
 
 }  // namespace s2v

@@ -84,6 +84,7 @@ s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs) {
         *needs = {};
         needs->size = size;
         needs->planes = of.needs.planes;
+        needs->first = of.first ? of.first->needs.planes : 0;
         needs->optional = of.needs.optional;
         needs->sets = of.measuring.sets;
         needs->convention = of.convention;

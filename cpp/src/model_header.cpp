@@ -207,8 +207,9 @@ void measure(const ModelHeader &header, s2v_model &model) {
         of_s2v = of_s2v || in_s2v;
         of_others = of_others || !in_s2v;
     }
-    // The set s2v takes the difference alone, or a triplet.
-    if (of_s2v && planes != 1U << S2V_DIFFERENCE) planes = (1U << S2V_CHANNELS) - 1;
+    // The set s2v takes the difference alone, or a triplet; where a plane lacks that a recipe prepares, that says so.
+    if (of_s2v && planes != 1U << S2V_DIFFERENCE && (planes & ~model.needs.recipe) != 0)
+        planes = (1U << S2V_CHANNELS) - 1;
     model.needs.planes |= planes;
     model.measuring = {(of_s2v ? S2V_SET_S2V : 0) | (of_others ? S2V_SET_AUTOSCAN : 0), parts, planes};
 }
@@ -222,6 +223,53 @@ std::int32_t place_of(const std::string &name, std::int32_t sets) {
     for (std::int32_t k = 0; k < kernel::kCatalogueColumns; ++k)
         if (name == kernel::kCatalogueNames[k]) return last - first + k;
     return kForeignColumn;
+}
+
+// What tells chains of steps apart.
+bool same_chains(const kernel::ViewRecipe &a, const kernel::ViewRecipe &b) {
+    bool same = a.side == b.side && a.views == b.views;
+    for (int view = 0; same && view < a.views; ++view) {
+        same = a.chain[view].count == b.chain[view].count;
+        for (int k = 0; same && k < a.chain[view].count; ++k) {
+            const kernel::Step &one = a.chain[view].step[k];
+            const kernel::Step &other = b.chain[view].step[k];
+            same = one.kind == other.kind &&
+                   std::equal(std::begin(one.parameter), std::end(one.parameter), std::begin(other.parameter));
+        }
+    }
+    return same;
+}
+
+// The first network of a cascade may take nothing that the second one does not take as well: its inputs are some of
+// those of the second.
+void check_first(const ModelHeader &first, const ModelHeader &second) {
+    const std::string who = "the first network of the cascade ";
+    if (first.first || first.kind != "network" || second.kind != "network") bad(who + "and the second are no networks");
+    if (first.integer != second.integer) bad(who + "and the second are not both in integers");
+    if (first.convention != second.convention) bad(who + "takes features of another convention");
+    if (!first.recipe || !second.recipe || first.recipe->registered >= 0 || second.recipe->registered >= 0)
+        bad(who + "and the second take no planes of a recipe of steps");
+    if (!same_chains(first.recipe->views, second.recipe->views)) bad(who + "prepares planes in another way");
+    if ((planes_of(*first.recipe) & ~planes_of(*second.recipe)) != 0)
+        bad(who + "takes planes that the second does not");
+    for (const std::string &name : first.columns)
+        if (std::find(second.columns.begin(), second.columns.end(), name) == second.columns.end())
+            bad(who + "takes columns that the second does not: " + name);
+}
+
+void read_first(const json::Value &header, ModelHeader &out) {
+    const json::Value *first = header.find("first");
+    const json::Value *doubt = header.find("doubt");
+    if (first == nullptr && doubt == nullptr) return;
+    if (first == nullptr || doubt == nullptr) bad("a cascade has a first network, and a doubt");
+    out.first = std::make_shared<const ModelHeader>(read_header(*first));
+    const json::Array &ends = list(*doubt, "the doubt");
+    if (ends.size() != 2) bad("the doubt has not two ends");
+    const double low = number(ends[0], "an end of the doubt");
+    const double high = number(ends[1], "an end of the doubt");
+    if (!(low >= 0.0 && low < high && high <= 1.0)) bad("the doubt is no interval of scores, from low to high");
+    out.doubt = {static_cast<float>(low), static_cast<float>(high)};
+    check_first(*out.first, out);
 }
 
 }  // namespace
@@ -249,6 +297,7 @@ ModelHeader read_header(const json::Value &header) {
         if (spare && (out.recipe->registered >= 0 || spare == planes_of(*out.recipe)))
             bad("its recipe cannot do without the planes that the model can do without");
     }
+    read_first(header, out);
     return out;
 }
 
@@ -269,6 +318,8 @@ s2v_model made_of(const ModelHeader &header) {
         of_catalogue += model.place.back() >= kernel::set_columns(model.measuring.sets) ? 1 : 0;
     }
     model.needs.on_catalogue = 2 * of_catalogue > header.columns.size();
+    if (header.first) model.first = std::make_unique<s2v_model>(made_of(*header.first));
+    model.doubt = header.doubt;
     return model;
 }
 

@@ -5,6 +5,7 @@
 #include "json.hpp"
 #include "model.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct ModelHeader {
     float temperature = 1.0F;
     Calibration calibration;  // "calibration": {"x": [...], "y": [...]}, see s2v_calibrate
     bool integer = false;
+    std::shared_ptr<const ModelHeader> first;  // of a cascade ("first", "doubt": [low, high]); else null
+    kernel::Doubt doubt{};
 };
 
 // Throws Failure (S2V_BAD_MODEL) where the header is damaged, or the model was made for features, recipes or

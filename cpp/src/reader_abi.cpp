@@ -55,7 +55,8 @@ decode::Wish wish_of(const s2v_reading &reading) {
                 "the model takes columns of the catalogue, which readers do not give");
         wish.model = reading.model;
         wish.shape.scores = true;
-        wish.planes |= reading.model->needs.planes;
+        wish.planes |= planes_at_first(*reading.model);
+        wish.later = reading.model->needs.planes & ~wish.planes;
     }
     wish.decode_image = reading.decode_image;
     wish.context = reading.context;

@@ -88,8 +88,14 @@ json::Value Safetensors::model() const {
     return model;
 }
 
+Safetensors Safetensors::part(std::string_view prefix) const {
+    Safetensors own = *this;
+    own.prefix_ += prefix;
+    return own;
+}
+
 std::vector<std::int64_t> Safetensors::shape(std::string_view name) const {
-    const json::Value *entry = header_.find(name);
+    const json::Value *entry = find(name);
     const json::Value *shape = entry == nullptr ? nullptr : entry->find("shape");
     if (shape == nullptr || shape->array() == nullptr) bad("tensor " + std::string(name) + " is missing or incomplete");
     std::vector<std::int64_t> out;
@@ -101,7 +107,7 @@ std::vector<std::int64_t> Safetensors::shape(std::string_view name) const {
 template <typename T>
 std::vector<T> Safetensors::values(std::string_view name) const {
     const std::string what = "tensor " + std::string(name);
-    const json::Value *entry = header_.find(name);
+    const json::Value *entry = find(name);
     const json::Value *type = entry == nullptr ? nullptr : entry->find("dtype");
     const json::Value *offsets = entry == nullptr ? nullptr : entry->find("data_offsets");
     if (type == nullptr || offsets == nullptr) bad(what + " is missing or incomplete");

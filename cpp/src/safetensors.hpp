@@ -21,8 +21,11 @@ public:
     [[nodiscard]] const std::string &model_text() const;
     [[nodiscard]] json::Value model() const;
 
-    [[nodiscard]] bool has(std::string_view name) const noexcept {
-        return header_.find(name) != nullptr;
+    // The same file, of whose tensors only those are met whose names begin with a prefix, without it.
+    [[nodiscard]] Safetensors part(std::string_view prefix) const;
+
+    [[nodiscard]] bool has(std::string_view name) const {
+        return find(name) != nullptr;
     }
     [[nodiscard]] std::vector<std::int64_t> shape(std::string_view name) const;
 
@@ -35,7 +38,12 @@ public:
     [[nodiscard]] std::vector<T> tensor(std::string_view name, std::initializer_list<std::int64_t> shape) const;
 
 private:
+    [[nodiscard]] const json::Value *find(std::string_view name) const {
+        return header_.find(prefix_ + std::string(name));
+    }
+
     json::Value header_;
+    std::string prefix_;
     std::string_view data_;
 };
 

@@ -1,106 +1,12 @@
 // What scores stamps by a model: all its memory is taken when it is made.
 #pragma once
 
-#include "isa.hpp"
-#include "kernel/feature_sets.hpp"
-#include "model.hpp"
+#include "cascade.hpp"
 #include "pool.hpp"
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
-
-namespace s2v {
-
-// Rows that are measured, prepared and scored together, while they are in the cache.
-inline constexpr std::int32_t kScorerBlock = 64;
-
-// The memory of one worker. Its parts lie in one piece, which an allocator of the caller's may give.
-class Workspace {
-public:
-    Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows, const s2v_allocator *allocator);
-    ~Workspace();
-    Workspace(Workspace &&other) noexcept;
-    Workspace(const Workspace &) = delete;
-    Workspace &operator=(const Workspace &) = delete;
-    Workspace &operator=(Workspace &&) = delete;
-
-    void *measuring;          // scratch of the features
-    void *preparing;          // scratch of a recipe
-    void *network;            // scratch of a network
-    float *features;          // (rows, stamp features)
-    float *columns;           // (rows, columns), of rows that are scored
-    float *planes;            // of one row
-    float *score;             // (rows), of rows that are scored
-    double *sum;              // (rows), of a forest
-    std::uint32_t *measured;  // (rows) flags
-    std::int32_t *row;        // (rows): which they are
-    std::size_t bytes = 0;
-
-private:
-    s2v_allocator allocator_{};
-    void *memory_ = nullptr;
-};
-
-// What is known of candidates beside their pixels, by row.
-struct Known {
-    const float *catalogue = nullptr;       // (n, kCatalogueColumns)
-    const std::uint32_t *raised = nullptr;  // (n)
-    // What was measured of them already by the sets, the convention and the planes of the model; or null.
-    const float *features = nullptr;               // (n, stamp features)
-    const std::uint32_t *feature_flags = nullptr;  // (n)
-};
-
-// What a model takes of rows of stamps.
-struct RowInputs {
-    float *planes;         // (n, the model's shape), or null
-    float *columns;        // (n, the model's columns), or null
-    std::uint32_t *flags;  // (n)
-    std::uint8_t *scored;  // (n): 1 where the row has a score
-};
-
-// Scores rows by one worker's memory. It allocates nothing and throws nothing.
-class RowScorer {
-public:
-    RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side);
-
-    // Rows [begin, end) of stamps, at most as many as the workspace is made for.
-    void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
-                     std::uint32_t *flags, Workspace &space) const;
-
-    // Writes what the model takes of these rows; of a model of floats too.
-    void take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
-                    const RowInputs &out, Workspace &space) const;
-
-private:
-    // Some rows, what was measured of them, and what is known of them beside.
-    struct Block {
-        s2v_stamps stamps;
-        const float *features;               // (rows, stamp features)
-        const std::uint32_t *feature_flags;  // (rows)
-        const float *catalogue;              // (rows, kCatalogueColumns), or null
-        const std::uint32_t *raised;         // (rows), or null
-    };
-    [[nodiscard]] Block measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                      const Known &known, Workspace &space) const;
-    [[nodiscard]] kernel::Verdict look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
-                                              Workspace &space) const;
-    [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &block, std::int32_t i, float *planes,
-                                            Workspace &space) const;
-    [[nodiscard]] std::uint32_t take_columns(const Block &block, std::int32_t i, float *to) const;
-    void score_columns(std::int32_t rows, Workspace &space) const;
-    void walk_trees(std::int32_t rows, Workspace &space) const;
-
-    const s2v_model &model_;
-    const s2v_isa_table &isa_;
-    kernel::NetworkView network_{};
-    std::int32_t largest_side_;
-    std::int32_t measured_columns_;
-};
-
-}  // namespace s2v
 
 struct s2v_scorer {
     s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options);
@@ -112,10 +18,8 @@ private:
     struct Job;
     void work(Job &job, std::int32_t worker) noexcept;
 
-    s2v::RowScorer rows_;
-    std::int32_t block_;
-    std::vector<s2v::Workspace> spaces_;  // one a worker
-    std::optional<s2v::Pool> pool_;       // none: the caller's is used
+    std::vector<s2v::BlockScorer> workers_;
+    std::optional<s2v::Pool> pool_;  // none: the caller's is used
     void (*run_)(void *, std::int32_t, void (*)(void *, std::int32_t), void *) = nullptr;
     void *run_context_ = nullptr;
 };

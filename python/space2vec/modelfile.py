@@ -18,13 +18,16 @@ from space2vec.errors import ModelError
 from space2vec.registry import Convention
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FORMAT", "OF_RUN", "Header", "check_architecture", "encoded", "read", "write"]
+__all__ = ["FIRST", "FORMAT", "OF_RUN", "Header", "check_architecture", "check_first", "encoded", "read", "write"]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
 
 #: The model's file in the folder of a training run, which writes it at its end.
 OF_RUN = "model.safetensors"
+
+#: What the names of the tensors of a cascade's first network begin with.
+FIRST = "first."
 
 _KEY = "space2vec"
 
@@ -79,6 +82,10 @@ class Header:
         Of a network whose file holds it in integers as well: the ``version`` of their arithmetic.
     calibration : Calibration, optional
         The table that scores go through.
+    first : Header, optional
+        Of a cascade: the network that is asked before this one. It takes nothing that this one does not take.
+    doubt : tuple of float, optional
+        Of a cascade: the scores of the first network, from and to, of which this one decides.
     """
 
     kind: str
@@ -95,6 +102,8 @@ class Header:
     architecture: dict[str, Any] | None = None
     integer: dict[str, Any] | None = None
     calibration: Calibration | None = None
+    first: Header | None = None
+    doubt: tuple[float, float] | None = None
 
     @property
     def temperature(self) -> float:
@@ -124,15 +133,20 @@ class Header:
 
     def to_json(self) -> str:
         """Return the JSON text that the file holds."""
+        return json.dumps(self._to_plain(), allow_nan=False)
+
+    def _to_plain(self) -> dict[str, Any]:
         plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
-        for key in ("recipe", "architecture", "integer", "calibration"):
+        for key in ("recipe", "architecture", "integer", "calibration", "first", "doubt"):
             if plain[key] is None:
                 del plain[key]
         if self.calibration is not None:
             plain["calibration"] = self.calibration.to_plain()
+        if self.first is not None:
+            plain["first"] = self.first._to_plain()
         features = {"set": group, "version": plain.pop("feature_version"), "names": names}
-        return json.dumps({"format": FORMAT, **plain, "features": features}, allow_nan=False)
+        return {"format": FORMAT, **plain, "features": features}
 
     @classmethod
     def from_json(cls, text: str) -> Header:
@@ -143,7 +157,10 @@ class Header:
         ValueError
             If it is not a header of this format.
         """
-        document = json.loads(text)
+        return cls._of_plain(json.loads(text))
+
+    @classmethod
+    def _of_plain(cls, document: Any) -> Header:
         if not isinstance(document, dict) or "format" not in document:
             raise ValueError("the header is no space2vec header")
         if document["format"] != FORMAT:
@@ -167,6 +184,8 @@ class Header:
             architecture=document.get("architecture"),
             integer=document.get("integer"),
             calibration=None if document.get("calibration") is None else Calibration.of_plain(document["calibration"]),
+            first=cls._of_plain(document["first"]) if "first" in document else None,
+            doubt=_interval(document["doubt"]) if "doubt" in document else None,
         )
         for key, kind in _KINDS.items():
             if not isinstance(getattr(header, key), kind):
@@ -177,7 +196,52 @@ class Header:
         if header.convention not in ("code", "paper"):
             raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
         check_architecture(header)
+        check_first(header)
         return header
+
+
+def _interval(given: Any) -> tuple[float, float]:
+    """Return the doubt that a header states."""
+    if not isinstance(given, list) or len(given) != 2 or not all(type(end) in (int, float) for end in given):
+        raise ValueError("the doubt is no pair of numbers")
+    return float(given[0]), float(given[1])
+
+
+def check_first(header: Header) -> None:
+    """See that the first network of a cascade takes nothing that the second does not, and that its doubt is one.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong.
+    """
+    first, doubt = header.first, header.doubt
+    if first is None and doubt is None:
+        return
+    if first is None or doubt is None:
+        raise ValueError("a cascade has a first network and a doubt; given one of them alone")
+    if not 0.0 <= doubt[0] < doubt[1] <= 1.0:
+        raise ValueError(f"the doubt is {doubt}: no interval of scores, from low to high")
+    who = "the first network of the cascade"
+    if {first.kind, header.kind} != {"network"} or first.first is not None:
+        raise ValueError(f"{who} and the second must be networks, and the first no cascade itself")
+    if first.integer != header.integer:
+        raise ValueError(f"{who} and the second must both be in integers, or neither")
+    if first.convention != header.convention:
+        raise ValueError(
+            f"{who} takes features of the convention {first.convention!r}, the second {header.convention!r}"
+        )
+    own, whole = dict(first.recipe or {}), dict(header.recipe or {})
+    if "steps" not in own or "steps" not in whole:
+        raise ValueError(f"{who} and the second must take planes that a recipe of steps prepares")
+    if any(own.get(key) != whole.get(key) for key in ("side", "steps", "further")):
+        raise ValueError(f"{who} prepares planes in another way than the second")
+    for what, some, others in (
+        ("planes", own.get("channels", ()), whole.get("channels", ())),
+        ("columns", first.feature_names, header.feature_names),
+    ):
+        if lacking := [name for name in some if name not in others]:
+            raise ValueError(f"{who} takes {what} that the second does not: {', '.join(map(str, lacking))}")
 
 
 def check_architecture(header: Header) -> None:

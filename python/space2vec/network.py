@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,9 +16,11 @@ from numpy.typing import NDArray
 from space2vec import backends, modelfile, runtimes
 from space2vec.errors import ModelError
 from space2vec.extras import need
+from space2vec.modelfile import FIRST
 from space2vec.models.integer_network import IntegerNetwork, divided, stated
 from space2vec.models.model import Model
 from space2vec.networks import NETWORKS, check_shapes, rebuilt
+from space2vec.scoring import Needs
 from space2vec.shown_text import NAME, one_line
 
 if TYPE_CHECKING:
@@ -50,6 +54,15 @@ class Network(Model):
         What the model is.
     integers : space2vec.models.integer_network.IntegerNetwork, optional
         The same network in integers, which the file holds beside the weights.
+    first : Network, optional
+        Makes this a cascade: the network that is asked of every row. This one is asked of those alone that the other
+        scores within the header's ``doubt``, and sees all that the other sees; what else it sees is not opened for the
+        other rows, which have the flag ``scored_early``.
+
+    Attributes
+    ----------
+    first : Network or None
+        Of a cascade, the network that is asked first.
 
     Raises
     ------
@@ -61,24 +74,33 @@ class Network(Model):
 
     kind: ClassVar[Literal["network"]] = "network"
 
-    def __init__(self, module: nn.Module, header: modelfile.Header, integers: IntegerNetwork | None = None) -> None:
-        self._take(stated(header, integers), integers)
+    def __init__(
+        self,
+        module: nn.Module,
+        header: modelfile.Header,
+        integers: IntegerNetwork | None = None,
+        first: Network | None = None,
+    ) -> None:
+        of_first = None if first is None else first.header
+        self._take(replace(stated(header, integers), first=of_first), integers, first)
         settings = (self.header.architecture or {})["settings"]
         if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
         self._module: nn.Module | None = self._fitting(copy.deepcopy(module).cpu())
         self._weights = {name: t.numpy(force=True).copy(order="C") for name, t in self._module.state_dict().items()}
 
-    def _take(self, header: modelfile.Header, integers: IntegerNetwork | None) -> None:
+    def _take(self, header: modelfile.Header, integers: IntegerNetwork | None, first: Network | None) -> None:
         super().__init__(header)
         try:
             modelfile.check_architecture(header)
+            modelfile.check_first(header)
         except ValueError as error:
             raise ModelError(str(error)) from error
         assert header.architecture is not None
         if header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         self.integers = integers
+        self.first = first
         self.runtime = runtimes.chosen(self.name, integers is None)
 
     def _fitting(self, module: nn.Module) -> nn.Module:
@@ -94,22 +116,41 @@ class Network(Model):
 
     @classmethod
     def _of_tensors(cls, header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
-        model = cls.__new__(cls)
-        integers, weights = divided(header, {name: tensors[name] for name in tensors if name not in _GRAPH})
-        model._take(header, integers)
-        model._weights, model._module = weights, None
+        model = cls._unchecked(header, tensors)
         if model.runtime is None:
             backends.on_host().model(model)  # which looks whether the integers are whole
         else:
-            _ = model.module
+            for network in (model, model.first):
+                _ = network and network.module
+        return model
+
+    @classmethod
+    def _unchecked(cls, header: modelfile.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        """Return the network, whose weights nobody has looked at."""
+        of_first = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
+        if of_first and header.first is None:
+            raise ModelError("it holds a first network of which its header says nothing")
+        first = None
+        if header.first is not None:
+            cls._check(header.first)
+            first = cls._unchecked(header.first, of_first)
+        own = {name: tensors[name] for name in tensors if name not in _GRAPH and not name.startswith(FIRST)}
+        integers, weights = divided(header, own)
+        model = cls.__new__(cls)
+        model._take(header, integers, first)
+        model._weights, model._module = weights, None
         return model
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
-        return {**self._weights, **({} if self.integers is None else self.integers.to_file())}
+        of_first = {} if self.first is None else self.first._tensors()
+        integers = {} if self.integers is None else self.integers.to_file()
+        return {**self._weights, **integers, **{FIRST + name: tensor for name, tensor in of_first.items()}}
 
     def _identity(self) -> Iterator[bytes]:
         header = self.header
-        told = [header.architecture, header.recipe, header.convention, self.feature_names, header.integer]
+        told: list[Any] = [header.architecture, header.recipe, header.convention, self.feature_names, header.integer]
+        if self.first is not None:
+            told += [header.doubt, self.first.id]
         yield json.dumps(told, sort_keys=True).encode()
         for name, tensor in sorted(self._tensors().items()):
             yield f"{name} {tensor.dtype} {tensor.shape}".encode() + tensor.tobytes()
@@ -124,9 +165,16 @@ class Network(Model):
         ------
         ImportError
             If PyTorch, onnx or onnxscript is absent.
+        ModelError
+            If this is a cascade.
         OSError
             If it cannot be written.
         """
+        if self.first is not None:
+            raise ModelError(
+                f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: export its "
+                "attributes first and second"
+            )
         from space2vec.onnx_graph import calibrated_graph, make_graph
         from space2vec.writing.aside import write_whole
 
@@ -168,6 +216,9 @@ class Network(Model):
 
         It is NaN where a pixel of a row is not finite.
         """
+        if self.first is not None:
+            early, second = self.first.in_floats(self.of_first(inputs), threads), self.second
+            return self.decided(early, lambda rows: second.in_floats([given[rows] for given in inputs], threads))[0]
         score = runtimes.run(self._float_runtime(), inputs, threads)
         return score if self.header.calibration is None else self.header.calibration(score)
 
@@ -177,7 +228,54 @@ class Network(Model):
         run = "in integers" if self.runtime is None else f"runtime={self.runtime!r}"
         what = f"takes={self.takes}, weights={weights}, {run}"
         name = one_line(repr(self.name), NAME)
-        return f"Network({name}, {how['name']}, {what}{', calibrated' if self.header.calibration else ''})"
+        first = "" if self.first is None else f", first={self.first!r}, doubt={self.header.doubt}"
+        return f"Network({name}, {how['name']}, {what}{first}{', calibrated' if self.header.calibration else ''})"
+
+    @cached_property
+    def second(self) -> Self:
+        """The network that a cascade asks in doubt, alone; of any other network, itself."""
+        if self.first is None:
+            return self
+        network = copy.copy(self)
+        network.header, network.first = replace(self.header, first=None, doubt=None), None
+        network.needs = Needs.of(network.header)
+        return network
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "second"}
+
+    def decided(
+        self, score: NDArray[np.float32], asked: Callable[[NDArray[np.intp]], NDArray[np.float32]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the scores of a cascade, and which of them are the second network's.
+
+        Parameters
+        ----------
+        score : ndarray of float32 (n,)
+            Those of the first network, NaN where there is none.
+        asked : callable
+            Gives the scores (k,) of the second network of rows (k,).
+        """
+        assert self.header.doubt is not None
+        low, high = np.asarray(self.header.doubt, dtype=np.float32)
+        doubtful = (score >= low) & (score <= high)
+        final = score.copy() if self.header.calibration is None else self.header.calibration(score)
+        if doubtful.any():
+            final[doubtful] = asked(np.flatnonzero(doubtful))
+        return final, doubtful
+
+    def of_first(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Return what the first network of a cascade takes of what the second takes."""
+        assert self.first is not None
+        assert self.needs.recipe is not None
+        assert self.first.needs.recipe is not None
+        whole, own = self.needs.recipe, self.first.needs.recipe
+        places = [whole.channels.index(channel) for channel in own.channels]
+        planes = [view * len(whole.channels) + place for view in range(whole.views) for place in places]
+        given = [inputs[0][:, planes]]
+        if self.first.feature_names:
+            given.append(inputs[1][:, [self.feature_names.index(name) for name in self.first.feature_names]])
+        return [np.ascontiguousarray(array) for array in given]
 
     def inputs(self, stamps: Stamps, *, threads: int | None = None) -> Inputs:
         """Return what the network is given of stamps of the host, their flags, and which of them are scored.

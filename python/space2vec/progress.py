@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Tally"]
 
+#: The flag that tells how a model worked, and of nothing that is wrong.
+_EARLY = "scored_early"
 #: A flag of this share of the rows, out of at least so many, tells of the input and not of a row.
 _SHARE_OF_MANY, _ROWS_OF_MANY = 0.25, 50
 #: Seconds between plain lines.
@@ -135,7 +137,8 @@ class Tally:
         lines = [f"{self.rows} rows: {self.done} {verb}, {self.rows - self.done} not {verb}"]
         least = _SHARE_OF_MANY * self.rows if self.rows >= _ROWS_OF_MANY else self.rows + 1
         usual = [name for name in FLAGS if self.flagged[name] >= least]
-        unusual = Counter({name: count for name, count in self.flagged.items() if name not in usual})
+        usual = [name for name in usual if name != _EARLY]
+        unusual = Counter({name: count for name, count in self.flagged.items() if name not in (*usual, _EARLY)})
         width = max(map(len, [*self.refused, *unusual]), default=0)
         digits = max(map(len, map(str, [*self.refused.values(), *unusual.values()])), default=0)
         for title, counts in ((f"not {verb}:", self.refused), (f"{verb}, with a flag:", unusual)):
@@ -149,6 +152,8 @@ class Tally:
         if usual:
             shares = [f"{name} ({_share(self.flagged[name], self.rows)})" for name in usual]
             lines.append(f"on many rows: {', '.join(shares)}")
+        if early := self.flagged[_EARLY]:
+            lines.append(f"{verb} early: {_share(early, self.rows)}, whose other planes were not opened")
         lines.append(f"{seconds:.1f} s, {(self.rows - self._earlier) / max(seconds, 1e-9):.0f} rows/s")
         return "\n".join(lines)
 

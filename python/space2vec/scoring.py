@@ -164,4 +164,4 @@ class Needs:
     @cached_property
     def file(self) -> bytes:
         """The bytes of a model file that holds no more than what the model takes."""
-        return modelfile.encoded(replace(self.header, integer=None, calibration=None), {})
+        return modelfile.encoded(replace(self.header, integer=None, calibration=None, first=None, doubt=None), {})

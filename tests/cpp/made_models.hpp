@@ -12,6 +12,7 @@ namespace made {
 class ModelFile {
 public:
     std::string header;  // JSON, that of the model
+    std::string prefix;  // of the tensors that are added
 
     template <class T>
     void add(const std::string &name, const char *dtype, const std::vector<std::int64_t> &shape,
@@ -21,7 +22,7 @@ public:
         const std::size_t begin = data_.size();
         const auto *const first = reinterpret_cast<const char *>(values.data());
         data_.append(first, values.size() * sizeof(T));
-        entries_ += ", \"" + name + "\": {\"dtype\": \"" + dtype + "\", \"shape\": [" + text +
+        entries_ += ", \"" + prefix + name + "\": {\"dtype\": \"" + dtype + "\", \"shape\": [" + text +
                     "], \"data_offsets\": [" + std::to_string(begin) + ", " + std::to_string(data_.size()) + "]}";
     }
 

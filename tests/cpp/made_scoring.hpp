@@ -6,6 +6,7 @@
 #include "made_models.hpp"
 #include "space2vec/space2vec.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -62,6 +63,56 @@ inline std::string forest_file(const std::vector<std::string> &columns, std::int
     if (filled) file.add("fill", "F32", {2}, std::vector<float>{-1.0F, -1.0F});
     return file.bytes();
 }
+
+// A cascade of the same network, before which one is asked that sees neither the template nor a column that needs it.
+struct CascadeFile {
+    NetworkFile second;
+    s2v::Network first;
+    std::vector<std::string> columns;  // of the first
+
+    CascadeFile() {
+        for (const std::string &name : stamp_columns())
+            if (name.find("template") == std::string::npos && name.find("SHIFT") == std::string::npos &&
+                name != "FLUX_RATIO" && name != "flux_balance" && name != "noise_ratio")
+                columns.push_back(name);
+        NetworkSizes sizes;
+        sizes.planes = 4;
+        sizes.columns = static_cast<std::int32_t>(columns.size());
+        first = network(sizes, 77);
+    }
+    // The header of the first network, with other channels or columns, or another side, if one likes.
+    [[nodiscard]] std::string first_header(const char *channels = R"("science", "difference")", int side = 33,
+                                           const char *more = "", const char *further_column = nullptr) const {
+        std::string recipe = kRecipe;
+        const std::string all = R"("science", "template", "difference")";
+        recipe.replace(recipe.find(all), all.size(), channels);
+        recipe.replace(recipe.find("33"), 2, std::to_string(side));
+        std::vector<std::string> names = columns;
+        if (further_column) names.emplace_back(further_column);
+        return model_header("network", names, recipe + architecture("stampnet", "") + more);
+    }
+    [[nodiscard]] std::string bytes(const std::string &doubt, const std::string &header, const char *more = "") const {
+        ModelFile file;
+        file.header = model_header("network", stamp_columns(),
+                                   kRecipe + architecture("stampnet", R"(, "optional": ["template"])") + more +
+                                       R"(, "first": )" + header + R"(, "doubt": )" + doubt);
+        add_network(file, second.network);
+        file.prefix = "first.";
+        add_network(file, first);
+        return file.bytes();
+    }
+    [[nodiscard]] s2v::Model model(float low, float high, const char *more = "") const {
+        char doubt[64];
+        std::snprintf(doubt, sizeof doubt, "[%.9g, %.9g]", static_cast<double>(low), static_cast<double>(high));
+        return NetworkFile::of(bytes(doubt, first_header(), more));
+    }
+    [[nodiscard]] s2v::Model first_alone() const {
+        ModelFile file;
+        file.header = first_header();
+        add_network(file, first);
+        return NetworkFile::of(file.bytes());
+    }
+};
 
 inline bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;

@@ -212,7 +212,8 @@ void nothing_is_allocated_in_a_call() {
     std::vector<float> score(n);
     std::vector<std::uint32_t> flags(n);
     const NetworkFile made;
-    const s2v::Model models[] = {made.model(), NetworkFile::of(forest_file({"AMP", "SNR"}, 0, true))};
+    const s2v::Model models[] = {made.model(), made::CascadeFile().model(0.3F, 0.7F),
+                                 NetworkFile::of(forest_file({"AMP", "SNR"}, 0, true))};
     for (const s2v::Model &model : models)
         for (const int threads : {1, 4}) {
             s2v::Scorer scorer(model, threads);

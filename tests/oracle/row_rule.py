@@ -34,8 +34,8 @@ def needs_of(header, channels, features):
     known = [features[name] for name in names if name in features]
     measured = {"difference"} if names else set()
     measured |= {plane for feature in known for plane in feature.planes}
-    if any(feature.set == "s2v" for feature in known) and len(measured) > 1:  # it takes a difference, or a triplet
-        measured = set(CHANNELS)
+    if any(feature.set == "s2v" for feature in known) and len(measured) > 1 and measured - set(channels):
+        measured = set(CHANNELS)  # it takes a difference, or a triplet; or what is prepared, which tells what lacks
     catalogue = frozenset(feature.name for feature in known if feature.source == "catalogue")
     return Needs(frozenset(channels), frozenset(measured), frozenset(header.optional), names, catalogue)
 

@@ -98,7 +98,7 @@ S2V_API s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, voi
 S2V_API s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *stream, const float *columns,
                                                 const uint32_t *raised, int64_t n, float *score, uint32_t *flags);
 
-/* As s2v_model_predict, on the model's device. */
+/* As s2v_model_predict, on the model's device. S2V_BAD_MODEL: of a cascade too. */
 S2V_API s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes,
                                           const float *columns, int64_t n, float *score);
 

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* An s2v_model is a forest, or a network that is run in integers. It never changes: threads may share it. By the name
- * of a packaged one ("default", "stampnet", "tablenet", "forest", "autoscan"), or from a file. */
+ * of a packaged one ("default", "stampnet", "stampnet-fast", "tablenet", "forest", "autoscan"), or from a file. */
 S2V_API s2v_status s2v_model_load(const char *name_or_path, s2v_model **model);
 /* The same from the bytes of a file, which are not needed afterwards. */
 S2V_API s2v_status s2v_model_from_memory(const void *bytes, int64_t size, s2v_model **model);
@@ -33,6 +33,8 @@ typedef struct s2v_needs {
     int32_t catalogue;  /* of them, those of the catalogue */
     int32_t foreign; /* of them, those that neither stamps nor the catalogue give: rows of one's own alone are scored */
     int32_t runs;    /* 1: it is run here; 0: a network of floats alone */
+    uint32_t first;  /* of a cascade, the planes that its first network looks at: of rows that this one is sure of, a
+                        reader opens no others, and the flag scored_early says so. 0: the model is no cascade */
 } s2v_needs;
 S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
 

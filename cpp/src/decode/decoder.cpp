@@ -49,10 +49,9 @@ s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
 
 Decoder::Decoder(const Wish &wish) : wish_(wish), columns_(wish.shape.columns) {
     if (wish_.model) {
-        scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide);
-        space_.emplace(*wish_.model, *wish_.isa, kScorerBlock, nullptr);
+        scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide, nullptr);
         const kernel::Measuring &own = wish_.model->measuring;
-        measured_once_ = wish_.measuring.sets != 0 && wish_.measuring.sets == own.sets &&
+        measured_once_ = !wish_.model->first && wish_.measuring.sets != 0 && wish_.measuring.sets == own.sets &&
                          wish_.measuring.planes == own.planes && wish_.convention == wish_.model->convention;
     }
     if (wish_.shape.features) scratch_ = ::operator new(wish_.isa->feature_scratch, std::align_val_t{64});
@@ -175,13 +174,17 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
                                               piece.member,
                                               ""});
         } else if (wish_.planes >> channel & 1) {
-            pending_.push_back({row, channel, alert.cutout[channel], is_gzip(alert.cutout[channel]), {}});
-            const Bytes cutout = alert.cutout[channel];
-            pending_bytes_ += cutout.size() + (is_gzip(cutout) ? std::min(announced_size(cutout), kLargestFile) : 0);
+            want_plane(row, channel, alert.cutout[channel]);
         }
     }
     alerts_.push_back({alert, &piece});
     return row;
+}
+
+void Decoder::want_plane(std::size_t row, int channel, Bytes cutout) {
+    const bool packed = is_gzip(cutout);
+    pending_.push_back({row, channel, cutout, packed, {}});
+    pending_bytes_ += cutout.size() + (packed ? std::min(announced_size(cutout), kLargestFile) : 0);
 }
 
 // Give the last row the alert's ids, and whose it is.
@@ -269,8 +272,18 @@ void Decoder::inflate() {
 }
 
 void Decoder::flush(Unit &unit) {
-    inflate();
     reference_.assign(2 * alerts_.size(), std::numeric_limits<double>::quiet_NaN());
+    read_planes(unit);
+    settle(unit);
+    pending_.clear();
+    pending_bytes_ = 0;
+    alerts_.clear();
+    pending_rows_begin_ = unit.rows.count();
+}
+
+// Inflates the pending cutouts and takes their pixels; a row whose plane cannot be read has a flag, and a problem.
+void Decoder::read_planes(Unit &unit) {
+    inflate();
     for (const Cutout &cutout : pending_) {
         Finding finding = cutout.packed ? cutout.stream.finding : Finding{};
         if (!finding) {
@@ -283,11 +296,18 @@ void Decoder::flush(Unit &unit) {
                                           cutout.channel, alerts_[cutout.row - pending_rows_begin_].piece->member, ""});
         }
     }
-    settle(unit);
+}
+
+// The planes that only rows in doubt are looked at for: their bytes are still there, as those of all pending rows are.
+void Decoder::open_later(Unit &unit, std::span<const std::int64_t> doubtful) {
     pending_.clear();
-    pending_bytes_ = 0;
-    alerts_.clear();
-    pending_rows_begin_ = unit.rows.count();
+    for (const std::int64_t row : doubtful) {
+        const Alert &alert = alerts_[static_cast<std::size_t>(row) - pending_rows_begin_].alert;
+        for (int channel = 0; channel < S2V_CHANNELS; ++channel)
+            if (wish_.later >> channel & 1 && alert.cutout_fault[channel] == Fault::none)
+                want_plane(static_cast<std::size_t>(row), channel, alert.cutout[channel]);
+    }
+    if (!pending_.empty()) read_planes(unit);
 }
 
 Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
@@ -319,16 +339,28 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
 }
 
 // While the pixels of the pending rows are in the cache.
-void Decoder::score(Rows &rows, const s2v_stamps &stamps) {
+void Decoder::score(Unit &unit) {
+    Rows &rows = unit.rows;
     Known known;
     known.raised = rows.flags.data();
     if (measured_once_) {
         known.features = rows.features.data();
         known.feature_flags = rows.feature_flags.data();
     }
-    for (std::int64_t begin = static_cast<std::int64_t>(pending_rows_begin_); begin < stamps.n; begin += kScorerBlock)
-        scorer_->score_block(stamps, begin, std::min<std::int64_t>(stamps.n, begin + kScorerBlock), known,
-                             rows.score.data(), rows.score_flags.data(), *space_);
+    const auto n = static_cast<std::int64_t>(rows.count());
+    for (auto begin = static_cast<std::int64_t>(pending_rows_begin_); begin < n; begin += kScorerBlock) {
+        const std::span<const std::int64_t> doubtful =
+            scorer_->score_first(stamps_of(rows), begin, std::min<std::int64_t>(n, begin + kScorerBlock), known,
+                                 rows.score.data(), rows.score_flags.data());
+        if (doubtful.empty()) continue;
+        open_later(unit, doubtful);
+        scorer_->score_doubtful(stamps_of(rows), known, rows.score.data(), rows.score_flags.data());
+    }
+}
+
+s2v_stamps Decoder::stamps_of(const Rows &rows) const noexcept {
+    return {rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
+            rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
 }
 
 // Once the planes of the pending rows are there: where the candidates lie in them, and their features.
@@ -351,15 +383,13 @@ void Decoder::settle(Unit &unit) {
             break;
         }
     }
-    const s2v_stamps stamps{
-        rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
-        rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
     if (wish_.shape.features) {
+        const s2v_stamps stamps = stamps_of(rows);
         wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
                             static_cast<std::int64_t>(rows.count()), &wish_.measuring, wish_.convention,
                             rows.features.data(), rows.feature_flags.data(), scratch_);
     }
-    if (wish_.model) score(rows, stamps);
+    if (wish_.model) score(unit);
     if (!wish_.shape.pixels) {
         std::fill(rows.offset.begin() + static_cast<std::ptrdiff_t>(pending_rows_begin_ * S2V_CHANNELS),
                   rows.offset.end(), -1);

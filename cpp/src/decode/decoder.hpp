@@ -1,19 +1,21 @@
 // From the pieces of a unit to rows: unpack, walk, inflate the planes that are needed, convert, extract features.
 #pragma once
 
+#include "cascade.hpp"
 #include "decode/fits.hpp"
 #include "decode/inflate.hpp"
 #include "decode/unit.hpp"
 #include "isa.hpp"
-#include "scorer.hpp"
 
 #include <optional>
+#include <span>
 
 namespace s2v::decode {
 
 // What is wanted of each alert.
 struct Wish {
     unsigned planes = 7;  // bit c: plane c is inflated
+    unsigned later = 0;   // of the others, those that are for rows whose first score leaves a doubt
     RowShape shape;
     kernel::Measuring measuring{};  // sets 0: no features are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
@@ -55,17 +57,20 @@ private:
     static void name(Rows &rows, const Alert &alert);
     void lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail);
     void refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
+    void want_plane(std::size_t row, int channel, Bytes cutout);
     void flush(Unit &unit);
     void inflate();
+    void read_planes(Unit &unit);
     Finding read_plane(Unit &unit, const Cutout &cutout, Bytes file);
+    void open_later(Unit &unit, std::span<const std::int64_t> doubtful);
     void settle(Unit &unit);
-    void score(Rows &rows, const s2v_stamps &stamps);
+    [[nodiscard]] s2v_stamps stamps_of(const Rows &rows) const noexcept;
+    void score(Unit &unit);
 
     Wish wish_;
     void *scratch_ = nullptr;
     bool measured_once_ = false;  // the model takes of the features that are asked for
-    std::optional<RowScorer> scorer_;
-    std::optional<Workspace> space_;
+    std::optional<BlockScorer> scorer_;
     std::vector<Cutout> pending_;
     std::size_t pending_rows_begin_ = 0;
     std::size_t pending_bytes_ = 0;

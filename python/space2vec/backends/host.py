@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from space2vec.backend import KernelModel
     from space2vec.measure import Measure
     from space2vec.models.model import Model
+    from space2vec.network import Network
     from space2vec.scoring import Needs
 
 __all__ = ["Host", "Inputs", "taken"]
@@ -156,6 +157,8 @@ class Host:
         self, model: Model, own: KernelModel, source: Stamps | Features, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
         """Return the scores and flags of a few candidates by a network in floating point."""
+        if model.first is not None:
+            return self._cascaded(cast("Network", model), source, workers)
         inputs = (
             self._of_stamps(own, model.needs, source, workers)
             if isinstance(source, Stamps)
@@ -164,6 +167,22 @@ class Host:
         score = model.in_floats(inputs.arrays, workers)
         score[~inputs.scored] = np.nan
         return score, inputs.flags
+
+    def _cascaded(
+        self, model: Network, source: Stamps | Features, workers: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return the same by both networks of a cascade, each by the rule for what it takes."""
+        first, second = model.first, model.second
+        assert first is not None
+        early, flags = self._in_floats(first, self.model(first), source, workers)
+
+        def asked(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+            score, flags[rows] = self._in_floats(second, self.model(second), source[rows], workers)
+            return score
+
+        score, doubtful = model.decided(early, asked)
+        flags[~doubtful & ~np.isnan(early)] |= np.uint32(flag_bits.bits("scored_early"))
+        return score, flags
 
     def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> Inputs:
         """Return what a model takes of stamps, by its needs alone.

@@ -19,6 +19,7 @@ from space2vec.cuda.pipeline import Pipeline
 from space2vec.cuda.slots import Slot
 from space2vec.cuda.view import View, view
 from space2vec.cuda.work import feature_work, measure, score, score_work
+from space2vec.errors import ModelError
 from space2vec.normalisers import numbered
 from space2vec.pixels import lies_on_device
 from space2vec.recipe import Prepared, Recipe
@@ -144,6 +145,10 @@ class Cuda:
 
         if model.runtime is None:
             return model.engine(self.name, kernels)
+        if model.first is not None:
+            raise ModelError(
+                f"the model {model.name!r} is a cascade, which devices run in integers alone: device='cpu'"
+            )
         from space2vec.cuda.float_network import FloatNetwork
 
         def floats(file: bytes) -> FloatNetwork:
@@ -173,7 +178,13 @@ class Cuda:
         ------
         TypeError
             If they lie on several devices.
+        ModelError
+            If the model is a cascade, whose inputs are scored on the host alone.
         """
+        if model.first is not None:
+            raise ModelError(
+                f"the model {model.name!r} is a cascade: inputs are scored with device='cpu', stamps anywhere"
+            )
         engine, names = self.engine(model), list(model.shapes)
         if not any(lies_on_device(given) for given in inputs):
             return self._predict_of_host(model, engine, inputs)

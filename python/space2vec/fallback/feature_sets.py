@@ -54,13 +54,17 @@ def measure_all(sets: int) -> Measuring:
     return Measuring(sets, _EVERY_PART, _EVERY_PLANE)
 
 
-def measuring_of(names: Iterable[str]) -> Measuring:
-    """Return what columns need: the smallest choice of sets that has them, parts and planes; no set where none is."""
+def measuring_of(names: Iterable[str], prepared: int = 0) -> Measuring:
+    """Return what columns need: the smallest choice of sets that has them, parts and planes; no set where none is.
+
+    ``prepared`` are the planes that the model's recipe prepares, bits.
+    """
     sets, parts, planes = 0, 0, _DIFFERENCE
     for name in names:
         sets |= SET.s2v if name in S2V else SET.autoscan
         parts |= _COLUMNS.get(name, 0)
         if name in FEATURES:
             planes |= sum(1 << CHANNELS.index(channel) for channel in FEATURES[name].planes)
-    # The set s2v takes the difference alone, or a triplet.
-    return Measuring(sets, parts, _EVERY_PLANE if sets & SET.s2v and planes != _DIFFERENCE else planes)
+    # The set s2v takes the difference alone, or a triplet; where a plane lacks that a recipe prepares, that says so.
+    whole = sets & SET.s2v and planes != _DIFFERENCE and planes & ~prepared
+    return Measuring(sets, parts, _EVERY_PLANE if whole else planes)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.fallback.calibration import calibrate
-from space2vec.fallback.model_file import CATALOGUE, FOREIGN, read_model
+from space2vec.fallback.model_file import CATALOGUE, FOREIGN, ModelFile, read_model
 from space2vec.fallback.planes import RecipeRows
 from space2vec.fallback.row_rule import judge_stamps, judge_table
-from space2vec.fallback.stamp import Batch, batch_of
+from space2vec.fallback.stamp import FLAG, Batch, batch_of
 from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.team import parallel_for
 from space2vec.registry import stamp_columns
@@ -45,11 +45,21 @@ class Model:
         except ValueError as error:
             raise ValueError(f"Model: {error}") from error
         self.header = model.text
+        first = None
+        if model.first is not None:
+            first = Model.__new__(Model)
+            first._take(model.first, None)
+        self._take(model, first)
+
+    def _take(self, model: ModelFile, first: Model | None) -> None:
         self._needs, self._measuring, self._paper = model.needs, model.measuring, model.paper
         self._place, self._of_catalogue = model.place, model.of_catalogue
         self._knots, self._rows = model.knots, model.rows
         self._recipe = None if model.recipe is None else RecipeRows(model.recipe)
         self._shape = (0, 0, 0) if model.recipe is None else model.recipe.shape
+        self._channels = () if model.recipe is None else model.recipe.channels
+        self._names, self._doubt = model.names, model.doubt
+        self._first = first
 
     @property
     def runs(self) -> bool:
@@ -82,7 +92,11 @@ class Model:
         _check("score", score, np.float32, score.shape[:1])
 
         def work(begin: int, end: int) -> None:
-            self._predict_rows(_part(planes, begin, end), _part(columns, begin, end), score[begin:end])
+            own_planes, own_columns = _part(planes, begin, end), _part(columns, begin, end)
+            if self._first is None:
+                self._predict_rows(own_planes, own_columns, score[begin:end])
+            else:
+                self._predict_cascade(self._first, own_planes, own_columns, score[begin:end])
 
         parallel_for(len(score), threads, work)
 
@@ -113,11 +127,11 @@ class Model:
         batch, reader = batch_of(stamps), stamps.flags
 
         def work(begin: int, end: int) -> None:
-            planes, columns = self._empty(end - begin)
-            scored = np.empty(end - begin, dtype=np.bool_)
-            part, known = _rows(batch, begin, end), _part(catalogue, begin, end)
-            self._take_inputs(part, reader[begin:end], known, planes, columns, flags[begin:end], scored)
-            self._predict_scored(planes, columns, scored, score[begin:end])
+            part = _rows(batch, slice(begin, end)), reader[begin:end], _part(catalogue, begin, end)
+            if self._first is None:
+                self._score_rows(*part, score[begin:end], flags[begin:end])
+            else:
+                self._score_cascade(self._first, *part, score[begin:end], flags[begin:end])
 
         parallel_for(len(score), threads, work)
 
@@ -216,7 +230,7 @@ class Model:
         batch, reader = batch_of(stamps), stamps.flags
 
         def work(begin: int, end: int) -> None:
-            part, known = _rows(batch, begin, end), _part(catalogue, begin, end)
+            part, known = _rows(batch, slice(begin, end)), _part(catalogue, begin, end)
             own_planes, own_columns = self._empty(end - begin)
             if planes is not None:
                 own_planes = planes[begin:end]
@@ -227,6 +241,49 @@ class Model:
             )
 
         parallel_for(len(flags), threads, work)
+
+    def _score_rows(self, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags) -> None:
+        """Write the scores and flags of a whole batch, by the model alone."""
+        planes, columns = self._empty(len(score))
+        scored = np.empty(len(score), dtype=np.bool_)
+        self._take_inputs(batch, reader, catalogue, planes, columns, flags, scored)
+        self._predict_scored(planes, columns, scored, score)
+
+    def _score_cascade(
+        self, first: Model, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags
+    ) -> None:
+        """Write the scores and flags of a whole batch: those of this network in doubt, else the first's."""
+        first._score_rows(batch, reader, catalogue, score, flags)
+        doubtful = self._settle(score)
+        flags[~doubtful & ~np.isnan(score)] |= np.uint32(FLAG.scored_early)
+        rows = np.flatnonzero(doubtful)
+        own_score, own_flags = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint32)
+        known = None if catalogue is None else catalogue[rows]
+        self._score_rows(_rows(batch, rows), reader[rows], known, own_score, own_flags)
+        score[rows], flags[rows] = own_score, own_flags
+
+    def _predict_cascade(self, first: Model, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
+        """Write the scores of inputs; what the first network takes is among what this one takes."""
+        assert planes is not None
+        channels = [self._channels.index(channel) for channel in first._channels]
+        places = [view + k for view in range(0, self._shape[0], len(self._channels)) for k in channels]
+        known = None if columns is None else columns[:, [self._names.index(name) for name in first._names]]
+        first._predict_rows(np.ascontiguousarray(planes[:, places]), None if known is None else known.copy(), score)
+        rows = np.flatnonzero(self._settle(score))
+        own = np.empty(len(rows), dtype=np.float32)
+        self._predict_rows(planes[rows], None if columns is None else columns[rows], own)
+        score[rows] = own
+
+    def _settle(self, score: Floats) -> NDArray[np.bool_]:
+        """Return which scores of the first network leave a doubt; the others go through the table of this one."""
+        assert self._doubt is not None
+        low, high = np.asarray(self._doubt, dtype=np.float32)
+        doubtful: NDArray[np.bool_] = (score >= low) & (score <= high)
+        if self._knots is not None:
+            settled = score[~doubtful]
+            calibrate(*self._knots, settled)
+            score[~doubtful] = settled
+        return doubtful
 
     def _take_inputs(
         self,
@@ -314,7 +371,6 @@ def _part(array: Floats | None, begin: int, end: int) -> Floats | None:
     return None if array is None else array[begin:end]
 
 
-def _rows(batch: Batch, begin: int, end: int) -> Batch:
+def _rows(batch: Batch, rows: slice | NDArray[np.intp]) -> Batch:
     """Return some rows of a batch."""
-    rows = slice(begin, end)
     return batch._replace(offset=batch.offset[rows], shape=batch.shape[rows], centre=batch.centre[rows])

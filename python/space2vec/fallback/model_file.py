@@ -15,7 +15,7 @@ from space2vec.fallback.feature_sets import Measuring, measuring_of
 from space2vec.fallback.forest import Forest
 from space2vec.fallback.network import Network
 from space2vec.fallback.row_rule import ModelNeeds
-from space2vec.modelfile import Header
+from space2vec.modelfile import FIRST, Header
 from space2vec.models.integer_network import Inputs, divided
 from space2vec.networks.derived_names import derived_places
 from space2vec.recipe import Recipe
@@ -38,6 +38,8 @@ class ModelFile(NamedTuple):
     ----------
     text : str
         The header, JSON.
+    names : tuple of str
+        Its columns.
     needs : ModelNeeds
         What the row rule must know of the model.
     recipe : Recipe or None
@@ -54,9 +56,14 @@ class ModelFile(NamedTuple):
         Its calibration.
     rows : Forest, Network or None
         What scores rows; None for a network of floats alone.
+    first : ModelFile or None
+        Of a cascade, the network that is asked first.
+    doubt : tuple of float or None
+        Of a cascade, the scores of that one which leave a doubt.
     """
 
     text: str
+    names: tuple[str, ...]
     needs: ModelNeeds
     recipe: Recipe | None
     measuring: Measuring
@@ -65,6 +72,8 @@ class ModelFile(NamedTuple):
     of_catalogue: NDArray[np.bool_]
     knots: tuple[NDArray[np.float32], NDArray[np.float32]] | None
     rows: Forest | Network | None
+    first: ModelFile | None
+    doubt: tuple[float, float] | None
 
 
 def read_model(file: bytes) -> ModelFile:
@@ -79,28 +88,33 @@ def read_model(file: bytes) -> ModelFile:
     if "space2vec" not in metadata:
         raise ValueError("not a space2vec model: the header has no entry 'space2vec'")
     try:
-        return _model_of(metadata["space2vec"], tensors)
+        return _model_of(Header.from_json(metadata["space2vec"]), metadata["space2vec"], tensors)
     except KeyError as error:
         raise ValueError(f"it lacks {error}") from error
     except (TypeError, ModelError) as error:
         raise ValueError(str(error)) from error
 
 
-def _model_of(text: str, tensors: dict[str, NDArray[Any]]) -> ModelFile:
-    header = Header.from_json(text)
+def _model_of(header: Header, text: str, tensors: dict[str, NDArray[Any]]) -> ModelFile:
+    first = None
+    if header.first is not None:
+        of_first = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
+        first = _model_of(header.first, "", of_first)
+        tensors = {name: tensors[name] for name in tensors if not name.startswith(FIRST)}
     names = header.feature_names
     if header.kind not in ("forest", "network"):
         raise ValueError(f"neither a forest nor a network, but of kind {header.kind}")
     if header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
         raise ValueError("it was trained on another version of the features")
     recipe = None if header.recipe is None else Recipe.from_plain(header.recipe)
-    measuring = measuring_of(names)
+    measuring = measuring_of(names, 0 if recipe is None else _bits(recipe.channels))
     measured = stamp_columns(measuring.sets)
     known = {name: k for k, name in enumerate((*measured, *CATALOGUE))}
     place = np.array([known.get(name, FOREIGN) for name in names], dtype=np.intp)
     of_catalogue = place >= len(measured)
     return ModelFile(
         text,
+        names,
         _needs_of(header, recipe, measuring, of_catalogue),
         recipe,
         measuring,
@@ -109,6 +123,8 @@ def _model_of(text: str, tensors: dict[str, NDArray[Any]]) -> ModelFile:
         of_catalogue,
         None if header.calibration is None else header.calibration.knots,
         _rows_of(header, recipe, tensors),
+        first,
+        header.doubt,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.fallback.feature_sets import Measuring
 from space2vec.fallback.math import NAN, ONE, ZERO
 from space2vec.fallback.moment_features import moment_features
 from space2vec.fallback.noise_plane import MeasuredPlanes, PlaneNoise, cut_core, measure_noise
@@ -20,6 +21,7 @@ Values = NDArray[np.float32]
 _NOISE_RADIUS = 8
 _OUTLIER = np.float32(3)
 _MASK_BOX, _POLARITY_BOX = 7, 5
+_OTHERS = 1 << SCIENCE | 1 << TEMPLATE
 
 
 @jit
@@ -87,12 +89,13 @@ def _core(window: Values, noise: PlaneNoise, sign: np.float32) -> Values:
 
 
 @jit
-def s2v_features(windows: Windows, saturation: np.float32, parts: int, value: NDArray[np.float64]) -> int:
+def s2v_features(windows: Windows, saturation: np.float32, what: Measuring, value: NDArray[np.float64]) -> int:
     """Fill what is defined of ``value``; return the flags. The difference is there."""
     science, template = _without_nulls(windows.plane[SCIENCE]), _without_nulls(windows.plane[TEMPLATE])
     difference = _without_nulls(windows.plane[DIFFERENCE])
     noise = (measure_noise(science), measure_noise(template), measure_noise(difference))
-    flags = FLAG.missing if windows.there[SCIENCE] != windows.there[TEMPLATE] else 0
+    both = what.planes & _OTHERS == _OTHERS
+    flags = FLAG.missing if both and windows.there[SCIENCE] != windows.there[TEMPLATE] else 0
     if windows.there[SCIENCE] and not noise[SCIENCE].sigma > ZERO:
         flags |= FLAG.zero_scale
     if windows.there[TEMPLATE] and not noise[TEMPLATE].sigma > ZERO:
@@ -111,4 +114,4 @@ def s2v_features(windows: Windows, saturation: np.float32, parts: int, value: ND
     planes = MeasuredPlanes(noise, (science, template, difference), core, polarity, saturation)
     _noise_features(planes, value)
     shape_features(planes, value)
-    return flags | moment_features(planes, parts, value)
+    return flags | moment_features(planes, what.parts, value)

@@ -34,7 +34,7 @@ def _stamp_features(triplet: Triplet, what: Measuring, paper: bool, value: NDArr
     if what.sets & SET.autoscan:
         flags |= autoscan_features(windows, paper, what, value)
     if what.sets & SET.s2v:
-        flags |= s2v_features(windows, triplet.saturation, what.parts, value)
+        flags |= s2v_features(windows, triplet.saturation, what, value)
     return flags
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from space2vec.calibration import Calibration
     from space2vec.cuda.pipeline import Pipeline
+    from space2vec.network import Network
 
 __all__ = ["Model"]
 
@@ -58,6 +59,8 @@ class Model:
     kind: ClassVar[Literal["forest", "network"]]
     #: What errors call that which a model takes.
     words: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
+    #: Of a cascade, the network that is asked first.
+    first: Network | None = None
 
     def __init__(self, header: Header) -> None:
         self._check(header)

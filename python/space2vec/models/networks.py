@@ -33,7 +33,7 @@ _LEFT_OUT = (
 STAMPNET_COLUMNS = tuple(name for name in registry.FEATURE_SETS["stamp"] if name not in _LEFT_OUT)
 #: How far the conditions of the simulated surveys are widened.
 _RANDOMISE = 0.3
-_EPOCHS = 24
+EPOCHS = 24
 #: How much of a row's target is the opinion of a network of all columns, which is let go afterwards: it keeps one of
 #: fewer columns from learning single rows by heart.
 _TRUST = 0.5
@@ -101,12 +101,12 @@ def build_stampnet(
     from space2vec.training import train_network
     from space2vec.training.loop import Course
 
-    learned, checked = _taught_and_checked(data)
-    course = Course(epochs=_EPOCHS, precision="bfloat16")
+    learned, checked = taught_and_checked(data)
+    course = Course(epochs=EPOCHS, precision="bfloat16")
     how: dict[str, Any] = {"teacher": 1.0, "validation": checked, "threads": threads, "progress": progress}
     master = train_network(learned, course=replace(course, seed=1), **how)
     network = train_network(
-        replace(learned, teacher=_with_opinion(learned, master)),
+        replace(learned, teacher=with_opinion(learned, master)),
         features=STAMPNET_COLUMNS,
         course=course,
         **how,
@@ -122,11 +122,11 @@ def build_stampnet(
             "hybrids and simulated candidates: the truth"
         },
     )
-    metrics = {**network.header.metrics, **_by_kind(network, checked)}
+    metrics = {**network.header.metrics, **by_kind(network, checked)}
     return Network(network.module, replace(network.header, metrics=metrics), network.integers)
 
 
-def _taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
+def taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
     from space2vec.training.loop import Course
     from space2vec.training.network import held_out
@@ -141,13 +141,13 @@ def _taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     )
 
 
-def _with_opinion(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
+def with_opinion(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
     """Return the targets of rows (n,): those that they have, and for a part what a network thinks of them."""
     own, opinion = np.where(np.isfinite(rows.teacher), rows.teacher, rows.label), master.score(rows.stamps).score
     return np.where(np.isfinite(opinion), (1 - _TRUST) * own + _TRUST * opinion, own).astype(np.float32)
 
 
-def _by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
+def by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
     """Measure a network on the rows of validation, which stopped and calibrated it, and taught it nothing."""
     score = network.score(rows.stamps).score
     simulated = np.char.startswith(rows.group.astype(np.str_), "simulated")

@@ -1,0 +1,69 @@
+// Cascades: a first network is asked of every row, and a second one of those whose score leaves a doubt. Planes that
+// the first does not look at are opened for these alone.
+#pragma once
+
+#include "row_scorer.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace s2v {
+
+// The planes, bits, that must be there before anything of a row is scored.
+inline std::uint32_t planes_at_first(const s2v_model &model) noexcept {
+    return model.first ? model.first->needs.planes : model.needs.planes;
+}
+
+// What one worker scores blocks of rows with, by any model. All its memory is taken when it is made.
+class BlockScorer {
+public:
+    BlockScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side,
+                const s2v_allocator *allocator);
+
+    // Rows [begin, end) of stamps, at most kScorerBlock.
+    void score(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
+               std::uint32_t *flags) {
+        const std::span<const std::int64_t> doubtful = score_first(stamps, begin, end, known, score, flags);
+        if (!doubtful.empty()) score_doubtful(stamps, known, score, flags);
+    }
+
+    // The same in two steps, between which planes may be opened: by the first network, or by a model that is no
+    // cascade. Returns the rows that are in doubt.
+    std::span<const std::int64_t> score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                              const Known &known, float *score, std::uint32_t *flags);
+
+    // And by the second network those that were.
+    void score_doubtful(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags);
+
+private:
+    // Rows that are in doubt, side by side.
+    struct Doubtful {
+        std::vector<std::int64_t> row;
+        std::vector<std::int64_t> offset;   // (rows, 3)
+        std::vector<std::int32_t> shape;    // (rows, 3, 2)
+        std::vector<std::int32_t> centre;   // (rows, 2)
+        std::vector<std::uint32_t> raised;  // (rows)
+        std::vector<float> catalogue;       // (rows, kCatalogueColumns)
+        std::vector<float> score;           // (rows)
+        std::vector<std::uint32_t> flags;   // (rows)
+
+        void reserve(std::size_t rows);
+        void gather(const s2v_stamps &stamps, const Known &known);
+    };
+
+    const s2v_model &model_;
+    RowScorer rows_;  // of the first network, or of the model
+    Workspace space_;
+    std::optional<RowScorer> second_;
+    std::optional<Workspace> second_space_;
+    Doubtful doubtful_;
+};
+
+// P(real) of n rows of what the second network of a cascade takes, some of which the first one takes.
+void predict_cascade(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+                     int threads);
+
+}  // namespace s2v

@@ -1,0 +1,239 @@
+#include "row_scorer.hpp"
+
+#include "kernel/feature_sets.hpp"
+#include "kernel/forest.hpp"
+#include "triplet.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace s2v {
+namespace {
+
+constexpr std::size_t kLine = 64;
+
+// Divides memory whose size is counted first.
+class Parts {
+public:
+    explicit Parts(std::byte *memory) : memory_(memory) {}
+
+    template <class T>
+    T *take(std::size_t count) {
+        std::byte *const at = memory_ == nullptr ? nullptr : memory_ + used_;
+        used_ += (count * sizeof(T) + kLine - 1) / kLine * kLine;
+        return reinterpret_cast<T *>(at);
+    }
+    [[nodiscard]] std::size_t used() const noexcept {
+        return used_;
+    }
+
+private:
+    std::byte *memory_;
+    std::size_t used_ = 0;
+};
+
+std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, const s2v_isa_table &isa,
+                   std::int32_t rows) {
+    Parts parts(memory);
+    const auto n = static_cast<std::size_t>(rows);
+    const auto features = static_cast<std::size_t>(kernel::set_columns(model.measuring.sets));
+    std::size_t network = 0;
+    if (model.packed) {
+        const kernel::NetworkView view = model.packed->view();
+        network = isa.network_scratch(&view, rows);
+    }
+    space.measuring = parts.take<std::byte>(model.measuring.sets ? isa.feature_scratch : 0);
+    space.preparing = parts.take<std::byte>(model.recipe ? std::max(isa.recipe_scratch, isa.step_scratch) : 0);
+    space.network = parts.take<std::byte>(network);
+    space.features = parts.take<float>(n * features);
+    space.columns = parts.take<float>(n * model.columns.size());
+    space.planes = parts.take<float>(model.recipe ? model.recipe->pixels() : 0);
+    space.score = parts.take<float>(n);
+    space.sum = parts.take<double>(n);
+    space.measured = parts.take<std::uint32_t>(n);
+    space.row = parts.take<std::int32_t>(n);
+    return parts.used();
+}
+
+}  // namespace
+
+Workspace::Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows,
+                     const s2v_allocator *allocator) {
+    bytes = divide(*this, nullptr, model, isa, rows) + kLine;
+    if (allocator != nullptr) {
+        allocator_ = *allocator;
+        memory_ = allocator_.allocate(allocator_.context, static_cast<std::int64_t>(bytes));
+        if (memory_ == nullptr) throw std::bad_alloc();
+    } else {
+        memory_ = ::operator new(bytes);
+    }
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_);
+    divide(*this, static_cast<std::byte *>(memory_) + (kLine - address % kLine) % kLine, model, isa, rows);
+}
+
+Workspace::~Workspace() {
+    if (memory_ == nullptr) return;
+    if (allocator_.release != nullptr)
+        allocator_.release(allocator_.context, memory_, static_cast<std::int64_t>(bytes));
+    else
+        ::operator delete(memory_);
+}
+
+Workspace::Workspace(Workspace &&other) noexcept
+    : measuring(other.measuring),
+      preparing(other.preparing),
+      network(other.network),
+      features(other.features),
+      columns(other.columns),
+      planes(other.planes),
+      score(other.score),
+      sum(other.sum),
+      measured(other.measured),
+      row(other.row),
+      bytes(other.bytes),
+      allocator_(other.allocator_),
+      memory_(std::exchange(other.memory_, nullptr)) {}
+
+RowScorer::RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side)
+    : model_(model),
+      isa_(isa),
+      largest_side_(largest_side),
+      measured_columns_(kernel::set_columns(model.measuring.sets)) {
+    if (model.packed) network_ = model.packed->view();
+}
+
+// Row i of a block.
+std::uint32_t RowScorer::prepare_row(const s2v_stamps &block, std::int32_t i, float *planes, Workspace &space) const {
+    std::uint32_t flags = 0;
+    s2v_stamps one = block;
+    one.n = 1;
+    one.offset += std::ptrdiff_t{i} * S2V_CHANNELS;
+    one.shape += std::ptrdiff_t{i} * S2V_CHANNELS * 2;
+    if (one.centre != nullptr) one.centre += std::ptrdiff_t{i} * 2;
+    const ModelRecipe &recipe = *model_.recipe;
+    if (recipe.registered >= 0)
+        isa_.prepare(&one, 0, 1, recipe.registered, planes, &flags, space.preparing);
+    else
+        isa_.prepare_views(&one, 0, 1, &recipe.views, &model_.needs, planes, &flags, space.preparing);
+    return flags;
+}
+
+// The model's columns of row i of a block; returns what there was (kernel::ColumnsMet).
+std::uint32_t RowScorer::take_columns(const Block &block, std::int32_t i, float *to) const {
+    const float *const measured = block.features + std::ptrdiff_t{i} * measured_columns_;
+    const float *const beside =
+        block.catalogue == nullptr ? nullptr : block.catalogue + std::ptrdiff_t{i} * kernel::kCatalogueColumns;
+    std::uint32_t met = 0;
+    for (std::size_t k = 0; k < model_.place.size(); ++k) {
+        const std::int32_t place = model_.place[k];
+        const std::int32_t of_catalogue = place - measured_columns_;
+        float x = std::numeric_limits<float>::quiet_NaN();
+        if (of_catalogue < 0)
+            x = measured[place];
+        else if (beside != nullptr)
+            x = beside[of_catalogue];
+        if (x == x) met |= of_catalogue < 0 ? kernel::kAnyValue : kernel::kAnyValue | kernel::kCatalogueValue;
+        to[k] = x;
+    }
+    return met;
+}
+
+// Measures rows [begin, end), unless that was done.
+RowScorer::Block RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                          const Known &known, Workspace &space) const {
+    Block block = {stamps, space.features, space.measured, known.catalogue, known.raised};
+    block.stamps.n = end - begin;
+    block.stamps.offset += begin * S2V_CHANNELS;
+    block.stamps.shape += begin * S2V_CHANNELS * 2;
+    if (block.stamps.centre != nullptr) block.stamps.centre += begin * 2;
+    if (block.catalogue != nullptr) block.catalogue += begin * kernel::kCatalogueColumns;
+    if (block.raised != nullptr) block.raised += begin;
+    if (known.features != nullptr) {
+        block.features = known.features + begin * measured_columns_;
+        block.feature_flags = known.feature_flags + begin;
+    } else if (model_.measuring.sets) {
+        isa_.features(&block.stamps, 0, block.stamps.n, &model_.measuring, model_.convention, space.features,
+                      space.measured, space.measuring);
+    }
+    return block;
+}
+
+// Writes the planes and columns of row i of a block, and judges it.
+kernel::Verdict RowScorer::look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
+                                       Workspace &space) const {
+    const kernel::Triplet triplet = kernel::triplet_of(&block.stamps, i);
+    bool large = false;
+    for (int c = 0; c < S2V_CHANNELS; ++c) {
+        const kernel::Plane &plane = triplet.plane[c];
+        if (plane.pixels == nullptr || (model_.needs.planes >> c & 1U) == 0) continue;
+        large = large || plane.height > largest_side_ || plane.width > largest_side_;
+    }
+    kernel::RaisedFlags raised = {};
+    // Parts that others asked for raise no flags of the model's.
+    if (model_.measuring.sets)
+        raised.measured = block.feature_flags[i] & ~kernel::part_flags(kernel::kEveryPart & ~model_.measuring.parts);
+    if (large)
+        raised.prepared = raised.measured = raised.measured | kernel::flag::off_shape;
+    else if (model_.recipe)
+        raised.prepared = prepare_row(block.stamps, i, planes, space);
+    const std::uint32_t reader = block.raised == nullptr ? 0 : block.raised[i];
+    const kernel::Verdict verdict = kernel::judge_pixels(model_.needs, triplet, reader, raised);
+    if (model_.columns.empty()) return verdict;
+    return kernel::judge_columns(model_.needs, verdict, take_columns(block, i, columns));
+}
+
+void RowScorer::score_columns(std::int32_t rows, Workspace &space) const {
+    if (model_.packed)
+        isa_.judge(&network_, space.columns, rows, space.score, space.network, kScorerBlock);
+    else
+        walk_trees(rows, space);
+    const kernel::CalibrationView table = model_.calibration.view();
+    for (std::int32_t k = 0; k < rows && table.knots > 0; ++k)
+        space.score[k] = kernel::calibrated(table, space.score[k]);
+}
+
+void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
+    const Forest &forest = *model_.forest;
+    const std::size_t columns = model_.columns.size();
+    if (!forest.fill.empty())
+        for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * columns; ++i)
+            if (space.columns[i] != space.columns[i]) space.columns[i] = forest.fill[i % columns];
+    kernel::forest_block(forest.view(), space.columns, rows, space.sum, space.score);
+}
+
+void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
+                            float *score, std::uint32_t *flags, Workspace &space) const {
+    const Block block = measure_block(stamps, begin, end, known, space);
+    const auto rows = static_cast<std::int32_t>(end - begin);
+    const std::size_t columns = model_.columns.size();
+    std::int32_t scored = 0;
+    for (std::int32_t i = 0; i < rows; ++i) {
+        float *const to = space.columns + static_cast<std::size_t>(scored) * columns;
+        const kernel::Verdict verdict = look_at_row(block, i, space.planes, to, space);
+        flags[begin + i] = verdict.flags;
+        score[begin + i] = std::numeric_limits<float>::quiet_NaN();
+        if (!verdict.scored) continue;
+        if (model_.recipe) isa_.look_at_planes(&network_, space.planes, scored, kScorerBlock, space.network);
+        space.row[scored++] = i;
+    }
+    if (scored == 0) return;
+    score_columns(scored, space);
+    for (std::int32_t k = 0; k < scored; ++k) score[begin + space.row[k]] = space.score[k];
+}
+
+void RowScorer::take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
+                           const RowInputs &out, Workspace &space) const {
+    const Block block = measure_block(stamps, begin, end, known, space);
+    const auto pixels = static_cast<std::int64_t>(model_.recipe ? model_.recipe->pixels() : 0);
+    const auto columns = static_cast<std::int64_t>(model_.columns.size());
+    for (std::int64_t row = begin; row < end; ++row) {
+        const kernel::Verdict verdict = look_at_row(block, static_cast<std::int32_t>(row - begin),
+                                                    out.planes ? out.planes + row * pixels : space.planes,
+                                                    out.columns ? out.columns + row * columns : space.columns, space);
+        out.flags[row] = verdict.flags;
+        out.scored[row] = verdict.scored ? 1 : 0;
+    }
+}
+
+}  // namespace s2v
