@@ -1,4 +1,4 @@
-"""Networks: plain PyTorch modules, one a file, by name.
+"""Networks: plain PyTorch modules, by name.
 
 A module names in ``takes`` what its ``forward`` is given, in order: ``"planes"``, float32 (n, channel, height, width)
 as a recipe prepared them, and ``"features"``, float32 (n, k) with NaN where a feature is undefined. It returns logits
@@ -22,9 +22,9 @@ __all__ = ["NETWORKS", "build", "check_shapes", "rebuilt"]
 
 #: Name to ``"module:Class"``; a class is imported where it is first built.
 NETWORKS: dict[str, str] = {
-    "braai": "space2vec.networks.braai:Braai",
-    "rubin": "space2vec.networks.rubin:Rubin",
-    "space2vec2018": "space2vec.networks.space2vec2018:Space2Vec2018",
+    "braai": "space2vec.networks.published:Braai",
+    "rubin": "space2vec.networks.published:Rubin",
+    "space2vec2018": "space2vec.networks.published:Space2Vec2018",
     "stampnet": "space2vec.networks.stampnet:StampNet",
     "tablenet": "space2vec.networks.tablenet:TableNet",
 }

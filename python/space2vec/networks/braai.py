@@ -1,4 +1,4 @@
-"""ZTF's network braai (VGG6): the architecture, and the published weights of it.
+"""ZTF's network braai: its published weights, and scores as its users have them.
 
 Source: Duev et al. 2019, MNRAS 489, 3582; release d6_m9. Planes are those of the recipe ``braai``.
 """
@@ -17,7 +17,7 @@ from torch import nn
 from space2vec import flags
 from space2vec.compute import prepare
 from space2vec.errors import ModelError
-from space2vec.networks.convolutional import Convolutional
+from space2vec.networks.published import Braai
 from space2vec.recipe import Recipe
 from space2vec.stamps import CHANNELS, Stamps
 
@@ -28,29 +28,6 @@ RECIPE = Recipe("braai")
 #: The published arrays by the place of their layer.
 _LAYERS = {"conv1": "body.0", "conv2": "body.2", "conv3": "body.6", "conv4": "body.8", "fc_1": "head.0",
            "fc_out": "head.3"}  # fmt: skip
-
-
-class Braai(Convolutional):
-    """VGG6: two pairs of 3x3 convolutions, 16 and 32 filters, pooled by 2 and by 4; 256 dense.
-
-    Parameters
-    ----------
-    channels, side : int
-        Shape of the planes; with those of the recipe ``braai`` it has 312,081 parameters.
-    """
-
-    def __init__(self, channels: int = 3, side: int = 63) -> None:
-        super().__init__(channels, side)
-
-    def _layers(self, channels: int) -> list[nn.Module]:
-        layers: list[nn.Module] = []
-        for width, filters, pool in ((channels, 16, 2), (16, 32, 4)):
-            layers += [nn.Conv2d(width, filters, 3), nn.ReLU(), nn.Conv2d(filters, filters, 3), nn.ReLU()]
-            layers += [nn.MaxPool2d(pool), nn.Dropout(0.25)]
-        return layers
-
-    def _dense(self, width: int) -> list[nn.Module]:
-        return [nn.Linear(width, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1)]
 
 
 def published(path: str | os.PathLike[str]) -> Braai:
