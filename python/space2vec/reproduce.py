@@ -41,15 +41,9 @@ _AGAINST = ("forest", "lightgbm", "forest on the columns", "braai")
 class Reproduction:
     """What the models did on the test side of the set.
 
-    Attributes
-    ----------
-    columns : Contest or None
-        Of the 38 columns, on all test rows; None where no model of columns was asked for.
-    pixels : Contest or None
-        Of the stamps, and the forest on the columns trained on the same rows; None where no stamps, or no model of
-        them, were asked for, or the stamps cannot be used.
-    about : dict
-        Rows of each side, settings, what was left out and why.
+    `columns`: those of the 38 columns, on all test rows; None where none was asked for. `pixels`: those of the stamps, and
+    the forest on the columns trained on the same rows; None where none was asked for, or the stamps cannot be used.
+    `about`: rows of each side, settings, what was left out and why.
     """
 
     columns: Contest | None

@@ -36,25 +36,11 @@ def labelled_alerts(
     threshold: float = 0.5,
     threads: int | None = None,
 ) -> LabelledStamps:
-    """Read alerts and what another model said of them.
+    """Read alerts and what another model said of them, each candidate once.
 
-    Parameters
-    ----------
-    inputs : path, or sequence of paths
-        Alerts, as for :func:`space2vec.read`; files that cannot be read are left out.
-    *tables : path
-        Tables (CSV, Parquet) with the candidates' ids under ``candidate_id``, ``ID`` or ``candid``.
-    column : str, optional
-        The column of scores.
-    threshold : float, optional
-        Above it a candidate is labelled real.
-    threads : int, optional
-        Threads that read.
-
-    Returns
-    -------
-    LabelledStamps
-        The alerts that have a score and a plane, each candidate once: it is the teacher's score; the kind is ``alert``.
+    `inputs` are those of :func:`space2vec.read`; files that cannot be read are left out. The tables (CSV, Parquet) have the
+    candidates' ids under ``candidate_id``, ``ID`` or ``candid``, and the scores in `column`: the teacher's. A candidate
+    above the threshold is labelled real; its kind is ``alert``. Alerts without a score or a plane are left out.
 
     Raises
     ------
@@ -124,21 +110,9 @@ def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]
 
 
 def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> Scorer:
-    """Return what scores stamps by ZTF's network braai.
+    """Return what scores stamps by ZTF's network braai, by its weights for :func:`space2vec.networks.braai.published`.
 
-    Parameters
-    ----------
-    weights : path
-        The .npz of its published weights, see :func:`space2vec.networks.braai.published`.
-    threads : int, optional
-        Threads that prepare stamps.
-
-    Raises
-    ------
-    ImportError
-        If PyTorch is absent.
-    ModelError
-        If the weights cannot be read.
+    ImportError without PyTorch; ModelError if the weights cannot be read.
     """
     need("torch", "braai's scores need PyTorch")
     from space2vec.networks import braai
@@ -147,19 +121,6 @@ def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None)
 
 
 def teach(labelled: LabelledStamps, score: Scorer | str | os.PathLike[str]) -> LabelledStamps:
-    """Let a teacher score stamps.
-
-    Parameters
-    ----------
-    labelled : LabelledStamps
-        The candidates.
-    score : callable or path
-        Gives P(real) of stamps, (n,), NaN where there is none; or braai's weights, as for :func:`braai_scorer`.
-
-    Returns
-    -------
-    LabelledStamps
-        The same rows with the scores as teacher.
-    """
+    """Return labelled stamps with the scores of a teacher: a callable, or braai's weights for :func:`braai_scorer`."""
     scorer = braai_scorer(score) if isinstance(score, (str, os.PathLike)) else score
     return replace(labelled, teacher=scorer(labelled.stamps))

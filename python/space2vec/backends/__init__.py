@@ -63,19 +63,9 @@ def on_host() -> Host:
 def choose(device: str, data: Any, runtime: str | None = None) -> Backend:
     """Return the backend for data: that of the device on which they lie, or, of the host, the one that is asked for.
 
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda", "cuda:N"}
-        What was asked for.
-    data : object
-        Stamps, or an array of any library; what is neither counts as data of the host.
-    runtime : str, optional
-        What runs the model in floating point, where it is no backend.
-
-    Raises
-    ------
-    BackendError, TypeError, ValueError
-        As :func:`space2vec.device.follow`; BackendError also if no backend of the host can run.
+    `data` are Stamps or an array of any library; what is neither counts as data of the host. `runtime` is what runs a
+    model in floating point, where it is no backend. Raises as :func:`space2vec.device.follow`; BackendError also if no
+    backend of the host can run.
     """
     where = follow(device, data, runtime)
     if where == "cpu":

@@ -20,14 +20,7 @@ _DIFFERENT = 512
 def triplets(n: int, side: int = 51, seed: int = 1) -> NDArray[np.float32]:
     """Return n triplets (n, 3, side, side): transients, dipoles, cosmic rays, saturated stars and noise alone.
 
-    Parameters
-    ----------
-    n : int
-        How many; after 512 they begin again.
-    side : int
-        Height and width, in pixels.
-    seed : int
-        Of the noise and of where things are.
+    After 512 they begin again.
     """
     rng = np.random.default_rng(seed)
     count = min(n, _DIFFERENT)

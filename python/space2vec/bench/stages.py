@@ -57,18 +57,10 @@ class NotRun(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage.
+    """What is done (`name`) to rows (`unit`), of which there are `most`; `work` gives the work in a column by its name.
 
-    Attributes
-    ----------
-    name, unit : str
-        What is done, and what its rows are.
-    work : callable
-        Given the name of a column, returns the work.
-    most : int
-        Rows that there are.
-    moved, carried : int
-        Bytes a row that it reads and writes at least, where the data lie, and that go to a device; 0: not known.
+    `moved` are the bytes a row that it reads and writes at least, where the data lie, `carried` those that go to a device;
+    0: not known.
     """
 
     name: str
@@ -81,23 +73,11 @@ class Stage:
 
 @dataclass
 class Ours:
-    """What the stages work on.
+    """What the stages work on: so many triplets of a side, a forest and a table for it, and alerts.
 
-    Parameters
-    ----------
-    rows : int
-        Triplets.
-    side : int
-        Their height and width.
-    source : path, optional
-        Alerts to read; made ones by default, where packets can be written here.
-    where : str
-        The device beside the host, whose copies start in page-locked memory; none if ``"cpu"``.
-
-    Attributes
-    ----------
-    stack : contextlib.ExitStack
-        Takes up what the stage under way holds, until it is over.
+    `source` is a folder of alerts; made ones by default, where packets can be written here. `where` is the device beside
+    the host, whose copies start in page-locked memory; none if ``"cpu"``. `stack` takes up what the stage under way holds,
+    until it is over.
     """
 
     rows: int
@@ -218,17 +198,8 @@ def _work(
 ) -> Callable[[str], Run]:
     """Return the work of a call in each column.
 
-    Parameters
-    ----------
-    ours : Ours
-        What holds the data.
-    rows : callable
-        Given n, returns Stamps or a tuple of arrays of the host.
-    call : callable
-        The call.
-    pipeline : callable, optional
-        Given a device, returns what takes batches of the host through it, where there is such a thing; copies, call and
-        copies follow each other otherwise.
+    `rows` gives n rows of the host, Stamps or a tuple of arrays. `pipeline` gives what takes batches of the host through a
+    device, where there is such a thing; copies, call and copies follow each other otherwise.
     """
 
     def work(column: str) -> Run:

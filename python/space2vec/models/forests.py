@@ -90,13 +90,7 @@ def labelled_des(data: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
-    """Train ``autoscan`` on the labelled DES rows.
-
-    Raises
-    ------
-    ReadError
-        If the table is not in the data folder.
-    """
+    """Train ``autoscan`` on the labelled DES rows; ReadError if they are not in the data folder."""
     x, y = labelled_des(data)
     score = training.cross_validate(x, y, folds=10, n_jobs=n_jobs)
     return training.train_forest(
@@ -149,13 +143,7 @@ def _simulated(seed: int) -> _Block:
 
 
 def build_forest(data: Path, n_jobs: int = -1) -> Forest:
-    """Train ``forest`` on real alerts, with braai as teacher, and on simulated ones.
-
-    Raises
-    ------
-    ReadError
-        If the alerts are not in the data folder.
-    """
+    """Train ``forest`` on real alerts, with braai as teacher, and on simulated ones; ReadError if the alerts are not there."""
     seen: set[str] = set()
     night, brokers = (_real_alerts(data, name, seen) for name in ("night_20180713", "brokers"))
     blocks = [night, brokers, night.bare(_BARE), brokers.bare(_BARE), _simulated(seed=1)]

@@ -177,19 +177,9 @@ class Model:
         return {**kept, "_engines": {}}
 
     def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:
-        """Return the model as a backend has it: made of the bytes of its file when it is first asked for, and kept.
+        """Return the model as the backend `where` has it: made of the bytes of its file when first asked for, and kept.
 
-        Parameters
-        ----------
-        where : str
-            What tells the backend from others.
-        make : callable
-            Makes it of the bytes of a model file.
-
-        Raises
-        ------
-        ModelError
-            If the backend finds the file damaged.
+        ModelError if the backend finds the file damaged.
         """
         if where not in self._engines:
             try:

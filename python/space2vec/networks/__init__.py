@@ -31,14 +31,7 @@ NETWORKS: dict[str, str] = {
 
 
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
-    """Build a network with fresh weights.
-
-    Parameters
-    ----------
-    name : str
-        A name of :data:`NETWORKS`.
-    settings : mapping of str
-        The arguments of its class.
+    """Build a network of :data:`NETWORKS` with fresh weights; `settings` are the arguments of its class.
 
     Raises
     ------
@@ -59,21 +52,12 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
 
 
 def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.Module:
-    """Build a network with the weights of a model file, in eval mode.
-
-    Parameters
-    ----------
-    how : mapping
-        The architecture of a model file's header: its name and settings.
-    weights : mapping of str to ndarray
-        The tensors of its state.
+    """Build a network with the weights of a model file, in eval mode; `how` is the architecture that its header names.
 
     Raises
     ------
-    ImportError
-        If PyTorch is absent.
-    ValueError
-        If there is no such network, or the weights are not its.
+    ImportError, ValueError
+        As :func:`build`; ValueError also if the weights are not the network's.
     """
     module = build(how["name"], how["settings"])
     import torch
@@ -87,13 +71,7 @@ def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.M
 
 
 def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """See that a network takes inputs of these shapes a row, and gives a logit a row.
-
-    Raises
-    ------
-    ValueError
-        If it does not.
-    """
+    """See that a network takes inputs of these shapes a row, and gives a logit a row, or raise ValueError."""
     import torch
 
     try:

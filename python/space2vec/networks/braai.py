@@ -31,23 +31,10 @@ _LAYERS = {"conv1": "body.0", "conv2": "body.2", "conv3": "body.6", "conv4": "bo
 
 
 def published(path: str | os.PathLike[str]) -> Braai:
-    """Return braai with its published weights.
+    """Return braai with its published weights, in eval mode.
 
-    Parameters
-    ----------
-    path : path
-        A .npz of Keras arrays: kernels of convolutions (height, width, in, out), of dense layers (in, out), and biases,
-        under the names ``conv1.kernel``, ..., ``fc_out.bias``.
-
-    Returns
-    -------
-    Braai
-        In eval mode.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be read, or its arrays are not braai's.
+    `path` is a .npz of Keras arrays: kernels of convolutions (height, width, in, out), of dense layers (in, out), and
+    biases, under the names ``conv1.kernel``, ..., ``fc_out.bias``. ModelError if it cannot be read, or holds other arrays.
     """
     network = Braai()
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
@@ -77,24 +64,11 @@ def published(path: str | os.PathLike[str]) -> Braai:
 
 
 def score(network: nn.Module, stamps: Stamps, *, batch: int = 64, threads: int | None = None) -> NDArray[np.float32]:
-    """Score stamps as ZTF's brokers do.
+    """Score stamps as ZTF's brokers do: the sigmoid of a network (n,), NaN where a row cannot be scored.
 
-    Parameters
-    ----------
-    network : Module
-        What :func:`published` gives, or another network on planes of the recipe ``braai``; in eval mode.
-    stamps : Stamps
-        The candidates.
-    batch : int, optional
-        Rows that are prepared and run together.
-    threads : int, optional
-        Threads that prepare; one a usable core by default.
-
-    Returns
-    -------
-    ndarray of float32 (n,)
-        The network's sigmoid, NaN where a row cannot be scored. A plane whose norm exceeds float32 is 0, as it is to
-        braai: templates of ZTF hold -3.4e38 where they have no pixel. The recipe, in double, leaves that pixel at -1.
+    `network` is what :func:`published` gives, or another one on planes of the recipe ``braai``, in eval mode. A plane whose
+    norm exceeds float32 is 0, as it is to braai: templates of ZTF hold -3.4e38 where they have no pixel. The recipe, in
+    double, leaves that pixel at -1.
     """
     found = np.full(len(stamps), np.nan, dtype=np.float32)
     for start in range(0, len(stamps), batch):

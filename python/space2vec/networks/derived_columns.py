@@ -50,15 +50,7 @@ _RULES: tuple[Callable[..., Tensor], ...] = (
 class DerivedColumns(nn.Module):
     """Append to feature columns what is derived of them; what needs a column that is not there is left out.
 
-    Parameters
-    ----------
-    names : sequence of str (k,)
-        The columns; those of :data:`space2vec.registry.AUTOSCAN` have derived ones.
-
-    Attributes
-    ----------
-    width : int
-        Number of columns that come out.
+    Those of :data:`space2vec.registry.AUTOSCAN` have derived ones; `width` columns come out.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

@@ -35,12 +35,9 @@ DERIVED: tuple[tuple[str, ...], ...] = (
 
 
 def derived_places(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the rules that columns of these names allow.
+    """Return the rules that columns of these names allow, int64 (rules, 4).
 
-    Returns
-    -------
-    ndarray of int64 (rules, 4)
-        The number of each rule, and where its columns stand among the names; -1 where it takes fewer than three.
+    The number of each rule, and where its columns stand among the names; -1 where it takes fewer than three.
     """
     place = {name: k for k, name in enumerate(names)}
     found = [

@@ -14,18 +14,7 @@ __all__ = ["StampNet"]
 
 
 class RingMean(nn.Module):
-    """The mean over each set of pixels that turns and flips about the middle bring onto one another.
-
-    Parameters
-    ----------
-    side : int
-        Height and width of the maps that it is given, odd.
-
-    Attributes
-    ----------
-    rings : int
-        Number of such sets.
-    """
+    """The mean over each set of pixels that turns and flips about the middle bring onto one another, `rings` of them."""
 
     share: Tensor
 

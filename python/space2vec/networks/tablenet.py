@@ -21,16 +21,9 @@ _NEVER = 100.0
 
 
 class PiecewiseLinear(nn.Module):
-    """Encode each column as how far it reaches into each of its bins, 0 to 1.
+    """Encode each of k columns as how far it reaches into each of its bins, 0 to 1.
 
     What follows can bend at every edge between bins, as a tree splits (Gorishniy et al. 2022, arXiv:2203.05556).
-
-    Parameters
-    ----------
-    columns : int
-        Number of columns k.
-    bins : int
-        Bins a column.
     """
 
     low: Tensor

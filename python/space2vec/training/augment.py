@@ -51,21 +51,9 @@ class Augmentation:
 
 
 def augmented(stamps: Stamps, rng: np.random.Generator, how: Augmentation) -> Stamps:
-    """Return changed copies of stamps, row by row; the candidates stay what they are.
+    """Return changed copies of stamps, row by row; the same state of the generator gives the same copies.
 
-    Parameters
-    ----------
-    stamps : Stamps
-        The candidates; they are not changed.
-    rng : numpy.random.Generator
-        What happens to whom; the same state gives the same copies.
-    how : Augmentation
-        What may happen.
-
-    Returns
-    -------
-    Stamps
-        As many rows, in the same order, with the same ids, columns and flags.
+    As many rows, in the same order, with the same ids, columns and flags; the candidates stay what they are.
     """
     rows: list[list[Plane | None]] = []
     centre = stamps.centre.copy()

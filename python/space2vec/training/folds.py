@@ -47,26 +47,11 @@ def rows_and_labels(
 def folds_of(
     y: ArrayLike, *, group: ArrayLike | None = None, folds: int = 10, seed: int = 0
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield the rows to train on and those to test on, fold by fold.
+    """Yield the rows to train on and those to test on, fold by fold, stratified by y (n,): 1 for real, 0 for bogus.
 
-    Parameters
-    ----------
-    y : array_like (n,)
-        1 for real, 0 for bogus.
-    group : array_like (n,), optional
-        Rows of one group (an object's alerts, say) are kept in one fold.
-    folds : int, optional
-        Number of folds, stratified by y.
-    seed : int, optional
-        Seed of the shuffling: the same y and seed give the same folds.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is absent.
-    ValueError
-        If a class has fewer rows than there are folds, there are fewer groups, or rows to train on would be of one
-        class.
+    Rows of one `group` (n,), an object's alerts, say, are kept in one fold. The same y and seed give the same folds.
+    ImportError without scikit-learn; ValueError if a class has fewer rows than there are folds, there are fewer groups,
+    or rows to train on would be of one class.
     """
     need_sklearn()
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -96,26 +81,9 @@ def out_of_fold(
     folds: int = 10,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """Score every row by a model that has not seen it.
+    """Return P(real) (n,) of rows x by models that have not seen them; `train` is given the numbers of the rows to use.
 
-    Parameters
-    ----------
-    train : callable
-        Is given the numbers of the rows to train on, and returns what scores rows (m, k).
-    x : ndarray of float32 (n, k)
-        The rows.
-    y, group, folds, seed
-        As in :func:`folds_of`.
-
-    Returns
-    -------
-    ndarray of float32 (n,)
-        P(real) out of fold.
-
-    Raises
-    ------
-    ImportError, ValueError
-        As in :func:`folds_of`.
+    `y`, `group`, `folds`, `seed` and what is raised are those of :func:`folds_of`.
     """
     out = np.empty(len(x), dtype=np.float32)
     for learned, tested in folds_of(y, group=group, folds=folds, seed=seed):

@@ -93,16 +93,9 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Rows to learn from or to validate with.
+    """Rows to learn from or to validate with: inputs of the network, n rows each, and target and weight (n,), float32.
 
-    Attributes
-    ----------
-    inputs : tuple of ndarray of float32
-        What the network takes, n rows each.
-    target : ndarray of float32 (n,)
-        The probability that a row is real.
-    weight : ndarray of float32 (n,)
-        How much it counts.
+    The target is the probability that a row is real.
     """
 
     inputs: tuple[NDArray[np.float32], ...]
@@ -125,28 +118,12 @@ def fit(
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
-    """Fit a network; it ends with the averaged weights that had the lowest loss on the validation rows.
+    """Fit a network of :mod:`space2vec.networks`; it keeps the averaged weights of the lowest loss on validation rows.
 
-    Parameters
-    ----------
-    module : nn.Module
-        A network, see :mod:`space2vec.networks`.
-    lesson : callable
-        The rows of an epoch, by its number: the same number, the same rows, and always about as many.
-    validation : Lesson
-        Rows that are not learned from.
-    course : Course
-        How to fit.
-    folder : RunFolder, optional
-        Where every epoch is kept; a course that was stopped there goes on where it ended, to the same weights.
-    progress : callable, optional
-        Called with the metrics of each epoch.
-
-    Returns
-    -------
-    list of dict
-        The metrics of each epoch: epoch, steps, learning_rate, loss, validation_loss, and validation_auc where the
-        validation rows are of both classes.
+    `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A course
+    that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the metrics of
+    each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc where the
+    validation rows are of both classes.
 
     Raises
     ------
@@ -219,19 +196,8 @@ def logits(module: nn.Module, inputs: tuple[NDArray[np.float32], ...], device: s
 def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> float:
     """Return the T for which sigmoid(logit / T) has the lowest cross-entropy (Guo et al. 2017, arXiv:1706.04599).
 
-    Parameters
-    ----------
-    logit : array_like (n,)
-        What a network gave for rows that it has not learned from.
-    target : array_like (n,)
-        The probability that each is real.
-    weight : array_like (n,)
-        How much each counts.
-
-    Returns
-    -------
-    float
-        Between 0.2 and 5, to 1 %.
+    Between 0.2 and 5, to 1 %. All arguments (n,): the logits of rows that the network has not learned from, the
+    probability that each is real, and how much each counts.
     """
     z, y, w = (np.asarray(values, dtype=np.float64) for values in (logit, target, weight))
     losses = [float(w @ (np.logaddexp(0.0, z / t) - y * (z / t))) for t in np.exp(_LOGS)]
