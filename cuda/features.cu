@@ -9,6 +9,7 @@
 // with 19 kB of scratch a warp, 12 have room in the shared memory of an H100; but their registers do not hold what is
 // measured by parts without spills.) A third to a half of the limit is to be expected: 3 to 4.5 and 1.6 to 2.4 million
 // triplets/s. Of a GPU with few units for double, the sums in double are the limit.
+#include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "kernel/stamp_features.hpp"
@@ -60,6 +61,7 @@ extern "C" s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_
         require(kernel::set_columns(sets) > 0, "sets");
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_batch(stamps, values, flags);
+        cuda::require_aligned(*stamps, values, flags);
         const cuda::OnDevice here(device);
         cuda::measure_stamps(stream, *stamps, kernel::measure_all(sets), static_cast<s2v_convention>(convention),
                              values, flags);

@@ -1,6 +1,7 @@
 // Models on a device: stamps are measured and prepared, judged by the row rule, and scored, so many rows at a time.
 // What lies between these steps is written to memory of the device and read again, 26 kB a row of stampnet: of a
 // million rows a second, 2 % of what an H100 can copy.
+#include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "kernel/feature_sets.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <utility>
 
 namespace s2v::cuda {
 namespace {
@@ -235,6 +237,7 @@ void check_table(const s2v_cuda_model *model, const float *columns, std::int64_t
     require(!model->recipe, "the model takes planes, which a table lacks");
     check_rows(n);
     require(n == 0 || (columns && score && flags), "null pointer");
+    require_aligned(columns, score, flags);
 }
 
 void judge_table(const s2v_cuda_model &model, void *stream, const float *columns, const std::uint32_t *raised,
@@ -249,6 +252,8 @@ s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps
     check_batch(stamps, out, flags);
     require(rows >= 1 || stamps->n == 0, "rows at a time");
     require(!known || known->size >= sizeof *known, "the size of the catalogue");
+    require_aligned(*stamps);
+    if (known) require_aligned(known->values, known->raised);
     require((scratch || stamps->n == 0) && reinterpret_cast<std::uintptr_t>(scratch) % kLine == 0, "scratch");
     return known ? *known : s2v_catalogue{};
 }
@@ -297,11 +302,21 @@ s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cud
         *on_device = nullptr;
         require(model, "null model");
         const cuda::OnDevice here(device);
-        *on_device = cuda::model_on(device, *model).release();
+        std::unique_ptr<s2v_cuda_model> made = cuda::model_on(device, *model);
+        // Of pageable memory, a copy may still be on its way from the driver's staging when cudaMemcpy returns, and
+        // streams that do not wait for the legacy default one would read the model before it is there.
+        cuda::check(cudaStreamSynchronize(nullptr), "copy of a model");
+        *on_device = made.release();
     });
 }
 
 void s2v_cuda_model_free(s2v_cuda_model *model) {
+    if (!model) return;
+    // On its device, or the runtime makes a context on the current one; memory of a device that is lost goes with it.
+    cuda::told([&] {
+        const cuda::OnDevice here(model->device);
+        delete std::exchange(model, nullptr);
+    });
     delete model;
 }
 
@@ -318,6 +333,7 @@ s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, cons
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, flags, scored);
         const auto width = static_cast<std::int64_t>(model->place.size());
         require(stamps->n == 0 || ((planes || model->pixels == 0) && (columns || width == 0)), "null pointer");
+        cuda::require_aligned(planes, columns, flags);
         const cuda::OnDevice here(model->device);
         const cuda::Parts parts(*model, rows, scratch);
         for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
@@ -335,6 +351,7 @@ s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const
     return cuda::told([&] {
         cuda::check_runs(model);
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, score, flags);
+        cuda::require_aligned(score, flags);
         const cuda::OnDevice here(model->device);
         for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
             const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
@@ -372,6 +389,7 @@ s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, con
         cuda::check_rows(n);
         if (n == 0) return;
         require(score && (planes || model->pixels == 0) && (columns || model->place.size() == 0), "null pointer");
+        cuda::require_aligned(planes, columns, score);
         const cuda::OnDevice here(model->device);
         cuda::score_rows(*model, stream, {planes, columns, nullptr, n}, score);
     });

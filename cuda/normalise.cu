@@ -7,6 +7,7 @@
 // median is found in about 20 passes of 4, so median and MAD take 200: 30 to 40 % of the copy bandwidth. Of planes of
 // 51x51, a multiprocessor has 16 at a time; with 8 loads of 128 to 512 bytes each, more is under way than the 14
 // kB that 3 TB/s need at 600 ns.
+#include "alignment.hpp"
 #include "checks.hpp"
 #include "launch.cuh"
 #include "plane_steps.hpp"
@@ -55,6 +56,7 @@ extern "C" s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v
     return cuda::told([&] {
         check_steps(steps, step_count);
         check_planes(planes, out, flags);
+        cuda::require_aligned(planes->pixels, out, flags);
         const cuda::OnDevice here(device);
         const kernel::Chain chain = kernel::chain_of(steps, step_count);
         const std::int64_t pixels = static_cast<std::int64_t>(planes->height) * planes->width;

@@ -1,5 +1,6 @@
 // Recipes and compositions on a device, and what models are given of planes. Planes are staged in shared memory before
 // they are looked at: each is read once and written once.
+#include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "kernel/recipe.hpp"
@@ -90,6 +91,7 @@ s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stam
     return cuda::told([&] {
         const std::int32_t which = recipe_index(recipe);
         check_batch(stamps, planes, flags);
+        cuda::require_aligned(*stamps, planes, flags);
         const cuda::OnDevice here(device);
         const kernel::Composition how = kernel::recipe_composition(which);
         if (how.chain.count == 0) return cuda::launch_registered(stream, *stamps, which, planes, flags);
@@ -104,6 +106,7 @@ s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stamps *stam
     return cuda::told([&] {
         const kernel::ViewRecipe all = cuda::views_of(how, views);
         check_batch(stamps, planes, flags);
+        cuda::require_aligned(*stamps, planes, flags);
         const cuda::OnDevice here(device);
         cuda::launch_compose(stream, *stamps, all, {}, planes, flags);
     });

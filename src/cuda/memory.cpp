@@ -1,7 +1,13 @@
 // space2vec._cuda: device memory, page-locked memory, and copies.
 #include "register.hpp"
 
+#include <pybind11/stl.h>
+
+#include <map>
+#include <mutex>
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace py = pybind11;
 
@@ -14,43 +20,128 @@ cudaStream_t stream_at(Address stream) {
     return at<CUstream_st>(stream);
 }
 
-Address allocate(int device, std::size_t bytes) {
+// Where memory of a device comes from.
+struct Pool {
+    cudaMemPool_t pool = nullptr;     // null: the device has none, and memory is given back when all its work is done
+    cudaStream_t releases = nullptr;  // on which it is given back, behind the work that it waits for
+};
+
+// What a pool keeps of memory that was given back, for the next who asks; the rest is the device's again.
+constexpr std::uint64_t kKept = std::uint64_t{256} << 20;
+
+Pool make_pool(int device) {
+    int pools = 0;
+    check(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device), "cudaDeviceGetAttribute");
+    if (!pools) return {};
+    Pool made;
+    cudaMemPoolProps of{};
+    of.allocType = cudaMemAllocationTypePinned;
+    of.location.type = cudaMemLocationTypeDevice;
+    of.location.id = device;
+    check(cudaMemPoolCreate(&made.pool, &of), "cudaMemPoolCreate");
+    std::uint64_t kept = kKept;
+    check(cudaMemPoolSetAttribute(made.pool, cudaMemPoolAttrReleaseThreshold, &kept), "cudaMemPoolSetAttribute");
+    check(cudaStreamCreateWithFlags(&made.releases, cudaStreamNonBlocking), "cudaStreamCreate");
+    return made;
+}
+
+// The pool of the current device, made once: not that of the driver, whose settings are others'.
+Pool pool_of(int device) {
+    static std::mutex mutex;
+    static std::map<int, Pool> made;
+    const std::lock_guard lock(mutex);
+    const auto at = made.find(device);
+    return at != made.end() ? at->second : made[device] = make_pool(device);
+}
+
+// Memory that what is begun on the stream from now on may use.
+Address allocate(int device, Address stream, std::size_t bytes) {
     const OnDevice here(device);
+    const Pool from = pool_of(device);
     void *memory = nullptr;
-    check(cudaMalloc(&memory, bytes), "cudaMalloc");
+    if (!from.pool) {
+        check(cudaMalloc(&memory, bytes), "cudaMalloc");
+        return reinterpret_cast<Address>(memory);
+    }
+    cudaError_t error = cudaMallocFromPoolAsync(&memory, bytes, from.pool, stream_at(stream));
+    if (error == cudaErrorMemoryAllocation) {  // what is on its way back may suffice
+        cudaGetLastError();
+        check(cudaStreamSynchronize(from.releases), "the work before memory is given back");
+        check(cudaMemPoolTrimTo(from.pool, 0), "cudaMemPoolTrimTo");
+        error = cudaMallocFromPoolAsync(&memory, bytes, from.pool, stream_at(stream));
+    }
+    check(error, "cudaMallocFromPoolAsync");
     return reinterpret_cast<Address>(memory);
 }
 
-void release(int device, Address address) {
-    const OnDevice here(device);
-    check(cudaFree(at<void>(address)), "cudaFree");
+// Gives memory back once the events are reached, or, where it is not known what works on it, once the device is idle.
+void release(int device, Address address, const std::vector<Address> &events, bool idle) {
+    give_back(device, [&] {
+        const Pool to = pool_of(device);
+        if (idle) cudaDeviceSynchronize();
+        if (!to.pool) {
+            cudaFree(at<void>(address));  // which waits
+            return;
+        }
+        for (const Address event : events)
+            check(cudaStreamWaitEvent(to.releases, at<CUevent_st>(event)), "cudaStreamWaitEvent");
+        cudaFreeAsync(at<void>(address), to.releases);
+    });
 }
 
-Address pinned(std::size_t bytes) {
+// Where an address leads to: a kind of device in DLPack's numbers (1: ordinary memory of the host, 2: a device, 3:
+// page-locked memory, 13: managed memory), and its number. Asks the driver, since the runtime would make a context on
+// the current device.
+std::tuple<int, int> memory_at(Address address) {
+    void *function = nullptr;
+    cudaDriverEntryPointQueryResult found{};
+#if CUDART_VERSION >= 12050
+    check(cudaGetDriverEntryPointByVersion("cuPointerGetAttribute", &function, 4000, cudaEnableDefault, &found),
+          "cuPointerGetAttribute");
+#else
+    check(cudaGetDriverEntryPoint("cuPointerGetAttribute", &function, cudaEnableDefault, &found),
+          "cuPointerGetAttribute");
+#endif
+    if (found != cudaDriverEntryPointSuccess || !function)
+        throw s2v::Failure(S2V_CUDA_ERROR, "the driver has no cuPointerGetAttribute");
+    const auto ask = reinterpret_cast<PFN_cuPointerGetAttribute_v4000>(function);
+    unsigned kind = 0;
+    unsigned managed = 0;
+    int number = 0;
+    if (ask(&kind, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address) != CUDA_SUCCESS) return {1, 0};
+    if (ask(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, address) != CUDA_SUCCESS) managed = 0;
+    if (ask(&number, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, address) != CUDA_SUCCESS) number = 0;
+    if (managed) return {13, number < 0 ? 0 : number};
+    return {kind == CU_MEMORYTYPE_HOST ? 3 : 2, number};
+}
+
+Address pinned(int device, std::size_t bytes) {
+    const OnDevice here(device);
     void *memory = nullptr;
     check(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "cudaHostAlloc");
     return reinterpret_cast<Address>(memory);
 }
 
-void release_pinned(Address address) {
-    check(cudaFreeHost(at<void>(address)), "cudaFreeHost");
+// On its device, as every call: the runtime makes a context on the one that is current.
+void release_pinned(int device, Address address) {
+    give_back(device, [&] { cudaFreeHost(at<void>(address)); });
+}
+
+int number_of(const void *context) {
+    return static_cast<int>(reinterpret_cast<std::intptr_t>(context));
 }
 
 // As s2v_allocator has them; the context is the number of the device.
 void *allocate_page_locked(void *device, std::int64_t bytes) {
     try {
-        const OnDevice here(static_cast<int>(reinterpret_cast<std::intptr_t>(device)));
-        void *memory = nullptr;
-        check(cudaHostAlloc(&memory, static_cast<std::size_t>(bytes), cudaHostAllocPortable), "cudaHostAlloc");
-        return memory;
+        return at<void>(pinned(number_of(device), static_cast<std::size_t>(bytes)));
     } catch (const std::exception &) {
         return nullptr;  // ordinary memory then
     }
 }
 
-void release_page_locked(void * /*device*/, void *memory, std::int64_t /*bytes*/) {
-    // A device that is lost takes its page locks with it, and an error that stays would be told of the next launch.
-    if (cudaFreeHost(memory) != cudaSuccess) cudaGetLastError();
+void release_page_locked(void *device, void *memory, std::int64_t /*bytes*/) {
+    release_pinned(number_of(device), reinterpret_cast<Address>(memory));
 }
 
 // What a reader of alerts takes memory from; it is called without Python.
@@ -82,10 +173,12 @@ void fill_bytes(int device, Address stream, Address address, int value, std::siz
 
 void register_memory(py::module_ &module) {
     using Released = py::call_guard<py::gil_scoped_release>;
-    module.def("allocate", &allocate, Released(), py::arg("device"), py::arg("bytes"));
-    module.def("release", &release, Released(), py::arg("device"), py::arg("address"));
-    module.def("pinned", &pinned, Released(), py::arg("bytes"));
-    module.def("release_pinned", &release_pinned, Released(), py::arg("address"));
+    module.def("allocate", &allocate, Released(), py::arg("device"), py::arg("stream"), py::arg("bytes"));
+    module.def("release", &release, Released(), py::arg("device"), py::arg("address"), py::arg("events"),
+               py::arg("idle"));
+    module.def("memory_at", &memory_at, py::arg("address"));
+    module.def("pinned", &pinned, Released(), py::arg("device"), py::arg("bytes"));
+    module.def("release_pinned", &release_pinned, Released(), py::arg("device"), py::arg("address"));
     module.def("page_locked", &page_locked, py::arg("device"));
     module.def("copy", &copy, Released(), py::arg("device"), py::arg("stream"), py::arg("to"), py::arg("source"),
                py::arg("bytes"), py::arg("kind"));

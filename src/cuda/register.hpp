@@ -24,6 +24,18 @@ inline void check(s2v_status status) {
     if (status != S2V_OK) throw s2v::Failure(status, s2v_cuda_message());
 }
 
+// Gives something back. A device that is lost takes all that is on it with it, and an error that stays would be told of
+// the next call: none is told here.
+template <class Back>
+void give_back(int device, Back back) noexcept {
+    try {
+        const s2v::cuda::OnDevice here(device);
+        back();
+    } catch (const std::exception &) {
+    }
+    cudaGetLastError();
+}
+
 void register_devices(pybind11::module_ &module);
 void register_memory(pybind11::module_ &module);
 void register_model(pybind11::module_ &module);

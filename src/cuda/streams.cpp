@@ -17,13 +17,30 @@ Address stream_create(int device) {
 }
 
 void stream_destroy(int device, Address stream) {
-    const OnDevice here(device);
-    check(cudaStreamDestroy(at<CUstream_st>(stream)), "cudaStreamDestroy");
+    give_back(device, [&] { cudaStreamDestroy(at<CUstream_st>(stream)); });
 }
 
 void stream_wait(int device, Address stream) {
     const OnDevice here(device);
     check(cudaStreamSynchronize(at<CUstream_st>(stream)), "the work of a stream");
+}
+
+void device_wait(int device) {
+    const OnDevice here(device);
+    check(cudaDeviceSynchronize(), "the work of a device");
+}
+
+// Whether what is begun on a stream goes into a graph instead of to the device; or would have to, and cannot.
+bool stream_captured(int device, Address stream) {
+    const OnDevice here(device);
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    const cudaError_t error = cudaStreamIsCapturing(at<CUstream_st>(stream), &status);
+    if (error == cudaErrorStreamCaptureImplicit) {  // the legacy default stream, while another one is captured
+        cudaGetLastError();
+        return true;
+    }
+    check(error, "cudaStreamIsCapturing");
+    return status != cudaStreamCaptureStatusNone;
 }
 
 // Who waits for it leaves the processor to others.
@@ -35,8 +52,7 @@ Address event_create(int device) {
 }
 
 void event_destroy(int device, Address event) {
-    const OnDevice here(device);
-    check(cudaEventDestroy(at<CUevent_st>(event)), "cudaEventDestroy");
+    give_back(device, [&] { cudaEventDestroy(at<CUevent_st>(event)); });
 }
 
 void event_record(int device, Address event, Address stream) {
@@ -68,6 +84,8 @@ void register_streams(py::module_ &module) {
     module.def("stream_create", &stream_create, Released(), py::arg("device"));
     module.def("stream_destroy", &stream_destroy, Released(), py::arg("device"), py::arg("stream"));
     module.def("stream_wait", &stream_wait, Released(), py::arg("device"), py::arg("stream"));
+    module.def("stream_captured", &stream_captured, Released(), py::arg("device"), py::arg("stream"));
+    module.def("device_wait", &device_wait, Released(), py::arg("device"));
     module.def("event_create", &event_create, Released(), py::arg("device"));
     module.def("event_destroy", &event_destroy, Released(), py::arg("device"), py::arg("event"));
     module.def("event_record", &event_record, Released(), py::arg("device"), py::arg("event"), py::arg("stream"));

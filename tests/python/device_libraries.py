@@ -30,35 +30,46 @@ class OnDevice:
         Whether it is known by DLPack, or else by ``__cuda_array_interface__``.
     stream : int
         The stream that it says it is worked on.
+    version : int
+        Of the interface; one below 3 says no stream.
+    device : int
+        The number of the device.
     """
 
     def __init__(
-        self, module: HostDevice, array: np.ndarray, *, dlpack: bool = False, stream: int | None = None
+        self,
+        module: HostDevice,
+        array: np.ndarray,
+        *,
+        dlpack: bool = False,
+        stream: int | None = None,
+        version: int = 3,
+        device: int = 0,
     ) -> None:
         low, high = np.lib.array_utils.byte_bounds(array)
-        self._address, self._module = module.pinned(max(high - low, 1)), module
+        self._address, self._module = module.put(max(high - low, 1), device), module
         self._first = self._address + array.__array_interface__["data"][0] - low
         whole = np.frombuffer((ctypes.c_char * max(high - low, 1)).from_address(self._address), np.uint8)
         whole[: high - low] = np.frombuffer((ctypes.c_char * (high - low)).from_address(low), np.uint8)
-        self._array, self._stream, self.given = array, stream, []
+        self._array, self._stream, self._device, self.given = array, stream, device, []
         if not dlpack:
             self.__cuda_array_interface__ = {
                 "shape": array.shape,
                 "strides": None if array.flags.c_contiguous else array.strides,
                 "typestr": array.dtype.str,
                 "data": (self._first, False),
-                "version": 3,
-                "stream": stream,
+                "version": version,
+                **({"stream": stream} if version >= 3 else {}),
             }
         else:
-            self.__dlpack_device__ = lambda: (2, 0)
+            self.__dlpack_device__ = lambda: (2, device)
 
     def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
         from space2vec.cuda import dlpack
 
         assert self._array.flags.c_contiguous
         self.given.append(stream)
-        return dlpack.lend(self, self._first, self._array.shape, self._array.dtype, 0)
+        return dlpack.lend(self, self._first, self._array.shape, self._array.dtype, self._device)
 
 
 def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.ModuleType:
@@ -77,6 +88,7 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.Modu
             low, high = np.lib.array_utils.byte_bounds(self.held)
             size = max(high - low, 1)
             module.arrays[low] = np.frombuffer((ctypes.c_char * size).from_address(low), np.uint8)
+            module.places[low] = 0
             return {**{k: told[k] for k in ("shape", "strides", "typestr", "data")}, "version": 3}
 
         @property

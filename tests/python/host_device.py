@@ -1,8 +1,9 @@
 """A ``space2vec._cuda`` whose device is the host: its memory is ordinary memory, its kernels are the CPU's.
 
-It keeps what a device may do: nothing on a stream happens before somebody waits for it, and memory of the device that
-nobody has written to is full of NaN. What was not ordered by an event, or not waited for, is therefore wrong here every
-time. Memory that is used after it was released, or beyond its end, is told.
+It keeps what a device may do: nothing on a stream happens before somebody waits for it, memory of the device that
+nobody has written to is full of NaN, and memory that is given back is gone as soon as the events are reached that it
+waits for. What was not ordered by an event, or not waited for, is therefore wrong here every time. Memory that is used
+after it was released, or beyond its end, is told, and so is a device that a call takes which nobody asked for.
 
 ``make(monkeypatch)`` puts it in the place of the compiled module; ``device_libraries`` has arrays of others on it.
 """
@@ -13,7 +14,7 @@ import ctypes
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,14 @@ class DeviceLost(RuntimeError):  # noqa: N818
 
 class CudaError(RuntimeError):
     """As the compiled module's."""
+
+
+@dataclass(eq=False)
+class _Event:
+    """A point in the work of a stream."""
+
+    queue: list[Callable[[], None]] = field(default_factory=list)
+    reached: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,13 +113,17 @@ class HostDevice(types.ModuleType):
         self.held: dict[int, int] = {}
         self.most = 0
         self.queues: dict[int, list[Callable[[], None]]] = {0: []}
-        self.events: dict[int, Callable[[], None]] = {}
+        self.events: dict[int, _Event] = {}
         self.calls: list[str] = []
         self.lose_after: int | None = None
         self.copied = 0
         self.locked: dict[int, int] = {}
         self.most_locked = sys.maxsize
-        self._page_locked: tuple[int, int, int] | None = None
+        self.places: dict[int, int] = {}
+        self.used: set[int] = set()
+        self.captured: set[int] = set()
+        self._leaving: dict[int, list[_Event]] = {}
+        self._page_locked: tuple[int, int] | None = None
         self._next = 1000
         self.Model = self._model_class()
 
@@ -129,47 +142,76 @@ class HostDevice(types.ModuleType):
 
     # Memory
 
-    def allocate(self, device: int, size: int) -> int:
-        self._call("allocate")
+    def allocate(self, device: int, stream: int, size: int) -> int:
+        self._call("allocate", device)
         if sum(self.held.values()) + size > self.memory:
             raise OutOfDeviceMemory(f"cudaErrorMemoryAllocation: {size} bytes")
-        address = self.pinned(size)
-        self.held[address] = size
+        assert (0 if stream == 1 else stream) in self.queues, "a stream that is gone"
+        address = self._filled_up(size)
+        self.held[address], self.places[address] = size, device
         self.most = max(self.most, sum(self.held.values()))
         return address
 
-    def release(self, device: int, address: int) -> None:
-        self._drain()  # as cudaFree waits
+    def release(self, device: int, address: int, events: list[int], idle: bool) -> None:
+        assert self.places.pop(address) == device
+        if idle:
+            self._drain()
+        self._leaving[address] = [self.events[event] for event in events]
         del self.held[address]
-        del self.arrays[address]
+        self._let_go()
 
-    def pinned(self, size: int) -> int:
+    def _let_go(self) -> None:
+        """Take memory away that is given back and whose events are reached."""
+        for address, events in list(self._leaving.items()):
+            if all(event.reached for event in events):
+                del self._leaving[address], self.arrays[address]
+
+    def memory_at(self, address: int) -> tuple[int, int]:
+        if any(a <= address < a + len(self.arrays[a]) for a in self.locked):
+            return 3, 0
+        for a, place in self.places.items():
+            if a <= address < a + len(self.arrays[a]):
+                return 2, place
+        return 1, 0
+
+    def put(self, size: int, device: int = 0) -> int:
+        """Return memory of a device that another library holds."""
+        address = self._filled_up(size)
+        self.places[address] = device
+        return address
+
+    def pinned(self, device: int, size: int) -> int:
+        self.used.add(device)
+        address = self._filled_up(size)
+        self.locked[address] = size
+        return address
+
+    def release_pinned(self, device: int, address: int) -> None:
+        self.used.add(device)
+        del self.arrays[address], self.locked[address]
+
+    def _filled_up(self, size: int) -> int:
         array = np.full(size, _POISON, np.uint8)
         self.arrays[array.ctypes.data] = array
         return array.ctypes.data
-
-    def release_pinned(self, address: int) -> None:
-        del self.arrays[address]
 
     def page_locked(self, device: int) -> tuple[int, int, int]:
         if self._page_locked is None:
             functions = _Allocate(self._lock_pages), _Release(self._unlock_pages)
             _CALLED.extend(functions)
             first, second = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
-            self._page_locked = first, second, device
-        return self._page_locked
+            self._page_locked = first, second
+        return *self._page_locked, device
 
-    def _lock_pages(self, _: int | None, size: int) -> int | None:
+    def _lock_pages(self, device: int | None, size: int) -> int | None:
         self.calls.append("page_locked")
         if sum(self.locked.values()) + size > self.most_locked:
             return None
-        address = self.pinned(size)
-        self.locked[address] = size
-        return address
+        return self.pinned(device or 0, size)
 
-    def _unlock_pages(self, _: int | None, address: int, size: int) -> None:
-        assert self.locked.pop(address) == size
-        self.release_pinned(address)
+    def _unlock_pages(self, device: int | None, address: int, size: int) -> None:
+        assert self.locked[address] == size
+        self.release_pinned(device or 0, address)
 
     def at(self, address: int, shape: tuple[int, ...], dtype: Any, *, host: bool = False) -> np.ndarray:
         """Return memory as an array; memory of the device must be known."""
@@ -183,7 +225,7 @@ class HostDevice(types.ModuleType):
         return np.frombuffer((ctypes.c_char * count).from_address(address), dtype).reshape(shape)
 
     def copy(self, device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
-        self._call("copy")
+        self._call("copy", device)
         assert kind in ("to_device", "to_host", "on_device")
 
         def work() -> None:
@@ -220,50 +262,63 @@ class HostDevice(types.ModuleType):
         queue = self.queues[0 if stream == 1 else stream]
         while queue:
             queue.pop(0)()
+            self._let_go()
 
-    def _call(self, name: str) -> None:
+    def _call(self, name: str, device: int | None = None) -> None:
         self.calls.append(name)
+        if device is not None:
+            self.used.add(device)
         if self.lose_after is not None:
             self.lose_after -= 1
             if self.lose_after < 0:
                 raise DeviceLost("cudaErrorDevicesUnavailable: the device does not answer")
 
     def stream_create(self, device: int) -> int:
+        self.used.add(device)
         number = self._number()
         self.queues[number] = []
         return number
 
     def stream_destroy(self, device: int, stream: int) -> None:
-        assert not self.queues.pop(stream), "work on a stream that is destroyed"
+        lost = self.lose_after is not None and self.lose_after < 0
+        assert not self.queues.pop(stream) or lost, "work on a stream that is destroyed"
 
     def stream_wait(self, device: int, stream: int) -> None:
         self._call("stream_wait")
         self._run(stream)
 
+    def stream_captured(self, device: int, stream: int) -> bool:
+        return stream in self.captured
+
+    def device_wait(self, device: int) -> None:
+        self._call("device_wait", device)
+        self._drain()
+
     def event_create(self, device: int) -> int:
         number = self._number()
-        self.events[number] = lambda: None
+        self.events[number] = _Event()
         return number
 
     def event_destroy(self, device: int, event: int) -> None:
         del self.events[event]
 
     def event_record(self, device: int, event: int, stream: int) -> None:
-        done = [False]
-        self._put(stream, lambda: done.__setitem__(0, True))
-        queue = self.queues[0 if stream == 1 else stream]
-
-        def reach() -> None:
-            while not done[0]:
-                queue.pop(0)()
-
-        self.events[event] = reach
+        self.used.add(device)
+        known = self.events[event]
+        known.queue, known.reached = self.queues[0 if stream == 1 else stream], False
+        self._put(stream, lambda: setattr(known, "reached", True))
 
     def stream_wait_event(self, device: int, stream: int, event: int) -> None:
-        self._put(stream, self.events[event])
+        known = self.events[event]
+        self._put(stream, lambda: self._reach(known))
 
     def event_wait(self, device: int, event: int) -> None:
-        self.events[event]()
+        self._reach(self.events[event])
+
+    def _reach(self, event: _Event) -> None:
+        while not event.reached:
+            event.queue.pop(0)()
+            self._let_go()
 
     def event_milliseconds(self, device: int, first: int, second: int) -> float:
         return 1.0

@@ -101,7 +101,10 @@ CALLS = {
     "compose by four chains": lambda: compose(chains=[[(2, [])]] * 4),
     "normalise": normalise,
     **{f"model, {name}": lambda file=file: cuda.Model(0, file) for name, file in FILES.items()},
-    "allocate": lambda: cuda.allocate(0, 100),
+    "allocate": lambda: cuda.allocate(0, 0, 100),
+    "pinned": lambda: cuda.pinned(0, 100),
+    "stream that is captured": lambda: cuda.stream_captured(0, 0),
+    "device that is waited for": lambda: cuda.device_wait(0),
     "copy": lambda: cuda.copy(0, 0, 256, 256, 10, "to_device"),
     "stream": lambda: cuda.stream_create(0),
     "event": lambda: cuda.event_create(0),
@@ -113,6 +116,14 @@ CALLS = {
 def test_what_needs_a_device_says_so(call):
     with pytest.raises(cuda.CudaError, match="cudaError"):
         CALLS[call]()
+
+
+@needs_no_device
+def test_what_is_given_back_without_a_device_is_no_error():
+    cuda.release(0, 4096, [], True)
+    cuda.release_pinned(0, 4096)
+    cuda.event_destroy(0, 4096)
+    cuda.stream_destroy(0, 4096)
 
 
 @needs_no_device
@@ -152,6 +163,12 @@ REFUSED = {
     "out": ("null pointer", lambda: normalise(out=0)),
     "flags of planes": ("null pointer", lambda: normalise(flags=0)),
     "number of planes": ("planes and n", lambda: normalise(what=planes(-1))),
+    "pixels off a multiple": ("multiple", lambda: cuda.features(0, 0, stamps(pixels=258), 3, False, 256, 256)),
+    "offset off a multiple": ("multiple", lambda: cuda.prepare(0, 0, stamps(offset=260), "braai", 256, 256)),
+    "centre off a multiple": ("multiple", lambda: compose(what=stamps(centre=257))),
+    "values off a multiple": ("multiple", lambda: cuda.features(0, 0, stamps(), 3, False, 257, 256)),
+    "planes off a multiple": ("multiple", lambda: normalise(what=planes(pixels=255))),
+    "flags off a multiple": ("multiple", lambda: normalise(flags=254)),
     "kind of copy": ("to_device, to_host, on_device", lambda: cuda.copy(0, 0, 0, 0, 10, "sideways")),
     "empty file": ("Model: shorter than", lambda: cuda.Model(0, b"")),
     "file cut": ("Model: the file is cut short", lambda: cuda.Model(0, FILES["planes"][:-9])),
@@ -206,6 +223,8 @@ def test_what_a_model_refuses_before_its_work_begins():
         ("rows at a time", lambda: network.inputs(0, stamps(), 0, 0, 256, -1, 256, 256, 256, 256)),
         ("^scratch$", lambda: network.score(0, stamps(), 0, 0, 0, 1, 256, 256)),
         ("^scratch$", lambda: network.score(0, stamps(), 0, 0, 257, 1, 256, 256)),
+        ("multiple", lambda: network.score(0, stamps(), 0, 0, 256, 1, 257, 256)),
+        ("multiple", lambda: network.score(0, stamps(), 258, 0, 256, 1, 256, 256)),
         ("null pointer", lambda: network.score(0, stamps(), 0, 0, 256, 1, 0, 256)),
         ("null pointer", lambda: network.score(0, stamps(), 0, 0, 256, 1, 256, 0)),
         ("null pointer", lambda: network.score(0, stamps(offset=0), 0, 0, 256, 1, 256, 256)),

@@ -316,7 +316,7 @@ def test_a_stream_that_is_gone_before_results_are_read(module: host_device.HostD
 def test_a_mask_on_another_stream(module: host_device.HostDevice, pixels: np.ndarray) -> None:
     hidden, streams = pixels > 105, [module.stream_create(0) for _ in range(2)]
     mask = DeviceArray(hidden.shape, np.bool_, stream=streams[1])
-    source = module.pinned(hidden.nbytes)
+    source = module.put(hidden.nbytes)
     module.at(source, hidden.shape, np.bool_)[:] = hidden
     module.copy(0, streams[1], mask.address, source, hidden.nbytes, "on_device")
     made = s2v.normalise(host_device.OnDevice(module, pixels, stream=streams[0]), "l2", mask=mask)

@@ -33,9 +33,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
     made = host_device.make(monkeypatch)
     made.taken = []
 
-    def as_tensor(lying: float_network.Lying, device: str) -> Any:
-        made.taken.append(lying.address)
-        return torch.from_numpy(made.at(lying.address, lying.shape, lying.dtype))
+    def as_tensor(address: int, shape: tuple[int, ...], dtype: Any, ordinal: int) -> Any:
+        made.taken.append(address)
+        return torch.from_numpy(made.at(address, shape, dtype))
 
     def on_stream(device: str, stream: int) -> Any:
         made._run(stream)  # what was begun there is done before PyTorch's work, as on a device

@@ -273,7 +273,7 @@ def test_a_slot_that_gets_no_page_locked_memory(
     slot.array("large", (400,))
     with monkeypatch.context() as patch:
 
-        def refuse(size: int) -> int:
+        def refuse(device: int, size: int) -> int:
             raise host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation")
 
         patch.setattr(module, "pinned", refuse)
@@ -292,9 +292,9 @@ def test_a_slot_waits_before_it_gives_memory_back(module: host_device.HostDevice
     assert module.queues[slot.stream]
     release = module.release
 
-    def watched(device: int, address: int) -> None:
+    def watched(device: int, address: int, events: list[int], idle: bool) -> None:
         assert not module.queues[slot.stream], "something still works on it"
-        release(device, address)
+        release(device, address, events, idle)
 
     module.release = watched  # type: ignore[method-assign]
     slot.drop()

@@ -6,6 +6,8 @@
  * the stream, and faults of that work are met by whoever waits for the stream. A stream is a cudaStream_t or CUstream;
  * NULL is the legacy default stream. The calling thread's current device is as before when a function returns, unless
  * this process has no context there: none is made only to go back, and the device of the call stays the current one.
+ * A stream that is being captured into a graph takes every call but s2v_cuda_model_create.
+ * An address that is no multiple of its elements' size is S2V_INVALID_ARGUMENT: to read there would lose the device.
  * The driver sets memory of the device aside for the stacks of kernels, some 1.5 kB a thread that could be resident.
  */
 #ifndef SPACE2VEC_CUDA_H

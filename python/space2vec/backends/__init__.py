@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from space2vec import backend
 from space2vec.backends.host import Host
-from space2vec.device import follow, ordinal
+from space2vec.device import follow
 
 if TYPE_CHECKING:
     from space2vec.flags import Given
@@ -72,4 +72,4 @@ def choose(device: str, data: Any, runtime: str | None = None) -> Backend:
         return on_host()
     from space2vec.cuda.backend import Cuda
 
-    return Cuda(ordinal(where))
+    return Cuda(int(where.removeprefix("cuda:")))

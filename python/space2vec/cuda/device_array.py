@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import Any
 
@@ -44,6 +43,10 @@ class DeviceArray:
         When a result is there: its stream may go before it is read or lent by ``__dlpack__``. Whoever takes it by
         ``__cuda_array_interface__``, which names the stream, needs that still.
 
+    uses : dict of int to Event
+        Where the work on it ends, by stream: then its memory goes to others, though the array may go before. An array
+        that is lent, or whose uses nobody notes, waits for all work of the device when it goes.
+
     Raises
     ------
     BackendError
@@ -67,8 +70,10 @@ class DeviceArray:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.ordinal, self.stream = ordinal, stream
         self.filled: Event | None = None
+        self.uses: dict[int, Event] = {}
+        self._lent = False
         if self.nbytes:
-            self.address = self._module.allocate(ordinal, self.nbytes)
+            self.address = self._module.allocate(ordinal, stream, self.nbytes)
 
     @classmethod
     def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
@@ -108,6 +113,7 @@ class DeviceArray:
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         """The array as CuPy, PyTorch and Numba take it."""
+        self._lent = True
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
@@ -120,12 +126,31 @@ class DeviceArray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.CUDA, self.ordinal
 
-    def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
-        """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream)."""
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream).
+
+        Raises
+        ------
+        BufferError
+            If a copy is asked for, or another device, or the elements are of no type that DLPack has.
+        """
+        if copy:
+            raise BufferError(f"the array on {self.device} is lent where it lies, without a copy; to_host() makes one")
+        if dl_device is not None and tuple(map(int, dl_device)) != self.__dlpack_device__():
+            raise BufferError(f"the array lies on {self.device} and is lent there alone; to_host() copies it")
+        lent = dlpack.lend(self, self.address, self.shape, self.dtype, self.ordinal)
         theirs = _LEGACY if stream is None else stream
         if theirs not in (-1, self.stream or _LEGACY):
             (self.filled or Event(self._module, self.ordinal, self.stream)).precede(theirs)
-        return dlpack.lend(self, self.address, self.shape, self.dtype, self.ordinal)
+        self._lent = True
+        return lent
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise TypeError(f"the array lies on {self.device}; to_host() copies it to the host")
@@ -139,8 +164,9 @@ class DeviceArray:
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype}, device={self.device!r})"
 
     def __del__(self) -> None:
-        # Freed memory is not given to others before the device is done with what works on it (cudaFree waits).
+        # What borrowers work on it with is not known here: their streams are waited for.
         if self.address:
-            with contextlib.suppress(RuntimeError):  # of a device that is lost, or at the interpreter's end
-                self._module.release(self.ordinal, self.address)
+            idle = self._lent or not self.uses
+            events = [] if idle else [end.number for end in self.uses.values()]
+            self._module.release(self.ordinal, self.address, events, idle)
             self.address = 0

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CUDA", "Lent", "lend"]
+__all__ = ["CUDA", "CUDA_MANAGED", "HOST", "Lent", "lend"]
 
+#: DLPack's numbers for ordinary and page-locked memory of the host.
+HOST = 1, 3
 #: DLPack's number for memory of a CUDA device; of managed memory, which devices read too.
 CUDA, CUDA_MANAGED = 2, 13
 
 #: The codes of DLPack for kinds of numbers, by NumPy's letter.
-_CODES = {"i": 0, "u": 1, "f": 2}
+_CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
 
 # A capsule keeps the pointer to its name, so that the name must live as long as the process.
 _FRESH = ctypes.c_char_p(b"dltensor")
@@ -93,9 +95,12 @@ class Lent:
         managed = _Managed.from_address(self._address)
         held = managed.tensor
         kinds = {code: letter for letter, code in _CODES.items()}
-        if held.dtype.lanes != 1 or held.dtype.code not in kinds or held.dtype.bits not in (8, 16, 32, 64):
-            raise TypeError(f"its elements have DLPack's type {held.dtype.code} of {held.dtype.bits} bits")
-        self.dtype = np.dtype(f"{kinds[held.dtype.code]}{held.dtype.bits // 8}")
+        try:
+            if held.dtype.lanes != 1 or held.dtype.bits % 8:
+                raise KeyError(held.dtype.bits)
+            self.dtype = np.dtype(f"{kinds[held.dtype.code]}{held.dtype.bits // 8}")
+        except (KeyError, TypeError):
+            raise TypeError(f"its elements have DLPack's type {held.dtype.code} of {held.dtype.bits} bits") from None
         self.shape = tuple(int(held.shape[axis]) for axis in range(held.ndim))
         if held.strides:
             self.strides = tuple(int(held.strides[axis]) * self.dtype.itemsize for axis in range(held.ndim))
@@ -143,7 +148,15 @@ for _thunk in (_given_back, _unused, _FRESH, _USED):
 
 
 def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int) -> Any:
-    """Return a capsule for an array in C order on a CUDA device; the owner lives until the borrower gives it back."""
+    """Return a capsule for an array in C order on a CUDA device; the owner lives until the borrower gives it back.
+
+    Raises
+    ------
+    BufferError
+        If the elements are of no type that DLPack has.
+    """
+    if dtype.kind not in _CODES or not dtype.isnative:
+        raise BufferError(f"DLPack has no elements of {dtype}")
     sizes = (ctypes.c_int64 * max(len(shape), 1))(*shape)
     strides = contiguous_strides(shape, dtype.itemsize)
     steps = (ctypes.c_int64 * max(len(shape), 1))(*(stride // dtype.itemsize for stride in strides))

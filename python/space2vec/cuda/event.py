@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from typing import Any
 
@@ -23,18 +22,23 @@ class Event:
         The number of the device.
     stream : int
         The stream; 0 is the legacy default stream.
+
+    Attributes
+    ----------
+    number : int
+        The event, as the compiled module takes it.
     """
 
     def __init__(self, module: Any, ordinal: int, stream: int) -> None:
-        self._module, self._ordinal = module, ordinal
-        self._event: int = module.event_create(ordinal)
-        self._end = weakref.finalize(self, _destroy, module, ordinal, self._event)
+        self._module, self._ordinal, self.stream = module, ordinal, stream
+        self.number: int = module.event_create(ordinal)
+        self._end = weakref.finalize(self, module.event_destroy, ordinal, self.number)
         self._end.atexit = False  # the driver may be gone by then
-        module.event_record(ordinal, self._event, stream)
+        module.event_record(ordinal, self.number, stream)
 
     def precede(self, stream: int) -> None:
         """Let what is begun on a stream from now on wait for it."""
-        self._module.stream_wait_event(self._ordinal, stream, self._event)
+        self._module.stream_wait_event(self._ordinal, stream, self.number)
 
     def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return a copy on the host of memory of the device as it is then; it is copied on a stream of its own."""
@@ -46,11 +50,5 @@ class Event:
                 self._module.copy(self._ordinal, stream, out.ctypes.data, address, out.nbytes, "to_host")
             self._module.stream_wait(self._ordinal, stream)
         finally:
-            with contextlib.suppress(RuntimeError):  # of a device that is lost
-                self._module.stream_destroy(self._ordinal, stream)
+            self._module.stream_destroy(self._ordinal, stream)
         return out
-
-
-def _destroy(module: Any, ordinal: int, event: int) -> None:
-    with contextlib.suppress(RuntimeError):  # of a device that is lost
-        module.event_destroy(ordinal, event)

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from space2vec.cuda import dlpack
 from space2vec.runtimes import full_float32
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from space2vec.network import Network
 
-__all__ = ["FloatNetwork", "Lying", "as_tensor", "calibrated", "on_stream"]
+__all__ = ["FloatNetwork", "as_tensor", "calibrated", "on_stream"]
 
 #: Rows that the network is given at a time.
 _ROWS = 1024
@@ -26,39 +26,12 @@ _ROWS = 1024
 _LINE = 64
 
 
-class Lying:
-    """Memory of a device in the words of ``__cuda_array_interface__``; it is somebody else's.
-
-    Parameters
-    ----------
-    address : int
-        The first element.
-    shape : tuple of int
-        The shape, in C order.
-    dtype : dtype, optional
-        The type of the elements.
-    """
-
-    def __init__(self, address: int, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
-        self.address, self.shape, self.dtype = address, shape, np.dtype(dtype)
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The array as PyTorch takes it."""
-        return {
-            "shape": self.shape,
-            "typestr": self.dtype.str,
-            "data": (self.address, False),
-            "strides": dlpack.contiguous_strides(self.shape, self.dtype.itemsize),
-            "version": 2,
-        }
-
-
-def as_tensor(lying: Lying, device: str) -> torch.Tensor:
-    """Return a tensor over memory of a device, without a copy."""
+def as_tensor(address: int, shape: tuple[int, ...], dtype: DTypeLike, ordinal: int) -> Tensor:
+    """Return a tensor over memory of a device, without a copy; it is somebody else's."""
     import torch
 
-    return torch.as_tensor(lying, device=device)
+    tensor: Tensor = torch.from_dlpack(dlpack.lend(None, address, shape, np.dtype(dtype), ordinal))
+    return tensor
 
 
 def on_stream(device: str, stream: int) -> Any:
@@ -86,7 +59,7 @@ class FloatNetwork:
     def __init__(self, network: Network, device: str, kernels: Any) -> None:
         import torch
 
-        self._device, self._kernels = device, kernels
+        self._device, self._ordinal, self._kernels = device, int(device.partition(":")[2] or 0), kernels
         self._module = copy.deepcopy(network.module).to(device)
         self._temperature = network.header.temperature
         self._shapes = network.shapes
@@ -143,8 +116,8 @@ class FloatNetwork:
                 rows = slice(begin, begin + _ROWS)
                 out[rows].copy_(calibrated(self._knots, self._scored([values[rows] for values in given])))
 
-    def _tensor(self, address: int, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
-        return as_tensor(Lying(address, shape, dtype), self._device)
+    def _tensor(self, address: int, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Tensor:
+        return as_tensor(address, shape, dtype, self._ordinal)
 
     def _scored(self, given: list[Tensor]) -> Tensor:
         """Return P(real) (n,), NaN where a pixel of a row is not finite."""

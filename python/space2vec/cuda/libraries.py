@@ -12,12 +12,13 @@ from numpy.typing import DTypeLike, NDArray
 from space2vec.cuda.device_array import DeviceArray
 from space2vec.cuda.event import Event
 from space2vec.cuda.extension import told
+from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
     from space2vec.cuda.view import View
     from space2vec.stamps import Stamps
 
-__all__ = ["Library", "Place", "geometry", "library_of"]
+__all__ = ["UNKNOWN", "Library", "Place", "geometry", "library_of"]
 
 
 class Library(Protocol):
@@ -111,7 +112,7 @@ class _Own:
         return host
 
 
-_TORCH, _CUPY, _OWN = _Torch(), _CuPy(), _Own()
+_TORCH, _CUPY, UNKNOWN = _Torch(), _CuPy(), _Own()
 
 
 def library_of(values: Any) -> Library:
@@ -121,7 +122,7 @@ def library_of(values: Any) -> Library:
         return _TORCH
     if cupy is not None and isinstance(values, cupy.ndarray):
         return _CUPY
-    return _OWN
+    return UNKNOWN
 
 
 def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -141,13 +142,24 @@ class Place:
         The compiled module.
     beside : View
         The array.
+
+    Raises
+    ------
+    BackendError
+        If the caller's stream is being captured into a graph.
     """
 
     def __init__(self, module: Any, beside: View) -> None:
         self.module, self.ordinal, self._beside = module, beside.ordinal, beside
         self._library = beside.library
         self.stream = self._library.stream(self.ordinal, beside.told)
+        if module.stream_captured(self.ordinal, self.stream):
+            raise BackendError(
+                f"work on {beside.device} is being captured into a CUDA graph, and space2vec allocates and waits: "
+                "capture what comes before and after it, or call the C library (space2vec/cuda.h), which does neither"
+            )
         self._arrays: dict[str, tuple[Any, int]] = {}
+        self._geometry: DeviceArray | None = None
         self._filled: Event
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
@@ -179,6 +191,7 @@ class Place:
             packed = geometry(*arrays)
             there = DeviceArray.of_host(packed, ordinal=self.ordinal, stream=self.stream, module=self.module)
             known = stamps._geometry = arrays, there
+        self._geometry = known[1]
         begin, n = known[1].address, len(stamps.offset)
         level = np.nan if stamps.saturation is None else stamps.saturation
         pixels, count = self._beside.address, self._beside.shape[0]
@@ -188,23 +201,24 @@ class Place:
     def results(self, name: str) -> tuple[Any, Callable[[], NDArray[np.uint32]]]:
         """Return results, to be filled by what was begun up to now, and what reads their flags back.
 
-        They are read when they are looked at; the caller's stream may be gone by then. Until then, arrays of ours that
-        the work takes are kept: to give their memory back is to wait for the device.
+        They are read when they are looked at; the caller's stream may be gone by then.
         """
-        made, (raised, n) = self.result(name), self._arrays.pop("flags")
+        made, (raised, n) = self.result(name), self._arrays.pop("flags")[:2]
         filled, ordinal, address = self._filled, self.ordinal, self._library.address(raised)
-        kept = raised, [array for array, _ in self._arrays.values() if isinstance(array, DeviceArray)]
 
-        def read(_: Any = kept) -> NDArray[np.uint32]:
+        def read(_: Any = raised) -> NDArray[np.uint32]:
             with told(ordinal):
                 return filled.read(address, (n,), np.uint32)
 
         return made, read
 
     def result(self, name: str) -> Any:
-        """Return an array, to be filled by what was begun up to now."""
-        made, _ = self._arrays.pop(name)
+        """Return an array, to be filled by what was begun up to now; no more is begun here."""
         self._filled = Event(self.module, self.ordinal, self.stream)
+        for array in (*(array for array, _ in self._arrays.values()), self._geometry):
+            if isinstance(array, DeviceArray):
+                array.uses[self.stream] = self._filled
+        made, _ = self._arrays.pop(name)
         if isinstance(made, DeviceArray):
             made.filled = self._filled
         return made

@@ -94,9 +94,9 @@ class Pipeline(Generic[Batch, Result]):
         self._close()
 
     def _close(self) -> None:
-        self._flights.clear()
         for slot in self._slots:
-            slot.close()
+            slot.close()  # which waits: what is under way still works on memory of its batches
+        self._flights.clear()
         self._slots.clear()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Result]:

@@ -23,9 +23,9 @@ __all__ = ["Slot", "is_pinned", "page_locked", "pinned", "pixel_bytes"]
 class _Pinned:
     """Page-locked memory of the host, which a device copies from and to without the processor's help."""
 
-    def __init__(self, nbytes: int, ordinal: int = 0) -> None:
+    def __init__(self, nbytes: int, ordinal: int) -> None:
         self._module = active(ordinal)
-        self.address = self._module.pinned(nbytes)
+        self.address = self._module.pinned(ordinal, nbytes)
         self.nbytes = nbytes
         self.__array_interface__ = {
             "shape": (nbytes,),
@@ -33,7 +33,7 @@ class _Pinned:
             "data": (self.address, False),
             "version": 3,
         }
-        self._end = weakref.finalize(self, _release, self._module, self.address)
+        self._end = weakref.finalize(self, self._module.release_pinned, ordinal, self.address)
         self._end.atexit = False  # the driver may be gone by then, and takes its page locks with it
 
     def release(self) -> None:
@@ -41,12 +41,7 @@ class _Pinned:
         self._end()
 
 
-def _release(module: Any, address: int) -> None:
-    with contextlib.suppress(RuntimeError):  # a lost device takes its page locks with it
-        module.release_pinned(address)
-
-
-def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
     """Return an array of the host in page-locked memory, without contents; it is copied to a device where it lies.
 
     Raises
@@ -60,7 +55,7 @@ def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any
     count = math.prod(shape)
     if count == 0:
         return np.empty(shape, kind)
-    return np.asarray(_Pinned(count * kind.itemsize)).view(kind).reshape(shape)
+    return np.asarray(_Pinned(count * kind.itemsize, ordinal)).view(kind).reshape(shape)
 
 
 def is_pinned(array: NDArray[Any]) -> bool:
@@ -157,8 +152,8 @@ class Slot:
             if address:
                 self.wait()
                 del self._device[name]
-                self.module.release(self.ordinal, address)
-            address = self.module.allocate(self.ordinal, nbytes)
+                self.module.release(self.ordinal, address, [], False)
+            address = self.module.allocate(self.ordinal, self.stream, nbytes)
             self._device[name] = (address, nbytes)
         return address
 
@@ -254,8 +249,7 @@ class Slot:
             self.wait()
         for name in list(self._device):
             address, _ = self._device.pop(name)
-            with contextlib.suppress(RuntimeError):
-                self.module.release(self.ordinal, address)
+            self.module.release(self.ordinal, address, [], False)
 
     def close(self) -> None:
         """Give everything back; what was begun is waited for."""
@@ -263,5 +257,4 @@ class Slot:
         for held in self._pinned.values():
             held.release()
         self._pinned.clear()
-        with contextlib.suppress(RuntimeError):
-            self.module.stream_destroy(self.ordinal, self.stream)
+        self.module.stream_destroy(self.ordinal, self.stream)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from space2vec.cuda import dlpack
 from space2vec.cuda.extension import active, trouble
-from space2vec.cuda.libraries import Library, library_of
+from space2vec.cuda.libraries import UNKNOWN, Library, library_of
 
 __all__ = ["View", "to_host", "view"]
 
 _FLOAT = np.dtype(np.float32)
+#: The first version of ``__cuda_array_interface__`` that says the stream.
+_WITH_STREAM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,48 +133,83 @@ def view(values: Any, what: str) -> View:
     Parameters
     ----------
     values : CuPy array, Torch tensor, or anything with ``__cuda_array_interface__`` or ``__dlpack__``
-        The array. One that does not say on which device it lies is taken to lie on the first.
+        The array. Where it does not say on which device it lies, the driver is asked; where it does not say on which
+        stream it is filled (a version of the interface below 3), it is taken by ``__dlpack__``, or the device waited for.
     what : str
         What to call it in errors.
 
     Raises
     ------
     TypeError
-        If it lies on a device of another kind or one that cannot be used here, or is masked.
+        If it lies on a device of another kind or one that cannot be used here, is masked, or its elements do not lie
+        at multiples of their size.
     """
-    kind, ordinal = _place(values)
-    if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
-        raise TypeError(f"{what} lies on a device of DLPack's kind {kind}; accepted are the host and CUDA devices")
-    if reason := trouble(ordinal):
-        raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
-    library = library_of(values)
+    library, described = library_of(values), None
     if hasattr(values, "detach"):  # a tensor of PyTorch
         values = values.detach()
         if str(values.dtype) == "torch.bfloat16":  # which NumPy, and so the interface, does not have
             values = values.float()
-    told = getattr(values, "__cuda_array_interface__", None)
-    if told is None:
-        try:
-            # 1: it is to be ready on the legacy default stream, on which we then work.
-            lent = dlpack.Lent(values.__dlpack__(stream=1))
-        except (BufferError, TypeError, RuntimeError) as error:
-            raise TypeError(f"{what} cannot be taken over by DLPack ({error})") from None
-        return View(lent.address, lent.shape, lent.strides, lent.dtype, lent.ordinal, library, (values, lent))
-    if told.get("mask") is not None:
-        raise TypeError(f"{what} is masked on its device: fill what is masked with NaN, and give the filled array")
-    dtype, shape = np.dtype(told["typestr"]), tuple(int(size) for size in told["shape"])
-    strides = told.get("strides") or dlpack.contiguous_strides(shape, dtype.itemsize)
-    stream = told.get("stream") or 0
-    steps = tuple(int(step) for step in strides)
-    return View(int(told["data"][0] or 0), shape, steps, dtype, ordinal, library, values, 0 if stream == 1 else stream)
-
-
-def _place(values: Any) -> tuple[int, int]:
-    """Return the kind and number of the device that an array lies on."""
     if hasattr(values, "__dlpack_device__"):
-        kind, ordinal = values.__dlpack_device__()
-        return int(kind), int(ordinal)
-    return dlpack.CUDA, 0
+        kind, ordinal = (int(part) for part in values.__dlpack_device__())
+    else:
+        described = values.__cuda_array_interface__
+        kind, ordinal = _place(described["data"][0] or 0, what)
+    if kind in dlpack.HOST:
+        raise TypeError(f"{what} lies in memory of the host: give it as an array of the host")
+    if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
+        raise TypeError(f"{what} lies on a device of DLPack's kind {kind}; accepted are the host and CUDA devices")
+    if reason := trouble(ordinal):
+        raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
+    if described is None:
+        described = _described(values)
+    if described is None or (library is UNKNOWN and described.get("version", 0) < _WITH_STREAM):
+        if hasattr(values, "__dlpack__"):
+            return _aligned(_lent(values, what, library), what)
+        active(ordinal).device_wait(ordinal)  # it says no stream, and any may be filling it
+    if described.get("mask") is not None:
+        raise TypeError(f"{what} is masked on its device: fill what is masked with NaN, and give the filled array")
+    dtype, shape = np.dtype(described["typestr"]), tuple(int(size) for size in described["shape"])
+    strides = described.get("strides") or dlpack.contiguous_strides(shape, dtype.itemsize)
+    stream = described.get("stream") or 0
+    steps, address = tuple(int(step) for step in strides), int(described["data"][0] or 0)
+    return _aligned(View(address, shape, steps, dtype, ordinal, library, values, 0 if stream == 1 else stream), what)
+
+
+def _described(values: Any) -> dict[str, Any] | None:
+    """Return what an array says of itself by ``__cuda_array_interface__``, if it does."""
+    try:
+        described: dict[str, Any] = values.__cuda_array_interface__
+    except (AttributeError, TypeError, RuntimeError):  # of a type that the interface does not have, such as bfloat16
+        return None
+    return described
+
+
+def _lent(values: Any, what: str, library: Library) -> View:
+    """Take an array over by DLPack, ready on the legacy default stream, on which we then work."""
+    try:
+        lent = dlpack.Lent(values.__dlpack__(stream=1))
+    except (BufferError, TypeError, RuntimeError) as error:
+        raise TypeError(f"{what} cannot be taken over by DLPack ({error})") from None
+    return View(lent.address, lent.shape, lent.strides, lent.dtype, lent.ordinal, library, (values, lent))
+
+
+def _aligned(there: View, what: str) -> View:
+    """Refuse an array whose elements lie where a device cannot read them: the attempt would lose it."""
+    step = there.dtype.alignment
+    if 0 not in there.shape and (there.address % step or any(stride % step for stride in there.strides)):
+        raise TypeError(
+            f"{what} on {there.device} begins at {there.address:#x} with strides {there.strides}: a device reads "
+            f"{there.dtype} at multiples of {step} bytes alone; copy it by its own library"
+        )
+    return there
+
+
+def _place(address: int, what: str) -> tuple[int, int]:
+    """Return the kind and number of the device on which an address lies; nothing lies on the first."""
+    if reason := trouble():
+        raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
+    kind, ordinal = active().memory_at(address) if address else (dlpack.CUDA, 0)
+    return kind, ordinal
 
 
 def to_host(values: Any) -> NDArray[Any]:
