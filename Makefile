@@ -3,6 +3,7 @@
 # make lint     formats, lints, types
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
 # make docs     rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
+# make device-package   what cuda/device_check.sh runs on a machine with a GPU, built here (needs nvcc and Python 3.12)
 # make clean    remove all that these made
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +19,7 @@ CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -nam
 PYTHON_FOLDERS := benchmarks cuda docs examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
-.PHONY: help demo test pytest ctest lint models docs clean
+.PHONY: help demo test pytest ctest lint models docs device-package clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -77,6 +78,14 @@ docs: $(VENV)/development
 	$(BIN)/python docs/accuracy.py
 	$(BIN)/python docs/cpu_vs_gpu.py
 	$(BIN)/python docs/network_worth.py
+
+# For one architecture of GPU: make device-package CUDA_ARCHITECTURES=90
+device-package: $(VENV)/development
+	@python=$$(command -v "$${DEVICE_PYTHON:-python3.12}" || find "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions -path '*/3.12.*/bin/python3.12' 2>/dev/null | head -n 1); \
+	[[ -n $$python ]] || { echo "no Python 3.12 with its headers: say which by DEVICE_PYTHON" >&2; exit 1; }; \
+	PATH="$(abspath $(BIN)):$$PATH" PYTHON=$$python pybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) \
+		CUDA_ARCHITECTURES="$${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120}" cuda/device_build.sh build/device-package
+	cuda/device_package.sh build/device-package
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks

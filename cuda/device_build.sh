@@ -3,9 +3,11 @@
 #
 # TREE has then cuda/space2vec_parity, the package with both extension modules (package/), what the compiler said
 # (build.log) and the shared memory that the kernels ask for (scratch.json).
+# By $PYTHON (python3), whose version is that of the machine that is to run it; pybind11 from $pybind11_DIR, or of it.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=$(command -v "${PYTHON:-python3}")
 mkdir -p "$1"
 tree=$(realpath "$1")
 export PATH=$PATH:/usr/local/cuda/bin CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
@@ -27,7 +29,8 @@ fi
 cmake -S "$root" -B "$tree" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_CUDA=ON -DSPACE2VEC_BUILD_PYTHON=ON \
     -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_INSTALL_LIBRARY=OFF \
     -DCMAKE_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-native}" \
-    -DPython_EXECUTABLE="$(command -v python3)" -Dpybind11_DIR="$(python3 -m pybind11 --cmakedir)"
+    -DPython_EXECUTABLE="$python" -Dpybind11_DIR="${pybind11_DIR:-$("$python" -m pybind11 --cmakedir)}" \
+    -DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -DCMAKE_MODULE_LINKER_FLAGS=-static-libstdc++
 cmake --build "$tree" --clean-first --target space2vec_python space2vec_parity space2vec_scratch "${native[@]}" \
     2>&1 | tee "$tree/build.log"
 "$tree/cuda/space2vec_scratch" >"$tree/scratch.json"

@@ -3,23 +3,26 @@
 #
 #     cuda/device_check.sh [--rows N] [--seconds S] [--tree TREE] [FOLDER]
 #
-# Runs the parity suite on the device, `space2vec bench --device cuda`, a profile of the features, the tests that need a
-# device, and a smaller suite under compute-sanitizer, all within S seconds (420): a step has a limit of its own, and what
-# it has written by then is kept. FOLDER (default: build/device/results) has then the logs and parity_<device>.json,
-# with the bits, the times a row, what ptxas says of each kernel and what became of each step. FOLDER.tar.gz is the same
-# in one file; it is written anew while the check goes on, and whole at any moment.
+# In this order, and all within S seconds (480): the facts of the machine and how the kernels are spread over the device;
+# the parity suite twice; the rates of every stage with its data in place; a profile with the reasons of stalls; the
+# tests that need a device; memcheck and racecheck; offsets beyond 2^31 pixels; arrays that their library still computes.
+# A step has a limit of its own, and what it has written by then is kept. What the machine lacks is said to be not run.
+# FOLDER (default: build/device/results) has then the logs and parity_<device>.json, with the bits, the times a row,
+# the spread, what ptxas says of each kernel and what became of each step. FOLDER.tar.gz is the same in one file, which
+# is the one to send: it is written anew while the check goes on, and whole at any moment.
 #
-# TREE, or $SPACE2VEC_DEVICE_TREE, is what this script has built elsewhere (build/device): it is used where it loads,
-# and else everything is built for the GPU that is here, or for $CUDA_ARCHITECTURES.
+# TREE, or $SPACE2VEC_DEVICE_TREE, is what `make device-package` or this script has built elsewhere: it is used where it
+# loads, and else everything is built for the GPU that is here, or for $CUDA_ARCHITECTURES.
 #
 # No setting of the device is touched: not its clocks, not its modes. Needs no network: python3 (3.11 or later) with
-# NumPy and, to build, pybind11, CMake and the CUDA toolkit; Ninja, pytest, CuPy, Torch, compute-sanitizer and ncu where
-# they are there. Exit status: 0 where every bit is equal and nothing fails, 77 where there is no device, else not 0.
+# NumPy and, to build, pybind11, CMake and the CUDA toolkit; Ninja, pytest, CuPy, Torch, JAX, Numba, compute-sanitizer
+# and ncu where they are there. Exit status: 0 where every bit is equal and nothing fails, 77 where there is no device,
+# else not 0.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 rows=4000
-seconds=420
+seconds=480
 tree=${SPACE2VEC_DEVICE_TREE:-}
 while [[ ${1:-} == --* ]]; do
     case $1 in
@@ -40,7 +43,7 @@ work=$build/work
 export PATH=$PATH:/usr/local/cuda/bin CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 steps=$folder/steps.tsv
 rm -rf "$work"
-[[ ! -f $steps ]] || rm -f "$folder"/{*.log,bench.json,bench.png,check.json,parity_*.json} # of an earlier check
+[[ ! -f $steps ]] || rm -f "$folder"/{*.log,*.tsv,rates.json,check.json,parity_*.json} # of an earlier check
 mkdir -p "$work" "$folder"
 : >"$steps"
 status=0
@@ -109,10 +112,11 @@ show() {
     [[ ! -f $2 ]] || tail -n "$1" "$2"
 }
 
-# record STEP OUTCOME: says and keeps what became of it, and writes the results anew.
+# record STEP OUTCOME: says and keeps what became of it, and writes the results anew, once for all that had no time.
 record() {
     echo "$1: $2 (after $SECONDS s)"
     printf '%s\t%s\t%s\n' "$1" "$2" "$SECONDS" >>"$steps"
+    [[ $2 != *"no time left" ]] || return 0
     python3 "$root/cuda/device_summary.py" "$work" "$folder" || true
     archive
 }
@@ -141,7 +145,28 @@ if command -v nvidia-smi >/dev/null; then
     [[ $code == 0 ]] || within 10 "$folder/device.log" nvidia-smi -L
 fi
 device=$code
+facts() {
+    uname -srm
+    getconf GNU_LIBC_VERSION || true
+    python3 --version
+    nproc
+    grep -E "model name|MemTotal" /proc/cpuinfo /proc/meminfo | sort -u
+    nvcc --version 2>/dev/null | tail -n 2
+    python3 - <<'PYTHON'
+import importlib.metadata
+
+for name in ("numpy", "pyarrow", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax", "numba", "numba-cuda", "pytest", "astropy", "fastavro"):
+    try:
+        print(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        print(name, "is not there")
+PYTHON
+}
+export -f facts
 record "nvidia-smi" "$([[ $device == 127 ]] && echo "not run: no nvidia-smi" || outcome "in device.log")"
+
+within 20 "$folder/facts.log" bash -c facts
+record "facts" "$(outcome "in facts.log")"
 
 # A tree loads where its modules import and its program starts.
 loads() {
@@ -180,73 +205,103 @@ fi
 parity=$tree/cuda/space2vec_parity
 export PYTHONPATH=$tree/package:$root/tests
 
-within 45 "$folder/export.log" python3 -m parity.suite --export "$work/suite" --rows "$rows"
-[[ $code == 0 ]] || {
-    record "export" "$(outcome done)"
+# suite ROWS NAME: the stamps of the parity suite, and what the CPU gives for them.
+suite() {
+    within 45 "$folder/export.log" python3 -m parity.suite --export "$work/$2" --rows "$1"
+    [[ $code != 0 ]] || return 0
+    record "export of $1 rows" "$(outcome done)"
     show 20 "$folder/export.log"
-    exit 1
+    return 1
 }
-within 45 "$folder/parity.log" "$parity" "$work/suite" --json "$work/parity.json"
-show 1000 "$folder/parity.log"
-[[ $code != 77 ]] || no_device "$(sed -n 's/^not run: //p' "$folder/parity.log" | head -n 1)"
-[[ $code == 0 ]] || status=1
-record "parity" "$([[ $code == 1 ]] && echo "bits differ" || outcome "every bit is equal")"
-[[ $code == 0 || $code == 1 ]] || exit 1
 
-picture=()
-python3 -c "import matplotlib" 2>/dev/null && picture=(--plot "$folder/bench.png")
-within 80 "$folder/bench.log" python3 -m space2vec bench --device cuda --rounds 3 --output "$folder/bench.json" \
-    "${picture[@]}"
+# compared STEP LOG: what became of a run of the parity suite.
+compared() {
+    [[ $code != 77 ]] || no_device "$(sed -n 's/^not run: //p' "$2" | head -n 1)"
+    [[ $code == 0 ]] || status=1
+    record "$1" "$([[ $code == 1 ]] && echo "bits differ" || outcome "every bit is equal")"
+    [[ $code == 0 || $code == 1 || $code == 124 ]] || exit 1
+}
+
+# Few rows, to know at once whether anything runs, and how each kernel is spread (Spread, sharedSizeBytes).
+suite 64 tiny || exit 1
+within 30 "$folder/spread.log" "$parity" "$work/tiny" --json "$work/spread.json"
+compared "spread" "$folder/spread.log"
+
+suite "$rows" suite || exit 1
+for time in parity parity_again; do
+    within 45 "$folder/$time.log" "$parity" "$work/suite" --json "$work/$time.json"
+    show 1 "$folder/$time.log"
+    compared "$time" "$folder/$time.log"
+done
+
+within 110 "$folder/rates.log" python3 -m space2vec bench --device cuda --columns "gpu in place" --rounds 3 \
+    --output "$folder/rates.json"
 if failed; then
-    show 20 "$folder/bench.log"
+    show 20 "$folder/rates.log"
     status=1
 fi
-record "bench" "$(outcome passed)$([[ $code == 124 && -f $folder/bench.json ]] && echo ": bench.json has the stages before")"
+record "rates" "$(outcome passed)$([[ $code == 124 && -f $folder/rates.json ]] && echo ": rates.json has the stages before")"
 
-# A smaller suite: the tools slow the device down a hundredfold. Of fewer rows a block would have one warp, and a warp
-# one row, and what goes wrong between two of them would not be seen.
-within 25 "$folder/export.log" python3 -m parity.suite --export "$work/small" --rows $((rows < 2500 ? rows : 2500))
-
-# Why the features take the time that they do. Counters may be kept from who is not root: that fails nothing. ncu would
-# lock the clocks by itself.
+# Why the kernels take the time that they do. Counters may be kept from who is not root, or from a virtual machine: that
+# fails nothing. ncu would lock the clocks by itself. Each kernel is launched twice: the second is profiled.
 profile="not run: no ncu"
 if command -v ncu >/dev/null; then
-    within 40 "$folder/ncu.log" ncu --clock-control none --set basic --kernel-name features_kernel --launch-count 6 \
-        "$parity" "$work/small"
+    within 70 "$folder/ncu.log" ncu --clock-control none --set basic --section SchedulerStats --section WarpStateStats \
+        --section InstructionStats --section MemoryWorkloadAnalysis --kernel-name regex:_kernel --launch-count 60 \
+        "$parity" "$work/suite"
     profile=$(outcome "in ncu.log")
     if grep -qs ERR_NVGPUCTRPERM "$folder/ncu.log"; then profile="not run: the driver keeps its counters to root"; fi
+    if grep -qs "Failed to initialize the profiler" "$folder/ncu.log"; then profile="not run: the profiler finds no driver"; fi
 fi
 record "profile" "$profile"
 
-tests="not run: no pytest"
-if python3 -c "import pytest" 2>/dev/null; then
-    # Without the options of the project: some are of plugins that may not be there.
-    mapfile -t files < <(find "$root/tests/python" -name 'test_*cuda*.py' -o -name 'test_on_*device.py')
-    within 50 "$folder/pytest.log" python3 -m pytest -q -rs -p no:cacheprovider -o addopts= "${files[@]}"
-    tests=$(outcome passed)
-    failed && status=1
-    show 3 "$folder/pytest.log"
-fi
-record "tests" "$tests"
+# tested STEP SECONDS FILE...: tests that need a device. Without the options of the project: some are of plugins that may
+# not be there. JAX would take most of the device's memory for itself.
+tested() {
+    local found="not run: no pytest"
+    if python3 -c "import pytest" 2>/dev/null; then
+        within "$2" "$folder/$1.log" env XLA_PYTHON_CLIENT_PREALLOCATE=false python3 -m pytest -v -rs -p no:cacheprovider \
+            -o addopts= --durations=10 "${@:3}"
+        found=$(outcome passed)
+        failed && status=1
+        show 3 "$folder/$1.log"
+    fi
+    record "$1" "$found"
+}
 
-for tool in memcheck racecheck synccheck; do
-    found="not run: no compute-sanitizer"
-    if command -v compute-sanitizer >/dev/null; then
-        within 25 "$folder/$tool.log" compute-sanitizer --tool "$tool" --error-exitcode 99 "$parity" "$work/small"
+# checked TOOL SECONDS SUITE: the parity suite under a tool of compute-sanitizer.
+checked() {
+    local found="not run: no compute-sanitizer"
+    if [[ ! -d $work/$3 ]]; then
+        found="not run: no suite"
+    elif command -v compute-sanitizer >/dev/null; then
+        within "$2" "$folder/$1.log" compute-sanitizer --tool "$1" --error-exitcode 99 "$parity" "$work/$3"
         found=$(outcome clean)
-        if grep -qs "Device not supported" "$folder/$tool.log"; then
+        if grep -qs "Device not supported" "$folder/$1.log"; then
             found="not run: device not supported"
-        elif grep -qsE "^=+ (Invalid|Error|Warning: Race|Barrier error|Program hit)" "$folder/$tool.log"; then
+        elif grep -qsE "^=+ (Invalid|Error|Warning: Race|Barrier error|Program hit)" "$folder/$1.log"; then
             found="errors found"
             code=99
         fi
         if [[ $found != "not run"* ]] && failed; then
-            show 40 "$folder/$tool.log"
+            show 40 "$folder/$1.log"
             status=1
         fi
     fi
-    record "$tool" "$found"
-done
+    record "$1" "$found"
+}
+
+mapfile -t files < <(find "$root/tests/python" -name 'test_*cuda*.py' -o -name 'test_on_*device.py' | sort)
+tested "tests" 80 "${files[@]}"
+# The tools slow the device down a hundredfold. Of fewer rows than this a block would have one warp, and a warp one row,
+# and what goes wrong between two of them would not be seen; racecheck looks at every access of shared memory.
+suite $((rows < 1500 ? rows : 1500)) small || true
+checked memcheck 45 small
+suite $((rows < 300 ? rows : 300)) few || true
+checked racecheck 40 few
+tested "far" 60 "$root/tests/python/test_far_on_device.py"
+tested "busy" 60 "$root/tests/python/test_busy_on_device.py"
+checked synccheck 30 few
 
 record "check" "$([[ $status == 0 ]] && echo "nothing failed" || echo "something failed")"
 echo "results: $folder.tar.gz"

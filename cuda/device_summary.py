@@ -1,8 +1,8 @@
 """One file of what device_check.sh has found so far: ``python cuda/device_summary.py WORK FOLDER``.
 
-WORK holds ``parity.json`` once the parity suite has run, and ``build.log`` and ``scratch.json`` where the build is
-known, FOLDER the steps and logs. Writes ``parity_<device>.json`` into FOLDER, or ``check.json`` before the device
-has a name, and replaces it as a whole.
+WORK holds ``spread.json``, ``parity.json`` and ``parity_again.json`` once the parity suite has run, and ``build.log``
+and ``scratch.json`` where the build is known, FOLDER the steps and logs. Writes ``parity_<device>.json`` into FOLDER,
+or ``check.json`` before the device has a name, and replaces it as a whole.
 """
 
 import datetime
@@ -20,6 +20,14 @@ def steps(text):
     return {name: {"outcome": outcome, "seconds": int(seconds)} for name, outcome, seconds in lines}
 
 
+def parsed(file):
+    """Return what a file of JSON holds; nothing where whoever wrote it was stopped."""
+    try:
+        return json.loads(file.read_text())
+    except ValueError:
+        return {}
+
+
 def kernels(work):
     """Return the registers, shared memory and spills of each kernel, or nothing where the build's log is not there."""
     log, scratch = work / "build.log", work / "scratch.json"
@@ -34,8 +42,12 @@ def kernels(work):
 def main():
     """Write the file."""
     work, folder = map(Path, sys.argv[1:3])
-    parity = work / "parity.json"
-    result = json.loads(parity.read_text()) if parity.is_file() else {}
+    runs = {name: work / f"{name}.json" for name in ("parity", "spread", "parity_again")}
+    known = {name: parsed(file) for name, file in runs.items() if file.is_file()}
+    result = dict(known.get("parity") or known.get("spread") or {})
+    if known.get("parity_again"):
+        again = ("passed", "failed", "microseconds_a_row")
+        result["again"] = {name: known["parity_again"].get(name) for name in again}
     result["steps"] = steps((folder / "steps.tsv").read_text())
     result["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     result["revision"] = (folder / "revision.log").read_text().strip()

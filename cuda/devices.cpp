@@ -1,6 +1,7 @@
 // Which devices there are, or why there is none.
 #include "errors.hpp"
 #include "space2vec/cuda.h"
+#include "spread.hpp"
 
 #include <algorithm>
 #include <string>
@@ -30,6 +31,12 @@ int attribute(cudaDeviceAttr which, int device) {
 }
 
 }  // namespace
+
+NotedSpreads &noted_spreads() {
+    static NotedSpreads all;
+    return all;
+}
+
 }  // namespace s2v::cuda
 
 using namespace s2v;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "errors.hpp"
+#include "spread.hpp"
 #include "triplet.hpp"
 #include "warp_team.cuh"
 
@@ -66,13 +67,6 @@ int attribute(cudaDeviceAttr which, int device) {
     return value;
 }
 
-struct Spread {
-    int warps;            // a block
-    int resident;         // blocks a multiprocessor holds
-    int multiprocessors;  // of the device
-    int available;        // bytes of shared memory that a block may ask for
-};
-
 // The limit belongs to the function, not to a launch, and other threads launch it with other needs: it is always all
 // that there is. Said again at every launch, since it goes with the context.
 template <class Function>
@@ -111,6 +105,7 @@ Spread find_spread(Function function, int device, int bytes) {
             best.resident = resident;
         }
     }
+    noted_spreads().add(reinterpret_cast<const void *>(function), bytes, best, own);
     return best;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "space2vec/cuda.h"
+#include "spread.hpp"
 #include "suite.hpp"
 
 #include <algorithm>
@@ -64,7 +65,19 @@ public:
         std::fprintf(file, "],\n \"microseconds_a_row\": {");
         for (std::size_t i = 0; i < times_.size(); ++i)
             std::fprintf(file, "%s\"%s\": %.4f", i ? ", " : "", times_[i].first.c_str(), times_[i].second);
-        const bool written = std::fprintf(file, "}}\n") > 0;
+        std::fprintf(file, "},\n \"spread\": [");
+        const std::vector<NotedSpread> spreads = noted_spreads().all();
+        for (std::size_t i = 0; i < spreads.size(); ++i) {
+            const NotedSpread &of = spreads[i];
+            std::fprintf(file,
+                         "%s\n  {\"kernel\": \"%s\", \"bytes_a_warp\": %d, \"shared_size_bytes\": %zu, "
+                         "\"registers\": %d, \"local_bytes\": %zu, \"warps_a_block\": %d, "
+                         "\"blocks_a_multiprocessor\": %d, \"multiprocessors\": %d, \"available_bytes\": %d}",
+                         i ? "," : "", of.kernel.c_str(), of.bytes, of.own.sharedSizeBytes, of.own.numRegs,
+                         of.own.localSizeBytes, of.spread.warps, of.spread.resident, of.spread.multiprocessors,
+                         of.spread.available);
+        }
+        const bool written = std::fprintf(file, "]}\n") > 0;
         if (std::fclose(file) != 0 || !written) throw SuiteError(std::string(path) + ": cannot be written");
     }
 

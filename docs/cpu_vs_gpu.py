@@ -32,6 +32,35 @@ less than 70 % of the rate in place, these. Memory for the results is part of a 
 `space2vec bench -o FILE.json --plot FILE.png` measures your machine, `--quick` the main stages in a minute.
 """
 
+YOURS = """\
+## You have a GPU
+
+Whether it gives the bits of the CPU, and how fast, one script tells within eight minutes, from a copy of the
+repository:
+
+    cuda/device_check.sh
+
+It ends with the name of one file, `build/device/results.tar.gz`. **Please send that file**, with an issue; it is
+whole at any moment, so if the machine stops or you are in a hurry, send what is there. Nothing is sent by itself.
+
+- It needs an NVIDIA GPU of compute capability 8.0 or later (A100, L4, RTX 30, H100, ...) with a driver for CUDA 12 or
+  13, Python 3.11 or later with NumPy, and, to build, pybind11, CMake 3.25 and the CUDA toolkit: `pip install numpy
+  pybind11 cmake ninja pytest`. PyTorch, CuPy, JAX, Numba, `ncu` and `compute-sanitizer` take part where they are
+  there; what is not is named in the results.
+- It needs no network, writes into `build/device` alone, and touches no setting of the GPU: neither clocks nor modes.
+- `--seconds S` bounds it otherwise; each step is bounded too, and one that hangs is stopped while the others go on.
+  Status 0: all is well; 77: there is no device here (the file says what was found instead); else something failed,
+  and the file is worth the more.
+- In the file are the name and driver of the GPU, the processor, versions of packages, bits that differ, rates, and
+  logs of the tools: text and JSON, neither data nor names of yours beyond the path of the copy.
+
+Where the GPU's machine has no compiler, build on another one: `make device-package` there (Linux, x86-64, nvcc,
+Python 3.12 with its headers; `CUDA_ARCHITECTURES=90` for one kind of GPU alone) makes `build/device-package.tar.gz`,
+which runs with Python 3.12 and a glibc of 2.34 or later. Unpack it beside the repository's copy and say
+`cuda/device_check.sh --tree device-package`.
+"""
+
+
 NO_GPU = """\
 **No GPU has been measured yet.** The machines at hand had none. The logic around the kernels is tested on a stand-in
 whose device is the host; every figure of a GPU is missing below, and what is said of one is arithmetic on paper.
@@ -176,7 +205,7 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
 
 def document(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the text of docs/cpu-vs-gpu.md."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, YOURS]
     if not any("name" in record["gpu"] for record in records):
         parts.append(NO_GPU)
     parts += ["## Asked for of an H100\n", asked(records)]

@@ -130,6 +130,9 @@ def test_without_a_device_it_says_so_and_builds_nothing(machine: Machine) -> Non
     assert "no device: neither nvidia-smi nor /dev shows one" in said
     assert machine.steps()["nvidia-smi"] == "not run: no nvidia-smi"
     assert "build" not in machine.steps()
+    assert machine.steps()["facts"] == "in facts.log"
+    assert b"Linux" in machine.archived()["facts.log"]
+    assert "there is no device here; nothing was compared" in said
 
 
 def test_a_prebuilt_tree_is_used_and_no_setting_is_touched(machine: Machine, tree: Path) -> None:
@@ -140,8 +143,25 @@ def test_a_prebuilt_tree_is_used_and_no_setting_is_touched(machine: Machine, tre
     steps = machine.steps("parity_nvidia_stand_in_1.json")
     assert steps["tree"] == f"prebuilt: {tree}"
     assert steps["parity"] == "every bit is equal"
-    assert [steps[name] for name in ("bench", "profile", "tests")] == ["passed", "in ncu.log", "passed"]
+    assert steps["spread"] == steps["parity_again"] == "every bit is equal"
+    assert {steps[name] for name in ("rates", "tests", "far", "busy")} == {"passed"}
+    assert steps["profile"] == "in ncu.log"
     assert {steps[name] for name in ("memcheck", "racecheck", "synccheck")} == {"clean"}
+    asked_for = [
+        "facts",
+        "spread",
+        "parity",
+        "parity_again",
+        "rates",
+        "profile",
+        "tests",
+        "memcheck",
+        "racecheck",
+        "far",
+    ]
+    assert [name for name in steps if name in asked_for] == asked_for, "in this order"
+    (rates,) = [call for call in machine.called("python3") if call[:2] == ["-m", "space2vec"]]
+    assert "--columns gpu in place --rounds 3" in " ".join(rates)
     assert "build" not in steps
     assert "check.json" not in machine.archived()
     (profile,) = machine.called("ncu")
@@ -158,7 +178,7 @@ def test_a_tree_may_come_from_the_environment(machine: Machine, tree: Path) -> N
     assert status == 77
     assert "device: no device: no driver" in said
     assert machine.steps()["device"] == "no device: no driver"
-    assert "parity.log" in machine.archived()
+    assert "spread.log" in machine.archived()
 
 
 @pytest.mark.skipif(not no_gpu_here(), reason="there is a GPU")
@@ -193,7 +213,7 @@ def test_bits_that_differ_fail_the_check_and_end_nothing(machine: Machine, tree:
     status, _ = machine.check("--tree", tree)
     assert status == 1
     steps = machine.steps("parity_nvidia_stand_in_1.json")
-    assert steps["parity"] == "bits differ"
+    assert steps["parity"] == steps["spread"] == "bits differ"
     assert steps["tests"] == "passed"
 
 
@@ -235,6 +255,6 @@ def test_a_signal_leaves_whole_results_and_no_process(machine: Machine, tree: Pa
     assert process.wait(timeout=20) == 143
     process.communicate()
     steps = machine.steps("parity_nvidia_stand_in_1.json")
-    assert steps["bench"] == "passed"
+    assert steps["rates"] == "passed"
     assert steps["check"] == "stopped by a signal"
     assert not alive(int(Path(f"{machine.calls}.pid").read_text()))

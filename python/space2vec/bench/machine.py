@@ -72,7 +72,7 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
     """
     from space2vec.cuda.slots import Slot, pinned
 
-    slot, host = Slot(ordinal), pinned((_BYTES,), np.uint8)
+    slot, host = Slot(ordinal), pinned((_BYTES,), np.uint8, ordinal=ordinal)
     try:
         one, other = slot.device("one", _BYTES), slot.device("other", _BYTES)
 

@@ -112,7 +112,7 @@ def measure(
         "cores": cores,
         "load before": os.getloadavg()[0],
         "isa": backend.active().isa(),
-        "gpu": {"not run": reason} if number is None else extension.devices()[number],
+        "gpu": {"not run": reason} if number is None else dict(extension.active(number).properties(number)),
         "cuda": extension.versions(),
         "versions": versions(_PACKAGES),
         "side": side,

@@ -99,7 +99,7 @@ class Ours:
             return array
         from space2vec.cuda.slots import pinned
 
-        there = pinned(array.shape)
+        there = pinned(array.shape, ordinal=device.ordinal(self.where))
         there[:] = array
         return there
 

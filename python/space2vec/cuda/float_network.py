@@ -28,9 +28,9 @@ _LINE = 64
 
 def as_tensor(address: int, shape: tuple[int, ...], dtype: DTypeLike, ordinal: int) -> Tensor:
     """Return a tensor over memory of a device, without a copy; it is somebody else's."""
-    import torch
+    from torch.utils.dlpack import from_dlpack
 
-    tensor: Tensor = torch.from_dlpack(dlpack.lend(None, address, shape, np.dtype(dtype), ordinal))
+    tensor: Tensor = from_dlpack(dlpack.lend(None, address, shape, np.dtype(dtype), ordinal))
     return tensor
 
 

@@ -134,7 +134,7 @@ def view(values: Any, what: str) -> View:
     ----------
     values : CuPy array, Torch tensor, or anything with ``__cuda_array_interface__`` or ``__dlpack__``
         The array. Where it does not say on which device it lies, the driver is asked; where it does not say on which
-        stream it is filled (a version of the interface below 3), it is taken by ``__dlpack__``, or the device waited for.
+        stream it is filled (a version of the interface below 3), ``__dlpack__`` is asked, or the device waited for.
     what : str
         What to call it in errors.
 
@@ -144,7 +144,7 @@ def view(values: Any, what: str) -> View:
         If it lies on a device of another kind or one that cannot be used here, is masked, or its elements do not lie
         at multiples of their size.
     """
-    library, described = library_of(values), None
+    library = library_of(values)
     if hasattr(values, "detach"):  # a tensor of PyTorch
         values = values.detach()
         if str(values.dtype) == "torch.bfloat16":  # which NumPy, and so the interface, does not have
@@ -152,20 +152,19 @@ def view(values: Any, what: str) -> View:
     if hasattr(values, "__dlpack_device__"):
         kind, ordinal = (int(part) for part in values.__dlpack_device__())
     else:
-        described = values.__cuda_array_interface__
-        kind, ordinal = _place(described["data"][0] or 0, what)
+        kind, ordinal = _place(values.__cuda_array_interface__["data"][0] or 0, what)
     if kind in dlpack.HOST:
         raise TypeError(f"{what} lies in memory of the host: give it as an array of the host")
     if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
         raise TypeError(f"{what} lies on a device of DLPack's kind {kind}; accepted are the host and CUDA devices")
     if reason := trouble(ordinal):
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
-    if described is None:
-        described = _described(values)
-    if described is None or (library is UNKNOWN and described.get("version", 0) < _WITH_STREAM):
-        if hasattr(values, "__dlpack__"):
-            return _aligned(_lent(values, what, library), what)
-        active(ordinal).device_wait(ordinal)  # it says no stream, and any may be filling it
+    described = _described(values)
+    unsaid = library is UNKNOWN and (described or {}).get("version", 0) < _WITH_STREAM
+    if described is None or (unsaid and hasattr(values, "__dlpack__")):
+        return _aligned(_lent(values, what, library), what)
+    if unsaid:
+        active(ordinal).device_wait(ordinal)  # any stream may be filling it
     if described.get("mask") is not None:
         raise TypeError(f"{what} is masked on its device: fill what is masked with NaN, and give the filled array")
     dtype, shape = np.dtype(described["typestr"]), tuple(int(size) for size in described["shape"])
