@@ -41,8 +41,8 @@ _AGAINST = ("forest", "lightgbm", "forest on the columns", "braai")
 class Reproduction:
     """What the models did on the test side of the set.
 
-    `columns`: those of the 38 columns, on all test rows; None where none was asked for. `pixels`: those of the stamps, and
-    the forest on the columns trained on the same rows; None where none was asked for, or the stamps cannot be used.
+    `columns`: those of the 38 columns, on all test rows; None where none was asked for. `pixels`: those of the stamps,
+    and the forest on the columns trained on the same rows; None where none was asked for, or the stamps cannot be used.
     `about`: rows of each side, settings, what was left out and why.
     """
 

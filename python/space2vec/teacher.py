@@ -38,9 +38,10 @@ def labelled_alerts(
 ) -> LabelledStamps:
     """Read alerts and what another model said of them, each candidate once.
 
-    `inputs` are those of :func:`space2vec.read`; files that cannot be read are left out. The tables (CSV, Parquet) have the
-    candidates' ids under ``candidate_id``, ``ID`` or ``candid``, and the scores in `column`: the teacher's. A candidate
-    above the threshold is labelled real; its kind is ``alert``. Alerts without a score or a plane are left out.
+    `inputs` are those of :func:`space2vec.read`; files that cannot be read are left out. The tables (CSV, Parquet) have
+    the candidates' ids under ``candidate_id``, ``ID`` or ``candid``, and the scores in `column`: the teacher's. A
+    candidate above the threshold is labelled real; its kind is ``alert``. Alerts without a score or a plane are left
+    out.
 
     Raises
     ------

@@ -59,8 +59,8 @@ class NotRun(Exception):  # noqa: N818
 class Stage:
     """What is done (`name`) to rows (`unit`), of which there are `most`; `work` gives the work in a column by its name.
 
-    `moved` are the bytes a row that it reads and writes at least, where the data lie, `carried` those that go to a device;
-    0: not known.
+    `moved` are the bytes a row that it reads and writes at least, where the data lie, `carried` those that go to a
+    device; 0: not known.
     """
 
     name: str
@@ -75,9 +75,9 @@ class Stage:
 class Ours:
     """What the stages work on: so many triplets of a side, a forest and a table for it, and alerts.
 
-    `source` is a folder of alerts; made ones by default, where packets can be written here. `where` is the device beside
-    the host, whose copies start in page-locked memory; none if ``"cpu"``. `stack` takes up what the stage under way holds,
-    until it is over.
+    `source` is a folder of alerts; made ones by default, where packets can be written here. `where` is the device
+    beside the host, whose copies start in page-locked memory; none if ``"cpu"``. `stack` takes up what the stage under
+    way holds, until it is over.
     """
 
     rows: int
@@ -198,8 +198,8 @@ def _work(
 ) -> Callable[[str], Run]:
     """Return the work of a call in each column.
 
-    `rows` gives n rows of the host, Stamps or a tuple of arrays. `pipeline` gives what takes batches of the host through a
-    device, where there is such a thing; copies, call and copies follow each other otherwise.
+    `rows` gives n rows of the host, Stamps or a tuple of arrays. `pipeline` gives what takes batches of the host
+    through a device, where there is such a thing; copies, call and copies follow each other otherwise.
     """
 
     def work(column: str) -> Run:

@@ -143,7 +143,10 @@ def _simulated(seed: int) -> _Block:
 
 
 def build_forest(data: Path, n_jobs: int = -1) -> Forest:
-    """Train ``forest`` on real alerts, with braai as teacher, and on simulated ones; ReadError if the alerts are not there."""
+    """Train ``forest`` on real alerts, with braai as teacher, and on simulated ones.
+
+    ReadError if the alerts are not in the data folder.
+    """
     seen: set[str] = set()
     night, brokers = (_real_alerts(data, name, seen) for name in ("night_20180713", "brokers"))
     blocks = [night, brokers, night.bare(_BARE), brokers.bare(_BARE), _simulated(seed=1)]

@@ -34,7 +34,8 @@ def published(path: str | os.PathLike[str]) -> Braai:
     """Return braai with its published weights, in eval mode.
 
     `path` is a .npz of Keras arrays: kernels of convolutions (height, width, in, out), of dense layers (in, out), and
-    biases, under the names ``conv1.kernel``, ..., ``fc_out.bias``. ModelError if it cannot be read, or holds other arrays.
+    biases, under the names ``conv1.kernel``, ..., ``fc_out.bias``. ModelError if it cannot be read, or holds other
+    arrays.
     """
     network = Braai()
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
@@ -66,9 +67,9 @@ def published(path: str | os.PathLike[str]) -> Braai:
 def score(network: nn.Module, stamps: Stamps, *, batch: int = 64, threads: int | None = None) -> NDArray[np.float32]:
     """Score stamps as ZTF's brokers do: the sigmoid of a network (n,), NaN where a row cannot be scored.
 
-    `network` is what :func:`published` gives, or another one on planes of the recipe ``braai``, in eval mode. A plane whose
-    norm exceeds float32 is 0, as it is to braai: templates of ZTF hold -3.4e38 where they have no pixel. The recipe, in
-    double, leaves that pixel at -1.
+    `network` is what :func:`published` gives, or another one on planes of the recipe ``braai``, in eval mode. A plane
+    whose norm exceeds float32 is 0, as it is to braai: templates of ZTF hold -3.4e38 where they have no pixel. The
+    recipe, in double, leaves that pixel at -1.
     """
     found = np.full(len(stamps), np.nan, dtype=np.float32)
     for start in range(0, len(stamps), batch):

@@ -14,7 +14,7 @@ __all__ = ["StampNet"]
 
 
 class RingMean(nn.Module):
-    """The mean over each set of pixels that turns and flips about the middle bring onto one another, `rings` of them."""
+    """The mean over each of `rings` sets of pixels that turns and flips about the middle bring onto one another."""
 
     share: Tensor
 

@@ -120,10 +120,10 @@ def fit(
 ) -> list[dict[str, float]]:
     """Fit a network of :mod:`space2vec.networks`; it keeps the averaged weights of the lowest loss on validation rows.
 
-    `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A course
-    that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the metrics of
-    each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc where the
-    validation rows are of both classes.
+    `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
+    course that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
+    metrics of each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc
+    where the validation rows are of both classes.
 
     Raises
     ------

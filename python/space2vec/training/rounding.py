@@ -19,9 +19,9 @@ _DAMPING = 0.01
 def round_weights(weight: Array, covariance: Array, least: Array | None = None) -> tuple[NDArray[np.int8], Array]:
     """Round weights so that the sums of the inputs change little (Frantar et al. 2023, arXiv:2210.17323).
 
-    `weight` is (outputs, inputs), `covariance` (inputs, inputs) that of the inputs on calibration rows, `least` (outputs,)
-    the smallest scale of each output. Returned are int8 weights from -127 to 127, and what one unit of each output's
-    weights stands for (outputs,), above 0.
+    `weight` is (outputs, inputs), `covariance` (inputs, inputs) that of the inputs on calibration rows, `least`
+    (outputs,) the smallest scale of each output. Returned are int8 weights from -127 to 127, and what one unit of each
+    output's weights stands for (outputs,), above 0.
     """
     damping = _DAMPING * max(float(np.trace(covariance)) / len(covariance), 1e-12)
     damped = covariance + damping * np.eye(len(covariance))

@@ -29,10 +29,10 @@ _SHOWN = 60
 class RunFolder:
     """What a run leaves: settings, metrics and state, in the end the curves and the model.
 
-    The folder `path` is made if it is not there. `settings` are all that the weights depend on, JSON values; with `resume`
-    a run of the same ones goes on where it ended, and without one it begins. A run that has not finished an epoch counts
-    as none. OutputError if there is a run in the folder that was not asked for, or one of other or of damaged settings, or
-    the path is that of a file.
+    The folder `path` is made if it is not there. `settings` are all that the weights depend on, JSON values; with
+    `resume` a run of the same ones goes on where it ended, and without one it begins. A run that has not finished an
+    epoch counts as none. OutputError if there is a run in the folder that was not asked for, or one of other or of
+    damaged settings, or the path is that of a file.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], *, resume: bool = False) -> None:
