@@ -80,28 +80,10 @@ def reproduce_des(
 ) -> Reproduction:
     """Train the forest and the networks on one side of the DES set and measure them on the other.
 
-    Parameters
-    ----------
-    folder : Path
-        The set, see above.
-    rows : int, optional
-        Rows of the table, chosen by their ID; all by default.
-    stamps : int, optional
-        Candidates, among these rows, whose stamps are used: 31 kB of memory each. 0 leaves the stamps out.
-    train_share : float, optional
-        Share of the IDs to train on.
-    models : sequence of str, optional
-        Which of :data:`space2vec.rivals.COLUMNS` and :data:`space2vec.rivals.PIXELS`.
-    effort : Effort, optional
-        How hard they are trained.
-    bootstrap : int, optional
-        Resamples for intervals.
-    tell : callable, optional
-        Called with a line at each step.
-
-    Returns
-    -------
-    Reproduction
+    Of the table as many rows as asked for are chosen by their ID, all by default, and of these as many candidates'
+    stamps are used: 31 kB of memory each, 0 leaves the stamps out. `train_share` of the IDs is trained on. `models` are
+    some of :data:`space2vec.rivals.COLUMNS` and :data:`space2vec.rivals.PIXELS`; one whose package is absent is left
+    out, and told. `tell` is called with a line at each step.
 
     Raises
     ------
@@ -111,7 +93,7 @@ def reproduce_des(
     ValueError
         If a model is unknown, a side lacks a class, or a number is out of range.
     ImportError
-        If scikit-learn is absent. A model whose package is absent is left out, and told.
+        If scikit-learn is absent.
     """
     unknown = [name for name in models if name not in {**rivals.COLUMNS, **rivals.PIXELS}]
     if unknown:

@@ -56,42 +56,15 @@ def measure(
     tell: Callable[[str], None] = lambda line: None,
     keep: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
-    """Measure the stages.
+    """Measure the stages whose names begin like `only`, all by default, in some of :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    rows : int
-        Triplets that there are; a contender takes as many of them as fill a round.
-    rounds : int
-        Rounds, in which the columns take turns.
-    seconds : float, optional
-        How long a round is in each column.
-    side : int
-        Height and width of the triplets.
-    source : path, optional
-        Alerts to read; made ones by default.
-    where : {"auto", "cpu", "cuda", "cuda:N"}
-        Which GPU; none for ``"cpu"``, the first for ``"auto"`` where there is one.
-    only : sequence of str, optional
-        Beginnings of the names of the stages that are wanted; all by default.
-    columns : sequence of str, optional
-        Which of :data:`COLUMNS`.
-    tell : callable, optional
-        Called with a line at the start, which estimates the time, and for each stage.
-    keep : callable, optional
-        Called with the record so far after each stage, so that a run that is stopped leaves what it has measured.
+    Of `rows` triplets of a side a contender takes as many as fill a round of so many seconds; the columns take turns in
+    the rounds. Alerts are read from `source`; made ones by default. `where` is the GPU: none for ``"cpu"``, the first
+    for ``"auto"`` where there is one. `tell` is called with a line at the start, which estimates the time, and for each
+    stage; `keep` with the record so far after each stage, so that a run that is stopped leaves what it has measured.
 
-    Returns
-    -------
-    dict
-        Plain values, ready for JSON: what was measured, on what, in ``results`` by stage and column.
-
-    Raises
-    ------
-    BackendError
-        If a GPU is asked for and is not there.
-    ValueError
-        If no stage begins like one of ``only``.
+    Returned are plain values, ready for JSON: what was measured, on what, in ``results`` by stage and column.
+    BackendError if a GPU is asked for and is not there; ValueError if there is no such stage.
     """
     where = device.resolve(where, bulk=True)
     reason = "not asked for: --device cpu" if where == "cpu" and not device.kernels_lack(0) else device.kernels_lack(0)

@@ -129,8 +129,8 @@ def compare(
     weights, groups = resamples(len(truth), group, bootstrap, seed)
     pair = Ranked(a, truth), Ranked(b, truth)
     once = np.ones(len(truth))
-    of_a, of_b = (np.array(ranked.metrics(once)) for ranked in pair)
-    both = np.array([[ranked.metrics(weight) for ranked in pair] for weight in weights])
+    of_a, of_b = (np.array(ranked.measure(once)[0]) for ranked in pair)
+    both = np.array([[ranked.measure(weight)[0] for ranked in pair] for weight in weights])
     both = both.reshape(bootstrap, 2, len(METRICS))
     draws = both[:, 0] - both[:, 1]
     low, high = interval(draws)

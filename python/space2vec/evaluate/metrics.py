@@ -185,9 +185,11 @@ def evaluate(
     values, truth = checked(score, label)
     ranked = Ranked(values, truth)
     once = np.ones(len(truth))
-    value, at = ranked.metrics(once), [ranked.threshold(*place) for place in ranked.places(once)]
+    value, places = ranked.measure(once)
+    at = [ranked.threshold(*place) for place in places]
     weights, groups = resamples(len(truth), group, bootstrap, seed)
-    rows = [(*ranked.metrics(weight), *ranked.cuts(weight)) for weight in weights]
+    drawn = (ranked.measure(weight) for weight in weights)
+    rows = [(*metrics, *(ranked.cut(*place) for place in places)) for metrics, places in drawn]
     low, high = interval(np.array(rows).reshape(bootstrap, len(METRICS) + len(OPERATING_POINTS)))
     found = [Metric(float(v), float(a), float(b)) for v, a, b in zip((*value, *at), low, high, strict=True)]
     found = [replace(m, low=np.nan, high=np.nan) if math.isinf(m.value) else m for m in found]
@@ -309,38 +311,39 @@ class Ranked:
         real: Array = np.bincount(self._level, weights=weight * self._truth, minlength=count).astype(np.float64)
         return real, np.bincount(self._level, weights=weight, minlength=count).astype(np.float64) - real
 
-    def metrics(self, weight: Array) -> list[float]:
-        """Return :data:`METRICS` of rows with weights (n,); NaN where a class has none."""
-        scored = float(weight @ self._scored)
-        squared = np.nan if self._squared is None or scored == 0.0 else float(weight @ self._squared) / scored
-        real, bogus = self.curve(weight)
-        if real.sum() == 0.0 or bogus.sum() == 0.0:
-            return [np.nan] * len(METRICS)
-        return [*_metrics(self.levels, real, bogus), squared]
+    def measure(self, weight: Array) -> tuple[list[float], list[tuple[float, float]]]:
+        """Return :data:`METRICS` of rows with weights (n,), and the scores between which operating points lie.
 
-    def places(self, weight: Array) -> list[tuple[float, float]]:
-        """Return the scores between which the threshold of each of :data:`OPERATING_POINTS` lies, above the first.
-
-        Both are minus infinity where only a threshold reaches the point that accepts rows without a score, the second
-        is infinity where only one above all scores does; both are NaN where a class has no weight.
+        The threshold of each of :data:`OPERATING_POINTS` lies above the first of its two scores. Both are minus
+        infinity where only a threshold reaches the point that accepts rows without a score, the second is infinity
+        where only one above all scores does. All is NaN where a class has no weight.
         """
         real, bogus = self.curve(weight)
         if real.sum() == 0.0 or bogus.sum() == 0.0:
-            return [(np.nan, np.nan)] * len(OPERATING_POINTS)
+            return [np.nan] * len(METRICS), [(np.nan, np.nan)] * len(OPERATING_POINTS)
+        # A bogus row below a real one counts 1, an equal one 1/2.
+        auc = float(real @ (np.cumsum(bogus) - 0.5 * bogus) / (real.sum() * bogus.sum()))
         missed, passed = _rates(real, bogus)
-        found = [int(np.flatnonzero(missed <= MDR_TARGET + _SLACK)[-1])]
-        found += [int(np.flatnonzero(passed <= target + _SLACK)[0]) for target in _FPR_TARGETS]
+        fixed: list[float] = []
+        for threshold in THRESHOLDS:
+            k = int(np.searchsorted(self.levels, threshold))
+            fixed += [float(passed[k]), float(missed[k])]
+        # MDR rises and FPR falls as thresholds rise.
+        least_fpr = int(np.flatnonzero(missed <= MDR_TARGET + _SLACK)[-1])
+        least_mdr = [int(np.flatnonzero(passed <= target + _SLACK)[0]) for target in _FPR_TARGETS]
+        reached = [float(passed[least_fpr]), *(float(missed[k]) for k in least_mdr)]
+        scored = float(weight @ self._scored)
+        brier = np.nan if self._squared is None or scored == 0.0 else float(weight @ self._squared) / scored
         around = np.concatenate([[-np.inf], self.levels, [np.inf]])
-        return [(float(around[k]), float(around[k + 1])) for k in found]
+        places = [(float(around[k]), float(around[k + 1])) for k in (least_fpr, *least_mdr)]
+        return [auc, *fixed, sum(fixed), *reached, brier], places
 
-    def cuts(self, weight: Array) -> list[float]:
-        """Return a threshold for each of :data:`OPERATING_POINTS`, midway between scores; NaN where none reaches it."""
-        cuts = []
-        for below, above in self.places(weight):
-            # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
-            low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))
-            cuts.append(0.5 * (low + high) if np.isfinite((low, high)).all() else np.nan)
-        return cuts
+    @staticmethod
+    def cut(below: float, above: float) -> float:
+        """Return the threshold midway between two scores; NaN where there is none."""
+        # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
+        low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))
+        return 0.5 * (low + high) if np.isfinite((low, high)).all() else np.nan
 
     @staticmethod
     def threshold(below: float, above: float) -> float:
@@ -381,20 +384,6 @@ def _rates(real: Array, bogus: Array) -> tuple[Array, Array]:
     """Return MDR and FPR for a threshold at each distinct score and one above all."""
     below_real, below_bogus = np.append(0.0, np.cumsum(real)), np.append(0.0, np.cumsum(bogus))
     return below_real / below_real[-1], 1.0 - below_bogus / below_bogus[-1]
-
-
-def _metrics(levels: Array, real: Array, bogus: Array) -> list[float]:
-    """Return what of :data:`METRICS` depends on the order of the scores alone."""
-    missed, passed = _rates(real, bogus)
-    # A bogus row below a real one counts 1, an equal one 1/2.
-    beaten = np.cumsum(bogus) - 0.5 * bogus
-    auc = float(real @ beaten / (real.sum() * bogus.sum()))
-    fixed: list[float] = []
-    for threshold in THRESHOLDS:
-        k = int(np.searchsorted(levels, threshold))
-        fixed += [float(passed[k]), float(missed[k])]
-    first_fpr = [float(missed[passed <= target + _SLACK].min()) for target in _FPR_TARGETS]
-    return [auc, *fixed, sum(fixed), float(passed[missed <= MDR_TARGET + _SLACK].min()), *first_fpr]
 
 
 def interval(draws: Array) -> tuple[Array, Array]:

@@ -21,10 +21,7 @@ _COLUMN = "model"
 def model_of(path: str | PathLike[str]) -> str | None:
     """Return the id of the model that gave the scores of a file, its name and digest; None if the file does not say.
 
-    Parameters
-    ----------
-    path : path
-        A score file, as ``space2vec score`` writes them, or another's with a column ``model`` of one value.
+    The file is as ``space2vec score`` writes them, or another's with a column ``model`` of one value.
     """
     note = peek_note(Path(path))
     if note is not None and isinstance(note.get("model"), str):
@@ -40,18 +37,10 @@ def model_of(path: str | PathLike[str]) -> str | None:
 
 
 def names_of(paths: Sequence[str | PathLike[str]]) -> dict[str, str]:
-    """Return what to call the scores of each file: its model, as far as needed to tell it from the others.
+    """Return what to call the scores of each file, by path: its model, as far as needed to tell it from the others.
 
-    Parameters
-    ----------
-    paths : sequence of path
-        Score files.
-
-    Returns
-    -------
-    dict of str to str
-        By path: the model's name, with its digest where models share a name; of a file that names no model its own name
-        without the suffix; with the path behind it where files share all that.
+    The model's name, with its digest where models share a name; of a file that names no model its own name without the
+    suffix; with the path behind it where files share all that.
     """
     files = [fspath(path) for path in paths]
     models = [model_of(path) or printable(Path(path).stem) for path in files]

@@ -33,15 +33,7 @@ _TILT = 0.01
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What scores were before, and what they are by tables that were fitted on other objects.
-
-    Attributes
-    ----------
-    folds : int
-        How many tables.
-    before, after : Evaluation
-        Of the same rows.
-    """
+    """What scores were before, and what they are by tables that were fitted on other objects, in so many folds."""
 
     folds: int
     before: Evaluation
