@@ -57,6 +57,7 @@ CONTENDERS: dict[str, Chain] = {
     "before, default": Chain(model="default", before=True),
     "forest": Chain(model=FOREST),
     "default": Chain(model="default"),
+    "stampnet-fast": Chain(model="stampnet-fast"),
     "forest, two cores": Chain(cores=2, model=FOREST),
     "default, two cores": Chain(cores=2, model="default"),
     "read and walk": Chain(),

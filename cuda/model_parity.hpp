@@ -67,6 +67,7 @@ inline std::vector<float> made_values(std::size_t n, std::size_t row_length, boo
 }
 
 inline void compare_made_rows(const BothModels &models, std::int64_t n, Report &report) {
+    if (models.needs.first) return;  // inputs of a cascade are scored on the host alone
     const auto rows = static_cast<std::size_t>(n);
     const std::string name = models.name + ", " + std::to_string(n) + " rows";
     const std::vector<float> planes = made_values(rows, models.pixels(), true);

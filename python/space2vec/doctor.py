@@ -77,7 +77,8 @@ def _models() -> list[tuple[str, str]]:
         except (ModelError, BackendError) as error:
             lines.append((f"model {name}", str(error)))
             continue
-        what = f"{len(judge)} trees" if isinstance(judge, Forest) else f"network of {' and '.join(judge.takes)}"
+        kind = "cascade of networks" if judge.first is not None else "network"
+        what = f"{len(judge)} trees" if isinstance(judge, Forest) else f"{kind} of {' and '.join(judge.takes)}"
         size = f"{path.stat().st_size / 1e6:.1f} MB"
         lines.append((f"model {name}", f"{what}, {len(judge.feature_names)} columns, {size}, id {judge.id}"))
     return lines or [("models", "none packaged: run `make models`")]

@@ -14,6 +14,7 @@ import struct
 import tarfile
 import tempfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,8 @@ def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibrat
         return path.read_bytes()
 
 
-def network(takes_planes: bool, bins: int) -> bytes:
-    """Return a model file of an integer network of few weights, without floats."""
+def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
+    """Return a model file of an integer network of few weights, without floats; of a cascade it is both networks."""
     chance = np.random.default_rng(5)
     names = ("MAG", "SNR", "AMP") if bins else ("AMP", "COLMEDS")
     columns = len(names) + (1 if bins else 0)  # MAG and SNR have a derived one
@@ -92,7 +93,7 @@ def network(takes_planes: bool, bins: int) -> bytes:
             "conv0.bias": np.full(5, 900, np.int32),
             "conv0.shift": np.full(5, 3, np.uint8),
             "conv0.multiplier": np.full(5, 20000, np.int16),
-            "of_planes.weight": weights(3, 15),
+            "of_planes.weight": weights(3, 30),
             "hidden0.planes_multiplier": np.full(3, 300, np.int32),
         }
     own |= {
@@ -115,6 +116,9 @@ def network(takes_planes: bool, bins: int) -> bytes:
         "network", "seed", names, library="0", recipe=recipe if takes_planes else None, architecture=how,
         integer={"version": 1},
     )  # fmt: skip
+    if cascade:
+        tensors |= {f"first.{name}": tensor for name, tensor in tensors.items()}
+        header = replace(header, first=header, doubt=(0.3, 0.7))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed.safetensors"
         write(path, header, tensors)
@@ -139,6 +143,7 @@ def model() -> None:
         empty=b"",
         network=network(takes_planes=True, bins=0),
         table_network=network(takes_planes=False, bins=3),
+        cascade=network(takes_planes=True, bins=0, cascade=True),
     )
 
 

@@ -155,7 +155,17 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
         "date": "2026-01-04T03:04:05", "machine": "a processor", "before": {"sha256": "0123456789abcdef"},
         "results": {"more": {"rows": 161, "before and now": {"auc": both, "fpr at mdr 4%": both}}},
     }  # fmt: skip
-    text = docs.document(worth, integers, change, "Take the lean one.")
+    cascade = {
+        "date": "2026-01-05T03:04:05", "machine": "a processor", "doubt": [0.125, 0.875],
+        "multiplications": {"first": 1_000_000, "second": 2_000_000},
+        "results": {"more": {"rows": 161, "in doubt": 0.25, "figures": {
+            metric: {"stampnet": 0.97, "stampnet-fast": 0.96, "first alone": 0.95, "difference": [-0.01, -0.02, 0.03]}
+            for metric in ("auc", "fpr at mdr 4%")
+        }}},
+    }  # fmt: skip
+    text = docs.document(worth, integers, change, cascade, "Take the lean one.")
+    assert "from 0.125 to 0.875" in text
+    assert "| more | 161 | 25.0% | 1.50 | 0.9700 | 0.9600 | -0.0100 (-0.0200 .. +0.0300) | 0.9500 | 97.00% |" in text
     assert "| `all` | 67 | 12 | 0.9000 |" in text
     assert "| `lean` | 54 | 12 | 0.9000 (-0.0200 .. +0.0300) |" in text
     assert "0.0200 |" in text
@@ -171,6 +181,6 @@ def test_the_document_is_what_the_script_writes(docs_script: Callable[[str], Mod
     docs = docs_script("network_worth")
     records = (
         json.loads((docs.RESULTS / f"{name}.json").read_text())
-        for name in ("network_worth", "integer_accuracy", "model_change")
+        for name in ("network_worth", "integer_accuracy", "model_change", "cascade")
     )
     assert (docs.HERE / "network-worth.md").read_text() == docs.document(*records)

@@ -80,7 +80,7 @@ def doubt_of(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[float, 
     """
     near = np.clip(score.astype(np.float64), 1e-7, 1 - 1e-7)
     far = float(np.quantile(np.abs(np.log(near / (1.0 - near))), share))
-    low = round(1.0 / (1.0 + np.exp(far)), 4)
+    low = round(float(1.0 / (1.0 + np.exp(far))), 4)
     return low, round(1.0 - low, 4)
 
 

@@ -1,0 +1,98 @@
+"""The packaged cascade beside the network that it asks in doubt: ``python benchmarks/cascade.py --data FOLDER``.
+
+    python benchmarks/cascade.py --data FOLDER --kept FOLDER [--json FILE]
+
+Every set of docs/accuracy.md that is there, paired over objects, with the share of each that is in doubt, and what a
+candidate takes of multiplications. What an alert is prepared to is kept in a folder, as by ``network_worth.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from integer_accuracy import METRICS, taken
+from programs import processor, versions
+from worth_rows import Rows, halves
+
+import space2vec as s2v
+from space2vec.evaluate import contest
+from space2vec.network import Network
+
+NAMES = ("stampnet-fast", "stampnet", "first alone")
+
+
+def main() -> None:
+    """Measure both, and the first network alone."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--kept", type=Path, required=True, help="where prepared rows are kept")
+    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    cascade, second = s2v.load("stampnet-fast"), s2v.load("stampnet")
+    assert isinstance(cascade, Network)
+    assert isinstance(second, Network)
+    parts: dict[str, list[Rows]] = {}
+    for number, half in enumerate(halves(given.data, given.kept)):
+        for name, path in half.tests.items():
+            if not number or name in ("alerts", "hybrid"):
+                parts.setdefault(name, []).append(Rows.read(path))
+    results: dict[str, Any] = {}
+    for name, sides in parts.items():
+        for title, keep in [(name, None), *([("night", "night")] if name == "alerts" else [])]:
+            rows = [side if keep is None else side[side.kind == keep] for side in sides]
+            results[title] = measured(cascade, second, rows, given.bootstrap)
+            print(title, json.dumps(results[title]))
+    if given.json:
+        assert cascade.first is not None
+        pair = {"first": cascade.first, "second": cascade}
+        record = {
+            "benchmark": "cascade",
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": processor(), "versions": versions(("numpy",)),
+            "models": {name: s2v.load(name).id for name in NAMES[:2]}, "doubt": cascade.header.doubt,
+            "multiplications": {
+                name: network.integers.multiplications for name, network in pair.items() if network.integers is not None
+            },
+            "results": results,
+        }  # fmt: skip
+        given.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int) -> dict[str, Any]:
+    """Return the record of a set."""
+    assert cascade.first is not None
+    assert cascade.header.doubt is not None
+    runs = dict(zip(NAMES, (cascade, second), strict=False))
+    score = {
+        name: np.concatenate([network.predict(*taken(network, side), threads=1) for side in rows])
+        for name, network in runs.items()
+    }
+    early = np.concatenate([
+        cascade.first.predict(*cascade.of_first(taken(cascade, side)), threads=1) for side in rows
+    ])  # fmt: skip
+    score[NAMES[2]] = early
+    low, high = np.asarray(cascade.header.doubt, dtype=np.float32)
+    label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
+    found = contest(score, label, group=group, against=(NAMES[1],), bootstrap=bootstrap)
+    figures = {
+        metric: {
+            **{name: round(float(found.evaluations[name].metrics[metric].value), 5) for name in NAMES},
+            "difference": [
+                round(float(getattr(found.comparisons[NAMES[1]][NAMES[0]].differences[metric], at)), 5)
+                for at in ("value", "low", "high")
+            ],
+        }
+        for metric in METRICS
+    }
+    doubtful = (early >= low) & (early <= high)
+    return {"rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures}
+
+
+if __name__ == "__main__":
+    main()
