@@ -262,3 +262,10 @@ def test_the_document_is_what_the_records_give(document: ModuleType) -> None:
 
 def test_figures() -> None:
     assert [show.figure(value) for value in (12.34, 5600, 7.8e6, 9.1e9)] == ["12.3", "5.6 k", "7.8 M", "9.1 G"]
+
+
+def test_where_nothing_ran(with_gpu: dict[str, Any], tmp_path: Path) -> None:
+    columns = {"one core": {"not run": "no memory"}}
+    nothing = {**with_gpu, "results": {"made": {"unit": "rows", "columns": columns}}}
+    assert "not run: made: no memory" in show.table(nothing)
+    show.plot(nothing, tmp_path / "b.png")

@@ -154,7 +154,8 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     axes.set_xlabel("rows a second")
     axes.grid(axis="x", lw=0.4, alpha=0.5)
     axes.set_ylim(len(results) - 0.4, -0.6)
-    drawing.legend(loc="outside upper center", ncols=len(names), frameon=False)
+    if names:
+        drawing.legend(loc="outside upper center", ncols=len(names), frameon=False)
     gpu = record["gpu"]
     title = one_line(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", NAME)
     axes.set_title(title, fontsize=9, **AS_IT_STANDS)
