@@ -113,7 +113,7 @@ def models() -> dict[str, bytes]:
     two = s2v.Recipe.of("two", **_STEPS, further=[("l2",), ("percentile", "asinh")], side=9)
     turned = s2v.Recipe.of("turned", **_STEPS, side=9, channels=("difference", "science"))
     alone = s2v.Recipe.of("alone", **_STEPS, side=29, channels=("difference",))
-    catalogue = tuple(name for name, entry in registry.FEATURES.items() if entry.source == "catalogue")
+    catalogue = registry.CATALOGUE
     return {
         "forest": forest(MIXED, fill=True),
         "forest of a set": forest(s2v_set),

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 __all__ = [
     "AUTOSCAN",
     "AUTOSCAN_STAMP",
+    "CATALOGUE",
     "FAULTS",
     "FEATURES",
     "FEATURES_VERSION",
@@ -175,6 +176,8 @@ RECIPES: dict[RecipeName, RecipeEntry] = {
 AUTOSCAN: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.set == "autoscan")
 #: The eighteen of them that come from the stamps, in the order in which the kernels write them.
 AUTOSCAN_STAMP: tuple[str, ...] = tuple(name for name in AUTOSCAN if FEATURES[name].source == "stamp")
+#: The twenty that a catalogue gives, in the order in which kernels take them.
+CATALOGUE: tuple[str, ...] = tuple(name for name in AUTOSCAN if FEATURES[name].source == "catalogue")
 #: The features of the set s2v, all from the stamps, in the order in which the kernels write them.
 S2V: tuple[str, ...] = tuple(name for name, entry in FEATURES.items() if entry.set == "s2v")
 #: The sets of stamp features that kernels know: the bit of each.

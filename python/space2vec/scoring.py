@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Needs", "check_version", "set_of"]
 
-#: The columns that a catalogue gives, in the order in which kernels take them.
-_CATALOGUE = tuple(name for name, entry in registry.FEATURES.items() if entry.source == "catalogue")
-
 
 def set_of(names: Sequence[str]) -> registry.FeatureSet | Literal["custom"]:
     """Return the smallest set of the registry that has all the names, or ``"custom"``."""
@@ -145,15 +142,15 @@ class Needs:
     @property
     def catalogue(self) -> list[int]:
         """Where the columns of the catalogue stand among those of the model."""
-        return [place for place, name in enumerate(self.header.feature_names) if name in _CATALOGUE]
+        return [place for place, name in enumerate(self.header.feature_names) if name in registry.CATALOGUE]
 
     def known(self, stamps: Stamps) -> NDArray[np.float32] | None:
         """Return all columns of the catalogue (n, 20) as kernels take them; None where none that is taken is known."""
         if stamps.catalogue.keys().isdisjoint(self.header.feature_names):
             return None
-        table = np.full((len(stamps), len(_CATALOGUE)), np.nan, dtype=np.float32)
+        table = np.full((len(stamps), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
         for name, values in stamps.catalogue.items():
-            table[:, _CATALOGUE.index(name)] = values
+            table[:, registry.CATALOGUE.index(name)] = values
         return table
 
     def of_table(self, table: Features) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:

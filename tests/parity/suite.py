@@ -42,7 +42,7 @@ from space2vec.calibration import Calibration
 from space2vec.errors import BackendError
 from space2vec.forest import Forest as Model
 from space2vec.model import packaged
-from space2vec.registry import AUTOSCAN_STAMP, FEATURE_SETS, FEATURES, FEATURES_VERSION, NORMALISERS, RECIPES
+from space2vec.registry import AUTOSCAN_STAMP, CATALOGUE, FEATURE_SETS, FEATURES_VERSION, NORMALISERS, RECIPES
 from space2vec.trees import Trees
 
 CONVENTIONS = ("code", "paper")
@@ -51,8 +51,6 @@ SATURATION = 60000.0
 CHAINS = {name: (name,) for name in NORMALISERS} | {"all": tuple(NORMALISERS)}
 #: The side of the planes that are normalised.
 SIDE = 45
-#: The catalogue's columns, in the order in which they are given.
-CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 #: The models that score the suite's stamps: the packaged ones, some that can do without planes, and by the catalogue.
 SCORED = ("without science or template", "two planes", "forest of a catalogue", "forest of the paper")
 #: Exit status of a process whose backend cannot run here.

@@ -31,7 +31,7 @@ _POISON = 0xFF  # every float is NaN
 #: Columns that are measured, by sets.
 _COLUMNS = {sets: len(registry.stamp_columns(sets)) for sets in (1, 2, 3)}
 #: Columns of the catalogue.
-_CATALOGUE = sum(entry.source == "catalogue" for entry in registry.FEATURES.values())
+_CATALOGUE = len(registry.CATALOGUE)
 
 _Allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)

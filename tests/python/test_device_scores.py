@@ -144,7 +144,7 @@ def test_features_of_stamps_stay_on_the_device(
 def test_columns_of_the_catalogue_are_brought_there(
     of_catalogue: int, module: host_device.HostDevice, stamps: s2v.Stamps
 ) -> None:
-    known = [name for name in registry.FEATURE_SETS["autoscan"] if registry.FEATURES[name].source == "catalogue"]
+    known = [*registry.CATALOGUE]
     names = [*known[:of_catalogue], *AUTOSCAN][:18][::-1]
     forest, rng = suite.model(names), np.random.default_rng(6)
     for told in ((), known[1:of_catalogue], known):

@@ -28,7 +28,7 @@ FLOATS = {
     f"floats of {name}": tiny_models.of_floats(registry.S2V[:2], s2v.Recipe(name))
     for name in ("braai", "robust-asinh", "ayyar")
 }
-CATALOGUE = [name for name, entry in registry.FEATURES.items() if entry.source == "catalogue"]
+CATALOGUE = [*registry.CATALOGUE]
 RAISED = ("missing", "bad_stamp", "off_shape", "padded", "nan_pixels")
 
 

@@ -22,7 +22,7 @@ from space2vec.model import packaged
 core = pytest.importorskip("space2vec._core")
 
 NAMES = ("stampnet", "tablenet", "forest", "autoscan")
-CATALOGUE = [name for name, entry in registry.FEATURES.items() if entry.source == "catalogue"]
+CATALOGUE = [*registry.CATALOGUE]
 
 
 @pytest.fixture(scope="module")

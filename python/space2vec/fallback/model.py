@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.fallback.calibration import calibrate
-from space2vec.fallback.model_file import CATALOGUE, FOREIGN, ModelFile, read_model
+from space2vec.fallback.model_file import FOREIGN, ModelFile, read_model
 from space2vec.fallback.planes import RecipeRows
 from space2vec.fallback.row_rule import judge_stamps, judge_table
 from space2vec.fallback.stamp import FLAG, Batch, batch_of
 from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.team import parallel_for
-from space2vec.registry import stamp_columns
+from space2vec.registry import CATALOGUE, stamp_columns
 
 if TYPE_CHECKING:
     from space2vec.stamps import Stamps

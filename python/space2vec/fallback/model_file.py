@@ -19,13 +19,11 @@ from space2vec.modelfile import FIRST, Header
 from space2vec.models.integer_network import Inputs, divided
 from space2vec.networks.derived_names import derived_places
 from space2vec.recipe import Recipe
-from space2vec.registry import stamp_columns
+from space2vec.registry import CATALOGUE, stamp_columns
 from space2vec.trees import Trees
 
-__all__ = ["CATALOGUE", "FOREIGN", "ModelFile", "read_model"]
+__all__ = ["FOREIGN", "ModelFile", "read_model"]
 
-#: The catalogue's columns, in the order in which they are given.
-CATALOGUE = tuple(name for name, entry in registry.FEATURES.items() if entry.source == "catalogue")
 #: Where a column stands that neither stamps nor the catalogue have.
 FOREIGN = -1
 _TREES = {"tree_start": np.int64, "right": np.int32, "feature": np.int16, "missing_left": np.uint8, "value": np.float32}

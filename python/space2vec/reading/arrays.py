@@ -15,8 +15,9 @@ from space2vec.errors import ReadError
 from space2vec.ids import as_ids
 from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
-from space2vec.reading.feature_table import CATALOGUE, Origins, id_columns
+from space2vec.reading.feature_table import Origins, id_columns
 from space2vec.reading.side_table import read_side_table
+from space2vec.registry import CATALOGUE
 from space2vec.stamps import Stamps
 
 __all__ = ["ARRAY_SUFFIXES", "read_stamps", "split"]

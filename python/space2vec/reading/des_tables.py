@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError
 from space2vec.ids import id_keys
 from space2vec.reading.batch import Problem
-from space2vec.reading.feature_table import CATALOGUE, kind_of
+from space2vec.reading.feature_table import kind_of
 from space2vec.reading.table_file import read_columns
+from space2vec.registry import CATALOGUE
 
 __all__ = ["DesTables", "Known"]
 

@@ -21,7 +21,6 @@ from space2vec.table import Features
 
 __all__ = [
     "CANDIDATE_IDS",
-    "CATALOGUE",
     "OBJECT_IDS",
     "Origins",
     "feature_columns",
@@ -36,8 +35,6 @@ __all__ = [
 #: underscores differ (``candId``, ``id``).
 OBJECT_IDS = ("object_id", "objectId", "diaObjectId")
 CANDIDATE_IDS = ("candidate_id", "ID", "candid", "diaSourceId")
-#: The columns that a table beside stamps may give.
-CATALOGUE = tuple(name for name, entry in FEATURES.items() if entry.source == "catalogue")
 _BAD_CELL, _BAD_STAMP = (np.uint32(flags.bits(name)) for name in ("bad_cell", "bad_stamp"))
 
 

@@ -14,9 +14,10 @@ from space2vec.flags import bits
 from space2vec.ids import as_ids
 from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
-from space2vec.reading.feature_table import CATALOGUE, find_ids, id_kinds, kind_of
+from space2vec.reading.feature_table import find_ids, id_kinds, kind_of
 from space2vec.reading.results import is_written
 from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns, table_columns
+from space2vec.registry import CATALOGUE
 
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
 
