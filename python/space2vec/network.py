@@ -280,6 +280,8 @@ class Network(Model):
     def inputs(self, stamps: Stamps, *, threads: int | None = None) -> Inputs:
         """Return what the network is given of stamps of the host, their flags, and which of them are scored.
 
+        Of a cascade all this is what its second network is given; what the first is given is among it.
+
         Parameters
         ----------
         stamps : Stamps

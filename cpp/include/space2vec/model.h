@@ -39,7 +39,9 @@ typedef struct s2v_needs {
 S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
 
 /* P(real) of what a model takes. planes: (n, shape) as its recipe prepares them, NULL where it takes none; columns:
- * (n, columns), NAN where undefined, NULL where it takes none; score: (n), NAN where a pixel is not finite. */
+ * (n, columns), NAN where undefined, NULL where it takes none; score: (n), NAN where a pixel is not finite. Of a
+ * cascade these are the inputs of its second network, among which those of the first are; it is asked by the same rule.
+ */
 S2V_API s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const float *columns, int64_t n,
                                      float *score, int32_t threads);
 
@@ -92,7 +94,8 @@ S2V_API s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps
 /* What a model takes of stamps, for those who run a network of floats, or train one. planes: (n, shape), NAN throughout
  * where a row cannot be prepared, 0 in a plane that is absent and that the model can do without; columns: (n, columns);
  * either may be NULL where it is not wanted. flags: (n) as s2v_score_stamps gives them; scored: (n) 1 where a row has a
- * score. S2V_BAD_MODEL: a model of columns that stamps do not give. */
+ * score. Of a cascade all are those of its second network. S2V_BAD_MODEL: a model of columns that stamps do not give.
+ */
 S2V_API s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
                                     float *planes, float *columns, uint32_t *flags, uint8_t *scored, int32_t threads);
 

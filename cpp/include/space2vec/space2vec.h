@@ -228,8 +228,9 @@ typedef struct s2v_reading {
                                                follows in its file. Called by workers, several at a time */
     const s2v_model *model; /* or NULL; scores the rows while their pixels are in a worker's cache: batches carry the
                                scores. The planes that it needs are decoded; where neither pixels are kept nor features
-                               are asked for, no others. A model that takes columns of the catalogue is
-                               S2V_INVALID_ARGUMENT */
+                               are asked for, no others. Of a cascade they are those of the first network, and the
+                               others only of rows that it leaves in doubt. A model that takes columns of the catalogue
+                               is S2V_INVALID_ARGUMENT */
 } s2v_reading;
 
 /* What an id is. */

@@ -284,7 +284,8 @@ class Model:
         most of its columns are the catalogue's, without all of these. ``zero_scale``: a plane is constant but for a few
         pixels; a network on planes leaves such a row NaN, models of features score it by what is defined. ``padded``:
         the window reaches beyond the stamp; models of features score whatever is left in it, be it 2x2 pixels or beside
-        the candidate, which a network on planes does not (``off_shape``).
+        the candidate, which a network on planes does not (``off_shape``). ``scored_early``: the first network of a
+        cascade was sure, and nothing that only the second looks at was looked at.
         """
         self.needs.check(source)
         chosen = backends.choose(device, source, self.runtime)
