@@ -140,6 +140,45 @@ void inputs_are_those_of_the_second() {
     CHECK(compared > n / 3);
 }
 
+// A template that is too large costs only a row in doubt, as one that is damaged does.
+void planes_that_are_not_looked_at_may_be_large() {
+    const CascadeFile made;
+    Rows rows;
+    std::size_t large = 0;
+    for (std::size_t row = 0; row < rows.batch.size(); ++row) {
+        std::int32_t *const shape = rows.batch.shape.data() + 6 * row + std::size_t{2} * S2V_TEMPLATE;
+        if (shape[0] != 51 || shape[1] != 51) continue;
+        shape[0] = 65;
+        shape[1] = 40;  // as many pixels, or fewer
+        ++large;
+    }
+    CHECK(large > 20);
+    const s2v_stamps stamps = rows.batch.view().c();
+    s2v_scorer_options options;
+    s2v_scorer_options_init(&options);
+    options.largest_side = 64;
+    const auto scored = [&](const s2v::Model &model) {
+        Scored out;
+        out.score.resize(static_cast<std::size_t>(stamps.n));
+        out.flags.resize(out.score.size());
+        s2v::Scorer scorer(model, options);
+        const s2v_catalogue known = {sizeof known, nullptr, rows.raised.data()};
+        CHECK(s2v_score_stamps(scorer.c(), &stamps, &known, out.score.data(), out.flags.data()) == S2V_OK);
+        return out;
+    };
+    const Scored first = scored(made.first_alone());
+    const Scored second = scored(made.second.model());
+    float low = 0.0F;
+    float high = 0.0F;
+    doubt_of(first.score, low, high);
+    const Scored expected = expected_of(first, second, low, high);
+    CHECK(scored(made.model(low, high)).same(expected));
+    std::size_t early = 0;
+    for (std::size_t row = 0; row < expected.score.size(); ++row)
+        early += (expected.flags[row] & flag("scored_early")) && (second.flags[row] & flag("off_shape")) ? 1 : 0;
+    CHECK(early > 5);
+}
+
 // Spoils the FITS file of one plane of some of the alerts of a container that is not packed.
 void spoil(Octets &container, int channel, int every) {
     const std::string magic = "SIMPLE  =";
@@ -276,6 +315,7 @@ int main() {
     a_row_has_the_score_that_the_rule_gives_it();
     a_calibration_is_that_of_the_whole();
     inputs_are_those_of_the_second();
+    planes_that_are_not_looked_at_may_be_large();
     a_damaged_template_costs_only_rows_in_doubt();
     headers_that_lie_are_refused();
     return check::report();
