@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 namespace py = pybind11;
@@ -36,6 +37,73 @@ void calibrate(const Column<float> &x, const Column<float> &y, Column<float> &sc
         throw std::invalid_argument("calibrate: x and y must have one value for each of 2 to 1024 knots");
     check(s2v_calibrate(static_cast<std::int32_t>(x.size()), x.data(), y.data(), score.mutable_data(), score.size()),
           "calibrate");
+}
+
+// Rows [begin, end) of stamps.
+s2v_stamps part_of(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end) {
+    s2v_stamps part = stamps;
+    part.n = end - begin;
+    part.offset += begin * S2V_CHANNELS;
+    part.shape += begin * S2V_CHANNELS * 2;
+    if (part.centre != nullptr) part.centre += begin * 2;
+    return part;
+}
+
+s2v_catalogue part_of(const s2v_catalogue &known, std::int64_t begin) {
+    s2v_catalogue part = known;
+    if (part.values != nullptr) part.values += begin * S2V_CATALOGUE_COLUMNS;
+    if (part.raised != nullptr) part.raised += begin;
+    return part;
+}
+
+// A scorer for the time of a call.
+class Lent {
+public:
+    Lent(IdleScorers &idle, const s2v_model *model, int threads)
+        : idle_(idle), threads_(threads), scorer_(idle.take(model, threads)) {}
+    ~Lent() {
+        idle_.give_back(scorer_, threads_);
+    }
+    Lent(const Lent &) = delete;
+    Lent &operator=(const Lent &) = delete;
+    [[nodiscard]] s2v_scorer *get() const noexcept {
+        return scorer_;
+    }
+
+private:
+    IdleScorers &idle_;
+    int threads_;
+    s2v_scorer *scorer_;
+};
+
+template <class T>
+T *from(T *array, std::int64_t begin) {
+    return array == nullptr ? nullptr : array + begin;
+}
+
+// Does n rows by calls of work(begin, end) without the interpreter's lock, and looks between two calls whether the
+// program was interrupted: by a signal it ends within some tenths of a second, however slow the model is. Raises what
+// the signal's handler raises.
+template <class Work>
+void in_turns(std::int64_t n, int threads, const char *what, Work work) {
+    using Clock = std::chrono::steady_clock;
+    constexpr std::chrono::milliseconds kShort{25}, kLong{100};
+    std::int64_t rows = std::max(threads, 1);
+    std::int64_t begin = 0;
+    do {  // of no row too: a call that cannot run says so
+        const std::int64_t end = std::min(n, begin + rows);
+        const Clock::time_point start = Clock::now();
+        s2v_status status = S2V_OK;
+        {
+            const py::gil_scoped_release release;
+            status = work(begin, end);
+        }
+        check_model(status, what);
+        begin = end;
+        if (begin < n && PyErr_CheckSignals() != 0) throw py::error_already_set();
+        const Clock::duration spent = Clock::now() - start;
+        rows *= spent < kShort ? 8 : spent < kLong ? 2 : 1;
+    } while (begin < n);
 }
 
 }  // namespace
@@ -118,12 +186,10 @@ void Model::predict(const std::optional<Column<float>> &planes, const std::optio
     const float *const seen = planes ? planes->data() : nullptr;
     const float *const known = columns ? columns->data() : nullptr;
     float *const out = score.mutable_data();
-    s2v_status status = S2V_OK;
-    {
-        const py::gil_scoped_release release;
-        status = s2v_model_predict(model_.get(), seen, known, n, out, threads);
-    }
-    check_model(status, "Model.predict");
+    in_turns(n, threads, "Model.predict", [&](std::int64_t begin, std::int64_t end) {
+        return s2v_model_predict(model_.get(), from(seen, begin * plane_pixels()), from(known, begin * needs_.columns),
+                                 end - begin, out + begin, threads);
+    });
 }
 
 void Model::score(const py::object &given, const std::optional<Column<float>> &catalogue, Column<float> &score,
@@ -136,14 +202,12 @@ void Model::score(const py::object &given, const std::optional<Column<float>> &c
     float *const out = score.mutable_data();
     std::uint32_t *const bits = flags.mutable_data();
     const int workers = stamps.n > 1 ? threads : 1;
-    s2v_scorer *const scorer = idle_.take(model_.get(), workers);
-    s2v_status status = S2V_OK;
-    {
-        const py::gil_scoped_release release;
-        status = s2v_score_stamps(scorer, &stamps, &known.view(), out, bits);
-    }
-    idle_.give_back(scorer, workers);
-    check_model(status, "Model.score");
+    const Lent scorer(idle_, model_.get(), workers);
+    in_turns(stamps.n, workers, "Model.score", [&](std::int64_t begin, std::int64_t end) {
+        const s2v_stamps part = part_of(stamps, begin, end);
+        const s2v_catalogue beside = part_of(known.view(), begin);
+        return s2v_score_stamps(scorer.get(), &part, &beside, out + begin, bits + begin);
+    });
 }
 
 void Model::check_table(const Column<float> &columns, py::ssize_t n) const {
@@ -160,12 +224,10 @@ void Model::score_columns(const Column<float> &columns, const Column<std::uint32
     const std::uint32_t *const seen = raised.data();
     float *const out = score.mutable_data();
     std::uint32_t *const bits = flags.mutable_data();
-    s2v_status status = S2V_OK;
-    {
-        const py::gil_scoped_release release;
-        status = s2v_score_columns(model_.get(), rows, seen, n, out, bits, threads);
-    }
-    check_model(status, "Model.score_columns");
+    in_turns(n, threads, "Model.score_columns", [&](std::int64_t begin, std::int64_t end) {
+        return s2v_score_columns(model_.get(), rows + begin * needs_.columns, seen + begin, end - begin, out + begin,
+                                 bits + begin, threads);
+    });
 }
 
 void Model::judge_columns(const Column<float> &columns, const Column<std::uint32_t> &raised,
@@ -193,13 +255,12 @@ void Model::inputs(const py::object &given, const std::optional<Column<float>> &
     float *const column_rows = columns ? columns->mutable_data() : nullptr;
     std::uint32_t *const bits = flags.mutable_data();
     auto *const whether = reinterpret_cast<std::uint8_t *>(scored.mutable_data());
-    s2v_status status = S2V_OK;
-    {
-        const py::gil_scoped_release release;
-        status =
-            s2v_model_inputs(model_.get(), &stamps, &known.view(), plane_rows, column_rows, bits, whether, threads);
-    }
-    check_model(status, "Model.inputs");
+    in_turns(stamps.n, threads, "Model.inputs", [&](std::int64_t begin, std::int64_t end) {
+        const s2v_stamps part = part_of(stamps, begin, end);
+        const s2v_catalogue beside = part_of(known.view(), begin);
+        return s2v_model_inputs(model_.get(), &part, &beside, from(plane_rows, begin * plane_pixels()),
+                                from(column_rows, begin * needs_.columns), bits + begin, whether + begin, threads);
+    });
 }
 
 void register_model(py::module_ &module) {

@@ -6,6 +6,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace s2v {
 
@@ -20,6 +21,10 @@ public:
 private:
     s2v_status status_;
 };
+
+// A name out of a file as an error may show it: printable ASCII, all else by its bytes as \xNN, and no longer than that
+// the reason beside it fits s2v_last_error().
+std::string shown(std::string_view name);
 
 // Keeps what s2v_last_error() tells this thread.
 void remember(const char *reason) noexcept;

@@ -8,9 +8,6 @@
 namespace s2v::json {
 namespace {
 
-// A schema takes four levels for each record in a record.
-constexpr int kDepthLimit = 128;
-
 // Whether a key comes twice; sorted first, since a hostile object may have a million keys.
 bool has_twins(const Object &members) {
     std::vector<std::string_view> keys;
@@ -25,7 +22,8 @@ public:
     explicit Parser(std::string_view text) : text_(text) {}
 
     Value document() {
-        Value value = any(0);
+        if (text_.size() > kMostBytes) throw Error(kMostBytes, "more than 16 MiB");
+        Value value = any(1);
         skip_space();
         if (at_ != text_.size()) fail("text after the value");
         return value;
@@ -34,6 +32,7 @@ public:
 private:
     std::string_view text_;
     std::size_t at_ = 0;
+    std::size_t values_ = 0;
 
     [[noreturn]] void fail(const char *reason) const {
         throw Error(at_, reason);
@@ -59,6 +58,11 @@ private:
     void expect(char wanted, const char *reason) {
         if (!take(wanted)) fail(reason);
     }
+    // The same of a bracket or a comma, which begins a value.
+    void expect_value(char wanted, const char *reason) {
+        expect(wanted, reason);
+        if (++values_ > kMostValues) fail("more than 262144 values");
+    }
     Value literal(std::string_view word, Value value) {
         if (text_.substr(at_, word.size()) != word) fail("not a value");
         at_ += word.size();
@@ -66,13 +70,12 @@ private:
     }
 
     Value any(int depth) {
-        if (depth > kDepthLimit) fail("nested too deeply");
         skip_space();
         switch (peek()) {
             case '{':
-                return object(depth);
             case '[':
-                return array(depth);
+                if (depth > kMostDepth) fail("nested more than 128 deep");
+                return peek() == '{' ? object(depth) : array(depth);
             case '"':
                 return {string()};
             case 't':
@@ -88,9 +91,9 @@ private:
 
     Value object(int depth) {
         Object members;
-        expect('{', "no object");
+        expect_value('{', "no object");
         while (!take('}')) {
-            if (!members.empty()) expect(',', "a comma is missing");
+            if (!members.empty()) expect_value(',', "a comma is missing");
             std::string key = string();
             expect(':', "a colon is missing");
             members.push_back({std::move(key), any(depth + 1)});
@@ -101,9 +104,9 @@ private:
 
     Value array(int depth) {
         Array items;
-        expect('[', "no array");
+        expect_value('[', "no array");
         while (!take(']')) {
-            if (!items.empty()) expect(',', "a comma is missing");
+            if (!items.empty()) expect_value(',', "a comma is missing");
             items.push_back(any(depth + 1));
         }
         return {std::move(items)};
@@ -230,6 +233,25 @@ const Value *Value::find(std::string_view key) const noexcept {
         for (const auto &[name, value] : *members)
             if (name == key) return &value;
     return nullptr;
+}
+
+bool is_utf8(std::string_view text) noexcept {
+    const auto *at = reinterpret_cast<const unsigned char *>(text.data());
+    const auto *const end = at + text.size();
+    while (at < end) {
+        const unsigned char lead = *at++;
+        if (lead < 0x80) continue;
+        const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+        if (lead < 0xC2 || lead > 0xF4 || end - at < more) return false;
+        // The second byte of what could be said in fewer, of half a surrogate pair, and of what is beyond the last.
+        const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+        const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        if (*at < low || *at > high) return false;
+        for (int k = 1; k < more; ++k)
+            if (at[k] < 0x80 || at[k] > 0xBF) return false;
+        at += more;
+    }
+    return true;
 }
 
 Value parse(std::string_view text) {

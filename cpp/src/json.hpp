@@ -1,4 +1,5 @@
-// A strict JSON reader for the headers of model files and for schemas. Depth is bounded, keys are unique.
+// A strict JSON reader for the headers of model files and for schemas. Its limits are those of Python's
+// (space2vec/strict_json.py): keys are unique, and size, depth and number of values are bounded.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,12 @@
 #include <vector>
 
 namespace s2v::json {
+
+// Bytes of a text, brackets and commas in it outside of strings, and how deep it is nested: a schema takes four levels
+// for each record in a record.
+inline constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+inline constexpr std::size_t kMostValues = std::size_t{1} << 18;
+inline constexpr int kMostDepth = 128;
 
 struct Value;
 struct Member;
@@ -51,6 +58,9 @@ public:
 private:
     std::size_t offset_;
 };
+
+// Whether a text is UTF-8, as the headers of model files must be.
+bool is_utf8(std::string_view text) noexcept;
 
 // Throws Error.
 Value parse(std::string_view text);

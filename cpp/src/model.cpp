@@ -68,8 +68,13 @@ void read_tensors(const Safetensors &file, const ModelHeader &header, s2v_model 
     } else if (header.integer) {
         model.network = read_network(file, header_of(model, header));
         model.packed.emplace(*model.network, require_isa().network_group);
+    } else if (file.count("integer.") > 0) {
+        throw Failure(S2V_BAD_MODEL, "it holds integers of which its header says nothing");
     }
-    if (header.first) read_tensors(file.part("first."), *header.first, *model.first);
+    if (header.first)
+        read_tensors(file.part("first."), *header.first, *model.first);
+    else if (file.count("first.") > 0)
+        throw Failure(S2V_BAD_MODEL, "it holds a first network of which its header says nothing");
 }
 
 }  // namespace

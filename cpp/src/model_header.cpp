@@ -3,7 +3,9 @@
 #include "checks.hpp"
 #include "error.hpp"
 #include "kernel/feature_sets.hpp"
+#include "kernel/forest.hpp"
 #include "kernel/recipe.hpp"
+#include "safetensors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +14,8 @@
 namespace s2v {
 namespace {
 
+// What a recipe may give of a candidate: 4 MiB.
+constexpr std::size_t kMostPixels = std::size_t{1} << 20;
 constexpr std::array<std::string_view, S2V_CHANNELS> kChannelNames = {"science", "template", "difference"};
 
 [[noreturn]] void bad(const std::string &reason) {
@@ -35,15 +39,24 @@ double number(const json::Value &value, const char *what) {
     return *value.number();
 }
 
-const json::Array &list(const json::Value &value, const char *what) {
+const json::Array &list(const json::Value &value, const char *what, std::size_t most) {
     if (value.array() == nullptr) bad(std::string(what) + " is no list");
+    if (value.array()->size() > most) bad(std::string(what) + ": more than " + std::to_string(most));
     return *value.array();
+}
+
+// A name of the model or of a column: short, and what C reads of it is the whole of it.
+const std::string &name_in(const json::Value &value, const char *what) {
+    const std::string &name = text(value, what);
+    if (name.size() > kLongestName) bad(std::string(what) + " is longer than 256 bytes");
+    if (name.find('\0') != std::string::npos) bad(std::string(what) + " holds a NUL");
+    return name;
 }
 
 std::int32_t channel_of(const json::Value &value) {
     const std::string &name = text(value, "a plane");
     const auto at = std::find(kChannelNames.begin(), kChannelNames.end(), name);
-    if (at == kChannelNames.end()) bad("unknown plane " + name);
+    if (at == kChannelNames.end()) bad("unknown plane " + shown(name));
     return static_cast<std::int32_t>(at - kChannelNames.begin());
 }
 
@@ -59,12 +72,12 @@ kernel::Step step_of(const json::Value &value) {
             step.parameter[k] = number(member(member(value, "parameters"), entry.parameter[k].name), "a parameter");
         return step;
     }
-    bad("unknown normaliser " + name);
+    bad("unknown normaliser " + shown(name));
 }
 
 kernel::Chain chain_of(const json::Value &value) {
-    const json::Array &steps = list(value, "a chain of steps");
-    if (steps.empty() || steps.size() > kernel::kMostSteps) bad("a chain has no steps, or too many");
+    const json::Array &steps = list(value, "a chain of steps", kernel::kMostSteps);
+    if (steps.empty()) bad("a chain has no steps");
     kernel::Chain chain{};
     s2v_step given[kernel::kMostSteps] = {};
     for (const json::Value &one : steps) {
@@ -106,7 +119,7 @@ ModelRecipe registered_recipe(const std::string &name, double version) {
         }
         return recipe;
     }
-    bad("unknown recipe " + name);
+    bad("unknown recipe " + shown(name));
 }
 
 ModelRecipe recipe_of(const json::Value &value) {
@@ -119,7 +132,7 @@ ModelRecipe recipe_of(const json::Value &value) {
     if (!(side >= 1 && side <= kLargestSquare && side == std::floor(side))) bad("the side of the recipe is none");
     views.side = static_cast<int>(side);
     std::uint32_t met = 0;
-    for (const json::Value &one : list(member(value, "channels"), "the planes of the recipe")) {
+    for (const json::Value &one : list(member(value, "channels"), "the planes of the recipe", S2V_CHANNELS)) {
         const std::int32_t channel = channel_of(one);
         if (met >> channel & 1U) bad("the recipe names a plane twice");
         met |= 1U << channel;
@@ -128,11 +141,10 @@ ModelRecipe recipe_of(const json::Value &value) {
     if (views.channels == 0) bad("the recipe has no plane");
     views.chain[views.views++] = chain_of(member(value, "steps"));
     if (const json::Value *further = value.find("further"))
-        for (const json::Value &one : list(*further, "the further chains")) {
-            if (views.views == kernel::kMostViews) bad("the recipe has too many chains");
+        for (const json::Value &one : list(*further, "the further chains", kernel::kMostViews - 1))
             views.chain[views.views++] = chain_of(one);
-        }
     finish(recipe);
+    if (recipe.pixels() > kMostPixels) bad("the recipe has more than 1048576 pixels a candidate");
     return recipe;
 }
 
@@ -150,7 +162,7 @@ void read_architecture(const json::Value &header, ModelHeader &out) {
         out.temperature = static_cast<float>(number(*warmth, "the temperature"));
     if (!(std::isfinite(out.temperature) && out.temperature > 0.0F)) bad("the temperature is not above 0");
     if (const json::Value *optional = how.find("optional"))
-        for (const json::Value &one : list(*optional, "optional")) out.optional |= 1U << channel_of(one);
+        for (const json::Value &one : list(*optional, "optional", S2V_CHANNELS)) out.optional |= 1U << channel_of(one);
     if (const json::Value *integer = header.find("integer")) {
         if (number(member(*integer, "version"), "the version of the integers") != 1.0)
             bad("its integers are of a version that is not known here");
@@ -160,13 +172,13 @@ void read_architecture(const json::Value &header, ModelHeader &out) {
 
 void read_columns(const json::Value &header, ModelHeader &out) {
     const json::Value &features = member(header, "features");
-    for (const json::Value &name : list(member(features, "names"), "the feature names"))
-        out.columns.push_back(text(name, "a feature name"));
+    for (const json::Value &name : list(member(features, "names"), "the feature names", kernel::kNodeFeatureLimit))
+        out.columns.push_back(name_in(name, "a feature name"));
     std::vector<std::string> sorted = out.columns;
     std::sort(sorted.begin(), sorted.end());
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) bad("a feature name comes twice");
     const json::Value *set = features.find("set");
-    const bool custom = set == nullptr || (set->string() != nullptr && *set->string() == "custom");
+    const bool custom = set == nullptr || text(*set, "the set of the features") == "custom";
     const json::Value *version = features.find("version");
     if (!custom && version != nullptr && number(*version, "the version of the features") != kernel::kFeaturesVersion)
         bad("it was trained on another version of the features");
@@ -174,8 +186,11 @@ void read_columns(const json::Value &header, ModelHeader &out) {
 
 std::vector<float> knots(const json::Value &table, const char *axis) {
     std::vector<float> values;
-    for (const json::Value &value : list(member(table, axis), "the knots of the calibration"))
-        values.push_back(static_cast<float>(number(value, "a knot of the calibration")));
+    for (const json::Value &value : list(member(table, axis), "the knots of the calibration", kernel::kMostKnots)) {
+        const double knot = number(value, "a knot of the calibration");
+        if (!(knot >= 0.0 && knot <= 1.0)) bad("calibration: a knot lies outside 0 to 1");
+        values.push_back(static_cast<float>(knot) + 0.0F);  // -0 is none: the bits are those of other backends
+    }
     return values;
 }
 
@@ -254,7 +269,7 @@ void check_first(const ModelHeader &first, const ModelHeader &second) {
         bad(who + "takes planes that the second does not");
     for (const std::string &name : first.columns)
         if (std::find(second.columns.begin(), second.columns.end(), name) == second.columns.end())
-            bad(who + "takes columns that the second does not: " + name);
+            bad(who + "takes columns that the second does not: " + shown(name));
 }
 
 void read_first(const json::Value &header, ModelHeader &out) {
@@ -263,12 +278,13 @@ void read_first(const json::Value &header, ModelHeader &out) {
     if (first == nullptr && doubt == nullptr) return;
     if (first == nullptr || doubt == nullptr) bad("a cascade has a first network, and a doubt");
     out.first = std::make_shared<const ModelHeader>(read_header(*first));
-    const json::Array &ends = list(*doubt, "the doubt");
+    const json::Array &ends = list(*doubt, "the doubt", 2);
     if (ends.size() != 2) bad("the doubt has not two ends");
     const double low = number(ends[0], "an end of the doubt");
     const double high = number(ends[1], "an end of the doubt");
-    if (!(low >= 0.0 && low < high && high <= 1.0)) bad("the doubt is no interval of scores, from low to high");
     out.doubt = {static_cast<float>(low), static_cast<float>(high)};
+    if (!(low >= 0.0 && out.doubt.low < out.doubt.high && high <= 1.0))
+        bad("the doubt is no interval of scores, from low to high");
     check_first(*out.first, out);
 }
 
@@ -277,11 +293,12 @@ void read_first(const json::Value &header, ModelHeader &out) {
 ModelHeader read_header(const json::Value &header) {
     ModelHeader out;
     out.kind = text(member(header, "kind"), "the kind");
-    if (out.kind != "forest" && out.kind != "network") bad("neither a forest nor a network, but of kind " + out.kind);
-    if (const json::Value *name = header.find("name")) out.name = text(*name, "the name");
+    if (out.kind != "forest" && out.kind != "network")
+        bad("neither a forest nor a network, but of kind " + shown(out.kind));
+    if (const json::Value *name = header.find("name")) out.name = name_in(*name, "the name");
     if (const json::Value *convention = header.find("convention")) {
         const std::string &given = text(*convention, "the convention");
-        if (given != "code" && given != "paper") bad("unknown convention " + given);
+        if (given != "code" && given != "paper") bad("unknown convention " + shown(given));
         out.convention = given == "paper" ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE;
     }
     read_columns(header, out);

@@ -18,6 +18,10 @@ constexpr std::int64_t kLargestEncoding = 4095;
 constexpr std::int32_t kMostOutputs = 1024;
 constexpr std::int32_t kLargestMap = 129;
 constexpr std::int32_t kLargestRings = 31;  // the side that they are taken over
+constexpr std::int32_t kMostBins = 256;
+constexpr std::int64_t kMostProducts = std::int64_t{1} << 28;  // of a candidate: a second for a hundred
+constexpr std::int64_t kLargestBias = std::int64_t{1} << 62;   // of the output
+constexpr float kLeastScale = std::numeric_limits<float>::min();
 
 void require_model(bool holds, const std::string &what) {
     if (!holds) throw Failure(S2V_BAD_MODEL, "integer network: " + what);
@@ -25,6 +29,15 @@ void require_model(bool holds, const std::string &what) {
 
 void check_scales(std::span<const float> values, bool positive, const std::string &what) {
     for (const float value : values) require_model(std::isfinite(value) && (!positive || value > 0.0F), what);
+}
+
+// What a product is scaled by: no denormal number either.
+void check_normal(std::span<const float> values, const std::string &what) {
+    for (const float value : values) require_model(std::isfinite(value) && value >= kLeastScale, what);
+}
+
+void check_multipliers(const std::vector<std::int32_t> &values, const std::string &what) {
+    for (const std::int32_t value : values) require_model(value >= 0, "a multiplier of " + what + " is negative");
 }
 
 void check_weights(const Weights &weights, std::int32_t inputs, const std::string &what) {
@@ -48,6 +61,7 @@ std::int64_t largest_sum(const Weights &weights, std::int32_t row, Largest large
 void check_convolutions(const Network &network) {
     std::int32_t channels = network.planes;
     std::int32_t side = network.side;
+    std::int64_t products = 0;
     require_model(network.convolutions.size() <= kernel::kMostConvolutions, "too many convolutions");
     for (std::size_t k = 0; k < network.convolutions.size(); ++k) {
         const Convolution &layer = network.convolutions[k];
@@ -56,6 +70,8 @@ void check_convolutions(const Network &network) {
         check_weights(layer.weights, 9 * channels, what);
         channels = layer.weights.outputs;
         side = (side + 1) / 2;
+        products += static_cast<std::int64_t>(layer.weights.values.size()) * side * side;
+        require_model(products <= kMostProducts, "more than 268435456 multiplications a candidate");
         const auto n = static_cast<std::size_t>(channels);
         require_model(layer.bias.size() == n && layer.shift.size() == n && layer.multiplier.size() == n,
                       what + " lacks scales");
@@ -77,7 +93,7 @@ void check_columns(const Network &network) {
     const std::size_t n = static_cast<std::size_t>(columns.given) + columns.derived.size();
     require_model(columns.median.size() == n && columns.spread.size() == n && columns.mean.size() == n &&
                       columns.deviation.size() == n && columns.lacking.size() == n && columns.bins >= 0 &&
-                      columns.low.size() == n * static_cast<std::size_t>(columns.bins) &&
+                      columns.bins <= kMostBins && columns.low.size() == n * static_cast<std::size_t>(columns.bins) &&
                       columns.size.size() == columns.low.size(),
                   "the scales of the columns have another size");
     check_scales(columns.median, false, "a median is no number");
@@ -90,14 +106,14 @@ void check_columns(const Network &network) {
     check_weights(network.of_columns, static_cast<std::int32_t>(n) * (2 + columns.bins), "of_features");
 }
 
-// Two products of 32 bits, a bias and what rounds must fit into 64 bits; in long double, whose 64 bits of mantissa are
-// not needed for a limit that leaves a bit spare.
+// Two products of 32 bits, a bias and what rounds must fit into 64 bits. Doubles round: what comes within a millionth
+// of the limit counts as beyond it.
 void check_hidden_sum(const Hidden &hidden, std::size_t o, std::int64_t first, std::int64_t second,
                       const std::string &what) {
     double sum = std::ldexp(1.0, hidden.shift) + std::abs(static_cast<double>(hidden.bias[o]));
-    if (first) sum += static_cast<double>(first) * std::abs(static_cast<double>(hidden.planes_multiplier[o]));
-    if (second) sum += static_cast<double>(second) * std::abs(static_cast<double>(hidden.columns_multiplier[o]));
-    require_model(sum < 9.2e18, what + " could overflow");
+    if (first) sum += static_cast<double>(first) * static_cast<double>(hidden.planes_multiplier[o]);
+    if (second) sum += static_cast<double>(second) * static_cast<double>(hidden.columns_multiplier[o]);
+    require_model(sum < 0x1p63 * (1.0 - 1e-6), what + " could overflow");
 }
 
 void check_hidden_layers(const Network &network) {
@@ -122,6 +138,8 @@ void check_hidden_layers(const Network &network) {
                           layer.columns_multiplier.size() == (k == 0 && with_columns ? n : 0),
                       what + " lacks scales");
         require_model(layer.shift >= 0 && layer.shift <= 62, what + " shifts too far");
+        check_multipliers(layer.planes_multiplier, what);
+        check_multipliers(layer.columns_multiplier, what);
         for (std::int32_t o = 0; o < width; ++o) {
             std::int64_t first = 0;
             std::int64_t second = 0;
@@ -140,11 +158,10 @@ void check_hidden_layers(const Network &network) {
     std::int64_t sum = 0;
     for (const std::int8_t weight : network.out) require_model(weight != -128, "a weight of the output is -128");
     for (const std::int8_t weight : network.out) sum += std::abs(std::int64_t{weight}) * kLargestActivation;
-    require_model(sum <= kLargestSum && std::abs(static_cast<double>(network.out_bias)) < 9.0e18,
+    require_model(sum <= kLargestSum && network.out_bias > -kLargestBias && network.out_bias < kLargestBias,
                   "the output could overflow");
-    const float scales[] = {network.out_scale, network.temperature};
-    check_scales({scales, 1}, false, "the output has no scale");
-    check_scales({scales + 1, 1}, true, "the temperature is not positive");
+    check_normal({&network.out_scale, 1}, "the output has no scale");
+    check_scales({&network.temperature, 1}, true, "the temperature is not positive");
 }
 
 }  // namespace
@@ -154,7 +171,7 @@ void check_network(const Network &network) {
         require_model(network.planes <= kernel::kMostPlanes && !network.convolutions.empty() &&
                           network.plane_scale.size() == static_cast<std::size_t>(network.planes),
                       "the planes have no scales, or no convolution");
-        check_scales(network.plane_scale, true, "the scale of a plane is not positive");
+        check_normal(network.plane_scale, "the scale of a plane is not positive");
         check_convolutions(network);
     }
     if (network.of_columns.outputs > 0) check_columns(network);

@@ -10,6 +10,8 @@
 namespace s2v {
 namespace {
 
+constexpr std::string_view kIntegers = "integer.";
+
 // What the rules of kernel/derived_columns.hpp take, in their order.
 constexpr std::array<std::array<std::string_view, 3>, kernel::kDerivedRules> kDerivedOf = {{
     {"MAG_REF", "MAG"},
@@ -92,6 +94,13 @@ Hidden read_hidden(const Safetensors &file, std::size_t number, const Network &n
     return layer;
 }
 
+// How many tensors of integers a network has in its file.
+std::size_t tensors_of(const Network &network) {
+    const std::size_t of_planes = network.planes > 0 ? 3 + 4 * network.convolutions.size() : 0;
+    const std::size_t of_columns = network.of_columns.outputs > 0 ? 2 : 0;
+    return of_planes + of_columns + 4 * network.hidden.size() - 2 + 3;
+}
+
 }  // namespace
 
 std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> names) {
@@ -110,6 +119,10 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 }
 
 Network read_network(const Safetensors &file, const NetworkHeader &header) {
+    const bool of_table = header.architecture == "tablenet";
+    if (!of_table && header.architecture != "stampnet")
+        throw Failure(S2V_BAD_MODEL, "a network " + shown(header.architecture) + " is none of integers");
+    if (of_table && header.planes > 0) throw Failure(S2V_BAD_MODEL, "a tablenet takes no planes");
     if (file.has("integer.of_planes.weight") != (header.planes > 0) ||
         file.has("integer.of_features.weight") == header.columns.empty())
         throw Failure(S2V_BAD_MODEL, "its integers take something else than its header says");
@@ -121,7 +134,8 @@ Network read_network(const Safetensors &file, const NetworkHeader &header) {
         network.plane_scale = file.tensor<float>("integer.planes.scale", {header.planes});
         for (std::size_t k = 0; k < kernel::kMostConvolutions; ++k) {
             const std::string name = "integer.conv" + std::to_string(k);
-            if (file.has(name + ".weight")) network.convolutions.push_back(read_convolution(file, name));
+            if (!file.has(name + ".weight")) break;
+            network.convolutions.push_back(read_convolution(file, name));
         }
         network.of_planes = read_weights(file, "integer.of_planes.weight");
     }
@@ -129,12 +143,15 @@ Network read_network(const Safetensors &file, const NetworkHeader &header) {
         network.columns = read_columns(file, header);
         network.of_columns = read_weights(file, "integer.of_features.weight");
     }
-    for (std::size_t k = 0; k < kernel::kMostHidden; ++k)
-        if (k == 0 || file.has("integer.hidden" + std::to_string(k) + ".bias"))
-            network.hidden.push_back(read_hidden(file, k, network));
+    for (std::size_t k = 0; k < kernel::kMostHidden; ++k) {
+        if (k > 0 && !file.has("integer.hidden" + std::to_string(k) + ".weight")) break;
+        network.hidden.push_back(read_hidden(file, k, network));
+    }
     network.out = file.tensor<std::int8_t>("integer.out.weight", {-1});
     network.out_bias = file.tensor<std::int64_t>("integer.out.bias", {1})[0];
     network.out_scale = file.tensor<float>("integer.out.scale", {1})[0];
+    if (file.count(kIntegers) != tensors_of(network))
+        throw Failure(S2V_BAD_MODEL, "it holds integers that are none of its network's");
     check_network(network);
     return network;
 }

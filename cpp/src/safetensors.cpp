@@ -2,11 +2,13 @@
 
 #include "error.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <limits>
+#include <utility>
 
 namespace s2v {
 namespace {
@@ -41,6 +43,20 @@ T little(const char *bytes) {
     return value;
 }
 
+constexpr std::streamoff kLargestFile = std::streamoff{1} << 31;
+// Elements of a tensor: more than any file has, few enough for their bytes to be counted.
+constexpr std::uint64_t kMostElements = std::uint64_t{1} << 48;
+
+// Bytes of an element; 0 of a type that the format has not.
+std::uint64_t width_of(std::string_view dtype) {
+    constexpr std::pair<std::string_view, std::uint64_t> kWidths[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2},
+                                                                      {"U16", 2},  {"F16", 2}, {"I32", 4}, {"U32", 4},
+                                                                      {"F32", 4},  {"F64", 8}, {"I64", 8}, {"U64", 8}};
+    for (const auto &[name, width] : kWidths)
+        if (name == dtype) return width;
+    return 0;
+}
+
 json::Value parse_json(std::string_view text) {
     try {
         return json::parse(text);
@@ -63,21 +79,72 @@ Safetensors::Safetensors(std::string_view bytes) {
     if (bytes.size() < 8) bad("shorter than a safetensors header");
     const auto length = little<std::uint64_t>(bytes.data());
     if (length > bytes.size() - 8) bad("the header is longer than the file");
-    header_ = parse_json(bytes.substr(8, length));
-    if (header_.object() == nullptr) bad("the header is no JSON object");
+    const std::string_view text = bytes.substr(8, length);
+    if (text.size() <= json::kMostBytes && !json::is_utf8(text)) bad("the header is no UTF-8");
+    const json::Value header = parse_json(text);
+    if (header.object() == nullptr) bad("the header is no JSON object");
+    if (header.object()->size() > kMostTensors + 1) bad("more than 4096 tensors");
     data_ = bytes.substr(8 + length);
-    for (const json::Member &entry : *header_.object()) {  // those that nobody asks for too
-        const json::Value *offsets = entry.value.find("data_offsets");
-        if (offsets == nullptr || offsets->array() == nullptr || offsets->array()->size() != 2) continue;
-        if (size_of(offsets->array()->back(), "an offset") > data_.size()) bad("the file is cut short");
+    for (const json::Member &member : *header.object()) {
+        if (member.name != "__metadata__") {
+            tensors_.emplace(member.name, entry_of(member.name, member.value));
+            continue;
+        }
+        if (member.value.object() == nullptr) bad("what it says of itself is no text");
+        for (const json::Member &said : *member.value.object()) {
+            if (said.value.string() == nullptr) bad("what it says of itself is no text");
+            if (said.name == "space2vec") model_text_ = *said.value.string();
+        }
     }
+    check_places();
+}
+
+Safetensors::Entry Safetensors::entry_of(const std::string &name, const json::Value &plain) {
+    const std::string what = "tensor " + shown(name);
+    if (name.size() > kLongestName) bad(what + " has a name of more than 256 bytes");
+    const json::Value *const dtype = plain.find("dtype");
+    const json::Value *const shape = plain.find("shape");
+    const json::Value *const offsets = plain.find("data_offsets");
+    if (dtype == nullptr || dtype->string() == nullptr || shape == nullptr || shape->array() == nullptr ||
+        offsets == nullptr || offsets->array() == nullptr || offsets->array()->size() != 2)
+        bad(what + " has no type, shape and place");
+    const std::uint64_t width = width_of(*dtype->string());
+    if (width == 0) bad(what + " has the unknown type " + shown(*dtype->string()));
+    if (shape->array()->size() > kMostAxes) bad(what + " has more than 8 axes");
+    Entry entry{*dtype->string(),
+                {},
+                size_of(offsets->array()->front(), "an offset"),
+                size_of(offsets->array()->back(), "an offset")};
+    std::uint64_t count = 1;
+    bool empty = false;
+    for (const json::Value &length : *shape->array()) {
+        const std::uint64_t n = size_of(length, "a shape");
+        if (n > 0 && count > kMostElements / n) bad(what + " has a shape beyond all use");
+        entry.shape.push_back(static_cast<std::int64_t>(n));
+        count *= n > 0 ? n : 1;
+        empty = empty || n == 0;
+    }
+    if (entry.begin > entry.end || entry.end - entry.begin != (empty ? 0 : count * width))
+        bad(what + " does not fit its shape");
+    return entry;
+}
+
+void Safetensors::check_places() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> spans;
+    spans.reserve(tensors_.size());
+    for (const auto &[name, entry] : tensors_) spans.emplace_back(entry.begin, entry.end);
+    std::sort(spans.begin(), spans.end());
+    std::uint64_t last = 0;
+    for (const auto &[begin, end] : spans) {
+        if (begin != last) bad("byte " + std::to_string(last) + " is of no tensor, or of two");
+        last = end;
+    }
+    if (last != data_.size()) bad(last > data_.size() ? "the file is cut short" : "bytes behind the last tensor");
 }
 
 const std::string &Safetensors::model_text() const {
-    const json::Value *metadata = header_.find("__metadata__");
-    const json::Value *own = metadata == nullptr ? nullptr : metadata->find("space2vec");
-    if (own == nullptr || own->string() == nullptr) bad("not a space2vec model: the header has no entry 'space2vec'");
-    return *own->string();
+    if (!model_text_) bad("not a space2vec model: the header has no entry 'space2vec'");
+    return *model_text_;
 }
 
 json::Value Safetensors::model() const {
@@ -94,41 +161,28 @@ Safetensors Safetensors::part(std::string_view prefix) const {
     return own;
 }
 
+std::size_t Safetensors::count(std::string_view prefix) const {
+    const std::string begin = prefix_ + std::string(prefix);
+    return static_cast<std::size_t>(
+        std::count_if(tensors_.begin(), tensors_.end(), [&](const auto &one) { return one.first.starts_with(begin); }));
+}
+
+const Safetensors::Entry &Safetensors::entry(std::string_view name) const {
+    const auto found = tensors_.find(prefix_ + std::string(name));
+    if (found == tensors_.end()) bad("tensor " + shown(prefix_ + std::string(name)) + " is missing");
+    return found->second;
+}
+
 std::vector<std::int64_t> Safetensors::shape(std::string_view name) const {
-    const json::Value *entry = find(name);
-    const json::Value *shape = entry == nullptr ? nullptr : entry->find("shape");
-    if (shape == nullptr || shape->array() == nullptr) bad("tensor " + std::string(name) + " is missing or incomplete");
-    std::vector<std::int64_t> out;
-    for (const json::Value &length : *shape->array())
-        out.push_back(static_cast<std::int64_t>(size_of(length, "a shape")));
-    return out;
+    return entry(name).shape;
 }
 
 template <typename T>
 std::vector<T> Safetensors::values(std::string_view name) const {
-    const std::string what = "tensor " + std::string(name);
-    const json::Value *entry = find(name);
-    const json::Value *type = entry == nullptr ? nullptr : entry->find("dtype");
-    const json::Value *offsets = entry == nullptr ? nullptr : entry->find("data_offsets");
-    if (type == nullptr || offsets == nullptr) bad(what + " is missing or incomplete");
-    if (type->string() == nullptr || *type->string() != kDtype<T>)
-        bad(what + " is not of dtype " + std::string(kDtype<T>));
-    if (offsets->array() == nullptr || offsets->array()->size() != 2) bad(what + " has no place in the file");
-    const std::uint64_t begin = size_of(offsets->array()->front(), "an offset");
-    const std::uint64_t end = size_of(offsets->array()->back(), "an offset");
-    if (begin > end || end > data_.size() || (end - begin) % sizeof(T) != 0) bad(what + " does not fit the file");
-    const std::uint64_t size = (end - begin) / sizeof(T);
-    std::uint64_t count = size;
-    bool empty = false;
-    for (const std::int64_t length : shape(name)) {  // divided, since a product could overflow
-        const auto n = static_cast<std::uint64_t>(length);
-        empty = empty || n == 0;
-        if (n != 0 && count % n != 0) bad(what + " does not fit its shape");
-        if (n != 0) count /= n;
-    }
-    if (empty ? size != 0 : count != 1) bad(what + " does not fit its shape");
-    std::vector<T> values(static_cast<std::size_t>(size));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = little<T>(data_.data() + begin + i * sizeof(T));
+    const Entry &own = entry(name);
+    if (own.dtype != kDtype<T>) bad("tensor " + shown(name) + " is not of dtype " + std::string(kDtype<T>));
+    std::vector<T> values(static_cast<std::size_t>(own.end - own.begin) / sizeof(T));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = little<T>(data_.data() + own.begin + i * sizeof(T));
     return values;
 }
 
@@ -138,7 +192,7 @@ std::vector<T> Safetensors::tensor(std::string_view name, std::initializer_list<
     bool good = found.size() == wanted.size();
     for (std::size_t i = 0; good && i < found.size(); ++i)
         good = wanted.begin()[i] < 0 || wanted.begin()[i] == found[i];
-    if (!good) bad("tensor " + std::string(name) + " has another shape than the model asks for");
+    if (!good) bad("tensor " + shown(name) + " has another shape than the model asks for");
     return values<T>(name);
 }
 
@@ -150,10 +204,14 @@ template std::vector<std::int32_t> Safetensors::tensor(std::string_view, std::in
 template std::vector<std::int64_t> Safetensors::tensor(std::string_view, std::initializer_list<std::int64_t>) const;
 
 std::string read_file(const std::string &path) {
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    if (!std::filesystem::is_regular_file(status))  // opening a pipe would wait for who writes into it
+        throw Failure(S2V_IO_ERROR, "cannot open " + path);
     std::ifstream stream(path, std::ios::binary | std::ios::ate);
     const std::streamoff size = stream ? static_cast<std::streamoff>(stream.tellg()) : -1;
-    if (size < 0 || size == std::numeric_limits<std::streamoff>::max())  // a folder opens, and has no size
-        throw Failure(S2V_IO_ERROR, "cannot open " + path);
+    if (size < 0) throw Failure(S2V_IO_ERROR, "cannot open " + path);
+    if (size > kLargestFile) bad("a file of more than 2 GiB");
     std::string bytes(static_cast<std::size_t>(size), '\0');
     stream.seekg(0);
     if (!stream.read(bytes.data(), size)) throw Failure(S2V_IO_ERROR, "cannot read " + path);

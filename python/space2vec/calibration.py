@@ -49,16 +49,16 @@ class Calibration:
     fitted: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("x", "y"):
-            values = getattr(self, name)
-            if any(type(value) not in (int, float) or not 0 <= value <= 1 for value in values):
-                raise ValueError(f"calibration: {name} must hold numbers from 0 to 1")
-            object.__setattr__(self, name, tuple(float(np.float32(value)) + 0.0 for value in values))
         if len(self.x) != len(self.y) or not 2 <= len(self.x) <= MOST_KNOTS:
             raise ValueError(
                 f"calibration: x and y must have one value for each of 2 to {MOST_KNOTS} knots; "
                 f"given {len(self.x)} and {len(self.y)}"
             )
+        for name in ("x", "y"):
+            values = getattr(self, name)
+            if any(type(value) not in (int, float) or not 0 <= value <= 1 for value in values):
+                raise ValueError(f"calibration: {name} must hold numbers from 0 to 1")
+            object.__setattr__(self, name, tuple(float(np.float32(value)) + 0.0 for value in values))
         if any(b <= a for a, b in pairwise(self.x)):
             raise ValueError("calibration: x does not rise strictly in single precision")
         if any(b < a for a, b in pairwise(self.y)):
@@ -68,11 +68,6 @@ class Calibration:
     def knots(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The two columns of the table, as kernels take them."""
         return np.array(self.x, dtype=np.float32), np.array(self.y, dtype=np.float32)
-
-    @property
-    def digest(self) -> bytes:
-        """What the id of a model takes in: other bytes for every other table."""
-        return b"calibration" + b"".join(column.tobytes() for column in self.knots)
 
     def __call__(self, score: ArrayLike) -> NDArray[np.float32]:
         """Return the probabilities (n,) of scores (n,); NaN stays NaN."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -134,11 +134,6 @@ class Forest(Model):
     def _tensors(self) -> dict[str, NDArray[Any]]:
         tensors: dict[str, NDArray[Any]] = {name: getattr(self._trees, name) for name in _DTYPES}
         return tensors if self._fill is None else {**tensors, "fill": self._fill}
-
-    def _identity(self) -> Iterator[bytes]:
-        yield "\n".join((self.header.convention, *self.feature_names)).encode()
-        for name, tensor in self._tensors().items():
-            yield name.encode() + np.ascontiguousarray(tensor).tobytes()
 
     def __len__(self) -> int:
         """Return the number of trees."""

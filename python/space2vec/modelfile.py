@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import tensorfile
+from space2vec import strict_json, tensorfile
 from space2vec.calibration import Calibration
 from space2vec.errors import ModelError
+from space2vec.normalisers import MOST_STEPS
 from space2vec.registry import Convention
 from space2vec.stamps import CHANNELS
 
-__all__ = ["FIRST", "FORMAT", "OF_RUN", "Header", "check_architecture", "check_first", "encoded", "read", "write"]
+__all__ = [
+    "BEYOND_MEMORY",
+    "FIRST",
+    "FORMAT",
+    "MOST_COLUMNS",
+    "OF_RUN",
+    "Header",
+    "check_architecture",
+    "check_first",
+    "encoded",
+    "read",
+    "write",
+]
 
 #: The version of the layout described in ``cpp/src/model_file.hpp``.
 FORMAT = 1
@@ -31,8 +44,18 @@ FIRST = "first."
 
 _KEY = "space2vec"
 
+#: A temperature lies between these, exclusive: what rounds to 0 or to infinity in single precision is none.
+_LEAST, _LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
+
+#: What is said of a file that the interpreter has no room for.
+BEYOND_MEMORY = "there is not memory enough for it"
+
 #: The metrics of a model's scores before they went through its calibration.
 _BEFORE = "before calibration"
+
+#: Columns that a model may take, pixels of what its recipe gives of a candidate, planes times chains included, and
+#: settings of an architecture, each a number up to the largest; as the kernels have it (``cpp/src/model_header.cpp``).
+MOST_COLUMNS, _MOST_PIXELS, _MOST_CHAINS, _MOST_SETTINGS, _LARGEST_SETTING = 1024, 1 << 20, 4, 32, 1 << 16
 
 _KINDS: dict[str, type] = {
     "kind": str,
@@ -157,7 +180,7 @@ class Header:
         ValueError
             If it is not a header of this format.
         """
-        return cls._of_plain(json.loads(text))
+        return cls._of_plain(strict_json.loads(text.encode("utf-8")))
 
     @classmethod
     def _of_plain(cls, document: Any) -> Header:
@@ -169,6 +192,8 @@ class Header:
         if not isinstance(features, dict) or not isinstance(features.get("names"), list):
             raise ValueError("the header names no features")
         names = tuple(features["names"])
+        if len(names) > MOST_COLUMNS:
+            raise ValueError(f"{len(names)} columns; a model takes {MOST_COLUMNS} at most")
         if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
             raise ValueError("the feature names are not distinct strings")
         if not names and document.get("recipe") is None:
@@ -193,6 +218,11 @@ class Header:
         for key in ("recipe", "integer"):
             if not isinstance(getattr(header, key), dict | None):
                 raise ValueError(f"the header's {key} is no dict")
+        for name in (header.name, *names):
+            if len(name.encode()) > tensorfile.LONGEST_NAME or "\0" in name:
+                raise ValueError(f"a name holds a NUL or is longer than {tensorfile.LONGEST_NAME} bytes: {name[:40]!r}")
+        if header.recipe is not None:
+            _check_recipe(header.recipe)
         if header.convention not in ("code", "paper"):
             raise ValueError(f"unknown convention {header.convention!r}; known: code, paper")
         check_architecture(header)
@@ -220,7 +250,7 @@ def check_first(header: Header) -> None:
         return
     if first is None or doubt is None:
         raise ValueError("a cascade has a first network and a doubt; given one of them alone")
-    if not 0.0 <= doubt[0] < doubt[1] <= 1.0:
+    if not (doubt[0] >= 0.0 and np.float32(doubt[0]) < np.float32(doubt[1]) and doubt[1] <= 1.0):
         raise ValueError(f"the doubt is {doubt}: no interval of scores, from low to high")
     who = "the first network of the cascade"
     if {first.kind, header.kind} != {"network"} or first.first is not None:
@@ -260,16 +290,57 @@ def check_architecture(header: Header) -> None:
     if not isinstance(how, dict) or not isinstance(how.get("name"), str) or not isinstance(how.get("settings"), dict):
         raise ValueError("the architecture has no name and settings")
     warmth = how.get("temperature", 1.0)
-    if type(warmth) not in (int, float) or not (math.isfinite(warmth) and warmth > 0):
+    if type(warmth) not in (int, float) or not _LEAST < warmth < _LARGEST:
         raise ValueError(f"the temperature is {warmth!r}, not a number above 0")
+    _check_settings(how["settings"])
     spare = how.get("optional", [])
     if not isinstance(spare, list | tuple) or not set(map(str, spare)) <= set(CHANNELS):
         raise ValueError(f"optional is {spare!r}; it is a list of planes: {', '.join(CHANNELS)}")
 
 
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """See that settings are plain and small, before a network is built of them."""
+    if len(settings) > _MOST_SETTINGS:
+        raise ValueError(f"the architecture has {len(settings)} settings; there may be {_MOST_SETTINGS}")
+    for name, setting in settings.items():
+        values = setting if isinstance(setting, list | tuple) else [setting]
+        if len(values) > MOST_COLUMNS:
+            raise ValueError(f"the setting {name!r} has {len(values)} values; there may be {MOST_COLUMNS}")
+        for value in values:
+            if isinstance(value, str | bool | None):
+                continue
+            if not isinstance(value, int | float) or not abs(value) <= _LARGEST_SETTING:
+                raise ValueError(f"the setting {name!r} is no text, and no number up to {_LARGEST_SETTING}")
+
+
+def _check_recipe(plain: Mapping[str, Any]) -> None:
+    """See that a recipe asks for no more than can be held, before anything is made of it."""
+    if "steps" not in plain:
+        return  # one of the registry
+    side, channels, further = plain.get("side"), plain.get("channels"), plain.get("further", [])
+    if type(side) is not int or not isinstance(channels, list) or not isinstance(further, list):
+        raise ValueError("the recipe has no side, planes and chains")
+    chains = [plain["steps"], *further[:_MOST_CHAINS]]
+    if len(chains) > _MOST_CHAINS or not all(isinstance(one, list) and len(one) <= MOST_STEPS for one in chains):
+        raise ValueError(f"the recipe has more than {_MOST_CHAINS} chains, or one of more than {MOST_STEPS} steps")
+    if len(channels) > len(CHANNELS) or side * side * len(channels) * len(chains) > _MOST_PIXELS:
+        raise ValueError(f"the recipe gives more than {_MOST_PIXELS} pixels a candidate")
+
+
 def encoded(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a model file, which every backend makes its model of."""
-    return tensorfile.encoded({_KEY: header.to_json()}, tensors)
+    """Return the bytes of a model file, which every backend makes its model of.
+
+    Raises
+    ------
+    ModelError
+        If no reader would take them: the header is beyond the limits of model files.
+    """
+    text = header.to_json()
+    try:
+        Header.from_json(text)
+        return tensorfile.encoded({_KEY: text}, tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"this is no model that a file can hold: {error}") from error
 
 
 def write(path: str | os.PathLike[str], header: Header, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -301,12 +372,13 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
         metadata, tensors = tensorfile.read(target)
     except ValueError as error:
         raise ModelError(f"cannot load the model {target}: not a whole safetensors file ({error})") from error
+    except (MemoryError, RecursionError) as error:
+        raise ModelError(f"cannot load the model {target}: {BEYOND_MEMORY}") from error
+    except OSError as error:
+        raise ModelError(f"cannot load the model {target}: {error.strerror or error}") from error
     if _KEY not in metadata:
         raise ModelError(f"cannot load the model {target}: a safetensors file, but not one of space2vec")
     try:
-        header = Header.from_json(metadata[_KEY])
+        return Header.from_json(metadata[_KEY]), tensors
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"cannot load the model {target}: damaged header ({error})") from error
-    except OSError as error:
-        raise ModelError(f"cannot load the model {target}: {error.strerror or error}") from error
-    return header, tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -145,15 +145,6 @@ class Network(Model):
         of_first = {} if self.first is None else self.first._tensors()
         integers = {} if self.integers is None else self.integers.to_file()
         return {**self._weights, **integers, **{FIRST + name: tensor for name, tensor in of_first.items()}}
-
-    def _identity(self) -> Iterator[bytes]:
-        header = self.header
-        told: list[Any] = [header.architecture, header.recipe, header.convention, self.feature_names, header.integer]
-        if self.first is not None:
-            told += [header.doubt, self.first.id]
-        yield json.dumps(told, sort_keys=True).encode()
-        for name, tensor in sorted(self._tensors().items()):
-            yield f"{name} {tensor.dtype} {tensor.shape}".encode() + tensor.tobytes()
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX file, see :func:`space2vec.onnx_graph.make_graph`.

@@ -7,10 +7,10 @@ are, by PyTorch.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import BackendError
 from space2vec.extras import need
+from space2vec.workers import stopping_pool
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNTIMES", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "full_float32", "run", "runtime_of"]
 
-#: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache.
-_CHUNK = 64
+#: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache; fewer of
+#: so many pixels that these would fill it.
+_CHUNK, _PIXELS = 64, 1 << 20
 
 RUNTIMES = ("onnxruntime", "torch")
 
@@ -220,11 +222,12 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
     threads : int
         Threads to use; the result does not depend on it.
     """
-    n = len(inputs[0])
+    n, pixels = len(inputs[0]), sum(math.prod(given.shape[1:]) for given in inputs)
+    chunk = min(_CHUNK, max(1, _PIXELS // max(pixels, 1)))
     out = np.empty(n, dtype=np.float32)
 
     def one(start: int) -> None:
-        rows = slice(start, start + _CHUNK)
+        rows = slice(start, start + chunk)
         part = [given[rows] for given in inputs]
         out[rows] = runtime(part)
         for given in part:
@@ -232,7 +235,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
                 out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
 
     with runtime.alone():
-        _spread(one, range(0, n, _CHUNK), threads)
+        _spread(one, range(0, n, chunk), threads)
     return out
 
 
@@ -241,7 +244,7 @@ def _spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) 
     workers = min(threads, len(items))
     if workers < 2:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(workers) as pool:
+    with stopping_pool(workers) as pool:
         return list(pool.map(work, items))
 
 

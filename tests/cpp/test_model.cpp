@@ -17,6 +17,14 @@ using made::OneRow;
 using made::same_bits;
 using made::stamp_columns;
 
+// The same network without its integers.
+s2v::Model floats_of(const NetworkFile &made) {
+    made::ModelFile floats;
+    floats.header = made.file.header;
+    floats.header.replace(floats.header.find(R"(, "integer": {"version": 1})"), 27, "");
+    return NetworkFile::of(floats.bytes());
+}
+
 void forests_look_at_the_catalogue() {
     const made::Batch batch = batch_of(1);
     const std::size_t n = batch.size();
@@ -151,9 +159,8 @@ void inputs_are_what_a_scorer_takes() {
     model.inputs(batch.view(), {}, {}, flags, scored);  // the verdict alone
     CHECK(flags == expected_flags);
     // Of a network of floats too.
-    made.file.header.replace(made.file.header.find(R"(, "integer": {"version": 1})"), 27, "");
     std::vector<float> again(n * pixels), of_columns(n * 67);
-    const s2v::Model floats = made.model();
+    const s2v::Model floats = floats_of(made);
     CHECK(floats.needs().runs == 0);
     floats.inputs(batch.view(), again, of_columns, flags, scored);
     CHECK(same_bits(again, planes) && same_bits(of_columns, columns) && flags == expected_flags);
@@ -251,7 +258,8 @@ void what_is_wrong_is_refused() {
 
     // Loaded, but not to be run on stamps.
     s2v_scorer *scorer = nullptr;
-    const s2v::Model floats = NetworkFile::of(changed(", \"integer\": {\"version\": 1}", ""));
+    refused(changed(", \"integer\": {\"version\": 1}", ""));  // and holds them all the same
+    const s2v::Model floats = floats_of(NetworkFile());
     CHECK(floats.needs().runs == 0 && s2v_scorer_create(floats.c(), nullptr, &scorer) == S2V_BAD_MODEL);
     const s2v::Model foreign = NetworkFile::of(forest_file({"AMP", "mine"}, 1));
     CHECK(foreign.needs().foreign == 1 && s2v_scorer_create(foreign.c(), nullptr, &scorer) == S2V_BAD_MODEL);

@@ -1,6 +1,6 @@
 """Make the seeds of the fuzz targets: small whole inputs, and modest damage to them. The same bytes each time.
 
-    PYTHONPATH=tests/python python tests/fuzz/make_seeds.py
+    PYTHONPATH=tests/python:tests python tests/fuzz/make_seeds.py
 
 Files named ``found_*`` are inputs that once failed; they are left as they are.
 """
@@ -23,6 +23,7 @@ import fastavro
 import numpy as np
 from packets import CUTOUTS, SCHEMA, fits_bytes, packet
 
+from lying_models import LIES
 from space2vec.calibration import Calibration
 from space2vec.forest import Forest
 from space2vec.modelfile import Header, write
@@ -111,7 +112,8 @@ def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
     tensors |= {f"integer.{name}": tensor for name, tensor in own.items()}
     steps = [{"name": "l2", "version": 1, "parameters": {}}]
     recipe = {"name": "seed", "version": 1, "side": 9, "channels": ["science", "difference"], "steps": steps}
-    how = {"name": "tablenet" if bins else "stampnet", "settings": {}, "temperature": 2.0}
+    settings = {"names": names, "bins": bins} if bins else {"channels": 2, "side": 9, "features": columns}
+    how = {"name": "tablenet" if bins else "stampnet", "settings": settings, "temperature": 2.0}
     header = Header(
         "network", "seed", names, library="0", recipe=recipe if takes_planes else None, architecture=how,
         integer={"version": 1},
@@ -144,6 +146,7 @@ def model() -> None:
         network=network(takes_planes=True, bins=0),
         table_network=network(takes_planes=False, bins=3),
         cascade=network(takes_planes=True, bins=0, cascade=True),
+        **{f"lie_{name}": file for name, (file, _) in LIES.items()},
     )
 
 

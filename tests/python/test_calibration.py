@@ -146,7 +146,7 @@ def test_a_file_without_a_table_is_refused(x: Any, y: Any, told: str, forest: s2
     path = tmp_path / "bad.safetensors"
     forest.save(path)
     edit(path, {"calibration": {"x": list(x), "y": list(y)}})
-    with pytest.raises(ModelError, match=f"bad.safetensors: damaged header .calibration: .*{told}"):
+    with pytest.raises(ModelError, match=rf"bad.safetensors: damaged header .(JSON with NaN|calibration: .*{told})"):
         s2v.load(path)
 
 

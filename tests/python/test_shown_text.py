@@ -73,7 +73,7 @@ def test_errors_and_problems(text):
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_model_that_calls_itself_so(tmp_path, text):
-    text = text.replace("\udce9", "")
+    text = text.replace("\udce9", "")[:200]  # a longer name is refused (test_lying_models.py)
     judge = s2v.load(write_model(tmp_path / "m.safetensors", name=text))
     assert is_harmless(repr(judge), 400)
     with pytest.raises(ValueError, match="takes") as caught:
@@ -243,7 +243,7 @@ def night(tmp_path_factory):
             member.size = 5
             archive.addfile(member, io.BytesIO(b"wrong"))
     write_model(folder / "codes.safetensors", name=CODES)
-    write_model(folder / "long.safetensors", name="n" * 10_000)
+    write_model(folder / "long.safetensors", name="n" * 256)
     header = json.dumps({f"layer{CODES}": {"dtype": "none", "shape": [], "data_offsets": [0, 0]}}).encode()
     (folder / "tensor.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     labels = ["candidate_id,label", *(f"{10**17 + k},{k % 2}" for k in range(4))]

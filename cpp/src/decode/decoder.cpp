@@ -2,6 +2,7 @@
 
 #include "checks.hpp"
 #include "decode/ids.hpp"
+#include "decode/input.hpp"
 #include "kernel/registry_table.hpp"
 
 #include <algorithm>
@@ -47,7 +48,8 @@ s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
 
 }  // namespace
 
-Decoder::Decoder(const Wish &wish) : wish_(wish), columns_(wish.shape.columns) {
+Decoder::Decoder(const Wish &wish, const std::atomic<bool> *stopping)
+    : wish_(wish), stopping_(stopping), columns_(wish.shape.columns) {
     if (wish_.model) {
         scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide, nullptr);
         const kernel::Measuring &own = wish_.model->measuring;
@@ -349,6 +351,7 @@ void Decoder::score(Unit &unit) {
     }
     const auto n = static_cast<std::int64_t>(rows.count());
     for (auto begin = static_cast<std::int64_t>(pending_rows_begin_); begin < n; begin += kScorerBlock) {
+        if (stopping_ != nullptr && *stopping_) throw ReadingStopped();  // a model may be slow
         const std::span<const std::int64_t> doubtful =
             scorer_->score_first(stamps_of(rows), begin, std::min<std::int64_t>(n, begin + kScorerBlock), known,
                                  rows.score.data(), rows.score_flags.data());

@@ -7,6 +7,7 @@
 #include "decode/unit.hpp"
 #include "isa.hpp"
 
+#include <atomic>
 #include <optional>
 #include <span>
 
@@ -30,11 +31,12 @@ struct Wish {
 // One a worker: it keeps its room from unit to unit.
 class Decoder {
 public:
-    explicit Decoder(const Wish &wish);
+    // stopping: ends scoring between two blocks of rows, by ReadingStopped; or null.
+    explicit Decoder(const Wish &wish, const std::atomic<bool> *stopping = nullptr);
     ~Decoder();
     Decoder(const Decoder &) = delete;
     Decoder &operator=(const Decoder &) = delete;
-    // Replace the unit's rows by those of its pieces. Throws std::bad_alloc only.
+    // Replace the unit's rows by those of its pieces. Throws std::bad_alloc and ReadingStopped only.
     void decode(Unit &unit);
 
 private:
@@ -68,6 +70,7 @@ private:
     void score(Unit &unit);
 
     Wish wish_;
+    const std::atomic<bool> *stopping_;
     void *scratch_ = nullptr;
     bool measured_once_ = false;  // the model takes of the features that are asked for
     std::optional<BlockScorer> scorer_;

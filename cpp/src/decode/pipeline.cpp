@@ -115,7 +115,7 @@ void Pipeline::cut_table() {
 
 void Pipeline::work() {
     try {
-        Decoder decoder(order_.wish);
+        Decoder decoder(order_.wish, &stopping);
         for (;;) {
             Unit *unit = nullptr;
             {

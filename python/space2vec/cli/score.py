@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
 
     said = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
-    options = {"model": judge.id}
+    options = {"model": judge.id, "model's SHA-256": judge.digest}
     if judge.runtime is not None:  # in floating point: not the same to the bit everywhere
         options["runtime"] = judge.runtime if where == "cpu" else f"torch on {where}"
     descriptions = {"score": f"P(real) by the model {judge.id}, NaN where a row could not be scored"}

@@ -99,6 +99,8 @@ def _model_of(header: Header, text: str, tensors: dict[str, NDArray[Any]]) -> Mo
         of_first = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
         first = _model_of(header.first, "", of_first)
         tensors = {name: tensors[name] for name in tensors if not name.startswith(FIRST)}
+    elif any(name.startswith(FIRST) for name in tensors):
+        raise ValueError("it holds a first network of which its header says nothing")
     names = header.feature_names
     if header.kind not in ("forest", "network"):
         raise ValueError(f"neither a forest nor a network, but of kind {header.kind}")

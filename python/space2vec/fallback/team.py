@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import numba
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.fallback.compiling import compiled, patience
+from space2vec.workers import stopping_pool
 
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
 
@@ -69,6 +69,6 @@ def parallel_for(n: int, threads: int, work: Callable[[int, int], None]) -> None
         for begin, end in blocks[1:]:
             work(begin, end)
         return
-    with ThreadPoolExecutor(workers) as pool:
+    with stopping_pool(workers) as pool:
         for done in [pool.submit(work, begin, end) for begin, end in blocks[1:]]:
             done.result()

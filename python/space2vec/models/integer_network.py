@@ -37,6 +37,8 @@ _FARTHEST = 10 * VALUE
 #: What the kernels have room for: planes, the side of what a convolution sees, convolutions, the side of the maps that
 #: rings are taken of, hidden layers, outputs of a layer.
 _MOST_PLANES, _LARGEST_MAP, _MOST_CONVOLUTIONS, _LARGEST_RINGS, _MOST_HIDDEN, _MOST_OUTPUTS = 32, 129, 6, 31, 8, 1024
+#: Multiplications of a candidate by convolutions, and bins of a column's encoding, at most.
+_MOST_PRODUCTS, _MOST_BINS = 1 << 28, 256
 _LEAST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
@@ -176,11 +178,19 @@ def _inputs_of(how: Mapping[str, Any]) -> Inputs:
     """Return what a network of an architecture takes as integers."""
     settings = how["settings"]
     if how["name"] == "stampnet":
-        return Inputs(settings["channels"], settings["side"], settings["features"])
+        return Inputs(*(_whole(settings, name) for name in ("channels", "side", "features")))
     if how["name"] == "tablenet":
         names = settings["names"]
-        return Inputs(columns=len(names) + len(derived_places(names)), bins=settings["bins"])
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError("the names of the columns are no texts")
+        return Inputs(columns=len(names) + len(derived_places(names)), bins=_whole(settings, "bins"))
     raise ValueError(f"a network {how['name']} is none of integers")
+
+
+def _whole(settings: Mapping[str, Any], name: str) -> int:
+    if type(settings[name]) is not int or settings[name] < 0:
+        raise ValueError(f"the setting {name} is no whole number")
+    return int(settings[name])
 
 
 class _Check:
@@ -196,6 +206,8 @@ class _Check:
             total = np.zeros(len(of_planes))
             multiplier = self._take("hidden0.planes_multiplier", np.int32, (len(of_planes),), 0)
             total += self._sums("of_planes", RING * MOST * _reach(of_planes)) * multiplier
+        if inputs.bins > _MOST_BINS:
+            raise ValueError(f"{inputs.bins} bins a column; there may be {_MOST_BINS}")
         if inputs.columns:
             weight = self._take("of_features.weight", np.int8, (len(total) or None, inputs.width))
             size = np.repeat([_FARTHEST, STEP], [2 * inputs.columns, inputs.columns * inputs.bins])
@@ -227,7 +239,7 @@ class _Check:
         """Check the scales and convolutions; return the weights of what they see."""
         channels, side = self._inputs.channels, self._inputs.side
         self._take("planes.scale", np.float32, (channels,), _LEAST, _LARGEST)
-        layer = 0
+        layer = products = 0
         if channels > _MOST_PLANES or side > _LARGEST_MAP:
             raise ValueError(f"it takes {channels} planes of {side}x{side}; at most {_MOST_PLANES} of {_LARGEST_MAP}")
         while f"conv{layer}.weight" in self._tensors:
@@ -236,6 +248,9 @@ class _Check:
                 raise ValueError(f"{name} sees maps of {side}x{side}; there may be {_MOST_CONVOLUTIONS}, of odd sides")
             weight = self._take(f"{name}.weight", np.int8, (None, channels, 3, 3))
             channels, side = len(weight), (side - 1) // 2 + 1
+            products += weight.size * side * side
+            if products > _MOST_PRODUCTS:
+                raise ValueError(f"more than {_MOST_PRODUCTS} multiplications a candidate")
             bias = self._take(f"{name}.bias", np.int32, (channels,))
             self._take(f"{name}.shift", np.uint8, (channels,), 0, 31)
             self._take(f"{name}.multiplier", np.int16, (channels,), 1 << 14, (1 << 15) - 1)

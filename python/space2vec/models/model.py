@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
 __all__ = ["Model"]
 
 _Engine = TypeVar("_Engine")
+
+#: What a header tells of a model that no score depends on. Whatever is not named here makes another model.
+_OF_NO_SCORE = ("name", "training", "metrics", "library", "imputation")
+
+
+def _deciding(header: Header) -> dict[str, Any]:
+    """Return what of a header scores depend on, as plain values."""
+    own = {entry.name: getattr(header, entry.name) for entry in fields(header) if entry.name not in _OF_NO_SCORE}
+    if header.calibration is not None:
+        own["calibration"] = header.calibration.x, header.calibration.y
+    return {name: _deciding(value) if isinstance(value, Header) else value for name, value in own.items()}
 
 
 class Model:
@@ -97,6 +109,8 @@ class Model:
             return cls._of_tensors(header, tensors)
         except ModelError as error:
             raise ModelError(f"cannot load the model {path}: {error}") from error
+        except (MemoryError, RecursionError) as error:
+            raise ModelError(f"cannot load the model {path}: {modelfile.BEYOND_MEMORY}") from error
 
     @classmethod
     def _check(cls, header: Header) -> None:
@@ -112,22 +126,26 @@ class Model:
         """Return what the model file holds beside the header."""
         raise NotImplementedError
 
-    def _identity(self) -> Iterator[bytes]:
-        """Yield whatever scores depend on, the calibration aside."""
-        raise NotImplementedError
-
     @cached_property
     def file(self) -> bytes:
         """The bytes of its model file, which backends make their model of."""
         return modelfile.encoded(self.header, self._tensors())
 
     @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of whatever scores depend on: every tensor, and the header but for what it tells of the model."""
+        tensors = {name: tensor.astype(tensor.dtype.newbyteorder("<")) for name, tensor in self._tensors().items()}
+        # The shapes come first, so that no two models give the same bytes.
+        shapes = [(name, tensors[name].dtype.str, tensors[name].shape) for name in sorted(tensors)]
+        digest = hashlib.sha256(json.dumps([_deciding(self.header), shapes], sort_keys=True).encode() + b"\0")
+        for name in sorted(tensors):
+            digest.update(tensors[name].tobytes())
+        return digest.hexdigest()
+
+    @property
     def id(self) -> str:
         """The name and twelve digits that change with whatever scores depend on: weights, columns, recipe, table."""
-        digest = hashlib.sha256(b"".join(self._identity()))
-        if self.header.calibration is not None:
-            digest.update(self.header.calibration.digest)
-        return f"{self.name} {digest.hexdigest()[:12]}"
+        return f"{self.name} {self.digest[:12]}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as safetensors; an existing file is replaced only once the new one is whole.
@@ -173,7 +191,7 @@ class Model:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "id")}
+        kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "digest")}
         return {**kept, "_engines": {}}
 
     def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:

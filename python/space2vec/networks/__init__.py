@@ -12,6 +12,8 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from space2vec.extras import need
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     module, _, kind = NETWORKS[name].partition(":")
     try:
         network: nn.Module = getattr(importlib.import_module(module), kind)(**settings)
-    except TypeError as error:
+    except (TypeError, RuntimeError, ArithmeticError, LookupError) as error:
         raise ValueError(f"settings of {name}: {error}") from error
     return network
 
@@ -59,15 +61,26 @@ def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.M
     ImportError, ValueError
         As :func:`build`; ValueError also if the weights are not the network's.
     """
+    import torch
+
+    for tensor_name, tensor in weights.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise ValueError(f"the tensor {tensor_name} holds what is no finite number")
+    with torch.device("meta"):  # takes no memory: what the settings ask for is to be what the file holds
+        _set_weights(build(how["name"], how["settings"]), how["name"], weights, assign=True)
     module = build(how["name"], how["settings"])
+    _set_weights(module, how["name"], weights)
+    return module.eval()
+
+
+def _set_weights(module: nn.Module, name: str, weights: Mapping[str, NDArray[Any]], assign: bool = False) -> None:
     import torch
 
     try:
-        module.load_state_dict({name: torch.tensor(tensor) for name, tensor in weights.items()})
-    except RuntimeError as error:
-        words = "; ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise ValueError(f"these are no weights of {how['name']}: {words}") from error
-    return module.eval()
+        module.load_state_dict({key: torch.tensor(tensor) for key, tensor in weights.items()}, assign=assign)
+    except (RuntimeError, TypeError) as error:
+        words = "; ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
+        raise ValueError(f"these are no weights of {name}: {words}") from error
 
 
 def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -13,19 +13,28 @@ from space2vec.networks.feature_input import FeatureInput
 __all__ = ["StampNet"]
 
 
+#: A larger map has more rings than a layer behind them could be trained for, and their table takes gigabytes.
+_LARGEST_RINGS = 65
+
+
 class RingMean(nn.Module):
-    """The mean over each of `rings` sets of pixels that turns and flips about the middle bring onto one another."""
+    """The mean over each of `rings` sets of pixels that turns and flips about the middle bring onto one another.
+
+    Maps are squares of an odd side, up to 65.
+    """
 
     share: Tensor
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        away = torch.arange(side).sub(side // 2).abs()
+        if side > _LARGEST_RINGS:
+            raise ValueError(f"rings are taken over maps of up to {_LARGEST_RINGS} pixels a side; given {side}")
+        away = torch.arange(side, device="cpu").sub(side // 2).abs()
         low, high = torch.minimum(away[:, None], away[None, :]), torch.maximum(away[:, None], away[None, :])
         ring = torch.unique((high * side + low).flatten(), return_inverse=True)[1]
         self.rings = int(ring.max()) + 1
-        share = torch.zeros(side * side, self.rings)
-        share[torch.arange(side * side), ring] = 1.0
+        share = torch.zeros(side * side, self.rings, device="cpu")
+        share[torch.arange(side * side, device="cpu"), ring] = 1.0
         self.register_buffer("share", share / share.sum(dim=0), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:

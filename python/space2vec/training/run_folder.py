@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from space2vec import tensorfile
 from space2vec.errors import OutputError
 from space2vec.modelfile import OF_RUN
 from space2vec.plot.figure import save as save_figure
@@ -88,7 +87,7 @@ class RunFolder:
             epochs = self._restored(modules, optimiser, best)
         except KeyError as error:
             raise self._broken(_STATE, f"it lacks {error}") from error
-        except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
             raise self._broken(_STATE, " ".join(str(error).split())[:200]) from error
         history: Any = self._read(_METRICS).get("epochs")
         if not isinstance(history, list) or len(history) < epochs:
@@ -101,7 +100,7 @@ class RunFolder:
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
     ) -> int:
         """Take over the state, and return the number of epochs that it comes after."""
-        state = load((self.path / _STATE).read_bytes())
+        state = {name: torch.from_numpy(tensor) for name, tensor in tensorfile.read(self.path / _STATE)[1].items()}
         parts: dict[str, dict[str, Tensor]] = {}
         for key, tensor in state.items():
             part, _, name = key.partition("/")
@@ -131,7 +130,8 @@ class RunFolder:
         for number, slots in optimiser.state_dict()["state"].items():
             state |= {f"optimiser/{number}/{name}": tensor for name, tensor in slots.items()}
         state["epochs/done"] = torch.tensor(len(history))
-        write_file(self.path / _STATE, save({name: t.detach().cpu().contiguous().clone() for name, t in state.items()}))
+        tensors = {name: tensor.numpy(force=True) for name, tensor in state.items()}
+        write_file(self.path / _STATE, tensorfile.encoded({}, tensors))
 
     def tell(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics."""

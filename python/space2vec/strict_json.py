@@ -1,0 +1,78 @@
+"""JSON of files that others made, within the limits that the library keeps as well (``cpp/src/json.hpp``)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import accumulate
+from typing import Any
+
+__all__ = ["MOST_BYTES", "MOST_DEPTH", "MOST_VALUES", "loads"]
+
+#: Bytes of a text, brackets and commas in it outside of strings, and how deep it may be nested.
+MOST_BYTES, MOST_VALUES, MOST_DEPTH = 16 << 20, 1 << 18, 128
+
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+def loads(data: bytes) -> Any:
+    """Read a JSON text, whose size, depth and number of values are looked at before anything is made of it.
+
+    Parameters
+    ----------
+    data : bytes
+        The text in UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If it is beyond the limits, or no JSON as the standard has it: a key comes twice, a number is none or beyond
+        double precision, a string is half a surrogate pair.
+    """
+    if len(data) > MOST_BYTES:
+        raise ValueError("JSON of more than 16 MiB")
+    text = data.decode("utf-8")
+    _check_size(text)
+    document = json.loads(
+        text, object_pairs_hook=_distinct, parse_constant=_refused, parse_float=_number, parse_int=_integer
+    )
+    json.dumps(document, ensure_ascii=False).encode("utf-8")  # which no half of a surrogate pair survives
+    return document
+
+
+def _check_size(text: str) -> None:
+    bare = text.replace("\\\\", "").replace('\\"', "")
+    if bare.count('"') > 4 * MOST_VALUES:
+        raise ValueError(f"JSON of more than {MOST_VALUES} values")
+    outside = "".join(bare.split('"')[::2])
+    opened, closed = outside.count("[") + outside.count("{"), outside.count("]") + outside.count("}")
+    if opened + outside.count(",") > MOST_VALUES:
+        raise ValueError(f"JSON of more than {MOST_VALUES} values")
+    if closed != opened:
+        raise ValueError("JSON whose brackets do not match")
+    if max(accumulate(_STEP[bracket] for bracket in re.findall(r"[][{}]", outside)), default=0) > MOST_DEPTH:
+        raise ValueError(f"JSON nested more than {MOST_DEPTH} deep")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("JSON with a key that comes twice")
+    return members
+
+
+def _refused(word: str) -> Any:
+    raise ValueError(f"JSON with {word}, which is no number of it")
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value) or (value == 0.0 and digits.lower().partition("e")[0].strip("-0.")):
+        raise ValueError("JSON with a number beyond double precision")
+    return value
+
+
+def _integer(digits: str) -> int:
+    _number(digits)  # 309 digits at most
+    return int(digits)

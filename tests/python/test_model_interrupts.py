@@ -1,0 +1,81 @@
+"""An interrupt or SIGTERM while a slow model runs: the run ends soon, and what is finished is kept."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lying_models import slow_network
+
+#: Each would run for minutes.
+CALLS = {
+    "score": "model.score(s2v.simulate(3000, seed=1).stamps, threads={threads})",
+    "predict": "model.predict(np.zeros((3000, 3, 129, 129), np.float32), threads={threads})",
+}
+PROGRAM = """
+import sys
+import numpy as np
+import space2vec as s2v
+model = s2v.load(sys.argv[1])
+print("begins", flush=True)
+try:
+    {call}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slow") / "slow.safetensors"
+    path.write_bytes(slow_network())
+    return path
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_is_interrupted(slow: Path, call: str, threads: int) -> None:
+    pytest.importorskip("space2vec._core")
+    program = PROGRAM.format(call=CALLS[call].format(threads=threads))
+    process = subprocess.Popen([sys.executable, "-c", program, str(slow)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    time.sleep(4)  # the stamps are made
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert said == "interrupted\n"
+    assert time.monotonic() - begin < 10, "a second, on a machine that is not busy"
+
+
+@pytest.mark.parametrize(("number", "status", "word"), [
+    (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"),
+])  # fmt: skip
+def test_the_command_keeps_what_is_finished(
+    slow: Path, tmp_path: Path, number: signal.Signals, status: int, word: str
+) -> None:
+    from space2vec.cli import main
+
+    assert main(["simulate", "-n", "400", "-o", str(tmp_path / "night"), "--seed", "3"]) == 0
+    out = tmp_path / "out.parquet"
+    words = ["score", str(tmp_path / "night"), "-o", str(out), "--model", str(slow), "--threads", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "space2vec", *words, "--part-rows", "4"], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out.parquet.parts/0*.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, "it is slow"
+        time.sleep(0.1)
+    begin = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 10, "a second, on a machine that is not busy"
+    assert process.returncode == status
+    assert word in said
+    assert "are kept; the same command with --resume goes on from there" in said
+    assert not out.exists()
