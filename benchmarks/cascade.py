@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from integer_accuracy import METRICS, taken
+from integer_accuracy import METRICS, compared, scorer, taken
 from programs import processor, versions
 from worth_rows import Rows, halves
 
@@ -91,7 +91,13 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         for metric in METRICS
     }
     doubtful = (early >= low) & (early <= high)
-    return {"rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures}
+    floats = scorer(cascade.first, None)
+    without = np.concatenate([floats(tuple(cascade.of_first(taken(cascade, side)))) for side in rows])
+    change = compared(without, early, label, group, 1)
+    return {
+        "rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures,
+        "first, integers and floats": {name: change[name] for name in ("change", "decisions that change", "auc lost")},
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -161,10 +161,13 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
         "results": {"more": {"rows": 161, "in doubt": 0.25, "figures": {
             metric: {"stampnet": 0.97, "stampnet-fast": 0.96, "first alone": 0.95, "difference": [-0.01, -0.02, 0.03]}
             for metric in ("auc", "fpr at mdr 4%")
+        }, "first, integers and floats": {
+            "change": {"median": 0.0002}, "decisions that change": [3, 0.001], "auc lost": 0.0003,
         }}},
     }  # fmt: skip
     text = docs.document(worth, integers, change, cascade, "Take the lean one.")
     assert "from 0.125 to 0.875" in text
+    assert "by 0.00020 at most in the median of a set, and 0.10% of its" in text
     assert "| more | 161 | 25.0% | 1.50 | 0.9700 | 0.9600 | -0.0100 (-0.0200 .. +0.0300) | 0.9500 | 97.00% |" in text
     assert "| `all` | 67 | 12 | 0.9000 |" in text
     assert "| `lean` | 54 | 12 | 0.9000 (-0.0200 .. +0.0300) |" in text
