@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from space2vec.writing.chunk import Chunk
 from space2vec.writing.formats import SUFFIXES
-from space2vec.writing.output import Output
+from space2vec.writing.output import Chunk, Output
 
 __all__ = ["SUFFIXES", "Chunk", "Output"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -35,30 +36,21 @@ def told(what: str, path: Path) -> Iterator[None]:
 
 
 class Aside:
-    """A file under a name of its own until it :meth:`appears <appear>` under the one it is to have.
+    """A file under a name of its own until it :meth:`appears <appear>` under `path`, or in an open `folder`.
 
     Use it in a ``with`` block: what has not appeared by its end is removed. Nobody can guess the name, and nothing that
-    is there already is written to: a link that somebody else has put into a shared folder leads nowhere. The file has
-    the permissions of the one that it replaces, and of a new one those of the umask.
-
-    Parameters
-    ----------
-    path : Path
-        The name to have in the end. A link of that name is replaced; what it leads to stays.
-    folder : int, optional
-        The open folder of the file, where its name may be in others' hands.
-
-    Raises
-    ------
-    OSError
-        From here and from every method, naming the file, if it cannot be written.
+    is there already is written to: a link that somebody else has put into a shared folder leads nowhere, and one of the
+    name is replaced. The file has the permissions of the one that it replaces, and of a new one those of the umask.
+    Every method raises an OSError that names the file.
     """
 
     def __init__(self, path: Path, folder: int | None = None) -> None:
         self.path = path
         self._folder = folder
-        self._aside = self._place(path.with_name(_name_aside(path.name)))
+        self._aside = self._place(path.with_name(f".{_cut(path.name)}.{os.urandom(8).hex()}.part"))
         self._appeared = False
+        #: What has been written so far: the number of bytes, and their digest.
+        self.size, self.sha256 = 0, hashlib.sha256()
         with told("write", path):
             old = _regular(self._place(path), folder)
             mode = 0o666 if old is None else old.st_mode & _MODE
@@ -82,6 +74,8 @@ class Aside:
         """Write all of the bytes."""
         rest = memoryview(data).cast("B")
         size = len(rest)
+        self.size += size
+        self.sha256.update(rest)
         with told("write", self.path):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -122,11 +116,6 @@ class Aside:
             if not self._appeared:
                 with told("write", self.path), contextlib.suppress(FileNotFoundError):
                     os.unlink(self._aside, dir_fd=self._folder)
-
-
-def _name_aside(name: str) -> str:
-    # A name may be as long as the system takes; what is cut of it matters to nobody.
-    return f".{_cut(name)}.{os.urandom(8).hex()}.part"
 
 
 def _cut(name: str) -> str:
@@ -189,12 +178,7 @@ def write_file(path: Path, data: bytes, folder: int | None = None) -> None:
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file; an existing one is replaced only once the new one is whole.
 
-    What is no file (a pipe, ``/dev/stdout``) is written to as it is.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the message names the file.
+    What is no file (a pipe, ``/dev/stdout``) is written to as it is. An OSError names the file.
     """
     target = Path(path)
     if target.exists() and not target.is_file():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import socket
 import stat
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,37 +17,33 @@ from space2vec.writing.aside import sync_names, told, write_file
 
 __all__ = ["Folder"]
 
+_LOCK = "lock"
+
 
 class Folder:
-    """Make a folder if it is not there, and hold it open.
+    """Make a folder if it is not there, with the permissions of `mode` that the umask lets be, and hold it alone.
 
     Nothing in it is reached through a link, and a name is looked up in the open folder, not by its path: whoever can
-    rename things around it cannot lead a run elsewhere.
-
-    Parameters
-    ----------
-    path : Path
-        The folder; that around it is there.
-    mode : int, optional
-        The permissions of a new one, as far as the umask lets them be.
-
-    Raises
-    ------
-    OutputError
-        If it is a link, or belongs to another user.
-    OSError
-        From here and from every method, naming the file, if something cannot be done.
+    rename things around it cannot lead a run elsewhere. The system lets go of the lock if the process dies. A folder
+    that another process holds, a link or another user's folder, and a link in it raise an OutputError; what the system
+    refuses raises an OSError that names the file.
     """
 
     def __init__(self, path: Path, *, mode: int = 0o777) -> None:
         self.path = path
-        with told("write", path):
-            self.file = self._opened(mode)
-        try:
-            self._need_ours()
-        except BaseException:
-            self.close()
-            raise
+        #: Whether there was no lock: then no run has worked in the folder, even if it was there.
+        self.is_new = False
+        while True:
+            with told("write", path):
+                self.file = self._opened(mode)
+            try:
+                self._need_ours()
+                if self._take_lock():
+                    return
+            except BaseException:
+                os.close(self.file)
+                raise
+            os.close(self.file)
 
     def _opened(self, mode: int) -> int:
         """Return the open folder, which is made first where it is not there."""
@@ -70,27 +69,71 @@ class Folder:
             return
         # A file system may call this user by another number: it is the one that a file of ours has.
         probe = f".probe.{os.urandom(8).hex()}"
+        ours = None
         with told("write", self.path):
             try:
                 file = self.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             except PermissionError:
-                raise _is_foreign(self.path, owner) from None
-            try:
+                pass
+            else:
                 ours = os.fstat(file).st_uid
-            finally:
                 os.close(file)
                 self.remove(probe)
         if ours != owner:
-            raise _is_foreign(self.path, owner)
+            raise OutputError(
+                f"{self.path} belongs to another user (number {owner}), who could change what is finished in it; name "
+                "another output"
+            )
+
+    def _take_lock(self) -> bool:
+        """Take the lock; return whether it is still that of the folder."""
+        place = self.path / _LOCK
+        try:
+            with told("write", place):
+                # Whoever can read a file can lock it: only this user shall.
+                try:
+                    self._lock, self.is_new = self.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
+                except FileExistsError:
+                    self._lock, self.is_new = self.open(_LOCK, os.O_RDWR), False
+        except FileNotFoundError:
+            return False  # another process has just removed the lock or the folder, having finished
+        try:
+            state = os.fstat(self._lock)
+            if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+                raise OutputError(f"{place} is no file of its own (a pipe, or a second name of a file); remove it")
+            self._need_alone()
+            if self._has_lock():
+                with told("write", place):
+                    os.ftruncate(self._lock, 0)
+                    os.pwrite(self._lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+                return True
+        except BaseException:
+            os.close(self._lock)
+            raise
+        os.close(self._lock)
+        return False
+
+    def _need_alone(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._lock, 200, 0).decode(errors="replace") or "another process"
+            raise OutputError(f"{self.path} is in use by {holder}, which is still running") from None
+        except OSError as error:
+            warnings.warn(
+                f"{self.path} cannot be locked ({error.strerror}): do not start two runs with one output", stacklevel=2
+            )
+
+    def _has_lock(self) -> bool:
+        """Tell whether the open lock is still the one of that name."""
+        try:
+            there = os.stat(_LOCK, dir_fd=self.file, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._lock), there)
 
     def open(self, name: str, flags: int, mode: int = 0o666) -> int:
-        """Open a file, which is no link.
-
-        Raises
-        ------
-        OutputError
-            If it is one.
-        """
+        """Open a file, which is no link."""
         try:
             return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=self.file)
         except OSError as error:
@@ -99,13 +142,7 @@ class Folder:
             raise
 
     def reader(self, name: str) -> BinaryIO:
-        """Return a file that is open for reading.
-
-        Raises
-        ------
-        OutputError
-            If it is a link, or no file.
-        """
+        """Return a file that is open for reading; what is no file, such as a pipe, raises an OutputError."""
         path = self.path / name
         with told("read", path):
             file = open(name, "rb", opener=self.open)  # noqa: SIM115
@@ -115,7 +152,7 @@ class Folder:
         return file
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of a file; the errors are those of :meth:`reader`."""
+        """Return the bytes of a file."""
         with self.reader(name) as file, told("read", self.path / name):
             return file.read()
 
@@ -156,16 +193,15 @@ class Folder:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
 
+    def remove_lock(self) -> None:
+        """Remove the file of the lock, and with it the sign that the folder is that of a run."""
+        self.remove(_LOCK)
+
     def close(self) -> None:
-        """Let go of it."""
+        """Let others work in it."""
+        os.close(self._lock)
         os.close(self.file)
 
 
 def _is_link(path: Path) -> OutputError:
     return OutputError(f"{path} is a link, and leads away from the output; remove it")
-
-
-def _is_foreign(path: Path, owner: int) -> OutputError:
-    return OutputError(
-        f"{path} belongs to another user (number {owner}), who could change what is finished in it; name another output"
-    )

@@ -6,7 +6,6 @@ row are joined by ``|``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,6 @@ from space2vec.writing.tables import Joined, with_joined_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
-    import pyarrow
-
     from space2vec.writing.aside import Aside
 
 __all__ = ["SUFFIXES", "write_table"]
@@ -29,23 +26,10 @@ _GROUP = 1 << 16
 
 
 def write_table(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes | None:
-    """Write a table in the format that the suffix of the file names.
+    """Write a table in the format that the suffix of the file names, out of :data:`SUFFIXES`.
 
-    Parameters
-    ----------
-    file : Aside
-        Where to write; its suffix is one of :data:`SUFFIXES`.
-    table : Joined
-        The rows.
-    note : mapping
-        What the file says of itself, as JSON can say it.
-    descriptions : mapping of str to str
-        What the columns are, as far as it is to be said.
-
-    Returns
-    -------
-    bytes or None
-        The note, where the format has no place for it: to be written into a file beside.
+    The file says of itself what the note is, as JSON, and what the columns are, as far as there are descriptions. The
+    note is returned where the format has no place for it: to be written into a file beside.
     """
     return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
 
@@ -72,10 +56,9 @@ def _write_parquet(file: Aside, table: Joined, note: Mapping[str, Any], descript
 
 
 def _write_csv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
-    digested = _Digested(file)
-    _write_lines(digested, table, header=True)
+    _write_lines(file, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
-    of_file = {"bytes": digested.size, "sha256": digested.digest.hexdigest()}
+    of_file = {"bytes": file.size, "sha256": file.sha256.hexdigest()}
     return (json.dumps({KEY: {**note, "descriptions": columns, "file": of_file}}, indent=1) + "\n").encode()
 
 
@@ -83,23 +66,21 @@ def _write_ecsv(file: Aside, table: Joined, note: Mapping[str, Any], description
     import io
 
     import numpy as np
+    import pyarrow as pa
     from astropy.table import Column, Table
 
-    columns = [
-        Column(
-            np.empty(0, field.type.to_pandas_dtype() if _is_number(field.type) else np.str_),
-            name=field.name,
-            description=descriptions.get(field.name),
-        )
-        for field in table.schema
-    ]
+    columns = []
+    for field in table.schema:
+        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        values = np.empty(0, field.type.to_pandas_dtype() if is_number else np.str_)
+        columns.append(Column(values, name=field.name, description=descriptions.get(field.name)))
     header = io.StringIO()
     Table(columns, meta={KEY: dict(note)}).write(header, format="ascii.ecsv", delimiter=",")
     file.write(header.getvalue().encode())
     _write_lines(file, table, header=False)
 
 
-def _write_lines(file: Any, table: Joined, *, header: bool) -> None:
+def _write_lines(file: Aside, table: Joined, *, header: bool) -> None:
     """Write the rows as CSV."""
     import pyarrow.csv
 
@@ -108,33 +89,6 @@ def _write_lines(file: Any, table: Joined, *, header: bool) -> None:
     with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
         for part in table:
             writer.write_table(with_joined_lists(part))
-
-
-def _is_number(kind: pyarrow.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-class _Digested:
-    """A file whose bytes are digested on their way."""
-
-    def __init__(self, file: Aside) -> None:
-        self._file = file
-        self.size = 0
-        self.digest = hashlib.sha256()
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        self.size += len(memoryview(data).cast("B"))
-        self.digest.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self.closed = True
 
 
 _WRITERS: dict[str, Callable[..., bytes | None]] = {

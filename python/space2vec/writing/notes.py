@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from space2vec.errors import OutputError
 from space2vec.writing import fits_table, votable
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["KEY", "DamagedError", "column_of", "note_beside", "note_of", "peek_note"]
+__all__ = ["KEY", "DamagedError", "note_beside", "note_of", "peek_note"]
 
 #: The key of the note in Parquet, in ECSV and in the file beside a CSV.
 KEY = "space2vec"
@@ -31,16 +27,9 @@ def note_beside(path: Path) -> Path | None:
 
 
 def note_of(path: Path) -> dict[str, Any]:
-    """Return the note of a table; as much of the table is looked at as tells that it is whole.
-
-    Raises
-    ------
-    DamagedError
-        If it has none, or is not whole.
-    """
+    """Return the note of a table, of which as much is looked at as tells that it is whole; else raise DamagedError."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # what is wrong is raised
-            note, rows = _READERS[path.suffix.lower()](path)
+        note, rows = _note_and_rows(path)
     except DamagedError:
         raise
     except Exception as error:  # whatever a reader of damaged bytes may say
@@ -57,45 +46,16 @@ def note_of(path: Path) -> dict[str, Any]:
 def peek_note(path: Path) -> dict[str, Any] | None:
     """Return the note of a table, though the table may have been changed since; ``None`` if it has none."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            note, _ = _READERS[path.suffix.lower()](path)
+        note, _ = _note_and_rows(path)
     except Exception:
         return None
     return note if isinstance(note, dict) else None
 
 
-def column_of(path: Path, name: str) -> Iterator[str]:
-    """Yield one column, of texts, of a table.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be had.
-    """
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet as pq
-
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                for part in file.iter_batches(columns=[name]):
-                    yield from part.column(name).to_pylist()
-        elif suffix == ".csv":
-            convert = pa.csv.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
-            parse = pa.csv.ParseOptions(newlines_in_values=True)
-            with pa.csv.open_csv(path, pa.csv.ReadOptions(use_threads=False), parse, convert) as file:
-                for part in file:
-                    yield from part.column(name).to_pylist()
-        else:
-            from astropy.table import Table
-
-            table = Table.read(path, format=_ASTROPY[suffix])
-            table.convert_bytestring_to_unicode()
-            yield from table[name].tolist()
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
-        raise OutputError(f"{path} is damaged ({error}); --restart writes it anew") from None
+def _note_and_rows(path: Path) -> tuple[Any, int | str]:
+    """Return the note, and the number of rows that are there or why it is known that not all are."""
+    with warnings.catch_warnings(action="ignore"):  # what is wrong is raised
+        return _READERS[path.suffix.lower()](path)
 
 
 def _of_parquet(path: Path) -> tuple[Any, int]:
@@ -152,7 +112,6 @@ def _of_votable(path: Path) -> tuple[Any, int]:
     return note, rows
 
 
-#: Each returns the note, and the number of rows that are there or why it is known that not all are.
 _READERS: dict[str, Callable[[Path], tuple[Any, int | str]]] = {
     ".parquet": _of_parquet,
     ".csv": _of_csv,
@@ -160,4 +119,3 @@ _READERS: dict[str, Callable[[Path], tuple[Any, int | str]]] = {
     ".ecsv": _of_ecsv,
     ".vot": _of_votable,
 }
-_ASTROPY = {".fits": "fits", ".ecsv": "ascii.ecsv", ".vot": "votable"}

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from space2vec.errors import OutputError
+from space2vec.errors import OutputError, ReadError
 from space2vec.registry import FLAGS
 from space2vec.writing.aside import Aside, remove_left, sync_folder
-from space2vec.writing.chunk import Chunk, added
+from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
-from space2vec.writing.lock import Lock
-from space2vec.writing.notes import DamagedError, column_of, note_beside, note_of
-from space2vec.writing.parts import KINDS, Parts
+from space2vec.writing.notes import DamagedError, note_beside, note_of
 from space2vec.writing.places import check_table_place, folder_mode
-from space2vec.writing.run import Run
+from space2vec.writing.run import KINDS, Run
 from space2vec.writing.tables import Joined, check_columns, decode, encode, join
 
 if TYPE_CHECKING:
@@ -29,13 +28,25 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-__all__ = ["Output"]
+__all__ = ["Chunk", "Output"]
 
 #: The layout of the folder; a run that another layout has begun is refused.
 _FORMAT = 2
 _TABLE, _ERRORS, _KEPT = KINDS
 #: What a note says of rows, and not of the run.
 _OF_ROWS = ("rows", "flags", "descriptions")
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The results of one batch: its rows, the lines of its errors table, where the next batch begins, and counts."""
+
+    table: pyarrow.Table
+    errors: pyarrow.Table
+    position: tuple[int, ...]
+    counts: Counts
 
 
 class Output:
@@ -74,11 +85,11 @@ class Output:
     ValueError
         If a suffix is another one, or both files are one.
     OSError
-        If a file cannot be written or an input cannot be looked at.
+        From here and from every method, if a file cannot be written or an input cannot be looked at.
     OutputError
         From the ``with``: if another process is writing there; if there are finished parts and `how` is ``"begin"``;
         if the run to resume was another one; if the folder of parts is a link, another user's or not of a run, or
-        something in it is a link.
+        something in it is a link. From others, if a part is damaged or its columns are not those of the first.
     """
 
     def __init__(
@@ -116,71 +127,60 @@ class Output:
         self.complete = False
 
     def __enter__(self) -> Self:
-        self._lock = Lock(self.folder, mode=folder_mode(self.path))
-        self._parts = Parts(self._lock.folder)
-        self._run = Run(self._lock.folder, self._parts)
+        self._run = Run(Folder(self.folder, mode=folder_mode(self.path)))
         try:
-            if self._lock.is_new:
+            if self._run.folder.is_new:
                 self._run.check_folder()
         except BaseException:
-            self._lock.remove()
-            self._lock.release()
+            self._run.folder.remove_lock()
+            self._run.folder.close()
             raise
         try:
             self._open()
         except BaseException:
             with suppress(OSError):
                 if not self._run.begun:
-                    self._remove()
-            self._lock.release()
+                    self._run.remove()
+            self._run.folder.close()
             raise
         return self
 
     @property
     def rows(self) -> int:
         """Rows so far, finished and held."""
-        return self._parts.rows + self._held_rows
+        return self._run.rows + self._held_rows
 
     @property
     def parts(self) -> int:
         """The number of finished parts."""
-        return len(self._parts.entries)
+        return len(self._run.parts)
 
     @property
     def position(self) -> tuple[int, ...]:
         """Where the next part begins; nothing where that is the beginning."""
-        return tuple(self._parts.entries[-1].position) if self._parts.entries else ()
+        return tuple(self._run.parts[-1].position) if self._run.parts else ()
 
     @property
     def ended(self) -> bool:
         """Whether the finished parts are all there is."""
-        return bool(self._parts.entries) and self._parts.entries[-1].last
+        return bool(self._run.parts) and self._run.parts[-1].last
 
     @property
     def counts(self) -> dict[str, Counter[str]]:
         """What the finished parts add up to."""
-        return added(entry.counts for entry in self._parts.entries)
+        return _added(part.counts for part in self._run.parts)
 
     def reasons(self) -> Counter[str]:
-        """Count the reasons in the errors table of an output that is complete.
+        """Count the reasons in the errors table of an output that is complete."""
+        from space2vec.reading.table_file import read_columns
 
-        Raises
-        ------
-        OutputError
-            If it is damaged.
-        """
-        return Counter(column_of(self.errors, "reason"))
+        try:
+            return Counter(read_columns(self.errors, {"reason": "text"})["reason"].tolist())
+        except (ReadError, KeyError) as error:
+            raise OutputError(f"{self.errors} is damaged ({error}); --restart writes it anew") from None
 
     def add(self, chunk: Chunk) -> None:
-        """Add the results of the next batch; a part that is full by now is written.
-
-        Raises
-        ------
-        OutputError
-            If the columns are not those of the first batch.
-        OSError
-            If a file cannot be written.
-        """
+        """Add the results of the next batch; a part that is full by now is written."""
         self._columns = self._columns or chunk.table.column_names
         check_columns(chunk.table, self._columns)
         self._held.append(chunk)
@@ -189,35 +189,17 @@ class Output:
             self._commit(last=False)
 
     def save(self) -> None:
-        """Finish what is held as a part, be it small: the end of the run comes before the part is full.
-
-        Raises
-        ------
-        OSError
-            If a file cannot be written.
-        """
+        """Finish what is held as a part, be it small: the end of the run comes before the part is full."""
         if self._held:
             self._commit(last=False)
 
     def finish(self, empty: Callable[[], Chunk]) -> None:
         """Join the parts into the two files; both appear under their names.
 
-        A column whose types differ between batches is text.
-
-        Parameters
-        ----------
-        empty : callable
-            Returns a chunk without rows, for an input that had none.
-
-        Raises
-        ------
-        OutputError
-            If the columns of parts differ, or a part is damaged.
-        OSError
-            If a file cannot be written.
+        A column whose types differ between batches is text. Of an input without rows, `empty` returns the chunk.
         """
         if not self.ended:
-            if not self._held and not self._parts.entries:
+            if not self._held and not self.parts:
                 self._held.append(empty())
             self._commit(last=True)
         table = join(lambda: self._each(_TABLE), optional=self._optional)
@@ -233,8 +215,7 @@ class Output:
 
     def kept(self) -> Iterator[bytes]:
         """Yield what was kept with each part."""
-        for number in range(len(self._parts.entries)):
-            yield self._parts.read(number, _KEPT)
+        return (self._run.read(number, _KEPT) for number in range(self.parts))
 
     def _open(self) -> None:
         begun = self._run.begun
@@ -242,7 +223,7 @@ class Output:
             for path in (self.path, self.errors):
                 for each in filter(None, (path, note_beside(path))):
                     remove_left(each)
-        if begun and self._parts.any() and self._how != "restart":
+        if begun and self._run.has_parts and self._how != "restart":
             if self._how == "begin":
                 raise OutputError(
                     f"{self.folder} holds finished parts of an earlier run: --resume goes on from there, "
@@ -252,7 +233,7 @@ class Output:
                 self._run.compare(self._options, self._inputs)
             except OutputError as error:
                 raise OutputError(f"cannot resume {self.path}: {error}; --restart begins anew") from None
-            self._parts.load()
+            self._run.load()
             return
         if not begun and self._how == "resume" and self.path.exists():
             self._inputs.look()
@@ -292,8 +273,8 @@ class Output:
         if self._keep is not None:
             files[_KEPT] = self._keep()
         position = list(self._held[-1].position if self._held else self.position)
-        counts = {name: dict(values) for name, values in added(chunk.counts for chunk in self._held).items()}
-        self._parts.commit(files, rows=len(tables[0]), position=position, last=last, counts=counts)
+        counts = {name: dict(values) for name, values in _added(chunk.counts for chunk in self._held).items()}
+        self._run.commit(files, rows=len(tables[0]), position=position, last=last, counts=counts)
         self._held.clear()
         self._held_rows = 0
 
@@ -301,7 +282,7 @@ class Output:
         import pyarrow as pa
 
         if not self._held:  # the last part may have no rows
-            table, errors = (decode(self._parts.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
+            table, errors = (decode(self._run.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
             return table, errors
         return (
             pa.concat_tables(join(lambda: [chunk.table for chunk in self._held])),
@@ -310,7 +291,7 @@ class Output:
 
     def _each(self, kind: str) -> Iterator[pyarrow.Table]:
         """Yield the parts of one kind, one at a time."""
-        return (decode(self._parts.read(number, kind)) for number in range(len(self._parts.entries)))
+        return (decode(self._run.read(number, kind)) for number in range(self.parts))
 
     def _written(self, stack: ExitStack, path: Path, table: Joined, kind: str) -> Iterator[Aside]:
         """Write a table, and what is beside it; yield the files, which have yet to appear."""
@@ -327,44 +308,46 @@ class Output:
             file.sync()
             yield file
 
-    def _remove(self) -> None:
-        """Remove the folder of parts; once it does not say which run it is of, it counts for nothing."""
-        self._run.remove()
-        self._lock.remove()
-        self._lock.folder.remove_if_empty()
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if error is None:
                 self._tidy()
-            elif self._lasting and self._anything():
+            elif self._lasting and self._has_parts():
                 error.add_note(self._how_to_go_on())
             else:
                 with suppress(OSError):  # the error that is under way matters more
-                    self._remove()
+                    self._run.remove()
         finally:
-            self._lock.release()
+            self._run.folder.close()
 
     def _tidy(self) -> None:
         try:
-            self._remove()
+            self._run.remove()
         except OSError as error:
             error.add_note(f"{self.path} is complete all the same; {self.folder} is not needed any more")
             raise
 
-    def _anything(self) -> bool:
+    def _has_parts(self) -> bool:
         """Tell whether a part was finished; the disk knows, for what ends a run may come between it and its count."""
         try:
-            return self._parts.any()
+            return self._run.has_parts
         except OSError:
             return self.parts > 0
 
     def _how_to_go_on(self) -> str:
         kept = "what is finished is kept"
         if self.parts:
-            kept = f"{self._parts.rows} rows in {self.parts} part{'s' if self.parts > 1 else ''} are kept"
+            kept = f"{self._run.rows} rows in {self.parts} part{'s' if self.parts > 1 else ''} are kept"
         if self._inputs.repeatable:
             return f"{kept}; the same command with --resume goes on from there"
         return f"{kept} in {self.folder}; what standard input gave is gone"
+
+
+def _added(counts: Iterable[Counts]) -> dict[str, Counter[str]]:
+    total: dict[str, Counter[str]] = {}
+    for each in counts:
+        for name, values in each.items():
+            total.setdefault(name, Counter()).update(values)
+    return total
