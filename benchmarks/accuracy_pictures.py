@@ -10,7 +10,7 @@ import numpy as np
 
 import space2vec as s2v
 from space2vec.labelled import LabelledStamps
-from space2vec.plot.colours import COLOURS
+from space2vec.plot.figure import COLOURS
 
 _METRIC = "fpr at mdr 4%"
 #: Disagreements of each kind that are shown.

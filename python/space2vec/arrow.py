@@ -20,15 +20,7 @@ _MOST = np.iinfo(np.int32).max
 
 
 def numbers(values: ArrayLike, absent: NDArray[np.bool_] | None = None) -> pyarrow.Array:
-    """Return numbers (n,) as an Arrow array of their type, which shares their memory where it can.
-
-    Parameters
-    ----------
-    values : array_like (n,)
-        Integers or real numbers.
-    absent : ndarray of bool (n,), optional
-        Where the array is to be null.
-    """
+    """Return numbers (n,) as an Arrow array of their type, null where `absent`; it shares their memory if it can."""
     import pyarrow as pa
 
     plain = np.asarray(values)
@@ -46,10 +38,7 @@ def ids(values: NDArray[Any]) -> pyarrow.Array:
 def texts(values: Iterable[Any]) -> pyarrow.Array:
     """Return texts (n,) as an Arrow array of strings, null for ``None``; what no UTF-8 can hold is written by its code.
 
-    Parameters
-    ----------
-    values : iterable of str or None (n,)
-        The texts; anything else as ``str`` writes it.
+    Anything else is written as ``str`` does.
     """
     import pyarrow as pa
 

@@ -80,18 +80,10 @@ def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
 
 
 def from_candidate(columns: Columns) -> dict[str, NDArray[np.float32]]:
-    """Return the autoScan columns that records like ZTF's ``candidate`` give for a camera that is not ZTF's.
+    """Return the columns of :func:`from_ztf` out of records like ZTF's ``candidate``, for a camera that is not ZTF's.
 
-    Parameters
-    ----------
-    columns : mapping of str to sequence (n,)
-        Raw values by field name, as for :func:`from_ztf`.
-
-    Returns
-    -------
-    dict of str to ndarray of float32 (n,)
-        The columns of :func:`from_ztf`; those that rest on ZTF's pixel scale (of ``distnr``) or numbers of filters are
-        NaN, and the distance to the edge is ``mindtoedge``, for the size of the detector is unknown.
+    Those that rest on ZTF's pixel scale (of ``distnr``) or numbers of filters are NaN, and the distance to the edge is
+    ``mindtoedge``, for the size of the detector is unknown.
     """
     raw = _candidate(columns)
     unknown = np.full(len(raw["magpsf"]), np.nan)
@@ -167,11 +159,8 @@ def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
 
 def bands(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
     """Return filter codes for letters: 1 g, 2 r, 3 i, 4 z; NaN for others. Codes, as text too, stay as they are."""
-    return np.array([_band(value) for value in values], dtype=np.float64)
-
-
-def _band(value: Any) -> float:
-    return _BANDS[value] if isinstance(value, str) and value in _BANDS else _number(value)
+    codes = [_BANDS[value] if isinstance(value, str) and value in _BANDS else _number(value) for value in values]
+    return np.array(codes, dtype=np.float64)
 
 
 def _number(value: Any) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import arrow
+from space2vec.numeric import is_absent
 
 if TYPE_CHECKING:
     import pyarrow
@@ -37,22 +38,11 @@ _INT64 = np.iinfo(np.int64)
 
 
 def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
-    """Return columns in their three types.
+    """Return columns (n,) in their three types.
 
-    Parameters
-    ----------
-    columns : mapping of str to array_like (n,), optional
-        Numbers of any kind, text, or objects of these and ``None``; masked arrays too. Booleans become 0 and 1,
-        integers beyond int64 and times become text.
-    n : int
-        The rows.
-
-    Raises
-    ------
-    ValueError
-        If a column has another length.
-    TypeError
-        If a name is no text, or a column holds arrays, complex numbers or records.
+    They may hold numbers of any kind, text, or objects of these and ``None``; masked arrays too. Booleans become 0 and
+    1, integers beyond int64 and times become text. Another length raises a ValueError; a name that is no text, and
+    arrays, complex numbers or records in a column raise a TypeError.
     """
     checked = {}
     for name, values in ({} if columns is None else columns).items():
@@ -71,17 +61,10 @@ def select_rows(columns: Columns, rows: Any) -> Columns:
 
 
 def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
-    """Join the columns of several tables in order.
+    """Join the columns of several tables, which have so many rows, in order.
 
     Where a table lacks a column, its rows are unknown. Of a column that has several types where it is known, all become
     text.
-
-    Parameters
-    ----------
-    parts : sequence of dict
-        The columns of each table.
-    lengths : sequence of int
-        The rows of each table.
     """
     joined = {}
     for name in {name: None for part in parts for name in part}:
@@ -105,8 +88,7 @@ def blank_column(n: int) -> NDArray[Any]:
 def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where a column is unknown (n,)."""
     if values.dtype.kind == "i":
-        mask: NDArray[np.bool_] = np.ma.getmaskarray(values)
-        return mask
+        return np.asarray(np.ma.getmaskarray(values))
     if values.dtype.kind == "f":
         return np.asarray(np.isnan(values))
     return np.array([value is None for value in values], dtype=np.bool_)
@@ -168,11 +150,14 @@ def _typed(name: str, array: NDArray[Any]) -> NDArray[Any]:
 def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
     if not mask.any() and set(map(type, values.tolist())) <= {str, type(None)}:
         return values  # as it is to be
-    cells = [None if absent or _absent(value) else value for value, absent in zip(values.tolist(), mask, strict=True)]
+    cells = [
+        None if absent or is_absent(value) or (isinstance(value, (float, np.floating)) and np.isnan(value)) else value
+        for value, absent in zip(values.tolist(), mask, strict=True)
+    ]
     known = [cell for cell in cells if cell is not None]
-    if any(not isinstance(cell, (str, bytes, bool, int, float, np.generic)) for cell in known):
-        odd = next(cell for cell in known if not isinstance(cell, (str, bytes, bool, int, float, np.generic)))
-        raise TypeError(f"column {name!r} holds {type(odd).__name__}; accepted are numbers and text")
+    for cell in known:
+        if not isinstance(cell, (str, bytes, bool, int, float, np.generic)):
+            raise TypeError(f"column {name!r} holds {type(cell).__name__}; accepted are numbers and text")
     whole = [isinstance(cell, (bool, int, np.bool_, np.integer)) for cell in known]
     if known and all(whole) and all(_INT64.min <= int(cell) <= _INT64.max for cell in known):
         absent = [cell is None for cell in cells]
@@ -182,18 +167,11 @@ def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> 
     if known and all(real):
         return np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
     text = np.empty(len(cells), dtype=object)
-    text[:] = [cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else _text(cell) for cell in cells]
+    text[:] = [
+        None if cell is None else cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)
+        for cell in cells
+    ]
     return text
-
-
-def _absent(value: Any) -> bool:
-    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):  # these are pandas'
-        return True
-    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
-
-
-def _text(cell: Any) -> str | None:
-    return None if cell is None else str(cell)
 
 
 def _as_kind(values: NDArray[Any], kind: str) -> NDArray[Any]:

@@ -20,37 +20,22 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows to join.
-
-    Attributes
-    ----------
-    ids : ndarray (n,)
-        Ids of candidates. A row whose id is unknown is joined with none.
-    name : str
-        What to call the rows in errors: a file, or the inputs.
-    place : callable, optional
-        Returns where a row stands, by its number: the file of one of several. By default its number is told.
-    """
+    """Rows to join, by the ids (n,) of their candidates; a row whose id is unknown is joined with none."""
 
     ids: NDArray[Any]
+    #: What to call the rows in errors: a file, or the inputs.
     name: str
+    #: Returns where a row stands, by its number: the file of one of several. By default errors say the number.
     place: Callable[[int], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Which rows belong together.
-
-    Attributes
-    ----------
-    left, right : ndarray of int (k,)
-        Row numbers of either side, in the order of the left one.
-    lonely_left, lonely_right : int
-        How many rows of either side have no other.
-    """
+    """Which rows belong together: row numbers (k,) of either side, in the order of the left one."""
 
     left: NDArray[np.intp]
     right: NDArray[np.intp]
+    #: How many rows of either side have no other.
     lonely_left: int
     lonely_right: int
 
@@ -58,12 +43,8 @@ class Pairs:
 def pair_rows(left: Side, right: Side) -> Pairs:
     """Find the rows of two tables that are of one candidate.
 
-    Ids are compared as text: 7 and ``007`` are two candidates.
-
-    Raises
-    ------
-    ReadError
-        If a candidate that both sides have occurs more than once on one of them: nothing says then which row is meant.
+    Ids are compared as text: 7 and ``007`` are two candidates. A ReadError names one that both sides have, and one of
+    them more than once: nothing says then which row is meant.
     """
     rows = [_rows_by_id(side) for side in (left, right)]
     common = [key for key in rows[0] if key in rows[1]]

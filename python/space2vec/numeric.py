@@ -10,17 +10,11 @@ from numpy.typing import NDArray
 
 from space2vec.shown_text import NAME, one_line
 
-__all__ = ["as_numbers", "by_name", "unmasked"]
+__all__ = ["as_numbers", "by_name", "is_absent", "unmasked"]
 
 
 def unmasked(values: Any) -> Any:
-    """Return an array whose masked places are NaN; anything that has no mask is returned as it is.
-
-    Parameters
-    ----------
-    values : object
-        NumPy's masked arrays, integer ones too, and Astropy's.
-    """
+    """Return an array of NumPy or Astropy whose masked places are NaN; what has no mask is returned as it is."""
     if isinstance(values, np.ma.MaskedArray):
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
     elif hasattr(values, "unmasked") and hasattr(values, "mask"):
@@ -33,23 +27,13 @@ def unmasked(values: Any) -> Any:
 
 
 def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray[Any]:
-    """Return an array of real numbers, NaN where they are masked or absent.
+    """Return an array of real numbers, NaN where they are masked or absent (``None``, or what pandas has for it).
 
-    Parameters
-    ----------
-    values : array_like
-        Of any real dtype; objects may be numbers, ``None`` and what pandas has for an absent value.
-    what, accepted : str
-        What to call them, and what is accepted, in errors.
-
-    Raises
-    ------
-    TypeError
-        If they are no numbers.
+    A TypeError says `what` is no number, and what is `accepted`.
     """
     array = np.asarray(unmasked(values))
     if array.dtype.kind == "O":
-        cells = [np.nan if _absent(cell) else cell for cell in array.reshape(-1).tolist()]
+        cells = [np.nan if is_absent(cell) else cell for cell in array.reshape(-1).tolist()]
         if all(isinstance(cell, (bool, int, float, np.number)) for cell in cells):
             array = np.array([float(cell) for cell in cells], dtype=np.float64).reshape(array.shape)
     if array.dtype.kind not in "fiub":
@@ -57,36 +41,18 @@ def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray
     return array
 
 
-def _absent(value: Any) -> bool:
+def is_absent(value: Any) -> bool:
+    """Tell whether a cell is ``None``, masked, or what pandas has for an absent value."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
 
 
 def by_name(x: Any, names: Sequence[str], what: str = "x", *, select: bool = False) -> Any:
-    """Return the columns of a table in a given order; what has no names for its columns is returned as it is.
+    """Return the named columns (n, k) of a table as float32; what has no names for its columns is returned as it is.
 
-    Parameters
-    ----------
-    x : object
-        A mapping of names to columns, a structured array, a table of Arrow, pandas, Polars or Astropy, Features of this
-        package, or an array.
-    names : sequence of str (k,)
-        The columns to give, in order.
-    what : str, optional
-        What to call it in errors.
-    select : bool, optional
-        Whether it may have further columns. Features may in any case.
-
-    Returns
-    -------
-    ndarray of float32 (n, k), or x
-        NaN where a value is masked or absent.
-
-    Raises
-    ------
-    ValueError
-        If columns are missing, are none of those that are asked for, or have a name twice.
-    TypeError
-        If a column holds no numbers.
+    A table is a mapping of names to columns, a structured array, a table of Arrow, pandas, Polars or Astropy, or
+    Features. With `select` it may have further columns; Features may in any case. A value that is masked or absent is
+    NaN. Columns that are missing, foreign or of one name raise a ValueError that calls the table `what`, and those that
+    hold no numbers a TypeError.
     """
     from space2vec.table import Features
 

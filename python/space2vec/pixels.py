@@ -47,25 +47,14 @@ def lies_on_device(values: Any) -> bool:
 def image_array(values: Any, what: str) -> Any:
     """Return the array that an image object holds; anything else is returned as it is.
 
-    Parameters
-    ----------
-    values : object
-        NDData, CCDData, Cutout2D, an image HDU or a masked array of Astropy: what is masked becomes masked in NumPy's
-        way, units and uncertainties are not looked at. A tensor of PyTorch is let go by autograd.
-    what : str
-        What to call it in errors.
-
-    Raises
-    ------
-    TypeError
-        If it is an object of Astropy without an image.
+    Of NDData, CCDData, Cutout2D, an image HDU or a masked array of Astropy, what is masked becomes masked in NumPy's
+    way; units and uncertainties are not looked at, and an object without an image raises a TypeError. A tensor of
+    PyTorch is let go by autograd.
     """
     if hasattr(values, "requires_grad") and hasattr(values, "detach"):
         values = values.detach()
         return values.float() if str(values.dtype) == "torch.bfloat16" else values
-    if not any(kind.__module__.startswith("astropy.") for kind in type(values).__mro__):
-        return values
-    if isinstance(values, list):
+    if not _is_of_astropy(values) or isinstance(values, list):
         return values
     if isinstance(values, np.ndarray):
         masked: Any = values
@@ -73,16 +62,12 @@ def image_array(values: Any, what: str) -> Any:
         return values if plain is None else np.ma.MaskedArray(np.asarray(plain), np.asarray(masked.mask))
     data = getattr(values, "data", None)
     if data is None or np.ndim(data) == 0 or np.asarray(data).dtype.names is not None:
-        raise TypeError(f"{what} is {_called(values)} without an image")
+        kind = type(values)
+        raise TypeError(f"{what} is {kind.__module__.partition('.')[0]}'s {kind.__name__} without an image")
     mask = getattr(values, "mask", None)
     if mask is None:
         return data
     return np.ma.MaskedArray(np.asarray(data), np.broadcast_to(np.asarray(mask) != 0, np.shape(data)))
-
-
-def _called(values: Any) -> str:
-    kind = type(values)
-    return f"{kind.__module__.partition('.')[0]}'s {kind.__name__}"
 
 
 def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
@@ -115,20 +100,10 @@ def _on_host(values: Any, what: str) -> NDArray[Any]:
 
 
 def channel_axis(shape: Sequence[int], channels: int) -> int | None:
-    """Tell which axis of stamps is that of their planes.
+    """Tell which axis of a batch (four axes) or of a single stamp (three) is that of so many planes.
 
-    Parameters
-    ----------
-    shape : sequence of int
-        The shape of a batch (four axes), or of a single stamp (three).
-    channels : int
-        How many planes there are.
-
-    Returns
-    -------
-    int or None
-        The axis before height and width if it has that size, else the last one if that has; ``None`` where neither
-        has, and where there are not three or four axes.
+    It is the axis before height and width if it has that size, else the last one if that has; ``None`` where neither
+    has, and where there are not three or four axes.
     """
     first = len(shape) - 3
     if first not in (0, 1):
@@ -147,23 +122,11 @@ def warn_of_channels_last(shape: Sequence[int], what: str, stacklevel: int = 2) 
 
 
 def as_batch(pixels: Any, channels: int, what: str = "pixels") -> Any:
-    """Return stamps as one array (n, channel, height, width), or as a list of candidates.
+    """Return stamps of so many planes as one array (n, channel, height, width), or as a list of candidates.
 
-    Parameters
-    ----------
-    pixels : object
-        What a caller has. A single stamp, or stamps of one plane without an axis for it, get the axes that they lack;
-        channels that come last, and not first, are moved there, and a warning says so.
-    channels : int
-        How many planes a stamp has.
-    what : str
-        What to call them in errors and warnings.
-
-    Returns
-    -------
-    list or array
-        The list as it was given, of a file of FITS units or an array of objects too; else the array, of the library it
-        was of if it lies on a device. An array of another shape is left as it is.
+    A single stamp, or stamps of one plane without an axis for it, get the axes that they lack; channels that come last,
+    and not first, are moved, and a warning says so. An array of another shape is left as it is; one on a device stays
+    there, of its library. A list stays one; of a FITS file's units or an array of objects one is made.
     """
     pixels = image_array(pixels, what)
     if isinstance(pixels, (list, tuple)):
@@ -194,24 +157,11 @@ def _with_axes(array: Any, channels: int, what: str) -> Any:
 
 
 def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[Any]:
-    """Return the planes of one candidate, one a channel.
+    """Return the planes of one candidate, one for each place in :data:`~space2vec.channels.CHANNELS`.
 
-    Parameters
-    ----------
-    candidate : sequence, mapping, HDUList, or array
-        The planes in order; by their names; the units of a FITS file by theirs; or one array (channel, height, width),
-        of channels last too, or (height, width) where there is one channel.
-    positions : sequence of int
-        The channels, as their places in :data:`~space2vec.channels.CHANNELS`.
-    what : str
-        What to call it in errors.
-
-    Raises
-    ------
-    TypeError
-        If it is none of these.
-    ValueError
-        If it has other planes.
+    The candidate may be the planes in order; a mapping by their names; the units of a FITS file; or one array (channel,
+    height, width), of channels last too, or (height, width) where there is one channel. Other planes raise a
+    ValueError, other objects a TypeError.
     """
     wanted = [CHANNELS[position] for position in positions]
     if isinstance(candidate, Mapping):
@@ -235,7 +185,11 @@ def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[A
 
 def _has_units(values: Any) -> bool:
     """Tell whether these are the units of a FITS file, as Astropy has them."""
-    return any(kind.__module__.startswith("astropy.") for kind in type(values).__mro__) and isinstance(values, list)
+    return isinstance(values, list) and _is_of_astropy(values)
+
+
+def _is_of_astropy(values: Any) -> bool:
+    return any(kind.__module__.startswith("astropy.") for kind in type(values).__mro__)
 
 
 def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str, *, strict: bool) -> list[Any]:
@@ -251,14 +205,7 @@ def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str
 def lay_out(
     candidates: Sequence[Any], positions: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32]]:
-    """Put the planes of candidates one after another into a buffer.
-
-    Parameters
-    ----------
-    candidates : sequence
-        The candidates, each as for :func:`as_planes`; ``None`` for a missing plane.
-    positions : sequence of int
-        Where the channels stand in :data:`~space2vec.channels.CHANNELS`.
+    """Put the planes of candidates, each as for :func:`as_planes` with None for a missing one, into a buffer.
 
     Returns
     -------

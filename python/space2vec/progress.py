@@ -31,17 +31,7 @@ _EVERY = 5.0
 
 
 class Progress:
-    """Show how far long work is, on standard error.
-
-    Parameters
-    ----------
-    what : str
-        What is being done.
-    unit : str
-        What is counted, in the plural.
-    stream : text stream, optional
-        Where to show it; standard error by default.
-    """
+    """Show how far long work is, on a stream: standard error by default. The unit is counted, and in the plural."""
 
     def __init__(self, what: str, unit: str = "rows", stream: TextIO | None = None) -> None:
         self._what, self._unit = one_line(what, NAME), unit
@@ -73,15 +63,12 @@ class Progress:
         from tqdm import tqdm
 
         if self._bar is None:
-            shape = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} files{postfix}"
-            counted = "{desc} {postfix}"
-            self._bar = tqdm(
-                desc=self._what,
-                total=files_total if files_total > 1 else None,
-                file=self._stream,
-                bar_format=shape if files_total > 1 else counted,
-                leave=False,
+            several = files_total > 1
+            shape = (
+                "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} files{postfix}" if several else "{desc} {postfix}"
             )
+            total = files_total if several else None
+            self._bar = tqdm(desc=self._what, total=total, file=self._stream, bar_format=shape, leave=False)
         self._bar.n = files_done
         self._bar.set_postfix_str(f"{self._done} {self._unit}, {self.rate:.0f} {self._unit}/s")
 

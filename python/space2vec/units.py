@@ -28,16 +28,8 @@ _KINDS = {
 def normalised_by(stamps: Stamps) -> str | None:
     """Tell by what the planes of stamps were normalised one by one, so that they share no flux scale any more.
 
-    Parameters
-    ----------
-    stamps : Stamps
-        Candidates on the host; some of them, spread over all, are looked at.
-
-    Returns
-    -------
-    str or None
-        ``"l2"``, ``"min-max"``, ``"z-score"`` or ``"median-mad"`` where every row that was looked at shows it; nothing
-        where they are as measured, scaled together, or fewer than two planes.
+    Some rows, spread over all, are looked at, on the host. The answer is ``"min-max"``, ``"z-score"``, ``"median-mad"``
+    or ``"l2"`` where each of them shows it; nothing where planes are as measured, scaled together, or fewer than two.
     """
     left = set(_KINDS)
     seen = False

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from space2vec.cli.labelled_rows import model_file
 from space2vec.cli.printing import print_line, print_lines, print_notice
+from space2vec.cli.train import model_file
 
 __all__ = ["register"]
 
@@ -78,13 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_model(scores: str, given: str, raw: str) -> None:
-    """See that scores are those that the model gave without a calibration, as far as their file says.
-
-    Raises
-    ------
-    ValueError
-        If they are others.
-    """
+    """See that scores are those that the model gave without a calibration, as far as their file says."""
     from space2vec import evaluate
 
     if not Path(scores).is_file():

@@ -26,6 +26,7 @@ __all__ = [
     "add_inputs",
     "check_no_input",
     "check_picture",
+    "options_of",
     "positive",
     "read_batches",
 ]
@@ -130,10 +131,7 @@ def _device(text: str) -> str:
 class Problems:
     """Files and records that could not be read: the first are told at once, the rest are counted.
 
-    Parameters
-    ----------
-    strict : bool
-        Whether the first stops the command.
+    With `strict` the first stops the command.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -141,13 +139,7 @@ class Problems:
         self._strict = strict
 
     def tell(self, problem: Problem) -> None:
-        """Count one, and say it if it is among the first.
-
-        Raises
-        ------
-        ReadError
-            With what is wrong, where that is to stop the command.
-        """
+        """Count one, and say it if it is among the first."""
         if self._strict:
             offset = "" if problem.offset is None else f", byte {problem.offset}"
             raise ReadError(f"{problem} ({problem.reason}{offset}); --strict stops here")
@@ -181,17 +173,7 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
 
 
 def check_picture(path: str) -> None:
-    """See that a picture can be drawn and written before the work for it is done.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is absent.
-    ValueError
-        If the suffix is of no picture.
-    OSError
-        If there is no folder for it that can be written.
-    """
+    """See that a picture can be drawn and written before the work for it is done; else an error says why not."""
     from space2vec.writing.places import check_place
 
     need("matplotlib", "a picture needs matplotlib")
@@ -202,13 +184,7 @@ def check_picture(path: str) -> None:
 
 
 def check_no_input(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path]) -> None:
-    """See that nothing that is to be written is a file that is read.
-
-    Raises
-    ------
-    ValueError
-        If one is.
-    """
+    """See that nothing that is to be written is a file that is read."""
     there: dict[tuple[int, int], Path] = {}
     for place in (Path(path) for path in outputs if path):
         with suppress(OSError):  # what is not there yet is no input
@@ -223,6 +199,11 @@ def _identity(path: str | Path) -> tuple[int, int]:
     """Return what tells a file from all others, whatever its names."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
+
+
+def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return some of the options by name, to hand them on."""
+    return {name: getattr(arguments, name) for name in names}
 
 
 def about(**entries: Any) -> dict[str, Any]:

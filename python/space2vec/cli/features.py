@@ -68,11 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     def result(_: in_parts.Rows, table: Features) -> in_parts.Result:
         return in_parts.Result(table.to_arrow(), table.flags, (table.flags & np.uint32(flags.UNSCORABLE)) == 0)
 
+    contents = "features" if where == "cpu" else f"features, measured on {where},"
+    descriptions = {name: FEATURES[name].definition for name in measure.names}
     options = {"set": arguments.set, "convention": arguments.convention}
     while_reading = measure if where == "cpu" else None
-    said = "features" if where == "cpu" else f"features, measured on {where},"
-    descriptions = {name: FEATURES[name].definition for name in measure.names}
-    return in_parts.run(
-        arguments, "features", "measured", said, options, compute, result, descriptions=descriptions,
-        measure=while_reading, device=where,
-    )  # fmt: skip
+    work = in_parts.Work(
+        "features", "measured", contents, descriptions, options, compute, result, while_reading, device=where
+    )
+    return in_parts.run(arguments, work)

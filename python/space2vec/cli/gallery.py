@@ -20,22 +20,7 @@ _ROWS = 12
 
 
 class Gallery:
-    """Keep the best, worst and most doubtful candidates of a long input, and draw them at its end.
-
-    Parameters
-    ----------
-    path : str
-        The picture.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is absent.
-    ValueError
-        If the suffix is of no picture.
-    FileNotFoundError
-        If there is no folder for the picture.
-    """
+    """Keep the best, worst and most doubtful candidates of a long input, and draw them at its end into a picture."""
 
     def __init__(self, path: str) -> None:
         check_picture(path)
@@ -63,10 +48,9 @@ class Gallery:
             "score_flags": self._flags,
         }
         for row in range(len(kept)):
-            for channel in CHANNELS:
-                plane = kept.plane(row, channel)
-                if plane is not None:
-                    arrays[f"{row}.{channel}"] = plane
+            arrays |= {
+                f"{row}.{channel}": plane for channel in CHANNELS if (plane := kept.plane(row, channel)) is not None
+            }
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays)
         self._stamps, self._score, self._flags = None, self._score[:0], self._flags[:0]

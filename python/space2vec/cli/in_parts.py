@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from space2vec.cli.gallery import Gallery
     from space2vec.measure import Measure
     from space2vec.models.model import Model
+    from space2vec.progress import Tally
     from space2vec.reading import AnyBatch
     from space2vec.stamps import Stamps
     from space2vec.table import Features, Scores
     from space2vec.writing import Chunk, Output
 
-__all__ = ["Result", "Rows", "add_output", "run"]
+__all__ = ["Result", "Rows", "Work", "add_output", "run"]
 
 #: What a command is given of a batch.
 Rows: TypeAlias = "Stamps | Features | Scores"
@@ -85,71 +86,51 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def run(
-    arguments: argparse.Namespace,
-    what: str,
-    verb: str,
-    said: str,
-    options: Mapping[str, str],
-    compute: Callable[[Iterator[Rows]], Iterator[Table]],
-    result: Callable[[Rows, Table], Result],
-    *,
-    descriptions: Mapping[str, str],
-    measure: Measure | None = None,
-    model: Model | None = None,
-    gallery: Gallery | None = None,
-    device: str = "cpu",
-) -> int:
-    """Run a command that writes a row for each row of its inputs.
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Table]):
+    """What a command makes of its inputs, a row for each row."""
 
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        With the options of :func:`add_output`, the inputs, and threads.
-    what, verb : str
-        The command, and what it does to a row: ``"score"``, ``"scored"``.
-    said : str
-        What the output holds, to say at the end.
-    options : mapping of str to str
-        What decides about the results; the tables say it of themselves, and a run is resumed only if it is the same.
-    compute : callable
-        Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
-    result : callable
-        Returns the results of a batch, given the rows and what `compute` has made of them.
-    descriptions : mapping of str to str
-        The columns of results, and what they are.
-    measure : Measure, optional
-        What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their
-        pixels.
-    model : Model, optional
-        Whose scores `compute` is to give, which readers may give already, see :func:`space2vec.reading.batches`.
-    gallery : Gallery, optional
-        Draws a picture of the rows that `result` has shown it.
-    device : str, optional
-        Where `compute` takes the pixels first.
+    #: The command, and what it does to a row: ``"score"``, ``"scored"``.
+    name: str
+    verb: str
+    #: What the output holds, to say at the end; and the columns of results, and what they are.
+    contents: str
+    descriptions: Mapping[str, str]
+    #: What decides about the results; the tables say it of themselves, and a run is resumed only if it is the same.
+    options: Mapping[str, str]
+    #: Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
+    compute: Callable[[Iterator[Rows]], Iterator[Table]]
+    #: Returns the results of a batch, given the rows and what `compute` has made of them.
+    result: Callable[[Rows, Table], Result]
+    #: What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their pixels.
+    measure: Measure | None = None
+    #: Whose scores `compute` is to give, which readers may give already, see :func:`space2vec.reading.batches`.
+    model: Model | None = None
+    #: Draws a picture of the rows that `result` has shown it.
+    gallery: Gallery | None = None
+    #: Where `compute` takes the pixels first.
+    device: str = "cpu"
 
-    Returns
-    -------
-    int
-        The exit status.
-    """
+
+def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
+    """Run a command, with the options of :func:`add_output`, inputs and threads; return the exit status."""
     from space2vec import backend
     from space2vec.progress import Tally
     from space2vec.reading import Position, batch_rows, find
     from space2vec.registry import FAULTS
 
-    if backend.name() != "native":
-        measure = None
+    measure = work.measure if backend.name() == "native" else None
+    gallery = work.gallery
     arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
     if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
         raise ValueError(
             "--columns names fields of alert packets; the input is a table of features, which keep their ids: leave "
             "--columns out, and join the output with the table by candidate_id"
         )
-    columns = PacketColumns.of(arguments.columns, {*_OWN, *descriptions})
+    columns = PacketColumns.of(arguments.columns, {*_OWN, *work.descriptions})
     with ExitStack() as stack:
         place = Place.of(arguments, stack)
-        out = _output(arguments, what, options, place, columns, descriptions, gallery)
+        out = _output(arguments, work, place, columns)
         problems, tally = Problems(strict=arguments.strict), Tally()
         with out:
             if out.complete:
@@ -163,33 +144,31 @@ def run(
                 tally.take_over(out.rows, out.counts)
                 print_notice(f"going on after {out.rows} rows, which are finished")
             if not out.ended:
-                size = min(batch_rows(measure, model, device), arguments.part_rows)
+                size = min(batch_rows(measure, work.model, work.device), arguments.part_rows)
                 start = Position(*out.position)
                 batches = _with_columns(
                     read_batches(
-                        arguments, what, problems, batch=size, measure=measure, model=model, start=start, device=device,
-                        columns=list(columns.paths.values()),
+                        arguments, work.name, problems, batch=size, measure=measure, model=work.model, start=start,
+                        device=work.device, columns=list(columns.paths.values()),
                     ),
                     columns,
                 )  # fmt: skip
                 try:
-                    for batch, made in _computed(batches, compute):
-                        chunk = result(batch.rows, made)
-                        counts = tally.add(chunk.flags, chunk.done)
-                        out.add(_chunk(batch, chunk, out.rows, counts))
+                    for batch, result in _results(batches, work):
+                        out.add(_chunk(batch, result, out.rows, tally))
                 except DeviceLostError:
                     out.save()
                     raise
-            out.finish(lambda: _empty(compute, result, columns))
+            out.finish(lambda: _empty(work, columns))
             picture = None
             if gallery is not None:
                 for kept in out.kept():
                     gallery.give_back(kept)
                 picture = gallery.draw()
             totals = out.counts
-        for line in tally.summary(verb).splitlines():
+        for line in tally.summary(work.verb).splitlines():
             place.say(line)
-        place.say(f"{said} in {place.name}")
+        place.say(f"{work.contents} in {place.name}")
         place.say(place.said_of_errors(totals["reasons"]))
         if silent := [name for name in out.unknown if name in columns.paths]:
             place.say(f"nothing is known of {', '.join(silent)}: no packet has a value there")
@@ -200,15 +179,7 @@ def run(
     return 1 if totals["problems"].total() else 0
 
 
-def _output(
-    arguments: argparse.Namespace,
-    what: str,
-    options: Mapping[str, str],
-    place: Place,
-    columns: PacketColumns,
-    descriptions: Mapping[str, str],
-    gallery: Gallery | None,
-) -> Output:
+def _output(arguments: argparse.Namespace, work: Work[Table], place: Place, columns: PacketColumns) -> Output:
     from space2vec.reading import files
     from space2vec.reading.inputs import STANDARD_INPUT
     from space2vec.writing import Output
@@ -217,14 +188,17 @@ def _output(
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     paths = list(files(arguments.inputs))
+    gallery = work.gallery
     check_no_input([place.table, place.errors, None if gallery is None else gallery.path], paths)
     # Of a schema its digest: it may be long.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
     }
     wanted = "default" if arguments.columns is None else ",".join(arguments.columns) or "none"
-    told = {"schemas": digests, "channels": arguments.channels}
-    note = about(command=what, **options, columns=wanted, **{name: value for name, value in told.items() if value})
+    asked = {"schemas": digests, "channels": arguments.channels}
+    note = about(
+        command=work.name, **work.options, columns=wanted, **{name: what for name, what in asked.items() if what}
+    )
     return Output(
         place.table,
         place.errors,
@@ -233,7 +207,7 @@ def _output(
         inputs=Inputs(paths),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
-        descriptions={**_OWN, **descriptions, **columns.descriptions},
+        descriptions={**_OWN, **work.descriptions, **columns.descriptions},
         optional=columns.optional,
         lasting=not place.streamed,
         keep=None if gallery is None else gallery.take,
@@ -246,20 +220,19 @@ def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterat
         yield batch
 
 
-def _chunk(batch: AnyBatch, result: Result, first: int, counts: dict[str, Counter[str]]) -> Chunk:
+def _chunk(batch: AnyBatch, result: Result, first: int, tally: Tally) -> Chunk:
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
+    counts = tally.add(result.flags, result.done)
     errors = failures(batch, result.table, result.flags, result.done, first)
     counts["problems"] = Counter(told=len(batch.problems))
     counts["reasons"] = Counter(errors["reason"].to_pylist())
     return Chunk(result.table, errors, batch.position, counts)
 
 
-def _computed(
-    batches: Iterator[AnyBatch], compute: Callable[[Iterator[Rows]], Iterator[Table]]
-) -> Iterator[tuple[AnyBatch, Table]]:
-    """Yield batches with what is made of them, however many it takes before it gives the first."""
+def _results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[AnyBatch, Result]]:
+    """Yield batches with their results, however many it takes before there is the first."""
     under_way: deque[AnyBatch] = deque()
 
     def rows() -> Iterator[Rows]:
@@ -267,20 +240,15 @@ def _computed(
             under_way.append(batch)
             yield batch.rows
 
-    for made in compute(rows()):
-        yield under_way.popleft(), made
+    for table in work.compute(rows()):
+        batch = under_way.popleft()
+        yield batch, work.result(batch.rows, table)
 
 
-def _empty(
-    compute: Callable[[Iterator[Rows]], Iterator[Table]],
-    result: Callable[[Rows, Table], Result],
-    columns: PacketColumns,
-) -> Chunk:
+def _empty(work: Work[Table], columns: PacketColumns) -> Chunk:
     from space2vec.progress import Tally
     from space2vec.reading import Batch, Position
     from space2vec.stamps import Stamps
 
     batches = _with_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
-    batch, made = next(_computed(batches, compute))
-    chunk = result(batch.rows, made)
-    return _chunk(batch, chunk, 0, Tally().add(chunk.flags, chunk.done))
+    return _chunk(*next(_results(batches, work)), 0, Tally())

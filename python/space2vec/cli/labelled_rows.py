@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space2vec.cli.common import Problems, read_batches
-from space2vec.cli.printing import print_line, print_lines
+from space2vec.cli.printing import print_line
 from space2vec.errors import ReadError
 from space2vec.ids import id_keys
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from space2vec.registry import FeatureSet
     from space2vec.table import Features
 
-__all__ = ["LabelledRows", "add_labels", "model_file", "read_labelled", "told_folds"]
+__all__ = ["LabelledRows", "add_labels", "read_labelled"]
 
 #: The columns taken from stamps where --set does not say.
 _STAMP_SET: FeatureSet = "stamp"
@@ -32,19 +32,7 @@ _STAMP_SET: FeatureSet = "stamp"
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Rows that have a label and can be scored.
-
-    Attributes
-    ----------
-    x : ndarray of float32 (n, k)
-        The features.
-    y : ndarray of int64 (n,)
-        1 real, 0 bogus.
-    group : ndarray (n,)
-        The object of each row.
-    names : tuple of str (k,)
-        The columns.
-    """
+    """Rows that have a label (1 real, 0 bogus) and can be scored: their features (n, k) and objects."""
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
@@ -66,43 +54,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--convention", choices=("code", "paper"), default="code", help="of the features from stamps")
 
 
-def model_file(output: str) -> Path:
-    """Return the path of the model file to write.
-
-    Raises
-    ------
-    ValueError
-        If its suffix is another.
-    OSError
-        If there is no folder for it that can be written.
-    """
-    from space2vec.writing.places import check_place
-
-    path = Path(output)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")
-    check_place(path)
-    return path
-
-
-def told_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
-    """Show what cross-validation came to, and return it for the header of the model."""
-    from space2vec import evaluate
-
-    measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
-    how = f"{folds}-fold cross-validation split by object"
-    print_lines(f"{how}:\n{measured}")
-    return {"how": how, **measured.to_dict()}
-
-
 def read_labelled(arguments: argparse.Namespace, problems: Problems) -> LabelledRows:
-    """Read the inputs and their labels.
-
-    Raises
-    ------
-    ValueError
-        If no row has a label and can be scored, or a column is not there.
-    """
+    """Read the inputs and their labels; a ValueError says that no row has a label and can be scored."""
     from space2vec import flags, registry
 
     if not arguments.labels:
@@ -176,13 +129,7 @@ def _own(files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
 
 
 def _joined(file: str, table: Features, files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
-    """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they go with the rows in order.
-
-    Raises
-    ------
-    ReadError
-        If they cannot be joined one to one.
-    """
+    """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they are those of the rows."""
     from space2vec.joins import Side, pair_rows
     from space2vec.reading import read_labels
 

@@ -44,31 +44,19 @@ def _last(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PacketColumns:
-    """Fields of packets, as columns of an output.
+    """Fields of packets, as columns of an output."""
 
-    Attributes
-    ----------
-    paths : dict of str to str
-        By the name of each column, in order, the path of its field as the reader takes it.
-    optional : frozenset of str
-        Columns that are left out where no packet gives them.
-    """
-
+    #: By the name of each column, in order, the path of its field as the reader takes it.
     paths: Mapping[str, str]
+    #: Columns that are left out where no packet gives them.
     optional: frozenset[str]
 
     @classmethod
     def of(cls, wanted: Sequence[str] | None, taken: Collection[str]) -> PacketColumns:
-        """Return the columns for a list of fields.
+        """Return the columns for a list of names and dotted paths, ``None`` for the default ones.
 
-        A column has the last part of its path for its name; the whole path where another column has that name.
-
-        Parameters
-        ----------
-        wanted : sequence of str or None
-            Names and dotted paths; ``None`` for the default ones.
-        taken : collection of str
-            The names of the output's other columns.
+        A column has the last part of its path for its name; the whole path where another column, one of the `taken` of
+        the output too, has that name.
         """
         asked = [_DEFAULT_WORD] if wanted is None else wanted
         fields = list(dict.fromkeys(path for name in asked for path in (_DEFAULT if name == _DEFAULT_WORD else [name])))

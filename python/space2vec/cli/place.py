@@ -20,32 +20,18 @@ _STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The files of a table and of its errors.
-
-    Attributes
-    ----------
-    table, errors : Path
-        The two files.
-    streamed : bool
-        Whether the table is in a temporary folder, and goes to standard output at the end.
-    errors_kept : bool
-        Whether the table of errors stays.
-    """
+    """The files of a table and of its errors."""
 
     table: Path
     errors: Path
+    #: Whether the table is in a temporary folder, and goes to standard output at the end.
     streamed: bool = False
+    #: Whether the table of errors stays.
     errors_kept: bool = True
 
     @classmethod
     def of(cls, arguments: argparse.Namespace, stack: ExitStack) -> Place:
-        """Return the place that -o and --errors name; the stack removes what is temporary.
-
-        Raises
-        ------
-        ValueError
-            If standard output was to be resumed.
-        """
+        """Return the place that -o and --errors name; the stack removes what is temporary."""
         if arguments.output != _STANDARD_OUTPUT:
             output = Path(arguments.output)
             errors = arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}")
@@ -67,17 +53,17 @@ class Place:
 
     def end(self) -> None:
         """Write a finished table to standard output, if that is where it goes."""
-        if self.streamed:
-            if sys.stdout.isatty():
-                # A terminal does what control codes in an id say; files and pipes get the table as it is.
-                with self.table.open(encoding="utf-8", newline="\n") as rows:
-                    for row in rows:
-                        sys.stdout.write(f"{one_line(row.removesuffix(chr(10)), len(row) * 10 + 20)}\n")
-                sys.stdout.flush()
-                return
+        if not self.streamed:
+            return
+        if sys.stdout.isatty():
+            # A terminal does what control codes in an id say; files and pipes get the table as it is.
+            with self.table.open(encoding="utf-8", newline="\n") as rows:
+                for row in rows:
+                    sys.stdout.write(f"{one_line(row.removesuffix(chr(10)), len(row) * 10 + 20)}\n")
+        else:
             with self.table.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+        sys.stdout.flush()
 
     def said_of_errors(self, reasons: Counter[str]) -> str:
         """Return what is to be said of the table of errors, given its reasons."""

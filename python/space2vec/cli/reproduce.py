@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from space2vec.cli.common import about, positive
+from space2vec.cli.common import about, options_of, positive
 from space2vec.cli.printing import print_line, print_lines, print_notice
 
 __all__ = ["register"]
@@ -57,16 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         check_place(arguments.json)
     names = ("trees", "members", "rounds", "epochs", "seed", "threads", "device")
-    effort = Effort(**{name: getattr(arguments, name) for name in names})
     found = reproduce_des(
         arguments.folder,
-        rows=arguments.rows,
-        stamps=arguments.stamps,
-        train_share=arguments.train_share,
-        models=arguments.models,
-        effort=effort,
-        bootstrap=arguments.bootstrap,
+        effort=Effort(**options_of(arguments, names)),
         tell=print_notice,
+        **options_of(arguments, ("rows", "stamps", "train_share", "models", "bootstrap")),
     )
     for what, figures in (("38 columns", found.columns), ("stamps", found.pixels)):
         if figures is not None:

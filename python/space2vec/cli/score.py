@@ -60,18 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     judge = model.load(arguments.model)
     where = device.resolve(arguments.device, judge.runtime, bulk=True)
-    through = where != "cpu"
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
 
     def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:
-        if not through:
-            for rows in batches:
-                if not isinstance(rows, Scores):
-                    rows = judge.score(rows, threads=arguments.threads, device=where)
-                yield rows
+        if where != "cpu":
+            with judge.pipeline(where) as pipeline:
+                yield from pipeline.run(batches)
             return
-        with judge.pipeline(where) as pipeline:
-            yield from pipeline.run(batches)
+        for rows in batches:
+            yield rows if isinstance(rows, Scores) else judge.score(rows, threads=arguments.threads, device=where)
 
     def result(rows: in_parts.Rows, scores: Scores) -> in_parts.Result:
         if gallery is not None and isinstance(rows, Stamps):
@@ -82,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
             table = table.add_column(table.column_names.index("score") + 1, "decision", words)
         return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
 
-    said = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
     options = {"model": judge.id, "model's SHA-256": judge.digest}
     if judge.runtime is not None:  # in floating point: not the same to the bit everywhere
         options["runtime"] = judge.runtime if where == "cpu" else f"torch on {where}"
@@ -90,7 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threshold is not None:
         options["threshold"] = repr(arguments.threshold)
         descriptions["decision"] = f"real: a score of {arguments.threshold!r} or above, bogus: below; nothing: no score"
-    return in_parts.run(
-        arguments, "score", "scored", said, options, compute, result, descriptions=descriptions,
-        model=judge if gallery is None else None, gallery=gallery, device=where if through else "cpu",
+    contents = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
+    work = in_parts.Work(
+        "score", "scored", contents, descriptions, options, compute, result,
+        model=judge if gallery is None else None, gallery=gallery, device=where,
     )  # fmt: skip
+    return in_parts.run(arguments, work)

@@ -3,16 +3,223 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from space2vec.cli import train_forest, train_network, train_tablenet
+from space2vec.cli.common import Problems, add_inputs, options_of, positive
+from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled
+from space2vec.cli.printing import print_line, print_lines, print_progress
 
-__all__ = ["register"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from space2vec.training.folds import Scorer
+
+__all__ = ["model_file", "register"]
+
+_THREADS = "threads to use (default: one a usable core)"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.description = "Train a model and write its file."
     kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
-    train_forest.register(kinds.add_parser("forest", help="a random forest on features"))
-    train_network.register(kinds.add_parser("network", help="a network on stamps"))
-    train_tablenet.register(kinds.add_parser("tablenet", help="a network on features"))
+    _add_forest(kinds.add_parser("forest", help="a random forest on features"))
+    _add_network(kinds.add_parser("network", help="a network on stamps"))
+    _add_tablenet(kinds.add_parser("tablenet", help="a network on features"))
+
+
+def _add_forest(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors."
+    )
+    _add_table_options(parser)
+    parser.add_argument("--trees", type=positive, default=100)
+    parser.add_argument("--criterion", choices=("entropy", "gini", "log_loss"), default="entropy")
+    parser.add_argument("--max-features", type=positive, default=6, metavar="N", help="features a split")
+    parser.add_argument("--min-samples-split", type=positive, default=3, metavar="N")
+    parser.add_argument("--min-samples-leaf", type=positive, default=1, metavar="N")
+    parser.add_argument("--max-leaf-nodes", type=positive, metavar="N", help="leaves a tree (default: no limit)")
+    parser.add_argument("--folds", type=int, default=10, metavar="N", help="of cross-validation by object; 0: none")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=positive, metavar="N", help=_THREADS)
+    parser.set_defaults(run=_train_forest)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    from space2vec.registry import FEATURE_SETS
+
+    parser.description = (
+        "Train a network on data sets (space2vec simulate --format dataset) and write a run folder: "
+        "settings.json, metrics.json, curves.png and model.safetensors. Needs PyTorch."
+    )
+    parser.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
+    parser.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
+    parser.add_argument("--set", choices=tuple(FEATURE_SETS), default="stamp", help="features beside the planes")
+    parser.add_argument(
+        "--validation", metavar="DATASET", help="to stop early and calibrate with (default: a tenth of the objects)"
+    )
+    parser.add_argument(
+        "--teacher", type=float, default=0.0, metavar="SHARE", help="how much the teacher's score is of the target"
+    )
+    parser.add_argument("--epochs", type=positive, default=30)
+    parser.add_argument("--batch", type=positive, default=128, metavar="ROWS")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
+    parser.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", help="the model's name (default: that of the architecture)")
+    parser.add_argument("--threads", type=positive, metavar="N", help=_THREADS)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    parser.set_defaults(run=_train_network)
+
+
+def _add_tablenet(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train a network on features, taught by boosted trees that are trained on the same rows, and write "
+        "it as safetensors. Needs PyTorch and scikit-learn."
+    )
+    _add_table_options(parser)
+    parser.add_argument("--epochs", type=positive, metavar="N", help="(default: those of the published figures)")
+    parser.add_argument("--folds", type=int, default=0, metavar="N", help="of cross-validation by object (default: 0)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_train_tablenet, threads=None)
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Add what models of features share: inputs, output, labels and a name."""
+    add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
+    add_labels(parser)
+    parser.add_argument("--name", help="the model's name (default: that of the file)")
+
+
+def _train_forest(arguments: argparse.Namespace) -> int:
+    from space2vec import training
+
+    output, problems = model_file(arguments.output), Problems()
+    rows = read_labelled(arguments, problems)
+    names = ("trees", "criterion", "max_features", "min_samples_split", "min_samples_leaf", "max_leaf_nodes", "seed")
+    settings = {**options_of(arguments, names), "n_jobs": arguments.threads or -1}
+    metrics: dict[str, Any] = {}
+    if arguments.folds:
+        score = training.cross_validate(rows.x, rows.y, group=rows.group, folds=arguments.folds, **settings)
+        metrics = _measure_folds(score, rows, arguments.folds)
+    forest = training.train_forest(
+        rows.x,
+        rows.y,
+        rows.names,
+        name=arguments.name or output.stem,
+        convention=arguments.convention,
+        training=_data(arguments),
+        metrics=metrics,
+        **settings,
+    )
+    forest.save(output)
+    print_line(f"{forest!r} in {output}")
+    return problems.finish()
+
+
+def _train_network(arguments: argparse.Namespace) -> int:
+    if not 0.0 <= arguments.teacher <= 1.0:
+        raise ValueError(f"--teacher must lie between 0 and 1; given {arguments.teacher}")
+    from space2vec.dataset import read_dataset
+    from space2vec.labelled import LabelledStamps
+    from space2vec.training import train_network
+
+    rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
+    checked = None if arguments.validation is None else read_dataset(arguments.validation)
+    print_lines(f"{rows!r}")
+
+    from space2vec.training.loop import Course
+
+    names = ("epochs", "batch", "learning_rate", "patience", "seed", "precision", "device")
+    network = train_network(
+        rows,
+        features=arguments.set,
+        validation=checked,
+        course=Course(**options_of(arguments, names)),
+        folder=arguments.output,
+        progress=_print_epoch,
+        training=_data(arguments),
+        **options_of(arguments, ("architecture", "teacher", "resume", "threads", "name")),
+    )
+    print_line(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
+    for name, value in network.header.metrics["validation"].items():
+        print_line(f"{name:<20}{value:>9.4f}")
+    return 0
+
+
+def _train_tablenet(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from space2vec.training import train_tablenet
+    from space2vec.training.distill import COURSE
+    from space2vec.training.folds import out_of_fold
+
+    output, problems = model_file(arguments.output), Problems()
+    rows = read_labelled(arguments, problems)
+    settings: dict[str, Any] = {
+        "course": replace(COURSE, epochs=arguments.epochs or COURSE.epochs),
+        "seed": arguments.seed,
+    }
+
+    def trained(learned: NDArray[np.intp]) -> Scorer:
+        x, y, group = rows.x[learned], rows.y[learned], rows.group[learned]
+        return train_tablenet(x, y, rows.names, group=group, **settings).predict
+
+    metrics: dict[str, Any] = {}
+    if arguments.folds:
+        score = out_of_fold(trained, rows.x, rows.y, group=rows.group, folds=arguments.folds, seed=arguments.seed)
+        metrics = _measure_folds(score, rows, arguments.folds)
+    network = train_tablenet(
+        rows.x,
+        rows.y,
+        rows.names,
+        group=rows.group,
+        progress=_print_epoch,
+        name=arguments.name or output.stem,
+        training=_data(arguments),
+        metrics=metrics,
+        **settings,
+    )
+    network.save(output)
+    print_line(f"{network!r} in {output}")
+    return problems.finish()
+
+
+def model_file(output: str) -> Path:
+    """Return the path of the model file to write, once it is known that it can be written."""
+    from space2vec.writing.places import check_place
+
+    path = Path(output)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")
+    check_place(path)
+    return path
+
+
+def _data(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the header of a model says of the data."""
+    return {"data": [Path(name).name for name in arguments.inputs]}
+
+
+def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
+    """Show what cross-validation came to, and return it for the header of the model."""
+    from space2vec import evaluate
+
+    measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
+    how = f"{folds}-fold cross-validation split by object"
+    print_lines(f"{how}:\n{measured}")
+    return {"how": how, **measured.to_dict()}
+
+
+def _print_epoch(metrics: dict[str, float]) -> None:
+    auc = f", AUC {metrics['validation_auc']:.4f}" if "validation_auc" in metrics else ""
+    print_progress(
+        f"epoch {metrics['epoch'] + 1:.0f}: loss {metrics['loss']:.4f}, "
+        f"validation loss {metrics['validation_loss']:.4f}{auc}"
+    )

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-__all__ = ["AS_IT_STANDS", "label_of", "new_figure", "save", "write_as_it_stands"]
+__all__ = ["AS_IT_STANDS", "COLOURS", "label_of", "new_figure", "save", "write_as_it_stands"]
 
+#: Colours that people with any colour vision can tell apart (Okabe & Ito).
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 #: Draws text with its dollars and backslashes as they are: ids and names are neither formulas nor LaTeX.
 AS_IT_STANDS: dict[str, Any] = {"parse_math": False, "usetex": False}
 #: Characters of a name in a legend.
@@ -37,29 +39,17 @@ def write_as_it_stands(legend: Legend) -> None:
 
 
 def new_figure(**options: Any) -> Figure:
-    """Return an empty figure; the options are those of :class:`matplotlib.figure.Figure`.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is absent.
-    """
+    """Return an empty figure; the options are those of :class:`matplotlib.figure.Figure`."""
     need("matplotlib", "a picture needs matplotlib")
     from matplotlib.figure import Figure
 
     return Figure(**options)
 
 
-def save(figure: Figure, path: str | os.PathLike[str], **options: Any) -> None:
-    """Write a figure in the format of the file's suffix; an existing file is replaced only once the new one is whole.
-
-    Raises
-    ------
-    ValueError
-        If matplotlib knows no format of that suffix.
-    OSError
-        If the file cannot be written; the message names it.
-    """
+def save(figure: Figure, path: str | os.PathLike[str] | None, **options: Any) -> None:
+    """Write a figure, if there is a path, in the format of its suffix; an existing file is replaced by a whole one."""
+    if path is None:
+        return
     picture = io.BytesIO()
     with warnings.catch_warnings():
         # An id may be of characters that no font has: boxes stand for them, and no line for each.

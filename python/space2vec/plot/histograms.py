@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import evaluate
-from space2vec.plot.colours import COLOURS
-from space2vec.plot.figure import AS_IT_STANDS, label_of, new_figure, save, write_as_it_stands
+from space2vec.plot.figure import AS_IT_STANDS, COLOURS, label_of, new_figure, save, write_as_it_stands
 from space2vec.shown_text import one_line
 from space2vec.table import Features
 
@@ -83,8 +82,7 @@ def distributions(
     legend = figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=7, frameon=False,
                            columnspacing=1.0, handlelength=1.4, borderaxespad=0.2)  # fmt: skip
     write_as_it_stands(legend)
-    if path is not None:
-        save(figure, path)
+    save(figure, path)
     return figure
 
 

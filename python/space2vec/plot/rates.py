@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from space2vec import evaluate
-from space2vec.plot.colours import COLOURS
-from space2vec.plot.figure import label_of, new_figure, save, write_as_it_stands
+from space2vec.plot.figure import COLOURS, label_of, new_figure, save, write_as_it_stands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,8 +88,7 @@ def mdr_fpr(
     shown = "dot: threshold 0.5" + ("; band: 95 % of resamples" if bootstrap else "")
     write_as_it_stands(axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8))
     axes.set_aspect("equal")
-    if path is not None:
-        save(figure, path)
+    save(figure, path)
     return figure
 
 
@@ -149,6 +147,5 @@ def reliability(
     below.set_xlabel("score: the probability that a candidate is real")
     below.set_ylabel("candidates")
     below.set_xticks(np.linspace(0.0, 1.0, evaluate.BINS + 1))
-    if path is not None:
-        save(figure, path)
+    save(figure, path)
     return figure

@@ -31,26 +31,10 @@ _NO_SCALE = bits("zero_scale")
 def failures(
     batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
 ) -> pyarrow.Table:
-    """Return the lines of one batch.
+    """Return the lines of one batch, in the order of its rows, which begin at `first` in the whole table.
 
-    Parameters
-    ----------
-    batch : Batch
-        What was read, and what the reader says is wrong with it; each problem becomes a line.
-    table : pyarrow.Table
-        The results of the batch, which tell the ids.
-    flags : ndarray of uint32 (n,)
-        The flags a row.
-    done : ndarray of bool (n,)
-        Which rows have a result. One that has none for a reason of its own (a flag that is no problem of the reader's)
-        becomes a line.
-    first : int
-        The number of the first row in the whole table.
-
-    Returns
-    -------
-    pyarrow.Table
-        In the order of the rows: file, offset, record, row, object_id, candidate_id, reason, message.
+    Each problem of the reader becomes a line. So does a row that is not `done` for a reason of its own: a flag that is
+    no problem of the reader's. The results tell the ids.
     """
     import pyarrow as pa
 
@@ -62,14 +46,9 @@ def failures(
     if table.schema.field("candidate_id").type not in (ids.type, pa.int64()):
         ids = arrow.texts(ids.to_pylist())
     columns = {name: [line[name] for line in lines] for name in _COLUMNS}
-    arrays = {name: _whole(column) if name in _WHOLE else arrow.texts(column) for name, column in columns.items()}
+    arrays = {name: pa.array(column, pa.int64()) if name in _WHOLE else arrow.texts(column)
+              for name, column in columns.items()}  # fmt: skip
     return pa.table({**arrays, "candidate_id": ids})
-
-
-def _whole(values: Sequence[int | None]) -> pyarrow.Array:
-    """Return whole numbers as an Arrow array, null for ``None``."""
-    absent = np.array([value is None for value in values], dtype=np.bool_)
-    return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
 
 def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:

@@ -25,25 +25,26 @@ NOTE = "S2VNOTE"
 _BLOCK = 2880
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _LEAST = -(1 << 63)
+#: By the type of a column of numbers.
+_FORMATS = {"int64": "K", "double": "D", "float": "E"}
 
 
 def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
-    r"""Write a table as the first extension of a FITS file.
+    r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
     FITS knows printable ASCII alone, so other characters are written as Python escapes them (``\xfc``), and absent
     text is empty. An absent integer is the value of the column's TNULL.
-
-    Parameters
-    ----------
-    file, table, note, descriptions
-        As of :func:`space2vec.writing.formats.write_table`.
     """
     from astropy.io import fits
 
     schema = with_joined_lists(table.schema.empty_table()).schema
     widths, nulls = _measured(table, schema)
     columns = [
-        fits.Column(name=field.name, format=_format(field.type, widths.get(field.name, 1)), null=nulls.get(field.name))
+        fits.Column(
+            name=field.name,
+            format=f"{widths[field.name]}A" if field.name in widths else _FORMATS[str(field.type)],
+            null=nulls.get(field.name),
+        )
         for field in schema
     ]
     hdu = fits.BinTableHDU.from_columns(columns, nrows=0)
@@ -62,12 +63,9 @@ def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions
         header.add_comment(_printable(f"flag {name}: {meaning}"))
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     file.write(header.tostring().encode("ascii"))
-    size = 0
     for part in table:
-        rows = _rows(with_joined_lists(part), widths, nulls).tobytes()
-        file.write(rows)
-        size += len(rows)
-    file.write(bytes(-size % _BLOCK))
+        file.write(_rows(with_joined_lists(part), widths, nulls).tobytes())
+    file.write(bytes(-file.size % _BLOCK))  # the headers fill blocks
 
 
 def _measured(table: Joined, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
@@ -76,32 +74,20 @@ def _measured(table: Joined, schema: pyarrow.Schema) -> tuple[dict[str, int], di
     import pyarrow.compute as pc
 
     widths = {field.name: 1 for field in schema if pa.types.is_string(field.type)}
-    integers = [field.name for field in schema if pa.types.is_integer(field.type)]
     absent = set()
-    taken: dict[str, set[int]] = {name: set() for name in integers}
+    taken: dict[str, set[int]] = {field.name: set() for field in schema if pa.types.is_integer(field.type)}
     for part in table:
         text = with_joined_lists(part)
         for name in widths:
             widths[name] = max([widths[name], *(len(cell) for cell in _bytes(text[name]))])
-        for name in integers:
+        for name in taken:
             if text[name].null_count:
                 absent.add(name)
             extremes = pc.min_max(text[name]).as_py()
             taken[name] |= {extremes["min"], extremes["max"]}
-    nulls = {}
-    for name in integers:
-        if name in absent:
-            # Not a value that is there.
-            nulls[name] = next(value for value in (_LEAST, -_LEAST - 1, -1) if value not in taken[name])
+    # Not a value that is there.
+    nulls = {name: next(value for value in (_LEAST, -_LEAST - 1, -1) if value not in taken[name]) for name in absent}
     return widths, nulls
-
-
-def _format(kind: pyarrow.DataType, width: int) -> str:
-    import pyarrow as pa
-
-    if pa.types.is_string(kind):
-        return f"{width}A"
-    return {"int64": "K", "double": "D", "float": "E"}[str(kind)]
 
 
 def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, int]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,7 @@ _LINES = 4096
 
 
 class Inputs:
-    """The inputs of a run, looked at in one pass by :meth:`write` or :meth:`compare`.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        Every file that is read, in order; ``-`` is standard input.
-    """
+    """The inputs of a run, every file in order, looked at in one pass; ``-`` is standard input."""
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self._paths = paths
@@ -56,24 +50,14 @@ class Inputs:
     def write(self, folder: Folder, name: str) -> None:
         """Write a line an input into a file of a folder."""
         with Aside(folder.path / name, folder.file) as file:
-            held: list[bytes] = []
-            for line in self._lines():
-                held.append(line)
-                if len(held) == _LINES:
-                    file.write(b"".join(held))
-                    held.clear()
-            file.write(b"".join(held))
+            lines = self._lines()
+            while held := b"".join(islice(lines, _LINES)):
+                file.write(held)
             file.sync()
             file.appear()
 
     def compare(self, folder: Folder, name: str) -> None:
-        """See that the inputs are those whose lines were written.
-
-        Raises
-        ------
-        OutputError
-            If one is gone, has another size or time, or is new; the first such is named.
-        """
+        """See that the inputs are those whose lines were written; an OutputError names the first that is not."""
         with folder.reader(name) as file:
             for ours, theirs in zip_longest(self._lines(), file):
                 if ours != theirs:

@@ -13,13 +13,7 @@ __all__ = ["check_place", "check_table_place", "folder_mode"]
 
 
 def check_place(path: Path) -> None:
-    """See that a file can be written before the work for it is done.
-
-    Raises
-    ------
-    OSError
-        If it is a folder, or there is no folder for it that can be written.
-    """
+    """See that a file can be written before the work for it is done; else an OSError says why not."""
     folder = path.absolute().parent
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
@@ -32,12 +26,7 @@ def check_place(path: Path) -> None:
 def check_table_place(path: Path) -> None:
     """See that a table can be written, and its note where it needs a file.
 
-    Raises
-    ------
-    ValueError
-        If the suffix is of no format, or the note would take the place of a file of another kind or of a link.
-    OSError
-        As :func:`check_place`.
+    A suffix of no format, and a note in whose place stands a file of another kind or a link, raise a ValueError.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")

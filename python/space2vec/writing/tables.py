@@ -41,22 +41,13 @@ class Joined:
 
     The type of a column is that of the tables in which some of it is known; where these differ it is text. So it does
     not depend on how rows fell into tables.
-
-    Attributes
-    ----------
-    schema : pyarrow.Schema
-        The columns.
-    rows : int
-        Rows of all tables.
-    flags : frozenset of str
-        The flags that occur.
-    unknown : tuple of str
-        Columns of which nothing is known.
     """
 
     schema: pyarrow.Schema
     rows: int
+    #: The flags that occur.
     flags: frozenset[str]
+    #: Columns of which nothing is known.
     unknown: tuple[str, ...]
     _tables: Callable[[], Iterable[pyarrow.Table]]
 
@@ -74,19 +65,8 @@ def join(
 ) -> Joined:
     """Look at tables, and return them as one.
 
-    Parameters
-    ----------
-    tables : callable
-        Returns the tables, at least one, each time that it is called.
-    optional : collection of str
-        Columns that are left out where nothing is known of them.
-    like : pyarrow.Schema, optional
-        Whose text columns are text here too.
-
-    Raises
-    ------
-    OutputError
-        If the tables differ in their columns.
+    `tables` returns them, at least one, each time that it is called. Columns that are `optional` are left out where
+    nothing is known of them; text columns of `like` are text here too.
     """
     import pyarrow as pa
 
@@ -120,13 +100,7 @@ def join(
 
 
 def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
-    """See that a table has these columns.
-
-    Raises
-    ------
-    OutputError
-        If it has others.
-    """
+    """See that a table has these columns; an OutputError names others."""
     if table.column_names != names:
         differing = sorted(set(table.column_names) ^ set(names)) or table.column_names
         raise OutputError(f"the inputs do not fit into one table: {', '.join(differing)} are not columns of all")

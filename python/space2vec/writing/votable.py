@@ -38,15 +38,10 @@ _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
 def write_votable(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
-    r"""Write a table as VOTable.
+    r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
     An absent number is an empty cell, and so is absent text. Characters that XML cannot hold are written as Python
     escapes them (``\x00``).
-
-    Parameters
-    ----------
-    file, table, note, descriptions
-        As of :func:`space2vec.writing.formats.write_table`.
     """
     file.write("".join(_head(table, note, descriptions)).encode())
     for part in table:
