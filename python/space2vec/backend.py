@@ -133,13 +133,7 @@ def _native() -> Kernels | None:
 
 
 def compiled(purpose: str) -> Any:
-    """Return the compiled extension, for what has no twin in Numba.
-
-    Raises
-    ------
-    BackendError
-        If this installation has none; the message names the purpose.
-    """
+    """Return the compiled extension, for what has no twin in Numba; a BackendError names the purpose."""
     extension = _native()
     if extension is None:
         raise BackendError(f"{purpose} needs the compiled extension, which this installation lacks")
@@ -147,13 +141,7 @@ def compiled(purpose: str) -> Any:
 
 
 def active() -> Kernels:
-    """Return the kernels in use.
-
-    Raises
-    ------
-    BackendError
-        If they cannot run here; the message says what to install or to change.
-    """
+    """Return the kernels in use; a BackendError says what to install or to change where they cannot run."""
     if name() == "native":
         kernels = _native()
         if kernels is None:
@@ -173,15 +161,7 @@ def active() -> Kernels:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return a checked number of threads; ``None`` stands for one a usable core.
-
-    Raises
-    ------
-    TypeError
-        If it is no whole number.
-    ValueError
-        If it is not positive.
-    """
+    """Return a checked number of threads; ``None`` stands for one a usable core."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not isinstance(threads, SupportsIndex):

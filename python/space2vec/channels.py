@@ -36,13 +36,7 @@ def channel_of(name: str) -> str | None:
 
 
 def channel_positions(channels: Sequence[str]) -> list[int]:
-    """Return where the named planes stand in :data:`CHANNELS`.
-
-    Raises
-    ------
-    ValueError
-        If a name means no plane, two mean one, or there is none.
-    """
+    """Return where the named planes stand in :data:`CHANNELS`; a ValueError says that they are not distinct planes."""
     names = (channels,) if isinstance(channels, str) else tuple(channels)
     wanted = [channel_of(str(name)) for name in names]
     if None in wanted or len(set(wanted)) != len(wanted) or not wanted:

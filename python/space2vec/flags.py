@@ -17,13 +17,7 @@ Given: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
 
 
 class Flagged:
-    """What has flags, which may still lie on a device: they are fetched when they are first looked at.
-
-    Parameters
-    ----------
-    flags : ndarray of uint32, or callable that returns one
-        The flags.
-    """
+    """What has flags, which may still lie on a device: they are fetched when they are first looked at."""
 
     def __init__(self, flags: Given) -> None:
         self._flags = flags
@@ -73,15 +67,8 @@ def joined(
 ) -> NDArray[np.uint32]:
     """Join the flags (n,) that the reader raised with those of the kernels.
 
-    Of a plane that is not there, the reader knows why (``missing`` or ``bad_stamp``), and the kernels whether it is
-    needed at all: a row is not refused for one that is not.
-
-    Parameters
-    ----------
-    of_reader, of_kernels : ndarray of uint32 (n,)
-        The flags.
-    offset : ndarray of int64 (n, 3)
-        Where the planes begin, -1 for one that is not there.
+    Of a plane that is not there (its offset is -1), the reader knows why (``missing`` or ``bad_stamp``), and the
+    kernels whether it is needed at all: a row is not refused for one that is not.
     """
     undecoded, missing = np.uint32(bits("bad_stamp")), np.uint32(bits("missing"))
     idle = (offset < 0).any(axis=1) & ((of_kernels & missing) == 0)

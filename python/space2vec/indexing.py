@@ -13,26 +13,10 @@ __all__ = ["row_index"]
 
 
 def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
-    """Return which of n rows are meant.
+    """Return which of n rows are meant: one from 0, or several.
 
-    Parameters
-    ----------
-    rows : int, slice, or array_like of bool (n,) or of int
-        One row, or several: a mask (masked values do not count) or row numbers; negative ones count from the end.
-    n : int
-        The number of rows.
-
-    Returns
-    -------
-    int, slice or ndarray of intp
-        One row, from 0; or several.
-
-    Raises
-    ------
-    IndexError
-        If a row is not there, or a mask has another length.
-    TypeError
-        If it is something else.
+    They are given by a number, a slice, a mask (n,) whose masked values do not count, or row numbers; negative ones
+    count from the end. A row that is not there and a mask of another length raise an IndexError, all else a TypeError.
     """
     if isinstance(rows, slice):
         return rows

@@ -16,16 +16,9 @@ __all__ = ["Measure"]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is to be measured of stamps, so that their pixels need not be kept once they are read.
+    """What is to be measured of stamps, so that their pixels need not be kept once they are read."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Columns of the registry.
-    convention : {"code", "paper"}
-        Whose definition is used.
-    """
-
+    #: Columns of the registry, and whose definition is used.
     names: tuple[str, ...]
     convention: Convention = "code"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Progress", "Tally"]
+__all__ = ["Progress", "count_rows", "summary"]
 
 #: The flag that tells how a model worked, and of nothing that is wrong.
 _EARLY = "scored_early"
@@ -79,70 +79,45 @@ class Progress:
             self._bar.close()
 
 
-class Tally:
-    """Count rows by what became of them, for the summary."""
+def count_rows(flags: NDArray[np.uint32], done: NDArray[np.bool_]) -> dict[str, Counter[str]]:
+    """Count rows (n,): those that have a result, and the flags of these and, as far as they refuse them, of others."""
+    refusing = flags[~done]
+    forbidding = refusing & np.uint32(flag_bits.UNSCORABLE)
+    return {
+        "done": Counter(rows=int(np.count_nonzero(done))),
+        "flags": Counter(flag_bits.count(flags[done])),
+        "refused": Counter(flag_bits.count(np.where(forbidding == 0, refusing, forbidding))),
+    }
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self.done = 0
-        #: Rows with a result, by flag; and rows without one, by the flags that refuse them.
-        self.flagged: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self._earlier = 0
-        self._start = time.monotonic()
 
-    def add(self, flags: NDArray[np.uint32], done: NDArray[np.bool_]) -> dict[str, Counter[str]]:
-        """Count the rows (n,) of one batch, those that have a result and others; return its counts alone."""
-        refusing = flags[~done]
-        forbidding = refusing & np.uint32(flag_bits.UNSCORABLE)
-        counts = {
-            "done": Counter(rows=int(np.count_nonzero(done))),
-            "flags": Counter(flag_bits.count(flags[done])),
-            "refused": Counter(flag_bits.count(np.where(forbidding == 0, refusing, forbidding))),
-        }
-        self._count(len(flags), counts)
-        return counts
+def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: float, earlier: int = 0) -> str:
+    """Return the summary: rows, how many are done, what is unusual about them, rate without the rows of earlier runs.
 
-    def take_over(self, rows: int, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Count the rows of an earlier run, which do not count for the rate of this one."""
-        self._count(rows, counts)
-        self._earlier += rows
-
-    def _count(self, rows: int, counts: Mapping[str, Mapping[str, int]]) -> None:
-        self.rows += rows
-        self.done += counts["done"]["rows"]
-        self.flagged.update(counts["flags"])
-        self.refused.update(counts["refused"])
-
-    def summary(self, verb: str) -> str:
-        """Return the summary: rows, how many are done, what is unusual about them, rate.
-
-        Flags that refuse rows come first, then those of rows with a result, each with its count, its share of all rows
-        and its meaning. Flags that many rows with a result have are named in one line.
-        """
-        seconds = time.monotonic() - self._start
-        lines = [f"{self.rows} rows: {self.done} {verb}, {self.rows - self.done} not {verb}"]
-        least = _SHARE_OF_MANY * self.rows if self.rows >= _ROWS_OF_MANY else self.rows + 1
-        usual = [name for name in FLAGS if self.flagged[name] >= least]
-        usual = [name for name in usual if name != _EARLY]
-        unusual = Counter({name: count for name, count in self.flagged.items() if name not in (*usual, _EARLY)})
-        width = max(map(len, [*self.refused, *unusual]), default=0)
-        digits = max(map(len, map(str, [*self.refused.values(), *unusual.values()])), default=0)
-        for title, counts in ((f"not {verb}:", self.refused), (f"{verb}, with a flag:", unusual)):
-            if counts:
-                lines.append(title)
-            lines += [
-                f"  {name:<{width}}  {counts[name]:>{digits}}  {_share(counts[name], self.rows):>6}  {flag.meaning}"
-                for name, flag in FLAGS.items()
-                if counts[name]
-            ]
-        if usual:
-            shares = [f"{name} ({_share(self.flagged[name], self.rows)})" for name in usual]
-            lines.append(f"on many rows: {', '.join(shares)}")
-        if early := self.flagged[_EARLY]:
-            lines.append(f"{verb} early: {_share(early, self.rows)}, whose other planes were not opened")
-        lines.append(f"{seconds:.1f} s, {(self.rows - self._earlier) / max(seconds, 1e-9):.0f} rows/s")
-        return "\n".join(lines)
+    The counts are the sums of :func:`count_rows`. Flags that refuse rows come first, then those of rows with a result,
+    each with its count, its share of all rows and its meaning. Flags that many rows with a result have are named in one
+    line.
+    """
+    done, flagged, refused = counts["done"]["rows"], counts["flags"], counts["refused"]
+    lines = [f"{rows} rows: {done} {verb}, {rows - done} not {verb}"]
+    least = _SHARE_OF_MANY * rows if rows >= _ROWS_OF_MANY else rows + 1
+    usual = [name for name in FLAGS if flagged[name] >= least and name != _EARLY]
+    unusual = Counter({name: count for name, count in flagged.items() if name not in (*usual, _EARLY)})
+    width = max(map(len, [*refused, *unusual]), default=0)
+    digits = max(map(len, map(str, [*refused.values(), *unusual.values()])), default=0)
+    for title, shown in ((f"not {verb}:", refused), (f"{verb}, with a flag:", unusual)):
+        if shown:
+            lines.append(title)
+        lines += [
+            f"  {name:<{width}}  {shown[name]:>{digits}}  {_share(shown[name], rows):>6}  {flag.meaning}"
+            for name, flag in FLAGS.items()
+            if shown[name]
+        ]
+    if usual:
+        lines.append(f"on many rows: {', '.join(f'{name} ({_share(flagged[name], rows)})' for name in usual)}")
+    if early := flagged[_EARLY]:
+        lines.append(f"{verb} early: {_share(early, rows)}, whose other planes were not opened")
+    lines.append(f"{seconds:.1f} s, {(rows - earlier) / max(seconds, 1e-9):.0f} rows/s")
+    return "\n".join(lines)
 
 
 def _share(count: int, rows: int) -> str:

@@ -202,13 +202,7 @@ def stamp_columns(sets: int) -> tuple[str, ...]:
 
 
 def feature_set(name: str) -> tuple[str, ...]:
-    """Return the column names of a feature set.
-
-    Raises
-    ------
-    ValueError
-        If there is no set of that name.
-    """
+    """Return the column names of a feature set."""
     for known, columns in FEATURE_SETS.items():
         if name == known:
             return columns

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from space2vec import arrow
 from space2vec import columns as further
 from space2vec import flags as flag_bits
-from space2vec.ids import NO_ID
+from space2vec.ids import NO_ID, join_ids
 from space2vec.indexing import row_index
 from space2vec.registry import FLAGS, FlagEntry
 from space2vec.shown_text import one_line
@@ -67,6 +67,16 @@ class Rows(flag_bits.Flagged):
         import space2vec
 
         return {"version": space2vec.__version__}
+
+    @staticmethod
+    def _joined(parts: Sequence[Rows]) -> dict[str, Any]:
+        """Return what all tables have of their rows, joined in order, by argument of the constructor."""
+        return {
+            "flags": np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
+            "object_id": np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
+            "candidate_id": join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
+            "columns": further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
+        }
 
     def __len__(self) -> int:
         return len(self.object_id)

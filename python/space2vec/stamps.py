@@ -149,18 +149,9 @@ class Stamps:
     ) -> Stamps:
         """Take over planes that lie in one buffer already, without a copy or a check; for readers.
 
-        Parameters
-        ----------
-        buffer : ndarray of float32
-            Every plane, in C order.
-        offset : ndarray of int64 (n, 3)
-            The first pixel of each plane, -1 for a missing one.
-        shape : ndarray of int32 (n, 3, 2)
-            Height and width of each plane.
-        centre : ndarray of int32 (n, 2)
-            Row and column of each candidate.
-        object_id, candidate_id, catalogue, flags, columns
-            As for :class:`Stamps`, as arrays (n,) of the types that it makes of them.
+        The first pixel of each plane (n, 3) is -1 for a missing one; its shape (n, 3, 2) is height and width, and the
+        centre (n, 2) row and column of the candidate. The others are as for :class:`Stamps`, arrays (n,) of the types
+        that it makes of them.
         """
         stamps = object.__new__(cls)
         stamps.there, stamps._geometry, stamps._buffer = None, None, buffer

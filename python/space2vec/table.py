@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec import columns as further
 from space2vec import flags as flag_bits
-from space2vec.ids import as_ids, join_ids
+from space2vec.ids import as_ids
 from space2vec.numeric import unmasked
 from space2vec.pixels import lies_on_device
 from space2vec.rows import Rows, on_host
@@ -96,15 +96,8 @@ class Features(Rows):
         """Join tables of the same columns in order; of no tables, an empty one with these columns."""
         if len(parts) == 1:
             return parts[0]
-        whole = cls(
-            np.concatenate([np.empty((0, len(names)), dtype=np.float32), *(part.host_values() for part in parts)]),
-            names,
-            np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
-            np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
-            join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
-        )
-        whole.columns = further.join_columns([part.columns for part in parts], [len(part) for part in parts])
-        return whole
+        empty = np.empty((0, len(names)), dtype=np.float32)
+        return cls(np.concatenate([empty, *(part.host_values() for part in parts)]), names, **cls._joined(parts))
 
     def _values(self) -> dict[str, NDArray[np.float32]]:
         values = self.host_values()
@@ -161,15 +154,8 @@ class Scores(Rows):
         """Join the scores of one model, of one part or more, in order."""
         if len(parts) == 1:
             return parts[0]
-        return cls(
-            np.concatenate([on_host(part.score) for part in parts]),
-            np.concatenate([part.flags for part in parts]),
-            np.concatenate([part.object_id for part in parts]),
-            join_ids([part.candidate_id for part in parts]),
-            parts[0].model,
-            parts[0].device,
-            columns=further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
-        )
+        score = np.concatenate([on_host(part.score) for part in parts])
+        return cls(score, model=parts[0].model, device=parts[0].device, **cls._joined(parts))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)

@@ -18,7 +18,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.progress import Progress, Tally
+from space2vec.progress import Progress, count_rows, summary
 from space2vec.reading import wish
 from space2vec.registry import FLAGS
 
@@ -424,10 +424,9 @@ def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_summary_names_what_is_unusual_with_its_meaning() -> None:
-    tally = Tally()
     rows = [["padded", "bad_stamp"], ["zero_scale"], ["missing"], ["padded", "no_psf"], ["padded"], ["no_psf"]]
     flags = np.array([s2v.flags.bits(names) for names in rows] + [0] * 994, dtype=np.uint32)
-    counts = tally.add(flags, ~np.isin(np.arange(1000), (0, 1)))
+    counts = count_rows(flags, ~np.isin(np.arange(1000), (0, 1)))
     assert counts == {
         "done": {"rows": 998},
         "flags": {"missing": 1, "padded": 2, "no_psf": 2},
@@ -439,11 +438,13 @@ def test_the_summary_names_what_is_unusual_with_its_meaning() -> None:
     ]  # fmt: skip
     shown = [f"  {name:<10}  {count}   {share}  {FLAGS[name].meaning}" for name, count, share in lines]
     told = ["1000 rows: 998 scored, 2 not scored", "not scored:", *shown[:2], "scored, with a flag:", *shown[2:]]
-    assert tally.summary("scored").splitlines()[:-1] == told
-    many = Tally()
-    many.take_over(1000, counts)
-    many.add(np.full(9000, s2v.flags.bits(["padded", "saturated"]), dtype=np.uint32), np.ones(9000, dtype=bool))
-    said = many.summary("scored").splitlines()
+    assert summary("scored", 1000, counts, 2.0).splitlines() == [*told, "2.0 s, 500 rows/s"]
+    more = count_rows(
+        np.full(9000, s2v.flags.bits(["padded", "saturated"]), dtype=np.uint32), np.ones(9000, dtype=bool)
+    )
+    total = {name: counts[name] + more[name] for name in counts}
+    said = summary("scored", 10000, total, 9.0, earlier=1000).splitlines()
+    assert said[-1] == "9.0 s, 1000 rows/s"
     assert said[0] == "10000 rows: 9998 scored, 2 not scored"
     assert said[2] == f"  zero_scale  1  <0.1 %  {FLAGS['zero_scale'].meaning}"
     assert said[-2] == "on many rows: padded (90.0 %), saturated (90.0 %)"
@@ -451,12 +452,12 @@ def test_the_summary_names_what_is_unusual_with_its_meaning() -> None:
 
 
 def test_the_summary_of_a_few_rows_names_every_flag() -> None:
-    few = Tally()
-    few.add(np.full(3, s2v.flags.bits("padded"), dtype=np.uint32), np.ones(3, dtype=bool))
-    assert few.summary("scored").splitlines()[1:3] == [
+    few = count_rows(np.full(3, s2v.flags.bits("padded"), dtype=np.uint32), np.ones(3, dtype=bool))
+    assert summary("scored", 3, few, 1.0).splitlines()[1:3] == [
         "scored, with a flag:", f"  padded  3  100.0 %  {FLAGS['padded'].meaning}",
     ]  # fmt: skip
-    assert Tally().summary("scored").splitlines()[0] == "0 rows: 0 scored, 0 not scored"
+    none = count_rows(np.empty(0, dtype=np.uint32), np.empty(0, dtype=bool))
+    assert summary("scored", 0, none, 0.0).splitlines()[0] == "0 rows: 0 scored, 0 not scored"
 
 
 def test_a_real_night(data: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from space2vec.cli.gallery import Gallery
     from space2vec.measure import Measure
     from space2vec.models.model import Model
-    from space2vec.progress import Tally
     from space2vec.reading import AnyBatch
     from space2vec.stamps import Stamps
     from space2vec.table import Features, Scores
@@ -115,7 +115,7 @@ class Work(Generic[Table]):
 def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
     """Run a command, with the options of :func:`add_output`, inputs and threads; return the exit status."""
     from space2vec import backend
-    from space2vec.progress import Tally
+    from space2vec.progress import summary
     from space2vec.reading import Position, batch_rows, find
     from space2vec.registry import FAULTS
 
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
     with ExitStack() as stack:
         place = Place.of(arguments, stack)
         out = _output(arguments, work, place, columns)
-        problems, tally = Problems(strict=arguments.strict), Tally()
+        problems, begun = Problems(strict=arguments.strict), time.monotonic()
         with out:
             if out.complete:
                 reasons = out.reasons()
@@ -140,9 +140,9 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                 print_line(f"{out.path} is complete already: there is nothing to resume")
                 print_line(place.said_of_errors(reasons))
                 return 0 if FAULTS.keys().isdisjoint(reasons) else 1
+            earlier = out.rows
             if out.parts:
-                tally.take_over(out.rows, out.counts)
-                print_notice(f"going on after {out.rows} rows, which are finished")
+                print_notice(f"going on after {earlier} rows, which are finished")
             if not out.ended:
                 size = min(batch_rows(measure, work.model, work.device), arguments.part_rows)
                 start = Position(*out.position)
@@ -155,7 +155,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                 )  # fmt: skip
                 try:
                     for batch, result in _results(batches, work):
-                        out.add(_chunk(batch, result, out.rows, tally))
+                        out.add(_chunk(batch, result, out.rows))
                 except DeviceLostError:
                     out.save()
                     raise
@@ -165,8 +165,8 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                 for kept in out.kept():
                     gallery.give_back(kept)
                 picture = gallery.draw()
-            totals = out.counts
-        for line in tally.summary(work.verb).splitlines():
+            rows, totals = out.rows, out.counts
+        for line in summary(work.verb, rows, totals, time.monotonic() - begun, earlier).splitlines():
             place.say(line)
         place.say(f"{work.contents} in {place.name}")
         place.say(place.said_of_errors(totals["reasons"]))
@@ -220,11 +220,12 @@ def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterat
         yield batch
 
 
-def _chunk(batch: AnyBatch, result: Result, first: int, tally: Tally) -> Chunk:
+def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
+    from space2vec.progress import count_rows
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
-    counts = tally.add(result.flags, result.done)
+    counts = count_rows(result.flags, result.done)
     errors = failures(batch, result.table, result.flags, result.done, first)
     counts["problems"] = Counter(told=len(batch.problems))
     counts["reasons"] = Counter(errors["reason"].to_pylist())
@@ -246,9 +247,8 @@ def _results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[A
 
 
 def _empty(work: Work[Table], columns: PacketColumns) -> Chunk:
-    from space2vec.progress import Tally
     from space2vec.reading import Batch, Position
     from space2vec.stamps import Stamps
 
     batches = _with_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
-    return _chunk(*next(_results(batches, work)), 0, Tally())
+    return _chunk(*next(_results(batches, work)), 0)
