@@ -36,39 +36,22 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A column.
+    """A column: what it holds (n,), and the cells that do not.
 
-    Attributes
-    ----------
-    values : ndarray (n,)
-        float32 of a feature, float64 of other numbers, NaN where there is none; ids as :mod:`space2vec.ids` has them;
-        an object array of str or None (text), of lists of str or None (flags).
-    bad : dict of int to str
-        The cells, by row, that hold neither what the column is to hold nor nothing: their text.
+    Its values are float32 of a feature, float64 of other numbers, NaN where there is none; ids as :mod:`space2vec.ids`
+    has them; an object array of str or None (text), of lists of str or None (flags).
     """
 
     values: NDArray[Any]
+    #: By row the text of the cells that hold neither what the column is to hold nor nothing.
     bad: dict[int, str]
 
 
 def convert(column: pyarrow.Array, name: str, kind: Kind, *, first: bool = True) -> Values:
-    """Return what a column holds.
+    """Return what a column (n,) of text, numbers or dictionaries of these holds, which is to be of a kind.
 
-    Parameters
-    ----------
-    column : pyarrow.Array (n,)
-        Text, numbers, dictionaries of these.
-    name : str
-        What to call it in errors.
-    kind : str
-        What it is to hold.
-    first : bool, optional
-        Whether this is the beginning of the column: ids that are all fractions are refused there.
-
-    Raises
-    ------
-    ReadError
-        If the type of the column is another one.
+    Ids that are all fractions are refused where the column begins, at its first part. A column of another type raises a
+    ReadError.
     """
     import pyarrow as pa
 

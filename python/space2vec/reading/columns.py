@@ -32,15 +32,7 @@ _SAMPLE = 64
 
 
 def asked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the paths that a user asks for, each once.
-
-    Raises
-    ------
-    TypeError
-        If they are no texts.
-    ValueError
-        If one is empty.
-    """
+    """Return the paths that a user asks for, each once."""
     given = [columns] if isinstance(columns, str) else [] if columns is None else list(columns)
     for path in given:
         if not isinstance(path, str):
@@ -62,21 +54,10 @@ def offered(batches: Iterable[AnyBatch]) -> Offer | None:
 def checked(
     batches: Iterator[AnyBatch], columns: tuple[str, ...], others: Callable[[int], Iterator[AnyBatch]]
 ) -> Iterator[AnyBatch]:
-    """Pass batches on, each with every column; raise where no packet of the input has one.
+    """Pass batches on, each with every column that is asked for; raise where no packet of the input has one.
 
-    Parameters
-    ----------
-    batches : iterator of Batch
-        The batches.
-    columns : tuple of str
-        The columns that are asked for.
-    others : callable
-        Gives first batches of other sources of the input, of at most so many.
-
-    Raises
-    ------
-    ReadError
-        With the names that come near it, before the first batch of packets that lack the column.
+    `others` gives first batches of other sources of the input, of at most so many. The ReadError has the names that
+    come near the column, and comes before the first batch of packets that lack it.
     """
     unsure = bool(set(columns) - _KNOWN)
     packets = False

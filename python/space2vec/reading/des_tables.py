@@ -26,32 +26,17 @@ _ELSEWHERE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the tables say of some candidates.
-
-    Attributes
-    ----------
-    columns : dict of str to ndarray of float32 (n,)
-        NaN where no table says anything.
-    problems : list of Problem
-        What is wrong with what they say, by candidate.
-    """
+    """What the tables say of some candidates: columns (n,), NaN where they say nothing, and what is wrong with them."""
 
     columns: dict[str, NDArray[np.float32]]
     problems: list[Problem]
 
 
 class DesTables:
-    """Tables with an ID, joined with the stamps of numbered candidates.
+    """Tables with an ID, joined with the stamps of candidates, whose folders and numbers are given.
 
     A row goes to the candidate of that number: the one nearest below the table's folder, if several folders have the
     number. Numbers are compared as text, and by value (``007`` and 7) where that leaves one on each side.
-
-    Parameters
-    ----------
-    tables : sequence of Path
-        The files.
-    candidates : sequence of (PurePath, str)
-        Folder and number of every candidate.
 
     Raises
     ------

@@ -20,16 +20,7 @@ __all__ = ["Member", "index"]
 class Member:
     """A file in an archive that is not compressed: what a reader of stamps needs of a path.
 
-    Attributes
-    ----------
-    archive : Path
-        The archive.
-    parent : PurePath
-        Its folder in the archive, behind the archive.
-    name : str
-        The file's name, without folders.
-    offset, size : int
-        Where its bytes are in the archive.
+    Its parent is its folder in the archive, behind the archive; the offset is that of its bytes.
     """
 
     archive: Path

@@ -58,19 +58,9 @@ def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], t
 
 
 def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | None:
-    """Read the image of the first of some units that a FITS file has, ``None`` if it has none of them.
+    """Read the image of the first of some units (EXTNAMEs) that a FITS file has, ``None`` if it has none of them.
 
-    Parameters
-    ----------
-    data : bytes
-        The file, as for :func:`decode`.
-    names : iterable of str
-        The EXTNAMEs of the units.
-
-    Raises
-    ------
-    ReadError, BackendError
-        As for :func:`decode`, but for a file without such an image.
+    See :func:`decode`, whose errors are those of this.
     """
     return next((found[0] for name in names if not isinstance(found := _decode(data, name), str)), None)
 
@@ -92,22 +82,9 @@ def _decode(data: bytes, unit: str) -> tuple[NDArray[np.float32], tuple[float, f
 
 
 def decode_tiles(unit: bytes) -> NDArray[np.float32]:
-    """Decode an image that is compressed in tiles, by Astropy.
+    """Decode an image (height, width) that is compressed in tiles, by Astropy, as :func:`decode` returns it.
 
-    Parameters
-    ----------
-    unit : bytes
-        The extension of a FITS file that holds it, from its header on.
-
-    Returns
-    -------
-    pixels : ndarray of float32, (height, width)
-        As :func:`decode` returns them.
-
-    Raises
-    ------
-    Exception
-        Of any kind, if the unit is damaged.
+    The unit is the extension that holds it, from its header on. If it is damaged, errors of any kind come out.
     """
     return _by_astropy(unit)[0]
 

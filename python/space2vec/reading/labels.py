@@ -24,35 +24,21 @@ _LABELS = ("label", "OBJECT_TYPE")
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels of a table's rows.
-
-    Attributes
-    ----------
-    object_id, candidate_id : ndarray (n,) or None
-        Ids a row, ``None`` where the table has no such column.
-    real : ndarray of float32 (n,)
-        1 real, 0 bogus, NaN where there is no label.
-    """
+    """Labels of a table's rows (n,), with their ids, ``None`` where the table has no such column."""
 
     object_id: NDArray[Any] | None
     candidate_id: NDArray[Any] | None
+    #: 1 real, 0 bogus, NaN where there is no label.
     real: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumn:
-    """Scores of a table's rows.
-
-    Attributes
-    ----------
-    object_id, candidate_id : ndarray (n,) or None
-        Ids a row, ``None`` where the table has no such column.
-    score : ndarray of float64 (n,)
-        P(real), NaN where there is none.
-    """
+    """Scores of a table's rows (n,), with their ids, ``None`` where the table has no such column."""
 
     object_id: NDArray[Any] | None
     candidate_id: NDArray[Any] | None
+    #: P(real), NaN where there is none.
     score: NDArray[np.float64]
 
 
@@ -135,10 +121,7 @@ def _numbers(
 def read_column(path: Path, name: str, kind: Kind, problems: list[Problem] | None = None) -> dict[str, NDArray[Any]]:
     """Return a column of numbers and those of ids, as :func:`space2vec.reading.table_file.read_columns`.
 
-    Raises
-    ------
-    ReadError
-        As there, or if the column has cells that hold no numbers and none that holds one.
+    A column that has cells which hold no numbers, and none that holds one, raises a ReadError too.
     """
     wrong: list[Problem] = []
     columns = read_columns(path, {**id_kinds(table_columns(path)), name: kind}, wrong)

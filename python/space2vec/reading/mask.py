@@ -23,15 +23,7 @@ _SPOILING = ("BAD", "CR", "NO_DATA", "SAT", "UNMASKEDNAN")
 def read_mask(data: bytes) -> NDArray[np.bool_] | None:
     """Return which pixels (height, width) the unit MASK of a file leaves out, ``None`` if it has no such unit.
 
-    Parameters
-    ----------
-    data : bytes
-        The file, unpacked; it may begin with an extension.
-
-    Raises
-    ------
-    ReadError
-        If the unit is damaged.
+    The file is unpacked; it may begin with an extension. A damaged unit raises a ReadError.
     """
     try:
         if decode_named(data, [MASK]) is None:
@@ -50,15 +42,7 @@ def read_mask(data: bytes) -> NDArray[np.bool_] | None:
 
 
 def left_out(mask: Any, header: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Return which pixels a mask leaves out: all that are not 0, or, where its header names bits, those of spoilt ones.
-
-    Parameters
-    ----------
-    mask : array_like
-        The pixels of the unit.
-    header : mapping
-        Its header.
-    """
+    """Return which pixels a mask leaves out: all that are not 0, or spoilt ones if its header names their bits."""
     values = np.asarray(mask)
     bits = {name: int(header[f"MP_{name}"]) for name in _SPOILING if f"MP_{name}" in header}
     if bits and values.dtype.kind in "iu":

@@ -24,15 +24,7 @@ class BinaryFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an open file held.
-
-    Attributes
-    ----------
-    name : str
-        What to call it.
-    content : bytes
-        Its bytes.
-    """
+    """What an open file held: what to call it, and its bytes."""
 
     name: str
     content: bytes
@@ -44,13 +36,7 @@ def is_open(given: Any) -> bool:
 
 
 def read_open(file: BinaryFile, called: str) -> Content:
-    """Return what an open file holds from where it stands, and its name, or another where it has none.
-
-    Raises
-    ------
-    TypeError
-        If it is none, or gives text.
-    """
+    """Return what an open file holds from where it stands, and its name, or another where it has none."""
     if not is_open(file):
         raise TypeError(f"an input must be a path or an open binary file; given {type(file).__name__}")
     content = file.read()

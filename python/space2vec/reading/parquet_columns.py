@@ -28,19 +28,10 @@ _FITS_BLOCK = 2880
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A column, or a field inside a column of records.
-
-    Attributes
-    ----------
-    path : str
-        Its dotted path.
-    steps : tuple of str
-        The names on the way; a column's own name may have dots in it.
-    type : pyarrow.DataType
-        The type of its values.
-    """
+    """A column, or a field inside a column of records: its dotted path and the type of its values."""
 
     path: str
+    #: The names on the way; a column's own name may have dots in it.
     steps: tuple[str, ...]
     type: Any
 
@@ -60,13 +51,7 @@ class Leaf:
 
 
 class Table:
-    """What a table's columns are.
-
-    Parameters
-    ----------
-    schema : pyarrow.Schema
-        Its columns. Where a name stands twice the first counts.
-    """
+    """What a table's columns are; where a name stands twice the first counts."""
 
     def __init__(self, schema: pyarrow.Schema) -> None:
         self.leaves: dict[str, Leaf] = {}
@@ -187,17 +172,7 @@ def _values(column: pyarrow.Array) -> NDArray[Any]:
 def cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty.
 
-    Parameters
-    ----------
-    column : pyarrow.Array (n,)
-        Bytes (FITS files, gzip'd or not), or the pixels as lists of rows.
-    name : str
-        What to call the column in errors.
-
-    Raises
-    ------
-    ReadError
-        If the column holds anything else.
+    Its cells are bytes (FITS files, gzip'd or not), or the pixels as lists of rows; others raise a ReadError.
     """
     import pyarrow as pa
 

@@ -23,15 +23,8 @@ _SUFFIXES = (".avsc", ".json")
 def schema_texts(schemas: Schemas) -> dict[int, str]:
     """Return schemas as JSON texts by number.
 
-    Parameters
-    ----------
-    schemas : mapping of int to str, mapping, sequence or path
-        Each as JSON text, as that is parsed, or the file that holds it; a file's parts may lie beside it.
-
-    Raises
-    ------
-    ReadError
-        If a number is none of four bytes, or a file cannot be read as a schema.
+    Each is JSON text, what is parsed of it, or the file that holds it; a file's parts may lie beside it. A ReadError
+    says that a number is none of four bytes, or a file no schema.
     """
     for number in schemas:
         if not 0 <= number < 1 << 32:
@@ -50,27 +43,10 @@ def _text(schema: str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]) ->
 
 
 def read_schema(path: str | os.PathLike[str]) -> str:
-    """Read a schema out of a file, and the types that it names out of the files beside it.
+    """Return the schema in a file as JSON, with the types that it names out of the files beside it.
 
     Surveys publish a schema in parts: ``lsst.v9_0.alert.avsc`` names ``lsst.v9_0.diaSource``, which another ``.avsc``
-    or ``.json`` file of its folder defines.
-
-    Parameters
-    ----------
-    path : str or path
-        The file of the whole alert.
-
-    Returns
-    -------
-    str
-        One schema, as JSON.
-
-    Raises
-    ------
-    ReadError
-        If a file is no JSON, or names a type that no file beside it defines.
-    OSError
-        If the machine cannot read it.
+    or ``.json`` file of its folder defines. A file that is no JSON, and a type that no file defines, raise a ReadError.
     """
     file = Path(path)
     try:
