@@ -46,9 +46,14 @@ def failures(
     if table.schema.field("candidate_id").type not in (ids.type, pa.int64()):
         ids = arrow.texts(ids.to_pylist())
     columns = {name: [line[name] for line in lines] for name in _COLUMNS}
-    arrays = {name: pa.array(column, pa.int64()) if name in _WHOLE else arrow.texts(column)
-              for name, column in columns.items()}  # fmt: skip
+    arrays = {name: _whole(column) if name in _WHOLE else arrow.texts(column) for name, column in columns.items()}
     return pa.table({**arrays, "candidate_id": ids})
+
+
+def _whole(values: Sequence[int | None]) -> pyarrow.Array:
+    """Return whole numbers as an Arrow array, null for ``None``."""
+    absent = np.array([value is None for value in values], dtype=np.bool_)
+    return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
 
 def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
