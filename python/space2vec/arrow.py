@@ -13,7 +13,7 @@ from space2vec.ids import NO_ID, id_keys, printable
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ids", "numbers", "retyped", "text_lists", "texts", "texts_of"]
+__all__ = ["ids", "numbers", "text_lists", "texts", "texts_of"]
 
 #: Bytes of text that an array of strings can hold.
 _MOST = np.iinfo(np.int32).max
@@ -67,13 +67,6 @@ def texts_of(lists: pyarrow.ListArray) -> list[str]:
     begin, end = (lists.offsets[k].as_py() for k in (0, -1))
     held: list[str] = lists.values.slice(begin, end - begin).to_pylist()
     return held
-
-
-def retyped(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
-    """Return a table of the same types under a schema that says more of its columns."""
-    import pyarrow as pa
-
-    return pa.Table.from_arrays(table.columns, schema=schema)
 
 
 def _validity(absent: NDArray[np.bool_] | None) -> pyarrow.Buffer | None:

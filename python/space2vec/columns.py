@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Columns",
-    "arrow_as_text",
     "as_text",
     "blank_column",
     "check_columns",
@@ -73,16 +72,20 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
         kinds = {column.dtype.kind for column in known}
         kind = kinds.pop() if len(kinds) == 1 else "O"
         pieces = [
-            _as_kind(part[name], kind) if name in part else _blank(kind, n)
+            _as_kind(part[name], kind) if name in part else blank_column(n, kind)
             for part, n in zip(parts, lengths, strict=True)
         ]
-        joined[name] = _joined_masked(pieces) if kind == "i" else np.concatenate(pieces)
+        joined[name] = np.concatenate([np.ma.getdata(piece) for piece in pieces])
+        if kind == "i":
+            joined[name] = np.ma.array(joined[name], mask=np.concatenate([unknown(piece) for piece in pieces]))
     return joined
 
 
-def blank_column(n: int) -> NDArray[Any]:
-    """Return a column (n,) of which nothing is known."""
-    return _blank("f", n)
+def blank_column(n: int, kind: str = "f") -> NDArray[Any]:
+    """Return a column (n,) of a kind of dtype, of which nothing is known."""
+    if kind == "i":
+        return np.ma.array(np.zeros(n, dtype=np.int64), mask=np.ones(n, dtype=np.bool_))
+    return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
 
 
 def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -108,11 +111,6 @@ def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
     if values.dtype.kind in "if":
         return arrow.numbers(np.ma.getdata(values), unknown(values))
     return arrow.texts(values.tolist())
-
-
-def arrow_as_text(values: pyarrow.Array | pyarrow.ChunkedArray) -> pyarrow.Array:
-    """Return an Arrow array of numbers as :func:`as_text` writes them."""
-    return arrow.texts(values.to_pylist())
 
 
 def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
@@ -177,15 +175,4 @@ def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> 
 def _as_kind(values: NDArray[Any], kind: str) -> NDArray[Any]:
     if values.dtype.kind == kind:
         return values
-    return as_text(values) if kind == "O" else _blank(kind, len(values))
-
-
-def _joined_masked(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    mask = np.concatenate([np.ma.getmaskarray(piece) for piece in pieces])
-    return np.ma.array(np.concatenate([np.ma.getdata(piece) for piece in pieces]), mask=mask)
-
-
-def _blank(kind: str, n: int) -> NDArray[Any]:
-    if kind == "i":
-        return np.ma.array(np.zeros(n, dtype=np.int64), mask=np.ones(n, dtype=np.bool_))
-    return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
+    return as_text(values) if kind == "O" else blank_column(len(values), kind)

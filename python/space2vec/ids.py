@@ -30,27 +30,11 @@ _ACCEPTED = "accepted are whole numbers or text"
 
 
 def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
-    """Return candidate ids as batches hold them, of whatever array or list a user has.
+    """Return candidate ids (n,) as batches hold them, of whatever array or list of whole numbers and text a user has.
 
-    Parameters
-    ----------
-    values : array_like (n,)
-        Whole numbers or text, or both; ``None``, a masked value and an empty text are unknown ids.
-    what : str, optional
-        What to call them in errors.
-
-    Returns
-    -------
-    ndarray of int64 or object (n,)
-        Integers where all are and fit, :data:`NO_ID` for an unknown one; otherwise each as text, ``None`` for an
-        unknown one. Text stays text, be it digits alone.
-
-    Raises
-    ------
-    TypeError
-        If they are neither.
-    ValueError
-        If they are of another shape.
+    They are int64 where all are integers that fit, :data:`NO_ID` for an unknown one; otherwise each is text, ``None``
+    for an unknown one. Text stays text, be it digits alone. ``None``, a masked value and an empty text are unknown ids.
+    Other shapes raise a ValueError, other types a TypeError, which call them `what`.
     """
     hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     array = np.ma.getdata(values) if hidden is not None else values
@@ -96,20 +80,10 @@ def _plain(value: Any, what: str) -> int | str | None:
 
 
 def parse_ids(texts: Iterable[str | None]) -> NDArray[Any]:
-    """Return candidate ids out of text, as a file without types has them.
+    """Return candidate ids (n,) as :func:`as_ids` does out of text, as a file without types has them.
 
     A whole number that fits int64 and is written as such is an integer, all else text as it stands: ``007``, ``0x1F``,
     ``18446744073709551615``. So ids of a file are the same however its rows are parted, once they are text.
-
-    Parameters
-    ----------
-    texts : iterable of str or None (n,)
-        The ids; ``None`` and an empty text are unknown.
-
-    Returns
-    -------
-    ndarray of int64 or object (n,)
-        As :func:`as_ids`.
     """
     return _of_list([_number(text) if text else None for text in texts], "candidate_id")
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from space2vec.arrow import retyped
 from space2vec.writing.fits_table import write_fits
 from space2vec.writing.notes import KEY
 from space2vec.writing.tables import Joined, with_joined_lists
@@ -46,7 +45,7 @@ def _write_parquet(file: Aside, table: Joined, note: Mapping[str, Any], descript
     rest = pa.Table.from_batches([], schema=schema)
     with pq.ParquetWriter(file, schema) as writer:
         for part in table:
-            rows = pa.concat_tables([rest, retyped(part, schema)])
+            rows = pa.concat_tables([rest, pa.Table.from_arrays(part.columns, schema=schema)])
             whole = len(rows) - len(rows) % _GROUP
             for start in range(0, whole, _GROUP):
                 writer.write_table(rows.slice(start, _GROUP).combine_chunks())

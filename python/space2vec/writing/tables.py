@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from space2vec import arrow
-from space2vec.columns import arrow_as_text
 from space2vec.errors import OutputError
 
 if TYPE_CHECKING:
@@ -127,6 +126,6 @@ def _fitted(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
             if column.null_count == len(column):
                 column = pa.chunked_array([pa.nulls(len(column), field.type)])
             else:
-                column = arrow_as_text(column)
+                column = arrow.texts(column.to_pylist())  # numbers as Python writes them
         columns.append(column)
     return pa.table(columns, schema=schema)
