@@ -42,8 +42,10 @@ s2v_status guarded(Body body) noexcept {
         remember("out of memory");
         return S2V_OUT_OF_MEMORY;
     } catch (const std::length_error &) {
+        remember("out of memory");
         return S2V_OUT_OF_MEMORY;
     } catch (...) {
+        remember("an error of the standard library");
         return S2V_INVALID_ARGUMENT;
     }
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lying_models import slow_network
+from space2vec import runtimes
 
 #: Each would run for minutes.
 CALLS = {
@@ -79,3 +84,49 @@ def test_the_command_keeps_what_is_finished(
     assert word in said
     assert "are kept; the same command with --resume goes on from there" in said
     assert not out.exists()
+
+
+@pytest.fixture
+def interrupt_soon() -> Iterator[None]:
+    """Interrupt whatever runs .3 s from now."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+class SlowRuntime:
+    """Takes 50 ms for what a network of floats is given at a time."""
+
+    def __call__(self, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        time.sleep(0.05)
+        return np.zeros(len(inputs[0]), np.float32)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.usefixtures("interrupt_soon")
+def test_a_network_of_floats_is_interrupted(threads: int) -> None:
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        runtimes.run(SlowRuntime(), [np.zeros((64 * 600, 1), np.float32)], threads)
+    assert time.monotonic() - begin < 5, "of 15 or 30"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_twin_is_interrupted(threads: int, request: pytest.FixtureRequest) -> None:
+    pytest.importorskip("numba", reason="Numba is missing: numba")
+    from space2vec.fallback.team import parallel_for
+
+    request.getfixturevalue("interrupt_soon")
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        parallel_for(32 * 600, threads, lambda _begin, _end: time.sleep(0.05))
+    assert time.monotonic() - begin < 5, "of 15 or 30"
