@@ -88,7 +88,7 @@ template <class Work>
 void in_turns(std::int64_t n, int threads, const char *what, Work work) {
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds kShort{25}, kLong{100};
-    std::int64_t rows = std::max(threads, 1);
+    std::int64_t rows = 16 * std::int64_t{std::max(threads, 1)};
     std::int64_t begin = 0;
     do {  // of no row too: a call that cannot run says so
         const std::int64_t end = std::min(n, begin + rows);

@@ -17,7 +17,7 @@ import space2vec as s2v
 import tiny_models
 from lying_models import LARGE, LIES, SETTINGS, of_settings
 from space2vec import modelfile, tensorfile
-from space2vec.errors import ModelError
+from space2vec.errors import ModelError, Space2vecWarning
 from space2vec.models.integer_network import divided
 
 SEEDS = Path(__file__).resolve().parents[1] / "fuzz" / "seeds" / "model"
@@ -301,3 +301,53 @@ def test_what_runs_is_made_of_the_weights(tmp_path: Path, monkeypatch: pytest.Mo
     model.runtime = "onnxruntime"
     runtimes.runtime_of(model)
     assert given == [b"made anew"]
+
+
+def chain(depth: int) -> dict[str, Any]:
+    """Return one tree: splits on the first column, each the left child of the one before."""
+    right = np.zeros(2 * depth + 1, np.int32)
+    right[:depth] = 2 * (depth - np.arange(depth))
+    value = np.full(2 * depth + 1, 0.25, np.float32)
+    value[:depth] = -np.arange(depth)
+    value[depth] = 0.75
+    zeros = np.zeros(2 * depth + 1)
+    return {
+        "tree_start": np.array([0, 2 * depth + 1]), "right": right, "value": value,
+        "feature": zeros.astype(np.int16), "missing_left": zeros.astype(np.uint8),
+    }  # fmt: skip
+
+
+def test_a_million_nodes(tmp_path: Path) -> None:
+    """A tree as deep as nodes can say is a tree; one of whose nodes has two parents is none, and both cost little."""
+    tensors = chain(500_000)
+    begin = time.process_time()
+    forest = load(tiny_models.changed(tiny_models.forest(("L1", "snr_2")), **tensors), tmp_path)
+    score = forest.predict(np.array([[1.0, 0.0], [-1e9, 0.0], [-7.5, 0.0]], np.float32))
+    assert score.tolist() == [0.25, 0.75, 0.25]
+    tensors["right"][-2] = 1
+    with pytest.raises(ModelError, match="a child lies outside its tree"):
+        load(tiny_models.changed(tiny_models.forest(("L1", "snr_2")), **tensors), tmp_path)
+    assert time.process_time() - begin < 10
+    with pytest.raises(ModelError, match="a tree is too large"):
+        load(tiny_models.changed(tiny_models.forest(("L1", "snr_2")), **chain(600_000)), tmp_path)
+
+
+def test_a_network_that_gives_no_number_is_told(tmp_path: Path) -> None:
+    """Finite weights may overflow; such a row has no score, and that is said."""
+    torch = pytest.importorskip("torch")
+    from space2vec.networks import build
+
+    torch.manual_seed(1)
+    weights = {name: tensor.numpy() for name, tensor in build("braai", {}).state_dict().items()}
+    weights["body.0.weight"] = np.full_like(weights["body.0.weight"], 3e38)
+    weights["body.2.weight"] = np.where(np.arange(16) % 2, 3e38, -3e38).astype(np.float32)[:, None, None, None] * (
+        np.ones_like(weights["body.2.weight"])
+    )
+    weights["body.6.weight"] = np.where(np.arange(16) % 2, 1, -1).astype(np.float32)[None, :, None, None] * (
+        np.ones_like(weights["body.6.weight"])
+    )
+    stamps = s2v.simulate(3, seed=1).stamps
+    model = load(of_floats({}, **weights), tmp_path)
+    with pytest.warns(Space2vecWarning, match="'floats' in floating point gives no number for 3 of 3 candidates"):
+        scores = model.score(stamps)
+    assert np.isnan(scores.score).all()

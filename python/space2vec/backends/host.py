@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -11,11 +13,13 @@ from numpy.typing import NDArray
 from space2vec import flags as flag_bits
 from space2vec.backend import Kernels, thread_count
 from space2vec.channels import CHANNELS
+from space2vec.errors import Space2vecWarning
 from space2vec.normalisers import numbered
 from space2vec.numeric import as_numbers, by_name
 from space2vec.pixels import as_plane_array, check_sides, image_array, lies_on_device
 from space2vec.recipe import Prepared, Recipe
 from space2vec.registry import RECIPES, Step, stamp_columns
+from space2vec.shown_text import NAME, one_line
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -28,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Host", "Inputs", "taken"]
 
-#: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache.
-_ROWS = 1024
+#: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache; and
+#: numbers in these at most, unless one row has more.
+_ROWS, _FLOATS = 1024, 1 << 25
 
 
 class Inputs(NamedTuple):
@@ -143,8 +148,10 @@ class Host:
         score, flags = np.empty(len(source), dtype=np.float32), np.empty(len(source), dtype=np.uint32)
         own, workers = self.model(model), thread_count(threads)
         if model.runtime is not None:
-            for begin in range(0, len(source), _ROWS):
-                rows = slice(begin, begin + _ROWS)
+            floats = sum(math.prod(shape) for shape in model.shapes.values())
+            most = max(1, min(_ROWS, _FLOATS // floats))
+            for begin in range(0, len(source), most):
+                rows = slice(begin, begin + most)
                 score[rows], flags[rows] = self._in_floats(model, own, source[rows], workers)
         elif isinstance(source, Stamps):
             own.score(source, model.needs.known(source), score, flags, workers)
@@ -165,6 +172,14 @@ class Host:
             else self._of_table(own, model.needs, source)
         )
         score = model.in_floats(inputs.arrays, workers)
+        if lost := int(np.count_nonzero(inputs.scored & np.isnan(score))):
+            name = one_line(repr(model.name), NAME)
+            warnings.warn(
+                f"the network {name} in floating point gives no number for {lost} of {len(score)} candidates, though "
+                "what it is given are numbers: they have no score",
+                Space2vecWarning,
+                stacklevel=2,
+            )
         score[~inputs.scored] = np.nan
         return score, inputs.flags
 
