@@ -33,8 +33,11 @@ def normalised_by(stamps: Stamps) -> str | None:
     """
     left = set(_KINDS)
     seen = False
-    for row in np.unique(np.linspace(0, len(stamps) - 1, min(len(stamps), _SAMPLE)).astype(int)).tolist():
-        planes = [_usable(plane) for channel in CHANNELS if (plane := stamps.plane(row, channel)) is not None]
+    pixels, n = stamps.buffer, len(stamps.offset)
+    area = stamps.shape.prod(axis=2, dtype=np.int64)
+    for row in np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(int)).tolist():
+        places = zip(stamps.offset[row].tolist(), area[row].tolist(), strict=True)
+        planes = [_usable(pixels[begin : begin + size]) for begin, size in places if begin >= 0]
         if len(planes) < 2 or any(plane.size == 0 for plane in planes):
             continue
         low, high = [float(plane.min()) for plane in planes], [float(plane.max()) for plane in planes]

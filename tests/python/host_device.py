@@ -174,6 +174,10 @@ class HostDevice(types.ModuleType):
                 return 2, place
         return 1, 0
 
+    def is_page_locked(self, array: np.ndarray) -> bool:
+        """Tell whether an array lies in page-locked memory."""
+        return array.size > 0 and self.memory_at(array.ctypes.data)[0] == 3
+
     def put(self, size: int, device: int = 0) -> int:
         """Return memory of a device that another library holds."""
         address = self._filled_up(size)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.cuda import DeviceArray, dlpack, extension, slots
+from space2vec.cuda import DeviceArray, dlpack, extension, page_locked
 from space2vec.cuda.view import to_host, view
 from space2vec.errors import BackendError
 
@@ -104,7 +104,7 @@ def test_the_driver_knows_where_an_array_lies(monkeypatch: pytest.MonkeyPatch, p
 
 def test_page_locked_memory_wakes_its_own_device_alone(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     module = host_device.make(monkeypatch, count=2)
-    array = slots.pinned((4,), ordinal=1)
+    array = page_locked.pinned((4,), ordinal=1)
     s2v.features(s2v.Stamps(pixels), set="s2v", device="cuda:1")
     s2v.load("forest").score(s2v.Stamps(pixels), device="cuda:1")
     del array

@@ -15,9 +15,8 @@ from test_device_arrays import alike, stump
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.cuda import pipeline, slots
-from space2vec.cuda.pipeline import Pipeline
-from space2vec.cuda.work import feature_work
+from space2vec.cuda import page_locked, pipeline, slots
+from space2vec.cuda.pipeline import Pipeline, feature_work
 from space2vec.errors import BackendError, DeviceLostError
 from space2vec.measure import Measure
 from space2vec.registry import feature_set
@@ -78,7 +77,7 @@ def test_memory_of_the_device_is_bounded(
     assert alike(s2v.features(night, set="all", device="cuda"), expected)
     assert 0 < module.most <= limit
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "2G")
-    assert pipeline.memory_limit() == 2 << 30
+    assert slots.memory_limit() == 2 << 30
     for bad in ("much", "0", "-1", "1T"):
         monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", bad)
         with pytest.raises(ValueError, match="SPACE2VEC_DEVICE_MEMORY is"):
@@ -212,9 +211,12 @@ def test_a_device_that_is_lost_at_the_beginning(module: host_device.HostDevice, 
         return made[-1]
 
     module.stream_create = twice  # type: ignore[method-assign]
-    with pytest.raises(DeviceLostError):
-        s2v.features(night, device="cuda")
+    with pytest.raises(DeviceLostError), Pipeline(feature_work(MEASURE), 0) as through:
+        list(through.run(night[k : k + 5] for k in range(0, 20, 5)))
     assert len(module.queues) == 1, "the streams are given back"
+    made.clear()
+    s2v.features(night, device="cuda")
+    assert len(made) == 1, "one batch needs no more"
 
 
 def test_another_error_is_not_taken_for_a_lost_device(module: host_device.HostDevice, night: s2v.Stamps) -> None:
@@ -241,11 +243,11 @@ def test_scattered_stamps_and_missing_planes(module: host_device.HostDevice, nig
 
 
 def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDevice, night: s2v.Stamps) -> None:
-    array = slots.pinned((8, 3, 20, 20))
+    array = page_locked.pinned((8, 3, 20, 20))
     array[:] = np.random.default_rng(0).normal(size=array.shape)
-    assert slots.is_pinned(array)
-    assert slots.is_pinned(array[2:4].reshape(-1))
-    assert not slots.is_pinned(np.zeros(3))
+    assert module.is_page_locked(array)
+    assert module.is_page_locked(array[2:4].reshape(-1))
+    assert not module.is_page_locked(np.zeros(3))
     stamps = s2v.Stamps(array)
     before = set(module.arrays)
     seen: list[int] = []
@@ -267,9 +269,9 @@ def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDe
 def test_a_slot_that_gets_no_page_locked_memory(
     module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slot = slots.Slot(0)
+    slot = slots.Slot(module, 0)
     slot.upload("planes", np.ones(4, np.float32))
-    assert slot.download("planes").nbytes == 16
+    assert slot.download("planes")[0].nbytes == 16
     slot.array("large", (400,))
     with monkeypatch.context() as patch:
 
@@ -279,7 +281,7 @@ def test_a_slot_that_gets_no_page_locked_memory(
         patch.setattr(module, "pinned", refuse)
         with pytest.raises(MemoryError):
             slot.download("large")
-    out = slot.download("planes")
+    (out,) = slot.download("planes")
     slot.wait()
     assert out.tolist() == [1] * 4, "what was freed is not used again"
     slot.close()
@@ -287,7 +289,7 @@ def test_a_slot_that_gets_no_page_locked_memory(
 
 
 def test_a_slot_waits_before_it_gives_memory_back(module: host_device.HostDevice) -> None:
-    slot = slots.Slot(0)
+    slot = slots.Slot(module, 0)
     slot.upload("planes", np.ones(4, np.float32))
     assert module.queues[slot.stream]
     release = module.release
@@ -300,17 +302,6 @@ def test_a_slot_waits_before_it_gives_memory_back(module: host_device.HostDevice
     slot.drop()
     assert module.held == {}
     slot.close()
-
-
-def test_a_slot_asks_for_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    host_device.make(monkeypatch, count=2)
-    asked: list[int] = []
-    active = slots.active
-    monkeypatch.setattr(slots, "active", lambda ordinal=0: (asked.append(ordinal), active(ordinal))[1])
-    slot = slots.Slot(1)
-    slot.upload("planes", np.ones(4, np.float32))
-    slot.close()
-    assert asked == [1, 1]
 
 
 # The command line

@@ -14,7 +14,7 @@ import space2vec as s2v
 from parity import suite
 from space2vec import flags as flag_bits
 from space2vec import modelfile, registry
-from space2vec.cuda import DeviceArray, pipeline, work
+from space2vec.cuda import DeviceArray, slots
 from space2vec.cuda.backend import Cuda
 from space2vec.errors import ModelError
 from space2vec.forest import Forest
@@ -137,7 +137,7 @@ def test_features_of_stamps_stay_on_the_device(
         parts = list(through.run(bare[k : k + 50] for k in range(0, len(bare), 50)))
     assert alike(s2v.table.Scores.concatenate(parts), expected)
     assert len(module.held) == 0
-    assert module.most <= pipeline.memory_limit()
+    assert module.most <= slots.memory_limit()
 
 
 @pytest.mark.parametrize("of_catalogue", [2, 12])
@@ -228,7 +228,7 @@ def test_few_rows_at_a_time(module: host_device.HostDevice, bare: s2v.Stamps, mo
     expected = model.score(bare)
     there = bare.to_device()
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "4K")
-    assert work.rows_at_a_time(Cuda(0).engine(model), len(bare)) == 32
+    assert slots.rows_at_a_time(Cuda(0).engine(model), len(bare)) == 32
     assert alike(model.score(there), expected)
 
 

@@ -73,10 +73,12 @@ def test_features_and_planes(stamps: s2v.Stamps) -> None:
 
 @pytest.mark.parametrize("name", ["stampnet", "forest"])
 def test_on_a_device(name: str, stamps: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of stamps that lie there; those of the host go through a pipeline."""
+    """Of stamps that lie there, and of those of the host, which go through a pipeline."""
     host_device.make(monkeypatch)
     model, there = s2v.load(name), stamps.to_device()
     for call in (
+        lambda: model.score(stamps, device="cuda"),
+        lambda: s2v.features(stamps, set="stamp", device="cuda"),
         lambda: model.score(there),
         lambda: s2v.features(there, set="stamp"),
         lambda: s2v.prepare(there, "braai"),

@@ -249,9 +249,9 @@ def fits(image: np.ndarray) -> bytes:
 
 
 def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> None:
-    from space2vec.cuda import slots
-    from space2vec.cuda.pipeline import DEPTH, Pipeline
-    from space2vec.cuda.work import feature_work
+    from space2vec.cuda.extension import active
+    from space2vec.cuda.page_locked import page_locked
+    from space2vec.cuda.pipeline import DEPTH, Pipeline, feature_work
     from space2vec.measure import Measure
     from space2vec.reading import alerts
 
@@ -261,7 +261,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
         begin = np.cumsum([0, *map(len, files)])
         columns.append((np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
     n = len(pixels)
-    wish = alerts.Wish(n, 4, memory=slots.page_locked(0))
+    wish = alerts.Wish(n, 4, memory=page_locked(0))
     places, locked = set(), []
 
     def batches() -> Any:
@@ -272,7 +272,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
             )  # fmt: skip
             assert isinstance(batch.rows, s2v.Stamps)
             places.add(batch.rows.buffer.ctypes.data)
-            locked.append(slots.is_pinned(batch.rows.buffer))
+            locked.append(active().memory_at(batch.rows.buffer.ctypes.data)[0] == 3)
             yield batch.rows
 
     expected = s2v.features(s2v.Stamps(pixels), set="stamp")

@@ -21,8 +21,7 @@ import space2vec as s2v
 from space2vec import reading
 from space2vec.cli import main
 from space2vec.cuda import slots
-from space2vec.cuda.pipeline import DEPTH, Pipeline
-from space2vec.cuda.work import feature_work
+from space2vec.cuda.pipeline import DEPTH, Pipeline, feature_work
 from space2vec.errors import BackendError
 from space2vec.measure import Measure
 from space2vec.registry import feature_set
@@ -85,7 +84,7 @@ def test_batches_keep_their_pixels(
     parts = list(stamps(request.getfixturevalue(source), device=device))  # the readers are closed by now
     assert len(parts) == -(-ROWS // 7)
     assert len({place(part) for part in parts}) == len(parts)
-    assert [slots.is_pinned(part.buffer) for part in parts] == [device == "cuda"] * len(parts)
+    assert [module.is_page_locked(part.buffer) for part in parts] == [device == "cuda"] * len(parts)
     assert same_pixels(s2v.Stamps.concatenate(parts), expected)
     assert all(part.buffer.flags.writeable and part.buffer.flags.aligned for part in parts)
 
@@ -142,7 +141,7 @@ def test_a_machine_without_page_locked_memory(
 ) -> None:
     module.most_locked = most
     parts = list(stamps(alerts, 2, "cuda"))
-    locked = [slots.is_pinned(part.buffer) for part in parts]
+    locked = [module.is_page_locked(part.buffer) for part in parts]
     assert not all(locked)
     assert any(locked) == (most > 0)
     assert same_pixels(s2v.Stamps.concatenate(parts), expected)
@@ -218,7 +217,7 @@ def test_parts_of_a_batch_are_copied_from_within_it(
 
 
 def test_memory_that_a_copy_still_reads_is_nobody_elses(alerts: Path, module: host_device.HostDevice) -> None:
-    slot = slots.Slot(0)
+    slot = slots.Slot(module, 0)
     batches = stamps(alerts, 5, "cuda")
     first, _ = next(batches), next(batches)
     before, held = np.array(first.buffer), place(first)

@@ -97,7 +97,7 @@ class Ours:
         """Return an array in memory that the device copies fastest."""
         if self.where == "cpu":
             return array
-        from space2vec.cuda.slots import pinned
+        from space2vec.cuda.page_locked import pinned
 
         there = pinned(array.shape, ordinal=device.ordinal(self.where))
         there[:] = array

@@ -2,8 +2,8 @@
 
 ``backend`` is a device as a backend; ``extension`` finds the compiled module and the device, ``view`` looks at arrays
 of CuPy, PyTorch and others where they lie, ``libraries`` has memory of theirs beside such an array, ``device_array``
-owns device memory, and ``pipeline`` takes batches of the host through a device, in bounded memory: each in a slot of
-``slots``, on which the work of ``work`` is done.
+owns device memory, ``pipeline`` takes batches of the host through a device, in bounded memory, and ``slots`` says what
+is begun there with a batch, and has the memory for it; ``page_locked`` is memory of the host that devices copy fastest.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,14 @@ from space2vec.channels import CHANNELS
 from space2vec.cuda.event import Event
 from space2vec.cuda.extension import tell, told
 from space2vec.cuda.libraries import Place
-from space2vec.cuda.pipeline import Pipeline
-from space2vec.cuda.slots import Slot
+from space2vec.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
+from space2vec.cuda.slots import Slot, measure, score
 from space2vec.cuda.view import View, view
-from space2vec.cuda.work import feature_work, measure, score, score_work
 from space2vec.errors import ModelError
 from space2vec.normalisers import numbered
 from space2vec.pixels import lies_on_device
 from space2vec.recipe import Prepared, Recipe
-from space2vec.registry import RECIPES, Step
+from space2vec.registry import RECIPES, Step, stamp_columns
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from space2vec.network import Network
 
 __all__ = ["Cuda"]
-
-Result = TypeVar("Result")
 
 
 class Cuda:
@@ -56,10 +53,12 @@ class Cuda:
     def features(self, stamps: Stamps, how: Measure, threads: int | None) -> Features:
         """Return the features of stamps."""
         if stamps.there is None:
-            return _once(self.feature_pipeline(how), stamps)
+            return feature_pipeline(how, self._ordinal).once(stamps)
         place = Place(self._module, stamps.there)
         try:
-            columns = measure(place, stamps, how)
+            sets = how.sets
+            columns = stamp_columns(sets)
+            measure(place, stamps, sets, len(columns), paper=how.convention == "paper")
             values, read = place.results("values")
             if how.names != columns:
                 table = how.in_columns(view(values, "values").to_host(), stamps.catalogue)
@@ -160,7 +159,7 @@ class Cuda:
         """Return the scores of candidates."""
         engine = self.engine(model)
         if not isinstance(source, Stamps) or source.there is None:
-            return _once(self._scores(model, engine, checked=True), source)
+            return score_pipeline(engine, model, self._ordinal, checked=True).once(source)
         place = Place(self._module, source.there)
         try:
             score(place, engine, model, source)
@@ -213,35 +212,26 @@ class Cuda:
 
         rows = taken(model, inputs)
         n = len(next(iter(rows.values())))
-        slot = Slot(self._ordinal)
+        slot = Slot(self._module, self._ordinal)
         try:
             with told(self._ordinal):
                 at = {what: slot.upload(what, given) for what, given in rows.items()}
                 out = slot.array("score", (n,))
                 if n:
                     engine.predict(slot.stream, at.get("planes", 0), at.get("features", 0), n, out)
-                score = slot.download("score")
+                (score,) = slot.download("score")
                 slot.wait()
                 return score.copy()
         finally:
             slot.close()
 
-    def _scores(self, model: Model, engine: Any, *, checked: bool) -> Pipeline[Any, Scores]:
-        return Pipeline(score_work(engine, model, self.name, checked=checked), self._ordinal)
-
     def pipeline(self, model: Model) -> Pipeline[Any, Scores]:
         """Return a pipeline that scores batches of stamps of the host, or of features."""
-        return self._scores(model, self.engine(model), checked=False)
+        return score_pipeline(self.engine(model), model, self._ordinal, checked=False)
 
     def feature_pipeline(self, how: Measure) -> Pipeline[Any, Features]:
         """Return a pipeline that measures batches of stamps of the host; features stay as they are."""
-        return Pipeline(feature_work(how), self._ordinal)
-
-
-def _once(pipeline: Pipeline[Any, Result], batch: Any) -> Result:
-    """Return what a pipeline gives for one batch."""
-    with pipeline:
-        return next(pipeline.run([batch]))
+        return feature_pipeline(how, self._ordinal)
 
 
 def _mask(mask: Any, pixels: View) -> View:

@@ -12,13 +12,14 @@ from numpy.typing import DTypeLike, NDArray
 from space2vec.cuda.device_array import DeviceArray
 from space2vec.cuda.event import Event
 from space2vec.cuda.extension import told
+from space2vec.cuda.slots import geometry
 from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
     from space2vec.cuda.view import View
     from space2vec.stamps import Stamps
 
-__all__ = ["UNKNOWN", "Library", "Place", "geometry", "library_of"]
+__all__ = ["UNKNOWN", "Library", "Place", "library_of"]
 
 
 class Library(Protocol):
@@ -123,12 +124,6 @@ def library_of(values: Any) -> Library:
     if cupy is not None and isinstance(values, cupy.ndarray):
         return _CUPY
     return UNKNOWN
-
-
-def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Return where the planes of n stamps begin, their sizes and the centres, one after another, as bytes."""
-    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (offset, shape, centre)]
-    return np.concatenate(parts)
 
 
 class Place:

@@ -10,21 +10,30 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from space2vec.cuda.extension import active, out_of_memory, told
-from space2vec.cuda.slots import Slot
-from space2vec.cuda.work import DEPTH, Work, memory_limit
+from space2vec import flags as flag_bits
+from space2vec.cuda.extension import active, out_of_memory, tell
+from space2vec.cuda.slots import DEPTH, Rows, Slot, measure, memory_limit, pixel_bytes, score, score_bytes
 from space2vec.errors import BackendError
+from space2vec.registry import stamp_columns
+from space2vec.stamps import Stamps
+from space2vec.table import Features, Scores
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from space2vec.measure import Measure
+    from space2vec.models.model import Model
 
-__all__ = ["DEPTH", "Pipeline", "memory_limit"]
+__all__ = ["DEPTH", "Pipeline", "Work", "feature_pipeline", "feature_work", "score_pipeline"]
+
+#: Bytes a row of what the kernels are told of stamps: where planes begin, sizes, centres; what the reader raised, and
+#: the columns of the catalogue; of a result and its flags.
+_TOLD, _RESULT = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4, 4 + 4
 
 Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
@@ -48,6 +57,28 @@ class _Flight(Generic[Batch, Result]):
     order: _Order[Result]
 
 
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Result]):
+    """What a pipeline does with batches, which have a length and slices.
+
+    Attributes
+    ----------
+    nbytes : callable
+        Returns the bytes of a device's memory that a batch takes, given it and its length.
+    begin : callable
+        Begins all of it on a slot, without waiting; returns what ``end`` needs.
+    end : callable
+        Returns the result of a batch, once the slot's stream was waited for; the slot's memory is the next batch's.
+    join : callable
+        Joins the results of consecutive parts, of two or more.
+    """
+
+    nbytes: Callable[[Any, int], int]
+    begin: Callable[[Slot, Any], Any]
+    end: Callable[[Any, Any], Result]
+    join: Callable[[list[Result]], Result]
+
+
 class Pipeline(Generic[Batch, Result]):
     """A way through a device; a context manager, which gives the memory back.
 
@@ -61,7 +92,7 @@ class Pipeline(Generic[Batch, Result]):
         Bytes of the device's memory that the batches under way may hold together, :func:`memory_limit` by default; a
         batch is cut into parts that are small enough, of one row at least.
     depth : int, optional
-        Batches under way.
+        Batches under way; a slot for each is made when it is first needed.
 
     Attributes
     ----------
@@ -73,20 +104,18 @@ class Pipeline(Generic[Batch, Result]):
         self._work, self.ordinal = work, ordinal
         self._memory = (memory_limit() if memory is None else memory) // depth
         self._slots: list[Slot] = []
-        self._depth = depth
+        self._depth, self._module = depth, None
         self._flights: deque[_Flight[Batch, Result]] = deque()
         self.rows = sys.maxsize
 
     def __enter__(self) -> Self:
-        try:
-            with told(self.ordinal):
-                active(self.ordinal)
-                for _ in range(self._depth):
-                    self._slots.append(Slot(self.ordinal))
-        except BaseException:
-            self._close()
-            raise
+        self._module = active(self.ordinal)
         return self
+
+    def once(self, batch: Batch) -> Result:
+        """Return the result of one batch, and give everything back."""
+        with self:
+            return next(self.run([batch]))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -115,33 +144,42 @@ class Pipeline(Generic[Batch, Result]):
             orders.append(order)
             failed: Exception | None = None
             try:
-                with told(self.ordinal):
-                    self._begin(batch, order)
+                self._begin(batch, order)
                 order.open -= 1
             except Exception as error:  # once the results that are there already are given
                 failed = error
             while orders and orders[0].open == 0:
-                yield self._work.join(orders.popleft().results)
+                yield self._joined(orders.popleft())
             if failed is not None:
+                tell(failed, self.ordinal)
                 raise failed
         while orders:
-            with told(self.ordinal):
+            try:
                 while orders[0].open:
                     self._finish()
-            yield self._work.join(orders.popleft().results)
+            except Exception as error:
+                tell(error, self.ordinal)
+                raise
+            yield self._joined(orders.popleft())
+
+    def _joined(self, order: _Order[Result]) -> Result:
+        return order.results[0] if len(order.results) == 1 else self._work.join(order.results)
 
     def _begin(self, batch: Batch, order: _Order[Result]) -> None:
         """Begin a batch, or its parts in order."""
         size = len(batch)
-        if size > 1 and (size > self.rows or self._work.nbytes(batch) > self._memory):
+        if size > 1 and (size > self.rows or self._work.nbytes(batch, size) > self._memory):
             middle = min(size // 2, self.rows)
             self._begin(batch[:middle], order)
             self._begin(batch[middle:], order)
             return
-        if len(self._flights) == len(self._slots):
+        if len(self._flights) == self._depth:
             self._finish()
         busy = {id(flight.slot) for flight in self._flights}
-        slot = next(slot for slot in self._slots if id(slot) not in busy)
+        slot = next((slot for slot in self._slots if id(slot) not in busy), None)
+        if slot is None:
+            slot = Slot(self._module, self.ordinal)
+            self._slots.append(slot)
         try:
             begun = self._work.begin(slot, batch)
         except Exception as error:
@@ -214,3 +252,68 @@ def _out_of_memory(error: Exception, slot: Slot) -> bool:
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     return True
+
+
+def feature_work(how: Measure) -> Work[Features]:
+    """Return the work that measures stamps; tables of features stay as they are."""
+    sets, paper = how.sets, how.convention == "paper"
+    columns = stamp_columns(sets)
+    row = _TOLD + _RESULT + 4 * len(columns)
+
+    def nbytes(batch: Rows, size: int) -> int:
+        return pixel_bytes(batch) + size * row if isinstance(batch, Stamps) else 0
+
+    def begin(slot: Slot, batch: Rows) -> Any:
+        if not isinstance(batch, Stamps):
+            return None
+        measure(slot, batch, sets, len(columns), paper=paper)
+        return slot.download("values", "flags")
+
+    def end(batch: Rows, begun: Any) -> Features:
+        if not isinstance(batch, Stamps):
+            return batch
+        values, raised = (part.copy() for part in begun)
+        values = values if how.names == columns else how.in_columns(values, batch.catalogue)
+        flags = flag_bits.joined(batch.flags, raised, batch.offset)
+        return Features(values, how.names, flags, batch.object_id, batch.candidate_id, columns=batch.columns)
+
+    return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, how.names))
+
+
+def feature_pipeline(how: Measure, ordinal: int) -> Pipeline[Any, Features]:
+    """Return a pipeline that measures stamps on a device; tables of features stay as they are."""
+    return Pipeline(feature_work(how), ordinal)
+
+
+def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Any, Scores]:
+    """Return a pipeline that scores stamps and tables by a model.
+
+    Parameters
+    ----------
+    engine, model
+        As for :func:`space2vec.cuda.slots.score`.
+    ordinal : int
+        The number of the device.
+    checked : bool
+        Whether the batches can give what the model takes, as somebody has looked.
+    """
+    width, device = 4 * len(model.header.feature_names), f"cuda:{ordinal}"
+
+    def nbytes(batch: Rows, size: int) -> int:
+        each = size * (_TOLD + _RESULT)
+        if not isinstance(batch, Stamps):
+            return each + size * width
+        return each + score_bytes(engine, batch, DEPTH)
+
+    def begin(slot: Slot, batch: Rows) -> Any:
+        if not checked:
+            model.needs.check(batch)
+            model.needs.see_units(batch)
+        score(slot, engine, model, batch, DEPTH)
+        return slot.download("score", "flags")
+
+    def end(batch: Rows, begun: Any) -> Scores:
+        score, flags = (part.copy() for part in begun)
+        return Scores(score, flags, batch.object_id, batch.candidate_id, model.id, device, columns=batch.columns)
+
+    return Pipeline(Work(nbytes, begin, end, Scores.concatenate), ordinal)

@@ -1,84 +1,79 @@
-"""Buffers of a device and page-locked ones of the host, which serve batch after batch."""
+"""What is begun on a device with a batch: stamps measured or scored, tables scored; and memory for those of the host.
+
+``measure`` and ``score`` work on any :class:`Memory`: beside arrays that lie on the device (``libraries.Place``), or in
+a :class:`Slot`, which serves batch after batch of the host.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
-import weakref
-from typing import TYPE_CHECKING, Any
+import os
+import re
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.cuda.event import Event
-from space2vec.cuda.extension import active
-from space2vec.cuda.libraries import Place, geometry
+from space2vec.stamps import Stamps
 
 if TYPE_CHECKING:
-    from space2vec.stamps import Stamps
+    from space2vec.models.model import Model
+    from space2vec.table import Features
 
-__all__ = ["Slot", "is_pinned", "page_locked", "pinned", "pixel_bytes"]
+__all__ = [
+    "DEPTH",
+    "Memory",
+    "Slot",
+    "geometry",
+    "measure",
+    "memory_limit",
+    "pixel_bytes",
+    "rows_at_a_time",
+    "score",
+    "score_bytes",
+]
 
+#: What comes in batches.
+Rows: TypeAlias = "Stamps | Features"
 
-class _Pinned:
-    """Page-locked memory of the host, which a device copies from and to without the processor's help."""
+#: DLPack's number for page-locked memory.
+_PAGE_LOCKED = 3
+#: The most rows that are scored at a time.
+_ROWS = 8192
 
-    def __init__(self, nbytes: int, ordinal: int) -> None:
-        self._module = active(ordinal)
-        self.address = self._module.pinned(ordinal, nbytes)
-        self.nbytes = nbytes
-        self.__array_interface__ = {
-            "shape": (nbytes,),
-            "typestr": "|u1",
-            "data": (self.address, False),
-            "version": 3,
-        }
-        self._end = weakref.finalize(self, self._module.release_pinned, ordinal, self.address)
-        self._end.atexit = False  # the driver may be gone by then, and takes its page locks with it
+#: Memory of the device that the batches under way hold together, in bytes, if ``SPACE2VEC_DEVICE_MEMORY`` says nothing
+#: else: 1 GiB. Weights and what lies between the layers of a network are PyTorch's, and come on top of it.
+MEMORY = 1 << 30
+#: Batches under way: one that is copied there, one that is worked on, one whose results are copied back.
+DEPTH = 3
 
-    def release(self) -> None:
-        """Give the memory back now; nothing may look at it any more."""
-        self._end()
-
-
-def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
-    """Return an array of the host in page-locked memory, without contents; it is copied to a device where it lies.
-
-    Raises
-    ------
-    BackendError
-        If there is no device.
-    MemoryError
-        If the host does not give that much page-locked memory.
-    """
-    kind = np.dtype(dtype)
-    count = math.prod(shape)
-    if count == 0:
-        return np.empty(shape, kind)
-    return np.asarray(_Pinned(count * kind.itemsize, ordinal)).view(kind).reshape(shape)
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def is_pinned(array: NDArray[Any]) -> bool:
-    """Tell whether an array lies in memory that :func:`pinned` gave, or a reader of :func:`page_locked`."""
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    # Readers are told of no other memory than page-locked one.
-    return isinstance(base, _Pinned) or getattr(base, "allocated", False) is True
-
-
-def page_locked(ordinal: int) -> tuple[int, int, int]:
-    """Return what a reader takes page-locked memory from: the addresses of two functions, and their context.
-
-    Where the machine gives none, a reader takes ordinary memory.
+def memory_limit() -> int:
+    """Return how many bytes of a device's memory the batches under way may hold together.
 
     Raises
     ------
-    BackendError
-        If there is no such device.
+    ValueError
+        If ``SPACE2VEC_DEVICE_MEMORY`` is no number of bytes such as ``500000000``, ``512M`` or ``4G``.
     """
-    addresses: tuple[int, int, int] = active(ordinal).page_locked(ordinal)
-    return addresses
+    text = os.environ.get("SPACE2VEC_DEVICE_MEMORY", "")
+    if not text:
+        return MEMORY
+    found = re.fullmatch(r"(\d{1,15})([KMG]?)", text)
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
+    return int(found[1]) * _SUFFIXES[found[2]]
+
+
+def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return where the planes of n stamps begin, their sizes and the centres, one after another, as bytes."""
+    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (offset, shape, centre)]
+    return np.concatenate(parts)
 
 
 def _span(stamps: Stamps) -> tuple[int, int, int]:
@@ -121,16 +116,17 @@ class Slot:
 
     Parameters
     ----------
+    module : module
+        The compiled module.
     ordinal : int
         The number of the device.
     """
 
-    def __init__(self, ordinal: int) -> None:
-        self.ordinal = ordinal
-        self.module = active(ordinal)
-        self.stream: int = self.module.stream_create(ordinal)
+    def __init__(self, module: Any, ordinal: int) -> None:
+        self.module, self.ordinal = module, ordinal
+        self.stream: int = module.stream_create(ordinal)
         self._device: dict[str, tuple[int, int]] = {}
-        self._pinned: dict[str, _Pinned] = {}
+        self._locked: dict[str, tuple[int, int]] = {}
         self._sources: list[Any] = []
         self._arrays: dict[str, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
 
@@ -168,21 +164,25 @@ class Slot:
 
     def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
         """Return the addresses of an array for results, and of one for the flags of their n rows."""
-        return self.array(name, shape), self.array("flags", (n,), np.int32)
+        return self.array(name, shape), self.array("flags", (n,), np.uint32)
 
     def _staged(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array in page-locked memory for a purpose."""
         kind = np.dtype(dtype)
         nbytes = math.prod(shape) * kind.itemsize
         if nbytes == 0:
             return np.empty(shape, kind)
-        held = self._pinned.get(name)
-        if held is None or held.nbytes < nbytes:
-            if held is not None:
+        address, size = self._locked.get(name, (0, 0))
+        if size < nbytes:
+            if address:
                 self.wait()
-                del self._pinned[name]
-                held.release()
-            held = self._pinned[name] = _Pinned(nbytes, self.ordinal)
-        return np.asarray(held)[:nbytes].view(kind).reshape(shape)
+                del self._locked[name]
+                self.module.release_pinned(self.ordinal, address)
+            address = self.module.pinned(self.ordinal, nbytes)
+            self._locked[name] = address, nbytes
+        memory = memoryview((ctypes.c_char * nbytes).from_address(address))
+        staged: NDArray[Any] = np.frombuffer(memory, kind).reshape(shape)
+        return staged
 
     def upload(self, name: str, array: NDArray[Any]) -> int:
         """Begin to copy an array to the device, through page-locked memory if it lies elsewhere; return where to.
@@ -193,7 +193,7 @@ class Slot:
         address = self.array(name, array.shape, array.dtype)
         if array.nbytes == 0:
             return address
-        if is_pinned(array) and array.flags.c_contiguous:
+        if array.flags.c_contiguous and self.module.memory_at(array.ctypes.data)[0] == _PAGE_LOCKED:
             source = array
         else:
             source = self._staged(name, array.shape, array.dtype)
@@ -208,6 +208,8 @@ class Slot:
         Stamps that lie on the slot's device stay where they are: its stream waits for the caller's.
         """
         if stamps.there is not None:
+            from space2vec.cuda.libraries import Place
+
             place = Place(self.module, stamps.there)
             if place.stream != self.stream:
                 Event(self.module, self.ordinal, place.stream).precede(self.stream)
@@ -218,24 +220,19 @@ class Slot:
         else:
             buffer, offset = stamps.buffer[first:last], np.where(stamps.offset >= 0, stamps.offset - first, -1)
         pixels = self.upload("pixels", buffer)
-        begin, n = self.upload("geometry", geometry(offset, stamps.shape, stamps.centre)), len(stamps)
+        begin, n = self.upload("geometry", geometry(offset, stamps.shape, stamps.centre)), len(offset)
         level = math.nan if stamps.saturation is None else stamps.saturation
         return self.module.Stamps(pixels, len(buffer), begin, begin + 24 * n, begin + 48 * n, n, level)
 
-    def download(self, name: str, dtype: DTypeLike | None = None) -> NDArray[Any]:
-        """Begin to copy an array from the device; what is returned holds it after :meth:`wait`, until the next batch.
-
-        Parameters
-        ----------
-        name : str
-            Its purpose, as of :meth:`array`.
-        dtype : dtype, optional
-            The type of the elements, where it is not that of the array; of as many bytes.
-        """
-        address, shape, kind = self._arrays[name]
-        out = self._staged(f"{name} down", shape, dtype or kind)
-        if out.nbytes:
-            self.module.copy(self.ordinal, self.stream, out.ctypes.data, address, out.nbytes, "to_host")
+    def download(self, *names: str) -> list[NDArray[Any]]:
+        """Begin to copy arrays from the device; what is returned holds them from :meth:`wait` to the next batch."""
+        out = []
+        for name in names:
+            address, shape, kind = self._arrays[name]
+            there = self._staged(f"{name} down", shape, kind)
+            if there.nbytes:
+                self.module.copy(self.ordinal, self.stream, there.ctypes.data, address, there.nbytes, "to_host")
+            out.append(there)
         return out
 
     def wait(self) -> None:
@@ -254,7 +251,88 @@ class Slot:
     def close(self) -> None:
         """Give everything back; what was begun is waited for."""
         self.drop()
-        for held in self._pinned.values():
-            held.release()
-        self._pinned.clear()
+        for address, _ in self._locked.values():
+            self.module.release_pinned(self.ordinal, address)
+        self._locked.clear()
         self.module.stream_destroy(self.ordinal, self.stream)
+
+
+class Memory(Protocol):
+    """Memory of a device for one batch; what works on it is begun on one stream."""
+
+    module: Any
+    ordinal: int
+    stream: int
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
+        """Return the address of an array for a purpose."""
+
+    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
+        """Return the addresses of an array for results, and of ``"flags"``, those of their n rows."""
+
+    def upload(self, name: str, array: NDArray[Any]) -> int:
+        """Begin to copy an array in C order there; return where to."""
+
+    def stamps(self, stamps: Stamps) -> Any:
+        """Return stamps as the compiled module takes them, those of the host once they are copied there."""
+
+
+def measure(memory: Memory, stamps: Stamps, sets: int, columns: int, *, paper: bool) -> None:
+    """Begin to measure the columns of sets: the arrays ``"values"`` (n, columns) and ``"flags"`` (n,)."""
+    n = len(stamps.offset)
+    values, flags = memory.outputs("values", (n, columns), n)
+    if n:
+        memory.module.features(memory.ordinal, memory.stream, memory.stamps(stamps), sets, paper, values, flags)
+
+
+def rows_at_a_time(engine: Any, n: int, share: int = 1) -> int:
+    """Return how many of n rows a model scores at a time, in half of a share of :func:`memory_limit` for scratch."""
+    rows, most = max(min(n, _ROWS), 1), memory_limit() // (2 * share)
+    while rows > 1 and engine.scratch(rows) > most:
+        rows = (rows + 1) // 2
+    return rows
+
+
+def score_bytes(engine: Any, stamps: Stamps, share: int) -> int:
+    """Return the bytes of a device's memory that stamps and the scratch of their scores take."""
+    rows = rows_at_a_time(engine, len(stamps.offset), share)
+    return pixel_bytes(stamps) + int(engine.scratch(rows))
+
+
+def score(memory: Memory, engine: Any, model: Model, source: Rows, share: int = 1) -> None:
+    """Begin to score candidates: the arrays ``"score"`` and ``"flags"`` (n,) are their scores.
+
+    Parameters
+    ----------
+    memory : Memory
+        Where.
+    engine : space2vec._cuda.Model or FloatNetwork
+        The model there.
+    model : Model
+        The model.
+    source : Stamps or Features
+        The candidates.
+    share : int, optional
+        What part of the memory that batches may hold is for this one: half, a third and so on.
+    """
+    n = len(source.object_id)
+    out, flags = memory.outputs("score", (n,), n)
+    if n == 0:
+        return
+    if isinstance(source, Stamps):
+        raised = _raised(memory, source.flags)
+    else:
+        columns, told = model.needs.of_table(source)
+        raised = _raised(memory, told)
+        engine.score_columns(memory.stream, memory.upload("columns", columns), raised, n, out, flags)
+        return
+    known = model.needs.known(source)
+    catalogue = 0 if known is None else memory.upload("catalogue", known)
+    rows = rows_at_a_time(engine, n, share)
+    own = memory.array("scratch", (engine.scratch(rows),), np.uint8)
+    engine.score(memory.stream, memory.stamps(source), raised, catalogue, own, rows, out, flags)
+
+
+def _raised(memory: Memory, flags: NDArray[np.uint32]) -> int:
+    """Begin to copy flags (n,) there; return where to, 0 where there are none."""
+    return memory.upload("raised", np.ascontiguousarray(flags).view(np.int32)) if flags.any() else 0

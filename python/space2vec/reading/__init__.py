@@ -289,7 +289,7 @@ def _memory_for(device: str) -> tuple[int, int, int] | None:
     """Return where pixels are best put that go to a device; nothing for ordinary memory."""
     if device == "cpu":
         return None
-    from space2vec.cuda.slots import page_locked
+    from space2vec.cuda.page_locked import page_locked
     from space2vec.device import ordinal
 
     return page_locked(ordinal(device))
