@@ -61,7 +61,7 @@ def read(data: Path) -> Alerts:
         with (data / "ztf" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             known.update((row["candid"], {**row, "night": name}) for row in csv.DictReader(file))
     rows = real_alerts(data)
-    rows = rows[(rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0]
+    rows = rows[flags.scorable(rows.stamps.flags)]
     told = [known[candidate] for candidate in rows.stamps.candidate_id.astype(str)]
     transients = matched(data / "ztf" / "brokers")
     kinds = [

@@ -46,7 +46,7 @@ class Alerts:
 
 
 def _scorable(table: Any) -> NDArray[np.bool_]:
-    return (table.flags & np.uint32(s2v.flags.UNSCORABLE)) == 0
+    return s2v.flags.scorable(table.flags)
 
 
 def simulated(count: int) -> Alerts:

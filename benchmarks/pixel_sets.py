@@ -56,7 +56,7 @@ def run(
     """
     learned, tests = [], {}
     for title, (rows, _) in sets.items():
-        sound = (rows.stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
+        sound = flags.scorable(rows.stamps.flags)
         train, test = (part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + rivals.APART))
         learned.append(rows[train])
         tests[title] = rows[test]

@@ -209,7 +209,7 @@ def _by_source(alerts: LabelledStamps, data: Path) -> LabelledStamps:
 
 def _unseen(more: LabelledStamps, real: LabelledStamps) -> LabelledStamps:
     """Leave out the objects that are among the alerts to learn from, and rows that a flag forbids."""
-    sound = (more.stamps.flags & np.uint32(s2v.flags.UNSCORABLE)) == 0
+    sound = s2v.flags.scorable(more.stamps.flags)
     return more[sound & ~np.isin(more.group, real.group)]
 
 

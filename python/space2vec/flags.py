@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "Flagged", "Given", "bits", "count", "joined", "names"]
+__all__ = ["UNSCORABLE", "Flagged", "Given", "bits", "count", "joined", "names", "scorable"]
 
 #: Flags, or what fetches them from a device when they are looked at.
 Given: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
@@ -79,3 +79,9 @@ def joined(
 
 #: The bits with which a row cannot be scored.
 UNSCORABLE: int = bits(flag.name for flag in FLAGS.values() if not flag.scored)
+
+
+def scorable(values: ArrayLike) -> NDArray[np.bool_]:
+    """Tell which rows no flag forbids to score: their flags, one by one, to bool of the same shape."""
+    sound: NDArray[np.bool_] = (np.asarray(values, dtype=np.uint32) & np.uint32(UNSCORABLE)) == 0
+    return sound

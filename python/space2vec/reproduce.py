@@ -195,7 +195,7 @@ def _pixels(
     pairs = pair_rows(Side(table.ids, f"the table in {folder}"), Side(stamps.candidate_id, "the stamps"))
     stamps, row = stamps[pairs.right], pairs.left
     labelled = LabelledStamps(stamps, table.real[row], np.where(table.real[row] == 1, "real", "artifact"))
-    sound = (stamps.flags & np.uint32(flags.UNSCORABLE)) == 0
+    sound = flags.scorable(stamps.flags)
     train, test = (np.flatnonzero(np.isin(row, side) & sound) for side in (table.train, table.test))
     scores = {"forest on the columns": _of_columns("forest", table, row[train], row[test], effort, tell)}
     for name in models:

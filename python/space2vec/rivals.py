@@ -185,7 +185,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
 def _forest(rows: LabelledStamps, effort: Effort, teacher: float) -> Forest:
     """Train a forest on the features of stamps; a row of doubt counts on both sides."""
     table = compute.features(rows.stamps, set=_SET)
-    sound = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
+    sound = flags.scorable(table.flags)
     x, weight = table.values[sound], rows.weight[sound]
     known = np.where(np.isnan(rows.teacher), rows.label, rows.teacher)
     real = ((1.0 - teacher) * rows.label + teacher * known)[sound]

@@ -9,6 +9,7 @@ import space2vec as s2v
 from oracle import autoscan, stamps
 from oracle.window import cut, is_constant
 from space2vec import flags as flag_bits
+from space2vec import registry
 from space2vec.stamps import CHANNELS
 
 #: Half the distance from 1 to the next float32, and the distance of denormal ones.
@@ -268,3 +269,11 @@ def test_candidate_off_the_middle_is_put_on_the_middle():
     batch = s2v.Stamps([case.planes, moved], centre=[(63, 63), (43, 93)])
     table = s2v.features(batch, set="autoscan-stamp")
     np.testing.assert_array_equal(table.values[0], table.values[1])
+
+
+def test_scorable_rows():
+    """Of every flag alone, and of all together."""
+    values = [0, *(1 << flag.bit for flag in registry.FLAGS.values()), 2**32 - 1]
+    expected = [True, *(flag.scored for flag in registry.FLAGS.values()), False]
+    assert flag_bits.scorable(values).tolist() == expected
+    assert flag_bits.scorable(np.array(values, np.uint32).reshape(1, -1)).shape == (1, len(values))

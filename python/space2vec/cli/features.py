@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator
 from typing import cast
 
-import numpy as np
-
 from space2vec.cli import in_parts
 from space2vec.cli.common import add_compute_options, add_inputs
 
@@ -66,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             yield rows
 
     def result(_: in_parts.Rows, table: Features) -> in_parts.Result:
-        return in_parts.Result(table.to_arrow(), table.flags, (table.flags & np.uint32(flags.UNSCORABLE)) == 0)
+        return in_parts.Result(table.to_arrow(), table.flags, flags.scorable(table.flags))
 
     contents = "features" if where == "cpu" else f"features, measured on {where},"
     descriptions = {name: FEATURES[name].definition for name in measure.names}

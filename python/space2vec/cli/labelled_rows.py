@@ -67,7 +67,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
     except KeyError as error:
         raise ValueError(str(error.args[0])) from None
     real = _joined(arguments.labels, table, files, problems) if arguments.labels else _own(files, problems)
-    usable = ((table.flags & np.uint32(flags.UNSCORABLE)) == 0) & ~np.isnan(real)
+    usable = flags.scorable(table.flags) & ~np.isnan(real)
     print_line(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
         shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))

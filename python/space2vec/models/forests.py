@@ -118,15 +118,10 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
     stamps = reading.read(data / "ztf" / name, strict=False)
     assert isinstance(stamps, Stamps)
     table = compute.features(stamps, set="all")
-    rows = []
-    keys = id_keys(table.candidate_id)
-    for row, candidate in enumerate(keys):
-        if (
-            candidate is not None
-            and candidate in known
-            and candidate not in seen
-            and not int(table.flags[row]) & flags.UNSCORABLE
-        ):
+    rows, keys = [], id_keys(table.candidate_id)
+    for row in np.flatnonzero(flags.scorable(table.flags)).tolist():
+        candidate = keys[row]
+        if candidate is not None and candidate in known and candidate not in seen:
             seen.add(candidate)
             rows.append(row)
     real = np.array([known[keys[row]] for row in rows])
@@ -136,7 +131,7 @@ def _real_alerts(data: Path, name: str, seen: set[str]) -> _Block:
 def _simulated(seed: int) -> _Block:
     night = simulation.simulate(_SIMULATED, seed=seed)
     table = compute.features(night.stamps, set="all")
-    rows = (table.flags & np.uint32(flags.UNSCORABLE)) == 0
+    rows = flags.scorable(table.flags)
     group = np.char.add("simulated ", table.object_id.astype(str)[rows])
     block = _Block(table.select(_NAMES)[rows], night.labels[rows].astype(np.float64), group, _SIMULATED_WEIGHT)
     return block.bare(_SIMULATED_WEIGHT)

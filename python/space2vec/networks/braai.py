@@ -75,7 +75,7 @@ def score(network: nn.Module, stamps: Stamps, *, batch: int = 64, threads: int |
     for start in range(0, len(stamps), batch):
         part = stamps[start : start + batch]
         prepared = prepare(part, RECIPE, threads=threads)
-        rows = np.flatnonzero((prepared.flags & np.uint32(flags.UNSCORABLE)) == 0)
+        rows = np.flatnonzero(flags.scorable(prepared.flags))
         planes = prepared.planes[rows]
         for place, row in enumerate(rows.tolist()):
             planes[place, [_overflows(part.plane(row, channel)) for channel in CHANNELS]] = 0.0
