@@ -35,6 +35,7 @@ cmake --build "$tree" --clean-first --target space2vec_python space2vec_parity s
     2>&1 | tee "$tree/build.log"
 "$tree/cuda/space2vec_scratch" >"$tree/scratch.json"
 python3 "$root/cuda/ptxas_table.py" "$tree/build.log" --scratch "$tree/scratch.json"
+git -C "$root" describe --always --dirty >"$tree/revision" 2>/dev/null || true
 rm -rf "$tree/package"
 mkdir -p "$tree/package"
 cp -r "$root/python/space2vec" "$tree/package/"

@@ -178,7 +178,7 @@ loads() {
 }
 
 if [[ -n $tree ]] && tree=$(realpath -m "$tree") && loads "$tree"; then
-    record "tree" "prebuilt: $tree"
+    record "tree" "prebuilt: $tree, of revision $(cat "$tree/revision" 2>/dev/null || echo unknown)"
     for name in build.log scratch.json; do
         [[ ! -f $tree/$name ]] || cp "$tree/$name" "$work/"
     done

@@ -25,5 +25,5 @@ done
 ((status == 0)) || exit 1
 find "$tree/package" -name __pycache__ -prune -exec rm -rf {} +
 tar -C "$(dirname "$tree")" -czf "$tree.tar.gz" \
-    "$(basename "$tree")"/{cuda/space2vec_parity,package,build.log,scratch.json}
+    "$(basename "$tree")"/{cuda/space2vec_parity,package,build.log,scratch.json,revision}
 echo "$tree.tar.gz: $(stat -c %s "$tree.tar.gz") bytes"

@@ -141,7 +141,7 @@ def test_a_prebuilt_tree_is_used_and_no_setting_is_touched(machine: Machine, tre
     status, said = machine.check("--tree", tree)
     assert status == 0, said
     steps = machine.steps("parity_nvidia_stand_in_1.json")
-    assert steps["tree"] == f"prebuilt: {tree}"
+    assert steps["tree"] == f"prebuilt: {tree}, of revision unknown"
     assert steps["parity"] == "every bit is equal"
     assert steps["spread"] == steps["parity_again"] == "every bit is equal"
     assert {steps[name] for name in ("rates", "tests", "far", "busy")} == {"passed"}
