@@ -28,12 +28,7 @@ def make_graph(network: Network) -> bytes:
 
     Its inputs are ``planes`` and ``features``, as far as the network takes them, with any number of rows; its output
     ``score`` (n,) is sigmoid(logit / temperature). The metadata tells the recipe with its definition, the columns, the
-    temperature and the id of the model.
-
-    Raises
-    ------
-    ImportError
-        If PyTorch, onnx or onnxscript is absent.
+    temperature and the id of the model. It needs PyTorch, onnx and onnxscript.
     """
     for package in ("torch", "onnx", "onnxscript"):
         need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
@@ -73,17 +68,7 @@ def make_graph(network: Network) -> bytes:
 def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
     """Return an ONNX graph whose output ``score`` goes through a calibration, as ``cpp/kernel/calibration.hpp`` does.
 
-    Parameters
-    ----------
-    graph : bytes
-        What :func:`make_graph` gave.
-    table : Calibration
-        The table; the metadata holds it too, in ``space2vec.calibration``.
-
-    Raises
-    ------
-    ImportError
-        If onnx is absent.
+    The graph is that of :func:`make_graph`; the metadata holds the table too, in ``space2vec.calibration``.
     """
     need("onnx", "an ONNX graph with a calibration is made by onnx")
     import onnx

@@ -48,13 +48,7 @@ class Runtime(Protocol):
 
 
 def asked() -> str | None:
-    """Return the runtime that ``SPACE2VEC_RUNTIME`` names, if it is set.
-
-    Raises
-    ------
-    BackendError
-        If it names none, or one that is not installed.
-    """
+    """Return the runtime that ``SPACE2VEC_RUNTIME`` names, if it is set; a BackendError says that it cannot be had."""
     name = os.environ.get("SPACE2VEC_RUNTIME", "")
     if name not in ("", *RUNTIMES):
         raise BackendError(f"SPACE2VEC_RUNTIME is {name!r}; accepted are {' and '.join(RUNTIMES)}")
@@ -66,17 +60,8 @@ def asked() -> str | None:
 def chosen(model: str, floats: bool) -> str | None:
     """Return the runtime of a network in floating point; None where backends run its integers.
 
-    Parameters
-    ----------
-    model : str
-        Its name, for errors.
-    floats : bool
-        Whether it has no integers.
-
-    Raises
-    ------
-    BackendError
-        If what is to run it is not installed.
+    A network that has `floats` alone has no integers. If what is to run it is not installed, a BackendError names the
+    model.
     """
     name = asked()
     if name is None and floats:
@@ -90,15 +75,7 @@ def chosen(model: str, floats: bool) -> str | None:
 
 
 def runtime_of(network: Network) -> Runtime:
-    """Return what runs a network, by its ``runtime``.
-
-    Raises
-    ------
-    ImportError
-        If PyTorch, or what it makes ONNX graphs with, is absent.
-    ModelError
-        If the weights are not those of the architecture.
-    """
+    """Return what runs a network, by its ``runtime``."""
     if network.runtime == "torch":
         return TorchRuntime(network.module, network.header.temperature)
     from space2vec.onnx_graph import make_graph
@@ -107,15 +84,7 @@ def runtime_of(network: Network) -> Runtime:
 
 
 class OnnxRuntime:
-    """A network run by ONNX Runtime on the CPU.
-
-    Parameters
-    ----------
-    graph : bytes
-        The ONNX file.
-    names : sequence of str
-        Its inputs, in order.
-    """
+    """A network, the bytes of an ONNX file with inputs of these names, run by ONNX Runtime on the CPU."""
 
     def __init__(self, graph: bytes, names: Sequence[str]) -> None:
         import onnxruntime
@@ -169,15 +138,7 @@ def full_float32() -> Iterator[None]:
 
 
 class TorchRuntime:
-    """A network run by PyTorch on the CPU.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network, which gives logits (n,).
-    temperature : float
-        What the logits are divided by.
-    """
+    """A network, a module that gives logits (n,), run by PyTorch on the CPU; a temperature divides the logits."""
 
     def __init__(self, module: nn.Module, temperature: float) -> None:
         self._module, self._temperature = module, temperature
@@ -211,16 +172,9 @@ class TorchRuntime:
 
 
 def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
-    """Return P(real) (n,), NaN where the planes of a row are not finite.
+    """Return P(real) (n,) of the inputs (n, ...) that a network takes, NaN where the planes of a row are not finite.
 
-    Parameters
-    ----------
-    runtime : Runtime
-        What runs the network.
-    inputs : sequence of ndarray of float32 (n, ...)
-        What the network takes, in order.
-    threads : int
-        Threads to use; the result does not depend on it.
+    The result does not depend on the threads.
     """
     n, pixels = len(inputs[0]), sum(math.prod(given.shape[1:]) for given in inputs)
     chunk = min(_CHUNK, max(1, _PIXELS // max(pixels, 1)))

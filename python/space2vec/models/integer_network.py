@@ -44,20 +44,12 @@ _LEAST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a network takes.
+    """What a network takes; 0 where it takes none."""
 
-    Attributes
-    ----------
-    channels, side : int
-        Planes and pixels along a side; 0 where it takes none.
-    columns : int
-        Columns, with those that are derived; 0 where it takes none.
-    bins : int
-        Bins of a column's encoding; 0 where it has none.
-    """
-
+    #: Planes, and pixels along a side.
     channels: int = 0
     side: int = 0
+    #: Columns, with those that are derived; and bins of the encoding of one.
     columns: int = 0
     bins: int = 0
 
@@ -82,17 +74,8 @@ def rings_of(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 class IntegerNetwork:
     """The integers of a network, checked: no sum of any input can overflow.
 
-    Attributes
-    ----------
-    tensors : dict of str to ndarray
-        By name, without the prefix that they have in a file.
-    inputs : Inputs
-        What it takes.
-
-    Raises
-    ------
-    ValueError
-        If a tensor is missing, superfluous, of another type or shape or out of range, or a sum could overflow.
+    The tensors are by name, without the prefix that they have in a file. One that is missing, superfluous, of another
+    type or shape or out of range, and a sum that could overflow, raise a ValueError.
     """
 
     tensors: Mapping[str, NDArray[Any]]
@@ -130,13 +113,7 @@ class IntegerNetwork:
 
 
 def stated(header: Header, integers: IntegerNetwork | None) -> Header:
-    """Return the header of a model that holds these integers, or none.
-
-    Raises
-    ------
-    ModelError
-        If they take something else than the header's architecture.
-    """
+    """Return the header of a model that holds these integers, or none; a ModelError says that they do not fit it."""
     if integers is None:
         return replace(header, integer=None)
     try:
@@ -153,10 +130,7 @@ def divided(
 ) -> tuple[IntegerNetwork | None, dict[str, NDArray[Any]]]:
     """Return the integers that a model file holds, None where it says that it holds none, and the other tensors.
 
-    Raises
-    ------
-    ModelError
-        If they are of another version, or no network of that architecture.
+    A ModelError says that they are of another version, or no network of that architecture.
     """
     own = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
