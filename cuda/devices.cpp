@@ -1,5 +1,6 @@
 // Which devices there are, or why there is none.
 #include "errors.hpp"
+#include "shared_library.hpp"
 #include "space2vec/cuda.h"
 #include "spread.hpp"
 
@@ -12,6 +13,18 @@ namespace {
 std::string version_name(int version) {
     return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
+
+// The runtime opens the driver by its name, at the first call of it. Where that could be a file of the current folder,
+// the machine's is opened before; then the name means that one.
+bool may_open_driver() {
+    static const bool safe = looks_in_absolute_folders() || open_library("libcuda.so.1") != nullptr;
+    return safe;
+}
+
+constexpr const char *kUnsafe =
+    "libcuda.so.1 is in none of the absolute folders in which the machine looks for libraries, and is not looked for "
+    "in the "
+    "current one: LD_LIBRARY_PATH has an empty or a relative element";
 
 std::string why_none(cudaError_t error) {
     int driver = 0;
@@ -50,6 +63,10 @@ const char *s2v_cuda_message(void) {
 
 int32_t s2v_cuda_devices(const char **why) {
     thread_local std::string reason;
+    if (!may_open_driver()) {
+        if (why) *why = kUnsafe;
+        return 0;
+    }
     int count = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
     cudaGetLastError();
@@ -62,6 +79,7 @@ int32_t s2v_cuda_devices(const char **why) {
 s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver) {
     return told([&] {
         if (!runtime || !driver) throw Failure(S2V_INVALID_ARGUMENT, "null pointer");
+        if (!may_open_driver()) throw Failure(S2V_NO_DEVICE, kUnsafe);
         check(cudaRuntimeGetVersion(runtime), "cudaRuntimeGetVersion");
         check(cudaDriverGetVersion(driver), "cudaDriverGetVersion");
     });

@@ -8,6 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from space2vec.module_path import leave_out_current_folder
+
+leave_out_current_folder()
+
 if TYPE_CHECKING:
     from space2vec import evaluate, plot, registry
     from space2vec.compute import features, normalise, prepare

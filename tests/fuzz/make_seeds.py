@@ -1,6 +1,6 @@
 """Make the seeds of the fuzz targets: small whole inputs, and modest damage to them. The same bytes each time.
 
-    PYTHONPATH=tests/python:tests python tests/fuzz/make_seeds.py
+    PYTHONPATH=tests:tests/python:tests/fuzz/python python tests/fuzz/make_seeds.py
 
 Files named ``found_*`` are inputs that once failed; they are left as they are.
 """
@@ -22,6 +22,7 @@ import cramjam
 import fastavro
 import numpy as np
 from packets import CUTOUTS, SCHEMA, fits_bytes, packet
+from reader_seeds import reader_seeds
 
 from lying_models import LIES
 from space2vec.calibration import Calibration
@@ -391,3 +392,5 @@ if __name__ == "__main__":
     schemas()
     messages()
     model()
+    for target, seeds in reader_seeds().items():
+        put(f"python/{target}", **seeds)

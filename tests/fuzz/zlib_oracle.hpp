@@ -1,8 +1,8 @@
 // zlib through its stable C ABI, opened at run time: what it makes of a stream is what ours must make of it.
 #pragma once
 
-#include "decode/shared_library.hpp"
 #include "fuzz.hpp"
+#include "shared_library.hpp"
 
 #include <optional>
 
@@ -63,7 +63,7 @@ private:
         unsigned long reserved;
     };
 
-    s2v::decode::SharedLibrary library_{"libz.so.1"};
+    s2v::SharedLibrary library_{"libz.so.1"};
     int (*init_)(State *, int, const char *, int) = nullptr;
     int (*inflate_)(State *, int) = nullptr;
     int (*end_)(State *) = nullptr;

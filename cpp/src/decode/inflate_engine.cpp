@@ -1,7 +1,7 @@
 #include "decode/inflate_engine.hpp"
 
 #include "decode/inflate.hpp"
-#include "decode/shared_library.hpp"
+#include "shared_library.hpp"
 
 #include <climits>
 #include <cstdlib>
@@ -21,7 +21,7 @@ struct LibDeflate {
     bool present = false;
 
     LibDeflate() noexcept {
-        const SharedLibrary library{"libdeflate.so.0", "libdeflate.0.dylib"};
+        const SharedLibrary library("libdeflate.so.0");
         present = library.find("libdeflate_alloc_decompressor", allocate) &&
                   library.find("libdeflate_deflate_decompress_ex", decompress) &&
                   library.find("libdeflate_free_decompressor", free);
@@ -85,7 +85,7 @@ struct Zlib {
     bool present = false;
 
     Zlib() noexcept {
-        const SharedLibrary library{"libz.so.1", "libz.1.dylib"};
+        const SharedLibrary library("libz.so.1");
         present = library.find("inflateInit2_", begin) && library.find("inflate", inflate) &&
                   library.find("inflateReset", reset) && library.find("inflateEnd", end);
     }

@@ -1,6 +1,6 @@
 #include "decode/zstandard.hpp"
 
-#include "decode/shared_library.hpp"
+#include "shared_library.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -28,7 +28,7 @@ struct Zstandard {
     bool found = false;
 
     Zstandard() noexcept {
-        const SharedLibrary library{"libzstd.so.1", "libzstd.1.dylib"};
+        const SharedLibrary library("libzstd.so.1");
         found = library.find("ZSTD_createDStream", create) && library.find("ZSTD_freeDStream", destroy) &&
                 library.find("ZSTD_decompressStream", decompress) && library.find("ZSTD_isError", is_error);
     }

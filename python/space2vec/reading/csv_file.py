@@ -169,12 +169,6 @@ def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) ->
     import pyarrow.compute as pc
     from pyarrow import csv as arrow
 
-    damaged = []
-
-    def note(row: arrow.InvalidRow) -> str:
-        damaged.append(row)
-        return "skip"
-
     types = {"feature": pa.float32(), "number": pa.float64(), "label": pa.float64()}
     # Columns that are not wanted may share a name.
     names = [name if name in kinds else f"{place} {name}" for place, name in enumerate(header.names)]
@@ -182,7 +176,7 @@ def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) ->
         table = arrow.read_csv(
             pa.BufferReader(data),
             arrow.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-            arrow.ParseOptions(delimiter=header.separator, invalid_row_handler=note),
+            arrow.ParseOptions(delimiter=header.separator),
             arrow.ConvertOptions(
                 include_columns=list(kinds),
                 column_types={name: types.get(kind, pa.string()) for name, kind in kinds.items()},
@@ -192,8 +186,6 @@ def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) ->
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             return Block({}, 0, [], {})
-        return None
-    if damaged:
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
     for column in columns.values():

@@ -176,9 +176,9 @@ def _to_features(part: Part, names: Sequence[str], origins: Origins, start: int)
     raised = part.broken * _BAD_STAMP | part.bad * _BAD_CELL
     if "flags" in part.columns:
         for row, given in enumerate(part.columns["flags"].tolist()):
-            # A list in Parquet, joined by bars in CSV.
-            names_given = given.split("|") if isinstance(given, str) else given or []
-            raised[row] |= flags.bits(name for name in names_given if name in FLAGS)
+            # A list in Parquet, joined by bars in CSV; other tables mean something else by a column of this name.
+            names_given = given.split("|") if isinstance(given, str) else given if isinstance(given, list) else []
+            raised[row] |= flags.bits(name for name in names_given if isinstance(name, str) and name in FLAGS)
     values = np.empty((part.size, len(names)), dtype=np.float32)
     for column, name in enumerate(names):
         values[:, column] = part.columns[name]
