@@ -1,6 +1,7 @@
 # make demo     simulate 2,000 alerts, score them, draw a mosaic
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
+# make lock     pin what development and CI install, with hashes, anew (needs uv)
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
 # make docs     rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
 # make device-package   what cuda/device_check.sh runs on a machine with a GPU, built here (needs nvcc and Python 3.12)
@@ -30,15 +31,20 @@ $(VENV)/made:
 	$(PIP) install --upgrade -c constraints.txt pip
 	@touch $@
 
-# The package as its user gets it, with what drawing needs.
+# The package as its user gets it, with what drawing needs. The environment reaches the isolated build too, which options
+# do not; pip 25.3 and newer ask the second variable there.
+$(VENV)/package: export PIP_CONSTRAINT := $(abspath constraints.txt)
+$(VENV)/package: export PIP_BUILD_CONSTRAINT := $(abspath constraints.txt)
 $(VENV)/package: $(VENV)/made $(SOURCES) constraints.txt
-	$(PIP) install -c constraints.txt '.[plot]'
+	$(PIP) install '.[plot]'
 	@touch $@
 
-# All extras and the tools of development.
-$(VENV)/development: $(VENV)/made $(SOURCES) constraints.txt
+# All extras, the tools of development and those that build the package, each file by its hash, and then the package without
+# an isolated build. PyTorch alone is pinned without a hash: which file it is (with CUDA or not) is left to the machine.
+$(VENV)/development: $(VENV)/made $(SOURCES) constraints.txt .ci/development.lock
+	$(PIP) install --require-hashes -r .ci/development.lock
 	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt '.[all,torch]' --group test --group lint cmake ninja
+	PATH=$(abspath $(BIN)):$$PATH $(PIP) install --no-build-isolation --no-deps --force-reinstall .
 	@touch $@ $(VENV)/package
 
 demo: $(VENV)/package
@@ -69,6 +75,13 @@ lint: $(VENV)/development
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
+	--custom-compile-command 'make lock' -c constraints.txt
+
+lock:
+	$(LOCK) pyproject.toml --extra all --group test --group lint --group development -o .ci/development.lock
+	$(LOCK) --group fuzz -o .ci/fuzzing.lock
 
 models: $(VENV)/development
 	$(BIN)/python -m space2vec.models.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/models
