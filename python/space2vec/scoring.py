@@ -83,7 +83,7 @@ class Needs:
             raise ModelError(f"optional names all planes of recipe {recipe.name!r}: nothing would be left to look at")
         return cls(header, recipe)
 
-    @property
+    @cached_property
     def joins_planes(self) -> bool:
         """Whether the model compares planes with each other, so that they must share a flux scale."""
         kept = self.recipe is not None and self.recipe.name in registry.RECIPES and registry.RECIPES[self.recipe.name]
