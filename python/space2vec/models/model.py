@@ -142,7 +142,7 @@ class Model:
             digest.update(tensors[name].tobytes())
         return digest.hexdigest()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The name and twelve digits that change with whatever scores depend on: weights, columns, recipe, table."""
         return f"{self.name} {self.digest[:12]}"
@@ -191,7 +191,7 @@ class Model:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "digest")}
+        kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "digest", "id")}
         return {**kept, "_engines": {}}
 
     def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:
