@@ -148,7 +148,7 @@ class Needs:
         """Return all columns of the catalogue (n, 20) as kernels take them; None where none that is taken is known."""
         if stamps.catalogue.keys().isdisjoint(self.header.feature_names):
             return None
-        table = np.full((len(stamps), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
+        table = np.full((len(stamps.offset), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
         for name, values in stamps.catalogue.items():
             table[:, registry.CATALOGUE.index(name)] = values
         return table
