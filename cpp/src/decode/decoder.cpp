@@ -166,15 +166,10 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
     for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
         if (alert.cutout_fault[channel] != Fault::none) {
             unit.rows.flags[row] |= kernel::flag::missing;
-            const bool expected =
-                piece.table ? piece.table->data[channel] != nullptr : piece.schema->packet.has_cutout(channel);
-            if (expected)
-                unit.rows.problems.push_back({static_cast<std::int64_t>(row),
-                                              place,
-                                              {alert.cutout_fault[channel], 0},
-                                              channel,
-                                              piece.member,
-                                              ""});
+            const Finding finding = {alert.cutout_fault[channel], 0};
+            if (piece.table ? piece.table->data[channel] != nullptr : piece.schema->packet.has_cutout(channel))
+                unit.rows.problems.push_back(
+                    {static_cast<std::int64_t>(row), place, finding, channel, piece.member, ""});
         } else if (wish_.planes >> channel & 1) {
             want_plane(row, channel, alert.cutout[channel]);
         }
@@ -184,9 +179,8 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
 }
 
 void Decoder::want_plane(std::size_t row, int channel, Bytes cutout) {
-    const bool packed = is_gzip(cutout);
-    pending_.push_back({row, channel, cutout, packed, {}});
-    pending_bytes_ += cutout.size() + (packed ? std::min(announced_size(cutout), kLargestFile) : 0);
+    pending_.push_back({row, channel, cutout, is_gzip(cutout), {}});
+    pending_bytes_ += cutout.size() + (is_gzip(cutout) ? std::min(announced_size(cutout), kLargestFile) : 0);
 }
 
 // Give the last row the alert's ids, and whose it is.
