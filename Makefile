@@ -20,7 +20,7 @@ CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -nam
 PYTHON_FOLDERS := benchmarks cuda docs examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
-.PHONY: help demo test pytest ctest lint models docs device-package clean
+.PHONY: help demo test pytest ctest lint lock models docs device-package clean
 
 help:
 	@sed -n 's/^# //p' Makefile

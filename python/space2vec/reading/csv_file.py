@@ -107,9 +107,11 @@ def _names(line: bytes) -> tuple[list[str], str]:
     # A name that is not UTF-8 must not cost the others.
     text = line.decode(errors="replace").strip()
     separator = next((mark for mark in _SEPARATORS if mark in text), ",")
-    return [
-        cell.strip() for cell in next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
-    ], separator
+    try:
+        cells = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ReadError(f"no table: its header cannot be read ({error})") from None
+    return [cell.strip() for cell in cells], separator
 
 
 def _is_number(cell: str) -> bool:

@@ -17,6 +17,7 @@ from space2vec.errors import ReadError
 from space2vec.extras import need
 from space2vec.flags import bits
 from space2vec.ids import parse_ids
+from space2vec.pixels import LARGEST_SIDE
 from space2vec.reading.batch import Batch, Problem, damaged, short_names
 from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
@@ -160,7 +161,7 @@ def _decode_gif(data: bytes) -> NDArray[np.float32]:
 
     try:
         with Image.open(io.BytesIO(data), formats=["GIF"]) as image:
-            if image.width * image.height > LIMIT // 4:
+            if image.width * image.height > LIMIT // 4 or not 1 <= image.width <= LARGEST_SIDE >= image.height >= 1:
                 raise ReadError(f"a stamp of {image.width} x {image.height} pixels")
             pixels = np.asarray(image.convert("L"), dtype=np.float32).copy()
     except ReadError:
