@@ -39,7 +39,7 @@ S2V_STAGE float largest_column_median(const Team &team, const float *plane, Colu
         team.for_each(kStride,
                       [&](int r) { scratch.values[r] = r < kWindow ? plane[r * kStride + column] : quiet_nan(); });
         team.sync();
-        const float middle = median(team, kStride, scratch.valid[column], [&](int r) { return scratch.values[r]; });
+        const float middle = median(team, kStride, scratch.valid[column], ScratchValues{scratch.values});
         best = middle > best ? middle : best;
         team.sync();
     }

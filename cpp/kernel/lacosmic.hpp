@@ -109,7 +109,7 @@ S2V_PART float fine_structure(const Team &team, const float *smooth, LacosmicScr
     const float *const corner = smooth + pixel - kCorner;
     team.for_each(kStride, [&](int i) { s.values[i] = i < 49 ? corner[i / 7 * kStride + i % 7] : quiet_nan(); });
     team.sync();
-    const float middle = select(team, kStride, 49, kHalf, [&](int i) { return s.values[i]; });
+    const float middle = select(team, kStride, 49, kHalf, ScratchValues{s.values});
     team.sync();
     return smooth[pixel] - middle;
 }
@@ -178,8 +178,8 @@ S2V_STAGE float largest_fine_structure(const Team &team, float *b, LacosmicScrat
     for (int r = 0; r < kSampleRows; ++r)
         team.for_each(kStride, [&](int c) { s.sample[r * kStride + c] = smooth[r * kSampleStep * kStride + c]; });
     team.sync();
-    const float v = select(team, kSampleRows * kStride, kSampleRows * kStride, kSampleRows * kStride / 4,
-                           [&](int i) { return s.sample[i]; });
+    const float v =
+        select(team, kSampleRows * kStride, kSampleRows * kStride, kSampleRows * kStride / 4, ScratchValues{s.sample});
     team.sync();
     find_bounded(team, smooth, v, s);
 

@@ -2,14 +2,42 @@
 // order, the same tree, so the same bits.
 //
 // Lanes says how the threads talk: index() of the calling one; across(x, bit): x of the thread whose index differs in
-// that bit; from(x, i): x of thread i; ballot(x): a bit a thread; total(x): the sum of integers; sync(): a barrier that
-// orders memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
+// that bit; from(x, i): x of thread i; ballot(x): a bit a thread; total(x): the sum of integers; multiply_add(): that
+// of matrices (kernel/matrix_tiles.hpp); sync(): a barrier that orders memory. Nothing but sync() orders memory. Every
+// thread makes the same calls; all get the same results.
 #pragma once
 
 #include "share.hpp"
 
 namespace s2v::kernel {
 namespace {
+
+// Counts where something holds: on a device one instruction under a predicate, of which its compiler makes two.
+S2V_HD inline void add_if(int &count, bool holds) {
+#if defined(__CUDA_ARCH__)
+    __asm__("{.reg .pred p; setp.ne.s32 p, %1, 0; @p add.s32 %0, %0, 1;}" : "+r"(count) : "r"(static_cast<int>(holds)));
+#else
+    count += holds ? 1 : 0;
+#endif
+}
+
+// The lowest bit that is set; one is.
+S2V_HD inline int lowest_bit(std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+    return __ffs(static_cast<int>(bits)) - 1;
+#else
+    return __builtin_ctz(bits);
+#endif
+}
+
+// And the highest.
+S2V_HD inline int highest_bit(std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+    return 31 - __clz(static_cast<int>(bits));
+#else
+    return 31 - __builtin_clz(bits);
+#endif
+}
 
 template <class Lanes>
 class LaneTeam {
@@ -49,7 +77,7 @@ public:
     template <class F>
     S2V_HD int count(int n, F f) const {
         int own = 0;
-        for (int i = lanes_.index(); i < n; i += kLanes) own += f(i) ? 1 : 0;
+        for (int i = lanes_.index(); i < n; i += kLanes) add_if(own, f(i));
         return lanes_.total(own);
     }
 
@@ -77,16 +105,18 @@ public:
         for (int start = begin; start < n; start += kLanes) {
             const int i = start + lanes_.index();
             const std::uint32_t found = lanes_.ballot(i < n && f(i));
-            if (found == 0) continue;
-            int lane = 0;
-            while (!(found >> lane & 1u)) ++lane;
-            return start + lane;
+            if (found) return start + lowest_bit(found);
         }
         return n;
     }
 
     S2V_HD void sync() const {
         lanes_.sync();
+    }
+
+    // For what the verbs do not offer.
+    S2V_HD const Lanes &lanes() const {
+        return lanes_;
     }
 
 private:

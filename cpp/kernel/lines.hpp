@@ -25,7 +25,7 @@ S2V_STAGE float line_median(const Team &team, const MeasuredDifference &differen
         scratch.values[i] = is_finite(x) ? x : quiet_nan();
     });
     team.sync();
-    const auto value = [&](int i) { return scratch.values[i]; };
+    const ScratchValues value = {scratch.values};
     const int valid = team.count(kStride, [&](int i) { return value(i) == value(i); });
     return valid > 0 ? median(team, kStride, valid, value) : quiet_nan();
 }

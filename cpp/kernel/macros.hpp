@@ -19,15 +19,17 @@
 
 // Say that a pointer leads into a team's scratch, which on a device is shared memory, or to what the caller gave, which
 // is in global memory: loads are cheaper, and one may be done before a store to the other. S2V_UNROLLED stands before a
-// loop whose loads shall be under way together there.
+// loop whose loads shall be under way together there, S2V_ROLLED before one whose code shall be short.
 #if defined(__CUDA_ARCH__)
 #define S2V_IN_SCRATCH(pointer) __builtin_assume(__isShared(pointer))
 #define S2V_GIVEN(pointer) __builtin_assume(__isGlobal(pointer))
 #define S2V_UNROLLED _Pragma("unroll 8")
+#define S2V_ROLLED _Pragma("unroll 1")
 #else
 #define S2V_IN_SCRATCH(pointer) static_cast<void>(0)
 #define S2V_GIVEN(pointer) static_cast<void>(0)
 #define S2V_UNROLLED
+#define S2V_ROLLED
 #endif
 
 // The kernels are compiled once per instruction set into one library. They live in an unnamed namespace, so that no

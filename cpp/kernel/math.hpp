@@ -16,6 +16,20 @@ S2V_HD inline std::uint32_t float_to_bits(float x) {
     return __builtin_bit_cast(std::uint32_t, x);
 }
 
+// Unsigned integers in the order of the floats they stand for.
+S2V_HD inline std::uint32_t to_ordered(float x) {
+    const std::uint32_t bits = float_to_bits(x);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+S2V_HD inline float from_ordered(std::uint32_t key) {
+    return bits_to_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
+
+// The next float below x; 0 counts once.
+S2V_HD inline float float_below(float x) {
+    return from_ordered(to_ordered(x) - (x == 0.0f ? 2 : 1));
+}
+
 // The one NaN that is ever stored: processors differ in the sign and payload of those they make.
 S2V_HD inline float quiet_nan() {
     return bits_to_float(0x7fc00000u);

@@ -39,8 +39,7 @@ S2V_STAGE PlaneNoise measure_noise(const Team &team, const float *window, const 
     PlaneNoise noise = {level.valid, level.constant, level.median, 0.0f};
     if (level.constant) return noise;
     const float centre = level.median;
-    const float sigma =
-        kMadToSigma * median(team, kWindowPixels, level.valid, [&](int i) { return absolute(window[i] - centre); });
+    const float sigma = kMadToSigma * median(team, kWindowPixels, level.valid, ScratchDeviations{window, centre});
     if (is_finite(sigma)) noise.sigma = sigma;
     return noise;
 }

@@ -41,14 +41,14 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     block_means(team, window, 0.0, r);
     const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
     if (!valid) return false;
-    const float sky = median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
+    const float sky = median(team, kBlockPixels, valid, ScratchValues{r});
     // Taking off a pedestal keeps the order: a block that alone has the median stays the one in the middle.
     const bool alone = valid % 2 && team.count(kBlockPixels, [&](int i) { return r[i] == sky; }) == 1;
     const int middle = alone ? team.first(0, kBlockPixels, [&](int i) { return r[i] == sky; }) : 0;
     team.sync();
     block_means(team, window, static_cast<double>(sky), r);
-    const float centre = alone ? r[middle] : median(team, kBlockPixels, valid, [&](int i) { return r[i]; });
-    const float mad = median(team, kBlockPixels, valid, [&](int i) { return absolute(r[i] - centre); });
+    const float centre = alone ? r[middle] : median(team, kBlockPixels, valid, ScratchValues{r});
+    const float mad = median(team, kBlockPixels, valid, ScratchDeviations{r, centre});
     const float scale = kMadToSigma * mad;
     if (!(scale > 0.0f)) return false;
     team.sync();  // all lanes have read the middle
@@ -75,7 +75,7 @@ S2V_STAGE PlaneLevel measure_level(const Team &team, const float *window) {
     level.largest = team.max(kWindowPixels, -kInfinity, [&](int i) { return window[i]; });
     level.smallest = team.min(kWindowPixels, kInfinity, [&](int i) { return window[i]; });
     level.constant = !(level.largest > level.smallest);
-    if (!level.constant) level.median = median(team, kWindowPixels, level.valid, [&](int i) { return window[i]; });
+    if (!level.constant) level.median = median(team, kWindowPixels, level.valid, ScratchValues{window});
     return level;
 }
 

@@ -1,24 +1,43 @@
-// Exact order statistics, by narrowing on one thread and by counting on a team: the result is an element either way.
+// Exact order statistics, by narrowing on one thread and by pivots on a team: the result is an element either way.
 #pragma once
 
 #include "narrowing.hpp"
+#include "pivots.hpp"
 
 namespace s2v::kernel {
 namespace {
 
-// Unsigned integers in the order of the floats they stand for.
-S2V_HD inline std::uint32_t to_ordered(float x) {
-    const std::uint32_t bits = float_to_bits(x);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-S2V_HD inline float from_ordered(std::uint32_t key) {
-    return bits_to_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
-}
-
-// The next float below x; 0 counts once.
-S2V_HD inline float float_below(float x) {
-    return from_ordered(to_ordered(x) - (x == 0.0f ? 2 : 1));
-}
+// What order statistics are asked of. On a device a search is a function of its own for each of these types, so one is
+// shared by all who ask the same.
+struct ScratchValues {
+    const float *x;
+    S2V_HD float operator()(int i) const {
+        S2V_IN_SCRATCH(x);
+        return x[i];
+    }
+};
+struct ScratchDeviations {
+    const float *x;
+    float centre;
+    S2V_HD float operator()(int i) const {
+        S2V_IN_SCRATCH(x);
+        return absolute(x[i] - centre);
+    }
+};
+struct PlaneValues {
+    const float *x;
+    S2V_HD float operator()(int i) const {
+        return x[i];
+    }
+};
+struct PlaneDeviations {  // from `centre` + `rest`
+    const float *x;
+    float centre;
+    float rest;
+    S2V_HD float operator()(int i) const {
+        return absolute((x[i] - centre) - rest);
+    }
+};
 
 // The value of rank k by counting alone: no sort, no scratch. The path depends on guesses, the result does not.
 template <class Team, class F>
@@ -67,7 +86,7 @@ S2V_HD float select_by_counting(const Team &team, int n, int valid, int k, F f) 
 }
 
 // The value of rank k (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are `valid` > k;
-// none may be -0.
+// none may be -0 or -inf.
 template <class Team, class F>
 S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
     if constexpr (Team::kAlone) {
@@ -85,19 +104,28 @@ S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
         sort_few(values, left.count, s.sorted);
         return rank_few(s.sorted, left.rank);
     } else {
-        return select_by_counting(team, n, valid, k, f);
+        return search_ranks(team, f, n, valid, k, false).lower;
+    }
+}
+
+// The values of ranks k and k + 1, or twice the first: where it is the last, or the second is not `wanted`.
+template <class Team, class F>
+S2V_HD Ranked select_two(const Team &team, int n, int valid, int k, F f, bool wanted) {
+    if constexpr (Team::kAlone) {
+        const float lower = select(team, n, valid, k, f);
+        if (!wanted || k + 1 >= valid || team.count(n, [&](int i) { return f(i) <= lower; }) > k + 1)
+            return {lower, lower};
+        return {lower, team.min(n, kInfinity, [&](int i) { return f(i) > lower ? f(i) : kInfinity; })};
+    } else {
+        return search_ranks(team, f, n, valid, k, wanted);
     }
 }
 
 // Median of the f(i) that are not NaN, of which there are `valid` > 0; the mean of the middle two if even.
 template <class Team, class F>
 S2V_HD float median(const Team &team, int n, int valid, F f) {
-    const float lower = select(team, n, valid, (valid - 1) / 2, f);
-    if (valid % 2) return lower;
-    const int c = team.count(n, [&](int i) { return f(i) <= lower; });
-    if (c > valid / 2) return lower;
-    const float upper = team.min(n, kInfinity, [&](int i) { return f(i) > lower ? f(i) : kInfinity; });
-    return lower * 0.5f + upper * 0.5f;
+    const Ranked middle = select_two(team, n, valid, (valid - 1) / 2, f, valid % 2 == 0);
+    return middle.upper > middle.lower ? middle.lower * 0.5f + middle.upper * 0.5f : middle.lower;
 }
 
 }  // namespace

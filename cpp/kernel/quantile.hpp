@@ -21,11 +21,8 @@ struct Neighbours {
 // The values of ranks k and k + 1 among the f(i) that are not NaN, of which there are `valid` > k; twice the last.
 template <class Team, class F>
 S2V_HD Neighbours neighbours(const Team &team, int n, int valid, int k, F f) {
-    const float lower = select(team, n, valid, k, f);
-    const double low = static_cast<double>(lower);
-    if (k + 1 >= valid || team.count(n, [&](int i) { return f(i) <= lower; }) > k + 1) return {low, low};
-    const float upper = team.min(n, kInfinity, [&](int i) { return f(i) > lower ? f(i) : kInfinity; });
-    return {low, static_cast<double>(upper)};
+    const Ranked two = select_two(team, n, valid, k, f, true);
+    return {static_cast<double>(two.lower), static_cast<double>(two.upper)};
 }
 
 // The median of the `kept` > 0 values from rank `first` on, not rounded to float32: the mean of the middle two if even.
@@ -50,7 +47,7 @@ S2V_HD double percentile(const Team &team, int n, int valid, double percent, F f
 // Between two percentiles.
 template <class Team>
 S2V_STAGE Scaling percentile_scaling(const Team &team, const float *x, int n, int valid, double low, double high) {
-    const auto pixel = [&](int i) { return x[i]; };
+    const PlaneValues pixel = {x};
     const double bottom = percentile(team, n, valid, low, pixel);
     return {bottom, percentile(team, n, valid, high, pixel) - bottom};
 }

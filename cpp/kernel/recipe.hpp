@@ -266,8 +266,8 @@ template <class Team>
 S2V_STAGE float difference_scale(const Team &team, const Triplet &triplet, RecipeScratch &s, std::uint32_t &flags) {
     const int valid = cut_masked(team, triplet, triplet.plane[kDifference], s.cut.window, flags);
     if (flags & flag::constant) return 0.0f;
-    const float centre = median(team, kWindowPixels, valid, [&](int i) { return s.cut.window[i]; });
-    return kMadToSigma * median(team, kWindowPixels, valid, [&](int i) { return absolute(s.cut.window[i] - centre); });
+    const float centre = median(team, kWindowPixels, valid, ScratchValues{s.cut.window});
+    return kMadToSigma * median(team, kWindowPixels, valid, ScratchDeviations{s.cut.window, centre});
 }
 
 // One channel of a recipe. Writes nothing where a flag says that the row is refused.

@@ -10,11 +10,11 @@ namespace {
 // The median, and 1.4826 times the median absolute deviation from it.
 template <class Team>
 S2V_STAGE Scaling median_mad_scaling(const Team &team, const float *x, int n, int valid) {
-    const double centre = exact_median(team, n, valid, 0, valid, [&](int i) { return x[i]; });
+    const double centre = exact_median(team, n, valid, 0, valid, PlaneValues{x});
     // In two parts: under a bright sky, half a unit in the last place of the median is much of the noise.
     const float most = static_cast<float>(centre);
     const float rest = static_cast<float>(centre - static_cast<double>(most));
-    const double mad = exact_median(team, n, valid, 0, valid, [&](int i) { return absolute((x[i] - most) - rest); });
+    const double mad = exact_median(team, n, valid, 0, valid, PlaneDeviations{x, most, rest});
     return {centre, static_cast<double>(kMadToSigma) * mad};
 }
 

@@ -27,7 +27,7 @@ S2V_STAGE Scaling sigma_clip_scaling(const Team &team, const float *x, int n, in
         const float top = high;
         // What is kept follows each other in the order of all pixels.
         const int first = team.count(n, [&](int i) { return x[i] < bottom; });
-        const double centre = exact_median(team, n, valid, first, kept, [&](int i) { return x[i]; });
+        const double centre = exact_median(team, n, valid, first, kept, PlaneValues{x});
         // About the median, which is within one deviation of the mean: one pass loses no more than one bit.
         double total[2];
         team.template sums<2>(n, total, [&](int i, auto add) {
