@@ -1,9 +1,9 @@
-// Integer networks on a device: a warp takes some rows, an output of a layer a thread.
+// Integer networks on a device: a warp takes some rows. Convolutions are products of matrices of bytes
+// (kernel/matrix_tiles.hpp), of the layers behind them a thread has an output.
 //
-// What limits it, on paper (nothing of it has been measured): stampnet's 1.1 million products are 8,600 instructions of
-// a warp, four products a thread each, with as many words read from shared memory. At one read a cycle the 132
-// multiprocessors of an H100 could do 26 million rows/s, more than the features of the same rows allow. The weights of
-// the linear layers are read once for kTogether rows.
+// What limits it, on paper (nothing of it has been measured): a stamp of stampnet takes 384 products of matrices, of
+// which a multiprocessor of an H100 does one in one or two cycles; to make bytes of its pixels, to load what is
+// multiplied and to requantise what comes out takes many times as many instructions. The weights of the linear layers are read once for kTogether rows.
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "launch.cuh"

@@ -7,8 +7,9 @@
 
 namespace s2v::cuda {
 
-// As which networks are packed for a device.
+// As which networks are packed for a device: bytes for its matrices, 16 bits for the layers behind the convolutions.
 using DeviceDot = kernel::PlainDot<1>;
+inline constexpr int kDeviceStep = kernel::kMatrixWords;
 
 inline constexpr int kTogether = 4;            // rows whose linear layers share weights
 inline constexpr int kMostShared = 26 * 1024;  // bytes of a warp for which they do: a multiprocessor then holds eight

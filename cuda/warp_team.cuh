@@ -24,6 +24,14 @@ struct WarpLanes {
     __device__ int total(int x) const {
         return __reduce_add_sync(kAll, x);
     }
+    __device__ void multiply_add(std::int32_t (&sum)[4], const std::uint32_t (&a)[4],
+                                 const std::uint32_t (&b)[2]) const {
+        __asm__(
+            "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+            "{%0, %1, %2, %3};"
+            : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    }
     __device__ void sync() const {
         __syncwarp(kAll);
     }

@@ -49,7 +49,7 @@ S2V_HD inline std::int32_t requantise(std::int32_t sum, std::int32_t shift, std:
     return rounded < 0 ? 0 : rounded > 255 ? 255 : rounded;
 }
 
-// Of plain operations, and of a device's own where there is one.
+// Of plain operations.
 template <int Lanes>
 struct PlainDot {
     static constexpr int kGroup = 4;
@@ -105,15 +105,9 @@ private:
     }
     // Four products of an unsigned and a signed byte.
     S2V_HD static std::int32_t add_four(std::int32_t sum, std::uint32_t x, std::uint32_t w) {
-#if defined(__CUDA_ARCH__)
-        std::int32_t out;
-        __asm__("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(x), "r"(w), "r"(sum));
-        return out;
-#else
         for (int byte = 0; byte < 32; byte += 8)
             sum += static_cast<std::uint8_t>(x >> byte) * static_cast<std::int8_t>(w >> byte);
         return sum;
-#endif
     }
 };
 

@@ -1,8 +1,8 @@
 // The planes of a candidate through the convolutions of a network, to means over rings.
 #pragma once
 
+#include "matrix_tiles.hpp"
 #include "network_columns.hpp"
-#include "tiles.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -45,6 +45,15 @@ template <int Count, int Bits, class Team>
 S2V_HD void quantise_pack(const Team &team, const NetworkView &view, const float *first, const float *scale,
                           std::uint32_t *map) {
     const int side = view.side;
+    if constexpr (!Team::kAlone) {  // no lane waits for the end of a line
+        const Quotient line(side);
+        team.for_each(side * side, [&](int i) {
+            std::uint32_t word = 0;
+            for (int k = 0; k < Count; ++k) word |= quantise_pixel(first[k * side * side + i], scale[k]) << k * Bits;
+            map[side + 3 + i + 2 * line(i)] = word;
+        });
+        return;
+    }
     for (int y = 0; y < side; ++y) {
         const float *const line = first + y * side;
         std::uint32_t *const out = map + (y + 1) * (side + 2) + 1;
@@ -53,7 +62,7 @@ S2V_HD void quantise_pack(const Team &team, const NetworkView &view, const float
             for (int k = 0; k < Count; ++k) word |= quantise_pixel(line[k * side * side + x], scale[k]) << k * Bits;
             out[x] = word;
         };
-        if (Team::kAlone && side >= kRun) {  // loops of a length that is known; the last overlaps the one before
+        if (side >= kRun) {  // loops of a length that is known; the last overlaps the one before
             for (int start = 0; start < side; start += kRun) {
                 const int x = start < side - kRun ? start : side - kRun;
                 team.for_each(kRun, [&](int i) { pixel(x + i); });
@@ -148,7 +157,9 @@ S2V_HD void convolve_in(const Team &team, int size, const ConvolutionView &layer
 template <class Dot, int O, class Team>
 S2V_HD void convolve(const Team &team, const ConvolutionView &layer, const std::uint32_t *in, typename Dot::Cell *out,
                      int pitch) {
-    if (layer.channels / Dot::kLanes % O == 0)
+    if constexpr (!Team::kAlone)
+        convolve_by_matrices(team, layer, in, out, pitch);
+    else if (layer.channels / Dot::kLanes % O == 0)
         convolve_in<Dot, Dot::pixels(O), O>(team, tile_size(layer.out_side, Dot::pixels(O)), layer, in, out, pitch);
     else if constexpr (O > 1)
         convolve<Dot, O / 2>(team, layer, in, out, pitch);

@@ -67,10 +67,11 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 // or a sum could overflow.
 void check_network(const Network &network);
 
-// A network packed for Dots with `group` inputs a word (kernel/dot.hpp), in one piece of memory.
+// A network packed for Dots with `group` inputs a word (kernel/dot.hpp), in one piece of memory. The words of a
+// convolution are padded to a multiple of `step`.
 class PackedNetwork {
 public:
-    PackedNetwork(const Network &network, int group);
+    PackedNetwork(const Network &network, int group, int step = 1);
 
     // Its view where its memory lies here, or where a copy of it begins elsewhere.
     [[nodiscard]] kernel::NetworkView view() const noexcept {

@@ -68,7 +68,7 @@ public:
     }
 
     void convolution(const Convolution &layer, std::int32_t planes, std::int32_t channels_in, std::int32_t side,
-                     int group, kernel::ConvolutionView &to) {
+                     int group, int step, kernel::ConvolutionView &to) {
         to.channels = padded(layer.weights.outputs);
         to.in_side = side;
         to.out_side = (side + 1) / 2;
@@ -89,6 +89,10 @@ public:
                         input.push_back(channel < real ? channel * 9 + y * 3 + x : -1);
                     }
                 }
+        while (offset.size() % static_cast<std::size_t>(step) != 0) {
+            offset.push_back(0);
+            input.insert(input.end(), static_cast<std::size_t>(group), -1);
+        }
         to.words = static_cast<std::int32_t>(offset.size());
         put(to.weights, words_of(layer.weights, input, group, to.channels));
         put(to.offset, offset);
@@ -154,7 +158,7 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-PackedNetwork::PackedNetwork(const Network &network, int group) {
+PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
     static_assert(std::is_trivially_copyable_v<kernel::NetworkView>);
     Packer packer(*this);
     kernel::NetworkView &view = view_;
@@ -167,7 +171,8 @@ PackedNetwork::PackedNetwork(const Network &network, int group) {
         std::int32_t channels = 0;
         for (std::size_t k = 0; k < network.convolutions.size(); ++k) {
             kernel::ConvolutionView &layer = view.convolution[k];
-            packer.convolution(network.convolutions[k], k == 0 ? network.planes : 0, channels, side, group, layer);
+            packer.convolution(network.convolutions[k], k == 0 ? network.planes : 0, channels, side, group, step,
+                               layer);
             side = layer.out_side;
             channels = layer.channels;
         }

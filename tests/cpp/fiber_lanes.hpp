@@ -55,6 +55,27 @@ public:
             for (const std::uint64_t one : warp_->share(index_, x)) sum += one;
             return static_cast<int>(sum);
         }
+        // As a device does (kernel/matrix_tiles.hpp says who holds what).
+        S2V_UNSEEN void multiply_add(std::int32_t (&sum)[4], const std::uint32_t (&a)[4],
+                                     const std::uint32_t (&b)[2]) const {
+            Slots left[4];
+            Slots right[2];
+            for (std::size_t i = 0; i < 4; ++i) left[i] = warp_->share(index_, a[i]);
+            for (std::size_t i = 0; i < 2; ++i) right[i] = warp_->share(index_, b[i]);
+            const auto group = static_cast<std::size_t>(index_ / 4);
+            const auto member = static_cast<std::size_t>(index_ % 4);
+            for (std::size_t i = 0; i < 4; ++i) {
+                const std::size_t column = 2 * member + i % 2;
+                std::int32_t product = 0;
+                for (std::size_t word = 0; word < 8; ++word) {
+                    const std::uint64_t x = left[i / 2 + word / 4 * 2][4 * group + word % 4];
+                    const std::uint64_t w = right[word / 4][4 * column + word % 4];
+                    for (int byte = 0; byte < 32; byte += 8)
+                        product += static_cast<std::uint8_t>(x >> byte) * static_cast<std::int8_t>(w >> byte);
+                }
+                sum[i] += product;
+            }
+        }
         void sync() const {
             warp_->barrier(index_);
         }

@@ -59,7 +59,7 @@ std::vector<float> on_host(const Given &given) {
 
 std::vector<float> on_fibers(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, kMatrixWords);
     const NetworkView view = packed.view();
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(view);

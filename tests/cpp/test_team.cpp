@@ -130,9 +130,52 @@ void sync_passes_on_what_lanes_wrote() {
     }
 }
 
+// Elements of matrices as the PTX manual lays them out, one after the other (mma.m16n8k32, bytes).
+void matrices_lie_as_the_manual_has_them() {
+    made::Random random(5);
+    std::vector<std::uint8_t> a(std::size_t{16} * 32);
+    std::vector<std::int8_t> b(std::size_t{32} * 8);
+    for (auto &one : a) one = static_cast<std::uint8_t>(random.bits());
+    for (auto &one : b) one = static_cast<std::int8_t>(random.bits());
+    std::vector<std::int32_t> sums(std::size_t{16} * 8, 1000);
+    FiberWarp warp;
+    CHECK(warp.run(true, [&](FiberWarp::Lanes lane) {
+        const int group = lane.index() >> 2;
+        const int member = lane.index() % 4;
+        std::uint32_t left[4] = {};
+        std::uint32_t right[2] = {};
+        std::int32_t sum[4];
+        for (int i = 0; i < 16; ++i) {
+            const int row = i < 4 || (i >= 8 && i < 12) ? group : group + 8;
+            const int column = member * 4 + (i & 3) + (i < 8 ? 0 : 16);
+            left[i / 4] |= std::uint32_t{a[static_cast<std::size_t>(row * 32 + column)]} << i % 4 * 8;
+        }
+        for (int i = 0; i < 8; ++i) {
+            const int row = member * 4 + (i & 3) + (i < 4 ? 0 : 16);
+            const auto one = static_cast<std::uint8_t>(b[static_cast<std::size_t>(row * 8 + group)]);
+            right[i / 4] |= std::uint32_t{one} << i % 4 * 8;
+        }
+        const auto place = [&](int i) {
+            return static_cast<std::size_t>((i < 2 ? group : group + 8) * 8 + member * 2 + (i & 1));
+        };
+        for (int i = 0; i < 4; ++i) sum[i] = sums[place(i)];
+        lane.multiply_add(sum, left, right);
+        for (int i = 0; i < 4; ++i) sums[place(i)] = sum[i];
+    }));
+    bool good = true;
+    for (std::size_t row = 0; row < 16; ++row)
+        for (std::size_t column = 0; column < 8; ++column) {
+            std::int32_t expected = 1000;
+            for (std::size_t k = 0; k < 32; ++k) expected += a[row * 32 + k] * b[k * 8 + column];
+            good = good && sums[row * 8 + column] == expected;
+        }
+    CHECK(good);
+}
+
 }  // namespace
 
 int main() {
+    matrices_lie_as_the_manual_has_them();
     host_team_keeps_the_order();
     lane_team_gives_the_bits_of_host_team();
     sync_passes_on_what_lanes_wrote();
