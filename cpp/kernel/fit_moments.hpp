@@ -9,10 +9,15 @@ namespace {
 inline constexpr int kFitTerms = 5;  // powers 0 to 4 of the distance from the middle
 
 struct FitScratch {
-    float profile[3][kStride];         // of g along x
+    float profile[2][kStride];         // of g along x
     float term[kFitTerms][kStride];    // by row: what B is multiplied by
     float data[kFitTerms][kStride];    // by column: the sum over the rows of B times its term
     float weight[kFitTerms][kStride];  // by row: what a usable pixel counts; then, by column, the sum of these
+
+    // The profile of the k-th of three narrow models, whose sums leave the last of the data free.
+    S2V_HD float *narrow_profile(int k) {
+        return k < 2 ? profile[k] : data[kFitTerms - 1];
+    }
 };
 
 struct FitPoint {

@@ -198,7 +198,7 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
             for (int k = 0; k < 3; ++k) {
                 const float middle = static_cast<float>(centre + (k - 1) * kFitBox);
                 const float g = fit_profile(static_cast<float>(i) - middle, s);
-                scratch.profile[k][i] = g;
+                scratch.narrow_profile(k)[i] = g;
                 scratch.term[k][i] = g;
                 scratch.weight[k][i] = g * g;
             }
@@ -212,7 +212,8 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
         team.template sums<9>(kLanes, along, [&](int i, auto add) {
             const int c = left + i;
             for (int k = 0; k < 9; ++k)
-                add(k, static_cast<double>(scratch.profile[k % 3][c]) * static_cast<double>(scratch.data[k / 3][c]));
+                add(k, static_cast<double>(scratch.narrow_profile(k % 3)[c]) *
+                           static_cast<double>(scratch.data[k / 3][c]));
         });
         if (whole)
             for (int k = 0; k < 9; ++k) norm[k] = y[k % 3] * y[k / 3];
@@ -220,7 +221,7 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
             team.template sums<9>(kLanes, norm, [&](int i, auto add) {
                 const int c = left + i;
                 for (int k = 0; k < 9; ++k) {
-                    const double g = static_cast<double>(scratch.profile[k % 3][c]);
+                    const double g = static_cast<double>(scratch.narrow_profile(k % 3)[c]);
                     add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
                 }
             });
