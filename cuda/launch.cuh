@@ -16,10 +16,10 @@
 namespace s2v::cuda {
 namespace {
 
-// Kernels say with __launch_bounds__(threads_of(warps), 1) how many warps a block may have: a multiprocessor has four
-// register files, and a thread may have all the registers that it can name where each serves two warps, 168 where it
-// serves three. Without the 1, ptxas keeps room for a second block.
-inline constexpr int kMostWarps = 8;
+// Kernels say with __launch_bounds__(threads_of(warps), 1) how many warps a block may have: a thread may have all the
+// registers that it can name where a register file serves two warps, 168 where it serves three. Without the 1, ptxas
+// keeps room for a second block.
+using kernel::kMostWarps;
 
 constexpr int threads_of(int warps) {
     return warps * kernel::kLanes;

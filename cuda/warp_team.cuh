@@ -6,6 +6,9 @@
 namespace s2v::kernel {
 namespace {
 
+// Of a block: a multiprocessor has four register files, of which each serves two.
+inline constexpr int kMostWarps = 8;
+
 struct WarpLanes {
     __device__ int index() const {
         return static_cast<int>(threadIdx.x) % kLanes;
@@ -31,6 +34,10 @@ struct WarpLanes {
             "{%0, %1, %2, %3};"
             : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    }
+    __device__ float *room() const {
+        __shared__ float memory[kMostWarps * kRoom];
+        return memory + threadIdx.x / kLanes * kRoom;
     }
     __device__ void sync() const {
         __syncwarp(kAll);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "absent.hpp"
+#include "bit_planes.hpp"
 #include "order.hpp"
 #include "windows.hpp"
 
@@ -26,6 +27,10 @@ struct LacosmicScratch {
         SmoothedRows rows;
         float sample[kSampleRows * kStride];
         std::uint8_t below[(kWindow + 2 * kMargin) * kStride];  // from the corner of the first pixel on
+        struct {                                                // of lanes, a bit a pixel
+            std::uint32_t below[(kWindow + 2 * kMargin) * kStride / kLanes];
+            std::uint32_t bounded[kWindowPixels / kLanes];
+        } bits;
     };
 
     // Whether a pixel is bounded; it lies in `below`, where that is used up.
@@ -34,14 +39,16 @@ struct LacosmicScratch {
     }
 };
 
-S2V_HD inline float smaller(float a, float b) {
-    return b < a ? b : a;
+template <class Team>
+S2V_HD bool is_bounded(LacosmicScratch &s, int pixel) {
+    if constexpr (Team::kAlone)
+        return s.bounded(pixel) != 0;
+    else
+        return (s.bits.bounded[pixel / kLanes] >> pixel % kLanes & 1u) != 0;
 }
-S2V_HD inline float larger(float a, float b) {
-    return a < b ? b : a;
-}
+
 S2V_HD inline float middle_of(float a, float b, float c) {
-    return larger(smaller(a, b), smaller(larger(a, b), c));
+    return upper_of(lower_of(a, b), lower_of(upper_of(a, b), c));
 }
 
 // The median of 3x3 around every pixel, in place; at an edge as SciPy's `reflect`: the edge pixel is mirrored too. The
@@ -58,12 +65,12 @@ S2V_HD void smooth_by_9(const Team &team, float *window, LacosmicScratch &s) {
             const float first = rows.above[c];
             const float middle = row[c];
             const float last = next[c];
-            const float low = smaller(first, middle);
-            const float high = larger(first, middle);
+            const float low = lower_of(first, middle);
+            const float high = upper_of(first, middle);
             rows.above[c] = middle;
-            rows.column[0][c + 1] = smaller(low, last);
-            rows.column[1][c + 1] = larger(low, smaller(high, last));
-            rows.column[2][c + 1] = larger(high, last);
+            rows.column[0][c + 1] = lower_of(low, last);
+            rows.column[1][c + 1] = upper_of(low, lower_of(high, last));
+            rows.column[2][c + 1] = upper_of(high, last);
         });
         team.sync();
         team.for_each(3, [&](int k) {
@@ -72,8 +79,8 @@ S2V_HD void smooth_by_9(const Team &team, float *window, LacosmicScratch &s) {
         });
         team.sync();
         team.for_each(kStride, [&](int c) {
-            const float low = larger(larger(rows.column[0][c], rows.column[0][c + 1]), rows.column[0][c + 2]);
-            const float high = smaller(smaller(rows.column[2][c], rows.column[2][c + 1]), rows.column[2][c + 2]);
+            const float low = upper_of(upper_of(rows.column[0][c], rows.column[0][c + 1]), rows.column[0][c + 2]);
+            const float high = lower_of(lower_of(rows.column[2][c], rows.column[2][c + 1]), rows.column[2][c + 2]);
             const float middle = middle_of(rows.column[1][c], rows.column[1][c + 1], rows.column[1][c + 2]);
             row[c] = middle_of(low, middle, high) + 0.0f;  // + 0 turns an absent -0 into 0
         });
@@ -132,9 +139,36 @@ S2V_HD void count_exceeding(const Team &team, const float *smooth, LacosmicScrat
     team.sync();
 }
 
+// What find_bounded does, by lanes that have a row of the window as bits each.
+template <class Team>
+S2V_HD void find_bounded_bits(const Team &team, const float *smooth, float v, LacosmicScratch &s) {
+    constexpr int words = kStride / kLanes;
+    static_assert(words == 2);
+    const auto &lanes = team.lanes();
+    const float *const corner = smooth - kCorner;
+    for (int word = 0; word < (kWindow + 2 * kMargin) * words; ++word) {
+        const std::uint32_t below = lanes.ballot(corner[word * kLanes + lanes.index()] < v);
+        if (lanes.index() == 0) s.bits.below[word] = below;
+    }
+    team.sync();
+    team.for_each(kWindow, [&](int r) {
+        const std::uint32_t *const row = s.bits.below + r * words;
+        std::uint64_t below[7];
+        for (int dy = 0; dy < 7; ++dy) below[dy] = row[2 * dy] | std::uint64_t{row[2 * dy + 1]} << kLanes;
+        const BitPlanes<6> sum = add_seven_columns(count_seven(below));
+        static_assert(kHalf == 24);
+        const std::uint64_t over_24 =
+            sum.plane[5] | (sum.plane[4] & sum.plane[3] & (sum.plane[2] | sum.plane[1] | sum.plane[0]));
+        s.bits.bounded[r * words] = static_cast<std::uint32_t>(~over_24);
+        s.bits.bounded[r * words + 1] = static_cast<std::uint32_t>(~over_24 >> kLanes);
+    });
+    team.sync();
+}
+
 // For each pixel whether v bounds the median of the 7x7 around it from below: at most kHalf of them lie below v.
 template <class Team>
 S2V_HD void find_bounded(const Team &team, const float *smooth, float v, LacosmicScratch &s) {
+    if constexpr (!Team::kAlone) return find_bounded_bits(team, smooth, v, s);
     const float *const corner = smooth - kCorner;
     team.for_each((kWindow + 2 * kMargin) * kStride, [&](int i) { s.below[i] = corner[i] < v ? 1 : 0; });
     team.sync();
@@ -187,8 +221,9 @@ S2V_STAGE float largest_fine_structure(const Team &team, float *b, LacosmicScrat
     float best = fine_structure(
         team, smooth, s, team.first(0, kWindowPixels, [&](int i) { return (smooth[i] == brightest) & inside(i); }));
     for (int begin = 0;;) {
-        const int pixel = team.first(
-            begin, kWindowPixels, [&](int i) { return (smooth[i] - (s.bounded(i) ? v : lowest) > best) & inside(i); });
+        const int pixel = team.first(begin, kWindowPixels, [&](int i) {
+            return (smooth[i] - (is_bounded<Team>(s, i) ? v : lowest) > best) & inside(i);
+        });
         if (pixel == kWindowPixels) return best;
         begin = pixel / kLanes * kLanes;
         count_exceeding(team, smooth, s, begin, best);

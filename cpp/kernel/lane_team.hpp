@@ -3,8 +3,8 @@
 //
 // Lanes says how the threads talk: index() of the calling one; across(x, bit): x of the thread whose index differs in
 // that bit; from(x, i): x of thread i; ballot(x): a bit a thread; total(x): the sum of integers; multiply_add(): that
-// of matrices (kernel/matrix_tiles.hpp); sync(): a barrier that orders memory. Nothing but sync() orders memory. Every
-// thread makes the same calls; all get the same results.
+// of matrices (kernel/matrix_tiles.hpp); room(): memory of the threads for kRoom floats; sync(): a barrier that orders
+// memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
 #pragma once
 
 #include "share.hpp"
@@ -30,14 +30,15 @@ S2V_HD inline int lowest_bit(std::uint32_t bits) {
 #endif
 }
 
-// And the highest.
-S2V_HD inline int highest_bit(std::uint32_t bits) {
+S2V_HD inline int count_bits(std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)
-    return 31 - __clz(static_cast<int>(bits));
+    return __popc(bits);
 #else
-    return 31 - __builtin_clz(bits);
+    return __builtin_popcount(bits);
 #endif
 }
+
+inline constexpr int kRoom = 2 * kLanes;
 
 template <class Lanes>
 class LaneTeam {

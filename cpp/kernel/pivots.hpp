@@ -1,5 +1,5 @@
 // The search for order statistics by the lanes of a warp: pivots out of a sorted sample are counted together, and what
-// lies between two of them is gathered into registers and sorted. The results are elements, whatever was guessed.
+// lies between two of them is gathered and sorted in registers. The results are elements, whatever was guessed.
 #pragma once
 
 #include "lane_team.hpp"
@@ -14,9 +14,8 @@ struct Ranked {
     float upper;
 };
 
-inline constexpr int kHeldEach = 4;
-inline constexpr int kHeld = kHeldEach * kLanes;  // values that the lanes hold in registers: a sample, what is gathered
-inline constexpr int kPivots = 8;                 // counted at a time
+inline constexpr int kPivots = 2;        // counted at a time
+inline constexpr int kGathered = kRoom;  // values that a search ends with, at most
 
 // Of two numbers; on a device one instruction, of which its compiler makes two where one may be NaN.
 S2V_HD inline float lower_of(float a, float b) {
@@ -42,26 +41,25 @@ S2V_HD inline void put_in_order(float &a, float &b, bool down) {
 }
 
 // Merges what a lane holds, which rises and then falls.
-S2V_HD inline void merge_own(float (&x)[kHeldEach], bool down) {
-    put_in_order(x[0], x[2], down);
-    put_in_order(x[1], x[3], down);
-    put_in_order(x[0], x[1], down);
-    put_in_order(x[2], x[3], down);
+template <int Each>
+S2V_HD void merge_own(float (&x)[Each], bool down) {
+    for (int half = Each / 2; half > 0; half /= 2)
+        for (int k = 0; k < Each; ++k)
+            if (k % (2 * half) < half) put_in_order(x[k], x[k + half], down);
 }
 
-// Sorts what the lanes hold, by Batcher's bitonic network. Place p of the order is value p % kHeldEach of lane p /
-// kHeldEach.
-template <class Lanes>
-S2V_HD void sort_held(const Lanes &lanes, float (&x)[kHeldEach]) {
+// Sorts `Each` values a lane, 1 or 2, by Batcher's bitonic network. Place p of the order is value p % Each of lane p /
+// Each.
+template <int Each, class Lanes>
+S2V_HD void sort_held(const Lanes &lanes, float (&x)[Each]) {
     const int lane = lanes.index();
-    put_in_order(x[0], x[1], false);
-    put_in_order(x[2], x[3], true);
     merge_own(x, lane & 1);
     S2V_ROLLED
     for (int run = 2; run <= kLanes; run *= 2) {  // lanes of a run that is merged
         const bool down = lane & run;
-        S2V_ROLLED
-        for (int bit = run / 2; bit > 0; bit /= 2) {
+        S2V_UNROLLED
+        for (int bit = kLanes / 2; bit > 0; bit /= 2) {
+            if (bit >= run) continue;
             const bool upper = ((lane & bit) != 0) != down;
             for (float &own : x) {
                 const float other = lanes.across(own, bit);
@@ -73,12 +71,12 @@ S2V_HD void sort_held(const Lanes &lanes, float (&x)[kHeldEach]) {
 }
 
 // What lies at a place of the order; each lane may ask for another.
-template <class Lanes>
-S2V_HD float held_at(const Lanes &lanes, const float (&x)[kHeldEach], int place) {
+template <int Each, class Lanes>
+S2V_HD float held_at(const Lanes &lanes, const float (&x)[Each], int place) {
     float found = 0.0f;
-    for (int k = 0; k < kHeldEach; ++k) {
-        const float there = lanes.from(x[k], place / kHeldEach);
-        found = place % kHeldEach == k ? there : found;
+    for (int k = 0; k < Each; ++k) {
+        const float there = lanes.from(x[k], place / Each);
+        found = place % Each == k ? there : found;
     }
     return found;
 }
@@ -115,42 +113,55 @@ struct RankRange {
     }
 };
 
-// A pivot that a lane tries for rank k after the sample has told what it can: the first what lies just below the range,
-// so that ties end the search, the others by turns where the rank lies if the range is even, and places that divide its
-// ordered bits, which bounds the number of rounds.
+// A pivot that a lane, the first or the second, tries for rank k after the sample has told what it can. By turns they
+// are: where the rank lies if the range is even, from below and from above; what lies just below the range, so that
+// ties end the search, and the middle of its ordered bits, which bounds the number of rounds.
 S2V_HD inline float divide_range(const RankRange &range, int k, int lane, bool even) {
+    if (even && !range.is_open()) {
+        const float count = static_cast<float>(range.upto - range.below);
+        const float off = 0.75f * square_root(count) + count * (1.0f / 64.0f);
+        const float rank = static_cast<float>(k - range.below) + 0.5f + (lane == 0 ? -off : off);
+        return range.low + (range.high - range.low) * (rank / count);
+    }
     if (lane == 0) return float_below(range.high);
     const std::uint32_t from = to_ordered(range.low);
-    const std::uint32_t width = to_ordered(range.high) - from;
-    if (!even || range.is_open())
-        return from_ordered(from + (width < kPivots ? 1u : width / kPivots) * static_cast<std::uint32_t>(lane));
-    const float count = static_cast<float>(range.upto - range.below);
-    const float step = 0.5f * square_root(count) + count * (1.0f / 32.0f);
-    const float rank = static_cast<float>(k - range.below) + 0.5f + static_cast<float>(lane - kPivots / 2) * step;
-    return range.low + (range.high - range.low) * (rank / count);
+    return from_ordered(from + (to_ordered(range.high) - from) / 2);
 }
 
-// Gathers the values of a range of at most kHeld, infinity behind them.
-template <class Lanes, class F>
-S2V_HD void gather(const Lanes &lanes, int n, F f, const RankRange &range, float (&x)[kHeldEach]) {
-    for (float &own : x) own = kInfinity;
-    const int lane = lanes.index();
-    int kept = 0;
-    for (int start = 0; start < n; start += kLanes) {
-        const int i = start + lane;
+// Takes values `step` apart, infinity for those that are NaN or not there. Returns how many are numbers.
+template <int Each, class Lanes, class F>
+S2V_HD int take_some(const Lanes &lanes, int n, int step, F f, float (&x)[Each]) {
+    int own = 0;
+    for (int r = 0; r < Each; ++r) {
+        const int i = (r * kLanes + lanes.index()) * step + step / 2;
         const float value = i < n ? f(i) : quiet_nan();
-        for (std::uint32_t found = lanes.ballot(range.holds(value)); found; ++kept) {
-            const int source = highest_bit(found);
-            found ^= 1u << source;
-            const float one = lanes.from(value, source);
-            const int place = kept % kLanes;
-            if (place == 0) {  // another row
-                for (int k = kHeldEach - 1; k > 0; --k) x[k] = x[k - 1];
-                x[0] = kInfinity;
-            }
-            if (place == lane) x[0] = one;
-        }
+        x[r] = value == value ? value : kInfinity;
+        add_if(own, value == value);
     }
+    return lanes.total(own);
+}
+
+// Gathers the values of a range of at most kGathered, infinity behind them.
+template <class Lanes, class F>
+S2V_HD void gather(const Lanes &lanes, int n, F f, const RankRange &range, float (&x)[kGathered / kLanes]) {
+    float *const room = lanes.room();
+    S2V_IN_SCRATCH(room);
+    const int lane = lanes.index();
+    const std::uint32_t before = (1u << lane) - 1u;
+    int kept = 0;
+    lanes.sync();  // it may still be read
+    const auto keep = [&](float value, bool there) {
+        const bool within = there && range.holds(value);
+        const std::uint32_t found = lanes.ballot(within);
+        if (!found) return;
+        if (within) room[kept + count_bits(found & before)] = value;
+        kept += count_bits(found);
+    };
+    int start = 0;
+    for (; start + kLanes <= n; start += kLanes) keep(f(start + lane), true);
+    if (start < n) keep(start + lane < n ? f(start + lane) : 0.0f, start + lane < n);
+    lanes.sync();
+    for (int r = 0; r < kGathered / kLanes; ++r) x[r] = r * kLanes + lane < kept ? room[r * kLanes + lane] : kInfinity;
 }
 
 // The values of ranks k and k + 1 (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are
@@ -159,34 +170,29 @@ template <class Team, class F>
 S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, bool wanted) {
     const auto &lanes = team.lanes();
     const int lane = lanes.index();
-    const bool few = n <= kHeld;
-    const int step = few ? 1 : n / kHeld;
-    float held[kHeldEach];
-    int own = 0;
-    for (int r = 0; r < kHeldEach; ++r) {
-        const int place = r * kLanes + lane;
-        const float x = !few || place < n ? f(place * step + step / 2) : quiet_nan();
-        held[r] = x == x ? x : kInfinity;
-        add_if(own, x == x);
-    }
-    const int sampled = lanes.total(own);
-    sort_held(lanes, held);
     const int next = wanted && k + 1 < valid ? k + 1 : k;
-    if (few) return {held_at(lanes, held, k), held_at(lanes, held, next)};
-
+    if (n <= kGathered) {
+        float all[kGathered / kLanes];
+        take_some(lanes, n, 1, f, all);
+        sort_held(lanes, all);
+        return {held_at(lanes, all, k), held_at(lanes, all, next)};
+    }
+    float sample[1];
+    const int sampled = take_some(lanes, n, n / kLanes, f, sample);
+    sort_held(lanes, sample);
     const float share = (static_cast<float>(k) + 0.5f) / static_cast<float>(valid);
     const float guess = share * static_cast<float>(sampled);
     const float deviation = square_root(guess * (1.0f - share));  // of the rank in the sample
-    float apart = deviation > 1.5f ? 0.7f * deviation : 1.0f;
+    float off = deviation > 0.8f ? 1.2f * deviation : 1.0f;
     RankRange range = {from_ordered(to_ordered(-kInfinity) - 1u), kInfinity, 0, valid};
     for (int round = 0;; ++round) {
         float pivot;
         if (round == 0 || (round == 1 && range.is_open())) {
-            const float rank = guess + (static_cast<float>(lane) - 0.5f * (kPivots - 1)) * apart;
+            const float rank = guess + (lane == 0 ? -off : off);
             const bool there = rank >= 0.0f && rank < static_cast<float>(sampled);
-            pivot = held_at(lanes, held, there ? static_cast<int>(rank) : kHeld - 1);
+            pivot = held_at(lanes, sample, there ? static_cast<int>(rank) : 0);
             pivot = there ? pivot : kInfinity;
-            apart *= 4.0f;
+            off *= 3.0f;
         } else {
             pivot = divide_range(range, k, lane, round % 2);
         }
@@ -203,14 +209,15 @@ S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, boo
             for (int j = 0; j < kPivots; ++j) add_if(count[j], x <= at[j]);
         }
         for (int j = 0; j < kPivots; ++j) range.narrow(at[j], lanes.total(count[j]), k);
-        if (range.is_one_value() || range.upto - range.below <= kHeld) break;
+        if (range.is_one_value() || range.upto - range.below <= kGathered) break;
     }
     Ranked found = {range.high, range.high};
     if (!range.is_one_value()) {
+        float held[kGathered / kLanes];
         gather(lanes, n, f, range, held);
         sort_held(lanes, held);
         found.lower = held_at(lanes, held, k - range.below);
-        found.upper = held_at(lanes, held, next - range.below < kHeld ? next - range.below : kHeld - 1);
+        found.upper = held_at(lanes, held, next < range.upto ? next - range.below : 0);
     }
     if (next >= range.upto)
         found.upper = team.min(n, kInfinity, [&](int i) { return f(i) > range.high ? f(i) : kInfinity; });

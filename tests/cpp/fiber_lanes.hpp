@@ -76,6 +76,9 @@ public:
                 sum[i] += product;
             }
         }
+        float *room() const {
+            return warp_->room_.data();
+        }
         void sync() const {
             warp_->barrier(index_);
         }
@@ -109,6 +112,7 @@ private:
     static void enter();
 
     std::array<Slots, 2> slots_{};
+    std::array<float, s2v::kernel::kRoom> room_{};
     std::array<std::size_t, kLanes> calls_{};
     std::array<std::size_t, kLanes> barriers_{};
     std::array<char, 2> tag_{};
