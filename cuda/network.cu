@@ -3,7 +3,8 @@
 //
 // What limits it, on paper (nothing of it has been measured): a stamp of stampnet takes 384 products of matrices, of
 // which a multiprocessor of an H100 does one in one or two cycles; to make bytes of its pixels, to load what is
-// multiplied and to requantise what comes out takes many times as many instructions. The weights of the linear layers are read once for kTogether rows.
+// multiplied and to requantise what comes out takes many times as many instructions. The weights of the linear layers
+// are read once for kTogether rows.
 #include "checks.hpp"
 #include "device_model.hpp"
 #include "launch.cuh"
