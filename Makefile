@@ -94,11 +94,7 @@ docs: $(VENV)/development
 
 # For one architecture of GPU: make device-package CUDA_ARCHITECTURES=90
 device-package: $(VENV)/development
-	@python=$$(command -v "$${DEVICE_PYTHON:-python3.12}" || find "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions -path '*/3.12.*/bin/python3.12' 2>/dev/null | head -n 1); \
-	[[ -n $$python ]] || { echo "no Python 3.12 with its headers: say which by DEVICE_PYTHON" >&2; exit 1; }; \
-	PATH="$(abspath $(BIN)):$$PATH" PYTHON=$$python pybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) \
-		CUDA_ARCHITECTURES="$${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120}" cuda/device_build.sh build/device-package
-	cuda/device_package.sh build/device-package
+	PATH="$(abspath $(BIN)):$$PATH" cuda/device_package.sh build/device-package
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks

@@ -1,9 +1,24 @@
 #!/usr/bin/env bash
-# What a built tree needs of the machine that runs it, and the tree as one file: cuda/device_package.sh TREE [GLIBC]
+# What cuda/device_check.sh runs, built for a machine that builds nothing: cuda/device_package.sh TREE [GLIBC]
 #
-# Fails where a binary asks for a symbol of a later glibc than GLIBC (2.34: Debian 12, Ubuntu 22.04, RHEL 9 and later),
-# or for a library that comes with a compiler. TREE.tar.gz has what cuda/device_check.sh takes by --tree.
+# For CPython 3.12 ($PYTHON, or where one with its headers is found) and all kinds of GPU that the library is built for,
+# or $CUDA_ARCHITECTURES. Fails where a binary asks for a symbol of a later glibc than GLIBC (2.34: Debian 12, Ubuntu
+# 22.04, RHEL 9 and later), or for a library that comes with a compiler. TREE.tar.gz has what device_check.sh takes by
+# --tree. Needs nvcc, CMake and pybind11 of python3.
 set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+mkdir -p "$1"
+# A name on the path may be that of a version manager which has no such version.
+for python in ${PYTHON:-python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 ""}; do
+    "$python" -c "import sys; sys.exit(sys.version_info[:2] != (3, 12))" 2>/dev/null && break
+done
+if ! "$python" -c "" 2>/dev/null; then
+    echo "no Python 3.12: say by PYTHON where it is, with its headers" >&2
+    exit 1
+fi
+PYTHON=$python pybind11_DIR=$(python3 -m pybind11 --cmakedir) \
+    CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120} "$root/cuda/device_build.sh" "$1"
 
 tree=$(realpath "$1")
 most=${2:-2.34}
