@@ -3,7 +3,8 @@
 #
 # TREE has then cuda/space2vec_parity, the package with both extension modules (package/), what the compiler said
 # (build.log) and the shared memory that the kernels ask for (scratch.json).
-# By $PYTHON (python3), whose version is that of the machine that is to run it; pybind11 from $pybind11_DIR, or of it.
+# By $PYTHON (python3), whose version is that of the machine that is to run it; pybind11 from $pybind11_DIR, or of it;
+# linked with $LINKED.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -26,14 +27,11 @@ fi
 if ! grep -qsx "CMAKE_GENERATOR:INTERNAL=$CMAKE_GENERATOR" "$tree/CMakeCache.txt"; then
     rm -rf "$tree/CMakeCache.txt" "$tree/CMakeFiles" # of another generator
 fi
-# No C++ library of the machine that runs it is asked for; what nobody calls of ours (random devices) would ask for a
-# glibc of 2.36, and so goes.
-link="-static-libstdc++ -Wl,--gc-sections -Wl,--exclude-libs,ALL"
 cmake -S "$root" -B "$tree" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_CUDA=ON -DSPACE2VEC_BUILD_PYTHON=ON \
     -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_INSTALL_LIBRARY=OFF \
     -DCMAKE_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-native}" \
     -DPython_EXECUTABLE="$python" -Dpybind11_DIR="${pybind11_DIR:-$("$python" -m pybind11 --cmakedir)}" \
-    -DCMAKE_EXE_LINKER_FLAGS="$link" -DCMAKE_MODULE_LINKER_FLAGS="$link"
+    -DCMAKE_EXE_LINKER_FLAGS="${LINKED:-}" -DCMAKE_MODULE_LINKER_FLAGS="${LINKED:-}"
 cmake --build "$tree" --clean-first --target space2vec_python space2vec_parity space2vec_scratch "${native[@]}" \
     2>&1 | tee "$tree/build.log"
 "$tree/cuda/space2vec_scratch" >"$tree/scratch.json"

@@ -17,6 +17,9 @@ if ! "$python" -c "" 2>/dev/null; then
     echo "no Python 3.12: say by PYTHON where it is, with its headers" >&2
     exit 1
 fi
+# No C++ library of the machine that runs it is asked for. What nobody calls of ours would ask for a glibc of 2.36 (random
+# devices), and is left out.
+export LINKED="-static-libstdc++ -Wl,--gc-sections -Wl,--exclude-libs,ALL"
 PYTHON=$python pybind11_DIR=$(python3 -m pybind11 --cmakedir) \
     CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120} "$root/cuda/device_build.sh" "$1"
 
