@@ -90,6 +90,7 @@ docs: $(VENV)/development
 	$(BIN)/python docs/features.py
 	$(BIN)/python docs/accuracy.py
 	$(BIN)/python docs/cpu_vs_gpu.py
+	$(BIN)/python docs/device_kernels.py
 	$(BIN)/python docs/network_worth.py
 
 # For one architecture of GPU: make device-package CUDA_ARCHITECTURES=90

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 TABLE = Path(__file__).resolve().parents[2] / "cuda" / "ptxas_table.py"
 LOG = """\
@@ -64,3 +66,10 @@ def test_a_log_without_kernels_fails(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(TABLE), str(tmp_path / "build.log")], capture_output=True, text=True)
     assert done.returncode == 1
     assert "nothing from ptxas in it" in done.stderr
+
+
+def test_the_page_is_what_the_script_writes(docs_script: Callable[[str], ModuleType]) -> None:
+    docs = docs_script("device_kernels")
+    record = json.loads(docs.RECORD.read_text())
+    assert (docs.HERE / "device-kernels.md").read_text() == docs.document(record)
+    assert {row["architecture"] for row in record["kernels"]} == {"sm_80", "sm_90", "sm_100", "sm_120"}

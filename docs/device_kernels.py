@@ -1,0 +1,107 @@
+"""Write docs/device-kernels.md from benchmarks/results/device_kernels.json: ``make docs``.
+
+The record has, of each kernel and architecture, what ptxas says of it (``cuda/ptxas_table.py``) and the bytes of its
+code (the sections .text of a cubin, ``readelf -SW``), and of some what they were before medians were found by pivots
+and convolutions multiplied as matrices.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RECORD = HERE.parent / "benchmarks" / "results" / "device_kernels.json"
+
+#: Bytes of shared memory of a multiprocessor of an H200, and those that each block takes beside its own.
+SHARED = 228 * 1024
+RESERVED = 1024
+
+INTRODUCTION = """\
+# Kernels on a device
+
+<!-- Written by docs/device_kernels.py from benchmarks/results/device_kernels.json: `make docs`. -->
+
+What compilers say of the kernels, and what that allows on an H200. Nothing on this page was measured on a device.
+No kernel spills registers. Scratch is the shared memory of a warp (of normalisers and compositions, a plane of
+51x51); warps are those that a multiprocessor holds by that and by the bound of the kernel. "A to B" is before and now.
+"""
+
+SEARCH = """\
+## Medians and percentiles
+
+A search sorts 32 samples between the lanes, counts two pivots a pass, and gathers what lies between them once there
+are 64 values at most; those are sorted in registers. Passes over the values for a median, the mean of {tries} made
+planes of noise, a part of whose places is masked as in a window:
+
+| places | before | now |
+|---:|---:|---:|
+{rows}
+
+On sm_90 a counting pass took 4.3 instructions for 32 values (7.3 of deviations), and takes 7 now (9); each ends with
+sums over the lanes, for which the warp waits.
+"""
+
+LIMITS = """\
+## On paper, an H200
+
+4,800 GB of memory a second; 132 multiprocessors that begin four instructions of a warp a clock of 1.98 GHz, 1.05 T a
+second; a link of 63 GB a second one way.
+
+| of 51x51 pixels | takes | at most |
+|---|---:|---:|
+| a triplet read | 31,212 bytes of memory | 154 M/s |
+| a triplet over the link | 31,212 bytes of the link | 2.02 M/s |
+| 100,000 instructions | 100,000 instructions | 10.5 M/s |
+| convolutions of a stamp of stampnet, nothing else | 10,300 instructions | 101 M/s |
+
+The last is counted from the loops of the code for sm_90 and how often a stamp goes through each: 384 products of
+matrices among them. An output a thread with four products an instruction took about 60,000.
+"""
+
+
+def cell(row: Mapping[str, Any], name: str, unit: int = 1) -> str:
+    """Return a number, and what it was before where that is another."""
+    now = round(row[name] / unit)
+    before = round(row.get("before", row)[name] / unit)
+    return f"{now:,}" if before == now else f"{before:,} to {now:,}"
+
+
+def warps(row: Mapping[str, Any]) -> int:
+    """Return how many warps of a kernel a multiprocessor of an H200 holds."""
+    room = SHARED // row["blocks"] - RESERVED - row["shared"]
+    return int(row["blocks"] * min(row["bound"], room // row["scratch"]))
+
+
+def table(rows: Sequence[Mapping[str, Any]], architecture: str) -> str:
+    """Return the kernels of one architecture as a Markdown table; warps are told of that of the H200."""
+    lines = ["| kernel | registers | scratch, bytes | warps | code, kB |", "|---|---:|---:|---:|---:|"]
+    for row in rows:
+        held = str(warps(row)) if architecture == "sm_90" else ""
+        numbers = (cell(row, "registers"), cell(row, "scratch"), held, cell(row, "code", 1024))
+        lines.append(f"| `{row['kernel']}` | {' | '.join(numbers)} |")
+    return "\n".join(lines) + "\n"
+
+
+def document(record: Mapping[str, Any]) -> str:
+    """Return the page."""
+    parts = [INTRODUCTION]
+    known = {row["architecture"] for row in record["kernels"]}
+    for architecture in sorted(known, key=lambda name: int(name[3:])):
+        parts.append(f"## {architecture}\n")
+        rows = [row for row in record["kernels"] if row["architecture"] == architecture]
+        parts.append(table(rows, architecture))
+    passes = record["passes"]
+    counted = "\n".join(f"| {one['places']:,} | {one['before']:.1f} | {one['now']:.1f} |" for one in passes["of"])
+    return "\n".join([*parts, SEARCH.format(tries=passes["tries"], rows=counted), LIMITS])
+
+
+def main() -> None:
+    """Write the page."""
+    (HERE / "device-kernels.md").write_text(document(json.loads(RECORD.read_text())))
+
+
+if __name__ == "__main__":
+    main()
