@@ -2,6 +2,7 @@
 #include "batch.hpp"
 #include "model.hpp"
 #include "register.hpp"
+#include "space2vec/limits.h"
 
 #include <pybind11/stl.h>
 #include <unistd.h>
@@ -104,6 +105,13 @@ private:
     s2v_pixels held_{};
 };
 
+// As in s2v_limits: of an id and of a batch's pixels in bytes, and what any file may have, rows and bytes.
+using Limits = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+
+s2v_limits limits_of(const Limits &limits) {
+    return {std::get<0>(limits), std::get<1>(limits), std::get<2>(limits), std::get<3>(limits)};
+}
+
 // Addresses of what s2v_allocator has: allocate, release, context.
 using Memory = std::optional<std::tuple<std::uintptr_t, std::uintptr_t, std::uintptr_t>>;
 
@@ -151,7 +159,8 @@ public:
            std::vector<std::string> fields, std::vector<std::pair<std::uint32_t, std::string>> schemas,
            std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
            const Memory &pixels_in, py::object decode_image,
-           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start, std::shared_ptr<Model> model)
+           std::tuple<std::int32_t, std::uint64_t, std::int64_t> start, std::shared_ptr<Model> model,
+           const Limits &limits)
         : inputs_(std::move(inputs)),
           column_count_(columns.size()),
           field_count_(fields.size()),
@@ -192,8 +201,9 @@ public:
         reading.schema_ids = numbers.data();
         reading.schemas = texts.data();
         std::tie(reading.start_source, reading.start_block, reading.start_row) = start;
+        const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
-        check_model(s2v_reader_open(&reading, &made), "Reader");
+        check_model(s2v_reader_open_within(&reading, &within, &made), "Reader");
         reader_.reset(made);
     }
 
@@ -202,7 +212,7 @@ public:
            std::optional<std::pair<Column<double>, Column<double>>> position, std::optional<TextColumn> object_ids,
            std::optional<TextColumn> publishers, bool rubin, bool ztf_fields, std::uint32_t planes, bool pixels,
            std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
-           py::object decode_image, std::shared_ptr<Model> model)
+           py::object decode_image, std::shared_ptr<Model> model, const Limits &limits)
         : sets_(sets),
           model_(std::move(model)),
           cutouts_(std::move(cutouts)),
@@ -249,8 +259,9 @@ public:
         s2v_reading reading =
             reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get());
         decoder_.serve(reading);
+        const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
-        check_model(s2v_reader_open_cutouts(table_.get(), &reading, &made), "Reader");
+        check_model(s2v_reader_open_cutouts_within(table_.get(), &reading, &within, &made), "Reader");
         reader_.reset(made);
     }
 
@@ -342,19 +353,19 @@ void register_reader(py::module_ &module) {
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
                       std::int32_t, float, int, Memory, py::object,
-                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>>(),
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>, Limits>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("fields"), py::arg("schemas"),
              py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"),
              py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"),
-             py::arg("model") = std::shared_ptr<Model>())
+             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{})
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, std::optional<TextColumn>,
                       std::optional<TextColumn>, bool, bool, std::uint32_t, bool, std::int32_t, std::int32_t, float,
-                      int, Memory, py::object, std::shared_ptr<Model>>(),
+                      int, Memory, py::object, std::shared_ptr<Model>, Limits>(),
              py::arg("cutouts"), py::arg("position"), py::arg("object_ids"), py::arg("publishers"), py::arg("rubin"),
              py::arg("ztf_fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
              py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"),
-             py::arg("model") = std::shared_ptr<Model>())
+             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{})
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"))
         .def("schema_fields", &Reader::schema_fields, py::arg("schema"))

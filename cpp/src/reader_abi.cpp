@@ -4,6 +4,7 @@
 #include "error.hpp"
 #include "isa.hpp"
 #include "kernel/feature_sets.hpp"
+#include "space2vec/limits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -30,6 +31,17 @@ using namespace s2v;
 
 void require(bool holds, const char *what) {
     if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
+}
+
+decode::Limits limits_of(const s2v_limits &given) {
+    require(given.id_bytes >= 0 && given.batch_bytes >= 0 && given.free_rows >= 0 && given.free_bytes >= 0,
+            "a limit is negative");
+    decode::Limits limits;
+    if (given.id_bytes) limits.id_bytes = static_cast<std::size_t>(given.id_bytes);
+    if (given.batch_bytes) limits.batch_bytes = static_cast<std::size_t>(given.batch_bytes);
+    if (given.free_rows) limits.free_rows = static_cast<std::uint64_t>(given.free_rows);
+    if (given.free_bytes) limits.free_bytes = static_cast<std::uint64_t>(given.free_bytes);
+    return limits;
 }
 
 decode::Wish wish_of(const s2v_reading &reading) {
@@ -66,7 +78,7 @@ decode::Wish wish_of(const s2v_reading &reading) {
     return wish;
 }
 
-decode::Order order_of(const s2v_reading &reading) {
+decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
     decode::Order order;
     require(reading.count >= 0 && reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0,
             "a count is negative");
@@ -101,6 +113,8 @@ decode::Order order_of(const s2v_reading &reading) {
         }
     }
     order.wish = wish_of(reading);
+    order.limits = limits_of(limits);
+    order.wish.id_bytes = order.limits.id_bytes;
     order.threads = reading.threads;
     order.start = {reading.start_source, reading.start_block};
     order.skip_rows = reading.start_row;
@@ -188,19 +202,30 @@ void s2v_reading_init(s2v_reading *reading) {
 }
 
 s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader) {
+    const s2v_limits limits{};
+    return s2v_reader_open_within(reading, &limits, reader);
+}
+
+s2v_status s2v_reader_open_within(const s2v_reading *reading, const s2v_limits *limits, s2v_reader **reader) {
     return guarded([&] {
         require(reader, "reader is NULL");
         *reader = nullptr;
-        require(reading, "reading is NULL");
-        *reader = std::make_unique<s2v_reader>(order_of(*reading), *reading).release();
+        require(reading && limits, "reading or limits");
+        *reader = std::make_unique<s2v_reader>(order_of(*reading, *limits), *reading).release();
     });
 }
 
 s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader) {
+    const s2v_limits limits{};
+    return s2v_reader_open_cutouts_within(cutouts, reading, &limits, reader);
+}
+
+s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_reading *reading,
+                                          const s2v_limits *limits, s2v_reader **reader) {
     return guarded([&] {
         require(reader, "reader is NULL");
         *reader = nullptr;
-        require(reading && cutouts && cutouts->n >= 0, "reading or cutouts");
+        require(reading && limits && cutouts && cutouts->n >= 0, "reading, limits or cutouts");
         for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
             if (!cutouts->data[channel]) continue;
             const std::int64_t *const begin = cutouts->begin[channel];
@@ -212,6 +237,7 @@ s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading
         decode::Order order;
         order.wish = wish_of(*reading);
         order.wish.shape.columns = order.wish.shape.fields = 0;
+        order.limits = limits_of(*limits);
         order.threads = reading->threads;
         order.table = cutouts;
         *reader = std::make_unique<s2v_reader>(std::move(order), *reading).release();

@@ -37,6 +37,7 @@ struct Read {
     std::vector<Row> rows;
     std::vector<std::tuple<std::int64_t, std::string, int>> problems;  // row, fault, channel
     s2v_status status = S2V_OK;
+    std::int64_t longest = 0;  // batch
 };
 
 struct How {
@@ -50,6 +51,7 @@ struct How {
     std::uint64_t block = 0;
     std::int64_t row = 0;
     std::int64_t most = 1 << 30;  // rows after which the reader is closed
+    s2v_limits limits{};
 };
 
 Read read(const std::vector<Octets> &inputs, const How &how = {}) {
@@ -80,12 +82,13 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
     reading.start_row = how.row;
     s2v_reader *reader = nullptr;
     Read out;
-    out.status = s2v_reader_open(&reading, &reader);
+    out.status = s2v_reader_open_within(&reading, &how.limits, &reader);
     s2v_batch batch;
     while (out.status == S2V_OK && static_cast<std::int64_t>(out.rows.size()) < how.most &&
            (out.status = s2v_reader_next(reader, how.batch, &batch)) == S2V_OK && batch.stamps.n > 0) {
         const auto before = static_cast<std::int64_t>(out.rows.size());
         CHECK(batch.stamps.n <= how.batch);
+        out.longest = std::max(out.longest, batch.stamps.n);
         for (std::int64_t i = 0; i < batch.stamps.n; ++i) {
             const std::int64_t begin = i ? batch.object_end[i - 1] : 0;
             Row row{{batch.object_ids + begin, batch.object_ids + batch.object_end[i]},
@@ -266,6 +269,26 @@ void test_hollow_records() {
     CHECK(std::get<1>(many.problems.at(0)) == "too_large");
 }
 
+void test_limits() {
+    const std::vector<Octets> inputs = {made::container(8, 12, 2)};  // object8 to object11
+    const Read whole = read(inputs);
+    How how;
+    how.limits.id_bytes = 7;
+    const Read short_ids = read(inputs, how);
+    CHECK(short_ids.rows.size() == 4 && short_ids.problems.size() == 2);
+    for (std::size_t k = 0; k < 4; ++k) {
+        CHECK(short_ids.rows[k].candidate_id == whole.rows[k].candidate_id);
+        CHECK((k < 2) == (short_ids.rows[k] == whole.rows[k]));
+        CHECK(k < 2 || (short_ids.rows[k].object_id.empty() && short_ids.rows[k].pixels.empty() &&
+                        short_ids.problems[k - 2] == std::make_tuple(static_cast<std::int64_t>(k), "too_large", -1)));
+    }
+    how.limits = {0, 1, 0, 0};
+    const Read one_by_one = read(inputs, how);
+    CHECK(one_by_one.longest == 1 && one_by_one.rows == whole.rows);
+    how.limits = {0, 0, -1, 0};
+    CHECK(read(inputs, how).status == S2V_INVALID_ARGUMENT);
+}
+
 void test_kinds_of_nothing() {
     const Read read_ = read({{}, {'x', 'y', 'z'}, made::container(0, 1, 1)});
     CHECK(read_.rows.size() == 3 && read_.problems.size() == 2 && read_.rows[2].candidate_id == 1000);
@@ -352,6 +375,7 @@ int main() {
     test_damage_costs_its_block_only();
     test_any_cut_and_any_flip();
     test_hollow_records();
+    test_limits();
     test_kinds_of_nothing();
     test_files();
     test_what_a_caller_gets_wrong();

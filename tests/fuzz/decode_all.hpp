@@ -76,7 +76,8 @@ inline void decode_all(std::span<const std::uint8_t> input, const s2v::decode::M
     source.memory = input;
     source.in_memory = true;
     const std::vector<s2v::decode::Source> sources = {source};
-    s2v::decode::Framer(sources, messages, book, {}, exchange).run();
+    const s2v::decode::Limits limits;
+    s2v::decode::Framer(sources, messages, book, {}, limits, exchange).run();
 }
 
 }  // namespace fuzz

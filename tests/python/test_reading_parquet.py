@@ -163,19 +163,24 @@ def failing(error, monkeypatch, after=0):
         yield
 
 
-@pytest.mark.parametrize(
-    "error",
-    [OSError(errno.EIO, "Error reading bytes from file"), MemoryError("malloc failed"), pa.ArrowMemoryError("malloc")],
-)
-def test_a_machine_that_fails_is_no_damage(tmp_path, monkeypatch, error):
+def test_a_machine_that_fails_is_no_damage(tmp_path, monkeypatch):
+    file = written(tmp_path, table())
+    parts = batches(file, batch=1)
+    with failing(OSError(errno.EIO, "Error reading bytes from file"), monkeypatch, after=2):
+        assert [next(parts).rows.candidate_id[0] for _ in range(2)] == [10**17, 10**17 + 1]
+        with pytest.raises(OSError, match="Input/output error") as raised:
+            next(parts)
+    assert (raised.value.errno, raised.value.filename) == (errno.EIO, str(file))
+
+
+@pytest.mark.parametrize("error", [MemoryError("malloc failed"), pa.ArrowMemoryError("malloc"), RecursionError()])
+def test_a_file_that_asks_for_too_much_costs_a_row(tmp_path, monkeypatch, error):
     file = written(tmp_path, table())
     parts = batches(file, batch=1)
     with failing(error, monkeypatch, after=2):
-        assert [next(parts).rows.candidate_id[0] for _ in range(2)] == [10**17, 10**17 + 1]
-        with pytest.raises(type(error)) as raised:
-            next(parts)
-    if isinstance(error, OSError):
-        assert (raised.value.errno, raised.value.filename) == (errno.EIO, str(file))
+        given = [next(parts) for _ in range(3)]
+    assert [part.rows.candidate_id[0] for part in given] == [10**17, 10**17 + 1, -1]
+    assert given[2].problems[0].message.startswith("it ")
 
 
 def test_a_backend_that_fails_is_no_damage(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 // space2vec for C++20: the C ABI with owners, spans and exceptions. Header-only.
 #pragma once
 
-#include "space2vec.h"
+#include "limits.h"
 
 #include <array>
 #include <cstddef>
@@ -218,6 +218,7 @@ struct Reading {
     int threads = 0;                         // 0: one a core
     std::optional<s2v_allocator> allocator;  // where the pixels of batches are put; none: ordinary memory
     const s2v_model *model = nullptr;        // Model::c(), to outlive the reader: batches carry its scores; or null
+    s2v_limits limits{};                     // of what a file of others may ask for; 0: the library's
 };
 
 // The pixels of a batch, taken over from its reader, which they may outlive.
@@ -285,7 +286,7 @@ public:
         reading.model = how_.model;
         reading.allocator = how_.allocator ? &*how_.allocator : nullptr;
         s2v_reader *made = nullptr;
-        detail::check(s2v_reader_open(&reading, &made), "Reader");
+        detail::check(s2v_reader_open_within(&reading, &how_.limits, &made), "Reader");
         reader_.reset(made);
     }
 

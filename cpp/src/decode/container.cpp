@@ -86,20 +86,20 @@ private:
     }
 };
 
-Unpacked unpack_deflate(Bytes packed, std::vector<std::uint8_t> &room) {
-    const std::size_t likely = std::clamp(kFirstRatio * packed.size(), kSmallestRoom, kLargestBlock);
+Unpacked unpack_deflate(Bytes packed, std::vector<std::uint8_t> &room, std::size_t most) {
+    const std::size_t likely = std::min(std::max(kFirstRatio * packed.size(), kSmallestRoom), most);
     if (room.size() < likely) room.resize(likely);
     for (;;) {
-        const std::size_t capacity = std::min(room.size(), kLargestBlock);
+        const std::size_t capacity = std::min(room.size(), most);
         Stream stream;
         stream.packed = packed;
         stream.out = room.data();
         stream.capacity = capacity;
         unpack({&stream, 1}, Wrapping::raw);
         Finding finding = stream.finding;
-        if (finding.fault == Fault::too_large && capacity < kLargestBlock) {
+        if (finding.fault == Fault::too_large && capacity < most) {
             room.clear();  // nothing to copy: it is unpacked again
-            room.resize(std::min(2 * capacity, kLargestBlock));
+            room.resize(std::min(2 * capacity, most));
             continue;
         }
         // The block is all there, so a stream without an end is damage too.
@@ -110,13 +110,13 @@ Unpacked unpack_deflate(Bytes packed, std::vector<std::uint8_t> &room) {
 }
 
 // Behind the snappy bytes lies the CRC-32 of what they unpack to, its highest byte first.
-Unpacked unpack_snappy_block(Bytes packed, std::vector<std::uint8_t> &room) {
+Unpacked unpack_snappy_block(Bytes packed, std::vector<std::uint8_t> &room, std::size_t most) {
     if (packed.size() < kChecksumSize) return {{}, {Fault::damaged_block, 0}};
     const Bytes body = packed.first(packed.size() - kChecksumSize);
     const Bytes trailer = packed.last(kChecksumSize);
     const SnappyLength length = snappy_length(body);
     if (length.size == 0) return {{}, {Fault::damaged_block, 0}};
-    if (length.value > kLargestBlock) return {{}, {Fault::too_large, 0}};
+    if (length.value > most) return {{}, {Fault::too_large, 0}};
     const Bytes elements = body.subspan(length.size);
     if (length.value / kSnappyRatio > elements.size()) return {{}, {Fault::damaged_block, 0}};
     if (room.size() < length.value) room.resize(length.value);
@@ -193,16 +193,16 @@ BlockHead read_block_head(Bytes data) noexcept {
     return head;
 }
 
-Unpacked unpack_block(Codec codec, Bytes packed, std::vector<std::uint8_t> &room) {
+Unpacked unpack_block(Codec codec, Bytes packed, std::vector<std::uint8_t> &room, std::size_t most) {
     switch (codec) {
         case Codec::null:
             return {packed, {}};
         case Codec::deflate:
-            return unpack_deflate(packed, room);
+            return unpack_deflate(packed, room, most);
         case Codec::snappy:
-            return unpack_snappy_block(packed, room);
+            return unpack_snappy_block(packed, room, most);
         case Codec::zstandard: {
-            const ZstandardResult result = unpack_zstandard(packed, room, kLargestBlock);
+            const ZstandardResult result = unpack_zstandard(packed, room, most);
             return {Bytes(room).first(result.written), result.finding};
         }
         case Codec::unknown:

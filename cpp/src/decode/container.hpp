@@ -42,6 +42,6 @@ struct Unpacked {
     Bytes plain;
     Finding finding;
 };
-Unpacked unpack_block(Codec codec, Bytes packed, std::vector<std::uint8_t> &room);
+Unpacked unpack_block(Codec codec, Bytes packed, std::vector<std::uint8_t> &room, std::size_t most = kLargestBlock);
 
 }  // namespace s2v::decode

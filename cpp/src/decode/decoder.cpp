@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 #include <new>
+#include <stdexcept>
 
 namespace s2v::decode {
 namespace {
@@ -15,22 +16,13 @@ namespace {
 // Cutouts that are inflated together: enough to keep every lane busy, few enough to stay in the cache.
 constexpr std::size_t kTogether = 24;
 constexpr std::size_t kTogetherBytes = std::size_t{2} << 20;
-// Pixels that one block may unpack to, and bytes that the cutouts of one flush may ask for beyond what they announced:
-// far more than real alerts need.
+// Pixels that one block may unpack to: far more than real alerts need.
 constexpr std::size_t kMostPixelsKept = std::size_t{1} << 25;
-constexpr std::size_t kMostRetried = 4 * kLargestFile;
 // Room that one worker keeps after a use that needed more.
 constexpr std::size_t kKeptRoom = std::size_t{8} << 20;
 
 bool is_gzip(Bytes bytes) noexcept {
     return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-}
-
-// What to unpack into at first. The announced size is right for all but damaged streams; these get more when they ask.
-std::size_t first_capacity(Bytes packed) noexcept {
-    const std::size_t announced = announced_size(packed);
-    const bool likely = announced >= packed.size() / 2 && announced <= 64 * packed.size();
-    return std::min(likely ? announced : 4 * packed.size(), kLargestFile);
 }
 
 std::string_view text_of(const char *texts, const std::int64_t *end, std::int64_t row) noexcept {
@@ -64,11 +56,23 @@ Decoder::~Decoder() {
 }
 
 void Decoder::decode(Unit &unit) {
+    try {
+        decode_pieces(unit);
+    } catch (const std::bad_alloc &) {
+        give_up(unit);
+    } catch (const std::length_error &) {
+        give_up(unit);
+    }
+}
+
+void Decoder::decode_pieces(Unit &unit) {
     unit.rows.shape = wish_.shape;
     unit.rows.clear();
     pending_.clear();
     alerts_.clear();
     pending_bytes_ = pending_rows_begin_ = 0;
+    left_.clear();
+    for (const Piece &piece : unit.pieces) left_.push_back(piece.allowance);
     for (const Piece &piece : unit.pieces) {
         if (piece.table)
             table_rows(unit, piece);
@@ -94,7 +98,9 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     const Bytes packed(unit.bytes.data() + piece.begin, piece.size);
     // The cutouts of earlier pieces may lie in the room that this block is unpacked to.
     if (piece.codec != Codec::null) flush(unit);
-    const Unpacked block = unpack_block(piece.codec, packed, block_);
+    const std::size_t most = std::min<std::uint64_t>(piece.allowance, kLargestBlock);
+    const Unpacked block = unpack_block(piece.codec, packed, block_, most);
+    if (piece.codec != Codec::null) spend(unit, piece, block.plain.size());
     const PacketSchema &schema = piece.schema->packet;
     fields_.resize(schema.room());
     const std::size_t first = unit.rows.count();
@@ -111,6 +117,15 @@ void Decoder::records(Unit &unit, const Piece &piece) {
             if (!finding) finding = walked.finding;
             if (left > 1) detail = std::to_string(left) + " records of a block";
             break;
+        }
+        if (const std::string what = too_long(unit, schema, alert); !what.empty()) {
+            flush(unit);
+            lost(unit, piece, place, {Fault::too_large, 0}, what);
+            name(unit.rows, alert);
+            at += walked.size;
+            ++place.record;
+            if (piece.codec == Codec::null) place.offset += walked.size;
+            continue;
         }
         const std::size_t row = add_alert(unit, piece, place, alert);
         std::copy_n(columns_.data(), wish_.shape.columns, unit.rows.columns.data() + row * wish_.shape.columns);
@@ -227,46 +242,6 @@ void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding 
     }
 }
 
-void Decoder::inflate() {
-    std::size_t room = 0;
-    streams_.clear();
-    for (Cutout &cutout : pending_)
-        if (cutout.packed) {
-            cutout.stream = {};
-            cutout.stream.packed = cutout.bytes;
-            cutout.stream.capacity = first_capacity(cutout.bytes);
-            room += cutout.stream.capacity;
-        }
-    arena_.resize(room);
-    room = 0;
-    for (Cutout &cutout : pending_)
-        if (cutout.packed) {
-            cutout.stream.out = arena_.data() + room;
-            room += cutout.stream.capacity;
-            streams_.push_back(cutout.stream);
-        }
-    unpack(streams_, Wrapping::gzip);
-    retried_.clear();
-    std::size_t retried = 0;
-    std::size_t at = 0;
-    for (Cutout &cutout : pending_) {
-        if (!cutout.packed) continue;
-        Stream &stream = cutout.stream;
-        stream = streams_[at++];
-        while (stream.finding.fault == Fault::too_large && stream.capacity < kLargestFile && retried < kMostRetried) {
-            std::vector<std::uint8_t> larger(std::min(4 * std::max<std::size_t>(stream.capacity, 4096), kLargestFile));
-            stream = {};
-            stream.packed = cutout.bytes;
-            stream.out = larger.data();
-            stream.capacity = larger.size();
-            unpack({&stream, 1}, Wrapping::gzip);
-            if (stream.finding) continue;
-            retried += larger.size();
-            retried_.push_back(std::move(larger));
-        }
-    }
-}
-
 void Decoder::flush(Unit &unit) {
     reference_.assign(2 * alerts_.size(), std::numeric_limits<double>::quiet_NaN());
     read_planes(unit);
@@ -279,7 +254,7 @@ void Decoder::flush(Unit &unit) {
 
 // Inflates the pending cutouts and takes their pixels; a row whose plane cannot be read has a flag, and a problem.
 void Decoder::read_planes(Unit &unit) {
-    inflate();
+    inflate(unit);
     for (const Cutout &cutout : pending_) {
         Finding finding = cutout.packed ? cutout.stream.finding : Finding{};
         if (!finding) {

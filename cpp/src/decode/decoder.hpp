@@ -4,6 +4,7 @@
 #include "cascade.hpp"
 #include "decode/fits.hpp"
 #include "decode/inflate.hpp"
+#include "decode/limits.hpp"
 #include "decode/unit.hpp"
 #include "isa.hpp"
 
@@ -13,11 +14,15 @@
 
 namespace s2v::decode {
 
+// What a packed cutout is unpacked into at first.
+std::size_t first_capacity(Bytes packed) noexcept;
+
 // What is wanted of each alert.
 struct Wish {
     unsigned planes = 7;  // bit c: plane c is inflated
     unsigned later = 0;   // of the others, those that are for rows whose first score leaves a doubt
     RowShape shape;
+    std::size_t id_bytes = Limits{}.id_bytes;
     kernel::Measuring measuring{};  // sets 0: no features are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = 0;                // NAN: none
@@ -36,10 +41,15 @@ public:
     ~Decoder();
     Decoder(const Decoder &) = delete;
     Decoder &operator=(const Decoder &) = delete;
-    // Replace the unit's rows by those of its pieces. Throws std::bad_alloc and ReadingStopped only.
+    // Replace the unit's rows by those of its pieces; where these ask for more memory than there is, by one a piece
+    // that says so. Throws ReadingStopped, and std::bad_alloc where not even that can be had.
     void decode(Unit &unit);
 
 private:
+    void decode_pieces(Unit &unit);
+    void give_up(Unit &unit);
+    std::string too_long(const Unit &unit, const PacketSchema &schema, Alert &alert) const;
+    bool spend(const Unit &unit, const Piece &piece, std::size_t bytes);
     struct Cutout {
         std::size_t row;
         int channel;
@@ -61,7 +71,8 @@ private:
     void refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
     void want_plane(std::size_t row, int channel, Bytes cutout);
     void flush(Unit &unit);
-    void inflate();
+    void inflate(const Unit &unit);
+    const Piece &piece_of(const Cutout &cutout) const;
     void read_planes(Unit &unit);
     Finding read_plane(Unit &unit, const Cutout &cutout, Bytes file);
     void open_later(Unit &unit, std::span<const std::int64_t> doubtful);
@@ -81,6 +92,7 @@ private:
     std::vector<Pending> alerts_;    // whose cutouts are pending, one a row
     std::vector<double> reference_;  // (pending rows, 2)
     std::vector<std::vector<std::uint8_t>> retried_;
+    std::vector<std::uint64_t> left_;  // of the allowance of each piece
     Buffer<std::uint8_t> arena_;
     std::vector<std::uint8_t> block_;
     std::vector<Field> fields_;

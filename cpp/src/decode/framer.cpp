@@ -3,16 +3,14 @@
 #include "decode/mark.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <stdexcept>
 
 namespace s2v::decode {
 namespace {
 
-// Bytes of a unit: some eight alerts.
-constexpr std::size_t kChunk = std::size_t{512} << 10;
 // Records of a unit, where they are small.
 constexpr std::int64_t kUnitRecords = 64;
-// A unit that had to be larger gives its room back.
-constexpr std::size_t kKeptRoom = 4 * kChunk;
 constexpr std::size_t kLargestMessage = std::size_t{64} << 20;
 constexpr std::size_t kMessageHead = 5;
 constexpr std::size_t kSync = 16;
@@ -33,8 +31,8 @@ bool may_be_message(Bytes head) noexcept {
 }  // namespace
 
 Framer::Framer(const std::vector<Source> &sources, const MessageSchemas &messages, SchemaBook &book, Start start,
-               UnitExchange &exchange)
-    : sources_(sources), message_schemas_(messages), book_(book), start_(start), exchange_(exchange) {}
+               const Limits &limits, UnitExchange &exchange)
+    : sources_(sources), message_schemas_(messages), book_(book), start_(start), limits_(limits), exchange_(exchange) {}
 
 void Framer::run() {
     turn_over();
@@ -49,13 +47,31 @@ void Framer::run() {
 }
 
 void Framer::frame(const Source &source) {
-    Input input(source, exchange_.stopping);
-    input_ = &input;
-    cursor_ = unit_->bytes.size();
     position_ = 0;
     limit_ = kNoLimit;
     record_ = 0;
+    rows_ = granted_ = 0;
+    refused_ = false;
     member_.clear();
+    cursor_ = unit_->bytes.size();
+    try {
+        Input input(source, exchange_.stopping);
+        input_ = &input;
+        cut();
+    } catch (const InputError &error) {
+        if (!error.of_file) throw;
+        fail({Fault::unreadable_file, 0}, std::strerror(error.number));
+    } catch (const std::bad_alloc &) {
+        fail({Fault::too_large, 0}, "more memory than there is");
+    } catch (const std::length_error &) {
+        fail({Fault::too_large, 0}, "more memory than there is");
+    }
+    input_ = nullptr;
+}
+
+// Cut the input that is open.
+void Framer::cut() {
+    Input &input = *input_;
     // A small file is read at once, and wholly into one unit.
     const std::size_t whole = std::min(input.expected(), kChunk);
     if (unit_->bytes.size() + whole > unit_->bytes.capacity()) turn_over();
@@ -74,7 +90,6 @@ void Framer::frame(const Source &source) {
         messages();
     else
         fail(input.finding() ? input.finding() : Finding{Fault::foreign_file, 0}, "");
-    input_ = nullptr;
 }
 
 // Containers one after another, as `cat *.avro` gives them.
@@ -166,6 +181,7 @@ bool Framer::next_block(const ContainerHeader &header, Piece piece) {
     piece.begin = cursor_ + head.size;
     piece.records = head.records;
     if (piece.codec == Codec::null) piece.place.offset += head.size;
+    if (!allow(piece)) return false;
     record_ += head.records;
     add(std::move(piece));
     take(advance);
@@ -247,6 +263,7 @@ bool Framer::next_message() {
     piece.size = walked.size;
     piece.records = 1;
     piece.place.offset += kMessageHead;
+    if (!allow(piece)) return false;
     ++record_;
     add(std::move(piece));
     take(kMessageHead + walked.size);
@@ -281,72 +298,6 @@ void Framer::fail(Finding finding, std::string detail) {
 // Why bytes are missing: the file ends, or what it is packed in is damaged.
 Finding Framer::why_short() const {
     return input_->finding() ? Finding{input_->finding().fault, 0} : Finding{Fault::truncated, 0};
-}
-
-// Bytes from the cursor on: as many as wanted, and more where they are there; fewer only at the end.
-Bytes Framer::peek(std::size_t wanted) {
-    const std::uint64_t room = limit_ - position_;
-    wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, room));
-    if (cursor_ + wanted > unit_->bytes.capacity()) {
-        turn_over();
-        // With room to go on, or every block of a file that announces long ones would move all that is held.
-        unit_->bytes.reserve(wanted > kChunk ? wanted + kChunk : wanted);
-    }
-    Buffer<std::uint8_t> &bytes = unit_->bytes;
-    while (bytes.size() - cursor_ < wanted) {
-        const std::size_t held = bytes.size();
-        bytes.resize(bytes.capacity());
-        std::size_t given = 0;
-        try {
-            given = input_->read(bytes.data() + held, bytes.capacity() - held);
-        } catch (...) {
-            bytes.resize(held);
-            throw;
-        }
-        bytes.resize(held + given);
-        if (given == 0) break;
-    }
-    const std::size_t there = bytes.size() - cursor_;
-    return {bytes.data() + cursor_, static_cast<std::size_t>(std::min<std::uint64_t>(there, room))};
-}
-
-void Framer::take(std::size_t count) noexcept {
-    cursor_ += count;
-    position_ += count;
-}
-
-// Pass over bytes without keeping them; false where the input ends first.
-bool Framer::skip(std::uint64_t count) {
-    while (count > 0) {
-        const Bytes bytes = peek(static_cast<std::size_t>(std::min<std::uint64_t>(count, kChunk)));
-        if (bytes.empty()) return false;
-        const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(count, bytes.size()));
-        take(step);
-        count -= step;
-    }
-    return true;
-}
-
-// Hand the unit over, and go on in an empty one with the bytes that no piece has taken.
-void Framer::turn_over() {
-    Unit *const full = unit_;
-    if (full && full->pieces.empty()) {
-        const std::size_t left = full->bytes.size() - cursor_;
-        if (left) std::memmove(full->bytes.data(), full->bytes.data() + cursor_, left);
-        full->bytes.resize(left);
-        cursor_ = 0;
-        return;
-    }
-    unit_ = exchange_.empty();
-    unit_->bytes.clear();
-    unit_->bytes.trim(kKeptRoom);
-    unit_->bytes.reserve(kChunk);
-    unit_->pieces.clear();
-    unit_records_ = 0;
-    if (!full) return;
-    unit_->bytes.append(full->bytes.data() + cursor_, full->bytes.size() - cursor_);
-    cursor_ = 0;
-    exchange_.full(full);
 }
 
 }  // namespace s2v::decode

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "decode/input.hpp"
+#include "decode/limits.hpp"
 #include "decode/schema_book.hpp"
 #include "decode/tar.hpp"
 #include "decode/unit.hpp"
@@ -34,14 +35,18 @@ public:
 class Framer {
 public:
     Framer(const std::vector<Source> &sources, const MessageSchemas &messages, SchemaBook &book, Start start,
-           UnitExchange &exchange);
+           const Limits &limits, UnitExchange &exchange);
     // Cut all sources. Throws InputError, and what the exchange throws.
     void run();
 
 private:
     static constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+    // Bytes of a unit: some eight alerts.
+    static constexpr std::size_t kChunk = std::size_t{512} << 10;
 
     void frame(const Source &source);
+    void cut();
+    bool allow(Piece &piece);
     void archive();
     bool member(const TarHeader &header, const std::string &name);
     bool link(const TarHeader &header, const std::string &name);
@@ -68,6 +73,7 @@ private:
     const MessageSchemas &message_schemas_;
     SchemaBook &book_;
     Start start_;
+    const Limits &limits_;
     UnitExchange &exchange_;
 
     std::int32_t source_ = 0;
@@ -78,6 +84,9 @@ private:
     std::uint64_t limit_ = kNoLimit;  // end of the member
     std::int64_t record_ = 0;         // of the file or member
     std::int64_t unit_records_ = 0;
+    std::uint64_t rows_ = 0;     // of the input
+    std::uint64_t granted_ = 0;  // bytes that its pieces may unpack to
+    bool refused_ = false;       // it has more rows than it may
     std::string member_;
     std::vector<Field> fields_;
     std::vector<double> columns_;

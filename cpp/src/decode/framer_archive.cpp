@@ -55,6 +55,7 @@ void Framer::archive() {
         if (name.empty()) name = header.name;
         const bool found_here = header.kind == TarHeader::Kind::file ? member(header, name) : link(header, name);
         found |= found_here;
+        if (refused_) return;
         name.clear();
         sized = false;
         // An Avro file that is cut short has said so itself.

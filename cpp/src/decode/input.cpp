@@ -13,6 +13,14 @@ namespace {
 constexpr int kPatience = 100;
 constexpr std::size_t kPackedRoom = std::size_t{256} << 10;
 
+// Whether a file is to blame that cannot be opened: no permission, or a link that leads nowhere. A file that has gone
+// may mean that a disk has.
+bool is_of_file(int number, const std::string &path) noexcept {
+    struct stat status;
+    return number == EACCES || number == EPERM || number == ELOOP || number == ENAMETOOLONG || number == ENXIO ||
+           (number == ENOENT && ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode));
+}
+
 }  // namespace
 
 Input::Input(const Source &source, const std::atomic<bool> &stopping) : source_(source), stopping_(stopping) {
@@ -22,7 +30,10 @@ Input::Input(const Source &source, const std::atomic<bool> &stopping) : source_(
     }
     file_ = source.path == "-" ? ::dup(STDIN_FILENO) : ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat status;
-    if (file_ < 0 || ::fstat(file_, &status) != 0) throw InputError{errno, source.path};
+    if (file_ < 0 || ::fstat(file_, &status) != 0) {
+        const int number = errno;
+        throw InputError{number, source.path, is_of_file(number, source.path)};
+    }
     waits_ = !S_ISREG(status.st_mode);
     if (S_ISREG(status.st_mode) && source.path != "-") size_ = expected_ = static_cast<std::size_t>(status.st_size);
 }

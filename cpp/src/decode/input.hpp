@@ -18,10 +18,11 @@ struct Source {
     bool in_memory = false;
 };
 
-// The machine could not read: that is no fault of the data.
+// The machine could not read: that is no fault of the data, unless it is `of_file` alone.
 struct InputError {
     int number;  // errno
     std::string path;
+    bool of_file = false;
 };
 
 // Nobody wants any more.
@@ -43,6 +44,10 @@ public:
     std::size_t read(std::uint8_t *to, std::size_t room);
     // Take what has been read back as the beginning of a gzip file, and unpack from now on.
     void unpack(Bytes begun);
+    // Bytes of the file, packed as it is, that have been read.
+    [[nodiscard]] std::size_t taken() const noexcept {
+        return at_;
+    }
     // What is wrong with the gzip file.
     [[nodiscard]] const Finding &finding() const noexcept {
         return finding_;

@@ -14,6 +14,8 @@ constexpr std::chrono::milliseconds kPatience{100};
 constexpr std::size_t kKeptPixels = std::size_t{1} << 20;
 // Rows of a table that one worker takes at a time.
 constexpr std::int64_t kTableRows = 32;
+// Bytes that their cutouts may unpack to beyond what they announce.
+constexpr std::uint64_t kFreeOfRows = std::uint64_t{1} << 20;
 
 unsigned worker_count(int threads) {
     return threads > 0 ? static_cast<unsigned>(threads) : std::max(1U, std::thread::hardware_concurrency());
@@ -85,7 +87,7 @@ void Pipeline::frame() {
         if (order_.table)
             cut_table();
         else
-            Framer(order_.sources, order_.messages, book_, order_.start, *this).run();
+            Framer(order_.sources, order_.messages, book_, order_.start, order_.limits, *this).run();
     } catch (const ReadingStopped &) {
         return;
     } catch (...) {
@@ -109,6 +111,13 @@ void Pipeline::cut_table() {
         piece.table = order_.table;
         piece.records = std::min(kTableRows, order_.table->n - row);
         piece.place.record = row;
+        piece.allowance = kFreeOfRows;
+        for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
+            const std::int64_t *const begin = order_.table->begin[channel];
+            for (std::int64_t at = row; order_.table->data[channel] && at < row + piece.records; ++at)
+                piece.allowance += first_capacity(
+                    {order_.table->data[channel] + begin[at], static_cast<std::size_t>(begin[at + 1] - begin[at])});
+        }
         full(unit);
     }
 }
@@ -196,6 +205,21 @@ void Pipeline::recycle(std::unique_ptr<Rows> rows) {
     if (spare_.size() < most_units_) spare_.push_back(std::move(rows));
 }
 
+// Where the rows end, before `end`, whose pixels the batch still takes; of a batch without rows one is given always.
+std::size_t Pipeline::fitting(const Rows &batch, std::size_t end) const {
+    const Rows &rows = *current_;
+    std::size_t bytes = batch.pixels.size() * sizeof(float);
+    end = std::min(end, rows.count());
+    if (bytes + rows.pixels.size() * sizeof(float) <= order_.limits.batch_bytes) return end;
+    for (std::size_t row = current_at_; row < end; ++row) {
+        for (std::size_t at = row * S2V_CHANNELS; at < (row + 1) * S2V_CHANNELS; ++at)
+            if (rows.offset[at] >= 0)
+                bytes += static_cast<std::size_t>(rows.size[2 * at]) * rows.size[2 * at + 1] * sizeof(float);
+        if (bytes > order_.limits.batch_bytes && (batch.count() > 0 || row > current_at_)) return row;
+    }
+    return end;
+}
+
 void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted) {
     batch.shape = order_.wish.shape;
     batch.clear();
@@ -215,7 +239,8 @@ void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &
                 std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(current_->count())));
             to_skip_ -= static_cast<std::int64_t>(current_at_);
         }
-        const std::size_t end = std::min(current_->count(), current_at_ + most - batch.count());
+        const std::size_t end = fitting(batch, current_at_ + most - batch.count());
+        if (end == current_at_) return;
         batch.append(*current_, current_at_, end);
         current_at_ = end;
         if (end == current_->count()) {

@@ -19,6 +19,7 @@ struct Order {
     MessageSchemas messages;
     const s2v_cutouts *table = nullptr;  // instead of sources
     Wish wish;
+    Limits limits;
     int threads = 0;  // 0: one a core
     Start start;
     std::int64_t skip_rows = 0;  // of the block at which reading begins
@@ -46,6 +47,7 @@ private:
     void work();
     void finished(Unit *unit);
     std::unique_ptr<Rows> next_rows(const std::function<bool()> &interrupted);
+    std::size_t fitting(const Rows &batch, std::size_t end) const;
     void recycle(std::unique_ptr<Rows> rows);
     void stop() noexcept;
 

@@ -21,7 +21,8 @@ struct Piece {
     std::size_t begin = 0;  // of the block in the unit's bytes
     std::size_t size = 0;
     std::int64_t records = 0;
-    Place place{};  // of the first record
+    std::uint64_t allowance = ~std::uint64_t{0};  // bytes that the block and its cutouts may unpack to
+    Place place{};                                // of the first record
     std::string member;
     Finding finding;  // after the records
     std::string detail;

@@ -63,12 +63,33 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "in files beside it; may be given several times",
     )
     parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        type=_limit,
+        metavar="NAME=NUMBER",
+        help="let a file ask for more: id_bytes, batch_bytes, free_rows, free_bytes; may be given several times",
+    )
+    parser.add_argument(
         "--channels",
         type=_channels,
         metavar="NAME,NAME,...",
         help="what the planes of .npy, .npz and FITS files are that do not name them, in their order: out of science, "
         "template, difference (default: these where there are three, difference where there is one)",
     )
+
+
+def _limit(text: str) -> tuple[str, int]:
+    """Read a limit by its name, for argparse."""
+    from space2vec.reading import Limits
+
+    name, _, number = text.partition("=")
+    try:
+        Limits(**{name: int(number)})
+    except (TypeError, ValueError):
+        known = ", ".join(Limits.__dataclass_fields__)
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER, with a name out of {known}") from None
+    return name, int(number)
 
 
 def _channels(text: str) -> tuple[str, ...]:
@@ -156,7 +177,7 @@ class Problems:
 
 def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, **options: Any) -> Iterator[AnyBatch]:
     """Read the inputs batch by batch, with progress on standard error; the options are those of `reading.batches`."""
-    from space2vec.reading import batches
+    from space2vec.reading import Limits, batches
 
     with Progress(what) as progress:
         for part in batches(
@@ -164,6 +185,7 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
             threads=arguments.threads,
             schemas=dict(arguments.schema),
             channels=arguments.channels,
+            limits=Limits(**dict(arguments.limit)),
             **options,
         ):
             for problem in part.problems:

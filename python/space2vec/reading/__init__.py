@@ -12,6 +12,7 @@ from space2vec.measure import Measure
 from space2vec.reading import arrays, des, images, inputs, sources
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, gathered
+from space2vec.reading.budget import Limits
 from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
 from space2vec.reading.messages import read_messages
@@ -33,6 +34,7 @@ __all__ = [
     "Batch",
     "Inputs",
     "Labels",
+    "Limits",
     "Origin",
     "Position",
     "Problem",
@@ -53,6 +55,7 @@ __all__ = [
 Inputs: TypeAlias = inputs.Input | Iterable[inputs.Input] | inputs.Found
 
 _BEGINNING = Position()
+_LIMITS = Limits()
 #: Files that are looked into to see what their packets have.
 _LOOKED_INTO = 8
 
@@ -66,6 +69,7 @@ def read(
     schemas: Schemas | None = None,
     columns: Sequence[str] | None = None,
     problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
 ) -> Stamps | Any:  # what is in a file is not known before: tables, which read_table has as such, go past the checker
     """Read all of an input: stamps, or feature tables as :func:`read_table` does.
 
@@ -97,6 +101,8 @@ def read(
     problems : list, optional
         Takes up what was wrong, one :class:`Problem` a file, record or cutout, with the row of the result. A cutout
         that cannot be decoded and a cell that holds no number never raise: the row is flagged, in either mode.
+    limits : Limits, optional
+        What one file may ask for: bytes of an id, of pixels in a batch, rows, bytes unpacked.
 
     Returns
     -------
@@ -111,10 +117,13 @@ def read(
         If an input does not exist or holds nothing that can be read, if feature tables and stamps are mixed, if no
         packet has one of the `columns`, or, with `strict`, if a file cannot be read.
     OSError
-        If the machine cannot read a file (no permission, a lost mount), in either mode.
+        If the machine cannot read a file (a lost mount), in either mode. A file without permission, or a link that
+        leads nowhere, is one that cannot be read.
     """
     found = find(inputs)
-    read_in = batches(found, strict=strict, channels=channels, threads=threads, schemas=schemas, columns=columns)
+    read_in = batches(
+        found, strict=strict, channels=channels, threads=threads, schemas=schemas, columns=columns, limits=limits
+    )
     parts = gathered(read_in, problems)
     if found.features is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], found.features)
@@ -127,6 +136,7 @@ def read_table(
     strict: bool = True,
     threads: int | None = None,
     problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
 ) -> Features:
     """Read feature tables: CSV or Parquet with a column a feature, and ids.
 
@@ -134,7 +144,7 @@ def read_table(
     ----------
     inputs : path, or sequence of paths
         Files, folders and globs.
-    strict, threads, problems
+    strict, threads, problems, limits
         As for :func:`read`.
 
     Returns
@@ -147,7 +157,7 @@ def read_table(
     ReadError, OSError
         As :func:`read`; and if the input has stamps.
     """
-    rows: Stamps | Features = read(inputs, strict=strict, threads=threads, problems=problems)
+    rows: Stamps | Features = read(inputs, strict=strict, threads=threads, problems=problems, limits=limits)
     if isinstance(rows, Stamps):
         raise ReadError("the input has stamps, and no table of features: read gives them, features measures them")
     return rows
@@ -167,6 +177,7 @@ def batches(
     model: None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
+    limits: Limits = _LIMITS,
 ) -> Iterator[Batch[Stamps | Features]]: ...
 
 
@@ -184,6 +195,7 @@ def batches(
     model: Model | None,
     start: Position = _BEGINNING,
     device: str = "cpu",
+    limits: Limits = _LIMITS,
 ) -> Iterator[AnyBatch]: ...
 
 
@@ -200,12 +212,13 @@ def batches(
     model: Model | None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
+    limits: Limits = _LIMITS,
 ) -> Iterator[AnyBatch]:
     """Read an input piece by piece, so that memory stays bounded.
 
     Parameters
     ----------
-    inputs, strict, channels, threads, schemas, columns
+    inputs, strict, channels, threads, schemas, columns, limits
         As for :func:`read`.
     batch : int, optional
         Rows of a batch, at most; 512 by default where the pixels of alerts are kept for the CPU, else 2,048.
@@ -242,12 +255,12 @@ def batches(
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = find(inputs)
     if found.features is not None:
-        return sources.read_tables(found, rows, strict, start)
+        return sources.read_tables(found, rows, strict, start, limits)
     paths = packet_columns.asked(columns)
     texts = schema_texts(schemas or {})
     measured, scoring = while_reading(model, device)
     memory = _memory_for(device)
-    wish = Wish(rows, backend.thread_count(threads), measure or measured, texts, memory, paths, scoring)
+    wish = Wish(rows, backend.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits)
     if scoring is not None:
         _see_units(found, wish, scoring)
     parts = _checked(sources.read_stamps(found, wish, channels, start), strict)

@@ -18,6 +18,7 @@ from space2vec.columns import Columns
 from space2vec.errors import BackendError, ReadError
 from space2vec.ids import NO_ID, printable
 from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
+from space2vec.reading.budget import asking
 from space2vec.reading.wish import Wish
 from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, Stamps
@@ -33,6 +34,8 @@ _FIELDS = (*(_CANDIDATE + name for name in catalogue.ZTF_FIELDS), *(_RUBIN + nam
 #: Files that one pipeline takes: what it holds of each stays bounded however many there are.
 _RUN = 1 << 16
 _TEXT = frozenset({"band"})
+#: How the library begins to say what a row, or a file, asks for that it may not.
+_ASKING = ("an id", "a text", "more rows", "more memory")
 #: Numbers that the library gives surveys and the kinds of values.
 _OF_ZTF = 1
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
@@ -335,6 +338,8 @@ def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate
     row, _, record, offset, fault, fault_offset, channel, _, detail = entry
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning
+    if fault == "too_large" and channel < 0 and detail.startswith(_ASKING):
+        words = asking(detail)
     if fault_offset:
         words += f" (byte {fault_offset})"
     if fault == "unknown_schema":

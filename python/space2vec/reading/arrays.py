@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from space2vec.errors import ReadError
 from space2vec.ids import as_ids
 from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
+from space2vec.reading.budget import Limits, told_apart
 from space2vec.reading.feature_table import Origins, id_columns
 from space2vec.reading.side_table import read_side_table
 from space2vec.registry import CATALOGUE
@@ -28,7 +30,9 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
 
-def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins: Origins) -> Iterator[Batch[Stamps]]:
+def read_stamps(
+    path: Path, batch: int, channels: Sequence[str] | None, origins: Origins, limits: Limits
+) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of one .npy or .npz file, at most `batch` at a time.
 
     Parameters
@@ -41,7 +45,7 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
         itself does not: candidate by candidate where both have ids, and else row by row.
     batch : int
         Rows at a time.
-    channels, origins
+    channels, origins, limits
         As for :func:`split`.
 
     Raises
@@ -49,11 +53,16 @@ def read_stamps(path: Path, batch: int, channels: Sequence[str] | None, origins:
     ReadError
         If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
     """
-    yield from split(path, _load(path), batch, channels, origins)
+    yield from split(path, _load(path, limits), batch, channels, origins, limits)
 
 
 def split(
-    path: Path, arrays: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    batch: int,
+    channels: Sequence[str] | None,
+    origins: Origins,
+    limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of arrays that a file holds, at most `batch` at a time.
 
@@ -69,6 +78,8 @@ def split(
         What the planes of ``pixels`` are; by default science, template, difference for three and difference for one.
     origins : Origins
         What names rows without ids.
+    limits : Limits
+        What the file may ask for.
 
     Raises
     ------
@@ -81,6 +92,7 @@ def split(
     """
     planes, names = _planes(arrays, channels, path.name)
     size = len(planes[0])
+    limits.check_rows(size, path.stat().st_size)
     mask = _mask(arrays["mask"], planes) if "mask" in arrays else None
     table = read_side_table(path, size, arrays.get("candidate_id"))
     columns: dict[str, NDArray[Any]] = {}
@@ -95,6 +107,8 @@ def split(
     except TypeError as error:
         raise ReadError(str(error)) from None
     object_id, candidate_id = origins.ids(columns.get("object_id"), candidates, np.arange(size))
+    pixels_of_row = 4 * sum(int(np.prod(plane.shape[1:])) for plane in planes)
+    batch = limits.rows(pixels_of_row, batch)
     for start in range(0, max(size, 1), batch):
         rows = slice(start, min(start + batch, size))
         problems, flags = table.within(rows)
@@ -113,23 +127,50 @@ def split(
         yield Batch(stamps, problems)
 
 
-def _load(path: Path) -> Mapping[str, NDArray[Any]]:
+def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name, or the one of a .npy file, mapped from disk, as ``pixels``."""
     try:
-        if zipfile.is_zipfile(path):
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {wanted: archive[name] for wanted, name in _wanted(archive.files).items()}
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-        try:
-            return {"pixels": np.load(path, mmap_mode="r", allow_pickle=False)}
-        except ValueError:
-            # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
-            return {"pixels": np.load(path, allow_pickle=False)}
+        with told_apart():
+            return _loaded(path, limits)
     except ReadError:
         raise
     except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
+
+
+def _loaded(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
+    if zipfile.is_zipfile(path):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            wanted = _wanted(archive.files)
+            _check_members(archive.zip, set(wanted.values()), path.stat().st_size, limits)
+            return {meaning: archive[name] for meaning, name in wanted.items()}
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+    try:
+        return {"pixels": np.load(path, mmap_mode="r", allow_pickle=False)}
+    except ValueError:
+        # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
+        return {"pixels": np.load(path, allow_pickle=False)}
+
+
+def _check_members(archive: zipfile.ZipFile, wanted: set[str], size: int, limits: Limits) -> None:
+    """See that the arrays that are to be loaded stand in proportion to their bytes in the file."""
+    for member in archive.infolist():
+        if member.filename.removesuffix(".npy") in wanted:
+            with archive.open(member) as file:
+                declared = _declared(file)
+            packed = min(member.compress_size, size)
+            limits.check_held(max(member.file_size, declared), packed, f"the array {member.filename}")
+
+
+def _declared(file: Any) -> int:
+    """Return the bytes of the array that the header of a .npy file declares."""
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(file)
+    if version not in read:
+        return 0  # its reader says what it thinks of it
+    shape, _, dtype = read[version](file)
+    return math.prod(shape) * int(dtype.itemsize)
 
 
 def _wanted(names: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,9 @@ __all__ = ["Block", "Header", "read_blocks", "read_header"]
 _BOM = b"\xef\xbb\xbf"
 #: Bytes of a block, about; of comments and header, and of a line, at most.
 _BLOCK, _LONGEST = 1 << 20, 1 << 26
+#: Lines with too few or too many values that a table may have; beyond, fewer than half of all.
+_MOST_BROKEN = 10_000
+_NO_TABLE = "no table: of its first {} lines more than half have too few or too many values"
 #: What separates values: the first of these that the header has.
 _SEPARATORS = (",", "\t", ";")
 
@@ -137,11 +140,15 @@ def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterat
     Raises
     ------
     ReadError
-        If a line is longer than 64 MB.
+        If a line is longer than 64 MB, or, beyond 10,000, more lines than not have too few or too many values.
     """
     line = header.lines + 1
+    rows = broken = 0
     for data in _pieces(path, header):
         block = _sound(data, header, kinds, line) or _by_line(data, header, kinds, line)
+        rows, broken = rows + block.size, broken + len(block.broken)
+        if broken > _MOST_BROKEN and 2 * broken > rows:
+            raise ReadError(_NO_TABLE.format(rows))
         if block.size:
             yield block
         line += data.count(header.newline)
@@ -223,6 +230,8 @@ def _by_line(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) 
             values = []
         if len(values) != len(header.names):
             broken[len(lines)] = f"line {number} has {len(values)} values, not {len(header.names)}"
+            if len(broken) > _MOST_BROKEN and 2 * len(broken) > len(lines) + 1:
+                raise ReadError(_NO_TABLE.format(len(lines) + 1))
         for column, place in zip(cells, places, strict=True):
             column.append(None if len(lines) in broken else values[place])
         lines.append(number)

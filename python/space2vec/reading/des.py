@@ -19,6 +19,7 @@ from space2vec.flags import bits
 from space2vec.ids import parse_ids
 from space2vec.pixels import LARGEST_SIDE
 from space2vec.reading.batch import Batch, Problem, damaged, short_names
+from space2vec.reading.budget import Limits, told_apart
 from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
 from space2vec.stamps import CHANNELS, Stamps
@@ -30,6 +31,7 @@ STAMP_NAME = re.compile(r"(srch|temp|diff)(\d+)\.(fits|gif)(?:(?<=fits)\.[gf]z)?
 
 _PLANES = dict(zip(("srch", "temp", "diff"), CHANNELS, strict=True))
 _SIDE = 51
+_LIMITS = Limits()
 #: Every GIF has white tick marks over the ten outermost pixels of its diagonals.
 _TICKS = np.array([(row, column) for k in range(10) for row in (k, _SIDE - 1 - k) for column in (k, _SIDE - 1 - k)])
 
@@ -83,7 +85,7 @@ class Candidates:
         return [f"{folders[folder]}/{number}" if count[number] > 1 else number for folder, number in self.files]
 
 
-def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch[Stamps]]:
+def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) -> Iterator[Batch[Stamps]]:
     """Yield the candidates' stamps, at most `batch` at a time, with the catalogue columns of the tables.
 
     FITS is preferred to GIF, whose planes are each stretched on their own. The tick marks of a GIF become NaN and the
@@ -100,18 +102,25 @@ def read_stamps(candidates: Candidates, batch: int) -> Iterator[Batch[Stamps]]:
         _need_pillow()
     names = candidates.names()
     ids = parse_ids(names)
-    for start in range(0, len(keys), batch):
-        part = slice(start, start + batch)
+    start = 0
+    while start < len(keys):
+        problems: list[Problem] = []
+        planes: list[list[NDArray[np.float32] | None]] = []
+        raised, held = [], 0
+        for key in keys[start : start + batch]:
+            triplet, flags_of_row = _triplet(candidates.files[key], len(planes), problems)
+            planes.append(triplet)
+            raised.append(flags_of_row)
+            held += sum(0 if plane is None else plane.nbytes for plane in triplet)
+            if held >= limits.batch_bytes:
+                break
+        part = slice(start, start + len(planes))
+        start = part.stop
         known = tables.of(keys[part])
-        flags = np.zeros(len(keys[part]), dtype=np.uint32)
+        flags = np.array(raised, dtype=np.uint32)
         for problem in known.problems:
             flags[problem.row] |= 0 if problem.of_file else bits("bad_cell")
-        problems = known.problems
-        planes = []
-        for row, key in enumerate(keys[part]):
-            triplet, raised = _triplet(candidates.files[key], row, problems)
-            planes.append(triplet)
-            flags[row] |= raised
+        problems += known.problems
         stamps = Stamps(planes, object_id=names[part], candidate_id=ids[part], catalogue=known.columns, flags=flags)
         yield Batch(stamps, tuple(sorted(problems, key=lambda problem: problem.row)))
 
@@ -129,8 +138,9 @@ def _triplet(
             flags |= bits("missing")
         else:
             try:
-                data = _bytes(path)
-                pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
+                with told_apart():
+                    data = _bytes(path)
+                    pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
             except ReadError as error:
                 flags |= bits("bad_stamp")
                 problems.append(replace(damaged(path, str(error), row=row), of_file=False))
@@ -164,7 +174,7 @@ def _decode_gif(data: bytes) -> NDArray[np.float32]:
             if image.width * image.height > LIMIT // 4 or not 1 <= image.width <= LARGEST_SIDE >= image.height >= 1:
                 raise ReadError(f"a stamp of {image.width} x {image.height} pixels")
             pixels = np.asarray(image.convert("L"), dtype=np.float32).copy()
-    except ReadError:
+    except (ReadError, MemoryError):
         raise
     except Exception as error:  # Pillow raises errors of many kinds on damaged files.
         raise ReadError(f"not a GIF file, or damaged ({error})") from None

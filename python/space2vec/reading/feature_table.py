@@ -14,6 +14,7 @@ from space2vec import flags
 from space2vec.errors import ReadError
 from space2vec.ids import NO_ID, id_keys
 from space2vec.reading.batch import Batch
+from space2vec.reading.budget import Limits
 from space2vec.reading.cells import Kind
 from space2vec.reading.table_file import Part, read_parts, table_columns
 from space2vec.registry import FEATURES, FLAGS
@@ -133,7 +134,9 @@ def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, 
     return objects, candidates
 
 
-def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins) -> Iterator[Batch[Features]]:
+def read_features(
+    path: Path, names: Sequence[str], batch: int, origins: Origins, limits: Limits
+) -> Iterator[Batch[Features]]:
     """Yield the rows of one feature table, at most `batch` at a time.
 
     A line with too few or too many values is one row without values, with the flag ``bad_stamp``. A cell that holds no
@@ -149,6 +152,8 @@ def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins
         Rows at a time.
     origins : Origins
         What names rows without ids.
+    limits : Limits
+        What the file may ask for.
 
     Raises
     ------
@@ -161,7 +166,7 @@ def read_features(path: Path, names: Sequence[str], batch: int, origins: Origins
         raise ReadError(f"the table lacks {', '.join(absent)}, which the first table of the input has")
     kinds = {**{name: kind_of(name) for name in given if name in {*names, "flags"}}, **id_kinds(given)}
     start = 0
-    for part in read_parts(path, kinds, batch):
+    for part in read_parts(path, kinds, batch, limits):
         if part.size:
             yield Batch(_to_features(part, names, origins, start), tuple(part.problems))
         start += part.size

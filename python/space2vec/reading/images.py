@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from space2vec.errors import ReadError
 from space2vec.flags import bits
 from space2vec.reading import arrays
 from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
+from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import Origins
 from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
 from space2vec.reading.mask import MASK, left_out, read_mask
@@ -73,7 +75,11 @@ def is_result(path: str | Path) -> bool:
 
 
 def read_stamps(
-    files: FitsFiles, batch: int, channels: Sequence[str] | None, origins: Callable[[Path], Origins]
+    files: FitsFiles,
+    batch: int,
+    channels: Sequence[str] | None,
+    origins: Callable[[Path], Origins],
+    limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of FITS files in order, at most `batch` at a time.
 
@@ -90,6 +96,8 @@ def read_stamps(
         What the planes of a cube are, or the image units of a file in their order if they have no such names.
     origins : callable
         What names the rows of a file. A candidate that has a file of its own is known by the file's name.
+    limits : Limits
+        What a file may ask for.
 
     Returns
     -------
@@ -100,20 +108,21 @@ def read_stamps(
     for path in files.paths:
         known = True
         try:
-            candidate = _candidate(path, rows)
-            if candidate is None:
-                cubes = _arrays(path, channels)
+            with told_apart(), unreadable():
+                candidate = _candidate(path, rows)
+                if candidate is None:
+                    cubes = _arrays(path, channels, limits)
         except ReadError as error:
             rows.problems.append(damaged(path, str(error), row=len(rows.planes)))
             candidate, known = [None, None, None], False
         if candidate is not None:
             rows.add(origins(path).stem, candidate, known)
-            if len(rows.planes) == batch:
+            if len(rows.planes) == batch or rows.bytes >= limits.batch_bytes:
                 yield rows.taken()
             continue
         if rows.planes:
             yield rows.taken()
-        yield from _split(path, cubes, batch, channels, origins(path))
+        yield from _split(path, cubes, batch, channels, origins(path), limits)
     if rows.planes:
         yield rows.taken()
 
@@ -126,10 +135,12 @@ class _Rows:
     names: list[str] = field(default_factory=list)
     ids: list[str | None] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    bytes: int = 0
 
     def add(self, name: str, planes: list[NDArray[Any] | None], known: bool) -> None:
         """Add a row; how many candidates a file has that cannot be read is not known."""
         self.planes.append(planes)
+        self.bytes += sum(0 if plane is None else plane.nbytes for plane in planes)
         self.names.append(name)
         self.ids.append(name if known else None)
 
@@ -141,18 +152,24 @@ class _Rows:
         ids = np.array(self.ids, dtype=object)
         stamps = Stamps(self.planes, object_id=self.names, candidate_id=ids, flags=flags)
         batch = Batch(stamps, tuple(self.problems))
-        self.planes, self.names, self.ids, self.problems = [], [], [], []
+        self.planes, self.names, self.ids, self.problems, self.bytes = [], [], [], [], 0
         return batch
 
 
 def _split(
-    path: Path, cubes: Mapping[str, NDArray[Any]], batch: int, channels: Sequence[str] | None, origins: Origins
+    path: Path,
+    cubes: Mapping[str, NDArray[Any]],
+    batch: int,
+    channels: Sequence[str] | None,
+    origins: Origins,
+    limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     row = 0
     try:
-        for part in arrays.split(path, cubes, batch, channels, origins):
-            row += len(part.rows)
-            yield part
+        with told_apart():
+            for part in arrays.split(path, cubes, batch, channels, origins, limits):
+                row += len(part.rows)
+                yield part
     except ReadError as error:
         yield Batch(failed_stamps(path), (damaged(path, str(error), record=row or None),))
 
@@ -226,29 +243,44 @@ def _bytes(path: Path) -> bytes | None:
     return data if len(data) <= 3 * LIMIT else None
 
 
-def _images(path: Path, memmap: bool) -> list[tuple[str, Any]]:
+def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
     """Return the images of a file by the names of their units, a mask as what it leaves out."""
     from astropy.io import fits
 
+    size = path.stat().st_size
     with path.open("rb") as file:
         begins = file.read(8)
-    source = io.BytesIO(EMPTY_UNIT + path.read_bytes()) if begins == b"XTENSION" else path
+    source: Any = path
+    if begins == b"XTENSION":
+        source = io.BytesIO(EMPTY_UNIT + path.read_bytes())
+    elif begins.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as packed:
+            held = packed.read(limits.held(size) + 1)
+        limits.check_held(len(held), size, "the file, unpacked,")
+        source = io.BytesIO(EMPTY_UNIT + held if held.startswith(b"XTENSION") else held)
+    images: list[tuple[str, Any]] = []
+    asked = 0
     with fits.open(source, memmap=memmap and source is path) as units:
-        return [
-            (str(unit.name), left_out(unit.data, unit.header) if unit.name == MASK else unit.data)
-            for unit in units
-            if isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and unit.header["NAXIS"] >= 2
-        ]
+        for unit in units:
+            if isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and unit.header["NAXIS"] >= 2:
+                if isinstance(unit, fits.CompImageHDU):
+                    asked += math.prod(unit.shape) * abs(unit.header["BITPIX"]) // 8
+                    limits.check_held(asked, size, "an image in tiles")
+                data = left_out(unit.data, unit.header) if unit.name == MASK else unit.data
+                images.append((str(unit.name), data))
+    return images
 
 
-def _arrays(path: Path, channels: Sequence[str] | None) -> Mapping[str, NDArray[Any]]:
+def _arrays(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, NDArray[Any]]:
     """Return the images of a file as arrays, by the names of planes or as ``pixels``."""
     try:
         try:
-            images = _images(path, memmap=path.suffix in (".fits", ".fit"))
+            images = _images(path, path.suffix in (".fits", ".fit"), limits)
         except ValueError:
             # Pixels that are scaled cannot be mapped.
-            images = _images(path, memmap=False)
+            images = _images(path, False, limits)
+    except (ReadError, MemoryError, RecursionError, OverflowError):
+        raise
     except Exception as error:  # Astropy raises errors of many kinds on damaged files.
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -194,19 +194,26 @@ def _walk(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.is_symlink():
                     folders.append(entry.name)
             # A link that leads nowhere fails where it is read.
             elif (
                 _known(entry.name)
-                and (entry.is_file() or not os.path.exists(entry.path))
+                and (os.path.isfile(entry.path) or not os.path.exists(entry.path))
                 and not _is_result(entry.name, entry.path)
             ):
                 files.append(entry.name)
     yield from (os.path.join(folder, name) for name in _sorted(files))
     for name in _sorted(folders):
         yield from _walk(os.path.join(folder, name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _known(name: str) -> bool:

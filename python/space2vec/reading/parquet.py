@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from space2vec import catalogue
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, read_columns
 from space2vec.reading.batch import AnyBatch, Offer
-from space2vec.reading.parquet_columns import Leaf, Table, cutouts, first_ids, further, texts
+from space2vec.reading.budget import Limits, told_apart
+from space2vec.reading.parquet_columns import Leaf, Table, announced, cut, cutouts, first_ids, further, texts
+from space2vec.reading.parquet_pages import Sizes, page_sizes
 from space2vec.reading.wish import Wish
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
+__all__ = ["MAGIC", "bounded_batches", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
 
 MAGIC = b"PAR1"
 
@@ -29,8 +34,15 @@ _PLACE = frozenset({"xpos", "ypos"})
 _CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
 
-def open_parquet(path: Path | BinaryIO) -> Any:
+def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> Any:
     """Open a Parquet file.
+
+    Parameters
+    ----------
+    path : Path or binary file
+        The file.
+    texts : collection of str, optional
+        Columns that are given as dictionaries where they are text: a text that occurs often is held once.
 
     Raises
     ------
@@ -42,15 +54,116 @@ def open_parquet(path: Path | BinaryIO) -> Any:
     from pyarrow import parquet
 
     with telling_damage(path, "not a Parquet file, or cut short"):
-        return parquet.ParquetFile(path)
+        file = parquet.ParquetFile(path)
+        textual = [field.name for field in file.schema_arrow if field.name in texts and _is_text(field.type)]
+        if not textual:
+            return file
+        file.close()
+        return parquet.ParquetFile(path, read_dictionary=textual)
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def bounded_batches(
+    file: Any,
+    columns: Sequence[str],
+    rows: int,
+    source: Path | BinaryIO,
+    limits: Limits,
+    *,
+    expanded: bool = True,
+) -> Iterator[pyarrow.RecordBatch]:
+    """Yield consecutive rows of some columns, once the file has been seen to ask for no more than it may.
+
+    Parameters
+    ----------
+    file : pyarrow.parquet.ParquetFile
+        The file.
+    columns : sequence of str
+        The dotted paths of the columns.
+    rows : int
+        Rows at a time, at most; fewer where they are long.
+    source : Path or binary file
+        The file again.
+    limits : Limits
+        What it may ask for.
+    expanded : bool, optional
+        Whether values of dictionaries are to be written out, so that each row counts with its own.
+
+    Raises
+    ------
+    ReadError
+        If it has more rows, or unpacks to more bytes, than stand in proportion to its own.
+    """
+    import pyarrow as pa
+
+    size, sizes = _looked_into(source, file.metadata, columns)
+    limits.check_rows(file.metadata.num_rows, size)
+    limits.check_held(sizes.largest, size, "pages of the file")
+    if sizes.values > limits.unpacked(size):
+        limits.refuse(sizes.values, size, "lists of the file")
+    # Any row may name the longest value of a dictionary.
+    few = limits.rows(sizes.dictionaries + sizes.values // max(file.metadata.num_rows, 1), rows)
+    held: list[pa.RecordBatch] = []
+    count = nbytes = given = 0
+    for part in file.iter_batches(batch_size=few, columns=list(columns)):
+        held.append(part)
+        taken = sum(map(_expanded, part.columns)) if expanded else part.nbytes
+        count, nbytes, given = count + len(part), nbytes + taken, given + taken
+        if given > limits.unpacked(size):
+            limits.refuse(given, size, "the file")
+        if count + few > rows or nbytes >= limits.batch_bytes:
+            yield _joined(held)
+            held, count, nbytes = [], 0, 0
+    if held:
+        yield _joined(held)
+
+
+def _expanded(column: pyarrow.Array) -> int:
+    """Return the bytes of a column, once the values of dictionaries in it are written out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type):
+        return sum(_expanded(column.field(k)) for k in range(column.type.num_fields))
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    kind = column.type.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
+        return 8 * len(column)
+    lengths = pc.binary_length(column.dictionary)
+    return int(pc.sum(lengths.take(column.indices).cast(pa.int64())).as_py() or 0)
+
+
+def _looked_into(source: Path | BinaryIO, metadata: Any, columns: Sequence[str]) -> tuple[int, Sizes]:
+    """Return the bytes of a file, and what the headers of its pages say."""
+    with contextlib.nullcontext(source) if not isinstance(source, Path) else source.open("rb") as file:
+        return file.seek(0, os.SEEK_END), page_sizes(file, metadata, columns)
+
+
+def _joined(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
+    import pyarrow as pa
+
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.Table.from_batches(parts).combine_chunks()
+    return pa.RecordBatch.from_arrays(
+        [column.chunk(0) if column.num_chunks else pa.nulls(0, column.type) for column in table.columns],
+        schema=table.schema,
+    )
 
 
 @contextlib.contextmanager
 def telling_damage(path: Path | BinaryIO, damage: str) -> Iterator[None]:
     """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
     try:
-        yield
-    except (Space2vecError, MemoryError):
+        with told_apart():
+            yield
+    except Space2vecError:
         raise
     except Exception as error:
         # For what is damaged Arrow gives no number; where it gives one it does not always name the file.
@@ -95,8 +208,9 @@ def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) ->
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
         reader = _Alerts(Table(schema), wish, str(path) if called is None else called)
-        parts = file.iter_batches(batch_size=wish.size, columns=reader.wanted)
-        first = 0
+        parts = bounded_batches(file, reader.wanted, wish.size, path, wish.limits)
+        first = spent = 0
+        size = _looked_into(path, file.metadata, ())[0]
         while True:
             with telling_damage(
                 path, f"damaged after record {first - 1}" if first else "damaged among its first records"
@@ -104,6 +218,9 @@ def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) ->
                 part = next(parts, None)
                 if part is None:
                     return
+                spent += reader.unpacked(part)
+                if spent > wish.limits.unpacked(size):
+                    wish.limits.refuse(spent, size, "cutouts of the file")
                 batch = reader.batch(part, first) if len(part) else None
             if batch is not None:
                 yield batch
@@ -116,6 +233,7 @@ class _Alerts:
     def __init__(self, table: Table, wish: Wish, path: str) -> None:
         self._wish = wish
         self._path = path
+        self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
         ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
         #: Whether these are Rubin's packets.
         self._rubin = any(leaf is not None for leaf in ids)
@@ -158,17 +276,24 @@ class _Alerts:
             )
         )  # fmt: skip
 
+    def unpacked(self, part: pyarrow.RecordBatch) -> int:
+        """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
+        self._held = [None if leaf is None else cutouts(leaf.of(part), leaf.steps[0]) for leaf in self._cutouts]
+        return sum(announced(*held) for held in self._held if held is not None)
+
     def batch(self, part: pyarrow.RecordBatch, first: int) -> AnyBatch:
-        """Return the alerts of consecutive rows, of which the first has this number."""
+        """Return the alerts of consecutive rows, whose cutouts have been looked at; the first has this number."""
         n = len(part)
+        most = self._wish.limits.id_bytes
+        held, self._held = self._held, []
         return read_columns(
-            [None if leaf is None else cutouts(leaf.of(part), leaf.steps[0]) for leaf in self._cutouts],
+            held,
             {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
             rubin=self._rubin,
             ztf_fields=self._ztf_fields,
-            object_id=texts([leaf.of(part) for leaf in self._objects], n),
-            candidate_id=first_ids([leaf.of(part) for leaf in self._candidates], n),
-            publisher=None if self._publisher is None else texts([self._publisher.of(part)], n).tolist(),
+            object_id=texts([cut(leaf.of(part), most) for leaf in self._objects], n),
+            candidate_id=first_ids([cut(leaf.of(part), most) for leaf in self._candidates], n),
+            publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
             columns=further(self._columns, part),
             offer=self._offer,
             wish=self._wish,

@@ -14,16 +14,18 @@ from space2vec import backend
 from space2vec.columns import Columns, check_columns
 from space2vec.errors import ReadError
 from space2vec.ids import NO_ID, parse_ids
+from space2vec.reading.fits import LIMIT
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Leaf", "Table", "cutouts", "first_ids", "further", "plain", "texts"]
+__all__ = ["Leaf", "Table", "announced", "cut", "cutouts", "first_ids", "further", "plain", "texts"]
 
 #: Types whose values do not lie one after another, and those to which they are brought.
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
 #: FITS files consist of blocks of so many bytes.
 _FITS_BLOCK = 2880
+_SHORTEST_GZIP = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ def cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArra
     import pyarrow as pa
 
     if _is_list(column.type) and _is_list(column.type.value_type):
-        column = pa.array([None if rows is None else _fits(rows) for rows in column.to_pylist()], pa.large_binary())
+        column = pa.array([_fits(rows) if rows.is_valid else None for rows in column], pa.large_binary())
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         try:
             column = column.cast(pa.large_binary())
@@ -202,14 +204,43 @@ def _is_list(kind: pyarrow.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _fits(rows: Sequence[Sequence[float | None] | None]) -> bytes:
+def announced(data: NDArray[np.uint8], begin: NDArray[np.int64]) -> int:
+    """Return to how many bytes cutouts unpack, by the last four of each that is gzip'd; as :func:`cutouts` has them."""
+    length = np.diff(begin)
+    first = begin[:-1][length >= _SHORTEST_GZIP]
+    last = begin[1:][length >= _SHORTEST_GZIP]
+    packed = (data[first] == 0x1F) & (data[first + 1] == 0x8B)
+    ends = last[packed, None] - np.arange(4, 0, -1)
+    sizes = np.ascontiguousarray(data[ends]).view("<u4").astype(np.int64)
+    return int(np.minimum(sizes, LIMIT).sum()) + int(length.sum())
+
+
+def cut(column: pyarrow.Array, most: int) -> pyarrow.Array:
+    """Return texts as they are, but for longer ones than so many bytes, of which a bit more than these stays."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    long = pc.greater(pc.binary_length(column), most)
+    return pc.if_else(long, pc.utf8_slice_codeunits(column, 0, most + 1), column) if pc.any(long).as_py() else column
+
+
+def _fits(rows: pyarrow.ListScalar) -> bytes:
     """Return pixels, which brokers also give as lists of rows, as a FITS file; what is no image stays none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    inner = rows.values
+    widths = pc.unique(pc.list_value_length(inner)).to_pylist()
+    if len(widths) != 1 or not widths[0]:
+        return b"?"
     try:
-        pixels = np.array(rows, dtype=">f4")
-    except (TypeError, ValueError):
+        values = inner.flatten().cast(pa.float64(), safe=False).fill_null(np.nan)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return b"?"
-    if pixels.ndim != 2 or not pixels.size:
-        return b"?"
+    with np.errstate(over="ignore"):
+        pixels = np.asarray(values).astype(">f4").reshape(len(inner), widths[0])
     entries = {"SIMPLE": "T", "BITPIX": -32, "NAXIS": 2, "NAXIS1": pixels.shape[1], "NAXIS2": pixels.shape[0]}
     cards = "".join(f"{key:<8}= {value!s:>20}".ljust(80) for key, value in entries.items()) + "END"
     return cards.ljust(_FITS_BLOCK).encode() + pixels.tobytes() + bytes(-pixels.nbytes % _FITS_BLOCK)

@@ -16,7 +16,7 @@ from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
 from space2vec.reading.feature_table import find_ids, id_kinds, kind_of
 from space2vec.reading.results import is_written
-from space2vec.reading.table_file import TABLE_SUFFIXES, read_columns, table_columns
+from space2vec.reading.table_file import TABLE_SUFFIXES, problems_of, read_columns, table_columns
 from space2vec.registry import CATALOGUE
 
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
@@ -31,7 +31,7 @@ class SideTable:
     columns : dict of str to ndarray (n,)
         Catalogue columns, ``object_id`` and ``candidate_id``, as far as it has them.
     problems : list of Problem
-        Its lines and cells that are damaged.
+        Its lines and cells that are damaged, by row.
     """
 
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class SideTable:
 
     def within(self, rows: slice) -> tuple[tuple[Problem, ...], NDArray[np.uint32]]:
         """Return what is wrong with some rows (m,), by row of these, and their flags (m,)."""
-        inside = [replace(one, row=one.row - rows.start) for one in self.problems if rows.start <= one.row < rows.stop]
+        inside = [replace(one, row=one.row - rows.start) for one in problems_of(self.problems, rows)]
         flags = np.zeros(rows.stop - rows.start, dtype=np.uint32)
         for problem in inside:
             flags[problem.row] |= bits("bad_cell")
@@ -104,4 +104,5 @@ def _by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideT
     order[left] = left
     place = np.argsort(order)
     columns = {column: values[order] for column, values in table.columns.items()}
-    return SideTable(columns, [replace(one, row=int(place[one.row])) for one in table.problems])
+    moved = [replace(one, row=int(place[one.row])) for one in table.problems]
+    return SideTable(columns, sorted(moved, key=lambda one: one.row))

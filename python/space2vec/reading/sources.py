@@ -12,6 +12,7 @@ from typing import cast
 from space2vec.errors import ReadError
 from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
 from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_stamps, stem
+from space2vec.reading.budget import Limits, told_apart, unreadable, with_short_ids
 from space2vec.reading.open_files import Content, as_file, unpacked_head
 from space2vec.reading.wish import Wish
 
@@ -43,9 +44,11 @@ def read_stamps(
             number = end
         else:
             row = 0
+            called = _called(sources[number])
             for part in _one(sources[number], wish, channels, found):
                 row += len(part.rows)
                 if row > here.row:
+                    part = with_short_ids(part, wish.limits, called)
                     yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
             number += 1
 
@@ -63,25 +66,37 @@ def samples(found: inputs.Found, wish: Wish, most: int) -> Iterator[AnyBatch]:
 def _one(source: inputs.Source, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
     """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
     if isinstance(source, des.Candidates):
-        yield from des.read_stamps(source, wish.size)
+        yield from des.read_stamps(source, wish.size, wish.limits)
         return
     if isinstance(source, images.FitsFiles):
-        yield from images.read_stamps(source, wish.size, channels, found.origins)
+        yield from images.read_stamps(source, wish.size, channels, found.origins, wish.limits)
         return
     assert not isinstance(source, str)
-    called = source.name if isinstance(source, Content) else str(source)
+    called = _called(source)
     row = 0
     try:
-        parts = _held(source, wish, channels) if isinstance(source, Content) else _opened(source, wish, channels, found)
-        for part in parts:
-            row += len(part.rows)
-            yield part
+        with told_apart(), unreadable():
+            parts = (
+                _held(source, wish, channels) if isinstance(source, Content) else _opened(source, wish, channels, found)
+            )
+            for part in parts:
+                row += len(part.rows)
+                yield part
     except ReadError as error:
         problem = damaged(called, str(error), record=row or None)
         if wish.measure is None:
             yield Batch(failed_stamps(called), (problem,))
         else:
             yield Batch(failed_features(stem(called), wish.measure.names), (problem,))
+
+
+def _called(source: inputs.Source) -> str:
+    """Return what to call a source in problems."""
+    if isinstance(source, des.Candidates):
+        return "stamps"
+    if isinstance(source, images.FitsFiles):
+        return str(source.paths[0])
+    return source.name if isinstance(source, Content) else str(source)
 
 
 def _opened(path: Path, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
@@ -91,9 +106,9 @@ def _opened(path: Path, wish: Wish, channels: Sequence[str] | None, found: input
     if head.startswith(parquet.MAGIC):
         return parquet.read_alerts(path, wish)
     if head.startswith(_ARRAYS):
-        return arrays.read_stamps(path, wish.size, channels, found.origins(path))
+        return arrays.read_stamps(path, wish.size, channels, found.origins(path), wish.limits)
     if images.is_fits(path):
-        return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins)
+        return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins, wish.limits)
     return alerts.read_files([str(path)], wish, _BEGINNING)
 
 
@@ -109,7 +124,7 @@ def _held(source: Content, wish: Wish, channels: Sequence[str] | None) -> Iterat
         yield from alerts.read_files([source.content], wish, _BEGINNING, [source.name])
 
 
-def read_tables(found: inputs.Found, size: int, strict: bool, start: Position) -> Iterator[AnyBatch]:
+def read_tables(found: inputs.Found, size: int, strict: bool, start: Position, limits: Limits) -> Iterator[AnyBatch]:
     """Read the feature tables of an input in order."""
     names = found.features or ()
     total = len(found.sources)
@@ -118,21 +133,23 @@ def read_tables(found: inputs.Found, size: int, strict: bool, start: Position) -
         if number < start.source:
             continue
         row = 0
-        for part in _table(source, names, size, strict, found.origins(source)):
+        for part in _table(source, names, size, strict, found.origins(source), limits):
             row += len(part.rows)
             if (number, row) > (start.source, start.row):
+                part = with_short_ids(part, limits, str(source))
                 yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
 
 
 def _table(
-    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins
+    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins, limits: Limits
 ) -> Iterator[AnyBatch]:
     try:
-        for part in feature_table.read_features(source, names, size, origins):
-            lost = next((problem for problem in part.problems if problem.of_file), None)
-            if strict and lost is not None:
-                raise ReadError(lost.message)
-            yield part
+        with told_apart(), unreadable():
+            for part in feature_table.read_features(source, names, size, origins, limits):
+                lost = next((problem for problem in part.problems if problem.of_file), None)
+                if strict and lost is not None:
+                    raise ReadError(lost.message)
+                yield part
     except ReadError as error:
         if strict:
             raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +15,21 @@ from space2vec.errors import ReadError
 from space2vec.ids import join_ids
 from space2vec.reading import astropy_table, csv_file, parquet
 from space2vec.reading.batch import Problem
+from space2vec.reading.budget import Limits
 from space2vec.reading.cells import Kind, convert
+from space2vec.reading.parquet_columns import cut, plain
 
 if TYPE_CHECKING:
-    pass
+    import pyarrow
 
-__all__ = ["TABLE_SUFFIXES", "Part", "read_columns", "read_parts", "table_columns"]
+__all__ = ["TABLE_SUFFIXES", "Part", "problems_of", "read_columns", "read_parts", "table_columns"]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 _ROWS = 1 << 16
+#: Bad cells of a block that are told each.
+_MANY_CELLS = 1000
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def table_columns(path: Path) -> list[str]:
     return parquet.columns(path) if path.suffix == ".parquet" else csv_file.read_header(path).names
 
 
-def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS) -> Iterator[Part]:
+def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits: Limits = _LIMITS) -> Iterator[Part]:
     """Yield columns of a table in parts.
 
     A line with too few or too many values is a row of which nothing is known. A cell that does not hold what its column
@@ -79,6 +85,8 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS) -> Iter
         The columns, at least one, and what they are to hold.
     rows : int, optional
         Rows of a part, at most.
+    limits : Limits, optional
+        What the file may ask for.
 
     Raises
     ------
@@ -88,7 +96,7 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS) -> Iter
     _once([name for name in table_columns(path) if name in kinds])
     start = 0
     with parquet.telling_damage(path, "damaged"):
-        for block in _blocks(path, kinds, rows):
+        for block in _blocks(path, kinds, rows, limits):
             part = _part(block, path, kinds, start)
             start += part.size
             yield from _cut(part, rows)
@@ -140,7 +148,7 @@ def _once(names: Sequence[str]) -> None:
         raise ReadError(f"column {double} occurs more than once")
 
 
-def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int) -> Iterator[csv_file.Block]:
+def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int, limits: Limits) -> Iterator[csv_file.Block]:
     if path.suffix in astropy_table.SUFFIXES:
         table = astropy_table.read_table(path).combine_chunks()
         columns = {name: table[name].combine_chunks() for name in kinds}
@@ -150,9 +158,9 @@ def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int) -> Iterator[csv_fi
         yield from csv_file.read_blocks(path, csv_file.read_header(path), kinds)
         return
     start = 0
-    with parquet.open_parquet(path) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=list(kinds)):
-            columns = {name: batch.column(name) for name in kinds}
+    with parquet.open_parquet(path, texts=kinds) as file:
+        for batch in parquet.bounded_batches(file, list(kinds), rows, path, limits, expanded=False):
+            columns = {name: short_texts(batch.column(name), limits.id_bytes) for name in kinds}
             yield csv_file.Block(columns, len(batch), range(start, start + len(batch)), {})
             start += len(batch)
 
@@ -170,17 +178,38 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
         return Problem(str(path), reason, message, record=start + row, row=row, of_file=whole)
 
     problems = [told(row, "damaged_file", message) for row, message in block.broken.items()]
+    cells: dict[int, list[tuple[str, str]]] = {}
     for name, column in block.columns.items():
         values = convert(column, name, kinds[name], first=start == 0)
         columns[name] = values.values
         for row, text in values.bad.items():
-            bad[row] = True
-            message = (
-                f"{where} {block.lines[row]}: column {name} holds {_short(text)}, which is no {_NOUNS[kinds[name]]}"
-            )
+            cells.setdefault(row, []).append((name, text))
+    bad[list(cells)] = True
+    # Of a block that is bad all over, one cell a row is told.
+    many = sum(map(len, cells.values())) > _MANY_CELLS
+    for row, held in cells.items():
+        more = f", and so {len(held) - 1} further columns" if many and len(held) > 1 else ""
+        for name, text in held[:1] if many else held:
+            noun = _NOUNS[kinds[name]]
+            message = f"{where} {block.lines[row]}: column {name} holds {_short(text)}, which is no {noun}{more}"
             problems.append(told(row, "bad_cell", message))
     problems.sort(key=lambda problem: problem.row)
     return Part(columns, block.size, broken, bad, problems)
+
+
+def short_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
+    """Return a column of a Parquet file, of texts that are longer than an id may be a bit more than that."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return cut(plain(column), most)
+    return pa.DictionaryArray.from_arrays(column.indices, cut(plain(column.dictionary), most))
+
+
+def problems_of(problems: Sequence[Problem], rows: slice) -> Sequence[Problem]:
+    """Return the problems of some rows, out of problems in the order of their rows."""
+    first, end = (bisect.bisect_left(problems, row, key=lambda problem: problem.row) for row in (rows.start, rows.stop))
+    return problems[first:end]
 
 
 _NOUNS: dict[Kind, str] = {"feature": "number", "number": "number", "label": "label", "band": "filter"}
@@ -197,10 +226,6 @@ def _cut(part: Part, rows: int) -> Iterator[Part]:
         return
     for start in range(0, part.size, rows):
         piece = slice(start, start + rows)
-        inside = [
-            replace(problem, row=problem.row - start)
-            for problem in part.problems
-            if start <= problem.row < start + rows
-        ]
+        inside = [replace(problem, row=problem.row - start) for problem in problems_of(part.problems, piece)]
         columns = {name: values[piece] for name, values in part.columns.items()}
         yield Part(columns, len(part.broken[piece]), part.broken[piece], part.bad[piece], inside)

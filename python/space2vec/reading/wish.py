@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec import backend
 from space2vec.measure import Measure
+from space2vec.reading.budget import Limits
 from space2vec.reading.fits import decode_tiles
 from space2vec.registry import FEATURES
 from space2vec.stamps import CHANNELS
@@ -81,6 +82,8 @@ class Wish:
         Paths of packets whose values go along with the rows.
     model : Model or None
         What to score by, the pixels being let go.
+    limits : Limits
+        What a file may ask for.
     """
 
     size: int
@@ -90,6 +93,7 @@ class Wish:
     memory: tuple[int, int, int] | None = None
     columns: tuple[str, ...] = ()
     model: Model | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def takes_catalogue(self) -> bool:
@@ -112,6 +116,7 @@ class Wish:
             "memory": self.memory,
             "decode_image": decode_tiles,
             "model": self._native_model(),
+            "limits": self.limits.native(),
         }
 
     def _native_model(self) -> Any:

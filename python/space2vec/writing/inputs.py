@@ -76,8 +76,10 @@ class Inputs:
             try:
                 state = os.stat(path)
             except OSError:
-                with told("read", Path(path)):
-                    raise
+                if not os.path.islink(path):
+                    with told("read", Path(path)):
+                        raise
+                state = os.lstat(path)  # a link that leads nowhere: its reader says so
             self.youngest = max(self.youngest, state.st_ctime_ns)
             self._bytes += state.st_size
             self._digest.update(f"{os.path.basename(path)}\0{state.st_size}\n".encode(errors="surrogateescape"))

@@ -1,0 +1,110 @@
+"""What hostile inputs cost: bytes in against seconds of processor time and megabytes, each alone in 3 GB of addresses.
+
+    python benchmarks/hostile.py --json benchmarks/results/hostile.json [--side after] [--only NAME ...]
+    python benchmarks/hostile.py --night
+
+Each input of ``tests/hostile`` is scored by the command, as a user would. ``--side before`` says that the package on
+``PYTHONPATH`` is the one before readers had budgets; the results of the other side are kept. ``--night`` scores 300
+good alerts with all of them beside, and ends with 1 unless every promise of ``SECURITY.md`` on them is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+import hostile  # noqa: E402
+from hostile.measuring import Spent, spent  # noqa: E402
+from hostile.night import complaints  # noqa: E402
+
+#: Seconds that one input may take before it is given up.
+PATIENCE = 120.0
+
+
+def one(name: str, make: hostile.Maker) -> dict[str, Any]:
+    """Return what the command takes on one input, and how it ends."""
+    with tempfile.TemporaryDirectory(prefix="hostile-") as place:
+        folder = Path(place)
+        (folder / "in").mkdir()
+        paths = _made(make, folder / "in")
+        size = sum(path.lstat().st_size for path in paths if path.is_file() or path.is_symlink())
+        source = [folder / "in"] if name not in hostile.TABLES else paths
+        command = [sys.executable, "-m", "space2vec", "score", *source, "-o", folder / "out.csv", "--threads", "2"]
+        model = ["--model", "autoscan"] if name in hostile.TABLES else []
+        took = spent([*command, *model], folder, os.environ, PATIENCE)
+    return {
+        "bytes": size,
+        "processor_seconds": round(took.processor, 2),
+        "megabytes": round(took.megabytes),
+        "ends": _ending(took),
+        "says": took.err.strip().splitlines()[0][:160] if took.err.strip() else "",
+    }
+
+
+def _made(make: hostile.Maker, folder: Path) -> list[Path]:
+    """Make an input in a process of its own: what that took would count as the command's else."""
+    child = os.fork()
+    if child == 0:
+        try:
+            make(folder)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return sorted(folder.iterdir())
+
+
+def _ending(took: Spent) -> str:
+    if took.status < 0:
+        return "given up" if took.seconds >= PATIENCE else f"killed by signal {-took.status}"
+    return "traceback" if "Traceback" in took.err else f"status {took.status}"
+
+
+def night() -> int:
+    """Score 300 good alerts, and 300 rows of a table, beside all hostile inputs; tell which promise is not kept."""
+    wrong = []
+    for makers in (hostile.STAMPS, hostile.TABLES):
+        with tempfile.TemporaryDirectory(prefix="hostile-") as place:
+            wrong += complaints(makers, Path(place), 300, tables=makers is hostile.TABLES)
+    for line in wrong:
+        print(line)
+    count = len(hostile.STAMPS) + len(hostile.TABLES)
+    print(f"{count} hostile inputs: {'not all promises are kept' if wrong else 'all promises are kept'}")
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Measure, and write what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--side", choices=["before", "after"], default="after")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--night", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.night:
+        return night()
+    results: dict[str, Any] = {}
+    if arguments.json and arguments.json.exists():
+        results = json.loads(arguments.json.read_text())
+    for name, make in {**hostile.STAMPS, **hostile.TABLES}.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        made = one(name, make)
+        results.setdefault(name, {})[arguments.side] = made
+        seconds = made["processor_seconds"]
+        print(f"{name:28} {made['bytes']:>10} B {seconds:>7} s {made['megabytes']:>6} MB  {made['ends']}  "
+              f"{made['says']}", flush=True)  # fmt: skip
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""What an input of others may ask for: a small file may stand for gigabytes, or for hours, and costs its rows then."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError, Space2vecError
+from space2vec.flags import bits
+from space2vec.reading.batch import AnyBatch, Problem, stem
+from space2vec.stamps import Stamps
+from space2vec.table import Features, Scores
+
+__all__ = ["Limits", "asking", "told_apart", "unreadable", "with_short_ids"]
+
+#: Bytes that each byte of a file may become: where a piece of it is held at a time, and where all of it is.
+_SHARE, _SHARE_HELD = 1024, 16
+#: Bytes of a file for each of its rows, packed as it is.
+_BYTES_OF_ROW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file of an input may ask for; a row, or the rest of a file, that asks for more cannot be read.
+
+    Attributes
+    ----------
+    id_bytes : int
+        Bytes of an id, in UTF-8.
+    batch_bytes : int
+        Bytes of the pixels of a batch, about; a batch has fewer rows then. One row is given always.
+    free_rows : int
+        Rows that any file may have; beyond, one for each four bytes of it.
+    free_bytes : int
+        Bytes to which any file may unpack; beyond, 1,024 for each byte of it, or 16 where all of it must be held at
+        once (arrays of .npz, FITS cubes that are gzip'd, pages of Parquet).
+
+    Raises
+    ------
+    ValueError
+        If one is below 1.
+    """
+
+    id_bytes: int = 1024
+    batch_bytes: int = 128 << 20
+    free_rows: int = 20_000
+    free_bytes: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if getattr(self, entry.name) < 1:
+                raise ValueError(f"the limit {entry.name} must be at least 1; given {getattr(self, entry.name)}")
+
+    def native(self) -> tuple[int, int, int, int]:
+        """Return them as the library takes them."""
+        return self.id_bytes, self.batch_bytes, self.free_rows, self.free_bytes
+
+    def held(self, size: int) -> int:
+        """Return the bytes that a file of so many may become where all of it is held at once."""
+        return self.free_bytes + _SHARE_HELD * size
+
+    def check_held(self, wanted: int, size: int, what: str) -> None:
+        """See that what is to be held of a file, or of a member, stands in proportion to its bytes.
+
+        Raises
+        ------
+        ReadError
+            If it does not.
+        """
+        if wanted > self.held(size):
+            self.refuse(wanted, size, what)
+
+    def refuse(self, wanted: int, size: int, what: str) -> NoReturn:
+        """Raise for something that asks for more bytes than it may."""
+        raise ReadError(f"{what} asks for {wanted} bytes or more, and has {size}; {_how('free_bytes')}")
+
+    def unpacked(self, size: int) -> int:
+        """Return the bytes to which a file of so many may unpack, piece by piece."""
+        return self.free_bytes + _SHARE * size
+
+    def check_rows(self, rows: int, size: int) -> None:
+        """See that the rows of a file stand in proportion to its bytes.
+
+        Raises
+        ------
+        ReadError
+            If they do not.
+        """
+        if rows > self.free_rows + size // _BYTES_OF_ROW:
+            raise ReadError(f"{rows} rows in {size} bytes; {_how('free_rows')}")
+
+    def rows(self, pixel_bytes: int, most: int) -> int:
+        """Return how many rows a batch takes, at most so many, given the bytes of the pixels of one."""
+        return max(1, min(most, self.batch_bytes // max(pixel_bytes, 1)))
+
+
+def _how(name: str) -> str:
+    """Say how a limit is raised."""
+    return f"--limit {name}=N (limits=Limits({name}=N) in Python) allows more"
+
+
+@contextlib.contextmanager
+def told_apart() -> Iterator[None]:
+    """Raise what harmful files make of a reader as ReadError.
+
+    Raises
+    ------
+    ReadError
+        For memory that there is not, nesting without an end, and numbers that nothing can hold.
+    """
+    try:
+        yield
+    except Space2vecError:
+        raise
+    except MemoryError:
+        raise ReadError("it asks for more memory than there is") from None
+    except RecursionError:
+        raise ReadError("it is nested beyond all use") from None
+    except OverflowError as error:
+        raise ReadError(f"a number in it is beyond all use ({error})") from None
+
+
+#: Why a file cannot be opened though the machine is well: no permission, or a link that leads nowhere.
+_OF_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
+
+
+@contextlib.contextmanager
+def unreadable() -> Iterator[None]:
+    """Raise as ReadError that a file cannot be opened, where nothing says that a whole disk is lost.
+
+    Raises
+    ------
+    ReadError
+        For a file without permission, and a link that leads nowhere.
+    OSError
+        For whatever else the machine cannot read.
+    """
+    try:
+        yield
+    except OSError as error:
+        gone = error.errno == errno.ENOENT and error.filename is not None and os.path.islink(error.filename)
+        if not gone and error.errno not in _OF_FILE:
+            raise
+        raise ReadError(error.strerror or str(error)) from None
+
+
+def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
+    """Return a batch whose ids are within the limit: a row of which one is not has neither that id nor a result.
+
+    Parameters
+    ----------
+    batch : Batch
+        The rows.
+    limits : Limits
+        With the bytes of an id.
+    path : str
+        The file, where nothing tells of which file a row is.
+    """
+    rows = batch.rows
+    long = {row for ids in (rows.object_id, rows.candidate_id) for row in _long(ids, limits.id_bytes)}
+    if not long:
+        return batch
+    problems = list(batch.problems)
+    object_id, candidate_id = rows.object_id.copy(), rows.candidate_id.copy()
+    for row in sorted(long):
+        name = path if batch.origin is None else batch.origin.paths[row]
+        length = max(_size(ids[row]) for ids in (object_id, candidate_id))
+        if _size(object_id[row]) > limits.id_bytes:
+            object_id[row] = stem(name)
+        if _size(candidate_id[row]) > limits.id_bytes:
+            candidate_id[row] = None
+        record = None if batch.origin is None else int(batch.origin.record[row])
+        problems.append(
+            Problem(name, "too_large", asking(f"an id of {length} bytes"), record, row=row, object_id=object_id[row])
+        )
+    refused = np.array(sorted(long))
+    return replace(
+        batch,
+        rows=_refused(rows, refused, object_id, candidate_id),
+        problems=tuple(sorted(problems, key=lambda problem: problem.row)),
+    )
+
+
+def asking(detail: str) -> str:
+    """Return what to say where something asks for more than it may, with how to allow that."""
+    name = {"an id": "id_bytes", "more rows": "free_rows"}.get(" ".join(detail.split()[:2]))
+    return detail if name is None else f"{detail}; {_how(name)}"
+
+
+def _long(ids: NDArray[Any], most: int) -> list[int]:
+    if ids.dtype.kind != "O":
+        return []
+    return [
+        row
+        for row, one in enumerate(ids.tolist())
+        if isinstance(one, str) and 4 * len(one) > most and _size(one) > most
+    ]
+
+
+def _size(text: Any) -> int:
+    return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
+
+
+def _refused(
+    rows: Stamps | Features | Scores, refused: NDArray[np.intp], object_id: NDArray[Any], candidate_id: NDArray[Any]
+) -> Stamps | Features | Scores:
+    """Return the rows with these ids, and without a result where they are refused."""
+    rows.object_id, rows.candidate_id = object_id, candidate_id
+    flags = rows.flags.copy()
+    flags[refused] |= np.uint32(bits("bad_stamp"))
+    rows.flags = flags
+    if isinstance(rows, Features):
+        values = np.array(rows.values)
+        values[refused] = np.nan
+        rows.values = values
+    return rows

@@ -1,0 +1,109 @@
+"""Files that mean harm cost a flagged row each: good rows beside them keep their scores, and memory stays bounded."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import hostile
+from hostile.avro import alert_schema, container, number, record
+from hostile.making import raw_deflate
+from hostile.night import complaints
+from python.packets import avro_bytes, packet
+from space2vec import read
+from space2vec.errors import ReadError
+from space2vec.flags import names
+from space2vec.ids import printable
+from space2vec.reading import Limits, batches
+
+#: Inputs that take seconds to make; benchmarks/hostile.py has all.
+SLOW = frozenset(
+    {
+        "parquet_packed_pages", "parquet_lists", "parquet_empty_rows", "npz_long_ids", "avro_many_long_ids",
+        "npz_zeros", "tar_many_members", "npy_large_planes", "csv_long_line", "table_of_nothing", "fits_packed_cube",
+    }
+)  # fmt: skip
+
+
+def quick(makers):
+    return {name: make for name, make in makers.items() if name not in SLOW}
+
+
+def test_a_night_with_hostile_files(tmp_path):
+    assert not complaints(quick(hostile.STAMPS), tmp_path, 60)
+
+
+def test_tables_with_hostile_ones_beside(tmp_path):
+    assert not complaints(quick(hostile.TABLES), tmp_path, 300, tables=True)
+
+
+@pytest.mark.parametrize("name", sorted(quick(hostile.STAMPS)))
+def test_a_hostile_file_through_python(tmp_path, name):
+    made = tuple(printable(str(path)) for path in hostile.STAMPS[name](tmp_path))
+    (tmp_path / "zz_good.avro").write_bytes(avro_bytes([packet(k) for k in range(3)]))
+    problems = []
+    rows = read(tmp_path, strict=False, problems=problems)
+    good = [rows.object_id.tolist().index(f"ZTF18test{k:03d}") for k in range(3)]
+    assert not rows.flags[good].any()
+    assert any(problem.path.startswith(made) for problem in problems)
+    assert all(str(problem).isprintable() for problem in problems)
+    given = [one for batch in batches(tmp_path) for one in batch.rows.object_id.tolist()]
+    assert given == rows.object_id.tolist()
+
+
+def test_long_ids_cost_their_rows(tmp_path):
+    good = record(b"good", number(1))
+    (tmp_path / "x.avro").write_bytes(container(alert_schema(), [(3, good + record(b"x" * 1025, number(2)) + good)]))
+    problems = []
+    stamps = read(tmp_path / "x.avro", strict=False, problems=problems)
+    assert stamps.object_id.tolist() == ["good", "x", "good"]
+    assert stamps.candidate_id.tolist() == [1, 2, 1]
+    assert names(int(stamps.flags[1])) == ["bad_stamp"]
+    (told,) = [problem for problem in problems if problem.of_file]
+    assert told.message.startswith("an id of 1025 bytes; --limit id_bytes=N")
+    allowed = read(tmp_path / "x.avro", strict=False, limits=Limits(id_bytes=1025))
+    assert allowed.object_id[1] == "x" * 1025
+    with pytest.raises(ReadError, match="an id of 1025 bytes"):
+        read(tmp_path / "x.avro")
+
+
+def test_long_ids_of_arrays_and_tables(tmp_path):
+    pixels = np.random.default_rng(0).normal(size=(3, 3, 9, 9)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", pixels=pixels, object_id=np.array(["a", "é" * 600, "c"]))
+    stamps = read(tmp_path / "x.npz", strict=False)
+    assert stamps.object_id.tolist() == ["a", "x", "c"]
+    assert [names(int(flags)) for flags in stamps.flags] == [[], ["bad_stamp"], []]
+    table = pa.table({"candid": ["7", "8" * 2000, "9"], "cutoutScience": [b"x"] * 3, "objectId": ["a", "b", "c"]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    problems = []
+    alerts = read(tmp_path / "x.parquet", strict=False, problems=problems)
+    assert alerts.candidate_id.tolist()[::2] == ["7", "9"]
+    assert alerts.candidate_id[1] is None
+    assert any("an id of" in problem.message for problem in problems)
+
+
+def test_batches_are_bounded_by_the_bytes_of_their_pixels(tmp_path):
+    pixels = np.random.default_rng(0).normal(size=(20, 3, 50, 50)).astype(np.float32)
+    file = io.BytesIO()
+    np.save(file, pixels)
+    (tmp_path / "x.npy").write_bytes(file.getvalue())
+    (tmp_path / "x.avro").write_bytes(avro_bytes([packet(k) for k in range(20)]))
+    for name, most in (("x.npy", 3 * 30_000), ("x.avro", 3 * 4 * 63 * 63 * 4)):
+        parts = [part.rows for part in batches(tmp_path / name, limits=Limits(batch_bytes=most))]
+        assert max(len(part) for part in parts) in (3, 4)
+        assert sum(len(part) for part in parts) == 20
+    assert [len(part.rows) for part in batches(tmp_path / "x.avro", limits=Limits(batch_bytes=1))] == [1] * 20
+
+
+def test_rows_stand_in_proportion_to_bytes(tmp_path):
+    packed = raw_deflate(5000 * record(), 0)
+    (tmp_path / "x.avro").write_bytes(container(alert_schema(), [(5000, packed)] * 2, "deflate"))
+    with pytest.raises(ReadError, match="more rows than 10 in a file as small"):
+        read(tmp_path / "x.avro", limits=Limits(free_rows=10, free_bytes=1 << 20))
+
+
+def test_limits_are_positive():
+    with pytest.raises(ValueError, match="the limit id_bytes must be at least 1; given 0"):
+        Limits(id_bytes=0)
