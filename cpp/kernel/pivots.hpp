@@ -178,7 +178,9 @@ S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, boo
         return {held_at(lanes, all, k), held_at(lanes, all, next)};
     }
     float sample[1];
+    lanes.sync();  // a lane samples what others have written, and may overwrite
     const int sampled = take_some(lanes, n, n / kLanes, f, sample);
+    lanes.sync();
     sort_held(lanes, sample);
     const float share = (static_cast<float>(k) + 0.5f) / static_cast<float>(valid);
     const float guess = share * static_cast<float>(sampled);
