@@ -29,11 +29,12 @@ from space2vec.writing import SUFFIXES
 CODES = "\x1b[31m\x1b]0;title\x07 \n\r\x08\x7f\x85\x9b1m \u202e\u2066\u200f\u2028 end"
 #: What reads as a formula: to matplotlib it is one that cannot be drawn, to LaTeX a file to read.
 FORMULA = r"$\frac{1$ \input{/etc/passwd} a_b^c"
+#: The long ones are as long as an id may be, about.
 HOSTILE = {
     "codes": CODES,
     "formula": FORMULA,
-    "long": "n" * 10_000,
-    "long codes": "\x1b" * 10_000,
+    "long": "n" * 1_020,
+    "long codes": "\x1b" * 1_020,
     "bytes": "caf\udce9",
 }
 
