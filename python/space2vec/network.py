@@ -163,8 +163,8 @@ class Network(Model):
         """
         if self.first is not None:
             raise ModelError(
-                f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: export its "
-                "attributes first and second"
+                f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: in "
+                "Python, its attributes first and second are networks that can be exported"
             )
         from space2vec.onnx_graph import calibrated_graph, make_graph
         from space2vec.writing.aside import write_whole

@@ -115,7 +115,7 @@ def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: f
     if usual:
         lines.append(f"on many rows: {', '.join(f'{name} ({_share(flagged[name], rows)})' for name in usual)}")
     if early := flagged[_EARLY]:
-        lines.append(f"{verb} early: {_share(early, rows)}, whose other planes were not opened")
+        lines.append(f"{verb} early: {_share(early, rows)}, which needed no other planes")
     lines.append(f"{seconds:.1f} s, {(rows - earlier) / max(seconds, 1e-9):.0f} rows/s")
     return "\n".join(lines)
 

@@ -178,7 +178,7 @@ def test_other_columns_are_another_run(night, tmp_path, capsys):
     assert score(night / "ztf", out, "--columns", "ra") == 0
     assert score(night / "ztf", out, "--columns", "ra", "--resume") == 0
     assert score(night / "ztf", out, "--columns", "ra,dec", "--resume") == 2
-    assert "its columns is ra, and now columns is ra,dec" in capsys.readouterr().err
+    assert "made with columns ra, and now with columns ra,dec" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -208,10 +208,10 @@ def test_a_changed_night_is_refused(night, tmp_path, monkeypatch, capsys):
     (folder / "new.avro").write_bytes(b"")
     assert f"{folder}/new.avro is new" in refusal()
     (folder / "new.avro").unlink()
-    assert "begun with part rows 16, and now part rows is 8" in refusal("--part-rows", "8")
+    assert "begun with part rows 16, and now with part rows 8" in refusal("--part-rows", "8")
     assert "begun with model stampnet" in refusal("--model", "autoscan")
     monkeypatch.setattr(s2v, "__version__", "0.0.1", raising=False)
-    assert "and now version is 0.0.1" in refusal()
+    assert "and now with version 0.0.1" in refusal()
 
 
 def test_standard_input_cannot_be_resumed(tmp_path, capsys):

@@ -330,9 +330,9 @@ def test_what_is_finished_is_not_overwritten_unasked(tmp_path):
 
 def test_another_run_is_not_resumed(tmp_path):
     stopped(tmp_path)
-    refused(tmp_path, "begun with model model, and now model is other", options={"model": "other"})
-    refused(tmp_path, "begun with part rows 15, and now part rows is 20", part_rows=20)
-    refused(tmp_path, "begun with set None, and now set is a", options={"model": "model", "set": "a"})
+    refused(tmp_path, "begun with model model, and now with model other", options={"model": "other"})
+    refused(tmp_path, "begun with part rows 15, and now with part rows 20", part_rows=20)
+    refused(tmp_path, "begun without set, and now with set a", options={"model": "model", "set": "a"})
     (tmp_path / "scores.parquet.parts" / "run.json").write_bytes(b"{")
     refused(tmp_path, r"run\.json is damaged; --restart begins anew")
 
@@ -392,14 +392,19 @@ def test_resuming_what_is_complete(tmp_path, suffix):
     before = results(tmp_path)
     assert work(tmp_path, "resume", suffix) == "complete"
     assert results(tmp_path) == before
-    refused(tmp_path, "another run: its model is model, and now model is other", note={"model": "other"}, suffix=suffix)
     refused(
-        tmp_path, "its set is None, and now set is a; --restart", note={"model": "model", "set": "a"}, suffix=suffix
+        tmp_path,
+        "another run: it was made with model model, and now with model other",
+        note={"model": "other"},
+        suffix=suffix,
     )
-    refused(tmp_path, "its model is model, and now model is None", note={}, suffix=suffix)
+    refused(
+        tmp_path, "made without set, and now with set a; --restart", note={"model": "model", "set": "a"}, suffix=suffix
+    )
+    refused(tmp_path, "made with model model, and now without model", note={}, suffix=suffix)
     same = (tmp_path / "input").read_bytes()
     (tmp_path / "input").write_bytes(b"another night")
-    refused(tmp_path, "from another run: its inputs is .*'bytes': 7", suffix=suffix)
+    refused(tmp_path, "from another run: it was made with inputs .*'bytes': 7", suffix=suffix)
     time.sleep(0.05)  # a clock of the file system's
     (tmp_path / "input").write_bytes(same[::-1])
     refused(tmp_path, "an input has changed since; --restart writes it anew", suffix=suffix)
@@ -433,7 +438,7 @@ def test_the_tables_of_one_run_are_not_taken_for_each_other(tmp_path, suffix):
     work(tmp_path, suffix=suffix)
     for path in tmp_path.glob("scores.errors*"):
         shutil.copy(path, tmp_path / path.name.replace("scores.errors", "scores"))
-    refused(tmp_path, "its table is errors, and now table is table", suffix=suffix)
+    refused(tmp_path, "made with table errors, and now with table table", suffix=suffix)
 
 
 @pytest.mark.parametrize("kind", ["scores", "scores.errors"])

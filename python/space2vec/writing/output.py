@@ -20,7 +20,7 @@ from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
 from space2vec.writing.notes import DamagedError, note_beside, note_of
 from space2vec.writing.places import check_table_place, folder_mode
-from space2vec.writing.run import KINDS, Run
+from space2vec.writing.run import KINDS, Run, stated
 from space2vec.writing.tables import Joined, check_columns, decode, encode, join
 
 if TYPE_CHECKING:
@@ -256,8 +256,8 @@ class Output:
         for name in dict.fromkeys([*ours, *note]):
             if name not in _OF_ROWS and note.get(name) != ours.get(name):
                 raise OutputError(
-                    f"{path} is there, but from another run: its {name} is {note.get(name)}, and now {name} is "
-                    f"{ours.get(name)}; --restart writes it anew"
+                    f"{path} is there, but from another run: it was made {stated(note, name)}, and now "
+                    f"{stated(ours, name)}; --restart writes it anew"
                 )
         if self._inputs.youngest > path.stat().st_mtime_ns:
             raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")

@@ -14,7 +14,7 @@ from space2vec.writing.aside import name_of_aside
 from space2vec.writing.folder import Folder
 from space2vec.writing.inputs import Inputs
 
-__all__ = ["KINDS", "Part", "Run"]
+__all__ = ["KINDS", "Part", "Run", "stated"]
 
 #: The kinds of files that a part has, beside its entry.
 KINDS = ("table", "errors", "kept")
@@ -24,6 +24,11 @@ _NAME = re.compile(rf"\d{{6,}}\.({'|'.join((*KINDS, _ENTRY))})")
 _OPTIONS, _INPUTS = "run.json", "inputs"
 #: An option that every run has.
 _ALWAYS = "format"
+
+
+def stated(options: Mapping[str, Any], name: str) -> str:
+    """Say what an option of a run was, or that it had none."""
+    return f"without {name}" if options.get(name) is None else f"with {name} {options[name]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Run:
             raise OutputError(f"{self.folder.path / _OPTIONS} is damaged")
         for name in dict.fromkeys([*options, *begun]):
             if begun.get(name) != options.get(name):
-                raise OutputError(f"it was begun with {name} {begun.get(name)}, and now {name} is {options.get(name)}")
+                raise OutputError(f"it was begun {stated(begun, name)}, and now {stated(options, name)}")
         inputs.compare(self.folder, _INPUTS)
 
     def load(self) -> None:
