@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _print_no_more()  # the reader of our output has gone
         return 2
-    except (Space2vecError, ValueError, TypeError, OSError, ImportError) as error:
+    except (Space2vecError, ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("SPACE2VEC_TRACEBACK"):
             raise
         if _comes_from_interrupt(error):
@@ -183,4 +183,6 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         file = error.filename or ("standard output" if _cannot_print() else None)
         return f"{file}: {error.strerror}" if file else error.strerror
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     return str(error) or type(error).__name__

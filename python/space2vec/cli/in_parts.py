@@ -181,7 +181,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
 
 def _output(arguments: argparse.Namespace, work: Work[Table], place: Place, columns: PacketColumns) -> Output:
     from space2vec.reading import files
-    from space2vec.reading.inputs import STANDARD_INPUT
+    from space2vec.reading.alert_files import STANDARD_INPUT
     from space2vec.writing import Output
     from space2vec.writing.inputs import Inputs
 

@@ -24,15 +24,13 @@ from space2vec.registry import FAULTS
 from space2vec.stamps import CHANNELS, Stamps
 from space2vec.table import Features, Scores
 
-__all__ = ["CUTOUTS", "read_columns", "read_files"]
+__all__ = ["CUTOUTS", "read_columns", "read_run"]
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
 
 _CANDIDATE, _RUBIN = "candidate.", "diaSource."
 _FIELDS = (*(_CANDIDATE + name for name in catalogue.ZTF_FIELDS), *(_RUBIN + name for name in catalogue.RUBIN_FIELDS))
-#: Files that one pipeline takes: what it holds of each stays bounded however many there are.
-_RUN = 1 << 16
 _TEXT = frozenset({"band"})
 #: How the library begins to say what a row, or a file, asks for that it may not.
 _ASKING = ("an id", "a text", "more rows", "more memory")
@@ -41,10 +39,8 @@ _OF_ZTF = 1
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
-def read_files(
-    sources: Sequence[str | bytes], wish: Wish, start: Position, names: Sequence[str] | None = None
-) -> Iterator[AnyBatch]:
-    """Yield the alerts of files, in order.
+def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called: Sequence[str]) -> Iterator[AnyBatch]:
+    """Yield the alerts of files, in order, by one pipeline.
 
     Parameters
     ----------
@@ -53,41 +49,38 @@ def read_files(
     wish : Wish
         How to read them.
     start : Position
-        Where to begin; its `source` counts in `sources`.
-    names : sequence of str, optional
-        What to call the sources in problems; their paths by default.
+        Where to begin; its `source` counts in `sources`, as that of every batch does.
+    called : sequence of str
+        What to call the sources in problems.
 
     Raises
     ------
     OSError
         If the machine cannot read a file. That is no fault of the data, so no row stands for it.
     """
-    called = [printable(str(source)) for source in sources] if names is None else names
     in_memory = bool(sources) and isinstance(sources[0], bytes)
-    for begin in range(start.source, len(sources), _RUN):
-        part = sources[begin : begin + _RUN]
-        first = start if begin == start.source else Position(begin)
-        reader = _reader(
-            wish,
-            inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in part],
-            in_memory=in_memory,
-            columns=list(_FIELDS) if wish.takes_catalogue else [],
-            fields=list(wish.columns),
-            schemas=list(wish.schemas.items()),
-            start=(0, first.block, first.row),
-        )
-        last, row = (first.source, first.block), first.row
-        while (raw := _next(reader, wish.size)) is not None:
-            source, block = begin + raw["source"], raw["block"]
-            here = (int(source[-1]), int(block[-1]))
-            # Rows of the last block that have been given, by earlier batches and earlier runs too.
-            other = np.flatnonzero((source != here[0]) | (block != here[1]))
-            row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
-            last = here
-            origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
-            rows, problems = _rows(raw, reader, wish, origin.paths)
-            offer = _offer(raw, reader, wish)
-            yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, offer)
+    begin = start.source
+    reader = _reader(
+        wish,
+        inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in sources[begin:]],
+        in_memory=in_memory,
+        columns=list(_FIELDS) if wish.takes_catalogue else [],
+        fields=list(wish.columns),
+        schemas=list(wish.schemas.items()),
+        start=(0, start.block, start.row),
+    )
+    last, row = (begin, start.block), start.row
+    while (raw := _next(reader, wish.size)) is not None:
+        source, block = begin + raw["source"], raw["block"]
+        here = (int(source[-1]), int(block[-1]))
+        # Rows of the last block that have been given, by earlier batches and earlier runs too.
+        other = np.flatnonzero((source != here[0]) | (block != here[1]))
+        row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
+        last = here
+        origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
+        rows, problems = _rows(raw, reader, wish, origin.paths)
+        offer = _offer(raw, reader, wish)
+        yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, offer)
 
 
 def read_columns(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from space2vec.flags import bits
 from space2vec.ids import NO_ID, printable
+from space2vec.measure import Measure
 from space2vec.shown_text import NAME, one_line
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "damaged",
     "failed_features",
+    "failed_rows",
     "failed_stamps",
     "gathered",
     "short_names",
@@ -204,6 +206,11 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
         np.array([object_id], dtype=object),
         np.array([NO_ID]),
     )
+
+
+def failed_rows(path: str, measure: Measure | None) -> Stamps | Features:
+    """Return the row that stands for a file of alerts, or the rest of one: Features where these are measured."""
+    return failed_stamps(path) if measure is None else failed_features(stem(path), measure.names)
 
 
 def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:

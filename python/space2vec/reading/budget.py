@@ -12,18 +12,20 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.errors import ReadError, Space2vecError
+from space2vec.errors import ReadError
 from space2vec.flags import bits
 from space2vec.reading.batch import AnyBatch, Problem, stem
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
-__all__ = ["Limits", "asking", "told_apart", "unreadable", "with_short_ids"]
+__all__ = ["FAULTS_OF_SIZE", "Limits", "asking", "told_apart", "unreadable", "with_short_ids", "words_of"]
 
 #: Bytes that each byte of a file may become: where a piece of it is held at a time, and where all of it is.
 _SHARE, _SHARE_HELD = 1024, 16
 #: Bytes of a file for each of its rows, packed as it is.
 _BYTES_OF_ROW = 4
+#: What harmful files make of a reader: memory that there is not, nesting without an end, numbers that nothing can hold.
+FAULTS_OF_SIZE = (MemoryError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,17 @@ def told_apart() -> Iterator[None]:
     """
     try:
         yield
-    except Space2vecError:
-        raise
-    except MemoryError:
-        raise ReadError("it asks for more memory than there is") from None
-    except RecursionError:
-        raise ReadError("it is nested beyond all use") from None
-    except OverflowError as error:
-        raise ReadError(f"a number in it is beyond all use ({error})") from None
+    except FAULTS_OF_SIZE as error:
+        raise ReadError(words_of(error)) from None
+
+
+def words_of(error: BaseException) -> str:
+    """Return what to say of a file at which one of :data:`FAULTS_OF_SIZE` was raised."""
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, RecursionError):
+        return "it is nested beyond all use"
+    return f"a number in it is beyond all use ({error})"
 
 
 #: Why a file cannot be opened though the machine is well: no permission, or a link that leads nowhere.

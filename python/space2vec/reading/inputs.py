@@ -16,6 +16,7 @@ from typing import cast
 from space2vec.errors import ReadError
 from space2vec.ids import printable
 from space2vec.reading import parquet, results
+from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
 from space2vec.reading.des import STAMP_NAME, Candidates
@@ -24,7 +25,7 @@ from space2vec.reading.images import FITS_SUFFIXES, FitsFiles, is_result
 from space2vec.reading.open_files import BinaryFile, Content, is_open, read_open
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
-__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "STANDARD_INPUT", "Found", "Input", "Source", "find"]
+__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "Found", "Input", "Source", "find"]
 
 ACCEPTED = (
     "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
@@ -35,8 +36,6 @@ ACCEPTED = (
 #: Names of files that the compiled pipeline reads.
 ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
 _SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *FITS_SUFFIXES, *TABLE_SUFFIXES)
-#: What names standard input.
-STANDARD_INPUT = "-"
 _DIGITS = re.compile(r"\d+")
 
 #: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; what an open file

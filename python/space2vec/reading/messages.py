@@ -8,7 +8,7 @@ from typing import cast, overload
 from space2vec import backend
 from space2vec.measure import Measure
 from space2vec.reading import columns as packet_columns
-from space2vec.reading.alerts import read_files
+from space2vec.reading.alert_files import read_files
 from space2vec.reading.batch import Position, Problem, gathered
 from space2vec.reading.open_files import BinaryFile, is_open, read_open
 from space2vec.reading.schemas import Schemas, schema_texts

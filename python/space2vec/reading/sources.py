@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from space2vec.errors import ReadError
-from space2vec.reading import alerts, arrays, des, feature_table, images, inputs, parquet
-from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_stamps, stem
+from space2vec.reading import alert_files, arrays, des, feature_table, images, inputs, parquet
+from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_rows
 from space2vec.reading.budget import Limits, told_apart, unreadable, with_short_ids
 from space2vec.reading.open_files import Content, as_file, unpacked_head
 from space2vec.reading.wish import Wish
@@ -38,7 +38,7 @@ def read_stamps(
         here = start if number == start.source else Position(number)
         if end > number:
             run = cast("list[str]", sources[number:end])
-            for part in alerts.read_files(run, wish, here._replace(source=0)):
+            for part in alert_files.read_files(run, wish, here._replace(source=0)):
                 at = part.position._replace(source=part.position.source + number)
                 yield replace(part, files_done=at.source, files_total=total, position=at)
             number = end
@@ -56,7 +56,7 @@ def read_stamps(
 def samples(found: inputs.Found, wish: Wish, most: int) -> Iterator[AnyBatch]:
     """Yield the first row of at most so many sources of alerts, evenly spread; standard input is read only once."""
     files = [source for source in found.sources if isinstance(source, (str, Path, Content))]
-    files = [source for source in files if source != inputs.STANDARD_INPUT]
+    files = [source for source in files if source != alert_files.STANDARD_INPUT]
     small = replace(wish, size=1, threads=1, measure=None, memory=None, model=None)
     for number in sorted({k * len(files) // most for k in range(most)}) if files else ():
         with contextlib.suppress(ReadError, StopIteration):
@@ -83,11 +83,7 @@ def _one(source: inputs.Source, wish: Wish, channels: Sequence[str] | None, foun
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        problem = damaged(called, str(error), record=row or None)
-        if wish.measure is None:
-            yield Batch(failed_stamps(called), (problem,))
-        else:
-            yield Batch(failed_features(stem(called), wish.measure.names), (problem,))
+        yield Batch(failed_rows(called, wish.measure), (damaged(called, str(error), record=row or None),))
 
 
 def _called(source: inputs.Source) -> str:
@@ -109,7 +105,7 @@ def _opened(path: Path, wish: Wish, channels: Sequence[str] | None, found: input
         return arrays.read_stamps(path, wish.size, channels, found.origins(path), wish.limits)
     if images.is_fits(path):
         return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins, wish.limits)
-    return alerts.read_files([str(path)], wish, _BEGINNING)
+    return alert_files.read_files([str(path)], wish, _BEGINNING)
 
 
 def _held(source: Content, wish: Wish, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
@@ -121,7 +117,7 @@ def _held(source: Content, wish: Wish, channels: Sequence[str] | None) -> Iterat
         with as_file(source) as path:
             yield from _opened(path, wish, channels, inputs.Found([path]))
     else:
-        yield from alerts.read_files([source.content], wish, _BEGINNING, [source.name])
+        yield from alert_files.read_files([source.content], wish, _BEGINNING, [source.name])
 
 
 def read_tables(found: inputs.Found, size: int, strict: bool, start: Position, limits: Limits) -> Iterator[AnyBatch]:

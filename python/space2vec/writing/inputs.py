@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from space2vec.errors import OutputError
-from space2vec.reading.inputs import STANDARD_INPUT
+from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.writing.aside import Aside, told
 from space2vec.writing.folder import Folder
 
