@@ -22,6 +22,7 @@ public:
         decoder_.decode(*unit);
         check(unit->rows);
     }
+    void settle() override {}
 
 private:
     static void check(const s2v::decode::Rows &rows) {

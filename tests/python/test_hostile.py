@@ -1,5 +1,6 @@
 """Files that mean harm cost a flagged row each: good rows beside them keep their scores, and memory stays bounded."""
 
+import gzip
 import io
 
 import numpy as np
@@ -107,3 +108,31 @@ def test_rows_stand_in_proportion_to_bytes(tmp_path):
 def test_limits_are_positive():
     with pytest.raises(ValueError, match="the limit id_bytes must be at least 1; given 0"):
         Limits(id_bytes=0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_small_blocks_are_granted_what_they_use(tmp_path, threads):
+    one = [(1, record(b"good", number(1)))]
+    (tmp_path / "x.avro").write_bytes(container(alert_schema(), 2000 * one))
+    (tmp_path / "y.avro").write_bytes(container(alert_schema(), [(1, raw_deflate(one[0][1], 0))] * 2000, "deflate"))
+    for name in "xy":
+        stamps = read(tmp_path / f"{name}.avro", threads=threads)
+        assert stamps.object_id.tolist() == 2000 * ["good"]
+
+
+def test_what_a_file_unpacks_to_is_the_same_with_any_threads(tmp_path):
+    # Blocks of one alert whose cutouts unpack to 4 MB each.
+    large = gzip.compress(bytes(4 << 20), 9)
+    block = raw_deflate(record(b"large", number(1), large), 0)
+    (tmp_path / "x.avro").write_bytes(container(alert_schema(), [(1, block)] * 60, "deflate"))
+    told = []
+    for threads in (1, 2, 5):
+        problems = []
+        limits = Limits(free_bytes=64 << 20)
+        read(tmp_path / "x.avro", strict=False, problems=problems, threads=threads, limits=limits)
+        told.append([(problem.row, problem.reason) for problem in problems])
+    assert told[0] == told[1] == told[2]
+    assert {reason for _, reason in told[0]} >= {"too_large"}
+    first = min(row for row, reason in told[0] if reason == "too_large")
+    size = (tmp_path / "x.avro").stat().st_size
+    assert 4 <= first <= (64 + size / 1024) / 12 + 1

@@ -100,7 +100,8 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     if (piece.codec != Codec::null) flush(unit);
     const std::size_t most = std::min<std::uint64_t>(piece.allowance, kLargestBlock);
     const Unpacked block = unpack_block(piece.codec, packed, block_, most);
-    if (piece.codec != Codec::null) spend(unit, piece, block.plain.size());
+    if (piece.codec != Codec::null)
+        spend(unit, piece, block.finding.fault == Fault::too_large ? most : block.plain.size());
     const PacketSchema &schema = piece.schema->packet;
     fields_.resize(schema.room());
     const std::size_t first = unit.rows.count();

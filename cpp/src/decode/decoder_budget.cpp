@@ -55,6 +55,7 @@ bool Decoder::spend(const Unit &unit, const Piece &piece, std::size_t bytes) {
     std::uint64_t &left = left_[static_cast<std::size_t>(&piece - unit.pieces.data())];
     if (bytes > left) return false;
     left -= bytes;
+    if (piece.unpacked) *piece.unpacked += bytes;
     return true;
 }
 

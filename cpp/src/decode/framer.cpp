@@ -51,6 +51,7 @@ void Framer::frame(const Source &source) {
     limit_ = kNoLimit;
     record_ = 0;
     rows_ = granted_ = 0;
+    unpacked_ = std::make_shared<std::atomic<std::uint64_t>>(0);
     refused_ = false;
     member_.clear();
     cursor_ = unit_->bytes.size();

@@ -28,6 +28,8 @@ public:
     // Throws ReadingStopped.
     virtual Unit *empty() = 0;
     virtual void full(Unit *unit) = 0;
+    // Wait until all full ones are decoded. Throws ReadingStopped.
+    virtual void settle() = 0;
     // Nobody wants any more.
     std::atomic<bool> stopping = false;
 };
@@ -47,6 +49,7 @@ private:
     void frame(const Source &source);
     void cut();
     bool allow(Piece &piece);
+    void settle(Piece &piece);
     void archive();
     bool member(const TarHeader &header, const std::string &name);
     bool link(const TarHeader &header, const std::string &name);
@@ -85,8 +88,9 @@ private:
     std::int64_t record_ = 0;         // of the file or member
     std::int64_t unit_records_ = 0;
     std::uint64_t rows_ = 0;     // of the input
-    std::uint64_t granted_ = 0;  // bytes that its pieces may unpack to
-    bool refused_ = false;       // it has more rows than it may
+    std::uint64_t granted_ = 0;  // bytes that its pieces may unpack to, or have, once that was looked at
+    std::shared_ptr<std::atomic<std::uint64_t>> unpacked_;
+    bool refused_ = false;  // it has more rows than it may
     std::string member_;
     std::vector<Field> fields_;
     std::vector<double> columns_;

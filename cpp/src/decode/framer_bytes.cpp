@@ -26,9 +26,20 @@ bool Framer::allow(Piece &piece) {
     }
     const std::uint64_t earned = limits_.free_bytes + Limits::kShare * read;
     const std::uint64_t wanted = Limits::kFreeOfPiece + Limits::kShareOfPiece * piece.size;
+    if (granted_ + wanted > earned) settle(piece);
     piece.allowance = std::min(wanted, earned - std::min(earned, granted_));
+    piece.unpacked = unpacked_;
     granted_ += piece.allowance;
     return true;
+}
+
+// Take back what earlier pieces were granted and have not used; the piece begins behind the cursor.
+void Framer::settle(Piece &piece) {
+    piece.begin -= cursor_;
+    turn_over();
+    piece.begin += cursor_;
+    exchange_.settle();
+    granted_ = *unpacked_;
 }
 
 // Bytes from the cursor on: as many as wanted, and more where they are there; fewer only at the end.

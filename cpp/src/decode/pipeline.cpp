@@ -81,6 +81,12 @@ void Pipeline::full(Unit *unit) {
     for_workers_.notify_one();
 }
 
+void Pipeline::settle() {
+    std::unique_lock<std::mutex> hold(lock_);
+    for_framer_.wait(hold, [this] { return stopping || decoded_ == handed_over_; });
+    if (stopping) throw ReadingStopped();
+}
+
 void Pipeline::frame() {
     std::exception_ptr failure;
     try {
@@ -168,6 +174,7 @@ void Pipeline::finished(Unit *unit) {
         ahead_ += rows->bytes();
         done_.emplace(unit->number, std::move(rows));
         free_.push_back(unit);
+        ++decoded_;
     }
     for_caller_.notify_one();
     for_framer_.notify_one();

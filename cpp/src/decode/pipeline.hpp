@@ -42,6 +42,7 @@ public:
 private:
     Unit *empty() override;
     void full(Unit *unit) override;
+    void settle() override;
     void frame();
     void cut_table();
     void work();
@@ -64,6 +65,7 @@ private:
     std::vector<std::unique_ptr<Rows>> spare_;
     std::size_t ahead_ = 0;  // bytes in done_
     std::uint64_t handed_over_ = 0;
+    std::uint64_t decoded_ = 0;
     std::uint64_t given_ = 0;
     bool ended_ = false;
     std::exception_ptr failure_;  // what ended the framer, or a worker

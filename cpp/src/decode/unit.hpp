@@ -5,6 +5,9 @@
 #include "decode/packet.hpp"
 #include "decode/rows.hpp"
 
+#include <atomic>
+#include <memory>
+
 namespace s2v::decode {
 
 // A schema that several pieces share, and its number.
@@ -21,8 +24,9 @@ struct Piece {
     std::size_t begin = 0;  // of the block in the unit's bytes
     std::size_t size = 0;
     std::int64_t records = 0;
-    std::uint64_t allowance = ~std::uint64_t{0};  // bytes that the block and its cutouts may unpack to
-    Place place{};                                // of the first record
+    std::uint64_t allowance = ~std::uint64_t{0};           // bytes that the block and its cutouts may unpack to
+    std::shared_ptr<std::atomic<std::uint64_t>> unpacked;  // bytes that pieces of the input have unpacked to, or null
+    Place place{};                                         // of the first record
     std::string member;
     Finding finding;  // after the records
     std::string detail;
