@@ -6,18 +6,21 @@ import io
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 import hostile
 from hostile.avro import alert_schema, container, number, record
 from hostile.making import raw_deflate
 from hostile.night import complaints
 from python.packets import avro_bytes, packet
-from space2vec import read
+from space2vec import evaluate, load, read
+from space2vec.cli import main
 from space2vec.errors import ReadError
 from space2vec.flags import names
 from space2vec.ids import printable
-from space2vec.reading import Limits, batches
+from space2vec.reading import Limits, batches, read_labels, read_scores
+from space2vec.stamps import Stamps
+from space2vec.table import Features
 
 #: Inputs that take seconds to make; benchmarks/hostile.py has all.
 SLOW = frozenset(
@@ -103,6 +106,66 @@ def test_rows_stand_in_proportion_to_bytes(tmp_path):
     (tmp_path / "x.avro").write_bytes(container(alert_schema(), [(5000, packed)] * 2, "deflate"))
     with pytest.raises(ReadError, match="more rows than 10 in a file as small"):
         read(tmp_path / "x.avro", limits=Limits(free_rows=10, free_bytes=1 << 20))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_binary()])
+def test_long_texts_of_parquet_cost_their_rows_as_those_of_avro(tmp_path, kind):
+    alerts = [{**packet(k), "note": text} for k, text in enumerate(["a", "b" * 65537, None, "c" * 65536])]
+    table = pa.Table.from_pylist(alerts)
+    place = table.schema.get_field_index("note")
+    table = table.set_column(place, "note", table["note"].cast(kind))
+    parquet.write_table(table, tmp_path / "x.parquet")
+    problems = []
+    stamps = read(tmp_path / "x.parquet", strict=False, columns=["note"], problems=problems)
+    assert stamps.columns["note"].tolist() == ["a", None, None, "c" * 65536]
+    assert [names(int(flags)) for flags in stamps.flags] == [[], ["bad_stamp"], [], []]
+    (told,) = problems
+    assert str(told) == f"{tmp_path}/x.parquet, record 1: a text of 65537 bytes"
+    assert (told.row, told.object_id) == (1, "ZTF18test001")
+    assert not read(tmp_path / "x.parquet").flags.any()
+    for model in ("stampnet", "forest"):
+        parts = list(batches(tmp_path / "x.parquet", columns=["note"], model=load(model)))
+        scores = np.concatenate(
+            [
+                load(model).score(part.rows).score if isinstance(part.rows, Stamps | Features) else part.rows.score
+                for part in parts
+            ]
+        )
+        assert np.isnan(scores).tolist() == [False, True, False, False]
+
+
+def test_labels_and_scores_have_the_limits_of_all_tables(tmp_path):
+    rows = 30_000
+    pa_table = pa.table({"label": [1] * rows, "score": [0.5] * rows})
+    parquet.write_table(pa_table, tmp_path / "many.parquet")
+    for reader in (read_labels, read_scores):
+        with pytest.raises(ReadError, match="30000 rows in"):
+            reader(tmp_path / "many.parquet")
+    limits = Limits(free_rows=rows)
+    assert len(read_labels(tmp_path / "many.parquet", limits=limits).real) == rows
+    assert len(read_scores(tmp_path / "many.parquet", limits=limits).score) == rows
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_long_id_of_a_label_costs_its_row(tmp_path, suffix):
+    ids = ["a", "x" * 3000, "é" * 600, "d"]
+    table = pa.table({"candidate_id": ids, "label": [1, 0, 1, 0], "score": [0.9, 0.1, 0.8, 0.2]})
+    path = tmp_path / f"t.{suffix}"
+    parquet.write_table(table, path) if suffix == "parquet" else csv.write_csv(table, path)
+    problems = []
+    labels = read_labels(path, problems=problems)
+    assert labels.candidate_id.tolist() == ["a", None, None, "d"]
+    assert np.array_equal(labels.real, [1, np.nan, np.nan, 0], equal_nan=True)
+    assert [(problem.row, problem.reason) for problem in problems] == [(1, "too_large"), (2, "too_large")]
+    with pytest.raises(ReadError, match=r"an id of \d+ bytes; --limit id_bytes=N"):
+        read_scores(path)
+    wide = Limits(id_bytes=3000)
+    assert read_scores(path, limits=wide).candidate_id.tolist() == ids
+    found = evaluate.join(path, path, problems=[])
+    assert found.ids.tolist() == ["a", "d"]
+    assert evaluate.join(path, path, limits=wide).ids.tolist() == ids
+    assert main(["evaluate", str(path), "--labels", str(path), "--bootstrap", "10", "--limit", "id_bytes=3000"]) == 0
+    assert main(["evaluate", str(path), "--labels", str(path), "--bootstrap", "10"]) == 1
 
 
 def test_limits_are_positive():

@@ -283,8 +283,48 @@ def test_des_tables_complete_and_contradict_each_other(tmp_path):
     stamps = read(tmp_path)
     assert (stamps.catalogue["MAG"].tolist(), stamps.catalogue["SNR"].tolist()) == ([20], [5])
     (tmp_path / "2.csv").write_text("ID,MAG,SNR\n7,21,5\n")
-    with pytest.raises(ReadError, match=r"1\.csv and 2\.csv beside the stamps contradict each other on MAG of ID 7"):
-        read(tmp_path)
+    write_des(tmp_path, 8, 1)
+    (tmp_path / "1.csv").write_text("ID,MAG\n7,20\n8,19\n")
+    (tmp_path / "3.csv").write_text("ID,MAG\n7,20\n")
+    problems = []
+    stamps = read(tmp_path, problems=problems)
+    assert np.array_equal(stamps.catalogue["MAG"], np.float32([np.nan, 19]), equal_nan=True)
+    assert np.array_equal(stamps.catalogue["SNR"], np.float32([5, np.nan]), equal_nan=True)
+    assert [flags.names(int(one)) for one in stamps.flags] == [["bad_cell"], []]
+    (told,) = problems
+    assert told.message == "the tables 1.csv and 2.csv beside the stamps contradict each other on MAG of ID 7"
+    assert (told.row, told.object_id, told.of_file) == (0, "7", False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ID,MAG\n7\n8\n".encode("utf-16"),
+        b"\0\1\2",
+        b"",
+        b"ID,MAG\n",
+        b"ID,MAG,MAG\n7,20,21\n",
+        b"ID,MAG\n7\n8,1,2\n",
+        None,
+    ],
+)
+def test_a_des_table_that_cannot_be_read_costs_a_line(tmp_path, capsys, content):
+    write_des(tmp_path / "in", 7, 1)
+    (tmp_path / "in" / "good.csv").write_text("ID,SNR\n7,5\n")
+    bad = tmp_path / "in" / "bad.csv"
+    bad.symlink_to("nowhere.csv") if content is None else bad.write_bytes(content)
+    problems = []
+    stamps = read(tmp_path / "in", strict=False, problems=problems)
+    assert stamps.object_id.tolist() == ["7"]
+    assert stamps.catalogue["SNR"].tolist() == [5]
+    assert not stamps.flags.any()
+    assert [problem.path for problem in problems] == [str(bad)]
+    assert problems[0].of_file
+    with pytest.raises(ReadError, match=r"bad\.csv"):
+        read(tmp_path / "in")
+    assert main(["score", str(tmp_path / "in"), "-o", str(tmp_path / "o.csv"), "--model", "stampnet"]) == 1
+    assert capsys.readouterr().err.count("bad.csv") == 1
+    assert not np.isnan(s2v.load("stampnet").score(stamps).score).any()
 
 
 def test_des_numbers_are_text_and_meet_integers_by_value(tmp_path):

@@ -16,7 +16,7 @@ from space2vec.extras import need
 from space2vec.progress import Progress
 
 if TYPE_CHECKING:
-    from space2vec.reading import AnyBatch, Problem
+    from space2vec.reading import AnyBatch, Limits, Problem
 
 __all__ = [
     "Problems",
@@ -24,8 +24,10 @@ __all__ = [
     "add_compute_options",
     "add_device",
     "add_inputs",
+    "add_limits",
     "check_no_input",
     "check_picture",
+    "limits_of",
     "options_of",
     "positive",
     "read_batches",
@@ -62,6 +64,18 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         help="the schema (JSON) of bare Avro messages whose header has this number; types that it names may be defined "
         "in files beside it; may be given several times",
     )
+    add_limits(parser)
+    parser.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="NAME,NAME,...",
+        help="what the planes of .npy, .npz and FITS files are that do not name them, in their order: out of science, "
+        "template, difference (default: these where there are three, difference where there is one)",
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add --limit."""
     parser.add_argument(
         "--limit",
         action="append",
@@ -70,13 +84,13 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=NUMBER",
         help="let a file ask for more: id_bytes, batch_bytes, free_rows, free_bytes; may be given several times",
     )
-    parser.add_argument(
-        "--channels",
-        type=_channels,
-        metavar="NAME,NAME,...",
-        help="what the planes of .npy, .npz and FITS files are that do not name them, in their order: out of science, "
-        "template, difference (default: these where there are three, difference where there is one)",
-    )
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """Return what a file may ask for, by --limit."""
+    from space2vec.reading import Limits
+
+    return Limits(**dict(arguments.limit))
 
 
 def _limit(text: str) -> tuple[str, int]:
@@ -177,7 +191,7 @@ class Problems:
 
 def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, **options: Any) -> Iterator[AnyBatch]:
     """Read the inputs batch by batch, with progress on standard error; the options are those of `reading.batches`."""
-    from space2vec.reading import Limits, batches
+    from space2vec.reading import batches
 
     with Progress(what) as progress:
         for part in batches(
@@ -185,7 +199,7 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
             threads=arguments.threads,
             schemas=dict(arguments.schema),
             channels=arguments.channels,
-            limits=Limits(**dict(arguments.limit)),
+            limits=limits_of(arguments),
             **options,
         ):
             for problem in part.problems:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space2vec.cli.common import Problems, check_no_input, check_picture
+from space2vec.cli.common import Problems, add_limits, check_no_input, check_picture, limits_of
 from space2vec.cli.printing import print_line, print_lines
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="draw what share of the candidates of each score is real, and how many there are",
     )
+    add_limits(parser)
     parser.set_defaults(run=run)
 
 
@@ -61,12 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
     if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
     wrong: list[Problem] = []
-    joined = {path: evaluate.join(path, arguments.labels, problems=wrong) for path in arguments.scores}
+    limits = limits_of(arguments)
+    joined = {path: evaluate.join(path, arguments.labels, problems=wrong, limits=limits) for path in arguments.scores}
     problems = Problems()
     for problem in dict.fromkeys(wrong):  # those of the labels come with every file of scores
         problems.tell(problem)
     names = evaluate.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
+    compare: dict[str, Any] = {**options, "problems": [], "limits": limits}
     document: dict[str, Any] = {}
     for path, rows in joined.items():
         result = rows.evaluate(**options)
@@ -76,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_lines(f"{result}\n")
     first, *others = arguments.scores
     for path in others:
-        compared = evaluate.compare_files(first, path, arguments.labels, problems=[], **options)
+        compared = evaluate.compare_files(first, path, arguments.labels, **compare)
         document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
         print_line(f"a: {names[first]}")
         print_line(f"b: {names[path]}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space2vec.cli.common import Problems, read_batches
+from space2vec.cli.common import Problems, limits_of, read_batches
 from space2vec.cli.printing import print_line
 from space2vec.errors import ReadError
 from space2vec.ids import id_keys
@@ -20,7 +20,7 @@ from space2vec.ids import id_keys
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from space2vec.reading import Problem
+    from space2vec.reading import Limits, Problem
     from space2vec.registry import FeatureSet
     from space2vec.table import Features
 
@@ -66,7 +66,11 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
         x = table.select(names)
     except KeyError as error:
         raise ValueError(str(error.args[0])) from None
-    real = _joined(arguments.labels, table, files, problems) if arguments.labels else _own(files, problems)
+    limits = limits_of(arguments)
+    if arguments.labels:
+        real = _joined(arguments.labels, table, files, problems, limits)
+    else:
+        real = _own(files, problems, limits)
     usable = flags.scorable(table.flags) & ~np.isnan(real)
     print_line(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
@@ -112,14 +116,14 @@ def _need_tables(inputs: Iterable[str]) -> None:
             raise ValueError(f"{name} is not one table with labels in it; labels are needed: --labels FILE")
 
 
-def _own(files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
+def _own(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np.float32]:
     """Return the labels that stand in the tables themselves (n,), NaN unknown: each stays with its row."""
     from space2vec.reading import read_labels
 
     real: list[NDArray[np.float32]] = []
     for file, count in Counter(files).items():
         wrong: list[Problem] = []
-        labels = read_labels(file, problems=wrong)
+        labels = read_labels(file, problems=wrong, limits=limits)
         for problem in wrong:
             if not problem.of_file:  # what costs a whole line was told with its features
                 problems.tell(problem)
@@ -128,13 +132,15 @@ def _own(files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
     return np.concatenate(real)
 
 
-def _joined(file: str, table: Features, files: Sequence[str], problems: Problems) -> NDArray[np.float32]:
+def _joined(
+    file: str, table: Features, files: Sequence[str], problems: Problems, limits: Limits
+) -> NDArray[np.float32]:
     """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they are those of the rows."""
     from space2vec.joins import Side, pair_rows
     from space2vec.reading import read_labels
 
     wrong: list[Problem] = []
-    labels = read_labels(file, problems=wrong)
+    labels = read_labels(file, problems=wrong, limits=limits)
     for problem in wrong:
         problems.tell(problem)
     if labels.candidate_id is None:

@@ -15,10 +15,12 @@ from space2vec.evaluate.comparison import Comparison, compare
 from space2vec.evaluate.metrics import Array, Evaluation, evaluate
 from space2vec.ids import id_keys
 from space2vec.joins import Side, pair_rows
-from space2vec.reading import Problem, read_labels, read_scores
+from space2vec.reading import Limits, Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
 
 __all__ = ["Joined", "compare_files", "evaluate_files", "join"]
+
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,13 @@ class Joined:
         return replace(found, unmatched_scores=self.unmatched_scores, unmatched_labels=self.unmatched_labels)
 
 
-def join(scores: str | PathLike[str], labels: str | PathLike[str], *, problems: list[Problem] | None = None) -> Joined:
+def join(
+    scores: str | PathLike[str],
+    labels: str | PathLike[str],
+    *,
+    problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
+) -> Joined:
     """Join a file of scores with a file of labels by candidate id.
 
     Parameters
@@ -65,6 +73,8 @@ def join(scores: str | PathLike[str], labels: str | PathLike[str], *, problems: 
         (0 real, 1 artifact). Rows without a label are unmatched.
     problems : list, optional
         Takes up what is wrong with lines and cells of the files, see :func:`space2vec.reading.read_labels`.
+    limits : Limits, optional
+        What a file may ask for.
 
     Raises
     ------
@@ -72,7 +82,8 @@ def join(scores: str | PathLike[str], labels: str | PathLike[str], *, problems: 
         If a file cannot be read, lacks a column, has a candidate of the other twice, or the files have no candidate in
         common.
     """
-    scored, known = read_scores(scores, problems=problems), read_labels(labels, problems=problems)
+    scored = read_scores(scores, problems=problems, limits=limits)
+    known = read_labels(labels, problems=problems, limits=limits)
     sides = [Side(_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))]
     pairs = pair_rows(*sides)
     labelled = ~np.isnan(known.real[pairs.right])
@@ -99,9 +110,10 @@ def evaluate_files(
     bootstrap: int = 1000,
     seed: int = 0,
     problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
 ) -> Evaluation:
     """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
-    return join(scores, labels, problems=problems).evaluate(bootstrap=bootstrap, seed=seed)
+    return join(scores, labels, problems=problems, limits=limits).evaluate(bootstrap=bootstrap, seed=seed)
 
 
 def compare_files(
@@ -112,6 +124,7 @@ def compare_files(
     bootstrap: int = 1000,
     seed: int = 0,
     problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
 ) -> Comparison:
     """Compare two files of scores on the labelled candidates that both have; whole objects are resampled.
 
@@ -122,7 +135,7 @@ def compare_files(
     ValueError
         As :func:`space2vec.evaluate.compare`.
     """
-    a, b = (join(scores, labels, problems=problems) for scores in (scores_a, scores_b))
+    a, b = (join(scores, labels, problems=problems, limits=limits) for scores in (scores_a, scores_b))
     pairs = pair_rows(Side(a.ids, str(scores_a)), Side(b.ids, str(scores_b)))
     if not len(pairs.left):
         raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")

@@ -94,7 +94,7 @@ def split(
     size = len(planes[0])
     limits.check_rows(size, path.stat().st_size)
     mask = _mask(arrays["mask"], planes) if "mask" in arrays else None
-    table = read_side_table(path, size, arrays.get("candidate_id"))
+    table = read_side_table(path, size, arrays.get("candidate_id"), limits)
     columns: dict[str, NDArray[Any]] = {}
     for name in ("object_id", "candidate_id", *CATALOGUE):
         values = arrays[name] if name in arrays else table.columns.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, NoReturn
 
@@ -18,7 +18,18 @@ from space2vec.reading.batch import AnyBatch, Problem, stem
 from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
-__all__ = ["FAULTS_OF_SIZE", "Limits", "asking", "told_apart", "unreadable", "with_short_ids", "words_of"]
+__all__ = [
+    "FAULTS_OF_SIZE",
+    "Limits",
+    "asking",
+    "id_size",
+    "long_ids",
+    "told_apart",
+    "unreadable",
+    "with_short_ids",
+    "with_short_texts",
+    "words_of",
+]
 
 #: Bytes that each byte of a file may become: where a piece of it is held at a time, and where all of it is.
 _SHARE, _SHARE_HELD = 1024, 16
@@ -169,17 +180,17 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
         The file, where nothing tells of which file a row is.
     """
     rows = batch.rows
-    long = {row for ids in (rows.object_id, rows.candidate_id) for row in _long(ids, limits.id_bytes)}
+    long = {row for ids in (rows.object_id, rows.candidate_id) for row in long_ids(ids, limits.id_bytes)}
     if not long:
         return batch
     problems = list(batch.problems)
     object_id, candidate_id = rows.object_id.copy(), rows.candidate_id.copy()
     for row in sorted(long):
         name = path if batch.origin is None else batch.origin.paths[row]
-        length = max(_size(ids[row]) for ids in (object_id, candidate_id))
-        if _size(object_id[row]) > limits.id_bytes:
+        length = max(id_size(ids[row]) for ids in (object_id, candidate_id))
+        if id_size(object_id[row]) > limits.id_bytes:
             object_id[row] = stem(name)
-        if _size(candidate_id[row]) > limits.id_bytes:
+        if id_size(candidate_id[row]) > limits.id_bytes:
             candidate_id[row] = None
         record = None if batch.origin is None else int(batch.origin.record[row])
         problems.append(
@@ -193,23 +204,45 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
     )
 
 
+def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
+    """Return a batch of alerts without a result where a text that goes along is too long, by row with its bytes."""
+    if not long:
+        return batch
+    rows, origin = batch.rows, batch.origin
+    assert origin is not None
+    problems = [
+        Problem(
+            origin.paths[row], "too_large", f"a text of {length} bytes", int(origin.record[row]), row=row,
+            object_id=rows.object_id[row],
+        )
+        for row, length in long.items()
+    ]  # fmt: skip
+    return replace(
+        batch,
+        rows=_refused(rows, np.array(sorted(long)), rows.object_id, rows.candidate_id),
+        problems=tuple(sorted((*batch.problems, *problems), key=lambda problem: problem.row)),
+    )
+
+
 def asking(detail: str) -> str:
     """Return what to say where something asks for more than it may, with how to allow that."""
     name = {"an id": "id_bytes", "more rows": "free_rows"}.get(" ".join(detail.split()[:2]))
     return detail if name is None else f"{detail}; {_how(name)}"
 
 
-def _long(ids: NDArray[Any], most: int) -> list[int]:
+def long_ids(ids: NDArray[Any], most: int) -> list[int]:
+    """Return the rows whose id has more bytes than that, as far as it is text."""
     if ids.dtype.kind != "O":
         return []
     return [
         row
         for row, one in enumerate(ids.tolist())
-        if isinstance(one, str) and 4 * len(one) > most and _size(one) > most
+        if isinstance(one, str) and 4 * len(one) > most and id_size(one) > most
     ]
 
 
-def _size(text: Any) -> int:
+def id_size(text: Any) -> int:
+    """Return the bytes of an id, in UTF-8; 0 for a number and an unknown one."""
     return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
 
 
@@ -225,4 +258,8 @@ def _refused(
         values = np.array(rows.values)
         values[refused] = np.nan
         rows.values = values
+    elif isinstance(rows, Scores):
+        score = np.array(rows.score)
+        score[refused] = np.nan
+        rows.score = score
     return rows

@@ -94,10 +94,10 @@ def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) ->
     Raises
     ------
     ReadError
-        If a table cannot be read or joined, or if there is a GIF and Pillow is not installed.
+        If a table cannot be joined, or if there is a GIF and Pillow is not installed.
     """
     keys = list(candidates.files)
-    tables = DesTables(candidates.tables, keys)
+    tables = DesTables(candidates.tables, keys, limits)
     if any(kind == "gif" for files in candidates.files.values() for _, kind in files):
         _need_pillow()
     names = candidates.names()

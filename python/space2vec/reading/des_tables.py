@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
-from space2vec.ids import id_keys
-from space2vec.reading.batch import Problem
+from space2vec.ids import id_keys, printable
+from space2vec.reading.batch import Problem, damaged
+from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import kind_of
-from space2vec.reading.table_file import read_columns
+from space2vec.reading.table_file import read_columns, table_columns
 from space2vec.registry import CATALOGUE
 
 __all__ = ["DesTables", "Known"]
 
 #: Farther than any folder: the distance of a table that stands in none of those above a stamp.
 _ELSEWHERE = 1 << 20
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,20 @@ class DesTables:
     """Tables with an ID, joined with the stamps of candidates, whose folders and numbers are given.
 
     A row goes to the candidate of that number: the one nearest below the table's folder, if several folders have the
-    number. Numbers are compared as text, and by value (``007`` and 7) where that leaves one on each side.
+    number. Numbers are compared as text, and by value (``007`` and 7) where that leaves one on each side. A table that
+    cannot be read says nothing, and is told; where two tables of one folder contradict each other, the value is NaN and
+    the candidate has a problem.
 
     Raises
     ------
     ReadError
-        If a table cannot be read, has no ID, or has a candidate twice; if its row may be that of two candidates; or if
-        two tables of one folder contradict each other.
+        If a table has no column ID, or has a candidate twice; or if its row may be that of two candidates: a join
+        that is not one to one is refused.
     """
 
-    def __init__(self, tables: Sequence[Path], candidates: Sequence[tuple[PurePath, str]]) -> None:
+    def __init__(
+        self, tables: Sequence[Path], candidates: Sequence[tuple[PurePath, str]], limits: Limits = _LIMITS
+    ) -> None:
         numbers = {number for _, number in candidates}
         values = {_value(number) for number in numbers}
         #: For each candidate the tables and rows that are its own, the nearest first.
@@ -54,7 +60,15 @@ class DesTables:
         self._names: dict[str, None] = {}
         alike = Counter((folder, _value(number)) for folder, number in candidates)
         for path in tables:
-            table = _Table(path, numbers, values)
+            try:
+                with told_apart(), unreadable():
+                    table = _Table(path, numbers, values, limits)
+            except _RefusedError as refused:
+                raise ReadError(str(refused)) from None
+            except ReadError as error:
+                lost = damaged(path, f"the table beside the stamps says nothing of them: {error}")
+                self._lost.append(replace(lost, object_id=printable(path.stem)))
+                continue
             self._names |= dict.fromkeys(table.columns)
             self._lost += table.lost
             for (distance, one), row in _claimed(table, candidates, alike).items():
@@ -67,7 +81,8 @@ class DesTables:
         columns = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in self._names}
         problems, self._lost = self._lost, []
         for place, candidate in enumerate(candidates):
-            said: dict[str, tuple[int, Path]] = {}
+            said: dict[str, tuple[int, Path, float]] = {}
+            against: set[str] = set()
             for distance, table, row in self._claims.get(candidate, ()):
                 problems += [replace(problem, row=place) for problem in table.problems.get(row, ())]
                 for name, values in table.columns.items():
@@ -75,28 +90,37 @@ class DesTables:
                         continue
                     if name not in said:
                         columns[name][place] = values[row]
-                        said[name] = distance, table.path
-                    elif said[name][0] == distance and columns[name][place] != values[row]:
-                        raise ReadError(
-                            f"the tables {said[name][1].name} and {table.path.name} beside the stamps contradict each "
-                            f"other on {name} of ID {candidate[1]}"
-                        )
+                        said[name] = distance, table.path, values[row]
+                        continue
+                    nearest, first, value = said[name]
+                    if distance == nearest and value != values[row] and name not in against:
+                        against.add(name)
+                        columns[name][place] = np.nan
+                        problems.append(_contradiction(table.path, first, name, candidate[1], place))
         return Known(columns, problems)
+
+
+def _contradiction(one: Path, other: Path, name: str, number: str, row: int) -> Problem:
+    message = f"the tables {other.name} and {one.name} beside the stamps contradict each other on {name} of ID {number}"
+    return Problem(printable(str(one)), "bad_cell", message, row=row, object_id=number, of_file=False)
+
+
+class _RefusedError(ReadError):
+    """What a table asks for cannot be done, whatever it holds."""
 
 
 class _Table:
     """A table, and where the wanted candidates stand in it."""
 
-    def __init__(self, path: Path, numbers: set[str], values: set[str]) -> None:
+    def __init__(self, path: Path, numbers: set[str], values: set[str], limits: Limits) -> None:
         self.path = path
         wrong: list[Problem] = []
-        try:
-            columns = read_columns(path, {"ID": "id", **{name: kind_of(name) for name in CATALOGUE}}, wrong)
-        except ReadError as error:
-            raise ReadError(f"the table {path.name} beside the stamps: {error}") from None
+        columns = read_columns(path, {"ID": "id", **{name: kind_of(name) for name in CATALOGUE}}, wrong, limits)
         ids = columns.pop("ID", np.empty(0, dtype=np.int64))
+        if "ID" not in table_columns(path):
+            raise _RefusedError(f"the table {path.name} beside the stamps has no rows with an ID")
         if not len(ids):
-            raise ReadError(f"the table {path.name} beside the stamps has no rows with an ID")
+            raise ReadError("it has no rows")
         self.columns: dict[str, NDArray[Any]] = columns
         self.problems: dict[int, list[Problem]] = {}
         self.lost = []
@@ -111,7 +135,7 @@ class _Table:
             if key is None or _value(key) not in values:
                 continue
             if key in self._exact and key in numbers:
-                raise ReadError(f"the table {path.name} beside the stamps: ID {key} occurs more than once")
+                raise _RefusedError(f"the table {path.name} beside the stamps: ID {key} occurs more than once")
             self._exact[key] = row
             self._loose[_value(key)] = None if _value(key) in self._loose else row
 

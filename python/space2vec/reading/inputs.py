@@ -19,6 +19,7 @@ from space2vec.reading import parquet, results
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
+from space2vec.reading.budget import told_apart, unreadable
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import Origins, feature_columns
 from space2vec.reading.images import FITS_SUFFIXES, FitsFiles, is_result
@@ -275,10 +276,12 @@ def _is_table(path: Path) -> bool:
 
 
 def _joins(path: Path) -> bool:
+    """Tell whether a table goes with DES stamps; one that cannot be read is told where they are."""
     try:
-        return "ID" in table_columns(path)
+        with told_apart(), unreadable():
+            return "ID" in table_columns(path)
     except ReadError:
-        return False
+        return True
 
 
 def _columns(tables: Sequence[Path]) -> tuple[str, ...]:

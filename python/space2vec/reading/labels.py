@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
+from space2vec.ids import printable
 from space2vec.reading.batch import Problem
+from space2vec.reading.budget import Limits, asking, id_size, long_ids
 from space2vec.reading.cells import Kind
 from space2vec.reading.feature_table import find_ids, id_kinds
 from space2vec.reading.table_file import read_columns, table_columns
@@ -20,6 +22,7 @@ from space2vec.reading.table_file import read_columns, table_columns
 __all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
 
 _LABELS = ("label", "OBJECT_TYPE")
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class ScoreColumn:
     score: NDArray[np.float64]
 
 
-def read_labels(path: str | os.PathLike[str], *, problems: list[Problem] | None = None) -> Labels:
+def read_labels(
+    path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
+) -> Labels:
     """Return the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
 
     Parameters
@@ -50,8 +55,11 @@ def read_labels(path: str | os.PathLike[str], *, problems: list[Problem] | None 
     path : path
         CSV or Parquet.
     problems : list, optional
-        Takes up what is wrong with lines and cells. A line with too few or too many values is a row without id and
-        label then; without the list it raises. A cell that holds no label is none, in either case.
+        Takes up what is wrong with lines and cells. A line with too few or too many values, or with an id that is too
+        long, is a row without id and label then; without the list it raises. A cell that holds no label is none, in
+        either case.
+    limits : Limits, optional
+        What the file may ask for: bytes of an id, rows, bytes unpacked.
 
     Raises
     ------
@@ -59,22 +67,22 @@ def read_labels(path: str | os.PathLike[str], *, problems: list[Problem] | None 
         If the table cannot be read, has neither column or two that contradict each other, a label is neither 0 nor 1,
         or none of them is a number.
     """
-    name, object_id, candidate_id, values = _numbers(path, _LABELS, problems)
+    name, object_id, candidate_id, values = _numbers(path, _LABELS, problems, limits)
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
     if wrong.any():
         raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
     real = values.astype(np.float32)
     if name == "OBJECT_TYPE":
         return Labels(object_id, candidate_id, 1 - real)
-    _check_other_column(Path(path), real)
+    _check_other_column(Path(path), real, limits)
     return Labels(object_id, candidate_id, real)
 
 
-def _check_other_column(path: Path, real: NDArray[np.float32]) -> None:
+def _check_other_column(path: Path, real: NDArray[np.float32], limits: Limits) -> None:
     """Raise where a table has both columns of labels, and one says real and the other artifact."""
     if "OBJECT_TYPE" not in table_columns(path):
         return
-    artifact = read_column(path, "OBJECT_TYPE", "label", [])["OBJECT_TYPE"]
+    artifact = read_column(path, "OBJECT_TYPE", "label", [], limits)["OBJECT_TYPE"]
     against = ~np.isnan(real) & ~np.isnan(artifact) & (real == artifact)
     if against.any():
         row = int(np.argmax(against))
@@ -84,12 +92,14 @@ def _check_other_column(path: Path, real: NDArray[np.float32]) -> None:
         )
 
 
-def read_scores(path: str | os.PathLike[str], *, problems: list[Problem] | None = None) -> ScoreColumn:
+def read_scores(
+    path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
+) -> ScoreColumn:
     """Return the column ``score`` of a table.
 
     Parameters
     ----------
-    path, problems
+    path, problems, limits
         As for :func:`read_labels`.
 
     Raises
@@ -97,11 +107,11 @@ def read_scores(path: str | os.PathLike[str], *, problems: list[Problem] | None 
     ReadError
         If the table cannot be read, or the column is absent or holds no numbers.
     """
-    return ScoreColumn(*_numbers(path, ("score",), problems)[1:])
+    return ScoreColumn(*_numbers(path, ("score",), problems, limits)[1:])
 
 
 def _numbers(
-    path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None
+    path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None, limits: Limits
 ) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
     """Return the first of the accepted columns that the table has, after its name and the ids of its rows."""
     place = Path(path)
@@ -112,19 +122,33 @@ def _numbers(
         name = next((name for name in accepted if name in names), None)
         if name is None:
             raise ReadError(f"no column {' or '.join(accepted)}; it has {', '.join(names)}")
-        columns = read_column(place, name, "label" if name in _LABELS else "number", problems)
+        columns = read_column(place, name, "label" if name in _LABELS else "number", problems, limits)
     except ReadError as error:
         raise ReadError(f"{place}: {error}") from None
     return name, *find_ids(columns), columns[name]
 
 
-def read_column(path: Path, name: str, kind: Kind, problems: list[Problem] | None = None) -> dict[str, NDArray[Any]]:
+def _long_id(path: Path, row: int, length: int) -> Problem:
+    return Problem(printable(str(path)), "too_large", asking(f"an id of {length} bytes"), row, row=row)
+
+
+def read_column(
+    path: Path, name: str, kind: Kind, problems: list[Problem] | None = None, limits: Limits = _LIMITS
+) -> dict[str, NDArray[Any]]:
     """Return a column of numbers and those of ids, as :func:`space2vec.reading.table_file.read_columns`.
 
-    A column that has cells which hold no numbers, and none that holds one, raises a ReadError too.
+    A row with an id that is too long has neither that id nor a number. A column that has cells which hold no numbers,
+    and none that holds one, raises a ReadError too.
     """
     wrong: list[Problem] = []
-    columns = read_columns(path, {**id_kinds(table_columns(path)), name: kind}, wrong)
+    kinds = id_kinds(table_columns(path))
+    columns = read_columns(path, {**kinds, name: kind}, wrong, limits)
+    for row in sorted({row for ids in kinds for row in long_ids(columns[ids], limits.id_bytes)}):
+        wrong.append(_long_id(path, row, max(id_size(columns[ids][row]) for ids in kinds)))
+        columns[name][row] = np.nan
+        for ids in kinds:
+            if id_size(columns[ids][row]) > limits.id_bytes:
+                columns[ids][row] = None
     cells = [problem for problem in wrong if not problem.of_file]
     if cells and np.isnan(columns[name]).all():
         raise ReadError(f"column {name} is not numeric: {cells[0].message}")

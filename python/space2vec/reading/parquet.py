@@ -16,7 +16,7 @@ from space2vec import catalogue
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, read_columns
 from space2vec.reading.batch import AnyBatch, Offer
-from space2vec.reading.budget import Limits, told_apart
+from space2vec.reading.budget import Limits, told_apart, with_short_texts
 from space2vec.reading.parquet_columns import Leaf, Table, announced, cut, cutouts, first_ids, further, texts
 from space2vec.reading.parquet_pages import Sizes, page_sizes
 from space2vec.reading.wish import Wish
@@ -286,7 +286,8 @@ class _Alerts:
         n = len(part)
         most = self._wish.limits.id_bytes
         held, self._held = self._held, []
-        return read_columns(
+        columns, long = further(self._columns, part)
+        batch = read_columns(
             held,
             {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
             rubin=self._rubin,
@@ -294,12 +295,13 @@ class _Alerts:
             object_id=texts([cut(leaf.of(part), most) for leaf in self._objects], n),
             candidate_id=first_ids([cut(leaf.of(part), most) for leaf in self._candidates], n),
             publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
-            columns=further(self._columns, part),
+            columns=columns,
             offer=self._offer,
             wish=self._wish,
             path=self._path,
             first=first,
         )
+        return with_short_texts(batch, long)
 
 
 def _single(leaves: Iterable[Leaf | None]) -> list[Leaf]:

@@ -26,6 +26,8 @@ _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
 #: FITS files consist of blocks of so many bytes.
 _FITS_BLOCK = 2880
 _SHORTEST_GZIP = 18
+#: Bytes of a text that goes along with a row, as of packets.
+_LONGEST_TEXT = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,33 @@ def _id_text(value: Any) -> str | None:
     return None if value is None or value == 0 or value == "" else str(value)
 
 
-def further(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> Columns:
-    """Return columns (n,) that go along with the rows, by name; NaN where the table has none."""
+def further(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> tuple[Columns, dict[int, int]]:
+    """Return columns (n,) that go along with the rows, by name, and the bytes of texts that are too long, by row.
+
+    A column that the table has not is NaN. A text that is too long is ``None``.
+    """
     n = len(part)
-    values = {name: np.full(n, np.nan) if leaf is None else _values(leaf.of(part)) for name, leaf in leaves.items()}
-    return check_columns(values, n)
+    long: dict[int, int] = {}
+    values = {
+        name: np.full(n, np.nan) if leaf is None else _values(_short(leaf.of(part), long))
+        for name, leaf in leaves.items()
+    }
+    return check_columns(values, n), long
+
+
+def _short(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
+    """Return a column without texts that are too long, whose bytes are taken down by row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
+            or pa.types.is_large_binary(kind)):  # fmt: skip
+        return column
+    lengths = pc.binary_length(column)
+    for row in pc.indices_nonzero(pc.fill_null(pc.greater(lengths, _LONGEST_TEXT), fill_value=False)).to_pylist():
+        long[row] = lengths[row].as_py()
+    return pc.if_else(pc.greater(lengths, _LONGEST_TEXT), None, column) if long else column
 
 
 def _values(column: pyarrow.Array) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from space2vec.flags import bits
 from space2vec.ids import as_ids
 from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
+from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import find_ids, id_kinds, kind_of
 from space2vec.reading.results import is_written
 from space2vec.reading.table_file import TABLE_SUFFIXES, problems_of, read_columns, table_columns
@@ -52,7 +53,7 @@ def find_side_table(path: Path) -> Path | None:
     return next((table for table in tables if table.is_file() and not is_written(table)), None)
 
 
-def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
+def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits) -> SideTable:
     """Read the table that accompanies a NumPy file.
 
     Parameters
@@ -63,6 +64,8 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
         The number of its stamps.
     ids : array_like (size,) or None
         Its own candidate ids. Where the table has ids too, its rows go by these; else by their order.
+    limits : Limits
+        What the table may ask for.
 
     Raises
     ------
@@ -74,9 +77,9 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None) -> SideTable:
         return SideTable()
     wrong: list[Problem] = []
     try:
-        columns = read_columns(
-            table, {**{name: kind_of(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}, wrong
-        )
+        with told_apart(), unreadable():
+            kinds = {**{name: kind_of(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}
+            columns = read_columns(table, kinds, wrong, limits)
     except ReadError as error:
         raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
     for name, values in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):

@@ -103,7 +103,7 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
 
 
 def read_columns(
-    path: Path, kinds: Mapping[str, Kind], problems: list[Problem] | None = None
+    path: Path, kinds: Mapping[str, Kind], problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> dict[str, NDArray[Any]]:
     """Return those of some columns that a table has.
 
@@ -113,6 +113,8 @@ def read_columns(
         As for :func:`read_parts`.
     problems : list, optional
         Takes up what is wrong, by row of the table.
+    limits : Limits, optional
+        What the file may ask for.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def read_columns(
         return {}
     wrong: list[Problem] = []
     parts, start, broken = [], 0, 0
-    for part in read_parts(path, {name: kinds[name] for name in names}):
+    for part in read_parts(path, {name: kinds[name] for name in names}, limits=limits):
         parts.append(part.columns)
         wrong += [replace(problem, row=problem.row + start) for problem in part.problems]
         start, broken = start + part.size, broken + int(part.broken.sum())
