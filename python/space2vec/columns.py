@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import arrow
+from space2vec.ids import text_array, texts_as_objects
 from space2vec.numeric import is_absent
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
     for name, values in ({} if columns is None else columns).items():
         if not isinstance(name, str):
             raise TypeError(f"the name of a column must be text; given {name!r}")
-        array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+        array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(texts_as_objects(values))
         if array.shape != (n,):
             raise ValueError(f"column {name!r} must have one value for each of {n} rows; given {array.shape}")
         checked[name] = _typed(name, array)
@@ -114,11 +115,11 @@ def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
 
 
 def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as Astropy's tables take it: text of a fixed width, masked where unknown."""
+    """Return a column as Astropy's tables take it: text of a fixed width or objects, masked where unknown."""
     if values.dtype.kind != "O":
         return values
     absent = unknown(values)
-    text = np.array(["" if value is None else value for value in values], dtype=np.str_)
+    text = text_array(["" if value is None else value for value in values.tolist()])
     return np.ma.array(text, mask=absent) if absent.any() else text
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.dataset_part import decode_part, encode_stamps, encode_truth
 from space2vec.errors import OutputError, ReadError
+from space2vec.ids import text_array
 from space2vec.labelled import LabelledStamps
 from space2vec.writing.aside import sync_folder, write_file
 
@@ -58,7 +59,7 @@ def split(group: ArrayLike, shares: Sequence[float], seed: int = 0) -> list[NDAr
     bounds = np.cumsum(parts)
     if bounds[-1] > 1.0 - 1e-9:
         bounds[-1] = 1.0
-    names, row = np.unique(np.asarray(group).astype(np.str_), return_inverse=True)
+    names, row = np.unique(text_array(group), return_inverse=True)
     digests = (hashlib.sha256(f"{seed}:{name}".encode()).digest() for name in names.tolist())
     place = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.float64) / 2.0**64
     side = np.searchsorted(bounds, place, side="right")[row]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from space2vec import arrow
 from space2vec.errors import ReadError
-from space2vec.ids import id_texts
+from space2vec.ids import id_texts, text_array
 from space2vec.labelled import LabelledStamps
 from space2vec.reading import parquet
 from space2vec.registry import FEATURES
@@ -128,10 +128,10 @@ def decode_part(stamps_file: Path, stamps: bytes, truth_file: Path, truth: bytes
         return LabelledStamps(
             _stamps(stamps, stamps_file),
             label=table["label"].to_numpy(),
-            kind=np.array(table["kind"].to_pylist(), dtype=np.str_),
+            kind=text_array(table["kind"].to_pylist()),
             weight=table["weight"].to_numpy(),
             teacher=np.array(table["teacher"].to_pylist(), dtype=np.float32),
-            group=np.array(table["group"].to_pylist(), dtype=np.str_),
+            group=text_array(table["group"].to_pylist()),
         )
     except (TypeError, ValueError) as error:
         raise ReadError(f"{truth_file} does not fit {stamps_file.name}: {error}") from None

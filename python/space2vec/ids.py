@@ -17,6 +17,8 @@ __all__ = [
     "join_ids",
     "parse_ids",
     "printable",
+    "text_array",
+    "texts_as_objects",
 ]
 
 #: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables, and ``None``
@@ -26,6 +28,8 @@ NO_ID = -1
 _INT64 = np.iinfo(np.int64)
 #: The texts that are whole numbers and would be written no other way: not 007, +7, 7.0 or 0x1F.
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
+#: Characters of a text, at most, of which an array has room for as many in every row.
+_WIDEST = 64
 _ACCEPTED = "accepted are whole numbers or text"
 
 
@@ -113,6 +117,25 @@ def id_texts(ids: NDArray[Any]) -> NDArray[Any]:
     if ids.dtype.kind in "iu":
         return ids.astype(np.int64)
     return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
+
+
+def text_array(values: Any) -> NDArray[Any]:
+    """Return text (n,) as an array of fixed width, or of objects where one has more than 64 characters.
+
+    In an array of fixed width a long text costs as much in every row.
+    """
+    array = np.asarray(texts_as_objects(values))
+    if array.ndim != 1 or array.dtype.kind not in "UO" or (array.dtype.kind == "U" and array.itemsize <= 4 * _WIDEST):
+        return np.asarray(array.astype(np.str_))
+    texts = [str(one) for one in array.tolist()]
+    return _objects(texts) if max(map(len, texts), default=0) > _WIDEST else np.array(texts, dtype=np.str_)
+
+
+def texts_as_objects(values: Any) -> Any:
+    """Return a list of texts as an array of objects, and whatever else as it is."""
+    if isinstance(values, (list, tuple)) and all(type(one) is str for one in values):
+        return _objects(values)
+    return values
 
 
 def printable(text: str) -> str:

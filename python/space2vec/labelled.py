@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.ids import text_array
 from space2vec.indexing import row_index
 from space2vec.numeric import unmasked
 from space2vec.stamps import Stamps
@@ -28,7 +29,7 @@ class LabelledStamps:
     label : ndarray of int8 (n,)
         1 for real, 0 for bogus.
     kind : ndarray of str (n,)
-        What each candidate is.
+        What each candidate is; objects where one has more than 64 characters, as of `group`.
     weight : ndarray of float32 (n,)
         How much each counts in training; 1 by default.
     teacher : ndarray of float32 (n,)
@@ -55,12 +56,12 @@ class LabelledStamps:
             raise ValueError("label must be 1 for real and 0 for bogus")
         given = {
             "label": np.asarray(self.label).astype(np.int8),
-            "kind": np.asarray(self.kind).astype(np.str_),
+            "kind": text_array(self.kind),
             "weight": np.ones(n, np.float32) if self.weight is None else np.asarray(unmasked(self.weight), np.float32),
             "teacher": np.full(n, np.nan, np.float32)
             if self.teacher is None
             else np.asarray(unmasked(self.teacher), np.float32),
-            "group": np.asarray(self.stamps.object_id if self.group is None else self.group).astype(np.str_),
+            "group": text_array(self.stamps.object_id if self.group is None else self.group),
         }
         for name, values in given.items():
             if values.shape != (n,):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from space2vec import arrow
 from space2vec import columns as further
 from space2vec import flags as flag_bits
-from space2vec.ids import NO_ID, join_ids
+from space2vec.ids import NO_ID, join_ids, text_array
 from space2vec.indexing import row_index
 from space2vec.registry import FLAGS, FlagEntry
 from space2vec.shown_text import one_line
@@ -211,11 +211,12 @@ class Rows(flag_bits.Flagged):
     def to_astropy(self) -> Table:
         """Return an ``astropy.table.Table``; the values share memory, flags are the bits.
 
+        Columns of text are of objects where one has more than 64 characters: else each row would take as much.
         Its ``meta`` has :attr:`metadata`, and what the bits that occur mean under ``comments``.
         """
         from astropy.table import Table
 
-        columns: dict[str, Any] = {"object_id": self.object_id.astype(str), "candidate_id": self.candidate_id}
+        columns: dict[str, Any] = {"object_id": text_array(self.object_id), "candidate_id": self.candidate_id}
         columns |= {**self._values(), "flags": self.flags}
         columns |= {name: further.to_astropy(values) for name, values in self._further(columns).items()}
         meanings = [f"flags & {1 << flag.bit}: {flag.name}: {flag.meaning}" for flag in self._raised()]

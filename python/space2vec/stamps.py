@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.channels import CHANNELS, channel_positions
 from space2vec.columns import Columns, check_columns, join_columns, select_rows
-from space2vec.ids import NO_ID, as_ids, join_ids
+from space2vec.ids import NO_ID, as_ids, join_ids, texts_as_objects
 from space2vec.indexing import row_index
 from space2vec.numeric import unmasked
 from space2vec.pixels import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
@@ -104,7 +104,7 @@ class Stamps:
         else:
             self._hold_array(as_plane_array(pixels, "pixels"), positions)
         n = len(self.offset)
-        names = self._column("object_id", object_id, [str(i) for i in range(n)])
+        names = self._column("object_id", texts_as_objects(object_id), [str(i) for i in range(n)])
         self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
         ids = np.arange(n) if candidate_id is None else as_ids(candidate_id)
         self.candidate_id: NDArray[Any] = self._column("candidate_id", ids, None)

@@ -1,5 +1,7 @@
 """Ids of candidates: as they are, in batches, tables, files and outputs."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -9,7 +11,10 @@ import pytest
 import space2vec as s2v
 from space2vec import arrow
 from space2vec.cli import main
-from space2vec.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable
+from space2vec.dataset import split
+from space2vec.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable, text_array
+from space2vec.labelled import LabelledStamps
+from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
 BEYOND = 2**64 - 1
@@ -139,3 +144,37 @@ def test_scores_and_labels_are_joined_under_these_names(tmp_path):
     pq.write_table(pa.table({"id": ids, "label": real}), tmp_path / "l.parquet")
     found = s2v.evaluate.evaluate_files(tmp_path / "s.parquet", tmp_path / "l.parquet", bootstrap=0)
     assert (found.real, found.bogus, found["auc"]) == (20, 20, 1.0)
+
+
+def test_one_long_id_costs_no_room_in_other_rows():
+    rows = 20_000
+    names = [f"ZTF18{k:07d}" for k in range(rows)]
+    names[5] = "x" * 1024
+    pixels = np.zeros((rows, 1, 1, 1), dtype=np.float32)
+    tracemalloc.start()
+    stamps = Stamps(pixels, channels=["difference"], object_id=names, candidate_id=names)
+    labelled = LabelledStamps(stamps, np.zeros(rows, np.int8), np.full(rows, "real"))
+    scores = Scores(pixels[:, 0, 0, 0], np.zeros(rows, np.uint32), stamps.object_id, stamps.candidate_id, "m",
+                    columns={"note": names})  # fmt: skip
+    table = scores.to_astropy()
+    parts = split(labelled.group, (0.5, 0.5), 1)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 4 * 64 * rows * 3
+    assert stamps.object_id.tolist() == labelled.group.tolist() == table["object_id"].tolist() == names
+    assert table["note"].tolist() == names
+    assert sum(map(len, parts)) == rows
+    short = LabelledStamps(stamps[6:9], np.zeros(3, np.int8), ["a", "b", "c"])
+    assert (short.group.dtype.kind, short.kind.dtype.kind) == ("U", "U")
+    both = LabelledStamps.concatenate([short, labelled[4:6]])
+    assert both.group.tolist() == [*names[6:9], *names[4:6]]
+    assert len(both[:3].group) == 3
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b"], np.array([1, 2]), np.array([b"a", b"b"]), [], ("a" * 65, "b"), [1, "b"]]
+)
+def test_text_arrays_hold_what_numpy_makes_of_them(values):
+    made = text_array(values)
+    assert made.tolist() == np.asarray(values).astype(np.str_).tolist()
+    assert made.dtype.kind == ("O" if max(map(len, made.tolist()), default=0) > 64 else "U")

@@ -322,11 +322,13 @@ def test_a_long_id_costs_its_row_alone(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "scores.parquet")
     tracemalloc.start()
     try:
-        found = s2v.evaluate.evaluate_files(tmp_path / "scores.parquet", tmp_path / "scores.parquet", bootstrap=2)
+        place, problems = tmp_path / "scores.parquet", []
+        found = s2v.evaluate.evaluate_files(place, place, bootstrap=2, problems=problems)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (found.real, found.groups) == (n // 2, n)
+    assert (found.real, found.groups) == (n // 2 - 1, n - 1)
+    assert {(problem.row, problem.reason) for problem in problems} == {(n - 1, "too_large")}
     assert most < 100e6, "an array of fixed width has 4 GB"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.evaluate.reliability import NO_PROBABILITIES, Reliability, count_outside, is_probability, reliability
+from space2vec.ids import texts_as_objects
 from space2vec.numeric import unmasked
 
 __all__ = ["MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked",
@@ -373,7 +374,7 @@ def resamples(size: int, group: ArrayLike | None, count: int, seed: int) -> tupl
         raise ValueError(f"bootstrap must not be negative; given {count}")
     members = np.arange(size)
     if group is not None:
-        members = np.unique(_column("group", group, size), return_inverse=True)[1]
+        members = np.unique(_column("group", texts_as_objects(group), size), return_inverse=True)[1]
     groups = int(members.max()) + 1
     rng = np.random.default_rng(seed)
     draws = (np.bincount(rng.integers(0, groups, groups), minlength=groups) for _ in range(count))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
 from space2vec.ids import printable
+from space2vec.reading import astropy_table
 from space2vec.reading.batch import Problem
 from space2vec.reading.budget import Limits, asking, id_size, long_ids
 from space2vec.reading.cells import Kind
@@ -143,11 +144,13 @@ def read_column(
     wrong: list[Problem] = []
     kinds = id_kinds(table_columns(path))
     columns = read_columns(path, {**kinds, name: kind}, wrong, limits)
-    for row in sorted({row for ids in kinds for row in long_ids(columns[ids], limits.id_bytes)}):
+    # FITS and VOTable have a byte that is no ASCII by four characters.
+    most = limits.id_bytes * (4 if path.suffix in astropy_table.SUFFIXES else 1)
+    for row in sorted({row for ids in kinds for row in long_ids(columns[ids], most)}):
         wrong.append(_long_id(path, row, max(id_size(columns[ids][row]) for ids in kinds)))
         columns[name][row] = np.nan
         for ids in kinds:
-            if id_size(columns[ids][row]) > limits.id_bytes:
+            if id_size(columns[ids][row]) > most:
                 columns[ids][row] = None
     cells = [problem for problem in wrong if not problem.of_file]
     if cells and np.isnan(columns[name]).all():
