@@ -34,7 +34,8 @@ def one(name: str, make: hostile.Maker) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hostile-") as place:
         folder = Path(place)
         (folder / "in").mkdir()
-        paths = _made(make, folder / "in")
+        make(folder / "in")
+        paths = sorted((folder / "in").iterdir())
         size = sum(path.lstat().st_size for path in paths if path.is_file() or path.is_symlink())
         source = [folder / "in"] if name not in hostile.TABLES else paths
         command = [sys.executable, "-m", "space2vec", "score", *source, "-o", folder / "out.csv", "--threads", "2"]
@@ -47,18 +48,6 @@ def one(name: str, make: hostile.Maker) -> dict[str, Any]:
         "ends": _ending(took),
         "says": took.err.strip().splitlines()[0][:160] if took.err.strip() else "",
     }
-
-
-def _made(make: hostile.Maker, folder: Path) -> list[Path]:
-    """Make an input in a process of its own: what that took would count as the command's else."""
-    child = os.fork()
-    if child == 0:
-        try:
-            make(folder)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    return sorted(folder.iterdir())
 
 
 def _ending(took: Spent) -> str:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import subprocess
-import threading
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 GB = 1 << 30
+#: Runs the command out of a small process: what is resident counts the memory of the process that started it, which may
+#: be a large one, from before the program was loaded.
+_BETWEEN = """
+import os, resource, signal, sys
+used, space, patience, command = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
+child = os.fork()
+if not child:
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    os.execvp(command[0], command)
+signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+signal.setitimer(signal.ITIMER_REAL, patience)
+_, status, usage = os.wait4(child, 0)
+with open(used, "w") as file:
+    file.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+"""
 
 
 @dataclass(frozen=True)
@@ -41,22 +54,15 @@ def spent(
     command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], patience: float, space: int = 3 * GB
 ) -> Spent:
     """Run a command with so much address space, for so many seconds at most."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (space, space))
-
-    out, err = folder / "stdout", folder / "stderr"
+    out, err, used = folder / "stdout", folder / "stderr", folder / "used"
+    between = (sys.executable, "-I", "-S", "-c", _BETWEEN, used, str(space), str(patience))
+    words = [os.fsencode(word) for word in (*between, *command)]
     with out.open("wb") as stdout, err.open("wb") as stderr:
         begin = time.perf_counter()
-        child = subprocess.Popen(
-            [os.fsencode(word) if isinstance(word, Path) else word for word in command],
-            stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=dict(environment), preexec_fn=limit,
-        )  # fmt: skip
-        clock = threading.Timer(patience, lambda: os.kill(child.pid, signal.SIGKILL))
-        clock.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        clock.cancel()
-        child.returncode = os.waitstatus_to_exitcode(status)
+        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=dict(environment))
+        child.wait()
         seconds = time.perf_counter() - begin
+    status, processor, kilobytes = (float(word) for word in used.read_text().split())
+    used.unlink()
     told = [path.read_text(errors="backslashreplace") for path in (out, err)]
-    return Spent(child.returncode, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, *told)
+    return Spent(int(status), seconds, processor, kilobytes / 1024, *told)

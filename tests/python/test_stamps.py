@@ -102,9 +102,14 @@ def test_dlpack():
 
 def test_arrays_on_a_cuda_device_are_refused():
     class OnDevice:
-        __cuda_array_interface__ = {"shape": (1, 3, 51, 51)}  # noqa: RUF012
+        __cuda_array_interface__ = {  # noqa: RUF012
+            "shape": (1, 3, 51, 51), "typestr": "<f4", "data": (1 << 30, False), "version": 3,
+        }  # fmt: skip
 
     with pytest.raises(TypeError, match="lies on a device"):
+        Stamps(OnDevice())
+    del OnDevice.__cuda_array_interface__["data"]
+    with pytest.raises(TypeError, match="its __cuda_array_interface__ has no data"):
         Stamps(OnDevice())
 
 

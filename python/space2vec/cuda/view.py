@@ -141,8 +141,8 @@ def view(values: Any, what: str) -> View:
     Raises
     ------
     TypeError
-        If it lies on a device of another kind or one that cannot be used here, is masked, or its elements do not lie
-        at multiples of their size.
+        If it lies on a device of another kind or one that cannot be used here, is masked, does not say where it lies,
+        or its elements do not lie at multiples of their size.
     """
     library = library_of(values)
     if hasattr(values, "detach"):  # a tensor of PyTorch
@@ -152,14 +152,14 @@ def view(values: Any, what: str) -> View:
     if hasattr(values, "__dlpack_device__"):
         kind, ordinal = (int(part) for part in values.__dlpack_device__())
     else:
-        kind, ordinal = _place(values.__cuda_array_interface__["data"][0] or 0, what)
+        kind, ordinal = _place((_described(values, what) or {"data": (0,)})["data"][0] or 0, what)
     if kind in dlpack.HOST:
         raise TypeError(f"{what} lies in memory of the host: give it as an array of the host")
     if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
         raise TypeError(f"{what} lies on a device of DLPack's kind {kind}; accepted are the host and CUDA devices")
     if reason := trouble(ordinal):
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
-    described = _described(values)
+    described = _described(values, what)
     unsaid = library is UNKNOWN and (described or {}).get("version", 0) < _WITH_STREAM
     if described is None or (unsaid and hasattr(values, "__dlpack__")):
         return _aligned(_lent(values, what, library), what)
@@ -174,12 +174,14 @@ def view(values: Any, what: str) -> View:
     return _aligned(View(address, shape, steps, dtype, ordinal, library, values, 0 if stream == 1 else stream), what)
 
 
-def _described(values: Any) -> dict[str, Any] | None:
-    """Return what an array says of itself by ``__cuda_array_interface__``, if it does."""
+def _described(values: Any, what: str) -> dict[str, Any] | None:
+    """Return what an array says of itself by ``__cuda_array_interface__``, if it does; all of it must be there."""
     try:
         described: dict[str, Any] = values.__cuda_array_interface__
     except (AttributeError, TypeError, RuntimeError):  # of a type that the interface does not have, such as bfloat16
         return None
+    if missing := [name for name in ("shape", "typestr", "data") if name not in described]:
+        raise TypeError(f"{what} lies on a device, and its __cuda_array_interface__ has no {' and no '.join(missing)}")
     return described
 
 
