@@ -44,7 +44,7 @@ def put(target: str, **seeds: bytes) -> None:
         if not old.name.startswith("found_"):
             old.unlink()
     for name, data in seeds.items():
-        (folder / name).write_bytes(data)
+        (folder / name.replace(" ", "_")).write_bytes(data)  # names that make understands
 
 
 def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibration | None = None) -> bytes:
