@@ -1,6 +1,7 @@
 """Output formats: what is in a table comes back from each, whatever types its parts have."""
 
 import json
+import tracemalloc
 import warnings
 from xml.etree import ElementTree
 
@@ -187,6 +188,21 @@ def test_the_least_integers_in_fits(tmp_path):
     batch = scores({"candidate_id": [1] * 3, "ra": [0.0] * 3, "fid": [None, least, most], "name": ["x"] * 3})
     assert read(write(tmp_path, ".fits", [batch]))["fid"] == [None, least, most]
     assert fits.getheader(tmp_path / "table.fits", 1)["TNULL6"] == -1
+
+
+def test_one_long_text_takes_the_memory_of_a_few_rows_of_fits(tmp_path):
+    rows = 3000
+    names = [f"a{row}" for row in range(rows)]
+    names[7] = "b" * 20_000  # of 60 MB as a file
+    batch = scores({"candidate_id": list(range(rows)), "name": names})
+    tracemalloc.start()
+    path = write(tmp_path, ".fits", [batch], 10_000)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 40e6
+    table = read(path)
+    assert table["name"] == names
+    assert table["candidate_id"] == list(range(rows))
 
 
 def test_an_errors_table_has_ids_of_the_type_of_the_table(tmp_path):

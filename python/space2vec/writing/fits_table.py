@@ -23,6 +23,8 @@ __all__ = ["NOTE", "write_fits"]
 #: The keyword of the note.
 NOTE = "S2VNOTE"
 _BLOCK = 2880
+#: Bytes of rows that are written at a time, about.
+_TOGETHER = 4 << 20
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _LEAST = -(1 << 63)
 #: By the type of a column of numbers.
@@ -63,8 +65,12 @@ def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions
         header.add_comment(_printable(f"flag {name}: {meaning}"))
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     file.write(header.tostring().encode("ascii"))
+    # One long text makes every row as long.
+    few = max(1, _TOGETHER // (sum(widths.values()) + 8 * len(schema)))
     for part in table:
-        file.write(_rows(with_joined_lists(part), widths, nulls).tobytes())
+        rows = with_joined_lists(part)
+        for start in range(0, len(rows), few):
+            file.write(_rows(rows.slice(start, few), widths, nulls).tobytes())
     file.write(bytes(-file.size % _BLOCK))  # the headers fill blocks
 
 
