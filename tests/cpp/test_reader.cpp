@@ -318,6 +318,8 @@ void test_files() {
     CHECK(batch && batch->stamps.n == 4 && batch->schema[0] == batch->schema[3]);
     CHECK(reader.schema_columns(batch->schema[0]) == (std::vector<std::uint8_t>{1, 0}));
     CHECK_THROWS(reader.next(4), s2v::Error, caught.status() == S2V_IO_ERROR);
+    s2v::Reader nowhere({"no such file"});  // nothing comes before the failure
+    CHECK_THROWS(nowhere.next(4), s2v::Error, caught.status() == S2V_IO_ERROR);
     std::remove(path.c_str());
 }
 

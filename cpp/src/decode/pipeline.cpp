@@ -247,7 +247,7 @@ void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &
             to_skip_ -= static_cast<std::int64_t>(current_at_);
         }
         const std::size_t end = fitting(batch, current_at_ + most - batch.count());
-        if (end == current_at_) return;
+        if (end == current_at_ && end < current_->count()) return;  // else there is nothing in it, or nothing is left
         batch.append(*current_, current_at_, end);
         current_at_ = end;
         if (end == current_->count()) {
