@@ -45,7 +45,7 @@ def test_every_format_can_be_resumed_and_refused(night, tmp_path, capsys, comman
     assert capsys.readouterr().out.splitlines()[-2:] == [f"{out} is complete already: there is nothing to resume", told]
     changed = ["--model", "forest"] if command == "score" else ["--set", "s2v"]
     assert run(command, night, out, "--resume", *changed) == 2
-    assert "is there, but from another run: its " in capsys.readouterr().err
+    assert "is there, but from another run: it was made with" in capsys.readouterr().err
     (night / "damaged.avro").rename(tmp_path / "damaged.avro")
     assert run(command, night, out, "--resume") == 2
     (tmp_path / "damaged.avro").rename(night / "damaged.avro")
