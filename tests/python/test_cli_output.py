@@ -49,7 +49,7 @@ def test_every_format_can_be_resumed_and_refused(night, tmp_path, capsys, comman
     (night / "damaged.avro").rename(tmp_path / "damaged.avro")
     assert run(command, night, out, "--resume") == 2
     (tmp_path / "damaged.avro").rename(night / "damaged.avro")
-    assert "from another run: its inputs is" in capsys.readouterr().err
+    assert "from another run: it was made with inputs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", [".fits", ".ecsv", ".vot"])
