@@ -63,7 +63,7 @@ def packet(number, pixels=None, candidate=None, **cutouts):
     alert = {"schemavsn": "3.3", "objectId": f"ZTF18test{number:03d}", "candid": record["candid"]}
     alert |= {"candidate": record, "prv_candidates": [record, record]}
     for name, plane in zip(CUTOUTS, pixels, strict=True):
-        data = cutouts[name] if name in cutouts else gzip.compress(fits_bytes(plane), 1)
+        data = cutouts[name] if name in cutouts else gzip.compress(fits_bytes(plane), 1, mtime=0)
         alert[name] = None if data is None else {"fileName": f"{name}.fits.gz", "stampData": data}
     return alert
 
@@ -71,5 +71,5 @@ def packet(number, pixels=None, candidate=None, **cutouts):
 def avro_bytes(packets, codec="null", schema=SCHEMA, block=16000):
     """Return an Avro container file of the packets."""
     file = io.BytesIO()
-    fastavro.writer(file, schema, packets, codec=codec, sync_interval=block)
+    fastavro.writer(file, schema, packets, codec=codec, sync_interval=block, sync_marker=bytes(range(16)))
     return file.getvalue()
