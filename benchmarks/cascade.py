@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from integer_accuracy import METRICS, compared, scorer, taken
 from programs import processor, versions
-from worth_rows import Rows, halves
+from worth_rows import Rows, halves, test_sets
 
 import space2vec as s2v
 from space2vec.evaluate import contest
+from space2vec.modelfile import in_doubt
 from space2vec.network import Network
 
 NAMES = ("stampnet-fast", "stampnet", "first alone")
@@ -37,17 +38,10 @@ def main() -> None:
     cascade, second = s2v.load("stampnet-fast"), s2v.load("stampnet")
     assert isinstance(cascade, Network)
     assert isinstance(second, Network)
-    parts: dict[str, list[Rows]] = {}
-    for number, half in enumerate(halves(given.data, given.kept)):
-        for name, path in half.tests.items():
-            if not number or name in ("alerts", "hybrid"):
-                parts.setdefault(name, []).append(Rows.read(path))
     results: dict[str, Any] = {}
-    for name, sides in parts.items():
-        for title, keep in [(name, None), *([("night", "night")] if name == "alerts" else [])]:
-            rows = [side if keep is None else side[side.kind == keep] for side in sides]
-            results[title] = measured(cascade, second, rows, given.bootstrap)
-            print(title, json.dumps(results[title]))
+    for title, rows in test_sets(halves(given.data, given.kept)):
+        results[title] = measured(cascade, second, rows, given.bootstrap)
+        print(title, json.dumps(results[title]))
     if given.json:
         assert cascade.first is not None
         pair = {"first": cascade.first, "second": cascade}
@@ -77,7 +71,6 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         cascade.first.predict(*cascade.of_first(taken(cascade, side)), threads=1) for side in rows
     ])  # fmt: skip
     score[NAMES[2]] = early
-    low, high = np.asarray(cascade.header.doubt, dtype=np.float32)
     label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
     found = contest(score, label, group=group, against=(NAMES[1],), bootstrap=bootstrap)
     figures = {
@@ -90,7 +83,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         }
         for metric in METRICS
     }
-    doubtful = (early >= low) & (early <= high)
+    doubtful = in_doubt(cascade.header.doubt, early)
     floats = scorer(cascade.first, None)
     without = np.concatenate([floats(tuple(cascade.of_first(taken(cascade, side)))) for side in rows])
     change = compared(without, early, label, group, 1)

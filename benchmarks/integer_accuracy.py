@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from programs import processor, tell, versions
-from worth_rows import COLUMNS, Half, Rows, halves
+from worth_rows import COLUMNS, PAIRED, Half, Rows, halves
 
 import space2vec as s2v
 from space2vec.dataset import split
@@ -106,7 +106,7 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
         score, reach = scorer(network, integers), 127.0 / integers.tensors["planes.scale"]
         for name, path in half.tests.items():
             rows = Rows.read(path)
-            if number and name not in ("alerts", "hybrid"):
+            if number and name not in PAIRED:
                 continue
             tell(f"half {number}: {name}, {len(rows)} rows")
             given = taken(network, rows)

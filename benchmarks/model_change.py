@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from integer_accuracy import LIMITS, METRICS, compared, scorer, taken
 from programs import processor, versions
-from worth_rows import Rows, halves
+from worth_rows import halves, test_sets
 
 import space2vec as s2v
 from space2vec.evaluate import contest
@@ -41,40 +41,33 @@ def main() -> None:
     assert isinstance(old, Network)
     file = s2v.model.packaged().get(given.model, Path(given.model)).read_bytes()
     runs = [(old, scorer(old, None)), (new, scorer(new, None)), (new, scorer(new, new.integers))]
-    parts: dict[str, list[Rows]] = {}
-    for number, half in enumerate(halves(given.data, given.kept)):
-        for name, path in half.tests.items():
-            if not number or name in ("alerts", "hybrid"):
-                parts.setdefault(name, []).append(Rows.read(path))
     results: dict[str, Any] = {}
-    for name, sides in parts.items():
-        for title, keep in [(name, None), *([("night", "night")] if name == "alerts" else [])]:
-            rows = [side if keep is None else side[side.kind == keep] for side in sides]
-            before, floats, integers = (
-                np.concatenate([score(taken(network, side)) for side in rows]) for network, score in runs
-            )
-            label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
-            found = contest({"before": before, "now": integers}, label, group=group, against=("before",),
-                            bootstrap=given.bootstrap)  # fmt: skip
-            results[title] = {
-                "rows": len(label),
-                "before and now": {
-                    metric: {
-                        "before": found.evaluations["before"].metrics[metric].value,
-                        "now": found.evaluations["now"].metrics[metric].value,
-                        "difference": [
-                            round(float(getattr(found.comparisons["before"]["now"].differences[metric], at)), 5)
-                            for at in ("value", "low", "high")
-                        ],
-                    }
-                    for metric in METRICS
-                },
-                "integers and floats": compared(floats, integers, label, group, given.bootstrap),
-            }
-            change = results[title]["integers and floats"]
-            print(title, len(label), {m: (round(r["before"], 4), round(r["now"], 4), r["difference"])
-                                      for m, r in results[title]["before and now"].items()})  # fmt: skip
-            print("   integers:", change["change"], change["decisions that change"], "auc lost", change["auc lost"])
+    for title, rows in test_sets(halves(given.data, given.kept)):
+        before, floats, integers = (
+            np.concatenate([score(taken(network, side)) for side in rows]) for network, score in runs
+        )
+        label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
+        found = contest({"before": before, "now": integers}, label, group=group, against=("before",),
+                        bootstrap=given.bootstrap)  # fmt: skip
+        results[title] = {
+            "rows": len(label),
+            "before and now": {
+                metric: {
+                    "before": found.evaluations["before"].metrics[metric].value,
+                    "now": found.evaluations["now"].metrics[metric].value,
+                    "difference": [
+                        round(float(getattr(found.comparisons["before"]["now"].differences[metric], at)), 5)
+                        for at in ("value", "low", "high")
+                    ],
+                }
+                for metric in METRICS
+            },
+            "integers and floats": compared(floats, integers, label, group, given.bootstrap),
+        }
+        change = results[title]["integers and floats"]
+        print(title, len(label), {m: (round(r["before"], 4), round(r["now"], 4), r["difference"])
+                                  for m, r in results[title]["before and now"].items()})  # fmt: skip
+        print("   integers:", change["change"], change["decisions that change"], "auc lost", change["auc lost"])
     if given.json:
         record = {
             "benchmark": "model_change",

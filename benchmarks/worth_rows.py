@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from space2vec.simulation.hybrid import hybrid
 from space2vec.training.augment import Augmentation, augmented
 from space2vec.training.network import RECIPES
 
-__all__ = ["COLUMNS", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepared"]
+__all__ = ["COLUMNS", "PAIRED", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepared", "test_sets"]
 
 COLUMNS = registry.FEATURE_SETS["stamp"]
 RECIPE = RECIPES["stampnet"]
@@ -36,6 +36,8 @@ SURVEYS = ("ztf", "des", "rubin")
 #: Rows to learn from beside the alerts of a half, and to test on, for each kind.
 LEARNED = {"variants": 12000, "hybrid": 4000, "ztf": 3000, "des": 1500, "rubin": 1500}
 TESTED = {"hybrid": 3000, "ztf": 3000, "des": 2000, "rubin": 2000}
+#: What each half is tested on with rows of its own; of the other sets both have the same.
+PAIRED = ("alerts", "hybrid")
 #: How often what is learned is changed anew: an epoch takes one of these, turned and flipped as it comes.
 COPIES = 3
 
@@ -197,6 +199,16 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
         }
         found.append(Half(learned, validation, {**of_half, **tests}))
     return found
+
+
+def test_sets(both: Sequence[Half]) -> Iterator[tuple[str, list[Rows]]]:
+    """Yield each set to test on by its name: of alerts and hybrids those of both halves, and the night's once more."""
+    for name in both[0].tests:
+        halves_of = both if name in PAIRED else both[:1]
+        rows = [Rows.read(half.tests[name]) for half in halves_of]
+        yield name, rows
+        if name == "alerts":
+            yield "night", [side[side.kind == "night"] for side in rows]
 
 
 def _by_source(alerts: LabelledStamps, data: Path) -> LabelledStamps:

@@ -29,6 +29,7 @@ __all__ = [
     "check_architecture",
     "check_first",
     "encoded",
+    "in_doubt",
     "read",
     "write",
 ]
@@ -272,6 +273,13 @@ def check_first(header: Header) -> None:
     ):
         if lacking := [name for name in some if name not in others]:
             raise ValueError(f"{who} takes {what} that the second does not: {', '.join(map(str, lacking))}")
+
+
+def in_doubt(doubt: tuple[float, float], score: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which scores (n,) of the first network of a cascade leave a doubt, as ``is_in_doubt`` of the kernels."""
+    low, high = np.asarray(doubt, dtype=np.float32)
+    doubtful: NDArray[np.bool_] = (score >= low) & (score <= high)
+    return doubtful
 
 
 def check_architecture(header: Header) -> None:

@@ -248,8 +248,7 @@ class Network(Model):
             Gives the scores (k,) of the second network of rows (k,).
         """
         assert self.header.doubt is not None
-        low, high = np.asarray(self.header.doubt, dtype=np.float32)
-        doubtful = (score >= low) & (score <= high)
+        doubtful = modelfile.in_doubt(self.header.doubt, score)
         final = score.copy() if self.header.calibration is None else self.header.calibration(score)
         if doubtful.any():
             final[doubtful] = asked(np.flatnonzero(doubtful))

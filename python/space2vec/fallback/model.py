@@ -14,6 +14,7 @@ from space2vec.fallback.row_rule import judge_stamps, judge_table
 from space2vec.fallback.stamp import FLAG, Batch, batch_of
 from space2vec.fallback.stamp_features import features_rows
 from space2vec.fallback.team import parallel_for
+from space2vec.modelfile import in_doubt
 from space2vec.registry import CATALOGUE, stamp_columns
 
 if TYPE_CHECKING:
@@ -277,8 +278,7 @@ class Model:
     def _settle(self, score: Floats) -> NDArray[np.bool_]:
         """Return which scores of the first network leave a doubt; the others go through the table of this one."""
         assert self._doubt is not None
-        low, high = np.asarray(self._doubt, dtype=np.float32)
-        doubtful: NDArray[np.bool_] = (score >= low) & (score <= high)
+        doubtful = in_doubt(self._doubt, score)
         if self._knots is not None:
             settled = score[~doubtful]
             calibrate(*self._knots, settled)

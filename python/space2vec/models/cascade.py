@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec import registry
 from space2vec.labelled import LabelledStamps
+from space2vec.modelfile import in_doubt
 from space2vec.models.networks import EPOCHS, STAMPNET_COLUMNS, by_kind, taught_and_checked, with_opinion
 from space2vec.network import Network
 
@@ -85,8 +86,7 @@ def doubt_of(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[float, 
 
 
 def _share(score: NDArray[np.float32], doubt: tuple[float, float]) -> float:
-    low, high = np.asarray(doubt, dtype=np.float32)
-    return round(float(np.mean((score >= low) & (score <= high))), 4)
+    return round(float(np.mean(in_doubt(doubt, score))), 4)
 
 
 def build_first(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError
 from space2vec.flags import bits
 from space2vec.reading.batch import AnyBatch, Problem, stem
-from space2vec.stamps import Stamps
 from space2vec.table import Features, Scores
 
 __all__ = [
@@ -183,7 +182,7 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
     long = {row for ids in (rows.object_id, rows.candidate_id) for row in long_ids(ids, limits.id_bytes)}
     if not long:
         return batch
-    problems = list(batch.problems)
+    problems = []
     object_id, candidate_id = rows.object_id.copy(), rows.candidate_id.copy()
     for row in sorted(long):
         name = path if batch.origin is None else batch.origin.paths[row]
@@ -196,12 +195,7 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
         problems.append(
             Problem(name, "too_large", asking(f"an id of {length} bytes"), record, row=row, object_id=object_id[row])
         )
-    refused = np.array(sorted(long))
-    return replace(
-        batch,
-        rows=_refused(rows, refused, object_id, candidate_id),
-        problems=tuple(sorted(problems, key=lambda problem: problem.row)),
-    )
+    return _refusing(batch, problems, object_id, candidate_id)
 
 
 def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
@@ -217,11 +211,7 @@ def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
         )
         for row, length in long.items()
     ]  # fmt: skip
-    return replace(
-        batch,
-        rows=_refused(rows, np.array(sorted(long)), rows.object_id, rows.candidate_id),
-        problems=tuple(sorted((*batch.problems, *problems), key=lambda problem: problem.row)),
-    )
+    return _refusing(batch, problems, rows.object_id, rows.candidate_id)
 
 
 def asking(detail: str) -> str:
@@ -246,10 +236,11 @@ def id_size(text: Any) -> int:
     return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
 
 
-def _refused(
-    rows: Stamps | Features | Scores, refused: NDArray[np.intp], object_id: NDArray[Any], candidate_id: NDArray[Any]
-) -> Stamps | Features | Scores:
-    """Return the rows with these ids, and without a result where they are refused."""
+def _refusing(
+    batch: AnyBatch, problems: list[Problem], object_id: NDArray[Any], candidate_id: NDArray[Any]
+) -> AnyBatch:
+    """Return a batch with these ids, and without a result in the rows of further problems."""
+    rows, refused = batch.rows, np.array([problem.row for problem in problems])
     rows.object_id, rows.candidate_id = object_id, candidate_id
     flags = rows.flags.copy()
     flags[refused] |= np.uint32(bits("bad_stamp"))
@@ -262,4 +253,5 @@ def _refused(
         score = np.array(rows.score)
         score[refused] = np.nan
         rows.score = score
-    return rows
+    every = sorted((*batch.problems, *problems), key=lambda problem: problem.row)
+    return replace(batch, rows=rows, problems=tuple(every))
