@@ -77,7 +77,7 @@ int32_t s2v_cuda_devices(const char **why) {
 }
 
 s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver) {
-    return told([&] {
+    return guarded_call([&] {
         if (!runtime || !driver) throw Failure(S2V_INVALID_ARGUMENT, "null pointer");
         if (!may_open_driver()) throw Failure(S2V_NO_DEVICE, kUnsafe);
         check(cudaRuntimeGetVersion(runtime), "cudaRuntimeGetVersion");
@@ -86,7 +86,7 @@ s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver) {
 }
 
 s2v_status s2v_cuda_device_properties(int32_t device, s2v_cuda_properties *properties) {
-    return told([&] {
+    return guarded_call([&] {
         if (!properties) throw Failure(S2V_INVALID_ARGUMENT, "null pointer");
         const OnDevice here(device);
         cudaDeviceProp of{};

@@ -72,7 +72,7 @@ inline std::string &last_message() {
 
 // Runs a body of the C ABI: no exception passes it, and its words are kept.
 template <class Body>
-s2v_status told(Body body) noexcept {
+s2v_status guarded_call(Body body) noexcept {
     return guarded([&] {
         try {
             body();

@@ -57,7 +57,7 @@ using namespace s2v;
 
 extern "C" s2v_status s2v_cuda_features(int32_t device, void *stream, const s2v_stamps *stamps, int32_t sets,
                                         int32_t convention, float *values, uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         require(kernel::set_columns(sets) > 0, "sets");
         require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
         check_batch(stamps, values, flags);

@@ -297,7 +297,7 @@ using namespace s2v;
 extern "C" {
 
 s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cuda_model **on_device) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         require(on_device, "null pointer");
         *on_device = nullptr;
         require(model, "null model");
@@ -313,7 +313,7 @@ s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cud
 void s2v_cuda_model_free(s2v_cuda_model *model) {
     if (!model) return;
     // On its device, or the runtime makes a context on the current one; memory of a device that is lost goes with it.
-    cuda::told([&] {
+    cuda::guarded_call([&] {
         const cuda::OnDevice here(model->device);
         delete std::exchange(model, nullptr);
     });
@@ -328,7 +328,7 @@ int64_t s2v_cuda_model_scratch(const s2v_cuda_model *model, int64_t rows) {
 s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
                                  const s2v_catalogue *known, void *scratch, int64_t rows, float *planes, float *columns,
                                  uint32_t *flags, uint8_t *scored) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         require(model, "null model");
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, flags, scored);
         const auto width = static_cast<std::int64_t>(model->place.size());
@@ -348,7 +348,7 @@ s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, cons
 s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
                                 const s2v_catalogue *known, void *scratch, int64_t rows, float *score,
                                 uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         cuda::check_runs(model);
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, score, flags);
         cuda::require_aligned(score, flags);
@@ -360,9 +360,9 @@ s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const
     });
 }
 
-s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+s2v_status s2v_cuda_model_check_columns(const s2v_cuda_model *model, void *stream, const float *columns,
                                         const uint32_t *raised, int64_t n, float *score, uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         cuda::check_table(model, columns, n, score, flags);
         const cuda::OnDevice here(model->device);
         cuda::judge_table(*model, stream, columns, raised, n, score, flags);
@@ -371,7 +371,7 @@ s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *strea
 
 s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *stream, const float *columns,
                                         const uint32_t *raised, int64_t n, float *score, uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         cuda::check_runs(model);
         cuda::check_table(model, columns, n, score, flags);
         if (n == 0) return;
@@ -383,7 +383,7 @@ s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *strea
 
 s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes, const float *columns,
                                   int64_t n, float *score) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         cuda::check_runs(model);
         if (model->first) throw Failure(S2V_BAD_MODEL, "inputs of a cascade are scored on the host alone");
         cuda::check_rows(n);

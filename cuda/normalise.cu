@@ -53,7 +53,7 @@ using namespace s2v;
 
 extern "C" s2v_status s2v_cuda_normalise(int32_t device, void *stream, const s2v_planes *planes, const s2v_step *steps,
                                          int32_t step_count, float fill, float *out, uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         check_steps(steps, step_count);
         check_planes(planes, out, flags);
         cuda::require_aligned(planes->pixels, out, flags);

@@ -88,7 +88,7 @@ extern "C" {
 
 s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stamps, const char *recipe, float *planes,
                             uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         const std::int32_t which = recipe_index(recipe);
         check_batch(stamps, planes, flags);
         cuda::require_aligned(*stamps, planes, flags);
@@ -103,7 +103,7 @@ s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stam
 
 s2v_status s2v_cuda_compose(int32_t device, void *stream, const s2v_stamps *stamps, const s2v_composition *how,
                             int32_t views, float *planes, uint32_t *flags) {
-    return cuda::told([&] {
+    return cuda::guarded_call([&] {
         const kernel::ViewRecipe all = cuda::views_of(how, views);
         check_batch(stamps, planes, flags);
         cuda::require_aligned(*stamps, planes, flags);

@@ -235,7 +235,7 @@ void Model::judge_columns(const Column<float> &columns, const Column<std::uint32
     const py::ssize_t n = scored.size();
     check_table(columns, n);
     if (raised.size() != n || flags.size() != n) throw std::invalid_argument("raised and flags must have shape (n,)");
-    check_model(s2v_judge_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
+    check_model(s2v_check_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
                                   reinterpret_cast<std::uint8_t *>(scored.mutable_data())),
                 "Model.judge_columns");
 }

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "aperture.hpp"
+#include "block_means.hpp"
+#include "brightness.hpp"
 #include "column_medians.hpp"
 #include "counts.hpp"
 #include "feature_sets.hpp"
 #include "gaussian_fit.hpp"
 #include "lacosmic.hpp"
-#include "normalise.hpp"
 #include "windows.hpp"
 
 namespace s2v::kernel {

@@ -1,7 +1,7 @@
 // The features that count or sum R in the boxes at the centre.
 #pragma once
 
-#include "normalise.hpp"
+#include "block_means.hpp"
 
 namespace s2v::kernel {
 namespace {

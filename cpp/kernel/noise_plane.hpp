@@ -2,7 +2,7 @@
 // set s2v look at.
 #pragma once
 
-#include "normalise.hpp"
+#include "brightness.hpp"
 #include "order.hpp"
 #include "stamp.hpp"
 

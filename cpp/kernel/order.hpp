@@ -7,6 +7,8 @@
 namespace s2v::kernel {
 namespace {
 
+inline constexpr float kMadToSigma = 1.4826f;  // from a median absolute deviation to the sigma of normal noise
+
 // What order statistics are asked of. On a device a search is a function of its own for each of these types, so one is
 // shared by all who ask the same.
 struct ScratchValues {

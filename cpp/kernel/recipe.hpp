@@ -1,8 +1,9 @@
 // How the pixels of a triplet are prepared for a model. The recipes' definitions and sources are in registry.json.
 #pragma once
 
+#include "block_means.hpp"
+#include "brightness.hpp"
 #include "compose.hpp"
-#include "normalise.hpp"
 
 namespace s2v::kernel {
 namespace {

@@ -1,7 +1,7 @@
 // The scales of a plane that need no rejection: the median and the MAD, the extremes, and the norm.
 #pragma once
 
-#include "normalise.hpp"
+#include "order.hpp"
 #include "quantile.hpp"
 
 namespace s2v::kernel {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dot.hpp"
-#include "several.hpp"
+#include "register_array.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -15,17 +15,17 @@ struct InOrder {
 
 // The sums of P inputs for O vectors of outputs.
 template <class Dot, int P, int O>
-using Sums = Several<Several<typename Dot::Sum, O>, P>;
+using Sums = RegisterArray<RegisterArray<typename Dot::Sum, O>, P>;
 
 // Adds the words of P inputs, `step` words from one to the next, times the weights of O vectors of outputs.
 template <class Dot, bool Wide, int P, int O, class Offset>
 S2V_HD inline void accumulate(const std::uint32_t *in, int step, const Offset &offset, int words,
                               const std::uint32_t *weights, int outputs, Sums<Dot, P, O> &sums) {
-    Several<const std::uint32_t *, P> at;
+    RegisterArray<const std::uint32_t *, P> at;
     each_of<P>([&](auto p) { at[p] = in + p.value * step; });
     for (int k = 0; k < words; ++k) {
         const auto where = offset[k];
-        Several<typename Dot::Weights, O> w;
+        RegisterArray<typename Dot::Weights, O> w;
         each_of<O>([&](auto o) { w[o] = Dot::weights(weights + o.value * Dot::kLanes); });
         weights += outputs;
         each_of<P>([&](auto p) {

@@ -1,7 +1,7 @@
 // One FITS image behind the C ABI.
+#include "checks.hpp"
 #include "decode/fits.hpp"
 #include "decode/inflate.hpp"
-#include "error.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -11,10 +11,6 @@ namespace {
 
 using namespace s2v;
 using namespace s2v::decode;
-
-void require(bool holds, const char *what) {
-    if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
-}
 
 bool is_gzip(Bytes bytes) {
     return bytes.size() >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B;

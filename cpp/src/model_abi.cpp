@@ -112,7 +112,7 @@ s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const 
     });
 }
 
-s2v_status s2v_judge_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+s2v_status s2v_check_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
                              uint32_t *flags, uint8_t *scored) {
     return guarded([&] {
         const s2v_model &of = require_table(model, columns, n);

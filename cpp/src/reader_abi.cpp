@@ -1,7 +1,7 @@
 // Reading behind the C ABI.
+#include "checks.hpp"
 #include "decode/pipeline.hpp"
 #include "decode/zstandard.hpp"
-#include "error.hpp"
 #include "isa.hpp"
 #include "kernel/feature_sets.hpp"
 #include "space2vec/limits.h"
@@ -28,10 +28,6 @@ struct s2v_reader {
 namespace {
 
 using namespace s2v;
-
-void require(bool holds, const char *what) {
-    if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
-}
 
 decode::Limits limits_of(const s2v_limits &given) {
     require(given.id_bytes >= 0 && given.batch_bytes >= 0 && given.free_rows >= 0 && given.free_bytes >= 0,

@@ -51,7 +51,7 @@ public:
 
     void judge_columns(Address stream, Address columns, Address raised, std::int64_t n, Address score,
                        Address flags) const {
-        ::check(s2v_cuda_model_judge_columns(model_.get(), at<void>(stream), at<const float>(columns),
+        ::check(s2v_cuda_model_check_columns(model_.get(), at<void>(stream), at<const float>(columns),
                                              at<const std::uint32_t>(raised), n, at<float>(score),
                                              at<std::uint32_t>(flags)));
     }

@@ -1,10 +1,11 @@
 // The kernels against the plainest way to compute the same.
 #include "check.hpp"
 #include "kernel/aperture.hpp"
+#include "kernel/block_means.hpp"
+#include "kernel/brightness.hpp"
 #include "kernel/column_medians.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/lacosmic.hpp"
-#include "kernel/normalise.hpp"
 #include "made_stamps.hpp"
 
 #include <algorithm>

@@ -110,9 +110,9 @@ void tables_follow_the_rule() {
     }
     std::vector<std::uint32_t> flags(6);
     std::vector<std::uint8_t> scored(6);
-    model.judge_columns(columns, raised, flags, scored);
+    model.check_columns(columns, raised, flags, scored);
     CHECK(flags == expected_flags && scored == (std::vector<std::uint8_t>{1, 1, 1, 0, 0, 1}));
-    model.judge_columns(columns, {}, flags, scored);  // nothing was raised
+    model.check_columns(columns, {}, flags, scored);  // nothing was raised
     CHECK(flags[4] == 0 && scored[4] == 1);
     // Columns of one's own are no catalogue's.
     const s2v::Model own = NetworkFile::of(forest_file({"mine", "SNR"}, 0));
@@ -129,7 +129,7 @@ void tables_follow_the_rule() {
           S2V_INVALID_ARGUMENT);
     CHECK(s2v_score_columns(nullptr, columns.data(), nullptr, 1, score.data(), flags.data(), 1) ==
           S2V_INVALID_ARGUMENT);
-    CHECK(s2v_judge_columns(model.c(), nullptr, nullptr, 1, flags.data(), scored.data()) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_check_columns(model.c(), nullptr, nullptr, 1, flags.data(), scored.data()) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_score_columns(model.c(), nullptr, nullptr, 0, nullptr, nullptr, 0) == S2V_OK);
 }
 

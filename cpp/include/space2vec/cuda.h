@@ -97,7 +97,7 @@ S2V_API s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, voi
                                                 const uint32_t *raised, int64_t n, float *score, uint32_t *flags);
 
 /* The same rule alone, for scores (n) that a network of floats gave: those of rows that are refused become NAN. */
-S2V_API s2v_status s2v_cuda_model_judge_columns(const s2v_cuda_model *model, void *stream, const float *columns,
+S2V_API s2v_status s2v_cuda_model_check_columns(const s2v_cuda_model *model, void *stream, const float *columns,
                                                 const uint32_t *raised, int64_t n, float *score, uint32_t *flags);
 
 /* As s2v_model_predict, on the model's device. S2V_BAD_MODEL: of a cascade too. */

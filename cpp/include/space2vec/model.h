@@ -53,7 +53,7 @@ S2V_API s2v_status s2v_score_columns(const s2v_model *model, const float *column
                                      float *score, uint32_t *flags, int32_t threads);
 
 /* The same rule alone, for those who run a network of floats: scored (n) is 1 where a row has a score. */
-S2V_API s2v_status s2v_judge_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
+S2V_API s2v_status s2v_check_columns(const s2v_model *model, const float *columns, const uint32_t *raised, int64_t n,
                                      uint32_t *flags, uint8_t *scored);
 
 /* How a scorer works; s2v_scorer_options_init first. */

@@ -75,13 +75,13 @@ public:
     }
 
     // The rule alone: scored (n) is 1 where a row has a score.
-    void judge_columns(std::span<const float> columns, std::span<const std::uint32_t> raised,
+    void check_columns(std::span<const float> columns, std::span<const std::uint32_t> raised,
                        std::span<std::uint32_t> flags, std::span<std::uint8_t> scored) const {
         const std::size_t n = scored.size();
         check_table(columns, raised, flags, n);
-        detail::check(s2v_judge_columns(model_.get(), columns.data(), raised.empty() ? nullptr : raised.data(),
+        detail::check(s2v_check_columns(model_.get(), columns.data(), raised.empty() ? nullptr : raised.data(),
                                         static_cast<std::int64_t>(n), flags.data(), scored.data()),
-                      "judge_columns");
+                      "check_columns");
     }
 
     // What it takes of stamps, as s2v_model_inputs writes it: planes (n, channel, height, width) and columns (n, k),

@@ -13,9 +13,9 @@ struct Constant {
 };
 
 template <class T, int N>
-struct Several {
+struct RegisterArray {
     T first;
-    Several<T, N - 1> rest;
+    RegisterArray<T, N - 1> rest;
 
     template <int I>
     S2V_HD T &operator[](Constant<I>) {
@@ -26,7 +26,7 @@ struct Several {
     }
 };
 template <class T>
-struct Several<T, 0> {};
+struct RegisterArray<T, 0> {};
 
 // Calls f(Constant<I>) for I in [0, N), in that order.
 template <int N, int I = 0, class F>
