@@ -25,7 +25,7 @@ def build(*targets: str) -> Path:
     subprocess.run(["cmake", "-S", str(REPOSITORY), "-B", str(folder), *options], check=True, stdout=sys.stderr)
     command = ["cmake", "--build", str(folder), "--parallel", "2", "--target", *targets]
     subprocess.run(command, check=True, stdout=sys.stderr)
-    return folder / "benchmarks"
+    return folder / "benchmarks" / "speed"
 
 
 def tell(line: str) -> None:

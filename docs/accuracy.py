@@ -1,4 +1,4 @@
-"""Write docs/accuracy.md from the results of benchmarks/forest_vs_network.py: ``make docs``.
+"""Write docs/accuracy.md from the results of benchmarks/accuracy/forest_vs_network.py: ``make docs``.
 
 The pictures in docs/accuracy are drawn by the benchmark itself (``--pictures docs/accuracy``). What was asked for is
 held against what was measured in one table, met or missed.
@@ -23,11 +23,11 @@ INTRODUCTION = """\
 
 <!-- Written by docs/accuracy.py from benchmarks/results/forest_vs_network.json: `make docs`. -->
 
-What the packaged kinds of models do on the same rows, measured by `benchmarks/forest_vs_network.py`. A real candidate
-below the threshold is a missed detection (MDR), a bogus one at or above it a false positive (FPR). Behind every
-figure stands its 95 % bootstrap interval, drawn over objects; differences are paired: the same resamples for both,
-with a two-sided p, and McNemar's exact test on the bogus rows that one alone rejects, each model at its own threshold
-of MDR 4 %.
+What the packaged kinds of models do on the same rows, measured by `benchmarks/accuracy/forest_vs_network.py`. A real
+candidate below the threshold is a missed detection (MDR), a bogus one at or above it a false positive (FPR). Behind
+every figure stands its 95 % bootstrap interval, drawn over objects; differences are paired: the same resamples for
+both, with a two-sided p, and McNemar's exact test on the bogus rows that one alone rejects, each model at its own
+threshold of MDR 4 %.
 
 What may be claimed of which figures:
 

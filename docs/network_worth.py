@@ -16,9 +16,9 @@ INTRODUCTION = """\
 <!-- Written by docs/network_worth.py from network_worth.json and integer_accuracy.json: `make docs`. -->
 
 Variants of `stampnet` that see fewer columns, planes or views, or are narrower, trained alike by
-`benchmarks/network_worth.py`: the same rows, {epochs} epochs, seeds {seeds} unless the table says that there is one,
-once on each half of the objects and tested on the other half. These courses are short and see few rows: they rank
-variants, and are no figures of a packaged model.
+`benchmarks/accuracy/network_worth.py`: the same rows, {epochs} epochs, seeds {seeds} unless the table says that there
+is one, once on each half of the objects and tested on the other half. These courses are short and see few rows: they
+rank variants, and are no figures of a packaged model.
 
 The chain is what an alert takes on one core, in microseconds: reading ({reading}), features and planes ({parts}), and
 the network ({network}).
@@ -37,7 +37,7 @@ CHOICE = """\
 INTEGERS = """\
 ## Integers against floats
 
-What `benchmarks/integer_accuracy.py` measures: each packaged network as floats and in integers
+What `benchmarks/accuracy/integer_accuracy.py` measures: each packaged network as floats and in integers
 ([how](integer_networks.md)), on rows that the integers were not calibrated with. `stampnet` multiplies {stampnet:,}
 times a candidate, `tablenet` {tablenet:,} times. Limits: AUC lost {auc:g}, median change {median:g}, decisions at 0.5
 that change {decisions:.1%}.
@@ -51,20 +51,21 @@ CASCADE = """\
 
 `stampnet-fast` asks a network that sees science and difference (43 columns, trained on the rows of `stampnet` with its
 opinion), and `stampnet` of those candidates whose first score lies from {low:g} to {high:g}: 30 % of the alerts and
-variants of validation, which are harder than alerts as they come. What `benchmarks/cascade.py` measures of it beside
-`stampnet`, both in integers. The first multiplies {first:,} times a candidate, the second, in doubt, {second:,} times.
-As above, both have learned from most of the alerts, the night among them.
+variants of validation, which are harder than alerts as they come. What `benchmarks/accuracy/cascade.py` measures of it
+beside `stampnet`, both in integers. The first multiplies {first:,} times a candidate, the second, in doubt, {second:,}
+times. As above, both have learned from most of the alerts, the night among them.
 
 `space2vec score` takes 1.70 million instructions an alert of the night with `stampnet-fast`, and 2.05 with `stampnet`;
-in one interleaved run of `benchmarks/chain.py` on a busy machine (10,000 alerts, 7 rounds) 0.84 of its time, and 1.11
-times that of the forest of the eighteen. What both networks see of a candidate in doubt is measured and prepared twice.
+in one interleaved run of `benchmarks/speed/chain.py` on a busy machine (10,000 alerts, 7 rounds) 0.84 of its time, and
+1.11 times that of the forest of the eighteen. What both networks see of a candidate in doubt is measured and prepared
+twice.
 """
 CHANGE = """\
 ## The packaged network
 
 `stampnet` was trained anew: on the columns of `lean`, with a `reach`, and with half of each target from a network of
-all columns that learned from the same rows. What `benchmarks/model_change.py` measures of it beside the one that was
-packaged before (sha256 {before}), both on the same rows, in integers and in floats. From 874 of the 987
+all columns that learned from the same rows. What `benchmarks/accuracy/model_change.py` measures of it beside the one
+that was packaged before (sha256 {before}), both on the same rows, in integers and in floats. From 874 of the 987
 alerts, the night among them, both have learned: there, it shows how much each keeps of what it has seen. The 161 alerts
 called `more` neither has seen, nor the simulated candidates; hybrids are made anew of all alerts.
 """

@@ -1,7 +1,7 @@
 """Inputs that mean harm: small files that ask for gigabytes, for hours, or for a crash.
 
 Each maker writes one input into a folder and is known by its name; ``STAMPS`` are read as alerts and stamps, ``TABLES``
-as tables of features. The tests hold readers to a budget on them, and ``benchmarks/hostile.py`` measures all.
+as tables of features. The tests hold readers to a budget on them, and ``benchmarks/speed/hostile.py`` measures all.
 """
 
 from hostile import archives, arrays, avro, columnar, images, tables

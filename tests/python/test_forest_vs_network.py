@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,17 +19,9 @@ from space2vec.stamps import Stamps
 
 pytest.importorskip("sklearn")
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-#: Imports a module by its name.
-Load = Callable[[str], ModuleType]
+from benchmarks.accuracy import accuracy_pictures, alert_folds, candidate_cost, kept, pixel_sets
+
 QUICK = Effort(trees=8, members=2, rounds=10, epochs=1)
-
-
-@pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Return what imports a module of the benchmarks."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 def alerts(n: int = 60) -> LabelledStamps:
@@ -45,12 +35,12 @@ def alerts(n: int = 60) -> LabelledStamps:
     return LabelledStamps(stamps, label, kind, teacher=label * 0.8 + 0.1)
 
 
-def test_what_passes_at_the_threshold_of_the_fpr(module: Load) -> None:
+def test_what_passes_at_the_threshold_of_the_fpr() -> None:
     rows = alerts()
     score = np.where(rows.label == 1, 0.9, 0.2).astype(np.float32)
     low = np.flatnonzero(rows.kind == "asteroid")[:5]
     score[low] = 0.1
-    found = module("alert_folds").passing(score, rows, 50)
+    found = alert_folds.passing(score, rows, 50)
     # No bogus row may pass: one of twenty would be 5 %.
     assert found["threshold"] == pytest.approx(0.9)
     count = int((rows.kind == "asteroid").sum())
@@ -69,24 +59,22 @@ def test_what_passes_at_the_threshold_of_the_fpr(module: Load) -> None:
         ("Unknown", False), ("(TNS) Other", False),
     ],
 )  # fmt: skip
-def test_classified_transients_are_told_from_candidates(module: Load, told: str, transient: bool) -> None:
-    assert bool(module("alert_folds")._TRANSIENT.match(told)) is transient
+def test_classified_transients_are_told_from_candidates(told: str, transient: bool) -> None:
+    assert bool(alert_folds._TRANSIENT.match(told)) is transient
 
 
-def test_shares_that_go_wrong_by_kind(module: Load) -> None:
+def test_shares_that_go_wrong_by_kind() -> None:
     rows = alerts(300)
     score = {"good": rows.label.astype(np.float64), "bad": np.full(300, 0.5)}
-    found = module("pixel_sets").by_kind(score, rows)
+    found = pixel_sets.by_kind(score, rows)
     assert set(found) == {"alert", "asteroid", "transient"} - {k for k in ("asteroid",) if (rows.kind == k).sum() < 20}
     assert {entry["good"] for entry in found.values()} == {0.0}
     assert found["alert"]["bad"] == 1.0
     assert found["transient"]["bad"] == 0.0
 
 
-def test_arrays_are_kept_under_what_they_depend_on(
-    module: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = module("kept").Kept(tmp_path)
+def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = kept.Kept(tmp_path)
     made = []
 
     def make() -> np.ndarray:
@@ -94,47 +82,45 @@ def test_arrays_are_kept_under_what_they_depend_on(
         return np.arange(3, dtype=np.float32)
 
     for depends in ({"seed": 0}, {"seed": 0}, {"seed": 1}):
-        np.testing.assert_array_equal(kept.get("a name", depends, make), [0, 1, 2])
+        np.testing.assert_array_equal(store.get("a name", depends, make), [0, 1, 2])
     assert len(made) == 2
     package = tmp_path / "space2vec"
     for name in ("rivals.py", "training/forest.py", "training/loop.py", "networks/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
-    monkeypatch.setattr(module("kept").space2vec, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(kept.space2vec, "__file__", str(package / "__init__.py"))
     needs = ("sklearn", "lightgbm", "torch")
     for name, changed in (
         ("rivals.py", needs),
         ("training/forest.py", ("sklearn", "torch")),
         ("networks/stampnet.py", ("torch",)),
     ):
-        before = {need: module("kept").code(need) for need in needs}
+        before = {need: kept.code(need) for need in needs}
         (package / name).write_text("other settings")
-        assert tuple(need for need in needs if module("kept").code(need) != before[need]) == changed
-    module("kept").Kept(None).get("a name", {"seed": 0}, make)
+        assert tuple(need for need in needs if kept.code(need) != before[need]) == changed
+    kept.Kept(None).get("a name", {"seed": 0}, make)
     assert len(made) == 3
 
 
-def test_models_take_turns_on_the_processor(module: Load) -> None:
+def test_models_take_turns_on_the_processor() -> None:
     def busy(seconds: float) -> int:
         end = time.process_time() + seconds
         while time.process_time() < end:
             pass
         return 10
 
-    found = module("candidate_cost").take_turns({"short": lambda: busy(0.002), "long": lambda: busy(0.006)}, rounds=3)
+    found = candidate_cost.take_turns({"short": lambda: busy(0.002), "long": lambda: busy(0.006)}, rounds=3)
     assert found["short"][1] == pytest.approx(200, rel=0.5)
     assert found["long"][1] > 2 * found["short"][1]
 
 
-def test_pixels_are_trained_tested_timed_and_drawn(
-    module: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module("pixel_sets"), "TIMED", 64)
-    rows = module("pixel_sets").simulated(100, ("ztf", "des"), 3)
+def test_pixels_are_trained_tested_timed_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixel_sets, "TIMED", 64)
+    rows = pixel_sets.simulated(100, ("ztf", "des"), 3)
     assert len(set(rows.group)) == 200
-    kept = module("kept").Kept(tmp_path / "kept")
-    sets = {"ztf and des": (rows, "some stamps"), "more": (module("pixel_sets").simulated(100, ("ztf",), 9), "others")}
-    records, trained = module("pixel_sets").run(sets, QUICK, 20, ["forest", "lightgbm"], kept)
+    store = kept.Kept(tmp_path / "kept")
+    sets = {"ztf and des": (rows, "some stamps"), "more": (pixel_sets.simulated(100, ("ztf",), 9), "others")}
+    records, trained = pixel_sets.run(sets, QUICK, 20, ["forest", "lightgbm"], store)
     assert list(records) == list(sets)
     assert records["more"]["data"] == "others"
     assert len({one["train"] for one in records.values()}) == 1
@@ -146,20 +132,19 @@ def test_pixels_are_trained_tested_timed_and_drawn(
     whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
     assert whole > own > 0
     assert len(list((tmp_path / "kept").glob("pixels_forest_*.safetensors"))) == 1
-    monkeypatch.setattr(module("pixel_sets").rivals, "train_pixels", lambda *given: pytest.fail("trained again"))
-    again, _ = module("pixel_sets").run(sets, QUICK, 20, ["forest"], kept)
+    monkeypatch.setattr(pixel_sets.rivals, "train_pixels", lambda *given: pytest.fail("trained again"))
+    again, _ = pixel_sets.run(sets, QUICK, 20, ["forest"], store)
     assert again["ztf and des"]["models"] == record["models"]
     json.dumps(record)
-    module("accuracy_pictures").accuracy_against_cost({"simulated": record}, tmp_path / "cost.png")
+    accuracy_pictures.accuracy_against_cost({"simulated": record}, tmp_path / "cost.png")
     picture = pytest.importorskip("PIL.Image").open(tmp_path / "cost.png")
     assert picture.mode == "P"
     assert len(picture.convert("RGB").getcolors(1 << 20)) > 5
 
 
 def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
-    module: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folds = module("alert_folds")
     rows = alerts()
     simulated = replace(rows[:4], group=np.array(["simulated 0", "simulated 1", "simulated 2", "simulated 3"]))
     seen: list[tuple[set[str], set[str], float]] = []
@@ -184,16 +169,16 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
         return real[: shares["variants"]]
 
     monkeypatch.setattr(rivals, "train_pixels", train)
-    monkeypatch.setattr(folds, "stampnet_rows", made)
+    monkeypatch.setattr(alert_folds, "stampnet_rows", made)
     weights: list[Path] = []
 
     def braai(path: Path, threads: int) -> Callable[[Stamps], np.ndarray]:
         weights.append(path)
         return lambda stamps: np.full(len(stamps), 0.75, np.float32)
 
-    monkeypatch.setattr(folds, "braai_scorer", braai)
-    held = folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
-    record, scores = folds.run(held, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
+    monkeypatch.setattr(alert_folds, "braai_scorer", braai)
+    held = alert_folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
+    record, scores = alert_folds.run(held, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
     assert set(scores) == {"rb", "braai, stamps turned", "forest", "forest, simulation alone"}
     assert weights == [tmp_path]
     assert (scores["braai, stamps turned"] == 0.75).all()
@@ -206,10 +191,10 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
     assert record["night"]["models"]["rb"]["real"] + record["night"]["models"]["rb"]["bogus"] == 40
 
 
-def test_real_alerts_are_read_once_each(module: Load, data: Path) -> None:
+def test_real_alerts_are_read_once_each(data: Path) -> None:
     if not (data / "ztf" / "brokers.csv").exists():
         pytest.skip(f"real alerts missing: {data / 'ztf'}")
-    held = module("alert_folds").read(data)
+    held = alert_folds.read(data)
     assert len(set(held.rows.stamps.candidate_id.astype(str))) == len(held.rows) > 900
     assert held.night.sum() == 511
     assert (held.rows.label == (held.rows.teacher > 0.5)).all()

@@ -22,7 +22,7 @@ from space2vec.reading import Limits, batches, read_labels, read_scores
 from space2vec.stamps import Stamps
 from space2vec.table import Features
 
-#: Inputs that take seconds to make; benchmarks/hostile.py has all.
+#: Inputs that take seconds to make; benchmarks/speed/hostile.py has all.
 SLOW = frozenset(
     {
         "parquet_packed_pages", "parquet_lists", "parquet_empty_rows", "npz_long_ids", "avro_many_long_ids",

@@ -1,20 +1,18 @@
 """The comparison of counted instructions with their budget, on made numbers."""
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+from benchmarks.speed import instructions
+
 COUNTS = {"fit": 1000, "median": 200}
 
 
 @pytest.fixture
 def budget(tmp_path, monkeypatch):
     """Return the module, with a budget of its own and stages that take COUNTS."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    module = importlib.import_module("instructions")
+    module = instructions
     told = {"--list": "\n".join(COUNTS), "--compiler": "GNU 12.2.0"}
     monkeypatch.setattr(module, "BUDGET", tmp_path / "instructions.json")
     monkeypatch.setattr(module, "answer", lambda program, what: told[what])
@@ -87,6 +85,6 @@ def test_without_valgrind(budget, monkeypatch, capsys):
 
 
 def test_the_budget_of_the_repository():
-    record = json.loads((BENCHMARKS / "instructions.json").read_text(encoding="utf-8"))
+    record = json.loads(instructions.BUDGET.read_text(encoding="utf-8"))
     assert record["isa"] == "v3"
     assert min(record["instructions"].values()) > 0

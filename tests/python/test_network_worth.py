@@ -1,11 +1,9 @@
-"""The figures, costs and cascades of benchmarks/network_worth.py."""
+"""The figures, costs and cascades of benchmarks/accuracy/network_worth.py."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -14,13 +12,11 @@ import pytest
 import space2vec as s2v
 
 pytest.importorskip("torch")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-import network_worth
-import worth_figures
-from worth_cost import Cost, multiplications
-from worth_rows import COLUMNS, Rows
-from worth_variants import VARIANTS
+from benchmarks.accuracy import network_worth, worth_figures
+from benchmarks.accuracy.worth_cost import Cost, multiplications
+from benchmarks.accuracy.worth_rows import COLUMNS, Rows
+from benchmarks.accuracy.worth_variants import VARIANTS
 
 COST = Cost(
     {

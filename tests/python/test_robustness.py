@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +12,8 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
+from benchmarks.accuracy import robustness
 from space2vec.stamps import Stamps
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import robustness
 
 
 @dataclass

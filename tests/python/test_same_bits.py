@@ -1,17 +1,14 @@
-"""Every engine scores the same stamps to the same bits: a short run of benchmarks/same_bits.py."""
+"""Every engine scores the same stamps to the same bits: a short run of benchmarks/accuracy/same_bits.py."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import same_bits
+from benchmarks.accuracy import same_bits
 
 
 def test_few_stamps_of_every_kind_have_the_same_bits_on_every_engine(

@@ -1,4 +1,6 @@
-"""What integers do to the scores of the packaged networks: ``python benchmarks/integer_accuracy.py --data FOLDER``.
+"""What integers do to the scores of the packaged networks.
+
+    python -m benchmarks.accuracy.integer_accuracy --data FOLDER --kept FOLDER [--json FILE]
 
 Each network is turned into integers by rows of one half of the objects and measured on the other half, which it was not
 calibrated with; the float network is the same on both. The integers of the packaged files themselves are measured too:
@@ -16,10 +18,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from programs import processor, tell, versions
-from worth_rows import COLUMNS, PAIRED, Half, Rows, halves
 
 import space2vec as s2v
+from benchmarks.accuracy.worth_rows import COLUMNS, PAIRED, Half, Rows, halves
+from benchmarks.programs import processor, tell, versions
 from space2vec.dataset import split
 from space2vec.evaluate import contest
 from space2vec.evaluate.contest import Contest

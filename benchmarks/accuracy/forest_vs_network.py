@@ -1,6 +1,6 @@
 """Can a network beat the forest? Both are trained on the same rows and measured on others, and in microseconds.
 
-    python benchmarks/forest_vs_network.py [--only des pixels alerts robustness] [--pictures docs/accuracy]
+    python -m benchmarks.accuracy.forest_vs_network [--only des pixels alerts robustness] [--pictures docs/accuracy]
 
 ``des``
     Real labels: cross-validation on the labelled DES rows. The paper's forest, five LightGBM models averaged
@@ -30,15 +30,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import accuracy_pictures
-import alert_folds
-import des_folds
-import pixel_sets
-import robustness
-from kept import Kept
-from programs import REPOSITORY, processor, tell, versions
-
 import space2vec as s2v
+from benchmarks.accuracy import accuracy_pictures, alert_folds, des_folds, pixel_sets, robustness
+from benchmarks.accuracy.kept import Kept
+from benchmarks.programs import REPOSITORY, processor, tell, versions
 from space2vec import rivals
 from space2vec.models.networks import real_alerts
 from space2vec.rivals import Effort

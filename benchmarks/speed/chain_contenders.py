@@ -1,4 +1,4 @@
-"""The contenders of ``benchmarks/chain.py``: what they are made of, and what a round of each does."""
+"""The contenders of ``benchmarks/speed/chain.py``: what they are made of, and what a round of each does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers import BestPython, LibDeflate, Usual, UsualNetwork, needed_cutouts
+
+from benchmarks.speed.peers import BestPython, LibDeflate, Usual, UsualNetwork, needed_cutouts
 
 __all__ = ["CONTENDERS", "TREES", "Chain", "make_braai", "make_forest", "make_night", "worker"]
 

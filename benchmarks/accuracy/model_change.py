@@ -1,6 +1,7 @@
 """A retrained ``stampnet`` beside the one before it, paired over objects, and beside its own float network.
 
-    python benchmarks/model_change.py --data FOLDER --kept FOLDER --before FILE [--model NAME|FILE] [--json FILE]
+    python -m benchmarks.accuracy.model_change --data FOLDER --kept FOLDER --before FILE [--model NAME|FILE]
+                                               [--json FILE]
 
 Every set of docs/accuracy.md that is there: real alerts (braai's label above 0.5, which is agreement; both networks may
 have learned from them), the 163 alerts of the data folder that neither has seen, hybrids, and simulated candidates of
@@ -17,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from integer_accuracy import LIMITS, METRICS, compared, scorer, taken
-from programs import processor, versions
-from worth_rows import halves, test_sets
 
 import space2vec as s2v
+from benchmarks.accuracy.integer_accuracy import LIMITS, METRICS, compared, scorer, taken
+from benchmarks.accuracy.worth_rows import halves, test_sets
+from benchmarks.programs import processor, versions
 from space2vec.evaluate import contest
 from space2vec.network import Network
 

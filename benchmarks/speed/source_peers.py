@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from programs import REPOSITORY
-from rounds import Run
-from stage_inputs import (
+
+from benchmarks.programs import REPOSITORY
+from benchmarks.speed.rounds import Run
+from benchmarks.speed.stage_inputs import (
     CORE_COLUMN,
     CORE_ROW,
     FEW,

@@ -1,4 +1,6 @@
-"""Whether every engine scores the same stamps to the same bits: ``python benchmarks/same_bits.py --data FOLDER``.
+"""Whether every engine scores the same stamps to the same bits.
+
+    python -m benchmarks.accuracy.same_bits --data FOLDER [--json FILE]
 
 The packaged models score simulated stamps of three surveys, variants of these, odd ones (planes absent, cut, constant,
 spoiled, flags of a reader, catalogue columns here and there) and, where there are some, real alerts; once with each
@@ -23,9 +25,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from programs import REPOSITORY, processor, tell, versions
 
 import space2vec as s2v
+from benchmarks.programs import REPOSITORY, processor, tell, versions
 from space2vec import flags as flag_bits
 from space2vec import registry
 from space2vec.labelled import LabelledStamps
@@ -116,7 +118,7 @@ def models() -> dict[str, Path]:
 def asked(engine: str, file: Path, out: Path, threads: int) -> dict[str, NDArray[Any]] | str:
     """Let an engine score the stamps of a file; return the reason instead where it cannot run here."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SPACE2VEC_")}
-    command = [sys.executable, __file__, "--engine", str(file), str(out), "--threads", str(threads)]
+    command = [sys.executable, "-m", __spec__.name, "--engine", str(file), str(out), "--threads", str(threads)]
     done = subprocess.run(command, env=kept | ENGINES[engine], capture_output=True, text=True)
     if done.returncode == _UNAVAILABLE:
         return done.stderr.strip().splitlines()[-1]

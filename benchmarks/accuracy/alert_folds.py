@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from programs import tell
-from robustness import turned
 
+from benchmarks.accuracy.robustness import turned
+from benchmarks.programs import tell
 from space2vec import flags, rivals
 from space2vec.evaluate import contest, mdr_fpr
 from space2vec.labelled import LabelledStamps

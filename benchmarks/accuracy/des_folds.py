@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from candidate_cost import of_rows
-from kept import Kept, code, digest
-from programs import tell, versions
 
+from benchmarks.accuracy.candidate_cost import of_rows
+from benchmarks.accuracy.kept import Kept, code, digest
+from benchmarks.programs import tell, versions
 from space2vec import reading, registry, rivals
 from space2vec.evaluate import contest
 from space2vec.rivals import Effort

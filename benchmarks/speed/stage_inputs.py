@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rounds import Run
+
+from benchmarks.speed.rounds import Run
 
 #: Triplets of one round of what is slow: a multiple of the kinds of scene, so that rounds are alike.
 FEW = 20

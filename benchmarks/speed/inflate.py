@@ -1,9 +1,9 @@
 """Time of unpacking a gzip'd cutout, on one core: libdeflate, zlib, and our own with one to six streams at a time.
 
-    python benchmarks/inflate.py [--planes template difference] [--rounds 21] [--json FILE]
+    python -m benchmarks.speed.inflate [--planes template difference] [--rounds 21] [--json FILE]
 
 The cutouts are those of the real night (``$SPACE2VEC_DATA`` or ``../shared/data``). The timing is in C++
-(``benchmarks/inflate.cpp``, built into ``build/benchmarks``): all contenders take turns in one process, each checks
+(``inflate.cpp``, built into ``build/benchmarks``): all contenders take turns in one process, each checks
 the CRC-32, and processor time is counted, so that neighbours on the machine disturb little. A ratio is taken within a
 round; what is printed is the median over the rounds and the range of the middle half. ``SPACE2VEC_ISA`` chooses the
 kernels.
@@ -23,7 +23,8 @@ from typing import Any
 
 import fastavro
 import numpy as np
-from programs import REPOSITORY, build, processor
+
+from benchmarks.programs import REPOSITORY, build, processor
 
 QUANTILES = (0.25, 0.5, 0.75)
 

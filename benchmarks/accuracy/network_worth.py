@@ -1,4 +1,6 @@
-"""What the network is worth a microsecond: ``python benchmarks/network_worth.py --data FOLDER --kept FOLDER``.
+"""What the network is worth a microsecond.
+
+    python -m benchmarks.accuracy.network_worth --data FOLDER --kept FOLDER [--json FILE]
 
 Variants of stampnet that see fewer columns, planes or views, or are narrower, are trained alike: on the same rows, with
 the same course, once on each half of the objects and for each seed, and tested on the other half. Beside accuracy
@@ -20,11 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from programs import processor, tell, versions
-from worth_cost import FIXED, INFLATE, NETWORK, Cost, measured, multiplications
-from worth_figures import SETS, Scored, compare, joined
-from worth_rows import SURVEYS, Half, Rows, halves
-from worth_variants import VARIANTS, kept_scores, scores_path
+
+from benchmarks.accuracy.worth_cost import FIXED, INFLATE, NETWORK, Cost, measured, multiplications
+from benchmarks.accuracy.worth_figures import SETS, Scored, compare, joined
+from benchmarks.accuracy.worth_rows import SURVEYS, Half, Rows, halves
+from benchmarks.accuracy.worth_variants import VARIANTS, kept_scores, scores_path
+from benchmarks.programs import processor, tell, versions
 
 #: The variant that the others are held against.
 BASE = "all"
@@ -115,7 +118,7 @@ def main() -> None:
     results = {name: {**about[name], "figures": figures[name]} for name in candidates}
     show(results)
     if given.picture:
-        from accuracy_pictures import worth_of_microseconds
+        from benchmarks.accuracy.accuracy_pictures import worth_of_microseconds
 
         worth_of_microseconds(results, given.picture)
     if given.json:

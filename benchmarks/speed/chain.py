@@ -1,11 +1,11 @@
 """Alerts a second from files to scores: the usual chains, the best that Python offers, and ours.
 
-    python benchmarks/chain.py --night FOLDER --braai WEIGHTS [--before FOLDER] [--alerts 20000] [--rounds 5]
+    python -m benchmarks.speed.chain --night FOLDER --braai WEIGHTS [--before FOLDER] [--alerts 20000] [--rounds 5]
         [--json FILE]
 
 FOLDER holds Avro files of one alert each; they are linked again and again into a temporary folder until there are as
 many as wanted. Every contender is a process of its own that waits while the others run; they take turns. The chains of
-``benchmarks/peers.py`` run on a sample. One forest of 100 full trees on autoScan's 38 columns, eighteen of which the
+``peers.py`` run on a sample. One forest of 100 full trees on autoScan's 38 columns, eighteen of which the
 pixels give, serves all chains of forests; the usual chain of a network is ZTF's braai in ONNX Runtime. Ours is run as
 ``space2vec score`` runs, on one core and on two, with the forest and with ``default``; ``--before`` names a folder that
 holds an older version (a built checkout's ``python``), whose chains then run too. The stages of ours are measured by
@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chain_contenders import CONTENDERS, make_braai, make_forest, make_night, worker
-from programs import processor, versions
-from rounds import SINGLE, quartiles
+
+from benchmarks.programs import processor, versions
+from benchmarks.speed.chain_contenders import CONTENDERS, make_braai, make_forest, make_night, worker
+from benchmarks.speed.rounds import SINGLE, quartiles
 
 PACKAGES = ("astropy", "deflate", "fastavro", "numba", "numpy", "onnxruntime", "scikit-learn", "scipy", "sep")
 #: Whom the others are compared with.
@@ -49,7 +50,7 @@ def begin(name: str, folder: Path, older: Path | None) -> subprocess.Popen[str] 
             return None
         environment["PYTHONPATH"] = os.pathsep.join((str(older), environment.get("PYTHONPATH", "")))
     process = subprocess.Popen(
-        [sys.executable, __file__, "--worker", name, "--folder", str(folder)],
+        [sys.executable, "-m", __spec__.name, "--worker", name, "--folder", str(folder)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

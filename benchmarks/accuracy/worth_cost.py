@@ -10,11 +10,10 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from programs import build
-from worth_rows import RECIPE
-from worth_variants import CONTRAST, NOISE, PLANES, SCIENCE_MOMENTS, Variant
-
 import space2vec as s2v
+from benchmarks.accuracy.worth_rows import RECIPE
+from benchmarks.accuracy.worth_variants import CONTRAST, NOISE, PLANES, SCIENCE_MOMENTS, Variant
+from benchmarks.programs import build
 from space2vec.recipe import Recipe
 from space2vec.stamps import Stamps
 

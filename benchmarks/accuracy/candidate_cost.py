@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rounds import quartiles
 
 import space2vec as s2v
+from space2vec.bench.rounds import quartiles
 from space2vec.network import Network
 from space2vec.stamps import Stamps
 

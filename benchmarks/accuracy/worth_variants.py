@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from programs import tell
-from worth_rows import COLUMNS, RECIPE, Half, Rows
 
+from benchmarks.accuracy.worth_rows import COLUMNS, RECIPE, Half, Rows
+from benchmarks.programs import tell
 from space2vec import registry
 from space2vec.networks import build
 from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits

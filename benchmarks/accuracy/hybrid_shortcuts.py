@@ -1,6 +1,6 @@
 """Whether anything but the candidate tells the fakes of hybrid data from the bogus.
 
-    python benchmarks/hybrid_shortcuts.py ALERTS... --scores TABLE... --column NAME --braai WEIGHTS
+    python -m benchmarks.accuracy.hybrid_shortcuts ALERTS... --scores TABLE... --column NAME --braai WEIGHTS
 
 A forest and a logistic regression see pixels and statistics of rings, with a box about the candidate masked out, and
 are tested on objects they were not trained on. 0.5 is chance; intervals are of 95 %, by bootstrap over objects. It also

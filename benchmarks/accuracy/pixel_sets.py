@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from candidate_cost import of_stamps
-from kept import Kept, code, digest
-from programs import tell, versions
 
 import space2vec as s2v
+from benchmarks.accuracy.candidate_cost import of_stamps
+from benchmarks.accuracy.kept import Kept, code, digest
+from benchmarks.programs import tell, versions
 from space2vec import flags, rivals
 from space2vec.dataset import split
 from space2vec.evaluate import contest

@@ -1,6 +1,7 @@
 """What the set s2v adds to a forest over the eighteen autoScan stamp features, and which of its groups do.
 
-    python benchmarks/feature_sets.py [--data FOLDER] [--simulated 3000] [--folds 10] [--trees 100] [--json FILE]
+    python -m benchmarks.accuracy.feature_sets [--data FOLDER] [--simulated 3000] [--folds 10] [--trees 100]
+                                               [--json FILE]
 
 One set of alerts serves every contender: a simulated night, whose truth is known, and the real ZTF alerts of the data
 folder, whose labels are those of ZTF's network braai above 0.5: on them the figures are agreement with braai, not

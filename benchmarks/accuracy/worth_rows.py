@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pixel_sets import simulated
-from programs import tell
 
 import space2vec as s2v
+from benchmarks.accuracy.pixel_sets import simulated
+from benchmarks.programs import tell
 from space2vec import registry
 from space2vec.backends import on_host
 from space2vec.dataset import read_dataset, split

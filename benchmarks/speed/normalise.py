@@ -1,6 +1,6 @@
 """Time of the normalisers a plane, against what Python offers: NumPy, bottleneck, Numba, Torch, Astropy.
 
-    python benchmarks/normalise.py [--planes 256] [--rounds 15] [--only CHAIN ...] [--json FILE]
+    python -m benchmarks.speed.normalise [--planes 256] [--rounds 15] [--only CHAIN ...] [--json FILE]
 
 Contenders take turns, each in a process of its own that waits while the others run: on one core, then on two (those
 that have threads). The planes are 63x63 float32: noise on a sky, three of four with a source. What has a call for a
@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from programs import processor, versions
-from rounds import Contender, play, quartiles, serve
+
+from benchmarks.programs import processor, versions
+from benchmarks.speed.rounds import Contender, play, quartiles, serve
 
 SIDE = 63
 CHAINS: dict[str, Any] = {
@@ -161,7 +162,7 @@ def bottleneck_work(chain: str) -> Work:
 
 def numba_work(chain: str, threads: int) -> Work:
     """Return what a hand-written loop in Numba does."""
-    from numba_normalisers import LOOPS, set_threads
+    from benchmarks.speed.numba_normalisers import LOOPS, set_threads
 
     set_threads(threads)
     loop = LOOPS[chain]
@@ -277,7 +278,7 @@ def compete(chain: str, count: int, rounds: int, cores: list[int]) -> dict[str, 
         what = ["--worker", name, "--chain", chain, "--planes", str(count), "--cores", *map(str, cores)]
         environment = dict.fromkeys(limits, str(len(cores))) | OURS.get(name, {})
         if len(cores) == 1 or name in THREADED:
-            contenders[name] = Contender([sys.executable, __file__, *what], environment)
+            contenders[name] = Contender([sys.executable, "-m", __spec__.name, *what], environment)
     times = play(contenders, rounds)
     best = [min(turn) for turn in zip(*(times[name] for name in times if name not in OURS), strict=True)]
     found = {}

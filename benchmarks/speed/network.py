@@ -1,6 +1,6 @@
 """The network in integers beside others that run its float weights, on one core, in turns.
 
-    python benchmarks/network.py [--rounds 25] [--batch 64 1] [--openvino PYTHON] [--json FILE]
+    python -m benchmarks.speed.network [--rounds 25] [--batch 64 1] [--openvino PYTHON] [--json FILE]
 
 Every contender is given the same prepared planes and features, and gives P(real): the library (``native``, and with
 each instruction set), ONNX Runtime in float32, PyTorch, and OpenVINO in float32, bfloat16 and int8 (quantised by NNCF,
@@ -101,7 +101,7 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 def work(name: str, folder: Path, batch: int) -> None:
     """Be a contender."""
-    from rounds import serve
+    from benchmarks.speed.rounds import serve
 
     stored = np.load(folder / "inputs.npz")
     planes, features = stored["planes"], stored["features"]
@@ -138,7 +138,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.work:
         return work(options.work[0], Path(options.work[1]), int(options.work[2]))
-    from rounds import Contender, play, quartiles
+    from benchmarks.speed.rounds import Contender, play, quartiles
 
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as made:
@@ -147,7 +147,7 @@ def main() -> None:
             contenders = {}
             for name in CONTENDERS:
                 python = options.openvino if name.startswith("openvino") else sys.executable
-                command: list[str | Path] = [python, __file__, "--work", name, made, str(batch)]
+                command: list[str | Path] = [python, "-m", __spec__.name, "--work", name, made, str(batch)]
                 contenders[name] = Contender(command)
                 if name == "native":
                     contenders |= {f"native {isa}": Contender(command, {"SPACE2VEC_ISA": isa}) for isa in ISAS}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from worth_rows import SURVEYS, Rows
+
+from benchmarks.accuracy.worth_rows import SURVEYS, Rows
 
 __all__ = ["SETS", "Scored", "compare", "joined"]
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rounds import Run
-from source_peers import CIRCLES, FITS, MOMENTS
-from stage_inputs import (
+
+from benchmarks.speed.rounds import Run
+from benchmarks.speed.source_peers import CIRCLES, FITS, MOMENTS
+from benchmarks.speed.stage_inputs import (
     FEW,
     Images,
     brightness,

@@ -1,6 +1,6 @@
 """Instructions a triplet of every stage of the kernels, counted by valgrind, and the budget that holds them.
 
-    python benchmarks/instructions.py [--only STAGE ...] [--update] [--program FILE]
+    python -m benchmarks.speed.instructions [--only STAGE ...] [--update] [--program FILE]
 
 A count does not depend on what else the machine does, so a change of 3 % in any stage shows. Each stage is run over the
 triplets of ``made_triplets.hpp``, some passes and twice as many; the difference is the stage alone. The budget is in
@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from programs import build
+from benchmarks.programs import build
 
 BUDGET = Path(__file__).with_name("instructions.json")
 ISA = "v3"
@@ -111,7 +111,7 @@ def main() -> int:
     for line in found:
         print(line)
     if found:
-        print("to make these counts the budget: python benchmarks/instructions.py --update")
+        print("to make these counts the budget: python -m benchmarks.speed.instructions --update")
     return 1 if found else 0
 
 

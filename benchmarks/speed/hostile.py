@@ -1,7 +1,7 @@
 """What hostile inputs cost: bytes in against seconds of processor time and megabytes, each alone in 3 GB of addresses.
 
-    python benchmarks/hostile.py --json benchmarks/results/hostile.json [--side after] [--only NAME ...]
-    python benchmarks/hostile.py --night
+    python -m benchmarks.speed.hostile --json benchmarks/results/hostile.json [--side after] [--only NAME ...]
+    python -m benchmarks.speed.hostile --night
 
 Each input of ``tests/hostile`` is scored by the command, as a user would. ``--side before`` says that the package on
 ``PYTHONPATH`` is the one before readers had budgets; the results of the other side are kept. ``--night`` scores 300
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
 import hostile  # noqa: E402

@@ -1,6 +1,6 @@
 """Time of the stamp features a triplet, and of their stages against the best peers, on one core.
 
-    python benchmarks/features.py [--only GROUP ...] [--stamps 512] [--rounds 15] [--isa v4] [--json FILE]
+    python -m benchmarks.speed.features [--only GROUP ...] [--stamps 512] [--rounds 15] [--isa v4] [--json FILE]
 
 The groups are the sets of features (the native kernels of each instruction set, the Numba twin, and for autoScan's
 eighteen SciPy) and single stages of the kernels (``stages.cpp``, built here) with what others offer for the same
@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from programs import REPOSITORY, build, processor, versions
-from rounds import Contender, play, quartiles, serve
-from stage_inputs import FEW, Images, one_by_one
-from stage_peers import PEERS, note, peer
+
+from benchmarks.programs import REPOSITORY, build, processor, versions
+from benchmarks.speed.rounds import Contender, play, quartiles, serve
+from benchmarks.speed.stage_inputs import FEW, Images, one_by_one
+from benchmarks.speed.stage_peers import PEERS, note, peer
 
 PACKAGES = ("numpy", "scipy", "numba", "astropy", "photutils", "galsim", "sep", "astroscrappy", "bottleneck", "torch")
 #: The sets of features, as ``features`` names them.
@@ -74,7 +75,7 @@ def groups(stamps: Path, isa: str, stages: Path) -> dict[str, dict[str, Contende
     """Return the contenders of each group; the first is ours, and the best that we have."""
 
     def python(group: str, name: str, environment: Mapping[str, str] | None = None) -> Contender:
-        return Contender([sys.executable, __file__, "--worker", group, name, str(stamps)], environment or {})
+        return Contender([sys.executable, "-m", __spec__.name, "--worker", group, name, str(stamps)], environment or {})
 
     found: dict[str, dict[str, Contender]] = {}
     for group in SETS:

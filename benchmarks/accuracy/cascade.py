@@ -1,6 +1,6 @@
-"""The packaged cascade beside the network that it asks in doubt: ``python benchmarks/cascade.py --data FOLDER``.
+"""The packaged cascade beside the network that it asks in doubt.
 
-    python benchmarks/cascade.py --data FOLDER --kept FOLDER [--json FILE]
+    python -m benchmarks.accuracy.cascade --data FOLDER --kept FOLDER [--json FILE]
 
 Every set of docs/accuracy.md that is there, paired over objects, with the share of each that is in doubt, and what a
 candidate takes of multiplications. What an alert is prepared to is kept in a folder, as by ``network_worth.py``.
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from integer_accuracy import METRICS, compared, scorer, taken
-from programs import processor, versions
-from worth_rows import Rows, halves, test_sets
 
 import space2vec as s2v
+from benchmarks.accuracy.integer_accuracy import METRICS, compared, scorer, taken
+from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
+from benchmarks.programs import processor, versions
 from space2vec.evaluate import contest
 from space2vec.modelfile import in_doubt
 from space2vec.network import Network

@@ -1,0 +1,1 @@
+"""What things cost: microseconds beside peers, instructions, memory."""
