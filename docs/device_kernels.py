@@ -2,7 +2,7 @@
 
 The record has, of each kernel and architecture, what ptxas says of it (``cuda/ptxas_table.py``) and the bytes of its
 code (the sections .text of a cubin, ``readelf -SW``), and of some what they were before medians were found by pivots
-and convolutions multiplied as matrices.
+and convolutions multiplied as matrices; and what benchmarks/warp_instructions.py counts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE.parent / "benchmarks" / "results" / "device_kernels.json"
+
+#: Instructions of a warp that an H200 begins a second: 132 multiprocessors, four schedulers each, 1.98 GHz.
+ISSUED = 132 * 4 * 1.98e9
 
 #: Bytes of shared memory of a multiprocessor of an H200, and those that each block takes beside its own.
 SHARED = 228 * 1024
@@ -44,21 +47,32 @@ On sm_90 a counting pass took 4.3 instructions for 32 values (7.3 of deviations)
 sums over the lanes, for which the warp waits.
 """
 
+INSTRUCTIONS = """\
+## Instructions of a warp
+
+What a warp executes for a triplet, or for a plane of 51x51 that is normalised, before and now. It is counted without
+a device: `python benchmarks/warp_instructions.py` runs the kernels on 32 fibers, counts what one lane executes, weighs
+each instruction by those of sm_90 in its place, and adds what lanes exchange. A device's compiler may make a fifth more
+or less of a loop. "At most" is what an H200 could do were an instruction begun in every slot: 1.05 T a second, by 132
+multiprocessors with four schedulers at 1.98 GHz.
+
+| | before | now | shuffles and votes of these | at most, M/s |
+|---|---:|---:|---:|---:|
+{rows}
+
+A multiprocessor holds eight warps of the features, two a scheduler, and most instructions wait for the one before: a
+third to a half of the limit is to be expected of them.
+"""
+
 LIMITS = """\
 ## On paper, an H200
 
-4,800 GB of memory a second; 132 multiprocessors that begin four instructions of a warp a clock of 1.98 GHz, 1.05 T a
-second; a link of 63 GB a second one way.
+4,800 GB of memory a second; a link of 63 GB a second one way.
 
 | of 51x51 pixels | takes | at most |
 |---|---:|---:|
 | a triplet read | 31,212 bytes of memory | 154 M/s |
 | a triplet over the link | 31,212 bytes of the link | 2.02 M/s |
-| 100,000 instructions | 100,000 instructions | 10.5 M/s |
-| convolutions of a stamp of stampnet, nothing else | 10,300 instructions | 101 M/s |
-
-The last is counted from the loops of the code for sm_90 and how often a stamp goes through each: 384 products of
-matrices among them. An output a thread with four products an instruction took about 60,000.
 """
 
 
@@ -85,6 +99,18 @@ def table(rows: Sequence[Mapping[str, Any]], architecture: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def executed(counts: Mapping[str, Any]) -> str:
+    """Return the rows of the table of instructions."""
+    before = {row["part"]: row["instructions"] for row in counts["before"]}
+    lines = []
+    for row in counts["now"]:
+        now = row["instructions"]
+        exchanged = row["shuffles"] + row["votes"]
+        numbers = f"{before[row['part']]:,} | {now:,} | {exchanged:,} | {ISSUED / now / 1e6:,.3g}"
+        lines.append(f"| {row['part']} | {numbers} |")
+    return "\n".join(lines)
+
+
 def document(record: Mapping[str, Any]) -> str:
     """Return the page."""
     parts = [INTRODUCTION]
@@ -95,7 +121,8 @@ def document(record: Mapping[str, Any]) -> str:
         parts.append(table(rows, architecture))
     passes = record["passes"]
     counted = "\n".join(f"| {one['places']:,} | {one['before']:.1f} | {one['now']:.1f} |" for one in passes["of"])
-    return "\n".join([*parts, SEARCH.format(tries=passes["tries"], rows=counted), LIMITS])
+    search = SEARCH.format(tries=passes["tries"], rows=counted)
+    return "\n".join([*parts, search, INSTRUCTIONS.format(rows=executed(record["instructions"])), LIMITS])
 
 
 def main() -> None:
