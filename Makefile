@@ -3,7 +3,8 @@
 # make lint     formats, lints, types
 # make lock     pin what development and CI install, with hashes, anew (needs uv)
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
-# make docs     rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
+# make docs     build the site of docs/ into build/site, without a warning
+# make pages    rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
 # make device-package   what cuda/device_check.sh runs on a machine with a GPU, built here (needs nvcc and Python 3.12)
 # make clean    remove all that these made
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -nam
 PYTHON_FOLDERS := benchmarks cuda docs examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
-.PHONY: help demo test pytest ctest lint lock models docs device-package clean
+.PHONY: help demo test pytest ctest lint lock models docs pages device-package clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -80,13 +81,17 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--custom-compile-command 'make lock' -c constraints.txt
 
 lock:
-	$(LOCK) pyproject.toml --extra all --group test --group lint --group development -o .ci/development.lock
+	$(LOCK) pyproject.toml --extra all --group test --group lint --group development --group docs -o .ci/development.lock
 	$(LOCK) --group fuzz -o .ci/fuzzing.lock
 
 models: $(VENV)/development
 	$(BIN)/python -m space2vec.models.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/models
 
 docs: $(VENV)/development
+	$(BIN)/python -m sphinx -b html -q -E -W --keep-going docs build/site
+	@echo "site     build/site/index.html"
+
+pages: $(VENV)/development
 	$(BIN)/python docs/features.py
 	$(BIN)/python docs/accuracy.py
 	$(BIN)/python docs/cpu_vs_gpu.py

@@ -1,4 +1,4 @@
-"""Write docs/accuracy.md from the results of benchmarks/accuracy/forest_vs_network.py: ``make docs``.
+"""Write docs/accuracy.md from the results of benchmarks/accuracy/forest_vs_network.py: ``make pages``.
 
 The pictures in docs/accuracy are drawn by the benchmark itself (``--pictures docs/accuracy``). What was asked for is
 held against what was measured in one table, met or missed.
@@ -21,7 +21,7 @@ FPR, SUM = "fpr at mdr 4%", "sum over .4 .5 .6"
 INTRODUCTION = """\
 # Accuracy: forest against network
 
-<!-- Written by docs/accuracy.py from benchmarks/results/forest_vs_network.json: `make docs`. -->
+<!-- Written by docs/accuracy.py from benchmarks/results/forest_vs_network.json: `make pages`. -->
 
 What the packaged kinds of models do on the same rows, measured by `benchmarks/accuracy/forest_vs_network.py`. A real
 candidate below the threshold is a missed detection (MDR), a bogus one at or above it a false positive (FPR). Behind

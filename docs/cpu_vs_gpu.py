@@ -1,4 +1,4 @@
-"""Write docs/cpu-vs-gpu.md from what ``space2vec bench`` measured: ``make docs``.
+"""Write docs/cpu-vs-gpu.md from what ``space2vec bench`` measured: ``make pages``.
 
 Every ``benchmarks/results/cpu_vs_gpu*.json`` is one machine: ``space2vec bench -o ...``. What was asked for of an H100
 is held against what was measured, or said not to be measured.
@@ -19,7 +19,7 @@ RESULTS = HERE.parent / "benchmarks" / "results"
 INTRODUCTION = """\
 # CPU against GPU
 
-<!-- Written by docs/cpu_vs_gpu.py from benchmarks/results/cpu_vs_gpu*.json: `make docs`. -->
+<!-- Written by docs/cpu_vs_gpu.py from benchmarks/results/cpu_vs_gpu*.json: `make pages`. -->
 
 What a GPU gives for this work, as `space2vec bench` measures it by the calls that users make: each stage on one core,
 on all cores, on a GPU with data and results in its memory, and on a GPU from page-locked memory of the host and back.

@@ -1,4 +1,4 @@
-"""Write docs/device-kernels.md from benchmarks/results/device_kernels.json: ``make docs``.
+"""Write docs/device-kernels.md from benchmarks/results/device_kernels.json: ``make pages``.
 
 The record has, of each kernel and architecture, what ptxas says of it (``cuda/ptxas_table.py``) and the bytes of its
 code (the sections .text of a cubin, ``readelf -SW``), and of some what they were before medians were found by pivots
@@ -25,7 +25,7 @@ RESERVED = 1024
 INTRODUCTION = """\
 # Kernels on a device
 
-<!-- Written by docs/device_kernels.py from benchmarks/results/device_kernels.json: `make docs`. -->
+<!-- Written by docs/device_kernels.py from benchmarks/results/device_kernels.json: `make pages`. -->
 
 What compilers say of the kernels, and what that allows on an H200. Nothing on this page was measured on a device.
 No kernel spills registers. Scratch is the shared memory of a warp (of normalisers and compositions, a plane of

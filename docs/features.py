@@ -1,4 +1,4 @@
-"""Write docs/features.md from the registry, and its pictures: ``make docs``, or ``python docs/features.py``.
+"""Write docs/features.md from the registry, and its pictures: ``make pages``, or ``python docs/features.py``.
 
 The pictures show simulated alerts, whose truth is known, and a night of ZTF where the data folder ($SPACE2VEC_DATA, or
 ../shared/data) has it. The same data give the same bytes.
@@ -54,7 +54,7 @@ COLUMNS = ("name", "definition", "unit", "window", "planes", "tells", "source", 
 INTRODUCTION = """\
 # Features
 
-<!-- Written by docs/features.py from cpp/registry/registry.json: `make docs`. -->
+<!-- Written by docs/features.py from cpp/registry/registry.json: `make pages`. -->
 
 What each feature is, and how it is distributed among real and bogus candidates.
 

@@ -1,4 +1,4 @@
-"""Write docs/network-worth.md from what network_worth.py and integer_accuracy.py measured: ``make docs``."""
+"""Write docs/network-worth.md from what network_worth.py and integer_accuracy.py measured: ``make pages``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESULTS = HERE.parent / "benchmarks" / "results"
 INTRODUCTION = """\
 # What the network is worth a microsecond
 
-<!-- Written by docs/network_worth.py from network_worth.json and integer_accuracy.json: `make docs`. -->
+<!-- Written by docs/network_worth.py from network_worth.json and integer_accuracy.json: `make pages`. -->
 
 Variants of `stampnet` that see fewer columns, planes or views, or are narrower, trained alike by
 `benchmarks/accuracy/network_worth.py`: the same rows, {epochs} epochs, seeds {seeds} unless the table says that there
