@@ -53,7 +53,7 @@ class Usual:
             watch.lap("decode")
             normal = [self._normalise(plane) for plane in planes]
             watch.lap("normalise")
-            values = self._features(normal[2], normal[1])
+            values = self.measure(normal[2], normal[1])
             table[row, : len(values)] = values
             watch.lap("features")
         self._forest.predict_proba(table)
@@ -82,7 +82,8 @@ class Usual:
         return np.ascontiguousarray((plane - median) / (spread or 1.0))
 
     @staticmethod
-    def _features(plane: np.ndarray, template: np.ndarray) -> list[float]:
+    def measure(plane: np.ndarray, template: np.ndarray) -> list[float]:
+        """Return the sources, the background, apertures in two planes and the fit of a round Gaussian."""
         import sep
         from scipy.optimize import curve_fit
 
@@ -157,7 +158,7 @@ class BestPython:
         from space2vec.stamps import Stamps
 
         watch = Watch()
-        triplets = [(None, *self._decode(path.read_bytes())) for path in files]
+        triplets = [(None, *self.decode(path.read_bytes())) for path in files]
         watch.lap("decode")
         table = features(Stamps(triplets), threads=1)
         watch.lap("features")
@@ -165,7 +166,8 @@ class BestPython:
         watch.lap("forest")
         return watch.stages
 
-    def _decode(self, content: bytes) -> list[np.ndarray]:
+    def decode(self, content: bytes, cutouts: Sequence[str] = NEEDED) -> list[np.ndarray]:
+        """Return planes of an alert, by default those that the features need."""
         import fastavro
         from deflate import gzip_decompress
 
@@ -177,7 +179,7 @@ class BestPython:
         for _ in range(2):
             fastavro.schemaless_reader(file, "long", None)
         packet: Any = fastavro.schemaless_reader(file, self._known[1], self._known[2])
-        return [plain_plane(gzip_decompress(packet[name]["stampData"])) for name in NEEDED]
+        return [plain_plane(gzip_decompress(packet[name]["stampData"])) for name in cutouts]
 
     @staticmethod
     def _learn(content: bytes) -> tuple[bytes, Any, Any]:

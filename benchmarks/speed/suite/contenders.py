@@ -1,0 +1,62 @@
+"""The contenders of a stage, and how each is measured."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from space2vec.cuda import trouble
+
+__all__ = ["OURS", "Bench", "needs"]
+
+#: Contenders of ours.
+OURS = ("space2vec", "numba", "cuda", "cuda from host")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measures the contender of one test."""
+
+    benchmark: Any
+    rows: int
+    numba: bool
+    patch: pytest.MonkeyPatch
+
+    def __call__(self, stage: str, contender: str, call: Callable[[], Any], rows: int | None = None) -> Any:
+        """Measure a call that works on rows, in the group of a stage; return what it gives."""
+        self.benchmark.group = stage
+        result = self.benchmark(call)
+        if self.benchmark.stats is not None:
+            microseconds = 1e6 * self.benchmark.stats.stats.median / (rows or self.rows)
+            self.benchmark.extra_info.update(contender=contender, microseconds_a_row=round(microseconds, 3))
+        return result
+
+    def ours(self, stage: str, contender: str, verb: Callable[..., Any], source: Any, *given: Any, **more: Any) -> Any:
+        """Measure a verb of ours on stamps or planes, where the contender has them; return an array of the host."""
+        where: dict[str, Any] = {"threads": 1}
+        if contender == "numba":
+            if not self.numba:
+                pytest.skip("the Numba twin is measured with --numba")
+            pytest.importorskip("numba")
+            self.patch.setenv("SPACE2VEC_BACKEND", "numba")
+        elif contender.startswith("cuda"):
+            if reason := trouble():
+                pytest.skip(reason)
+            where = {"device": "cuda"} if contender == "cuda from host" else {}
+            source = source.to_device("cuda") if contender == "cuda" else source
+        verb(source, *given, **more, **where)  # compiles, allocates and copies what later calls do not
+        return self(stage, contender, lambda: np.asarray(verb(source, *given, **more, **where)))
+
+
+def needs(*packages: str) -> None:
+    """Skip where a peer is not installed."""
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except (ImportError, OSError) as error:
+            pytest.skip(f"{package}: {error}")
