@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 project = "space2vec"
-author = "the authors of space2vec"
-copyright = "the authors of space2vec, BSD 3-Clause"
+author = "the space2vec developers"
+copyright = "2026, the space2vec developers, BSD 3-Clause"
 version = release = re.search(r'S2V_VERSION "(.+)"', (ROOT / "cpp/include/space2vec/space2vec.h").read_text())[1]
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
