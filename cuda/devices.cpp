@@ -87,11 +87,11 @@ s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver) {
 
 s2v_status s2v_cuda_device_properties(int32_t device, s2v_cuda_properties *properties) {
     return guarded_call([&] {
-        if (!properties) throw Failure(S2V_INVALID_ARGUMENT, "null pointer");
+        S2V_REQUIRE_SIZE(properties, s2v_cuda_properties);
         const OnDevice here(device);
         cudaDeviceProp of{};
         check(cudaGetDeviceProperties(&of, device), "cudaGetDeviceProperties");
-        *properties = {};
+        clear(*properties);
         std::copy_n(of.name, std::min(sizeof properties->name - 1, sizeof of.name), properties->name);
         check(cudaDeviceGetPCIBusId(properties->pci_bus, sizeof properties->pci_bus, device), "cudaDeviceGetPCIBusId");
         properties->compute_capability_major = of.major;

@@ -58,8 +58,12 @@ void compare_composition(const cuda::SuiteStamps &suite, const s2v_stamps &stamp
     on_host.centre = suite.centre.data();
     std::vector<s2v_step> steps = every_step();
     std::reverse(steps.begin(), steps.end());
-    const s2v_composition how = {
-        41, 2, {S2V_DIFFERENCE, S2V_SCIENCE}, static_cast<std::int32_t>(steps.size()), steps.data()};
+    const s2v_composition how = {sizeof(s2v_composition),
+                                 41,
+                                 2,
+                                 {S2V_DIFFERENCE, S2V_SCIENCE},
+                                 static_cast<std::int32_t>(steps.size()),
+                                 steps.data()};
     const std::int64_t size = std::int64_t{how.channel_count} * how.side * how.side;
     std::vector<float> expected(static_cast<std::size_t>(suite.n * size));
     std::vector<std::uint32_t> expected_flags(static_cast<std::size_t>(suite.n));
@@ -80,9 +84,13 @@ void compare_stamps(const std::filesystem::path &folder, const cuda::SuiteStamps
     const DeviceArray<std::int64_t> offset(suite.offset);
     const DeviceArray<std::int32_t> shape(suite.shape);
     const DeviceArray<std::int32_t> centre(suite.centre);
-    const s2v_stamps stamps = {pixels.get(),    static_cast<std::int64_t>(suite.pixels.size()),
-                               offset.get(),    shape.get(),
-                               centre.get(),    suite.n,
+    const s2v_stamps stamps = {sizeof(s2v_stamps),
+                               pixels.get(),
+                               static_cast<std::int64_t>(suite.pixels.size()),
+                               offset.get(),
+                               shape.get(),
+                               centre.get(),
+                               suite.n,
                                suite.saturation};
     DeviceArray<std::uint32_t> flags(static_cast<std::size_t>(suite.n));
     const auto each = [&](double took) { return microseconds_each(took, suite.n); };
@@ -172,13 +180,14 @@ void compare_layouts(const cuda::SuiteSquares &suite, Report &report) {
     const auto height = static_cast<std::int32_t>(suite.height);
     const auto width = static_cast<std::int32_t>(suite.width);
     const std::vector<s2v_step> all = every_step();
-    const s2v_planes whole = {nullptr, nullptr, suite.n, height, width, 0, 0};
+    const s2v_planes whole = {sizeof(s2v_planes), nullptr, nullptr, suite.n, height, width, 0, 0};
     compare_planes("planes without mask", suite.planes, 0, {}, whole, all, report);
-    const s2v_planes inner = {nullptr, nullptr, suite.n, height - 5, width - 6, suite.height * suite.width, width};
+    const s2v_planes inner = {sizeof(s2v_planes),         nullptr, nullptr, suite.n, height - 5, width - 6,
+                              suite.height * suite.width, width};
     compare_planes("planes with gaps", suite.planes, 2 * suite.width + 3, {}, inner, all, report);
     compare_planes("planes with gaps and mask", suite.planes, 2 * suite.width + 3, suite.mask, inner, all, report);
     // More than a warp may stage.
-    s2v_planes large = {nullptr, nullptr, 0, 97, 89, 0, 0};
+    s2v_planes large = {sizeof(s2v_planes), nullptr, nullptr, 0, 97, 89, 0, 0};
     large.n = static_cast<std::int64_t>(suite.planes.size()) / (large.height * large.width);
     compare_planes("planes not staged", suite.planes, 0, {}, large, all, report);
     compare_planes("planes not staged, with mask", suite.planes, 0, suite.mask, large, all, report);
@@ -189,7 +198,8 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
     const cuda::SuiteSquares suite = cuda::read_squares(folder);
     const DeviceArray<float> pixels(suite.planes);
     const DeviceArray<std::uint8_t> mask(suite.mask);
-    const s2v_planes planes = {pixels.get(),
+    const s2v_planes planes = {sizeof(s2v_planes),
+                               pixels.get(),
                                mask.get(),
                                suite.n,
                                static_cast<std::int32_t>(suite.height),
@@ -227,6 +237,7 @@ std::optional<s2v_cuda_properties> find_device() {
         return std::nullopt;
     }
     s2v_cuda_properties device{};
+    device.size = sizeof device;
     require(s2v_cuda_device_properties(kDevice, &device));
     std::printf("%s, compute capability %d.%d\n", device.name, device.compute_capability_major,
                 device.compute_capability_minor);

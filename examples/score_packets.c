@@ -7,7 +7,7 @@ int main(int count, char **argument) {
     s2v_model *model = NULL;
     s2v_reader *reader = NULL;
     s2v_reading reading;
-    s2v_batch batch;
+    s2v_batch batch = {.size = sizeof batch};
     s2v_reading_init(&reading);
     reading.count = count - 1;
     reading.paths = (const char *const *)argument + 1;

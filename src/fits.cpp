@@ -12,7 +12,8 @@ namespace {
 
 py::tuple fits_image(const py::bytes &bytes, const std::string &unit) {
     const std::string_view file = bytes;
-    s2v_image image;
+    s2v_image image{};
+    image.size = sizeof image;
     const auto read = [&](float *pixels, std::int64_t capacity) {
         const py::gil_scoped_release release;
         return s2v_fits_image(file.data(), static_cast<std::int64_t>(file.size()), unit.c_str(), pixels, capacity,

@@ -17,7 +17,8 @@ void normalise(const Column<float> &pixels, const std::optional<Column<std::uint
         (mask && mask->size() != pixels.size()))
         throw std::invalid_argument("pixels must have shape (n, height, width), mask and out as many, flags (n,)");
     const std::vector<s2v_step> steps = steps_of(given);
-    const s2v_planes planes = {pixels.data(),
+    const s2v_planes planes = {sizeof(s2v_planes),
+                               pixels.data(),
                                mask ? mask->data() : nullptr,
                                pixels.shape(0),
                                static_cast<std::int32_t>(pixels.shape(1)),

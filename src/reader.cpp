@@ -80,6 +80,7 @@ using Handle = std::unique_ptr<s2v_reader, Close>;
 class Pixels {
 public:
     explicit Pixels(s2v_reader *reader) {
+        held_.size = sizeof held_;
         check(s2v_reader_take_pixels(reader, &held_), "Reader.next");
     }
     Pixels(const Pixels &) = delete;
@@ -109,7 +110,7 @@ private:
 using Limits = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
 
 s2v_limits limits_of(const Limits &limits) {
-    return {std::get<0>(limits), std::get<1>(limits), std::get<2>(limits), std::get<3>(limits)};
+    return {sizeof(s2v_limits), std::get<0>(limits), std::get<1>(limits), std::get<2>(limits), std::get<3>(limits)};
 }
 
 // Addresses of what s2v_allocator has: allocate, release, context.
@@ -118,7 +119,7 @@ using Memory = std::optional<std::tuple<std::uintptr_t, std::uintptr_t, std::uin
 std::optional<s2v_allocator> allocator_of(const Memory &memory) {
     if (!memory) return std::nullopt;
     const auto &[allocate, release, context] = *memory;
-    return s2v_allocator{reinterpret_cast<decltype(s2v_allocator::allocate)>(allocate),
+    return s2v_allocator{sizeof(s2v_allocator), reinterpret_cast<decltype(s2v_allocator::allocate)>(allocate),
                          reinterpret_cast<decltype(s2v_allocator::release)>(release),
                          reinterpret_cast<void *>(context)};
 }
@@ -222,6 +223,7 @@ public:
           decoder_(std::move(decode_image)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
+        table_->size = sizeof *table_;
         table_->n = -1;
         const auto rows = [&](std::int64_t n) {
             if (table_->n >= 0 && table_->n != n) throw std::invalid_argument("Reader: columns differ in length");
@@ -266,7 +268,8 @@ public:
     }
 
     py::object next(std::int64_t rows) {
-        s2v_batch batch;
+        s2v_batch batch{};
+        batch.size = sizeof batch;
         s2v_status status = S2V_OK;
         {
             const py::gil_scoped_release release;

@@ -34,7 +34,8 @@ StampArrays::StampArrays(const py::object &stamps)
     const py::ssize_t n = offset_.ndim() == 2 ? offset_.shape(0) : -1;
     if (n < 0 || offset_.size() != n * S2V_CHANNELS || shape_.size() != 2 * offset_.size() || centre_.size() != 2 * n)
         throw std::invalid_argument("offset must have shape (n, 3), shape (n, 3, 2) and centre (n, 2)");
-    view_ = {pixels_.data(), pixels_.size(), offset_.data(), shape_.data(), centre_.data(), n, saturation_of(stamps)};
+    view_ = {sizeof(s2v_stamps),   pixels_.data(), pixels_.size(), offset_.data(), shape_.data(), centre_.data(), n,
+             saturation_of(stamps)};
 }
 
 Column<std::uint32_t> raised_flags(const py::object &stamps, std::int64_t n) {

@@ -28,7 +28,8 @@ inline s2v_composition composition_of(int side, const std::vector<std::int32_t> 
     if (channels.empty() || channels.size() > S2V_CHANNELS || side < 1)
         throw std::invalid_argument("compose: one to three channels and a positive side");
     s2v_composition how{
-        side, static_cast<std::int32_t>(channels.size()), {}, static_cast<std::int32_t>(steps.size()), steps.data()};
+        sizeof how,  side, static_cast<std::int32_t>(channels.size()), {}, static_cast<std::int32_t>(steps.size()),
+        steps.data()};
     for (std::size_t k = 0; k < channels.size(); ++k) how.channels[k] = channels[k];
     return how;
 }

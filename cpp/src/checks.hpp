@@ -18,6 +18,22 @@ inline void require(bool holds, const char *what) {
     if (!holds) throw Failure(S2V_INVALID_ARGUMENT, what);
 }
 
+// A structure of the caller's is there, and it is one that this version knows.
+template <class T>
+void require_size(const T *structure, const char *what) {
+    require(structure != nullptr && structure->size >= sizeof(T), what);
+}
+#define S2V_REQUIRE_SIZE(structure, type) \
+    ::s2v::require_size<type>(structure, "a null " #type ", or its size is not sizeof(" #type ")")
+
+// Sets all of a structure of the caller's but its size to 0.
+template <class T>
+void clear(T &structure) noexcept {
+    const std::size_t size = structure.size;
+    structure = {};
+    structure.size = size;
+}
+
 inline std::int32_t recipe_index(const char *name) {
     require(name, "null recipe");
     for (std::int32_t i = 0; i < kernel::kRecipes; ++i)
@@ -27,7 +43,8 @@ inline std::int32_t recipe_index(const char *name) {
 
 // What can be said of stamps whose arrays need not be readable here.
 inline void check_batch(const s2v_stamps *stamps, const void *out, const void *flags) {
-    require(stamps && stamps->n >= 0, "stamps and n");
+    S2V_REQUIRE_SIZE(stamps, s2v_stamps);
+    require(stamps->n >= 0, "n of the stamps is negative");
     if (stamps->n == 0) return;
     require(stamps->n <= std::numeric_limits<std::int32_t>::max() && stamps->pixel_count >= 0, "n and pixel_count");
     require(stamps->offset && stamps->shape && out && flags, "null pointer");
@@ -50,7 +67,8 @@ inline void check_steps(const s2v_step *steps, std::int32_t count) {
 }
 
 inline void check_planes(const s2v_planes *planes, const float *out, const std::uint32_t *flags) {
-    require(planes && planes->n >= 0, "planes and n");
+    S2V_REQUIRE_SIZE(planes, s2v_planes);
+    require(planes->n >= 0, "n of the planes is negative");
     if (planes->n == 0) return;
     require(planes->n <= std::numeric_limits<std::int32_t>::max(), "n");
     require(planes->height > 0 && planes->width > 0 && planes->height <= kLargestStampSide &&
@@ -60,7 +78,8 @@ inline void check_planes(const s2v_planes *planes, const float *out, const std::
 }
 
 inline void check_composition(const s2v_composition *how) {
-    require(how && how->side >= 1 && how->side <= kLargestSquare, "side");
+    S2V_REQUIRE_SIZE(how, s2v_composition);
+    require(how->side >= 1 && how->side <= kLargestSquare, "the side of a composition is from 1 to 4096");
     require(how->channel_count >= 1 && how->channel_count <= S2V_CHANNELS, "number of channels");
     for (std::int32_t k = 0; k < how->channel_count; ++k) {
         require(how->channels[k] >= 0 && how->channels[k] < S2V_CHANNELS, "channel");

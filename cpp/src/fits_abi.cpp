@@ -64,8 +64,8 @@ const char *s2v_fault_name(int32_t fault) {
 s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *unit, float *pixels, int64_t capacity,
                           s2v_image *image) {
     return guarded([&] {
-        require(image != nullptr, "image is NULL");
-        *image = {};
+        S2V_REQUIRE_SIZE(image, s2v_image);
+        clear(*image);
         require(size >= 0 && (bytes != nullptr || size == 0), "bytes");
         const Bytes given(static_cast<const std::uint8_t *>(bytes), static_cast<std::size_t>(size));
         Finding finding;

@@ -175,6 +175,7 @@ s2v_status s2v_scorer_create(const s2v_model *model, const s2v_scorer_options *o
         require(how.threads >= 0 && how.threads <= 4096, "threads");
         require(how.largest_side >= 0 && how.largest_side <= kLargestStampSide, "largest_side");
         require(how.run == nullptr || how.threads > 0, "threads of a pool of the caller's");
+        if (how.allocator != nullptr) S2V_REQUIRE_SIZE(how.allocator, s2v_allocator);
         require(how.allocator == nullptr || (how.allocator->allocate != nullptr && how.allocator->release != nullptr),
                 "an allocator without functions");
         check_scoring(of);

@@ -16,9 +16,11 @@ struct s2v_reader {
     std::vector<s2v_problem> problems;
     std::string message;
     std::function<bool()> interrupted;
+    float saturation;
     bool out_of_memory = false;
 
-    s2v_reader(s2v::decode::Order order, const s2v_reading &reading) : pipeline(std::move(order)) {
+    s2v_reader(s2v::decode::Order order, const s2v_reading &reading)
+        : pipeline(std::move(order)), saturation(reading.saturation) {
         rows.pixels = s2v::decode::Buffer<float>(s2v::decode::Store::of(reading.allocator));
         if (reading.interrupted)
             interrupted = [ask = reading.interrupted, context = reading.context] { return ask(context) != 0; };
@@ -30,6 +32,7 @@ namespace {
 using namespace s2v;
 
 decode::Limits limits_of(const s2v_limits &given) {
+    S2V_REQUIRE_SIZE(&given, s2v_limits);
     require(given.id_bytes >= 0 && given.batch_bytes >= 0 && given.free_rows >= 0 && given.free_bytes >= 0,
             "a limit is negative");
     decode::Limits limits;
@@ -41,6 +44,8 @@ decode::Limits limits_of(const s2v_limits &given) {
 }
 
 decode::Wish wish_of(const s2v_reading &reading) {
+    S2V_REQUIRE_SIZE(&reading, s2v_reading);
+    if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
     require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
     require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
     require(reading.threads >= 0, "threads is negative");
@@ -76,6 +81,7 @@ decode::Wish wish_of(const s2v_reading &reading) {
 
 decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
     decode::Order order;
+    S2V_REQUIRE_SIZE(&reading, s2v_reading);
     require(reading.count >= 0 && reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0,
             "a count is negative");
     require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "paths or memory");
@@ -147,13 +153,9 @@ void describe(s2v_reader &reader, s2v_batch &batch) {
         reader.problems.push_back({problem.row, problem.place, static_cast<std::int32_t>(problem.finding.fault),
                                    problem.finding.offset, problem.channel, problem.member.c_str(),
                                    problem.detail.c_str()});
-    batch.stamps = {rows.pixels.data(),
-                    static_cast<std::int64_t>(rows.pixels.size()),
-                    rows.offset.data(),
-                    rows.size.data(),
-                    rows.centre.data(),
-                    static_cast<std::int64_t>(rows.count()),
-                    NAN};
+    batch.stamps = {
+        sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
+        rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       reader.saturation};
     batch.flags = rows.flags.data();
     batch.candidate_id = rows.candidate_id.data();
     batch.candidate_kind = rows.candidate_kind.data();
@@ -192,13 +194,14 @@ int32_t s2v_codec_available(const char *codec) {
 void s2v_reading_init(s2v_reading *reading) {
     if (!reading) return;
     *reading = {};
+    reading->size = sizeof *reading;
     reading->planes = (1U << S2V_CHANNELS) - 1;
     reading->keep_pixels = 1;
     reading->saturation = NAN;
 }
 
 s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader) {
-    const s2v_limits limits{};
+    const s2v_limits limits{sizeof limits, 0, 0, 0, 0};
     return s2v_reader_open_within(reading, &limits, reader);
 }
 
@@ -212,7 +215,7 @@ s2v_status s2v_reader_open_within(const s2v_reading *reading, const s2v_limits *
 }
 
 s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader) {
-    const s2v_limits limits{};
+    const s2v_limits limits{sizeof limits, 0, 0, 0, 0};
     return s2v_reader_open_cutouts_within(cutouts, reading, &limits, reader);
 }
 
@@ -221,7 +224,9 @@ s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_
     return guarded([&] {
         require(reader, "reader is NULL");
         *reader = nullptr;
-        require(reading && limits && cutouts && cutouts->n >= 0, "reading, limits or cutouts");
+        require(reading && limits, "reading or limits");
+        S2V_REQUIRE_SIZE(cutouts, s2v_cutouts);
+        require(cutouts->n >= 0, "n of the cutouts is negative");
         for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
             if (!cutouts->data[channel]) continue;
             const std::int64_t *const begin = cutouts->begin[channel];
@@ -241,8 +246,13 @@ s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_
 }
 
 s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
-    if (!reader || !batch || rows < 1) return S2V_INVALID_ARGUMENT;
-    *batch = {};
+    const s2v_status fit = guarded([&] {
+        require(reader, "reader is NULL");
+        S2V_REQUIRE_SIZE(batch, s2v_batch);
+        require(rows >= 1, "fewer than one row asked for");
+    });
+    if (fit != S2V_OK) return fit;
+    clear(*batch);
     const s2v_status status = guarded([&] {
         reader->message.clear();
         if (reader->out_of_memory) throw std::bad_alloc();
@@ -263,15 +273,16 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
 }
 
 s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels) {
-    if (!reader || !pixels) return S2V_INVALID_ARGUMENT;
-    *pixels = {};
     return guarded([&] {
+        require(reader, "reader is NULL");
+        S2V_REQUIRE_SIZE(pixels, s2v_pixels);
+        clear(*pixels);
         decode::Buffer<float> &held = reader->rows.pixels;
         if (held.size() == 0) return;
         auto owner = std::make_unique<decode::Room>();
         const auto count = static_cast<std::int64_t>(held.size());
         *owner = held.hand_over();
-        *pixels = {static_cast<float *>(owner->data()), count, owner->allocated(), owner.get()};
+        *pixels = {pixels->size, static_cast<float *>(owner->data()), count, owner->allocated(), owner.get()};
         owner.release();
     });
 }
@@ -279,7 +290,7 @@ s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels) {
 void s2v_pixels_release(s2v_pixels *pixels) {
     if (!pixels) return;
     delete static_cast<decode::Room *>(pixels->owner);
-    *pixels = {};
+    clear(*pixels);
 }
 
 const char *s2v_reader_message(const s2v_reader *reader) {

@@ -29,6 +29,7 @@ py::dict versions() {
 
 py::dict properties(int device) {
     s2v_cuda_properties of{};
+    of.size = sizeof of;
     {
         const py::gil_scoped_release release;
         check(s2v_cuda_device_properties(device, &of));

@@ -10,7 +10,8 @@ namespace {
 
 s2v_planes planes_at(Address pixels, Address mask, std::int64_t n, std::int32_t height, std::int32_t width,
                      std::int64_t plane_stride, std::int64_t row_stride) {
-    return {at<const float>(pixels), at<const std::uint8_t>(mask), n, height, width, plane_stride, row_stride};
+    return {sizeof(s2v_planes), at<const float>(pixels), at<const std::uint8_t>(mask), n, height, width, plane_stride,
+            row_stride};
 }
 
 void normalise(int device, Address stream, const s2v_planes &planes, const Steps &chain, float fill, Address out,

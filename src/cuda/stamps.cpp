@@ -12,7 +12,8 @@ namespace {
 
 s2v_stamps stamps_at(Address pixels, std::int64_t pixel_count, Address offset, Address shape, Address centre,
                      std::int64_t n, float saturation) {
-    return {at<const float>(pixels),
+    return {sizeof(s2v_stamps),
+            at<const float>(pixels),
             pixel_count,
             at<const std::int64_t>(offset),
             at<const std::int32_t>(shape),

@@ -56,7 +56,7 @@ void registry_is_told() {
 // A good call, to be damaged.
 struct Call {
     made::Batch batch;
-    s2v_stamps stamps{};
+    s2v_stamps stamps = s2v::sized<s2v_stamps>();
     int sets = S2V_SET_AUTOSCAN;
     s2v_convention convention = S2V_CONVENTION_CODE;
     const char *recipe = "braai";
@@ -92,7 +92,7 @@ void bad_calls_are_refused() {
     };
     CHECK(after([](Call &) {}) == S2V_OK);
     CHECK(after([](Call &c) { c.stamps.n = 0; }) == S2V_OK);
-    CHECK(after([](Call &c) { c.stamps = {}; }) == S2V_OK);
+    CHECK(after([](Call &c) { c.stamps = s2v::sized<s2v_stamps>(); }) == S2V_OK);
     CHECK(after([](Call &c) { c.threads = 0; }) == S2V_OK);
     CHECK(after([](Call &c) { c.stamps.centre = nullptr; }) == S2V_OK);
     CHECK(after([](Call &c) { c.stamps.n = 99; }) == S2V_INVALID_ARGUMENT);  // null stamps
@@ -241,7 +241,7 @@ void fits_images_are_read() {
     CHECK_THROWS(s2v::fits_image({}), s2v::InputError, caught.fault() == "empty_cutout");
     CHECK_THROWS(s2v::fits_image(small, "mask"), s2v::InputError, caught.fault() == "truncated");  // no padding
 
-    s2v_image sizes{};
+    auto sizes = s2v::sized<s2v_image>();
     float pixels[15] = {};
     const auto read = [&](const void *bytes, std::int64_t size, float *out, std::int64_t capacity, s2v_image *found) {
         return s2v_fits_image(bytes, size, nullptr, out, capacity, found);

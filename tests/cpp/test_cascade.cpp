@@ -213,7 +213,7 @@ Read read(const Octets &input, const s2v::Model &model, bool pixels, int threads
     reading.model = model.c();
     s2v_reader *reader = nullptr;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_OK);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     while (s2v_reader_next(reader, 11, &batch) == S2V_OK && batch.stamps.n > 0) {
         const auto n = static_cast<std::size_t>(batch.stamps.n);
         out.rows.score.insert(out.rows.score.end(), batch.score, batch.score + n);

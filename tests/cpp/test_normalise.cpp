@@ -32,7 +32,7 @@ struct Call {
     std::vector<float> out = std::vector<float>(pixels.size());
     std::vector<std::uint32_t> flags = std::vector<std::uint32_t>(3);
     std::vector<s2v_step> steps = {s2v::step("median-mad"), s2v::step("asinh")};
-    s2v_planes planes{pixels.data(), nullptr, 3, 21, 17, 0, 0};
+    s2v_planes planes{sizeof(s2v_planes), pixels.data(), nullptr, 3, 21, 17, 0, 0};
     std::int32_t count = 2;
     std::int32_t threads = 1;
     float *to = out.data();
@@ -95,7 +95,7 @@ void strides_and_masks() {
             std::copy_n(&call.pixels[(p * 21 + y) * 17], 17, &wide[(p * 30 + y + 4) * 40 + 6]);
     std::vector<float> out(call.out.size());
     std::vector<std::uint32_t> flags(3);
-    const s2v_planes inside = {&wide[4 * 40 + 6], nullptr, 3, 21, 17, 30 * 40, 40};
+    const s2v_planes inside = {sizeof(s2v_planes), &wide[4 * 40 + 6], nullptr, 3, 21, 17, 30 * 40, 40};
     CHECK(s2v_normalise(&inside, call.steps.data(), 2, 0.0F, out.data(), flags.data(), 2) == S2V_OK);
     CHECK(same_bits(out, call.out) && flags == call.flags);
     // What is masked counts as what is not a number, but for its flag.
@@ -117,7 +117,8 @@ void strides_and_masks() {
 void compositions() {
     const made::Batch batch = made::everything();
     const std::vector<s2v_step> steps = {s2v::step("zscale"), s2v::step("asinh")};
-    s2v_composition how = {63, 3, {S2V_SCIENCE, S2V_TEMPLATE, S2V_DIFFERENCE}, 2, steps.data()};
+    s2v_composition how = {
+        sizeof(s2v_composition), 63, 3, {S2V_SCIENCE, S2V_TEMPLATE, S2V_DIFFERENCE}, 2, steps.data()};
     const std::size_t n = batch.size();
     std::vector<float> named(n * 3 * 63 * 63), composed(named.size());
     std::vector<std::uint32_t> flags(n), flags_composed(n);

@@ -34,7 +34,8 @@ struct Memory {
     bool refuses = false;
 
     s2v_allocator allocator() {
-        return {[](void *context, std::int64_t bytes) -> void * {
+        return {sizeof(s2v_allocator),
+                [](void *context, std::int64_t bytes) -> void * {
                     auto &memory = *static_cast<Memory *>(context);
                     const std::lock_guard<std::mutex> hold(memory.lock);
                     ++memory.asked;
@@ -84,7 +85,7 @@ bool same(const std::vector<float> &a, const std::vector<float> &b) {
 std::vector<std::vector<float>> batches_of(const Octets &input, std::int64_t rows) {
     std::vector<std::vector<float>> out;
     s2v_reader *const reader = open(input, nullptr);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     while (s2v_reader_next(reader, rows, &batch) == S2V_OK && batch.stamps.n > 0)
         out.emplace_back(batch.stamps.pixels, batch.stamps.pixels + batch.stamps.pixel_count);
     s2v_reader_close(reader);
@@ -99,17 +100,17 @@ void test_they_stay_while_others_are_read() {
     for (const s2v_allocator *const given : {&allocator, static_cast<const s2v_allocator *>(nullptr)}) {
         s2v_reader *const reader = open(input, given);
         std::vector<s2v_pixels> taken;
-        s2v_batch batch;
+        auto batch = s2v::sized<s2v_batch>();
         while (s2v_reader_next(reader, 6, &batch) == S2V_OK && batch.stamps.n > 0) {
-            s2v_pixels pixels;
+            auto pixels = s2v::sized<s2v_pixels>();
             CHECK(s2v_reader_take_pixels(reader, &pixels) == S2V_OK);
             CHECK(pixels.pixels == batch.stamps.pixels && pixels.pixel_count == batch.stamps.pixel_count);
             CHECK(pixels.allocated == (given != nullptr));
-            s2v_pixels again;
+            auto again = s2v::sized<s2v_pixels>();
             CHECK(s2v_reader_take_pixels(reader, &again) == S2V_OK && !again.pixels && again.pixel_count == 0);
             taken.push_back(pixels);
         }
-        s2v_pixels none;
+        auto none = s2v::sized<s2v_pixels>();
         CHECK(s2v_reader_take_pixels(reader, &none) == S2V_OK && !none.pixels);
         s2v_reader_close(reader);
         CHECK(taken.size() == expected.size());
@@ -129,11 +130,11 @@ void test_memory_is_used_again() {
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
     s2v_reader *const reader = open(input, &allocator);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     std::set<const float *> places;
     int batches = 0, asked = 0;
     while (s2v_reader_next(reader, 5, &batch) == S2V_OK && batch.stamps.n > 0) {
-        s2v_pixels pixels;
+        auto pixels = s2v::sized<s2v_pixels>();
         CHECK(s2v_reader_take_pixels(reader, &pixels) == S2V_OK);
         // Stamps of all sizes come in the first dozen batches, and room for the most of them is there then.
         if (++batches == 12) asked = memory.asked;
@@ -157,8 +158,8 @@ void test_an_allocator_that_has_none_left() {
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
     s2v_reader *const reader = open(input, &allocator);
-    s2v_batch batch;
-    std::vector<s2v_pixels> taken(expected.size());
+    auto batch = s2v::sized<s2v_batch>();
+    std::vector<s2v_pixels> taken(expected.size(), s2v::sized<s2v_pixels>());
     for (std::size_t k = 0; k < expected.size(); ++k) {
         memory.refuses = k % 2 == 0;
         const int before = memory.asked;
@@ -179,8 +180,8 @@ void test_where_there_are_none() {
     const s2v_allocator allocator = memory.allocator();
     const Octets sound = made::container(0, 9, 3), foreign = {'x', 'y'};
     s2v_reader *reader = open(sound, &allocator, false);
-    s2v_batch batch;
-    s2v_pixels pixels;
+    auto batch = s2v::sized<s2v_batch>();
+    auto pixels = s2v::sized<s2v_pixels>();
     CHECK(s2v_reader_take_pixels(reader, &pixels) == S2V_OK && !pixels.pixels);
     CHECK(s2v_reader_next(reader, 100, &batch) == S2V_OK && batch.stamps.n == 9 && batch.features);
     CHECK(s2v_reader_take_pixels(reader, &pixels) == S2V_OK && !pixels.pixels && pixels.pixel_count == 0);
@@ -194,7 +195,7 @@ void test_where_there_are_none() {
     CHECK(s2v_reader_take_pixels(nullptr, &pixels) == S2V_INVALID_ARGUMENT);
     s2v_reading reading;
     s2v_reading_init(&reading);
-    const s2v_allocator half{allocator.allocate, nullptr, nullptr};
+    const s2v_allocator half{sizeof(s2v_allocator), allocator.allocate, nullptr, nullptr};
     reading.allocator = &half;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT);
 }
@@ -203,7 +204,7 @@ void test_cutouts_of_a_table() {
     made::Random random(3);
     const Octets image = made::fits(random, 21);
     const std::int64_t begin[] = {0, static_cast<std::int64_t>(image.size())};
-    s2v_cutouts cutouts{};
+    auto cutouts = s2v::sized<s2v_cutouts>();
     cutouts.n = 1;
     cutouts.data[2] = image.data();
     cutouts.begin[2] = begin;
@@ -214,8 +215,8 @@ void test_cutouts_of_a_table() {
     reading.allocator = &allocator;
     s2v_reader *reader = nullptr;
     CHECK(s2v_reader_open_cutouts(&cutouts, &reading, &reader) == S2V_OK);
-    s2v_batch batch;
-    s2v_pixels pixels;
+    auto batch = s2v::sized<s2v_batch>();
+    auto pixels = s2v::sized<s2v_pixels>();
     CHECK(s2v_reader_next(reader, 1, &batch) == S2V_OK && s2v_reader_take_pixels(reader, &pixels) == S2V_OK);
     CHECK(pixels.allocated && pixels.pixel_count == 21 * 21);
     s2v_reader_close(reader);
@@ -242,9 +243,9 @@ void test_an_interrupted_reader() {
     reading.allocator = &allocator;
     s2v_reader *reader = nullptr;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_OK);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     CHECK(s2v_reader_next(reader, 10, &batch) == S2V_INTERRUPTED && batch.stamps.n == 0);
-    s2v_pixels pixels;
+    auto pixels = s2v::sized<s2v_pixels>();
     CHECK(s2v_reader_take_pixels(reader, &pixels) == S2V_OK && !pixels.pixels);
     close(pipe);
     s2v_reader_close(reader);
@@ -276,9 +277,9 @@ void test_released_by_another_thread() {
             }
         }
     });
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     while (s2v_reader_next(reader, 4, &batch) == S2V_OK && batch.stamps.n > 0) {
-        s2v_pixels pixels;
+        auto pixels = s2v::sized<s2v_pixels>();
         if (s2v_reader_take_pixels(reader, &pixels) != S2V_OK) break;
         const std::lock_guard<std::mutex> hold(lock);
         waiting.push_back(pixels);
@@ -293,7 +294,7 @@ void test_released_by_another_thread() {
 void test_what_is_kept() {
     static std::vector<std::int64_t> released;
     released.clear();
-    const s2v_allocator allocator{[](void *, std::int64_t) { return std::malloc(1); },
+    const s2v_allocator allocator{sizeof(s2v_allocator), [](void *, std::int64_t) { return std::malloc(1); },
                                   [](void *, void *at, std::int64_t bytes) {
                                       released.push_back(bytes >> 20);
                                       std::free(at);

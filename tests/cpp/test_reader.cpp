@@ -51,7 +51,7 @@ struct How {
     std::uint64_t block = 0;
     std::int64_t row = 0;
     std::int64_t most = 1 << 30;  // rows after which the reader is closed
-    s2v_limits limits{};
+    s2v_limits limits = s2v::sized<s2v_limits>();
 };
 
 Read read(const std::vector<Octets> &inputs, const How &how = {}) {
@@ -83,7 +83,7 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
     s2v_reader *reader = nullptr;
     Read out;
     out.status = s2v_reader_open_within(&reading, &how.limits, &reader);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     while (out.status == S2V_OK && static_cast<std::int64_t>(out.rows.size()) < how.most &&
            (out.status = s2v_reader_next(reader, how.batch, &batch)) == S2V_OK && batch.stamps.n > 0) {
         const auto before = static_cast<std::int64_t>(out.rows.size());
@@ -282,10 +282,10 @@ void test_limits() {
         CHECK(k < 2 || (short_ids.rows[k].object_id.empty() && short_ids.rows[k].pixels.empty() &&
                         short_ids.problems[k - 2] == std::make_tuple(static_cast<std::int64_t>(k), "too_large", -1)));
     }
-    how.limits = {0, 1, 0, 0};
+    how.limits = {sizeof(s2v_limits), 0, 1, 0, 0};
     const Read one_by_one = read(inputs, how);
     CHECK(one_by_one.longest == 1 && one_by_one.rows == whole.rows);
-    how.limits = {0, 0, -1, 0};
+    how.limits = {sizeof(s2v_limits), 0, 0, -1, 0};
     CHECK(read(inputs, how).status == S2V_INVALID_ARGUMENT);
 }
 
@@ -344,11 +344,11 @@ void test_what_a_caller_gets_wrong() {
     reading.schema_ids = &number;
     reading.schemas = &text;
     CHECK(s2v_reader_open(&reading, &reader) == S2V_INVALID_ARGUMENT);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     CHECK(s2v_reader_next(nullptr, 1, &batch) == S2V_INVALID_ARGUMENT);
     const std::int64_t falling[] = {5, 0};
     const std::uint8_t bytes[5] = {};
-    s2v_cutouts cutouts{};
+    auto cutouts = s2v::sized<s2v_cutouts>();
     cutouts.n = 1;
     cutouts.data[0] = bytes;
     cutouts.begin[0] = falling;

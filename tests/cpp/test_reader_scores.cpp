@@ -71,7 +71,7 @@ std::uint32_t read(const std::vector<Octets> &inputs, const s2v::Model &model, b
     CHECK(s2v_reader_open(&reading, &reader) == S2V_OK);
     std::uint32_t damaged = 0;
     s2v::Scorer scorer(model);
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     while (s2v_reader_next(reader, 7, &batch) == S2V_OK && batch.stamps.n > 0) {
         const auto n = static_cast<std::size_t>(batch.stamps.n);
         carried.score.insert(carried.score.end(), batch.score, batch.score + n);

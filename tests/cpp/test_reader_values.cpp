@@ -94,7 +94,7 @@ void test_what_a_schema_offers() {
     reading.memory_size = &length;
     reading.fields = fields;
     s2v_reader *reader = nullptr;
-    s2v_batch batch;
+    auto batch = s2v::sized<s2v_batch>();
     CHECK(s2v_reader_open(&reading, &reader) == S2V_OK && s2v_reader_next(reader, 9, &batch) == S2V_OK);
     CHECK(batch.stamps.n == 1 && batch.values[0].kind == S2V_VALUE_NONE && batch.values[2].integer == 1000);
     std::int64_t size = 0;

@@ -58,7 +58,9 @@ void expected_of(const NetworkFile &made, const s2v_stamps &stamps, std::vector<
         bool unprepared = there.size() < 3 && !spared;
         if (there.size() < 3) met |= flag("missing");
         for (int view = 0; view < 2 && !unprepared; ++view) {
-            s2v_composition how = {33, static_cast<std::int32_t>(there.size()), {}, view ? 1 : 2, view ? norm : median};
+            s2v_composition how = {
+                sizeof(s2v_composition), 33, static_cast<std::int32_t>(there.size()), {}, view ? 1 : 2,
+                view ? norm : median};
             std::copy(there.begin(), there.end(), how.channels);
             std::vector<float> some(there.size() * pixels);
             std::uint32_t raised = 0;
@@ -153,7 +155,8 @@ struct Counted {
     std::int64_t calls = 0;
     std::int64_t left = 1 << 30;
     s2v_allocator allocator() {
-        return {[](void *context, std::int64_t bytes) -> void * {
+        return {sizeof(s2v_allocator),
+                [](void *context, std::int64_t bytes) -> void * {
                     auto &own = *static_cast<Counted *>(context);
                     if (own.left-- <= 0) return nullptr;
                     ++own.calls;

@@ -32,6 +32,7 @@ S2V_API int32_t s2v_cuda_devices(const char **why);
 S2V_API s2v_status s2v_cuda_versions(int32_t *runtime, int32_t *driver);
 
 typedef struct s2v_cuda_properties {
+    size_t size; /* sizeof(s2v_cuda_properties), which the caller sets */
     char name[256];
     char pci_bus[32]; /* "0000:19:00.0" */
     int32_t compute_capability_major;

@@ -11,6 +11,7 @@ extern "C" {
 /* 0 is what is said here, and what s2v_reader_open goes by. What asks for more is a row, or one that stands for the
  * rest of its file, with the fault too_large. */
 typedef struct s2v_limits {
+    size_t size;         /* sizeof(s2v_limits) */
     int64_t id_bytes;    /* of an id: 1,024 */
     int64_t batch_bytes; /* of pixels in a batch, which has fewer rows then than were asked for: 128 MiB; one row is
                             given always */

@@ -37,8 +37,7 @@ public:
         return s2v_model_header(model_.get());
     }
     [[nodiscard]] s2v_needs needs() const {
-        s2v_needs needs{};
-        needs.size = sizeof needs;
+        auto needs = sized<s2v_needs>();
         detail::check(s2v_model_needs(model_.get(), &needs), "Model::needs");
         return needs;
     }

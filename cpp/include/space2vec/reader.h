@@ -30,6 +30,7 @@ typedef struct s2v_problem {
 /* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader, but for
  * the allocator, which is copied. */
 typedef struct s2v_reading {
+    size_t size;               /* sizeof(s2v_reading) */
     int64_t count;             /* of the inputs */
     const char *const *paths;  /* (count) files; "-": standard input. Avro files, tar archives of them, either gzip'd as
                                   a whole, files of bare messages */
@@ -101,6 +102,7 @@ typedef struct s2v_value {
 /* Rows of a reader, in the order of the input; valid until the next call with the same reader, but for pixels that were
  * taken. A packet, or the rest of a file, that cannot be read is a row without planes. */
 typedef struct s2v_batch {
+    size_t size;                       /* sizeof(s2v_batch), which the caller sets */
     s2v_stamps stamps;                 /* n rows; without pixels where these are not kept */
     const uint32_t *flags;             /* (n) what the reader saw */
     const int64_t *candidate_id;       /* (n) -1: unknown, or no signed number of 64 bits; then there is a text: */
@@ -137,6 +139,7 @@ S2V_API s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *
 
 /* The pixels of a batch, taken over from its reader. */
 typedef struct s2v_pixels {
+    size_t size; /* sizeof(s2v_pixels), which the caller sets */
     float *pixels;
     int64_t pixel_count;
     int32_t allocated; /* 1: in memory of s2v_reading.allocator; 0: in ordinary memory */
@@ -181,6 +184,7 @@ S2V_API void s2v_reader_close(s2v_reader *reader);
 
 /* The columns of alerts in memory, as a table has them: the cutouts of n rows (FITS, plain or gzip'd). */
 typedef struct s2v_cutouts {
+    size_t size; /* sizeof(s2v_cutouts) */
     int64_t n;
     const uint8_t *data[3];  /* the cutouts of a channel one after another; NULL: the table has none */
     const int64_t *begin[3]; /* (n + 1) offsets into data; equal where a row has none */

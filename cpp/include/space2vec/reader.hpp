@@ -15,10 +15,10 @@ struct Reading {
     std::int32_t sets = 0;  // the stamp features of these sets (s2v_feature_set) are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = std::numeric_limits<float>::quiet_NaN();
-    int threads = 0;                         // 0: one a core
-    std::optional<s2v_allocator> allocator;  // where the pixels of batches are put; none: ordinary memory
-    const s2v_model *model = nullptr;        // Model::c(), to outlive the reader: batches carry its scores; or null
-    s2v_limits limits{};                     // of what a file of others may ask for; 0: the library's
+    int threads = 0;                          // 0: one a core
+    std::optional<s2v_allocator> allocator;   // where the pixels of batches are put; none: ordinary memory
+    const s2v_model *model = nullptr;         // Model::c(), to outlive the reader: batches carry its scores; or null
+    s2v_limits limits = sized<s2v_limits>();  // of what a file of others may ask for; 0: the library's
 };
 
 // The pixels of a batch, taken over from its reader, which they may outlive.
@@ -26,7 +26,7 @@ class Pixels {
 public:
     Pixels() = default;
     explicit Pixels(const s2v_pixels &taken) noexcept : held_(taken) {}
-    Pixels(Pixels &&other) noexcept : held_(std::exchange(other.held_, {})) {}
+    Pixels(Pixels &&other) noexcept : held_(std::exchange(other.held_, sized<s2v_pixels>())) {}
     Pixels &operator=(Pixels &&other) noexcept {
         std::swap(held_, other.held_);
         return *this;
@@ -44,7 +44,7 @@ public:
     }
 
 private:
-    s2v_pixels held_{};
+    s2v_pixels held_ = sized<s2v_pixels>();
 };
 
 // What a packet has at a path: nothing, a number, or a text.
@@ -118,7 +118,7 @@ public:
 
     // The pixels of the last batch, without a copy; none where none are kept, or a second time.
     [[nodiscard]] Pixels take_pixels() {
-        s2v_pixels taken;
+        auto taken = sized<s2v_pixels>();
         detail::check(s2v_reader_take_pixels(reader_.get(), &taken), "take_pixels");
         return Pixels(taken);
     }
@@ -139,7 +139,7 @@ private:
     std::vector<std::string> paths_;
     Reading how_;
     std::unique_ptr<s2v_reader, Close> reader_;
-    s2v_batch batch_{};
+    s2v_batch batch_ = sized<s2v_batch>();
 };
 
 }  // namespace s2v

@@ -1,7 +1,12 @@
 /* space2vec: stamps of transient candidates to features and scores. The C ABI.
  *
- * Functions return a status and never throw, print or abort. Arrays are the caller's, in native float32 and C order.
- * Every function may be called from several threads at once on different outputs.
+ * Functions return a status and never throw, print or abort; s2v_last_error says why. Arrays are the caller's, in
+ * native float32 and C order. Every function may be called from several threads at once on different outputs. A
+ * structure that is handed over by a pointer begins with its size, which the caller sets before anything else:
+ *
+ *     s2v_stamps stamps = {.size = sizeof stamps};
+ *
+ * Another size than sizeof is refused, so that a library of another version is noticed.
  */
 #ifndef SPACE2VEC_H
 #define SPACE2VEC_H
@@ -48,6 +53,7 @@ enum { S2V_SCIENCE = 0, S2V_TEMPLATE = 1, S2V_DIFFERENCE = 2, S2V_CHANNELS = 3 }
 
 /* A view of the stamps of n candidates; sizes may differ from row to row. */
 typedef struct s2v_stamps {
+    size_t size;           /* sizeof(s2v_stamps) */
     const float *pixels;   /* one buffer with every plane */
     int64_t pixel_count;   /* its length */
     const int64_t *offset; /* (n, 3): first pixel of the plane in the buffer; -1: the plane is missing */
@@ -127,6 +133,7 @@ typedef struct s2v_step {
 
 /* A view of n planes of one size. Pixels of a row follow each other. */
 typedef struct s2v_planes {
+    size_t size; /* sizeof(s2v_planes) */
     const float *pixels;
     const uint8_t *mask; /* (n, height, width) without gaps, not 0 where a pixel is left out; or NULL */
     int64_t n;           /* at most 2^31 - 1 */
@@ -139,6 +146,7 @@ typedef struct s2v_planes {
 /* A recipe that is a chain of steps on a square around the candidate. Null pixels (1e-30), and what is not finite or
  * outside the stamp, are left out and become 0. */
 typedef struct s2v_composition {
+    size_t size;                    /* sizeof(s2v_composition) */
     int32_t side;                   /* 1 to 4096 */
     int32_t channel_count;          /* 1 to 3 */
     int32_t channels[S2V_CHANNELS]; /* distinct, as S2V_SCIENCE */
@@ -164,6 +172,7 @@ S2V_API s2v_status s2v_compose(const s2v_stamps *stamps, const s2v_composition *
  * time. What goes back is kept for later batches first, up to 256 MiB for one allocator in a process; all of it is
  * released with the last reader of this allocator and the last pixels that were taken from one. */
 typedef struct s2v_allocator {
+    size_t size;                                     /* sizeof(s2v_allocator) */
     void *(*allocate)(void *context, int64_t bytes); /* aligned as malloc does; NULL: there is none, and ordinary memory
                                                         is used instead */
     void (*release)(void *context, void *memory, int64_t bytes);
@@ -175,6 +184,7 @@ typedef struct s2v_model s2v_model;
 
 /* An image in a FITS file. */
 typedef struct s2v_image {
+    size_t size; /* sizeof(s2v_image), which the caller sets */
     int32_t height;
     int32_t width;
     double crpix[2];       /* CRPIX2, CRPIX1: row and column of the reference pixel, from 1; NAN where there is none */

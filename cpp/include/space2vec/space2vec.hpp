@@ -68,6 +68,14 @@ private:
     std::uint64_t offset_;
 };
 
+// A structure of the C ABI that is all 0 but for its size.
+template <class T>
+[[nodiscard]] constexpr T sized() noexcept {
+    T structure{};
+    structure.size = sizeof(T);
+    return structure;
+}
+
 inline std::string_view version() noexcept {
     return s2v_version();
 }
@@ -88,8 +96,13 @@ struct Stamps {
         const std::size_t n = size();
         detail::require(offset.size() == n * 3 && shape.size() == n * 6 && (centre.empty() || centre.size() == n * 2),
                         "Stamps: offset, shape and centre differ in length");
-        return {pixels.data(), static_cast<std::int64_t>(pixels.size()), offset.data(),
-                shape.data(),  centre.empty() ? nullptr : centre.data(), static_cast<std::int64_t>(n),
+        return {sizeof(s2v_stamps),
+                pixels.data(),
+                static_cast<std::int64_t>(pixels.size()),
+                offset.data(),
+                shape.data(),
+                centre.empty() ? nullptr : centre.data(),
+                static_cast<std::int64_t>(n),
                 saturation};
     }
 };
@@ -150,7 +163,8 @@ inline void normalise(const Planes &planes, std::span<const s2v_step> steps, std
     detail::require(planes.pixels.size() == flags.size() * size && out.size() == planes.pixels.size() &&
                         (planes.mask.empty() || planes.mask.size() == out.size()),
                     "normalise: pixels, mask, out and flags differ in length");
-    const s2v_planes view = {planes.pixels.data(),
+    const s2v_planes view = {sizeof(s2v_planes),
+                             planes.pixels.data(),
                              planes.mask.empty() ? nullptr : planes.mask.data(),
                              static_cast<std::int64_t>(flags.size()),
                              planes.height,
@@ -187,7 +201,7 @@ struct Image {
 inline Image fits_image(std::span<const std::uint8_t> bytes, const std::string &unit = {}) {
     Image out;
     out.pixels.resize(std::size_t{64} * 64);
-    s2v_image image{};
+    auto image = sized<s2v_image>();
     const auto read = [&] {
         return s2v_fits_image(bytes.data(), static_cast<std::int64_t>(bytes.size()), unit.c_str(), out.pixels.data(),
                               static_cast<std::int64_t>(out.pixels.size()), &image);

@@ -332,8 +332,8 @@ void Decoder::score(Unit &unit) {
 }
 
 s2v_stamps Decoder::stamps_of(const Rows &rows) const noexcept {
-    return {rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(), rows.size.data(),
-            rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
+    return {sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
+            rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
 }
 
 // Once the planes of the pending rows are there: where the candidates lie in them, and their features.

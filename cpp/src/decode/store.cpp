@@ -59,7 +59,8 @@ Room::~Room() {
 std::shared_ptr<Store> Store::of(const s2v_allocator *allocator) {
     static std::mutex lock;
     static std::vector<std::pair<s2v_allocator, std::weak_ptr<Store>>> stores;
-    const s2v_allocator wanted = allocator ? *allocator : s2v_allocator{};
+    const s2v_allocator wanted =
+        allocator ? *allocator : s2v_allocator{sizeof(s2v_allocator), nullptr, nullptr, nullptr};
     const std::lock_guard<std::mutex> hold(lock);
     std::erase_if(stores, [](const auto &known) { return known.second.expired(); });
     for (const auto &[theirs, known] : stores)

@@ -17,7 +17,7 @@ int main(void) {
             }
     const int64_t offset[S2V_CHANNELS] = {0, SIDE * SIDE, 2 * SIDE * SIDE};
     const int32_t shape[2 * S2V_CHANNELS] = {SIDE, SIDE, SIDE, SIDE, SIDE, SIDE};
-    s2v_stamps stamps = {0};
+    s2v_stamps stamps = {.size = sizeof stamps};
     stamps.pixels = &pixels[0][0][0];
     stamps.pixel_count = S2V_CHANNELS * SIDE * SIDE;
     stamps.offset = offset;

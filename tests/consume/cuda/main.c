@@ -11,7 +11,7 @@ int main(void) {
     if (s2v_cuda_versions(&runtime, &driver) != S2V_OK) return 1;
     printf("space2vec %s, CUDA runtime %d, devices: %d%s%s\n", s2v_version(), (int)runtime, (int)devices,
            devices ? "" : ", ", why);
-    s2v_cuda_properties properties;
+    s2v_cuda_properties properties = {.size = sizeof properties};
     const s2v_status status = s2v_cuda_device_properties(0, &properties);
     if (devices > 0) return status == S2V_OK && properties.multiprocessors > 0 ? 0 : 1;
     return status == S2V_NO_DEVICE && s2v_cuda_message()[0] && why[0] ? 0 : 1;
