@@ -7,8 +7,8 @@ Names of the library in a comment become links.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 INCLUDE = Path(__file__).parents[1] / "cpp" / "include" / "space2vec"
 _FIRST = ("space2vec.h", "model.h", "reader.h")
@@ -28,8 +28,7 @@ _DECLARED = (
 )
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Declarations, and what is said of them; without declarations, what is said of the header."""
 
     comment: str
