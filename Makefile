@@ -66,7 +66,7 @@ pytest: $(VENV)/development
 build/release/tested: $(VENV)/development $(SOURCES) $(CPP_TESTS) CMakePresets.json
 	$(BIN)/cmake --preset release -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja >build/release.log || { cat build/release.log; exit 1; }
 	$(BIN)/cmake --build --preset release
-	$(BIN)/ctest --preset release
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/ctest --preset release
 	@touch $@
 
 ctest: build/release/tested

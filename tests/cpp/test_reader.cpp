@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <string>
 #include <tuple>
 
@@ -304,25 +303,6 @@ void test_kinds_of_nothing() {
     CHECK(std::get<1>(read({archive}).problems.at(0)) == "damaged_archive");
 }
 
-void test_files() {
-    const std::string path = "test_reader.avro";
-    {
-        const Octets bytes = made::container(0, 4, 2);
-        std::ofstream(path, std::ios::binary)
-            .write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    }
-    s2v::Reading how;
-    how.columns = {"candidate.magpsf", "candidate.nosuch"};
-    s2v::Reader reader({path, "no such file"}, how);
-    const s2v_batch *const batch = reader.next(4);
-    CHECK(batch && batch->stamps.n == 4 && batch->schema[0] == batch->schema[3]);
-    CHECK(reader.schema_columns(batch->schema[0]) == (std::vector<std::uint8_t>{1, 0}));
-    CHECK_THROWS(reader.next(4), s2v::Error, caught.status() == S2V_IO_ERROR);
-    s2v::Reader nowhere({"no such file"});  // nothing comes before the failure
-    CHECK_THROWS(nowhere.next(4), s2v::Error, caught.status() == S2V_IO_ERROR);
-    std::remove(path.c_str());
-}
-
 void test_what_a_caller_gets_wrong() {
     s2v_reading reading;
     s2v_reading_init(&reading);
@@ -379,7 +359,6 @@ int main() {
     test_hollow_records();
     test_limits();
     test_kinds_of_nothing();
-    test_files();
     test_what_a_caller_gets_wrong();
     return check::report();
 }

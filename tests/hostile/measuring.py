@@ -15,10 +15,13 @@ GB = 1 << 30
 #: be a large one, from before the program was loaded.
 _BETWEEN = """
 import os, resource, signal, sys
-used, space, patience, command = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
+used, space, processor, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+command = sys.argv[5:]
 child = os.fork()
 if not child:
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    if processor:
+        resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
     os.execvp(command[0], command)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
 signal.setitimer(signal.ITIMER_REAL, patience)
@@ -51,11 +54,32 @@ class Spent:
 
 
 def spent(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], patience: float, space: int = 3 * GB
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    patience: float,
+    space: int = 3 * GB,
+    processor: int = 0,
 ) -> Spent:
-    """Run a command with so much address space, for so many seconds at most."""
+    """Run a command under limits.
+
+    Parameters
+    ----------
+    command : sequence of str or Path
+        The command.
+    folder : Path
+        Where what it prints is put.
+    environment : mapping of str to str
+        Its environment.
+    patience : float
+        Seconds by the clock after which it is killed.
+    space : int, optional
+        Bytes of address space.
+    processor : int, optional
+        Seconds of processor time after which it is killed; 0 for no limit.
+    """
     out, err, used = folder / "stdout", folder / "stderr", folder / "used"
-    between = (sys.executable, "-I", "-S", "-c", _BETWEEN, used, str(space), str(patience))
+    between = (sys.executable, "-I", "-S", "-c", _BETWEEN, used, str(space), str(processor), str(patience))
     words = [os.fsencode(word) for word in (*between, *command)]
     with out.open("wb") as stdout, err.open("wb") as stderr:
         begin = time.perf_counter()

@@ -44,7 +44,7 @@ def complaints(makers: Mapping[str, Maker], folder: Path, good: int, *, tables: 
     for name in ("alone", "night"):
         (folder / name).mkdir()
         place = folder / name / ("a_good.csv" if tables else "good.avro")
-        _good_table(place, good) if tables else _good_alerts(place, good)
+        _good_table(place, good) if tables else good_alerts(place, good)
     made = {name: make(folder / "night") for name, make in makers.items()}
     sizes = [sum(path.lstat().st_size for path in paths) for paths in made.values()]
     alone, night = (_scored(folder, name, tables) for name in ("alone", "night"))
@@ -89,7 +89,8 @@ def _scored(folder: Path, name: str, tables: bool) -> Spent:
     return spent([*command, "--model", "autoscan" if tables else "default"], folder, environment, 600.0)
 
 
-def _good_alerts(place: Path, count: int) -> None:
+def good_alerts(place: Path, count: int) -> None:
+    """Write one Avro file of so many simulated alerts."""
     (written,) = write_packets(simulate(count, seed=7), place.with_suffix(""), per_file=count)
     written.rename(place)
     (place.with_suffix("") / "truth.csv").unlink()

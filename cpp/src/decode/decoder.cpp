@@ -55,14 +55,28 @@ Decoder::~Decoder() {
     ::operator delete(scratch_, std::align_val_t{64});
 }
 
-void Decoder::decode(Unit &unit) {
+bool Decoder::decode(Unit &unit) {
     try {
         decode_pieces(unit);
+        return true;
     } catch (const std::bad_alloc &) {
-        give_up(unit);
+        let_go(unit);
     } catch (const std::length_error &) {
-        give_up(unit);
+        let_go(unit);
     }
+    return false;
+}
+
+void Decoder::decode_one_by_one(Unit &unit) {
+    std::vector<Piece> pieces = std::move(unit.pieces);
+    Rows whole;
+    whole.shape = wish_.shape;
+    for (Piece &piece : pieces) {
+        unit.pieces.assign(1, std::move(piece));
+        if (!decode(unit)) give_up(unit);
+        whole.append(unit.rows, 0, unit.rows.count());
+    }
+    unit.rows = std::move(whole);
 }
 
 void Decoder::decode_pieces(Unit &unit) {

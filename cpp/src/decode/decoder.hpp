@@ -41,12 +41,16 @@ public:
     ~Decoder();
     Decoder(const Decoder &) = delete;
     Decoder &operator=(const Decoder &) = delete;
-    // Replace the unit's rows by those of its pieces; where these ask for more memory than there is, by one a piece
-    // that says so. Throws ReadingStopped, and std::bad_alloc where not even that can be had.
-    void decode(Unit &unit);
+    // Replace the unit's rows by those of its pieces; false, and none, where these ask for more memory than there is:
+    // nothing of it is held then. Throws ReadingStopped.
+    bool decode(Unit &unit);
+    // The same, a piece after the other: a row that says so stands for one which asks for too much. Throws
+    // std::bad_alloc where not even that can be had.
+    void decode_one_by_one(Unit &unit);
 
 private:
     void decode_pieces(Unit &unit);
+    void let_go(Unit &unit);
     void give_up(Unit &unit);
     std::string too_long(const Unit &unit, const PacketSchema &schema, Alert &alert) const;
     bool spend(const Unit &unit, const Piece &piece, std::size_t bytes);

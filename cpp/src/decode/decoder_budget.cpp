@@ -20,12 +20,18 @@ std::size_t first_capacity(Bytes packed) noexcept {
     return std::min(likely ? announced : 4 * packed.size(), kLargestFile);
 }
 
-void Decoder::give_up(Unit &unit) {
+// Forget what a failed attempt took: memory, and what the files were charged for it.
+void Decoder::let_go(Unit &unit) {
     arena_.trim(0);
     retried_.clear();
     std::vector<std::uint8_t>().swap(block_);
     unit.rows.clear();
     unit.rows.pixels.trim(0);
+    for (std::size_t k = 0; k < left_.size(); ++k)
+        if (unit.pieces[k].unpacked) *unit.pieces[k].unpacked -= unit.pieces[k].allowance - left_[k];
+}
+
+void Decoder::give_up(Unit &unit) {
     for (const Piece &piece : unit.pieces) {
         // A table has its rows whatever becomes of them.
         for (Place place = piece.place; place.record < piece.place.record + (piece.table ? piece.records : 1);

@@ -28,11 +28,17 @@ Input::Input(const Source &source, const std::atomic<bool> &stopping) : source_(
         expected_ = source.memory.size();
         return;
     }
-    file_ = source.path == "-" ? ::dup(STDIN_FILENO) : ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Of a pipe the writer is waited for where reading can be stopped, not here.
+    const int mode = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+    file_ = source.path == "-" ? ::dup(STDIN_FILENO) : ::open(source.path.c_str(), mode);
     struct stat status;
     if (file_ < 0 || ::fstat(file_, &status) != 0) {
         const int number = errno;
         throw InputError{number, source.path, is_of_file(number, source.path)};
+    }
+    if (S_ISDIR(status.st_mode)) {
+        ::close(file_);
+        throw InputError{EISDIR, source.path, true};
     }
     waits_ = !S_ISREG(status.st_mode);
     if (S_ISREG(status.st_mode) && source.path != "-") size_ = expected_ = static_cast<std::size_t>(status.st_size);
@@ -58,6 +64,11 @@ std::size_t Input::read_raw(std::uint8_t *to, std::size_t room) {
         const ssize_t given = ::read(file_, to, room);
         if (given >= 0) at_ += static_cast<std::size_t>(given);
         if (given >= 0) return static_cast<std::size_t>(given);
+        if (errno == EAGAIN && waits_) {
+            if (stopping_) throw ReadingStopped();
+            ::poll(&waiting, 1, kPatience);
+            continue;
+        }
         if (errno != EINTR) throw InputError{errno, source_.path};
     }
 }

@@ -144,7 +144,7 @@ void Pipeline::work() {
                 unit = waiting_.front();
                 waiting_.pop_front();
             }
-            decoder.decode(*unit);
+            decode(decoder, *unit);
             finished(unit);
         }
     } catch (...) {
@@ -155,6 +155,17 @@ void Pipeline::work() {
         }
         for_caller_.notify_one();
     }
+}
+
+// Where memory does not suffice, the unit is decoded once more when no other one is, a piece after the other: a file
+// that asks for too much is not to cost those beside it their rows.
+void Pipeline::decode(Decoder &decoder, Unit &unit) {
+    {
+        const std::shared_lock<std::shared_mutex> beside(memory_);
+        if (decoder.decode(unit)) return;
+    }
+    const std::lock_guard<std::shared_mutex> alone(memory_);
+    decoder.decode_one_by_one(unit);
 }
 
 // Put the unit's rows where the caller finds them, and let the unit be filled again.

@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <shared_mutex>
 #include <thread>
 
 namespace s2v::decode {
@@ -46,6 +47,7 @@ private:
     void frame();
     void cut_table();
     void work();
+    void decode(Decoder &decoder, Unit &unit);
     void finished(Unit *unit);
     std::unique_ptr<Rows> next_rows(const std::function<bool()> &interrupted);
     std::size_t fitting(const Rows &batch, std::size_t end) const;
@@ -56,6 +58,7 @@ private:
     SchemaBook book_;
     std::size_t most_units_;
 
+    std::shared_mutex memory_;  // whoever needs more than there is waits until the others hold less
     std::mutex lock_;
     std::condition_variable for_framer_, for_workers_, for_caller_;
     std::vector<std::unique_ptr<Unit>> units_;
