@@ -85,7 +85,7 @@ lock:
 	$(LOCK) --group fuzz -o .ci/fuzzing.lock
 
 models: $(VENV)/development
-	$(BIN)/python -m space2vec.models.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/models
+	$(BIN)/python -m space2vec.studies.packaged.build --data "$${SPACE2VEC_DATA:-../shared/data}" --output python/space2vec/packaged
 
 docs: $(VENV)/development
 	$(BIN)/python -m sphinx -b html -q -E -W --keep-going docs build/site

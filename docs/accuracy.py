@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from space2vec.evaluate import HEADLINES
-from space2vec.evaluate.metrics import written
+from space2vec.evaluation import HEADLINES
+from space2vec.evaluation.metrics import written
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results" / "forest_vs_network.json"

@@ -32,13 +32,6 @@ private:
     s2v_catalogue view_;
 };
 
-void calibrate(const Column<float> &x, const Column<float> &y, Column<float> &score) {
-    if (x.ndim() != 1 || y.ndim() != 1 || x.size() != y.size() || x.size() > 1024)
-        throw std::invalid_argument("calibrate: x and y must have one value for each of 2 to 1024 knots");
-    check(s2v_calibrate(static_cast<std::int32_t>(x.size()), x.data(), y.data(), score.mutable_data(), score.size()),
-          "calibrate");
-}
-
 // Rows [begin, end) of stamps.
 s2v_stamps part_of(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end) {
     s2v_stamps part = stamps;
@@ -279,6 +272,4 @@ void register_model(py::module_ &module) {
         .def("inputs", &Model::inputs, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
              py::arg("planes").noconvert().none(true), py::arg("columns").noconvert().none(true),
              py::arg("flags").noconvert(), py::arg("scored").noconvert(), py::arg("threads"));
-    module.def("calibrate", &calibrate, py::arg("x").noconvert(), py::arg("y").noconvert(),
-               py::arg("score").noconvert());
 }

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import space2vec as s2v
-from space2vec import modelfile, registry, tensorfile
-from space2vec.calibration import Calibration
-from space2vec.models.integer_network import rings_of
-from space2vec.networks.derived_names import derived_places
+from space2vec import model_files, registry
+from space2vec.model_files import tensor_file
+from space2vec.model_files.calibration import Calibration
+from space2vec.model_files.derived_names import derived_places
+from space2vec.model_files.integer_network import rings_of
 
 __all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "with_header"]
 
@@ -22,10 +23,10 @@ MIXED = ("DIFFSUMRN", "peak_snr", "MAG", "FLUX_RATIO", "snr_3", "SNR", "N2SIG5SH
 _STEPS: dict[str, Any] = {"steps": ("median-mad", "asinh")}
 
 
-def _header(kind: str, name: str, columns: tuple[str, ...], **more: Any) -> modelfile.Header:
+def _header(kind: str, name: str, columns: tuple[str, ...], **more: Any) -> model_files.Header:
     foreign = [column for column in columns if column not in registry.FEATURES]
     group = "custom" if foreign or not columns else "all"
-    return modelfile.Header(kind, name, columns, group, registry.FEATURES_VERSION, **more)
+    return model_files.Header(kind, name, columns, group, registry.FEATURES_VERSION, **more)
 
 
 def forest(columns: tuple[str, ...], fill: bool = False, seed: int = 1, **header: Any) -> bytes:
@@ -45,7 +46,7 @@ def forest(columns: tuple[str, ...], fill: bool = False, seed: int = 1, **header
     }
     if fill:
         tensors["fill"] = np.where(np.arange(k) % 2, np.nan, rng.normal(size=k)).astype(np.float32)
-    return modelfile.encoded(_header("forest", "tiny forest", columns, **header), tensors)
+    return model_files.encoded(_header("forest", "tiny forest", columns, **header), tensors)
 
 
 def network(
@@ -102,7 +103,7 @@ def network(
         how["optional"] = list(optional)
     plain = None if recipe is None else recipe.to_plain()
     made = _header("network", "tiny network", columns, recipe=plain, architecture=how, integer={"version": 1}, **header)
-    return modelfile.encoded(made, tensors)
+    return model_files.encoded(made, tensors)
 
 
 def models() -> dict[str, bytes]:
@@ -139,20 +140,20 @@ def of_floats(columns: tuple[str, ...] = (), recipe: s2v.Recipe | None = None) -
     how = {"name": "braai", "settings": {}, "temperature": 1.0}
     plain = None if recipe is None else recipe.to_plain()
     header = _header("network", "floats", columns, recipe=plain, architecture=how)
-    return modelfile.encoded(header, {"weight": np.zeros(3, np.float32)})
+    return model_files.encoded(header, {"weight": np.zeros(3, np.float32)})
 
 
 def changed(file: bytes, **tensors: Any) -> bytes:
     """Return a model file some of whose tensors are others."""
-    metadata, own = tensorfile.decoded(file)
-    return tensorfile.encoded(metadata, {**own, **tensors})
+    metadata, own = tensor_file.decoded(file)
+    return tensor_file.encoded(metadata, {**own, **tensors})
 
 
 def with_header(file: bytes, **changes: Any) -> bytes:
     """Return a model file whose header says something else."""
-    return modelfile.encoded(dataclasses.replace(header_of(file), **changes), tensorfile.decoded(file)[1])
+    return model_files.encoded(dataclasses.replace(header_of(file), **changes), tensor_file.decoded(file)[1])
 
 
-def header_of(file: bytes) -> modelfile.Header:
+def header_of(file: bytes) -> model_files.Header:
     """Return the header of a model file."""
-    return modelfile.Header.from_json(tensorfile.decoded(file)[0]["space2vec"])
+    return model_files.Header.from_json(tensor_file.decoded(file)[0]["space2vec"])

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import space2vec as s2v
-from space2vec import modelfile, networks, registry
-from space2vec.networks.feature_input import FeatureInput
+from space2vec import architectures, model_files, registry
+from space2vec.architectures.feature_input import FeatureInput
 
 __all__ = ["COLUMNS", "KINDS", "RECIPE", "Tiny", "TinyPlanes", "TinyTable", "header_of", "make", "make_known"]
 
@@ -71,13 +71,13 @@ class TinyTable(nn.Module):
 def make_known(patch: pytest.MonkeyPatch) -> None:
     """Put the networks beside those of the package."""
     for name in KINDS:
-        patch.setitem(networks.NETWORKS, name, f"tiny_networks:{name}")
+        patch.setitem(architectures.NETWORKS, name, f"tiny_networks:{name}")
 
 
-def header_of(name: str, settings: dict[str, Any], **architecture: Any) -> modelfile.Header:
+def header_of(name: str, settings: dict[str, Any], **architecture: Any) -> model_files.Header:
     """Return the header of one of the networks."""
     takes = KINDS[name]
-    return modelfile.Header(
+    return model_files.Header(
         "network",
         name.lower(),
         COLUMNS if "features" in takes else (),

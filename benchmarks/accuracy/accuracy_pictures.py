@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.plot.figure import COLOURS
 
 _METRIC = "fpr at mdr 4%"

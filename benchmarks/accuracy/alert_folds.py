@@ -17,12 +17,13 @@ import numpy as np
 
 from benchmarks.accuracy.robustness import turned
 from benchmarks.programs import tell
-from space2vec import flags, rivals
-from space2vec.evaluate import contest, mdr_fpr
-from space2vec.labelled import LabelledStamps
-from space2vec.models.networks import real_alerts, stampnet_rows
-from space2vec.rivals import Effort
-from space2vec.teacher import braai_scorer, teach
+from space2vec.data import flags
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.evaluation import contest, mdr_fpr
+from space2vec.studies import contenders
+from space2vec.studies.contenders import Effort
+from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
+from space2vec.training.teacher import braai_scorer, teach
 
 #: Of every network, where the user does not say: more of them learn the alerts by heart.
 EPOCHS = 10
@@ -110,7 +111,7 @@ def run(
     by_braai = braai_scorer(weights, threads=effort.threads)
     scores["braai, stamps turned"] = by_braai(next(s for name, s in turned(rows.stamps) if name == "rotation"))
     taught = teach(simulated, by_braai)
-    names, left_out = rivals.choose(rivals.PIXELS, models, tell)
+    names, left_out = contenders.choose(contenders.PIXELS, models, tell)
     scores |= {name: np.full(len(rows), np.nan, dtype=np.float32) for name in names}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
     for number, (train, test) in enumerate(splitter.split(rows.label, rows.label, rows.group)):
@@ -118,11 +119,11 @@ def run(
         learned = LabelledStamps.concatenate([rows[train], teach(beside, by_braai), taught])
         for name in names:
             tell(f"alerts: {name}, fold {number + 1} of {folds}")
-            model = rivals.train_pixels(name, learned, effort, teacher=1.0)
+            model = contenders.train_pixels(name, learned, effort, teacher=1.0)
             scores[name][test] = model.score(rows.stamps[test]).score
     for name in names if len(simulated) else ():
         tell(f"alerts: {name}, simulation alone")
-        scores[f"{name}, simulation alone"] = rivals.train_pixels(name, simulated, effort).score(rows.stamps).score
+        scores[f"{name}, simulation alone"] = contenders.train_pixels(name, simulated, effort).score(rows.stamps).score
     found = {}
     for part, here in {"all": np.ones(len(rows), dtype=bool), "night": alerts.night}.items():
         own = {name: score[here] for name, score in scores.items()}

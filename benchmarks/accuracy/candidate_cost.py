@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
-from space2vec.bench.rounds import quartiles
-from space2vec.network import Network
-from space2vec.stamps import Stamps
+from space2vec.data.stamps import Stamps
+from space2vec.models.network import Network
 
 #: Rows that a network is given at a time where its own cost is measured.
 BATCH = 64

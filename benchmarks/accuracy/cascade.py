@@ -20,9 +20,9 @@ import space2vec as s2v
 from benchmarks.accuracy.integer_accuracy import METRICS, compared, scorer, taken
 from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
 from benchmarks.programs import processor, versions
-from space2vec.evaluate import contest
-from space2vec.modelfile import in_doubt
-from space2vec.network import Network
+from space2vec.evaluation import contest
+from space2vec.model_files.header import in_doubt
+from space2vec.models.network import Network
 
 NAMES = ("stampnet-fast", "stampnet", "first alone")
 

@@ -10,9 +10,10 @@ import numpy as np
 from benchmarks.accuracy.candidate_cost import of_rows
 from benchmarks.accuracy.kept import Kept, code, digest
 from benchmarks.programs import tell, versions
-from space2vec import reading, registry, rivals
-from space2vec.evaluate import contest
-from space2vec.rivals import Effort
+from space2vec import reading, registry
+from space2vec.evaluation import contest
+from space2vec.studies import contenders
+from space2vec.studies.contenders import Effort
 
 #: What the scores depend on beside the code here.
 PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
@@ -29,23 +30,23 @@ def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str
     # The same folds as space2vec.training.cross_validate.
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=effort.seed).split(x, y))
     scores = {}
-    names, left_out = rivals.choose(rivals.COLUMNS, models, tell)
+    names, left_out = contenders.choose(contenders.COLUMNS, models, tell)
     for name in names:
         score = np.empty(len(y), dtype=np.float32)
         for number, (train, test) in enumerate(parts):
             tell(f"des: {name}, fold {number + 1} of {folds}")
             depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.told(),
-                       "code": code(rivals.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+                       "code": code(contenders.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
 
             def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:
-                return rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(x[test])
+                return contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(x[test])
 
             score[test] = kept.get(f"des {name}", depends, fold)
         scores[name] = score
     found = contest(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
     print(f"\nDES, {folds}-fold cross-validation, real labels: {found}")
     train, test = parts[0]
-    trained = {name: rivals.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}
+    trained = {name: contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}
     timed = np.ascontiguousarray(np.resize(x[test], (_TIMED, x.shape[1])))
     cost = of_rows(trained, timed)
     return {"data": "10,000 labelled rows of the DES autoScan table", "labels": "real", "folds": folds,

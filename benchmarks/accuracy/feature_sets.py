@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import space2vec as s2v
-from space2vec import evaluate, registry, training
+from space2vec import evaluation, registry, training
 
 MDR = 0.04
 _RESAMPLES = 1000
@@ -92,7 +92,7 @@ def contenders() -> dict[str, tuple[str, ...]]:
 
 def _fpr(score: NDArray[np.float32], real: NDArray[np.int64]) -> float:
     """Return the least FPR that a threshold reaches with an MDR of at most 4 %."""
-    _, missed, passed = evaluate.mdr_fpr(score, real)
+    _, missed, passed = evaluation.mdr_fpr(score, real)
     return float(passed[missed <= MDR].min())
 
 
@@ -118,7 +118,7 @@ def figures(
     value = {name: _fpr(scores, truth) for name, scores in own.items()}
     resampled = {name: np.array([_fpr(scores[draw], truth[draw]) for draw in draws]) for name, scores in own.items()}
     for name, scores in own.items():
-        auc = evaluate.evaluate(scores, truth, bootstrap=0).metrics["auc"].value
+        auc = evaluation.evaluate(scores, truth, bootstrap=0).metrics["auc"].value
         row = {"fpr at mdr 4%": _with_interval(value[name], resampled[name]), "auc": round(auc, 4)}
         for other in ("autoscan", "stamp"):
             change = resampled[name] - resampled[other]

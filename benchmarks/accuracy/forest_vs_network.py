@@ -34,17 +34,17 @@ import space2vec as s2v
 from benchmarks.accuracy import accuracy_pictures, alert_folds, des_folds, pixel_sets, robustness
 from benchmarks.accuracy.kept import Kept
 from benchmarks.programs import REPOSITORY, processor, tell, versions
-from space2vec import rivals
-from space2vec.models.networks import real_alerts
-from space2vec.rivals import Effort
 from space2vec.simulation.hybrid import hybrid
+from space2vec.studies import contenders
+from space2vec.studies.contenders import Effort
+from space2vec.studies.packaged.networks import real_alerts
 
 PARTS = ("des", "pixels", "alerts", "robustness")
 RESULTS = REPOSITORY / "benchmarks" / "results" / "forest_vs_network.json"
 #: Of what is simulated here: no other script of this repository has skies from it on.
 SEED = 7100
 PACKAGES = ("lightgbm", "numpy", "onnxruntime", "scikit-learn", "torch")
-MODELS = tuple(dict.fromkeys((*rivals.COLUMNS, *rivals.PIXELS)))
+MODELS = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--hybrid", type=int, default=16000, metavar="N", help="fakes in real stamps, and real bogus")
     made.add_argument("--folds", type=int, default=10, help="of des")
     made.add_argument("--alert-folds", type=int, default=4, help="of alerts")
-    made.add_argument("--alert-models", nargs="+", choices=tuple(rivals.PIXELS), default=("forest", "stampnet"))
+    made.add_argument("--alert-models", nargs="+", choices=tuple(contenders.PIXELS), default=("forest", "stampnet"))
     made.add_argument("--beside", type=int, default=20000, metavar="N", help="variants beside real alerts, and more")
     made.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
     made.add_argument("--epochs", type=int, help="of every network (default: its trainer's; with real alerts 10)")

@@ -22,11 +22,11 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.mine import mine
-from space2vec.stamps import CHANNELS
-from space2vec.teacher import braai_scorer, labelled_alerts, teach
+from space2vec.training.teacher import braai_scorer, labelled_alerts, teach
 
 #: Half side of what is looked at, and of what is looked at pixel by pixel.
 HALF, NEAR = 31, 10

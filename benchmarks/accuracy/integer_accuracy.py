@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 import space2vec as s2v
 from benchmarks.accuracy.worth_rows import COLUMNS, PAIRED, Half, Rows, halves
 from benchmarks.programs import processor, tell, versions
-from space2vec.dataset import split
-from space2vec.evaluate import contest
-from space2vec.evaluate.contest import Contest
-from space2vec.models.forests import labelled_des
-from space2vec.models.integer_network import IntegerNetwork
-from space2vec.network import Network
+from space2vec.evaluation import contest
+from space2vec.evaluation.contest import Contest
+from space2vec.model_files.integer_network import IntegerNetwork
+from space2vec.models.network import Network
+from space2vec.studies.packaged.forests import labelled_des
+from space2vec.training.dataset import split
 from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
 #: The most that integers may change, and what is counted.
@@ -88,7 +88,7 @@ def _three(metric: Any) -> list[float]:
 
 
 def _auc(score: Scores, label: NDArray[Any]) -> float:
-    return s2v.evaluate.evaluate(score, label, bootstrap=0)["auc"]
+    return s2v.evaluation.evaluate(score, label, bootstrap=0)["auc"]
 
 
 def _round(value: Any) -> float:

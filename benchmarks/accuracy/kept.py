@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import space2vec
-from space2vec.model import Model
+from space2vec.models.load import Model
 
 
 class Kept:

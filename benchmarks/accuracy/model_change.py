@@ -23,8 +23,8 @@ import space2vec as s2v
 from benchmarks.accuracy.integer_accuracy import LIMITS, METRICS, compared, scorer, taken
 from benchmarks.accuracy.worth_rows import halves, test_sets
 from benchmarks.programs import processor, versions
-from space2vec.evaluate import contest
-from space2vec.network import Network
+from space2vec.evaluation import contest
+from space2vec.models.network import Network
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     new, old = s2v.load(given.model), s2v.load(given.before)
     assert isinstance(new, Network)
     assert isinstance(old, Network)
-    file = s2v.model.packaged().get(given.model, Path(given.model)).read_bytes()
+    file = packaged().get(given.model, Path(given.model)).read_bytes()
     runs = [(old, scorer(old, None)), (new, scorer(new, None)), (new, scorer(new, new.integers))]
     results: dict[str, Any] = {}
     for title, rows in test_sets(halves(given.data, given.kept)):

@@ -11,12 +11,13 @@ import space2vec as s2v
 from benchmarks.accuracy.candidate_cost import of_stamps
 from benchmarks.accuracy.kept import Kept, code, digest
 from benchmarks.programs import tell, versions
-from space2vec import flags, rivals
-from space2vec.dataset import split
-from space2vec.evaluate import contest
-from space2vec.labelled import LabelledStamps
-from space2vec.model import Model
-from space2vec.rivals import Effort
+from space2vec.data import flags
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.evaluation import contest
+from space2vec.models.load import Model
+from space2vec.studies import contenders
+from space2vec.studies.contenders import Effort
+from space2vec.training.dataset import split
 
 #: What the models depend on beside the code here.
 PACKAGES = ("numpy", "scikit-learn", "torch")
@@ -57,18 +58,20 @@ def run(
     learned, tests = [], {}
     for title, (rows, _) in sets.items():
         sound = flags.scorable(rows.stamps.flags)
-        train, test = (part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + rivals.APART))
+        train, test = (
+            part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + contenders.APART)
+        )
         learned.append(rows[train])
         tests[title] = rows[test]
     train_rows = LabelledStamps.concatenate(learned)
     trained: dict[str, Model] = {}
-    names, left_out = rivals.choose(rivals.PIXELS, models, tell)
+    names, left_out = contenders.choose(contenders.PIXELS, models, tell)
     for name in names:
         tell(f"{name} on {len(train_rows)} rows")
         depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.told(),
-                   "code": code(rivals.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+                   "code": code(contenders.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
         trained[name] = kept.model(
-            f"pixels {name}", depends, lambda name=name: rivals.train_pixels(name, train_rows, effort)
+            f"pixels {name}", depends, lambda name=name: contenders.train_pixels(name, train_rows, effort)
         )
     records = {}
     for title, rows in tests.items():
@@ -95,7 +98,7 @@ def by_kind(scores: dict[str, np.ndarray], rows: LabelledStamps) -> dict[str, di
             continue
         found[kind] = {"rows": int(here.sum()), "real": bool(rows.label[here][0])}
         for name, score in scores.items():
-            thresholds, missed, _ = s2v.evaluate.mdr_fpr(score, rows.label)
+            thresholds, missed, _ = s2v.evaluation.mdr_fpr(score, rows.label)
             passed = score >= thresholds[missed <= 0.04 + 1e-12].max()
             found[kind][name] = round(float((passed != (rows.label == 1))[here].mean()), 4)
     return found

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluate.comparison import Comparison, compare
-from space2vec.model import Model
-from space2vec.stamps import CHANNELS, Stamps
+from space2vec.data.stamps import CHANNELS, Stamps
+from space2vec.evaluation.comparison import Comparison, compare
+from space2vec.models.load import Model
 
 __all__ = ["Move", "Pile", "blanked", "cut", "edge_accuracy", "empty_scores", "measured", "moves", "pile_up", "turned"]
 
@@ -208,7 +208,7 @@ def edge_accuracy(
     Raises
     ------
     ValueError
-        As :func:`space2vec.evaluate.compare`.
+        As :func:`space2vec.evaluation.compare`.
     """
     edge, whole = model.score(cut(stamps, seed)).score, model.score(stamps).score
     return compare(edge, whole, label, group=stamps.object_id.astype(np.str_), bootstrap=bootstrap, seed=seed)

@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 import space2vec as s2v
 from benchmarks.programs import REPOSITORY, processor, tell, versions
-from space2vec import flags as flag_bits
 from space2vec import registry
-from space2vec.labelled import LabelledStamps
-from space2vec.model import packaged
+from space2vec.data import flags as flag_bits
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.models.load import packaged
 from space2vec.simulation.variants import variants
-from space2vec.stamps import Stamps
 
 #: What each engine is asked for by.
 ENGINES = {
@@ -99,7 +99,7 @@ def score_all(file: Path, threads: int) -> dict[str, NDArray[Any]]:
     stamps = Stamps.of_buffer(*(arrays[name] for name in names), flags=arrays["flags"], **nothing)
     stamps.saturation = SATURATION
     numba = os.environ.get("SPACE2VEC_BACKEND") == "numba"
-    kernels: Any = importlib.import_module("space2vec.fallback" if numba else "space2vec._core")
+    kernels: Any = importlib.import_module("space2vec.backends.numba" if numba else "space2vec._core")
     if kernels.isa() is None:
         raise ImportError("this processor or build lacks it")
     known, n, results = arrays["catalogue"], len(stamps.offset), {}

@@ -14,8 +14,8 @@ import space2vec as s2v
 from benchmarks.accuracy.worth_rows import RECIPE
 from benchmarks.accuracy.worth_variants import CONTRAST, NOISE, PLANES, SCIENCE_MOMENTS, Variant
 from benchmarks.programs import build
-from space2vec.recipe import Recipe
-from space2vec.stamps import Stamps
+from space2vec.data.stamps import Stamps
+from space2vec.plans.recipe import Recipe
 
 __all__ = ["FIXED", "INFLATE", "NETWORK", "Cost", "measured"]
 

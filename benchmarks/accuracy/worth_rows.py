@@ -19,13 +19,13 @@ from benchmarks.accuracy.pixel_sets import simulated
 from benchmarks.programs import tell
 from space2vec import registry
 from space2vec.backends import on_host
-from space2vec.dataset import read_dataset, split
-from space2vec.labelled import LabelledStamps
-from space2vec.modelfile import Header
-from space2vec.models.networks import real_alerts, stampnet_rows
-from space2vec.scoring import Needs
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.model_files.header import Header
+from space2vec.model_files.needs import Needs
 from space2vec.simulation.hybrid import hybrid
+from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
 from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.dataset import read_dataset, split
 from space2vec.training.network import RECIPES
 
 __all__ = ["COLUMNS", "PAIRED", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepared", "test_sets"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.worth_rows import COLUMNS, RECIPE, Half, Rows
 from benchmarks.programs import tell
 from space2vec import registry
-from space2vec.networks import build
+from space2vec.architectures import build
 from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits
 from space2vec.training.network import REACH
 

@@ -109,7 +109,7 @@ def make_braai(weights: Path, folder: Path) -> None:
     """Write ZTF's network as an ONNX file."""
     import torch
 
-    from space2vec.networks.braai import published
+    from space2vec.architectures.braai import published
 
     module = published(weights).eval()
     planes = torch.zeros((2, 3, 63, 63))
@@ -146,15 +146,15 @@ def faster_forest(forest: Any) -> tuple[str, Callable[[np.ndarray], np.ndarray]]
 def part_of_ours(name: str, files: list[Path]) -> Callable[[], None]:
     """Return a run of the first stages of the chain with ``default``."""
     import space2vec as s2v
-    from space2vec import backend
+    from space2vec.backends import kernels
     from space2vec.reading.alerts import Wish
 
     asked: dict[str, Any] = {"planes": 0 if name == "read and walk" else 7, "pixels": False}
     if name == "read to scores":
-        asked["model"] = backend.compiled("the benchmark").Model(s2v.load("default").file)
+        asked["model"] = kernels.compiled("the benchmark").Model(s2v.load("default").file)
 
     def run() -> None:
-        reader = backend.compiled("the benchmark").Reader(
+        reader = kernels.compiled("the benchmark").Reader(
             inputs=[os.fsencode(path) for path in files], in_memory=False, columns=[], fields=[], schemas=[],
             start=(0, 0, 0), **(Wish(BATCH, 1).options() | asked),
         )  # fmt: skip

@@ -51,7 +51,7 @@ def set_worker(group: str, name: str, planes: Images) -> None:
         serve(one_by_one(lambda triplet: autoscan_original(triplet[2], triplet[1], name == "scipy"), planes, FEW))
         return
     from space2vec.compute import features
-    from space2vec.stamps import Stamps
+    from space2vec.data.stamps import Stamps
 
     batch = Stamps(planes)
 

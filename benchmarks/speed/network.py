@@ -119,7 +119,7 @@ def work(name: str, folder: Path, batch: int) -> None:
 def write_inputs(folder: Path) -> None:
     """Write the packaged model, its ONNX graph, and what it is given of simulated alerts."""
     import space2vec as s2v
-    from space2vec.model import packaged
+    from space2vec.models.load import packaged
 
     (folder / "model.safetensors").write_bytes(packaged()["stampnet"].read_bytes())
     network = s2v.load("stampnet")

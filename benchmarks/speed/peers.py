@@ -155,7 +155,7 @@ class BestPython:
     def run(self, files: Sequence[Path]) -> Stages:
         """Score files."""
         from space2vec.compute import features
-        from space2vec.stamps import Stamps
+        from space2vec.data.stamps import Stamps
 
         watch = Watch()
         triplets = [(None, *self.decode(path.read_bytes())) for path in files]

@@ -107,7 +107,7 @@ def fit_centroid_2dg(planes: Images) -> Run:
 def fit_numba(planes: Images) -> Run:
     import numba
 
-    from space2vec.fallback.gaussian_fit import fit_gaussian
+    from space2vec.backends.numba.gaussian_fit import fit_gaussian
 
     @numba.njit
     def stage(b):  # type: ignore[no-untyped-def]
@@ -169,7 +169,7 @@ def moments_photutils(planes: Images) -> Run:
 def moments_numba(planes: Images) -> Run:
     import numba
 
-    from space2vec.fallback.adaptive_moments import adaptive_moments
+    from space2vec.backends.numba.adaptive_moments import adaptive_moments
 
     @numba.njit
     def stage(core):  # type: ignore[no-untyped-def]
@@ -217,7 +217,7 @@ def circles_numpy(planes: Images) -> Run:
 def circles_numba(planes: Images) -> Run:
     import numba
 
-    from space2vec.fallback.circle import sum_circles
+    from space2vec.backends.numba.circle import sum_circles
 
     @numba.njit
     def stage(core):  # type: ignore[no-untyped-def]

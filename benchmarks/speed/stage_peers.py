@@ -88,7 +88,7 @@ def lacosmic_torch(planes: Images) -> Run:
 
 
 def lacosmic_numba(planes: Images) -> Run:
-    from space2vec.fallback.lacosmic import largest_fine_structure
+    from space2vec.backends.numba.lacosmic import largest_fine_structure
 
     return compiled(largest_fine_structure, padded(brightness(planes)))
 
@@ -136,7 +136,7 @@ def noise_torch(planes: Images) -> Run:
 def noise_numba(planes: Images) -> Run:
     import numba
 
-    from space2vec.fallback.noise_plane import measure_noise
+    from space2vec.backends.numba.noise_plane import measure_noise
 
     @numba.njit
     def stage(window):  # type: ignore[no-untyped-def]

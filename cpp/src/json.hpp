@@ -1,5 +1,5 @@
 // A strict JSON reader for the headers of model files and for schemas. Its limits are those of Python's
-// (space2vec/strict_json.py): keys are unique, and size, depth and number of values are bounded.
+// (space2vec/model_files/strict_json.py): keys are unique, and size, depth and number of values are bounded.
 #pragma once
 
 #include <cstddef>

@@ -13,26 +13,27 @@ from space2vec.module_path import leave_out_current_folder
 leave_out_current_folder()
 
 if TYPE_CHECKING:
-    from space2vec import evaluate, plot, registry
+    from space2vec import evaluation, plot, registry
+    from space2vec.data import flags
     from space2vec.compute import features, normalise, prepare
-    from space2vec.forest import Forest
-    from space2vec.model import load
-    from space2vec.network import Network
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Features, Scores
+    from space2vec.models.forest import Forest
+    from space2vec.models.load import load
+    from space2vec.models.network import Network
+    from space2vec.plans.recipe import Recipe
     from space2vec.reading import read, read_messages, read_table
-    from space2vec.recipe import Recipe
     from space2vec.simulation import simulate
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features, Scores
 
 _HOME = {
-    "Features": "table",
-    "Forest": "forest",
-    "Network": "network",
-    "Recipe": "recipe",
-    "Scores": "table",
-    "Stamps": "stamps",
+    "Features": "data.tables",
+    "Forest": "models.forest",
+    "Network": "models.network",
+    "Recipe": "plans.recipe",
+    "Scores": "data.tables",
+    "Stamps": "data.stamps",
     "features": "compute",
-    "load": "model",
+    "load": "models.load",
     "normalise": "compute",
     "prepare": "compute",
     "read": "reading",
@@ -40,7 +41,7 @@ _HOME = {
     "read_table": "reading",
     "simulate": "simulation",
 }
-_MODULES = ("evaluate", "plot", "registry")
+_MODULES = {"evaluation": "evaluation", "flags": "data.flags", "plot": "plot", "registry": "registry"}
 
 __all__ = [
     "Features",
@@ -50,8 +51,9 @@ __all__ = [
     "Scores",
     "Stamps",
     "__version__",
-    "evaluate",
+    "evaluation",
     "features",
+    "flags",
     "load",
     "normalise",
     "plot",
@@ -66,14 +68,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        try:
-            return str(importlib.import_module("space2vec._core").version)
-        except ImportError:  # the Numba backend alone; to read what is installed takes longer than an alert
-            from importlib.metadata import version
-
-            return version("space2vec")
+        version: str = importlib.import_module("space2vec.registry").library_version()
+        return version
     if name in _MODULES:
-        return importlib.import_module(f"space2vec.{name}")
+        return importlib.import_module(f"space2vec.{_MODULES[name]}")
     if name in _HOME:
         value = globals()[name] = getattr(importlib.import_module(f"space2vec.{_HOME[name]}"), name)
         return value

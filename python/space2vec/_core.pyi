@@ -6,8 +6,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.stamps import Stamps
 from space2vec.registry import RecipeName
-from space2vec.stamps import Stamps
 
 version: str
 
@@ -53,7 +53,6 @@ def compose(
     threads: int,
 ) -> None: ...
 def fits_image(bytes: bytes, unit: str) -> tuple[NDArray[np.float32], float, float] | tuple[None, str, int]: ...
-def calibrate(x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> None: ...
 
 class Model:
     def __init__(self, file: bytes) -> None: ...

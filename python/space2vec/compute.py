@@ -8,13 +8,13 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from space2vec.backends import choose
-from space2vec.measure import Measure
-from space2vec.normalisers import Normalised, Steps, chain
-from space2vec.pixels import image_array
-from space2vec.recipe import Prepared, Recipe
+from space2vec.data.arrays import image_array
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features
+from space2vec.plans.features import Measure
+from space2vec.plans.recipe import Prepared, Recipe
+from space2vec.plans.steps import Normalised, Steps, chain
 from space2vec.registry import Convention, FeatureSet, RecipeName, feature_set
-from space2vec.stamps import Stamps
-from space2vec.table import Features
 
 __all__ = ["features", "normalise", "prepare"]
 

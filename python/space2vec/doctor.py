@@ -7,10 +7,13 @@ import platform
 import sys
 from importlib import metadata
 
-from space2vec import __version__, backend, extras, model, runtimes
-from space2vec.cuda import extension
-from space2vec.errors import BackendError, ModelError
-from space2vec.forest import Forest
+from space2vec.backends import kernels
+from space2vec.data.device import extension
+from space2vec.errors import BackendError, ModelError, packages
+from space2vec.models import runtimes
+from space2vec.models.forest import Forest
+from space2vec.models.load import load, packaged
+from space2vec.registry import library_version
 
 __all__ = ["report"]
 
@@ -22,17 +25,17 @@ _CODECS = ("null", "deflate", "snappy", "zstandard")
 
 def _backend() -> str:
     try:
-        kernels = backend.active()
+        chosen = kernels.active()
     except BackendError as error:
         return f"none: {error}"
-    if backend.name() == "native":
-        return f"native, instruction set {kernels.isa()}"
+    if kernels.name() == "native":
+        return f"native, instruction set {chosen.isa()}"
     return "numba (the compiled extension is absent or was not asked for)"
 
 
 def _decoding() -> str:
     try:
-        compiled = backend.compiled("reading alerts")
+        compiled = kernels.compiled("reading alerts")
     except BackendError as error:
         return f"none: {error}"
     engine = compiled.inflate_engine()
@@ -59,21 +62,21 @@ def _cuda() -> str:
 
 def _networks() -> str:
     try:
-        return f"run by {runtimes.asked() or f'the backend {backend.name()}'}"
+        return f"run by {runtimes.asked() or f'the backend {kernels.name()}'}"
     except BackendError as error:
         return f"none: {error}"
 
 
 def _optional(module: str) -> str:
-    version, purpose = extras.installed(module), extras.OPTIONAL[module].purpose
-    return f"absent; for {purpose}: {extras.how_to_get(module)}" if version is None else f"{version}, for {purpose}"
+    version, purpose = packages.installed(module), packages.OPTIONAL[module].purpose
+    return f"absent; for {purpose}: {packages.how_to_get(module)}" if version is None else f"{version}, for {purpose}"
 
 
 def _models() -> list[tuple[str, str]]:
     lines = []
-    for name, path in model.packaged().items():
+    for name, path in packaged().items():
         try:
-            judge = model.load(name)
+            judge = load(name)
         except (ModelError, BackendError) as error:
             lines.append((f"model {name}", str(error)))
             continue
@@ -87,14 +90,14 @@ def _models() -> list[tuple[str, str]]:
 def report() -> list[tuple[str, str]]:
     """Return what there is to say, as (subject, words)."""
     return [
-        ("space2vec", __version__),
+        ("space2vec", library_version()),
         ("python", f"{platform.python_version()} ({sys.executable}), NumPy {metadata.version('numpy')}"),
         ("machine", f"{platform.system()} {platform.machine()}"),
         ("backend", _backend()),
         ("decoding", _decoding()),
-        ("threads", f"{backend.thread_count(None)} usable cores"),
+        ("threads", f"{kernels.thread_count(None)} usable cores"),
         ("cuda", _cuda()),
-        *((one.package, _optional(module)) for module, one in extras.OPTIONAL.items()),
+        *((one.package, _optional(module)) for module, one in packages.OPTIONAL.items()),
         ("networks", _networks()),
         *_models(),
     ]

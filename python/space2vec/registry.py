@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import dataclass
 from importlib import resources
@@ -31,6 +32,7 @@ __all__ = [
     "RecipeName",
     "Step",
     "feature_set",
+    "library_version",
     "stamp_columns",
 ]
 
@@ -103,7 +105,7 @@ class NormaliserEntry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A normaliser with the values of its parameters, in order; :func:`space2vec.normalisers.chain` makes them."""
+    """A normaliser with the values of its parameters, in order; :func:`space2vec.plans.steps.chain` makes them."""
 
     name: str
     values: tuple[float, ...] = ()
@@ -207,3 +209,13 @@ def feature_set(name: str) -> tuple[str, ...]:
         if name == known:
             return columns
     raise ValueError(f"unknown feature set {name!r}; known sets: {', '.join(FEATURE_SETS)}")
+
+
+def library_version() -> str:
+    """Return the version of space2vec."""
+    try:
+        return str(importlib.import_module("space2vec._core").version)
+    except ImportError:  # the Numba backend alone; to read what is installed takes longer than an alert
+        from importlib.metadata import version
+
+        return version("space2vec")

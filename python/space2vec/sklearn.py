@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from space2vec import registry
+from space2vec.data.stamps import Stamps
 from space2vec.registry import Convention, FeatureSet
-from space2vec.stamps import Stamps
 
 __all__ = ["StampFeatures"]
 

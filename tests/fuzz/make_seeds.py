@@ -25,10 +25,10 @@ from packets import CUTOUTS, SCHEMA, fits_bytes, packet
 from reader_seeds import reader_seeds
 
 from lying_models import LIES
-from space2vec.calibration import Calibration
-from space2vec.forest import Forest
-from space2vec.modelfile import Header, write
-from space2vec.trees import Trees
+from space2vec.model_files.calibration import Calibration
+from space2vec.model_files.header import Header, write
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest
 
 HERE = Path(__file__).resolve().parent
 SEEDS = HERE / "seeds"

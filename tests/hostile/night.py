@@ -15,7 +15,7 @@ from pyarrow import parquet
 import space2vec
 from hostile.making import Maker
 from hostile.measuring import Spent, spent
-from space2vec.ids import printable
+from space2vec.data.ids import printable
 from space2vec.registry import AUTOSCAN
 from space2vec.simulation import simulate
 from space2vec.simulation.packet import write_packets

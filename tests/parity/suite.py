@@ -37,13 +37,15 @@ import numpy as np
 
 import tiny_models
 from oracle import stamps as made
-from space2vec import Recipe, Stamps, backend, features, flags, modelfile, normalise, prepare, simulate
-from space2vec.calibration import Calibration
+from space2vec import Recipe, Stamps, features, model_files, normalise, prepare, simulate
+from space2vec.backends import kernels
+from space2vec.data import flags
 from space2vec.errors import BackendError
-from space2vec.forest import Forest as Model
-from space2vec.model import packaged
+from space2vec.model_files.calibration import Calibration
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest as Model
+from space2vec.models.load import packaged
 from space2vec.registry import AUTOSCAN_STAMP, CATALOGUE, FEATURE_SETS, FEATURES_VERSION, NORMALISERS, RECIPES
-from space2vec.trees import Trees
 
 CONVENTIONS = ("code", "paper")
 SATURATION = 60000.0
@@ -127,7 +129,7 @@ def forest():
 def model(names):
     """Return the forest as a model of as many columns."""
     trees, fill, _ = forest()
-    return Model(trees, modelfile.Header("forest", "suite", tuple(names), "stamp", FEATURES_VERSION), fill)
+    return Model(trees, model_files.Header("forest", "suite", tuple(names), "stamp", FEATURES_VERSION), fill)
 
 
 @cache
@@ -191,7 +193,7 @@ def of_table(threads=1):
     x, n = forest().x, len(forest().x)
     score, judged = np.empty(n, np.float32), np.empty(n, np.uint32)
     seen = np.where(np.arange(n) % 5 == 0, 1 << (np.arange(n) % 14), 0).astype(np.uint32)
-    backend.active().Model(models()["deep forest"]).score_columns(x, seen, score, judged, threads)
+    kernels.active().Model(models()["deep forest"]).score_columns(x, seen, score, judged, threads)
     return np.stack([score.view(np.uint32), judged], axis=1)
 
 
@@ -203,7 +205,7 @@ def known_of(rows):
 def model_results(name, rows, threads):
     """Return scores, flags and a digest of what a model takes, by what they are."""
     file, n = models()[name], len(rows)
-    model, known = backend.active().Model(file), known_of(rows)
+    model, known = kernels.active().Model(file), known_of(rows)
     score, judged = np.empty(n, np.float32), np.empty(n, np.uint32)
     model.score(rows, known, score, judged, threads)
     header = tiny_models.header_of(file)
@@ -320,7 +322,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     try:
-        backend.active()
+        kernels.active()
     except BackendError as error:
         print(error, file=sys.stderr)
         return UNAVAILABLE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from space2vec.cuda import extension
+from space2vec.data.device import extension
 
 
 def pytest_runtest_setup(item):

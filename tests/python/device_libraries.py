@@ -65,7 +65,7 @@ class OnDevice:
             self.__dlpack_device__ = lambda: (2, device)
 
     def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
-        from space2vec.cuda import dlpack
+        from space2vec.data.device import dlpack
 
         assert self._array.flags.c_contiguous
         self.given.append(stream)

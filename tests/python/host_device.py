@@ -22,8 +22,8 @@ import pytest
 from device_libraries import OnDevice, fake_cupy
 
 import space2vec
-from space2vec import _core, modelfile, registry
-from space2vec.scoring import Needs
+from space2vec import _core, model_files, registry
+from space2vec.model_files.needs import Needs
 
 __all__ = ["DeviceLost", "HostDevice", "OnDevice", "OutOfDeviceMemory", "fake_cupy", "make"]
 
@@ -490,9 +490,9 @@ class HostDevice(types.ModuleType):
         return Model
 
 
-def _header(file: bytes) -> modelfile.Header:
+def _header(file: bytes) -> model_files.Header:
     """Return the header of a model file."""
-    return modelfile.Header.from_json(_core.Model(file).header)
+    return model_files.Header.from_json(_core.Model(file).header)
 
 
 def make(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> HostDevice:

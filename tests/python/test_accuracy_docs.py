@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from space2vec.evaluate import contest
+from space2vec.evaluation import contest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -113,7 +113,7 @@ def test_moments_are_those_of_the_oracle():
 
 def test_what_converges_is_a_fixed_point_within_bounds():
     pytest.importorskip("numba")
-    from space2vec.fallback.adaptive_moments import adaptive_moments
+    from space2vec.backends.numba.adaptive_moments import adaptive_moments
 
     cases = [case for _, case in stamps.named_cases()] + stamps.batch(200, seed=29)
     converged = 0

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec import backends, device
-from space2vec.backends import Host, choose
-from space2vec.cuda.backend import Cuda
+from space2vec import backends
+from space2vec.backends import Host, choice, choose
+from space2vec.backends.cuda.backend import Cuda
 from space2vec.errors import BackendError, ModelError
-from space2vec.measure import Measure
-from space2vec.normalisers import chain
+from space2vec.plans.features import Measure
+from space2vec.plans.steps import chain
 from space2vec.registry import feature_set
 
 
@@ -54,8 +54,8 @@ def test_a_network_of_floats_needs_pytorch_there(stamps: s2v.Stamps, monkeypatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     with pytest.raises(BackendError, match="networks of floats run there by PyTorch, which is not installed"):
         choose("cuda", stamps, "torch")
-    assert device.resolve("auto", "torch", bulk=True) == "cpu"
-    assert device.resolve("auto", bulk=True) == "cuda:0"
+    assert choice.resolve("auto", "torch", bulk=True) == "cpu"
+    assert choice.resolve("auto", bulk=True) == "cuda:0"
     assert isinstance(choose("cuda", stamps), Cuda)
 
 
@@ -74,7 +74,7 @@ def test_kernels_that_find_a_file_damaged_are_heard(stamps: s2v.Stamps) -> None:
 def test_both_backends_of_the_host_give_the_same(stamps: s2v.Stamps) -> None:
     native = pytest.importorskip("space2vec._core")
     pytest.importorskip("numba")
-    from space2vec import fallback
+    from space2vec.backends import numba as fallback
 
     one, other = Host(native), Host(fallback)
     measure = Measure(feature_set("all"))

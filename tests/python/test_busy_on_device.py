@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.cuda import DeviceArray
-from space2vec.cuda.view import to_host
+from space2vec.data.device import DeviceArray
+from space2vec.data.device.view import to_host
 from space2vec.errors import BackendError
 
 pytestmark = pytest.mark.device

@@ -17,9 +17,11 @@ from test_model import edit
 import space2vec as s2v
 from oracle import calibration as oracle
 from parity import suite
-from space2vec import modelfile, registry
-from space2vec.calibration import MOST_KNOTS, Calibration
+from space2vec import model_files, registry
+from space2vec.data.tables import on_host
 from space2vec.errors import ModelError
+from space2vec.model_files.calibration import MOST_KNOTS, Calibration
+from space2vec.model_files.trees import Trees
 
 TABLE = Calibration((0.0, 0.2, 0.5, 1.0), (0.01, 0.02, 0.9, 0.99), {"rows": 7})
 
@@ -52,13 +54,22 @@ def test_a_table_is_the_broken_line_through_its_knots(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_numba_gives_the_same_bits(seed: int) -> None:
-    fallback = pytest.importorskip("space2vec.fallback.calibration")
+def test_the_library_gives_the_same_bits(seed: int, tmp_path: Path) -> None:
+    """A tree of two leaves, one of which is the score, brings each to the kernels."""
+    pytest.importorskip("space2vec._core")
     table = random_table(seed)
     given = scores_around(table, seed)
-    twin = given.copy()
-    fallback.calibrate(*table.knots, twin)
-    assert twin.tobytes() == table(given).tobytes()
+    given = given[~np.isnan(given)]
+    n = len(given)
+    value = np.stack([np.full(n, 0.5, np.float32), given, np.zeros(n, np.float32)], axis=1).ravel()
+    for row in range(n):
+        trees = Trees(
+            np.array([0, 3], np.int64), np.array([2, 0, 0], np.int32), np.zeros(3, np.int16), np.zeros(3, np.uint8),
+            value[3 * row : 3 * row + 3],
+        )  # fmt: skip
+        header = model_files.Header("forest", "one leaf", ("AMP",), "autoscan", calibration=table)
+        found = s2v.Forest(trees, header).predict(np.zeros((1, 1), np.float32))
+        assert found.tobytes() == table(given[row : row + 1]).tobytes(), given[row]
 
 
 def test_scores_are_copied_and_of_one_dimension() -> None:
@@ -138,7 +149,7 @@ def test_a_forest_on_a_device_scores_through_it(forest: s2v.Forest, monkeypatch:
     made, stamps = forest.calibrated(TABLE), suite.stamps()[:200]
     expected = made.score(stamps)
     for scores in (made.score(stamps, device="cuda"), made.score(stamps.to_device())):
-        assert s2v.table.on_host(scores.score).tobytes() == expected.score.tobytes()
+        assert on_host(scores.score).tobytes() == expected.score.tobytes()
 
 
 @pytest.mark.parametrize(("x", "y", "told"), NO_TABLES)
@@ -160,10 +171,10 @@ def test_a_calibration_that_is_none_is_refused(plain: Any, forest: s2v.Forest, t
 
 
 def test_metrics_say_which_scores_they_are_of(forest: s2v.Forest) -> None:
-    header = modelfile.Header("forest", "a", ("b",), metrics={"auc": 0.9})
+    header = model_files.Header("forest", "a", ("b",), metrics={"auc": 0.9})
     once = header.calibrated(TABLE, {"brier": 0.1})
     assert once.metrics == {"brier": 0.1, "before calibration": {"auc": 0.9}}
-    assert modelfile.Header.from_json(once.to_json()) == once
+    assert model_files.Header.from_json(once.to_json()) == once
     assert once.calibrated(random_table(1)).metrics == {"before calibration": {"auc": 0.9}}
     assert once.calibrated(None) == header
     assert forest.calibrated(TABLE).header.metrics == {}, "of a model without metrics there are none before"
@@ -224,7 +235,7 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
     network = s2v.load(plain)
     table = random_table(4, knots)
     made = network.calibrated(table)
-    from space2vec.onnx_graph import make_graph
+    from space2vec.models.onnx_graph import make_graph
 
     path = tmp_path / "made.onnx"
     made.export(path)
@@ -244,7 +255,7 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
 def test_the_graph_of_a_table_gives_its_bits() -> None:
     """The graph alone, on scores around the knots, where it is given them in the place of a network's."""
     onnx = pytest.importorskip("onnx")
-    from space2vec.onnx_graph import calibrated_graph
+    from space2vec.models.onnx_graph import calibrated_graph
 
     kind = onnx.TensorProto.FLOAT
     given, score = (onnx.helper.make_tensor_value_info(name, kind, ["n"]) for name in ("given", "score"))
@@ -261,7 +272,7 @@ def test_the_graph_of_a_table_gives_its_bits() -> None:
 
 
 def test_a_network_of_floats_on_a_device_goes_through_the_same_arithmetic() -> None:
-    from space2vec.cuda.float_network import calibrated
+    from space2vec.backends.cuda.float_network import calibrated
 
     for seed in range(4):
         table = random_table(seed)

@@ -15,23 +15,24 @@ from packets import avro_bytes, fits_bytes, packet, planes
 
 import space2vec as s2v
 from oracle import stamps as made
-from space2vec import backend, modelfile, reading, simulation
-from space2vec import flags as flag_bits
-from space2vec.calibration import Calibration
+from space2vec import model_files, reading, simulation
+from space2vec.backends import kernels
+from space2vec.backends.cuda.backend import Cuda
 from space2vec.cli import main
-from space2vec.cuda.backend import Cuda
+from space2vec.data import flags as flag_bits
+from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import ModelError
-from space2vec.labelled import LabelledStamps
-from space2vec.model import packaged
-from space2vec.models import cascade as building
-from space2vec.network import Network
+from space2vec.model_files.calibration import Calibration
+from space2vec.models.load import packaged
+from space2vec.models.network import Network
+from space2vec.studies.packaged import cascade as building
 
 EARLY = np.uint32(flag_bits.bits("scored_early"))
 
 
 def parts(doubt: tuple[float, float]) -> tuple[Network, Network, Network]:
     """Return a cascade of the packaged networks with another doubt, and both as plain networks."""
-    header, tensors = modelfile.read(packaged()["stampnet-fast"])
+    header, tensors = model_files.read(packaged()["stampnet-fast"])
     own = {name.removeprefix("first."): values for name, values in tensors.items() if name.startswith("first.")}
     others = {name: values for name, values in tensors.items() if not name.startswith("first.")}
     assert header.first is not None
@@ -88,15 +89,15 @@ def doubtful_cascade(stamps: s2v.Stamps) -> tuple[tuple[float, float], Network, 
 
 
 @pytest.mark.filterwarnings("ignore::space2vec.errors.Space2vecWarning")
-@pytest.mark.parametrize("kernels", ["native", "numba"])
+@pytest.mark.parametrize("backend", ["native", "numba"])
 def test_a_row_has_the_score_that_the_rule_gives_it(
-    stamps: s2v.Stamps, kernels: str, monkeypatch: pytest.MonkeyPatch
+    stamps: s2v.Stamps, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kernels == "numba":
+    if backend == "numba":
         pytest.importorskip("numba")
-    elif backend.name() != "native":
+    elif kernels.name() != "native":
         pytest.skip("the library is not built")
-    monkeypatch.setenv("SPACE2VEC_BACKEND", kernels)
+    monkeypatch.setenv("SPACE2VEC_BACKEND", backend)
     doubt, cascade, first, second = doubtful_cascade(stamps)
     wanted = expected(doubt, first.score(stamps), second.score(stamps))
     early = (wanted[1] & EARLY) != 0
@@ -106,7 +107,7 @@ def test_a_row_has_the_score_that_the_rule_gives_it(
     assert (~early & np.isfinite(wanted[0])).any()
     for threads in (1, 2):
         same(cascade.score(stamps, threads=threads), wanted)
-    if kernels == "native":
+    if backend == "native":
         one = [cascade.score(stamps[row : row + 1]) for row in range(0, len(stamps), 9)]
         np.testing.assert_array_equal(np.concatenate([scores.score for scores in one]), wanted[0][::9])
 
@@ -229,7 +230,7 @@ def test_scores_say_which_were_early(read_night: tuple[Path, s2v.Stamps]) -> Non
 
 
 def test_a_device_gives_the_same_scores(stamps: s2v.Stamps, monkeypatch: pytest.MonkeyPatch) -> None:
-    if backend.name() != "native":
+    if kernels.name() != "native":
         pytest.skip("the stand-in of a device needs the library")
     host_device.make(monkeypatch)
     cascade = doubtful_cascade(stamps)[1]

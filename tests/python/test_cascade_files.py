@@ -14,10 +14,12 @@ import pytest
 from test_cascade import parts
 
 import space2vec as s2v
-from space2vec import backend, modelfile, tensorfile
+from space2vec import model_files
+from space2vec.backends import kernels
 from space2vec.errors import ModelError
-from space2vec.model import packaged
-from space2vec.network import Network
+from space2vec.model_files import tensor_file
+from space2vec.models.load import packaged
+from space2vec.models.network import Network
 
 
 def test_the_packaged_cascade(tmp_path: Path) -> None:
@@ -89,22 +91,22 @@ def lies() -> dict[str, tuple[Callable[[dict[str, Any]], object], str]]:
 @pytest.mark.parametrize("name", lies())
 def test_headers_that_lie_are_refused(name: str, tmp_path: Path) -> None:
     change, message = lies()[name]
-    header, tensors = modelfile.read(packaged()["stampnet-fast"])
+    header, tensors = model_files.read(packaged()["stampnet-fast"])
     plain = json.loads(header.to_json())
     change(plain)
     path = tmp_path / "lying.safetensors"
-    path.write_bytes(tensorfile.encoded({"space2vec": json.dumps(plain)}, tensors))
+    path.write_bytes(tensor_file.encoded({"space2vec": json.dumps(plain)}, tensors))
     with pytest.raises(ModelError, match=message) as error:
         s2v.load(path)
     assert str(path) in str(error.value)
-    for kernels in _kernels():
+    for offered in _kernels():
         with pytest.raises(ValueError, match="Model: "):
-            kernels.Model(path.read_bytes())
+            offered.Model(path.read_bytes())
 
 
 def _kernels() -> list[Any]:
     found = []
-    if backend.name() == "native":
+    if kernels.name() == "native":
         from space2vec import _core
 
         found.append(_core)
@@ -112,9 +114,9 @@ def _kernels() -> list[Any]:
 
 
 def test_not_a_number_is_no_doubt(tmp_path: Path) -> None:
-    header, tensors = modelfile.read(packaged()["stampnet-fast"])
+    header, tensors = model_files.read(packaged()["stampnet-fast"])
     text = header.to_json().replace(json.dumps(list(header.doubt or ())), "[NaN, 0.5]")
     path = tmp_path / "nan.safetensors"
-    path.write_bytes(tensorfile.encoded({"space2vec": text}, tensors))
+    path.write_bytes(tensor_file.encoded({"space2vec": text}, tensors))
     with pytest.raises(ModelError, match=r"doubt|NaN|JSON"):
         s2v.load(path)

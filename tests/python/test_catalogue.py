@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from space2vec import catalogue, registry
+from space2vec import registry
+from space2vec.data import catalogue
 
 
 def ztf(**fields):

@@ -18,7 +18,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.progress import Progress, count_rows, summary
+from space2vec.cli.progress import Progress, count_rows, summary
 from space2vec.reading import wish
 from space2vec.registry import FLAGS
 
@@ -240,7 +240,7 @@ def test_the_backend_that_is_asked_for_measures(
     night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     pytest.importorskip("numba")
-    from space2vec import fallback
+    from space2vec.backends import numba as fallback
 
     asked = []
 
@@ -283,7 +283,7 @@ def test_interrupt(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("space2vec.table.Scores.to_arrow", stop)
+    monkeypatch.setattr("space2vec.data.tables.Scores.to_arrow", stop)
     assert main(["score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]) == 130
     assert capsys.readouterr().err.endswith("space2vec: interrupted\n")
     assert list(tmp_path.iterdir()) == []
@@ -379,9 +379,9 @@ def test_all_files_of_scores_are_looked_at_before_any_is_measured(
 def test_sigterm_leaves_nothing(night: Path, tmp_path: Path) -> None:
     stop = """
 import os, signal, sys
-import space2vec.table
+import space2vec.data.tables
 from space2vec.cli import main
-space2vec.table.Scores.to_arrow = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+space2vec.data.tables.Scores.to_arrow = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
 sys.exit(main(sys.argv[1:]))
 """
     command = [sys.executable, "-c", stop, "score", str(night / "alerts"), "-o", str(tmp_path / "scores.parquet")]
@@ -407,7 +407,7 @@ class Terminal(io.StringIO):
 
 def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(float(second) for second in range(100))
-    monkeypatch.setattr("space2vec.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("space2vec.cli.progress.time.monotonic", lambda: next(clock))
     plain = io.StringIO()
     with Progress("score", stream=plain) as progress:
         for done in range(6):

@@ -14,9 +14,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 from space2vec.cli import main
+from space2vec.reading.notes import note_of
 from space2vec.registry import AUTOSCAN
 from space2vec.writing import SUFFIXES
-from space2vec.writing.notes import note_of
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.dataset import read_dataset, read_manifest
+from space2vec.training.dataset import read_dataset, read_manifest
 
 Captured = pytest.CaptureFixture[str]
 

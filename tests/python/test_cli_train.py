@@ -11,8 +11,8 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.dataset import write_dataset
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.training.dataset import write_dataset
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")

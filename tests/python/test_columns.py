@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 import space2vec as s2v
-from space2vec.columns import as_text, check_columns, join_columns, unknown
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
+from space2vec.data.columns import as_text, check_columns, join_columns, unknown
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
 
 N = 6
 BIG = 2**63 + 11

@@ -11,7 +11,7 @@ from scipy import stats
 
 from space2vec.cli import main
 from space2vec.errors import ReadError
-from space2vec.evaluate import METRICS, compare, compare_files, contest, evaluate, mcnemar
+from space2vec.evaluation import METRICS, compare, compare_files, contest, evaluate, mcnemar
 
 
 def made(n: int = 600, seed: int = 0, skill: tuple[float, float] = (1.2, 1.2)) -> tuple[np.ndarray, ...]:

@@ -7,9 +7,9 @@ import pytest
 
 import space2vec as s2v
 from oracle import recipes, stamps
-from space2vec import flags as flag_bits
-from space2vec import modelfile, registry
-from space2vec.stamps import CHANNELS
+from space2vec import model_files, registry
+from space2vec.data import flags as flag_bits
+from space2vec.data.stamps import CHANNELS
 
 MINE = {
     "steps": ("sigma-clip", ("asinh", {"softening": 0.5})),
@@ -83,16 +83,16 @@ def test_a_recipe_is_written_and_read():
 
 def test_a_model_header_holds_a_recipe():
     mine = s2v.Recipe.of("mine", **MINE)
-    header = modelfile.Header("forest", "x", ("a",), recipe=mine.to_plain())
-    read = modelfile.Header.from_json(header.to_json())
+    header = model_files.Header("forest", "x", ("a",), recipe=mine.to_plain())
+    read = model_files.Header.from_json(header.to_json())
     assert read == header
     assert s2v.Recipe.from_plain(read.recipe) == mine
-    without = modelfile.Header("forest", "x", ("a",))
+    without = model_files.Header("forest", "x", ("a",))
     assert "recipe" not in json.loads(without.to_json())
-    assert modelfile.Header.from_json(without.to_json()).recipe is None
+    assert model_files.Header.from_json(without.to_json()).recipe is None
     damaged = json.loads(header.to_json()) | {"recipe": "mine"}
     with pytest.raises(ValueError, match="recipe"):
-        modelfile.Header.from_json(json.dumps(damaged))
+        model_files.Header.from_json(json.dumps(damaged))
 
 
 def test_what_cannot_be_read():

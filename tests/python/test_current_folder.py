@@ -102,7 +102,7 @@ def test_a_program_that_imports_the_package_keeps_its_path(folder):
     ("words", "module"),
     [
         (["python", "-m", "space2vec", "score"], "space2vec"),
-        (["python", "-mspace2vec.models.build"], "space2vec.models.build"),
+        (["python", "-mspace2vec.studies.packaged.build"], "space2vec.studies.packaged.build"),
         (["python", "-Im", "space2vec"], "space2vec"),
         (["python", "-X", "m", "-W", "m", "-m", "space2vec"], "space2vec"),
         (["python", "-Ximporttime", "-Wm", "--check-hash-based-pycs", "-m", "pytest", "-m", "space2vec"], "pytest"),

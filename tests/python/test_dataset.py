@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec.dataset import LabelledStamps, read_dataset, read_manifest, split, write_dataset
 from space2vec.errors import OutputError, ReadError
+from space2vec.training.dataset import LabelledStamps, read_dataset, read_manifest, split, write_dataset
 
 
 def rows_of(seed: int, n: int = 6) -> LabelledStamps:
@@ -88,7 +88,7 @@ def test_the_same_rows_give_the_same_bytes(folder: Path, tmp_path: Path) -> None
 
 
 def test_large_items_become_several_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("space2vec.dataset._PART_ROWS", 4)
+    monkeypatch.setattr("space2vec.training.dataset._PART_ROWS", 4)
     manifest = write_dataset(tmp_path / "data", [rows_of(3)], {})
     assert [part["rows"] for part in manifest["parts"]] == [4, 2]
     same(read_dataset(tmp_path / "data").stamps, rows_of(3).stamps)

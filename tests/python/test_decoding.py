@@ -22,11 +22,12 @@ from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
 from oracle import alerts as oracle
-from space2vec import catalogue, flags, read
+from space2vec import read
 from space2vec.cli import main
+from space2vec.data import catalogue, flags
+from space2vec.data.stamps import CHANNELS
 from space2vec.errors import ReadError
 from space2vec.reading import batches, read_messages
-from space2vec.stamps import CHANNELS
 
 CODECS = ("null", "deflate", "snappy", "zstandard")
 MAPPERS = {"ztf": (catalogue.ZTF_FIELDS, catalogue.from_ztf), "rubin": (catalogue.RUBIN_FIELDS, catalogue.from_rubin)}
@@ -284,7 +285,7 @@ def test_standard_input(tmp_path, form):
 MEMORY = """
 import re
 from pathlib import Path
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
 rows = sum(len(batch.rows) for batch in batches("-", batch=512, measure={measure}))
@@ -308,7 +309,7 @@ def test_memory_does_not_grow_with_the_input(measure):
 BOMB = """
 import re, sys
 from pathlib import Path
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
 rows = sum(len(batch.rows) for batch in batches(sys.argv[1], batch=10, threads=2, measure=Measure(AUTOSCAN)))

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.cuda import DeviceArray, dlpack, extension
-from space2vec.cuda.view import to_host, view
+from space2vec.data.channels import CHANNELS
+from space2vec.data.device import DeviceArray, dlpack, extension
+from space2vec.data.device.view import to_host, view
 from space2vec.errors import BackendError
-from space2vec.forest import Forest
-from space2vec.trees import Trees
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest
 
 
 @pytest.fixture
@@ -88,14 +89,14 @@ def test_doctor_tells_built_from_present(monkeypatch: pytest.MonkeyPatch) -> Non
     ("cuda:1", False, "cuda:1"),
 ])  # fmt: skip
 def test_the_device_that_is_asked_for(asked: str, bulk: bool, got: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from space2vec import device
+    from space2vec.backends import choice
 
     host_device.make(monkeypatch, count=2)
-    assert device.resolve(asked, bulk=bulk) == got
+    assert choice.resolve(asked, bulk=bulk) == got
     with pytest.raises(BackendError, match="'cuda:2' is not available: there is no device 2: this machine has 2"):
-        device.resolve("cuda:2")
+        choice.resolve("cuda:2")
     with pytest.raises(ValueError, match="unknown device 'cuda:x'; known: auto, cpu, cuda, cuda:N"):
-        device.resolve("cuda:x")
+        choice.resolve("cuda:x")
 
 
 def test_an_array_of_the_device(module: host_device.HostDevice, pixels: np.ndarray) -> None:
@@ -124,7 +125,7 @@ def test_what_is_lent_outlives_the_module() -> None:
     code = """if True:
         import builtins
         import numpy as np
-        from space2vec.cuda import dlpack
+        from space2vec.data.device import dlpack
 
         def made():
             return dlpack.lend(object(), 4096, (2,), np.dtype(np.float32), 0)
@@ -193,7 +194,7 @@ def test_stamps_that_are_moved(module: host_device.HostDevice, night: s2v.Stamps
 
 
 def test_planes_that_need_no_copy(module: host_device.HostDevice, pixels: np.ndarray) -> None:
-    for part, channels in ((pixels[::2], s2v.stamps.CHANNELS), (pixels[:, 1:], ("template", "difference"))):
+    for part, channels in ((pixels[::2], CHANNELS), (pixels[:, 1:], ("template", "difference"))):
         given = host_device.OnDevice(module, part)
         copied = module.copied
         there = s2v.Stamps(given, channels=channels)
@@ -255,13 +256,13 @@ def test_normalisers(module: host_device.HostDevice, pixels: np.ndarray) -> None
 
 def stump() -> Forest:
     """Return a forest of two trees on the eighteen features."""
-    from space2vec import modelfile, registry
+    from space2vec import model_files, registry
 
     tree = Trees(np.array([0, 3, 6]), np.array([2, 0, 0, 2, 0, 0], np.int32),
                  np.array([0, 0, 0, 5, 0, 0], np.int16), np.array([1, 0, 0, 0, 1, 1], np.uint8),
                  np.array([0.1, 0.2, 0.9, 2.0, 0.4, 0.6], np.float32))  # fmt: skip
     names = registry.AUTOSCAN_STAMP
-    return Forest(tree, modelfile.Header("forest", "stump", names, "autoscan-stamp", registry.FEATURES_VERSION))
+    return Forest(tree, model_files.Header("forest", "stump", names, "autoscan-stamp", registry.FEATURES_VERSION))
 
 
 def test_a_forest(module: host_device.HostDevice, night: s2v.Stamps) -> None:
@@ -356,7 +357,7 @@ def test_axes_of_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndar
     assert np.asarray(s2v.features(there)).tobytes() == want.tobytes()
     for given, channels, rows in (
         (pixels[:, 2], ["difference"], pixels[:, 2:]),
-        (pixels[0], s2v.stamps.CHANNELS, pixels[:1]),
+        (pixels[0], CHANNELS, pixels[:1]),
     ):
         there = s2v.Stamps(cupy.asarray(given), channels=channels)
         assert there.device == "cuda:0"

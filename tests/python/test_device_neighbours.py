@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.cuda import DeviceArray, dlpack, extension, page_locked
-from space2vec.cuda.view import to_host, view
+from space2vec.data.device import DeviceArray, dlpack, extension, page_locked
+from space2vec.data.device.view import to_host, view
 from space2vec.errors import BackendError
 
 

@@ -17,7 +17,8 @@ from space2vec.errors import BackendError
 torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
 tiny_networks = pytest.importorskip("tiny_networks")
 
-from space2vec.cuda import DeviceArray, float_network  # noqa: E402
+from space2vec.backends.cuda import float_network  # noqa: E402
+from space2vec.data.device import DeviceArray  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("known")
 

@@ -14,11 +14,12 @@ import pytest
 from test_device_arrays import alike, stump
 
 import space2vec as s2v
+from space2vec.backends.cuda import pipeline, slots
+from space2vec.backends.cuda.pipeline import Pipeline, feature_work
 from space2vec.cli import main
-from space2vec.cuda import page_locked, pipeline, slots
-from space2vec.cuda.pipeline import Pipeline, feature_work
+from space2vec.data.device import page_locked
 from space2vec.errors import BackendError, DeviceLostError
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.registry import feature_set
 
 

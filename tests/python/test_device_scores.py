@@ -12,13 +12,14 @@ from test_device_arrays import alike, stump
 
 import space2vec as s2v
 from parity import suite
-from space2vec import flags as flag_bits
-from space2vec import modelfile, registry
-from space2vec.cuda import DeviceArray, slots
-from space2vec.cuda.backend import Cuda
+from space2vec import model_files, registry
+from space2vec.backends.cuda import slots
+from space2vec.backends.cuda.backend import Cuda
+from space2vec.data import flags as flag_bits
+from space2vec.data.device import DeviceArray
 from space2vec.errors import ModelError
-from space2vec.forest import Forest
-from space2vec.trees import Trees
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest
 
 STAMP, AUTOSCAN = registry.FEATURE_SETS["stamp"], registry.AUTOSCAN_STAMP
 #: Columns by which a forest of eighteen scores: other sets, another order, some of them.
@@ -54,7 +55,7 @@ def of_one_column(name: str) -> Forest:
     """Return a forest of one column, whose rows are silent where that is NaN."""
     trees = Trees(np.array([0, 3]), np.array([2, 0, 0], np.int32), np.zeros(3, np.int16), np.zeros(3, np.uint8),
                   np.array([0.1, 0.2, 0.9], np.float32))  # fmt: skip
-    return Forest(trees, modelfile.Header("forest", "one", (name,), "stamp", registry.FEATURES_VERSION))
+    return Forest(trees, model_files.Header("forest", "one", (name,), "stamp", registry.FEATURES_VERSION))
 
 
 @pytest.mark.parametrize("columns", list(COLUMNS))
@@ -135,7 +136,7 @@ def test_features_of_stamps_stay_on_the_device(
     module.most = 0
     with forest.pipeline("cuda") as through:
         parts = list(through.run(bare[k : k + 50] for k in range(0, len(bare), 50)))
-    assert alike(s2v.table.Scores.concatenate(parts), expected)
+    assert alike(s2v.data.tables.Scores.concatenate(parts), expected)
     assert len(module.held) == 0
     assert module.most <= slots.memory_limit()
 

@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from space2vec.cli import main
 from space2vec.errors import ReadError
-from space2vec.evaluate import METRICS, OPERATING_POINTS, evaluate, evaluate_files, join, mdr_band, mdr_fpr
+from space2vec.evaluation import METRICS, OPERATING_POINTS, evaluate, evaluate_files, join, mdr_band, mdr_fpr
 
 
 def made(n=2000, seed=0, ties=None, nan=0.0):

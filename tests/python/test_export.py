@@ -159,7 +159,8 @@ def test_what_is_not_exported(model: Path, tmp_path: Path, capsys: Captured) -> 
 def test_doctor_tells_what_runs_networks(model: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     from space2vec import doctor
 
-    monkeypatch.setattr("space2vec.model.packaged", lambda: {"tiny": model})
+    for module in ("space2vec.doctor", "space2vec.models.load"):
+        monkeypatch.setattr(f"{module}.packaged", lambda: {"tiny": model})
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     version = re.escape(onnxruntime.__version__)

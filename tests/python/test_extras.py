@@ -9,32 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from space2vec import doctor, extras, plot
-from space2vec.errors import ReadError
+from space2vec import doctor, plot
+from space2vec.errors import ReadError, packages
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PURE = sorted((ROOT / "python" / "space2vec").rglob("*.py"))
 
 
-def packages(extra: str) -> set[str]:
+def packages_of(extra: str) -> set[str]:
     """Return the names of the packages of an extra."""
     return {line.split(">")[0] for line in PROJECT["optional-dependencies"][extra]}
 
 
 def test_an_optional_package_is_that_of_its_extra() -> None:
-    for one in extras.OPTIONAL.values():
+    for one in packages.OPTIONAL.values():
         if one.extra:
-            assert one.package in packages(one.extra)
-            assert extras.how_to_get(one.module).startswith(f"pip install '.[{one.extra}]' in the folder of")
-        assert extras.how_to_get(one.module).endswith(f"pip install {one.package}")
+            assert one.package in packages_of(one.extra)
+            assert packages.how_to_get(one.module).startswith(f"pip install '.[{one.extra}]' in the folder of")
+        assert packages.how_to_get(one.module).endswith(f"pip install {one.package}")
 
 
 def test_every_package_of_an_extra_is_known() -> None:
     every = set().union(
-        *(packages(extra) for extra in PROJECT["optional-dependencies"] if extra not in ("all", "cuda12"))
+        *(packages_of(extra) for extra in PROJECT["optional-dependencies"] if extra not in ("all", "cuda12"))
     )
-    assert every == {one.package for one in extras.OPTIONAL.values() if one.extra}
+    assert every == {one.package for one in packages.OPTIONAL.values() if one.extra}
 
 
 def test_all_brings_nothing_for_a_gpu() -> None:
@@ -47,14 +47,14 @@ def test_messages_name_no_package_that_no_index_has(file: Path) -> None:
     assert "space2vec[" not in file.read_text("utf-8")
 
 
-@pytest.mark.parametrize("module", extras.OPTIONAL)
+@pytest.mark.parametrize("module", packages.OPTIONAL)
 def test_doctor_tells_what_is_there_and_what_for(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = extras.OPTIONAL[module]
+    one = packages.OPTIONAL[module]
     monkeypatch.setattr(metadata, "version", lambda name: f"1.2 of {name}")
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: object())
     assert doctor._optional(module) == f"1.2 of {one.package}, for {one.purpose}"
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
-    assert doctor._optional(module) == f"absent; for {one.purpose}: {extras.how_to_get(module)}"
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    assert doctor._optional(module) == f"absent; for {one.purpose}: {packages.how_to_get(module)}"
 
 
 def test_another_package_may_bring_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +65,9 @@ def test_another_package_may_bring_the_module(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(metadata, "packages_distributions", lambda: {"onnxruntime": ["onnxruntime-gpu"]})
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: object())
-    assert extras.installed("onnxruntime") == "1.30 (onnxruntime-gpu)"
-    assert extras.installed("torch") == "of unknown version"
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: object())
+    assert packages.installed("onnxruntime") == "1.30 (onnxruntime-gpu)"
+    assert packages.installed("torch") == "of unknown version"
 
 
 def test_what_is_absent_is_named_with_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +76,4 @@ def test_what_is_absent_is_named_with_what_needs_it(monkeypatch: pytest.MonkeyPa
         plot.mdr_fpr({"a": ([0.2, 0.9], [0, 1])})
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ReadError, match="GIF stamps need Pillow"):
-        extras.need("PIL", "GIF stamps need Pillow", ReadError)
+        packages.need("PIL", "GIF stamps need Pillow", ReadError)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.cuda import DeviceArray, extension
-from space2vec.cuda.view import to_host
+from space2vec.data.device import DeviceArray, extension
+from space2vec.data.device.view import to_host
 
 pytestmark = pytest.mark.device
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from space2vec.networks.feature_input import FeatureInput  # noqa: E402 (needs PyTorch)
+from space2vec.architectures.feature_input import FeatureInput  # noqa: E402 (needs PyTorch)
 
 
 def fitted(x: np.ndarray) -> FeatureInput:

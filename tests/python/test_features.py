@@ -8,9 +8,9 @@ import pytest
 import space2vec as s2v
 from oracle import autoscan, stamps
 from oracle.window import cut, is_constant
-from space2vec import flags as flag_bits
 from space2vec import registry
-from space2vec.stamps import CHANNELS
+from space2vec.data import flags as flag_bits
+from space2vec.data.stamps import CHANNELS
 
 #: Half the distance from 1 to the next float32, and the distance of denormal ones.
 EPSILON, SMALLEST = 2.0**-24, 2.0**-149
@@ -218,7 +218,7 @@ def test_counts_at_a_threshold():
 
 def test_numba_agrees_too(made, monkeypatch):
     monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
-    assert s2v.backend.active().isa() == "numba"
+    assert s2v.backends.kernels.active().isa() == "numba"
     assert check(made[::8]) > 5
 
 

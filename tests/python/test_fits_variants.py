@@ -10,9 +10,9 @@ from packets import CUTOUTS, avro_bytes, fits_bytes, packet, planes
 
 import space2vec as s2v
 from oracle import fits as oracle
-from space2vec import flags
+from space2vec.data import flags
 from space2vec.errors import ReadError
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.reading import batches, read, read_messages
 from space2vec.reading.fits import LIMIT, decode, decode_named
 

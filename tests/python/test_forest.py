@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec import flags, registry
+from space2vec import registry
+from space2vec.data import flags
 from space2vec.errors import BackendError, ModelError
-from space2vec.trees import Trees
+from space2vec.model_files.trees import Trees
 
 pytest.importorskip("sklearn")
 

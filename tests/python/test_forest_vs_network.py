@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec import rivals
-from space2vec.labelled import LabelledStamps
-from space2vec.rivals import Effort
-from space2vec.stamps import Stamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.studies import contenders
+from space2vec.studies.contenders import Effort
 
 pytest.importorskip("sklearn")
 
@@ -85,13 +85,13 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
         np.testing.assert_array_equal(store.get("a name", depends, make), [0, 1, 2])
     assert len(made) == 2
     package = tmp_path / "space2vec"
-    for name in ("rivals.py", "training/forest.py", "training/loop.py", "networks/stampnet.py"):
+    for name in ("contenders.py", "training/forest.py", "training/loop.py", "networks/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
     monkeypatch.setattr(kept.space2vec, "__file__", str(package / "__init__.py"))
     needs = ("sklearn", "lightgbm", "torch")
     for name, changed in (
-        ("rivals.py", needs),
+        ("contenders.py", needs),
         ("training/forest.py", ("sklearn", "torch")),
         ("networks/stampnet.py", ("torch",)),
     ):
@@ -202,5 +202,5 @@ def test_real_alerts_are_read_once_each(data: Path) -> None:
     assert 40 < real.sum() < 200
     # braai agrees on nearly all that is real by construction: they are what they are said to be.
     assert held.rows.teacher[real].min() > 0.5
-    agreement = s2v.evaluate.evaluate(held.rb, held.rows.label, bootstrap=0)
+    agreement = s2v.evaluation.evaluate(held.rb, held.rows.label, bootstrap=0)
     assert 0.85 < agreement["auc"] < 0.95

@@ -14,12 +14,12 @@ from astropy.io import fits
 from astropy.io.votable import parse
 from astropy.table import Table
 
-from space2vec.flags import bits
+from space2vec.data.flags import bits
+from space2vec.data.tables import Scores
+from space2vec.reading.notes import note_of
 from space2vec.registry import FLAGS
-from space2vec.table import Scores
 from space2vec.writing import SUFFIXES, Chunk, Output
 from space2vec.writing.inputs import Inputs
-from space2vec.writing.notes import note_of
 
 BIG = 2**63 + 5
 #: Columns of consecutive batches, of changing types.

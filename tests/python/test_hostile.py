@@ -13,14 +13,14 @@ from hostile.avro import alert_schema, container, number, record
 from hostile.making import raw_deflate
 from hostile.night import complaints
 from python.packets import avro_bytes, packet
-from space2vec import evaluate, load, read
+from space2vec import evaluation, load, read
 from space2vec.cli import main
+from space2vec.data.flags import names
+from space2vec.data.ids import printable
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.flags import names
-from space2vec.ids import printable
 from space2vec.reading import Limits, batches, read_labels, read_scores
-from space2vec.stamps import Stamps
-from space2vec.table import Features
 
 #: Inputs that take seconds to make; benchmarks/speed/hostile.py has all.
 SLOW = frozenset(
@@ -161,9 +161,9 @@ def test_a_long_id_of_a_label_costs_its_row(tmp_path, suffix):
         read_scores(path)
     wide = Limits(id_bytes=3000)
     assert read_scores(path, limits=wide).candidate_id.tolist() == ids
-    found = evaluate.join(path, path, problems=[])
+    found = evaluation.join(path, path, problems=[])
     assert found.ids.tolist() == ["a", "d"]
-    assert evaluate.join(path, path, limits=wide).ids.tolist() == ids
+    assert evaluation.join(path, path, limits=wide).ids.tolist() == ids
     assert main(["evaluate", str(path), "--labels", str(path), "--bootstrap", "10", "--limit", "id_bytes=3000"]) == 0
     assert main(["evaluate", str(path), "--labels", str(path), "--bootstrap", "10"]) == 1
 

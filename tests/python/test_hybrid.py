@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
+from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import ReadError
-from space2vec.labelled import LabelledStamps
 from space2vec.simulation import Night, simulate, write_packets
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.mine import mine
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.triplet import Triplet, measure
-from space2vec.teacher import labelled_alerts, teach
+from space2vec.training.teacher import labelled_alerts, teach
 
 CHANNELS = ("science", "template", "difference")
 

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec import arrow
 from space2vec.cli import main
-from space2vec.dataset import split
-from space2vec.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable, text_array
-from space2vec.labelled import LabelledStamps
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
+from space2vec.data import arrow
+from space2vec.data.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable, text_array
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
+from space2vec.training.dataset import split
 
 BEYOND = 2**64 - 1
 
@@ -142,7 +142,7 @@ def test_scores_and_labels_are_joined_under_these_names(tmp_path):
     real = [k % 2 for k in ids]
     pq.write_table(pa.table({"candId": ids, "score": [0.2 + 0.6 * k for k in real]}), tmp_path / "s.parquet")
     pq.write_table(pa.table({"id": ids, "label": real}), tmp_path / "l.parquet")
-    found = s2v.evaluate.evaluate_files(tmp_path / "s.parquet", tmp_path / "l.parquet", bootstrap=0)
+    found = s2v.evaluation.evaluate_files(tmp_path / "s.parquet", tmp_path / "l.parquet", bootstrap=0)
     assert (found.real, found.bogus, found["auc"]) == (20, 20, 1.0)
 
 

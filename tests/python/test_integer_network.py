@@ -9,17 +9,17 @@ import pytest
 
 import space2vec as s2v
 from oracle import integer_network as oracle
-from space2vec import modelfile
+from space2vec import model_files
 from space2vec.errors import ModelError
-from space2vec.models.integer_network import Inputs, IntegerNetwork, rings_of
-from space2vec.networks.derived_names import DERIVED, derived_places
+from space2vec.model_files.derived_names import DERIVED, derived_places
+from space2vec.model_files.integer_network import Inputs, IntegerNetwork, rings_of
 
 torch = pytest.importorskip("torch")
 numba = pytest.importorskip("numba")
 
-from space2vec.fallback.network import Network as Twin  # noqa: E402 (needs Numba)
-from space2vec.networks import build  # noqa: E402
-from space2vec.networks.feature_input import FeatureInput  # noqa: E402
+from space2vec.architectures import build  # noqa: E402
+from space2vec.architectures.feature_input import FeatureInput  # noqa: E402
+from space2vec.backends.numba.network import Network as Twin  # noqa: E402 (needs Numba)
 from space2vec.training.quantise import quantise  # noqa: E402 (needs PyTorch)
 from space2vec.training.rounding import round_weights  # noqa: E402
 
@@ -217,7 +217,7 @@ def test_magnitudes_are_logarithms() -> None:
 
 
 def test_rings_are_those_of_the_float_network() -> None:
-    from space2vec.networks.stampnet import RingMean
+    from space2vec.architectures.stampnet import RingMean
 
     maps = np.random.default_rng(8).integers(0, 256, (2, 3, 5, 5))
     wanted = RingMean(5)(torch.from_numpy(maps.astype(np.float32))).numpy()
@@ -323,7 +323,7 @@ def network(stamps) -> s2v.Network:
     names = s2v.registry.FEATURE_SETS["stamp"][:5]
     recipe = s2v.Recipe.of("small", steps=("median-mad", "asinh"), side=SIDE)
     how = {"name": "stampnet", "settings": module.settings, "temperature": 1.3}
-    header = modelfile.Header(
+    header = model_files.Header(
         "network", "small", names, "stamp", s2v.registry.FEATURES_VERSION, recipe=recipe.to_plain(), architecture=how
     )
     return s2v.Network(module, header, integers)
@@ -367,16 +367,18 @@ def test_the_packaged_networks_hold_their_integers(name: str) -> None:
 def test_a_model_file_whose_integers_are_damaged_is_refused(network: s2v.Network, tmp_path) -> None:
     path = tmp_path / "small.safetensors"
     network.save(path)
-    header, tensors = modelfile.read(path)
-    modelfile.write(path, header, {**tensors, "integer.out.scale": np.zeros(1, np.float32)})
+    header, tensors = model_files.read(path)
+    path.write_bytes(model_files.encoded(header, {**tensors, "integer.out.scale": np.zeros(1, np.float32)}))
     with pytest.raises(ModelError, match=r"its integers are damaged \(out.scale is out of range\)"):
         s2v.load(path)
-    modelfile.write(path, dataclasses.replace(header, integer={"version": 2}), tensors)
+    path.write_bytes(model_files.encoded(dataclasses.replace(header, integer={"version": 2}), tensors))
     with pytest.raises(ModelError, match="its integers are of version 2; this version of space2vec reads 1"):
         s2v.load(path)
-    modelfile.write(path, dataclasses.replace(header, integer=None), tensors)
+    path.write_bytes(model_files.encoded(dataclasses.replace(header, integer=None), tensors))
     with pytest.raises(ModelError, match="it holds integers of which its header says nothing"):
         s2v.load(path)
-    modelfile.write(path, header, {name: t for name, t in tensors.items() if not name.startswith("integer.")})
+    path.write_bytes(
+        model_files.encoded(header, {name: t for name, t in tensors.items() if not name.startswith("integer.")})
+    )
     with pytest.raises(ModelError, match="its integers are damaged"):
         s2v.load(path)

@@ -14,12 +14,12 @@ from sklearn.isotonic import IsotonicRegression
 import space2vec as s2v
 from parity import suite
 from space2vec import registry
-from space2vec.calibration import MOST_KNOTS
 from space2vec.cli import main
-from space2vec.evaluate import OPERATING_POINTS, evaluate, reliability
+from space2vec.evaluation import OPERATING_POINTS, evaluate, reliability
+from space2vec.model_files.calibration import MOST_KNOTS
+from space2vec.reading.notes import peek_note
 from space2vec.training import cross_check, fit_calibration
 from space2vec.training.isotonic import _pooled
-from space2vec.writing.notes import peek_note
 
 Captured = pytest.CaptureFixture[str]
 

@@ -9,12 +9,13 @@ import pytest
 from packets import fits_bytes
 
 import space2vec as s2v
-from space2vec import flags
+from space2vec.data.channels import CHANNELS
 from space2vec.cli import main
+from space2vec.data import flags
+from space2vec.data.ids import as_ids, id_keys
+from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError
-from space2vec.evaluate import compare_files, evaluate_files, join
-from space2vec.ids import as_ids, id_keys
-from space2vec.joins import Side, pair_rows
+from space2vec.evaluation import compare_files, evaluate_files, join
 from space2vec.reading import read
 
 # The join itself
@@ -220,7 +221,7 @@ def write_des(folder, number, level, only=("srch", "temp", "diff")):
 
 def levels(stamps):
     """Return which level each plane was written with, and -1 where it is missing."""
-    planes = [[stamps.plane(row, name) for name in s2v.stamps.CHANNELS] for row in range(len(stamps))]
+    planes = [[stamps.plane(row, name) for name in CHANNELS] for row in range(len(stamps))]
     return [[-1 if one is None else (one[0, 0] - k) / 10 for k, one in enumerate(row)] for row in planes]
 
 

@@ -12,8 +12,8 @@ from astropy.utils.masked import Masked
 
 import space2vec as s2v
 from space2vec import Stamps
-from space2vec.channels import channel_of, channel_positions
 from space2vec.compute import normalise
+from space2vec.data.channels import channel_of, channel_positions
 
 RNG = np.random.default_rng(3)
 PIXELS = RNG.normal(size=(4, 3, 21, 22)).astype(np.float32)

@@ -16,9 +16,10 @@ import pytest
 import space2vec as s2v
 import tiny_models
 from lying_models import LARGE, LIES, SETTINGS, of_settings
-from space2vec import modelfile, tensorfile
+from space2vec import model_files
 from space2vec.errors import ModelError, Space2vecWarning
-from space2vec.models.integer_network import divided
+from space2vec.model_files import tensor_file
+from space2vec.model_files.integer_network import divided
 
 SEEDS = Path(__file__).resolve().parents[1] / "fuzz" / "seeds" / "model"
 
@@ -57,7 +58,7 @@ def test_the_library_tells_it_as_well(lie: str) -> None:
 @pytest.mark.parametrize("lie", LIES)
 def test_so_does_the_twin(lie: str) -> None:
     pytest.importorskip("numba", reason="Numba is missing: numba")
-    from space2vec.fallback.model_file import read_model
+    from space2vec.backends.numba.model_file import read_model
 
     file, words = LIES[lie]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the words are looked at below)
@@ -125,7 +126,7 @@ def test_what_the_interpreter_cannot_hold_is_that_files_error(
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(tensorfile, "decoded", fail)
+    monkeypatch.setattr(tensor_file, "decoded", fail)
     with pytest.raises(ModelError, match=r"lie\.safetensors"):
         load(b"", tmp_path)
 
@@ -135,7 +136,7 @@ def test_what_no_reader_takes_is_not_written(change: dict[str, Any], tmp_path: P
     file = tiny_models.forest(("L1", "snr_2"))
     model = load(file, tmp_path)
     with pytest.raises(ModelError, match="no model that a file can hold"):
-        modelfile.write(tmp_path / "new.safetensors", dataclasses.replace(model.header, **change), {})
+        (tmp_path / "new.safetensors").write_bytes(model_files.encoded(dataclasses.replace(model.header, **change), {}))
     assert not (tmp_path / "new.safetensors").exists()
 
 
@@ -154,7 +155,7 @@ def id_of(file: bytes, folder: Path) -> str:
 def test_every_tensor_changes_the_id(file: bytes, tmp_path: Path) -> None:
     """A bit of any tensor, where the file is still a model; ``--resume`` goes by it."""
     known = {id_of(file, tmp_path)}
-    tensors = tensorfile.decoded(file)[1]
+    tensors = tensor_file.decoded(file)[1]
     for name, tensor in tensors.items():
         changed = tensor.copy()
         flat = changed.reshape(-1).view(np.uint8)
@@ -186,7 +187,7 @@ def test_what_decides_a_score_is_in_the_id(file: bytes, change: dict[str, Any], 
 
 def test_no_bytes_move_from_one_tensor_to_the_next_unseen(tmp_path: Path) -> None:
     """Integer networks may hold further floats: with these the same bytes could be said in two ways."""
-    tensors = tensorfile.decoded(NETWORK)[1]
+    tensors = tensor_file.decoded(NETWORK)[1]
     extra = [
         {"a": np.zeros(8, np.uint8)},
         {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)},
@@ -194,7 +195,7 @@ def test_no_bytes_move_from_one_tensor_to_the_next_unseen(tmp_path: Path) -> Non
         {"a": np.zeros(8, np.int8)},
         {"a uint8 (8,)": np.zeros(8, np.uint8)},
     ]
-    files = [tensorfile.encoded(tensorfile.decoded(NETWORK)[0], {**tensors, **more}) for more in extra]
+    files = [tensor_file.encoded(tensor_file.decoded(NETWORK)[0], {**tensors, **more}) for more in extra]
     assert len({id_of(file, tmp_path) for file in files}) == len(extra)
 
 
@@ -205,12 +206,12 @@ def test_columns_do_not_run_into_each_other(tmp_path: Path) -> None:
 
 def test_a_stored_graph_is_nothing(tmp_path: Path) -> None:
     """Files of earlier versions hold an ONNX graph: it is not run, and so not in the id."""
-    metadata, tensors = tensorfile.decoded(NETWORK)
+    metadata, tensors = tensor_file.decoded(NETWORK)
     graphs = [np.frombuffer(graph, np.uint8) for graph in (b"\x08\x08 some graph", b"another one, which would lie")]
-    old = [load(tensorfile.encoded(metadata, {**tensors, "onnx": graph}), tmp_path) for graph in graphs]
+    old = [load(tensor_file.encoded(metadata, {**tensors, "onnx": graph}), tmp_path) for graph in graphs]
     assert {model.digest for model in old} == {id_of(NETWORK, tmp_path)}
-    assert all("onnx" not in tensorfile.decoded(model.file)[1] for model in old)
-    assert divided(old[0].header, tensorfile.decoded(old[0].file)[1])[0] is not None
+    assert all("onnx" not in tensor_file.decoded(model.file)[1] for model in old)
+    assert divided(old[0].header, tensor_file.decoded(old[0].file)[1])[0] is not None
 
 
 def test_resume_refuses_another_model_of_the_same_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -233,7 +234,7 @@ def test_resume_refuses_another_model_of_the_same_header(tmp_path: Path, capsys:
         "score", str(night), "-o", str(tmp_path / "out.parquet"), "--model", str(model), "--part-rows", "16",
     ]  # fmt: skip
     assert subprocess.run(command, capture_output=True, check=False).returncode == 130
-    value = tensorfile.decoded(FOREST)[1]["value"].copy()
+    value = tensor_file.decoded(FOREST)[1]["value"].copy()
     value[-1] = np.nextafter(value[-1], np.float32(2.0))
     model.write_bytes(tiny_models.changed(FOREST, value=value))
     capsys.readouterr()
@@ -257,8 +258,8 @@ def test_the_id_shows_the_first_digits(tmp_path: Path) -> None:
 def of_floats(settings: dict[str, Any], **tensors: Any) -> bytes:
     recipe = s2v.Recipe("braai").to_plain()
     how = {"name": "braai", "settings": settings, "temperature": 1.0}
-    header = modelfile.Header("network", "floats", (), "custom", recipe=recipe, architecture=how)
-    return modelfile.encoded(header, tensors)
+    header = model_files.Header("network", "floats", (), "custom", recipe=recipe, architecture=how)
+    return model_files.encoded(header, tensors)
 
 
 @pytest.mark.parametrize("settings", [
@@ -276,7 +277,7 @@ def test_what_settings_ask_for_is_what_the_file_holds(settings: dict[str, Any], 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_are_numbers(value: float, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from space2vec.networks import build
+    from space2vec.architectures import build
 
     torch.manual_seed(1)
     weights = {name: tensor.numpy() for name, tensor in build("braai", {}).state_dict().items()}
@@ -290,15 +291,15 @@ def test_what_runs_is_made_of_the_weights(tmp_path: Path, monkeypatch: pytest.Mo
     """ONNX Runtime is given a graph that is made anew: none of a file, which could read other files."""
     for package in ("torch", "onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    from space2vec import runtimes
-    from space2vec.networks import build
+    from space2vec.architectures import build
+    from space2vec.models import runtimes
 
     weights = {name: tensor.numpy() for name, tensor in build("braai", {}).state_dict().items()}
     model = load(of_floats({}, onnx=np.frombuffer(b"\x08\x08", np.uint8), **weights), tmp_path)
-    assert "onnx" not in tensorfile.decoded(model.file)[1]
+    assert "onnx" not in tensor_file.decoded(model.file)[1]
     given: list[bytes] = []
     monkeypatch.setattr(runtimes, "OnnxRuntime", lambda graph, _names: given.append(graph))
-    monkeypatch.setattr("space2vec.onnx_graph.make_graph", lambda _network: b"made anew")
+    monkeypatch.setattr("space2vec.models.onnx_graph.make_graph", lambda _network: b"made anew")
     model.runtime = "onnxruntime"
     runtimes.runtime_of(model)
     assert given == [b"made anew"]
@@ -336,7 +337,7 @@ def test_a_million_nodes(tmp_path: Path) -> None:
 def test_a_network_that_gives_no_number_is_told(tmp_path: Path) -> None:
     """Finite weights may overflow; such a row has no score, and that is said."""
     torch = pytest.importorskip("torch")
-    from space2vec.networks import build
+    from space2vec.architectures import build
 
     torch.manual_seed(1)
     weights = {name: tensor.numpy() for name, tensor in build("braai", {}).state_dict().items()}

@@ -9,8 +9,8 @@ from astropy.io import fits
 from packets import planes
 
 from space2vec.cli import main
+from space2vec.data.flags import bits
 from space2vec.errors import ReadError
-from space2vec.flags import bits
 from space2vec.reading import read
 
 NAMES = ("SCIENCE", "TEMPLATE", "DIFFERENCE")

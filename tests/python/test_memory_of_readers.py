@@ -11,8 +11,8 @@ import pytest
 from packets import CUTOUTS, avro_bytes, fits_bytes, packet
 
 from space2vec.cli import main
+from space2vec.data.flags import names
 from space2vec.errors import ReadError
-from space2vec.flags import names
 from space2vec.reading import alert_files, alerts, batches, read, read_messages
 
 FILES = 40
@@ -140,7 +140,7 @@ def test_memory_that_is_short_elsewhere_ends_the_run_in_a_line(night, tmp_path, 
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("space2vec.table.Scores.to_arrow", fail)
+    monkeypatch.setattr("space2vec.data.tables.Scores.to_arrow", fail)
     assert main(["score", str(night), "-o", str(tmp_path / "o.parquet")]) == 2
     assert capsys.readouterr().err.splitlines()[0] == "space2vec: there is not enough memory"
 

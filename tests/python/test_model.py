@@ -11,12 +11,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import space2vec as s2v
-from space2vec import modelfile, registry
+from space2vec import model_files, registry
 from space2vec.errors import ModelError
-from space2vec.forest import Forest
-from space2vec.model import packaged
-from space2vec.models import forests
-from space2vec.trees import Trees
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest
+from space2vec.models.load import packaged
+from space2vec.studies.packaged import forests
 
 
 def small_forest(fill: bool = True) -> Forest:
@@ -27,7 +27,9 @@ def small_forest(fill: bool = True) -> Forest:
         np.array([1, 0, 0, 0], dtype=np.uint8),
         np.array([0.5, 0.25, 0.75, 0.5], dtype=np.float32),
     )
-    header = modelfile.Header("forest", "small", ("AMP", "SNR"), "autoscan", training={"rows": 3}, metrics={"auc": 0.5})
+    header = model_files.Header(
+        "forest", "small", ("AMP", "SNR"), "autoscan", training={"rows": 3}, metrics={"auc": 0.5}
+    )
     return Forest(trees, header, np.array([0.0, 1.0], dtype=np.float32) if fill else None)
 
 
@@ -211,4 +213,4 @@ def test_stamps_of_one_bright_pixel() -> None:
 def test_packaged_models_tell_real_from_bogus_in_a_simulated_night(name: str) -> None:
     night = s2v.simulate(200, seed=99)
     score = s2v.load(name).score(night.stamps)
-    assert s2v.evaluate.evaluate(score.score, night.labels, bootstrap=0)["auc"] > 0.9
+    assert s2v.evaluation.evaluate(score.score, night.labels, bootstrap=0)["auc"] > 0.9

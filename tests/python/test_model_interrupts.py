@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lying_models import slow_network
-from space2vec import runtimes
+from space2vec.models import runtimes
 
 #: Each would run for minutes with the instruction set SLOW.
 CALLS = {
@@ -135,7 +135,7 @@ def test_a_network_of_floats_is_interrupted(threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_twin_is_interrupted(threads: int, request: pytest.FixtureRequest) -> None:
     pytest.importorskip("numba", reason="Numba is missing: numba")
-    from space2vec.fallback.team import parallel_for
+    from space2vec.backends.numba.team import parallel_for
 
     request.getfixturevalue("interrupt_soon")
     begin = time.monotonic()

@@ -9,12 +9,13 @@ import pytest
 
 import space2vec as s2v
 import tiny_models
-from space2vec import registry, tensorfile
-from space2vec.channels import CHANNELS
+from space2vec import registry
+from space2vec.data.channels import CHANNELS
+from space2vec.model_files import tensor_file
 
 core = pytest.importorskip("space2vec._core")
 pytest.importorskip("numba", reason="Numba is missing: numba")
-from space2vec import fallback  # noqa: E402 (behind the skip)
+from space2vec.backends import numba as fallback  # noqa: E402 (behind the skip)
 
 
 @pytest.fixture(params=[core, fallback], ids=["library", "numba"])
@@ -26,7 +27,7 @@ PLAIN = tiny_models.models()
 DAMAGED = {
     "cut": lambda: PLAIN["planes"][:-9],
     "empty": lambda: b"",
-    "another file": lambda: tensorfile.encoded({"other": "1"}, {"x": np.zeros(3)}),
+    "another file": lambda: tensor_file.encoded({"other": "1"}, {"x": np.zeros(3)}),
     "of another version": lambda: tiny_models.with_header(PLAIN["forest"], feature_version=0),
     "a tensor is missing": lambda: PLAIN["planes"].replace(b"integer.conv0.shift", b"integer.conv0.shif_"),
     "a child outside its tree": lambda: tiny_models.changed(PLAIN["forest"], right=np.full(63, 2, np.int32)),

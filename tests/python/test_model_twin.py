@@ -12,14 +12,14 @@ import space2vec as s2v
 import tiny_models
 from oracle import row_rule as oracle
 from oracle import stamps as made
-from space2vec import flags as flag_bits
-from space2vec import modelfile, registry
-from space2vec.channels import CHANNELS
-from space2vec.model import packaged
+from space2vec import model_files, registry
+from space2vec.data import flags as flag_bits
+from space2vec.data.channels import CHANNELS
+from space2vec.models.load import packaged
 
 core = pytest.importorskip("space2vec._core")
 pytest.importorskip("numba", reason="Numba is missing: numba")
-from space2vec import fallback  # noqa: E402 (behind the skip)
+from space2vec.backends import numba as fallback  # noqa: E402 (behind the skip)
 
 FILES = {**{name: path.read_bytes() for name, path in packaged().items() if name != "default"}, **tiny_models.models()}
 FILES["without a template"] = s2v.load("stampnet-fast").first.file
@@ -92,7 +92,7 @@ def scores(model: Any, stamps: s2v.Stamps, known: NDArray[np.float32] | None, th
     return score, flags
 
 
-def shape_of(file: bytes) -> tuple[modelfile.Header, tuple[int, ...]]:
+def shape_of(file: bytes) -> tuple[model_files.Header, tuple[int, ...]]:
     header = tiny_models.header_of(file)
     return header, () if header.recipe is None else s2v.Recipe.from_plain(header.recipe).shape
 
@@ -186,7 +186,7 @@ class Expected:
             self.flags.append(flags)
             self.scored.append(scored)
 
-    def _measure(self, header: modelfile.Header, stamps: s2v.Stamps) -> tuple[list[set[str]], s2v.Features]:
+    def _measure(self, header: model_files.Header, stamps: s2v.Stamps) -> tuple[list[set[str]], s2v.Features]:
         """Measure whole sets of what the model looks at; return the flags of what it takes, and the table."""
         names = set(header.feature_names)
         group = "s2v" if names <= set(registry.S2V) else "all" if names & set(registry.S2V) else "autoscan"

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec import backend
+from space2vec.backends import kernels
 
 _PACKAGE = str(Path(s2v.__file__).parent)
 #: The most moves of a call.
 _MOST = 60
 
-pytestmark = pytest.mark.skipif(backend.name() != "native", reason="Numba's twin is Python itself")
+pytestmark = pytest.mark.skipif(kernels.name() != "native", reason="Numba's twin is Python itself")
 
 
 def moves(call: Callable[[], object]) -> list[str]:

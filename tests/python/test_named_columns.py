@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 import space2vec as s2v
-from space2vec import evaluate
+from space2vec import evaluation
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.numeric import as_numbers, by_name, unmasked
+from space2vec.data.tables import Features
 from space2vec.errors import ModelError
-from space2vec.labelled import LabelledStamps
-from space2vec.numeric import as_numbers, by_name, unmasked
-from space2vec.table import Features
 
 NAMES = tuple(list(s2v.registry.FEATURES)[:6])
 X = np.random.default_rng(0).normal(size=(200, 6))
@@ -196,5 +196,5 @@ def test_masked_columns_of_stamps_labels_and_scores():
     shares = np.ma.array([0.5, 0.25, 9.0, 1.0], mask=[0, 0, 1, 0])
     rows = LabelledStamps(stamps, np.array([1, 0, 1, 0]), np.array(list("abcd")), teacher=shares)
     np.testing.assert_array_equal(rows.teacher, np.float32([0.5, 0.25, np.nan, 1]))
-    result = evaluate.evaluate(np.ma.array([0.9, 0.2, 0.99, 0.1], mask=[0, 0, 1, 0]), [1, 0, 1, 0], bootstrap=0)
+    result = evaluation.evaluate(np.ma.array([0.9, 0.2, 0.99, 0.1], mask=[0, 0, 1, 0]), [1, 0, 1, 0], bootstrap=0)
     assert (result.unscored_real, result["mdr@0.5"]) == (1, 0.5)

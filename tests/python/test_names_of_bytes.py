@@ -13,8 +13,8 @@ from packets import avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
 from space2vec import read
+from space2vec.data.stamps import CHANNELS
 from space2vec.reading import batches
-from space2vec.stamps import CHANNELS
 
 NAME = b"night_\xff\xe9"
 TOLD = "night_\\xff\\xe9"

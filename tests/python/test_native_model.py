@@ -14,10 +14,10 @@ import pytest
 import space2vec as s2v
 from oracle import integer_network as oracle
 from oracle import stamps as made
-from space2vec import flags as flag_bits
-from space2vec import modelfile, registry
+from space2vec import model_files, registry
 from space2vec.backends.host import Inputs
-from space2vec.model import packaged
+from space2vec.data import flags as flag_bits
+from space2vec.models.load import packaged
 
 core = pytest.importorskip("space2vec._core")
 
@@ -70,7 +70,7 @@ def inputs_of(name: str, stamps: s2v.Stamps, threads: int = 1) -> Inputs:
 
 def expected(name: str, stamps: s2v.Stamps) -> tuple[np.ndarray, np.ndarray]:
     """Return what the oracle, or the trees of a forest, make of what the library gives the model."""
-    header, tensors = modelfile.read(packaged()[name])
+    header, tensors = model_files.read(packaged()[name])
     inputs = inputs_of(name, stamps)
     if header.kind == "forest":
         return np.where(inputs.scored, s2v.load(name).predict(inputs.columns), np.float32(np.nan)), inputs.flags
@@ -236,7 +236,7 @@ def test_a_forked_child_scores(stamps):
     code = (
         "import os, sys, numpy as np, space2vec as s2v\n"
         "from space2vec import _core\n"
-        "from space2vec.model import packaged\n"
+        "from space2vec.models.load import packaged\n"
         "model, stamps = _core.Model(packaged()['forest'].read_bytes()), s2v.simulate(40, seed=2).stamps\n"
         "def call():\n"
         "    score, flags = np.empty(40, np.float32), np.empty(40, np.uint32)\n"

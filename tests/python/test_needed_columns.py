@@ -7,11 +7,11 @@ import pytest
 
 import space2vec as s2v
 from oracle import stamps as made
-from space2vec import flags as flag_bits
-from space2vec import modelfile, registry
-from space2vec.models.networks import STAMPNET_COLUMNS
-from space2vec.scoring import set_of
-from space2vec.stamps import CHANNELS
+from space2vec import model_files, registry
+from space2vec.data import flags as flag_bits
+from space2vec.data.stamps import CHANNELS
+from space2vec.model_files.needs import set_of
+from space2vec.studies.packaged.networks import STAMPNET_COLUMNS
 
 core = pytest.importorskip("space2vec._core")
 
@@ -52,10 +52,10 @@ def stamps() -> s2v.Stamps:
 
 def model_of(columns: tuple[str, ...]) -> object:
     """Return a forest of one leaf on some columns."""
-    header = modelfile.Header("forest", "leaf", columns, set_of(columns), registry.FEATURES_VERSION)
+    header = model_files.Header("forest", "leaf", columns, set_of(columns), registry.FEATURES_VERSION)
     none = {"tree_start": np.array([0, 1], np.int64), "right": np.zeros(1, np.int32), "feature": np.zeros(1, np.int16)}
     tensors = {**none, "missing_left": np.zeros(1, np.uint8), "value": np.array([0.5], np.float32)}
-    return core.Model(modelfile.encoded(header, tensors))
+    return core.Model(model_files.encoded(header, tensors))
 
 
 def planes_of(columns: tuple[str, ...]) -> list[int]:

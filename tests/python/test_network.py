@@ -17,10 +17,13 @@ from safetensors.numpy import load_file
 from test_model import edit
 
 import space2vec as s2v
-from space2vec import backend, flags, modelfile, registry, runtimes
+from space2vec import model_files, registry
+from space2vec.backends import kernels
+from space2vec.data import flags
 from space2vec.errors import BackendError, ModelError
-from space2vec.model import packaged
-from space2vec.network import Network
+from space2vec.models import runtimes
+from space2vec.models.load import packaged
+from space2vec.models.network import Network
 
 torch = pytest.importorskip("torch", reason="PyTorch is missing: torch")
 pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
@@ -274,7 +277,7 @@ def test_what_does_not_fit_is_refused(files: dict[str, Path], night: s2v.Stamps)
     with pytest.raises(ModelError, match=r"gives \(2, 2\) for two rows"):
         Network(flat, header_of("TinyPlanes", flat.settings))
     with pytest.raises(ModelError, match="'forest', not 'network'"):
-        Network(module, modelfile.Header("forest", "x", COLUMNS))
+        Network(module, model_files.Header("forest", "x", COLUMNS))
     with pytest.raises(ModelError, match="'network', not 'forest'"):
         s2v.Forest.load(files["Tiny"])
 
@@ -349,7 +352,7 @@ def test_damaged_architectures_are_refused(
 ) -> None:
     path = tmp_path / "network.safetensors"
     path.write_bytes(files["Tiny"].read_bytes())
-    edit(path, {"architecture": {**(modelfile.read(path)[0].architecture or {}), **change}})
+    edit(path, {"architecture": {**(model_files.read(path)[0].architecture or {}), **change}})
     with pytest.raises(ModelError, match=reason):
         s2v.load(path)
 
@@ -371,7 +374,7 @@ for name in ("torch", "onnxruntime", "onnx", "safetensors") + (("numba",) if sys
     sys.modules[name] = None
 print(len(s2v.load().score(s2v.simulate(3, seed=1).stamps)))
 """
-    done = subprocess.run([sys.executable, "-c", program, backend.name()], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", program, kernels.name()], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["3"], done.stderr
 
 

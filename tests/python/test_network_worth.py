@@ -42,7 +42,7 @@ def test_figures_are_those_of_evaluate_with_every_row_as_often_as_it_is_drawn() 
     auc, fpr = worth_figures._auc(own, weight), worth_figures._fpr(own, weight)
     for k, often in enumerate(weight.astype(int)):
         rows = np.repeat(np.arange(len(own.score)), often)
-        wanted = s2v.evaluate.evaluate(own.score[rows], own.real[rows], bootstrap=0)
+        wanted = s2v.evaluation.evaluate(own.score[rows], own.real[rows], bootstrap=0)
         assert auc[k] == pytest.approx(wanted["auc"], abs=1e-12)
         assert fpr[k] == pytest.approx(wanted["fpr at mdr 4%"], abs=1e-12)
 

@@ -13,8 +13,8 @@ from space2vec.errors import ModelError
 
 torch = pytest.importorskip("torch")
 
-from space2vec import networks  # noqa: E402
-from space2vec.networks import braai  # noqa: E402
+from space2vec import architectures  # noqa: E402
+from space2vec.architectures import braai  # noqa: E402
 
 #: Side of the planes, and parameters by hand, layer by layer; braai's number is the published one.
 PARAMETERS = {
@@ -27,7 +27,7 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_network_has_its_parameters_and_gives_a_logit_a_row(name: str) -> None:
     side, parameters = PARAMETERS[name]
-    network = networks.build(name, {}).eval()
+    network = architectures.build(name, {}).eval()
     assert network.takes == ("planes",)
     assert network.settings == {"channels": 3, "side": side}
     assert sum(tensor.numel() for tensor in network.parameters()) == parameters
@@ -42,8 +42,8 @@ def test_a_network_has_its_parameters_and_gives_a_logit_a_row(name: str) -> None
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_settings_rebuild_a_network_of_other_planes(name: str) -> None:
-    network = networks.build(name, {"channels": 2, "side": 45}).eval()
-    twin = networks.build(name, network.settings).eval()
+    network = architectures.build(name, {"channels": 2, "side": 45}).eval()
+    twin = architectures.build(name, network.settings).eval()
     twin.load_state_dict(network.state_dict())
     planes = torch.linspace(-1, 1, 2 * 45 * 45).reshape(1, 2, 45, 45)
     assert torch.equal(network(planes), twin(planes))
@@ -51,9 +51,9 @@ def test_settings_rebuild_a_network_of_other_planes(name: str) -> None:
 
 def test_planes_that_vanish_are_refused() -> None:
     with pytest.raises(ValueError, match="planes of 9x9 are too small for Rubin"):
-        networks.build("rubin", {"side": 9})
+        architectures.build("rubin", {"side": 9})
     with pytest.raises(ValueError, match="must be positive; given 0 and 63"):
-        networks.build("braai", {"channels": 0})
+        architectures.build("braai", {"channels": 0})
 
 
 def keras_arrays(seed: int = 0) -> dict[str, np.ndarray]:

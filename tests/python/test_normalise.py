@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import space2vec as s2v
 from oracle import normalisers as oracle
-from space2vec import flags as flag_bits
-from space2vec.normalisers import MOST_STEPS, chain
+from space2vec.data import flags as flag_bits
+from space2vec.plans.steps import MOST_STEPS, chain
 from space2vec.registry import NORMALISERS, Step
 
 #: float32 against float64, relative, and relative to the spread of a plane.

@@ -17,8 +17,8 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+from space2vec.backends.numba import compiling, team  # noqa: E402
 from space2vec.errors import Space2vecWarning  # noqa: E402 (behind the skip)
-from space2vec.fallback import compiling, team  # noqa: E402
 
 
 def add(x: int) -> int:
@@ -87,7 +87,7 @@ def test_a_package_that_can_only_be_read_computes(tmp_path: Path) -> None:
     module = tmp_path / "package" / "mine.py"
     module.parent.mkdir()
     module.write_text(
-        "import numba\nfrom space2vec.fallback.compiling import compiled\n"
+        "import numba\nfrom space2vec.backends.numba.compiling import compiled\n"
         "def add(x):\n    return x + 1\nprint(compiled(add)(1))\n"
     )
     (module.parent / "__pycache__").symlink_to(tmp_path / "nowhere" / "at" / "all")
@@ -104,10 +104,10 @@ def test_what_was_compiled_is_dropped_once_another_file_of_the_kernels_changed(t
     package.mkdir()
     here = Path(compiling.__file__)
     text = here.read_text().replace("space2vec.errors", "kernels.errors")
-    (package / "compiling.py").write_text(text.replace("package = folder.parent", "package = folder"))
-    (package / "models").mkdir()
+    (package / "compiling.py").write_text(text.replace("package = folder.parent.parent", "package = folder"))
+    (package / "model_files").mkdir()
     (package / "errors.py").write_text("class Space2vecWarning(UserWarning):\n    pass\n")
-    for name in ("registry.json", "models/integer_network.py"):
+    for name in ("registry.json", "model_files/integer_network.py"):
         (package / name).write_text("{}")
     (package / "outer.py").write_text(
         "from kernels.compiling import compiled\nfrom kernels.inner import inner\n"

@@ -15,9 +15,9 @@ import pytest
 import space2vec as s2v
 from parity import suite
 from space2vec import registry
-from space2vec.cuda import DeviceArray
-from space2vec.cuda.view import to_host
-from space2vec.forest import Forest
+from space2vec.data.device import DeviceArray
+from space2vec.data.device.view import to_host
+from space2vec.models.forest import Forest
 
 pytestmark = pytest.mark.device
 
@@ -249,10 +249,10 @@ def fits(image: np.ndarray) -> bytes:
 
 
 def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> None:
-    from space2vec.cuda.extension import active
-    from space2vec.cuda.page_locked import page_locked
-    from space2vec.cuda.pipeline import DEPTH, Pipeline, feature_work
-    from space2vec.measure import Measure
+    from space2vec.backends.cuda.pipeline import DEPTH, Pipeline, feature_work
+    from space2vec.data.device.extension import active
+    from space2vec.data.device.page_locked import page_locked
+    from space2vec.plans.features import Measure
     from space2vec.reading import alerts
 
     columns: list[Any] = []

@@ -9,9 +9,10 @@ import pytest
 from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
-from space2vec import catalogue, read
+from space2vec import read
+from space2vec.data import catalogue
+from space2vec.data.stamps import CHANNELS
 from space2vec.reading import batches
-from space2vec.stamps import CHANNELS
 
 #: The columns that rest on ZTF's pixel scale or its numbers of filters.
 ZTF_ALONE = {"BAND", "GFLUX", "MAGDIFF", "MAGLIM", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM"}

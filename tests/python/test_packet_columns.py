@@ -10,7 +10,7 @@ from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
 from space2vec.errors import ReadError
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.reading import (
     RUBIN_COLUMNS,
     ZTF_COLUMNS,

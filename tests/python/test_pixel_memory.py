@@ -19,11 +19,11 @@ from test_device_arrays import alike
 
 import space2vec as s2v
 from space2vec import reading
+from space2vec.backends.cuda import slots
+from space2vec.backends.cuda.pipeline import DEPTH, Pipeline, feature_work
 from space2vec.cli import main
-from space2vec.cuda import slots
-from space2vec.cuda.pipeline import DEPTH, Pipeline, feature_work
 from space2vec.errors import BackendError
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.registry import feature_set
 
 ROWS = 60

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from space2vec import Features, Scores, Stamps, plot
-from space2vec.flags import bits
+from space2vec.data.flags import bits
 
 pytest.importorskip("matplotlib")
 

@@ -17,13 +17,14 @@ from astropy.io import fits
 from packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
-from space2vec import features, flags, read
+from space2vec import features, read
+from space2vec.data import flags
+from space2vec.data.arrays import LARGEST_SIDE
+from space2vec.data.stamps import CHANNELS, NO_ID
 from space2vec.errors import ReadError
-from space2vec.measure import Measure
-from space2vec.pixels import LARGEST_SIDE
+from space2vec.plans.features import Measure
 from space2vec.reading import batches
 from space2vec.reading.fits import LIMIT, decode
-from space2vec.stamps import CHANNELS, NO_ID
 
 
 def triplet(stamps, row):

@@ -12,10 +12,11 @@ import pytest
 from packets import avro_bytes, fits_bytes, packet, planes
 from pyarrow import parquet
 
-from space2vec import Features, Stamps, flags, read
+from space2vec import Features, Stamps, read
+from space2vec.data import flags
+from space2vec.data.stamps import NO_ID
 from space2vec.errors import ReadError
 from space2vec.reading import batches, files, read_labels, read_scores
-from space2vec.stamps import NO_ID
 
 
 def flagged(rows, row):

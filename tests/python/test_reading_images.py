@@ -11,8 +11,8 @@ import pytest
 from astropy.io import fits
 from packets import avro_bytes, fits_bytes, packet, planes
 
-from space2vec import flags
 from space2vec.cli import main
+from space2vec.data import flags
 from space2vec.errors import ReadError
 from space2vec.reading import Position, batches, files, read
 

@@ -11,10 +11,11 @@ import pytest
 from packets import CUTOUTS, fits_bytes, packet, planes
 from pyarrow import parquet
 
-from space2vec import flags, read
+from space2vec import read
+from space2vec.data import flags
+from space2vec.data.stamps import CHANNELS
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading import batches
-from space2vec.stamps import CHANNELS
 
 ROWS = 4
 
@@ -189,7 +190,7 @@ def test_a_backend_that_fails_is_no_damage(tmp_path, monkeypatch):
     def compiled(purpose):
         raise BackendError(f"{purpose} cannot be done here")
 
-    monkeypatch.setattr("space2vec.backend.compiled", compiled)
+    monkeypatch.setattr("space2vec.backends.kernels.compiled", compiled)
     with pytest.raises(BackendError, match="cannot be done here"):
         read(file, strict=False)
 

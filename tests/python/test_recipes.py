@@ -6,9 +6,9 @@ import pytest
 import space2vec as s2v
 from oracle import autoscan, recipes, stamps
 from oracle.window import cut
-from space2vec import flags as flag_bits
 from space2vec import registry
-from space2vec.stamps import CHANNELS
+from space2vec.data import flags as flag_bits
+from space2vec.data.stamps import CHANNELS
 
 FLOAT_MAX = np.finfo(np.float32).max
 #: The distance of denormal float32.

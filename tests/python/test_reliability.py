@@ -10,7 +10,7 @@ from scipy import stats
 
 from space2vec import plot
 from space2vec.cli import main
-from space2vec.evaluate import model_of, names_of, reliability
+from space2vec.evaluation import model_of, names_of, reliability
 
 
 def drawn(n, seed, power=1.0):

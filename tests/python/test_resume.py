@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
+from space2vec.data.channels import CHANNELS
 from space2vec.cli import main
 from space2vec.registry import FAULTS, FLAGS
 from space2vec.writing import Output
@@ -318,7 +319,7 @@ def test_the_mosaic_of_a_resumed_run(night, tmp_path, monkeypatch):
     drawn = []
 
     def mosaic(stamps, scores, **_):
-        planes = [stamps.plane(row, channel).tobytes() for row in range(len(stamps)) for channel in s2v.stamps.CHANNELS]
+        planes = [stamps.plane(row, channel).tobytes() for row in range(len(stamps)) for channel in CHANNELS]
         drawn.append((stamps.candidate_id.tolist(), scores.score.tolist(), planes))
 
     monkeypatch.setattr("space2vec.plot.mosaic", mosaic)

@@ -13,7 +13,7 @@ import pytest
 
 import space2vec as s2v
 from benchmarks.accuracy import robustness
-from space2vec.stamps import Stamps
+from space2vec.data.stamps import Stamps
 
 
 @dataclass

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.flags import bits
-from space2vec.indexing import row_index
-from space2vec.labelled import LabelledStamps
+from space2vec.data.flags import bits
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.row_index import row_index
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
 from space2vec.registry import FLAGS
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
 
 N = 7
 COLUMNS = {

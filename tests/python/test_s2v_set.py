@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
+from space2vec.data.channels import CHANNELS
 from oracle import noise, stamps
 from space2vec.registry import FEATURE_SETS, FEATURES, S2V
 
@@ -49,7 +50,7 @@ def made(n=8, seed=0):
 
 def channels_of(night, channels):
     planes = [
-        [night.plane(row, c) if c in channels else None for c in s2v.stamps.CHANNELS] for row in range(len(night))
+        [night.plane(row, c) if c in channels else None for c in CHANNELS] for row in range(len(night))
     ]
     return s2v.Stamps(planes, centre=night.centre)
 
@@ -57,7 +58,7 @@ def channels_of(night, channels):
 def test_a_difference_alone_gives_what_needs_no_other_plane():
     night = made()
     alone = s2v.features(channels_of(night, ("difference",)), set="s2v")
-    whole = s2v.features(channels_of(night, s2v.stamps.CHANNELS), set="s2v")
+    whole = s2v.features(channels_of(night, CHANNELS), set="s2v")
     for column, name in enumerate(S2V):
         if FEATURES[name].planes == ("difference",):
             np.testing.assert_array_equal(alone.values[:, column], whole.values[:, column], err_msg=name)
@@ -75,9 +76,9 @@ def test_a_pair_of_planes_is_flagged(channels):
 def test_every_feature_is_defined_for_a_bright_source():
     night = s2v.simulate(60, seed=3)
     good = (night.stamps.flags == 0) & night.labels.astype(bool)
-    given = channels_of(night.stamps, s2v.stamps.CHANNELS)
+    given = channels_of(night.stamps, CHANNELS)
     with_level = s2v.Stamps(
-        [[given.plane(row, c) for c in s2v.stamps.CHANNELS] for row in range(len(given))], saturation=1e9
+        [[given.plane(row, c) for c in CHANNELS] for row in range(len(given))], saturation=1e9
     )
     table = s2v.features(with_level, set="s2v")
     shares = np.isfinite(table.values[good]).mean(axis=0)
@@ -86,7 +87,7 @@ def test_every_feature_is_defined_for_a_bright_source():
 
 def test_a_faded_source_has_the_features_of_a_risen_one_and_the_other_polarity():
     night = made(20, seed=5)
-    planes = [[night.plane(row, c) for c in s2v.stamps.CHANNELS] for row in range(len(night))]
+    planes = [[night.plane(row, c) for c in CHANNELS] for row in range(len(night))]
     risen = s2v.features(s2v.Stamps(planes), set="s2v")
     fallen = s2v.features(s2v.Stamps([(s, t, -d) for s, t, d in planes]), set="s2v")
     signed = {"template_flux_ratio", "polarity"}
@@ -98,7 +99,7 @@ def test_a_faded_source_has_the_features_of_a_risen_one_and_the_other_polarity()
 @pytest.mark.parametrize("scale", [1e-20, 1e20])
 def test_units_do_not_matter(scale):
     night = made(20, seed=6)
-    planes = [[night.plane(row, c) for c in s2v.stamps.CHANNELS] for row in range(len(night))]
+    planes = [[night.plane(row, c) for c in CHANNELS] for row in range(len(night))]
     one = s2v.features(s2v.Stamps(planes), set="s2v")
     other = s2v.features(s2v.Stamps([[p * np.float32(scale) for p in row] for row in planes]), set="s2v")
     # Pixels that are rounded anew change what is a difference of nearly equal sums.

@@ -14,17 +14,17 @@ from packets import avro_bytes, fits_bytes, packet, planes
 from sklearn.ensemble import RandomForestClassifier
 
 import space2vec as s2v
-from space2vec import backend
-from space2vec.calibration import Calibration
+from space2vec.backends import kernels
 from space2vec.cli import main
+from space2vec.data.tables import Features, Scores
 from space2vec.errors import Space2vecWarning
-from space2vec.measure import Measure
+from space2vec.model_files.calibration import Calibration
 from space2vec.models.model import Model
+from space2vec.plans.features import Measure
 from space2vec.reading import batch_rows, batches
 from space2vec.registry import AUTOSCAN_STAMP, S2V
-from space2vec.table import Features, Scores
 
-if backend.name() != "native":
+if kernels.name() != "native":
     pytest.skip("readers score by the compiled library alone", allow_module_level=True)
 
 
@@ -163,7 +163,7 @@ def test_models_that_readers_do_not_run_take_what_they_need(night: Path, monkeyp
     foreign = forest(("AMP", "MINE"))
     assert isinstance(next(batches(night, model=foreign)).rows, s2v.Stamps)
     default = s2v.load("default")
-    monkeypatch.setattr(backend, "name", lambda: "numba")
+    monkeypatch.setattr(kernels, "name", lambda: "numba")
     assert isinstance(next(batches(night, model=default)).rows, s2v.Stamps)
 
 

@@ -6,7 +6,7 @@ from scipy.stats import median_abs_deviation
 
 import space2vec as s2v
 from oracle import shapes
-from space2vec.fallback import daofind
+from space2vec.backends.numba import daofind
 
 #: SEP and photutils decide by rounding about subpixels whose centre lies on the circle; a circle that is smaller by so
 #: much has none, and is that of the features.

@@ -21,8 +21,8 @@ import space2vec as s2v
 import tiny_models
 from space2vec import Features, Scores, Stamps, errors
 from space2vec.cli import _show_our_warnings_in_a_line, main, printing
+from space2vec.errors.text import MESSAGE, lines, one_line
 from space2vec.reading import Problem, read_scores
-from space2vec.shown_text import MESSAGE, lines, one_line
 from space2vec.writing import SUFFIXES
 
 #: Colours, a title for the window, a further line, a carriage return, C1 codes, marks of direction.
@@ -323,7 +323,7 @@ def test_a_long_id_costs_its_row_alone(tmp_path):
     tracemalloc.start()
     try:
         place, problems = tmp_path / "scores.parquet", []
-        found = s2v.evaluate.evaluate_files(place, place, bootstrap=2, problems=problems)
+        found = s2v.evaluation.evaluate_files(place, place, bootstrap=2, problems=problems)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec import flags
+from space2vec.data import flags
+from space2vec.data.arrays import LARGEST_SIDE
+from space2vec.data.stamps import Stamps
 from space2vec.errors import BackendError, ModelError
-from space2vec.pixels import LARGEST_SIDE
 from space2vec.registry import RECIPES
-from space2vec.stamps import Stamps
 
 
 def noise(n=4, side=51, seed=0):
@@ -400,7 +400,7 @@ def test_settings_that_name_nothing(variable, value, told):
 
 def test_numba_that_is_not_installed(monkeypatch):
     monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
-    for name in [name for name in sys.modules if name.startswith("space2vec.fallback")]:
+    for name in [name for name in sys.modules if name.startswith("space2vec.backends.numba")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(BackendError, match=r"pip install '\.\[numba\]'"):

@@ -14,8 +14,8 @@ from space2vec.training.folds import folds_of, out_of_fold
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from space2vec.networks.derived_columns import DerivedColumns  # noqa: E402 (needs PyTorch)
-from space2vec.networks.tablenet import PiecewiseLinear, TableNet  # noqa: E402
+from space2vec.architectures.derived_columns import DerivedColumns  # noqa: E402 (needs PyTorch)
+from space2vec.architectures.tablenet import PiecewiseLinear, TableNet  # noqa: E402
 from space2vec.training import distill  # noqa: E402
 from space2vec.training.distill import made_rows  # noqa: E402
 
@@ -99,7 +99,7 @@ def test_made_rows_lie_between_a_row_and_its_neighbour() -> None:
 
 def test_it_learns_what_the_rows_tell(network: s2v.Network) -> None:
     x, y = rows(500, seed=1)
-    assert s2v.evaluate.evaluate(network.predict(x), y, bootstrap=0)["auc"] > 0.95
+    assert s2v.evaluation.evaluate(network.predict(x), y, bootstrap=0)["auc"] > 0.95
     assert network.header.feature_names == NAMES
     assert network.header.training["rows"] == 400
     assert 0.9 < network.header.metrics["teacher out of fold"]["auc"] < 1.0

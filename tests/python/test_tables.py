@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec import flags
 from space2vec.cli import main
+from space2vec.data import flags
 from space2vec.errors import ReadError
 from space2vec.reading import csv_file, read, read_labels, read_scores
 

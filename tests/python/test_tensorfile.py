@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from space2vec import tensorfile
+from space2vec.model_files import tensor_file
 
 
 def held(path: Path, header: Any, data: bytes = b"") -> Path:
@@ -27,8 +27,8 @@ def test_every_type_and_shape(tmp_path: Path) -> None:
     tensors |= {"none": np.empty((0, 4), np.float32), "one": np.array(7, np.int64)}
     path = tmp_path / "all.safetensors"
     path.write_bytes(save(tensors, {"of": "a test"}))
-    assert tensorfile.encoded({"of": "a test"}, tensors) == path.read_bytes(), "the package writes the same bytes"
-    told, read = tensorfile.read(path)
+    assert tensor_file.encoded({"of": "a test"}, tensors) == path.read_bytes(), "the package writes the same bytes"
+    told, read = tensor_file.read(path)
     assert told == {"of": "a test"}
     assert list(read) == sorted(tensors)
     for name, tensor in tensors.items():
@@ -61,7 +61,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 ])  # fmt: skip
 def test_damage(header: Any, data: bytes, words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
-        tensorfile.read(held(tmp_path / "damaged.safetensors", header, data))
+        tensor_file.read(held(tmp_path / "damaged.safetensors", header, data))
 
 
 def test_a_header_that_is_too_long(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_header_that_is_too_long(tmp_path: Path) -> None:
     for bytes_ in (b"", b"1234567", struct.pack("<Q", 9) + b"{}", struct.pack("<Q", 1 << 60) + b"{}"):
         path.write_bytes(bytes_)
         with pytest.raises(ValueError, match=f"{len(bytes_)} bytes, of which the header is to have"):
-            tensorfile.read(path)
+            tensor_file.read(path)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     whole = np.arange(12, dtype=">f4").reshape(3, 4)
     tensors = {"turned": whole.T, "part": whole[::2, 1:], "é": np.array(True), "none": np.empty((0, 2), np.int16)}
     path = tmp_path / "some.safetensors"
-    path.write_bytes(tensorfile.encoded({}, tensors))
-    told, read = tensorfile.read(path)
+    path.write_bytes(tensor_file.encoded({}, tensors))
+    told, read = tensor_file.read(path)
     assert told == {}
     assert {name: tensor.tolist() for name, tensor in read.items()} == {k: v.tolist() for k, v in tensors.items()}
-    assert tensorfile.encoded({}, dict(reversed(tensors.items()))) == path.read_bytes()
+    assert tensor_file.encoded({}, dict(reversed(tensors.items()))) == path.read_bytes()
     with pytest.raises(ValueError, match="tensor words has type <U5; known: BOOL"):
-        tensorfile.encoded({}, {"words": np.array(["bogus"])})
+        tensor_file.encoded({}, {"words": np.array(["bogus"])})

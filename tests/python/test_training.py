@@ -69,8 +69,8 @@ def test_cross_validation_never_scores_a_row_by_a_forest_that_saw_its_group() ->
     x = np.column_stack([group, rng.normal(size=400)])
     apart = training.cross_validate(x, y, group=group, folds=5, trees=20, n_jobs=1)
     mixed = training.cross_validate(x, y, folds=5, trees=20, n_jobs=1)
-    assert s2v.evaluate.evaluate(mixed, y, bootstrap=0)["auc"] > 0.9
-    assert s2v.evaluate.evaluate(apart, y, bootstrap=0)["auc"] < 0.75
+    assert s2v.evaluation.evaluate(mixed, y, bootstrap=0)["auc"] > 0.9
+    assert s2v.evaluation.evaluate(apart, y, bootstrap=0)["auc"] < 0.75
     assert apart.dtype == np.float32
 
 
@@ -108,7 +108,7 @@ def test_autoscan_in_ten_fold_cross_validation(data: Path) -> None:
         pytest.skip(f"labelled DES rows missing: {path}")
     table, y = reading.read(path), reading.read_labels(path).real
     score = training.cross_validate(table.select(registry.AUTOSCAN), y, folds=10)
-    result = s2v.evaluate.evaluate(score, y, bootstrap=0)
+    result = s2v.evaluation.evaluate(score, y, bootstrap=0)
     assert result["fpr at mdr 4%"] <= 0.06
     assert result["auc"] > 0.985
     told = s2v.load("autoscan").header.metrics["accuracy, ten-fold cross-validation"]

@@ -14,14 +14,15 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 import space2vec as s2v
+from space2vec.data.channels import CHANNELS
 from oracle import integer_network as oracle
+from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import BackendError, OutputError
-from space2vec.labelled import LabelledStamps
 
 torch = pytest.importorskip("torch")
 
-from space2vec.networks import build  # noqa: E402
-from space2vec.networks.stampnet import RingMean  # noqa: E402
+from space2vec.architectures import build  # noqa: E402
+from space2vec.architectures.stampnet import RingMean  # noqa: E402
 from space2vec.training import train_network  # noqa: E402
 from space2vec.training.loop import (  # noqa: E402
     Course,
@@ -101,7 +102,7 @@ def test_weights_of_the_rows_count() -> None:
 
     module = line()
     fit(module, doubled, lesson(99), Course(epochs=4, batch=64, learning_rate=0.05))
-    assert s2v.evaluate.evaluate(logits(module, lesson(99).inputs), lesson(99).target, bootstrap=0)["auc"] > 0.95
+    assert s2v.evaluation.evaluate(logits(module, lesson(99).inputs), lesson(99).target, bootstrap=0)["auc"] > 0.95
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -263,7 +264,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     assert files >= {"settings.json", "metrics.json", "state.safetensors", "model.safetensors"}
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert len(metrics["epochs"]) == 3
-    assert set(metrics["validation"]) == set(s2v.evaluate.METRICS)
+    assert set(metrics["validation"]) == set(s2v.evaluation.METRICS)
     assert metrics["validation labels"] == "the labels of the rows"
     assert network.header.training["rows"] + network.header.training["validation"] == len(rows)
     assert network.header.recipe is not None
@@ -272,7 +273,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
     scores = network.score(fresh.stamps)
     loaded = s2v.load(tmp_path / "run" / "model.safetensors").score(fresh.stamps)
     np.testing.assert_allclose(loaded.score, scores.score, atol=1e-5)
-    assert s2v.evaluate.evaluate(scores.score, fresh.labels, bootstrap=0)["auc"] > 0.8
+    assert s2v.evaluation.evaluate(scores.score, fresh.labels, bootstrap=0)["auc"] > 0.8
     again = train_network(rows, folder=tmp_path / "run", resume=True, **settings)
     assert again.id == network.id
     other = replace(rows, weight=rows.weight * np.where(np.arange(len(rows)) == 3, 2, 1).astype(np.float32))
@@ -303,7 +304,7 @@ def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamp
 
 def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: LabelledStamps) -> None:
     network = train_network(rows, settings=SMALL, features="s2v", course=replace(COURSE, epochs=1), threads=1)
-    triplets = [[rows.stamps.plane(row, channel) for channel in s2v.stamps.CHANNELS] for row in range(6)]
+    triplets = [[rows.stamps.plane(row, channel) for channel in CHANNELS] for row in range(6)]
     for row, channel in ((1, 1), (2, 2), (3, 0)):
         triplets[row][channel] = None
     triplets[4] = [np.zeros_like(plane) for plane in triplets[4]]
@@ -319,11 +320,11 @@ def test_the_teacher_is_mixed_into_the_target(rows: LabelledStamps) -> None:
     against = train_network(taught, settings=SMALL, features="s2v", teacher=1.0, course=course, threads=1)
     assert "the target, 1 of which is the teacher's score" in against.header.metrics["validation labels"]
     fresh = s2v.simulate(60, seed=6)
-    assert s2v.evaluate.evaluate(against.score(fresh.stamps).score, fresh.labels, bootstrap=0)["auc"] < 0.3
+    assert s2v.evaluation.evaluate(against.score(fresh.stamps).score, fresh.labels, bootstrap=0)["auc"] < 0.3
 
 
 def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None:
-    broken = [[rows.stamps.plane(row, channel) for channel in s2v.stamps.CHANNELS] for row in range(len(rows))]
+    broken = [[rows.stamps.plane(row, channel) for channel in CHANNELS] for row in range(len(rows))]
     flat = np.zeros((63, 63), np.float32)
     flat[:9] = np.random.default_rng(0).normal(size=(9, 63))  # no MAD
     broken[3][1] = flat

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.labelled import LabelledStamps
+from space2vec.data.channels import CHANNELS
+from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.simulation.variants import variants
-from space2vec.teacher import teach
+from space2vec.training.teacher import teach
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_rows_depend_on_their_number_and_the_seed_alone(alerts: LabelledStamps) 
         variants(alerts, 12, seed=2),
     )
     for row in range(5):
-        for channel in s2v.stamps.CHANNELS:
+        for channel in CHANNELS:
             np.testing.assert_array_equal(tail.stamps.plane(row, channel), whole.stamps.plane(row + 7, channel))
     assert whole.stamps.buffer.tobytes() != other.stamps.buffer.tobytes()
 

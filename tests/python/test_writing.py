@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
+from space2vec.data.flags import bits
+from space2vec.data.tables import Scores
 from space2vec.errors import OutputError
-from space2vec.flags import bits
 from space2vec.reading import Batch, Origin
+from space2vec.reading.notes import note_of
 from space2vec.registry import FLAGS
-from space2vec.table import Scores
 from space2vec.writing import SUFFIXES, Chunk, Output
 from space2vec.writing.failures import failures
 from space2vec.writing.inputs import Inputs
-from space2vec.writing.notes import note_of
 
 ROWS, BATCH, PART = 37, 5, 15
 

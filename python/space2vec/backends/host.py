@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import flags as flag_bits
-from space2vec.backend import Kernels, thread_count
-from space2vec.channels import CHANNELS
+from space2vec.backends.interfaces import Kernels
+from space2vec.backends.kernels import thread_count
+from space2vec.data import flags as flag_bits
+from space2vec.data.arrays import as_plane_array, check_sides, image_array, lies_on_device
+from space2vec.data.channels import CHANNELS
+from space2vec.data.numeric import as_numbers, by_name
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
 from space2vec.errors import Space2vecWarning
-from space2vec.normalisers import numbered
-from space2vec.numeric import as_numbers, by_name
-from space2vec.pixels import as_plane_array, check_sides, image_array, lies_on_device
-from space2vec.recipe import Prepared, Recipe
+from space2vec.errors.text import NAME, one_line
+from space2vec.plans.recipe import Prepared, Recipe
+from space2vec.plans.steps import numbered
 from space2vec.registry import RECIPES, Step, stamp_columns
-from space2vec.shown_text import NAME, one_line
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
 
 if TYPE_CHECKING:
-    from space2vec.backend import KernelModel
-    from space2vec.measure import Measure
-    from space2vec.models.model import Model
-    from space2vec.network import Network
-    from space2vec.scoring import Needs
+    from space2vec.backends.interfaces import KernelModel, Model, Network
+    from space2vec.model_files.needs import Needs
+    from space2vec.plans.features import Measure
 
 __all__ = ["Host", "Inputs", "taken"]
 

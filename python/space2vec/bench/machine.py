@@ -70,9 +70,9 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
     Read and written together for a copy on the device; one way for the link, from and to page-locked memory of the
     host.
     """
-    from space2vec.cuda.extension import active
-    from space2vec.cuda.page_locked import pinned
-    from space2vec.cuda.slots import Slot
+    from space2vec.backends.cuda.slots import Slot
+    from space2vec.data.device.extension import active
+    from space2vec.data.device.page_locked import pinned
 
     slot, host = Slot(active(ordinal), ordinal), pinned((_BYTES,), np.uint8, ordinal=ordinal)
     try:

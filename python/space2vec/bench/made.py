@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import modelfile, registry
-from space2vec.forest import Forest
-from space2vec.trees import Trees
+from space2vec import model_files, registry
+from space2vec.model_files.trees import Trees
+from space2vec.models.forest import Forest
 
 __all__ = ["DEPTH", "TREES", "full_forest", "triplets"]
 
@@ -64,5 +64,5 @@ def full_forest(x: NDArray[np.float32], names: tuple[str, ...], trees: int = TRE
     at = np.nan_to_num(x[rng.integers(0, len(x), len(jump)), feature], posinf=0.0, neginf=0.0)
     value = np.where(split, at, rng.random(len(jump))).astype(np.float32)
     start = np.arange(trees + 1, dtype=np.int64) * len(right)
-    header = modelfile.Header("forest", "bench", names, "stamp", registry.FEATURES_VERSION)
+    header = model_files.Header("forest", "bench", names, "stamp", registry.FEATURES_VERSION)
     return Forest(Trees(start, jump, feature, split.astype(np.uint8), value), header)

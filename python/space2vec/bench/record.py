@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from space2vec import backend, device
+from space2vec.backends import choice, kernels
 from space2vec.bench.machine import device_limits, host_limits, processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
 from space2vec.bench.stages import IN_PLACE, THREADS, NotRun, Ours, Stage, stages
-from space2vec.cuda import extension
+from space2vec.data.device import extension
 from space2vec.errors import DeviceLostError, Space2vecError
 
 __all__ = ["COLUMNS", "LIMITS", "measure"]
@@ -66,10 +66,10 @@ def measure(
     Returned are plain values, ready for JSON: what was measured, on what, in ``results`` by stage and column.
     BackendError if a GPU is asked for and is not there; ValueError if there is no such stage.
     """
-    where = device.resolve(where, bulk=True)
-    reason = "not asked for: --device cpu" if where == "cpu" and not device.kernels_lack(0) else device.kernels_lack(0)
-    number = None if where == "cpu" else device.ordinal(where)
-    cores = backend.thread_count(None)
+    where = choice.resolve(where, bulk=True)
+    reason = "not asked for: --device cpu" if where == "cpu" and not choice.kernels_lack(0) else choice.kernels_lack(0)
+    number = None if where == "cpu" else extension.ordinal(where)
+    cores = kernels.thread_count(None)
     wanted = [name for name in COLUMNS if name in columns]
     run = [name for name in wanted if name in THREADS or number is not None]
     ours = Ours(rows, side, source, where)
@@ -84,7 +84,7 @@ def measure(
         "device": processor(),
         "cores": cores,
         "load before": os.getloadavg()[0],
-        "isa": backend.active().isa(),
+        "isa": kernels.active().isa(),
         "gpu": {"not run": reason} if number is None else dict(extension.active(number).properties(number)),
         "cuda": extension.versions(),
         "versions": versions(_PACKAGES),

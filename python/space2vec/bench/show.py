@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from space2vec.shown_text import NAME, one_line
+from space2vec.errors.text import NAME, one_line
 
 __all__ = ["bound", "busy", "columns_of", "figure", "plot", "rows", "table"]
 

@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends, compute, device, normalisers, registry
+from space2vec import backends, compute, registry
 from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
-from space2vec.measure import Measure
-from space2vec.model import load
-from space2vec.network import Network
-from space2vec.recipe import Recipe
+from space2vec.data.device import extension
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Scores
+from space2vec.models.load import load
+from space2vec.models.network import Network
+from space2vec.plans import steps
+from space2vec.plans.features import Measure
+from space2vec.plans.recipe import Recipe
 from space2vec.registry import FeatureSet
-from space2vec.stamps import Stamps
-from space2vec.table import Scores
 
 if TYPE_CHECKING:
     from space2vec.backends import Backend
-    from space2vec.cuda.backend import Cuda
-    from space2vec.cuda.pipeline import Pipeline
+    from space2vec.backends.cuda.backend import Cuda
+    from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.models.model import Model
 
 __all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Ours", "Stage", "stages"]
@@ -97,9 +99,9 @@ class Ours:
         """Return an array in memory that the device copies fastest."""
         if self.where == "cpu":
             return array
-        from space2vec.cuda.page_locked import pinned
+        from space2vec.data.device.page_locked import pinned
 
-        there = pinned(array.shape, ordinal=device.ordinal(self.where))
+        there = pinned(array.shape, ordinal=extension.ordinal(self.where))
         there[:] = array
         return there
 
@@ -141,7 +143,7 @@ def stages(ours: Ours) -> Iterator[Stage]:
         measure = Measure(registry.feature_set(own_set))
         yield triplets_of(name, work=_features(ours, measure), moved=3 * plane + 4 * len(measure.names))
     for name in registry.NORMALISERS:
-        work = _normaliser(ours, normalisers.chain(name))
+        work = _normaliser(ours, steps.chain(name))
         yield Stage(f"normalise: {name}", "planes", work, 3 * ours.rows, 2 * plane, plane)
     for own in registry.RECIPES:
         recipe = Recipe(own)
@@ -206,11 +208,11 @@ def _work(
         if column in THREADS:
             host = backends.on_host()
             return lambda n: _drop(call(host, rows(n), THREADS[column]))
-        from space2vec.cuda.backend import Cuda
-        from space2vec.cuda.extension import active
-        from space2vec.cuda.view import view
+        from space2vec.backends.cuda.backend import Cuda
+        from space2vec.data.device.extension import active
+        from space2vec.data.device.view import view
 
-        number = device.ordinal(ours.where)
+        number = extension.ordinal(ours.where)
         cuda = Cuda(number)
         if column == IN_PLACE:
             there = functools.lru_cache(maxsize=1)(lambda n: _put(rows(n), ours.where))
@@ -237,11 +239,11 @@ def _work(
 
 def _put(rows: Any, where: str) -> Any:
     """Copy Stamps or a tuple of arrays to a device."""
-    from space2vec.cuda.device_array import DeviceArray
+    from space2vec.data.device.array import DeviceArray
 
     if isinstance(rows, Stamps):
         return rows.to_device(where)
-    return tuple(DeviceArray.of_host(array, ordinal=device.ordinal(where)) for array in rows)
+    return tuple(DeviceArray.of_host(array, ordinal=extension.ordinal(where)) for array in rows)
 
 
 def _drop(_: object) -> None:

@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 
 from space2vec.cli.printing import print_notice
 from space2vec.errors import Space2vecError, Space2vecWarning
-from space2vec.shown_text import lines, one_line
+from space2vec.errors.text import lines, one_line
+from space2vec.registry import library_version
 
 __all__ = ["main"]
 
@@ -50,10 +51,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser for the command that the arguments name, and what the others are."""
-    import space2vec
-
     parser = _Parser(prog="space2vec", description="Image stamps of transient candidates to scores.")
-    parser.add_argument("--version", action="version", version=f"space2vec {space2vec.__version__}")
+    parser.add_argument("--version", action="version", version=f"space2vec {library_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, what in _COMMANDS.items():

@@ -39,15 +39,16 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import evaluate, model
-    from space2vec.evaluate.metrics import OPERATING_POINTS
+    from space2vec import evaluation
+    from space2vec.evaluation.metrics import OPERATING_POINTS
+    from space2vec.models.load import load
     from space2vec.training.isotonic import FEW, cross_check, fit_calibration
 
     output = model_file(arguments.output)
-    judge = model.load(arguments.model)
+    judge = load(arguments.model)
     raw = judge.calibrated(None)
     _check_model(arguments.scores, judge.id, raw.id)
-    joined = evaluate.join(arguments.scores, arguments.labels)
+    joined = evaluation.join(arguments.scores, arguments.labels)
     rows = joined.evaluate(bootstrap=0)
     print_line(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
     if lonely := rows.lonely:
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         if check.after["brier"] >= check.before["brier"]:
             print_notice("on other objects the Brier score does not fall: the scores need none")
     again: dict[str, Any] = {"group": joined.group, "bootstrap": 200, "seed": arguments.seed}
-    after = evaluate.evaluate(table(joined.score), joined.label, **again)
+    after = evaluation.evaluate(table(joined.score), joined.label, **again)
     metrics["thresholds"] = {name: round(at.value, 9) for name, at in after.thresholds.items() if np.isfinite(at.value)}
     print_line("the new scores, at the operating points of the same rows:")
     print_lines("\n".join(line for line in str(after).splitlines() if line.startswith(OPERATING_POINTS)))
@@ -79,11 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_model(scores: str, given: str, raw: str) -> None:
     """See that scores are those that the model gave without a calibration, as far as their file says."""
-    from space2vec import evaluate
+    from space2vec import evaluation
 
     if not Path(scores).is_file():
         raise FileNotFoundError(f"{scores}: no such file")
-    own = evaluate.model_of(scores)
+    own = evaluation.model_of(scores)
     if own is None:
         print_notice(f"{scores} does not say its model; taken for {raw}")
     elif own == given != raw:

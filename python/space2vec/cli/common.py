@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space2vec.channels import channel_positions
 from space2vec.cli.printing import print_notice
+from space2vec.cli.progress import Progress
+from space2vec.data.channels import channel_positions
 from space2vec.errors import ReadError
-from space2vec.extras import need
-from space2vec.progress import Progress
+from space2vec.errors.packages import need
+from space2vec.registry import library_version
 
 if TYPE_CHECKING:
     from space2vec.reading import AnyBatch, Limits, Problem
@@ -153,7 +154,7 @@ def add_compute_options(parser: argparse.ArgumentParser) -> None:
 
 def _device(text: str) -> str:
     """Read the name of a device, for argparse; whether it is there is seen later."""
-    from space2vec.device import ordinal
+    from space2vec.data.device.extension import ordinal
 
     try:
         if text not in ("auto", "cpu"):
@@ -244,6 +245,4 @@ def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str,
 
 def about(**entries: Any) -> dict[str, Any]:
     """Return what a table's metadata says: the version that wrote it, and the entries."""
-    import space2vec
-
-    return {"version": space2vec.__version__, **entries}
+    return {"version": library_version(), **entries}

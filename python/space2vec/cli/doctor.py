@@ -17,14 +17,14 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import backend
+    from space2vec.backends import kernels
     from space2vec.doctor import report
     from space2vec.errors import BackendError
 
     for name, value in report():
         print_line(f"{name + ':':<16} {value}")
     try:
-        backend.active()
+        kernels.active()
     except BackendError:
         return 1
     return 0

@@ -49,7 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import evaluate
+    from space2vec import evaluation
     from space2vec.writing.aside import write_whole
     from space2vec.writing.places import check_place
 
@@ -63,23 +63,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")
     wrong: list[Problem] = []
     limits = limits_of(arguments)
-    joined = {path: evaluate.join(path, arguments.labels, problems=wrong, limits=limits) for path in arguments.scores}
+    joined = {path: evaluation.join(path, arguments.labels, problems=wrong, limits=limits) for path in arguments.scores}
     problems = Problems()
     for problem in dict.fromkeys(wrong):  # those of the labels come with every file of scores
         problems.tell(problem)
-    names = evaluate.names_of(arguments.scores)
+    names = evaluation.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
     compare: dict[str, Any] = {**options, "problems": [], "limits": limits}
     document: dict[str, Any] = {}
     for path, rows in joined.items():
         result = rows.evaluate(**options)
-        model = evaluate.model_of(path)
+        model = evaluation.model_of(path)
         document[names[path]] = {"file": path, "model": model, **result.to_dict()}
         print_line(f"{names[path]}: {'' if model is None else f'model {model}, '}scores of {path}")
         print_lines(f"{result}\n")
     first, *others = arguments.scores
     for path in others:
-        compared = evaluate.compare_files(first, path, arguments.labels, **compare)
+        compared = evaluation.compare_files(first, path, arguments.labels, **compare)
         document[names[path]]["comparison"] = {"a": names[first], "b": names[path], **compared.to_dict()}
         print_line(f"a: {names[first]}")
         print_line(f"b: {names[path]}")

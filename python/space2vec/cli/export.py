@@ -20,13 +20,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import model
-    from space2vec.network import Network
+    from space2vec.models.load import load
+    from space2vec.models.network import Network
 
     output = Path(arguments.output)
     if output.suffix != ".onnx":
         raise ValueError(f"cannot write {output}: the suffix of an ONNX file is .onnx")
-    judge = model.load(arguments.model)
+    judge = load(arguments.model)
     if not isinstance(judge, Network):
         raise ValueError(
             f"{judge.name} is a {judge.kind}, and only networks are exported; the C library reads a forest's own file"

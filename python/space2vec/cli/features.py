@@ -35,15 +35,17 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import device, flags
+    from space2vec.backends import choice
     from space2vec.compute import features
-    from space2vec.measure import Measure
+    from space2vec.data import flags
+    from space2vec.data.device.extension import ordinal
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Features
+    from space2vec.plans.features import Measure
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features
 
-    where = device.resolve(arguments.device, bulk=True)
+    where = choice.resolve(arguments.device, bulk=True)
     arguments.inputs = find(arguments.inputs)
     if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
@@ -52,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Features]:
         if where != "cpu":
-            from space2vec.cuda.backend import Cuda
+            from space2vec.backends.cuda.backend import Cuda
 
-            with Cuda(device.ordinal(where)).feature_pipeline(measure) as pipeline:
+            with Cuda(ordinal(where)).feature_pipeline(measure) as pipeline:
                 yield from pipeline.run(cast("Iterator[Stamps]", batches))
             return
         for rows in batches:

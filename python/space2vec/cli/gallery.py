@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cli.common import check_picture
-from space2vec.ids import id_texts
-from space2vec.stamps import CHANNELS, Stamps
-from space2vec.table import Scores
+from space2vec.data.ids import id_texts
+from space2vec.data.stamps import CHANNELS, Stamps
+from space2vec.data.tables import Scores
 
 __all__ = ["Gallery"]
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import pyarrow
 
     from space2vec.cli.gallery import Gallery
-    from space2vec.measure import Measure
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Features, Scores
     from space2vec.models.model import Model
+    from space2vec.plans.features import Measure
     from space2vec.reading import AnyBatch
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features, Scores
     from space2vec.writing import Chunk, Output
 
 __all__ = ["Result", "Rows", "Work", "add_output", "run"]
@@ -114,12 +114,12 @@ class Work(Generic[Table]):
 
 def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
     """Run a command, with the options of :func:`add_output`, inputs and threads; return the exit status."""
-    from space2vec import backend
-    from space2vec.progress import summary
+    from space2vec.backends import kernels
+    from space2vec.cli.progress import summary
     from space2vec.reading import Position, batch_rows, find
     from space2vec.registry import FAULTS
 
-    measure = work.measure if backend.name() == "native" else None
+    measure = work.measure if kernels.name() == "native" else None
     gallery = work.gallery
     arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
     if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
@@ -221,7 +221,7 @@ def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterat
 
 
 def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
-    from space2vec.progress import count_rows
+    from space2vec.cli.progress import count_rows
     from space2vec.writing import Chunk
     from space2vec.writing.failures import failures
 
@@ -247,8 +247,8 @@ def _results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[A
 
 
 def _empty(work: Work[Table], columns: PacketColumns) -> Chunk:
+    from space2vec.data.stamps import Stamps
     from space2vec.reading import Batch, Position
-    from space2vec.stamps import Stamps
 
     batches = _with_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
     return _chunk(*next(_results(batches, work)), 0)

@@ -14,15 +14,15 @@ import numpy as np
 
 from space2vec.cli.common import Problems, limits_of, read_batches
 from space2vec.cli.printing import print_line
+from space2vec.data.ids import id_keys
 from space2vec.errors import ReadError
-from space2vec.ids import id_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from space2vec.data.tables import Features
     from space2vec.reading import Limits, Problem
     from space2vec.registry import FeatureSet
-    from space2vec.table import Features
 
 __all__ = ["LabelledRows", "add_labels", "read_labelled"]
 
@@ -56,7 +56,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 
 def read_labelled(arguments: argparse.Namespace, problems: Problems) -> LabelledRows:
     """Read the inputs and their labels; a ValueError says that no row has a label and can be scored."""
-    from space2vec import flags, registry
+    from space2vec import registry
+    from space2vec.data import flags
 
     if not arguments.labels:
         _need_tables(arguments.inputs)
@@ -85,9 +86,9 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
 def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, list[str]]:
     """Return the rows, and the file of each."""
     from space2vec import compute
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Features
     from space2vec.reading import find
-    from space2vec.stamps import Stamps
-    from space2vec.table import Features
 
     found = find(arguments.inputs)
     parts: list[Features] = []
@@ -136,7 +137,7 @@ def _joined(
     file: str, table: Features, files: Sequence[str], problems: Problems, limits: Limits
 ) -> NDArray[np.float32]:
     """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they are those of the rows."""
-    from space2vec.joins import Side, pair_rows
+    from space2vec.data.joins import Side, pair_rows
     from space2vec.reading import read_labels
 
     wrong: list[Problem] = []

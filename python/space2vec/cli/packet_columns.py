@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from space2vec.columns import Columns, blank_column
+from space2vec.data.columns import Columns, blank_column
 from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 
 __all__ = ["PacketColumns", "add_columns"]

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from space2vec.shown_text import one_line
+from space2vec.errors.text import one_line
 
 __all__ = ["Place"]
 

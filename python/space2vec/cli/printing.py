@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from space2vec.shown_text import lines, one_line
+from space2vec.errors.text import lines, one_line
 
 __all__ = ["print_line", "print_lines", "print_notice", "print_progress"]
 
 
 def print_line(text: object) -> None:
-    """Print one line to standard output, as :func:`space2vec.shown_text.one_line` shows it."""
+    """Print one line to standard output, as :func:`space2vec.errors.text.one_line` shows it."""
     print(one_line(text))
 
 

@@ -14,7 +14,7 @@ __all__ = ["register"]
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from space2vec import rivals
+    from space2vec.studies import contenders
 
     parser.description = "Repeat a published comparison."
     kinds = parser.add_subparsers(title="data", metavar="DATA", required=True)
@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         description="Train the paper's forest and the networks on one half of the public DES autoScan set, and measure "
         "them on the other, with bootstrap intervals and paired tests.",
     )
-    defaults = rivals.Effort()
+    defaults = contenders.Effort()
     des.add_argument(
         "folder", metavar="PATH", type=Path, help="the folder with autoscan_features.3.csv and stamps_0.tar ..."
     )
@@ -34,7 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--stamps", type=int, default=20_000, metavar="N", help="candidates whose stamps are used; 0: none (20000)"
     )
     des.add_argument("--train-share", type=float, default=0.5, metavar="SHARE", help="of the IDs (default: 0.5)")
-    names = tuple(dict.fromkeys((*rivals.COLUMNS, *rivals.PIXELS)))
+    names = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
     des.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     des.add_argument("--trees", type=positive, default=defaults.trees, help="of each forest")
     des.add_argument("--members", type=positive, default=defaults.members, help="boosted models that are averaged")
@@ -49,8 +49,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec.reproduce import reproduce_des
-    from space2vec.rivals import Effort
+    from space2vec.studies.contenders import Effort
+    from space2vec.studies.des import reproduce_des
     from space2vec.writing.aside import write_whole
     from space2vec.writing.places import check_place
 

@@ -12,7 +12,7 @@ from space2vec.cli import in_parts
 from space2vec.cli.common import add_compute_options, add_inputs
 
 if TYPE_CHECKING:
-    from space2vec.table import Scores
+    from space2vec.data.tables import Scores
 
 __all__ = ["register"]
 
@@ -53,13 +53,15 @@ def _threshold(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec import arrow, device, model
+    from space2vec.backends import choice
     from space2vec.cli.gallery import Gallery
-    from space2vec.stamps import Stamps
-    from space2vec.table import Scores
+    from space2vec.data import arrow
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Scores
+    from space2vec.models.load import load
 
-    judge = model.load(arguments.model)
-    where = device.resolve(arguments.device, judge.runtime, bulk=True)
+    judge = load(arguments.model)
+    where = choice.resolve(arguments.device, judge.runtime, bulk=True)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
 
     def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:

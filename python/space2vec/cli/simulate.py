@@ -12,8 +12,8 @@ from space2vec.cli.common import positive
 from space2vec.cli.printing import print_line
 
 if TYPE_CHECKING:
-    from space2vec.labelled import LabelledStamps
-    from space2vec.progress import Progress
+    from space2vec.cli.progress import Progress
+    from space2vec.data.labelled_stamps import LabelledStamps
 
 __all__ = ["register"]
 
@@ -94,7 +94,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _alerts(arguments: argparse.Namespace) -> int:
-    from space2vec.progress import Progress
+    from space2vec.cli.progress import Progress
     from space2vec.simulation import simulate, write_packets
 
     folder = Path(arguments.output)
@@ -111,8 +111,8 @@ def _alerts(arguments: argparse.Namespace) -> int:
 
 
 def _write(arguments: argparse.Namespace, rows: Callable[[Progress], Iterator[LabelledStamps]]) -> int:
-    from space2vec.dataset import write_dataset
-    from space2vec.progress import Progress
+    from space2vec.cli.progress import Progress
+    from space2vec.training.dataset import write_dataset
 
     about: dict[str, Any] = {
         "made_by": "space2vec simulate --hybrid" if arguments.hybrid else "space2vec simulate",
@@ -133,7 +133,7 @@ def _taught(parts: Iterator[LabelledStamps], weights: str | None) -> Iterator[La
     if weights is None:
         yield from parts
         return
-    from space2vec.teacher import braai_scorer, teach
+    from space2vec.training.teacher import braai_scorer, teach
 
     score = braai_scorer(weights)
     for part in parts:
@@ -144,7 +144,7 @@ def _nights(arguments: argparse.Namespace, progress: Progress) -> Iterator[Label
     """Simulate night after night; the first is that of the seed itself."""
     import numpy as np
 
-    from space2vec.labelled import LabelledStamps
+    from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.simulation import simulate
 
     for number, start in enumerate(range(0, arguments.number, _PART)):
@@ -159,10 +159,10 @@ def _nights(arguments: argparse.Namespace, progress: Progress) -> Iterator[Label
 
 def _hybrid(arguments: argparse.Namespace) -> Callable[[Progress], Iterator[LabelledStamps]]:
     """Read the alerts; what is wrong with them is told before the folder is made."""
-    from space2vec.labelled import LabelledStamps
+    from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.simulation.hybrid import hybrid
     from space2vec.simulation.mine import mine
-    from space2vec.teacher import braai_scorer, labelled_alerts
+    from space2vec.training.teacher import braai_scorer, labelled_alerts
 
     real = labelled_alerts(arguments.hybrid, *arguments.scores, column=arguments.column)
     if arguments.braai:

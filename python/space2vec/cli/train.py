@@ -126,9 +126,9 @@ def _train_forest(arguments: argparse.Namespace) -> int:
 def _train_network(arguments: argparse.Namespace) -> int:
     if not 0.0 <= arguments.teacher <= 1.0:
         raise ValueError(f"--teacher must lie between 0 and 1; given {arguments.teacher}")
-    from space2vec.dataset import read_dataset
-    from space2vec.labelled import LabelledStamps
+    from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.training import train_network
+    from space2vec.training.dataset import read_dataset
 
     rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
     checked = None if arguments.validation is None else read_dataset(arguments.validation)
@@ -209,9 +209,9 @@ def _data(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
     """Show what cross-validation came to, and return it for the header of the model."""
-    from space2vec import evaluate
+    from space2vec import evaluation
 
-    measured = evaluate.evaluate(score, rows.y, group=rows.group, bootstrap=200)
+    measured = evaluation.evaluate(score, rows.y, group=rows.group, bootstrap=200)
     how = f"{folds}-fold cross-validation split by object"
     print_lines(f"{how}:\n{measured}")
     return {"how": how, **measured.to_dict()}

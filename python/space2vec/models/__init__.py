@@ -1,1 +1,1 @@
-"""The packaged models, and how they are built (:mod:`space2vec.models.build`)."""
+"""The packaged models, and how they are built (:mod:`space2vec.studies.packaged.build`)."""

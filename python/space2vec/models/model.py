@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import backends, modelfile
-from space2vec import device as devices
+from space2vec import model_files
+from space2vec.backends import choice
+from space2vec.data.arrays import lies_on_device
+from space2vec.data.device.extension import ordinal
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
 from space2vec.errors import ModelError
-from space2vec.modelfile import Header
-from space2vec.pixels import lies_on_device
-from space2vec.scoring import Needs, check_version
-from space2vec.shown_text import NAME, one_line
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
+from space2vec.errors.text import NAME, one_line
+from space2vec.model_files.header import Header
+from space2vec.model_files.needs import Needs, check_version
+from space2vec.registry import library_version
+from space2vec.writing.aside import write_whole
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from space2vec.calibration import Calibration
-    from space2vec.cuda.pipeline import Pipeline
-    from space2vec.network import Network
+    from space2vec.backends.cuda.pipeline import Pipeline
+    from space2vec.model_files.calibration import Calibration
+    from space2vec.models.network import Network
 
 __all__ = ["Model"]
 
@@ -52,12 +55,12 @@ class Model:
 
     Parameters
     ----------
-    header : space2vec.modelfile.Header
+    header : space2vec.model_files.header.Header
         What it is.
 
     Attributes
     ----------
-    header : space2vec.modelfile.Header
+    header : space2vec.model_files.header.Header
         What it is.
     runtime : str or None
         What runs it in floating point, ``"torch"`` or ``"onnxruntime"``; None where backends run it, to the same bits.
@@ -93,11 +96,11 @@ class Model:
         BackendError
             If it is a network in floating point, and PyTorch, which runs it, is absent.
         """
-        return cls.of_file(path, *modelfile.read(path))
+        return cls.of_file(path, *model_files.read(path))
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> Self:
-        """Return the model that a file holds, as :func:`space2vec.modelfile.read` gave it.
+        """Return the model that a file holds, as :func:`space2vec.model_files.header.read` gave it.
 
         Raises
         ------
@@ -110,7 +113,7 @@ class Model:
         except ModelError as error:
             raise ModelError(f"cannot load the model {path}: {error}") from error
         except (MemoryError, RecursionError) as error:
-            raise ModelError(f"cannot load the model {path}: {modelfile.BEYOND_MEMORY}") from error
+            raise ModelError(f"cannot load the model {path}: {model_files.BEYOND_MEMORY}") from error
 
     @classmethod
     def _check(cls, header: Header) -> None:
@@ -129,7 +132,7 @@ class Model:
     @cached_property
     def file(self) -> bytes:
         """The bytes of its model file, which backends make their model of."""
-        return modelfile.encoded(self.header, self._tensors())
+        return model_files.encoded(self.header, self._tensors())
 
     @cached_property
     def digest(self) -> str:
@@ -155,9 +158,8 @@ class Model:
         OSError
             If it cannot be written.
         """
-        from space2vec import __version__
-
-        modelfile.write(path, replace(self.header, library=self.header.library or __version__), self._tensors())
+        header = replace(self.header, library=self.header.library or library_version())
+        write_whole(path, model_files.encoded(header, self._tensors()))
 
     @property
     def name(self) -> str:
@@ -179,11 +181,11 @@ class Model:
 
         Parameters
         ----------
-        calibration : space2vec.calibration.Calibration or None
+        calibration : space2vec.model_files.calibration.Calibration or None
             The table.
         metrics : mapping, optional
             What was measured of the scores with it, for the model file; see
-            :meth:`space2vec.modelfile.Header.calibrated`.
+            :meth:`space2vec.model_files.header.Header.calibrated`.
         """
         model = copy.copy(self)
         model.header = self.header.calibrated(calibration, None if metrics is None else dict(metrics))
@@ -264,7 +266,7 @@ class Model:
             wanted = " and ".join(self.words[what] for what in self.shapes)
             raise ValueError(f"the model {one_line(repr(self.name), NAME)} takes {wanted}; given {len(inputs)} inputs")
         away = next((given for given in inputs if lies_on_device(given)), None)
-        score: NDArray[np.float32] = backends.choose(device, away, self.runtime).predict(self, inputs, threads)
+        score: NDArray[np.float32] = choice.choose(device, away, self.runtime).predict(self, inputs, threads)
         return score
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
@@ -306,7 +308,7 @@ class Model:
         cascade was sure, and nothing that only the second looks at was looked at.
         """
         self.needs.check(source)
-        chosen = backends.choose(device, source, self.runtime)
+        chosen = choice.choose(device, source, self.runtime)
         self.needs.see_units(source, stacklevel=2)
         return chosen.score(self, source, threads)
 
@@ -318,6 +320,6 @@ class Model:
         BackendError
             If the device is not there.
         """
-        from space2vec.cuda.backend import Cuda
+        from space2vec.backends.cuda.backend import Cuda
 
-        return Cuda(devices.ordinal(devices.resolve(device, self.runtime))).pipeline(self)
+        return Cuda(ordinal(choice.resolve(device, self.runtime))).pipeline(self)

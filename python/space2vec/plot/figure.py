@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space2vec.extras import need
-from space2vec.shown_text import one_line
+from space2vec.errors.packages import need
+from space2vec.errors.text import one_line
 from space2vec.writing.aside import write_whole
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import evaluate
+from space2vec import evaluation
+from space2vec.data.tables import Features
+from space2vec.errors.text import one_line
 from space2vec.plot.figure import AS_IT_STANDS, COLOURS, label_of, new_figure, save, write_as_it_stands
-from space2vec.shown_text import one_line
-from space2vec.table import Features
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def distributions(
     Raises
     ------
     ValueError
-        If there is nothing to draw, or a table and its labels do not fit (:func:`space2vec.evaluate.evaluate`).
+        If there is nothing to draw, or a table and its labels do not fit (:func:`space2vec.evaluation.evaluate`).
     KeyError
         If a table lacks one of the features.
     """
@@ -75,7 +75,7 @@ def distributions(
     for k, name in enumerate(names):
         parts = {}
         for sample, (table, label) in samples.items():
-            value, real = evaluate.checked(table[name], label)
+            value, real = evaluation.checked(table[name], label)
             parts[sample] = value[real], value[~real]
         _draw_distribution(figure.add_subplot(lines, columns, k + 1), name, parts)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -109,7 +109,7 @@ def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[NDArra
 
 def _auc(real: NDArray[Any], bogus: NDArray[Any]) -> float:
     label = np.repeat([1, 0], [real.size, bogus.size])
-    _, missed, passed = evaluate.mdr_fpr(np.concatenate([real, bogus]), label)
+    _, missed, passed = evaluation.mdr_fpr(np.concatenate([real, bogus]), label)
     return float(-np.diff(passed) @ (1.0 - 0.5 * (missed[1:] + missed[:-1])))
 
 

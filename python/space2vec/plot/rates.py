@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from space2vec import evaluate
+from space2vec import evaluation
 from space2vec.plot.figure import COLOURS, label_of, new_figure, save, write_as_it_stands
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def mdr_fpr(
     Raises
     ------
     ValueError
-        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.mdr_fpr`).
+        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluation.mdr_fpr`).
     """
     if not curves:
         raise ValueError("there are no curves to draw")
-    rates = {name: evaluate.mdr_fpr(score, label) for name, (score, label) in curves.items()}
+    rates = {name: evaluation.mdr_fpr(score, label) for name, (score, label) in curves.items()}
     smallest = min(float(rate[rate > 0.0].min()) for _, *pair in rates.values() for rate in pair)
     floor = 10.0 ** np.floor(np.log10(min(smallest, 0.01)))
     figure = new_figure(figsize=(5.6, 5.2), facecolor="white", layout="constrained", dpi=120)
@@ -72,7 +72,7 @@ def mdr_fpr(
             of = None if group is None else group[name]
             grid = np.geomspace(floor, 1.0, _BAND_POINTS)
             score, label = curves[name]
-            low, high = evaluate.mdr_band(score, label, grid, group=of, bootstrap=bootstrap, seed=seed)
+            low, high = evaluation.mdr_band(score, label, grid, group=of, bootstrap=bootstrap, seed=seed)
             axes.fill_between(grid, np.maximum(low, floor), np.maximum(high, floor), step="post", color=colour,
                               alpha=0.18, linewidth=0)  # fmt: skip
         # Steps: between two thresholds no working point exists.
@@ -115,15 +115,15 @@ def reliability(
     Raises
     ------
     ValueError
-        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluate.reliability`).
+        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluation.reliability`).
     """
     if not curves:
         raise ValueError("there are no scores to draw")
-    found = {name: evaluate.reliability(score, label) for name, (score, label) in curves.items()}
+    found = {name: evaluation.reliability(score, label) for name, (score, label) in curves.items()}
     figure = new_figure(figsize=(5.6, 6.6), facecolor="white", layout="constrained", dpi=120)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color="0.6", linewidth=1.0, linestyle=":", label="scores that are probabilities")
-    width = 1.0 / evaluate.BINS
+    width = 1.0 / evaluation.BINS
     bar = 0.8 * width / len(found)
     for k, (name, bins) in enumerate(found.items()):
         colour, marker = COLOURS[k % len(COLOURS)], _MARKERS[k % len(_MARKERS)]
@@ -132,7 +132,7 @@ def reliability(
         reach = np.maximum([share - bins.low[there], bins.high[there] - share], 0.0)
         above.errorbar(score, share, reach, color=colour, marker=marker, markersize=5, linewidth=1.3, elinewidth=1.0,
                        capsize=2, label=label_of(f"{name} (calibration error {bins.error:.3f})"))  # fmt: skip
-        place = width * np.arange(evaluate.BINS) + 0.1 * width + bar * (k + 0.5)
+        place = width * np.arange(evaluation.BINS) + 0.1 * width + bar * (k + 0.5)
         bars = below.bar(place, bins.count, bar, color=colour)
         if len(found) <= _NUMBERED:
             size = 7 if len(found) == 1 else 5
@@ -146,6 +146,6 @@ def reliability(
     below.set(yscale="log", ylim=(0.7, 4.0 * most))
     below.set_xlabel("score: the probability that a candidate is real")
     below.set_ylabel("candidates")
-    below.set_xticks(np.linspace(0.0, 1.0, evaluate.BINS + 1))
+    below.set_xticks(np.linspace(0.0, 1.0, evaluation.BINS + 1))
     save(figure, path)
     return figure

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import flags
-from space2vec.ids import NO_ID
+from space2vec.data import flags
+from space2vec.data.ids import NO_ID
+from space2vec.data.stamps import CHANNELS, Stamps
+from space2vec.data.tables import Scores, on_host
+from space2vec.errors.text import NAME, one_line
 from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
-from space2vec.shown_text import NAME, one_line
-from space2vec.stamps import CHANNELS, Stamps
-from space2vec.table import Scores, on_host
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

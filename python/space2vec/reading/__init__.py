@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from space2vec import backend
+from space2vec.backends import kernels
+from space2vec.data.flux_units import normalised_by
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.measure import Measure
+from space2vec.plans.features import Measure
 from space2vec.reading import arrays, des, images, inputs, sources
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, gathered
@@ -20,12 +23,9 @@ from space2vec.reading.open_files import Content
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.side_table import find_side_table
 from space2vec.reading.wish import Wish, batch_rows, while_reading
-from space2vec.stamps import Stamps
-from space2vec.table import Features
-from space2vec.units import normalised_by
 
 if TYPE_CHECKING:
-    from space2vec.models.model import Model
+    from space2vec.backends.interfaces import Model
 
 __all__ = [
     "RUBIN_COLUMNS",
@@ -260,7 +260,7 @@ def batches(
     texts = schema_texts(schemas or {})
     measured, scoring = while_reading(model, device)
     memory = _memory_for(device)
-    wish = Wish(rows, backend.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits)
+    wish = Wish(rows, kernels.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits)
     if scoring is not None:
         _see_units(found, wish, scoring)
     parts = _checked(sources.read_stamps(found, wish, channels, start), strict)
@@ -302,8 +302,8 @@ def _memory_for(device: str) -> tuple[int, int, int] | None:
     """Return where pixels are best put that go to a device; nothing for ordinary memory."""
     if device == "cpu":
         return None
-    from space2vec.cuda.page_locked import page_locked
-    from space2vec.device import ordinal
+    from space2vec.data.device.extension import ordinal
+    from space2vec.data.device.page_locked import page_locked
 
     return page_locked(ordinal(device))
 

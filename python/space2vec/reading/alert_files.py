@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from space2vec.ids import printable
+from space2vec.data.ids import printable
 from space2vec.reading.alerts import read_run
 from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_rows
 from space2vec.reading.budget import FAULTS_OF_SIZE, words_of

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backend, catalogue
-from space2vec import flags as flag_bits
-from space2vec.columns import Columns
+from space2vec.backends import kernels
+from space2vec.data import catalogue
+from space2vec.data import flags as flag_bits
+from space2vec.data.columns import Columns
+from space2vec.data.ids import NO_ID, printable
+from space2vec.data.stamps import CHANNELS, Stamps
+from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
-from space2vec.ids import NO_ID, printable
 from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
 from space2vec.reading.budget import asking
 from space2vec.reading.wish import Wish
 from space2vec.registry import FAULTS
-from space2vec.stamps import CHANNELS, Stamps
-from space2vec.table import Features, Scores
 
 __all__ = ["CUTOUTS", "read_columns", "read_run"]
 
@@ -162,7 +163,7 @@ def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8
 
 
 def _reader(wish: Wish, **source: Any) -> Any:
-    compiled = backend.compiled("reading alerts")
+    compiled = kernels.compiled("reading alerts")
     if compiled.inflate_engine() is None:
         raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
     try:

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.channels import ACCEPTED, CHANNELS, channel_of
+from space2vec.data.arrays import as_batch, channel_axis
+from space2vec.data.channels import ACCEPTED, CHANNELS, channel_of
+from space2vec.data.ids import as_ids
+from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
-from space2vec.ids import as_ids
-from space2vec.pixels import as_batch, channel_axis
 from space2vec.reading.batch import Batch
 from space2vec.reading.budget import Limits, told_apart
 from space2vec.reading.feature_table import Origins, id_columns
 from space2vec.reading.side_table import read_side_table
 from space2vec.registry import CATALOGUE
-from space2vec.stamps import Stamps
 
 __all__ = ["ARRAY_SUFFIXES", "read_stamps", "split"]
 

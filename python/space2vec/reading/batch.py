@@ -12,12 +12,12 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.flags import bits
-from space2vec.ids import NO_ID, printable
-from space2vec.measure import Measure
-from space2vec.shown_text import NAME, one_line
-from space2vec.stamps import Stamps
-from space2vec.table import Features, Scores
+from space2vec.data.flags import bits
+from space2vec.data.ids import NO_ID, printable
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
+from space2vec.errors.text import NAME, one_line
+from space2vec.plans.features import Measure
 
 __all__ = [
     "AnyBatch",

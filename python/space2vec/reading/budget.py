@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.flags import bits
+from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
-from space2vec.flags import bits
 from space2vec.reading.batch import AnyBatch, Problem, stem
-from space2vec.table import Features, Scores
 
 __all__ = [
     "FAULTS_OF_SIZE",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.catalogue import bands
+from space2vec.data.catalogue import bands
+from space2vec.data.ids import NO_ID, as_ids, parse_ids
 from space2vec.errors import ReadError
-from space2vec.ids import NO_ID, as_ids, parse_ids
 from space2vec.reading.parquet_columns import plain
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ _WORDS = {"true": 1.0, "false": 0.0}
 class Values:
     """A column: what it holds (n,), and the cells that do not.
 
-    Its values are float32 of a feature, float64 of other numbers, NaN where there is none; ids as :mod:`space2vec.ids`
-    has them; an object array of str or None (text), of lists of str or None (flags).
+    Its values are float32 of a feature, float64 of other numbers, NaN where there is none; ids as
+    :mod:`space2vec.data.ids` has them; an object array of str or None (text), of lists of str or None (flags).
     """
 
     values: NDArray[Any]

@@ -13,16 +13,16 @@ from typing import BinaryIO, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.arrays import LARGEST_SIDE
+from space2vec.data.flags import bits
+from space2vec.data.ids import parse_ids
+from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.errors import ReadError
-from space2vec.extras import need
-from space2vec.flags import bits
-from space2vec.ids import parse_ids
-from space2vec.pixels import LARGEST_SIDE
+from space2vec.errors.packages import need
 from space2vec.reading.batch import Batch, Problem, damaged, short_names
 from space2vec.reading.budget import Limits, told_apart
 from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
-from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["STAMP_NAME", "Candidates", "read_stamps"]
 

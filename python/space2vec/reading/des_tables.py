@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.ids import id_keys, printable
 from space2vec.errors import ReadError
-from space2vec.ids import id_keys, printable
 from space2vec.reading.batch import Problem, damaged
 from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import kind_of

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import flags
+from space2vec.data import flags
+from space2vec.data.ids import NO_ID, id_keys
+from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.ids import NO_ID, id_keys
 from space2vec.reading.batch import Batch
 from space2vec.reading.budget import Limits
 from space2vec.reading.cells import Kind
 from space2vec.reading.table_file import Part, read_parts, table_columns
 from space2vec.registry import FEATURES, FLAGS
-from space2vec.table import Features
 
 __all__ = [
     "CANDIDATE_IDS",

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backend
+from space2vec.backends import kernels
 from space2vec.errors import ReadError
 from space2vec.registry import FAULTS
 
@@ -67,7 +67,7 @@ def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | Non
 
 def _decode(data: bytes, unit: str) -> tuple[NDArray[np.float32], tuple[float, float]] | str:
     """Return pixels and reference, or in words that there is no such image."""
-    pixels, first, second = backend.compiled("reading FITS").fits_image(data, unit)
+    pixels, first, second = kernels.compiled("reading FITS").fits_image(data, unit)
     if pixels is not None:
         return cast("tuple[NDArray[np.float32], Any]", (pixels, (first, second)))
     if first == "compressed_image":

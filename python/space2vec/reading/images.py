@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.channels import ACCEPTED, CHANNELS, channel_of, channel_positions, names_of
+from space2vec.data.channels import ACCEPTED, CHANNELS, channel_of, channel_positions, names_of
+from space2vec.data.flags import bits
+from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
-from space2vec.flags import bits
 from space2vec.reading import arrays
 from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
 from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import Origins
 from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
 from space2vec.reading.mask import MASK, left_out, read_mask
-from space2vec.stamps import Stamps
 
 __all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
 

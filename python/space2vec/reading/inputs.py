@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from space2vec.data.ids import printable
 from space2vec.errors import ReadError
-from space2vec.ids import printable
 from space2vec.reading import parquet, results
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES

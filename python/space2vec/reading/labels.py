@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.ids import printable
 from space2vec.errors import ReadError
-from space2vec.ids import printable
 from space2vec.reading import astropy_table
 from space2vec.reading.batch import Problem
 from space2vec.reading.budget import Limits, asking, id_size, long_ids

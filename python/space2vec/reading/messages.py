@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast, overload
 
-from space2vec import backend
-from space2vec.measure import Measure
+from space2vec.backends import kernels
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features
+from space2vec.plans.features import Measure
 from space2vec.reading import columns as packet_columns
 from space2vec.reading.alert_files import read_files
 from space2vec.reading.batch import Position, Problem, gathered
 from space2vec.reading.open_files import BinaryFile, is_open, read_open
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.wish import Wish
-from space2vec.stamps import Stamps
-from space2vec.table import Features
 
 __all__ = ["read_messages"]
 
@@ -95,7 +95,7 @@ def read_messages(
             raise TypeError(f"message {number} is str; accepted are bytes and open binary files")
         held.append(message if isinstance(message, bytes) else read_open(message, f"message {number}").content)
     paths = packet_columns.asked(columns)
-    wish = Wish(_BATCH, backend.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
+    wish = Wish(_BATCH, kernels.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
     names = [f"message {number}" for number in range(len(held))]
     batches = read_files(held, wish, Position(), names)
     if paths:

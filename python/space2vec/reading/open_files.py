@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from space2vec.ids import printable
+from space2vec.data.ids import printable
 
 __all__ = ["BinaryFile", "Content", "as_file", "is_open", "read_open", "unpacked_head"]
 

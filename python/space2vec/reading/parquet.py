@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import catalogue
+from space2vec.data import catalogue
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, read_columns
 from space2vec.reading.batch import AnyBatch, Offer

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backend
-from space2vec.columns import Columns, check_columns
+from space2vec.backends import kernels
+from space2vec.data.columns import Columns, check_columns
+from space2vec.data.ids import NO_ID, parse_ids
 from space2vec.errors import ReadError
-from space2vec.ids import NO_ID, parse_ids
 from space2vec.reading.fits import LIMIT
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Table:
         for leaf in _leaves(schema, ()):
             self.leaves.setdefault(leaf.path, leaf)
         self._paths = list(self.leaves)
-        self._find = backend.compiled("reading alerts").find_fields
+        self._find = kernels.compiled("reading alerts").find_fields
 
     def find(self, *names: str) -> list[Leaf | None]:
         """Return the columns that are meant by names, as :func:`space2vec.read` takes them; ``None`` for none."""

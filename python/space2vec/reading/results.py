@@ -22,7 +22,7 @@ def is_written(table: Path) -> bool:
 
 def _note(table: Path) -> dict[str, Any]:
     """Return what a table says of itself, nothing if it is none of this package's or another file by now."""
-    from space2vec.writing.notes import KEY, note_beside, peek_note
+    from space2vec.reading.notes import KEY, note_beside, peek_note
 
     beside = note_beside(table)
     if beside is None:

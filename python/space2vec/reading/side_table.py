@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.data.flags import bits
+from space2vec.data.ids import as_ids
+from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError
-from space2vec.flags import bits
-from space2vec.ids import as_ids
-from space2vec.joins import Side, pair_rows
 from space2vec.reading.batch import Problem
 from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.feature_table import find_ids, id_kinds, kind_of

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.ids import join_ids
 from space2vec.errors import ReadError
-from space2vec.ids import join_ids
 from space2vec.reading import astropy_table, csv_file, parquet
 from space2vec.reading.batch import Problem
 from space2vec.reading.budget import Limits

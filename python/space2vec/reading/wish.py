@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from space2vec import backend
-from space2vec.measure import Measure
+from space2vec.backends import kernels
+from space2vec.data.stamps import CHANNELS
+from space2vec.plans.features import Measure
 from space2vec.reading.budget import Limits
 from space2vec.reading.fits import decode_tiles
 from space2vec.registry import FEATURES
-from space2vec.stamps import CHANNELS
 
 if TYPE_CHECKING:
-    from space2vec.models.model import Model
+    from space2vec.backends.interfaces import Model
 
 __all__ = ["ROWS", "ROWS_WITH_PIXELS", "Wish", "batch_rows", "while_reading"]
 
@@ -45,7 +45,7 @@ def while_reading(model: Model | None, device: str = "cpu") -> tuple[Measure | N
     model : Model or None
         The model itself, where it is to score while reading.
     """
-    if model is None or device != "cpu" or backend.name() != "native":
+    if model is None or device != "cpu" or kernels.name() != "native":
         return None, None
     names, header = model.feature_names, model.header
     if any(name not in FEATURES for name in names):  # of which the model tells where it comes to stamps
@@ -124,4 +124,4 @@ class Wish:
             return None
         from space2vec.backends import Host
 
-        return Host(backend.compiled("reading alerts")).model(self.model)
+        return Host(kernels.compiled("reading alerts")).model(self.model)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.extras import need
+from space2vec.errors.packages import need
 from space2vec.simulation.sky import Galaxies, Stars
 
 __all__ = ["GalsimEngine"]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies
 from space2vec.simulation.triplet import Place, Triplet, measure
-from space2vec.stamps import Stamps
 
 __all__ = ["hybrid"]
 

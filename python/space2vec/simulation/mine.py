@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
 from space2vec.simulation.triplet import Triplet, measure
-from space2vec.stamps import Stamps
 
 __all__ = ["mine"]
 

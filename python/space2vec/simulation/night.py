@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.stamps import Stamps
 from space2vec.simulation.artifacts import ARTIFACTS
 from space2vec.simulation.candidate import draw_candidate
 from space2vec.simulation.engine import engine_of
@@ -16,7 +17,6 @@ from space2vec.simulation.exposure import draw_exposure
 from space2vec.simulation.record import RECORDS, object_name
 from space2vec.simulation.survey import Survey, survey_of
 from space2vec.simulation.transients import TRANSIENTS
-from space2vec.stamps import Stamps
 
 __all__ = ["KINDS", "Night", "simulate"]
 

@@ -14,8 +14,8 @@ from typing import IO, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.night import Night
-from space2vec.stamps import CHANNELS
 from space2vec.writing.aside import Aside, write_whole
 
 __all__ = ["SCHEMA", "packet", "write_packets"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies, draw_galaxies
-from space2vec.stamps import CHANNELS, Stamps
 
 __all__ = ["Triplet", "measure"]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from space2vec.labelled import LabelledStamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
 from space2vec.simulation.triplet import Array, Triplet, measure
-from space2vec.stamps import Stamps
 
 __all__ = ["variants"]
 
@@ -35,8 +35,9 @@ def variants(
 
     What changed (the difference) is made brighter or fainter, put on the still sky of another alert in one of its eight
     symmetries, gets more noise, and now and then what changed in another alert; the whole is turned, flipped and
-    shifted. What a variant *is* only a teacher can say (:func:`space2vec.teacher.teach`): they carry to a student what
-    the teacher would make of such stamps. Other alerts are in a variant too: split by object first, then make them.
+    shifted. What a variant *is* only a teacher can say (:func:`space2vec.training.teacher.teach`): they carry to a
+    student what the teacher would make of such stamps. Other alerts are in a variant too: split by object first, then
+    make them.
 
     Parameters
     ----------

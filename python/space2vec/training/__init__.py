@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from space2vec.extras import need
+from space2vec.errors.packages import need
 from space2vec.training.forest import cross_validate, train_forest
 
 if TYPE_CHECKING:

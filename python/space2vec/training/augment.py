@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.stamps import CHANNELS, Stamps
+from space2vec.data.stamps import CHANNELS, Stamps
 
 __all__ = ["Augmentation", "augmented"]
 

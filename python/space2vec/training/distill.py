@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import evaluate, registry
-from space2vec.modelfile import Header
-from space2vec.network import Network
-from space2vec.networks import build
-from space2vec.networks.tablenet import TableNet
-from space2vec.scoring import set_of
+from space2vec import evaluation, registry
+from space2vec.architectures import build
+from space2vec.architectures.tablenet import TableNet
+from space2vec.model_files.header import Header
+from space2vec.model_files.needs import set_of
+from space2vec.models.network import Network
 from space2vec.training.folds import folds_of, need_sklearn, rows_and_labels
 from space2vec.training.loop import Course, Lesson, fit
 from space2vec.training.quantise import CALIBRATION_ROWS, quantise
@@ -92,7 +92,7 @@ def train_tablenet(
     group : array_like (n,), optional
         Rows of one group (an object's alerts, say) are seen by the same trees.
     settings : mapping, optional
-        Arguments of :class:`space2vec.networks.tablenet.TableNet` beside the names.
+        Arguments of :class:`space2vec.architectures.tablenet.TableNet` beside the names.
     teaching : Teaching, optional
         How the trees teach.
     course : Course, optional
@@ -153,7 +153,7 @@ def train_tablenet(
         return whole.rows(np.concatenate([np.arange(len(rows)), drawn]))
 
     history = fit(module, lesson, whole.rows(aside), fitted, progress=progress)
-    teacher = evaluate.evaluate(taught[: len(rows)], labels, bootstrap=0).metrics
+    teacher = evaluation.evaluate(taught[: len(rows)], labels, bootstrap=0).metrics
     figures = {"teacher out of fold": {metric: round(m.value, 5) for metric, m in teacher.items()}}
     header = Header(
         kind=Network.kind,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.forest import Forest
+from space2vec.models.forest import Forest
 from space2vec.registry import Convention
 from space2vec.training.folds import Scorer, need_sklearn, out_of_fold, rows_and_labels
 

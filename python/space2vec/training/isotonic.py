@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.calibration import MOST_KNOTS, Calibration
-from space2vec.evaluate import checked, evaluate
-from space2vec.evaluate.metrics import Evaluation
-from space2vec.evaluate.reliability import is_probability
+from space2vec.evaluation import checked, evaluate
+from space2vec.evaluation.metrics import Evaluation
+from space2vec.evaluation.reliability import is_probability
+from space2vec.model_files.calibration import MOST_KNOTS, Calibration
 
 __all__ = ["FEW", "LEAST", "CrossCheck", "cross_check", "fit_calibration"]
 

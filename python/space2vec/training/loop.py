@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from space2vec import evaluate
+from space2vec import evaluation
 from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def fit(
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
-    """Fit a network of :mod:`space2vec.networks`; it keeps the averaged weights of the lowest loss on validation rows.
+    """Fit a network; it keeps the averaged weights of the lowest loss on validation rows.
 
     `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
     course that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
@@ -234,7 +234,7 @@ def _validated(average: nn.Module, rows: Lesson, course: Course) -> dict[str, fl
     metrics = {"validation_loss": loss}
     real = rows.target > 0.5
     if real.any() and not real.all():
-        metrics["validation_auc"] = evaluate.evaluate(found, real, bootstrap=0)["auc"]
+        metrics["validation_auc"] = evaluation.evaluate(found, real, bootstrap=0)["auc"]
     return metrics
 
 

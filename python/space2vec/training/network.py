@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends, evaluate, registry
-from space2vec.dataset import split
-from space2vec.labelled import LabelledStamps
-from space2vec.modelfile import Header
-from space2vec.network import Network
-from space2vec.networks import NETWORKS, build
-from space2vec.recipe import Recipe
-from space2vec.scoring import Needs, set_of
-from space2vec.stamps import Stamps
+from space2vec import backends, evaluation, registry
+from space2vec.architectures import NETWORKS, build
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.model_files.header import Header
+from space2vec.model_files.needs import Needs, set_of
+from space2vec.models.network import Network
+from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.dataset import split
 from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits, torch_device
 from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.training.run_folder import RunFolder
@@ -29,7 +29,7 @@ from space2vec.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from torch import nn
 
-    from space2vec.models.integer_network import IntegerNetwork
+    from space2vec.model_files.integer_network import IntegerNetwork
 
 __all__ = ["REACH", "RECIPES", "held_out", "train_network"]
 
@@ -87,7 +87,7 @@ def train_network(
     rows : LabelledStamps
         What to learn from.
     architecture : str, optional
-        A name of :data:`space2vec.networks.NETWORKS` that takes planes.
+        A name of :data:`space2vec.architectures.NETWORKS` that takes planes.
     settings : mapping, optional
         Arguments of its class; those that the recipe and the features imply need not be given.
     recipe : Recipe, optional
@@ -174,7 +174,7 @@ def train_network(
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)
     score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
-    measured = evaluate.evaluate(score, held.target > 0.5, bootstrap=0)
+    measured = evaluation.evaluate(score, held.target > 0.5, bootstrap=0)
     figures = {
         "validation": {metric: round(m.value, 5) for metric, m in measured.metrics.items()},
         "validation labels": _labels(checked, teacher),

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from space2vec.models.integer_network import (
+from space2vec.architectures.stampnet import StampNet
+from space2vec.architectures.tablenet import TableNet
+from space2vec.model_files.integer_network import (
     HIDDEN_MOST,
     MARK,
     MOST,
@@ -23,8 +25,6 @@ from space2vec.models.integer_network import (
     IntegerNetwork,
     rings_of,
 )
-from space2vec.networks.stampnet import StampNet
-from space2vec.networks.tablenet import TableNet
 from space2vec.training.rounding import round_weights
 
 __all__ = ["CALIBRATION_ROWS", "can_quantise", "quantise"]

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from space2vec import tensorfile
 from space2vec.errors import OutputError
-from space2vec.modelfile import OF_RUN
+from space2vec.model_files import tensor_file
+from space2vec.model_files.header import OF_RUN
 from space2vec.plot.figure import save as save_figure
 from space2vec.writing.aside import remove_left, write_file
 
@@ -100,7 +100,7 @@ class RunFolder:
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
     ) -> int:
         """Take over the state, and return the number of epochs that it comes after."""
-        state = {name: torch.from_numpy(tensor) for name, tensor in tensorfile.read(self.path / _STATE)[1].items()}
+        state = {name: torch.from_numpy(tensor) for name, tensor in tensor_file.read(self.path / _STATE)[1].items()}
         parts: dict[str, dict[str, Tensor]] = {}
         for key, tensor in state.items():
             part, _, name = key.partition("/")
@@ -131,7 +131,7 @@ class RunFolder:
             state |= {f"optimiser/{number}/{name}": tensor for name, tensor in slots.items()}
         state["epochs/done"] = torch.tensor(len(history))
         tensors = {name: tensor.numpy(force=True) for name, tensor in state.items()}
-        write_file(self.path / _STATE, tensorfile.encoded({}, tensors))
+        write_file(self.path / _STATE, tensor_file.encoded({}, tensors))
 
     def tell(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from space2vec import arrow
-from space2vec.flags import UNSCORABLE, bits
-from space2vec.ids import as_ids, printable
+from space2vec.data import arrow
+from space2vec.data.flags import UNSCORABLE, bits
+from space2vec.data.ids import as_ids, printable
 from space2vec.registry import FLAGS
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.reading.notes import FITS_CARD
 from space2vec.writing.tables import with_joined_lists
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from space2vec.writing.aside import Aside
     from space2vec.writing.tables import Joined
 
-__all__ = ["NOTE", "write_fits"]
+__all__ = ["write_fits"]
 
-#: The keyword of the note.
-NOTE = "S2VNOTE"
 _BLOCK = 2880
 #: Bytes of rows that are written at a time, about.
 _TOGETHER = 4 << 20
@@ -60,7 +59,7 @@ def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions
     if "model" in note:
         header["S2VMODEL"] = (_printable(str(note["model"])), "model, name and digest")
     # Quotes and ampersands mean something in a text that goes on over several cards.
-    header[NOTE] = json.dumps(dict(note)).replace("'", "\\u0027").replace("&", "\\u0026")
+    header[FITS_CARD] = json.dumps(dict(note)).replace("'", "\\u0027").replace("&", "\\u0026")
     for name, meaning in note.get("flags", {}).items():
         header.add_comment(_printable(f"flag {name}: {meaning}"))
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from space2vec.reading.notes import KEY
 from space2vec.writing.fits_table import write_fits
-from space2vec.writing.notes import KEY
 from space2vec.writing.tables import Joined, with_joined_lists
 from space2vec.writing.votable import write_votable
 

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from space2vec.errors import OutputError, ReadError
+from space2vec.reading.notes import DamagedError, note_beside, note_of
 from space2vec.registry import FLAGS
 from space2vec.writing.aside import Aside, remove_left, sync_folder
 from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
-from space2vec.writing.notes import DamagedError, note_beside, note_of
 from space2vec.writing.places import check_table_place, folder_mode
 from space2vec.writing.run import KINDS, Run, stated
 from space2vec.writing.tables import Joined, check_columns, decode, encode, join

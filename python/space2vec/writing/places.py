@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from space2vec.reading.notes import KEY, note_beside
 from space2vec.writing.formats import SUFFIXES
-from space2vec.writing.notes import KEY, note_beside
 
 __all__ = ["check_place", "check_table_place", "folder_mode"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from space2vec import arrow
+from space2vec.data import arrow
 from space2vec.errors import OutputError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from space2vec.reading.notes import KEY
 from space2vec.writing.tables import with_joined_lists
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     from space2vec.writing.aside import Aside
     from space2vec.writing.tables import Joined
 
-__all__ = ["NOTE", "write_votable"]
+__all__ = ["write_votable"]
 
-#: The name of the INFO element that has the note.
-NOTE = "space2vec"
 _HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
 """
@@ -60,7 +59,7 @@ def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str
     lines = [f"{name}: {note[name]}" for name in ("model", "version") if name in note]
     lines += [f"flag {name}: {meaning}" for name, meaning in note.get("flags", {}).items()]
     yield f"<DESCRIPTION>{escape(chr(10).join(map(_fit, lines)))}</DESCRIPTION>\n"
-    yield f"<INFO name={quoteattr(NOTE)} value={quoteattr(json.dumps(dict(note)))}/>\n"
+    yield f"<INFO name={quoteattr(KEY)} value={quoteattr(json.dumps(dict(note)))}/>\n"
     for field in with_joined_lists(table.schema.empty_table()).schema:
         yield f"<FIELD name={quoteattr(_fit(field.name))} {_TYPES[str(field.type)]}>"
         if field.name in descriptions:

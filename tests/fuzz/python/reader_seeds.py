@@ -15,9 +15,9 @@ from packets import CUTOUTS, SCHEMA, fits_bytes, planes
 from PIL import Image
 
 import tiny_models
-from space2vec.dataset import MANIFEST, write_dataset
-from space2vec.labelled import LabelledStamps
-from space2vec.stamps import Stamps
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.training.dataset import MANIFEST, write_dataset
 
 __all__ = ["reader_seeds"]
 

@@ -22,10 +22,10 @@ import numpy as np
 from made_inputs import made_npz, made_parquet
 
 import space2vec as s2v
-from space2vec.dataset import read_dataset
-from space2vec.dataset_part import decode_part
 from space2vec.errors import BackendError, ModelError, ReadError
 from space2vec.reading.schemas import read_schema
+from space2vec.training.dataset import read_dataset
+from space2vec.training.dataset_part import decode_part
 
 __all__ = ["MEMORY", "SECONDS", "TARGETS", "BrokenPromiseError"]
 

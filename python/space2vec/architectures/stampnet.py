@@ -1,0 +1,129 @@
+"""``stampnet``: the planes of a candidate and its features to one logit, for few multiplications."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from space2vec.architectures.feature_input import FeatureInput
+
+__all__ = ["StampNet"]
+
+
+#: A larger map has more rings than a layer behind them could be trained for, and their table takes gigabytes.
+_LARGEST_RINGS = 65
+
+
+class RingMean(nn.Module):
+    """The mean over each of `rings` sets of pixels that turns and flips about the middle bring onto one another.
+
+    Maps are squares of an odd side, up to 65.
+    """
+
+    share: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        if side > _LARGEST_RINGS:
+            raise ValueError(f"rings are taken over maps of up to {_LARGEST_RINGS} pixels a side; given {side}")
+        away = torch.arange(side, device="cpu").sub(side // 2).abs()
+        low, high = torch.minimum(away[:, None], away[None, :]), torch.maximum(away[:, None], away[None, :])
+        ring = torch.unique((high * side + low).flatten(), return_inverse=True)[1]
+        self.rings = int(ring.max()) + 1
+        share = torch.zeros(side * side, self.rings, device="cpu")
+        share[torch.arange(side * side, device="cpu"), ring] = 1.0
+        self.register_buffer("share", share / share.sum(dim=0), persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the means (n, channel * rings) of maps (n, channel, side, side)."""
+        return torch.flatten(torch.flatten(maps, 2) @ self.share, 1)
+
+
+class StampNet(nn.Module):
+    """Convolutions over the planes, each of which halves the side, joined with the features by a small perceptron.
+
+    The side is odd and stays odd, so that turning or flipping a stamp turns the grid of every layer onto itself; what
+    the last layer sees is then averaged over the eight symmetries. Batch normalisation costs nothing once trained: it
+    is folded into the convolutions.
+
+    Parameters
+    ----------
+    features : int
+        Number of feature columns, at least 1.
+    channels : int
+        Number of planes.
+    side : int
+        Height and width of the planes: ``2**len(width) * m + 1``.
+    width : sequence of int
+        Channels of the convolutions; multiples of 16 cost least.
+    hidden : int
+        Width of the layers of the perceptron.
+    dropout : float
+        Share of its units that are left out in training.
+    reach : sequence of float, optional
+        How far the pixels of each plane reach: what lies further out is as far out as it can be. A plane then fits into
+        bytes, and a pixel that holds no flux but a filler (-3.4e38 in templates of ZTF) does not drown the others.
+
+    Raises
+    ------
+    ValueError
+        If the side does not stay odd, or the reach is not a number above 0 for each plane.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("planes", "features")
+    reach: Tensor
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        channels: int = 3,
+        side: int = 33,
+        width: Sequence[int] = (16, 32, 64),
+        hidden: int = 64,
+        dropout: float = 0.1,
+        reach: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {
+            "features": features,
+            "channels": channels,
+            "side": side,
+            "width": list(width),
+            "hidden": hidden,
+            "dropout": dropout,
+        }
+        if reach is not None:
+            self.settings["reach"] = list(reach)
+            if len(reach) != channels or not all(0.0 < far < float("inf") for far in reach):
+                raise ValueError(f"reach must be a number above 0 for each of {channels} planes; given {list(reach)}")
+            self.register_buffer("reach", torch.tensor(reach)[:, None, None], persistent=False)
+        if (side - 1) % 2 ** len(width) or side <= 1:
+            raise ValueError(f"side must be {2 ** len(width)} m + 1 for {len(width)} convolutions; given {side}")
+        layers: list[nn.Module] = []
+        for before, after in zip((channels, *width), width, strict=False):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers)
+        self.pool = RingMean(((side - 1) >> len(width)) + 1)
+        self.scale = FeatureInput(features)
+        self.of_planes = nn.Linear(width[-1] * self.pool.rings, hidden)
+        self.of_features = nn.Linear(self.scale.width, hidden)
+        self.head = nn.Sequential(
+            nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(hidden, 1),
+        )  # fmt: skip
+
+    def fit_features(self, x: Any) -> None:
+        """Set the scales of the features from training rows (n, k), see :class:`FeatureInput`."""
+        self.scale.fit_features(x)
+
+    def forward(self, planes: Tensor, features: Tensor) -> Tensor:
+        """Return logits (n,) of planes (n, channel, side, side) and features (n, k)."""
+        if "reach" in self.settings:
+            planes = planes.clamp(-self.reach, self.reach)
+        seen = self.of_planes(self.pool(self.convolutions(planes)))
+        logit: Tensor = self.head(seen + self.of_features(self.scale(features)))
+        return logit[:, 0]

@@ -1,0 +1,114 @@
+"""Memory beside an array of a device, in the library that the array is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from space2vec.backends.cuda.slots import geometry
+from space2vec.data.device.array import DeviceArray
+from space2vec.data.device.event import Event
+from space2vec.data.device.extension import told
+from space2vec.errors import BackendError
+
+if TYPE_CHECKING:
+    from space2vec.data.device.view import View
+    from space2vec.data.stamps import Stamps
+
+__all__ = ["Place"]
+
+
+class Place:
+    """Memory beside an array on a device: in its library, worked on by the caller's stream.
+
+    Nothing here waits for the device but what brings something from the host, or reads flags that somebody looks at.
+
+    Parameters
+    ----------
+    module : module
+        The compiled module.
+    beside : View
+        The array.
+
+    Raises
+    ------
+    BackendError
+        If the caller's stream is being captured into a graph.
+    """
+
+    def __init__(self, module: Any, beside: View) -> None:
+        self.module, self.ordinal, self._beside = module, beside.ordinal, beside
+        self._library = beside.library
+        self.stream = self._library.stream(self.ordinal, beside.told)
+        if module.stream_captured(self.ordinal, self.stream):
+            raise BackendError(
+                f"work on {beside.device} is being captured into a CUDA graph, and space2vec allocates and waits: "
+                "capture what comes before and after it, or call the C library (space2vec/cuda.h), which does neither"
+            )
+        self._arrays: dict[str, tuple[Any, int]] = {}
+        self._geometry: DeviceArray | None = None
+        self._filled: Event
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
+        """Return the address of a new array for a purpose."""
+        made = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
+        self._arrays[name] = made, shape[0]
+        return self._library.address(made)
+
+    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
+        """Return the addresses of a new array for results, and of one for the flags of their n rows."""
+        return self.array(name, shape), self.array("flags", (n,), np.int32)
+
+    def upload(self, name: str, array: NDArray[Any]) -> int:
+        """Copy an array of the host, and wait for it; return where to."""
+        address = self.array(name, array.shape, array.dtype)
+        if array.nbytes:
+            self.module.copy(self.ordinal, self.stream, address, array.ctypes.data, array.nbytes, "to_device")
+        self.module.stream_wait(self.ordinal, self.stream)
+        return address
+
+    def stamps(self, stamps: Stamps) -> Any:
+        """Return the stamps whose pixels this place is beside, as the compiled module takes them.
+
+        Where the planes begin, their sizes and centres are copied to the device once for each Stamps, which then waits
+        for its stream; whoever changes these arrays in place makes new Stamps of them.
+        """
+        arrays, known = (stamps.offset, stamps.shape, stamps.centre), stamps._geometry
+        if known is None or any(a is not b for a, b in zip(known[0], arrays, strict=True)):
+            packed = geometry(*arrays)
+            there = DeviceArray.of_host(packed, ordinal=self.ordinal, stream=self.stream, module=self.module)
+            known = stamps._geometry = arrays, there
+        self._geometry = known[1]
+        begin, n = known[1].address, len(stamps.offset)
+        level = np.nan if stamps.saturation is None else stamps.saturation
+        pixels, count = self._beside.address, self._beside.shape[0]
+        # Of stamps without any plane nothing is read, but the kernels take no null pointer.
+        return self.module.Stamps(pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level)
+
+    def results(self, name: str) -> tuple[Any, Callable[[], NDArray[np.uint32]]]:
+        """Return results, to be filled by what was begun up to now, and what reads their flags back.
+
+        They are read when they are looked at; the caller's stream may be gone by then.
+        """
+        made, (raised, n) = self.result(name), self._arrays.pop("flags")[:2]
+        filled, ordinal, address = self._filled, self.ordinal, self._library.address(raised)
+
+        def read(_: Any = raised) -> NDArray[np.uint32]:
+            with told(ordinal):
+                return filled.read(address, (n,), np.uint32)
+
+        return made, read
+
+    def result(self, name: str) -> Any:
+        """Return an array, to be filled by what was begun up to now; no more is begun here."""
+        self._filled = Event(self.module, self.ordinal, self.stream)
+        for array in (*(array for array, _ in self._arrays.values()), self._geometry):
+            if isinstance(array, DeviceArray):
+                array.uses[self.stream] = self._filled
+        made, _ = self._arrays.pop(name)
+        if isinstance(made, DeviceArray):
+            made.filled = self._filled
+        return made

@@ -1,0 +1,99 @@
+"""The kernels in Numba: what ``space2vec._core`` offers, with the same bits, for machines without the extension.
+
+Each module follows the file of the same name in ``cpp/kernel``: the same operations in the same order and precision;
+``model`` and what it is made of follow what ``cpp/src`` has around these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.feature_sets import measure_all
+from space2vec.backends.numba.model import Model
+from space2vec.backends.numba.planes import RecipeRows
+from space2vec.backends.numba.row_rule import NO_MODEL
+from space2vec.backends.numba.stamp import batch_of
+from space2vec.backends.numba.stamp_features import features_rows
+from space2vec.backends.numba.steps import normalise_rows, numbered_chain
+from space2vec.backends.numba.team import parallel_for
+from space2vec.backends.numba.views import view_rows, views_of
+from space2vec.plans.recipe import Recipe
+from space2vec.registry import RecipeName
+
+if TYPE_CHECKING:
+    from space2vec.data.stamps import Stamps
+
+__all__ = ["Model", "compose", "features", "isa", "normalise", "prepare"]
+
+Steps = list[tuple[int, list[float]]]
+
+
+def isa() -> str:
+    """Return the name of this backend in the place of an instruction set."""
+    return "numba"
+
+
+def features(
+    stamps: Stamps, sets: int, paper: bool, values: NDArray[np.float32], flags: NDArray[np.uint32], threads: int
+) -> None:
+    """Write the features of the sets of a batch; see :class:`space2vec.backends.kernels.Kernels`."""
+    batch, what = batch_of(stamps), measure_all(sets)
+
+    def work(begin: int, end: int) -> None:
+        features_rows(batch, what, paper, values, flags, begin, end)
+
+    parallel_for(len(flags), threads, work)
+
+
+def prepare(
+    stamps: Stamps, recipe: RecipeName, planes: NDArray[np.float32], flags: NDArray[np.uint32], threads: int
+) -> None:
+    """Write the planes of a recipe; see :class:`space2vec.backends.kernels.Kernels`."""
+    batch, rows = batch_of(stamps), RecipeRows(Recipe(recipe))
+
+    def work(begin: int, end: int) -> None:
+        rows.prepare(batch, NO_MODEL, planes, flags, begin, end)
+
+    parallel_for(len(flags), threads, work)
+
+
+def compose(
+    stamps: Stamps,
+    side: int,
+    channels: list[int],
+    steps: Steps,
+    planes: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None:
+    """Write the planes of a chain on a square of ``side`` pixels; see :class:`space2vec.backends.kernels.Kernels`."""
+    batch, views = batch_of(stamps), views_of(channels, [steps])
+
+    def work(begin: int, end: int) -> None:
+        view_rows(batch, views, NO_MODEL, planes, flags, begin, end)
+
+    parallel_for(len(flags), threads, work)
+
+
+def normalise(
+    pixels: NDArray[np.float32],
+    mask: NDArray[np.uint8] | None,
+    steps: Steps,
+    fill: float,
+    out: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None:
+    """Write normalised planes; see :class:`space2vec.backends.kernels.Kernels`."""
+    kinds, parameters = numbered_chain(steps)
+    n, size = len(pixels), pixels.shape[1] * pixels.shape[2]
+    masked = np.empty((0, size), dtype=np.uint8) if mask is None else mask.reshape(n, size)
+    rows, target, level = pixels.reshape(n, size), out.reshape(n, size), np.float32(fill)
+
+    def work(begin: int, end: int) -> None:
+        normalise_rows(rows, masked, kinds, parameters, level, target, flags, begin, end)
+
+    parallel_for(n, threads, work)

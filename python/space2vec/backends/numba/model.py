@@ -1,0 +1,374 @@
+"""A model in Numba: what ``space2vec._core.Model`` is, with the same bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.model_file import FOREIGN, ModelFile, read_model
+from space2vec.backends.numba.planes import RecipeRows
+from space2vec.backends.numba.row_rule import judge_stamps, judge_table
+from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
+from space2vec.backends.numba.stamp_features import features_rows
+from space2vec.backends.numba.team import parallel_for
+from space2vec.model_files.calibration import calibrated
+from space2vec.model_files.header import in_doubt
+from space2vec.registry import CATALOGUE, stamp_columns
+
+if TYPE_CHECKING:
+    from space2vec.data.stamps import Stamps
+
+__all__ = ["Model"]
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.uint32]
+
+
+class Model:
+    """A forest or an integer network, and the rule by which rows are scored.
+
+    Parameters
+    ----------
+    file : bytes
+        What a model file holds.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, of another kind, or trained on another version of the features; the message says why.
+    """
+
+    def __init__(self, file: bytes) -> None:
+        try:
+            model = read_model(file)
+        except ValueError as error:
+            raise ValueError(f"Model: {error}") from error
+        self.header = model.text
+        first = None
+        if model.first is not None:
+            first = Model.__new__(Model)
+            first._take(model.first, None)
+        self._take(model, first)
+
+    def _take(self, model: ModelFile, first: Model | None) -> None:
+        self._needs, self._measuring, self._paper = model.needs, model.measuring, model.paper
+        self._place, self._of_catalogue = model.place, model.of_catalogue
+        self._knots, self._rows = model.knots, model.rows
+        self._recipe = None if model.recipe is None else RecipeRows(model.recipe)
+        self._shape = (0, 0, 0) if model.recipe is None else model.recipe.shape
+        self._channels = () if model.recipe is None else model.recipe.channels
+        self._names, self._doubt = model.names, model.doubt
+        self._first = first
+
+    @property
+    def runs(self) -> bool:
+        """Whether scores can be computed here: it is no network of floats alone."""
+        return self._rows is not None
+
+    def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
+        """Write the scores (n,) of what the model takes.
+
+        Parameters
+        ----------
+        planes : ndarray of float32 (n, channel, height, width) or None
+            Prepared planes, where it takes any. A row with a pixel that is not finite is NaN.
+        columns : ndarray of float32 (n, k) or None
+            Columns, where it takes any.
+        score : ndarray of float32 (n,)
+            What is written.
+        threads : int
+            Threads to use.
+
+        Raises
+        ------
+        ValueError
+            If the model is of floats alone, or the arrays are of another shape.
+        """
+        self._check_runs()
+        if (planes is None) != (self._recipe is None) or (columns is None) == self._needs.columns:
+            raise ValueError("Model: planes and columns must be what the model takes")
+        self._check_inputs(len(score), planes, columns)
+        _check("score", score, np.float32, score.shape[:1])
+
+        def work(begin: int, end: int) -> None:
+            own_planes, own_columns = _part(planes, begin, end), _part(columns, begin, end)
+            if self._first is None:
+                self._predict_rows(own_planes, own_columns, score[begin:end])
+            else:
+                self._predict_cascade(self._first, own_planes, own_columns, score[begin:end])
+
+        parallel_for(len(score), threads, work)
+
+    def score(self, stamps: Stamps, catalogue: Floats | None, score: Floats, flags: Flags, threads: int) -> None:
+        """Write the scores and flags (n,) of stamps; NaN where a row is not scored.
+
+        Parameters
+        ----------
+        stamps : Stamps
+            The candidates, with the flags that their reader raised.
+        catalogue : ndarray of float32 (n, 20) or None
+            All columns of the catalogue in the order of the registry, NaN where unknown.
+        score : ndarray of float32 (n,)
+            What is written.
+        flags : ndarray of uint32 (n,)
+            What is written beside.
+        threads : int
+            Threads to use.
+
+        Raises
+        ------
+        ValueError
+            If the model is of floats alone, takes columns that stamps do not give, or the arrays are of another shape.
+        """
+        self._check_runs()
+        self._check_stamps(stamps, catalogue, len(score), flags)
+        _check("score", score, np.float32, score.shape[:1])
+        batch, reader = batch_of(stamps), stamps.flags
+
+        def work(begin: int, end: int) -> None:
+            part = _rows(batch, slice(begin, end)), reader[begin:end], _part(catalogue, begin, end)
+            if self._first is None:
+                self._score_rows(*part, score[begin:end], flags[begin:end])
+            else:
+                self._score_cascade(self._first, *part, score[begin:end], flags[begin:end])
+
+        parallel_for(len(score), threads, work)
+
+    def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
+        """Write the scores and flags (n,) of the rows of a table; NaN where a row is not scored.
+
+        Parameters
+        ----------
+        columns : ndarray of float32 (n, k)
+            The model's columns in its order, NaN where undefined.
+        raised : ndarray of uint32 (n,)
+            The flags of the table.
+        score : ndarray of float32 (n,)
+            What is written.
+        flags : ndarray of uint32 (n,)
+            What is written beside.
+        threads : int
+            Threads to use.
+
+        Raises
+        ------
+        ValueError
+            If the model is of floats alone, takes planes, or the arrays are of another shape.
+        """
+        self._check_runs()
+        n = len(score)
+        scored = np.empty(n, dtype=np.bool_)
+        self.judge_columns(columns, raised, flags, scored)
+        _check("score", score, np.float32, (n,))
+
+        def work(begin: int, end: int) -> None:
+            self._predict_scored(None, columns[begin:end], scored[begin:end], score[begin:end])
+
+        parallel_for(n, threads, work)
+
+    def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
+        """Write the flags (n,) of the rows of a table, and which of them are scored.
+
+        Parameters
+        ----------
+        columns, raised, flags
+            As for :meth:`score_columns`.
+        scored : ndarray of bool (n,)
+            What is written beside.
+
+        Raises
+        ------
+        ValueError
+            If the model takes planes, or the arrays are of another shape.
+        """
+        n = len(scored)
+        if self._recipe is not None:
+            raise ValueError("Model: the model takes planes, which a table has not")
+        self._check_inputs(n, None, columns)
+        _check("raised", raised, np.uint32, (n,))
+        _check("flags", flags, np.uint32, (n,))
+        _check("scored", scored, np.bool_, (n,))
+        judge_table(self._needs, raised, columns, self._of_catalogue, flags, scored, 0, n)
+
+    def inputs(
+        self,
+        stamps: Stamps,
+        catalogue: Floats | None,
+        planes: Floats | None,
+        columns: Floats | None,
+        flags: Flags,
+        scored: NDArray[np.bool_],
+        threads: int,
+    ) -> None:
+        """Write what the model takes of stamps, and which rows it scores.
+
+        Parameters
+        ----------
+        stamps, catalogue
+            As for :meth:`score`.
+        planes : ndarray of float32 (n, channel, height, width) or None
+            Where prepared planes are written, unless they are not wanted: NaN throughout where a row cannot be
+            prepared, 0 in an absent plane that the model can do without.
+        columns : ndarray of float32 (n, k) or None
+            Where columns are written, unless they are not wanted: NaN where undefined.
+        flags : ndarray of uint32 (n,)
+            Where the flags are written that :meth:`score` gives.
+        scored : ndarray of bool (n,)
+            Where it is written which rows are scored.
+        threads : int
+            Threads to use.
+
+        Raises
+        ------
+        ValueError
+            If the model takes columns that stamps do not give, or the arrays are of another shape.
+        """
+        self._check_stamps(stamps, catalogue, len(scored), flags)
+        self._check_inputs(len(scored), planes, columns)
+        _check("scored", scored, np.bool_, scored.shape[:1])
+        batch, reader = batch_of(stamps), stamps.flags
+
+        def work(begin: int, end: int) -> None:
+            part, known = _rows(batch, slice(begin, end)), _part(catalogue, begin, end)
+            own_planes, own_columns = self._empty(end - begin)
+            if planes is not None:
+                own_planes = planes[begin:end]
+            if columns is not None:
+                own_columns = columns[begin:end]
+            self._take_inputs(
+                part, reader[begin:end], known, own_planes, own_columns, flags[begin:end], scored[begin:end]
+            )
+
+        parallel_for(len(flags), threads, work)
+
+    def _score_rows(self, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags) -> None:
+        """Write the scores and flags of a whole batch, by the model alone."""
+        planes, columns = self._empty(len(score))
+        scored = np.empty(len(score), dtype=np.bool_)
+        self._take_inputs(batch, reader, catalogue, planes, columns, flags, scored)
+        self._predict_scored(planes, columns, scored, score)
+
+    def _score_cascade(
+        self, first: Model, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags
+    ) -> None:
+        """Write the scores and flags of a whole batch: those of this network in doubt, else the first's."""
+        first._score_rows(batch, reader, catalogue, score, flags)
+        doubtful = self._settle(score)
+        flags[~doubtful & ~np.isnan(score)] |= np.uint32(FLAG.scored_early)
+        rows = np.flatnonzero(doubtful)
+        own_score, own_flags = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint32)
+        known = None if catalogue is None else catalogue[rows]
+        self._score_rows(_rows(batch, rows), reader[rows], known, own_score, own_flags)
+        score[rows], flags[rows] = own_score, own_flags
+
+    def _predict_cascade(self, first: Model, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
+        """Write the scores of inputs; what the first network takes is among what this one takes."""
+        assert planes is not None
+        channels = [self._channels.index(channel) for channel in first._channels]
+        places = [view + k for view in range(0, self._shape[0], len(self._channels)) for k in channels]
+        known = None if columns is None else columns[:, [self._names.index(name) for name in first._names]]
+        first._predict_rows(np.ascontiguousarray(planes[:, places]), None if known is None else known.copy(), score)
+        rows = np.flatnonzero(self._settle(score))
+        own = np.empty(len(rows), dtype=np.float32)
+        self._predict_rows(planes[rows], None if columns is None else columns[rows], own)
+        score[rows] = own
+
+    def _settle(self, score: Floats) -> NDArray[np.bool_]:
+        """Return which scores of the first network leave a doubt; the others go through the table of this one."""
+        assert self._doubt is not None
+        doubtful = in_doubt(self._doubt, score)
+        if self._knots is not None:
+            score[~doubtful] = calibrated(*self._knots, score[~doubtful])
+        return doubtful
+
+    def _take_inputs(
+        self,
+        batch: Batch,
+        reader: Flags,
+        catalogue: Floats | None,
+        planes: Floats | None,
+        columns: Floats | None,
+        flags: Flags,
+        scored: NDArray[np.bool_],
+    ) -> None:
+        """Write planes, columns, flags and the verdict of a whole batch."""
+        n = len(reader)
+        prepared, measured = np.zeros(n, dtype=np.uint32), np.zeros(n, dtype=np.uint32)
+        if self._recipe is not None and planes is not None:
+            self._recipe.prepare(batch, self._needs, planes, prepared, 0, n)
+        if columns is not None:
+            values = np.empty((n, len(stamp_columns(self._measuring.sets))), dtype=np.float32)
+            features_rows(batch, self._measuring, self._paper, values, measured, 0, n)
+            beside = np.full((n, len(CATALOGUE)), np.nan, np.float32) if catalogue is None else catalogue
+            columns[:] = np.concatenate([values, beside], axis=1)[:, self._place]
+        else:
+            columns = np.empty((n, 0), dtype=np.float32)
+        judge_stamps(
+            self._needs, batch, reader, prepared, measured, columns, self._of_catalogue, flags, scored, 0, n
+        )  # fmt: skip
+
+    def _predict_scored(
+        self, planes: Floats | None, columns: Floats | None, scored: NDArray[np.bool_], score: Floats
+    ) -> None:
+        score[:] = np.nan
+        own = np.empty(np.count_nonzero(scored), dtype=np.float32)
+        self._predict_rows(
+            planes if planes is None else planes[scored], columns if columns is None else columns[scored], own
+        )
+        score[scored] = own
+
+    def _predict_rows(self, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
+        assert self._rows is not None
+        self._rows.score_rows(planes, columns, score)
+        if self._knots is not None:
+            score[:] = calibrated(*self._knots, score)
+
+    def _empty(self, n: int) -> tuple[Floats | None, Floats | None]:
+        """Return room for what the model takes of n rows."""
+        planes = np.empty((n, *self._shape), dtype=np.float32) if self._recipe is not None else None
+        columns = np.empty((n, len(self._place)), dtype=np.float32) if len(self._place) else None
+        return planes, columns
+
+    def _check_runs(self) -> None:
+        if not self.runs:
+            raise ValueError("Model: the model holds no integers, and floats are not run here")
+
+    def _check_inputs(self, n: int, planes: Floats | None, columns: Floats | None) -> None:
+        """See that planes and columns have the shape of what the model takes, if they are there."""
+        for name, given, takes, shape in (
+            ("planes", planes, self._recipe is not None, self._shape),
+            ("columns", columns, self._needs.columns, self._place.shape),
+        ):
+            if given is not None and not takes:
+                raise ValueError(f"Model: the model takes no {name}")
+            if given is not None:
+                _check(name, given, np.float32, (n, *shape))
+
+    def _check_stamps(self, stamps: Stamps, catalogue: Floats | None, n: int, flags: Flags) -> None:
+        if (self._place == FOREIGN).any():
+            raise ValueError("Model: the model needs columns that stamps do not give")
+        if len(stamps.offset) != n:
+            raise ValueError(f"Model: {len(stamps.offset)} stamps, and room for {n}")
+        _check("the flags of the stamps", stamps.flags, np.uint32, (n,))
+        _check("flags", flags, np.uint32, (n,))
+        if catalogue is not None:
+            _check("catalogue", catalogue, np.float32, (n, len(CATALOGUE)))
+
+
+def _check(name: str, array: NDArray[Any], kind: type[np.generic], shape: tuple[int, ...]) -> None:
+    """See that an array is as the kernels take it."""
+    if array.dtype != kind or not array.flags.c_contiguous:
+        raise TypeError(f"Model: {name} must be {np.dtype(kind)} in C order; given {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"Model: {name} must have shape {shape}; given {array.shape}")
+
+
+def _part(array: Floats | None, begin: int, end: int) -> Floats | None:
+    return None if array is None else array[begin:end]
+
+
+def _rows(batch: Batch, rows: slice | NDArray[np.intp]) -> Batch:
+    """Return some rows of a batch."""
+    return batch._replace(offset=batch.offset[rows], shape=batch.shape[rows], centre=batch.centre[rows])

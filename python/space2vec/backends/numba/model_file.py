@@ -1,0 +1,199 @@
+"""A model file as the kernels need it: what ``cpp/src/model.cpp`` and ``model_header.cpp`` make of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import registry
+from space2vec.backends.numba.feature_sets import Measuring, measuring_of
+from space2vec.backends.numba.forest import Forest
+from space2vec.backends.numba.network import Network
+from space2vec.backends.numba.row_rule import ModelNeeds
+from space2vec.data.channels import CHANNELS
+from space2vec.errors import ModelError
+from space2vec.model_files import tensor_file
+from space2vec.model_files.derived_names import derived_places
+from space2vec.model_files.header import FIRST, Header
+from space2vec.model_files.integer_network import Inputs, divided
+from space2vec.model_files.trees import Trees
+from space2vec.plans.recipe import Recipe
+from space2vec.registry import CATALOGUE, stamp_columns
+
+__all__ = ["FOREIGN", "ModelFile", "read_model"]
+
+#: Where a column stands that neither stamps nor the catalogue have.
+FOREIGN = -1
+_TREES = {"tree_start": np.int64, "right": np.int32, "feature": np.int16, "missing_left": np.uint8, "value": np.float32}
+
+
+class ModelFile(NamedTuple):
+    """What a file says of a model.
+
+    Attributes
+    ----------
+    text : str
+        The header, JSON.
+    names : tuple of str
+        Its columns.
+    needs : ModelNeeds
+        What the row rule must know of the model.
+    recipe : Recipe or None
+        What its planes are prepared by.
+    measuring : Measuring
+        What is measured of stamps; of no set where it takes no columns.
+    paper : bool
+        Whether these are measured as the paper has it.
+    place : ndarray of int (k,)
+        Where its columns stand among the features of the sets and, after them, the catalogue's.
+    of_catalogue : ndarray of bool (k,)
+        Which of them are the catalogue's.
+    knots : tuple of ndarray of float32, or None
+        Its calibration.
+    rows : Forest, Network or None
+        What scores rows; None for a network of floats alone.
+    first : ModelFile or None
+        Of a cascade, the network that is asked first.
+    doubt : tuple of float or None
+        Of a cascade, the scores of that one which leave a doubt.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    needs: ModelNeeds
+    recipe: Recipe | None
+    measuring: Measuring
+    paper: bool
+    place: NDArray[np.intp]
+    of_catalogue: NDArray[np.bool_]
+    knots: tuple[NDArray[np.float32], NDArray[np.float32]] | None
+    rows: Forest | Network | None
+    first: ModelFile | None
+    doubt: tuple[float, float] | None
+
+
+def read_model(file: bytes) -> ModelFile:
+    """Read a model file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, of another kind, or trained on another version of the features; the message says why.
+    """
+    metadata, tensors = tensor_file.decoded(file)
+    if "space2vec" not in metadata:
+        raise ValueError("not a space2vec model: the header has no entry 'space2vec'")
+    try:
+        return _model_of(Header.from_json(metadata["space2vec"]), metadata["space2vec"], tensors)
+    except KeyError as error:
+        raise ValueError(f"it lacks {error}") from error
+    except (TypeError, ModelError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _model_of(header: Header, text: str, tensors: dict[str, NDArray[Any]]) -> ModelFile:
+    first = None
+    if header.first is not None:
+        of_first = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
+        first = _model_of(header.first, "", of_first)
+        tensors = {name: tensors[name] for name in tensors if not name.startswith(FIRST)}
+    elif any(name.startswith(FIRST) for name in tensors):
+        raise ValueError("it holds a first network of which its header says nothing")
+    names = header.feature_names
+    if header.kind not in ("forest", "network"):
+        raise ValueError(f"neither a forest nor a network, but of kind {header.kind}")
+    if header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
+        raise ValueError("it was trained on another version of the features")
+    recipe = None if header.recipe is None else Recipe.from_plain(header.recipe)
+    measuring = measuring_of(names, 0 if recipe is None else _bits(recipe.channels))
+    measured = stamp_columns(measuring.sets)
+    known = {name: k for k, name in enumerate((*measured, *CATALOGUE))}
+    place = np.array([known.get(name, FOREIGN) for name in names], dtype=np.intp)
+    of_catalogue = place >= len(measured)
+    return ModelFile(
+        text,
+        names,
+        _needs_of(header, recipe, measuring, of_catalogue),
+        recipe,
+        measuring,
+        header.convention == "paper",
+        place,
+        of_catalogue,
+        None if header.calibration is None else header.calibration.knots,
+        _rows_of(header, recipe, tensors),
+        first,
+        header.doubt,
+    )
+
+
+def _bits(channels: Sequence[str]) -> int:
+    return sum(1 << CHANNELS.index(name) for name in channels)
+
+
+def _needs_of(
+    header: Header, recipe: Recipe | None, measuring: Measuring, of_catalogue: NDArray[np.bool_]
+) -> ModelNeeds:
+    """Return what the row rule must know of a model."""
+    prepared, optional = 0 if recipe is None else _bits(recipe.channels), _bits(header.optional)
+    spare = prepared & optional
+    if spare and (recipe is None or not recipe.steps or spare == prepared):
+        raise ValueError("its recipe cannot do without the planes that the model can do without")
+    columns = len(of_catalogue)
+    looked_at = prepared | measuring.planes if columns else prepared
+    on_catalogue = bool(2 * np.count_nonzero(of_catalogue) > columns)
+    return ModelNeeds(looked_at, prepared, optional, columns > 0, on_catalogue)
+
+
+def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[Any]]) -> Forest | Network | None:
+    """Return what scores rows; None for a network of floats alone."""
+    names = header.feature_names
+    if header.kind == "forest":
+        if recipe is not None:
+            raise ValueError("a forest takes features alone, and its header names a recipe")
+        return _forest_of(names, tensors)
+    integers, floats = divided(header, tensors)
+    if integers is None:
+        return None
+    encoded = (header.architecture or {})["name"] == "tablenet"
+    places = derived_places(names if encoded else ())
+    inputs = integers.inputs
+    taken = (0, 0, 0) if recipe is None else recipe.shape
+    if taken != (inputs.channels, inputs.side, inputs.side) or len(names) + len(places) != inputs.columns:
+        raise ValueError("its integers take something else than its header says")
+    scales = _scales_of(floats, inputs, "scaled." if encoded else "scale.")
+    return Network(integers, scales, places, header.temperature)
+
+
+def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> Forest:
+    for name, kind in _TREES.items():
+        if tensors[name].dtype != kind or tensors[name].ndim != 1:
+            raise ValueError(f"tensor {name} is not a row of {np.dtype(kind)}")
+    trees, fill = Trees(*(tensors[name] for name in _TREES)), tensors.get("fill")
+    trees.check(len(names))
+    if fill is not None and (fill.dtype != np.float32 or fill.shape != (len(names),) or np.isinf(fill).any()):
+        raise ValueError("tensor fill is no finite number or NaN for each column")
+    return Forest(trees, fill)
+
+
+def _scales_of(floats: Mapping[str, NDArray[Any]], inputs: Inputs, prefix: str) -> dict[str, NDArray[np.float32]]:
+    """Return how the columns of a network are scaled, checked."""
+    row, bins = (inputs.columns,), (inputs.columns, inputs.bins)
+    shapes: dict[str, tuple[int, ...]] = {
+        prefix + name: row for name in ("median", "spread", "mean", "deviation", "lacking")
+    }
+    if inputs.bins:
+        shapes |= {"encoded.low": bins, "encoded.size": bins}
+    scales = {}
+    for name, shape in shapes.items() if inputs.columns else ():
+        own = name.split(".")[1]
+        values = scales[own] = floats[name]
+        if values.dtype != np.float32 or values.shape != shape or not np.isfinite(values).all():
+            raise ValueError(f"tensor {name} is no finite number for each column")
+        if own in ("spread", "deviation", "size") and not (values > 0).all():
+            raise ValueError(f"tensor {name} is not positive")
+        if own == "lacking" and not np.isin(values, (0, 1)).all():
+            raise ValueError(f"tensor {name} is not 0 or 1")
+    return scales

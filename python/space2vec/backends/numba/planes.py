@@ -1,0 +1,51 @@
+"""How rows of a batch are prepared by a recipe: by chains of steps, or by a recipe of the registry that is none."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.recipe import prepare_rows
+from space2vec.backends.numba.row_rule import ModelNeeds
+from space2vec.backends.numba.stamp import Batch
+from space2vec.backends.numba.views import Views, view_rows, views_of
+from space2vec.data.channels import CHANNELS
+from space2vec.plans.recipe import Recipe
+from space2vec.plans.steps import numbered
+from space2vec.registry import RECIPES
+
+__all__ = ["RecipeRows"]
+
+
+class RecipeRows:
+    """Prepares rows by a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._channels = [CHANNELS.index(name) for name in recipe.channels]
+        self._views: Views | None = None
+        if recipe.steps:
+            self._views = views_of(self._channels, [numbered(chain) for chain in recipe.chains])
+        else:
+            self._number = tuple(RECIPES).index(recipe.name)
+
+    def prepare(
+        self,
+        batch: Batch,
+        needs: ModelNeeds,
+        planes: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        begin: int,
+        end: int,
+    ) -> None:
+        """Write planes (n, channel, height, width) and flags (n,) of rows begin to end, for a model of some needs."""
+        if self._views is not None:
+            view_rows(batch, self._views, needs, planes, flags, begin, end)
+            return
+        first, second, third = self._channels
+        prepare_rows(batch, self._number, (first, second, third), planes, flags, begin, end)

@@ -1,0 +1,149 @@
+"""Which rows get a score, and which flags a scored row has, as in ``cpp/kernel/row_rule.hpp``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.stamp import FLAG, REFUSED, UNSCORABLE, Batch, Triplet, triplet_of
+from space2vec.backends.numba.team import jit
+
+__all__ = ["NO_MODEL", "ModelNeeds", "absent_planes", "is_spared", "judge_stamps", "judge_table"]
+
+#: Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
+_LEAST_SIDE = 5
+
+
+class ModelNeeds(NamedTuple):
+    """What a model takes. Planes are bits, ``1 << channel``.
+
+    ``planes`` are looked at; of them ``recipe`` are prepared, and the model can do without the ``optional``.
+    ``columns`` tells whether it takes columns, ``on_catalogue`` whether most of these are the catalogue's.
+    """
+
+    planes: int
+    recipe: int
+    optional: int
+    columns: bool
+    on_catalogue: bool
+
+
+#: A recipe without a model: no plane may be absent.
+NO_MODEL = ModelNeeds(0, 0, 0, False, False)
+
+
+@jit
+def absent_planes(triplet: Triplet) -> int:
+    """Return the planes that a candidate lacks, bits."""
+    absent = 0
+    for channel, plane in enumerate(triplet.plane):
+        if plane.size == 0:
+            absent |= 1 << channel
+    return absent
+
+
+@jit
+def is_spared(needs: ModelNeeds, absent: int) -> bool:
+    """Tell whether a candidate lacks planes, but none that the model needs, and not all that are prepared."""
+    if needs.recipe and not needs.recipe & ~absent:
+        return False
+    return absent & needs.planes != 0 and not absent & needs.planes & ~needs.optional
+
+
+@jit
+def _joined_flags(reader: int, kernels: int, absent: int) -> int:
+    """Join the flags that the reader raised with those of the kernels.
+
+    Of an absent plane, the reader knows why, and the kernels whether it is needed.
+    """
+    if absent and not kernels & FLAG.missing:
+        reader &= ~(FLAG.bad_stamp | FLAG.missing)
+    if reader & FLAG.bad_stamp:
+        kernels &= ~FLAG.missing
+    return reader | kernels
+
+
+@jit
+def _is_off_shape(needs: ModelNeeds, triplet: Triplet) -> bool:
+    """Tell whether a plane that a recipe prepares is too small, or does not hold the candidate."""
+    off = False
+    for channel, plane in enumerate(triplet.plane):
+        height, width = plane.shape
+        if needs.recipe >> channel & 1 and plane.size > 0:
+            small = height < _LEAST_SIDE or width < _LEAST_SIDE
+            off = off or small or not (0 <= triplet.row < height and 0 <= triplet.column < width)
+    return off
+
+
+@jit
+def _judge_pixels(needs: ModelNeeds, triplet: Triplet, reader: int, prepared: int, measured: int) -> tuple[int, bool]:
+    """Return the flags of a row, and whether its pixels allow a score."""
+    absent = absent_planes(triplet)
+    spared = FLAG.missing if is_spared(needs, absent) else 0
+    flags, refused = 0, False
+    if needs.recipe:
+        flags |= _joined_flags(reader, prepared, absent)
+        if _is_off_shape(needs, triplet):
+            flags |= FLAG.off_shape
+        refused = prepared & REFUSED & ~spared != 0
+    if needs.columns:
+        flags |= _joined_flags(reader, measured, absent)
+    return flags, not refused and not flags & UNSCORABLE & ~spared
+
+
+@jit
+def _judge_columns(
+    needs: ModelNeeds, flags: int, scored: bool, row: NDArray[np.float32], of_catalogue: NDArray[np.bool_]
+) -> tuple[int, bool]:
+    """Return the flags of a row and whether it is scored, by what there is in its columns too."""
+    if not needs.columns or not scored:
+        return flags, scored
+    any_value = catalogue_value = False
+    for k in range(row.size):
+        if row[k] == row[k]:
+            any_value = True
+            catalogue_value = catalogue_value or of_catalogue[k]
+    silent = not needs.recipe and not any_value
+    bare = needs.on_catalogue and not catalogue_value
+    return (flags | FLAG.missing if silent or bare else flags), not silent
+
+
+@jit
+def judge_stamps(
+    needs: ModelNeeds,
+    batch: Batch,
+    reader: NDArray[np.uint32],
+    prepared: NDArray[np.uint32],
+    measured: NDArray[np.uint32],
+    columns: NDArray[np.float32],
+    of_catalogue: NDArray[np.bool_],
+    flags: NDArray[np.uint32],
+    scored: NDArray[np.bool_],
+    begin: int,
+    end: int,
+) -> None:
+    """Judge rows begin to end of a batch, by the flags of the reader, of preparing and of measuring."""
+    for row in range(begin, end):
+        met, good = _judge_pixels(
+            needs, triplet_of(batch, row), int(reader[row]), int(prepared[row]), int(measured[row])
+        )
+        flags[row], scored[row] = _judge_columns(needs, met, good, columns[row], of_catalogue)
+
+
+@jit
+def judge_table(
+    needs: ModelNeeds,
+    raised: NDArray[np.uint32],
+    columns: NDArray[np.float32],
+    of_catalogue: NDArray[np.bool_],
+    flags: NDArray[np.uint32],
+    scored: NDArray[np.bool_],
+    begin: int,
+    end: int,
+) -> None:
+    """Judge rows begin to end of a table, by the flags that were raised when it was made."""
+    for row in range(begin, end):
+        met = int(raised[row])
+        flags[row], scored[row] = _judge_columns(needs, met, not met & UNSCORABLE, columns[row], of_catalogue)

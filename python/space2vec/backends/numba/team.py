@@ -1,0 +1,74 @@
+"""How a loop over pixels is compiled and summed: the lanes of ``cpp/kernel/host_team.hpp``, threads over stamps."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.compiling import compiled, patience
+from space2vec.backends.threads import stopping_pool
+
+__all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
+
+#: Rows that a thread takes at once.
+_BLOCK_ROWS = 32
+LANES = 32
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def jit(function: _Function) -> _Function:
+    """Compile with C's arithmetic: nothing reassociated or contracted, and x/0 is what IEEE says."""
+    return cast("_Function", compiled(function, nogil=True, error_model="numpy"))
+
+
+def constants(numbers: Mapping[str, int]) -> Any:
+    """Return a named tuple of integers, which Numba compiles into the code as they are."""
+    make: Any = namedtuple
+    return make("Constants", list(numbers))(*numbers.values())
+
+
+@jit
+def lane_sum(terms: NDArray[np.float64]) -> float:
+    """Sum in the order that every backend keeps: term i in lane i mod 32, then the lanes by halving."""
+    lane = np.zeros(LANES)
+    n = terms.size
+    whole = n - n % LANES
+    for start in range(0, whole, LANES):
+        for k in range(LANES):
+            lane[k] += terms[start + k]
+    for k in range(n - whole):
+        lane[k] += terms[whole + k]
+    half = LANES // 2
+    while half > 0:
+        for k in range(half):
+            lane[k] += lane[k + half]
+        half //= 2
+    total: float = lane[0]
+    return total
+
+
+def parallel_for(n: int, threads: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(begin, end)`` for blocks that cover n rows, on no more threads than asked and Numba allows.
+
+    Plain threads serve as well as Numba's own, for compiled code runs without the interpreter's lock, and they are
+    safe to start from several threads at once.
+    """
+    blocks = [(begin, min(begin + _BLOCK_ROWS, n)) for begin in range(0, n, _BLOCK_ROWS)]
+    workers = min(threads, numba.config.NUMBA_NUM_THREADS, len(blocks))  # type: ignore[attr-defined]
+    if not blocks:
+        return
+    with patience():
+        work(*blocks[0])  # compiles, where that is still to be done
+    if workers <= 1:
+        for begin, end in blocks[1:]:
+            work(begin, end)
+        return
+    with stopping_pool(workers) as pool:
+        for done in [pool.submit(work, begin, end) for begin, end in blocks[1:]]:
+            done.result()

@@ -1,0 +1,73 @@
+"""Recipes of several chains, each of which gives every plane once, as in ``cpp/kernel/views.hpp``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.backends.numba.compose import prepare_square
+from space2vec.backends.numba.math import NAN, ZERO
+from space2vec.backends.numba.row_rule import ModelNeeds, absent_planes, is_spared
+from space2vec.backends.numba.stamp import FLAG, Batch, Plane, Triplet, is_saturated, triplet_of
+from space2vec.backends.numba.steps import numbered_chain
+from space2vec.backends.numba.team import jit
+
+__all__ = ["Views", "view_rows", "views_of"]
+
+
+class Views(NamedTuple):
+    """The planes of a recipe in order, and its chains: all their steps, and where each chain begins and the last ends.
+
+    In the output the planes of the first chain come first.
+    """
+
+    channels: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    parameters: NDArray[np.float64]
+    start: NDArray[np.int64]
+
+
+def views_of(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Sequence[float]]]]) -> Views:
+    """Return a recipe of planes (positions in the registry's order) and chains of normalisers (number, parameters)."""
+    kinds, parameters = zip(*(numbered_chain(chain) for chain in chains), strict=True)
+    start = np.cumsum([0, *(len(chain) for chain in kinds)], dtype=np.int64)
+    return Views(np.array(channels, dtype=np.int64), np.concatenate(kinds), np.concatenate(parameters), start)
+
+
+@jit
+def _prepare_views(triplet: Triplet, how: Views, spared: bool, out: Plane) -> int:
+    """Write the planes of every chain, 0 for an absent plane where it may be, or NaN throughout; return the flags."""
+    flags = FLAG.saturated if is_saturated(triplet) else 0
+    channels, there = how.channels.size, 0
+    for k in range(channels):
+        if triplet.plane[how.channels[k]].size > 0:
+            there += 1
+        else:
+            flags |= FLAG.missing
+    refused = flags & FLAG.missing if there == 0 or not spared else 0
+    planes = 0 if refused else (how.start.size - 1) * channels
+    for plane in range(planes):
+        channel, view = how.channels[plane % channels], plane // channels
+        if triplet.plane[channel].size == 0:
+            out[plane] = ZERO
+            continue
+        begin, end = how.start[view], how.start[view + 1]
+        met, bad = prepare_square(triplet, channel, how.kinds[begin:end], how.parameters[begin:end], out[plane])
+        flags |= met
+        refused |= bad
+    if refused:
+        out[:] = NAN
+    return flags | refused
+
+
+@jit
+def view_rows(
+    batch: Batch, how: Views, needs: ModelNeeds, planes: Plane, flags: NDArray[np.uint32], begin: int, end: int
+) -> None:
+    """Prepare rows begin to end of a batch for a model of these needs."""
+    for row in range(begin, end):
+        triplet = triplet_of(batch, row)
+        flags[row] = _prepare_views(triplet, how, is_spared(needs, absent_planes(triplet)), planes[row])

@@ -1,0 +1,179 @@
+"""Further columns of candidates: position, time, filter, magnitudes, whatever of a packet goes along with the results.
+
+A column is an array (n,) of one of three types: float64, NaN where unknown; a masked array of int64, masked where
+unknown; or an object array of str, ``None`` where unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.data import arrow
+from space2vec.data.ids import text_array, texts_as_objects
+from space2vec.data.numeric import is_absent
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = [
+    "Columns",
+    "as_text",
+    "blank_column",
+    "check_columns",
+    "join_columns",
+    "select_rows",
+    "to_arrow",
+    "to_astropy",
+    "unknown",
+]
+
+#: Columns (n,) by name.
+Columns: TypeAlias = dict[str, NDArray[Any]]
+
+_INT64 = np.iinfo(np.int64)
+
+
+def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
+    """Return columns (n,) in their three types.
+
+    They may hold numbers of any kind, text, or objects of these and ``None``; masked arrays too. Booleans become 0 and
+    1, integers beyond int64 and times become text. Another length raises a ValueError; a name that is no text, and
+    arrays, complex numbers or records in a column raise a TypeError.
+    """
+    checked = {}
+    for name, values in ({} if columns is None else columns).items():
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a column must be text; given {name!r}")
+        array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(texts_as_objects(values))
+        if array.shape != (n,):
+            raise ValueError(f"column {name!r} must have one value for each of {n} rows; given {array.shape}")
+        checked[name] = _typed(name, array)
+    return checked
+
+
+def select_rows(columns: Columns, rows: Any) -> Columns:
+    """Return some rows of every column, by a slice, a mask or row numbers."""
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
+    """Join the columns of several tables, which have so many rows, in order.
+
+    Where a table lacks a column, its rows are unknown. Of a column that has several types where it is known, all become
+    text.
+    """
+    joined = {}
+    for name in {name: None for part in parts for name in part}:
+        values = [part[name] for part in parts if name in part]
+        known = [column for column in values if not unknown(column).all()] or values[:1]
+        kinds = {column.dtype.kind for column in known}
+        kind = kinds.pop() if len(kinds) == 1 else "O"
+        pieces = [
+            _as_kind(part[name], kind) if name in part else blank_column(n, kind)
+            for part, n in zip(parts, lengths, strict=True)
+        ]
+        joined[name] = np.concatenate([np.ma.getdata(piece) for piece in pieces])
+        if kind == "i":
+            joined[name] = np.ma.array(joined[name], mask=np.concatenate([unknown(piece) for piece in pieces]))
+    return joined
+
+
+def blank_column(n: int, kind: str = "f") -> NDArray[Any]:
+    """Return a column (n,) of a kind of dtype, of which nothing is known."""
+    if kind == "i":
+        return np.ma.array(np.zeros(n, dtype=np.int64), mask=np.ones(n, dtype=np.bool_))
+    return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
+
+
+def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a column is unknown (n,)."""
+    if values.dtype.kind == "i":
+        return np.asarray(np.ma.getmaskarray(values))
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    return np.array([value is None for value in values], dtype=np.bool_)
+
+
+def as_text(values: NDArray[Any]) -> NDArray[np.object_]:
+    """Return a column as text: numbers as Python writes them, ``None`` where unknown."""
+    if values.dtype.kind == "O":
+        return values
+    text = np.array([str(value) for value in np.ma.getdata(values).tolist()] or [], dtype=object)
+    text[unknown(values)] = None
+    return text
+
+
+def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
+    """Return a column as an Arrow array of float64, int64 or string, null where unknown."""
+    if values.dtype.kind in "if":
+        return arrow.numbers(np.ma.getdata(values), unknown(values))
+    return arrow.texts(values.tolist())
+
+
+def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a column as Astropy's tables take it: text of a fixed width or objects, masked where unknown."""
+    if values.dtype.kind != "O":
+        return values
+    absent = unknown(values)
+    text = text_array(["" if value is None else value for value in values.tolist()])
+    return np.ma.array(text, mask=absent) if absent.any() else text
+
+
+def _typed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype == (np.int64 if isinstance(array, np.ma.MaskedArray) else np.float64):
+        return array  # as it is to be
+    mask = np.ma.getmaskarray(array)
+    values = np.ma.getdata(array)
+    kind = values.dtype.kind
+    if kind == "O":
+        return _typed_objects(name, values, mask)
+    if kind == "f":
+        numbers = values.astype(np.float64)
+        numbers[mask] = np.nan
+        return numbers
+    if kind in "bi" or (kind == "u" and not (values[~mask] > _INT64.max).any()):
+        return np.ma.array(np.where(mask, 0, values).astype(np.int64), mask=mask)
+    if kind not in "uUSmM":
+        raise TypeError(f"column {name!r} has dtype {values.dtype}; accepted are numbers and text")
+    if kind in "mM":
+        mask = mask | np.isnat(values)
+    text = (np.char.decode(values, "utf-8", "backslashreplace") if kind == "S" else values.astype(str)).astype(object)
+    text[mask] = None
+    return text
+
+
+def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    if not mask.any() and set(map(type, values.tolist())) <= {str, type(None)}:
+        return values  # as it is to be
+    cells = [
+        None if absent or is_absent(value) or (isinstance(value, (float, np.floating)) and np.isnan(value)) else value
+        for value, absent in zip(values.tolist(), mask, strict=True)
+    ]
+    known = [cell for cell in cells if cell is not None]
+    for cell in known:
+        if not isinstance(cell, (str, bytes, bool, int, float, np.generic)):
+            raise TypeError(f"column {name!r} holds {type(cell).__name__}; accepted are numbers and text")
+    whole = [isinstance(cell, (bool, int, np.bool_, np.integer)) for cell in known]
+    if known and all(whole) and all(_INT64.min <= int(cell) <= _INT64.max for cell in known):
+        absent = [cell is None for cell in cells]
+        return np.ma.array([0 if cell is None else int(cell) for cell in cells], mask=absent, dtype=np.int64)
+    real = [isinstance(cell, (float, np.floating)) or abs(int(cell)) <= 1 << 53
+            if isinstance(cell, (bool, int, float, np.bool_, np.number)) else False for cell in known]  # fmt: skip
+    if known and all(real):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
+    text = np.empty(len(cells), dtype=object)
+    text[:] = [
+        None if cell is None else cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)
+        for cell in cells
+    ]
+    return text
+
+
+def _as_kind(values: NDArray[Any], kind: str) -> NDArray[Any]:
+    if values.dtype.kind == kind:
+        return values
+    return as_text(values) if kind == "O" else blank_column(len(values), kind)

@@ -1,0 +1,255 @@
+"""What every table of results is: rows with ids, flags and further columns, and the ways out to other libraries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.data import arrow
+from space2vec.data import columns as further
+from space2vec.data import flags as flag_bits
+from space2vec.data.ids import NO_ID, join_ids, text_array
+from space2vec.data.row_index import row_index
+from space2vec.errors.text import one_line
+from space2vec.registry import FLAGS, FlagEntry, library_version
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import pandas
+    import pyarrow
+    from astropy.table import Table
+
+__all__ = ["Rows", "on_host"]
+
+
+def on_host(values: Any) -> NDArray[Any]:
+    """Return an array of the host: itself, or a copy of one that lies on a device."""
+    if isinstance(values, np.ndarray):
+        return values
+    from space2vec.data.device.view import to_host
+
+    return to_host(values)
+
+
+class Rows(flag_bits.Flagged):
+    """A table of results: one row a candidate.
+
+    ``rows[3]`` is one row, a dict of its cells by column; ``rows[:5]``, ``rows[mask]`` and ``rows[[4, 0]]`` are tables
+    of the same kind, on the host; ``rows["name"]`` is a column. A loop yields row after row.
+    """
+
+    object_id: NDArray[Any]
+    candidate_id: NDArray[Any]
+    columns: further.Columns
+    #: What a column of values is.
+    _noun = "column"
+
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """Return the columns of values, on the host."""
+        raise NotImplementedError
+
+    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+        """Return a table of some rows, given what all tables have of them, by argument of the constructor."""
+        raise NotImplementedError
+
+    def _title(self) -> str:
+        """Return one line that tells what the table is."""
+        raise NotImplementedError
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What made the table: the version of space2vec."""
+        return {"version": library_version()}
+
+    @staticmethod
+    def _joined(parts: Sequence[Rows]) -> dict[str, Any]:
+        """Return what all tables have of their rows, joined in order, by argument of the constructor."""
+        return {
+            "flags": np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
+            "object_id": np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
+            "candidate_id": join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
+            "columns": further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
+        }
+
+    def __len__(self) -> int:
+        return len(self.object_id)
+
+    @overload
+    def __getitem__(self, rows: str) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Self: ...
+    def __getitem__(self, rows: Any) -> Any:
+        """Return a column by its name, a row by its number, or a table of some rows.
+
+        Parameters
+        ----------
+        rows : str, int, slice, or array_like of bool (n,) or of int
+            The name of a column; the number of a row, from the end if negative; or which rows: a slice, a mask, or
+            their numbers.
+
+        Returns
+        -------
+        ndarray (n,), dict, or a table
+            Of one row the cells by column, as Python has them: ``None`` where an id, text or integer is unknown, NaN
+            for a number; the flags as a list of names.
+
+        Raises
+        ------
+        KeyError
+            If there is no such column.
+        IndexError
+            If there is no such row, or a mask has another length.
+        TypeError
+            If it is none of these.
+        """
+        if isinstance(rows, str):
+            return self._column(rows)
+        index = row_index(rows, len(self))
+        if not isinstance(index, int):
+            return self.rows(index)
+        cells = {name: _python(values[index]) for name, values in self._all().items()}
+        return cells | {"flags": self.flag_names(index)}
+
+    def rows(self, rows: slice | NDArray[np.intp]) -> Self:
+        """Return a table of some of the rows, on the host."""
+        part = {"flags": self.flags[rows], "object_id": self.object_id[rows], "candidate_id": self.candidate_id[rows]}
+        return self._with_values(rows, {**part, "columns": further.select_rows(self.columns, rows)})
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows, each a dict of its cells by column."""
+        columns = {name: values.tolist() for name, values in self._all().items()}
+        for row in range(len(self)):
+            yield {name: cells[row] for name, cells in columns.items()} | {"flags": self.flag_names(row)}
+
+    def __repr__(self) -> str:
+        from space2vec.data.table_text import as_lines
+
+        return as_lines(self._title(), self._shown())
+
+    def _repr_html_(self) -> str:
+        from space2vec.data.table_text import as_html
+
+        return as_html(self._title(), self._shown())
+
+    def _column(self, name: str) -> NDArray[Any]:
+        known = {**self._further(self._own()), **self._own()}
+        if name not in known:
+            names = dict.fromkeys([*self._values(), *known])
+            raise KeyError(one_line(f"no {self._noun} {name!r}; the table has {', '.join(names)}"))
+        column: NDArray[Any] = known[name]
+        return column
+
+    def _own(self) -> dict[str, NDArray[Any]]:
+        """Return ids, values and flags by column."""
+        return {"object_id": self.object_id, "candidate_id": self.candidate_id, **self._values(), "flags": self.flags}
+
+    def _all(self) -> dict[str, NDArray[Any]]:
+        """Return every column; an unknown integer id is masked."""
+        own = self._own()
+        if self.candidate_id.dtype.kind in "iu":
+            own["candidate_id"] = np.ma.masked_equal(self.candidate_id, NO_ID)
+        return own | self._further(own)
+
+    def _further(self, taken: Collection[str]) -> further.Columns:
+        """Return the further columns under names that are not taken."""
+        return {f"packet.{name}" if name in taken else name: values for name, values in self.columns.items()}
+
+    def _shown(self) -> dict[str, NDArray[Any]]:
+        """Return what is shown of the table: every column, the flags as text."""
+        return self._all() | {"flags": self._flag_texts()}
+
+    def _flag_texts(self) -> NDArray[np.object_]:
+        """Return the names of the flags a row, joined by bars."""
+        found, rows = np.unique(self.flags, return_inverse=True)
+        texts = np.empty(len(found), dtype=object)
+        texts[:] = ["|".join(flag_bits.names(int(value))) for value in found]
+        return np.asarray(texts[rows.reshape(-1)])
+
+    def flag_names(self, row: int) -> list[str]:
+        """Return the names of the flags of one row."""
+        return flag_bits.names(int(self.flags[row]))
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row), columns.
+
+        The schema's metadata holds, under ``space2vec`` as JSON, :attr:`metadata` and the meaning of the flags that
+        occur.
+        """
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {
+            "object_id": arrow.texts(self.object_id.tolist()),
+            "candidate_id": arrow.ids(self.candidate_id),
+        }
+        columns.update({name: arrow.numbers(values) for name, values in self._values().items()})
+        columns["flags"] = self._arrow_flags()
+        columns.update({name: further.to_arrow(values) for name, values in self._further(columns).items()})
+        note = {**self.metadata, "flags": {flag.name: flag.meaning for flag in self._raised()}}
+        return pa.table(columns, metadata={"space2vec": json.dumps(note)})
+
+    def _arrow_flags(self) -> pyarrow.Array:
+        """Build the list column from its parts: a list of Python lists would cost more than the scores."""
+        shifts = np.array([flag.bit for flag in FLAGS.values()], dtype=np.uint32)
+        table = (self.flags[:, None] >> shifts[None, :] & np.uint32(1)).astype(bool)
+        names = list(FLAGS)
+        return arrow.text_lists(np.cumsum(table.sum(axis=1)), (names[k] for k in np.nonzero(table)[1].tolist()))
+
+    def _raised(self) -> list[FlagEntry]:
+        """Return the flags that occur."""
+        bits = int(np.bitwise_or.reduce(self.flags, initial=0))
+        return [flag for flag in FLAGS.values() if bits >> flag.bit & 1]
+
+    def to_astropy(self) -> Table:
+        """Return an ``astropy.table.Table``; the values share memory, flags are the bits.
+
+        Columns of text are of objects where one has more than 64 characters: else each row would take as much.
+        Its ``meta`` has :attr:`metadata`, and what the bits that occur mean under ``comments``.
+        """
+        from astropy.table import Table
+
+        columns: dict[str, Any] = {"object_id": text_array(self.object_id), "candidate_id": self.candidate_id}
+        columns |= {**self._values(), "flags": self.flags}
+        columns |= {name: further.to_astropy(values) for name, values in self._further(columns).items()}
+        meanings = [f"flags & {1 << flag.bit}: {flag.name}: {flag.meaning}" for flag in self._raised()]
+        return Table(columns, meta={**self.metadata, "comments": meanings}, copy=False)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a ``pandas.DataFrame``: object_id, candidate_id, the values, flags (names joined by ``|``), columns.
+
+        Whole numbers of which some are unknown are of pandas' type ``Int64``. Its ``attrs`` are :attr:`metadata`.
+
+        Raises
+        ------
+        ImportError
+            If pandas is absent.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas") from None
+        frame = pd.DataFrame({name: _to_pandas(pd, values) for name, values in self._shown().items()})
+        frame.attrs.update(self.metadata)
+        return frame
+
+
+def _to_pandas(pd: Any, values: NDArray[Any]) -> Any:
+    if values.dtype.kind == "i" and isinstance(values, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(values)
+        return (
+            pd.arrays.IntegerArray(np.ma.getdata(values).copy(), mask.copy()) if mask.any() else np.ma.getdata(values)
+        )
+    return values
+
+
+def _python(cell: Any) -> Any:
+    """Return a cell as Python has it."""
+    if cell is np.ma.masked:
+        return None
+    return cell.item() if isinstance(cell, np.generic) else cell

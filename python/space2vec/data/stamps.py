@@ -1,0 +1,387 @@
+"""Stamps: the pixels of a batch of candidates, with their ids, catalogue columns and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.data.arrays import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
+from space2vec.data.channels import CHANNELS, channel_positions
+from space2vec.data.columns import Columns, check_columns, join_columns, select_rows
+from space2vec.data.ids import NO_ID, as_ids, join_ids, texts_as_objects
+from space2vec.data.numeric import unmasked
+from space2vec.data.row_index import row_index
+from space2vec.registry import FEATURES
+
+if TYPE_CHECKING:
+    from space2vec.data.device.array import DeviceArray
+    from space2vec.data.device.view import View
+
+__all__ = [
+    "CHANNELS",
+    "NO_ID",
+    "Stamps",
+    "join_ids",
+]
+
+
+class Stamps:
+    """A batch of candidates: image stamps and what is known of each candidate.
+
+    Parameters
+    ----------
+    pixels : array_like (n, channel, height, width), or a sequence of candidates
+        Stamps of one size in an array of any real dtype, byte order and strides (NumPy, PyTorch, xarray, NDData, or
+        anything with DLPack); (n, height, width) of one channel, and a single stamp. Channels that come last, and not
+        first, are noticed with a warning. What is masked becomes NaN.
+        Where sizes differ or planes are absent: a sequence with, for each candidate, one 2-D array a channel, ``None``
+        for a missing plane; a mapping of these by their names; or an HDUList with units of such names. The planes may
+        be CCDData, NDData, Cutout2D or HDUs.
+        An array on a CUDA device (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there,
+        and what is computed of the stamps is computed there; planes of float32 in C order are not copied, be there
+        gaps between them.
+    channels : sequence of str
+        The planes along the channel axis, out of science (or sci, search, srch, new), template (or tmpl, temp,
+        reference, ref) and difference (or diff, sub). Channels that are not named are missing.
+    object_id : sequence of str, optional
+        The object each candidate belongs to; the row number by default.
+    candidate_id : sequence of int or str, optional
+        The id of each candidate; the row number by default. ``None``, a masked value and an empty text are unknown ids:
+        -1 among integers, ``None`` among text. Numbers that int64 does not hold become text.
+    catalogue : mapping of str to array_like (n,), optional
+        Catalogue columns under their autoScan names, NaN where unknown.
+    flags : array_like of uint32 (n,), optional
+        Flags that the reader raised.
+    centre : array_like of int (n, 2), optional
+        Row and column of the candidate in its stamp; ``(height // 2, width // 2)`` by default. A stamp cut at the
+        edge of a detector has its candidate elsewhere.
+    saturation : float, optional
+        Pixel value of the science plane from which on a pixel is saturated; none by default.
+    columns : mapping of str to array_like (n,), optional
+        Further columns of any name, such as ``ra`` or ``candidate.magpsf``, that go along with features and scores:
+        numbers or text, masked, NaN or ``None`` where unknown. See :mod:`space2vec.data.columns`.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are not real numbers, or lie on a device that cannot be used here; if an id, a flag or a centre
+        is of another type.
+    ValueError
+        If shapes or lengths do not agree, a stamp or centre is out of range, or a channel or column name is unknown.
+    """
+
+    def __init__(
+        self,
+        pixels: Any,
+        *,
+        channels: Sequence[str] = CHANNELS,
+        object_id: Sequence[str] | NDArray[Any] | None = None,
+        candidate_id: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+        catalogue: Mapping[str, ArrayLike] | None = None,
+        flags: ArrayLike | None = None,
+        centre: ArrayLike | None = None,
+        saturation: float | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        if isinstance(pixels, Stamps) or (
+            isinstance(pixels, (list, tuple)) and any(isinstance(p, Stamps) for p in pixels)
+        ):
+            raise TypeError("these are Stamps already; Stamps.concatenate joins several")
+        positions = channel_positions(channels)
+        #: The pixels where they lie on a device; None on the host.
+        self.there: View | None = None
+        self._buffer: NDArray[np.float32]
+        #: What the kernels were given of these stamps on their device last.
+        self._geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
+        pixels = as_batch(pixels, len(positions))
+        if isinstance(pixels, (list, tuple)):
+            self._hold_planes(pixels, positions)
+        elif lies_on_device(pixels):
+            self._hold_view(pixels, positions)
+        else:
+            self._hold_array(as_plane_array(pixels, "pixels"), positions)
+        n = len(self.offset)
+        names = self._column("object_id", texts_as_objects(object_id), [str(i) for i in range(n)])
+        self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
+        ids = np.arange(n) if candidate_id is None else as_ids(candidate_id)
+        self.candidate_id: NDArray[Any] = self._column("candidate_id", ids, None)
+        self.catalogue: dict[str, NDArray[np.float32]] = {}
+        for name, values in (catalogue or {}).items():
+            if name not in FEATURES or FEATURES[name].source != "catalogue":
+                raise ValueError(f"unknown catalogue column {name!r}; see space2vec.registry.FEATURES")
+            self.catalogue[name] = self._numbers(name, values)
+        self.flags: NDArray[np.uint32] = self._column("flags", flags, np.zeros(n, np.uint32), "iu").astype(np.uint32)
+        if centre is None:
+            # The first plane that is there tells the size; every plane of a candidate is on one grid.
+            first = np.argmax(self.offset >= 0, axis=1)
+            centres = self.shape[np.arange(n), first] // 2
+        else:
+            centres = np.asarray(centre)
+            if n == 0 and centres.size == 0:
+                centres = np.empty((0, 2), dtype=np.int32)
+            if centres.shape != (n, 2):
+                raise ValueError(f"centre must have shape ({n}, 2); given {centres.shape}")
+            if centres.dtype.kind not in "iu":
+                raise TypeError(f"centre has dtype {centres.dtype}; accepted are whole numbers of pixels")
+            if ((centres < -LARGEST_SIDE) | (centres > LARGEST_SIDE)).any():
+                given = f"{centres.min()} to {centres.max()}"
+                raise ValueError(f"centre must lie within {LARGEST_SIDE} pixels of the first one; given {given}")
+        self.centre: NDArray[np.int32] = np.ascontiguousarray(centres, dtype=np.int32)
+        self.saturation: float | None = None if saturation is None else float(saturation)
+        self.columns: Columns = check_columns(columns, n)
+
+    @classmethod
+    def of_buffer(
+        cls,
+        buffer: NDArray[np.float32],
+        offset: NDArray[np.int64],
+        shape: NDArray[np.int32],
+        centre: NDArray[np.int32],
+        *,
+        object_id: NDArray[Any],
+        candidate_id: NDArray[Any],
+        catalogue: Mapping[str, NDArray[np.float32]],
+        flags: NDArray[np.uint32],
+        columns: Columns | None = None,
+    ) -> Stamps:
+        """Take over planes that lie in one buffer already, without a copy or a check; for readers.
+
+        The first pixel of each plane (n, 3) is -1 for a missing one; its shape (n, 3, 2) is height and width, and the
+        centre (n, 2) row and column of the candidate. The others are as for :class:`Stamps`, arrays (n,) of the types
+        that it makes of them.
+        """
+        stamps = object.__new__(cls)
+        stamps.there, stamps._geometry, stamps._buffer = None, None, buffer
+        stamps.offset, stamps.shape, stamps.centre = offset, shape, centre
+        stamps.object_id, stamps.candidate_id = object_id, candidate_id
+        stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
+        stamps.columns = {} if columns is None else columns
+        return stamps
+
+    @property
+    def buffer(self) -> NDArray[np.float32]:
+        """Every plane, in C order.
+
+        Raises
+        ------
+        TypeError
+            If the pixels lie on a device.
+        """
+        if self.there is not None:
+            raise TypeError(f"the pixels lie on {self.device}; to_host() gives stamps whose pixels are on the host")
+        return self._buffer
+
+    @property
+    def device(self) -> str:
+        """Where the pixels lie: ``"cpu"`` or ``"cuda:0"``."""
+        return "cpu" if self.there is None else f"cuda:{self.there.ordinal}"
+
+    def to_host(self) -> Stamps:
+        """Return stamps whose pixels lie on the host: these, or a copy."""
+        return self if self.there is None else self._moved(self.there.to_host(), None)
+
+    def to_device(self, device: str = "cuda") -> Stamps:
+        """Return stamps whose pixels lie on a device: these, or a copy.
+
+        Raises
+        ------
+        BackendError
+            If the device cannot be used.
+        MemoryError
+            If it has not that much memory left.
+        """
+        from space2vec.data.device.array import DeviceArray
+        from space2vec.data.device.extension import ordinal
+        from space2vec.data.device.view import view
+
+        number = ordinal(device)
+        if self.device == f"cuda:{number}":
+            return self
+        array = DeviceArray.of_host(self.to_host().buffer, ordinal=number)
+        return self._moved(np.empty(0, dtype=np.float32), view(array, "pixels"))
+
+    def _moved(self, buffer: NDArray[np.float32], there: View | None) -> Stamps:
+        """Return the same candidates over another copy of the pixels."""
+        moved = self[:]
+        moved._buffer, moved.there = buffer, there
+        return moved
+
+    def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
+        n, channels, height, width = batch_shape(array.shape, len(positions))
+        self._buffer = array.reshape(-1)
+        starts = np.arange(n * channels, dtype=np.int64).reshape(n, channels) * (height * width)
+        self._place(starts, (height, width), positions)
+
+    def _place(self, starts: NDArray[np.int64], size: tuple[int, int], positions: list[int]) -> None:
+        """Say where the planes (n, channel) of one size begin."""
+        n = len(starts)
+        self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
+        self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
+        self.offset[:, positions] = starts
+        self.shape[:, positions] = size
+
+    def _hold_view(self, pixels: Any, positions: list[int]) -> None:
+        from space2vec.data.device.view import view
+
+        given = view(pixels, "pixels")
+        n, channels, height, width = batch_shape(given.shape, len(positions))
+        self.there, starts = given.planes("pixels")
+        self._buffer = np.empty(0, dtype=np.float32)
+        self._place(starts.reshape(n, channels), (height, width), positions)
+
+    def _hold_planes(self, candidates: Sequence[Any], positions: list[int]) -> None:
+        self._buffer, self.offset, self.shape = lay_out(candidates, positions)
+
+    def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
+        column = np.asarray(default if values is None else values)
+        if column.shape != (len(self.offset),):
+            raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
+        if kinds and len(column) and column.dtype.kind not in kinds:
+            raise TypeError(f"{name} has dtype {column.dtype}; accepted are whole numbers")
+        return column
+
+    def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:
+        column = self._column(name, unmasked(values), None)
+        try:
+            with np.errstate(over="ignore"):
+                return column.astype(np.float32)
+        except (TypeError, ValueError):
+            raise TypeError(f"catalogue column {name} has dtype {column.dtype}; accepted are real numbers") from None
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def __repr__(self) -> str:
+        sizes = sorted({f"{h}x{w}" for h, w in self.shape.reshape(-1, 2).tolist() if h})
+        shown = ", ".join(sizes[:4]) + (", ..." if sizes[4:] else "")
+        where = "" if self.there is None else f", device={self.device!r}"
+        return f"Stamps(n={len(self)}, channels={self.channels}, sizes={shown}{where})"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The planes that at least one candidate has."""
+        return tuple(
+            name for name, there in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if there
+        )
+
+    @overload
+    def plane(self, row: int, channel: str) -> NDArray[np.float32] | None: ...
+    @overload
+    def plane(self, row: str) -> NDArray[np.float32] | None: ...
+    def plane(self, row: int | str, channel: str | None = None) -> NDArray[np.float32] | None:
+        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing.
+
+        Of a single candidate, such as ``stamps[3]``, the channel alone is enough: ``stamps[3].plane("science")``.
+        """
+        if isinstance(row, str):
+            if channel is not None or len(self) != 1:
+                raise TypeError(f"of {len(self)} candidates, plane takes the row and the channel: plane(0, 'science')")
+            return self.plane(0, row)
+        if channel is None:
+            raise TypeError("plane takes the name of a channel: plane(0, 'science')")
+        position = channel_positions([channel])[0]
+        start = int(self.offset[row, position])
+        if start < 0:
+            return None
+        height, width = self.shape[row, position].tolist()
+        return self.buffer[start : start + height * width].reshape(height, width)
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The pixels as one array (n, channel, height, width).
+
+        Raises
+        ------
+        ValueError
+            If the stamps differ in size or a plane is missing; use :meth:`plane` then.
+        """
+        channels = self.channels
+        positions = [CHANNELS.index(name) for name in channels]
+        shapes = self.shape[:, positions].reshape(-1, 2)
+        if len(shapes) == 0 or (self.offset[:, positions] < 0).any() or (shapes != shapes[0]).any():
+            raise ValueError("the stamps do not all have the same planes and size; use plane(row, channel)")
+        height, width = shapes[0].tolist()
+        starts = self.offset[:, positions].reshape(-1)
+        if (np.diff(starts) == height * width).all():
+            end = starts[0] + len(starts) * height * width
+            return self.buffer[starts[0] : end].reshape(len(self), len(channels), height, width)
+        return np.stack([np.stack([self._view(row, p) for p in positions]) for row in range(len(self))])
+
+    def _view(self, row: int, position: int) -> NDArray[np.float32]:
+        plane = self.plane(row, CHANNELS[position])
+        assert plane is not None
+        return plane
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    def __iter__(self) -> Iterator[Stamps]:
+        """Yield the candidates, each as stamps of one row."""
+        return (self[row : row + 1] for row in range(len(self)))
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> Stamps:
+        """Select candidates by a slice, a mask or row numbers; the pixels are shared.
+
+        One row number, from the end if negative, gives stamps of that one candidate.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row, or a mask has another length.
+        TypeError
+            If it is none of these.
+        """
+        # Row numbers, for the kernels take no strides, and the flags of a part are its own.
+        index = np.atleast_1d(np.arange(len(self))[row_index(rows, len(self))])
+        part = Stamps.of_buffer(
+            self._buffer,
+            self.offset[index],
+            self.shape[index],
+            self.centre[index],
+            object_id=self.object_id[index],
+            candidate_id=self.candidate_id[index],
+            catalogue={name: values[index] for name, values in self.catalogue.items()},
+            flags=self.flags[index],
+            columns=select_rows(self.columns, index),
+        )
+        part.there, part.saturation = self.there, self.saturation
+        return part
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Stamps]) -> Stamps:
+        """Join batches in order, on the host. A column that one batch lacks is unknown for its rows."""
+        batches = list(parts)
+        if len(batches) == 1:
+            return batches[0]
+        if away := sorted({batch.device for batch in batches} - {"cpu"}):
+            raise TypeError(f"batches on {', '.join(away)} cannot be joined: join their arrays there, or use to_host()")
+        if not batches:
+            return cls(np.empty((0, 3, 1, 1), dtype=np.float32))
+        levels = {batch.saturation for batch in batches}
+        if len(levels) > 1:
+            raise ValueError(f"batches with different saturation levels cannot be joined: {sorted(map(str, levels))}")
+        starts = np.cumsum([0] + [batch.buffer.size for batch in batches])
+        columns = {name: None for batch in batches for name in batch.catalogue}
+        whole = cls.of_buffer(
+            np.concatenate([batch.buffer for batch in batches]),
+            np.concatenate(
+                [np.where(b.offset >= 0, b.offset + start, -1) for b, start in zip(batches, starts[:-1], strict=True)]
+            ),
+            np.concatenate([batch.shape for batch in batches]),
+            np.concatenate([batch.centre for batch in batches]),
+            object_id=np.concatenate([batch.object_id for batch in batches]),
+            candidate_id=join_ids([batch.candidate_id for batch in batches]),
+            catalogue={
+                name: np.concatenate(
+                    [b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches]
+                )
+                for name in columns
+            },
+            flags=np.concatenate([batch.flags for batch in batches]),
+            columns=join_columns([batch.columns for batch in batches], [len(batch) for batch in batches]),
+        )
+        whole.saturation = batches[0].saturation
+        return whole

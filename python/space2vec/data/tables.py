@@ -1,0 +1,201 @@
+"""Tables of results: one row a candidate, in the order of the input, with ids and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.data import columns as further
+from space2vec.data import flags as flag_bits
+from space2vec.data.arrays import lies_on_device
+from space2vec.data.ids import as_ids
+from space2vec.data.numeric import unmasked
+from space2vec.data.rows import Rows, on_host
+from space2vec.errors.text import one_line
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Features", "Scores", "on_host"]
+
+
+class Features(Rows):
+    """Feature values of a batch.
+
+    Parameters
+    ----------
+    values : ndarray of float32 (n, k)
+        The values, NaN where a feature is undefined or its source silent. They may lie on a device, as those of stamps
+        there do; whatever makes columns or tables of them copies them to the host.
+    names : sequence of str (k,)
+        The columns.
+    flags : ndarray of uint32 (n,)
+        Flags a row, see :mod:`space2vec.data.flags`; always on the host, fetched when they are first looked at.
+    object_id, candidate_id : ndarray (n,), optional
+        Ids a row; row numbers by default.
+    columns : mapping of str to array_like (n,), optional
+        Further columns that go along with the values, see :mod:`space2vec.data.columns`.
+    """
+
+    _noun = "feature"
+
+    def __init__(
+        self,
+        values: Any,
+        names: tuple[str, ...],
+        flags: flag_bits.Given | None = None,
+        object_id: NDArray[Any] | None = None,
+        candidate_id: NDArray[Any] | None = None,
+        *,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        if not lies_on_device(values):
+            values = np.asarray(unmasked(values), dtype=np.float32)
+        if values.ndim != 2 or values.shape[1] != len(names):
+            shape = tuple(values.shape)
+            raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {shape}")
+        n = len(values)
+        candidate_id = None if candidate_id is None else as_ids(candidate_id)
+        for name, column in (("flags", flags), ("object_id", object_id), ("candidate_id", candidate_id)):
+            if column is not None and not callable(column) and column.shape != (n,):
+                raise ValueError(f"{name} must have one value for each of {n} rows; given {column.shape}")
+        super().__init__(np.zeros(n, dtype=np.uint32) if flags is None else flags)
+        self.values: NDArray[np.float32] = values
+        self.names = tuple(names)
+        self.object_id = np.array([str(i) for i in range(n)], dtype=object) if object_id is None else object_id
+        self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
+        self.columns = further.check_columns(columns, n)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.host_values(), dtype=dtype, copy=copy)
+
+    def host_values(self) -> NDArray[np.float32]:
+        """Return the values on the host: themselves, or a copy of those that lie on a device."""
+        return on_host(self.values)
+
+    def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
+        """Return the named columns (n, len(names)) in that order, on the host, and no copy of a table's own there.
+
+        Raises
+        ------
+        KeyError
+            If the table lacks one of them.
+        """
+        if tuple(names) == self.names:
+            return self.host_values()
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            raise KeyError(one_line(f"the table lacks {', '.join(missing)}; it has {', '.join(self.names)}"))
+        return np.ascontiguousarray(self.host_values()[:, [self.names.index(name) for name in names]])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Features], names: tuple[str, ...]) -> Features:
+        """Join tables of the same columns in order; of no tables, an empty one with these columns."""
+        if len(parts) == 1:
+            return parts[0]
+        empty = np.empty((0, len(names)), dtype=np.float32)
+        return cls(np.concatenate([empty, *(part.host_values() for part in parts)]), names, **cls._joined(parts))
+
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        values = self.host_values()
+        return {name: values[:, k] for k, name in enumerate(self.names)}
+
+    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+        return type(self)(self.host_values()[rows], self.names, **part)
+
+    def _title(self) -> str:
+        return f"Features: {len(self)} rows, {len(self.names)} features"
+
+
+class Scores(Rows):
+    """Scores of a batch.
+
+    Parameters
+    ----------
+    score : ndarray of float32 (n,)
+        P(real), NaN where a row could not be scored; its flags say why. Those of stamps on a device lie there, in their
+        library.
+    flags : ndarray of uint32 (n,)
+        Flags a row.
+    object_id, candidate_id : ndarray (n,)
+        Ids a row.
+    model : str
+        Name and digest of the model that gave them.
+    device : str
+        Where they were computed, ``cpu`` or ``cuda:0``.
+    columns : mapping of str to array_like (n,), optional
+        Further columns that go along with the scores, see :mod:`space2vec.data.columns`.
+    """
+
+    def __init__(
+        self,
+        score: Any,
+        flags: flag_bits.Given,
+        object_id: NDArray[Any],
+        candidate_id: NDArray[Any],
+        model: str,
+        device: str = "cpu",
+        *,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        super().__init__(flags)
+        self.score: NDArray[np.float32] = score
+        self.object_id = object_id
+        self.candidate_id = as_ids(candidate_id)
+        self.model = model
+        self.device = device
+        self.columns = further.check_columns(columns, len(object_id))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Scores]) -> Scores:
+        """Join the scores of one model, of one part or more, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        score = np.concatenate([on_host(part.score) for part in parts])
+        return cls(score, model=parts[0].model, device=parts[0].device, **cls._joined(parts))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(on_host(self.score), dtype=dtype, copy=copy)
+
+    def decide(self, threshold: float) -> NDArray[np.object_]:
+        """Return what each candidate (n,) counts as: ``"real"`` at a threshold or above, ``"bogus"`` below it.
+
+        Parameters
+        ----------
+        threshold : float
+            From 0 to 1; :attr:`space2vec.evaluation.Evaluation.thresholds` has those of operating points.
+
+        Returns
+        -------
+        ndarray of object (n,)
+            None where a row has no score.
+
+        Raises
+        ------
+        ValueError
+            If the threshold does not lie from 0 to 1.
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must lie from 0 to 1; given {threshold}")
+        score = on_host(self.score).astype(np.float64)
+        words = np.where(score >= threshold, "real", "bogus").astype(object)
+        words[np.isnan(score)] = None
+        return words
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the scores are of: the version of space2vec, and the model."""
+        return {**super().metadata, "model": self.model}
+
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        return {"score": on_host(self.score)}
+
+    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+        return type(self)(on_host(self.score)[rows], model=self.model, device=self.device, **part)
+
+    def _title(self) -> str:
+        scored = int(np.count_nonzero(~np.isnan(on_host(self.score))))
+        return f"Scores: {len(self)} rows, {scored} scored by {self.model or 'no named model'} on {self.device}"

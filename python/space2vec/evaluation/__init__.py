@@ -1,0 +1,57 @@
+"""How good scores are: AUC, missed detections and false positives, with bootstrap intervals, and which is better.
+
+The threshold of an operating point is in :attr:`Evaluation.thresholds`; whether scores are probabilities, in
+:attr:`Evaluation.reliability`.
+
+A missed detection is a real candidate whose score lies below the threshold; a false positive is a bogus one whose score
+is at the threshold or above. A NaN score lies below every threshold: a real candidate without a score is missed, a
+bogus one rejected.
+"""
+
+from __future__ import annotations
+
+from space2vec.evaluation.comparison import Comparison, Difference, Discordance, compare, mcnemar
+from space2vec.evaluation.contest import HEADLINES, Contest, contest
+from space2vec.evaluation.files import Joined, compare_files, evaluate_files, join
+from space2vec.evaluation.metrics import (
+    METRICS,
+    OPERATING_POINTS,
+    THRESHOLDS,
+    Evaluation,
+    Metric,
+    checked,
+    evaluate,
+    mdr_band,
+    mdr_fpr,
+)
+from space2vec.evaluation.names import model_of, names_of
+from space2vec.evaluation.reliability import BINS, Reliability, reliability
+
+__all__ = [
+    "BINS",
+    "HEADLINES",
+    "METRICS",
+    "OPERATING_POINTS",
+    "THRESHOLDS",
+    "Comparison",
+    "Contest",
+    "Difference",
+    "Discordance",
+    "Evaluation",
+    "Joined",
+    "Metric",
+    "Reliability",
+    "checked",
+    "compare",
+    "compare_files",
+    "contest",
+    "evaluate",
+    "evaluate_files",
+    "join",
+    "mcnemar",
+    "mdr_band",
+    "mdr_fpr",
+    "model_of",
+    "names_of",
+    "reliability",
+]

@@ -1,0 +1,156 @@
+"""Files of scores and of labels, joined by candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.data.ids import id_keys
+from space2vec.data.joins import Side, pair_rows
+from space2vec.errors import ReadError
+from space2vec.evaluation.comparison import Comparison, compare
+from space2vec.evaluation.metrics import Array, Evaluation, evaluate
+from space2vec.reading import Limits, Problem, read_labels, read_scores
+from space2vec.reading.feature_table import CANDIDATE_IDS
+
+__all__ = ["Joined", "compare_files", "evaluate_files", "join"]
+
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Rows that a file of scores and a file of labels have in common, in the order of the scores.
+
+    Attributes
+    ----------
+    ids : ndarray of object (n,)
+        Candidates, as text.
+    score : ndarray of float64 (n,)
+        Their scores.
+    label : ndarray of int8 (n,)
+        Their labels: 1 real, 0 bogus.
+    group : ndarray of object (n,)
+        Their objects, as text: ``object_id`` or ``objectId`` of either file, else the candidate itself.
+    unmatched_scores, unmatched_labels : int
+        Rows that only the one or the other file has.
+    """
+
+    ids: NDArray[np.object_]
+    score: Array
+    label: NDArray[np.int8]
+    group: NDArray[np.object_]
+    unmatched_scores: int
+    unmatched_labels: int
+
+    def evaluate(self, *, bootstrap: int = 1000, seed: int = 0) -> Evaluation:
+        """Measure the scores; whole objects are resampled, see :func:`space2vec.evaluation.evaluate`."""
+        found = evaluate(self.score, self.label, group=self.group, bootstrap=bootstrap, seed=seed)
+        return replace(found, unmatched_scores=self.unmatched_scores, unmatched_labels=self.unmatched_labels)
+
+
+def join(
+    scores: str | PathLike[str],
+    labels: str | PathLike[str],
+    *,
+    problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
+) -> Joined:
+    """Join a file of scores with a file of labels by candidate id.
+
+    Parameters
+    ----------
+    scores : path
+        Parquet or CSV with ``candidate_id`` (or ``ID``, ``candid``) and ``score``; see
+        :func:`space2vec.reading.read_scores`.
+    labels : path
+        Parquet or CSV with an id under one of the same names, and ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE``
+        (0 real, 1 artifact). Rows without a label are unmatched.
+    problems : list, optional
+        Takes up what is wrong with lines and cells of the files, see :func:`space2vec.reading.read_labels`.
+    limits : Limits, optional
+        What a file may ask for.
+
+    Raises
+    ------
+    ReadError
+        If a file cannot be read, lacks a column, has a candidate of the other twice, or the files have no candidate in
+        common.
+    """
+    scored = read_scores(scores, problems=problems, limits=limits)
+    known = read_labels(labels, problems=problems, limits=limits)
+    sides = [Side(_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))]
+    pairs = pair_rows(*sides)
+    labelled = ~np.isnan(known.real[pairs.right])
+    left, right = pairs.left[labelled], pairs.right[labelled]
+    if not len(left):
+        alike = " and ".join(str(id_keys(side.ids[:1])) for side in sides)
+        raise ReadError(f"{scores} and {labels} have no candidate in common; ids look like {alike}")
+    candidates = _texts(id_keys(sides[0].ids[left]))
+    group = candidates
+    for objects, rows in ((scored.object_id, left), (known.object_id, right)):
+        if objects is not None:
+            # An object that is not known is that of one candidate.
+            named = [name or own for name, own in zip(objects[rows].tolist(), candidates.tolist(), strict=True)]
+            group = _texts(named)
+    truth = known.real[right].astype(np.int8)
+    unmatched = (len(side.ids) - len(left) for side in sides)
+    return Joined(candidates, scored.score[left], truth, group, *unmatched)
+
+
+def evaluate_files(
+    scores: str | PathLike[str],
+    labels: str | PathLike[str],
+    *,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
+) -> Evaluation:
+    """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
+    return join(scores, labels, problems=problems, limits=limits).evaluate(bootstrap=bootstrap, seed=seed)
+
+
+def compare_files(
+    scores_a: str | PathLike[str],
+    scores_b: str | PathLike[str],
+    labels: str | PathLike[str],
+    *,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
+) -> Comparison:
+    """Compare two files of scores on the labelled candidates that both have; whole objects are resampled.
+
+    Raises
+    ------
+    ReadError
+        As :func:`join`, or if the files of scores have no labelled candidate in common.
+    ValueError
+        As :func:`space2vec.evaluation.compare`.
+    """
+    a, b = (join(scores, labels, problems=problems, limits=limits) for scores in (scores_a, scores_b))
+    pairs = pair_rows(Side(a.ids, str(scores_a)), Side(b.ids, str(scores_b)))
+    if not len(pairs.left):
+        raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")
+    in_a, in_b = pairs.left, pairs.right
+    return compare(a.score[in_a], b.score[in_b], a.label[in_a], group=a.group[in_a], bootstrap=bootstrap, seed=seed)
+
+
+def _texts(values: Sequence[str | None]) -> NDArray[np.object_]:
+    """Return texts (n,) as objects: in an array of fixed width one long id would cost as much in every row."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _ids(ids: NDArray[Any] | None, path: str | PathLike[str]) -> NDArray[Any]:
+    if ids is None:
+        raise ReadError(f"{path}: no column {', '.join(CANDIDATE_IDS)}: candidates are joined by it")
+    return ids

@@ -1,0 +1,110 @@
+"""The table that turns a model's scores into probabilities: straight lines between knots, stored in its header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["MOST_KNOTS", "Calibration", "calibrated"]
+
+#: As many knots a table may have.
+MOST_KNOTS = 1024
+
+
+def calibrated(x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities (n,) of scores (n,) by a table of knots; NaN stays NaN.
+
+    The arithmetic is that of ``cpp/kernel/calibration.hpp`` in the same order, for the same bits.
+    """
+    knot = np.maximum(np.searchsorted(x, score, side="right") - 1, 0)  # the last one that is not above the score
+    end = np.minimum(knot + 1, len(x) - 1)
+    begin, low, high = x[knot].astype(np.float64), y[knot].astype(np.float64), y[end].astype(np.float64)
+    at_a_knot = (score <= x[knot]) | (knot == len(x) - 1)
+    width = np.where(at_a_knot, 1.0, x[end].astype(np.float64) - begin)
+    value = low + (score.astype(np.float64) - begin) * (high - low) / width
+    value = np.where(at_a_knot, low, np.minimum(value, high)) + 0.0  # + 0 turns -0 into 0
+    return np.where(np.isnan(score), np.float32(np.nan), value.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A monotone table: what a model gives, and the probability that a candidate with that score is real.
+
+    Between two knots it is a straight line, computed in double and rounded to single precision; beyond the first and
+    the last it is theirs. A higher score never becomes a lower probability; every backend gives the same bits. Make one
+    by :func:`space2vec.training.fit_calibration`.
+
+    Attributes
+    ----------
+    x : tuple of float (knots,)
+        Scores from 0 to 1, rising strictly; 2 to :data:`MOST_KNOTS` of them, each a number of single precision.
+    y : tuple of float (knots,)
+        The probabilities there, from 0 to 1, none below the one before.
+    fitted : dict
+        What it was fitted on, and how; plain JSON values.
+
+    Raises
+    ------
+    ValueError
+        If these are no such tables.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    fitted: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y) or not 2 <= len(self.x) <= MOST_KNOTS:
+            raise ValueError(
+                f"calibration: x and y must have one value for each of 2 to {MOST_KNOTS} knots; "
+                f"given {len(self.x)} and {len(self.y)}"
+            )
+        for name in ("x", "y"):
+            values = getattr(self, name)
+            if any(type(value) not in (int, float) or not 0 <= value <= 1 for value in values):
+                raise ValueError(f"calibration: {name} must hold numbers from 0 to 1")
+            object.__setattr__(self, name, tuple(float(np.float32(value)) + 0.0 for value in values))
+        if any(b <= a for a, b in pairwise(self.x)):
+            raise ValueError("calibration: x does not rise strictly in single precision")
+        if any(b < a for a, b in pairwise(self.y)):
+            raise ValueError("calibration: y falls")
+
+    @cached_property
+    def knots(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The two columns of the table, as kernels take them."""
+        return np.array(self.x, dtype=np.float32), np.array(self.y, dtype=np.float32)
+
+    def __call__(self, score: ArrayLike) -> NDArray[np.float32]:
+        """Return the probabilities (n,) of scores (n,); NaN stays NaN."""
+        out = np.array(score, dtype=np.float32, order="C", copy=True)
+        if out.ndim != 1:
+            raise ValueError(f"score must have one dimension; given shape {out.shape}")
+        return calibrated(*self.knots, out)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as the header of a model file holds it."""
+        return {"x": list(self.x), "y": list(self.y), "fitted": self.fitted}
+
+    @classmethod
+    def of_plain(cls, plain: Any) -> Self:
+        """Read what a header holds.
+
+        Raises
+        ------
+        ValueError
+            If it is no such table.
+        """
+        if not isinstance(plain, dict) or not all(isinstance(plain.get(name), list) for name in ("x", "y")):
+            raise ValueError("calibration: it has no lists x and y")
+        fitted = plain.get("fitted", {})
+        if not isinstance(fitted, dict):
+            raise ValueError("calibration: what it was fitted on is no dict")
+        return cls(tuple(plain["x"]), tuple(plain["y"]), fitted)

@@ -1,0 +1,147 @@
+"""Files of tensors in the format safetensors, read and written with NumPy alone.
+
+Eight bytes say how long the header is, which is JSON: for each tensor its type, shape, and place in the bytes that
+follow (https://github.com/huggingface/safetensors). Nothing in it is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors.text import NAME, one_line
+from space2vec.model_files import strict_json
+
+__all__ = ["LONGEST_NAME", "decoded", "encoded", "read"]
+
+#: Tensors of a file, axes and elements of one, and bytes of a name at most, as in ``cpp/src/safetensors.hpp``.
+_MOST_TENSORS, _MOST_AXES, _MOST_ELEMENTS, LONGEST_NAME = 4096, 8, 1 << 48, 256
+_LARGEST_FILE = 1 << 31
+#: The types in the order in which the package safetensors writes them, the last one first.
+_TYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "U16": "<u2", "F16": "<f2", "I32": "<i4", "U32": "<u4",
+    "F32": "<f4", "F64": "<f8", "I64": "<i8", "U64": "<u8",
+}  # fmt: skip
+_ORDER = tuple(np.dtype(kind) for kind in _TYPES.values())
+
+
+def encoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a file; the same tensors give the same bytes, whatever order they come in.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        What the file says of itself.
+    tensors : mapping of str to ndarray
+        The tensors.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is of a type that the format has not.
+    """
+    kinds = {name: tensor.dtype.newbyteorder("<") for name, tensor in tensors.items()}
+    if strange := [name for name in kinds if kinds[name] not in _ORDER]:
+        raise ValueError(f"tensor {strange[0]} has type {kinds[strange[0]]}; known: {', '.join(_TYPES)}")
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    parts: list[bytes] = []
+    end = 0
+    for name in sorted(tensors, key=lambda name: (-_ORDER.index(kinds[name]), name)):
+        data = tensors[name].astype(kinds[name], copy=False).tobytes()
+        place = [end, end := end + len(data)]
+        kind = list(_TYPES)[_ORDER.index(kinds[name])]
+        header[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": place}
+        parts.append(data)
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Return what a file says of itself, and its tensors by name, in the order of their names.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or not a whole one; the message says what is wrong.
+    OSError
+        If it cannot be read.
+    """
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError("a file of more than 2 GiB")
+    return decoded(path.read_bytes())
+
+
+def decoded(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Return what the bytes of a file say of themselves, and its tensors, as :func:`read` does.
+
+    Raises
+    ------
+    ValueError
+        If these are no such file, or not a whole one; the message says what is wrong.
+    """
+    size = int.from_bytes(whole[:8], "little")
+    if len(whole) < 8 or 8 + size > len(whole):
+        raise ValueError(f"{len(whole)} bytes, of which the header is to have {size}")
+    data = memoryview(whole)[8:]
+    try:
+        header = strict_json.loads(data[:size].tobytes())
+    except ValueError as error:
+        raise ValueError(f"the header is no JSON that can be read: {error}") from None
+    if not isinstance(header, dict):
+        raise ValueError("the header is no JSON object")
+    told = header.pop("__metadata__", {})
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise ValueError("what it says of itself is no text")
+    if len(header) > _MOST_TENSORS:
+        raise ValueError(f"{len(header)} tensors; there may be {_MOST_TENSORS}")
+    data = data[size:]
+    entries = {name: _entry(name, header[name]) for name in sorted(header)}
+    _check_places([place for _, _, place in entries.values()], len(data))
+    return told, {
+        name: np.frombuffer(data[begin:end], kind).reshape(shape).astype(kind.newbyteorder("="))
+        for name, (kind, shape, (begin, end)) in entries.items()
+    }
+
+
+def _check_places(places: list[tuple[int, int]], size: int) -> None:
+    """See that tensors lie one after another, each byte in one of them, before memory is taken for any."""
+    last = 0
+    for begin, end in sorted(places):
+        if begin != last:
+            raise ValueError(f"byte {last} is of no tensor, or of two")
+        last = end
+    if last > size:
+        raise ValueError(f"the file is cut short: {size} bytes of tensors, and they need {last}")
+    if last < size:
+        raise ValueError(f"byte {last} is of no tensor")
+
+
+def _entry(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
+    """Return the type, the shape and the place of a tensor."""
+    if len(name.encode()) > LONGEST_NAME:
+        raise ValueError(f"tensor {name[:20]!r}... has a name of more than {LONGEST_NAME} bytes")
+    shown = one_line(name, NAME)
+    try:
+        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"tensor {shown} has no type, shape and place") from None
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise ValueError(f"tensor {shown} has type {one_line(kind, NAME)}; known: {', '.join(_TYPES)}")
+    numbers = [*shape, begin, end] if isinstance(shape, list) else [None]
+    if len(numbers) > _MOST_AXES + 2 or not all(type(number) is int and 0 <= number < 2**53 for number in numbers):
+        raise ValueError(f"tensor {shown} has shape {one_line(shape, NAME)}, and no place that fits it")
+    dtype = np.dtype(_TYPES[kind])
+    elements = 1
+    for length in shape:
+        elements *= max(length, 1)
+        if elements > _MOST_ELEMENTS:
+            raise ValueError(f"tensor {shown} has shape {shape}, which is beyond all use")
+    if end - begin != (0 if 0 in shape else elements) * dtype.itemsize:
+        raise ValueError(f"tensor {shown} of shape {shape} has bytes {begin} to {end}")
+    return dtype, tuple(shape), (begin, end)

@@ -1,0 +1,144 @@
+"""Forests: random forests of scikit-learn's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import model_files, registry
+from space2vec.errors import ModelError
+from space2vec.errors.text import NAME, one_line
+from space2vec.model_files.needs import set_of
+from space2vec.model_files.trees import Trees
+from space2vec.models.model import Model
+from space2vec.registry import Convention
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Forest"]
+
+_DTYPES = {
+    "tree_start": np.int64,
+    "right": np.int32,
+    "feature": np.int16,
+    "missing_left": np.uint8,
+    "value": np.float32,
+}
+
+
+class Forest(Model):
+    """A random forest: P(real) is the mean over its trees, by its calibration if it has one.
+
+    Made by :meth:`from_sklearn` or :meth:`load`. It never changes, and threads may share it.
+
+    Parameters
+    ----------
+    trees : Trees
+        The trees.
+    header : space2vec.model_files.header.Header
+        What the model is.
+    fill : ndarray of float32 (k,), optional
+        What replaces NaN in each column before the trees see it.
+
+    Raises
+    ------
+    ModelError
+        If these are no trees on the columns that the header names, or it is the header of another kind of model.
+    """
+
+    kind: ClassVar[Literal["forest"]] = "forest"
+    words: ClassVar[Mapping[str, str]] = {"features": "x"}
+
+    def __init__(self, trees: Trees, header: model_files.Header, fill: NDArray[np.float32] | None = None) -> None:
+        super().__init__(header)
+        k = len(header.feature_names)
+        if header.recipe is not None or header.architecture is not None:
+            raise ModelError("a forest takes features alone, and its header names a recipe or an architecture")
+        if fill is not None and (fill.shape != (k,) or np.isinf(fill).any()):
+            raise ModelError(f"fill must be {k} finite numbers or NaN; given shape {fill.shape}")
+        try:
+            trees.check(k)
+        except ValueError as error:
+            raise ModelError(f"these are no trees: {error}") from error
+        self._trees = trees
+        self._fill = fill
+
+    @classmethod
+    def from_sklearn(
+        cls,
+        model: Any,
+        *,
+        feature_names: Sequence[str] | None = None,
+        real_class: Any = 1,
+        name: str = "forest",
+        convention: Convention | None = None,
+        training: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Take over a fitted scikit-learn forest.
+
+        The leaves are scikit-learn's own for every float32 input, NaN included; a leaf's probability is rounded to
+        float32.
+
+        Parameters
+        ----------
+        model : estimator
+            A RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier or ExtraTreeClassifier, or a
+            Pipeline of one of them after a SimpleImputer and, before that, a
+            :class:`space2vec.sklearn.StampFeatures`.
+        feature_names : sequence of str, optional
+            The columns in order; those that the model was fitted with by default.
+        real_class : optional
+            The class whose probability is the score.
+        name : str, optional
+            The model's name.
+        convention : {"code", "paper"}, optional
+            The convention of the stamp features it was trained on; that of StampFeatures, or ``"code"``, by default.
+        training, metrics : mapping, optional
+            What to say in the model file of its training data and of figures measured; plain JSON values.
+
+        Raises
+        ------
+        ModelError
+            If the model is of another kind, or classes or columns do not fit; the message says what is accepted.
+        """
+        from space2vec.models.sklearn_import import take_apart
+
+        parts = take_apart(model, feature_names, real_class)
+        header = model_files.Header(
+            kind=cls.kind,
+            name=name,
+            feature_names=parts.names,
+            feature_set=set_of(parts.names),
+            feature_version=registry.FEATURES_VERSION,
+            convention=convention or parts.convention,
+            imputation=parts.imputation,
+            training=dict(training or {}),
+            metrics=dict(metrics or {}),
+        )
+        return cls(parts.trees, header, parts.fill)
+
+    @classmethod
+    def _of_tensors(cls, header: model_files.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        for name, dtype in (*_DTYPES.items(), ("fill", np.float32)):
+            if name not in tensors and name != "fill":
+                raise ModelError(f"tensor {name} is missing")
+            if name in tensors and (tensors[name].ndim != 1 or tensors[name].dtype != dtype):
+                raise ModelError(f"tensor {name} must be 1-D {np.dtype(dtype).name}; it is {tensors[name].dtype.name}")
+        return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"))
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        tensors: dict[str, NDArray[Any]] = {name: getattr(self._trees, name) for name in _DTYPES}
+        return tensors if self._fill is None else {**tensors, "fill": self._fill}
+
+    def __len__(self) -> int:
+        """Return the number of trees."""
+        return len(self._trees)
+
+    def __repr__(self) -> str:
+        size = f"trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)}"
+        return f"Forest({one_line(repr(self.name), NAME)}, {size}{', calibrated' if self.header.calibration else ''})"

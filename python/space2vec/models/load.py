@@ -1,0 +1,73 @@
+"""Models by name or path."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from space2vec import model_files
+from space2vec.errors import ModelError
+from space2vec.models.forest import Forest
+from space2vec.models.model import Model
+from space2vec.models.network import Network
+
+__all__ = ["Model", "load", "packaged"]
+
+_SUFFIX = ".safetensors"
+#: What ``default`` is, on every machine; docs/accuracy.md says why.
+_DEFAULT = "stampnet"
+
+
+_KINDS: dict[str, type[Forest] | type[Network]] = {Forest.kind: Forest, Network.kind: Network}
+
+
+def packaged() -> dict[str, Path]:
+    """Return the models that come with the package: name to file; ``default`` is another name of one of them."""
+    folder = Path(str(resources.files("space2vec") / "packaged"))
+    known = {path.stem: path for path in folder.glob(f"*{_SUFFIX}")}
+    if _DEFAULT in known:
+        known["default"] = known[_DEFAULT]
+    return dict(sorted(known.items()))
+
+
+def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
+    """Load a model.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A packaged name (``default``, ``stampnet``, ``forest``, ...), or the path of a model file or of the folder of a
+        training run, which holds one.
+
+    Returns
+    -------
+    Forest or Network
+        The model; see :class:`space2vec.models.model.Model` for what every kind of model offers.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the file is damaged or of another kind.
+    BackendError
+        If it is a network in floating point, and PyTorch, which runs it, is not installed.
+    """
+    known = packaged()
+    given = os.fspath(name_or_path)
+    path = known.get(given, Path(given))
+    if not path.exists() and path.suffix != _SUFFIX and path.name == given:
+        there = ", ".join(known) or "none (run `make models`)"
+        raise ModelError(f"unknown model {given!r}; packaged models: {there}; or give the path of a {_SUFFIX} file")
+    if path.is_dir() and (path / model_files.OF_RUN).is_file():
+        path /= model_files.OF_RUN
+    if path.is_file() and path.suffix == ".onnx":
+        raise ModelError(
+            f"cannot load the model {path}: ONNX files are for other programs; accepted are packaged models "
+            f"({', '.join(known)}), {_SUFFIX} files of space2vec, and folders of training runs"
+        )
+    header, tensors = model_files.read(path)
+    if header.kind not in _KINDS:
+        raise ModelError(
+            f"cannot load the model {path}: it is of kind {header.kind!r}; this version knows: {', '.join(_KINDS)}"
+        )
+    return _KINDS[header.kind].of_file(path, header, tensors)

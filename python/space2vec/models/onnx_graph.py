@@ -1,0 +1,148 @@
+"""Networks as ONNX graphs: made by PyTorch, and said in them what they take and give."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from space2vec.errors.packages import need
+from space2vec.model_files.calibration import Calibration
+
+if TYPE_CHECKING:
+    from space2vec.models.network import Network
+
+__all__ = ["calibrated_graph", "make_graph"]
+
+#: The key of the model's id in the metadata of a graph.
+_MODEL_KEY = "space2vec.model"
+
+
+def make_graph(network: Network) -> bytes:
+    """Return a network in floating point as the bytes of an ONNX file, without its calibration.
+
+    Its inputs are ``planes`` and ``features``, as far as the network takes them, with any number of rows; its output
+    ``score`` (n,) is sigmoid(logit / temperature). The metadata tells the recipe with its definition, the columns, the
+    temperature and the id of the model. It needs PyTorch, onnx and onnxscript.
+    """
+    for package in ("torch", "onnx", "onnxscript"):
+        need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
+    import torch
+
+    header, shapes, module = network.header, network.shapes, network.module
+
+    class Scored(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = module
+
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(*inputs)
+            return torch.sigmoid(logits / header.temperature)
+
+    rows = torch.export.Dim("n")
+    with _quiet():
+        program = torch.onnx.export(
+            Scored().eval(),
+            tuple(torch.zeros(2, *shape) for shape in shapes.values()),
+            dynamo=True,
+            input_names=list(shapes),
+            output_names=["score"],
+            dynamic_shapes=(tuple({0: rows} for _ in shapes),),
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _forget_the_source(proto.graph)
+    for key, text in _about(network).items():
+        proto.metadata_props.add(key=key, value=text)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
+    """Return an ONNX graph whose output ``score`` goes through a calibration, as ``cpp/kernel/calibration.hpp`` does.
+
+    The graph is that of :func:`make_graph`; the metadata holds the table too, in ``space2vec.model_files.calibration``.
+    """
+    need("onnx", "an ONNX graph with a calibration is made by onnx")
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    proto = onnx.load_from_string(graph)
+    for node in proto.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["uncalibrated" if name == "score" else name for name in names]
+
+    def constant(name: str, values: Any, dtype: Any = np.float64) -> str:
+        proto.graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype=dtype), f"calibration.{name}"))
+        return f"calibration.{name}"
+
+    def add(kind: str, out: str, *inputs: str, **attributes: Any) -> str:
+        name = out if out == "score" else f"calibration.{out}"
+        proto.graph.node.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    x, y = constant("x", table.x), constant("y", table.y)
+    one, last = constant("one", 1, np.int64), constant("last", len(table.x) - 1, np.int64)
+    zero, columns = constant("zero", 0, np.int64), constant("columns", [1], np.int64)
+    given = add("Cast", "given", "uncalibrated", to=TensorProto.DOUBLE)
+    # The knots at or below a score are counted; NaN is above none.
+    row = add("Unsqueeze", "row", given, columns)
+    below = add("Cast", "below", add("Not", "reached", add("Less", "above", row, x)), to=TensorProto.INT64)
+    count = add("ReduceSum", "count", below, columns, keepdims=0)
+    knot = add("Min", "knot", add("Max", "first", add("Sub", "before", count, one), zero), last)
+    end = add("Min", "end", add("Add", "after", knot, one), last)
+    begin, low, high = add("Gather", "begin", x, knot), add("Gather", "low", y, knot), add("Gather", "high", y, end)
+    rise = add("Sub", "rise", high, low)
+    along = add("Mul", "along", add("Sub", "run", given, begin), rise)
+    whole = add("Sub", "whole", add("Gather", "next", x, end), begin)
+    line = add("Add", "line", low, add("Div", "part", along, whole))
+    flat = add("Or", "flat", add("Not", "on", add("Less", "beyond", begin, given)), add("Equal", "ended", knot, last))
+    value = add("Where", "value", flat, low, add("Where", "capped", add("Less", "under", line, high), line, high))
+    known = add("Where", "known", add("IsNaN", "unknown", given), given, value)
+    add("Cast", "score", known, to=TensorProto.FLOAT)
+    proto.metadata_props.add(key="space2vec.calibration", value=json.dumps(table.to_plain()))
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says of itself; what it raises stays."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _forget_the_source(graph: Any) -> None:
+    """Leave out where in which source file a node was made: it is long, and names paths of this machine."""
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+
+
+def _about(network: Network) -> dict[str, str]:
+    header, recipe = network.header, network.needs.recipe
+    about = {_MODEL_KEY: network.id, "space2vec.temperature": repr(header.temperature)}
+    if recipe is not None:
+        about["space2vec.recipe"] = f"{recipe.name} {recipe.version}"
+        about["space2vec.recipe.channels"] = json.dumps(recipe.channels)
+        about["space2vec.recipe.definition"] = recipe.definition
+        about["space2vec.recipe.document"] = json.dumps(recipe.to_plain())
+    if header.feature_names:
+        about["space2vec.features"] = json.dumps(header.feature_names)
+        about["space2vec.features.set"] = f"{header.feature_set} {header.feature_version}"
+        about["space2vec.features.convention"] = header.convention
+    return about

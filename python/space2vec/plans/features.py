@@ -1,0 +1,55 @@
+"""What is to be measured of stamps: columns of the registry, under a convention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.data.channels import CHANNELS
+from space2vec.registry import FEATURES, STAMP_SETS, Convention, FeatureEntry, stamp_columns
+
+__all__ = ["Measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is to be measured of stamps, so that their pixels need not be kept once they are read."""
+
+    #: Columns of the registry, and whose definition is used.
+    names: tuple[str, ...]
+    convention: Convention = "code"
+
+    def _stamp_features(self) -> list[FeatureEntry]:
+        return [FEATURES[name] for name in self.names if name in FEATURES and FEATURES[name].source == "stamp"]
+
+    @property
+    def sets(self) -> int:
+        """The sets that kernels must compute, as bits of :data:`space2vec.registry.STAMP_SETS`."""
+        asked = {entry.set for entry in self._stamp_features()} or {"autoscan"}
+        return sum(STAMP_SETS[name] for name in asked)
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that the features need; the set s2v takes the difference alone or all three."""
+        asked = {plane for entry in self._stamp_features() for plane in entry.planes} | {"difference"}
+        if self.sets & STAMP_SETS["s2v"] and len(asked) > 1:
+            return CHANNELS
+        return tuple(channel for channel in CHANNELS if channel in asked)
+
+    def in_columns(
+        self, values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Return the columns (n, k) out of the stamp features of the sets and the catalogue, NaN where it is silent."""
+        written = stamp_columns(self.sets)
+        if self.names == written:
+            return values
+        table = np.full((len(values), len(self.names)), np.nan, dtype=np.float32)
+        for column, name in enumerate(self.names):
+            if name in written:
+                table[:, column] = values[:, written.index(name)]
+            elif name in catalogue:
+                table[:, column] = catalogue[name]
+        return table

@@ -1,0 +1,237 @@
+"""Recipes: how pixels are prepared for a model."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.data import flags as flag_bits
+from space2vec.data.channels import CHANNELS, channel_positions
+from space2vec.errors.text import NAME, one_line
+from space2vec.plans.steps import Steps, chain
+from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, RecipeName, Step
+
+__all__ = ["Prepared", "Recipe"]
+
+
+class Prepared(flag_bits.Flagged):
+    """Planes ready for a model.
+
+    Parameters
+    ----------
+    planes : ndarray of float32 (n, channel, height, width)
+        The prepared pixels, on the device of the stamps and in their library; a row that cannot be prepared is NaN
+        throughout.
+    flags : ndarray of uint32 (n,)
+        Flags a row, see :mod:`space2vec.data.flags`; always on the host, fetched when they are first looked at.
+    recipe : Recipe
+        What they were prepared by; its ``channels`` name the channel axis, once a chain of steps.
+    """
+
+    def __init__(self, planes: Any, flags: flag_bits.Given, recipe: Recipe) -> None:
+        super().__init__(flags)
+        self.planes: NDArray[np.float32] = planes
+        self.recipe = recipe
+
+
+def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return a chain ready for JSON."""
+    return [
+        {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters} for step in steps
+    ]
+
+
+def _described(step: Step) -> str:
+    """Return a step in words."""
+    values = ", ".join(f"{name}={value:g}" for name, value in step.parameters.items())
+    return f"{step.name}({values})" if values else step.name
+
+
+#: The largest square that a recipe of steps may cut.
+_LARGEST_SQUARE = 4096
+
+
+class Recipe:
+    """A way to prepare stamps, known by its name and version. :meth:`of` makes one out of steps.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`space2vec.registry.RECIPES`.
+    version : int, optional
+        The version that is asked for, as a model file states it; the current one by default.
+
+    Raises
+    ------
+    ValueError
+        If there is no recipe of that name, or not of that version.
+    """
+
+    def __init__(self, name: RecipeName, version: int | None = None) -> None:
+        if name not in RECIPES:
+            raise ValueError(f"unknown recipe {name!r}; known recipes: {', '.join(RECIPES)}")
+        if version not in (None, RECIPES[name].version):
+            raise ValueError(f"recipe {name!r} has version {RECIPES[name].version} here; version {version} was asked")
+        self._entry: RecipeEntry = RECIPES[name]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        steps: Steps,
+        further: Sequence[Steps] = (),
+        side: int = 63,
+        channels: Sequence[str] = CHANNELS,
+        version: int = 1,
+    ) -> Recipe:
+        """Make a recipe out of normalisers.
+
+        A square is cut around the candidate, which lands on ``(side // 2, side // 2)``; each plane is normalised by its
+        own pixels. Null pixels (1e-30), and what is not finite or outside the stamp, enter no statistic and become 0. A
+        row is refused where a plane is constant or a step has nothing to divide by.
+
+        Parameters
+        ----------
+        name : str
+            A name that no recipe of the registry has.
+        steps : str, tuple or sequence
+            What is done to each plane, as :func:`space2vec.plans.steps.chain` takes it.
+        further : sequence, optional
+            Other chains; each gives the planes once more, behind the others along the channel axis of the output.
+        side : int, optional
+            Height and width of the output.
+        channels : sequence of str, optional
+            The planes along the channel axis of the output, in order.
+        version : int, optional
+            A number of yours, stored beside the name.
+
+        Raises
+        ------
+        TypeError
+            If the name, the side or the version is of another type.
+        ValueError
+            If the name is taken, or a step, a channel, the side or the version is none.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str; given {name!r}")
+        if not name or name in RECIPES:
+            raise ValueError(f"name {name!r} is {'that of a recipe here' if name else 'empty'}; give another")
+        number, pixels = operator.index(version), operator.index(side)
+        if number < 1:
+            raise ValueError(f"version must be at least 1; given {number}")
+        if not 1 <= pixels <= _LARGEST_SQUARE:
+            raise ValueError(f"side must be from 1 to {_LARGEST_SQUARE}; given {pixels}")
+        chains = [chain(one) for one in (steps, *further)]
+        planes = tuple(CHANNELS[position] for position in channel_positions(channels))
+        done = "; beside it ".join(", ".join(_described(step) for step in one) for one in chains)
+        definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
+        made = cls.__new__(cls)
+        made._entry = RecipeEntry(
+            name, number, planes, pixels, pixels, definition, "", steps=chains[0], further=tuple(chains[1:])
+        )
+        return made
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that :meth:`to_plain` gave, as it is read from JSON.
+
+        Raises
+        ------
+        ValueError
+            If it is damaged, or this version of the package has the recipe or a normaliser in another version.
+        """
+        try:
+            name, version = plain["name"], plain["version"]
+            if "steps" not in plain:
+                return cls(name, version)
+            chains = [plain["steps"], *plain.get("further", ())]
+            for step in itertools.chain(*chains):
+                here = NORMALISERS[step["name"]].version if step["name"] in NORMALISERS else step["version"]
+                if step["version"] != here:
+                    raise ValueError(f"normaliser {step['name']!r} has version {here} here, not {step['version']}")
+            steps, *further = ([(step["name"], step["parameters"]) for step in one] for one in chains)
+            side, channels = plain["side"], plain["channels"]
+            return cls.of(name, steps=steps, further=further, side=side, channels=channels, version=version)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no recipe: {error!r}") from error
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the name, the version and, where it is no recipe of the registry, the definition, ready for JSON."""
+        entry = self._entry
+        plain: dict[str, Any] = {"name": entry.name, "version": entry.version}
+        if entry.name not in RECIPES:
+            plain |= {"side": entry.height, "channels": list(entry.channels), "steps": _plain(entry.steps)}
+        if entry.further:
+            plain["further"] = [_plain(one) for one in entry.further]
+        return plain
+
+    def of_planes(self, channels: Sequence[str]) -> Recipe:
+        """Return the recipe for some of its planes alone, each of which comes out as the whole recipe gives it.
+
+        Raises
+        ------
+        ValueError
+            If a channel is none of the recipe's, or its planes are not prepared each by its own pixels.
+        """
+        unknown = [channel for channel in channels if channel not in self.channels]
+        if unknown or not self.steps:
+            why = f"has no plane {', '.join(unknown)}" if unknown else "does not prepare planes one by one"
+            raise ValueError(f"recipe {self.name!r} {why}")
+        name, side = f"{self.name} of {', '.join(channels)}", self._entry.height
+        further = self._entry.further
+        return Recipe.of(name, steps=self.steps, further=further, side=side, channels=channels, version=self.version)
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._entry.name
+
+    @property
+    def version(self) -> int:
+        """The version."""
+        return self._entry.version
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The planes along the channel axis of the output, in order."""
+        return self._entry.channels
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape (channel, height, width) of one prepared triplet."""
+        return self.views * len(self._entry.channels), self._entry.height, self._entry.width
+
+    @property
+    def views(self) -> int:
+        """How often each plane is there: once for each chain of steps."""
+        return 1 + len(self._entry.further)
+
+    @property
+    def definition(self) -> str:
+        """What is done to the pixels."""
+        return self._entry.definition
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The chain of normalisers that it is, or the first of them; empty for a recipe that is none."""
+        return self._entry.steps
+
+    @property
+    def chains(self) -> tuple[tuple[Step, ...], ...]:
+        """The chains of normalisers, each of which gives the planes once; none for a recipe that is none."""
+        return (self.steps, *self._entry.further) if self.steps else ()
+
+    def __repr__(self) -> str:
+        return f"Recipe({one_line(repr(self.name), NAME)}, version={self.version})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self._entry == other._entry
+
+    def __hash__(self) -> int:
+        return hash(self._entry)

@@ -1,0 +1,121 @@
+"""What finished tables say of themselves, for whoever wants to know whether a run is done already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FITS_CARD", "KEY", "DamagedError", "note_beside", "note_of", "peek_note"]
+
+#: The key of the note in Parquet, in ECSV and in the file beside a CSV.
+KEY = "space2vec"
+#: The card of a FITS header that holds it; in a VOTable it is the INFO element of the key's name.
+FITS_CARD = "S2VNOTE"
+
+
+class DamagedError(Exception):
+    """A file, or what it says of itself, is not what was written."""
+
+
+def note_beside(path: Path) -> Path | None:
+    """Return the file that holds the note of a table, where its format has no place for one."""
+    return path.with_name(f"{path.name}.json") if path.suffix.lower() == ".csv" else None
+
+
+def note_of(path: Path) -> dict[str, Any]:
+    """Return the note of a table, of which as much is looked at as tells that it is whole; else raise DamagedError."""
+    try:
+        note, rows = _note_and_rows(path)
+    except DamagedError:
+        raise
+    except Exception as error:  # whatever a reader of damaged bytes may say
+        raise DamagedError(f"it cannot be read ({str(error).partition(chr(10))[0]})") from None
+    if not isinstance(note, dict):
+        raise DamagedError("it does not say what it was made of")
+    if isinstance(rows, str):
+        raise DamagedError(rows)
+    if rows != note.get("rows"):
+        raise DamagedError(f"it has {rows} rows, and had {note.get('rows')}")
+    return note
+
+
+def peek_note(path: Path) -> dict[str, Any] | None:
+    """Return the note of a table, though the table may have been changed since; ``None`` if it has none."""
+    try:
+        note, _ = _note_and_rows(path)
+    except Exception:
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def _note_and_rows(path: Path) -> tuple[Any, int | str]:
+    """Return the note, and the number of rows that are there or why it is known that not all are."""
+    with warnings.catch_warnings(action="ignore"):  # what is wrong is raised
+        return _READERS[path.suffix.lower()](path)
+
+
+def _of_parquet(path: Path) -> tuple[Any, int]:
+    import pyarrow.parquet as pq
+
+    meta = pq.read_metadata(path)
+    return json.loads((meta.metadata or {}).get(KEY.encode(), b"null")), meta.num_rows
+
+
+def _of_csv(path: Path) -> tuple[Any, int | str]:
+    beside = note_beside(path)
+    assert beside is not None
+    try:
+        note = json.loads(beside.read_bytes())[KEY]
+        size, digest = note.pop("file").values()
+    except FileNotFoundError:
+        raise DamagedError(f"there is no {beside}, which says what it was made of") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise DamagedError(f"{beside}, which says what it was made of, is damaged") from None
+    with path.open("rb") as file:
+        if path.stat().st_size != size or hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            return note, f"it is not the table that {beside} is of"
+    return note, note.get("rows")
+
+
+def _of_fits(path: Path) -> tuple[Any, int]:
+    from astropy.io import fits
+
+    with fits.open(path, memmap=True) as file:
+        header, place = file[1].header, file.fileinfo(1)
+        if path.stat().st_size != place["datLoc"] + place["datSpan"]:
+            raise DamagedError("its size is not what its header says")
+        return json.loads(header.get(FITS_CARD, "null")), int(header["NAXIS2"])
+
+
+def _of_ecsv(path: Path) -> tuple[Any, int]:
+    from astropy.table import Table
+
+    table = Table.read(path, format="ascii.ecsv")
+    return table.meta.get(KEY), len(table)
+
+
+def _of_votable(path: Path) -> tuple[Any, int]:
+    from xml.etree import ElementTree
+
+    note, rows = None, 0
+    for _, element in ElementTree.iterparse(path):
+        name = element.tag.rpartition("}")[2]
+        if name == "INFO" and element.get("name") == KEY:
+            note = json.loads(element.get("value", "null"))
+        rows += name == "TR"
+        if name in ("TR", "TD"):
+            element.clear()
+    return note, rows
+
+
+_READERS: dict[str, Callable[[Path], tuple[Any, int | str]]] = {
+    ".parquet": _of_parquet,
+    ".csv": _of_csv,
+    ".fits": _of_fits,
+    ".ecsv": _of_ecsv,
+    ".vot": _of_votable,
+}

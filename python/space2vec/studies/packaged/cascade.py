@@ -1,0 +1,138 @@
+"""How ``stampnet-fast`` is made: a network that sees no template before ``stampnet``, which is asked in doubt alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import registry
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.model_files.header import in_doubt
+from space2vec.models.network import Network
+from space2vec.studies.packaged.networks import EPOCHS, STAMPNET_COLUMNS, by_kind, taught_and_checked, with_opinion
+
+__all__ = ["FIRST_COLUMNS", "build_first", "build_stampnet_fast", "doubt_of", "joined"]
+
+#: The planes that the first network sees.
+_PLANES = ("science", "difference")
+#: Its columns: those of ``stampnet`` that need no other plane.
+FIRST_COLUMNS = tuple(name for name in STAMPNET_COLUMNS if set(registry.FEATURES[name].planes) <= set(_PLANES))
+#: The share of alerts, and of their variants, that is to be in doubt (docs/network-worth.md).
+_DOUBT = 0.3
+
+
+def build_stampnet_fast(
+    data: Path,
+    second: Network,
+    threads: int | None = None,
+    progress: Callable[[dict[str, float]], object] | None = None,
+) -> Network:
+    """Train a first network, and join it with the second one to a cascade.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder.
+    second, threads, progress
+        As for :func:`build_first`.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ReadError
+        If the alerts or braai's weights are not in the data folder.
+    """
+    learned, checked = taught_and_checked(data)
+    return joined(build_first(learned, checked, second, threads, progress), second, checked)
+
+
+def joined(first: Network, second: Network, checked: LabelledStamps) -> Network:
+    """Return the cascade of two networks, whose doubt and metrics are those of validation rows."""
+    alike = np.isin(checked.kind, ("alert", "variant"))
+    early = first.score(checked.stamps).score
+    doubt = doubt_of(early[alike & np.isfinite(early)])
+    metrics = {
+        "in doubt": {
+            "alerts and variants of validation": _share(early[alike], doubt),
+            "other rows of validation": _share(early[~alike], doubt),
+        }
+    }
+    training = {
+        "cascade": f"{second.id} is asked where the first network's score lies within the doubt, which was chosen so "
+        f"that it holds {_DOUBT:.0%} of the alerts and variants of validation",
+        **second.header.training,
+    }
+    header = replace(second.header, name="stampnet-fast", doubt=doubt, training=training, metrics=metrics)
+    cascade = Network(second.module, header, second.integers, first)
+    measured = {**metrics, **by_kind(cascade, checked)}
+    return Network(second.module, replace(cascade.header, metrics=measured), second.integers, first)
+
+
+def doubt_of(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[float, float]:
+    """Return the scores about 0.5, as far from it on either side in logits, that hold a share of those that are given.
+
+    They are rounded to four digits.
+    """
+    near = np.clip(score.astype(np.float64), 1e-7, 1 - 1e-7)
+    far = float(np.quantile(np.abs(np.log(near / (1.0 - near))), share))
+    low = round(float(1.0 / (1.0 + np.exp(far))), 4)
+    return low, round(1.0 - low, 4)
+
+
+def _share(score: NDArray[np.float32], doubt: tuple[float, float]) -> float:
+    return round(float(np.mean(in_doubt(doubt, score))), 4)
+
+
+def build_first(
+    learned: LabelledStamps,
+    checked: LabelledStamps,
+    second: Network,
+    threads: int | None = None,
+    progress: Callable[[dict[str, float]], object] | None = None,
+) -> Network:
+    """Train the network that sees no template, on the rows of ``stampnet`` and with its opinion of them.
+
+    Parameters
+    ----------
+    learned, checked : LabelledStamps
+        The rows that ``stampnet`` learns from, and those that stop and calibrate it.
+    second : Network
+        The network that is asked in doubt.
+    threads : int, optional
+        Threads that prepare and measure; one a usable core by default.
+    progress : callable, optional
+        Called with the metrics of each epoch.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    """
+    from space2vec.training import train_network
+    from space2vec.training.loop import Course
+    from space2vec.training.network import REACH, RECIPES
+
+    whole = RECIPES["stampnet"]
+    recipe = whole.of_planes(_PLANES)
+    places = [whole.channels.index(plane) for plane in (*_PLANES, *_PLANES)]
+    ends = [len(whole.channels) * (k // len(_PLANES)) for k in range(len(places))]
+    settings: dict[str, Any] = {"reach": [REACH[end + place] for end, place in zip(ends, places, strict=True)]}
+    return train_network(
+        replace(learned, teacher=with_opinion(learned, second)),
+        features=FIRST_COLUMNS,
+        recipe=recipe,
+        settings=settings,
+        teacher=1.0,
+        validation=checked,
+        course=Course(epochs=EPOCHS, precision="bfloat16"),
+        threads=threads,
+        progress=progress,
+        name="stampnet-fast, first",
+        training={"labels": f"of {second.id}: its opinion is a part of each target, as it was taught itself"},
+    )

@@ -1,0 +1,175 @@
+"""How the packaged networks are trained, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import registry, simulation
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.models.network import Network
+from space2vec.simulation.hybrid import hybrid
+from space2vec.simulation.variants import variants
+from space2vec.studies.packaged.forests import DES_DATA, figures, labelled_des
+from space2vec.training.teacher import labelled_alerts, teach
+
+__all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
+
+#: Rows of each kind beside the real alerts.
+Shares = dict[str, int]
+_SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+#: Columns that cost most and that no network missed (docs/network-worth.md): fits, medians of columns, and the moments
+#: of the science plane with what is made of them.
+_LEFT_OUT = (
+    "AMP", "GAUSS", "SCALE", "LACOSMIC", "COLMEDS", "science_a", "science_b", "science_angle", "science_ellipticity",
+    "plane_offset", "width_ratio", "psf_ratio", "psf_likeness",
+)  # fmt: skip
+#: What ``stampnet`` sees of a candidate beside its planes.
+STAMPNET_COLUMNS = tuple(name for name in registry.FEATURE_SETS["stamp"] if name not in _LEFT_OUT)
+#: How far the conditions of the simulated surveys are widened.
+_RANDOMISE = 0.3
+EPOCHS = 24
+#: How much of a row's target is the opinion of a network of all columns, which is let go afterwards: it keeps one of
+#: fewer columns from learning single rows by heart.
+_TRUST = 0.5
+
+
+def real_alerts(data: Path) -> LabelledStamps:
+    """Read the real ZTF alerts of the data folder, labelled by braai above 0.5, with its score as teacher.
+
+    Raises
+    ------
+    ReadError
+        If they are not in the data folder.
+    """
+    names = ("night_20180713", "brokers")
+    tables = [data / "ztf" / f"{name}.csv" for name in names]
+    return labelled_alerts([data / "ztf" / name for name in names], *tables, column="braai_d6_m9")
+
+
+def stampnet_rows(
+    real: LabelledStamps, weights: Path, *, seed: int = 0, shares: Shares | None = None
+) -> LabelledStamps:
+    """Return what ``stampnet`` learns from beside real alerts.
+
+    Parameters
+    ----------
+    real : LabelledStamps
+        Real alerts, with braai's score as teacher.
+    weights : Path
+        The published weights of braai, who scores the variants.
+    seed : int, optional
+        Of everything that is drawn.
+    shares : dict of str to int, optional
+        Rows of each kind: ``variants`` and ``hybrid`` of the alerts, and of each survey that is simulated.
+
+    Returns
+    -------
+    LabelledStamps
+        Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
+        with the truth. The group of what was made of an alert is its object: leave out those that are tested on.
+    """
+    wanted = dict(_SHARES if shares is None else shares)
+    parts = [
+        teach(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
+        hybrid(real, wanted.pop("hybrid"), seed=seed + 2),
+    ]
+    for k, (survey, count) in enumerate(wanted.items()):
+        night = simulation.simulate(count, survey=survey, seed=seed + 3 + k, randomise=_RANDOMISE)
+        group = np.char.add(f"simulated {survey} ", np.arange(count).astype(np.str_))
+        parts.append(LabelledStamps(night.stamps, night.labels, night.kinds, group=group))
+    return LabelledStamps.concatenate(parts)
+
+
+def build_stampnet(
+    data: Path, threads: int | None = None, progress: Callable[[dict[str, float]], object] | None = None
+) -> Network:
+    """Train ``stampnet`` on real alerts, their variants, hybrids and simulated candidates of three surveys.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is absent.
+    ReadError
+        If the alerts or braai's weights are not in the data folder.
+    """
+    from space2vec.training import train_network
+    from space2vec.training.loop import Course
+
+    learned, checked = taught_and_checked(data)
+    course = Course(epochs=EPOCHS, precision="bfloat16")
+    how: dict[str, Any] = {"teacher": 1.0, "validation": checked, "threads": threads, "progress": progress}
+    master = train_network(learned, course=replace(course, seed=1), **how)
+    network = train_network(
+        replace(learned, teacher=with_opinion(learned, master)),
+        features=STAMPNET_COLUMNS,
+        course=course,
+        **how,
+        training={
+            "data": f"{int(np.sum(learned.kind == 'alert'))} real ZTF alerts (a night of July 2018, and alerts in "
+            f"brokers' files); made of them {_SHARES['variants']} variants and {_SHARES['hybrid']} hybrids; simulated "
+            f"candidates: {_SHARES['ztf']} of ZTF, {_SHARES['des']} of DES, {_SHARES['rubin']} of Rubin",
+            "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth; "
+            f"{_TRUST:g} of each target is the opinion of a network of all columns that learned from the same rows",
+        },
+        metrics={
+            "validation labels": "alerts and variants: braai d6_m9 above 0.5, which is agreement, not accuracy; "
+            "hybrids and simulated candidates: the truth"
+        },
+    )
+    metrics = {**network.header.metrics, **by_kind(network, checked)}
+    return Network(network.module, replace(network.header, metrics=metrics), network.integers)
+
+
+def taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
+    """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
+    from space2vec.training.loop import Course
+    from space2vec.training.network import held_out
+
+    real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
+    # Split first: what is made of an alert may have the sky of another.
+    learned, held = held_out(real, Course().seed)
+    few = {kind: count // 10 for kind, count in _SHARES.items()}
+    return (
+        LabelledStamps.concatenate([learned, stampnet_rows(learned, weights)]),
+        LabelledStamps.concatenate([held, stampnet_rows(held, weights, seed=100, shares=few)]),
+    )
+
+
+def with_opinion(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
+    """Return the targets of rows (n,): those that they have, and for a part what a network thinks of them."""
+    own, opinion = np.where(np.isfinite(rows.teacher), rows.teacher, rows.label), master.score(rows.stamps).score
+    return np.where(np.isfinite(opinion), (1 - _TRUST) * own + _TRUST * opinion, own).astype(np.float32)
+
+
+def by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
+    """Measure a network on the rows of validation, which stopped and calibrated it, and taught it nothing."""
+    score = network.score(rows.stamps).score
+    simulated = np.char.startswith(rows.group.astype(np.str_), "simulated")
+    parts = {
+        "agreement with braai above 0.5, alerts of validation": rows.kind == "alert",
+        "accuracy on hybrids of validation": ~simulated & ~np.isin(rows.kind, ("alert", "variant")),
+        "accuracy on simulated candidates of validation": simulated,
+    }
+    return {name: figures(score[here], rows.label[here], rows.group[here]) for name, here in parts.items()}
+
+
+def build_tablenet(data: Path, progress: Callable[[dict[str, float]], object] | None = None) -> Network:
+    """Train ``tablenet`` on the labelled DES rows.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch or scikit-learn is absent.
+    ReadError
+        If the table is not in the data folder.
+    """
+    from space2vec.training import train_tablenet
+
+    x, y = labelled_des(data)
+    return train_tablenet(x, y, registry.AUTOSCAN, progress=progress, training=DES_DATA)
