@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
+from space2vec.bench.rounds import quartiles
 from space2vec.data.stamps import Stamps
 from space2vec.models.network import Network
 

@@ -55,14 +55,14 @@ class Kept:
         return folder / f"{name.replace(' ', '_')}_{digest}.{suffix}"
 
 
-#: What trains models by the package that they need, beside rivals.py, which has the settings of all.
-_TRAINERS = {"torch": ("networks/*.py", "training/*.py"), "sklearn": ("training/forest.py",), "lightgbm": ()}
+#: What trains models by the package that they need, beside studies/contenders.py, which has the settings of all.
+_TRAINERS = {"torch": ("architectures/*.py", "training/*.py"), "sklearn": ("training/forest.py",), "lightgbm": ()}
 
 
 def code(needs: str) -> str:
     """Return what tells the code and the settings that train a model from those of another day."""
     package = Path(space2vec.__file__).parent
-    files = [path for pattern in ("rivals.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
+    files = [path for pattern in ("studies/contenders.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
     return hashlib.sha256("".join(path.read_text() for path in sorted(files)).encode()).hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ from benchmarks.accuracy.integer_accuracy import LIMITS, METRICS, compared, scor
 from benchmarks.accuracy.worth_rows import halves, test_sets
 from benchmarks.programs import processor, versions
 from space2vec.evaluation import contest
+from space2vec.models.load import packaged
 from space2vec.models.network import Network
 
 

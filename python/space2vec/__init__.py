@@ -14,8 +14,8 @@ leave_out_current_folder()
 
 if TYPE_CHECKING:
     from space2vec import evaluation, plot, registry
-    from space2vec.data import flags
     from space2vec.compute import features, normalise, prepare
+    from space2vec.data import flags
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.models.forest import Forest

@@ -18,7 +18,7 @@ import space2vec as s2v
 from oracle import calibration as oracle
 from parity import suite
 from space2vec import model_files, registry
-from space2vec.data.tables import on_host
+from space2vec.data.arrays import on_host
 from space2vec.errors import ModelError
 from space2vec.model_files.calibration import MOST_KNOTS, Calibration
 from space2vec.model_files.trees import Trees

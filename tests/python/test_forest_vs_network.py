@@ -14,7 +14,6 @@ import pytest
 import space2vec as s2v
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.studies import contenders
 from space2vec.studies.contenders import Effort
 
 pytest.importorskip("sklearn")
@@ -85,15 +84,15 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
         np.testing.assert_array_equal(store.get("a name", depends, make), [0, 1, 2])
     assert len(made) == 2
     package = tmp_path / "space2vec"
-    for name in ("contenders.py", "training/forest.py", "training/loop.py", "networks/stampnet.py"):
+    for name in ("studies/contenders.py", "training/forest.py", "training/loop.py", "architectures/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
     monkeypatch.setattr(kept.space2vec, "__file__", str(package / "__init__.py"))
     needs = ("sklearn", "lightgbm", "torch")
     for name, changed in (
-        ("contenders.py", needs),
+        ("studies/contenders.py", needs),
         ("training/forest.py", ("sklearn", "torch")),
-        ("networks/stampnet.py", ("torch",)),
+        ("architectures/stampnet.py", ("torch",)),
     ):
         before = {need: kept.code(need) for need in needs}
         (package / name).write_text("other settings")
@@ -132,7 +131,7 @@ def test_pixels_are_trained_tested_timed_and_drawn(tmp_path: Path, monkeypatch: 
     whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
     assert whole > own > 0
     assert len(list((tmp_path / "kept").glob("pixels_forest_*.safetensors"))) == 1
-    monkeypatch.setattr(pixel_sets.rivals, "train_pixels", lambda *given: pytest.fail("trained again"))
+    monkeypatch.setattr(pixel_sets.contenders, "train_pixels", lambda *given: pytest.fail("trained again"))
     again, _ = pixel_sets.run(sets, QUICK, 20, ["forest"], store)
     assert again["ztf and des"]["models"] == record["models"]
     json.dumps(record)
@@ -168,7 +167,7 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
         assert shares == {"variants": 5}
         return real[: shares["variants"]]
 
-    monkeypatch.setattr(rivals, "train_pixels", train)
+    monkeypatch.setattr(alert_folds.contenders, "train_pixels", train)
     monkeypatch.setattr(alert_folds, "stampnet_rows", made)
     weights: list[Path] = []
 

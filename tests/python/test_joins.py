@@ -9,9 +9,9 @@ import pytest
 from packets import fits_bytes
 
 import space2vec as s2v
-from space2vec.data.channels import CHANNELS
 from space2vec.cli import main
 from space2vec.data import flags
+from space2vec.data.channels import CHANNELS
 from space2vec.data.ids import as_ids, id_keys
 from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError

@@ -7,7 +7,8 @@ import pytest
 import space2vec as s2v
 from space2vec import evaluation
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.data.numeric import as_numbers, by_name, unmasked
+from space2vec.data.named_columns import by_name
+from space2vec.data.numeric import as_numbers, unmasked
 from space2vec.data.tables import Features
 from space2vec.errors import ModelError
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec.data.channels import CHANNELS
 from space2vec.cli import main
+from space2vec.data.channels import CHANNELS
 from space2vec.registry import FAULTS, FLAGS
 from space2vec.writing import Output
 

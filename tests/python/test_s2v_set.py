@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.data.channels import CHANNELS
 from oracle import noise, stamps
+from space2vec.data.channels import CHANNELS
 from space2vec.registry import FEATURE_SETS, FEATURES, S2V
 
 SATURATION = 60000.0
@@ -49,9 +49,7 @@ def made(n=8, seed=0):
 
 
 def channels_of(night, channels):
-    planes = [
-        [night.plane(row, c) if c in channels else None for c in CHANNELS] for row in range(len(night))
-    ]
+    planes = [[night.plane(row, c) if c in channels else None for c in CHANNELS] for row in range(len(night))]
     return s2v.Stamps(planes, centre=night.centre)
 
 
@@ -77,9 +75,7 @@ def test_every_feature_is_defined_for_a_bright_source():
     night = s2v.simulate(60, seed=3)
     good = (night.stamps.flags == 0) & night.labels.astype(bool)
     given = channels_of(night.stamps, CHANNELS)
-    with_level = s2v.Stamps(
-        [[given.plane(row, c) for c in CHANNELS] for row in range(len(given))], saturation=1e9
-    )
+    with_level = s2v.Stamps([[given.plane(row, c) for c in CHANNELS] for row in range(len(given))], saturation=1e9)
     table = s2v.features(with_level, set="s2v")
     shares = np.isfinite(table.values[good]).mean(axis=0)
     assert {name for name, share in zip(S2V, shares, strict=True) if share < 0.5} == set()

@@ -14,8 +14,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 import space2vec as s2v
-from space2vec.data.channels import CHANNELS
 from oracle import integer_network as oracle
+from space2vec.data.channels import CHANNELS
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import BackendError, OutputError
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from space2vec.cuda import trouble
 
 __all__ = ["OURS", "Bench", "needs"]

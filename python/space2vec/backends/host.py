@@ -15,7 +15,8 @@ from space2vec.backends.kernels import thread_count
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import as_plane_array, check_sides, image_array, lies_on_device
 from space2vec.data.channels import CHANNELS
-from space2vec.data.numeric import as_numbers, by_name
+from space2vec.data.named_columns import by_name
+from space2vec.data.numeric import as_numbers
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import Space2vecWarning

@@ -255,3 +255,12 @@ def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, i
     if n:
         check_sides(height, width, "stamps")
     return n, channels, height, width
+
+
+def on_host(values: Any) -> NDArray[Any]:
+    """Return an array of the host: itself, or a copy of one that lies on a device."""
+    if isinstance(values, np.ndarray):
+        return values
+    from space2vec.data.device.view import to_host
+
+    return to_host(values)

@@ -1,16 +1,13 @@
-"""Numbers and named columns, as whoever has them gives them: masked, absent, in tables of many libraries."""
+"""Numbers as whoever has them gives them: masked, or absent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.errors.text import NAME, one_line
-
-__all__ = ["as_numbers", "by_name", "is_absent", "unmasked"]
+__all__ = ["as_numbers", "is_absent", "unmasked"]
 
 
 def unmasked(values: Any) -> Any:
@@ -44,69 +41,3 @@ def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray
 def is_absent(value: Any) -> bool:
     """Tell whether a cell is ``None``, masked, or what pandas has for an absent value."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
-
-
-def by_name(x: Any, names: Sequence[str], what: str = "x", *, select: bool = False) -> Any:
-    """Return the named columns (n, k) of a table as float32; what has no names for its columns is returned as it is.
-
-    A table is a mapping of names to columns, a structured array, a table of Arrow, pandas, Polars or Astropy, or
-    Features. With `select` it may have further columns; Features may in any case. A value that is masked or absent is
-    NaN. Columns that are missing, foreign or of one name raise a ValueError that calls the table `what`, and those that
-    hold no numbers a TypeError.
-    """
-    from space2vec.data.tables import Features
-
-    table = _columns_of(x, what)
-    if table is None:
-        return x
-    there = list(table)
-    missing = [name for name in names if name not in table]
-    foreign = [] if select or isinstance(x, Features) else [name for name in there if name not in set(names)]
-    if missing or foreign:
-        told = [f"{word} {_listed(wrong)}" for word, wrong in (("lacks", missing), ("has", foreign)) if wrong]
-        raise ValueError(f"{what} {' and '.join(told)}; its columns are to be {_listed(names, 40)}")
-    with np.errstate(over="ignore"):
-        columns = [as_numbers(table[name], f"column {name} of {what}").astype(np.float32) for name in names]
-    if len({column.shape for column in columns}) > 1 or any(column.ndim != 1 for column in columns):
-        raise ValueError(f"the columns of {what} must have one value a row, and as many rows each")
-    return np.stack(columns, axis=1) if columns else np.empty((0, 0), dtype=np.float32)
-
-
-def _columns_of(x: Any, what: str) -> Mapping[str, Any] | None:
-    """Return the columns of what has names for all of them."""
-    from space2vec.data.tables import Features
-
-    if isinstance(x, Mapping):
-        return x
-    if isinstance(x, Features):
-        values = x.host_values()
-        return {name: values[:, place] for place, name in enumerate(x.names)}
-    if isinstance(x, np.ndarray):
-        return None if x.dtype.names is None else {name: x[name] for name in x.dtype.names}
-    if type(x).__module__.startswith("pyarrow"):
-        import pyarrow as pa
-
-        table = pa.Table.from_batches([x]) if isinstance(x, pa.RecordBatch) else x
-        if isinstance(table, pa.Table):
-            return _once(table.column_names, [column.to_numpy() for column in table.columns], what)
-    names = list(getattr(x, "colnames", None) or _plain_list(getattr(x, "columns", None)))
-    if not names or not any(isinstance(name, str) for name in names):
-        return None  # pandas numbers columns that have no names
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{what} has names for some of its columns and numbers for others; give all of them names")
-    return _once(names, [x[name] for name in dict.fromkeys(names)], what)
-
-
-def _plain_list(columns: Any) -> list[Any]:
-    return [] if columns is None or callable(columns) else list(columns)
-
-
-def _once(names: Sequence[str], columns: Sequence[Any], what: str) -> dict[str, Any]:
-    double = next((name for name in names if names.count(name) > 1), None)
-    if double is not None:
-        raise ValueError(f"{what} has the column {one_line(double, NAME)} more than once")
-    return dict(zip(names, columns, strict=True))
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return one_line(", ".join(map(str, names[:most]))) + (", ..." if len(names) > most else "")

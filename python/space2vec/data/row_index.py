@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.data.arrays import lies_on_device
+from space2vec.data.arrays import lies_on_device, on_host
 
 __all__ = ["row_index"]
 
@@ -21,8 +21,6 @@ def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
     if isinstance(rows, slice):
         return rows
     if lies_on_device(rows):
-        from space2vec.data.rows import on_host
-
         rows = on_host(rows)
     if not isinstance(rows, (bool, np.bool_)) and hasattr(rows, "__index__") and np.ndim(rows) == 0:
         number = int(rows.__index__())

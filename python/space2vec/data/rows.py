@@ -24,16 +24,7 @@ if TYPE_CHECKING:
     import pyarrow
     from astropy.table import Table
 
-__all__ = ["Rows", "on_host"]
-
-
-def on_host(values: Any) -> NDArray[Any]:
-    """Return an array of the host: itself, or a copy of one that lies on a device."""
-    if isinstance(values, np.ndarray):
-        return values
-    from space2vec.data.device.view import to_host
-
-    return to_host(values)
+__all__ = ["Rows"]
 
 
 class Rows(flag_bits.Flagged):

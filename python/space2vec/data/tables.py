@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data import columns as further
 from space2vec.data import flags as flag_bits
-from space2vec.data.arrays import lies_on_device
+from space2vec.data.arrays import lies_on_device, on_host
 from space2vec.data.ids import as_ids
 from space2vec.data.numeric import unmasked
-from space2vec.data.rows import Rows, on_host
+from space2vec.data.rows import Rows
 from space2vec.errors.text import one_line
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Features", "Scores", "on_host"]
+__all__ = ["Features", "Scores"]
 
 
 class Features(Rows):

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from space2vec.backends.cuda.pipeline import Pipeline
+    from space2vec.backends.interfaces import Network
     from space2vec.model_files.calibration import Calibration
-    from space2vec.models.network import Network
 
 __all__ = ["Model"]
 

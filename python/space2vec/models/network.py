@@ -74,6 +74,7 @@ class Network(Model):
     """
 
     kind: ClassVar[Literal["network"]] = "network"
+    first: Network | None = None
 
     def __init__(
         self,

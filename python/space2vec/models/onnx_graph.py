@@ -15,7 +15,7 @@ from space2vec.errors.packages import need
 from space2vec.model_files.calibration import Calibration
 
 if TYPE_CHECKING:
-    from space2vec.models.network import Network
+    from space2vec.backends.interfaces import Network
 
 __all__ = ["calibrated_graph", "make_graph"]
 

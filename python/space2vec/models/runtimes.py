@@ -23,7 +23,7 @@ from space2vec.errors.packages import need
 if TYPE_CHECKING:
     from torch import nn
 
-    from space2vec.models.network import Network
+    from space2vec.backends.interfaces import Network
 
 __all__ = ["RUNTIMES", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run", "runtime_of"]
 
@@ -80,7 +80,7 @@ def runtime_of(network: Network) -> Runtime:
         return TorchRuntime(network.module, network.header.temperature)
     from space2vec.models.onnx_graph import make_graph
 
-    return OnnxRuntime(make_graph(network), network.takes)
+    return OnnxRuntime(make_graph(network), tuple(network.shapes))
 
 
 class OnnxRuntime:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data import flags
+from space2vec.data.arrays import on_host
 from space2vec.data.ids import NO_ID
 from space2vec.data.stamps import CHANNELS, Stamps
-from space2vec.data.tables import Scores, on_host
+from space2vec.data.tables import Scores
 from space2vec.errors.text import NAME, one_line
 from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
 

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.data.numeric import as_numbers, by_name
+from space2vec.data.named_columns import by_name
+from space2vec.data.numeric import as_numbers
 from space2vec.errors.packages import need
 
 __all__ = ["Scorer", "Trainer", "folds_of", "need_sklearn", "out_of_fold", "rows_and_labels"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from space2vec.backends.cuda.slots import geometry
 from space2vec.data.device.array import DeviceArray
 from space2vec.data.device.event import Event
 from space2vec.data.device.extension import told
@@ -18,7 +17,13 @@ if TYPE_CHECKING:
     from space2vec.data.device.view import View
     from space2vec.data.stamps import Stamps
 
-__all__ = ["Place"]
+__all__ = ["Place", "geometry"]
+
+
+def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return where the planes of n stamps begin, their sizes and the centres, one after another, as bytes."""
+    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (offset, shape, centre)]
+    return np.concatenate(parts)
 
 
 class Place:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from space2vec.backends.cuda.placement import Place, geometry
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
@@ -27,7 +28,6 @@ __all__ = [
     "DEPTH",
     "Memory",
     "Slot",
-    "geometry",
     "measure",
     "memory_limit",
     "pixel_bytes",
@@ -68,12 +68,6 @@ def memory_limit() -> int:
     if found is None or int(found[1]) == 0:
         raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
     return int(found[1]) * _SUFFIXES[found[2]]
-
-
-def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Return where the planes of n stamps begin, their sizes and the centres, one after another, as bytes."""
-    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (offset, shape, centre)]
-    return np.concatenate(parts)
 
 
 def _span(stamps: Stamps) -> tuple[int, int, int]:
@@ -208,8 +202,6 @@ class Slot:
         Stamps that lie on the slot's device stay where they are: its stream waits for the caller's.
         """
         if stamps.there is not None:
-            from space2vec.backends.cuda.placement import Place
-
             place = Place(self.module, stamps.there)
             if place.stream != self.stream:
                 Event(self.module, self.ordinal, place.stream).precede(self.stream)
