@@ -40,10 +40,10 @@ def resolve(device: str, runtime: str | None = None, *, bulk: bool = False) -> s
     """
     if device == "cpu" or (device == "auto" and not bulk):
         return "cpu"
-    from space2vec.data.device.extension import ordinal
+    from space2vec.data.device.extension import find
 
-    number = 0 if device == "auto" else ordinal(device)
-    reason = kernels_lack(number) or ("" if runtime is None else _no_torch_cuda(number))
+    number, lack = find(device)
+    reason = lack or ("" if runtime is None else _no_torch_cuda(number))
     if reason and device != "auto":
         raise BackendError(f"device {device!r} is not available: {reason}; use 'cpu' or 'auto'")
     return "cpu" if reason else f"cuda:{number}"
@@ -86,13 +86,6 @@ def _place(data: Any) -> str:
     from space2vec.data.device.view import view
 
     return view(data, "array").device
-
-
-def kernels_lack(number: int) -> str:
-    """Return why the kernels cannot run on a device; nothing if they can."""
-    from space2vec.data.device.extension import trouble
-
-    return trouble(number)
 
 
 def _no_torch_cuda(number: int) -> str:

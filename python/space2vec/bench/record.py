@@ -67,7 +67,8 @@ def measure(
     BackendError if a GPU is asked for and is not there; ValueError if there is no such stage.
     """
     where = choice.resolve(where, bulk=True)
-    reason = "not asked for: --device cpu" if where == "cpu" and not choice.kernels_lack(0) else choice.kernels_lack(0)
+    lack = extension.trouble(0)
+    reason = lack or ("not asked for: --device cpu" if where == "cpu" else "")
     number = None if where == "cpu" else extension.ordinal(where)
     cores = kernels.thread_count(None)
     wanted = [name for name in COLUMNS if name in columns]

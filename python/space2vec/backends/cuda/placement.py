@@ -53,15 +53,16 @@ class Place:
                 f"work on {beside.device} is being captured into a CUDA graph, and space2vec allocates and waits: "
                 "capture what comes before and after it, or call the C library (space2vec/cuda.h), which does neither"
             )
-        self._arrays: dict[str, tuple[Any, int]] = {}
+        #: By purpose, and of each how many rows it has and where it begins.
+        self._arrays: dict[str, tuple[Any, int, int]] = {}
         self._geometry: DeviceArray | None = None
         self._filled: Event
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
         """Return the address of a new array for a purpose."""
-        made = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
-        self._arrays[name] = made, shape[0]
-        return self._library.address(made)
+        made, address = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
+        self._arrays[name] = made, shape[0], address
+        return address
 
     def outputs(self, name: str, shape: tuple[int, ...], n: int) -> tuple[int, int]:
         """Return the addresses of a new array for results, and of one for the flags of their n rows."""
@@ -98,8 +99,8 @@ class Place:
 
         They are read when they are looked at; the caller's stream may be gone by then.
         """
-        made, (raised, n) = self.result(name), self._arrays.pop("flags")[:2]
-        filled, ordinal, address = self._filled, self.ordinal, self._library.address(raised)
+        made, (raised, n, address) = self.result(name), self._arrays.pop("flags")
+        filled, ordinal = self._filled, self.ordinal
 
         def read(_: Any = raised) -> NDArray[np.uint32]:
             with told(ordinal):
@@ -110,10 +111,10 @@ class Place:
     def result(self, name: str) -> Any:
         """Return an array, to be filled by what was begun up to now; no more is begun here."""
         self._filled = Event(self.module, self.ordinal, self.stream)
-        for array in (*(array for array, _ in self._arrays.values()), self._geometry):
+        for array in (*(array for array, _, _ in self._arrays.values()), self._geometry):
             if isinstance(array, DeviceArray):
                 array.uses[self.stream] = self._filled
-        made, _ = self._arrays.pop(name)
+        made, _, _ = self._arrays.pop(name)
         if isinstance(made, DeviceArray):
             made.filled = self._filled
         return made

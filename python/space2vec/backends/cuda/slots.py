@@ -1,6 +1,6 @@
 """What is begun on a device with a batch: stamps measured or scored, tables scored; and memory for those of the host.
 
-``measure`` and ``score`` work on any :class:`Memory`: beside arrays that lie on the device (``libraries.Place``), or in
+``measure`` and ``score`` work on any :class:`Memory`: beside arrays that lie on the device (``placement.Place``), or in
 a :class:`Slot`, which serves batch after batch of the host.
 """
 

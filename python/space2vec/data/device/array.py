@@ -1,9 +1,10 @@
-"""Arrays that own memory of a device."""
+"""Arrays on a device: our own, and those of the libraries that callers keep theirs in."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import sys
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,7 +13,7 @@ from space2vec.data.device import dlpack
 from space2vec.data.device.event import Event
 from space2vec.data.device.extension import active
 
-__all__ = ["DeviceArray"]
+__all__ = ["UNKNOWN", "DeviceArray", "Library", "library_of"]
 
 #: How DLPack and __cuda_array_interface__ write the legacy default stream, which CUDA calls 0.
 _LEGACY = 1
@@ -170,3 +171,105 @@ class DeviceArray:
             events = [] if idle else [end.number for end in self.uses.values()]
             self._module.release(self.ordinal, self.address, events, idle)
             self.address = 0
+
+
+class Library(Protocol):
+    """What is asked of a library."""
+
+    def stream(self, ordinal: int, told: int) -> int:
+        """Return the caller's stream: the library's current one, or what the array told of itself."""
+
+    def empty(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+    ) -> tuple[Any, int]:
+        """Return a new array of the library on that device, to be filled on that stream, and where it begins."""
+
+    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+        """Return the array in that type and in C order, copied on its device; None where the library cannot."""
+
+    def to_host(self, values: Any) -> NDArray[Any]:
+        """Return a copy on the host."""
+
+
+class _Torch:
+    """PyTorch."""
+
+    def stream(self, ordinal: int, told: int) -> int:
+        import torch
+
+        return int(torch.cuda.current_stream(ordinal).cuda_stream)
+
+    def empty(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+    ) -> tuple[Any, int]:
+        import torch
+
+        made = torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{ordinal}")
+        return made, int(made.data_ptr())
+
+    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+        import torch
+
+        return values.detach().to(getattr(torch, dtype.name)).contiguous()
+
+    def to_host(self, values: Any) -> NDArray[Any]:
+        host: NDArray[Any] = values.numpy(force=True)
+        return host
+
+
+class _CuPy:
+    """CuPy."""
+
+    def stream(self, ordinal: int, told: int) -> int:
+        cupy = sys.modules["cupy"]
+        with cupy.cuda.Device(ordinal):
+            return int(cupy.cuda.get_current_stream().ptr)
+
+    def empty(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+    ) -> tuple[Any, int]:
+        cupy = sys.modules["cupy"]
+        with cupy.cuda.Device(ordinal):
+            made = cupy.empty(shape, dtype)
+        return made, int(made.__cuda_array_interface__["data"][0])
+
+    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+        with sys.modules["cupy"].cuda.Device(values.device.id):
+            return sys.modules["cupy"].ascontiguousarray(values, dtype=dtype)
+
+    def to_host(self, values: Any) -> NDArray[Any]:
+        host: NDArray[Any] = values.get()
+        return host
+
+
+class _Own:
+    """Everybody else: results are DeviceArrays, on the stream that the array told."""
+
+    def stream(self, ordinal: int, told: int) -> int:
+        return told
+
+    def empty(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+    ) -> tuple[Any, int]:
+        made = DeviceArray(shape, dtype, ordinal=ordinal, stream=stream, module=module)
+        return made, made.address
+
+    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+        return None
+
+    def to_host(self, values: Any) -> NDArray[Any]:
+        host: NDArray[Any] = values.to_host()
+        return host
+
+
+_TORCH, _CUPY, UNKNOWN = _Torch(), _CuPy(), _Own()
+
+
+def library_of(values: Any) -> Library:
+    """Return the library that an array is of; one that was never imported has no arrays."""
+    torch, cupy = sys.modules.get("torch"), sys.modules.get("cupy")
+    if torch is not None and isinstance(values, torch.Tensor):
+        return _TORCH
+    if cupy is not None and isinstance(values, cupy.ndarray):
+        return _CUPY
+    return UNKNOWN

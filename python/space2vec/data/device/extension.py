@@ -12,7 +12,7 @@ from typing import Any
 
 from space2vec.errors import BackendError, DeviceLostError
 
-__all__ = ["active", "built", "devices", "ordinal", "out_of_memory", "tell", "told", "trouble", "versions"]
+__all__ = ["active", "built", "devices", "find", "ordinal", "out_of_memory", "tell", "told", "trouble", "versions"]
 
 _MODULE = "space2vec._cuda"
 
@@ -139,3 +139,15 @@ def ordinal(device: str) -> int:
     if found is None:
         raise ValueError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:N")
     return int(found[1] or 0)
+
+
+def find(device: str) -> tuple[int, str]:
+    """Return the number of a CUDA device by its name, the first for ``"auto"``, and why kernels cannot run there.
+
+    Raises
+    ------
+    ValueError
+        If it is the name of none.
+    """
+    number = 0 if device == "auto" else ordinal(device)
+    return number, trouble(number)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.device import dlpack
+from space2vec.data.device.array import UNKNOWN, Library, library_of
 from space2vec.data.device.extension import active, trouble
-from space2vec.data.device.libraries import UNKNOWN, Library, library_of
 
 __all__ = ["View", "to_host", "view"]
 
