@@ -11,7 +11,7 @@ import pytest
 import space2vec as s2v
 from benchmarks.programs import processor, versions
 from benchmarks.speed.suite.contenders import Bench
-from space2vec import backend as kernels
+from space2vec.backends import kernels
 from space2vec.bench.made import triplets
 
 

@@ -1,4 +1,5 @@
-// What columns of autoScan's set say together: the differences and ratios of space2vec/architectures/derived_columns.py.
+// What columns of autoScan's set say together: the differences and ratios of
+// space2vec/architectures/derived_columns.py.
 #pragma once
 
 #include "asinh.hpp"

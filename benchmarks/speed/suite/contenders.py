@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from space2vec.cuda import trouble
+
+from space2vec.data.device import trouble
 
 __all__ = ["OURS", "Bench", "needs"]
 
