@@ -5,10 +5,10 @@
 // warp's, a third of them the fit and a third LACOSMIC, both sets some 200,000. 132 multiprocessors that issue 4 a
 // clock of 1.7 GHz could do 9 and 4.5 million triplets/s, were an instruction issued every time; a quarter goes to
 // shared memory and between the threads, which at one a clock sets the same limit. But most instructions wait for the
-// one before: with the 8 warps for which there are registers, a scheduler has two to choose from. (Of the set autoscan,
-// with 19 kB of scratch a warp, 12 have room in the shared memory of an H100; but their registers do not hold what is
-// measured by parts without spills.) A third to a half of the limit is to be expected: 3 to 4.5 and 1.6 to 2.4 million
-// triplets/s. Of a GPU with few units for double, the sums in double are the limit.
+// one before: with the 8 warps for which there are registers, a scheduler has two to choose from; of the set autoscan,
+// whose code takes fewer, 12 warps have room, three a scheduler. A third to a half of the limit is to be expected, of
+// autoscan a half: 4.5 and 1.6 to 2.4 million triplets/s. Of a GPU with few units for double, the sums in double are
+// the limit.
 #include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
@@ -19,8 +19,14 @@
 namespace s2v::cuda {
 namespace {
 
+// The scratch of twelve warps of the set autoscan fits into the shared memory of an H100, and what they do into 168
+// registers.
+constexpr int feature_warps(int sets) {
+    return sets == kernel::kAutoscanSet ? kernel::kMostLeanWarps : kMostWarps;
+}
+
 template <int Sets>
-__global__ void __launch_bounds__(threads_of(kMostWarps), 1)
+__global__ void __launch_bounds__(threads_of(feature_warps(Sets)), 1)
     features_kernel(s2v_stamps stamps, kernel::Measuring what, kernel::Convention convention, float *values,
                     std::uint32_t *flags) {
     what.sets = Sets;  // known to the compiler

@@ -6,8 +6,10 @@
 namespace s2v::kernel {
 namespace {
 
-// Of a block: a multiprocessor has four register files, of which each serves two.
+// Of a block: a multiprocessor has four register files, of which each serves two, or three of a kernel that is held to
+// 168 registers a thread.
 inline constexpr int kMostWarps = 8;
+inline constexpr int kMostLeanWarps = 12;
 
 struct WarpLanes {
     __device__ int index() const {
@@ -36,7 +38,7 @@ struct WarpLanes {
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
     }
     __device__ float *room() const {
-        __shared__ float memory[kMostWarps * kRoom];
+        __shared__ float memory[kMostLeanWarps * kRoom];
         return memory + threadIdx.x / kLanes * kRoom;
     }
     __device__ void sync() const {

@@ -2,7 +2,7 @@
 
 The record has, of each kernel and architecture, what ptxas says of it (``cuda/ptxas_table.py``) and the bytes of its
 code (the sections .text of a cubin, ``readelf -SW``), and of some what they were before medians were found by pivots
-and convolutions multiplied as matrices; and what benchmarks/warp_instructions.py counts.
+and convolutions multiplied as matrices; and what benchmarks/speed/warp_instructions.py counts.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ INSTRUCTIONS = """\
 ## Instructions of a warp
 
 What a warp executes for a triplet, or for a plane of 51x51 that is normalised, before and now. It is counted without
-a device: `python benchmarks/warp_instructions.py` runs the kernels on 32 fibers, counts what one lane executes, weighs
-each instruction by those of sm_90 in its place, and adds what lanes exchange. A device's compiler may make a fifth more
-or less of a loop. "At most" is what an H200 could do were an instruction begun in every slot: 1.05 T a second, by 132
-multiprocessors with four schedulers at 1.98 GHz.
+a device: `python -m benchmarks.speed.warp_instructions` runs the kernels on 32 fibers, counts what one lane executes,
+weighs each instruction by those of sm_90 in its place, and adds what lanes exchange. A device's compiler may make a
+fifth more or less of a loop. "At most" is what an H200 could do were an instruction begun in every slot: 1.05 T a
+second, by 132 multiprocessors with four schedulers at 1.98 GHz.
 
 | | before | now | shuffles and votes of these | at most, M/s |
 |---|---:|---:|---:|---:|

@@ -71,7 +71,7 @@ S2V_HD inline bool is_positive(const Moments &m) {
 }
 
 // sqrt(a b) of the ellipse with semi-axes a and b.
-S2V_HD inline double moments_sigma(const Moments &m) {
+S2V_PART inline double moments_sigma(const Moments &m) {
     return square_root(square_root(determinant(m)));
 }
 

@@ -15,7 +15,9 @@ inline constexpr int kBlockPixels = kBlocks * kBlockStride;
 // The means of the 2x2 blocks of a window, less `pedestal`; masked blocks are NaN. In double: the noise must survive a
 // bright sky, and four large pixels must not overflow.
 template <class Team>
-S2V_HD void block_means(const Team &team, const float *window, double pedestal, float *r) {
+S2V_PART void block_means(const Team &team, const float *window, double pedestal, float *r) {
+    S2V_IN_SCRATCH(window);
+    S2V_IN_SCRATCH(r);
     for (int y = 0; y < kBlocks; ++y) {
         const float *const upper = window + 2 * y * kStride;
         const float *const lower = upper + kStride;

@@ -36,20 +36,27 @@ struct CircleSum {
     double area;  // pixels
 };
 
-template <int kRadius, class Team>
-S2V_STAGE CircleSum sum_circle(const Team &team, const float *core, int row, int column) {
-    S2V_IN_SCRATCH(core);
-    static constexpr CircleShares<kRadius> shares = circle_shares<kRadius>();
-    const float *const box = core + (row - kRadius) * kCoreStride;
-    const float *const share = shares.of_25 + circle_reach(kRadius) + kCoreColumn - column;
+// The sum of n pixels by the shares of each, of 25, that are in a circle.
+template <class Team>
+S2V_PART CircleSum sum_shares(const Team &team, const float *box, const float *share, int n) {
+    S2V_IN_SCRATCH(box);
     double total[2];
-    team.template sums<2>((2 * kRadius + 1) * kCoreStride, total, [&](int i, auto add) {
+    team.template sums<2>(n, total, [&](int i, auto add) {
         const bool usable = box[i] == box[i];
         const double weight = static_cast<double>(usable ? share[i] : 0.0f);
         add(0, weight * static_cast<double>(usable ? box[i] : 0.0f));
         add(1, weight);
     });
     return {total[0] / 25.0, total[1] / 25.0};
+}
+
+template <int kRadius, class Team>
+S2V_STAGE CircleSum sum_circle(const Team &team, const float *core, int row, int column) {
+    S2V_IN_SCRATCH(core);
+    static constexpr CircleShares<kRadius> shares = circle_shares<kRadius>();
+    const float *const box = core + (row - kRadius) * kCoreStride;
+    const float *const share = shares.of_25 + circle_reach(kRadius) + kCoreColumn - column;
+    return sum_shares(team, box, share, (2 * kRadius + 1) * kCoreStride);
 }
 
 // The circles at the candidate in one plane.

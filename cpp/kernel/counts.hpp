@@ -14,7 +14,8 @@ S2V_HD inline float box_pixel(const float *r, int side, int i) {
 
 // Number of R <= -k (or R < -k where `strict`).
 template <class Team>
-S2V_HD int count_below(const Team &team, const float *r, int side, float k, bool strict) {
+S2V_PART int count_below(const Team &team, const float *r, int side, float k, bool strict) {
+    S2V_IN_SCRATCH(r);
     return team.count(side * side, [&](int i) {
         const float x = box_pixel(r, side, i);
         return strict ? x < -k : x <= -k;
@@ -22,7 +23,8 @@ S2V_HD int count_below(const Team &team, const float *r, int side, float k, bool
 }
 
 template <class Team>
-S2V_HD int count_above(const Team &team, const float *r, int side, float k) {
+S2V_PART int count_above(const Team &team, const float *r, int side, float k) {
+    S2V_IN_SCRATCH(r);
     return team.count(side * side, [&](int i) { return box_pixel(r, side, i) >= k; });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "absent.hpp"
+#include "register_array.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -46,13 +47,16 @@ S2V_HD inline float fit_profile(float distance, double s) {
 
 // Sums down the columns, over the rows in reach, of B times K terms.
 template <int Columns, int K, class Team>
-S2V_HD void sum_data(const Team &team, const float *b, int reach, FitScratch &scratch) {
+S2V_PART void sum_data(const Team &team, const float *b, int reach, FitScratch &scratch) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
     constexpr int left = fit_left(Columns);
     const int begin = kWindow / 2 - reach;
     const int end = kWindow / 2 + reach + 1;
     team.template for_shares<Columns>([&](auto own) {
         float sum[own.count][K] = {};
         int r = begin;
+        S2V_FEW_STEPS
         do {
             for (int i = 0; i < own.count; ++i) {
                 const float x = b[r * kStride + left + own[i]];
@@ -65,28 +69,52 @@ S2V_HD void sum_data(const Team &team, const float *b, int reach, FitScratch &sc
     team.sync();
 }
 
+// How many columns are summed: on a device a number, so that the code is that of either width, for a kernel has to fit
+// into the instruction cache.
+struct FitColumns {
+    int value;
+};
+template <int Columns, class Team>
+S2V_HD auto fit_columns(const Team &) {
+    if constexpr (Team::kAlone)
+        return Constant<Columns>();
+    else
+        return FitColumns{Columns};
+}
+
+template <class Team, class Columns>
+S2V_HD void sum_data_of(const Team &team, const float *b, int reach, FitScratch &scratch, Columns columns) {
+    if (columns.value == kLanes)
+        sum_data<kLanes, kFitTerms>(team, b, reach, scratch);
+    else
+        sum_data<kStride, kFitTerms>(team, b, reach, scratch);
+}
+
 // Sums down the columns, over the rows in reach, of K weights of the usable pixels; the weights of the rows are left in
 // scratch.term. Where no pixel of b is masked (`whole`) every column has the same sums: those of `total`, and nothing
 // is overwritten.
-template <int Columns, int K, class Team>
-S2V_HD void sum_weights(const Team &team, const float *b, bool whole, int reach, FitScratch &scratch,
-                        double (&total)[K]) {
-    constexpr int left = fit_left(Columns);
+template <int K, class Team, class Columns>
+S2V_PART void sum_weights(const Team &team, const float *b, bool whole, int reach, FitScratch &scratch, Columns columns,
+                          double (&total)[K]) {
+    S2V_IN_SCRATCH(b);
+    S2V_IN_SCRATCH(&scratch);
+    const int left = fit_left(columns.value);
     const int begin = kWindow / 2 - reach;
     const int end = kWindow / 2 + reach + 1;
     if (whole) {
-        team.template sums<K>(Columns, total, [&](int i, auto add) {
+        team.template sums<K>(columns.value, total, [&](int i, auto add) {
             for (int k = 0; k < K; ++k) add(k, static_cast<double>(scratch.weight[k][left + i]));
         });
         return;
     }
-    team.for_each(Columns, [&](int i) {
+    team.for_each(columns.value, [&](int i) {
         for (int k = 0; k < K; ++k) scratch.term[k][left + i] = scratch.weight[k][left + i];
     });
     team.sync();
-    team.for_each(Columns, [&](int i) {
+    team.for_each(columns.value, [&](int i) {
         float sum[K] = {};
         int r = begin;
+        S2V_FEW_STEPS
         do {
             const float there = is_absent(b[r * kStride + left + i]) ? 0.0f : 1.0f;
             for (int k = 0; k < K; ++k) sum[k] += there * scratch.term[k][r];
@@ -106,12 +134,12 @@ struct FitMoments {
     double g[kGMoments];
 };
 
-template <int Columns, class Team>
-S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, const FitPoint &at,
-                                 FitScratch &scratch) {
+template <class Team, class Columns>
+S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch,
+                                 Columns columns) {
     S2V_IN_SCRATCH(b);
     S2V_IN_SCRATCH(&scratch);
-    constexpr int left = fit_left(Columns);
+    const int left = fit_left(columns.value);
     constexpr int power_x[kGMoments] = {0, 1, 0, 2, 1, 0, 3, 2, 1, 0, 4, 2, 0};
     constexpr int power_y[kGMoments] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 2, 4};
     const float x0 = static_cast<float>(at.x0);
@@ -119,7 +147,7 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
     const int reach = fit_reach(at.s);
     float *const gx = scratch.profile[0];
     float *const distance = scratch.profile[1];  // from x0
-    team.for_each(Columns, [&](int column) {
+    team.for_each(columns.value, [&](int column) {
         const int i = left + column;
         const float inside = i < kWindow ? 1.0f : 0.0f;
         const float dx = static_cast<float>(i) - x0;
@@ -136,11 +164,11 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
         }
     });
     team.sync();
-    sum_data<Columns, kFitTerms>(team, b, reach, scratch);
+    sum_data_of(team, b, reach, scratch, columns);
     double y[kFitTerms];
-    sum_weights<Columns>(team, b, whole, reach, scratch, y);
+    sum_weights(team, b, whole, reach, scratch, columns, y);
     FitMoments m;
-    team.template sums<kBMoments>(Columns, m.b, [&](int i, auto add) {
+    team.template sums<kBMoments>(columns.value, m.b, [&](int i, auto add) {
         const int c = left + i;
         const double dx = static_cast<double>(distance[c]);
         const double g0 = static_cast<double>(gx[c]);
@@ -161,7 +189,7 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
     });
     if (whole) {  // the sums over x and over y part
         double x[kFitTerms];
-        team.template sums<kFitTerms>(Columns, x, [&](int i, auto add) {
+        team.template sums<kFitTerms>(columns.value, x, [&](int i, auto add) {
             const int c = left + i;
             const double dx = static_cast<double>(distance[c]);
             const double g = static_cast<double>(gx[c]);
@@ -173,7 +201,7 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
         });
         for (int k = 0; k < kGMoments; ++k) m.g[k] = x[power_x[k]] * y[power_y[k]];
     } else {
-        team.template sums<kGMoments>(Columns, m.g, [&](int i, auto add) {
+        team.template sums<kGMoments>(columns.value, m.g, [&](int i, auto add) {
             const int c = left + i;
             const double dx = static_cast<double>(distance[c]);
             const double g = static_cast<double>(gx[c]);
@@ -191,8 +219,8 @@ S2V_STAGE FitMoments sum_moments(const Team &team, const float *b, bool whole, c
 
 template <class Team>
 S2V_HD FitMoments fit_moments(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
-    return fit_is_narrow(at.s) ? sum_moments<kLanes>(team, b, whole, at, scratch)
-                               : sum_moments<kStride>(team, b, whole, at, scratch);
+    return fit_is_narrow(at.s) ? sum_moments(team, b, whole, at, scratch, fit_columns<kLanes>(team))
+                               : sum_moments(team, b, whole, at, scratch, fit_columns<kStride>(team));
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ S2V_HD inline double fit_least_norm(double s) {
 
 // Everything that a step needs, at a point.
 template <class Team>
-S2V_HD FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
+S2V_PART FitSums fit_sums(const Team &team, const float *b, bool whole, const FitPoint &at, FitScratch &scratch) {
     const FitMoments m = fit_moments(team, b, whole, at, scratch);
     FitSums sums{};
     const double norm = m.g[k00];
@@ -182,6 +182,23 @@ S2V_HD inline void offer_start(FitStarts &starts, int band, const FitPoint &at, 
     }
 }
 
+// Sums along the row each of three narrow profiles, or its `square`, times each of three rows of `values`.
+template <class Team>
+S2V_PART void sum_narrow(const Team &team, FitScratch &scratch, const float (&values)[kFitTerms][kStride], bool square,
+                         double (&total)[9]) {
+    S2V_IN_SCRATCH(&scratch);
+    S2V_IN_SCRATCH(&values);
+    team.template sums<9>(kLanes, total, [&](int i, auto add) {
+        const int c = fit_left(kLanes) + i;
+        double g[3];
+        for (int k = 0; k < 3; ++k) {
+            g[k] = static_cast<double>(scratch.narrow_profile(k)[c]);
+            if (square) g[k] = g[k] * g[k];
+        }
+        for (int k = 0; k < 9; ++k) add(k, g[k % 3] * static_cast<double>(values[k / 3][c]));
+    });
+}
+
 // The nine points of the narrow widths. The three profiles of a width serve both axes.
 template <class Team>
 S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScratch &scratch, FitStarts &starts) {
@@ -191,6 +208,7 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
     constexpr int left = fit_left(kLanes);
     constexpr double widths[kFitNarrow] = {0.3, 0.5, 0.75, 1.1};
     constexpr int bands[kFitNarrow] = {0, 0, 1, 1};
+    S2V_ROLLED
     for (int width = 0; width < kFitNarrow; ++width) {
         const double s = widths[width];
         team.for_each(kLanes, [&](int column) {
@@ -206,25 +224,14 @@ S2V_STAGE void try_narrow(const Team &team, const float *b, bool whole, FitScrat
         team.sync();
         sum_data<kLanes, 3>(team, b, fit_reach(s), scratch);
         double y[3];  // <g, g> along one axis
-        sum_weights<kLanes>(team, b, whole, fit_reach(s), scratch, y);
+        sum_weights(team, b, whole, fit_reach(s), scratch, fit_columns<kLanes>(team), y);
         double along[9];  // <B, g> and <g, g> of point k = 3 (index of y) + (index of x)
         double norm[9];
-        team.template sums<9>(kLanes, along, [&](int i, auto add) {
-            const int c = left + i;
-            for (int k = 0; k < 9; ++k)
-                add(k, static_cast<double>(scratch.narrow_profile(k % 3)[c]) *
-                           static_cast<double>(scratch.data[k / 3][c]));
-        });
+        sum_narrow(team, scratch, scratch.data, false, along);
         if (whole)
             for (int k = 0; k < 9; ++k) norm[k] = y[k % 3] * y[k / 3];
         else
-            team.template sums<9>(kLanes, norm, [&](int i, auto add) {
-                const int c = left + i;
-                for (int k = 0; k < 9; ++k) {
-                    const double g = static_cast<double>(scratch.narrow_profile(k % 3)[c]);
-                    add(k, g * g * static_cast<double>(scratch.weight[k / 3][c]));
-                }
-            });
+            sum_narrow(team, scratch, scratch.weight, true, norm);
         team.sync();
         for (int k = 0; k < 9; ++k)
             offer_start(starts, bands[width], {centre + (k % 3 - 1) * kFitBox, centre + (k / 3 - 1) * kFitBox, s},
@@ -256,7 +263,7 @@ S2V_STAGE void try_wide(const Team &team, const float *b, bool whole, FitScratch
             add(k, static_cast<double>(scratch.term[k][c]) * static_cast<double>(scratch.data[k][c]));
     });
     double norm[kFitWide];
-    sum_weights<kStride>(team, b, whole, kWindow / 2, scratch, norm);
+    sum_weights(team, b, whole, kWindow / 2, scratch, fit_columns<kStride>(team), norm);
     if (whole)
         for (double &x : norm) x = x * x;
     else

@@ -91,12 +91,14 @@ S2V_HD void smooth_by_9(const Team &team, float *window, LacosmicScratch &s) {
 // Mirrors a window into its margin, and into the columns beyond that it leaves.
 template <class Team>
 S2V_HD void mirror_margin(const Team &team, float *window) {
+    S2V_FEW_STEPS
     for (int r = 0; r < kWindow; ++r) {
         float *const row = window + r * kStride;
         team.for_each(kStride - kWindow - kMargin, [&](int i) { row[kWindow + i] = row[kWindow - 1 - i]; });
         team.for_each(kMargin, [&](int i) { row[-1 - i] = row[i]; });
     }
     team.sync();
+    S2V_ROLLED
     for (int r = 0; r < kMargin; ++r) {
         float *const top = window + r * kStride - kMargin;
         float *const bottom = window + (kWindow - 1 - r) * kStride - kMargin;
@@ -209,6 +211,7 @@ S2V_STAGE float largest_fine_structure(const Team &team, float *b, LacosmicScrat
 
     // A low quantile of a sample of rows is a good v; any v is a correct one.
     const float lowest = team.min(kWindowPixels, kInfinity, [&](int i) { return smooth[i]; });
+    S2V_FEW_STEPS
     for (int r = 0; r < kSampleRows; ++r)
         team.for_each(kStride, [&](int c) { s.sample[r * kStride + c] = smooth[r * kSampleStep * kStride + c]; });
     team.sync();

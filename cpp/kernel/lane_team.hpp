@@ -63,6 +63,7 @@ public:
     S2V_HD void sums(int n, double (&total)[K], F f) const {
         static_assert(K <= kLanes);
         double lane[K] = {};
+        S2V_FEW_STEPS
         for (int i = lanes_.index(); i < n; i += kLanes) f(i, [&](int k, double value) { lane[k] += value; });
         join<kLanes / 2, K>(lane);
         for (int k = 0; k < K; ++k) total[k] = K == 1 ? lane[0] : lanes_.from(lane[0], place_of(k));
@@ -78,6 +79,7 @@ public:
     template <class F>
     S2V_HD int count(int n, F f) const {
         int own = 0;
+        S2V_STEPS
         for (int i = lanes_.index(); i < n; i += kLanes) add_if(own, f(i));
         return lanes_.total(own);
     }
@@ -85,6 +87,7 @@ public:
     template <class F>
     S2V_HD float max(int n, float floor, F f) const {
         float lane = floor;
+        S2V_STEPS
         for (int i = lanes_.index(); i < n; i += kLanes) {
             const float value = f(i);
             lane = value > lane ? value : lane;

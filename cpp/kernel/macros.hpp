@@ -19,16 +19,21 @@
 
 // Say that a pointer leads into a team's scratch, which on a device is shared memory, or to what the caller gave, which
 // is in global memory: loads are cheaper, and one may be done before a store to the other. S2V_UNROLLED stands before a
-// loop whose loads shall be under way together there, S2V_ROLLED before one whose code shall be short.
+// loop whose loads shall be under way together there, S2V_ROLLED before one whose code shall be short: a kernel's code
+// has to fit into an instruction cache. S2V_STEPS and S2V_FEW_STEPS do six and two at a time.
 #if defined(__CUDA_ARCH__)
 #define S2V_IN_SCRATCH(pointer) __builtin_assume(__isShared(pointer))
 #define S2V_GIVEN(pointer) __builtin_assume(__isGlobal(pointer))
 #define S2V_UNROLLED _Pragma("unroll 8")
+#define S2V_STEPS _Pragma("unroll 6")
+#define S2V_FEW_STEPS _Pragma("unroll 2")
 #define S2V_ROLLED _Pragma("unroll 1")
 #else
 #define S2V_IN_SCRATCH(pointer) static_cast<void>(0)
 #define S2V_GIVEN(pointer) static_cast<void>(0)
 #define S2V_UNROLLED
+#define S2V_STEPS
+#define S2V_FEW_STEPS
 #define S2V_ROLLED
 #endif
 

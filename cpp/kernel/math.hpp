@@ -96,9 +96,11 @@ inline constexpr double kDegrees = 180.0 / kPi;  // in a radian
 
 // atan(x) for 0 <= x <= 1, to 1e-15: half the angle three times, then the series.
 S2V_HD inline double arctangent_of_share(double x) {
+    S2V_ROLLED
     for (int i = 0; i < 3; ++i) x = x / (1.0 + square_root(1.0 + x * x));
     const double x2 = x * x;
     double sum = 1.0 / 15.0;
+    S2V_ROLLED
     for (int k = 13; k > 0; k -= 2) sum = 1.0 / k - x2 * sum;
     return 8.0 * (x * sum);
 }

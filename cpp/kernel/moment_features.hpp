@@ -16,7 +16,7 @@ struct Ellipse {
     double ellipticity;
 };
 
-S2V_HD inline Ellipse ellipse_of(const Moments &m) {
+S2V_PART inline Ellipse ellipse_of(const Moments &m) {
     const MomentAxes axes = moment_axes(m);
     const double a = square_root(axes.major);
     const double b = square_root(axes.minor);

@@ -70,6 +70,12 @@ S2V_HD void sort_held(const Lanes &lanes, float (&x)[Each]) {
     }
 }
 
+// Sorts what a search ends with. On a device one function of all searches.
+template <class Lanes>
+S2V_PART void sort_gathered(const Lanes &lanes, float (&x)[kGathered / kLanes]) {
+    sort_held(lanes, x);
+}
+
 // What lies at a place of the order; each lane may ask for another.
 template <int Each, class Lanes>
 S2V_HD float held_at(const Lanes &lanes, const float (&x)[Each], int place) {
@@ -89,6 +95,10 @@ struct RankRange {
     int below;
     int upto;
 
+    // Of `valid` values.
+    S2V_HD static RankRange of_all(int valid) {
+        return {from_ordered(to_ordered(-kInfinity) - 1u), kInfinity, 0, valid};
+    }
     S2V_HD bool holds(float x) const {
         return !(x <= low) && x <= high;
     }
@@ -164,19 +174,12 @@ S2V_HD void gather(const Lanes &lanes, int n, F f, const RankRange &range, float
     for (int r = 0; r < kGathered / kLanes; ++r) x[r] = r * kLanes + lane < kept ? room[r * kLanes + lane] : kInfinity;
 }
 
-// The values of ranks k and k + 1 (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are
-// `valid` > k, or twice the first: where it is the last, or the second is not `wanted`. None may be -0 or -inf.
+// What holds the value of rank k and kGathered values at most, or one value, however often. The path depends on
+// guesses.
 template <class Team, class F>
-S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, bool wanted) {
+S2V_HD RankRange narrow_range(const Team &team, F f, int n, int valid, int k) {
     const auto &lanes = team.lanes();
     const int lane = lanes.index();
-    const int next = wanted && k + 1 < valid ? k + 1 : k;
-    if (n <= kGathered) {
-        float all[kGathered / kLanes];
-        take_some(lanes, n, 1, f, all);
-        sort_held(lanes, all);
-        return {held_at(lanes, all, k), held_at(lanes, all, next)};
-    }
     float sample[1];
     lanes.sync();  // a lane samples what others have written, and may overwrite
     const int sampled = take_some(lanes, n, n / kLanes, f, sample);
@@ -186,7 +189,7 @@ S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, boo
     const float guess = share * static_cast<float>(sampled);
     const float deviation = square_root(guess * (1.0f - share));  // of the rank in the sample
     float off = deviation > 0.8f ? 1.2f * deviation : 1.0f;
-    RankRange range = {from_ordered(to_ordered(-kInfinity) - 1u), kInfinity, 0, valid};
+    RankRange range = RankRange::of_all(valid);
     for (int round = 0;; ++round) {
         float pivot;
         if (round == 0 || (round == 1 && range.is_open())) {
@@ -211,13 +214,26 @@ S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, boo
             for (int j = 0; j < kPivots; ++j) add_if(count[j], x <= at[j]);
         }
         for (int j = 0; j < kPivots; ++j) range.narrow(at[j], lanes.total(count[j]), k);
-        if (range.is_one_value() || range.upto - range.below <= kGathered) break;
+        if (range.is_one_value() || range.upto - range.below <= kGathered) return range;
     }
+}
+
+// The values of ranks k and k + 1 (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are
+// `valid` > k, or twice the first: where it is the last, or the second is not `wanted`. None may be -0 or -inf.
+template <class Team, class F>
+S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, bool wanted) {
+    const auto &lanes = team.lanes();
+    const int next = wanted && k + 1 < valid ? k + 1 : k;
+    const bool few = n <= kGathered;
+    const RankRange range = few ? RankRange::of_all(valid) : narrow_range(team, f, n, valid, k);
     Ranked found = {range.high, range.high};
     if (!range.is_one_value()) {
         float held[kGathered / kLanes];
-        gather(lanes, n, f, range, held);
-        sort_held(lanes, held);
+        if (few)
+            take_some(lanes, n, 1, f, held);
+        else
+            gather(lanes, n, f, range, held);
+        sort_gathered(lanes, held);
         found.lower = held_at(lanes, held, k - range.below);
         found.upper = held_at(lanes, held, next < range.upto ? next - range.below : 0);
     }

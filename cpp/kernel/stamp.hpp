@@ -77,12 +77,18 @@ S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column,
         }
         return;
     }
+    S2V_ROLLED
     for (int r = 0; r < kWindow; ++r) {
         float *const line = out + r * stride;
         const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
         const bool there = r >= part.top && r < part.bottom && part.right > part.left;
         const int left = there ? part.left : stride;
         const int right = there ? part.right : stride;
+        if constexpr (!Team::kAlone) {  // one short loop
+            const int end = there ? right : 0;
+            team.for_each(stride, [&](int c) { line[c] = c >= left && c < end ? f(pixels[source + c]) : outside; });
+            continue;
+        }
         team.for_each(left, [&](int c) { line[c] = outside; });
         team.for_each(right - left, [&](int c) { line[left + c] = f(pixels[source + left + c]); });
         team.for_each(stride - right, [&](int c) { line[right + c] = outside; });

@@ -1,6 +1,6 @@
 """Instructions that a warp executes a triplet, estimated without a device.
 
-    python benchmarks/warp_instructions.py [--revision REVISION] [--only PART ...] [--json FILE]
+    python -m benchmarks.speed.warp_instructions [--revision REVISION] [--only PART ...] [--json FILE]
 
 FILE, benchmarks/results/device_kernels.json, gets them as ``instructions``, ``now`` or, of another revision,
 ``before``: `make docs` writes them into docs/device-kernels.md.
@@ -28,7 +28,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from benchmarks.programs import REPOSITORY
+
 SOURCE = Path(__file__).with_suffix(".cpp")
 
 OPTIONS = [
@@ -127,7 +128,7 @@ class WarpCounter:
         (generated / "kernel").mkdir(parents=True, exist_ok=True)
         made = [f"-DREGISTRY={registry / 'registry.json'}", f"-DOUTPUT={generated}"]
         subprocess.run(["cmake", *made, "-P", registry / "generate.cmake"], check=True, stdout=sys.stderr)
-        folders = ["tests/cpp", "benchmarks", "cpp", "cpp/src", "cpp/include"]
+        folders = ["tests/cpp", "benchmarks/speed", "benchmarks", "cpp", "cpp/src", "cpp/include"]
         includes = [f"-I{tree / name}" for name in folders]
         sources = [SOURCE, tree / "cpp" / "src" / "network_pack.cpp"]
         command = ["g++", *OPTIONS, *includes, f"-I{generated}", *sources, "-o", self.program]
