@@ -51,7 +51,7 @@ def one(name: str, make: hostile.Maker) -> dict[str, Any]:
 
 def _ending(took: Spent) -> str:
     if took.status < 0:
-        given_up = took.processor >= PROCESSOR or took.seconds >= PATIENCE
+        given_up = took.processor > PROCESSOR - 1 or took.seconds >= PATIENCE
         return "given up" if given_up else f"killed by signal {-took.status}"
     return "traceback" if "Traceback" in took.err else f"status {took.status}"
 

@@ -38,7 +38,7 @@ done
 
 # Rounds until the processor time is spent: a round is limited by the clock, which a busy machine lets run faster.
 fuzz() {
-    local target=$1 work=$build/work/$1 spent=0 left used
+    local target=$1 work=$build/work/$1 spent=0 left used ended
     local dictionary=$here/$target.dict
     local options=(-timeout=60 -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
     local program=("$build/tests/fuzz/fuzz_$target")
@@ -49,19 +49,20 @@ fuzz() {
     [[ ! -f $dictionary ]] || options+=("-dict=$dictionary")
     mkdir -p "$work/corpus"
     while left=$((seconds - spent)) && ((left > 0)); do
+        ended=well
         used=$(
             TIMEFORMAT='%U %S'
             { time "${program[@]}" "${options[@]}" "-max_total_time=$((left < 300 ? left : 300))" \
-                "$work/corpus" "$here/seeds/$target" </dev/null >>"$work/log" 2>&1; } 2>&1 || echo failed
-        )
-        if [[ $used == *failed ]]; then
-            grep -E 'ERROR|SUMMARY|runtime error|does not hold|Error: |Test unit written' "$work/log" | tail -n 5
-            echo "fuzz_$target: failed; see $work/log"
-            return 1
-        fi
+                "$work/corpus" "$here/seeds/$target" </dev/null >>"$work/log" 2>&1; } 2>&1
+        ) || ended=failed
         used=$(awk '{ print int($1 + $2 + 1) }' <<<"$used")
         spent=$((spent + used))
         echo $(($(cat "$work/cpu" 2>/dev/null || echo 0) + used)) >"$work/cpu"
+        if [[ $ended == failed ]]; then
+            grep -E 'ERROR|SUMMARY|runtime error|does not hold|Error: |Test unit written' "$work/log" | tail -n 5 || true
+            echo "fuzz_$target: failed; see $work/log"
+            return 1
+        fi
     done
     echo "fuzz_$target: $(grep -c . <(ls "$work/corpus")) inputs kept," \
         "$(grep stat::number_of_executed_units "$work/log" | awk '{ n += $2 } END { print n }') run," \
