@@ -1,5 +1,6 @@
 # Makes the C++ tables of the registry: kernel/registry_table.hpp (indexes, names, shapes; host and device), faults.hpp
-# (what can be wrong with an input) and registry_document.hpp (the JSON text itself).
+# (what can be wrong with an input), packet_fields.hpp (what of packets the catalogue columns are made of) and
+# registry_document.hpp (the JSON text itself).
 #
 #   cmake -DREGISTRY=registry.json -DOUTPUT=folder -P generate.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -38,12 +39,14 @@ set(indexes "")
 set(names "")
 set(planes "")
 set(catalogue_names "")
+set(catalogue_indexes "")
 set(autoscan_count 0)
 foreach(i RANGE ${last})
   string(JSON source GET "${document}" features ${i} source)
   if(source STREQUAL "catalogue")
     string(JSON name GET "${document}" features ${i} name)
     string(APPEND catalogue_names "    \"${name}\",\n")
+    string(APPEND catalogue_indexes "    ${name},\n")
   endif()
   if(source STREQUAL "stamp")
     string(JSON name GET "${document}" features ${i} name)
@@ -62,6 +65,28 @@ foreach(i RANGE ${last})
       math(EXPR autoscan_count "${autoscan_count} + 1")
     endif()
   endif()
+endforeach()
+
+# What of a packet the catalogue columns are made of.
+string(JSON packet_count LENGTH "${document}" packets)
+math(EXPR last "${packet_count} - 1")
+set(packet_fields "")
+foreach(i RANGE ${last})
+  foreach(key survey record)
+    string(JSON ${key} GET "${document}" packets ${i} ${key})
+  endforeach()
+  string(JSON count LENGTH "${document}" packets ${i} fields)
+  math(EXPR last_field "${count} - 1")
+  set(fields "")
+  set(paths "")
+  foreach(k RANGE ${last_field})
+    string(JSON name GET "${document}" packets ${i} fields ${k})
+    string(APPEND fields "    ${name},\n")
+    string(APPEND paths "    \"${record}.${name}\",\n")
+  endforeach()
+  string(APPEND packet_fields
+    "namespace ${survey} {\nenum Field {\n${fields}    kFields\n};\n"
+    "inline constexpr const char *kPaths[] = {\n${paths}};\n}  // namespace ${survey}\n\n")
 endforeach()
 
 set(channel_science 0)
@@ -282,6 +307,23 @@ inline constexpr const char *kFaultNames[] = {
 @fault_names@};
 
 }  // namespace s2v::decode
+]==])
+
+file(CONFIGURE OUTPUT "${OUTPUT}/packet_fields.hpp" @ONLY CONTENT [==[
+// Made from registry.json; edit that.
+#pragma once
+
+namespace s2v {
+
+// The columns of the catalogue.
+namespace catalogue {
+enum Column {
+@catalogue_indexes@    kColumns
+};
+}  // namespace catalogue
+
+// What of a survey's packets they are made of.
+@packet_fields@}  // namespace s2v
 ]==])
 
 file(CONFIGURE OUTPUT "${OUTPUT}/registry_document.hpp" @ONLY CONTENT [==[

@@ -2,9 +2,7 @@
 #include "checks.hpp"
 #include "decode/pipeline.hpp"
 #include "decode/zstandard.hpp"
-#include "isa.hpp"
-#include "kernel/feature_sets.hpp"
-#include "space2vec/limits.h"
+#include "reading.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -31,59 +29,10 @@ namespace {
 
 using namespace s2v;
 
-decode::Limits limits_of(const s2v_limits &given) {
-    S2V_REQUIRE_SIZE(&given, s2v_limits);
-    require(given.id_bytes >= 0 && given.batch_bytes >= 0 && given.free_rows >= 0 && given.free_bytes >= 0,
-            "a limit is negative");
-    decode::Limits limits;
-    if (given.id_bytes) limits.id_bytes = static_cast<std::size_t>(given.id_bytes);
-    if (given.batch_bytes) limits.batch_bytes = static_cast<std::size_t>(given.batch_bytes);
-    if (given.free_rows) limits.free_rows = static_cast<std::uint64_t>(given.free_rows);
-    if (given.free_bytes) limits.free_bytes = static_cast<std::uint64_t>(given.free_bytes);
-    return limits;
-}
-
-decode::Wish wish_of(const s2v_reading &reading) {
-    S2V_REQUIRE_SIZE(&reading, s2v_reading);
-    if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
-    require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
-    require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
-    require(reading.threads >= 0, "threads is negative");
-    require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release), "allocator");
-    if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
-    decode::Wish wish;
-    wish.shape.columns = static_cast<std::size_t>(reading.column_count);
-    wish.shape.fields = static_cast<std::size_t>(reading.field_count);
-    wish.shape.pixels = reading.keep_pixels != 0;
-    wish.saturation = reading.saturation;
-    wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
-    wish.convention = static_cast<s2v_convention>(reading.convention);
-    const std::uint32_t asked = reading.planes & kernel::kEveryPlane;
-    // Where pixels are wanted for scores alone, the model says of which planes.
-    wish.planes = reading.model && !wish.shape.pixels && !reading.sets ? 0 : asked;
-    wish.measuring = {reading.sets, kernel::kEveryPart, asked};
-    if (reading.model) {
-        check_scoring(*reading.model);
-        require(catalogue_columns(*reading.model) == 0,
-                "the model takes columns of the catalogue, which readers do not give");
-        wish.model = reading.model;
-        wish.shape.scores = true;
-        wish.planes |= planes_at_first(*reading.model);
-        wish.later = reading.model->needs.planes & ~wish.planes;
-    }
-    wish.decode_image = reading.decode_image;
-    wish.context = reading.context;
-    // Inflate and byte order are kernels of an instruction set too.
-    wish.isa = active_isa();
-    if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
-    return wish;
-}
-
 decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
     decode::Order order;
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
-    require(reading.count >= 0 && reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0,
-            "a count is negative");
+    require(reading.count >= 0, "count is negative");
     require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "paths or memory");
     require(reading.start_source >= 0 && reading.start_row >= 0, "the start is negative");
     for (std::int64_t i = 0; i < reading.count; ++i) {
@@ -101,80 +50,27 @@ decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
         }
         order.sources.push_back(std::move(source));
     }
-    require(reading.column_count == 0 || reading.columns, "columns is NULL");
-    order.asked.columns.assign(reading.columns, reading.columns + reading.column_count);
-    require(reading.field_count == 0 || reading.fields, "fields is NULL");
-    order.asked.fields.assign(reading.fields, reading.fields + reading.field_count);
-    require(reading.schema_count == 0 || (reading.schema_ids && reading.schemas), "schemas");
+    order.limits = limits_of(limits);
+    order.wish = wish_of(reading, order.limits);
+    order.book = std::make_shared<decode::SchemaBook>(asked_of(reading, order.wish));
     for (std::int32_t i = 0; i < reading.schema_count; ++i) {
         order.messages[reading.schema_ids[i]] = reading.schemas[i];
         try {
-            decode::PacketSchema(reading.schemas[i], order.asked);
+            order.book->keep(reading.schemas[i]);
         } catch (const decode::SchemaError &error) {
             throw Failure(S2V_INVALID_ARGUMENT, "a schema of messages: " + error.reason);
         }
     }
-    order.wish = wish_of(reading);
-    order.limits = limits_of(limits);
-    order.wish.id_bytes = order.limits.id_bytes;
     order.threads = reading.threads;
     order.start = {reading.start_source, reading.start_block};
     order.skip_rows = reading.start_row;
     return order;
 }
 
-// From the bits of decode::Field::Kind to those of s2v_value_kind.
-std::uint8_t value_kinds(std::uint8_t kinds) noexcept {
-    using Kind = decode::Field::Kind;
-    const auto bit = [kinds](Kind kind, s2v_value_kind as) {
-        return (kinds >> static_cast<unsigned>(kind) & 1U) << as;
-    };
-    return static_cast<std::uint8_t>(bit(Kind::integer, S2V_VALUE_INTEGER) | bit(Kind::real, S2V_VALUE_REAL) |
-                                     bit(Kind::bytes, S2V_VALUE_TEXT));
-}
-
-// As much of a text as there is room for, and how long it is.
-void copy_text(const std::string &text, char *to, std::int64_t capacity, std::int64_t *size) {
-    *size = static_cast<std::int64_t>(text.size());
-    if (capacity > 0)
-        std::copy_n(text.data(), std::min<std::size_t>(text.size(), static_cast<std::size_t>(capacity)), to);
-}
-
 void require_spans(const char *texts, const std::int64_t *end, std::int64_t n) {
     if (!texts) return;
     require(end, "texts without their ends");
     for (std::int64_t row = 0; row < n; ++row) require(end[row] >= (row ? end[row - 1] : 0), "ends fall");
-}
-
-void describe(s2v_reader &reader, s2v_batch &batch) {
-    const decode::Rows &rows = reader.rows;
-    reader.problems.clear();
-    for (const decode::Problem &problem : rows.problems)
-        reader.problems.push_back({problem.row, problem.place, static_cast<std::int32_t>(problem.finding.fault),
-                                   problem.finding.offset, problem.channel, problem.member.c_str(),
-                                   problem.detail.c_str()});
-    batch.stamps = {
-        sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
-        rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       reader.saturation};
-    batch.flags = rows.flags.data();
-    batch.candidate_id = rows.candidate_id.data();
-    batch.candidate_kind = rows.candidate_kind.data();
-    batch.candidate_texts = rows.candidate_text.letters.data();
-    batch.candidate_text_end = rows.candidate_text.end.data();
-    batch.object_ids = rows.object_id.letters.data();
-    batch.object_end = rows.object_id.end.data();
-    batch.survey = rows.survey.data();
-    batch.schema = rows.schema.data();
-    batch.columns = rows.columns.data();
-    batch.values = rows.shape.fields ? rows.values.data() : nullptr;
-    batch.value_texts = rows.value_texts.data();
-    batch.features = rows.shape.features ? rows.features.data() : nullptr;
-    batch.feature_flags = rows.shape.features ? rows.feature_flags.data() : nullptr;
-    batch.score = rows.shape.scores ? rows.score.data() : nullptr;
-    batch.score_flags = rows.shape.scores ? rows.score_flags.data() : nullptr;
-    batch.place = rows.place.data();
-    batch.problems = reader.problems.data();
-    batch.problem_count = static_cast<std::int64_t>(reader.problems.size());
 }
 
 }  // namespace
@@ -236,9 +132,12 @@ s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_
         require_spans(cutouts->object_ids, cutouts->object_end, cutouts->n);
         require_spans(cutouts->publishers, cutouts->publisher_end, cutouts->n);
         decode::Order order;
-        order.wish = wish_of(*reading);
-        order.wish.shape.columns = order.wish.shape.fields = 0;
+        require(!reading->model || catalogue_columns(*reading->model) == 0 || cutouts->catalogue,
+                "the model takes columns of the catalogue, of which the table says nothing");
         order.limits = limits_of(*limits);
+        order.wish = wish_of(*reading, order.limits);
+        order.wish.shape.columns = order.wish.shape.fields = 0;
+        order.book = std::make_shared<decode::SchemaBook>(decode::Asked{});
         order.threads = reading->threads;
         order.table = cutouts;
         *reader = std::make_unique<s2v_reader>(std::move(order), *reading).release();
@@ -264,7 +163,7 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
             reader->message = error.path + ": " + std::strerror(error.number);
             throw Failure(S2V_IO_ERROR, reader->message);
         }
-        describe(*reader, *batch);
+        describe(reader->rows, reader->saturation, reader->problems, *batch);
     });
     // Rows that were given up half way are not to be missed unseen.
     if (status == S2V_OUT_OF_MEMORY) reader->out_of_memory = true;
@@ -277,13 +176,7 @@ s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels) {
         require(reader, "reader is NULL");
         S2V_REQUIRE_SIZE(pixels, s2v_pixels);
         clear(*pixels);
-        decode::Buffer<float> &held = reader->rows.pixels;
-        if (held.size() == 0) return;
-        auto owner = std::make_unique<decode::Room>();
-        const auto count = static_cast<std::int64_t>(held.size());
-        *owner = held.hand_over();
-        *pixels = {pixels->size, static_cast<float *>(owner->data()), count, owner->allocated(), owner.get()};
-        owner.release();
+        take_pixels(reader->rows, *pixels);
     });
 }
 
@@ -307,7 +200,7 @@ s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, u
 s2v_status s2v_reader_schema_fields(const s2v_reader *reader, int32_t schema, uint8_t *kinds) {
     return guarded([&] {
         require(reader && kinds && schema >= 0, "reader, schema or kinds");
-        std::ranges::transform(reader->pipeline.schemas().offer(schema).fields, kinds, value_kinds);
+        copy_kinds(reader->pipeline.schemas(), schema, kinds);
     });
 }
 

@@ -23,6 +23,9 @@ typedef struct s2v_limits {
 S2V_API s2v_status s2v_reader_open_within(const s2v_reading *reading, const s2v_limits *limits, s2v_reader **reader);
 S2V_API s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_reading *reading,
                                                   const s2v_limits *limits, s2v_reader **reader);
+/* And s2v_decoder_create, of which id_bytes alone counts. */
+S2V_API s2v_status s2v_decoder_create_within(const s2v_reading *reading, const s2v_limits *limits,
+                                             s2v_decoder **decoder);
 
 #ifdef __cplusplus
 }

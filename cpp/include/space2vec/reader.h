@@ -65,8 +65,9 @@ typedef struct s2v_reading {
     const s2v_model *model; /* or NULL; scores the rows while their pixels are in a worker's cache: batches carry the
                                scores. The planes that it needs are decoded; where neither pixels are kept nor features
                                are asked for, no others. Of a cascade they are those of the first network, and the
-                               others only of rows that it leaves in doubt. A model that takes columns of the catalogue
-                               is S2V_INVALID_ARGUMENT */
+                               others only of rows that it leaves in doubt */
+    int32_t catalogue;      /* 1: batches have the columns of the catalogue, as far as packets give them; 0 by default.
+                               A model that takes such columns gets them either way */
 } s2v_reading;
 
 /* What an id is. */
@@ -116,6 +117,7 @@ typedef struct s2v_batch {
     const double *columns;             /* (n, column_count) NAN where a packet has no number */
     const s2v_value *values;           /* (n, field_count) */
     const char *value_texts;           /* of the values, one after another */
+    const float *catalogue;            /* (n, S2V_CATALOGUE_COLUMNS) as s2v_catalogue has them, or NULL */
     const float *features;             /* (n, s2v_stamp_feature_count(sets)), or NULL */
     const uint32_t *feature_flags;     /* (n) as of s2v_features, or NULL */
     const float *score;                /* (n) as of s2v_score_stamps, or NULL */
@@ -182,6 +184,17 @@ S2V_API int64_t s2v_find_field(const char *const *paths, int64_t count, const ch
 
 S2V_API void s2v_reader_close(s2v_reader *reader);
 
+/* What of a survey's packets the columns of the catalogue are made of: *count dotted paths (those of S2V_SURVEY_OTHER
+ * are ZTF's), which live as long as the process. */
+S2V_API s2v_status s2v_catalogue_columns(int32_t survey, const char *const **paths, int32_t *count);
+
+/* Columns of the catalogue out of such fields. fields: (n, count), NAN where a packet says nothing, a text of one
+ * letter as its code ('g' is 103), -999 as ZTF's older packets have it; present: (count) 1 where the packets have such
+ * a field at all, 0 where not (a null distnr says that no source is near), NULL: all; columns: (n,
+ * S2V_CATALOGUE_COLUMNS) in the registry's order, NAN where unknown, for s2v_catalogue.values. */
+S2V_API s2v_status s2v_catalogue_from(int32_t survey, int64_t n, const double *fields, const uint8_t *present,
+                                      float *columns);
+
 /* The columns of alerts in memory, as a table has them: the cutouts of n rows (FITS, plain or gzip'd). */
 typedef struct s2v_cutouts {
     size_t size; /* sizeof(s2v_cutouts) */
@@ -195,12 +208,59 @@ typedef struct s2v_cutouts {
     const char *object_ids;    /* texts, one after another; or NULL. With the publishers they tell whose an alert is */
     const int64_t *object_end; /* (n) */
     const char *publishers;    /* texts, one after another; or NULL */
-    const int64_t *publisher_end; /* (n) */
+    const int64_t *publisher_end;     /* (n) */
+    const double *catalogue;          /* (n, count) the fields of s2v_catalogue_columns(rubin ? S2V_SURVEY_RUBIN :
+                                         S2V_SURVEY_ZTF), NAN where a row has none; or NULL */
+    const uint8_t *catalogue_present; /* (count) 1: the table has the field; NULL: all of them */
 } s2v_cutouts;
 
-/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads, allocator
- * and decode_image count. */
+/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads, allocator,
+ * decode_image, model and catalogue count. */
 S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
+
+/* What decodes messages that are in memory, as a stream of alerts delivers them: at once, in the caller's thread, and a
+ * schema once however many messages have it. One thread at a time; threads may share the model. */
+typedef struct s2v_decoder s2v_decoder;
+
+/* Of the reading columns, fields, schemas, planes, keep_pixels, sets, convention, saturation, allocator, decode_image,
+ * model and catalogue count; of what it points at, the model alone must live as long as the decoder. */
+S2V_API s2v_status s2v_decoder_create(const s2v_reading *reading, s2v_decoder **decoder);
+S2V_API void s2v_decoder_free(s2v_decoder *decoder);
+
+/* Let the decoder know a schema (JSON) of messages, at any time: by the number in their header, or of those that have
+ * no header. S2V_BAD_INPUT: it is none of alerts; s2v_last_error says why. */
+S2V_API s2v_status s2v_decoder_add_schema(s2v_decoder *decoder, uint32_t id, const char *json);
+S2V_API s2v_status s2v_decoder_set_bare_schema(s2v_decoder *decoder, const char *json);
+
+/* Decode n messages. Each is a record behind a header (a zero and the number of its schema in four bytes), a whole Avro
+ * file, or a record of the schema for those without a header. batch: exactly one row a message, in their order, its
+ * s2v_place.source; valid until the next call. A message that is NULL or empty, damaged, or of an unknown schema is a
+ * row without planes, and a problem says why; of one that holds more than one alert, or bytes behind it, the first is
+ * taken, and the row has the flag surplus. Where pixels are kept, those of a call are 128 MiB at most (2,800 triplets
+ * of 63 x 63); planes beyond have the fault too_large. Once a decoder has seen as many and as large messages as there
+ * are, sound ones cost no allocation. */
+S2V_API s2v_status s2v_decode_messages(s2v_decoder *decoder, const void *const *messages, const int64_t *sizes,
+                                       int64_t n, s2v_batch *batch);
+
+/* An id as text, which does not end with a zero. */
+typedef struct s2v_id {
+    const char *text;
+    int64_t size; /* 0: unknown */
+    int32_t kind; /* an s2v_id_kind */
+} s2v_id;
+
+/* Score n messages by the model of the decoder's reading. score: (n) P(real), NAN where a row has none; flags: (n);
+ * candidate_ids, object_ids: (n), valid until the next call, or NULL. */
+S2V_API s2v_status s2v_score_messages(s2v_decoder *decoder, const void *const *messages, const int64_t *sizes,
+                                      int64_t n, s2v_id *candidate_ids, s2v_id *object_ids, float *score,
+                                      uint32_t *flags);
+
+/* As of a reader: the pixels of the last batch, and what a schema (s2v_batch.schema) has. */
+S2V_API s2v_status s2v_decoder_take_pixels(s2v_decoder *decoder, s2v_pixels *pixels);
+S2V_API s2v_status s2v_decoder_schema_columns(const s2v_decoder *decoder, int32_t schema, uint8_t *present);
+S2V_API s2v_status s2v_decoder_schema_fields(const s2v_decoder *decoder, int32_t schema, uint8_t *kinds);
+S2V_API s2v_status s2v_decoder_schema_paths(const s2v_decoder *decoder, int32_t schema, char *paths, int64_t capacity,
+                                            int64_t *size);
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,20 @@
 
 #include "space2vec.hpp"
 
+#include <cstddef>
+#include <functional>
+
 namespace s2v {
 
-// What a reader is told, as in s2v_reading.
+// Where to begin to read: at a block of an input, and how many rows to leave out from there. Of a row's s2v_place the
+// source and the block, and how many rows of that block came before.
+struct Start {
+    std::int32_t source = 0;
+    std::uint64_t block = 0;
+    std::int64_t row = 0;
+};
+
+// What a reader or a decoder is told, as in s2v_reading.
 struct Reading {
     std::vector<std::string> columns;                 // dotted paths of numbers that are wanted
     std::vector<std::string> fields;                  // paths of values of any kind that are wanted
@@ -18,7 +29,10 @@ struct Reading {
     int threads = 0;                          // 0: one a core
     std::optional<s2v_allocator> allocator;   // where the pixels of batches are put; none: ordinary memory
     const s2v_model *model = nullptr;         // Model::c(), to outlive the reader: batches carry its scores; or null
+    bool catalogue = false;                   // batches have the catalogue's columns
     s2v_limits limits = sized<s2v_limits>();  // of what a file of others may ask for; 0: the library's
+    Start start;                              // a reader's
+    std::function<bool()> interrupted;        // asked by a reader while it waits; true: it gives up
 };
 
 // The pixels of a batch, taken over from its reader, which they may outlive.
@@ -50,44 +64,109 @@ private:
 // What a packet has at a path: nothing, a number, or a text.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
 
-// Alerts of files, in order, decoded by threads that read ahead.
+namespace detail {
+
+// An s2v_reading, and what it points at.
+class ReadingInC {
+public:
+    explicit ReadingInC(const Reading &how)
+        : columns_(pointers(how.columns)), fields_(pointers(how.fields)), allocator_(how.allocator) {
+        for (const auto &[number, text] : how.schemas) {
+            numbers_.push_back(number);
+            schemas_.push_back(text.c_str());
+        }
+        s2v_reading_init(&c);
+        c.column_count = static_cast<std::int32_t>(columns_.size());
+        c.columns = columns_.data();
+        c.field_count = static_cast<std::int32_t>(fields_.size());
+        c.fields = fields_.data();
+        c.schema_count = static_cast<std::int32_t>(numbers_.size());
+        c.schema_ids = numbers_.data();
+        c.schemas = schemas_.data();
+        c.planes = how.planes;
+        c.keep_pixels = how.keep_pixels;
+        c.sets = how.sets;
+        c.convention = how.convention;
+        c.saturation = how.saturation;
+        c.threads = how.threads;
+        c.model = how.model;
+        c.catalogue = how.catalogue;
+        c.allocator = allocator_ ? &*allocator_ : nullptr;
+        c.start_source = how.start.source;
+        c.start_block = how.start.block;
+        c.start_row = how.start.row;
+    }
+    ReadingInC(const ReadingInC &) = delete;
+    ReadingInC &operator=(const ReadingInC &) = delete;
+
+    static std::vector<const char *> pointers(const std::vector<std::string> &texts) {
+        std::vector<const char *> out;
+        for (const std::string &text : texts) out.push_back(text.c_str());
+        return out;
+    }
+
+    s2v_reading c;
+
+private:
+    std::vector<const char *> columns_, fields_, schemas_;
+    std::vector<std::uint32_t> numbers_;
+    std::optional<s2v_allocator> allocator_;
+};
+
+// Messages, or files in memory, as C takes them.
+struct InMemory {
+    std::vector<const void *> bytes;
+    std::vector<std::int64_t> size;
+
+    void assign(std::span<const std::span<const std::byte>> inputs) {
+        bytes.clear();
+        size.clear();
+        for (const std::span<const std::byte> input : inputs) {
+            bytes.push_back(input.data());
+            size.push_back(static_cast<std::int64_t>(input.size()));
+        }
+    }
+};
+
+}  // namespace detail
+
+// The id of a candidate of a batch, as text; "" where it is unknown.
+inline std::string candidate_id(const s2v_batch &batch, std::int64_t row) {
+    if (batch.candidate_kind[row] == S2V_ID_SIGNED) return std::to_string(batch.candidate_id[row]);
+    const char *const texts = batch.candidate_texts;
+    return {texts + (row ? batch.candidate_text_end[row - 1] : 0), texts + batch.candidate_text_end[row]};
+}
+
+// The id of its object; "" where it is unknown.
+inline std::string object_id(const s2v_batch &batch, std::int64_t row) {
+    return {batch.object_ids + (row ? batch.object_end[row - 1] : 0), batch.object_ids + batch.object_end[row]};
+}
+
+// Alerts of files, of files in memory or of a table, in order, decoded by threads that read ahead.
 class Reader {
 public:
-    Reader(std::vector<std::string> paths, Reading how = {}) : paths_(std::move(paths)), how_(std::move(how)) {
-        const auto pointers = [](const std::vector<std::string> &texts) {
-            std::vector<const char *> out;
-            for (const std::string &text : texts) out.push_back(text.c_str());
-            return out;
-        };
-        const auto paths_c = pointers(paths_), columns_c = pointers(how_.columns), fields_c = pointers(how_.fields);
-        std::vector<const char *> texts_c;
-        std::vector<std::uint32_t> numbers;
-        for (const auto &[number, text] : how_.schemas) {
-            numbers.push_back(number);
-            texts_c.push_back(text.c_str());
-        }
-        s2v_reading reading;
-        s2v_reading_init(&reading);
-        reading.count = static_cast<std::int64_t>(paths_c.size());
-        reading.paths = paths_c.data();
-        reading.column_count = static_cast<std::int32_t>(columns_c.size());
-        reading.columns = columns_c.data();
-        reading.field_count = static_cast<std::int32_t>(fields_c.size());
-        reading.fields = fields_c.data();
-        reading.schema_count = static_cast<std::int32_t>(numbers.size());
-        reading.schema_ids = numbers.data();
-        reading.schemas = texts_c.data();
-        reading.planes = how_.planes;
-        reading.keep_pixels = how_.keep_pixels;
-        reading.sets = how_.sets;
-        reading.convention = how_.convention;
-        reading.saturation = how_.saturation;
-        reading.threads = how_.threads;
-        reading.model = how_.model;
-        reading.allocator = how_.allocator ? &*how_.allocator : nullptr;
-        s2v_reader *made = nullptr;
-        detail::check(s2v_reader_open_within(&reading, &how_.limits, &made), "Reader");
-        reader_.reset(made);
+    explicit Reader(const std::vector<std::string> &paths, Reading how = {}) : how_(std::move(how)) {
+        const auto paths_c = detail::ReadingInC::pointers(paths);
+        open([&](s2v_reading &reading) {
+            reading.count = static_cast<std::int64_t>(paths_c.size());
+            reading.paths = paths_c.data();
+        });
+    }
+
+    // The bytes of such files, or messages, one an input; they must outlive the reader.
+    explicit Reader(std::span<const std::span<const std::byte>> inputs, Reading how = {}) : how_(std::move(how)) {
+        detail::InMemory memory;
+        memory.assign(inputs);
+        open([&](s2v_reading &reading) {
+            reading.count = static_cast<std::int64_t>(inputs.size());
+            reading.memory = memory.bytes.data();
+            reading.memory_size = memory.size.data();
+        });
+    }
+
+    // The cutouts of a table, which must outlive the reader with all that it points at.
+    explicit Reader(const s2v_cutouts &cutouts, Reading how = {}) : how_(std::move(how)) {
+        open([](s2v_reading &) {}, &cutouts);
     }
 
     // The next rows, at most `rows`, valid until the next call; null at the end. Throws Error where the machine cannot
@@ -100,9 +179,7 @@ public:
 
     // The id of a candidate of the last batch, as text; "" where it is unknown.
     [[nodiscard]] std::string candidate_id(std::int64_t row) const {
-        if (batch_.candidate_kind[row] == S2V_ID_SIGNED) return std::to_string(batch_.candidate_id[row]);
-        const char *const texts = batch_.candidate_texts;
-        return {texts + (row ? batch_.candidate_text_end[row - 1] : 0), texts + batch_.candidate_text_end[row]};
+        return s2v::candidate_id(batch_, row);
     }
 
     // What a packet of the last batch has at one of the fields.
@@ -136,9 +213,93 @@ private:
             s2v_reader_close(reader);
         }
     };
-    std::vector<std::string> paths_;
+
+    // Nothing that the question throws may pass; who asked for it learns of an interrupt.
+    static std::int32_t ask(void *context) {
+        try {
+            return (*static_cast<const std::function<bool()> *>(context))() ? 1 : 0;
+        } catch (...) {
+            return 1;
+        }
+    }
+
+    template <typename Name>
+    void open(Name name_inputs, const s2v_cutouts *cutouts = nullptr) {
+        detail::ReadingInC reading(how_);
+        name_inputs(reading.c);
+        if (how_.interrupted) {
+            interrupted_ = std::make_unique<std::function<bool()>>(how_.interrupted);
+            reading.c.interrupted = &Reader::ask;
+            reading.c.context = interrupted_.get();
+        }
+        s2v_reader *made = nullptr;
+        if (cutouts)
+            detail::check(s2v_reader_open_cutouts_within(cutouts, &reading.c, &how_.limits, &made), "Reader");
+        else
+            detail::check(s2v_reader_open_within(&reading.c, &how_.limits, &made), "Reader");
+        reader_.reset(made);
+    }
+
     Reading how_;
+    std::unique_ptr<std::function<bool()>> interrupted_;  // where it stays when the reader is moved
     std::unique_ptr<s2v_reader, Close> reader_;
+    s2v_batch batch_ = sized<s2v_batch>();
+};
+
+// Messages in memory to rows and scores, one row each, in the caller's thread. Schemas are compiled once.
+class Decoder {
+public:
+    explicit Decoder(const Reading &how = {}) {
+        const detail::ReadingInC reading(how);
+        s2v_decoder *made = nullptr;
+        detail::check(s2v_decoder_create_within(&reading.c, &how.limits, &made), "Decoder");
+        decoder_.reset(made);
+    }
+
+    // The schema of messages with a number in their header, or of those without a header. Throws Error.
+    void add_schema(std::uint32_t id, const std::string &json) {
+        detail::check(s2v_decoder_add_schema(decoder_.get(), id, json.c_str()), "schema");
+    }
+    void set_bare_schema(const std::string &json) {
+        detail::check(s2v_decoder_set_bare_schema(decoder_.get(), json.c_str()), "schema");
+    }
+
+    // One row a message, in order, valid until the next call; an empty message is a row too.
+    [[nodiscard]] const s2v_batch &decode(std::span<const std::span<const std::byte>> messages) {
+        given_.assign(messages);
+        detail::check(s2v_decode_messages(decoder_.get(), given_.bytes.data(), given_.size.data(),
+                                          static_cast<std::int64_t>(messages.size()), &batch_),
+                      "decode");
+        return batch_;
+    }
+
+    // P(real) of each message by the model of the reading, NAN where a flag forbids it. ids: as long, or empty; valid
+    // until the next call.
+    void score(std::span<const std::span<const std::byte>> messages, std::span<float> score,
+               std::span<std::uint32_t> flags, std::span<s2v_id> candidate_ids = {}) {
+        detail::require(score.size() == messages.size() && flags.size() == messages.size() &&
+                            (candidate_ids.empty() || candidate_ids.size() == messages.size()),
+                        "score: the arrays do not fit the messages");
+        given_.assign(messages);
+        detail::check(s2v_score_messages(decoder_.get(), given_.bytes.data(), given_.size.data(),
+                                         static_cast<std::int64_t>(messages.size()),
+                                         candidate_ids.empty() ? nullptr : candidate_ids.data(), nullptr, score.data(),
+                                         flags.data()),
+                      "score");
+    }
+
+    [[nodiscard]] s2v_decoder *c() const noexcept {
+        return decoder_.get();
+    }
+
+private:
+    struct Free {
+        void operator()(s2v_decoder *decoder) const noexcept {
+            s2v_decoder_free(decoder);
+        }
+    };
+    std::unique_ptr<s2v_decoder, Free> decoder_;
+    detail::InMemory given_;
     s2v_batch batch_ = sized<s2v_batch>();
 };
 

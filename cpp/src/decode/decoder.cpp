@@ -1,5 +1,6 @@
 #include "decode/decoder.hpp"
 
+#include "catalogue.hpp"
 #include "checks.hpp"
 #include "decode/ids.hpp"
 #include "decode/input.hpp"
@@ -109,7 +110,7 @@ void Decoder::decode_pieces(Unit &unit) {
 }
 
 void Decoder::records(Unit &unit, const Piece &piece) {
-    const Bytes packed(unit.bytes.data() + piece.begin, piece.size);
+    const Bytes packed((piece.memory ? piece.memory : unit.bytes.data()) + piece.begin, piece.size);
     // The cutouts of earlier pieces may lie in the room that this block is unpacked to.
     if (piece.codec != Codec::null) flush(unit);
     const std::size_t most = std::min<std::uint64_t>(piece.allowance, kLargestBlock);
@@ -123,7 +124,7 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     std::string detail = piece.detail;
     Place place = piece.place;
     std::size_t at = 0;
-    std::int64_t left = piece.records;
+    std::int64_t left = piece.message ? 1 : piece.records;
     Alert alert;
     for (; left > 0; --left) {
         const Schema::Walked walked = schema.read(block.plain.subspan(at), fields_.data(), alert, columns_.data());
@@ -137,6 +138,7 @@ void Decoder::records(Unit &unit, const Piece &piece) {
             flush(unit);
             lost(unit, piece, place, {Fault::too_large, 0}, what);
             name(unit.rows, alert);
+            if (piece.message) return;
             at += walked.size;
             ++place.record;
             if (piece.codec == Codec::null) place.offset += walked.size;
@@ -145,11 +147,15 @@ void Decoder::records(Unit &unit, const Piece &piece) {
         const std::size_t row = add_alert(unit, piece, place, alert);
         std::copy_n(columns_.data(), wish_.shape.columns, unit.rows.columns.data() + row * wish_.shape.columns);
         if (wish_.shape.fields) unit.rows.set_values(schema.values(fields_.data()));
+        if (wish_.shape.catalogue)
+            schema.fill_catalogue(fields_.data(), alert.survey,
+                                  unit.rows.catalogue.data() + row * S2V_CATALOGUE_COLUMNS);
         unit.rows.schema[row] = piece.schema->number;
         at += walked.size;
         ++place.record;
         if (piece.codec == Codec::null) place.offset += walked.size;
     }
+    if (piece.message) return end_message(unit, piece, block, at, left == 0 ? nullptr : &alert, finding);
     const bool whole = left == 0 && at == block.plain.size();
     if (piece.codec != Codec::null) flush(unit);
     if (whole && !finding) return;
@@ -185,7 +191,13 @@ void Decoder::table_rows(Unit &unit, const Piece &piece) {
         }
         Place place = piece.place;
         place.record = row;
-        add_alert(unit, piece, place, alert);
+        const std::size_t added = add_alert(unit, piece, place, alert);
+        if (!wish_.shape.catalogue || !table.catalogue) continue;
+        const std::size_t count = catalogue_paths(alert.survey).size();
+        present_.assign(count, 1);
+        if (table.catalogue_present) std::copy_n(table.catalogue_present, count, present_.begin());
+        fill_catalogue(alert.survey, table.catalogue + static_cast<std::size_t>(row) * count, present_.data(),
+                       unit.rows.catalogue.data() + added * S2V_CATALOGUE_COLUMNS);
     }
 }
 
@@ -211,50 +223,6 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
 void Decoder::want_plane(std::size_t row, int channel, Bytes cutout) {
     pending_.push_back({row, channel, cutout, is_gzip(cutout), {}});
     pending_bytes_ += cutout.size() + (is_gzip(cutout) ? std::min(announced_size(cutout), kLargestFile) : 0);
-}
-
-// Give the last row the alert's ids, and whose it is.
-void Decoder::name(Rows &rows, const Alert &alert) {
-    for (const Field &field : alert.candidate_id) {
-        const CandidateId id = read_candidate_id(field, rows.candidate_text.letters);
-        rows.candidate_id.back() = id.number;
-        rows.candidate_kind.back() = static_cast<std::uint8_t>(id.kind);
-        if (id.kind != S2V_ID_UNKNOWN) break;
-    }
-    rows.candidate_text.close();
-    const std::size_t before = rows.object_id.letters.size();
-    for (const Field &field : alert.object_id) {
-        if (rows.object_id.letters.size() != before) break;
-        // Rubin's sources of no object have 0 or less there.
-        const bool none = alert.survey == S2V_SURVEY_RUBIN && field.kind == Field::Kind::integer && field.integer < 0;
-        if (!none) append_object_id(field, rows.object_id.letters);
-    }
-    rows.object_id.close();
-    rows.survey.back() = static_cast<std::uint8_t>(alert.survey);
-}
-
-// A row that stands for what is lost.
-void Decoder::lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail) {
-    const std::size_t row = unit.rows.add(place);
-    refuse(unit, piece, row, finding, detail);
-    pending_rows_begin_ = unit.rows.count();
-}
-
-// Let the rows from `first` on have nothing but their ids.
-void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail) {
-    Rows &rows = unit.rows;
-    for (std::size_t row = first; row < rows.count(); ++row) {
-        rows.flags[row] = kernel::flag::bad_stamp;
-        if (wish_.shape.features) rows.feature_flags[row] = kernel::flag::missing;
-        if (wish_.shape.scores) {
-            rows.score[row] = std::numeric_limits<float>::quiet_NaN();
-            rows.score_flags[row] = kernel::flag::bad_stamp;
-        }
-        std::fill_n(rows.features.begin() + static_cast<std::ptrdiff_t>(row * rows.shape.features), rows.shape.features,
-                    std::numeric_limits<float>::quiet_NaN());
-        std::fill_n(rows.offset.begin() + static_cast<std::ptrdiff_t>(row * S2V_CHANNELS), S2V_CHANNELS, -1);
-        rows.problems.push_back({static_cast<std::int64_t>(row), rows.place[row], finding, -1, piece.member, detail});
-    }
 }
 
 void Decoder::flush(Unit &unit) {
@@ -329,6 +297,7 @@ void Decoder::score(Unit &unit) {
     Rows &rows = unit.rows;
     Known known;
     known.raised = rows.flags.data();
+    if (wish_.shape.catalogue) known.catalogue = rows.catalogue.data();
     if (measured_once_) {
         known.features = rows.features.data();
         known.feature_flags = rows.feature_flags.data();

@@ -68,6 +68,9 @@ private:
     };
 
     void records(Unit &unit, const Piece &piece);
+    void end_message(Unit &unit, const Piece &piece, const Unpacked &block, std::size_t at, const Alert *broken,
+                     Finding finding);
+    static void tell_surplus(Rows &rows, const Piece &piece, std::size_t bytes);
     void table_rows(Unit &unit, const Piece &piece);
     std::size_t add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert);
     static void name(Rows &rows, const Alert &alert);
@@ -101,6 +104,7 @@ private:
     std::vector<std::uint8_t> block_;
     std::vector<Field> fields_;
     std::vector<double> columns_;
+    std::vector<std::uint8_t> present_;  // of a table's fields
 };
 
 }  // namespace s2v::decode

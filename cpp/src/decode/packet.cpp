@@ -1,5 +1,6 @@
 #include "decode/packet.hpp"
 
+#include "catalogue.hpp"
 #include "decode/avro_types.hpp"
 
 #include <algorithm>
@@ -19,11 +20,14 @@ constexpr std::int32_t kZtfMiddle = 31;
 constexpr std::int32_t kZtfWidth = 3072;
 constexpr std::int32_t kZtfHeight = 3080;
 
+// Whose fields the catalogue's columns are looked for in, in this order.
+constexpr s2v_survey kLayouts[] = {S2V_SURVEY_RUBIN, S2V_SURVEY_ZTF};
+
 constexpr std::size_t at(Role role, int channel = 0) noexcept {
     return static_cast<std::size_t>(role) + static_cast<std::size_t>(channel);
 }
 
-// What a walk looks for: the roles, then the columns, then the fields that are asked for.
+// What a walk looks for: the roles, then the columns and the fields that are asked for, then those of the catalogue.
 std::vector<std::string> all_paths(const Paths &paths, const Asked &asked) {
     std::vector<std::string> wanted;
     for (std::size_t role = 0; role < kRoles; ++role) {
@@ -35,6 +39,9 @@ std::vector<std::string> all_paths(const Paths &paths, const Asked &asked) {
         const std::string *const found = paths.find(field);
         wanted.push_back(found ? *found : field);
     }
+    if (asked.catalogue)
+        for (const s2v_survey survey : kLayouts)
+            for (const char *const path : catalogue_paths(survey)) wanted.emplace_back(path);
     return wanted;
 }
 
@@ -82,7 +89,16 @@ PacketSchema::PacketSchema(std::string_view text, const Asked &asked, const Avro
       name_(types.name),
       paths_(value_paths(types)),
       ztf_fields_(paths_.ztf_fields()),
-      schema_(compiled(types, all_paths(paths_, asked))) {
+      schema_(compiled(types, all_paths(paths_, asked))),
+      catalogue_(asked.catalogue) {
+    if (catalogue_) {
+        const std::size_t rubin = catalogue_paths(S2V_SURVEY_RUBIN).size();
+        const std::size_t first = kRoles + columns_ + fields_;
+        for (std::size_t k = 0; k < rubin; ++k) of_rubin_ = of_rubin_ || schema_.has(first + k);
+        const std::size_t begin = of_rubin_ ? first : first + rubin;
+        for (std::size_t k = 0; k < catalogue_paths(of_rubin_ ? S2V_SURVEY_RUBIN : S2V_SURVEY_ZTF).size(); ++k)
+            present_.push_back(schema_.has(begin + k) ? 1 : 0);
+    }
     for (int channel = 0; channel < S2V_CHANNELS; ++channel)
         if (has_cutout(channel)) return;
     throw SchemaError{{Fault::foreign_schema, 0}, "none of its fields is a cutout"};
@@ -101,7 +117,23 @@ std::uint8_t PacketSchema::field_kinds(std::size_t field) const noexcept {
 }
 
 std::size_t PacketSchema::room() const noexcept {
-    return kRoles + columns_ + fields_;
+    std::size_t room = kRoles + columns_ + fields_;
+    for (const s2v_survey survey : kLayouts) room += catalogue_ ? catalogue_paths(survey).size() : 0;
+    return room;
+}
+
+void PacketSchema::fill_catalogue(const Field *fields, s2v_survey survey, float *columns) const noexcept {
+    constexpr std::size_t kMost = 32;
+    static_assert(kMost >= ztf::kFields && kMost >= rubin::kFields);
+    double values[kMost];
+    const Field *const first =
+        fields + kRoles + columns_ + fields_ + (of_rubin_ ? 0 : catalogue_paths(S2V_SURVEY_RUBIN).size());
+    for (std::size_t k = 0; k < present_.size(); ++k) values[k] = number(first[k]);
+    if (of_rubin_)
+        survey = S2V_SURVEY_RUBIN;
+    else if (survey == S2V_SURVEY_RUBIN)  // by its ids, of which it has none of the fields
+        survey = S2V_SURVEY_OTHER;
+    s2v::fill_catalogue(survey, values, present_.data(), columns);
 }
 
 const Field *PacketSchema::values(const Field *fields) const noexcept {

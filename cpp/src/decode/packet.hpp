@@ -23,6 +23,7 @@ struct Alert {
 struct Asked {
     std::vector<std::string> columns;  // dotted paths whose numbers are wanted
     std::vector<std::string> fields;   // paths, or shorter names (Paths::find), whose values are wanted
+    bool catalogue = false;            // what the catalogue's columns are made of
 };
 
 // The schema of a packet, compiled for what is asked.
@@ -42,6 +43,8 @@ public:
     [[nodiscard]] const std::vector<std::string> &paths() const noexcept {
         return paths_.all();
     }
+    // Fill the catalogue's columns, if they are asked for, from what the last walk found.
+    void fill_catalogue(const Field *fields, s2v_survey survey, float *columns) const noexcept;
     // Room that a walk needs.
     [[nodiscard]] std::size_t room() const noexcept;
 
@@ -60,6 +63,9 @@ private:
     Paths paths_;
     bool ztf_fields_;
     Schema schema_;
+    bool catalogue_;
+    bool of_rubin_ = false;              // the catalogue's columns come from Rubin's fields
+    std::vector<std::uint8_t> present_;  // which of them there are
 
     PacketSchema(std::string_view text, const Asked &asked, const AvroTypes &types);
     [[nodiscard]] bool is_rubin(const Field *fields) const noexcept;

@@ -24,10 +24,7 @@ unsigned worker_count(int threads) {
 }  // namespace
 
 Pipeline::Pipeline(Order order)
-    : order_(std::move(order)),
-      book_(order_.asked),
-      most_units_(2 * worker_count(order_.threads) + 4),
-      to_skip_(order_.skip_rows) {
+    : order_(std::move(order)), most_units_(2 * worker_count(order_.threads) + 4), to_skip_(order_.skip_rows) {
     try {
         for (unsigned i = 0; i < worker_count(order_.threads); ++i) {
             try {
@@ -93,7 +90,7 @@ void Pipeline::frame() {
         if (order_.table)
             cut_table();
         else
-            Framer(order_.sources, order_.messages, book_, order_.start, order_.limits, *this).run();
+            Framer(order_.sources, order_.messages, *order_.book, order_.start, order_.limits, *this).run();
     } catch (const ReadingStopped &) {
         return;
     } catch (...) {

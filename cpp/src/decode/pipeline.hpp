@@ -16,8 +16,8 @@ namespace s2v::decode {
 
 struct Order {
     std::vector<Source> sources;
-    Asked asked;
-    MessageSchemas messages;
+    std::shared_ptr<SchemaBook> book;
+    MessageSchemas messages;             // which the book keeps
     const s2v_cutouts *table = nullptr;  // instead of sources
     Wish wish;
     Limits limits;
@@ -37,7 +37,7 @@ public:
     void next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted);
 
     [[nodiscard]] const SchemaBook &schemas() const noexcept {
-        return book_;
+        return *order_.book;
     }
 
 private:
@@ -55,7 +55,6 @@ private:
     void stop() noexcept;
 
     const Order order_;
-    SchemaBook book_;
     std::size_t most_units_;
 
     std::shared_mutex memory_;  // whoever needs more than there is waits until the others hold less

@@ -28,6 +28,7 @@ void Rows::clear() noexcept {
     columns.clear();
     values.clear();
     value_texts.clear();
+    catalogue.clear();
     features.clear();
     feature_flags.clear();
     score.clear();
@@ -50,6 +51,7 @@ std::size_t Rows::add(const Place &where) {
     columns.insert(columns.end(), shape.columns, std::numeric_limits<double>::quiet_NaN());
     values.insert(values.end(), shape.fields,
                   s2v_value{S2V_VALUE_NONE, 0, 0, static_cast<std::int64_t>(value_texts.size())});
+    catalogue.insert(catalogue.end(), catalogue_width(), std::numeric_limits<float>::quiet_NaN());
     features.insert(features.end(), shape.features, std::numeric_limits<float>::quiet_NaN());
     if (shape.features) feature_flags.push_back(0);
     if (shape.scores) {
@@ -120,6 +122,7 @@ void Rows::append(const Rows &others, std::size_t begin, std::size_t end) {
     extend(survey, others.survey, begin, end, 1);
     extend(schema, others.schema, begin, end, 1);
     extend(columns, others.columns, begin, end, shape.columns);
+    extend(catalogue, others.catalogue, begin, end, catalogue_width());
     extend(features, others.features, begin, end, shape.features);
     if (shape.features) extend(feature_flags, others.feature_flags, begin, end, 1);
     if (shape.scores) {

@@ -31,6 +31,7 @@ struct RowShape {
     std::size_t features = 0;  // 0: features are not computed
     bool pixels = true;        // whether pixels are kept
     bool scores = false;       // whether a model scores the rows
+    bool catalogue = false;    // whether they have the catalogue's columns
 };
 
 // Texts of rows, one after another.
@@ -68,6 +69,7 @@ struct Rows {
     std::vector<double> columns;               // (n, columns)
     std::vector<s2v_value> values;             // (n, fields)
     std::string value_texts;                   // one after another
+    std::vector<float> catalogue;              // (n, kCatalogueColumns); empty where it is not asked for
     std::vector<float> features;               // (n, features)
     std::vector<std::uint32_t> feature_flags;  // (n) as s2v_features gives them; empty where they are not computed
     std::vector<float> score;                  // (n) and the flags of these; empty where no model scores
@@ -83,7 +85,11 @@ struct Rows {
         constexpr std::size_t kRow = 200;
         return pixels.size() * sizeof(float) + problems.size() * sizeof(Problem) + value_texts.size() +
                count() * (kRow + shape.columns * sizeof(double) + shape.fields * sizeof(s2v_value) +
-                          shape.features * sizeof(float));
+                          (shape.features + catalogue_width()) * sizeof(float));
+    }
+    // Columns of the catalogue that a row has.
+    [[nodiscard]] std::size_t catalogue_width() const noexcept {
+        return shape.catalogue ? std::size_t{S2V_CATALOGUE_COLUMNS} : 0;
     }
     void clear() noexcept;
     // Add a row without planes, ids, columns or values; returns its number.

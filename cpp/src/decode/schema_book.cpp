@@ -6,6 +6,8 @@ namespace s2v::decode {
 
 std::shared_ptr<const KnownSchema> SchemaBook::find(std::string_view text) {
     constexpr std::size_t kKept = 64;
+    for (const std::shared_ptr<const KnownSchema> &known : kept_)
+        if (known->packet.text() == text) return known;
     for (std::size_t i = 0; i < recent_.size(); ++i)
         if (recent_[i]->packet.text() == text) {
             std::rotate(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(i),
@@ -13,6 +15,7 @@ std::shared_ptr<const KnownSchema> SchemaBook::find(std::string_view text) {
             return recent_.front();
         }
     PacketSchema schema{text, asked_};
+    ++compiled_;
     Offer offered;
     for (std::size_t k = 0; k < asked_.columns.size(); ++k) offered.columns.push_back(schema.has_column(k));
     for (std::size_t k = 0; k < asked_.fields.size(); ++k) offered.fields.push_back(schema.field_kinds(k));
@@ -28,6 +31,12 @@ std::shared_ptr<const KnownSchema> SchemaBook::find(std::string_view text) {
     if (recent_.size() == kKept) recent_.pop_back();
     recent_.insert(recent_.begin(), std::make_shared<const KnownSchema>(KnownSchema{std::move(schema), number}));
     return recent_.front();
+}
+
+std::shared_ptr<const KnownSchema> SchemaBook::keep(std::string_view text) {
+    std::shared_ptr<const KnownSchema> known = find(text);
+    if (std::ranges::find(kept_, known) == kept_.end()) kept_.push_back(known);
+    return known;
 }
 
 SchemaBook::Offer SchemaBook::offer(std::int32_t number) const {

@@ -11,8 +11,14 @@ namespace s2v::decode {
 class SchemaBook {
 public:
     explicit SchemaBook(Asked asked) : asked_(std::move(asked)) {}
-    // Throws SchemaError.
+    // The schema of a text, compiled unless it was lately, or is kept. Throws SchemaError.
     std::shared_ptr<const KnownSchema> find(std::string_view text);
+    // The same, and never compile it again.
+    std::shared_ptr<const KnownSchema> keep(std::string_view text);
+    // How many have been compiled.
+    [[nodiscard]] std::size_t compiled() const noexcept {
+        return compiled_;
+    }
     // What a schema offers of what is asked for.
     struct Offer {
         std::vector<std::uint8_t> columns;  // 1: it has the column
@@ -31,8 +37,10 @@ public:
 
 private:
     Asked asked_;
+    std::vector<std::shared_ptr<const KnownSchema>> kept_;
     std::vector<std::shared_ptr<const KnownSchema>> recent_;  // the last used first
-    mutable std::mutex lock_;                                 // of what follows
+    std::size_t compiled_ = 0;
+    mutable std::mutex lock_;  // of what follows
     std::vector<Offer> offered_;
 };
 

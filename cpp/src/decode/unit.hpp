@@ -16,13 +16,17 @@ struct KnownSchema {
     std::int32_t number;
 };
 
-// Part of an input: records of one block, or rows of a table; where it has a finding, one row stands for what is lost.
+// Part of an input: records of one block, the first record of a message, or rows of a table; where it has a finding,
+// one row stands for what is lost.
 struct Piece {
     std::shared_ptr<const KnownSchema> schema;  // null: no records
     const s2v_cutouts *table = nullptr;
     Codec codec = Codec::null;
-    std::size_t begin = 0;  // of the block in the unit's bytes
+    const std::uint8_t *memory = nullptr;  // where the block lies; null: in the unit's bytes
+    std::size_t begin = 0;                 // of the block there
     std::size_t size = 0;
+    bool message = false;  // one row, whatever the bytes hold
+    bool surplus = false;  // of a message: further blocks follow
     std::int64_t records = 0;
     std::uint64_t allowance = ~std::uint64_t{0};           // bytes that the block and its cutouts may unpack to
     std::shared_ptr<std::atomic<std::uint64_t>> unpacked;  // bytes that pieces of the input have unpacked to, or null

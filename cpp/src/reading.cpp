@@ -1,0 +1,138 @@
+#include "reading.hpp"
+
+#include "checks.hpp"
+#include "isa.hpp"
+#include "kernel/feature_sets.hpp"
+
+#include <algorithm>
+
+namespace s2v {
+namespace {
+
+// From the bits of decode::Field::Kind to those of s2v_value_kind.
+std::uint8_t value_kinds(std::uint8_t kinds) noexcept {
+    using Kind = decode::Field::Kind;
+    const auto bit = [kinds](Kind kind, s2v_value_kind as) {
+        return (kinds >> static_cast<unsigned>(kind) & 1U) << as;
+    };
+    return static_cast<std::uint8_t>(bit(Kind::integer, S2V_VALUE_INTEGER) | bit(Kind::real, S2V_VALUE_REAL) |
+                                     bit(Kind::bytes, S2V_VALUE_TEXT));
+}
+
+}  // namespace
+
+decode::Limits limits_of(const s2v_limits &given) {
+    S2V_REQUIRE_SIZE(&given, s2v_limits);
+    require(given.id_bytes >= 0 && given.batch_bytes >= 0 && given.free_rows >= 0 && given.free_bytes >= 0,
+            "a limit is negative");
+    decode::Limits limits;
+    if (given.id_bytes) limits.id_bytes = static_cast<std::size_t>(given.id_bytes);
+    if (given.batch_bytes) limits.batch_bytes = static_cast<std::size_t>(given.batch_bytes);
+    if (given.free_rows) limits.free_rows = static_cast<std::uint64_t>(given.free_rows);
+    if (given.free_bytes) limits.free_bytes = static_cast<std::uint64_t>(given.free_bytes);
+    return limits;
+}
+
+decode::Wish wish_of(const s2v_reading &reading, const decode::Limits &limits) {
+    S2V_REQUIRE_SIZE(&reading, s2v_reading);
+    if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
+    require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
+    require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
+    require(reading.threads >= 0, "threads is negative");
+    require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release), "allocator");
+    if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
+    decode::Wish wish;
+    wish.id_bytes = limits.id_bytes;
+    wish.shape.columns = static_cast<std::size_t>(reading.column_count);
+    wish.shape.fields = static_cast<std::size_t>(reading.field_count);
+    wish.shape.pixels = reading.keep_pixels != 0;
+    wish.shape.catalogue = reading.catalogue != 0 || (reading.model && catalogue_columns(*reading.model) > 0);
+    wish.saturation = reading.saturation;
+    wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
+    wish.convention = static_cast<s2v_convention>(reading.convention);
+    const std::uint32_t asked = reading.planes & kernel::kEveryPlane;
+    // Where pixels are wanted for scores alone, the model says of which planes.
+    wish.planes = reading.model && !wish.shape.pixels && !reading.sets ? 0 : asked;
+    wish.measuring = {reading.sets, kernel::kEveryPart, asked};
+    if (reading.model) {
+        check_scoring(*reading.model);
+        wish.model = reading.model;
+        wish.shape.scores = true;
+        wish.planes |= planes_at_first(*reading.model);
+        wish.later = reading.model->needs.planes & ~wish.planes;
+    }
+    wish.decode_image = reading.decode_image;
+    wish.context = reading.context;
+    // Inflate and byte order are kernels of an instruction set too.
+    wish.isa = active_isa();
+    if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
+    return wish;
+}
+
+decode::Asked asked_of(const s2v_reading &reading, const decode::Wish &wish) {
+    require(reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0, "a count is negative");
+    require(reading.column_count == 0 || reading.columns, "columns is NULL");
+    require(reading.field_count == 0 || reading.fields, "fields is NULL");
+    require(reading.schema_count == 0 || (reading.schema_ids && reading.schemas), "schemas or schema_ids is NULL");
+    for (std::int32_t i = 0; i < reading.column_count; ++i) require(reading.columns[i], "a column is NULL");
+    for (std::int32_t i = 0; i < reading.field_count; ++i) require(reading.fields[i], "a field is NULL");
+    for (std::int32_t i = 0; i < reading.schema_count; ++i) require(reading.schemas[i], "a schema is NULL");
+    decode::Asked asked;
+    asked.columns.assign(reading.columns, reading.columns + reading.column_count);
+    asked.fields.assign(reading.fields, reading.fields + reading.field_count);
+    asked.catalogue = wish.shape.catalogue;
+    return asked;
+}
+
+// As much of a text as there is room for, and how long it is.
+void copy_text(const std::string &text, char *to, std::int64_t capacity, std::int64_t *size) {
+    *size = static_cast<std::int64_t>(text.size());
+    if (capacity > 0)
+        std::copy_n(text.data(), std::min<std::size_t>(text.size(), static_cast<std::size_t>(capacity)), to);
+}
+
+void copy_kinds(const decode::SchemaBook &schemas, std::int32_t schema, std::uint8_t *kinds) {
+    std::ranges::transform(schemas.offer(schema).fields, kinds, value_kinds);
+}
+
+void take_pixels(decode::Rows &rows, s2v_pixels &pixels) {
+    decode::Buffer<float> &held = rows.pixels;
+    if (held.size() == 0) return;
+    auto owner = std::make_unique<decode::Room>();
+    const auto count = static_cast<std::int64_t>(held.size());
+    *owner = held.hand_over();
+    pixels = {pixels.size, static_cast<float *>(owner->data()), count, owner->allocated(), owner.get()};
+    owner.release();
+}
+
+void describe(const decode::Rows &rows, float saturation, std::vector<s2v_problem> &problems, s2v_batch &batch) {
+    problems.clear();
+    for (const decode::Problem &problem : rows.problems)
+        problems.push_back({problem.row, problem.place, static_cast<std::int32_t>(problem.finding.fault),
+                            problem.finding.offset, problem.channel, problem.member.c_str(), problem.detail.c_str()});
+    batch.stamps = {
+        sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
+        rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       saturation};
+    batch.flags = rows.flags.data();
+    batch.candidate_id = rows.candidate_id.data();
+    batch.candidate_kind = rows.candidate_kind.data();
+    batch.candidate_texts = rows.candidate_text.letters.data();
+    batch.candidate_text_end = rows.candidate_text.end.data();
+    batch.object_ids = rows.object_id.letters.data();
+    batch.object_end = rows.object_id.end.data();
+    batch.survey = rows.survey.data();
+    batch.schema = rows.schema.data();
+    batch.columns = rows.columns.data();
+    batch.values = rows.shape.fields ? rows.values.data() : nullptr;
+    batch.value_texts = rows.value_texts.data();
+    batch.catalogue = rows.shape.catalogue ? rows.catalogue.data() : nullptr;
+    batch.features = rows.shape.features ? rows.features.data() : nullptr;
+    batch.feature_flags = rows.shape.features ? rows.feature_flags.data() : nullptr;
+    batch.score = rows.shape.scores ? rows.score.data() : nullptr;
+    batch.score_flags = rows.shape.scores ? rows.score_flags.data() : nullptr;
+    batch.place = rows.place.data();
+    batch.problems = problems.data();
+    batch.problem_count = static_cast<std::int64_t>(problems.size());
+}
+
+}  // namespace s2v
