@@ -129,6 +129,15 @@ S2V_STAGE bool is_saturated(const Team &team, const Triplet &triplet) {
     const int left = triplet.column - kWindow / 2 > 0 ? triplet.column - kWindow / 2 : 0;
     const int bottom = triplet.row + kWindow / 2 < plane.height ? triplet.row + kWindow / 2 + 1 : plane.height;
     const int right = triplet.column + kWindow / 2 < plane.width ? triplet.column + kWindow / 2 + 1 : plane.width;
+    if constexpr (!Team::kAlone) {  // several rows are on their way at a time
+        const float *const pixels = plane.pixels;
+        S2V_GIVEN(pixels);
+        return team.count((bottom - top) * kStride, [&](int i) {
+            const std::int64_t row = top + i / kStride;
+            const int x = left + i % kStride;
+            return x < right && pixels[row * plane.width + x] >= triplet.saturation;
+        }) > 0;
+    }
     int hits = 0;
     for (int y = top; y < bottom; ++y) {
         const float *const line = plane.pixels + static_cast<std::int64_t>(y) * plane.width;

@@ -1,6 +1,7 @@
 // The limits of IRAF's zscale: astropy.visualization.ZScaleInterval with its defaults.
 #pragma once
 
+#include "lane_team.hpp"
 #include "quantile.hpp"
 #include "sort.hpp"
 
@@ -30,8 +31,21 @@ S2V_PART int take_samples(const Team &team, const float *x, int n, int valid, fl
     team.for_each(kSorted - count, [&](int i) { out[count + i] = kInfinity; });
     if (valid == n) {
         team.for_each(count, [&](int i) { out[i] = x[i * step]; });
+    } else if constexpr (!Team::kAlone) {
+        const auto &lanes = team.lanes();
+        const std::uint32_t before = (1u << lanes.index()) - 1u;
+        int seen = 0;
+        for (int start = 0; start < n; start += kLanes) {
+            const int i = start + lanes.index();
+            const float pixel = i < n ? x[i] : quiet_nan();
+            const std::uint32_t usable = lanes.ballot(pixel == pixel);
+            const int rank = seen + count_bits(usable & before);
+            const int taken = rank / step;
+            if (pixel == pixel && rank % step == 0 && taken < count) out[taken] = pixel;
+            seen += count_bits(usable);
+        }
     } else {
-        // Where each sample lies depends on all pixels before it: one lane goes through them.
+        // Where each sample lies depends on all pixels before it.
         team.for_each(1, [&](int) {
             int taken = 0;
             int wait = 0;
@@ -114,7 +128,7 @@ template <class Team>
 S2V_PART Scaling zscale_scaling(const Team &team, const float *x, int n, int valid, double contrast, ZscaleScratch &s) {
     const int count = take_samples(team, x, n, valid, s.square);
     sort(team, s.square);
-    team.for_each(kSorted, [&](int i) { s.sample[i] = s.square[sorted_place(i)]; });
+    team.for_each(kSorted, [&](int i) { s.sample[i] = s.square[sorted_place(team, i)]; });
     team.sync();
     team.for_each(kSorted, [&](int i) { s.good[i] = 1.0f; });
     team.sync();

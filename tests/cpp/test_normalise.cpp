@@ -159,7 +159,8 @@ void sorts() {
         sort(HostTeam(), x.data());
         bool good = true;
         for (int i = 0; i < kSorted; ++i)
-            good = good && x[static_cast<std::size_t>(sorted_place(i))] == expected[static_cast<std::size_t>(i)];
+            good = good &&
+                   x[static_cast<std::size_t>(sorted_place(HostTeam(), i))] == expected[static_cast<std::size_t>(i)];
         CHECK(good);
     }
 }

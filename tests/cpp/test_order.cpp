@@ -4,6 +4,7 @@
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/quantile.hpp"
+#include "kernel/sort.hpp"
 #include "kernel/stamp.hpp"
 #include "made_stamps.hpp"
 
@@ -165,10 +166,39 @@ void a_search_takes_few_passes() {
     CHECK(most < 8.0);
 }
 
+// 1,024 values, on one thread and on a warp, each into places of its own.
+void sorts_are_those_of_the_library() {
+    FiberWarp warp;
+    for (int kind = 0; kind < kKinds; ++kind) {
+        made::Random random(static_cast<std::uint64_t>(kind) + 50);
+        std::vector<float> x;
+        for (int i = 0; i < kSorted; ++i) x.push_back(value_of(kind, i, kSorted, random) + 0.0F);
+        if (kind % 2) std::fill(x.end() - 200, x.end(), HUGE_VALF);
+        const std::vector<float> expected = in_order(x);
+        const auto check = [&](const auto &team, const std::vector<float> &sorted) {
+            for (int i = 0; i < kSorted; ++i)
+                if (!same(sorted[static_cast<std::size_t>(sorted_place(team, i))],
+                          expected[static_cast<std::size_t>(i)]))
+                    return false;
+            return true;
+        };
+        std::vector<float> on_host = x;
+        sort(HostTeam(), on_host.data());
+        CHECK(check(HostTeam(), on_host));
+        CHECK(warp.run(kind % 2 == 0, [&](FiberWarp::Lanes lane) { sort(WarpOfFibers(lane), x.data()); }));
+        bool good = false;
+        CHECK(warp.run(true, [&](FiberWarp::Lanes lane) {
+            if (lane.index() == 0) good = check(WarpOfFibers(lane), x);
+        }));
+        CHECK(good);
+    }
+}
+
 }  // namespace
 
 int main() {
     ranks_are_those_of_a_sort();
+    sorts_are_those_of_the_library();
     a_search_takes_few_passes();
     return check::report();
 }
