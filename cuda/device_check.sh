@@ -299,8 +299,8 @@ suite $((rows < 1500 ? rows : 1500)) small || true
 checked memcheck 45 small
 suite $((rows < 300 ? rows : 300)) few || true
 checked racecheck 40 few
-tested "far" 60 "$root/tests/python/test_far_on_device.py"
-tested "busy" 60 "$root/tests/python/test_busy_on_device.py"
+tested "far" 60 "$root/tests/python/data/test_far_on_device.py"
+tested "busy" 60 "$root/tests/python/data/test_busy_on_device.py"
 checked synccheck 30 few
 
 record "check" "$([[ $status == 0 ]] && echo "nothing failed" || echo "something failed")"

@@ -1,4 +1,4 @@
-// Model files that lie, through the C ABI: the seeds lie_* of the fuzz target (tests/lying_models.py makes them), and
+// Model files that lie, through the C ABI: the seeds lie_* of the fuzz target (tests/helpers/lying_models.py makes them), and
 // large ones, which are to cost little.
 #include "check.hpp"
 #include "space2vec/model.h"

@@ -1,6 +1,6 @@
 """Make the seeds of the fuzz targets: small whole inputs, and modest damage to them. The same bytes each time.
 
-    PYTHONPATH=tests:tests/python:tests/fuzz/python python tests/fuzz/make_seeds.py
+    PYTHONPATH=tests:tests/fuzz/python python tests/fuzz/make_seeds.py
 
 Files named ``found_*`` are inputs that once failed; they are left as they are.
 """
@@ -21,10 +21,10 @@ from typing import Any
 import cramjam
 import fastavro
 import numpy as np
-from packets import CUTOUTS, SCHEMA, fits_bytes, packet
 from reader_seeds import reader_seeds
 
-from lying_models import LIES
+from helpers.lying_models import LIES
+from helpers.packets import CUTOUTS, SCHEMA, fits_bytes, packet
 from space2vec.model_files.calibration import Calibration
 from space2vec.model_files.header import Header, write
 from space2vec.model_files.trees import Trees

@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-import tiny_models
+from helpers import tiny_models
 from oracle import stamps as made
 from space2vec import Recipe, Stamps, features, model_files, normalise, prepare, simulate
 from space2vec.backends import kernels

@@ -49,7 +49,7 @@ def docs_script():
 @pytest.fixture(scope="module")
 def known():
     """Let the tests' networks be known; skip where there is no PyTorch."""
-    tiny_networks = pytest.importorskip("tiny_networks")
+    tiny_networks = pytest.importorskip("helpers.tiny_networks")
     with pytest.MonkeyPatch.context() as patch:
         tiny_networks.make_known(patch)
         yield

@@ -19,7 +19,7 @@ ROOM = 3 << 30
 #: What tells the length of a model's header.
 _PREFIX = 8
 
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "python")]  # the targets, and what makes alerts for tests
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]  # the targets, and what makes alerts for tests
 # What these import is instrumented: every branch that bytes of others may reach.
 with atheris.instrument_imports(include=["space2vec", "zipfile", "PIL"]):
     import PIL.GifImagePlugin  # noqa: F401

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from packets import fits_bytes
+
+from helpers.packets import fits_bytes
 
 __all__ = ["Dice", "made_npz", "made_parquet"]
 

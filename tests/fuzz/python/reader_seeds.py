@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from packets import CUTOUTS, SCHEMA, fits_bytes, planes
 from PIL import Image
 
-import tiny_models
+from helpers import tiny_models
+from helpers.packets import CUTOUTS, SCHEMA, fits_bytes, planes
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.training.dataset import MANIFEST, write_dataset

@@ -1,0 +1,109 @@
+"""docs/accuracy.md is what its script writes from the results, and says of each thing asked for whether it was met."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from space2vec.evaluation import contest
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+@pytest.fixture(scope="module")
+def accuracy(docs_script: Callable[[str], ModuleType]) -> ModuleType:
+    return docs_script("accuracy")
+
+
+def made(**skill: float) -> dict[str, Any]:
+    """Figures of models of that skill, each against the forest."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 2000)
+    noise = rng.normal(size=2000)
+    scores = {name: 1 / (1 + np.exp(-(s * (2 * label - 1) + noise))) for name, s in skill.items()}
+    return contest(scores, label, against=("forest", "rb"), bootstrap=20).to_dict()
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    held = {"date": "2026-01-02T03:04:05", "device": "a processor", "versions": {"numpy": "2"}, "bootstrap": 20}
+    cost = {name: {"end to end": [1.0, 2.0, 3.0]} for name in ("forest", "lightgbm", "tablenet")}
+    two = {name: {"end to end": [80.0, us, 900.0], "after preparation": [1.0, us, 3.0]}
+           for name, us in (("forest", 5.0), ("stampnet", 38.0), ("braai", 400.0))}  # fmt: skip
+    shares = {kind: {"alerts": 50, "objects": 40, "passing": 48, "share": [0.96, 0.9, 1.0]} for kind in
+              ("asteroid", "transient", "all")}  # fmt: skip
+    agreement = made(forest=1.6, rb=1.0, stampnet=2.4)
+    edge = {"differences": {"auc": {"a": 0.99, "b": 0.995, "value": -0.005}}}
+    move = {"median": 0.03, "high": 0.1, "rows": 10}
+    return {
+        "des": {**held, "results": {"data": "rows", "folds": 10, "cost is": "a row", "cost": cost,
+                                    **made(forest=1.6, lightgbm=1.8, tablenet=2.6)}},
+        "pixels": {**held, "results": {"simulated": {"data": "stamps", "train": 70, "test": 30, "cost is": "c",
+                                                     "cost": two, **made(forest=1.6, stampnet=2.6, braai=2.0)}}},
+        "alerts": {**held, "results": {"data": "alerts", "folds": 5, "beside": [], "all": agreement,
+                                       "night": agreement, "real by construction": {
+                                           "stampnet": {"threshold": 0.3, **shares}}}},
+        "robustness": {**held, "results": {"default": {"simulated": {
+            "pile up": {"excess": 0.4}, "scores of empty stamps": [None, None, 0.5],
+            "moves": {"flip": {**move, "median": 0.001}, "rotation": move, "shift": move},
+            "edge less whole": edge}}}},
+    }  # fmt: skip
+
+
+def test_what_was_asked_for_is_met_or_missed(accuracy: ModuleType, results: dict[str, Any]) -> None:
+    found = {(check.where, check.what, check.asked.split(":")[0]): check.met for check in accuracy.checks(results)}
+    assert found[("DES", "`tablenet`, fpr at mdr 4%", "3.90 % or less")]
+    assert found[("DES", "`tablenet`, fpr at mdr 4%", "less than `forest`")]
+    assert found[("simulated", "`stampnet`, fpr at mdr 4%", "at most half of `forest`")]
+    assert found[("simulated", "`stampnet`, us after preparation, batch 64", "40 or less")]
+    assert found[("simulated", "`stampnet`, us after preparation", "a tenth of `braai`")]
+    assert found[("alerts, all", "`stampnet`, AUC against braai", "0.98 or more")]
+    assert not found[("alerts", "`stampnet`, real by construction that pass at FPR 2.5 %", "98 % or more")]
+    robust = {what: met for (where, what, _), met in found.items() if where == "`default`, simulated"}
+    assert robust == {
+        "scores that gather at one value once lines are blank": False,
+        "empty stamps that are scored": False,
+        "median change under a flip": True,
+        "median change under a rotation": False,
+        "median change under a shift": False,
+        "AUC at edges, less that of whole stamps": True,
+    }
+    results["pixels"]["results"]["simulated"]["cost"]["stampnet"]["after preparation"][1] = 41.0
+    again = {(check.what, check.asked): check.met for check in accuracy.checks(results)}
+    assert not again[("`stampnet`, us after preparation, batch 64", "40 or less")]
+    assert not again[("`stampnet`, us after preparation", "a tenth of `braai`: 40")]
+
+
+def test_every_part_is_told_and_tables_are_whole(accuracy: ModuleType, results: dict[str, Any]) -> None:
+    text = accuracy.document(results)
+    for title in accuracy.SECTIONS.values():
+        assert f"\n## {title}\n" in text
+    met = sum(check.met for check in accuracy.checks(results))
+    assert f"{met} of {len(accuracy.checks(results))} are met." in text
+    assert text.count("**missed**") == len(accuracy.checks(results)) - met
+    value = results["des"]["results"]["models"]["tablenet"]["metrics"]["auc"]["value"]
+    assert f"| `tablenet` | {value:.4f} (" in text
+    for above, line in itertools.pairwise(text.splitlines()):
+        if above.startswith("|") and line.startswith("|"):
+            assert line.count("|") == above.count("|"), line
+    for part in accuracy.SECTIONS:
+        less = {name: held for name, held in results.items() if name != part}
+        assert f"\n## {accuracy.SECTIONS[part]}\n" not in accuracy.document(less)
+
+
+def test_the_text_is_what_the_results_give(accuracy: ModuleType) -> None:
+    if not accuracy.RESULTS.exists():
+        pytest.skip(f"not measured yet: {accuracy.RESULTS.name}")
+    results = json.loads(accuracy.RESULTS.read_text(encoding="utf-8"))
+    text = (DOCS / "accuracy.md").read_text(encoding="utf-8")
+    assert text == accuracy.document(results), "docs/accuracy.md is stale: make docs"
+    for picture in re.findall(r"!\[.*\]\((.*\.png)\)", text):
+        assert (DOCS / picture).is_file()

@@ -1,0 +1,224 @@
+"""Alerts out of Parquet files: the types that columns may have, and what is damage and what is the machine."""
+
+import contextlib
+import errno
+import gzip
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from helpers.packets import CUTOUTS, fits_bytes, packet, planes
+from space2vec import read
+from space2vec.data import flags
+from space2vec.data.stamps import CHANNELS
+from space2vec.errors import BackendError, ReadError
+from space2vec.reading import batches
+
+ROWS = 4
+
+
+def table(**columns):
+    """Return alerts with some columns replaced."""
+    made = pa.Table.from_pylist([packet(number) for number in range(ROWS)])
+    for name, values in columns.items():
+        made = made.set_column(made.column_names.index(name), name, values)
+    return made
+
+
+def written(folder, alerts, **options):
+    parquet.write_table(alerts, folder / "alerts.parquet", **options)
+    return folder / "alerts.parquet"
+
+
+def in_dictionary(values):
+    return values.dictionary_encode()
+
+
+def as_view(values):
+    if not hasattr(pa, "binary_view"):
+        pytest.skip("this Arrow has no views")
+    return pa.array(values.to_pylist(), pa.binary_view() if pa.types.is_binary(values.type) else pa.string_view())
+
+
+def as_large(values):
+    return values.cast(pa.large_binary() if pa.types.is_binary(values.type) else pa.large_string())
+
+
+@pytest.mark.parametrize("change", [in_dictionary, as_view, as_large])
+@pytest.mark.parametrize("in_record", [False, True])
+def test_cutouts_are_bytes_of_any_type(tmp_path, change, in_record):
+    columns = {}
+    for name, channel in zip(CUTOUTS, range(3), strict=True):
+        data = [gzip.compress(fits_bytes(planes(number)[channel])) for number in range(ROWS)]
+        values = change(pa.array([*data[:3], None]))
+        columns[name] = values
+        if in_record:
+            null = pa.array([False, True, False, False])
+            columns[name] = pa.StructArray.from_arrays([values], ["stampData"], mask=null)
+    file = written(tmp_path, table(**columns))
+    kind = parquet.read_schema(file).field(CUTOUTS[0]).type
+    assert (kind.field("stampData").type if in_record else kind) == change(pa.array([b""])).type
+    stamps = read(file)
+    for row in range(ROWS):
+        absent = row == 3 or (in_record and row == 1)
+        assert flags.names(stamps.flags[row]) == (["missing"] if absent else [])
+        for k, channel in enumerate(CHANNELS):
+            plane = stamps.plane(row, channel)
+            assert plane is None if absent else np.array_equal(plane, planes(row)[k])
+
+
+@pytest.mark.parametrize("columns", [CUTOUTS[1:2], CUTOUTS])
+def test_cutouts_that_are_all_null_are_absent(tmp_path, columns):
+    alerts = table(**{name: pa.nulls(ROWS) for name in columns})
+    if columns == CUTOUTS:
+        # Nothing is left that has a length but the ids.
+        alerts = alerts.drop_columns(["candidate"])
+    problems = []
+    stamps = read(written(tmp_path, alerts), problems=problems)
+    assert stamps.candidate_id.tolist() == [10**17 + row for row in range(ROWS)]
+    assert [flags.names(row) for row in stamps.flags] == [["missing"]] * ROWS
+    assert {(problem.reason, problem.of_file) for problem in problems} == {("missing_plane", False)}
+    assert len(problems) == ROWS * len(columns)
+    assert all(stamps.plane(row, CHANNELS[1]) is None for row in range(ROWS))
+    if columns != CUTOUTS:
+        assert np.array_equal(stamps.plane(2, CHANNELS[0]), planes(2)[0])
+
+
+@pytest.mark.parametrize("change", [in_dictionary, as_view, as_large])
+def test_ids_are_texts_of_any_type(tmp_path, change):
+    names = pa.array([f"ZTF18test{row:03d}" for row in range(ROWS)])
+    stamps = read(written(tmp_path, table(objectId=change(names))))
+    assert stamps.object_id.tolist() == names.to_pylist()
+
+
+def test_ids_may_be_in_the_record_alone(tmp_path):
+    stamps = read(written(tmp_path, table(candid=pa.nulls(ROWS), objectId=pa.nulls(ROWS))))
+    assert stamps.candidate_id.tolist() == [10**17 + row for row in range(ROWS)]
+    assert stamps.object_id.tolist() == [""] * ROWS
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        (CUTOUTS[2], [1] * ROWS, f"the cutouts in {CUTOUTS[2]} are of type int64; accepted are bytes"),
+        (CUTOUTS[0], [{"stampData": [1.5]}] * ROWS, f"the cutouts in {CUTOUTS[0]} are of type list<"),
+    ],
+)
+def test_columns_of_foreign_types_are_named(tmp_path, column, values, words):
+    file = written(tmp_path, table(**{column: pa.array(values)}))
+    with pytest.raises(ReadError, match=words):
+        read(file)
+    problems = []
+    assert len(read(file, strict=False, problems=problems)) == 1
+    assert len(problems) == 1
+    assert problems[0].message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("values", "ids"),
+    [
+        (["007", "x", None, "5"], ["007", "x", None, "5"]),
+        (["7", "8", None, "0"], [7, 8, -1, 0]),
+        ([1.0, 2.5, float("nan"), 2.0**63], ["1", "2.5", None, "9.223372036854775808e+18"]),
+        ([1.0, 2.0, None, 0.0], [1, 2, -1, -1]),
+        (pa.array([1, 2**64 - 1, None, 0], pa.uint64()), ["1", str(2**64 - 1), None, None]),
+        (pa.array([1, 2**63 - 1, None, 0], pa.uint64()), [1, 2**63 - 1, -1, -1]),
+        ([b"a", b"\xff", b"", None], ["a", "\\xff", None, None]),
+        ([-5, 0, 3, None], [-5, -1, 3, -1]),
+        ([[1], [2], None, [3]], [-1] * 4),
+    ],
+)
+def test_candidate_ids_of_any_type(tmp_path, values, ids):
+    alerts = table(candid=pa.array(values), candidate=pa.nulls(ROWS))
+    got = read(written(tmp_path, alerts)).candidate_id
+    assert got.tolist() == [str(float(2**63)) if one == "9.223372036854775808e+18" else one for one in ids]
+    assert got.dtype == (object if any(isinstance(one, str) for one in ids) else np.int64)
+
+
+def test_object_ids_of_any_type(tmp_path):
+    for values, ids in (
+        ([1.5, 2.0, None, float("inf")], ["1.5", "2", "", ""]),
+        ([b"ZTF", b"\xfe", b"", None], ["ZTF", "\\xfe", "", ""]),
+        (pa.array([2**64 - 1, 0, 7, None], pa.uint64()), [str(2**64 - 1), "", "7", ""]),
+        (["007", "", " x", None], ["007", "", " x", ""]),
+    ):
+        assert read(written(tmp_path, table(objectId=pa.array(values)))).object_id.tolist() == ids
+
+
+@contextlib.contextmanager
+def failing(error, monkeypatch, after=0):
+    """Let reading fail after so many batches."""
+    real = parquet.ParquetFile.iter_batches
+
+    def iter_batches(*arguments, **options):
+        parts = real(*arguments, **options)
+        for _ in range(after):
+            yield next(parts)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet.ParquetFile, "iter_batches", iter_batches)
+        yield
+
+
+def test_a_machine_that_fails_is_no_damage(tmp_path, monkeypatch):
+    file = written(tmp_path, table())
+    parts = batches(file, batch=1)
+    with failing(OSError(errno.EIO, "Error reading bytes from file"), monkeypatch, after=2):
+        assert [next(parts).rows.candidate_id[0] for _ in range(2)] == [10**17, 10**17 + 1]
+        with pytest.raises(OSError, match="Input/output error") as raised:
+            next(parts)
+    assert (raised.value.errno, raised.value.filename) == (errno.EIO, str(file))
+
+
+@pytest.mark.parametrize("error", [MemoryError("malloc failed"), pa.ArrowMemoryError("malloc"), RecursionError()])
+def test_a_file_that_asks_for_too_much_costs_a_row(tmp_path, monkeypatch, error):
+    file = written(tmp_path, table())
+    parts = batches(file, batch=1)
+    with failing(error, monkeypatch, after=2):
+        given = [next(parts) for _ in range(3)]
+    assert [part.rows.candidate_id[0] for part in given] == [10**17, 10**17 + 1, -1]
+    assert given[2].problems[0].message.startswith("it ")
+
+
+def test_a_backend_that_fails_is_no_damage(tmp_path, monkeypatch):
+    file = written(tmp_path, table())
+
+    def compiled(purpose):
+        raise BackendError(f"{purpose} cannot be done here")
+
+    monkeypatch.setattr("space2vec.backends.kernels.compiled", compiled)
+    with pytest.raises(BackendError, match="cannot be done here"):
+        read(file, strict=False)
+
+
+def test_a_link_that_leads_nowhere_is_no_damage(tmp_path):
+    written(tmp_path, table())
+    for name in ("loop", "none"):
+        (tmp_path / name).mkdir()
+        os.symlink("loop.parquet" if name == "loop" else "gone", tmp_path / name / "loop.parquet")
+        with pytest.raises(OSError, match=r"loop\.parquet") as raised:
+            read(tmp_path / name, strict=False)
+        assert raised.value.errno == (errno.ELOOP if name == "loop" else errno.ENOENT)
+
+
+def test_damage_says_how_far_it_was_read(tmp_path):
+    file = written(tmp_path, table(), row_group_size=1, compression="none", use_dictionary=False)
+    groups = parquet.read_metadata(file)
+    whole = file.read_bytes()
+    for group, words in ((0, "damaged among its first records ("), (2, "damaged after record 1 (")):
+        at = groups.row_group(group).column(1).data_page_offset  # objectId
+        file.write_bytes(whole[:at] + b"\xff" * 16 + whole[at + 16 :])
+        problems = []
+        stamps = [row for part in batches(file, batch=1) for row in _told(part, problems)]
+        assert stamps == [*(10**17 + row for row in range(group)), -1]
+        assert [problem.reason for problem in problems] == ["damaged_file"]
+        assert problems[0].message.startswith(words)
+
+
+def _told(part, problems):
+    problems.extend(part.problems)
+    return part.rows.candidate_id.tolist()
