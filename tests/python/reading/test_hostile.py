@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
-from helpers.packets import avro_bytes, packet
 
 import hostile
+from helpers.packets import avro_bytes, packet
 from hostile.avro import alert_schema, container, number, record
 from hostile.making import raw_deflate
 from hostile.night import complaints
