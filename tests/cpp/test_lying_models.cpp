@@ -1,5 +1,5 @@
-// Model files that lie, through the C ABI: the seeds lie_* of the fuzz target (tests/helpers/lying_models.py makes them), and
-// large ones, which are to cost little.
+// Model files that lie, through the C ABI: the seeds lie_* of the fuzz target (tests/helpers/lying_models.py makes
+// them), and large ones, which are to cost little.
 #include "check.hpp"
 #include "space2vec/model.h"
 
