@@ -1,5 +1,6 @@
 // Models and scorers behind the C ABI.
 #include "calls.hpp"
+#include "known.hpp"
 #include "model.hpp"
 #include "scorer.hpp"
 
@@ -17,15 +18,6 @@ namespace {
 const s2v_model &require_model(const s2v_model *model) {
     require(model != nullptr, "null model");
     return *model;
-}
-
-Known known_of(const s2v_catalogue *catalogue) {
-    if (catalogue == nullptr) return {};
-    require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
-    Known known;
-    known.catalogue = catalogue->values;
-    known.raised = catalogue->raised;
-    return known;
 }
 
 const s2v_model &require_table(const s2v_model *model, const float *columns, int64_t n) {

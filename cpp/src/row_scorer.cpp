@@ -6,32 +6,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
 
 namespace s2v {
 namespace {
-
-constexpr std::size_t kLine = 64;
-
-// Divides memory whose size is counted first.
-class Parts {
-public:
-    explicit Parts(std::byte *memory) : memory_(memory) {}
-
-    template <class T>
-    T *take(std::size_t count) {
-        std::byte *const at = memory_ == nullptr ? nullptr : memory_ + used_;
-        used_ += (count * sizeof(T) + kLine - 1) / kLine * kLine;
-        return reinterpret_cast<T *>(at);
-    }
-    [[nodiscard]] std::size_t used() const noexcept {
-        return used_;
-    }
-
-private:
-    std::byte *memory_;
-    std::size_t used_ = 0;
-};
 
 std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, const s2v_isa_table &isa,
                    std::int32_t rows) {
@@ -59,41 +36,10 @@ std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, 
 }  // namespace
 
 Workspace::Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows,
-                     const s2v_allocator *allocator) {
-    bytes = divide(*this, nullptr, model, isa, rows) + kLine;
-    if (allocator != nullptr) {
-        allocator_ = *allocator;
-        memory_ = allocator_.allocate(allocator_.context, static_cast<std::int64_t>(bytes));
-        if (memory_ == nullptr) throw std::bad_alloc();
-    } else {
-        memory_ = ::operator new(bytes);
-    }
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_);
-    divide(*this, static_cast<std::byte *>(memory_) + (kLine - address % kLine) % kLine, model, isa, rows);
+                     const s2v_allocator *allocator)
+    : memory_(divide(*this, nullptr, model, isa, rows), allocator) {
+    divide(*this, memory_.data(), model, isa, rows);
 }
-
-Workspace::~Workspace() {
-    if (memory_ == nullptr) return;
-    if (allocator_.release != nullptr)
-        allocator_.release(allocator_.context, memory_, static_cast<std::int64_t>(bytes));
-    else
-        ::operator delete(memory_);
-}
-
-Workspace::Workspace(Workspace &&other) noexcept
-    : measuring(other.measuring),
-      preparing(other.preparing),
-      network(other.network),
-      features(other.features),
-      columns(other.columns),
-      planes(other.planes),
-      score(other.score),
-      sum(other.sum),
-      measured(other.measured),
-      row(other.row),
-      bytes(other.bytes),
-      allocator_(other.allocator_),
-      memory_(std::exchange(other.memory_, nullptr)) {}
 
 RowScorer::RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side)
     : model_(model),

@@ -4,6 +4,7 @@
 #include "isa.hpp"
 #include "kernel/feature_sets.hpp"
 #include "model.hpp"
+#include "piece.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,11 +18,6 @@ inline constexpr std::int32_t kScorerBlock = 64;
 class Workspace {
 public:
     Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows, const s2v_allocator *allocator);
-    ~Workspace();
-    Workspace(Workspace &&other) noexcept;
-    Workspace(const Workspace &) = delete;
-    Workspace &operator=(const Workspace &) = delete;
-    Workspace &operator=(Workspace &&) = delete;
 
     void *measuring;          // scratch of the features
     void *preparing;          // scratch of a recipe
@@ -33,11 +29,9 @@ public:
     double *sum;              // (rows), of a forest
     std::uint32_t *measured;  // (rows) flags
     std::int32_t *row;        // (rows): which they are
-    std::size_t bytes = 0;
 
 private:
-    s2v_allocator allocator_{};
-    void *memory_ = nullptr;
+    Piece memory_;
 };
 
 // What is known of candidates beside their pixels, by row.

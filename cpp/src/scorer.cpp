@@ -8,13 +8,11 @@
 
 using namespace s2v;
 
-// A call: blocks that workers take in turn.
+// A call: blocks that workers take in turn, by work(worker, begin, end).
+template <class Work>
 struct s2v_scorer::Job {
-    s2v_scorer *scorer;
-    const s2v_stamps &stamps;
-    const Known &known;
-    float *score;
-    std::uint32_t *flags;
+    const Work &work;
+    std::int64_t n;
     std::int64_t rows;  // of a block
     std::int64_t blocks;
     std::atomic<std::int64_t> next{0};
@@ -32,28 +30,46 @@ s2v_scorer::s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s
     }
     const std::int32_t side = options.largest_side > 0 ? options.largest_side : kLargestStampSide;
     workers_.reserve(static_cast<std::size_t>(threads));
-    for (std::int32_t i = 0; i < threads; ++i) workers_.emplace_back(model, isa, side, options.allocator);
+    cuts_.reserve(static_cast<std::size_t>(threads));
+    const ModelRecipe *const recipe = model.recipe ? &*model.recipe : nullptr;
+    const std::uint32_t planes = model.needs.planes | (model.measuring.sets ? model.measuring.planes : 0);
+    for (std::int32_t i = 0; i < threads; ++i) {
+        workers_.emplace_back(model, isa, side, options.allocator);
+        cuts_.emplace_back(cut_side(recipe), planes, options.allocator);
+    }
 }
 
-void s2v_scorer::work(Job &job, std::int32_t worker) noexcept {
-    BlockScorer &rows = workers_[static_cast<std::size_t>(worker)];
-    for (std::int64_t block = job.next++; block < job.blocks; block = job.next++)
-        rows.score(job.stamps, block * job.rows, std::min(job.stamps.n, (block + 1) * job.rows), job.known, job.score,
-                   job.flags);
-}
-
-void s2v_scorer::score(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags) noexcept {
+// Does n rows in blocks of at most `most`.
+template <class Work>
+void s2v_scorer::in_blocks(std::int64_t n, std::int64_t most, const Work &work) noexcept {
     const auto workers = static_cast<std::int64_t>(workers_.size());
     // Of few rows each worker takes some.
-    const std::int64_t rows = std::clamp<std::int64_t>((stamps.n + workers - 1) / workers, 1, kScorerBlock);
-    Job job{this, stamps, known, score, flags, rows, (stamps.n + rows - 1) / rows};
+    const std::int64_t rows = std::clamp<std::int64_t>((n + workers - 1) / workers, 1, most);
+    Job<Work> job{work, n, rows, (n + rows - 1) / rows};
     const auto tasks = static_cast<std::int32_t>(std::min(workers, job.blocks));
     const auto task = [](void *argument, std::int32_t worker) {
-        Job &of = *static_cast<Job *>(argument);
-        of.scorer->work(of, worker);
+        auto &of = *static_cast<Job<Work> *>(argument);
+        for (std::int64_t block = of.next++; block < of.blocks; block = of.next++)
+            of.work(static_cast<std::size_t>(worker), block * of.rows, std::min(of.n, (block + 1) * of.rows));
     };
     if (run_ != nullptr)
         run_(run_context_, tasks, task, &job);
     else
         pool_->run(tasks, task, &job);
+}
+
+void s2v_scorer::score(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags) noexcept {
+    in_blocks(stamps.n, kScorerBlock, [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
+        workers_[worker].score(stamps, begin, end, known, score, flags);
+    });
+}
+
+void s2v_scorer::score(const Field &field, const Known &known, float *score, std::uint32_t *flags) noexcept {
+    in_blocks(field.n, cuts_[0].rows(), [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
+        const s2v_stamps stamps = cuts_[worker].cut(field, begin, end);
+        Known own;
+        if (known.catalogue != nullptr) own.catalogue = known.catalogue + begin * kernel::kCatalogueColumns;
+        own.raised = cuts_[worker].joined(known.raised == nullptr ? nullptr : known.raised + begin, end - begin);
+        workers_[worker].score(stamps, 0, end - begin, own, score + begin, flags + begin);
+    });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cascade.hpp"
+#include "frame_cuts.hpp"
 #include "pool.hpp"
 
 #include <cstdint>
@@ -13,13 +14,18 @@ struct s2v_scorer {
 
     // Scores all rows; stamps were checked.
     void score(const s2v_stamps &stamps, const s2v::Known &known, float *score, std::uint32_t *flags) noexcept;
+    // The same of detections in frames.
+    void score(const s2v::Field &field, const s2v::Known &known, float *score, std::uint32_t *flags) noexcept;
 
 private:
+    template <class Work>
     struct Job;
-    void work(Job &job, std::int32_t worker) noexcept;
+    template <class Work>
+    void in_blocks(std::int64_t n, std::int64_t most, const Work &work) noexcept;
 
     std::vector<s2v::BlockScorer> workers_;
-    std::optional<s2v::Pool> pool_;  // none: the caller's is used
+    std::vector<s2v::FrameCuts> cuts_;  // (workers)
+    std::optional<s2v::Pool> pool_;     // none: the caller's is used
     void (*run_)(void *, std::int32_t, void (*)(void *, std::int32_t), void *) = nullptr;
     void *run_context_ = nullptr;
 };

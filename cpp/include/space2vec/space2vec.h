@@ -206,4 +206,6 @@ S2V_API s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *u
 #include "model.h"
 #include "reader.h"
 
+#include "frames.h"
+
 #endif

@@ -221,5 +221,6 @@ inline Image fits_image(std::span<const std::uint8_t> bytes, const std::string &
 
 }  // namespace s2v
 
+#include "frames.hpp"
 #include "model.hpp"
 #include "reader.hpp"

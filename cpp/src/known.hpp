@@ -1,0 +1,18 @@
+// What a catalogue of the C ABI says of rows.
+#pragma once
+
+#include "checks.hpp"
+#include "row_scorer.hpp"
+
+namespace s2v {
+
+inline Known known_of(const s2v_catalogue *catalogue) {
+    if (catalogue == nullptr) return {};
+    require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
+    Known known;
+    known.catalogue = catalogue->values;
+    known.raised = catalogue->raised;
+    return known;
+}
+
+}  // namespace s2v
