@@ -203,6 +203,26 @@ void Model::score(const py::object &given, const std::optional<Column<float>> &c
     });
 }
 
+void Model::score_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                         const Column<std::uint32_t> &raised, Column<float> &score, Column<std::uint32_t> &flags,
+                         int threads) const {
+    const std::int64_t n = field.n();
+    if (raised.size() != n || score.size() != n || flags.size() != n)
+        throw std::invalid_argument("raised, score and flags must have shape (n,)");
+    if (catalogue && catalogue->size() != n * S2V_CATALOGUE_COLUMNS)
+        throw std::invalid_argument("catalogue must have shape (n, 20)");
+    const s2v_catalogue known = {sizeof known, catalogue ? catalogue->data() : nullptr, raised.data()};
+    float *const out = score.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    const int workers = n > 1 ? threads : 1;
+    const Lent scorer(idle_, model_.get(), workers);
+    in_turns(n, workers, "Model.score_frames", [&](std::int64_t begin, std::int64_t end) {
+        const s2v_catalogue beside = part_of(known, begin);
+        return s2v_score_frames(scorer.get(), field.science(), field.reference(), field.difference(), end - begin,
+                                field.x() + begin, field.y() + begin, &beside, out + begin, bits + begin);
+    });
+}
+
 void Model::check_table(const Column<float> &columns, py::ssize_t n) const {
     if (columns.ndim() != 2 || columns.shape(0) != n || columns.shape(1) != needs_.columns)
         throw std::invalid_argument("columns must have shape (n, columns of the model)");
@@ -265,6 +285,9 @@ void register_model(py::module_ &module) {
              py::arg("columns").noconvert().none(true), py::arg("score").noconvert(), py::arg("threads"))
         .def("score", &Model::score, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
              py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
+        .def("score_frames", &Model::score_frames, py::arg("field"), py::arg("catalogue").noconvert().none(true),
+             py::arg("raised").noconvert(), py::arg("score").noconvert(), py::arg("flags").noconvert(),
+             py::arg("threads"))
         .def("score_columns", &Model::score_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
              py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
         .def("judge_columns", &Model::judge_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arrays.hpp"
+#include "frames.hpp"
 
 #include <pybind11/pybind11.h>
 #include <sys/types.h>
@@ -60,6 +61,10 @@ public:
                  Column<float> &score, int threads) const;
     void score(const pybind11::object &stamps, const std::optional<Column<float>> &catalogue, Column<float> &score,
                Column<std::uint32_t> &flags, int threads) const;
+    // raised: (n) what the reader saw.
+    void score_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                      const Column<std::uint32_t> &raised, Column<float> &score, Column<std::uint32_t> &flags,
+                      int threads) const;
     void score_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<float> &score,
                        Column<std::uint32_t> &flags, int threads) const;
     void judge_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<std::uint32_t> &flags,

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("version") = s2v_version();
     register_stamps(module);
     register_fits(module);
+    register_frames(module);
     register_model(module);
     register_normalise(module);
     register_reader(module);

@@ -98,8 +98,15 @@ void FrameCuts::cut_row(const Field &field, std::int64_t row, std::int64_t at) n
 
 s2v_stamps FrameCuts::cut(const Field &field, std::int64_t begin, std::int64_t end) noexcept {
     for (std::int64_t row = begin; row < end; ++row) cut_row(field, row, row - begin);
-    const std::int64_t pixels = std::int64_t{rows_} * S2V_CHANNELS * side_ * side_;
-    return {pixels_, pixels, offset_, shape_, centre_, end - begin, field.frame[S2V_SCIENCE].saturation()};
+    s2v_stamps stamps{};
+    stamps.pixels = pixels_;
+    stamps.pixel_count = std::int64_t{rows_} * S2V_CHANNELS * side_ * side_;
+    stamps.offset = offset_;
+    stamps.shape = shape_;
+    stamps.centre = centre_;
+    stamps.n = end - begin;
+    stamps.saturation = field.frame[S2V_SCIENCE].saturation();
+    return stamps;
 }
 
 const std::uint32_t *FrameCuts::joined(const std::uint32_t *reader, std::int64_t count) noexcept {

@@ -27,6 +27,7 @@ for kind in shared static; do
         quietly cmake --build "$build"
         quietly "$build/consume"
         [[ $language == cpp ]] || "$build/score_packets" # no files, but the packaged model is found
+        [[ $language == c ]] || [[ $("$build/score_frames" | wc -l) == 1000 ]]
         echo "$kind library from $language: $(head -n 1 "$work/log")"
     done
 done

@@ -1,5 +1,6 @@
 // Scorers through the C ABI: scores against a plain transcription of the rule and of the network, threads, and memory.
 #include "check.hpp"
+#include "made_frames.hpp"
 #include "made_scoring.hpp"
 
 #include <cstdlib>
@@ -214,6 +215,10 @@ void nothing_is_allocated_in_a_call() {
     const std::size_t n = batch.size();
     std::vector<float> score(n);
     std::vector<std::uint32_t> flags(n);
+    made::Plain science(90, 100, S2V_SCIENCE), other(90, 100, S2V_DIFFERENCE);
+    science.put_mask<std::int16_t>(S2V_INT16, true);
+    std::vector<double> x(n);  // some beyond
+    for (std::size_t i = 0; i < n; ++i) x[i] = 1.3 * static_cast<double>(i);
     const NetworkFile made;
     const s2v::Model models[] = {made.model(), made::CascadeFile().model(0.3F, 0.7F),
                                  NetworkFile::of(forest_file({"AMP", "SNR"}, 0, true))};
@@ -222,6 +227,10 @@ void nothing_is_allocated_in_a_call() {
             s2v::Scorer scorer(model, threads);
             const long before = allocations;
             for (int again = 0; again < 5; ++again) scorer.score(batch.view(), score, flags);
+            for (int again = 0; again < 5; ++again)
+                CHECK(s2v_score_frames(scorer.c(), &science.frame, &other.frame, &other.frame,
+                                       static_cast<std::int64_t>(n), x.data(), x.data(), nullptr, score.data(),
+                                       flags.data()) == S2V_OK);
             CHECK(allocations == before);
         }
     const long before = allocations;

@@ -203,9 +203,8 @@ S2V_API s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *u
 }
 #endif
 
+#include "frames.h"
 #include "model.h"
 #include "reader.h"
-
-#include "frames.h"
 
 #endif
