@@ -99,6 +99,7 @@ void FrameCuts::cut_row(const Field &field, std::int64_t row, std::int64_t at) n
 s2v_stamps FrameCuts::cut(const Field &field, std::int64_t begin, std::int64_t end) noexcept {
     for (std::int64_t row = begin; row < end; ++row) cut_row(field, row, row - begin);
     s2v_stamps stamps{};
+    stamps.size = sizeof stamps;
     stamps.pixels = pixels_;
     stamps.pixel_count = std::int64_t{rows_} * S2V_CHANNELS * side_ * side_;
     stamps.offset = offset_;
