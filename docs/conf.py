@@ -10,6 +10,12 @@ import re
 import sys
 from pathlib import Path
 
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 import c_reference
@@ -65,7 +71,27 @@ def read_source(_: object, page: str, content: list[str]) -> None:
     content[0] = text
 
 
-def setup(app: object) -> dict[str, bool]:
+def find_by_end(app: Sphinx, env: BuildEnvironment, node: pending_xref, inside: Element) -> Element | None:
+    """Resolve a name of Python by its last parts, as ``Evaluation.thresholds``, where one alone has them.
+
+    A docstring says names as its own module has them, and is shown under the name by which users know its owner. What
+    ``space2vec`` itself offers comes first.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    domain = env.get_domain("py")
+    found = {entry.node_id: entry.docname for _, entry in domain.find_obj(env, None, None, node["reftarget"], None, 1)}
+    public = f"space2vec.{node['reftarget']}"
+    if public in found:
+        found = {public: found[public]}
+    if len(found) != 1:
+        return None
+    ((target, page),) = found.items()
+    return make_refnode(app.builder, node["refdoc"], page, target, [inside])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
     """Take part in the build."""
-    app.connect("source-read", read_source)  # type: ignore[attr-defined]
+    app.connect("source-read", read_source)
+    app.connect("missing-reference", find_by_end)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -60,6 +60,15 @@ def features(
         If the set or the convention is unknown, or ``threads`` is not positive.
     BackendError
         If no backend can run here, or not on that device.
+
+    Examples
+    --------
+    >>> stamps = s2v.simulate(20, seed=2).stamps
+    >>> table = s2v.features(stamps, set="s2v")
+    >>> table.values.shape
+    (20, 49)
+    >>> table.names[:3]
+    ('polarity', 'peak_snr', 'snr_2')
     """
     names = feature_set(set)
     if convention not in ("code", "paper"):
@@ -93,6 +102,12 @@ def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None 
         If the recipe is unknown or ``threads`` is not positive.
     BackendError
         If no backend can run here.
+
+    Examples
+    --------
+    >>> stamps = s2v.simulate(20, seed=2).stamps
+    >>> s2v.prepare(stamps, "braai").planes.shape
+    (20, 3, 63, 63)
     """
     how = recipe if isinstance(recipe, Recipe) else Recipe(recipe)
     return choose("auto", _checked(stamps)).prepare(stamps, how, threads)
@@ -138,6 +153,13 @@ def normalise(
         If a step is unknown, the array has fewer than two axes or no pixels, or the mask does not fit.
     BackendError
         If no backend can run here.
+
+    Examples
+    --------
+    >>> s2v.normalise([[1.0, 2.0], [3.0, 5.0]], "min-max").planes
+    array([[0.  , 0.25],
+           [0.5 , 1.  ]], dtype=float32)
+    >>> chained = s2v.normalise(np.eye(5), ("median-mad", ("asinh", {"softening": 0.5})))
     """
     what = chain(steps)
     try:

@@ -71,6 +71,15 @@ class Stamps:
         is of another type.
     ValueError
         If shapes or lengths do not agree, a stamp or centre is out of range, or a channel or column name is unknown.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((10, 3, 63, 63), dtype=np.float32)
+    >>> stamps = s2v.Stamps(pixels, channels=("science", "template", "difference"))
+    >>> stamps
+    Stamps(n=10, channels=('science', 'template', 'difference'), sizes=63x63)
+    >>> stamps[0].plane("difference").shape
+    (63, 63)
     """
 
     def __init__(

@@ -38,6 +38,14 @@ class Features(Rows):
         Ids a row; row numbers by default.
     columns : mapping of str to array_like (n,), optional
         Further columns that go along with the values, see :mod:`space2vec.data.columns`.
+
+    Examples
+    --------
+    >>> table = s2v.Features([[0.5, 1.5], [0.25, 2.0]], ("AMP", "GAUSS"))
+    >>> table[0]["AMP"]
+    0.5
+    >>> np.asarray(table).shape
+    (2, 2)
     """
 
     _noun = "feature"
@@ -128,6 +136,14 @@ class Scores(Rows):
         Where they were computed, ``cpu`` or ``cuda:0``.
     columns : mapping of str to array_like (n,), optional
         Further columns that go along with the scores, see :mod:`space2vec.data.columns`.
+
+    Examples
+    --------
+    >>> scores = s2v.load("default").score(s2v.simulate(20, seed=2).stamps)
+    >>> good = scores[scores.score > 0.9]
+    >>> table = good.to_arrow()
+    >>> table.column_names
+    ['object_id', 'candidate_id', 'score', 'flags']
     """
 
     def __init__(

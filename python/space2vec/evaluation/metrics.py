@@ -182,6 +182,15 @@ def evaluate(
     ------
     ValueError
         If lengths differ, a label is neither 0 nor 1, or one of the two classes is empty.
+
+    Examples
+    --------
+    >>> from space2vec.evaluation import evaluate
+    >>> night = s2v.simulate(100, seed=2)
+    >>> scores = s2v.load("default").score(night.stamps)
+    >>> found = evaluate(scores.score, night.labels, bootstrap=100)
+    >>> found["auc"] > 0.9
+    True
     """
     values, truth = checked(score, label)
     ranked = Ranked(values, truth)

@@ -48,6 +48,16 @@ class Forest(Model):
     ------
     ModelError
         If these are no trees on the columns that the header names, or it is the header of another kind of model.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> night = s2v.simulate(60, seed=2)
+    >>> table = s2v.features(night.stamps, set="s2v")
+    >>> fitted = RandomForestClassifier(10, random_state=0).fit(table.values, night.labels)
+    >>> forest = s2v.Forest.from_sklearn(fitted, feature_names=table.names)
+    >>> forest.score(night.stamps).score.shape
+    (60,)
     """
 
     kind: ClassVar[Literal["forest"]] = "forest"

@@ -51,6 +51,15 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
         If there is no such model, or the file is damaged or of another kind.
     BackendError
         If it is a network in floating point, and PyTorch, which runs it, is not installed.
+
+    Examples
+    --------
+    >>> model = s2v.load("default")
+    >>> model.name
+    'stampnet'
+    >>> scores = model.score(s2v.simulate(20, seed=2).stamps)
+    >>> scores.score.shape
+    (20,)
     """
     known = packaged()
     given = os.fspath(name_or_path)

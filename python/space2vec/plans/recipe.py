@@ -70,6 +70,13 @@ class Recipe:
     ------
     ValueError
         If there is no recipe of that name, or not of that version.
+
+    Examples
+    --------
+    >>> s2v.Recipe("braai").shape
+    (3, 63, 63)
+    >>> s2v.Recipe.of("mine", steps=("sigma-clip", "asinh"), side=51, channels=("difference",)).shape
+    (1, 51, 51)
     """
 
     def __init__(self, name: RecipeName, version: int | None = None) -> None:

@@ -108,6 +108,12 @@ def mosaic(
     ValueError
         If there are no candidates, the numbers of stamps and scores differ, the scores are of other candidates, or a
         block is unknown.
+
+    Examples
+    --------
+    >>> stamps = s2v.simulate(20, seed=2).stamps
+    >>> scores = s2v.load("default").score(stamps)
+    >>> figure = s2v.plot.mosaic(stamps, scores)
     """
     if len(stamps) == 0:
         raise ValueError("there are no candidates to draw")

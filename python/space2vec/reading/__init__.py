@@ -119,6 +119,13 @@ def read(
     OSError
         If the machine cannot read a file (a lost mount), in either mode. A file without permission, or a link that
         leads nowhere, is one that cannot be read.
+
+    Examples
+    --------
+    >>> stamps = s2v.read("demo/alerts")
+    >>> stamps.channels
+    ('science', 'template', 'difference')
+    >>> brightest = stamps.plane(0, "science").max()
     """
     found = find(inputs)
     read_in = batches(
@@ -156,6 +163,13 @@ def read_table(
     ------
     ReadError, OSError
         As :func:`read`; and if the input has stamps.
+
+    Examples
+    --------
+    >>> from pyarrow import csv, table
+    >>> csv.write_csv(table({"candidate_id": [1, 2], "AMP": [0.5, 0.25]}), "table.csv")
+    >>> s2v.read_table("table.csv").names
+    ('AMP',)
     """
     rows: Stamps | Features = read(inputs, strict=strict, threads=threads, problems=problems, limits=limits)
     if isinstance(rows, Stamps):
@@ -247,6 +261,13 @@ def batches(
         As for :func:`read`; inputs that do not exist are told at once, others when the iterator comes to them.
     BackendError
         If there is no such device.
+
+    Examples
+    --------
+    >>> from space2vec.reading import batches
+    >>> model = s2v.load("default")
+    >>> for batch in batches("demo/alerts", batch=50):
+    ...     scores = model.score(batch.rows)
     """
     if measure is not None and model is not None:
         raise ValueError("give measure or model, not both")

@@ -86,6 +86,13 @@ def read_messages(
         If a message is neither bytes nor an open binary file.
     ReadError
         If a schema is none of alerts, or no packet has one of the `columns`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> messages = [path.read_bytes() for path in sorted(Path("demo/alerts").glob("*.avro"))[:3]]
+    >>> len(s2v.read_messages(messages))
+    3
     """
     held = []
     # One message alone would be taken for a sequence of its bytes, or of a file's lines.

@@ -121,6 +121,14 @@ def simulate(
     what is not detected is drawn again. Pixels are rounded to 1/256, so that they do not depend on the last bit of a
     machine's exponential. ZTF turns the difference over where a source fades: it is always positive. Rubin leaves it
     negative, and DES does not look at such sources.
+
+    Examples
+    --------
+    >>> night = s2v.simulate(20, seed=2)
+    >>> night.stamps.channels
+    ('science', 'template', 'difference')
+    >>> night.labels.shape
+    (20,)
     """
     theirs = survey_of(survey)
     _check(n, size, real_fraction, randomise)
