@@ -3,7 +3,7 @@
     python -m benchmarks.speed.warp_instructions [--revision REVISION] [--only PART ...] [--json FILE]
 
 FILE, benchmarks/results/device_kernels.json, gets them as ``instructions``, ``now`` or, of another revision,
-``before``: `make docs` writes them into docs/device-kernels.md.
+``before``: `make pages` writes them into docs/device-kernels.md.
 
 Each part of the kernels runs on a warp of 32 fibers (``warp_instructions.cpp``), compiled for one lane at a time: no
 vectors, three operands, loops unrolled four times as a device's compiler does. callgrind counts the instructions of

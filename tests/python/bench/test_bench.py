@@ -254,7 +254,7 @@ def test_the_document_of_a_gpu(document: ModuleType, with_gpu: dict[str, Any]) -
 def test_the_document_is_what_the_records_give(document: ModuleType) -> None:
     records = document.load()
     text = (DOCS / "cpu-vs-gpu.md").read_text(encoding="utf-8")
-    assert text == document.document(records), "docs/cpu-vs-gpu.md is stale: make docs"
+    assert text == document.document(records), "docs/cpu-vs-gpu.md is stale: make pages"
     if not any("name" in record["gpu"] for record in records):
         assert "**No GPU has been measured yet.**" in text
         assert text.count("| not measured |") == len(document.ASKED)

@@ -104,6 +104,6 @@ def test_the_text_is_what_the_results_give(accuracy: ModuleType) -> None:
         pytest.skip(f"not measured yet: {accuracy.RESULTS.name}")
     results = json.loads(accuracy.RESULTS.read_text(encoding="utf-8"))
     text = (DOCS / "accuracy.md").read_text(encoding="utf-8")
-    assert text == accuracy.document(results), "docs/accuracy.md is stale: make docs"
+    assert text == accuracy.document(results), "docs/accuracy.md is stale: make pages"
     for picture in re.findall(r"!\[.*\]\((.*\.png)\)", text):
         assert (DOCS / picture).is_file()

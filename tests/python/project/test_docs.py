@@ -24,7 +24,7 @@ def text():
 
 
 def test_the_text_is_what_the_registry_gives(features, text):
-    assert text == features.document(), "docs/features.md is stale: make docs"
+    assert text == features.document(), "docs/features.md is stale: make pages"
 
 
 def test_every_feature_flag_and_group_is_told(text):
@@ -53,7 +53,7 @@ def test_every_picture_is_there_and_every_stamp_feature_shown(features, text):
         assert (DOCS / path).stat().st_size < 60_000
         with image.open(DOCS / path) as picture:
             assert picture.mode == "P"
-            assert picture.info["Description"].split() == list(section.names), f"{path} is stale: make docs"
+            assert picture.info["Description"].split() == list(section.names), f"{path} is stale: make pages"
         shown += section.names
     assert sorted(shown) == sorted(name for name, entry in registry.FEATURES.items() if entry.source == "stamp")
 

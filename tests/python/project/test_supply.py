@@ -52,7 +52,7 @@ def test_the_lock_has_whatever_pyproject_asks_for():
     asked = [*given["project"]["dependencies"], *given["build-system"]["requires"]]
     for name in ("numba", "onnx", "plot", "sim", "torch", "train"):
         asked += extras[name]
-    for name in ("test", "lint", "development"):
+    for name in ("test", "lint", "development", "docs"):
         asked += groups[name]
     names = {canonical(re.match(r"[\w.-]+", one)[0]) for one in asked} - {"torch"}
     locked = {what.split("==")[0] for what, _, _ in requirements(ROOT / ".ci" / "development.lock")}
