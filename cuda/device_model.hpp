@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device_array.hpp"
+#include "kernel/staged_views.hpp"
 #include "model.hpp"
 #include "space2vec/cuda.h"
 
@@ -38,6 +39,7 @@ struct ColumnPlaces {
 // What a model is given of n rows.
 struct RowInputs {
     const float *planes;         // (n, pixels), or null
+    const std::uint32_t *bytes;  // (n, planes, plane_words): the planes as bytes, where they are not given as floats
     const float *columns;        // (n, columns), or null
     const std::uint8_t *scored;  // (n), or null: every row is scored
     std::int64_t n;
@@ -47,9 +49,12 @@ struct RowInputs {
 void measure_stamps(void *stream, const s2v_stamps &stamps, const kernel::Measuring &what, s2v_convention convention,
                     float *values, std::uint32_t *flags);
 
-// The planes of a recipe, (n, planes, height, width).
+// Whether the planes of a recipe can be had as the bytes of an integer network.
+bool gives_bytes(const ModelRecipe &recipe);
+
+// The planes of a recipe, (n, planes, height, width), as floats or as bytes.
 void prepare_stamps(void *stream, const s2v_stamps &stamps, const ModelRecipe &recipe, const kernel::ModelNeeds &needs,
-                    float *planes, std::uint32_t *flags);
+                    const kernel::PlaneTarget &to, std::uint32_t *flags);
 
 // P(real) (n) of rows, NaN where one is not scored.
 void score_forest(void *stream, const DeviceForest &forest, const kernel::CalibrationView &calibration,

@@ -25,10 +25,21 @@ constexpr int threads_of(int warps) {
     return warps * kernel::kLanes;
 }
 
-// The shared memory of this warp, of which each has `bytes`, a multiple of 64.
-__device__ unsigned char *warp_memory(int bytes) {
+// The shared memory that a launch asks for, bytes, multiples of 64: of each warp, and of the block before these.
+struct SharedMemory {
+    int warp;
+    int block;
+
+    SharedMemory(int of_warp, int of_block = 0) : warp(of_warp), block(of_block) {}
+    [[nodiscard]] std::size_t of(std::int64_t warps) const {
+        return static_cast<std::size_t>(block + warps * warp);
+    }
+};
+
+// The shared memory of this warp, of which each has `bytes`.
+__device__ unsigned char *warp_memory(int bytes, int block = 0) {
     extern __shared__ __align__(64) unsigned char memory[];
-    return memory + threadIdx.x / kernel::kLanes * bytes;
+    return memory + block + threadIdx.x / kernel::kLanes * bytes;
 }
 
 template <class Scratch>
@@ -79,53 +90,53 @@ void allow_shared_memory(Function function, int available) {
         "cudaFuncSetAttribute");
 }
 
-// The warps a block with which a multiprocessor holds most warps; of equals the most. Throws where the scratch of one
-// exceeds what a block may have.
+// The warps a block with which a multiprocessor holds most warps; of equals the most; none where the block's own memory
+// leaves no room for one. Throws where the scratch of one exceeds what a block may have.
 template <class Function>
-Spread find_spread(Function function, int device, int bytes) {
+Spread find_spread(Function function, int device, const SharedMemory &bytes) {
     cudaFuncAttributes own{};
     check(cudaFuncGetAttributes(&own, function), "cudaFuncGetAttributes");
     const int available =
         attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device) - static_cast<int>(own.sharedSizeBytes);
-    if (bytes > available)
-        throw Failure(S2V_CUDA_ERROR, "a warp needs " + std::to_string(bytes) +
+    if (bytes.warp > available)
+        throw Failure(S2V_CUDA_ERROR, "a warp needs " + std::to_string(bytes.warp) +
                                           " bytes of shared memory; a block of this device may have " +
                                           std::to_string(available));
     allow_shared_memory(function, available);
     const int bound = own.maxThreadsPerBlock / kernel::kLanes;  // as __launch_bounds__ has it, or less
-    const int most = bytes > 0 ? std::min(bound, available / bytes) : bound;
+    const int most = bytes.warp > 0 ? std::min(bound, (available - bytes.block) / bytes.warp) : bound;
     Spread best = {1, 0, attribute(cudaDevAttrMultiProcessorCount, device), available};
     for (int warps = 1; warps <= most; ++warps) {
         int resident = 0;
-        check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, warps * kernel::kLanes,
-                                                            static_cast<std::size_t>(warps) * bytes),
-              "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+        check(
+            cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, function, warps * kernel::kLanes, bytes.of(warps)),
+            "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
         if (resident * warps >= best.resident * best.warps) {
             best.warps = warps;
             best.resident = resident;
         }
     }
-    noted_spreads().add(reinterpret_cast<const void *>(function), bytes, best, own);
+    noted_spreads().add(reinterpret_cast<const void *>(function), bytes.warp, best, own);
     return best;
 }
 
 // The same on the current device, found once; any thread may ask.
 template <class Function>
-Spread spread_of(Function function, int bytes) {
+Spread spread_of(Function function, const SharedMemory &bytes) {
     static std::mutex mutex;
-    static std::map<std::tuple<const void *, int, int>, Spread> known;
+    static std::map<std::tuple<const void *, int, int, int>, Spread> known;
     int device = 0;
     check(cudaGetDevice(&device), "cudaGetDevice");
     const std::lock_guard lock(mutex);
-    const std::tuple key(reinterpret_cast<const void *>(function), device, bytes);
+    const std::tuple key(reinterpret_cast<const void *>(function), device, bytes.warp, bytes.block);
     const auto at = known.find(key);
     if (at != known.end()) return at->second;
     return known[key] = find_spread(function, device, bytes);
 }
 
-// As many blocks as the device can hold at once, on a stream of the current device; each warp has `bytes` of scratch.
+// As many blocks as the device can hold at once, on a stream of the current device.
 template <class... Parameters, class... Arguments>
-void launch_warps(void (*function)(Parameters...), int bytes, std::int64_t n, void *stream,
+void launch_warps(void (*function)(Parameters...), const SharedMemory &bytes, std::int64_t n, void *stream,
                   const Arguments &...arguments) {
     if (n == 0) return;
     const Spread spread = spread_of(function, bytes);
@@ -134,8 +145,8 @@ void launch_warps(void (*function)(Parameters...), int bytes, std::int64_t n, vo
     // Of few rows each multiprocessor takes some.
     const auto warps = std::min<std::int64_t>(spread.warps, (n + multiprocessors - 1) / multiprocessors);
     const std::int64_t blocks = std::min((n + warps - 1) / warps, multiprocessors * std::max(1, spread.resident));
-    function<<<static_cast<unsigned>(blocks), static_cast<unsigned>(warps * kernel::kLanes),
-               static_cast<std::size_t>(warps * bytes), static_cast<cudaStream_t>(stream)>>>(arguments...);
+    function<<<static_cast<unsigned>(blocks), static_cast<unsigned>(warps * kernel::kLanes), bytes.of(warps),
+               static_cast<cudaStream_t>(stream)>>>(arguments...);
     check(cudaGetLastError(), "launch");
 }
 

@@ -1,6 +1,6 @@
 // Models on a device: stamps are measured and prepared, judged by the row rule, and scored, so many rows at a time.
-// What lies between these steps is written to memory of the device and read again, 26 kB a row of stampnet: of a
-// million rows a second, 2 % of what an H100 can copy.
+// What lies between these steps is written to memory of the device and read again: the columns, and the planes as the
+// bytes that an integer network takes, 6.5 kB a row of stampnet.
 #include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
@@ -111,12 +111,21 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
     });
 }
 
+bool takes_bytes(const s2v_cuda_model &model) {
+    return model.network && model.recipe && gives_bytes(*model.recipe);
+}
+
+// Words of a row's planes as bytes.
+std::int64_t byte_words(const s2v_cuda_model &model) {
+    return std::int64_t{model.recipe->planes} * kernel::plane_words(model.recipe->height * model.recipe->width);
+}
+
 // Where a row's temporaries lie in the scratch; without memory it is only measured.
 struct Parts {
     float *values = nullptr;            // (rows, measured)
     std::uint32_t *measured = nullptr;  // (rows)
     std::uint32_t *prepared = nullptr;  // (rows)
-    float *planes = nullptr;            // (rows, pixels)
+    kernel::PlaneTarget planes{};       // of the rows: floats, or bytes for a network that takes them
     float *columns = nullptr;           // (rows, columns)
     std::uint8_t *scored = nullptr;     // (rows)
     std::int64_t bytes = 0;
@@ -126,7 +135,10 @@ struct Parts {
         measured = take<std::uint32_t>(rows);
         prepared = take<std::uint32_t>(rows);
         if (!model.forest && !model.network) return;  // its inputs are the caller's
-        planes = take<float>(rows * model.pixels);
+        if (takes_bytes(model))
+            planes = {nullptr, take<std::uint32_t>(rows * byte_words(model)), model.network->view.plane_scale};
+        else
+            planes.planes = take<float>(rows * model.pixels);
         columns = take<float>(rows * static_cast<std::int64_t>(model.place.size()));
         scored = take<std::uint8_t>(rows);
     }
@@ -157,8 +169,8 @@ s2v_stamps some_of(s2v_stamps stamps, std::int64_t begin, std::int64_t n) {
 
 // Begins to measure, to prepare and to judge stamps; planes and columns may be null where the model takes none.
 void take_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &stamps, const s2v_catalogue &known,
-                 std::int64_t begin, const Parts &parts, float *planes, float *columns, std::uint32_t *flags,
-                 std::uint8_t *scored) {
+                 std::int64_t begin, const Parts &parts, const kernel::PlaneTarget &planes, float *columns,
+                 std::uint32_t *flags, std::uint8_t *scored) {
     if (model.measuring.sets)
         measure_stamps(stream, stamps, model.measuring, model.convention, parts.values, parts.measured);
     if (model.recipe) prepare_stamps(stream, stamps, *model.recipe, model.needs, planes, parts.prepared);
@@ -187,7 +199,7 @@ void score_alone(const s2v_cuda_model &model, void *stream, const s2v_stamps &st
                  std::int64_t begin, std::int64_t rows, void *scratch, float *score, std::uint32_t *flags) {
     const Parts parts(model, rows, scratch);
     take_stamps(model, stream, stamps, known, begin, parts, parts.planes, parts.columns, flags, parts.scored);
-    score_rows(model, stream, {parts.planes, parts.columns, parts.scored, stamps.n}, score);
+    score_rows(model, stream, {parts.planes.planes, parts.planes.bytes, parts.columns, parts.scored, stamps.n}, score);
 }
 
 // The scratch of a cascade: what the second network gives its rows, then the temporaries of one network after the
@@ -259,7 +271,7 @@ s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps
 }
 
 DeviceNetwork network_of(const Network &network) {
-    const PackedNetwork packed(network, DeviceDot::kGroup, kDeviceStep);
+    const PackedNetwork packed(network, DeviceDot::kGroup, true);
     const auto *const bytes = reinterpret_cast<const unsigned char *>(packed.bytes().data());
     DeviceNetwork made{DeviceArray<unsigned char>(std::vector(bytes, bytes + packed.bytes().size())), {}};
     made.view = packed.view_at(reinterpret_cast<const std::byte *>(made.weights.get()));
@@ -339,7 +351,7 @@ s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, cons
         for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
             const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
             cuda::take_stamps(*model, stream, some, beside, begin, parts,
-                              planes ? planes + begin * model->pixels : planes,
+                              {planes ? planes + begin * model->pixels : planes, nullptr, nullptr},
                               columns ? columns + begin * width : columns, flags + begin, scored + begin);
         }
     });
@@ -376,7 +388,7 @@ s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *strea
         cuda::check_table(model, columns, n, score, flags);
         if (n == 0) return;
         const cuda::OnDevice here(model->device);
-        cuda::score_rows(*model, stream, {nullptr, columns, nullptr, n}, score);
+        cuda::score_rows(*model, stream, {nullptr, nullptr, columns, nullptr, n}, score);
         cuda::judge_table(*model, stream, columns, raised, n, score, flags);
     });
 }
@@ -391,7 +403,7 @@ s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, con
         require(score && (planes || model->pixels == 0) && (columns || model->place.size() == 0), "null pointer");
         cuda::require_aligned(planes, columns, score);
         const cuda::OnDevice here(model->device);
-        cuda::score_rows(*model, stream, {planes, columns, nullptr, n}, score);
+        cuda::score_rows(*model, stream, {planes, nullptr, columns, nullptr, n}, score);
     });
 }
 

@@ -41,11 +41,15 @@ S2V_HD inline std::int32_t within_16_bits(std::int32_t x) {
     return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
 }
 
-// A sum as an activation of 8 bits: shifted, saturated to 16 bits, multiplied by m / 2^15 and divided by 64, rounded
-// twice, then clamped, by which what is negative becomes 0.
-S2V_HD inline std::int32_t requantise(std::int32_t sum, std::int32_t shift, std::int32_t multiplier) {
+// A sum shifted, saturated to 16 bits, multiplied by m / 2^15 and divided by 64, rounded twice.
+S2V_HD inline std::int32_t rescaled(std::int32_t sum, std::int32_t shift, std::int32_t multiplier) {
     const std::int32_t value = (within_16_bits(sum >> shift) * multiplier + 16384) >> 15;
-    const std::int32_t rounded = (value + 32) >> 6;
+    return (value + 32) >> 6;
+}
+
+// A sum as an activation of 8 bits: rescaled, then clamped, by which what is negative becomes 0.
+S2V_HD inline std::int32_t requantise(std::int32_t sum, std::int32_t shift, std::int32_t multiplier) {
+    const std::int32_t rounded = rescaled(sum, shift, multiplier);
     return rounded < 0 ? 0 : rounded > 255 ? 255 : rounded;
 }
 

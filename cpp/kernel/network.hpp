@@ -1,6 +1,7 @@
 // A network in integers: planes to means over rings, means and columns to a score.
 #pragma once
 
+#include "linear_lanes.hpp"
 #include "network_planes.hpp"
 
 namespace s2v::kernel {
@@ -15,6 +16,7 @@ struct NetworkScratch {
     std::int32_t *sums[2];     // (rows, widest)
     float *x;                  // (columns), in whole runs
     float *z;
+    std::ptrdiff_t nearer;  // bytes from the tensors of convolutions, as packed, to a copy of them that is read
 };
 
 // Words of two means.
@@ -33,9 +35,11 @@ S2V_HD constexpr std::size_t map_words(const NetworkView &view, int layer) {
 }
 
 // Divides memory, aligned to 64 bytes, for blocks of so many rows; without memory it is only measured. Returns the
-// bytes.
+// bytes. `shared`: for one row, whose planes are looked at before its columns: what comes after the convolutions lies
+// where their last input was.
 template <class Dot>
-S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned char *memory, NetworkScratch &s) {
+S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned char *memory, NetworkScratch &s,
+                                  bool shared = false) {
     std::size_t used = 0;
     const auto take = [&](std::size_t words) {
         unsigned char *const at = memory ? memory + used : nullptr;
@@ -48,7 +52,12 @@ S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned ch
         const std::size_t words = map_words<Dot>(view, layer);
         if (words > map[layer % 2]) map[layer % 2] = words;
     }
-    for (int i = 0; i < 2; ++i) s.map[i] = reinterpret_cast<std::uint32_t *>(take(map[i]));
+    const int last = view.convolutions % 2;  // what comes out of the last
+    s.map[last] = reinterpret_cast<std::uint32_t *>(take(map[last]));
+    const std::size_t begin = used;
+    s.map[1 - last] = reinterpret_cast<std::uint32_t *>(take(map[1 - last]));
+    const std::size_t end = used;
+    if (shared) used = begin;
     const auto widest = static_cast<std::size_t>(view.widest);
     s.means = reinterpret_cast<std::uint32_t *>(take(block * static_cast<std::size_t>(mean_words(view))));
     s.codes = reinterpret_cast<std::uint32_t *>(take(block * static_cast<std::size_t>(column_words(view.column))));
@@ -57,15 +66,39 @@ S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned ch
     const auto room = static_cast<std::size_t>(whole_runs(view.column.columns));
     s.x = reinterpret_cast<float *>(take(room));
     s.z = reinterpret_cast<float *>(take(room));
-    return used;
+    s.nearer = 0;
+    return used > end ? used : end;
 }
 
-// The planes of a row to its means.
+template <class T>
+S2V_HD const T *moved(const T *at, std::ptrdiff_t by) {
+    return reinterpret_cast<const T *>(reinterpret_cast<std::uintptr_t>(at) + static_cast<std::uintptr_t>(by));
+}
+
+// Bytes of the tensors of all convolutions, which lie together from the first's weights on, a multiple of 64 bytes.
+S2V_HD inline std::size_t convolution_bytes(const NetworkView &view) {
+    if (view.convolutions == 0) return 0;
+    const ConvolutionView &last = view.convolution[view.convolutions - 1];
+    const auto begin = reinterpret_cast<std::uintptr_t>(view.convolution[0].weights);
+    const auto end = reinterpret_cast<std::uintptr_t>(last.multiplier + last.channels);
+    return (end - begin + 63) / 64 * 64;
+}
+
+// A convolution as the lanes of a warp read it.
+S2V_HD inline ConvolutionView nearer(const ConvolutionView &layer, std::ptrdiff_t by) {
+    ConvolutionView near = layer;
+    near.weights = moved(layer.weights, by);
+    near.offset = moved(layer.offset, by);
+    near.bias = moved(layer.bias, by);
+    near.shift = moved(layer.shift, by);
+    near.multiplier = moved(layer.multiplier, by);
+    return near;
+}
+
+// The first map of a row to its means.
 template <class Dot, class Team>
-S2V_HD void look_at_planes(const Team &team, const NetworkView &view, const float *planes, int row,
-                           const NetworkScratch &s) {
+S2V_HD void look_at_map(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
     using Cell = typename Dot::Cell;
-    quantise_planes<Dot>(team, view, planes, s.map[0]);
     for (int k = 0; k < view.convolutions; ++k) {
         const ConvolutionView &layer = view.convolution[k];
         const bool last = k + 1 == view.convolutions;
@@ -74,12 +107,24 @@ S2V_HD void look_at_planes(const Team &team, const NetworkView &view, const floa
         const int words = layer.channels / Dot::kGroup;
         if (!last) fill_border(team, map, side, words, 0u);
         const int inner = last ? 0 : (side + 3) * words;  // words before the first output
-        convolve<Dot, Dot::kVectors>(team, layer, s.map[k % 2], reinterpret_cast<Cell *>(map + inner),
-                                     last ? side : side + 2);
+        const auto *const in = s.map[k % 2];
+        auto *const out = reinterpret_cast<Cell *>(map + inner);
+        if constexpr (Team::kAlone)
+            convolve<Dot, Dot::kVectors>(team, layer, in, out, last ? side : side + 2);
+        else
+            convolve_by_matrices(team, nearer(layer, s.nearer), in, out, last ? side : side + 2);
         if (last)
             average_rings(team, reinterpret_cast<const Cell *>(map), side, layer.channels,
                           reinterpret_cast<std::int16_t *>(s.means + row * mean_words(view)));
     }
+}
+
+// The planes of a row to its means.
+template <class Dot, class Team>
+S2V_HD void look_at_planes(const Team &team, const NetworkView &view, const float *planes, int row,
+                           const NetworkScratch &s) {
+    quantise_planes<Dot>(team, view, planes, s.map[0]);
+    look_at_map<Dot>(team, view, row, s);
 }
 
 // The columns of a row, whose first are in s.x, to its codes.
@@ -133,7 +178,9 @@ S2V_HD void multiply_in(const Team &team, int size, const LinearView &layer, int
 template <class Dot, int O, class Team>
 S2V_HD void multiply(const Team &team, const LinearView &layer, int rows, const std::uint32_t *in, std::int32_t *out) {
     constexpr int kRows = Dot::pixels(O) < 4 ? Dot::pixels(O) : 4;
-    if (layer.outputs / Dot::kLanes % O == 0)
+    if constexpr (!Team::kAlone)
+        multiply_on_lanes(team, layer, rows, in, out);
+    else if (layer.outputs / Dot::kLanes % O == 0)
         multiply_in<Dot, kRows, O>(team, tile_size(rows, kRows), layer, rows, in, out);
     else if constexpr (O > 1)
         multiply<Dot, O / 2>(team, layer, rows, in, out);

@@ -3,6 +3,7 @@
 
 #include "matrix_tiles.hpp"
 #include "network_columns.hpp"
+#include "plane_bytes.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -10,19 +11,6 @@ namespace {
 template <class Dot>
 S2V_HD constexpr int packs(const NetworkView &view) {
     return (view.planes + Dot::kGroup - 1) / Dot::kGroup;
-}
-
-// A pixel as 1 to 255, 128 for 0; NaN counts as 0. Of a float without its sign, the bits are in the order of the
-// values: as integers they are clamped without a branch.
-S2V_HD inline std::uint32_t quantise_pixel(float x, float scale) {
-    constexpr std::int32_t kLargest = 0x42fe0000;   // 127
-    constexpr std::int32_t kInfinite = 0x7f800000;  // NaN is beyond
-    const std::uint32_t bits = float_to_bits(x * scale);
-    const auto size = static_cast<std::int32_t>(bits & 0x7fffffffu);
-    const std::int32_t clamped = size < kLargest ? size : kLargest;
-    const std::int32_t number = -static_cast<std::int32_t>(size <= kInfinite);
-    const std::uint32_t kept = static_cast<std::uint32_t>(clamped & number) | (bits & 0x80000000u);
-    return static_cast<std::uint32_t>(static_cast<int>(bits_to_float(kept) + 128.5f));
 }
 
 // Gives every word of a map's border a value.
@@ -52,25 +40,24 @@ S2V_HD void quantise_pack(const Team &team, const NetworkView &view, const float
             for (int k = 0; k < Count; ++k) word |= quantise_pixel(first[k * side * side + i], scale[k]) << k * Bits;
             map[side + 3 + i + 2 * line(i)] = word;
         });
-        return;
-    }
-    for (int y = 0; y < side; ++y) {
-        const float *const line = first + y * side;
-        std::uint32_t *const out = map + (y + 1) * (side + 2) + 1;
-        const auto pixel = [&](int x) {
-            std::uint32_t word = 0;
-            for (int k = 0; k < Count; ++k) word |= quantise_pixel(line[k * side * side + x], scale[k]) << k * Bits;
-            out[x] = word;
-        };
-        if (side >= kRun) {  // loops of a length that is known; the last overlaps the one before
-            for (int start = 0; start < side; start += kRun) {
-                const int x = start < side - kRun ? start : side - kRun;
-                team.for_each(kRun, [&](int i) { pixel(x + i); });
+    } else
+        for (int y = 0; y < side; ++y) {
+            const float *const line = first + y * side;
+            std::uint32_t *const out = map + (y + 1) * (side + 2) + 1;
+            const auto pixel = [&](int x) {
+                std::uint32_t word = 0;
+                for (int k = 0; k < Count; ++k) word |= quantise_pixel(line[k * side * side + x], scale[k]) << k * Bits;
+                out[x] = word;
+            };
+            if (side >= kRun) {  // loops of a length that is known; the last overlaps the one before
+                for (int start = 0; start < side; start += kRun) {
+                    const int x = start < side - kRun ? start : side - kRun;
+                    team.for_each(kRun, [&](int i) { pixel(x + i); });
+                }
+            } else {
+                team.for_each(side, pixel);
             }
-        } else {
-            team.for_each(side, pixel);
         }
-    }
 }
 
 // The planes of a row (planes, side, side) as the first map.
@@ -78,7 +65,7 @@ template <class Dot, class Team>
 S2V_STAGE void quantise_planes(const Team &team, const NetworkView &view, const float *planes, std::uint32_t *map) {
     S2V_IN_SCRATCH(map);
     constexpr int kBits = 32 / Dot::kGroup;
-    constexpr std::uint32_t kZero = kBits == 8 ? 0x80808080u : 0x00800080u;
+    constexpr std::uint32_t kZero = kBits == 8 ? kZeroBytes : 0x00800080u;
     const int side = view.side;
     team.sync();  // the map may still be read
     for (int pack = 0; pack < packs<Dot>(view); ++pack) {
@@ -94,6 +81,33 @@ S2V_STAGE void quantise_planes(const Team &team, const NetworkView &view, const 
             if (count == 3) quantise_pack<3, kBits>(team, view, from, scale, to);
             if (count == 4) quantise_pack<4, kBits>(team, view, from, scale, to);
         }
+    }
+    team.sync();
+}
+
+// The planes of a row as bytes (planes, plane_words) as the first map.
+template <class Team>
+S2V_STAGE void spread_bytes(const Team &team, const NetworkView &view, const std::uint32_t *bytes, std::uint32_t *map) {
+    S2V_IN_SCRATCH(map);
+    const int side = view.side;
+    const int pixels = side * side;
+    const int words = plane_words(pixels);
+    const Quotient line(side);
+    team.sync();  // the map may still be read
+    for (int first = 0; first < view.planes; first += 4) {
+        std::uint32_t *const to = map + first / 4 * (side + 2) * (side + 2);
+        const std::uint32_t *const from = bytes + static_cast<std::int64_t>(first) * words;
+        const int count = view.planes - first < 4 ? view.planes - first : 4;
+        fill_border(team, to, side, 1, kZeroBytes);
+        team.for_each(words, [&](int i) {
+            std::uint32_t word[4];
+            for (int k = 0; k < 4; ++k) word[k] = k < count ? from[k * words + i] : 0u;
+            turn_bytes(word);
+            for (int k = 0; k < 4; ++k) {
+                const int pixel = 4 * i + k;
+                if (pixel < pixels) to[side + 3 + pixel + 2 * line(pixel)] = word[k];
+            }
+        });
     }
     team.sync();
 }
@@ -157,9 +171,7 @@ S2V_HD void convolve_in(const Team &team, int size, const ConvolutionView &layer
 template <class Dot, int O, class Team>
 S2V_HD void convolve(const Team &team, const ConvolutionView &layer, const std::uint32_t *in, typename Dot::Cell *out,
                      int pitch) {
-    if constexpr (!Team::kAlone)
-        convolve_by_matrices(team, layer, in, out, pitch);
-    else if (layer.channels / Dot::kLanes % O == 0)
+    if (layer.channels / Dot::kLanes % O == 0)
         convolve_in<Dot, Dot::pixels(O), O>(team, tile_size(layer.out_side, Dot::pixels(O)), layer, in, out, pitch);
     else if constexpr (O > 1)
         convolve<Dot, O / 2>(team, layer, in, out, pitch);

@@ -15,7 +15,7 @@ inline constexpr int kChannelBlock = 16;  // outputs of a layer are a multiple o
 
 // 3x3 pixels, every second one, within a border of one pixel. Words are those of kernel/dot.hpp.
 struct ConvolutionView {
-    const std::uint32_t *weights;  // (words, channels)
+    const std::uint32_t *weights;  // (words, channels), or for lanes as matrix_tiles.hpp has them
     const std::int32_t *offset;    // (words): where each lies, from the corner of what an output sees
     const std::int32_t *bias;      // (channels), as shift and multiplier
     const std::int32_t *shift;
@@ -30,8 +30,8 @@ struct ConvolutionView {
 
 // A layer of rows of words.
 struct LinearView {
-    const std::uint32_t *weights;  // (words, outputs)
-    std::int32_t words;            // 0: there is no such layer
+    const std::uint32_t *weights;  // (words, outputs), or for lanes as linear_lanes.hpp has them
+    std::int32_t words;            // of two inputs; 0: there is no such layer
     std::int32_t outputs;
 };
 

@@ -18,12 +18,15 @@ struct ViewRecipe {
 
 namespace {
 
-// Writes the planes of every chain, 0 for a plane that is absent where `spared` says that it may be, or NaN throughout
-// where the row is refused, and returns the flags. `stage`: as of prepare_square.
+// What there is to be said of the planes of a row before any is prepared.
+struct PlanesMet {
+    std::uint32_t flags;
+    std::uint32_t refused;  // of them, those for which nothing is prepared
+};
+
+// `spared`: a plane that is absent may be.
 template <class Team>
-S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
-                                     float *out, StepScratch &s, float *stage = nullptr) {
-    const int pixels = how.side * how.side;
+S2V_HD PlanesMet meet_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared) {
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     int there = 0;
     for (int k = 0; k < how.channels; ++k) {
@@ -32,14 +35,25 @@ S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, c
         else
             flags |= flag::missing;
     }
-    std::uint32_t refused = there == 0 || !spared ? flags & flag::missing : 0u;
+    return {flags, there == 0 || !spared ? flags & flag::missing : 0u};
+}
+
+// Writes the planes of every chain, 0 for a plane that is absent where `spared` says that it may be, or NaN throughout
+// where the row is refused, and returns the flags.
+template <class Team>
+S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
+                                     float *out, StepScratch &s) {
+    const int pixels = how.side * how.side;
+    const PlanesMet met = meet_planes(team, triplet, how, spared);
+    std::uint32_t flags = met.flags;
+    std::uint32_t refused = met.refused;
     const int planes = refused ? 0 : how.views * how.channels;
     for (int plane = 0; plane < planes; ++plane) {
         const int channel = how.channel[plane % how.channels];
         float *const target = out + static_cast<std::int64_t>(plane) * pixels;
         if (triplet.plane[channel].pixels)
-            refused |= prepare_square(team, triplet, channel, how.side, how.chain[plane / how.channels], target, s,
-                                      stage, flags);
+            refused |=
+                prepare_square(team, triplet, channel, how.side, how.chain[plane / how.channels], target, s, flags);
         else
             team.for_each(pixels, [&](int i) { target[i] = 0.0f; });
     }

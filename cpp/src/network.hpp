@@ -67,11 +67,11 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 // or a sum could overflow.
 void check_network(const Network &network);
 
-// A network packed for Dots with `group` inputs a word (kernel/dot.hpp), in one piece of memory. The words of a
-// convolution are padded to a multiple of `step`.
+// A network packed for Dots with `group` inputs a word (kernel/dot.hpp), in one piece of memory; or for the lanes of a
+// warp, four inputs of a convolution a word (kernel/matrix_tiles.hpp, kernel/linear_lanes.hpp).
 class PackedNetwork {
 public:
-    PackedNetwork(const Network &network, int group, int step = 1);
+    PackedNetwork(const Network &network, int group, bool lanes = false);
 
     // Its view where its memory lies here, or where a copy of it begins elsewhere.
     [[nodiscard]] kernel::NetworkView view() const noexcept {

@@ -1,6 +1,8 @@
 // From the tensors of a network to what a Dot reads: words of weights, an output beside the next.
 #include "network.hpp"
 
+#include "kernel/matrix_tiles.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -51,12 +53,22 @@ std::vector<std::int32_t> in_order(std::int32_t inputs, std::int32_t room) {
     return input;
 }
 
+// Words (words, channels) of a convolution as lanes load them.
+std::vector<std::uint32_t> for_lanes(const std::vector<std::uint32_t> &words, std::int32_t channels) {
+    std::vector<std::uint32_t> out(words.size());
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto at = static_cast<std::int32_t>(i);
+        out[static_cast<std::size_t>(kernel::lane_place(at / channels, at % channels, channels))] = words[i];
+    }
+    return out;
+}
+
 }  // namespace
 
 // Puts arrays one after another, and notes which pointer of the view leads to each.
 class PackedNetwork::Packer {
 public:
-    explicit Packer(PackedNetwork &packed) : packed_(packed) {}
+    Packer(PackedNetwork &packed, int group, bool lanes) : packed_(packed), group_(group), lanes_(lanes) {}
 
     template <class T>
     void put(const T *&member, const std::vector<T> &values) {
@@ -68,7 +80,8 @@ public:
     }
 
     void convolution(const Convolution &layer, std::int32_t planes, std::int32_t channels_in, std::int32_t side,
-                     int group, int step, kernel::ConvolutionView &to) {
+                     kernel::ConvolutionView &to) {
+        const int group = group_;
         to.channels = padded(layer.weights.outputs);
         to.in_side = side;
         to.out_side = (side + 1) / 2;
@@ -89,21 +102,25 @@ public:
                         input.push_back(channel < real ? channel * 9 + y * 3 + x : -1);
                     }
                 }
-        while (offset.size() % static_cast<std::size_t>(step) != 0) {
+        while (lanes_ && offset.size() % kernel::kMatrixWords != 0) {
             offset.push_back(0);
             input.insert(input.end(), static_cast<std::size_t>(group), -1);
         }
         to.words = static_cast<std::int32_t>(offset.size());
-        put(to.weights, words_of(layer.weights, input, group, to.channels));
+        const std::vector<std::uint32_t> words = words_of(layer.weights, input, group, to.channels);
+        put(to.weights, lanes_ ? for_lanes(words, to.channels) : words);
         put(to.offset, offset);
         put(to.bias, widened<std::int32_t>(layer.bias, to.channels));
         put(to.shift, widened<std::int32_t>(layer.shift, to.channels));
         put(to.multiplier, widened<std::int16_t>(layer.multiplier, to.channels));
     }
 
-    void linear(const Weights &weights, const std::vector<std::int32_t> &input, int group, kernel::LinearView &to) {
+    // Two inputs a word; weights of two, or for lanes of four.
+    void linear(const Weights &weights, std::vector<std::int32_t> input, kernel::LinearView &to) {
+        const int group = lanes_ ? 4 : 2;
         to.outputs = padded(weights.outputs);
-        to.words = static_cast<std::int32_t>(input.size()) / group;
+        to.words = static_cast<std::int32_t>(input.size()) / 2;
+        while (input.size() % static_cast<std::size_t>(group) != 0) input.push_back(-1);
         put(to.weights, words_of(weights, input, group, to.outputs));
     }
 
@@ -155,12 +172,14 @@ private:
     }
 
     PackedNetwork &packed_;
+    const int group_;
+    const bool lanes_;
     std::vector<std::byte> bytes_;
 };
 
-PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
+PackedNetwork::PackedNetwork(const Network &network, int group, bool lanes) {
     static_assert(std::is_trivially_copyable_v<kernel::NetworkView>);
-    Packer packer(*this);
+    Packer packer(*this, group, lanes);
     kernel::NetworkView &view = view_;
     if (network.planes > 0) {
         view.planes = network.planes;
@@ -171,8 +190,7 @@ PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
         std::int32_t channels = 0;
         for (std::size_t k = 0; k < network.convolutions.size(); ++k) {
             kernel::ConvolutionView &layer = view.convolution[k];
-            packer.convolution(network.convolutions[k], k == 0 ? network.planes : 0, channels, side, group, step,
-                               layer);
+            packer.convolution(network.convolutions[k], k == 0 ? network.planes : 0, channels, side, layer);
             side = layer.out_side;
             channels = layer.channels;
         }
@@ -183,7 +201,7 @@ PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
         for (std::int32_t ring = 0; ring < view.rings; ++ring)
             for (std::int32_t channel = 0; channel < channels; ++channel)
                 input.push_back(channel < real ? channel * view.rings + ring : -1);
-        packer.linear(network.of_planes, input, 2, view.of_planes);
+        packer.linear(network.of_planes, input, view.of_planes);
     }
     if (network.of_columns.outputs > 0) {
         packer.columns(network.columns, view.column);
@@ -192,7 +210,7 @@ PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
         for (std::int32_t bin = 0; bin < view.column.bins; ++bin)
             for (std::int32_t k = 0; k < n; ++k) input.push_back(2 * n + k * view.column.bins + bin);
         if (input.size() % 2) input.push_back(-1);
-        packer.linear(network.of_columns, input, 2, view.of_columns);
+        packer.linear(network.of_columns, input, view.of_columns);
     }
     view.layers = static_cast<std::int32_t>(network.hidden.size());
     std::int32_t inputs = network.planes > 0 ? network.of_planes.outputs : network.of_columns.outputs;
@@ -201,13 +219,13 @@ PackedNetwork::PackedNetwork(const Network &network, int group, int step) {
         const Hidden &layer = network.hidden[k];
         packer.hidden(layer, view.hidden[k]);
         if (k > 0) {
-            packer.linear(layer.weights, in_order(inputs, padded(inputs)), 2, view.linear[k - 1]);
+            packer.linear(layer.weights, in_order(inputs, padded(inputs)), view.linear[k - 1]);
             inputs = layer.weights.outputs;
             view.widest = std::max(view.widest, padded(inputs));
         }
     }
     const Weights out = {network.out, 1, inputs};
-    packer.linear(out, in_order(inputs, padded(inputs)), 2, view.linear[view.layers - 1]);
+    packer.linear(out, in_order(inputs, padded(inputs)), view.linear[view.layers - 1]);
     view.out_bias = network.out_bias;
     view.out_scale = network.out_scale;
     view.temperature = network.temperature;

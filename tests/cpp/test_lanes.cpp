@@ -4,6 +4,7 @@
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/staged_views.hpp"
 #include "kernel/stamp_features.hpp"
 #include "made_stamps.hpp"
 #include "triplet.hpp"
@@ -53,6 +54,53 @@ void check_rows(const char *what, std::size_t size, Kernel kernel) {
     }
 }
 
+// Where a team stages planes.
+struct StagedScratch {
+    alignas(16) float stage[33 * 33 + 3];
+    alignas(16) float kept[33 * 33];
+    StepScratch steps;
+};
+
+// Two chains on three planes, of which one may be absent: staged or in place, cut once or for each chain, as floats or
+// as bytes, which are those of the floats.
+void check_views(const char *name, const Chain &chain) {
+    const ViewRecipe how = {33, 3, {kScience, kTemplate, kDifference}, 2, {chain, {1, {{normaliser::l2, {}}}}}};
+    constexpr int pixels = 33 * 33;
+    constexpr int planes = 6;
+    const float scale[planes] = {8.0F, 8.0F, 8.0F, 100.0F, 100.0F, 100.0F};
+    for (const int variant : {0, 1, 2, 3, 4}) {
+        const bool spared = variant % 2 == 0;
+        const bool bytes = variant >= 3;
+        check_rows<StagedScratch>(
+            name, std::size_t{planes} * pixels,
+            [&](const auto &team, const Triplet &triplet, float *out, StagedScratch &s) {
+                const auto words = [&](int plane) {
+                    return reinterpret_cast<std::uint32_t *>(out) + std::ptrdiff_t{plane} * plane_words(pixels);
+                };
+                if constexpr (std::decay_t<decltype(team)>::kAlone) {
+                    std::vector<float> made(bytes ? std::size_t{planes} * pixels : 0);
+                    const std::uint32_t flags =
+                        prepare_views(team, triplet, how, spared, bytes ? made.data() : out, s.steps);
+                    for (int k = 0; bytes && k < planes; ++k) {
+                        std::copy_n(made.begin() + std::ptrdiff_t{k} * pixels, pixels, s.stage);
+                        write_bytes(team, s.stage, pixels, scale[k], words(k));
+                    }
+                    return flags;
+                } else {
+                    const PlaneTarget to = {bytes ? nullptr : out, words(0), scale};
+                    const ViewScratch scratch = {variant > 0 ? s.stage : nullptr, variant > 1 ? s.kept : nullptr,
+                                                 &s.steps};
+                    const std::uint32_t flags = prepare_staged_views(team, triplet, how, spared, to, scratch);
+                    team.sync();
+                    if (bytes && flags & kRefused & ~(spared ? flag::missing : 0u))  // they are not to be used
+                        team.for_each(planes * plane_words(pixels), [&](int i) { words(0)[i] = kZeroBytes; });
+                    team.sync();
+                    return flags;
+                }
+            });
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -80,13 +128,11 @@ int main() {
                                     return normalise_plane(team, view, chain, -7.0f, out, s);
                                 });
         const Composition how = {40, 2, {kDifference, kScience}, chain};
-        std::vector<float> staged(std::size_t{40} * 40);
-        for (float *const stage : {static_cast<float *>(nullptr), staged.data()})
-            check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{2} * 40 * 40,
-                                    [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
-                                        const bool alone = std::decay_t<decltype(team)>::kAlone;
-                                        return prepare_composition(team, triplet, how, out, s, alone ? nullptr : stage);
-                                    });
+        check_rows<StepScratch>(kNormaliserEntries[kind].name, std::size_t{2} * 40 * 40,
+                                [&](const auto &team, const Triplet &triplet, float *out, StepScratch &s) {
+                                    return prepare_composition(team, triplet, how, out, s);
+                                });
+        check_views(kNormaliserEntries[kind].name, chain);
     }
     return check::report();
 }

@@ -1,5 +1,5 @@
-// Integer networks on a warp of 32 fibers, an output a lane: the bits of the transcription and of HostTeam, and no race
-// (built with the thread sanitizer).
+// Integer networks on a warp of 32 fibers, of planes as floats and as bytes: the bits of the transcription and of
+// HostTeam, and no race (built with the thread sanitizer).
 #include "check.hpp"
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
@@ -59,13 +59,60 @@ std::vector<float> on_host(const Given &given) {
 
 std::vector<float> on_fibers(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup, kMatrixWords);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, true);
     const NetworkView view = packed.view();
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(view);
     FiberWarp warp;
     CHECK(warp.run(ascending, [&](FiberWarp::Lanes lane) {
         score_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), score.data());
+    }));
+    return score;
+}
+
+// Row by row, of planes as bytes, in a scratch whose parts share memory and with a copy of the convolutions' tensors.
+std::vector<float> by_bytes(const Given &given, bool ascending) {
+    using Dot = PlainDot<1>;
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, true);
+    const NetworkView view = packed.view();
+    const int pixels = view.side * view.side;
+    const int words = plane_words(pixels);
+    std::vector<float> score(kRows, -1.0F);
+    NetworkScratch s{};
+    std::vector<unsigned char> memory(divide_scratch<Dot>(view, 1, nullptr, s, true) + 64, 0x5a);
+    const std::size_t tensors = convolution_bytes(view);
+    std::vector<unsigned char> copy(tensors + 64);
+    std::vector<unsigned char> stage(static_cast<std::size_t>(4 * words) * sizeof(float) + 64, 0x5a);
+    std::vector<std::uint32_t> bytes(static_cast<std::size_t>(view.planes * words), 0x5a5a5a5au);
+    unsigned char *const near = aligned(copy);
+    if (tensors > 0) std::memcpy(near, view.convolution[0].weights, tensors);
+    auto *const plane = reinterpret_cast<float *>(aligned(stage));
+    FiberWarp warp;
+    CHECK(warp.run(ascending, [&](FiberWarp::Lanes lane) {
+        const WarpOfFibers team(lane);
+        NetworkScratch own{};
+        divide_scratch<Dot>(view, 1, aligned(memory), own, true);
+        own.nearer =
+            reinterpret_cast<std::intptr_t>(near) - reinterpret_cast<std::intptr_t>(view.convolution[0].weights);
+        for (int row = 0; row < kRows; ++row) {
+            for (int k = 0; k < view.planes; ++k) {
+                const float *const from = given.planes.data() + (row * view.planes + k) * pixels;
+                team.sync();
+                team.for_each(pixels, [&](int i) { plane[i] = from[i]; });
+                team.sync();
+                write_bytes(team, plane, pixels, view.plane_scale[k], bytes.data() + k * words);
+            }
+            if (view.planes) {
+                spread_bytes(team, view, bytes.data(), own.map[0]);
+                look_at_map<Dot>(team, view, 0, own);
+            }
+            if (view.column.given > 0) {
+                const float *const from = given.columns.data() + row * view.column.given;
+                team.for_each(view.column.given, [&](int i) { own.x[i] = from[i]; });
+                look_at_columns(team, view, 0, own);
+            }
+            judge_rows<Dot>(team, view, 1, own, score.data() + row);
+        }
     }));
     return score;
 }
@@ -88,7 +135,10 @@ void check_network_of(const made::NetworkSizes &sizes, std::uint64_t seed) {
     CHECK(same(on_host<HostDot>(given)));
     CHECK(same(on_host<PlainDot<1>>(given)));
     CHECK(same(on_host<PlainDot<16>>(given)));
-    for (const bool ascending : {true, false}) CHECK(same(on_fibers(given, ascending)));
+    for (const bool ascending : {true, false}) {
+        CHECK(same(on_fibers(given, ascending)));
+        CHECK(same(by_bytes(given, ascending)));
+    }
 }
 
 }  // namespace
