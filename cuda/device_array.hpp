@@ -5,9 +5,16 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace s2v::cuda {
+
+struct EndStream {
+    void operator()(cudaStream_t stream) const {
+        cudaStreamDestroy(stream);
+    }
+};
 
 // An array of n values on the current device.
 template <class T>
@@ -19,8 +26,15 @@ public:
         if (n > 0) check(cudaMalloc(&memory, n * sizeof(T)), "cudaMalloc");
         memory_.reset(static_cast<T *>(memory));
     }
+    // The values are there when this returns. On a stream of its own: the legacy one would wait for others, and spoil
+    // what another thread captures into a graph.
     explicit DeviceArray(const std::vector<T> &values) : DeviceArray(values.size()) {
-        if (size_ > 0) check(cudaMemcpy(get(), values.data(), bytes(), cudaMemcpyHostToDevice), "copy to the device");
+        if (size_ == 0) return;
+        cudaStream_t stream = nullptr;
+        check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+        const std::unique_ptr<std::remove_pointer_t<cudaStream_t>, EndStream> owner(stream);
+        check(cudaMemcpyAsync(get(), values.data(), bytes(), cudaMemcpyHostToDevice, stream), "copy to the device");
+        check(cudaStreamSynchronize(stream), "copy to the device");
     }
 
     T *get() const {

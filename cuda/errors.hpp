@@ -105,7 +105,9 @@ inline bool has_context(int device) {
 }
 
 // Makes a device the current one of this thread, for as long as it lives. cudaSetDevice makes a context, some hundred
-// megabytes: to go back to a device on which nobody has one is left to whoever needs it.
+// megabytes: to go back to a device on which nobody has one is left to whoever needs it. Meanwhile, what other threads
+// capture into graphs is not this one's concern: a capture that was begun in global mode, which is the default, would
+// forbid it to allocate and to wait, and be spoilt by that.
 class OnDevice {
 public:
     explicit OnDevice(int device) {
@@ -115,9 +117,12 @@ public:
             check(cudaSetDevice(device), "cudaSetDevice");
             goes_back_ = back;
         }
+        capture_known_ = cudaThreadExchangeStreamCaptureMode(&capture_) == cudaSuccess;
+        if (!capture_known_) cudaGetLastError();  // the call that needs the device tells why
         device_seen() = true;
     }
     ~OnDevice() {
+        if (capture_known_) cudaThreadExchangeStreamCaptureMode(&capture_);
         if (goes_back_) cudaSetDevice(before_);
     }
     OnDevice(const OnDevice &) = delete;
@@ -126,6 +131,8 @@ public:
 private:
     int before_ = 0;
     bool goes_back_ = false;
+    cudaStreamCaptureMode capture_ = cudaStreamCaptureModeThreadLocal;  // then what it was before
+    bool capture_known_ = false;
 };
 
 }  // namespace s2v::cuda

@@ -315,9 +315,6 @@ s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cud
         require(model, "null model");
         const cuda::OnDevice here(device);
         std::unique_ptr<s2v_cuda_model> made = cuda::model_on(device, *model);
-        // Of pageable memory, a copy may still be on its way from the driver's staging when cudaMemcpy returns, and
-        // streams that do not wait for the legacy default one would read the model before it is there.
-        cuda::check(cudaStreamSynchronize(nullptr), "copy of a model");
         *on_device = made.release();
     });
 }

@@ -37,6 +37,12 @@ struct WarpLanes {
             : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
     }
+    __device__ std::int32_t add_lower(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+        return __dp2a_lo(static_cast<int>(x), static_cast<int>(w), sum);
+    }
+    __device__ std::int32_t add_upper(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+        return __dp2a_hi(static_cast<int>(x), static_cast<int>(w), sum);
+    }
     __device__ float *room() const {
         __shared__ float memory[kMostLeanWarps * kRoom];
         return memory + threadIdx.x / kLanes * kRoom;

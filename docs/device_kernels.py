@@ -64,6 +64,37 @@ A multiprocessor holds eight warps of the features, two a scheduler, and most in
 third to a half of the limit is to be expected of them.
 """
 
+NETWORK = """\
+## From stamps to the scores of a network
+
+Once its features are measured, two kernels take a stamp to a score: one cuts and prepares its planes, one runs the
+network. Between them lie the bytes that the first convolution takes. Of stampnet, for stamps of 51x51 pixels:
+
+| a stamp | floats between | bytes between: now | one kernel |
+|---|---:|---:|---:|
+| bytes of memory for the planes: pixels read, planes written and read | 83,484 | 44,316 | 31,212 |
+| at most by these, M/s | 57 | 108 | 154 |
+| bytes between | 26,136 | 6,552 | 0 |
+| instructions of the planes | {planes_before:,} | {planes:,} | {planes:,} |
+| instructions of the network | {network_before:,} | {network:,} | {network:,} |
+| warps that prepare, a multiprocessor | 16 | 16 | 12 |
+| warps that run the network | 8 | 12 | 12 |
+
+One kernel would save 13 kB of traffic, which does not bind ({bound:.0f} M/s by instructions), a launch, and some two
+hundred instructions. It would lose warps: its maps and registers leave room for 12, also while it prepares. A
+multiprocessor of w warps that each begin an instruction every L clocks begins the smaller of 4 and w / L a clock: two
+kernels take {planes:,} / 16 + {network:,} / 12 of L clocks, one {both:,} / 12, {loss:.0f} % more, wherever L is above 4;
+where it is 3 or less, they take the same. So they are two, and a row leaves 6.5 kB between them: 4,096 rows, 27 MB,
+stay in a cache of 50 MB.
+
+A plane is cut once for both of its chains, in one pass over the square instead of row by row. The convolutions' weights,
+26,880 bytes, lie in the shared memory of a block of twelve warps as lanes load them, four words at a time. What a warp
+needs beside its maps lies where the last input of a convolution was: 15,744 bytes instead of 23,296. Rows no longer
+share the weights of linear layers, for which there would be room in eight warps; those take a byte instead of two, and
+an instruction multiplies two of them (`dp2a`): 37 kB a stamp come from the caches, of which there were 19. Where
+multiprocessors have less shared memory, the weights stay in global memory if more warps then fit.
+"""
+
 LIMITS = """\
 ## On paper, an H200
 
@@ -73,6 +104,8 @@ LIMITS = """\
 |---|---:|---:|
 | a triplet read | 31,212 bytes of memory | 154 M/s |
 | a triplet over the link | 31,212 bytes of the link | 2.02 M/s |
+| a triplet over the link in 16 bits a pixel | 15,606 bytes of the link | 4.04 M/s |
+| the same, widened where it is | 78,030 bytes of memory | 61.5 M/s |
 """
 
 
@@ -111,6 +144,23 @@ def executed(counts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def of_network(counts: Mapping[str, Any]) -> str:
+    """Return what is said of networks."""
+    before, now = ({row["part"]: row["instructions"] for row in counts[when]} for when in ("before", "now"))
+    names = ("planes of stampnet", "network of stampnet's sizes")
+    planes, network = (now[name] for name in names)
+    apart, together = planes / 16 + network / 12, (planes + network) / 12
+    return NETWORK.format(
+        planes=planes,
+        network=network,
+        planes_before=before[names[0]],
+        network_before=before[names[1]],
+        both=planes + network,
+        bound=ISSUED / (planes + network) / 1e6,
+        loss=100 * (together / apart - 1),
+    )
+
+
 def document(record: Mapping[str, Any]) -> str:
     """Return the page."""
     parts = [INTRODUCTION]
@@ -122,7 +172,8 @@ def document(record: Mapping[str, Any]) -> str:
     passes = record["passes"]
     counted = "\n".join(f"| {one['places']:,} | {one['before']:.1f} | {one['now']:.1f} |" for one in passes["of"])
     search = SEARCH.format(tries=passes["tries"], rows=counted)
-    return "\n".join([*parts, search, INSTRUCTIONS.format(rows=executed(record["instructions"])), LIMITS])
+    counts = record["instructions"]
+    return "\n".join([*parts, search, INSTRUCTIONS.format(rows=executed(counts)), of_network(counts), LIMITS])
 
 
 def main() -> None:

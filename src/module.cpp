@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, module) {
     register_frames(module);
     register_model(module);
     register_normalise(module);
+    register_packing(module);
     register_reader(module);
 }

@@ -7,5 +7,6 @@ void register_fits(pybind11::module_ &module);
 void register_frames(pybind11::module_ &module);
 void register_model(pybind11::module_ &module);
 void register_normalise(pybind11::module_ &module);
+void register_packing(pybind11::module_ &module);
 void register_reader(pybind11::module_ &module);
 void register_stamps(pybind11::module_ &module);

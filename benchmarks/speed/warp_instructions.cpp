@@ -11,6 +11,11 @@
 #include "kernel/recipe.hpp"
 #include "kernel/stamp_features.hpp"
 #include "kernel/steps.hpp"
+#if __has_include("kernel/staged_views.hpp")
+#include "kernel/staged_views.hpp"
+#else
+#include "kernel/views.hpp"
+#endif
 #include "made_networks.hpp"
 #include "made_triplets.hpp"
 
@@ -88,6 +93,14 @@ public:
         ++exchanged.matrices;
         own_.multiply_add(sum, a, b);
     }
+    // One instruction each. What it adds up is wrong, and nothing depends on it.
+    std::int32_t add_lower(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+        __asm__("leal 1(%1, %2), %0" : "+r"(sum) : "r"(x), "r"(w));
+        return sum;
+    }
+    std::int32_t add_upper(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+        return add_lower(sum, x, w);
+    }
     float *room() const {
         return own_.room();
     }
@@ -135,7 +148,8 @@ struct Memory {
         alignas(64) StepScratch steps;
     };
     alignas(64) float out[3 * kLargestSide * kLargestSide];
-    alignas(64) float stage[kLargestSide * kLargestSide];
+    alignas(64) float stage[kLargestSide * kLargestSide + 3];
+    alignas(64) float kept[kLargestSide * kLargestSide];
 };
 
 const std::unique_ptr<Memory> memory(new Memory());
@@ -149,13 +163,41 @@ Part set_of(const char *name, int sets) {
             }};
 }
 
+// Views as a device prepares them: floats, or as bytes where a network takes these.
+template <class Team>
+void prepare_on_device(const Team &team, const Triplet &triplet, const ViewRecipe &how, [[maybe_unused]] bool bytes) {
+#if __has_include("kernel/staged_views.hpp")
+    constexpr float scale[6] = {8.0F, 8.0F, 8.0F, 100.0F, 100.0F, 100.0F};
+    const PlaneTarget to = {bytes ? nullptr : memory->out, reinterpret_cast<std::uint32_t *>(memory->out), scale};
+    prepare_staged_views(team, triplet, how, false, to,
+                         {memory->stage, bytes ? memory->kept : nullptr, &memory->steps});
+#else
+    prepare_views(team, triplet, how, false, memory->out, memory->steps, memory->stage);
+#endif
+}
+
+// The planes of stampnet: two chains on the three of a triplet.
+Part planes_of_stampnet() {
+    const ViewRecipe how = {33,
+                            3,
+                            {kScience, kTemplate, kDifference},
+                            2,
+                            {{2, {{normaliser::median_mad, {}}, {normaliser::asinh, {1.0}}}},
+                             {2, {{normaliser::l2, {}}, {normaliser::asinh, {1.0 / 63.0}}}}}};
+    return {"planes of stampnet", kWindow, [how](const Triplet &triplet) {
+                return Run([triplet, how](const auto &team) { prepare_on_device(team, triplet, how, true); });
+            }};
+}
+
 Part recipe_of(int which) {
     const int side = recipe_shape(which).height == kWindow ? kWindow : kLargestSide;
     return {std::string("prepare ") + kRecipeNames[which], side, [which](const Triplet &triplet) {
                 return Run([triplet, which](const auto &team) {
                     const Composition how = recipe_composition(which);
+                    const int *const of = how.channel;
                     if (how.chain.count > 0)
-                        prepare_composition(team, triplet, how, memory->out, memory->steps, memory->stage);
+                        prepare_on_device(team, triplet,
+                                          {how.side, how.channels, {of[0], of[1], of[2]}, 1, {how.chain}}, false);
                     else
                         prepare_planes(team, triplet, which, memory->out, memory->recipe);
                 });
@@ -198,7 +240,13 @@ public:
     template <class Team>
     void score(const Team &team) const {
         float score[1];
+#if __has_include("kernel/staged_views.hpp")
+        spread_bytes(team, view_, reinterpret_cast<const std::uint32_t *>(planes_.data()), scratch_.map[0]);
+        look_at_map<Dot>(team, view_, 0, scratch_);
+#else
+        team.count(view_.planes * view_.side * view_.side, [&](int i) { return !is_finite(planes_[i]); });
         look_at_planes<Dot>(team, view_, planes_.data(), 0, scratch_);
+#endif
         team.for_each(view_.column.given, [&](int i) { scratch_.x[i] = columns_[static_cast<std::size_t>(i)]; });
         look_at_columns(team, view_, 0, scratch_);
         judge_rows<Dot>(team, view_, 1, scratch_, score);
@@ -228,6 +276,7 @@ std::vector<Part> every_part() {
                                set_of("features autoscan, s2v", kAutoscanSet | kS2vSet)};
     for (int which = 0; which < kRecipes; ++which) parts.push_back(recipe_of(which));
     for (int kind = 0; kind < kNormalisers; ++kind) parts.push_back(normaliser_of(kind));
+    parts.push_back(planes_of_stampnet());
     const auto network = std::make_shared<NetworkRow>();
     parts.push_back({"network of stampnet's sizes", 0, [network](const Triplet &) {
                          return Run([network](const auto &team) { network->score(team); });

@@ -3,8 +3,9 @@
 //
 // Lanes says how the threads talk: index() of the calling one; across(x, bit): x of the thread whose index differs in
 // that bit; from(x, i): x of thread i; ballot(x): a bit a thread; total(x): the sum of integers; multiply_add(): that
-// of matrices (kernel/matrix_tiles.hpp); room(): memory of the threads for kRoom floats; sync(): a barrier that orders
-// memory. Nothing but sync() orders memory. Every thread makes the same calls; all get the same results.
+// of matrices (kernel/matrix_tiles.hpp); add_lower(), add_upper(): of two products, alone (kernel/linear_lanes.hpp);
+// room(): memory of the threads for kRoom floats; sync(): a barrier that orders memory. Nothing but sync() orders
+// memory. Every thread makes the same calls; all get the same results.
 #pragma once
 
 #include "share.hpp"

@@ -9,18 +9,6 @@
 namespace s2v::kernel {
 namespace {
 
-// Adds the products of two numbers of 16 bits and two bytes: the upper two of w, or the lower.
-S2V_HD inline std::int32_t add_two(std::int32_t sum, std::uint32_t x, std::uint32_t w, bool upper) {
-#if defined(__CUDA_ARCH__)
-    return upper ? __dp2a_hi(static_cast<int>(x), static_cast<int>(w), sum)
-                 : __dp2a_lo(static_cast<int>(x), static_cast<int>(w), sum);
-#else
-    const std::uint32_t two = upper ? w >> 16 : w;
-    return sum + static_cast<std::int16_t>(x) * static_cast<std::int8_t>(two) +
-           static_cast<std::int16_t>(x >> 16) * static_cast<std::int8_t>(two >> 8);
-#endif
-}
-
 // Words of four weights of a layer whose inputs are so many words of two.
 S2V_HD constexpr int weight_words(int words) {
     return (words + 1) / 2;
@@ -33,6 +21,7 @@ S2V_STAGE void multiply_rows(const Team &team, const LinearView &layer, const st
     S2V_IN_SCRATCH(out);
     const int words = layer.words;
     const int outputs = layer.outputs;
+    const auto &lanes = team.lanes();
     team.for_each(outputs, [&](int o) {
         const std::uint32_t *weights = layer.weights + o;
         std::int32_t sum[P] = {};
@@ -42,11 +31,11 @@ S2V_STAGE void multiply_rows(const Team &team, const LinearView &layer, const st
             weights += outputs;
             for (int p = 0; p < P; ++p) {
                 const std::uint32_t *const x = in + p * words + k;
-                sum[p] = add_two(add_two(sum[p], word_at(x), w, false), word_at(x + 1), w, true);
+                sum[p] = lanes.add_upper(lanes.add_lower(sum[p], word_at(x), w), word_at(x + 1), w);
             }
         }
         if (words % 2)
-            for (int p = 0; p < P; ++p) sum[p] = add_two(sum[p], word_at(in + p * words + words - 1), *weights, false);
+            for (int p = 0; p < P; ++p) sum[p] = lanes.add_lower(sum[p], word_at(in + p * words + words - 1), *weights);
         for (int p = 0; p < P; ++p) out[p * outputs + o] = sum[p];
     });
 }

@@ -1,4 +1,4 @@
-// space2vec._cuda.Stamps, features, prepare and compose.
+// space2vec._cuda.Stamps, widen_pixels, features, prepare and compose.
 #include "register.hpp"
 #include "steps.hpp"
 
@@ -20,6 +20,12 @@ s2v_stamps stamps_at(Address pixels, std::int64_t pixel_count, Address offset, A
             at<const std::int32_t>(centre),
             n,
             saturation};
+}
+
+void widen_pixels(int device, Address stream, Address packed, std::int64_t n, Address pixels, bool integers,
+                  float scale, float zero) {
+    const s2v_packing how = {sizeof(s2v_packing), integers ? S2V_PACKED_INT16 : S2V_PACKED_FLOAT16, scale, zero};
+    check(s2v_cuda_widen_pixels(device, at<void>(stream), &how, at<const std::uint16_t>(packed), n, at<float>(pixels)));
 }
 
 void features(int device, Address stream, const s2v_stamps &stamps, int sets, bool paper, Address values,
@@ -58,6 +64,8 @@ void register_stamps(py::module_ &module) {
         .def_property_readonly("centre", [](const s2v_stamps &stamps) { return address_of(stamps.centre); })
         .def_readonly("n", &s2v_stamps::n)
         .def_readonly("saturation", &s2v_stamps::saturation);
+    module.def("widen_pixels", &widen_pixels, Released(), py::arg("device"), py::arg("stream"), py::arg("packed"),
+               py::arg("n"), py::arg("pixels"), py::arg("integers"), py::arg("scale"), py::arg("zero"));
     module.def("features", &features, Released(), py::arg("device"), py::arg("stream"), py::arg("stamps"),
                py::arg("sets"), py::arg("paper"), py::arg("values"), py::arg("flags"));
     module.def("prepare", &prepare, Released(), py::arg("device"), py::arg("stream"), py::arg("stamps"),

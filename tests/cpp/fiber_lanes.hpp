@@ -76,6 +76,13 @@ public:
                 sum[i] += product;
             }
         }
+        std::int32_t add_lower(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+            return sum + static_cast<std::int16_t>(x) * static_cast<std::int8_t>(w) +
+                   static_cast<std::int16_t>(x >> 16) * static_cast<std::int8_t>(w >> 8);
+        }
+        std::int32_t add_upper(std::int32_t sum, std::uint32_t x, std::uint32_t w) const {
+            return add_lower(sum, x, w >> 16);
+        }
         float *room() const {
             return warp_->room_.data();
         }

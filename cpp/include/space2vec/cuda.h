@@ -6,7 +6,8 @@
  * the stream, and faults of that work are met by whoever waits for the stream. A stream is a cudaStream_t or CUstream;
  * NULL is the legacy default stream. The calling thread's current device is as before when a function returns, unless
  * this process has no context there: none is made only to go back, and the device of the call stays the current one.
- * A stream that is being captured into a graph takes every call but s2v_cuda_model_create.
+ * A stream that is being captured into a graph takes every call but s2v_cuda_model_create. What other threads capture,
+ * in whatever mode, neither hinders a call nor is spoilt by it.
  * An address that is no multiple of its elements' size is S2V_INVALID_ARGUMENT: to read there would lose the device.
  * The driver sets memory of the device aside for the stacks of kernels, some 1.5 kB a thread that could be resident.
  */
@@ -46,6 +47,10 @@ typedef struct s2v_cuda_properties {
 } s2v_cuda_properties;
 
 S2V_API s2v_status s2v_cuda_device_properties(int32_t device, s2v_cuda_properties *properties);
+
+/* As s2v_widen_pixels, with pointers of the device: what came over the link in 16 bits a pixel. */
+S2V_API s2v_status s2v_cuda_widen_pixels(int32_t device, void *stream, const s2v_packing *how, const uint16_t *packed,
+                                         int64_t n, float *pixels);
 
 /* As s2v_features. The pointers in `stamps`, values and flags are the device's; *stamps itself is the caller's. A row
  * with a plane outside the buffer, or with a size or centre that s2v_features would refuse, counts as one whose planes

@@ -205,6 +205,7 @@ S2V_API s2v_status s2v_fits_image(const void *bytes, int64_t size, const char *u
 
 #include "frames.h"
 #include "model.h"
+#include "packing.h"
 #include "reader.h"
 
 #endif
