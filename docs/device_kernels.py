@@ -82,16 +82,16 @@ network. Between them lie the bytes that the first convolution takes. Of stampne
 
 One kernel would save 13 kB of traffic, which does not bind ({bound:.0f} M/s by instructions), a launch, and some two
 hundred instructions. It would lose warps: its maps and registers leave room for 12, also while it prepares. A
-multiprocessor of w warps that each begin an instruction every L clocks begins the smaller of 4 and w / L a clock: two
-kernels take {planes:,} / 16 + {network:,} / 12 of L clocks, one {both:,} / 12, {loss:.0f} % more, wherever L is above 4;
-where it is 3 or less, they take the same. So they are two, and a row leaves 6.5 kB between them: 4,096 rows, 27 MB,
+multiprocessor of w warps that each begin an instruction every L clocks begins the smaller of 4 and w / L a clock. Two
+kernels take {planes:,} / 16 + {network:,} / 12 of L clocks, one {both:,} / 12, {loss:.0f} % more, wherever L is above
+4; where it is 3 or less, they take the same. So they are two, and a row leaves 6.5 kB between them: 4,096 rows, 27 MB,
 stay in a cache of 50 MB.
 
-A plane is cut once for both of its chains, in one pass over the square instead of row by row. The convolutions' weights,
-26,880 bytes, lie in the shared memory of a block of twelve warps as lanes load them, four words at a time. What a warp
-needs beside its maps lies where the last input of a convolution was: 15,744 bytes instead of 23,296. Rows no longer
-share the weights of linear layers, for which there would be room in eight warps; those take a byte instead of two, and
-an instruction multiplies two of them (`dp2a`): 37 kB a stamp come from the caches, of which there were 19. Where
+A plane is cut once for both of its chains, in one pass over the square instead of row by row. The weights of the
+convolutions, 26,880 bytes, lie in the shared memory of a block of twelve warps as lanes load them, four words at a
+time. What a warp needs beside its maps lies where the last input of a convolution was: 15,744 bytes instead of 23,296.
+Rows no longer share the weights of linear layers, which cost the room of four warps; those take a byte instead of two,
+and an instruction multiplies two of them (`dp2a`): 37 kB a stamp come from the caches, of which there were 19. Where
 multiprocessors have less shared memory, the weights stay in global memory if more warps then fit.
 """
 
@@ -144,17 +144,16 @@ def executed(counts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def of_network(counts: Mapping[str, Any]) -> str:
+def of_network(record: Mapping[str, Any]) -> str:
     """Return what is said of networks."""
-    before, now = ({row["part"]: row["instructions"] for row in counts[when]} for when in ("before", "now"))
-    names = ("planes of stampnet", "network of stampnet's sizes")
-    planes, network = (now[name] for name in names)
+    now = {row["part"]: row["instructions"] for row in record["instructions"]["now"]}
+    planes, network = now["planes of stampnet"], now["network of stampnet's sizes"]
     apart, together = planes / 16 + network / 12, (planes + network) / 12
     return NETWORK.format(
         planes=planes,
         network=network,
-        planes_before=before[names[0]],
-        network_before=before[names[1]],
+        planes_before=record["floats_between"]["planes"],
+        network_before=record["floats_between"]["network"],
         both=planes + network,
         bound=ISSUED / (planes + network) / 1e6,
         loss=100 * (together / apart - 1),
@@ -173,7 +172,7 @@ def document(record: Mapping[str, Any]) -> str:
     counted = "\n".join(f"| {one['places']:,} | {one['before']:.1f} | {one['now']:.1f} |" for one in passes["of"])
     search = SEARCH.format(tries=passes["tries"], rows=counted)
     counts = record["instructions"]
-    return "\n".join([*parts, search, INSTRUCTIONS.format(rows=executed(counts)), of_network(counts), LIMITS])
+    return "\n".join([*parts, search, INSTRUCTIONS.format(rows=executed(counts)), of_network(record), LIMITS])
 
 
 def main() -> None:
