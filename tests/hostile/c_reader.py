@@ -60,7 +60,7 @@ def complaints(
     (folder / "night").mkdir()
     made = {name: make(folder / "night") for name, make in makers.items()}
     night = [path for paths in made.values() for path in paths]
-    model = str(Path(space2vec.__file__).with_name("models") / "stampnet.safetensors")
+    model = str(Path(space2vec.__file__).with_name("packaged") / "stampnet.safetensors")
     wrong = []
     for way in (["scores", model], ["memory", model], ["pixels"]):
         files = [path for path in night if way[0] != "memory" or path.is_file()]

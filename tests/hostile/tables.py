@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -85,6 +86,12 @@ def table_of_nothing() -> bytes:
     rows = 4_000_000
     nothing = pa.nulls(rows, pa.float32())
     return _written({"ID": pa.nulls(rows, pa.int64()), **dict.fromkeys(AUTOSCAN, nothing)})
+
+
+@register(MAKERS, ".parquet")
+def table_of_noise() -> bytes:
+    """Give noise that begins and ends as a Parquet file does."""
+    return b"PAR1" + random.Random(2).randbytes(MB) + b"PAR1"
 
 
 def _written(columns: dict[str, pa.Array]) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -21,11 +22,11 @@ _BYTES = 1 << 28
 def processor() -> str:
     """Return the name of the processor."""
     try:
-        lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        return platform.processor() or platform.machine()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return " ".join(fields.get("Model name", platform.machine()).split())
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:  # this is no Linux
+        text = ""
+    found = re.search(r"^model name\s*:\s*(\S.*)$", text, re.MULTILINE)
+    return " ".join(found[1].split()) if found else platform.machine()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

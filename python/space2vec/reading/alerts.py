@@ -86,6 +86,7 @@ def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called
 
 def read_columns(
     cutouts: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]] | None],
+    hollow: Sequence[NDArray[np.bool_] | None],
     record: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
     rubin: bool,
@@ -105,6 +106,8 @@ def read_columns(
     ----------
     cutouts : sequence of (data, begin) or None
         For each channel the cutouts one after another, and (n + 1) offsets into them; ``None`` where there is none.
+    hollow : sequence of bool (n,), or None
+        For each channel which cutouts are there, but have no bytes.
     record : mapping of str to sequence (n,)
         The fields of the candidate records.
     rubin : bool
@@ -146,7 +149,8 @@ def read_columns(
         _map(known, record, raw["survey"], np.arange(n), rubin=rubin)
     path = printable(path)
     problems = tuple(
-        _problem(entry, path, object_id[entry[0]], candidate_id[entry[0]], first) for entry in raw["problems"]
+        _problem(_told_apart(entry, hollow), path, object_id[entry[0]], candidate_id[entry[0]], first)
+        for entry in raw["problems"]
     )
     return Batch(
         _table(raw, object_id, candidate_id, known, columns, wish),
@@ -154,6 +158,15 @@ def read_columns(
         origin=Origin([path] * n, np.arange(first, first + n)),
         offer=offer,
     )
+
+
+def _told_apart(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None]) -> tuple[Any, ...]:
+    """Return a problem of a table, in which the library takes a cutout without bytes for one that is null."""
+    row, channel = entry[0], entry[6]
+    empty = hollow[channel] if channel >= 0 else None
+    if entry[4] == "missing_plane" and empty is not None and empty[row]:
+        return (*entry[:4], "empty_cutout", *entry[5:])
+    return entry
 
 
 def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

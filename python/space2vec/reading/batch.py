@@ -16,6 +16,7 @@ from space2vec.data.flags import bits
 from space2vec.data.ids import NO_ID, printable
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.errors import ReadError
 from space2vec.errors.text import NAME, one_line
 from space2vec.plans.features import Measure
 
@@ -26,6 +27,7 @@ __all__ = [
     "Origin",
     "Position",
     "Problem",
+    "UnreadableError",
     "damaged",
     "failed_features",
     "failed_rows",
@@ -187,9 +189,14 @@ def gathered(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> lis
     return parts
 
 
-def damaged(path: object, message: str, *, record: int | None = None, row: int = 0) -> Problem:
+class UnreadableError(ReadError):
+    """A file that cannot be opened: no permission, or a link that leads nowhere."""
+
+
+def damaged(path: object, what: ReadError | str, *, record: int | None = None, row: int = 0) -> Problem:
     """Return the problem of a file whose reader says in words what is wrong with it."""
-    return Problem(printable(str(path)), "damaged_file", message, record, row=row)
+    reason = "unreadable_file" if isinstance(what, UnreadableError) else "damaged_file"
+    return Problem(printable(str(path)), reason, str(what), record, row=row)
 
 
 def failed_stamps(path: object) -> Stamps:

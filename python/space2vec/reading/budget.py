@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from space2vec.data.flags import bits
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
-from space2vec.reading.batch import AnyBatch, Problem, stem
+from space2vec.reading.batch import AnyBatch, Problem, UnreadableError, stem
 
 __all__ = [
     "FAULTS_OF_SIZE",
@@ -152,7 +152,7 @@ def unreadable() -> Iterator[None]:
 
     Raises
     ------
-    ReadError
+    UnreadableError
         For a file without permission, and a link that leads nowhere.
     OSError
         For whatever else the machine cannot read.
@@ -163,7 +163,7 @@ def unreadable() -> Iterator[None]:
         gone = error.errno == errno.ENOENT and error.filename is not None and os.path.islink(error.filename)
         if not gone and error.errno not in _OF_FILE:
             raise
-        raise ReadError(error.strerror or str(error)) from None
+        raise UnreadableError(error.strerror or str(error)) from None
 
 
 def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:

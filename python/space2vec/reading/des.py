@@ -20,7 +20,7 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.errors import ReadError
 from space2vec.errors.packages import need
 from space2vec.reading.batch import Batch, Problem, damaged, short_names
-from space2vec.reading.budget import Limits, told_apart
+from space2vec.reading.budget import Limits, told_apart, unreadable
 from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
 
@@ -138,12 +138,12 @@ def _triplet(
             flags |= bits("missing")
         else:
             try:
-                with told_apart():
+                with told_apart(), unreadable():
                     data = _bytes(path)
                     pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
             except ReadError as error:
                 flags |= bits("bad_stamp")
-                problems.append(replace(damaged(path, str(error), row=row), of_file=False))
+                problems.append(replace(damaged(path, error, row=row), of_file=False))
             else:
                 flags |= bits("masked_pixels") if kind == "gif" and pixels.shape == (_SIDE, _SIDE) else 0
         planes.append(pixels)
@@ -151,11 +151,8 @@ def _triplet(
 
 
 def _bytes(path: StampFile) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-    except OSError as error:
-        raise ReadError(str(error)) from None
+    with path.open("rb") as file:
+        data = file.read(LIMIT + 1)
     if len(data) > LIMIT:
         raise ReadError(f"a stamp of more than {LIMIT} bytes")
     return data

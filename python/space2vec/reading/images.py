@@ -113,7 +113,7 @@ def read_stamps(
                 if candidate is None:
                     cubes = _arrays(path, channels, limits)
         except ReadError as error:
-            rows.problems.append(damaged(path, str(error), row=len(rows.planes)))
+            rows.problems.append(damaged(path, error, row=len(rows.planes)))
             candidate, known = [None, None, None], False
         if candidate is not None:
             rows.add(origins(path).stem, candidate, known)

@@ -249,8 +249,12 @@ def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path
     arrays = {path.with_suffix("") for path in sources if isinstance(path, Path) and path.suffix in ARRAY_SUFFIXES}
     stamps: list[Source] = []
     tables: list[Path] = []
-    for source in sources:
-        if not isinstance(source, Path) or not _is_table(source):
+    kinds = [isinstance(source, Path) and _is_table(source) for source in sources]
+    # A file that cannot be looked into is not to make what lies beside it something else.
+    if not candidates.files and True in kinds and False not in kinds:
+        kinds = [True] * len(kinds)
+    for source, is_table in zip(sources, kinds, strict=True):
+        if not isinstance(source, Path) or not is_table:
             stamps.append(source)
         elif source.with_suffix("") not in arrays and (source in named or not results.is_result(source)):
             tables.append(source)
@@ -265,14 +269,15 @@ def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path
     return Found(stamps)
 
 
-def _is_table(path: Path) -> bool:
-    """Tell a table from stamps; a Parquet file that cannot be read counts as stamps, and fails where it is read."""
+def _is_table(path: Path) -> bool | None:
+    """Tell a table from stamps; ``None`` for a Parquet file that cannot be looked into and fails where it is read."""
     if path.suffix != ".parquet":
         return path.suffix in TABLE_SUFFIXES
     try:
-        return not parquet.has_cutouts(parquet.columns(path))
+        with told_apart(), unreadable():
+            return not parquet.has_cutouts(parquet.columns(path))
     except ReadError:
-        return False
+        return None
 
 
 def _joins(path: Path) -> bool:
@@ -289,7 +294,8 @@ def _columns(tables: Sequence[Path]) -> tuple[str, ...]:
     reasons = []
     for table in tables:
         try:
-            return feature_columns(table)
+            with told_apart(), unreadable():
+                return feature_columns(table)
         except ReadError as error:
             reasons.append(f"{table}: {error}")
     raise ReadError(f"{reasons[0]}; {ACCEPTED}")

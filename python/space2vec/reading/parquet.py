@@ -234,6 +234,7 @@ class _Alerts:
         self._wish = wish
         self._path = path
         self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
+        self._hollow: list[NDArray[np.bool_] | None] = []
         ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
         #: Whether these are Rubin's packets.
         self._rubin = any(leaf is not None for leaf in ids)
@@ -278,7 +279,15 @@ class _Alerts:
 
     def unpacked(self, part: pyarrow.RecordBatch) -> int:
         """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
-        self._held = [None if leaf is None else cutouts(leaf.of(part), leaf.steps[0]) for leaf in self._cutouts]
+        columns = [None if leaf is None else leaf.of(part) for leaf in self._cutouts]
+        self._held = [
+            None if leaf is None else cutouts(column, leaf.steps[0])
+            for leaf, column in zip(self._cutouts, columns, strict=True)
+        ]
+        self._hollow = [
+            None if column is None or held is None else np.asarray(column.is_valid()) & (np.diff(held[1]) == 0)
+            for column, held in zip(columns, self._held, strict=True)
+        ]
         return sum(announced(*held) for held in self._held if held is not None)
 
     def batch(self, part: pyarrow.RecordBatch, first: int) -> AnyBatch:
@@ -289,6 +298,7 @@ class _Alerts:
         columns, long = further(self._columns, part)
         batch = read_columns(
             held,
+            self._hollow,
             {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
             rubin=self._rubin,
             ztf_fields=self._ztf_fields,

@@ -83,7 +83,7 @@ def _one(source: inputs.Source, wish: Wish, channels: Sequence[str] | None, foun
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        yield Batch(failed_rows(called, wish.measure), (damaged(called, str(error), record=row or None),))
+        yield Batch(failed_rows(called, wish.measure), (damaged(called, error, record=row or None),))
 
 
 def _called(source: inputs.Source) -> str:
@@ -149,4 +149,4 @@ def _table(
     except ReadError as error:
         if strict:
             raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
-        yield Batch(failed_features(origins.stem, names), (damaged(source, str(error)),))
+        yield Batch(failed_features(origins.stem, names), (damaged(source, error),))

@@ -94,6 +94,15 @@ def test_the_path_is_that_of_the_start(folder):
     assert done.stdout.strip() == ("1" if has_zstandard() else "")
 
 
+def test_no_program_is_run():
+    """A program is looked for along PATH, which may lead through a folder of others; so may what platform asks."""
+    package = Path(__file__).resolve().parents[3] / "python" / "space2vec"
+    modules = list(package.rglob("*.py"))
+    calls = ("subprocess", "os.system", "os.popen", "os.exec", "os.spawn", "platform.processor", "platform.uname(")
+    assert len(modules) > 50
+    assert not [path.name for path in modules if any(call in path.read_text("utf-8") for call in calls)]
+
+
 def test_nothing_else_is_opened_by_name():
     """All of it goes through one function, which looks at the folders first."""
     root = Path(__file__).resolve().parents[3]

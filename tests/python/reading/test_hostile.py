@@ -22,28 +22,16 @@ from space2vec.data.tables import Features
 from space2vec.errors import ReadError
 from space2vec.reading import Limits, batches, read_labels, read_scores
 
-#: Inputs that take seconds to make; benchmarks/speed/hostile.py has all.
-SLOW = frozenset(
-    {
-        "parquet_packed_pages", "parquet_lists", "parquet_empty_rows", "npz_long_ids", "avro_many_long_ids",
-        "npz_zeros", "tar_many_members", "npy_large_planes", "csv_long_line", "table_of_nothing", "fits_packed_cube",
-    }
-)  # fmt: skip
-
-
-def quick(makers):
-    return {name: make for name, make in makers.items() if name not in SLOW}
-
 
 def test_a_night_with_hostile_files(tmp_path):
-    assert not complaints(quick(hostile.STAMPS), tmp_path, 60)
+    assert not complaints(hostile.quick(hostile.STAMPS), tmp_path, 60)
 
 
 def test_tables_with_hostile_ones_beside(tmp_path):
-    assert not complaints(quick(hostile.TABLES), tmp_path, 300, tables=True)
+    assert not complaints(hostile.quick(hostile.TABLES), tmp_path, 300, tables=True)
 
 
-@pytest.mark.parametrize("name", sorted(quick(hostile.STAMPS)))
+@pytest.mark.parametrize("name", sorted(hostile.quick(hostile.STAMPS)))
 def test_a_hostile_file_through_python(tmp_path, name):
     made = tuple(printable(str(path)) for path in hostile.STAMPS[name](tmp_path))
     (tmp_path / "zz_good.avro").write_bytes(avro_bytes([packet(k) for k in range(3)]))

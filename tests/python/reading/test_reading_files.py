@@ -67,17 +67,6 @@ def test_inputs_are_told_before_the_first_batch(tmp_path):
         batches(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission_costs_its_row(tmp_path):
-    write_alerts(tmp_path, "a.avro", "b.avro")
-    (tmp_path / "a.avro").chmod(0)
-    problems = []
-    assert len(read(tmp_path, strict=False, problems=problems)) == 2
-    assert [problem.reason for problem in problems] == ["unreadable_file"]
-    with pytest.raises(ReadError, match=r"a\.avro: Permission denied"):
-        read(tmp_path)
-
-
 def test_pipes_are_passed_over(tmp_path):
     write_alerts(tmp_path, "a.avro")
     os.mkfifo(tmp_path / "b.avro")
