@@ -65,6 +65,13 @@ def headers() -> list[str]:
     return [*_FIRST, *others]
 
 
+def faces() -> str:
+    """Return the C++ headers as they stand, as Markdown: a section a header."""
+    names = sorted((path.name for path in INCLUDE.glob("*.hpp")), key=lambda name: (name != "space2vec.hpp", name))
+    whole = "```{{literalinclude}} ../../cpp/include/space2vec/{}\n:language: cpp\n```"
+    return "\n\n".join(f"## {name}\n\n{whole.format(name)}" for name in names)
+
+
 def page() -> str:
     """Return the reference of all headers, as Markdown: a section a header, a heading a declaration."""
     found = {header: entries(header) for header in headers()}

@@ -67,6 +67,7 @@ def read_source(_: object, page: str, content: list[str]) -> None:
     """Fill in what other files hold."""
     text = included(page, content[0])
     text = re.sub(r"^<!-- headers -->$", lambda _: c_reference.page(), text, flags=re.MULTILINE)
+    text = re.sub(r"^<!-- C\+\+ headers -->$", lambda _: c_reference.faces(), text, flags=re.MULTILINE)
     text = re.sub(r"^<!-- commands -->$", lambda _: command_reference.page(), text, flags=re.MULTILINE)
     content[0] = text
 
