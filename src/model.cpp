@@ -91,7 +91,7 @@ void in_turns(std::int64_t n, int threads, const char *what, Work work) {
             const py::gil_scoped_release release;
             status = work(begin, end);
         }
-        check_model(status, what);
+        check(status, what);
         begin = end;
         if (begin < n && PyErr_CheckSignals() != 0) throw py::error_already_set();
         const Clock::duration spent = Clock::now() - start;
@@ -133,7 +133,7 @@ s2v_scorer *IdleScorers::take(const s2v_model *model, int threads) {
     s2v_scorer_options_init(&options);
     options.threads = threads;
     s2v_scorer *made = nullptr;
-    check_model(s2v_scorer_create(model, &options, &made), "Model.score");
+    check(s2v_scorer_create(model, &options, &made), "Model.score");
     return made;
 }
 
@@ -165,7 +165,7 @@ Model::Model(const py::bytes &file) {
         const py::gil_scoped_release release;
         status = s2v_model_from_memory(view.data(), static_cast<std::int64_t>(view.size()), &made);
     }
-    check_model(status, "Model");
+    check(status, "Model");
     model_.reset(made);
     needs_.size = sizeof needs_;
     check(s2v_model_needs(made, &needs_), "Model");
@@ -248,9 +248,9 @@ void Model::judge_columns(const Column<float> &columns, const Column<std::uint32
     const py::ssize_t n = scored.size();
     check_table(columns, n);
     if (raised.size() != n || flags.size() != n) throw std::invalid_argument("raised and flags must have shape (n,)");
-    check_model(s2v_check_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
-                                  reinterpret_cast<std::uint8_t *>(scored.mutable_data())),
-                "Model.judge_columns");
+    check(s2v_check_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
+                            reinterpret_cast<std::uint8_t *>(scored.mutable_data())),
+          "Model.judge_columns");
 }
 
 void Model::inputs(const py::object &given, const std::optional<Column<float>> &catalogue,

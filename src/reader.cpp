@@ -204,7 +204,7 @@ public:
         std::tie(reading.start_source, reading.start_block, reading.start_row) = start;
         const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
-        check_model(s2v_reader_open_within(&reading, &within, &made), "Reader");
+        check(s2v_reader_open_within(&reading, &within, &made), "Reader");
         reader_.reset(made);
     }
 
@@ -263,7 +263,7 @@ public:
         decoder_.serve(reading);
         const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
-        check_model(s2v_reader_open_cutouts_within(table_.get(), &reading, &within, &made), "Reader");
+        check(s2v_reader_open_cutouts_within(table_.get(), &reading, &within, &made), "Reader");
         reader_.reset(made);
     }
 

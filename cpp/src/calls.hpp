@@ -32,18 +32,20 @@ inline const s2v_isa_table &require_isa() {
 }
 
 inline void check_stamps(const s2v_stamps *stamps, const void *out, const void *flags, std::int32_t threads) {
-    require(threads >= 0, "threads");
+    require(threads >= 0, "threads is negative");
     check_batch(stamps, out, flags);
     for (std::int64_t i = 0; i < stamps->n * S2V_CHANNELS; ++i) {
         if (stamps->offset[i] < 0) continue;
         const std::int64_t height = stamps->shape[2 * i];
         const std::int64_t width = stamps->shape[2 * i + 1];
-        require(height > 0 && width > 0 && height <= kLargestStampSide && width <= kLargestStampSide, "plane size");
-        require(stamps->offset[i] <= stamps->pixel_count - height * width, "plane outside its buffer");
+        require(height > 0 && width > 0 && height <= kLargestStampSide && width <= kLargestStampSide,
+                "a plane of stamps has a height or width that is not from 1 to 16384");
+        require(stamps->offset[i] <= stamps->pixel_count - height * width, "a plane of stamps ends beyond pixel_count");
     }
     if (!stamps->centre) return;
     for (std::int64_t i = 0; i < 2 * stamps->n; ++i)
-        require(std::abs(static_cast<std::int64_t>(stamps->centre[i])) <= kLargestStampSide, "centre");
+        require(std::abs(static_cast<std::int64_t>(stamps->centre[i])) <= kLargestStampSide,
+                "a centre is further than 16384 pixels from its stamp");
 }
 
 }  // namespace s2v

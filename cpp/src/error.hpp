@@ -26,8 +26,11 @@ private:
 // the reason beside it fits s2v_last_error().
 std::string shown(std::string_view name);
 
-// Keeps what s2v_last_error() tells this thread.
+// Keeps what s2v_last_error() tells this thread, and hands it to the log. Allocates nothing.
 void remember(const char *reason) noexcept;
+
+// Hands a sentence to the log alone.
+void warn(const char *sentence) noexcept;
 
 // Run a body of the C ABI: no exception passes it.
 template <typename Body>
@@ -44,9 +47,12 @@ s2v_status guarded(Body body) noexcept {
     } catch (const std::length_error &) {
         remember("out of memory");
         return S2V_OUT_OF_MEMORY;
+    } catch (const std::exception &error) {  // a std::system_error
+        remember(error.what());
+        return S2V_SYSTEM_ERROR;
     } catch (...) {
-        remember("an error of the standard library");
-        return S2V_INVALID_ARGUMENT;
+        remember("an unknown error");
+        return S2V_SYSTEM_ERROR;
     }
 }
 

@@ -2,8 +2,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <optional>
-#include <vector>
 
 #define S2V_DECLARE(isa)                                     \
     extern const s2v_feature_kernels s2v_isa_features_##isa; \
@@ -52,32 +50,39 @@ bool has_v4() noexcept {
 #endif
 
 // The tables that can be used here, the best first.
-std::vector<s2v_isa_table> usable() {
-#if defined(S2V_X86_64)
-    __builtin_cpu_init();
-    std::vector<s2v_isa_table> tables;
-    if (has_v4() && __builtin_cpu_supports("avx512vnni")) tables.push_back(S2V_TABLE_OF("v4vnni", v4, v4vnni));
-    if (has_v4()) tables.push_back(S2V_TABLE(v4));
-    if (has_v3()) tables.push_back(S2V_TABLE(v3));
-    tables.push_back(S2V_TABLE(baseline));
-    return tables;
-#else
-    return {S2V_TABLE(generic)};
-#endif
-}
+struct Usable {
+    s2v_isa_table tables[4];
+    int count = 0;
 
-std::optional<s2v_isa_table> choose() {
+    Usable() noexcept {
+#if defined(S2V_X86_64)
+        __builtin_cpu_init();
+        if (has_v4() && __builtin_cpu_supports("avx512vnni")) add(S2V_TABLE_OF("v4vnni", v4, v4vnni));
+        if (has_v4()) add(S2V_TABLE(v4));
+        if (has_v3()) add(S2V_TABLE(v3));
+        add(S2V_TABLE(baseline));
+#else
+        add(S2V_TABLE(generic));
+#endif
+    }
+    void add(const s2v_isa_table &table) noexcept {
+        tables[count++] = table;
+    }
+};
+
+const s2v_isa_table *choose() noexcept {
+    static const Usable usable;
     const char *const forced = std::getenv("SPACE2VEC_ISA");
-    for (const s2v_isa_table &table : usable())
-        if (!forced || !*forced || std::strcmp(forced, table.name) == 0) return table;
-    return std::nullopt;
+    for (int i = 0; i < usable.count; ++i)
+        if (!forced || !*forced || std::strcmp(forced, usable.tables[i].name) == 0) return &usable.tables[i];
+    return nullptr;
 }
 
 }  // namespace
 
 const s2v_isa_table *active_isa() noexcept {
-    static const std::optional<s2v_isa_table> table = choose();
-    return table ? &*table : nullptr;
+    static const s2v_isa_table *const table = choose();
+    return table;
 }
 
 }  // namespace s2v

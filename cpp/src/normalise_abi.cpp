@@ -11,7 +11,8 @@ extern "C" {
 
 s2v_status s2v_step_init(const char *name, s2v_step *step) {
     return guarded([&] {
-        require(name && step, "null pointer");
+        require(name, "the name of a step is a null pointer");
+        require(step, "step is a null pointer");
         for (std::int32_t kind = 0; kind < kernel::kNormalisers; ++kind) {
             const kernel::NormaliserEntry &entry = kernel::kNormaliserEntries[kind];
             if (std::strcmp(entry.name, name) != 0) continue;
@@ -19,7 +20,7 @@ s2v_status s2v_step_init(const char *name, s2v_step *step) {
             for (int i = 0; i < entry.parameters; ++i) step->parameters[i] = entry.parameter[i].otherwise;
             return;
         }
-        throw Failure(S2V_UNKNOWN_NAME, "unknown normaliser");
+        throw Failure(S2V_UNKNOWN_NAME, "there is no normaliser \"" + shown(name) + "\"");
     });
 }
 
@@ -27,7 +28,7 @@ s2v_status s2v_normalise(const s2v_planes *planes, const s2v_step *steps, int32_
                          uint32_t *flags, int32_t threads) {
     return guarded([&] {
         check_steps(steps, step_count);
-        require(threads >= 0, "threads");
+        require(threads >= 0, "threads is negative");
         check_planes(planes, out, flags);
         const s2v_isa_table &isa = require_isa();
         const auto make = [&] { return make_scratch(isa.step_scratch); };

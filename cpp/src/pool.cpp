@@ -1,66 +1,98 @@
 #include "pool.hpp"
 
+#include "error.hpp"
+#include "thread_start.hpp"
+
+#include <condition_variable>
 #include <exception>
+#include <mutex>
+#include <vector>
 
 namespace s2v {
 
-Pool::Pool(std::int32_t threads) {
-    others_.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));
+struct Pool::Crew {
+    const Birthplace birthplace;
+    std::mutex lock;
+    std::condition_variable wanted;
+    std::condition_variable done;
+    Task task = nullptr;
+    void *argument = nullptr;
+    std::int32_t tasks = 0;
+    std::int32_t next = 0;
+    std::int32_t under_way = 0;
+    bool over = false;
+    std::vector<std::thread> others;
+
+    // Does the next task, if there is one.
+    bool take(std::unique_lock<std::mutex> &hold) {
+        if (next >= tasks) return false;
+        const std::int32_t mine = next++;
+        ++under_way;
+        hold.unlock();
+        task(argument, mine);
+        hold.lock();
+        --under_way;
+        if (next >= tasks && under_way == 0) done.notify_one();
+        return true;
+    }
+
+    void work() {
+        std::unique_lock<std::mutex> hold(lock);
+        while (true) {
+            wanted.wait(hold, [&] { return over || next < tasks; });
+            if (over) return;
+            take(hold);
+        }
+    }
+};
+
+Pool::Pool(std::int32_t threads) : crew_(std::make_unique<Crew>()) {
+    Crew &crew = *crew_;
+    crew.others.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));
     for (std::int32_t i = 1; i < threads; ++i) {
         try {
-            others_.emplace_back([this] { work(); });
+            crew.others.push_back(start_thread([&crew] { crew.work(); }));
         } catch (const std::exception &) {
-            break;  // no more threads to be had
+            warn("fewer threads were to be had than were asked for");
+            break;
         }
     }
 }
 
 Pool::~Pool() {
+    // In a forked child nobody can be waited for: what the threads use is left to them.
+    if (!crew_->birthplace.here()) {
+        static_cast<void>(crew_.release());
+        return;
+    }
     {
-        const std::lock_guard<std::mutex> hold(lock_);
-        over_ = true;
+        const std::lock_guard<std::mutex> hold(crew_->lock);
+        crew_->over = true;
     }
-    wanted_.notify_all();
-    for (std::thread &other : others_) other.join();
-}
-
-// Does the next task, if there is one.
-bool Pool::take(std::unique_lock<std::mutex> &hold) {
-    if (next_ >= tasks_) return false;
-    const std::int32_t mine = next_++;
-    ++under_way_;
-    hold.unlock();
-    task_(argument_, mine);
-    hold.lock();
-    --under_way_;
-    if (next_ >= tasks_ && under_way_ == 0) done_.notify_one();
-    return true;
-}
-
-void Pool::work() {
-    std::unique_lock<std::mutex> hold(lock_);
-    while (true) {
-        wanted_.wait(hold, [&] { return over_ || next_ < tasks_; });
-        if (over_) return;
-        take(hold);
-    }
+    crew_->wanted.notify_all();
+    for (std::thread &other : crew_->others) other.join();
 }
 
 void Pool::run(std::int32_t tasks, Task task, void *argument) noexcept {
-    if (tasks <= 1 || others_.empty()) {
+    Crew &crew = *crew_;
+    if (tasks <= 1 || crew.others.empty() || !crew.birthplace.here()) {
         for (std::int32_t i = 0; i < tasks; ++i) task(argument, i);
         return;
     }
-    std::unique_lock<std::mutex> hold(lock_);
-    task_ = task;
-    argument_ = argument;
-    next_ = 0;
-    tasks_ = tasks;
-    wanted_.notify_all();
-    while (take(hold)) {
+    std::unique_lock<std::mutex> hold(crew.lock);
+    crew.task = task;
+    crew.argument = argument;
+    crew.next = 0;
+    crew.tasks = tasks;
+    crew.wanted.notify_all();
+    while (crew.take(hold)) {
     }
-    done_.wait(hold, [&] { return under_way_ == 0; });
-    tasks_ = next_ = 0;
+    crew.done.wait(hold, [&] { return crew.under_way == 0; });
+    crew.tasks = crew.next = 0;
+}
+
+std::int32_t Pool::threads() const noexcept {
+    return static_cast<std::int32_t>(crew_->others.size()) + 1;
 }
 
 }  // namespace s2v

@@ -1,15 +1,13 @@
-// Threads that wait for work, and do it without an allocation.
+// Threads that wait for the work of one scorer, and do it without an allocation.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
 
 namespace s2v {
 
-// `threads` of them, the caller's among them; fewer where no more are to be had. One caller at a time.
+// `threads` of them, the caller's among them; fewer where no more are to be had. One caller at a time. In a forked
+// child, which has none of them, the caller does all the work.
 class Pool {
 public:
     using Task = void (*)(void *argument, std::int32_t task);
@@ -22,24 +20,11 @@ public:
     // Calls task(argument, i) for i in [0, tasks), at most one a thread of the pool at a time, and waits for all.
     void run(std::int32_t tasks, Task task, void *argument) noexcept;
 
-    [[nodiscard]] std::int32_t threads() const noexcept {
-        return static_cast<std::int32_t>(others_.size()) + 1;
-    }
+    [[nodiscard]] std::int32_t threads() const noexcept;
 
 private:
-    void work();
-    bool take(std::unique_lock<std::mutex> &hold);
-
-    std::mutex lock_;
-    std::condition_variable wanted_;
-    std::condition_variable done_;
-    Task task_ = nullptr;
-    void *argument_ = nullptr;
-    std::int32_t tasks_ = 0;
-    std::int32_t next_ = 0;
-    std::int32_t under_way_ = 0;
-    bool over_ = false;
-    std::vector<std::thread> others_;
+    struct Crew;
+    std::unique_ptr<Crew> crew_;
 };
 
 }  // namespace s2v

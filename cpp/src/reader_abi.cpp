@@ -3,12 +3,14 @@
 #include "decode/pipeline.hpp"
 #include "decode/zstandard.hpp"
 #include "reading.hpp"
+#include "thread_start.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 struct s2v_reader {
+    s2v::Birthplace birthplace;
     s2v::decode::Pipeline pipeline;
     s2v::decode::Rows rows;
     std::vector<s2v_problem> problems;
@@ -33,7 +35,7 @@ decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
     decode::Order order;
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     require(reading.count >= 0, "count is negative");
-    require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "paths or memory");
+    require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "there are inputs, but neither paths nor memory, or both");
     require(reading.start_source >= 0 && reading.start_row >= 0, "the start is negative");
     for (std::int64_t i = 0; i < reading.count; ++i) {
         decode::Source source;
@@ -43,7 +45,7 @@ decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
         } else {
             require(
                 reading.memory_size && reading.memory_size[i] >= 0 && (reading.memory[i] || !reading.memory_size[i]),
-                "memory");
+                "an input in memory is NULL, or has no size");
             source.in_memory = true;
             source.memory = {static_cast<const std::uint8_t *>(reading.memory[i]),
                              static_cast<std::size_t>(reading.memory_size[i])};
@@ -149,6 +151,7 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
         require(reader, "reader is NULL");
         S2V_REQUIRE_SIZE(batch, s2v_batch);
         require(rows >= 1, "fewer than one row asked for");
+        require(reader->birthplace.here(), "the reader was opened before this process was forked");
     });
     if (fit != S2V_OK) return fit;
     clear(*batch);
@@ -237,6 +240,8 @@ int64_t s2v_find_field(const char *const *paths, int64_t count, const char *want
 }
 
 void s2v_reader_close(s2v_reader *reader) {
+    // A forked child has none of the threads: what they use is left to them.
+    if (reader && !reader->birthplace.here()) return;
     delete reader;
 }
 

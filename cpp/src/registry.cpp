@@ -9,6 +9,10 @@ const char *s2v_version(void) {
     return S2V_VERSION;
 }
 
+uint32_t s2v_abi_version(void) {
+    return S2V_ABI_VERSION;
+}
+
 const char *s2v_registry(void) {
     return s2v::kRegistryDocument;
 }
@@ -27,7 +31,7 @@ const char *s2v_status_message(s2v_status status) {
         case S2V_OK:
             return "success";
         case S2V_INVALID_ARGUMENT:
-            return "invalid argument: a null pointer, a negative size, or a plane outside its buffer";
+            return "invalid argument";
         case S2V_UNKNOWN_NAME:
             return "unknown name: no such recipe or normaliser, or SPACE2VEC_ISA or SPACE2VEC_INFLATE names what is "
                    "not here";
@@ -49,6 +53,8 @@ const char *s2v_status_message(s2v_status status) {
             return "the CUDA device is lost to this process";
         case S2V_CUDA_ERROR:
             return "a CUDA call failed";
+        case S2V_SYSTEM_ERROR:
+            return "the machine refused something, such as a thread";
     }
     return "unknown status";
 }

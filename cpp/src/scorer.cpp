@@ -1,10 +1,10 @@
 #include "scorer.hpp"
 
 #include "checks.hpp"
+#include "cores.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 
 using namespace s2v;
 
@@ -19,9 +19,7 @@ struct s2v_scorer::Job {
 };
 
 s2v_scorer::s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options) {
-    const std::int32_t threads = options.threads > 0
-                                     ? options.threads
-                                     : static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
+    const std::int32_t threads = workers_for(options.threads);
     if (options.run != nullptr) {
         run_ = options.run;
         run_context_ = options.pool;

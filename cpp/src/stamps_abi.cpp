@@ -10,8 +10,8 @@ extern "C" {
 s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values, uint32_t *flags,
                         int32_t threads) {
     return guarded([&] {
-        require(kernel::set_columns(sets) > 0, "sets");
-        require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "convention");
+        require(kernel::set_columns(sets) > 0, "there are no such sets of features");
+        require(convention == S2V_CONVENTION_CODE || convention == S2V_CONVENTION_PAPER, "there is no such convention");
         check_stamps(stamps, values, flags, threads);
         const s2v_isa_table &isa = require_isa();
         const kernel::Measuring what = kernel::measure_all(sets);
@@ -26,7 +26,7 @@ s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t conventi
 
 s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]) {
     return guarded([&] {
-        require(shape, "null shape");
+        require(shape, "shape is a null pointer");
         const kernel::RecipeShape of = kernel::recipe_shape(recipe_index(recipe));
         shape[0] = S2V_CHANNELS;
         shape[1] = of.height;

@@ -5,8 +5,8 @@
 #
 # An object of kernels for one instruction set exports its table and nothing else, weak symbols included: the linker
 # could give a weak function compiled for AVX-512 to code that runs everywhere. Nothing in the library ends the process
-# or prints (std::thread's destructor names std::terminate), and it exports its C ABI only, beside what the standard
-# library's headers make visible of themselves.
+# or prints (std::thread's destructor names std::terminate). A shared library exports its C ABI alone, by its version,
+# needs the libraries of C and C++ and no other, and stays below 3 MB.
 set -euo pipefail
 
 library=$1
@@ -29,8 +29,15 @@ used=$(nm --undefined-only --format=posix "$library" | cut -d ' ' -f 1 | grep -E
 [[ -z $used ]] || fail "$library uses: $used"
 
 if [[ $library == *.so* ]]; then
-    stray=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1 | grep -Ev '^(s2v_|_Z(Z?N?K?|T[IS])St)' || true)
+    exported=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1)
+    stray=$(grep -Ev '^(s2v_[a-z0-9_]+@@SPACE2VEC_[0-9]+\.[0-9]+|SPACE2VEC_[0-9]+\.[0-9]+(@.*)?)$' <<<"$exported" || true)
     [[ -z $stray ]] || fail "$library exports: $stray"
+    [[ $(grep -c '^s2v_' <<<"$exported") -ge 50 ]] || fail "$library does not export its C ABI"
+    needed=$(objdump -p "$library" | awk '$1 == "NEEDED" {print $2}')
+    stray=$(grep -Ev '^lib(c|m|stdc\+\+|gcc_s)\.so\.[0-9]+$' <<<"$needed" || true)
+    [[ -z $stray ]] || fail "$library needs: $stray"
+    size=$(stat -Lc %s "$library")
+    [[ $size -lt 3000000 ]] || fail "$library has $size bytes"
 fi
 
 [[ $failed == 0 ]] && echo "symbols: as they should be"

@@ -48,9 +48,9 @@ void registry_is_told() {
     }
     CHECK_THROWS(s2v::recipe_shape("Braai"), s2v::Error, caught.status() == S2V_UNKNOWN_NAME);
     std::set<std::string> messages;
-    for (int status = S2V_OK; status <= S2V_CUDA_ERROR; ++status)
+    for (int status = S2V_OK; status <= S2V_SYSTEM_ERROR; ++status)
         messages.insert(s2v_status_message(static_cast<s2v_status>(status)));
-    CHECK(messages.size() == S2V_CUDA_ERROR + 1 && !messages.contains("unknown status"));
+    CHECK(messages.size() == S2V_SYSTEM_ERROR + 1 && !messages.contains("unknown status"));
 }
 
 // A good call, to be damaged.

@@ -173,7 +173,7 @@ public:
     // read a file; the rows before it have been given.
     [[nodiscard]] const s2v_batch *next(std::int64_t rows = 1024) {
         const s2v_status status = s2v_reader_next(reader_.get(), rows, &batch_);
-        if (status != S2V_OK) throw Error(status, s2v_reader_message(reader_.get()));
+        if (status != S2V_OK) throw Error(status, s2v_last_error());
         return batch_.stamps.n > 0 ? &batch_ : nullptr;
     }
 

@@ -39,7 +39,8 @@ typedef enum s2v_status {
     S2V_NO_DEVICE = 8, /* no driver, no device, or none of that number */
     S2V_OUT_OF_DEVICE_MEMORY = 9,
     S2V_DEVICE_LOST = 10, /* the device's context is of no further use in this process */
-    S2V_CUDA_ERROR = 11   /* any other; s2v_cuda_message says which */
+    S2V_CUDA_ERROR = 11,  /* any other; s2v_cuda_message says which */
+    S2V_SYSTEM_ERROR = 12 /* the machine refused something else, such as a thread */
 } s2v_status;
 
 /* Sets of stamp features, to be joined by |. */
@@ -66,12 +67,28 @@ typedef struct s2v_stamps {
 
 S2V_API const char *s2v_version(void);
 
+/* The version of the structures and functions that a program is compiled with, 1000 times the major version and the
+ * minor one, which breaks them while the major one is 0; and that of the library which it runs with. */
+#define S2V_ABI_VERSION 1
+S2V_API uint32_t s2v_abi_version(void);
+
 /* A sentence for a status. */
 S2V_API const char *s2v_status_message(s2v_status status);
 
 /* Why the last call of this thread that returned a status other than S2V_OK did so, where more is known than the status
  * says; "" before. It lives in the thread, and the next such call writes over it. */
 S2V_API const char *s2v_last_error(void);
+
+typedef enum s2v_log_level {
+    S2V_LOG_ERROR = 1,  /* what s2v_last_error tells of a call that returned a status other than S2V_OK */
+    S2V_LOG_WARNING = 2 /* a call did less than it was asked for: fewer threads were to be had */
+} s2v_log_level;
+
+/* Hand such sentences to a function of the caller's, for the whole process; NULL, the default: to none. It is called in
+ * the thread of the call that they are of, perhaps by several at a time, and the sentence is its own no longer than it
+ * runs. After this returns, a call that was under way may still use the function from before. */
+typedef void (*s2v_log)(void *context, s2v_log_level level, const char *sentence);
+S2V_API void s2v_set_log(s2v_log log, void *context);
 
 /* The instruction set in use: "baseline", "v3" (AVX2), "v4" (AVX-512), "v4vnni" (v4, and networks by dot products of
  * bytes) or "generic". Chosen once, from the processor or from the environment variable SPACE2VEC_ISA; an unknown or
@@ -98,7 +115,7 @@ S2V_API const char *s2v_stamp_feature_name(int32_t sets, int32_t index);
 
 /* The stamp features of one or more sets (s2v_feature_set). convention: an s2v_convention, for the set autoscan.
  * values: (n, s2v_stamp_feature_count(sets)), NAN where undefined; flags: (n) bits as in the registry, overwritten;
- * threads: at least 1, or 0 for all cores. */
+ * threads: at least 1, or 0 for as many as the process may use: by its affinity, and its control group's quota. */
 S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values,
                                 uint32_t *flags, int32_t threads);
 

@@ -1,6 +1,10 @@
 // space2vec for C++20: the C ABI with owners, spans and exceptions. Header-only.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
+#error "space2vec.hpp needs C++20 (-std=c++20, or the CMake target space2vec::cpp); space2vec.h does not"
+#endif
+
 #include "limits.h"
 
 #include <array>
@@ -20,11 +24,10 @@
 
 namespace s2v {
 
-// A call that could not run; status() says why.
+// A call that could not run: what() says why in a sentence, status() by a number.
 class Error : public std::runtime_error {
 public:
-    Error(s2v_status status, const std::string &what)
-        : std::runtime_error(what + ": " + s2v_status_message(status)), status_(status) {}
+    Error(s2v_status status, const std::string &what) : std::runtime_error(what), status_(status) {}
     [[nodiscard]] s2v_status status() const noexcept {
         return status_;
     }
@@ -36,11 +39,11 @@ private:
 namespace detail {
 
 inline void check(s2v_status status, const std::string &what) {
-    if (status != S2V_OK) throw Error(status, what);
+    if (status != S2V_OK) throw Error(status, what + ": " + s2v_last_error());
 }
 // No text is made, which would allocate, unless it is needed.
 inline void check(s2v_status status, const char *what) {
-    if (status != S2V_OK) throw Error(status, what);
+    if (status != S2V_OK) throw Error(status, std::string(what) + ": " + s2v_last_error());
 }
 
 inline void require(bool condition, const char *what) {

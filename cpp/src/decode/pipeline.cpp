@@ -1,5 +1,8 @@
 #include "decode/pipeline.hpp"
 
+#include "cores.hpp"
+#include "thread_start.hpp"
+
 #include <algorithm>
 #include <chrono>
 
@@ -18,7 +21,7 @@ constexpr std::int64_t kTableRows = 32;
 constexpr std::uint64_t kFreeOfRows = std::uint64_t{1} << 20;
 
 unsigned worker_count(int threads) {
-    return threads > 0 ? static_cast<unsigned>(threads) : std::max(1U, std::thread::hardware_concurrency());
+    return static_cast<unsigned>(workers_for(threads));
 }
 
 }  // namespace
@@ -28,13 +31,13 @@ Pipeline::Pipeline(Order order)
     try {
         for (unsigned i = 0; i < worker_count(order_.threads); ++i) {
             try {
-                threads_.emplace_back([this] { work(); });
+                threads_.push_back(start_thread([this] { work(); }));
             } catch (const std::system_error &) {
                 if (threads_.empty()) throw;
                 break;  // no more threads to be had: the work is done with those there are
             }
         }
-        threads_.emplace_back([this] { frame(); });
+        threads_.push_back(start_thread([this] { frame(); }));
     } catch (...) {
         stop();
         throw;
