@@ -17,6 +17,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from space2vec.cli.printing import print_notice
@@ -40,6 +41,12 @@ _COMMANDS = {
     "doctor": "say what this installation can do",
 }
 
+#: Options that print a folder, in the package, and exit.
+_FOLDERS = (
+    ("--cmake-dir", "lib/cmake/space2vec", "print the folder of the CMake package, for C and C++"),
+    ("--pkgconfig-dir", "lib/pkgconfig", "print the folder of space2vec.pc, for C and C++"),
+)
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors quote arguments as they can be shown."""
@@ -49,10 +56,24 @@ class _Parser(argparse.ArgumentParser):
         super().error(one_line(message))
 
 
+class _PrintFolder(argparse.Action):
+    """Print a folder of this installation that the build of a program in C or C++ asks for, and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it; an installation from which nothing can be linked is an error."""
+        folder = Path(__file__).resolve().parents[1] / str(self.const)
+        if not folder.is_dir():
+            parser.error("this installation carries no library for C and C++; one from a wheel does")
+        print(folder)
+        parser.exit()
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser for the command that the arguments name, and what the others are."""
     parser = _Parser(prog="space2vec", description="Image stamps of transient candidates to scores.")
     parser.add_argument("--version", action="version", version=f"space2vec {library_version()}")
+    for option, folder, what in _FOLDERS:
+        parser.add_argument(option, action=_PrintFolder, nargs=0, const=folder, help=what)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, what in _COMMANDS.items():

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends.numba.aperture import aperture_flux
+from space2vec.backends.numba.block_means import normalise_r
+from space2vec.backends.numba.brightness import BrightnessScale, normalise_b
 from space2vec.backends.numba.column_medians import largest_column_median
 from space2vec.backends.numba.counts import box_sum, count_above, count_below
 from space2vec.backends.numba.feature_sets import PART, Measuring
 from space2vec.backends.numba.gaussian_fit import fit_gaussian
 from space2vec.backends.numba.lacosmic import largest_fine_structure
-from space2vec.backends.numba.normalise import BrightnessScale, normalise_b, normalise_r
 from space2vec.backends.numba.order import largest
 from space2vec.backends.numba.stamp import DIFFERENCE, FLAG, TEMPLATE, WINDOW, is_masked
 from space2vec.backends.numba.team import jit, lane_sum

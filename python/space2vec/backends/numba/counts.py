@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.normalise import BLOCKS
+from space2vec.backends.numba.block_means import BLOCKS
 from space2vec.backends.numba.team import jit, lane_sum
 
 __all__ = ["box_sum", "count_above", "count_below"]

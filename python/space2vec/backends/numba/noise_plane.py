@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends.numba.math import NAN, ZERO, is_finite
-from space2vec.backends.numba.normalise import MAD_TO_SIGMA, deviations
-from space2vec.backends.numba.order import count_valid, largest, median, smallest
+from space2vec.backends.numba.order import MAD_TO_SIGMA, count_valid, deviations, largest, median, smallest
 from space2vec.backends.numba.stamp import WINDOW
 from space2vec.backends.numba.team import jit
 

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.math import HALF, INFINITY
 from space2vec.backends.numba.team import jit
 
-__all__ = ["count_valid", "largest", "median", "smallest"]
+__all__ = ["MAD_TO_SIGMA", "count_valid", "deviations", "largest", "median", "smallest"]
 
 Values = NDArray[np.float32]
+
+#: From a median absolute deviation to the sigma of normal noise.
+MAD_TO_SIGMA = np.float32(1.4826)
 
 
 @jit
@@ -52,3 +55,9 @@ def median(values: Values) -> np.float32:
         return lower
     upper = smallest(ordered[middle + 1 :])
     return lower if upper == lower else lower * HALF + upper * HALF
+
+
+@jit
+def deviations(values: Values, centre: np.float32) -> Values:
+    """Return |values - centre|."""
+    return np.abs(values - centre)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.backends.numba.block_means import normalise_r
+from space2vec.backends.numba.brightness import normalise_b
 from space2vec.backends.numba.math import FLOAT_MAX, INFINITY, NAN, ZERO, is_finite
-from space2vec.backends.numba.normalise import MAD_TO_SIGMA, deviations, normalise_b, normalise_r
-from space2vec.backends.numba.order import count_valid, largest, median, smallest
+from space2vec.backends.numba.order import MAD_TO_SIGMA, count_valid, deviations, largest, median, smallest
 from space2vec.backends.numba.stamp import (
     DIFFERENCE,
     FLAG,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.normalise import MAD_TO_SIGMA
-from space2vec.backends.numba.order import largest, smallest
+from space2vec.backends.numba.order import MAD_TO_SIGMA, largest, smallest
 from space2vec.backends.numba.quantile import Scaling, exact_median
 from space2vec.backends.numba.team import jit, lane_sum
 
