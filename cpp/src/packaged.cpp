@@ -35,8 +35,8 @@ std::string packaged(const std::string &name) {
     static const char inside = 0;
     if (dladdr(&inside, &here) != 0 && here.dli_fname != nullptr) {
         const fs::path folder = fs::path(here.dli_fname).parent_path();
-        for (const fs::path &models : {folder / "packaged", folder / ".." / "packaged",
-                                       folder / ".." / "share" / "space2vec" / "models"})
+        for (const fs::path &models :
+             {folder / "packaged", folder / ".." / "packaged", folder / ".." / "share" / "space2vec" / "models"})
             if (fs::is_regular_file(models / file, none)) return (models / file).string();
     }
     const fs::path installed = fs::path(S2V_MODELS) / file;

@@ -35,7 +35,8 @@ decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
     decode::Order order;
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     require(reading.count >= 0, "count is negative");
-    require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr), "there are inputs, but neither paths nor memory, or both");
+    require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr),
+            "there are inputs, but neither paths nor memory, or both");
     require(reading.start_source >= 0 && reading.start_row >= 0, "the start is negative");
     for (std::int64_t i = 0; i < reading.count; ++i) {
         decode::Source source;

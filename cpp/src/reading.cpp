@@ -36,10 +36,12 @@ decode::Limits limits_of(const s2v_limits &given) {
 decode::Wish wish_of(const s2v_reading &reading, const decode::Limits &limits) {
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
-    require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "sets");
-    require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER, "convention");
+    require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "there are no such sets of features");
+    require(reading.convention == S2V_CONVENTION_CODE || reading.convention == S2V_CONVENTION_PAPER,
+            "there is no such convention");
     require(reading.threads >= 0, "threads is negative");
-    require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release), "allocator");
+    require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release),
+            "an allocator without functions");
     if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
     decode::Wish wish;
     wish.id_bytes = limits.id_bytes;

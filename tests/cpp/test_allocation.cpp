@@ -1,5 +1,5 @@
 // Memory that is not to be had: whichever allocation fails, alone or with all after it, a call returns a status,
-// nothing aborts and nothing is lost. test_allocation [STRIDE]: every so many-th; 1: each (default 23).
+// nothing aborts and nothing is lost. test_allocation [STRIDE]: every so many-th; 1: each (default 199).
 #include "check.hpp"
 #include "made_stamps.hpp"
 
@@ -172,7 +172,7 @@ void check_model(const char *name, long stride) {
         _exit(whole == S2V_OK ? 0 : 1);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
-    for (long k = 0; k < 4000; k += 13 * stride)
+    for (long k = 0; k < 2000; k += 3 * stride)
         for (const bool on : {false, true}) {
             child = fork();
             if (child == 0) {
@@ -200,7 +200,7 @@ void check_model(const char *name, long stride) {
 }  // namespace
 
 int main(int count, char **argument) {
-    const long stride = count > 1 ? std::atol(argument[1]) : 23;
+    const long stride = count > 1 ? std::atol(argument[1]) : 199;
     for (const char *name : kModels) check_model(name, stride);
     return check::report();
 }

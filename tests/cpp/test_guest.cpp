@@ -134,7 +134,7 @@ void errors_say_why() {
     reading.schema_count = 1;
     reading.schema_ids = &id;
     reading.schemas = &nothing;
-    refused(s2v_reader_open(&reading, &reader), "schema of messages is NULL");
+    refused(s2v_reader_open(&reading, &reader), "a schema is NULL");
     s2v_reading_init(&reading);
     reading.column_count = 1;
     reading.columns = &nothing;
@@ -163,8 +163,10 @@ void errors_are_logged() {
     s2v_set_log(
         [](void *context, s2v_log_level level, const char *sentence) {
             Heard &into = *static_cast<Heard *>(context);
-            into.level = level;
-            into.sentence = sentence;
+            if (into.sentence.empty()) {
+                into.level = level;
+                into.sentence = sentence;
+            }
             if (++logged < 3) CHECK(s2v_recipe_shape(nullptr, nullptr) == S2V_INVALID_ARGUMENT);  // it may call back
         },
         &heard);
@@ -247,7 +249,7 @@ void forks_are_survived() {
         const int failed = check::failed;
         CHECK(s2v::crew_size() == 0);
         CHECK(Features(stamps, 4) == expected);
-        CHECK(s2v::crew_size() == 3);
+        CHECK(s2v::crew_size() == 2);  // for three blocks
         CHECK(s2v_score_stamps(scorer, &stamps, nullptr, again.data(), flags.data()) == S2V_OK);
         CHECK(std::memcmp(score.data(), again.data(), score.size() * sizeof(float)) == 0);
         s2v_scorer_free(scorer);
