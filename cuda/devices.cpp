@@ -1,4 +1,5 @@
 // Which devices there are, or why there is none.
+#include "checks.hpp"
 #include "errors.hpp"
 #include "shared_library.hpp"
 #include "space2vec/cuda.h"

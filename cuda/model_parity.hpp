@@ -196,11 +196,11 @@ inline void compare_models(const std::filesystem::path &folder, const SuiteStamp
     const DeviceArray<float> catalogue(known.catalogue);
     const DeviceArray<std::uint32_t> raised(known.raised);
     const auto count = static_cast<std::int64_t>(suite.pixels.size());
-    const KnownStamps here = {{suite.pixels.data(), count, suite.offset.data(), suite.shape.data(), suite.centre.data(),
-                               suite.n, suite.saturation},
+    const KnownStamps here = {{sizeof(s2v_stamps), suite.pixels.data(), count, suite.offset.data(), suite.shape.data(),
+                               suite.centre.data(), suite.n, suite.saturation},
                               {sizeof(s2v_catalogue), known.catalogue.data(), known.raised.data()}};
     const KnownStamps there = {
-        {pixels.get(), count, offset.get(), shape.get(), centre.get(), suite.n, suite.saturation},
+        {sizeof(s2v_stamps), pixels.get(), count, offset.get(), shape.get(), centre.get(), suite.n, suite.saturation},
         {sizeof(s2v_catalogue), catalogue.get(), raised.get()}};
     std::vector<std::filesystem::path> files;
     for (const auto &entry : std::filesystem::directory_iterator(folder / "models")) files.push_back(entry.path());

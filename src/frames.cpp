@@ -103,7 +103,7 @@ void measure_frames(const FieldArrays &field, int sets, bool paper, Column<float
             s2v_measure_frames(field.science(), field.reference(), field.difference(), field.n(), field.x(), field.y(),
                                sets, paper ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE, out, bits, threads);
     }
-    check_model(status, "features");
+    check(status, "features");
 }
 
 void cut(const py::object &frame, const Column<double> &x, const Column<double> &y, int side, Column<float> &out,
@@ -119,7 +119,7 @@ void cut(const py::object &frame, const Column<double> &x, const Column<double> 
         const py::gil_scoped_release release;
         status = s2v_cut(arrays.view(), x.size(), x.data(), y.data(), side, pixels, bits);
     }
-    check_model(status, "cut");
+    check(status, "cut");
 }
 
 }  // namespace
