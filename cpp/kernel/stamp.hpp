@@ -3,6 +3,7 @@
 
 #include "kernel/registry_table.hpp"
 #include "math.hpp"
+#include "register_array.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -59,6 +60,44 @@ S2V_HD inline Overlap overlap_of(const Plane &plane, int row, int column) {
             within_window(plane.width - left)};
 }
 
+// What write_cut does, by lanes: what a lane reads of some rows is on its way at a time. `corner` is where the pixel in
+// the corner of the window would lie. Instead of a pixel that is not there the nearest is read.
+template <class Team, class F>
+S2V_HD void write_rows(const Team &team, const Overlap &part, const float *corner, int width, int stride, float outside,
+                       float *out, F f) {
+    constexpr int rows = kWindow / 3;
+    constexpr int columns = kStride / kLanes;
+    const int lane = team.lanes().index();
+    if (part.bottom <= part.top || part.right <= part.left)
+        return team.for_each(kWindow * stride, [&](int i) { out[i] = outside; });
+    bool within[columns];
+    const float *from[columns];
+    each_of<columns>([&](auto k) {
+        const int c = lane + k.value * kLanes;
+        within[k.value] = c >= part.left && c < part.right;
+        from[k.value] = corner + (c < part.left ? part.left : c < part.right ? c : part.right - 1);
+    });
+    S2V_ROLLED
+    for (int first = 0; first < kWindow; first += rows) {
+        float held[rows][columns];
+        each_of<rows>([&](auto r) {
+            const int y = first + r.value;
+            const int near = y < part.top ? part.top : y < part.bottom ? y : part.bottom - 1;
+            const std::int64_t offset = static_cast<std::int64_t>(near) * width;
+            each_of<columns>([&](auto k) { held[r.value][k.value] = from[k.value][offset]; });
+        });
+        each_of<rows>([&](auto r) {
+            const int y = first + r.value;
+            const bool there = y >= part.top && y < part.bottom;
+            each_of<columns>([&](auto k) {
+                const int c = lane + k.value * kLanes;
+                const float x = f(held[r.value][k.value]);
+                if (c < stride) out[y * stride + c] = there && within[k.value] ? x : outside;
+            });
+        });
+    }
+}
+
 // Writes the window around a position with `stride` columns a row: f(pixel) inside the plane, `outside` elsewhere.
 template <class Team, class F>
 S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column, int stride, float outside, float *out,
@@ -67,9 +106,9 @@ S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column,
     const std::int64_t corner = static_cast<std::int64_t>(row - kWindow / 2) * plane.width + column - kWindow / 2;
     const float *const pixels = plane.pixels;
     S2V_GIVEN(pixels);
+    if constexpr (!Team::kAlone) return write_rows(team, part, pixels + corner, plane.width, stride, outside, out, f);
     if (part.top == 0 && part.bottom == kWindow && part.left == 0 && part.right == kWindow) {
-        S2V_UNROLLED                             // on a device several rows are on their way at a time
-            for (int r = 0; r < kWindow; ++r) {  // loops of a length that is known
+        for (int r = 0; r < kWindow; ++r) {  // loops of a length that is known
             float *const line = out + r * stride;
             const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
             team.for_each(kWindow, [&](int c) { line[c] = f(pixels[source + c]); });
@@ -77,18 +116,12 @@ S2V_HD void write_cut(const Team &team, const Plane &plane, int row, int column,
         }
         return;
     }
-    S2V_ROLLED
     for (int r = 0; r < kWindow; ++r) {
         float *const line = out + r * stride;
         const std::int64_t source = corner + static_cast<std::int64_t>(r) * plane.width;
         const bool there = r >= part.top && r < part.bottom && part.right > part.left;
         const int left = there ? part.left : stride;
         const int right = there ? part.right : stride;
-        if constexpr (!Team::kAlone) {  // one short loop
-            const int end = there ? right : 0;
-            team.for_each(stride, [&](int c) { line[c] = c >= left && c < end ? f(pixels[source + c]) : outside; });
-            continue;
-        }
         team.for_each(left, [&](int c) { line[c] = outside; });
         team.for_each(right - left, [&](int c) { line[left + c] = f(pixels[source + left + c]); });
         team.for_each(stride - right, [&](int c) { line[right + c] = outside; });
