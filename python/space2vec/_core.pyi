@@ -34,6 +34,18 @@ def prepare(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None: ...
+def pack_pixels(
+    pixels: NDArray[np.float32],
+    packed: NDArray[np.uint16],
+    integers: bool,
+    scale: float,
+    zero: float,
+    only_exact: bool,
+    threads: int,
+) -> bool: ...
+def widen_pixels(
+    packed: NDArray[np.uint16], pixels: NDArray[np.float32], integers: bool, scale: float, zero: float, threads: int
+) -> None: ...
 def normalise(
     pixels: NDArray[np.float32],
     mask: NDArray[np.uint8] | None,

@@ -342,6 +342,17 @@ class HostDevice(types.ModuleType):
             flags=self.at(raised, (n,), np.uint32) if raised else np.zeros(n, np.uint32),
         )
 
+    def widen_pixels(
+        self, device: int, stream: int, packed: int, n: int, pixels: int, integers: bool, scale: float, zero: float
+    ) -> None:
+        self._call("widen_pixels", device)
+
+        def work() -> None:
+            there = self.at(packed, (n,), np.uint16), self.at(pixels, (n,), np.float32)
+            _core.widen_pixels(*there, integers, scale, zero, 1)
+
+        self._put(stream, work)
+
     def features(self, device: int, stream: int, stamps: Any, sets: int, paper: bool, values: int, flags: int) -> None:
         self._call("features")
         n, k = stamps.n, _COLUMNS[sets]

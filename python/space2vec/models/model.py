@@ -280,7 +280,8 @@ class Model:
         threads : int, optional
             Threads to use, on the host; one a usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-            Where to compute: where the stamps lie by default. Backends give the same bits.
+            Where to compute: where the stamps lie by default. Backends give the same bits, unless stamps of the host
+            are to be rounded on their way to a device (``SPACE2VEC_DEVICE_PIXELS``, README).
 
         Returns
         -------

@@ -239,6 +239,19 @@ def test_memory_that_is_bounded(monkeypatch: pytest.MonkeyPatch, pixels: np.ndar
     assert made.values.tobytes() == s2v.features(stamps, set="all").values.tobytes()
 
 
+@pytest.mark.parametrize("form", ["exact", "float16", "int16:0.5:10"])
+def test_pixels_that_come_in_16_bits(form: str, monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
+    scale, zero = np.float32(0.5), np.float32(10.0)
+    codes = np.clip(np.rint((pixels - zero) / scale), -32766, 32767).astype(np.float32)
+    rounded = {
+        "exact": np.round(pixels) + np.float32(0),
+        "float16": np.clip(pixels, -65504, 65504).astype(np.float16).astype(np.float32),
+    }.get(form, codes * scale + zero)
+    monkeypatch.setenv("SPACE2VEC_DEVICE_PIXELS", form)
+    made = s2v.features(s2v.Stamps(rounded if form == "exact" else pixels), set="all", device="cuda")
+    assert made.values.tobytes() == s2v.features(s2v.Stamps(rounded), set="all", device="cpu").values.tobytes()
+
+
 def fits(image: np.ndarray) -> bytes:
     height, width = image.shape
     cards = ("SIMPLE  =                    T", "BITPIX  =                  -32", "NAXIS   =                    2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,30 @@ def test_a_graph_that_is_captured_stays_whole(pixels: np.ndarray) -> None:
             s2v.features(stamps, set="s2v")
     graph.replay()
     torch.cuda.synchronize()
+    assert np.array_equal(doubled.cpu().numpy(), 2 * pixels)
+
+
+def test_a_graph_that_another_thread_captures(pixels: np.ndarray) -> None:
+    """In the default mode, which forbids all threads to allocate and to wait; or so the driver says."""
+    torch = torch_device()
+    given = torch.from_numpy(pixels).to("cuda")
+    expected = s2v.features(s2v.Stamps(pixels), set="s2v", device="cpu").values
+    graph, doubled = torch.cuda.CUDAGraph(), torch.zeros_like(given)
+    torch.cuda.synchronize()
+    made: list[np.ndarray] = []
+
+    def work() -> None:
+        made.append(s2v.features(s2v.Stamps(pixels), set="s2v", device="cuda").values)
+        s2v.load("tablenet").score(s2v.Stamps(pixels), device="cuda")  # a model is copied
+
+    with torch.cuda.graph(graph, capture_error_mode="global"):
+        torch.mul(given, 2, out=doubled)
+        other = threading.Thread(target=work)
+        other.start()
+        other.join()
+    graph.replay()
+    torch.cuda.synchronize()
+    assert len(made) == 1 and made[0].tobytes() == expected.tobytes()
     assert np.array_equal(doubled.cpu().numpy(), 2 * pixels)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from space2vec.backends.cuda.packed_pixels import packings
 from space2vec.backends.cuda.placement import Place, geometry
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
@@ -89,7 +90,8 @@ def pixel_bytes(stamps: Stamps) -> int:
     if stamps.there is not None:
         return 0
     first, last, own = _span(stamps)
-    return 4 * (own if _scattered(first, last, own) else last - first)
+    each = 6 if packings() else 4  # packed, and widened
+    return each * (own if _scattered(first, last, own) else last - first)
 
 
 def _gathered(stamps: Stamps, own: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -211,10 +213,23 @@ class Slot:
             buffer, offset = _gathered(stamps, own)
         else:
             buffer, offset = stamps.buffer[first:last], np.where(stamps.offset >= 0, stamps.offset - first, -1)
-        pixels = self.upload("pixels", buffer)
+        pixels = self._pixels(buffer)
         begin, n = self.upload("geometry", geometry(offset, stamps.shape, stamps.centre)), len(offset)
         level = math.nan if stamps.saturation is None else stamps.saturation
         return self.module.Stamps(pixels, len(buffer), begin, begin + 24 * n, begin + 48 * n, n, level)
+
+    def _pixels(self, pixels: NDArray[np.float32]) -> int:
+        """Begin to bring pixels there, over the link in 16 bits where that is asked for; return where they will be."""
+        for how in packings() if len(pixels) else ():
+            packed = self._staged("packed", pixels.shape, np.uint16)
+            if how.pack(pixels, packed):
+                source = self.upload("packed", packed)
+                address = self.array("pixels", pixels.shape)
+                self.module.widen_pixels(
+                    self.ordinal, self.stream, source, len(pixels), address, how.integers, how.scale, how.zero
+                )
+                return address
+        return self.upload("pixels", pixels)
 
     def download(self, *names: str) -> list[NDArray[Any]]:
         """Begin to copy arrays from the device; what is returned holds them from :meth:`wait` to the next batch."""
