@@ -24,10 +24,10 @@ __device__ std::ptrdiff_t bring_near(const kernel::NetworkView &network, int byt
     return reinterpret_cast<std::intptr_t>(to) - reinterpret_cast<std::intptr_t>(from);
 }
 
-// The first map of a row. False: its planes, floats of the caller's, are not finite throughout. A function of its own, or
-// the kernel spills for sm_100.
+// The first map of a row. False: its planes, floats of the caller's, are not finite throughout. A function of its own,
+// or the kernel spills for sm_100.
 __device__ __noinline__ bool map_planes(const kernel::NetworkView &network, const RowInputs &given, std::int64_t row,
-                           std::uint32_t *map) {
+                                        std::uint32_t *map) {
     const kernel::WarpTeam team;
     const int pixels = network.side * network.side;
     if (given.bytes) {
