@@ -15,7 +15,7 @@ from space2vec.backends.kernels import thread_count
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import as_plane_array, check_sides, image_array, lies_on_device
 from space2vec.data.channels import CHANNELS
-from space2vec.data.named_columns import by_name
+from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -84,7 +84,7 @@ class Host:
         flags = np.empty(len(stamps), dtype=np.uint32)
         paper = measure.convention == "paper"
         self._kernels.features(stamps, measure.sets, paper, values, flags, thread_count(threads))
-        joined = flag_bits.joined(stamps.flags, flags, stamps.offset)
+        joined = flag_bits.join_reader_flags(stamps.flags, flags, stamps.offset)
         table = measure.in_columns(values, stamps.catalogue)
         return Features(table, measure.names, joined, stamps.object_id, stamps.candidate_id, columns=stamps.columns)
 
@@ -105,7 +105,7 @@ class Host:
                     planes[:, view * width : (view + 1) * width] = part
             if recipe.views > 1:  # what one chain refuses, no chain gives
                 planes[np.isnan(planes[:, ::width, 0, 0]).any(axis=1)] = np.nan
-        return Prepared(planes, flag_bits.joined(stamps.flags, flags, stamps.offset), recipe)
+        return Prepared(planes, flag_bits.join_reader_flags(stamps.flags, flags, stamps.offset), recipe)
 
     def normalise(
         self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
@@ -251,7 +251,7 @@ def taken(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]
         if what == "planes":
             rows[what] = as_plane_array(given, word)
             continue
-        table = as_numbers(image_array(by_name(given, model.feature_names, word), word), word)
+        table = as_numbers(image_array(stack_columns(given, model.feature_names, word), word), word)
         with np.errstate(over="ignore"):
             rows[what] = np.ascontiguousarray(table, dtype=np.float32)
     model.check_shapes([given.shape for given in rows.values()])

@@ -13,7 +13,7 @@ from space2vec.registry import RecipeName
 if TYPE_CHECKING:
     from torch import nn
 
-    from space2vec.data.flags import Given
+    from space2vec.data.flags import FlagSource
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.model_files.header import Header
@@ -188,7 +188,7 @@ class Backend(Protocol):
 
     def normalise(
         self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
-    ) -> tuple[Any, Given]:
+    ) -> tuple[Any, FlagSource]:
         """Return planes (..., height, width) normalised each by its own pixels, and their flags (...)."""
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:

@@ -162,7 +162,7 @@ def _refused(error: Exception, number: int | None) -> str:
         The error itself, if it is a mistake and not a want of memory, of a package or of a device's goodwill.
     """
     try:
-        with extension.told(number or 0):
+        with extension.translated_errors(number or 0):
             raise error
     except DeviceLostError:
         raise

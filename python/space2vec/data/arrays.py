@@ -1,11 +1,11 @@
-"""Arrays of pixels, as whoever has them gives them: of any library, order of axes and kind of mask."""
+"""Pixel arrays of users, from any library, with any order of axes and kind of mask, to float32 in C order."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from space2vec.errors import Space2vecWarning
 
 __all__ = [
     "LARGEST_SIDE",
+    "PlaneBuffer",
     "as_batch",
     "as_plane_array",
     "as_planes",
@@ -27,15 +28,33 @@ __all__ = [
     "warn_of_channels_last",
 ]
 
-#: The longest side of a stamp, and the farthest centre from its first pixel, that the kernels take.
+#: The longest side of a stamp, and the largest distance of its centre from its first pixel, in pixels.
 LARGEST_SIDE = 1 << 14
 
-#: DLPack's numbers for memory that the processor reads: its own, and CUDA's pinned.
+#: DLPack's numbers for memory of the host: ordinary, and page-locked by CUDA.
 _DLPACK_HOST = (1, 3)
 
 
+class PlaneBuffer(NamedTuple):
+    """The planes of candidates in one array.
+
+    Attributes
+    ----------
+    buffer : ndarray of float32
+        The pixels of all planes, each plane in C order.
+    offset : ndarray of int64 (n, 3)
+        The index of the first pixel of each plane, -1 for a missing plane.
+    shape : ndarray of int32 (n, 3, 2)
+        Height and width of each plane.
+    """
+
+    buffer: NDArray[np.float32]
+    offset: NDArray[np.int64]
+    shape: NDArray[np.int32]
+
+
 def lies_on_device(values: Any) -> bool:
-    """Tell whether an array lies in memory that the processor does not read."""
+    """Tell whether an array lies in the memory of a device, not of the host."""
     if isinstance(values, np.ndarray):
         return False
     if hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] not in _DLPACK_HOST:
@@ -45,11 +64,11 @@ def lies_on_device(values: Any) -> bool:
 
 
 def image_array(values: Any, what: str) -> Any:
-    """Return the array that an image object holds; anything else is returned as it is.
+    """Return the array that an image object holds, and anything else unchanged.
 
-    Of NDData, CCDData, Cutout2D, an image HDU or a masked array of Astropy, what is masked becomes masked in NumPy's
-    way; units and uncertainties are not looked at, and an object without an image raises a TypeError. A tensor of
-    PyTorch is let go by autograd.
+    The masks of NDData, CCDData, Cutout2D, image HDUs and Astropy's masked arrays become NumPy masks; units and
+    uncertainties are ignored. An object without an image raises a TypeError. A tensor of PyTorch is detached from
+    autograd.
     """
     if hasattr(values, "requires_grad") and hasattr(values, "detach"):
         values = values.detach()
@@ -71,7 +90,7 @@ def image_array(values: Any, what: str) -> Any:
 
 
 def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
-    """View or convert anything array-like to native float32 in C order; a conforming array is not copied."""
+    """Convert an array-like object to native float32 in C order; an array that is so already is not copied."""
     values = image_array(values, what)
     if lies_on_device(values):
         raise TypeError(f"{what} lies on a device, and is wanted on the host here: copy it to the host first")
@@ -100,10 +119,10 @@ def _on_host(values: Any, what: str) -> NDArray[Any]:
 
 
 def channel_axis(shape: Sequence[int], channels: int) -> int | None:
-    """Tell which axis of a batch (four axes) or of a single stamp (three) is that of so many planes.
+    """Find the axis of the channels in a batch (four axes) or in a single stamp (three axes).
 
-    It is the axis before height and width if it has that size, else the last one if that has; ``None`` where neither
-    has, and where there are not three or four axes.
+    It is the axis before height and width if that has `channels` elements, otherwise the last axis if that has. The
+    result is ``None`` if neither has, or if there are not three or four axes.
     """
     first = len(shape) - 3
     if first not in (0, 1):
@@ -112,7 +131,7 @@ def channel_axis(shape: Sequence[int], channels: int) -> int | None:
 
 
 def warn_of_channels_last(shape: Sequence[int], what: str, stacklevel: int = 2) -> None:
-    """Say that the last axis of an array is taken for that of its planes."""
+    """Warn that the last axis of an array is taken for the channels."""
     warnings.warn(
         f"{what} has shape {tuple(shape)}, which is taken for channels last; np.moveaxis(array, -1, -3) gives "
         "(n, channel, height, width)",
@@ -122,11 +141,12 @@ def warn_of_channels_last(shape: Sequence[int], what: str, stacklevel: int = 2) 
 
 
 def as_batch(pixels: Any, channels: int, what: str = "pixels") -> Any:
-    """Return stamps of so many planes as one array (n, channel, height, width), or as a list of candidates.
+    """Return stamps as one array (n, channel, height, width), or as a list of candidates.
 
-    A single stamp, or stamps of one plane without an axis for it, get the axes that they lack; channels that come last,
-    and not first, are moved, and a warning says so. An array of another shape is left as it is; one on a device stays
-    there, of its library. A list stays one; of a FITS file's units or an array of objects one is made.
+    A single stamp, and stamps of one plane without a channel axis, get the missing axes. Channels along the last axis
+    are moved, with a warning. An array of another shape is returned unchanged, and an array on a device stays there.
+    A list stays a list; the units of a FITS file become a list of one candidate, an array of objects a list of its
+    elements.
     """
     pixels = image_array(pixels, what)
     if isinstance(pixels, (list, tuple)):
@@ -157,11 +177,11 @@ def _with_axes(array: Any, channels: int, what: str) -> Any:
 
 
 def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[Any]:
-    """Return the planes of one candidate, one for each place in :data:`~space2vec.data.channels.CHANNELS`.
+    """Return the planes of one candidate, one for each index into :data:`~space2vec.data.channels.CHANNELS`.
 
-    The candidate may be the planes in order; a mapping by their names; the units of a FITS file; or one array (channel,
-    height, width), of channels last too, or (height, width) where there is one channel. Other planes raise a
-    ValueError, other objects a TypeError.
+    The candidate may be a sequence of planes in order, a mapping of names to planes, the units of a FITS file, or one
+    array (channel, height, width), (height, width, channel) or, for one channel, (height, width). A wrong number or
+    name of planes raises a ValueError, another object a TypeError.
     """
     wanted = [CHANNELS[position] for position in positions]
     if isinstance(candidate, Mapping):
@@ -184,7 +204,7 @@ def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[A
 
 
 def _has_units(values: Any) -> bool:
-    """Tell whether these are the units of a FITS file, as Astropy has them."""
+    """Tell whether an object is an HDUList of Astropy."""
     return isinstance(values, list) and _is_of_astropy(values)
 
 
@@ -193,7 +213,7 @@ def _is_of_astropy(values: Any) -> bool:
 
 
 def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str, *, strict: bool) -> list[Any]:
-    """Return the wanted planes, ``None`` where there is none; with `strict` every name must mean a plane."""
+    """Return the wanted planes, ``None`` for a missing one; if `strict`, every name must be that of a plane."""
     meant = [(channel, plane) for name, plane in planes if (channel := channel_of(name)) is not None]
     by_channel = dict(meant)
     if not meant or len(by_channel) < len(meant) or (strict and len(meant) < len(planes)):
@@ -202,19 +222,10 @@ def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str
     return [by_channel.get(channel) for channel in wanted]
 
 
-def lay_out(
-    candidates: Sequence[Any], positions: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32]]:
-    """Put the planes of candidates, each as for :func:`as_planes` with None for a missing one, into a buffer.
+def lay_out(candidates: Sequence[Any], positions: Sequence[int]) -> PlaneBuffer:
+    """Copy the planes of candidates into one buffer.
 
-    Returns
-    -------
-    buffer : ndarray of float32
-        Every plane, in C order.
-    offset : ndarray of int64 (n, 3)
-        The first pixel of each plane, -1 for a missing one.
-    shape : ndarray of int32 (n, 3, 2)
-        Height and width of each plane.
+    Each candidate has one of the forms of :func:`as_planes`, with ``None`` for a missing plane.
     """
     n = len(candidates)
     offset, shape = np.full((n, 3), -1, dtype=np.int64), np.zeros((n, 3, 2), dtype=np.int32)
@@ -234,17 +245,17 @@ def lay_out(
             shape[row, position] = plane.shape
             planes.append(plane.reshape(-1))
             end += plane.size
-    return np.concatenate(planes) if planes else np.empty(0, dtype=np.float32), offset, shape
+    return PlaneBuffer(np.concatenate(planes) if planes else np.empty(0, dtype=np.float32), offset, shape)
 
 
 def check_sides(height: int, width: int, what: str) -> None:
-    """Raise where the kernels do not take planes of a size."""
+    """Raise a ValueError if the kernels do not accept planes of this size."""
     if not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise ValueError(f"{what} must have sides of 1 to {LARGEST_SIDE} pixels; given {height} x {width}")
 
 
 def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
-    """Return the shape (n, channel, height, width) of a batch in one array, checked."""
+    """Check the shape (n, channel, height, width) of a batch, and return it."""
     if len(shape) != 4 or shape[1] != channels:
         hint = ': channels=["difference"] for stamps (n, height, width) of one plane' if len(shape) == 3 else ""
         raise ValueError(
@@ -258,7 +269,7 @@ def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, i
 
 
 def on_host(values: Any) -> NDArray[Any]:
-    """Return an array of the host: itself, or a copy of one that lies on a device."""
+    """Return an array on the host; an array on a device is copied."""
     if isinstance(values, np.ndarray):
         return values
     from space2vec.data.device.view import to_host

@@ -1,4 +1,4 @@
-"""Arrow arrays out of buffers: PyArrow's own conversions import pandas and its compute functions, half a second."""
+"""NumPy arrays and texts to Arrow arrays; PyArrow's own conversions import pandas, which takes half a second."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ids", "numbers", "text_lists", "texts", "texts_of"]
 
-#: Bytes of text that an array of strings can hold.
+#: The most bytes of text in one array of strings.
 _MOST = np.iinfo(np.int32).max
 
 
 def numbers(values: ArrayLike, absent: NDArray[np.bool_] | None = None) -> pyarrow.Array:
-    """Return numbers (n,) as an Arrow array of their type, null where `absent`; it shares their memory if it can."""
+    """Convert numbers (n,) to an Arrow array, null where `absent`; memory is shared if possible."""
     import pyarrow as pa
 
     plain = np.asarray(values)
@@ -29,16 +29,16 @@ def numbers(values: ArrayLike, absent: NDArray[np.bool_] | None = None) -> pyarr
 
 
 def ids(values: NDArray[Any]) -> pyarrow.Array:
-    """Return candidate ids (n,) as an Arrow array of int64 or of strings, null for an unknown one."""
+    """Convert candidate ids (n,) to an Arrow array of int64 or of strings; an unknown id is null."""
     if values.dtype.kind in "iu":
         return numbers(values.astype(np.int64, copy=False), values == NO_ID)
     return texts(id_keys(values))
 
 
 def texts(values: Iterable[Any]) -> pyarrow.Array:
-    """Return texts (n,) as an Arrow array of strings, null for ``None``; what no UTF-8 can hold is written by its code.
+    """Convert texts (n,) to an Arrow array of strings; ``None`` is null.
 
-    Anything else is written as ``str`` does.
+    Characters that UTF-8 cannot encode are escaped; other objects are converted by ``str``.
     """
     import pyarrow as pa
 
@@ -54,7 +54,7 @@ def texts(values: Iterable[Any]) -> pyarrow.Array:
 
 
 def text_lists(ends: NDArray[np.int64], values: Iterable[str]) -> pyarrow.Array:
-    """Return a list of texts a row (n,), all of them one after another; the list of row k ends before ``ends[k]``."""
+    """Make an Arrow array (n,) of lists of texts; the list of row k ends before ``values[ends[k]]``."""
     import pyarrow as pa
 
     offsets = np.zeros(len(ends) + 1, dtype=np.int32)
@@ -63,7 +63,7 @@ def text_lists(ends: NDArray[np.int64], values: Iterable[str]) -> pyarrow.Array:
 
 
 def texts_of(lists: pyarrow.ListArray) -> list[str]:
-    """Return the texts of all rows of an array as :func:`text_lists` makes it, one after another."""
+    """Return the texts of all rows of an array of :func:`text_lists` in one list."""
     begin, end = (lists.offsets[k].as_py() for k in (0, -1))
     held: list[str] = lists.values.slice(begin, end - begin).to_pylist()
     return held

@@ -1,4 +1,4 @@
-"""Catalogue columns of autoScan from the records that alert packets carry. ``docs/catalogue.md`` has the reasons."""
+"""The catalogue columns of autoScan, computed from alert records; ``docs/catalogue.md`` explains each mapping."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 __all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "bands", "from_candidate", "from_rubin", "from_ztf", "numbers"]
 
-#: What :func:`from_ztf` looks at in a ZTF ``candidate`` record.
+#: The fields of a ZTF ``candidate`` record that :func:`from_ztf` uses.
 ZTF_FIELDS: tuple[str, ...] = (
     "magpsf", "sigmapsf", "aimage", "bimage", "magnr", "sigmagnr", "distnr", "diffmaglim", "xpos", "ypos", "mindtoedge",
     "rcid", "fid",
 )  # fmt: skip
-#: What :func:`from_rubin` looks at in a Rubin ``diaSource`` record.
+#: The fields of a Rubin ``diaSource`` record that :func:`from_rubin` uses.
 RUBIN_FIELDS: tuple[str, ...] = ("psfFlux", "snr", "ixx", "iyy", "ixy", "templateFlux", "detector", "band")
 
-#: autoScan looks this far for a reference source, in arcsec.
+#: The radius within which autoScan looks for a reference source, in arcsec.
 _REACH = 5.0
-#: ZTF gives ``distnr`` in pixels; the separations of (ra, dec) and (ranr, decnr) give this scale, in arcsec a pixel.
+#: The scale of ``distnr``, in arcsec per pixel, derived from the separations of (ra, dec) and (ranr, decnr).
 _ZTF_SCALE = 1.0125
 _ZTF_WIDTH, _ZTF_HEIGHT = 3072, 3080
-#: An older packet writes this, a newer one null, for a value that is unknown.
+#: The value of unknown fields in older packets; newer ones have null.
 _ZTF_SILENT = -999.0
 #: d(mag) = 2.5 / ln 10 * d(flux) / flux.
 _MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10)
@@ -36,19 +36,19 @@ Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
 def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
-    """Return the autoScan columns that ZTF ``candidate`` records give.
+    """Compute autoScan's columns from ZTF ``candidate`` records.
 
     Parameters
     ----------
     columns : mapping of str to sequence (n,)
-        Raw values by field name (:data:`ZTF_FIELDS`), ``None`` or -999 where a record is silent. A field that is not
-        there at all is unknown for every row; a null ``distnr``, though, says that no reference source is near.
+        Raw values by field name (:data:`ZTF_FIELDS`), ``None`` or -999 where unknown. A field that is absent from the
+        mapping is unknown for every row. A null ``distnr`` means that no reference source is near.
 
     Returns
     -------
     dict of str to ndarray of float32 (n,)
-        Columns under their autoScan names, NaN where unknown. Columns that ZTF never gives (A_REF, B_REF, FLAGS,
-        SPREAD_MODEL, SPREADERR_MODEL) are left out.
+        Columns under their autoScan names, NaN where unknown. A_REF, B_REF, FLAGS, SPREAD_MODEL and SPREADERR_MODEL,
+        which ZTF never gives, are absent.
 
     Notes
     -----
@@ -80,10 +80,10 @@ def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
 
 
 def from_candidate(columns: Columns) -> dict[str, NDArray[np.float32]]:
-    """Return the columns of :func:`from_ztf` out of records like ZTF's ``candidate``, for a camera that is not ZTF's.
+    """Compute the columns of :func:`from_ztf` from records in ZTF's format that come from another camera.
 
-    Those that rest on ZTF's pixel scale (of ``distnr``) or numbers of filters are NaN, and the distance to the edge is
-    ``mindtoedge``, for the size of the detector is unknown.
+    Columns that depend on ZTF's pixel scale (through ``distnr``) or its filter numbers are NaN. The distance to the
+    edge is ``mindtoedge``, because the size of the detector is unknown.
     """
     raw = _candidate(columns)
     unknown = np.full(len(raw["magpsf"]), np.nan)
@@ -102,7 +102,7 @@ def _candidate(columns: Columns) -> dict[str, NDArray[np.float64]]:
 
 
 def _any_camera(raw: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns that mean the same whatever camera took the image."""
+    """Compute the columns whose meaning does not depend on the camera."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         snr = np.where(raw["sigmapsf"] > 0, _MAG_PER_RELATIVE_FLUX / raw["sigmapsf"], np.nan)
     return {
@@ -117,19 +117,19 @@ def _any_camera(raw: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.
 
 
 def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
-    """Return the autoScan columns that Rubin ``diaSource`` records give.
+    """Compute autoScan's columns from Rubin ``diaSource`` records.
 
     Parameters
     ----------
     columns : mapping of str to sequence (n,)
-        Raw values by field name (:data:`RUBIN_FIELDS`), ``None`` where a record is silent. Fluxes in nJy, second
-        moments in arcsec^2.
+        Raw values by field name (:data:`RUBIN_FIELDS`), ``None`` where unknown. Fluxes are in nJy, second moments in
+        arcsec^2.
 
     Returns
     -------
     dict of str to ndarray of float32 (n,)
-        Columns under their autoScan names, NaN where unknown. A packet tells nothing of the nearest reference source,
-        of the limiting magnitude or of the size of its detector, so the columns that need these are left out.
+        Columns under their autoScan names, NaN where unknown. A packet does not give the nearest reference source, the
+        limiting magnitude or the size of the detector; columns that need these are absent.
 
     Notes
     -----
@@ -158,7 +158,7 @@ def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
 
 
 def bands(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
-    """Return filter codes for letters: 1 g, 2 r, 3 i, 4 z; NaN for others. Codes, as text too, stay as they are."""
+    """Convert filter letters to codes: g 1, r 2, i 3, z 4, others NaN; numbers, even as text, are kept."""
     codes = [_BANDS[value] if isinstance(value, str) and value in _BANDS else _number(value) for value in values]
     return np.array(codes, dtype=np.float64)
 
@@ -175,14 +175,14 @@ def _length(columns: Columns) -> int:
 
 
 def numbers(values: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.float64]:
-    """Return a field (n,) as numbers, NaN where it is silent or holds none."""
+    """Convert a field (n,) to numbers; unknown values, and values that are not numbers, become NaN."""
     if values is None:
         return np.full(size, np.nan)
     try:
         # NumPy turns None into NaN here.
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        # One record of another kind must not cost the others.
+        # One value of another type must not spoil the others.
         return np.array([_number(value) for value in values])
 
 

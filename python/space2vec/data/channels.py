@@ -1,4 +1,4 @@
-"""The planes of a triplet, and the names that people give them."""
+"""The planes of a triplet (science, template, difference) and their synonyms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = ["ACCEPTED", "CHANNELS", "channel_of", "channel_positions", "names_of"]
 
-#: The planes of a triplet, in the order in which they are held.
+#: The planes of a triplet, in the order in which arrays hold them.
 CHANNELS: tuple[str, str, str] = ("science", "template", "difference")
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -15,12 +15,12 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "difference": ("diff", "sub"),
 }
 
-#: The names in words, for messages.
+#: All accepted names, for error messages.
 ACCEPTED = ", ".join(f"{name} (or {', '.join(others)})" for name, others in _SYNONYMS.items())
 
 
 def names_of(channel: str) -> tuple[str, ...]:
-    """Return the names of a plane, its own one first."""
+    """Return the names of a plane: the canonical one, then its synonyms."""
     return channel, *_SYNONYMS[channel]
 
 
@@ -28,15 +28,15 @@ _CHANNEL_OF = {name: channel for channel in CHANNELS for name in names_of(channe
 
 
 def channel_of(name: str) -> str | None:
-    """Return the plane that a name means (``SCI``, ``reference``, ``cutoutDifference``), ``None`` where it means none.
+    """Return the plane that a name such as ``SCI``, ``reference`` or ``cutoutDifference`` means, else ``None``.
 
-    Case and underscores do not count, nor does ``cutout`` before the name.
+    Case, underscores and a leading ``cutout`` are ignored.
     """
     return _CHANNEL_OF.get(name.lower().replace("_", "").removeprefix("cutout"))
 
 
 def channel_positions(channels: Sequence[str]) -> list[int]:
-    """Return where the named planes stand in :data:`CHANNELS`; a ValueError says that they are not distinct planes."""
+    """Return the indices of named planes in :data:`CHANNELS`; unknown or repeated names raise a ValueError."""
     names = (channels,) if isinstance(channels, str) else tuple(channels)
     wanted = [channel_of(str(name)) for name in names]
     if None in wanted or len(set(wanted)) != len(wanted) or not wanted:

@@ -1,4 +1,4 @@
-"""Further columns of candidates: position, time, filter, magnitudes, whatever of a packet goes along with the results.
+"""Extra columns that go along with candidates into the results: position, time, filter, magnitude, or any other.
 
 A column is an array (n,) of one of three types: float64, NaN where unknown; a masked array of int64, masked where
 unknown; or an object array of str, ``None`` where unknown.
@@ -38,11 +38,11 @@ _INT64 = np.iinfo(np.int64)
 
 
 def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
-    """Return columns (n,) in their three types.
+    """Convert columns (n,) to the three types of this module.
 
-    They may hold numbers of any kind, text, or objects of these and ``None``; masked arrays too. Booleans become 0 and
-    1, integers beyond int64 and times become text. Another length raises a ValueError; a name that is no text, and
-    arrays, complex numbers or records in a column raise a TypeError.
+    A column may hold numbers of any kind, text, or objects of these and ``None``, and may be masked. Booleans become 0
+    and 1; times and integers beyond int64 become text. A column of another length raises a ValueError. A name that is
+    not text, and arrays, complex numbers or records in a column, raise a TypeError.
     """
     checked = {}
     for name, values in ({} if columns is None else columns).items():
@@ -56,15 +56,15 @@ def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
 
 
 def select_rows(columns: Columns, rows: Any) -> Columns:
-    """Return some rows of every column, by a slice, a mask or row numbers."""
+    """Select rows of every column by a slice, a mask or row numbers."""
     return {name: values[rows] for name, values in columns.items()}
 
 
 def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
-    """Join the columns of several tables, which have so many rows, in order.
+    """Concatenate the columns of several tables, whose numbers of rows are `lengths`.
 
-    Where a table lacks a column, its rows are unknown. Of a column that has several types where it is known, all become
-    text.
+    A column that a table lacks is unknown for its rows. If the known parts of a column have different types, the column
+    becomes text.
     """
     joined = {}
     for name in {name: None for part in parts for name in part}:
@@ -83,14 +83,14 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
 
 
 def blank_column(n: int, kind: str = "f") -> NDArray[Any]:
-    """Return a column (n,) of a kind of dtype, of which nothing is known."""
+    """Return a column (n,) of unknown values; `kind` is ``"f"``, ``"i"`` or ``"O"``."""
     if kind == "i":
         return np.ma.array(np.zeros(n, dtype=np.int64), mask=np.ones(n, dtype=np.bool_))
     return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
 
 
 def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a column is unknown (n,)."""
+    """Return a mask (n,) of the rows whose value is unknown."""
     if values.dtype.kind == "i":
         return np.asarray(np.ma.getmaskarray(values))
     if values.dtype.kind == "f":
@@ -115,7 +115,7 @@ def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
 
 
 def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as Astropy's tables take it: text of a fixed width or objects, masked where unknown."""
+    """Return a column for an Astropy table; unknown text is masked."""
     if values.dtype.kind != "O":
         return values
     absent = unknown(values)

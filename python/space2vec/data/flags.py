@@ -1,4 +1,4 @@
-"""Flags: a bit a reason, in an unsigned 32-bit integer a row."""
+"""Flags: one uint32 for each row, in which each bit says what is wrong with the row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "Flagged", "Given", "bits", "count", "joined", "names", "scorable"]
+__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "join_reader_flags", "names", "scorable"]
 
-#: Flags, or what fetches them from a device when they are looked at.
-Given: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
+#: Flags on the host, or a function that fetches them from a device when they are first read.
+FlagSource: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
 
 
 class Flagged:
-    """What has flags, which may still lie on a device: they are fetched when they are first looked at."""
+    """Base of results that have flags; flags on a device are copied to the host when they are first read."""
 
-    def __init__(self, flags: Given) -> None:
+    def __init__(self, flags: FlagSource) -> None:
         self._flags = flags
 
     @property
@@ -62,13 +62,13 @@ def count(values: ArrayLike) -> dict[str, int]:
     return {name: total for name, total in totals.items() if total}
 
 
-def joined(
+def join_reader_flags(
     of_reader: NDArray[np.uint32], of_kernels: NDArray[np.uint32], offset: NDArray[np.int64]
 ) -> NDArray[np.uint32]:
-    """Join the flags (n,) that the reader raised with those of the kernels.
+    """Combine the flags (n,) raised by the reader with those raised by the kernels.
 
-    Of a plane that is not there (its offset is -1), the reader knows why (``missing`` or ``bad_stamp``), and the
-    kernels whether it is needed at all: a row is not refused for one that is not.
+    For a missing plane (`offset` (n, 3) is -1) the reader knows the reason, ``missing`` or ``bad_stamp``, and the
+    kernels know whether the plane is needed. A row is not refused for a plane that is not needed.
     """
     undecoded, missing = np.uint32(bits("bad_stamp")), np.uint32(bits("missing"))
     idle = (offset < 0).any(axis=1) & ((of_kernels & missing) == 0)
@@ -77,11 +77,11 @@ def joined(
     return reader | kernels
 
 
-#: The bits with which a row cannot be scored.
+#: The bits of the flags that forbid a score.
 UNSCORABLE: int = bits(flag.name for flag in FLAGS.values() if not flag.scored)
 
 
 def scorable(values: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which rows no flag forbids to score: their flags, one by one, to bool of the same shape."""
+    """Tell which rows can be scored: True where no flag forbids it, in the shape of the flags."""
     sound: NDArray[np.bool_] = (np.asarray(values, dtype=np.uint32) & np.uint32(UNSCORABLE)) == 0
     return sound

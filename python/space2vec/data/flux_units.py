@@ -1,4 +1,4 @@
-"""The units of the planes of a triplet: whether science, template and difference still share a flux scale."""
+"""Detect whether the planes of triplets were normalised one by one, and so share no flux scale."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS, Stamps
 
-__all__ = ["in_words", "normalised_by"]
+__all__ = ["describe_normalisation", "find_normalisation"]
 
-#: Rows that are looked at, spread over the stamps; the first already tells of most stamps that they are as measured.
+#: The number of rows that are examined, spread over the batch; for stamps in units of flux the first is usually enough.
 _SAMPLE = 32
-#: How far scales of planes lie apart, relative to them, that are the same: float16 is as coarse.
+#: The largest relative difference between scales that count as equal: the precision of float16.
 _SAME = 1e-3
-#: The same of two planes, of which a bright source may be all that is in both.
+#: The same for two planes, where one bright source can make the scales nearly equal.
 _SAME_OF_TWO = 1e-4
 
-#: What each kind of normalising leaves to all planes of a candidate; z-scores have one l2 norm as well.
+#: What all planes of a candidate have in common after each kind of normalisation; z-scores share their l2 norm too.
 _KINDS = {
     "min-max": "have the same lowest and highest value",
     "z-score": "have mean 0 and the same standard deviation",
@@ -25,11 +25,12 @@ _KINDS = {
 }
 
 
-def normalised_by(stamps: Stamps) -> str | None:
-    """Tell by what the planes of stamps were normalised one by one, so that they share no flux scale any more.
+def find_normalisation(stamps: Stamps) -> str | None:
+    """Detect by which normaliser each plane of the stamps was scaled on its own.
 
-    Some rows, spread over all, are looked at, on the host. The answer is ``"min-max"``, ``"z-score"``, ``"median-mad"``
-    or ``"l2"`` where each of them shows it; nothing where planes are as measured, scaled together, or fewer than two.
+    A sample of rows is examined on the host. The result is ``"min-max"``, ``"z-score"``, ``"median-mad"`` or ``"l2"``
+    if every row of the sample shows it. It is ``None`` if the planes are in units of flux, were scaled together, or are
+    fewer than two.
     """
     left = set(_KINDS)
     seen = False
@@ -59,8 +60,8 @@ def normalised_by(stamps: Stamps) -> str | None:
     return next((kind for kind in _KINDS if kind in left), None) if seen else None
 
 
-def in_words(kind: str, model: str) -> str:
-    """Return a sentence for who scores such stamps by a model that compares planes."""
+def describe_normalisation(kind: str, model: str) -> str:
+    """Return the warning for users who score such stamps by a model that compares planes."""
     return (
         f"science, template and difference of these stamps {_KINDS[kind]}, as planes have that were normalised one by "
         f"one; the model {model!r} compares their fluxes, and misjudges many without a common flux scale "
@@ -85,7 +86,7 @@ def _is_median_mad(planes: list[NDArray[np.float64]], same: float) -> bool:
     scale = []
     for plane in planes:
         if max(np.count_nonzero(plane > 0), np.count_nonzero(plane < 0)) > (0.5 + same) * plane.size:
-            return False  # the median is not 0, which is cheaper to see than what it is
+            return False  # the median is not 0; counting is cheaper than computing it
         middle = float(np.median(plane))
         scale.append(float(np.median(np.abs(plane - middle))))
         if abs(middle) > same * scale[-1]:

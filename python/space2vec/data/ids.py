@@ -1,4 +1,4 @@
-"""Ids of candidates: whole numbers where all are, else text as it stands."""
+"""Ids of candidates: int64 where every id is an integer, text otherwise."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ __all__ = [
     "texts_as_objects",
 ]
 
-#: The candidate id of a row whose id is unknown, such as a file that cannot be read; null in Arrow tables, and ``None``
-#: among ids that are text.
+#: The candidate id of a row whose id is unknown, such as that of an unreadable file. It is null in Arrow tables; among
+#: ids of text, ``None`` takes its place.
 NO_ID = -1
 
 _INT64 = np.iinfo(np.int64)
-#: The texts that are whole numbers and would be written no other way: not 007, +7, 7.0 or 0x1F.
+#: The plain decimal form of an integer: not 007, +7, 7.0 or 0x1F.
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
-#: Characters of a text, at most, of which an array has room for as many in every row.
+#: The longest text, in characters, for which an array of fixed width is used.
 _WIDEST = 64
 _ACCEPTED = "accepted are whole numbers or text"
 
 
 def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
-    """Return candidate ids (n,) as batches hold them, of whatever array or list of whole numbers and text a user has.
+    """Convert a user's array or list of candidate ids (n,) to the form in which batches hold them.
 
-    They are int64 where all are integers that fit, :data:`NO_ID` for an unknown one; otherwise each is text, ``None``
-    for an unknown one. Text stays text, be it digits alone. ``None``, a masked value and an empty text are unknown ids.
-    Other shapes raise a ValueError, other types a TypeError, which call them `what`.
+    The result is int64 where every id is an integer that fits, with :data:`NO_ID` for an unknown id. Otherwise it is an
+    array of str, with ``None`` for an unknown id. Text is never parsed: ``"7"`` stays text. ``None``, a masked value
+    and an empty text are unknown ids. Another shape raises a ValueError, another type a TypeError; both name `what`.
     """
     hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     array = np.ma.getdata(values) if hidden is not None else values
@@ -64,7 +64,7 @@ def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
 
 
 def _of_list(values: Sequence[Any], what: str) -> NDArray[Any]:
-    """Return ids out of a list of integers, text and what stands for an unknown one."""
+    """Convert a list of integers, texts and unknown ids."""
     known = [_plain(value, what) for value in values]
     if all(value is None or (isinstance(value, int) and _INT64.min <= value <= _INT64.max) for value in known):
         return np.array([NO_ID if value is None else value for value in known], dtype=np.int64)
@@ -84,10 +84,10 @@ def _plain(value: Any, what: str) -> int | str | None:
 
 
 def parse_ids(texts: Iterable[str | None]) -> NDArray[Any]:
-    """Return candidate ids (n,) as :func:`as_ids` does out of text, as a file without types has them.
+    """Convert candidate ids (n,) from a file that holds only text, such as CSV, to the form of :func:`as_ids`.
 
-    A whole number that fits int64 and is written as such is an integer, all else text as it stands: ``007``, ``0x1F``,
-    ``18446744073709551615``. So ids of a file are the same however its rows are parted, once they are text.
+    A text becomes an integer if it is the plain decimal form of a number that fits int64. Other texts, such as ``007``,
+    ``0x1F`` and ``18446744073709551615``, stay text, so that an id does not depend on how a file is split into batches.
     """
     return _of_list([_number(text) if text else None for text in texts], "candidate_id")
 
@@ -99,30 +99,30 @@ def _number(text: str) -> int | str:
 
 
 def join_ids(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Join ids of several batches; integers become text where they meet text, and an unknown one ``None``."""
+    """Concatenate the ids of several batches; if one batch has text, the integers of the others become text."""
     if len({ids.dtype.kind for ids in parts}) == 1:
         return np.concatenate(parts)
     return _objects([key for ids in parts for key in id_keys(ids)])
 
 
 def id_keys(ids: NDArray[Any]) -> list[str | None]:
-    """Return ids as the text by which rows are joined, ``None`` for an unknown one."""
+    """Return ids as text, by which rows are matched, and ``None`` for an unknown id."""
     if ids.dtype.kind in "iu":
         return [None if number == NO_ID else str(number) for number in ids.tolist()]
     return [None if value is None or value == NO_ID or value == "" else str(value) for value in ids.tolist()]
 
 
 def id_texts(ids: NDArray[Any]) -> NDArray[Any]:
-    """Return ids as NumPy files hold them: int64, or text that is empty for an unknown one."""
+    """Return ids in the form that NumPy files hold: int64, or fixed-width text that is empty for an unknown id."""
     if ids.dtype.kind in "iu":
         return ids.astype(np.int64)
     return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
 
 
 def text_array(values: Any) -> NDArray[Any]:
-    """Return text (n,) as an array of fixed width, or of objects where one has more than 64 characters.
+    """Return text (n,) as an array of fixed width, or of objects if one text has more than 64 characters.
 
-    In an array of fixed width a long text costs as much in every row.
+    In an array of fixed width every row takes as much memory as the longest text.
     """
     array = np.asarray(texts_as_objects(values))
     if array.ndim != 1 or array.dtype.kind not in "UO" or (array.dtype.kind == "U" and array.itemsize <= 4 * _WIDEST):
@@ -132,14 +132,14 @@ def text_array(values: Any) -> NDArray[Any]:
 
 
 def texts_as_objects(values: Any) -> Any:
-    """Return a list of texts as an array of objects, and whatever else as it is."""
+    """Return a list of texts as an array of objects, and anything else unchanged."""
     if isinstance(values, (list, tuple)) and all(type(one) is str for one in values):
         return _objects(values)
     return values
 
 
 def printable(text: str) -> str:
-    """Return text that every output takes: the bytes of a file name need not be UTF-8, and are told by their codes."""
+    r"""Return text that can be encoded in UTF-8; bytes of a file name that cannot are written as ``\xe9``."""
     try:
         return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     except UnicodeEncodeError:

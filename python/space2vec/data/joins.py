@@ -1,4 +1,4 @@
-"""Rows of two tables, joined by the ids of their candidates: one to one, or not at all."""
+"""Match the rows of two tables one to one by candidate id; an id that occurs twice is an error."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows to join, by the ids (n,) of their candidates; a row whose id is unknown is joined with none."""
+    """One of two tables to join: the candidate ids (n,) of its rows; a row with an unknown id matches none."""
 
     ids: NDArray[Any]
-    #: What to call the rows in errors: a file, or the inputs.
+    #: The name of the table in errors, such as a file.
     name: str
-    #: Returns where a row stands, by its number: the file of one of several. By default errors say the number.
+    #: Returns the place of a row (such as its file) for errors, given its number. By default errors give the number.
     place: Callable[[int], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Which rows belong together: row numbers (k,) of either side, in the order of the left one."""
+    """Matching rows: their row numbers (k,) in both tables, in the order of the left table."""
 
     left: NDArray[np.intp]
     right: NDArray[np.intp]
-    #: How many rows of either side have no other.
+    #: The number of rows without a match in each table.
     lonely_left: int
     lonely_right: int
 
 
 def pair_rows(left: Side, right: Side) -> Pairs:
-    """Find the rows of two tables that are of one candidate.
+    """Find the rows of two tables that belong to the same candidate.
 
-    Ids are compared as text: 7 and ``007`` are two candidates. A ReadError names one that both sides have, and one of
-    them more than once: nothing says then which row is meant.
+    Ids are compared as text, so 7 and ``007`` are different candidates. An id that both tables have, and one of them
+    more than once, raises a ReadError, because the match would be ambiguous.
     """
     rows = [_rows_by_id(side) for side in (left, right)]
     common = [key for key in rows[0] if key in rows[1]]

@@ -1,4 +1,4 @@
-"""Labelled stamps: what models learn from."""
+"""Stamps with labels (real or bogus), from which models learn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = ("label", "kind", "weight", "teacher", "group")
 
 @dataclass(frozen=True, repr=False)
 class LabelledStamps:
-    """Stamps with the truth about them.
+    """Stamps with a label, a kind, a weight and a group for each candidate.
 
     Attributes
     ----------
@@ -29,13 +29,15 @@ class LabelledStamps:
     label : ndarray of int8 (n,)
         1 for real, 0 for bogus.
     kind : ndarray of str (n,)
-        What each candidate is; objects where one has more than 64 characters, as of `group`.
+        What each candidate is, such as ``transient``. As `group`, an array of objects if a text is longer than 64
+        characters.
     weight : ndarray of float32 (n,)
-        How much each counts in training; 1 by default.
+        The weight of each candidate in training; 1 by default.
     teacher : ndarray of float32 (n,)
-        Another model's P(real), NaN where there is none; none by default.
+        P(real) by another model that serves as a teacher, NaN where unknown; all NaN by default.
     group : ndarray of str (n,)
-        The object a candidate belongs to, by which data are split; the stamps' object ids by default.
+        The object of each candidate: rows of one group are never split between training and test. By default the
+        object ids of the stamps.
 
     Raises
     ------

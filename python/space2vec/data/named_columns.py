@@ -1,4 +1,4 @@
-"""Columns by their names, of tables of many libraries."""
+"""Named columns of tables of many libraries, as one array."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from space2vec.data.numeric import as_numbers
 from space2vec.data.tables import Features
 from space2vec.errors.text import NAME, one_line
 
-__all__ = ["by_name"]
+__all__ = ["stack_columns"]
 
 
-def by_name(x: Any, names: Sequence[str], what: str = "x", *, select: bool = False) -> Any:
-    """Return the named columns (n, k) of a table as float32; what has no names for its columns is returned as it is.
+def stack_columns(x: Any, names: Sequence[str], what: str = "x", *, select: bool = False) -> Any:
+    """Return the named columns of a table as one array (n, k) of float32; an array without names is returned unchanged.
 
     A table is a mapping of names to columns, a structured array, a table of Arrow, pandas, Polars or Astropy, or
-    Features. With `select` it may have further columns; Features may in any case. A value that is masked or absent is
-    NaN. Columns that are missing, foreign or of one name raise a ValueError that calls the table `what`, and those that
-    hold no numbers a TypeError.
+    Features. If `select` is set, and for Features always, other columns are ignored; otherwise they are an error.
+    Masked and absent values become NaN. Missing, foreign and repeated columns raise a ValueError that names the table
+    `what`; columns without numbers raise a TypeError.
     """
     table = _columns_of(x, what)
     if table is None:
         return x
-    there = list(table)
     missing = [name for name in names if name not in table]
-    foreign = [] if select or isinstance(x, Features) else [name for name in there if name not in set(names)]
+    foreign = [] if select or isinstance(x, Features) else [name for name in table if name not in set(names)]
     if missing or foreign:
-        told = [f"{word} {_listed(wrong)}" for word, wrong in (("lacks", missing), ("has", foreign)) if wrong]
-        raise ValueError(f"{what} {' and '.join(told)}; its columns are to be {_listed(names, 40)}")
+        wrongs = [f"{word} {_listed(wrong)}" for word, wrong in (("lacks", missing), ("has", foreign)) if wrong]
+        raise ValueError(f"{what} {' and '.join(wrongs)}; its columns are to be {_listed(names, 40)}")
     with np.errstate(over="ignore"):
         columns = [as_numbers(table[name], f"column {name} of {what}").astype(np.float32) for name in names]
     if len({column.shape for column in columns}) > 1 or any(column.ndim != 1 for column in columns):
@@ -39,7 +38,7 @@ def by_name(x: Any, names: Sequence[str], what: str = "x", *, select: bool = Fal
 
 
 def _columns_of(x: Any, what: str) -> Mapping[str, Any] | None:
-    """Return the columns of what has names for all of them."""
+    """Return the columns of a table by name, or ``None`` if it does not name its columns."""
     if isinstance(x, Mapping):
         return x
     if isinstance(x, Features):

@@ -1,4 +1,4 @@
-"""Numbers as whoever has them gives them: masked, or absent."""
+"""Numbers of users, with masked and absent values replaced by NaN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["as_numbers", "is_absent", "unmasked"]
 
 
 def unmasked(values: Any) -> Any:
-    """Return an array of NumPy or Astropy whose masked places are NaN; what has no mask is returned as it is."""
+    """Replace the masked values of a NumPy or Astropy array by NaN; return anything without a mask unchanged."""
     if isinstance(values, np.ma.MaskedArray):
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
     elif hasattr(values, "unmasked") and hasattr(values, "mask"):
@@ -24,9 +24,9 @@ def unmasked(values: Any) -> Any:
 
 
 def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray[Any]:
-    """Return an array of real numbers, NaN where they are masked or absent (``None``, or what pandas has for it).
+    """Convert values to an array of real numbers, NaN where one is masked or absent (``None``, or pandas' ``NA``).
 
-    A TypeError says `what` is no number, and what is `accepted`.
+    Values that are not numbers raise a TypeError that names `what` they are and which types are `accepted`.
     """
     array = np.asarray(unmasked(values))
     if array.dtype.kind == "O":
@@ -39,5 +39,5 @@ def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray
 
 
 def is_absent(value: Any) -> bool:
-    """Tell whether a cell is ``None``, masked, or what pandas has for an absent value."""
+    """Tell whether a cell is ``None``, masked, or pandas' ``NA`` or ``NaT``."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")

@@ -1,4 +1,4 @@
-"""Rows by slices, masks, row numbers and names of users, as NumPy takes them."""
+"""Which rows of a table a user selects: by a slice, a mask or row numbers, as in NumPy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ __all__ = ["row_index"]
 
 
 def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
-    """Return which of n rows are meant: one from 0, or several.
+    """Return the rows, out of n, that a selection means: one row number from 0, a slice, or an array of row numbers.
 
-    They are given by a number, a slice, a mask (n,) whose masked values do not count, or row numbers; negative ones
-    count from the end. A row that is not there and a mask of another length raise an IndexError, all else a TypeError.
+    The selection is a number, a slice, a mask (n,) of bool, or an array of numbers; negative numbers count from the
+    end, and a masked value of a mask selects nothing. A row outside the table and a mask of another length raise an
+    IndexError, any other selection a TypeError.
     """
     if isinstance(rows, slice):
         return rows

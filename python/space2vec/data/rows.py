@@ -1,4 +1,4 @@
-"""What every table of results is: rows with ids, flags and further columns, and the ways out to other libraries."""
+"""The base of result tables: rows with ids, flags and extra columns, and conversions to Arrow, Astropy and pandas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Rows"]
 
 
 class Rows(flag_bits.Flagged):
-    """A table of results: one row a candidate.
+    """A table of results with one row for each candidate.
 
     ``rows[3]`` is one row, a dict of its cells by column; ``rows[:5]``, ``rows[mask]`` and ``rows[[4, 0]]`` are tables
     of the same kind, on the host; ``rows["name"]`` is a column. A loop yields row after row.
@@ -45,7 +45,7 @@ class Rows(flag_bits.Flagged):
         raise NotImplementedError
 
     def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
-        """Return a table of some rows, given what all tables have of them, by argument of the constructor."""
+        """Return a table of some rows; `part` holds their ids, flags and columns as arguments of the constructor."""
         raise NotImplementedError
 
     def _title(self) -> str:
@@ -59,7 +59,7 @@ class Rows(flag_bits.Flagged):
 
     @staticmethod
     def _joined(parts: Sequence[Rows]) -> dict[str, Any]:
-        """Return what all tables have of their rows, joined in order, by argument of the constructor."""
+        """Concatenate the ids, flags and columns of tables; the result holds arguments of the constructor."""
         return {
             "flags": np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
             "object_id": np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
@@ -88,8 +88,8 @@ class Rows(flag_bits.Flagged):
         Returns
         -------
         ndarray (n,), dict, or a table
-            Of one row the cells by column, as Python has them: ``None`` where an id, text or integer is unknown, NaN
-            for a number; the flags as a list of names.
+            A single row is a dict of Python values by column: an unknown id, text or integer is ``None``, an unknown
+            number NaN, and the flags are a list of names.
 
         Raises
         ------
@@ -130,27 +130,28 @@ class Rows(flag_bits.Flagged):
         return as_html(self._title(), self._shown())
 
     def _column(self, name: str) -> NDArray[Any]:
-        known = {**self._further(self._own()), **self._own()}
+        main = self._main_columns()
+        known = {**self._extra_columns(main), **main}
         if name not in known:
             names = dict.fromkeys([*self._values(), *known])
             raise KeyError(one_line(f"no {self._noun} {name!r}; the table has {', '.join(names)}"))
         column: NDArray[Any] = known[name]
         return column
 
-    def _own(self) -> dict[str, NDArray[Any]]:
+    def _main_columns(self) -> dict[str, NDArray[Any]]:
         """Return ids, values and flags by column."""
         return {"object_id": self.object_id, "candidate_id": self.candidate_id, **self._values(), "flags": self.flags}
 
     def _all(self) -> dict[str, NDArray[Any]]:
         """Return every column; an unknown integer id is masked."""
-        own = self._own()
+        main = self._main_columns()
         if self.candidate_id.dtype.kind in "iu":
-            own["candidate_id"] = np.ma.masked_equal(self.candidate_id, NO_ID)
-        return own | self._further(own)
+            main["candidate_id"] = np.ma.masked_equal(self.candidate_id, NO_ID)
+        return main | self._extra_columns(main)
 
-    def _further(self, taken: Collection[str]) -> further.Columns:
-        """Return the further columns under names that are not taken."""
-        return {f"packet.{name}" if name in taken else name: values for name, values in self.columns.items()}
+    def _extra_columns(self, used: Collection[str]) -> further.Columns:
+        """Return the extra columns; one whose name is used already gets the prefix ``packet.``."""
+        return {f"packet.{name}" if name in used else name: values for name, values in self.columns.items()}
 
     def _shown(self) -> dict[str, NDArray[Any]]:
         """Return what is shown of the table: every column, the flags as text."""
@@ -181,40 +182,41 @@ class Rows(flag_bits.Flagged):
         }
         columns.update({name: arrow.numbers(values) for name, values in self._values().items()})
         columns["flags"] = self._arrow_flags()
-        columns.update({name: further.to_arrow(values) for name, values in self._further(columns).items()})
+        columns.update({name: further.to_arrow(values) for name, values in self._extra_columns(columns).items()})
         note = {**self.metadata, "flags": {flag.name: flag.meaning for flag in self._raised()}}
         return pa.table(columns, metadata={"space2vec": json.dumps(note)})
 
     def _arrow_flags(self) -> pyarrow.Array:
-        """Build the list column from its parts: a list of Python lists would cost more than the scores."""
+        """Build the list column from buffers: a list of Python lists would take longer than the scores."""
         shifts = np.array([flag.bit for flag in FLAGS.values()], dtype=np.uint32)
         table = (self.flags[:, None] >> shifts[None, :] & np.uint32(1)).astype(bool)
         names = list(FLAGS)
         return arrow.text_lists(np.cumsum(table.sum(axis=1)), (names[k] for k in np.nonzero(table)[1].tolist()))
 
     def _raised(self) -> list[FlagEntry]:
-        """Return the flags that occur."""
+        """Return the flags that at least one row has."""
         bits = int(np.bitwise_or.reduce(self.flags, initial=0))
         return [flag for flag in FLAGS.values() if bits >> flag.bit & 1]
 
     def to_astropy(self) -> Table:
         """Return an ``astropy.table.Table``; the values share memory, flags are the bits.
 
-        Columns of text are of objects where one has more than 64 characters: else each row would take as much.
-        Its ``meta`` has :attr:`metadata`, and what the bits that occur mean under ``comments``.
+        A column of text with more than 64 characters in a row is a column of objects, so that short rows stay small.
+        The table's ``meta`` has :attr:`metadata` and, under ``comments``, the meaning of the flags that occur.
         """
         from astropy.table import Table
 
         columns: dict[str, Any] = {"object_id": text_array(self.object_id), "candidate_id": self.candidate_id}
         columns |= {**self._values(), "flags": self.flags}
-        columns |= {name: further.to_astropy(values) for name, values in self._further(columns).items()}
+        columns |= {name: further.to_astropy(values) for name, values in self._extra_columns(columns).items()}
         meanings = [f"flags & {1 << flag.bit}: {flag.name}: {flag.meaning}" for flag in self._raised()]
         return Table(columns, meta={**self.metadata, "comments": meanings}, copy=False)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a ``pandas.DataFrame``: object_id, candidate_id, the values, flags (names joined by ``|``), columns.
 
-        Whole numbers of which some are unknown are of pandas' type ``Int64``. Its ``attrs`` are :attr:`metadata`.
+        A column of integers with unknown values has pandas' type ``Int64``. The frame's ``attrs`` are
+        :attr:`metadata`.
 
         Raises
         ------
@@ -240,7 +242,7 @@ def _to_pandas(pd: Any, values: NDArray[Any]) -> Any:
 
 
 def _python(cell: Any) -> Any:
-    """Return a cell as Python has it."""
+    """Return a cell as a Python object; a masked cell is ``None``."""
     if cell is np.ma.masked:
         return None
     return cell.item() if isinstance(cell, np.generic) else cell

@@ -1,4 +1,4 @@
-"""Stamps: the pixels of a batch of candidates, with their ids, catalogue columns and flags."""
+"""Stamps: the pixels of a batch of candidates with their ids, catalogue columns and flags."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ __all__ = [
 
 
 class Stamps:
-    """A batch of candidates: image stamps and what is known of each candidate.
+    """A batch of candidates: their image stamps, ids, catalogue columns and flags.
 
     Parameters
     ----------
     pixels : array_like (n, channel, height, width), or a sequence of candidates
         Stamps of one size in an array of any real dtype, byte order and strides (NumPy, PyTorch, xarray, NDData, or
-        anything with DLPack); (n, height, width) of one channel, and a single stamp. Channels that come last, and not
-        first, are noticed with a warning. What is masked becomes NaN.
-        Where sizes differ or planes are absent: a sequence with, for each candidate, one 2-D array a channel, ``None``
-        for a missing plane; a mapping of these by their names; or an HDUList with units of such names. The planes may
-        be CCDData, NDData, Cutout2D or HDUs.
-        An array on a CUDA device (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays there,
-        and what is computed of the stamps is computed there; planes of float32 in C order are not copied, be there
-        gaps between them.
+        anything with DLPack). The shape (n, height, width) of a single channel and a single stamp are accepted too.
+        Channels along the last axis are moved, with a warning. Masked pixels become NaN.
+        If stamps differ in size or planes are missing: a sequence that holds, for each candidate, a 2-D array for each
+        channel or ``None`` for a missing plane; a mapping of plane names to these; or an HDUList whose units have such
+        names. A plane may be CCDData, NDData, a Cutout2D or an HDU.
+        An array on a CUDA device (CuPy, PyTorch, or anything with ``__cuda_array_interface__`` or DLPack) stays on that
+        device, and features and scores are computed there. Planes of float32 in C order are not copied, even if there
+        are gaps between them.
     channels : sequence of str
         The planes along the channel axis, out of science (or sci, search, srch, new), template (or tmpl, temp,
-        reference, ref) and difference (or diff, sub). Channels that are not named are missing.
+        reference, ref) and difference (or diff, sub). A channel that is not named is missing.
     object_id : sequence of str, optional
         The object each candidate belongs to; the row number by default.
     candidate_id : sequence of int or str, optional
@@ -61,7 +61,7 @@ class Stamps:
     saturation : float, optional
         Pixel value of the science plane from which on a pixel is saturated; none by default.
     columns : mapping of str to array_like (n,), optional
-        Further columns of any name, such as ``ra`` or ``candidate.magpsf``, that go along with features and scores:
+        Extra columns of any name, such as ``ra`` or ``candidate.magpsf``, that go along with features and scores:
         numbers or text, masked, NaN or ``None`` where unknown. See :mod:`space2vec.data.columns`.
 
     Raises
@@ -100,10 +100,10 @@ class Stamps:
         ):
             raise TypeError("these are Stamps already; Stamps.concatenate joins several")
         positions = channel_positions(channels)
-        #: The pixels where they lie on a device; None on the host.
-        self.there: View | None = None
+        #: The pixels if they lie on a device; None on the host.
+        self.device_pixels: View | None = None
         self._buffer: NDArray[np.float32]
-        #: What the kernels were given of these stamps on their device last.
+        #: The offsets, shapes and centres that were copied to the device last, and the copy.
         self._geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
         pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
@@ -124,7 +124,7 @@ class Stamps:
             self.catalogue[name] = self._numbers(name, values)
         self.flags: NDArray[np.uint32] = self._column("flags", flags, np.zeros(n, np.uint32), "iu").astype(np.uint32)
         if centre is None:
-            # The first plane that is there tells the size; every plane of a candidate is on one grid.
+            # The first plane that is not missing gives the size: all planes of a candidate share one grid.
             first = np.argmax(self.offset >= 0, axis=1)
             centres = self.shape[np.arange(n), first] // 2
         else:
@@ -156,14 +156,14 @@ class Stamps:
         flags: NDArray[np.uint32],
         columns: Columns | None = None,
     ) -> Stamps:
-        """Take over planes that lie in one buffer already, without a copy or a check; for readers.
+        """Make stamps of planes that already lie in one buffer, without a copy or a check; for readers.
 
-        The first pixel of each plane (n, 3) is -1 for a missing one; its shape (n, 3, 2) is height and width, and the
-        centre (n, 2) row and column of the candidate. The others are as for :class:`Stamps`, arrays (n,) of the types
-        that it makes of them.
+        `offset` (n, 3) is the index of the first pixel of each plane, -1 for a missing plane; `shape` (n, 3, 2) is
+        height and width; `centre` (n, 2) is row and column of the candidate. The other arrays (n,) are those of
+        :class:`Stamps`, already of their final types.
         """
         stamps = object.__new__(cls)
-        stamps.there, stamps._geometry, stamps._buffer = None, None, buffer
+        stamps.device_pixels, stamps._geometry, stamps._buffer = None, None, buffer
         stamps.offset, stamps.shape, stamps.centre = offset, shape, centre
         stamps.object_id, stamps.candidate_id = object_id, candidate_id
         stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
@@ -172,28 +172,28 @@ class Stamps:
 
     @property
     def buffer(self) -> NDArray[np.float32]:
-        """Every plane, in C order.
+        """The pixels of all planes in one array of float32, each plane in C order.
 
         Raises
         ------
         TypeError
             If the pixels lie on a device.
         """
-        if self.there is not None:
+        if self.device_pixels is not None:
             raise TypeError(f"the pixels lie on {self.device}; to_host() gives stamps whose pixels are on the host")
         return self._buffer
 
     @property
     def device(self) -> str:
         """Where the pixels lie: ``"cpu"`` or ``"cuda:0"``."""
-        return "cpu" if self.there is None else f"cuda:{self.there.ordinal}"
+        return "cpu" if self.device_pixels is None else f"cuda:{self.device_pixels.ordinal}"
 
     def to_host(self) -> Stamps:
-        """Return stamps whose pixels lie on the host: these, or a copy."""
-        return self if self.there is None else self._moved(self.there.to_host(), None)
+        """Return these stamps if their pixels lie on the host, otherwise a copy there."""
+        return self if self.device_pixels is None else self._moved(self.device_pixels.to_host(), None)
 
     def to_device(self, device: str = "cuda") -> Stamps:
-        """Return stamps whose pixels lie on a device: these, or a copy.
+        """Return these stamps if their pixels lie on the device, otherwise a copy there.
 
         Raises
         ------
@@ -212,10 +212,10 @@ class Stamps:
         array = DeviceArray.of_host(self.to_host().buffer, ordinal=number)
         return self._moved(np.empty(0, dtype=np.float32), view(array, "pixels"))
 
-    def _moved(self, buffer: NDArray[np.float32], there: View | None) -> Stamps:
+    def _moved(self, buffer: NDArray[np.float32], device_pixels: View | None) -> Stamps:
         """Return the same candidates over another copy of the pixels."""
         moved = self[:]
-        moved._buffer, moved.there = buffer, there
+        moved._buffer, moved.device_pixels = buffer, device_pixels
         return moved
 
     def _hold_array(self, array: NDArray[np.float32], positions: list[int]) -> None:
@@ -225,7 +225,7 @@ class Stamps:
         self._place(starts, (height, width), positions)
 
     def _place(self, starts: NDArray[np.int64], size: tuple[int, int], positions: list[int]) -> None:
-        """Say where the planes (n, channel) of one size begin."""
+        """Set the offsets and shapes of planes (n, channel) that all have one size."""
         n = len(starts)
         self.offset: NDArray[np.int64] = np.full((n, 3), -1, dtype=np.int64)
         self.shape: NDArray[np.int32] = np.zeros((n, 3, 2), dtype=np.int32)
@@ -235,9 +235,9 @@ class Stamps:
     def _hold_view(self, pixels: Any, positions: list[int]) -> None:
         from space2vec.data.device.view import view
 
-        given = view(pixels, "pixels")
-        n, channels, height, width = batch_shape(given.shape, len(positions))
-        self.there, starts = given.planes("pixels")
+        array = view(pixels, "pixels")
+        n, channels, height, width = batch_shape(array.shape, len(positions))
+        self.device_pixels, starts = array.planes("pixels")
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
 
@@ -266,14 +266,14 @@ class Stamps:
     def __repr__(self) -> str:
         sizes = sorted({f"{h}x{w}" for h, w in self.shape.reshape(-1, 2).tolist() if h})
         shown = ", ".join(sizes[:4]) + (", ..." if sizes[4:] else "")
-        where = "" if self.there is None else f", device={self.device!r}"
+        where = "" if self.device_pixels is None else f", device={self.device!r}"
         return f"Stamps(n={len(self)}, channels={self.channels}, sizes={shown}{where})"
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The planes that at least one candidate has."""
         return tuple(
-            name for name, there in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if there
+            name for name, present in zip(CHANNELS, np.any(self.offset >= 0, axis=0).tolist(), strict=True) if present
         )
 
     @overload
@@ -283,7 +283,7 @@ class Stamps:
     def plane(self, row: int | str, channel: str | None = None) -> NDArray[np.float32] | None:
         """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing.
 
-        Of a single candidate, such as ``stamps[3]``, the channel alone is enough: ``stamps[3].plane("science")``.
+        For a single candidate, such as ``stamps[3]``, the channel is enough: ``stamps[3].plane("science")``.
         """
         if isinstance(row, str):
             if channel is not None or len(self) != 1:
@@ -343,7 +343,7 @@ class Stamps:
         TypeError
             If it is none of these.
         """
-        # Row numbers, for the kernels take no strides, and the flags of a part are its own.
+        # Row numbers, because the kernels take no strides and a part must have its own copy of the flags.
         index = np.atleast_1d(np.arange(len(self))[row_index(rows, len(self))])
         part = Stamps.of_buffer(
             self._buffer,
@@ -356,12 +356,12 @@ class Stamps:
             flags=self.flags[index],
             columns=select_rows(self.columns, index),
         )
-        part.there, part.saturation = self.there, self.saturation
+        part.device_pixels, part.saturation = self.device_pixels, self.saturation
         return part
 
     @classmethod
     def concatenate(cls, parts: Iterable[Stamps]) -> Stamps:
-        """Join batches in order, on the host. A column that one batch lacks is unknown for its rows."""
+        """Concatenate batches on the host; a column that a batch lacks is unknown for its rows."""
         batches = list(parts)
         if len(batches) == 1:
             return batches[0]

@@ -1,4 +1,4 @@
-"""Tables of results: one row a candidate, in the order of the input, with ids and flags."""
+"""Tables of results: one row for each candidate, in the order of the input, with ids and flags."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Features(Rows):
     Parameters
     ----------
     values : ndarray of float32 (n, k)
-        The values, NaN where a feature is undefined or its source silent. They may lie on a device, as those of stamps
-        there do; whatever makes columns or tables of them copies them to the host.
+        The values, NaN where a feature is undefined or its catalogue value unknown. Features of stamps on a device stay
+        on that device; methods that make columns or tables copy them to the host.
     names : sequence of str (k,)
         The columns.
     flags : ndarray of uint32 (n,)
-        Flags a row, see :mod:`space2vec.data.flags`; always on the host, fetched when they are first looked at.
+        The flags of each row, see :mod:`space2vec.data.flags`; on the host, copied there when they are first read.
     object_id, candidate_id : ndarray (n,), optional
-        Ids a row; row numbers by default.
+        The ids of each row; row numbers by default.
     columns : mapping of str to array_like (n,), optional
-        Further columns that go along with the values, see :mod:`space2vec.data.columns`.
+        Extra columns that go along with the values, see :mod:`space2vec.data.columns`.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class Features(Rows):
         self,
         values: Any,
         names: tuple[str, ...],
-        flags: flag_bits.Given | None = None,
+        flags: flag_bits.FlagSource | None = None,
         object_id: NDArray[Any] | None = None,
         candidate_id: NDArray[Any] | None = None,
         *,
@@ -81,11 +81,13 @@ class Features(Rows):
         return np.array(self.host_values(), dtype=dtype, copy=copy)
 
     def host_values(self) -> NDArray[np.float32]:
-        """Return the values on the host: themselves, or a copy of those that lie on a device."""
+        """Return the values on the host; those on a device are copied."""
         return on_host(self.values)
 
     def select(self, names: tuple[str, ...]) -> NDArray[np.float32]:
-        """Return the named columns (n, len(names)) in that order, on the host, and no copy of a table's own there.
+        """Return the named columns (n, len(names)), in that order, on the host.
+
+        If `names` are all columns in their order, the result shares memory with the table.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class Features(Rows):
 
     @classmethod
     def concatenate(cls, parts: Sequence[Features], names: tuple[str, ...]) -> Features:
-        """Join tables of the same columns in order; of no tables, an empty one with these columns."""
+        """Concatenate tables that have the columns `names`; without any table the result is empty."""
         if len(parts) == 1:
             return parts[0]
         empty = np.empty((0, len(names)), dtype=np.float32)
@@ -124,18 +126,18 @@ class Scores(Rows):
     Parameters
     ----------
     score : ndarray of float32 (n,)
-        P(real), NaN where a row could not be scored; its flags say why. Those of stamps on a device lie there, in their
-        library.
+        P(real), NaN where a row could not be scored; its flags say why. Scores of stamps on a device are an array of
+        the stamps' library on that device.
     flags : ndarray of uint32 (n,)
-        Flags a row.
+        The flags of each row.
     object_id, candidate_id : ndarray (n,)
-        Ids a row.
+        The ids of each row.
     model : str
-        Name and digest of the model that gave them.
+        Name and digest of the model that gave the scores.
     device : str
         Where they were computed, ``cpu`` or ``cuda:0``.
     columns : mapping of str to array_like (n,), optional
-        Further columns that go along with the scores, see :mod:`space2vec.data.columns`.
+        Extra columns that go along with the scores, see :mod:`space2vec.data.columns`.
 
     Examples
     --------
@@ -149,7 +151,7 @@ class Scores(Rows):
     def __init__(
         self,
         score: Any,
-        flags: flag_bits.Given,
+        flags: flag_bits.FlagSource,
         object_id: NDArray[Any],
         candidate_id: NDArray[Any],
         model: str,
@@ -167,7 +169,7 @@ class Scores(Rows):
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
-        """Join the scores of one model, of one part or more, in order."""
+        """Concatenate one table or more, all of the same model."""
         if len(parts) == 1:
             return parts[0]
         score = np.concatenate([on_host(part.score) for part in parts])
@@ -177,12 +179,12 @@ class Scores(Rows):
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
     def decide(self, threshold: float) -> NDArray[np.object_]:
-        """Return what each candidate (n,) counts as: ``"real"`` at a threshold or above, ``"bogus"`` below it.
+        """Classify each candidate (n,): ``"real"`` at a threshold or above it, ``"bogus"`` below it.
 
         Parameters
         ----------
         threshold : float
-            From 0 to 1; :attr:`space2vec.evaluation.Evaluation.thresholds` has those of operating points.
+            A score from 0 to 1, such as one of :attr:`space2vec.evaluation.Evaluation.thresholds`.
 
         Returns
         -------
@@ -203,7 +205,7 @@ class Scores(Rows):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the scores are of: the version of space2vec, and the model."""
+        """What made the scores: the version of space2vec, and the model."""
         return {**super().metadata, "model": self.model}
 
     def _values(self) -> dict[str, NDArray[np.float32]]:

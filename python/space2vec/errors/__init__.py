@@ -1,8 +1,8 @@
-"""Errors that a call raises when it cannot run at all.
+"""Errors of calls that cannot run.
 
-A row that cannot be scored is no error: it keeps its place, with NaN and a named flag (see
-:mod:`space2vec.data.flags`). The texts of errors and warnings are single lines of bounded length, whatever is in the
-names that they quote.
+A row that cannot be scored is not an error: it keeps its place, with NaN and a named flag (see
+:mod:`space2vec.data.flags`). The message of an error or warning is one line of bounded length, whatever names it
+quotes.
 """
 
 from space2vec.errors.text import one_line
@@ -26,14 +26,14 @@ class Space2vecError(Exception):
 
 
 class Space2vecWarning(UserWarning):
-    """What is worth knowing of a result that can be had all the same; the command line prints it in one line."""
+    """A warning about a result that is still returned; the command line prints it in one line."""
 
     def __init__(self, *words: object) -> None:
         super().__init__(*(one_line(word) if isinstance(word, str) else word for word in words))
 
 
 class ReadError(Space2vecError):
-    """An input that cannot be read: missing, empty, truncated, or of a foreign format."""
+    """An input that cannot be read: missing, empty, truncated, or in an unknown format."""
 
 
 class ModelError(Space2vecError):
@@ -41,12 +41,12 @@ class ModelError(Space2vecError):
 
 
 class BackendError(Space2vecError):
-    """A backend or device that was asked for and cannot run here."""
+    """A requested backend or device that cannot run here."""
 
 
 class DeviceLostError(BackendError):
-    """A device that does not answer any more, in the middle of the work."""
+    """A device that stopped answering during the work."""
 
 
 class OutputError(Space2vecError):
-    """An output that cannot be begun or gone on with: in use, of another run, or damaged."""
+    """An output that cannot be started or continued: in use, of another run, or damaged."""

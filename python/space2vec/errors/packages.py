@@ -1,4 +1,4 @@
-"""The optional packages: what each is for, which version is here, and how to get one that is not."""
+"""Optional packages: the purpose of each, the installed version, and how to install it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["OPTIONAL", "Package", "how_to_get", "installed", "need"]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package that space2vec does without until somebody asks for what it does.
+    """A package that is needed for one purpose only, and need not be installed.
 
     Attributes
     ----------
     module : str
-        What is imported.
+        The name of the module to import.
     package : str
-        What pip installs. Others that offer the same module count as well (``onnxruntime-gpu``, ``cupy-cuda12x``).
+        The name for pip. Packages that provide the same module (``onnxruntime-gpu``, ``cupy-cuda12x``) count as well.
     purpose : str
-        What it is for.
+        Its purpose.
     extra : str
-        The extra of this package that brings it; empty where none does.
+        The extra of space2vec that installs it; empty if there is none.
     """
 
     module: str
@@ -30,7 +30,7 @@ class Package:
     extra: str = ""
 
 
-#: All of them, by module.
+#: The optional packages by module.
 OPTIONAL: dict[str, Package] = {
     one.module: one
     for one in (
@@ -56,7 +56,7 @@ OPTIONAL: dict[str, Package] = {
 
 
 def installed(module: str) -> str | None:
-    """Return the version of an optional package, or nothing where it is not installed."""
+    """Return the version of an optional package, or ``None`` if it is not installed."""
     if importlib.util.find_spec(module) is None:
         return None
     from importlib import metadata
@@ -69,28 +69,28 @@ def installed(module: str) -> str | None:
 
 
 def how_to_get(module: str) -> str:
-    """Return the command that installs an optional package: for who has the sources, and for who has not."""
+    """Return the command that installs an optional package, from space2vec's sources or without them."""
     one = OPTIONAL[module]
     plain = f"pip install {one.package}"
     return f"pip install '.[{one.extra}]' in the folder of space2vec's sources, or {plain}" if one.extra else plain
 
 
 def need(module: str, what: str, error: type[Exception] = ImportError) -> None:
-    """See that an optional package is installed, for something that needs it.
+    """Raise an error if an optional package is not installed.
 
     Parameters
     ----------
     module : str
         A name of :data:`OPTIONAL`.
     what : str
-        What needs it, to begin the message with: ``"a picture needs matplotlib"``.
+        The begin of the message, which says what needs it: ``"a picture needs matplotlib"``.
     error : type, optional
-        What to raise.
+        The type of the error.
 
     Raises
     ------
     ImportError
-        Or `error`, if it is not installed; the message says how to get it.
+        Or `error`, if the package is not installed; the message says how to install it.
     """
     if importlib.util.find_spec(module) is None:
         raise error(f"{what}: {how_to_get(module)}")

@@ -1,31 +1,31 @@
-"""Text of others as it may be shown: file names, ids, names of models, tensors, columns and archive members.
+"""Make foreign text safe to print: file names, ids, and names of models, tensors, columns and archive members.
 
-Such text may hold codes that steer a terminal, feign further lines or turn the direction of reading, and it may be as
-long as a file. What is data (a column of ids, the path in a table of errors) stays as it is.
+Such text may hold control codes of a terminal, fake line ends or marks that reverse the direction of reading, and it
+may be as long as a file. Data (a column of ids, the path in a table of errors) is not changed.
 """
 
 from __future__ import annotations
 
 __all__ = ["MESSAGE", "NAME", "lines", "one_line"]
 
-#: Characters of a message at most, and of one name in it.
+#: The most characters of a message, and of one name in it.
 MESSAGE, NAME = 1000, 200
 _GAP = " ... "
 
 
 def one_line(text: object, most: int = MESSAGE) -> str:
-    r"""Return text as one line of printable characters; of long text the middle is left out.
+    r"""Return text as one line of printable characters; the middle of long text is omitted.
 
     A character that is not printable (:meth:`str.isprintable`: control codes, line ends, marks of direction, lone
-    surrogates) becomes its code as Python escapes it (``\x1b``, ``\n``, ``\u202e``), and a byte of a file name that is
-    no UTF-8 its own (``\xe9``). The result, shown once more, stays as it is.
+    surrogates) is escaped as in Python (``\x1b``, ``\n``, ``\u202e``), and so is a byte of a file name that is not
+    UTF-8 (``\xe9``). Applied to its own result, the function changes nothing.
 
     Parameters
     ----------
     text : object
-        What is to be shown, as ``str`` gives it.
+        The object to print, converted by ``str``.
     most : int
-        Characters of the result at most, above 10.
+        The most characters of the result, above 10.
     """
     whole = str(text)
     if len(whole) > 2 * most:  # escapes never shorten: the middle cannot be shown, whatever is in it
@@ -39,7 +39,7 @@ def one_line(text: object, most: int = MESSAGE) -> str:
 
 
 def lines(text: object) -> str:
-    """Return text of several lines, each as :func:`one_line`; for text whose line ends are the package's own."""
+    """Apply :func:`one_line` to each line of a text whose line ends come from the package."""
     return "\n".join(map(one_line, str(text).split("\n")))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import model_files, registry
-from space2vec.data.flux_units import in_words, normalised_by
+from space2vec.data.flux_units import describe_normalisation, find_normalisation
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ModelError, Space2vecWarning
@@ -100,10 +100,12 @@ class Needs:
         stacklevel : int, optional
             Whose line the warning names: that of the caller with 1, of its caller with 2.
         """
-        if isinstance(source, Stamps) and source.there is None and self.joins_planes:
-            kind = normalised_by(source)
+        if isinstance(source, Stamps) and source.device_pixels is None and self.joins_planes:
+            kind = find_normalisation(source)
             if kind is not None:
-                warnings.warn(in_words(kind, self.header.name), Space2vecWarning, stacklevel=stacklevel + 1)
+                warnings.warn(
+                    describe_normalisation(kind, self.header.name), Space2vecWarning, stacklevel=stacklevel + 1
+                )
 
     def check(self, source: Stamps | Features) -> None:
         """See that a source can give what the model needs.

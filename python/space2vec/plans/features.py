@@ -1,4 +1,4 @@
-"""What is to be measured of stamps: columns of the registry, under a convention."""
+"""Which features to measure, and by which convention."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["Measure"]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is to be measured of stamps, so that their pixels need not be kept once they are read."""
+    """The features to measure of stamps; readers measure them at once and need not keep the pixels."""
 
-    #: Columns of the registry, and whose definition is used.
+    #: Features of the registry.
     names: tuple[str, ...]
+    #: Whose definitions are used: those of autoScan's published code, or those of its paper.
     convention: Convention = "code"
 
     def _stamp_features(self) -> list[FeatureEntry]:
@@ -27,22 +28,22 @@ class Measure:
 
     @property
     def sets(self) -> int:
-        """The sets that kernels must compute, as bits of :data:`space2vec.registry.STAMP_SETS`."""
-        asked = {entry.set for entry in self._stamp_features()} or {"autoscan"}
-        return sum(STAMP_SETS[name] for name in asked)
+        """The sets of features to compute, as bits of :data:`space2vec.registry.STAMP_SETS`."""
+        sets = {entry.set for entry in self._stamp_features()} or {"autoscan"}
+        return sum(STAMP_SETS[name] for name in sets)
 
     @property
     def planes(self) -> tuple[str, ...]:
-        """The planes that the features need; the set s2v takes the difference alone or all three."""
-        asked = {plane for entry in self._stamp_features() for plane in entry.planes} | {"difference"}
-        if self.sets & STAMP_SETS["s2v"] and len(asked) > 1:
+        """The planes that the features need; the set s2v needs the difference alone or all three."""
+        planes = {plane for entry in self._stamp_features() for plane in entry.planes} | {"difference"}
+        if self.sets & STAMP_SETS["s2v"] and len(planes) > 1:
             return CHANNELS
-        return tuple(channel for channel in CHANNELS if channel in asked)
+        return tuple(channel for channel in CHANNELS if channel in planes)
 
     def in_columns(
         self, values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """Return the columns (n, k) out of the stamp features of the sets and the catalogue, NaN where it is silent."""
+        """Return the features (n, k) in order, out of the computed stamp features and the catalogue; unknown is NaN."""
         written = stamp_columns(self.sets)
         if self.names == written:
             return values

@@ -20,34 +20,33 @@ __all__ = ["Prepared", "Recipe"]
 
 
 class Prepared(flag_bits.Flagged):
-    """Planes ready for a model.
+    """Prepared planes, ready for a model.
 
     Parameters
     ----------
     planes : ndarray of float32 (n, channel, height, width)
-        The prepared pixels, on the device of the stamps and in their library; a row that cannot be prepared is NaN
-        throughout.
+        The prepared pixels, an array of the stamps' library on their device. A row that cannot be prepared is all NaN.
     flags : ndarray of uint32 (n,)
-        Flags a row, see :mod:`space2vec.data.flags`; always on the host, fetched when they are first looked at.
+        The flags of each row, see :mod:`space2vec.data.flags`; on the host, copied there when they are first read.
     recipe : Recipe
-        What they were prepared by; its ``channels`` name the channel axis, once a chain of steps.
+        The recipe; its ``channels`` name the channel axis, once for each chain of steps.
     """
 
-    def __init__(self, planes: Any, flags: flag_bits.Given, recipe: Recipe) -> None:
+    def __init__(self, planes: Any, flags: flag_bits.FlagSource, recipe: Recipe) -> None:
         super().__init__(flags)
         self.planes: NDArray[np.float32] = planes
         self.recipe = recipe
 
 
 def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return a chain ready for JSON."""
+    """Return a chain of steps in the form that JSON stores."""
     return [
         {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters} for step in steps
     ]
 
 
 def _described(step: Step) -> str:
-    """Return a step in words."""
+    """Return a step as text, such as ``asinh(softening=0.1)``."""
     values = ", ".join(f"{name}={value:g}" for name, value in step.parameters.items())
     return f"{step.name}({values})" if values else step.name
 
@@ -57,19 +56,19 @@ _LARGEST_SQUARE = 4096
 
 
 class Recipe:
-    """A way to prepare stamps, known by its name and version. :meth:`of` makes one out of steps.
+    """A way to prepare stamps, identified by name and version; :meth:`of` makes one from normalisers.
 
     Parameters
     ----------
     name : str
         A name of :data:`space2vec.registry.RECIPES`.
     version : int, optional
-        The version that is asked for, as a model file states it; the current one by default.
+        The required version, as stated in a model file; the current one by default.
 
     Raises
     ------
     ValueError
-        If there is no recipe of that name, or not of that version.
+        If no recipe has that name and version.
 
     Examples
     --------
@@ -97,33 +96,33 @@ class Recipe:
         channels: Sequence[str] = CHANNELS,
         version: int = 1,
     ) -> Recipe:
-        """Make a recipe out of normalisers.
+        """Make a recipe from normalisers.
 
-        A square is cut around the candidate, which lands on ``(side // 2, side // 2)``; each plane is normalised by its
-        own pixels. Null pixels (1e-30), and what is not finite or outside the stamp, enter no statistic and become 0. A
-        row is refused where a plane is constant or a step has nothing to divide by.
+        A square is cut with the candidate at ``(side // 2, side // 2)``, and each plane is normalised by its own
+        pixels. Null pixels (1e-30), pixels that are not finite and pixels outside the stamp are excluded from all
+        statistics and become 0. A row is refused if a plane is constant or a step would divide by zero.
 
         Parameters
         ----------
         name : str
             A name that no recipe of the registry has.
         steps : str, tuple or sequence
-            What is done to each plane, as :func:`space2vec.plans.steps.chain` takes it.
+            The normalisers of each plane, in a form of :func:`space2vec.plans.steps.chain`.
         further : sequence, optional
-            Other chains; each gives the planes once more, behind the others along the channel axis of the output.
+            More chains. Each of them adds all planes once more at the end of the channel axis of the output.
         side : int, optional
             Height and width of the output.
         channels : sequence of str, optional
             The planes along the channel axis of the output, in order.
         version : int, optional
-            A number of yours, stored beside the name.
+            The version, at least 1, which is stored with the name.
 
         Raises
         ------
         TypeError
             If the name, the side or the version is of another type.
         ValueError
-            If the name is taken, or a step, a channel, the side or the version is none.
+            If a recipe of the registry has the name, or a step, a channel, the side or the version is not valid.
         """
         if not isinstance(name, str):
             raise TypeError(f"name must be a str; given {name!r}")
@@ -138,20 +137,20 @@ class Recipe:
         planes = tuple(CHANNELS[position] for position in channel_positions(channels))
         done = "; beside it ".join(", ".join(_described(step) for step in one) for one in chains)
         definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
-        made = cls.__new__(cls)
-        made._entry = RecipeEntry(
+        recipe = cls.__new__(cls)
+        recipe._entry = RecipeEntry(
             name, number, planes, pixels, pixels, definition, "", steps=chains[0], further=tuple(chains[1:])
         )
-        return made
+        return recipe
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that :meth:`to_plain` gave, as it is read from JSON.
+        """Make a recipe from the result of :meth:`to_plain`, as read from JSON.
 
         Raises
         ------
         ValueError
-            If it is damaged, or this version of the package has the recipe or a normaliser in another version.
+            If it is damaged, or this package has another version of the recipe or of a normaliser.
         """
         try:
             name, version = plain["name"], plain["version"]
@@ -169,7 +168,7 @@ class Recipe:
             raise ValueError(f"no recipe: {error!r}") from error
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the name, the version and, where it is no recipe of the registry, the definition, ready for JSON."""
+        """Return name and version, and the steps unless the registry has the recipe, in a form that JSON stores."""
         entry = self._entry
         plain: dict[str, Any] = {"name": entry.name, "version": entry.version}
         if entry.name not in RECIPES:
@@ -179,12 +178,12 @@ class Recipe:
         return plain
 
     def of_planes(self, channels: Sequence[str]) -> Recipe:
-        """Return the recipe for some of its planes alone, each of which comes out as the whole recipe gives it.
+        """Return a recipe for some of the planes, which prepares each of them as this recipe does.
 
         Raises
         ------
         ValueError
-            If a channel is none of the recipe's, or its planes are not prepared each by its own pixels.
+            If the recipe lacks a channel, or does not prepare each plane by its own pixels.
         """
         unknown = [channel for channel in channels if channel not in self.channels]
         if unknown or not self.steps:
@@ -216,7 +215,7 @@ class Recipe:
 
     @property
     def views(self) -> int:
-        """How often each plane is there: once for each chain of steps."""
+        """The number of times that the output has each plane: once for each chain of steps."""
         return 1 + len(self._entry.further)
 
     @property
@@ -226,12 +225,12 @@ class Recipe:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The chain of normalisers that it is, or the first of them; empty for a recipe that is none."""
+        """The normalisers of the first chain; empty for a recipe that is not made of normalisers."""
         return self._entry.steps
 
     @property
     def chains(self) -> tuple[tuple[Step, ...], ...]:
-        """The chains of normalisers, each of which gives the planes once; none for a recipe that is none."""
+        """The chains of normalisers, each of which gives all planes once; empty as for :attr:`steps`."""
         return (self.steps, *self._entry.further) if self.steps else ()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Normalisers: planes brought to a common scale, by one step or a chain of them."""
+"""Normalisers: chains of steps that bring planes to a common scale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from space2vec.registry import NORMALISERS, Step
 
 __all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "numbered"]
 
-#: The longest chain that the kernels take.
+#: The largest number of steps in a chain.
 MOST_STEPS = 8
 
 #: A normaliser by name, with parameters by name where they are not those of its definition.
@@ -30,22 +30,22 @@ class Normalised(flag_bits.Flagged):
     Parameters
     ----------
     planes : ndarray of float32 (..., height, width)
-        The normalised pixels, on the device of the array and in its library; a plane without usable pixels, or with
-        nothing to divide by, is NaN throughout.
+        The normalised pixels, an array of the input's library on its device. A plane without usable pixels, or one that
+        a step would divide by zero, is all NaN.
     flags : ndarray of uint32 (...)
-        Flags a plane, see :mod:`space2vec.data.flags`; always on the host, fetched when they are first looked at.
+        The flags of each plane, see :mod:`space2vec.data.flags`; on the host, copied there when they are first read.
     steps : tuple of Step
-        What was done, in order.
+        The steps, in order.
     """
 
-    def __init__(self, planes: Any, flags: flag_bits.Given, steps: tuple[Step, ...]) -> None:
+    def __init__(self, planes: Any, flags: flag_bits.FlagSource, steps: tuple[Step, ...]) -> None:
         super().__init__(flags)
         self.planes: NDArray[np.float32] = planes
         self.steps = steps
 
 
 def _step(given: Any) -> Step:
-    """Return a checked step."""
+    """Check one step, and return it with all parameters."""
     if isinstance(given, Step):
         if given.name in NORMALISERS and len(given.values) != len(NORMALISERS[given.name].parameters):
             raise ValueError(
@@ -78,13 +78,13 @@ def _step(given: Any) -> Step:
 
 
 def _is_step(given: Any) -> bool:
-    """Tell whether something describes one step."""
+    """Tell whether an object describes one step rather than a sequence of them."""
     pair = isinstance(given, Sequence) and len(given) == 2 and isinstance(given[1], Mapping)
     return isinstance(given, str | Step) or (pair and isinstance(given[0], str))
 
 
 def chain(steps: Steps) -> tuple[Step, ...]:
-    """Return the steps of a chain, with every parameter.
+    """Check the steps of a chain, and return them with all parameters.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def chain(steps: Steps) -> tuple[Step, ...]:
     Raises
     ------
     TypeError
-        If a step is neither a name nor a name with parameters, or a parameter is no number.
+        If a step is neither a name nor a name with parameters, or a parameter is not a number.
     ValueError
         If a name or a parameter is unknown, a value is out of range, or there are no steps or too many.
     """
@@ -109,6 +109,6 @@ def chain(steps: Steps) -> tuple[Step, ...]:
 
 
 def numbered(steps: Sequence[Step]) -> list[tuple[int, list[float]]]:
-    """Return steps as the kernels take them: the number of the normaliser, and its parameters."""
+    """Return steps in the form of the kernels: the number of the normaliser, and its parameters."""
     order = tuple(NORMALISERS)
     return [(order.index(step.name), list(step.values)) for step in steps]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from space2vec.backends import kernels
-from space2vec.data.flux_units import normalised_by
+from space2vec.data.flux_units import find_normalisation
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
@@ -294,7 +294,7 @@ def _see_units(found: inputs.Found, wish: Wish, model: Model) -> None:
     """Warn as a model does of stamps whose planes share no flux scale; of alerts that readers score it sees none."""
     parts: list[Stamps] = []
     for part in sources.samples(found, wish, _LOOKED_INTO) if model.needs.joins_planes else ():
-        if not isinstance(part.rows, Stamps) or normalised_by(part.rows) is None:
+        if not isinstance(part.rows, Stamps) or find_normalisation(part.rows) is None:
             return  # one alert as it was measured tells that all are
         parts.append(part.rows)
     model.needs.see_units(Stamps.concatenate(parts), stacklevel=3)

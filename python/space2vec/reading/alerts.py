@@ -283,7 +283,7 @@ def _table(
             columns=columns,
         )
     values = wish.measure.in_columns(raw["features"], known)
-    flags = flag_bits.joined(raw["flags"], raw["feature_flags"], raw["offset"])
+    flags = flag_bits.join_reader_flags(raw["flags"], raw["feature_flags"], raw["offset"])
     return Features(values, wish.measure.names, flags, object_id, candidate_id, columns=columns)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.data.named_columns import by_name
+from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers
 from space2vec.errors.packages import need
 
@@ -32,7 +32,7 @@ def rows_and_labels(
 
     Of named columns those of `names` are taken, in that order.
     """
-    given = x if names is None else by_name(x, names, select=True)
+    given = x if names is None else stack_columns(x, names, select=True)
     with np.errstate(over="ignore"):
         rows = as_numbers(given, "x").astype(np.float32, copy=False)
     labels = np.asarray(y)

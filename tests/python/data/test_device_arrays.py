@@ -89,7 +89,7 @@ def test_an_array_of_the_device(module: host_device.HostDevice, pixels: np.ndarr
     assert array.__cuda_array_interface__["stream"] == 1
     with pytest.raises(TypeError, match=r"lies on cuda:0; to_host\(\) copies it"):
         np.asarray(array)
-    lent = dlpack.Lent(array.__dlpack__())
+    lent = dlpack.BorrowedArray(array.__dlpack__())
     assert (lent.shape, lent.dtype, lent.address, lent.ordinal) == (pixels.shape, np.float32, array.address, 0)
     held = dict(module.held)
     del array
@@ -113,7 +113,7 @@ def test_what_is_lent_outlives_the_module() -> None:
         def made():
             return dlpack.lend(object(), 4096, (2,), np.dtype(np.float32), 0)
 
-        builtins.late = [made(), dlpack.Lent(made())]
+        builtins.late = [made(), dlpack.BorrowedArray(made())]
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -182,8 +182,8 @@ def test_planes_that_need_no_copy(module: host_device.HostDevice, pixels: np.nda
         copied = module.copied
         there = s2v.Stamps(given, channels=channels)
         assert module.copied == copied
-        assert there.there is not None
-        assert there.there.address == given.__cuda_array_interface__["data"][0]
+        assert there.device_pixels is not None
+        assert there.device_pixels.address == given.__cuda_array_interface__["data"][0]
         here = s2v.Stamps(part, channels=channels)
         assert np.asarray(s2v.features(there, set="s2v")).tobytes() == s2v.features(here, set="s2v").values.tobytes()
 
@@ -278,7 +278,7 @@ def test_a_stream_that_is_gone_before_results_are_read(module: host_device.HostD
     module.stream_destroy(0, stream)
     assert np.array_equal(table.flags, expected.flags)
     assert table.values.to_host().tobytes() == expected.values.tobytes()
-    assert dlpack.Lent(score.__dlpack__(stream=2)).address == score.address
+    assert dlpack.BorrowedArray(score.__dlpack__(stream=2)).address == score.address
     assert score.to_host().tobytes() == stump().predict(expected.values).tobytes()
     del table, score
     gc.collect()

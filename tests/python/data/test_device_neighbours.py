@@ -64,7 +64,7 @@ def test_an_interface_without_a_stream_and_no_other_way(module: host_device.Host
 @pytest.mark.parametrize("dtype", [np.bool_, np.float32, np.uint16, np.int64, np.float16, np.complex64])
 def test_types_that_are_lent(dtype: type, module: host_device.HostDevice) -> None:
     given = np.arange(6).astype(dtype)
-    lent = dlpack.Lent(DeviceArray.of_host(given).__dlpack__())
+    lent = dlpack.BorrowedArray(DeviceArray.of_host(given).__dlpack__())
     assert lent.dtype == given.dtype
     assert np.array_equal(module.at(lent.address, lent.shape, lent.dtype), given)
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_lent(module: host_device.HostDevice) -> None:
         with pytest.raises(BufferError, match="cuda:0"):
             array.__dlpack__(**refused)  # type: ignore[arg-type]
     for accepted in ({"copy": False}, {"copy": None, "dl_device": (2, 0), "max_version": (1, 0)}):
-        assert dlpack.Lent(array.__dlpack__(**accepted)).address == array.address  # type: ignore[arg-type]
+        assert dlpack.BorrowedArray(array.__dlpack__(**accepted)).address == array.address  # type: ignore[arg-type]
     with pytest.raises(BufferError, match="DLPack has no elements of datetime64"):
         DeviceArray((3,), "datetime64[s]").__dlpack__()
 

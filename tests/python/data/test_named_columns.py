@@ -7,7 +7,7 @@ import pytest
 import space2vec as s2v
 from space2vec import evaluation
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.data.named_columns import by_name
+from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers, unmasked
 from space2vec.data.tables import Features
 from space2vec.errors import ModelError
@@ -150,10 +150,10 @@ def test_columns_that_are_no_numbers_are_named(forest, column):
 
 def test_columns_must_have_as_many_rows():
     with pytest.raises(ValueError, match="as many rows each"):
-        by_name({"a": [1, 2], "b": [1]}, ("a", "b"))
-    assert by_name({}, ()).shape == (0, 0)
+        stack_columns({"a": [1, 2], "b": [1]}, ("a", "b"))
+    assert stack_columns({}, ()).shape == (0, 0)
     array = np.ones((2, 2))
-    assert by_name(array, ("a", "b")) is array
+    assert stack_columns(array, ("a", "b")) is array
     with pytest.raises(TypeError, match="x has dtype <U1; accepted are real dtypes"):
         as_numbers(["a"], "x")
 

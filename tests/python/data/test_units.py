@@ -83,20 +83,20 @@ def changed(stamps: s2v.Stamps, change: Callable[[Plane], Plane], keep: tuple[st
 @pytest.mark.parametrize("change", KINDS, ids=lambda change: change.__name__)
 def test_each_way_is_noticed(nights: dict[str, s2v.Stamps], survey: str, change: Callable[[Plane], Plane]) -> None:
     stamps = changed(nights[survey], change)
-    assert flux_units.normalised_by(stamps) == KINDS[change]
-    assert all(flux_units.normalised_by(stamps[row : row + 1]) == KINDS[change] for row in range(0, 60, 7))
+    assert flux_units.find_normalisation(stamps) == KINDS[change]
+    assert all(flux_units.find_normalisation(stamps[row : row + 1]) == KINDS[change] for row in range(0, 60, 7))
     coarse = changed(stamps, lambda x: x.astype(np.float16))
-    assert flux_units.normalised_by(coarse[:8]) == KINDS[change]
+    assert flux_units.find_normalisation(coarse[:8]) == KINDS[change]
     two = changed(stamps, lambda x: x, keep=("science", "difference"))
-    assert flux_units.normalised_by(two) == KINDS[change]
+    assert flux_units.find_normalisation(two) == KINDS[change]
 
 
 @pytest.mark.parametrize("survey", ["ztf", "des", "rubin"])
 def test_planes_as_measured_are_not(nights: dict[str, s2v.Stamps], survey: str) -> None:
     stamps = nights[survey]
     for given in (stamps, changed(stamps, lambda x: x / 1000), changed(stamps, lambda x: x, ("science", "difference"))):
-        assert flux_units.normalised_by(given) is None
-        assert all(flux_units.normalised_by(given[row : row + 1]) is None for row in range(len(given)))
+        assert flux_units.find_normalisation(given) is None
+        assert all(flux_units.find_normalisation(given[row : row + 1]) is None for row in range(len(given)))
 
 
 def test_a_bad_pixel_does_not_hide_it(nights: dict[str, s2v.Stamps]) -> None:
@@ -104,7 +104,8 @@ def test_a_bad_pixel_does_not_hide_it(nights: dict[str, s2v.Stamps]) -> None:
     pixels = np.stack([np.stack([stamps.plane(0, name)] * 5) for name in CHANNELS], axis=1)
     pixels[:, 0, 3, 4], pixels[:, 1, 0, 0], pixels[:, 2, 1, 1] = np.nan, np.inf, -np.inf
     kinds = {
-        flux_units.normalised_by(s2v.Stamps(np.where(np.isfinite(pixels), pixels, bad))) for bad in (np.nan, 0, np.inf)
+        flux_units.find_normalisation(s2v.Stamps(np.where(np.isfinite(pixels), pixels, bad)))
+        for bad in (np.nan, 0, np.inf)
     }
     assert "l2" in kinds
 
@@ -120,11 +121,11 @@ def test_a_bad_pixel_does_not_hide_it(nights: dict[str, s2v.Stamps]) -> None:
     ],
 )
 def test_planes_without_a_scale_say_nothing(pixels: NDArray[np.float64]) -> None:
-    assert flux_units.normalised_by(s2v.Stamps(pixels)) is None
+    assert flux_units.find_normalisation(s2v.Stamps(pixels)) is None
 
 
 def test_one_plane_has_nothing_to_be_compared_with(nights: dict[str, s2v.Stamps]) -> None:
-    assert flux_units.normalised_by(changed(nights["ztf"], l2, keep=("difference",))) is None
+    assert flux_units.find_normalisation(changed(nights["ztf"], l2, keep=("difference",))) is None
 
 
 def test_models_that_compare_planes_are_known() -> None:

@@ -17,7 +17,7 @@ from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event
-from space2vec.data.device.extension import tell, told
+from space2vec.data.device.extension import raise_translated, translated_errors
 from space2vec.data.device.view import View, view
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -51,9 +51,9 @@ class Cuda:
 
     def features(self, stamps: Stamps, how: Measure, threads: int | None) -> Features:
         """Return the features of stamps."""
-        if stamps.there is None:
+        if stamps.device_pixels is None:
             return feature_pipeline(how, self._ordinal).once(stamps)
-        place = Place(self._module, stamps.there)
+        place = Place(self._module, stamps.device_pixels)
         try:
             sets = how.sets
             columns = stamp_columns(sets)
@@ -64,23 +64,23 @@ class Cuda:
                 place.upload("table", table)
                 values = place.result("table")
         except Exception as error:
-            tell(error, self._ordinal)
+            raise_translated(error, self._ordinal)
             raise
 
         def flags() -> NDArray[np.uint32]:
-            return flag_bits.joined(stamps.flags, read(), stamps.offset)
+            return flag_bits.join_reader_flags(stamps.flags, read(), stamps.offset)
 
         ids = stamps.object_id, stamps.candidate_id
         return Features(values, how.names, flags, *ids, columns=stamps.columns)
 
     def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
         """Return the planes of stamps by a recipe."""
-        if stamps.there is None:
+        if stamps.device_pixels is None:
             made = self.prepare(stamps.to_device(self.name), recipe, threads)
             return Prepared(view(made.planes, "planes").to_host(), made.flags, recipe)
         n, module = len(stamps.offset), self._module
-        place = Place(module, stamps.there)
-        with told(self._ordinal):
+        place = Place(module, stamps.device_pixels)
+        with translated_errors(self._ordinal):
             planes, flags = place.outputs("planes", (n, *recipe.shape), n)
             if n:
                 there = self._ordinal, place.stream, place.stamps(stamps)
@@ -91,7 +91,7 @@ class Cuda:
                     chains = [numbered(steps) for steps in recipe.chains]
                     module.compose(*there, recipe.shape[1], order, chains, planes, flags)
             made, read = place.results("planes")
-        return Prepared(made, lambda: flag_bits.joined(stamps.flags, read(), stamps.offset), recipe)
+        return Prepared(made, lambda: flag_bits.join_reader_flags(stamps.flags, read(), stamps.offset), recipe)
 
     def normalise(
         self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
@@ -114,11 +114,11 @@ class Cuda:
         n = math.prod(outer)
         strided = len(outer) <= 1 and pixels.dtype == np.float32 and pixels.strides[-1] == 4
         if not strided or any(stride < 0 or stride % 4 for stride in pixels.strides) or pixels.strides[-2] < 4 * width:
-            pixels = pixels.made_plain("array")
+            pixels = pixels.to_float32("array")
         row = pixels.strides[-2] // 4
         plane = pixels.strides[-3] // 4 if len(outer) == 1 else height * row
         place = Place(self._module, pixels)
-        with told(self._ordinal):
+        with translated_errors(self._ordinal):
             out, flags = place.outputs("out", (*outer, height, width), n)
             if n:
                 if hidden is not None:
@@ -138,7 +138,7 @@ class Cuda:
         """Return a model as the device has it, made once: the compiled module's, or a network of floats."""
 
         def kernels(file: bytes) -> Any:
-            with told(self._ordinal):
+            with translated_errors(self._ordinal):
                 return self._module.Model(self._ordinal, file)
 
         if model.runtime is None:
@@ -157,14 +157,14 @@ class Cuda:
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates."""
         engine = self.engine(model)
-        if not isinstance(source, Stamps) or source.there is None:
+        if not isinstance(source, Stamps) or source.device_pixels is None:
             return score_pipeline(engine, model, self._ordinal, checked=True).once(source)
-        place = Place(self._module, source.there)
+        place = Place(self._module, source.device_pixels)
         try:
             score(place, engine, model, source)
             made, read = place.results("score")
         except Exception as error:
-            tell(error, self._ordinal)
+            raise_translated(error, self._ordinal)
             raise
         ids = source.object_id, source.candidate_id
         return Scores(made, read, *ids, model.id, self.name, columns=source.columns)
@@ -191,13 +191,13 @@ class Cuda:
             word = model.words[what]
             if not lies_on_device(given):
                 raise TypeError(f"{word} lies on the host and another input on a device: give all on one device")
-            views.append(view(given, word).made_plain(word))
+            views.append(view(given, word).to_float32(word))
         places = sorted({there.device for there in views})
         if len(places) > 1:
             raise TypeError(f"the inputs lie on {' and '.join(places)}: give all on one device")
         model.check_shapes([there.shape for there in views])
         place, n = Place(self._module, views[0]), views[0].shape[0]
-        with told(self._ordinal):
+        with translated_errors(self._ordinal):
             out = place.array("score", (n,))
             for there in views[1:]:
                 self._follow(place.stream, there)
@@ -213,7 +213,7 @@ class Cuda:
         n = len(next(iter(rows.values())))
         slot = Slot(self._module, self._ordinal)
         try:
-            with told(self._ordinal):
+            with translated_errors(self._ordinal):
                 at = {what: slot.upload(what, given) for what, given in rows.items()}
                 out = slot.array("score", (n,))
                 if n:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from space2vec.backends.cuda.slots import DEPTH, Rows, Slot, measure, memory_limit, pixel_bytes, score, score_bytes
 from space2vec.data import flags as flag_bits
-from space2vec.data.device.extension import active, out_of_memory, tell
+from space2vec.data.device.extension import active, out_of_memory, raise_translated
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError
@@ -151,14 +151,14 @@ class Pipeline(Generic[Batch, Result]):
             while orders and orders[0].open == 0:
                 yield self._joined(orders.popleft())
             if failed is not None:
-                tell(failed, self.ordinal)
+                raise_translated(failed, self.ordinal)
                 raise failed
         while orders:
             try:
                 while orders[0].open:
                     self._finish()
             except Exception as error:
-                tell(error, self.ordinal)
+                raise_translated(error, self.ordinal)
                 raise
             yield self._joined(orders.popleft())
 
@@ -274,7 +274,7 @@ def feature_work(how: Measure) -> Work[Features]:
             return batch
         values, raised = (part.copy() for part in begun)
         values = values if how.names == columns else how.in_columns(values, batch.catalogue)
-        flags = flag_bits.joined(batch.flags, raised, batch.offset)
+        flags = flag_bits.join_reader_flags(batch.flags, raised, batch.offset)
         return Features(values, how.names, flags, batch.object_id, batch.candidate_id, columns=batch.columns)
 
     return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, how.names))

@@ -1,4 +1,4 @@
-"""Memory beside an array of a device, in the library that the array is of."""
+"""Device memory for results, allocated in the library and on the stream of a caller's array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from space2vec.data.device.array import DeviceArray
 from space2vec.data.device.event import Event
-from space2vec.data.device.extension import told
+from space2vec.data.device.extension import translated_errors
 from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArra
 
 
 class Place:
-    """Memory beside an array on a device: in its library, worked on by the caller's stream.
+    """Memory on the device of an array: allocated in its library, used on the caller's stream.
 
     Nothing here waits for the device but what brings something from the host, or reads flags that somebody looks at.
 
@@ -35,7 +35,7 @@ class Place:
     ----------
     module : module
         The compiled module.
-    beside : View
+    pixels : View
         The array.
 
     Raises
@@ -44,13 +44,13 @@ class Place:
         If the caller's stream is being captured into a graph.
     """
 
-    def __init__(self, module: Any, beside: View) -> None:
-        self.module, self.ordinal, self._beside = module, beside.ordinal, beside
-        self._library = beside.library
-        self.stream = self._library.stream(self.ordinal, beside.told)
+    def __init__(self, module: Any, pixels: View) -> None:
+        self.module, self.ordinal, self._pixels = module, pixels.ordinal, pixels
+        self._library = pixels.library
+        self.stream = self._library.stream(self.ordinal, pixels.announced_stream)
         if module.stream_captured(self.ordinal, self.stream):
             raise BackendError(
-                f"work on {beside.device} is being captured into a CUDA graph, and space2vec allocates and waits: "
+                f"work on {pixels.device} is being captured into a CUDA graph, and space2vec allocates and waits: "
                 "capture what comes before and after it, or call the C library (space2vec/cuda.h), which does neither"
             )
         #: By purpose, and of each how many rows it has and where it begins.
@@ -60,7 +60,7 @@ class Place:
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
         """Return the address of a new array for a purpose."""
-        made, address = self._library.empty(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
+        made, address = self._library.allocate(shape, np.dtype(dtype), self.ordinal, self.stream, self.module)
         self._arrays[name] = made, shape[0], address
         return address
 
@@ -77,7 +77,7 @@ class Place:
         return address
 
     def stamps(self, stamps: Stamps) -> Any:
-        """Return the stamps whose pixels this place is beside, as the compiled module takes them.
+        """Return the stamps of the pixels in the form of the compiled module.
 
         Where the planes begin, their sizes and centres are copied to the device once for each Stamps, which then waits
         for its stream; whoever changes these arrays in place makes new Stamps of them.
@@ -90,7 +90,7 @@ class Place:
         self._geometry = known[1]
         begin, n = known[1].address, len(stamps.offset)
         level = np.nan if stamps.saturation is None else stamps.saturation
-        pixels, count = self._beside.address, self._beside.shape[0]
+        pixels, count = self._pixels.address, self._pixels.shape[0]
         # Of stamps without any plane nothing is read, but the kernels take no null pointer.
         return self.module.Stamps(pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level)
 
@@ -103,7 +103,7 @@ class Place:
         filled, ordinal = self._filled, self.ordinal
 
         def read(_: Any = raised) -> NDArray[np.uint32]:
-            with told(ordinal):
+            with translated_errors(ordinal):
                 return filled.read(address, (n,), np.uint32)
 
         return made, read

@@ -87,7 +87,7 @@ def _scattered(first: int, last: int, own: int) -> bool:
 
 def pixel_bytes(stamps: Stamps) -> int:
     """Return the bytes of a device's memory that the pixels of stamps take there, beyond what is there already."""
-    if stamps.there is not None:
+    if stamps.device_pixels is not None:
         return 0
     first, last, own = _span(stamps)
     each = 6 if packings() else 4  # packed, and widened
@@ -203,8 +203,8 @@ class Slot:
 
         Stamps that lie on the slot's device stay where they are: its stream waits for the caller's.
         """
-        if stamps.there is not None:
-            place = Place(self.module, stamps.there)
+        if stamps.device_pixels is not None:
+            place = Place(self.module, stamps.device_pixels)
             if place.stream != self.stream:
                 Event(self.module, self.ordinal, place.stream).precede(self.stream)
             return place.stamps(stamps)

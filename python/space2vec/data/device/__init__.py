@@ -1,8 +1,8 @@
-"""Arrays on CUDA devices, wherever they come from; nothing of it is imported before a device is asked for or met.
+"""Arrays on CUDA devices, our own and those of other libraries; imported only when a device is used.
 
-``extension`` finds the compiled module and the device, ``view`` looks at arrays of CuPy, PyTorch and others where they
-lie, ``array`` owns device memory and knows these libraries, ``dlpack`` exchanges it, ``event`` orders the work on it;
-``page_locked`` is memory of the host that devices copy fastest.
+``extension`` finds the compiled module and the devices. ``view`` describes arrays of CuPy, PyTorch and others without a
+copy. ``array`` owns device memory and allocates in these libraries. ``dlpack`` exchanges arrays, ``event`` orders work
+on streams, and ``page_locked`` allocates host memory that a device copies fastest.
 """
 
 from __future__ import annotations

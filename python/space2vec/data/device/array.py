@@ -1,10 +1,10 @@
-"""Arrays on a device: our own, and those of the libraries that callers keep theirs in."""
+"""Arrays on a device: our own class, and the libraries (PyTorch, CuPy) in which callers hold theirs."""
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,17 +13,17 @@ from space2vec.data.device import dlpack
 from space2vec.data.device.event import Event
 from space2vec.data.device.extension import active
 
-__all__ = ["UNKNOWN", "DeviceArray", "Library", "library_of"]
+__all__ = ["UNKNOWN", "Allocation", "DeviceArray", "Library", "library_of"]
 
-#: How DLPack and __cuda_array_interface__ write the legacy default stream, which CUDA calls 0.
+#: The number of the legacy default stream in DLPack and __cuda_array_interface__; CUDA's own number is 0.
 _LEGACY = 1
 
 
 class DeviceArray:
-    """An array in C order that owns memory of a CUDA device; what results are where no library asks for its own.
+    """An array in C order in memory of a CUDA device; results have this type unless the input is PyTorch's or CuPy's.
 
-    CuPy, PyTorch and others take it without a copy (``__cuda_array_interface__`` version 3, ``__dlpack__``); work on it
-    is ordered by the stream that it was made on.
+    CuPy, PyTorch and others use it without a copy (``__cuda_array_interface__`` version 3, ``__dlpack__``). Work on it
+    is ordered on the stream on which it was made.
 
     Parameters
     ----------
@@ -36,17 +36,16 @@ class DeviceArray:
     stream : int, optional
         The CUDA stream on which it is filled; 0 is the legacy default stream.
     module : module, optional
-        The compiled module, where the caller has it.
+        The compiled module, if the caller has it already.
 
     Attributes
     ----------
     filled : Event or None
-        When a result is there: its stream may go before it is read or lent by ``__dlpack__``. Whoever takes it by
-        ``__cuda_array_interface__``, which names the stream, needs that still.
-
+        The event after which the contents are complete. Once it is set, the stream may be destroyed before the array is
+        read or exported by ``__dlpack__``; ``__cuda_array_interface__`` names the stream, so its users still need it.
     uses : dict of int to Event
-        Where the work on it ends, by stream: then its memory goes to others, though the array may go before. An array
-        that is lent, or whose uses nobody notes, waits for all work of the device when it goes.
+        By stream, the event after which no work uses the memory. When the array is deleted, its memory is reused after
+        these events. An array that was exported, or has no events, waits for all work of the device instead.
 
     Raises
     ------
@@ -78,16 +77,16 @@ class DeviceArray:
 
     @classmethod
     def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
-        """Copy an array of the host to a device; it may be changed afterwards."""
-        given = np.ascontiguousarray(array)
-        made = cls(given.shape, given.dtype, ordinal=ordinal, stream=stream, module=module)
-        if made.nbytes:
-            made._module.copy(ordinal, stream, made.address, given.ctypes.data, made.nbytes, "to_device")
-            made._module.stream_wait(ordinal, stream)
-        return made
+        """Copy an array of the host to a device; the copy is complete on return."""
+        source = np.ascontiguousarray(array)
+        copy = cls(source.shape, source.dtype, ordinal=ordinal, stream=stream, module=module)
+        if copy.nbytes:
+            copy._module.copy(ordinal, stream, copy.address, source.ctypes.data, copy.nbytes, "to_device")
+            copy._module.stream_wait(ordinal, stream)
+        return copy
 
     def to_host(self) -> NDArray[Any]:
-        """Return a copy in memory of the host, once what fills the array is done."""
+        """Wait until the array is filled, and return a copy on the host."""
         filled = self.filled or Event(self._module, self.ordinal, self.stream)
         return filled.read(self.address, self.shape, self.dtype)
 
@@ -113,7 +112,7 @@ class DeviceArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The array as CuPy, PyTorch and Numba take it."""
+        """The description by which CuPy, PyTorch and Numba use the array without a copy."""
         self._lent = True
         return {
             "shape": self.shape,
@@ -135,12 +134,14 @@ class DeviceArray:
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        """Lend the array; the borrower's stream waits for ours (-1: it does not; None: it is the default stream).
+        """Export the array without a copy; the consumer's stream waits for ours.
+
+        A `stream` of -1 does not wait; ``None`` is the default stream.
 
         Raises
         ------
         BufferError
-            If a copy is asked for, or another device, or the elements are of no type that DLPack has.
+            If a copy or another device is requested, or DLPack has no such type of elements.
         """
         if copy:
             raise BufferError(f"the array on {self.device} is lent where it lies, without a copy; to_host() makes one")
@@ -165,7 +166,7 @@ class DeviceArray:
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype}, device={self.device!r})"
 
     def __del__(self) -> None:
-        # What borrowers work on it with is not known here: their streams are waited for.
+        # The streams of consumers are not known here, so that all work of the device is waited for.
         if self.address:
             idle = self._lent or not self.uses
             events = [] if idle else [end.number for end in self.uses.values()]
@@ -173,19 +174,27 @@ class DeviceArray:
             self.address = 0
 
 
+class Allocation(NamedTuple):
+    """A new array of a library, and the address of its first element."""
+
+    #: Of the library's own type, which need not be installed.
+    array: Any
+    address: int
+
+
 class Library(Protocol):
-    """What is asked of a library."""
+    """A library of device arrays: its current stream, and how arrays of it are made, converted and copied."""
 
-    def stream(self, ordinal: int, told: int) -> int:
-        """Return the caller's stream: the library's current one, or what the array told of itself."""
+    def stream(self, ordinal: int, announced: int) -> int:
+        """Return the caller's stream: the library's current one, or the one that the array announced."""
 
-    def empty(
+    def allocate(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
-        """Return a new array of the library on that device, to be filled on that stream, and where it begins."""
+        """Make an array of the library on a device, to be filled on a stream."""
 
-    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
-        """Return the array in that type and in C order, copied on its device; None where the library cannot."""
+    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
+        """Copy an array on its device to a type and C order; ``None`` if the library is not known."""
 
     def to_host(self, values: Any) -> NDArray[Any]:
         """Return a copy on the host."""
@@ -194,20 +203,20 @@ class Library(Protocol):
 class _Torch:
     """PyTorch."""
 
-    def stream(self, ordinal: int, told: int) -> int:
+    def stream(self, ordinal: int, announced: int) -> int:
         import torch
 
         return int(torch.cuda.current_stream(ordinal).cuda_stream)
 
-    def empty(
+    def allocate(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         import torch
 
         made = torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{ordinal}")
-        return made, int(made.data_ptr())
+        return Allocation(made, int(made.data_ptr()))
 
-    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
         import torch
 
         return values.detach().to(getattr(torch, dtype.name)).contiguous()
@@ -220,20 +229,20 @@ class _Torch:
 class _CuPy:
     """CuPy."""
 
-    def stream(self, ordinal: int, told: int) -> int:
+    def stream(self, ordinal: int, announced: int) -> int:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             return int(cupy.cuda.get_current_stream().ptr)
 
-    def empty(
+    def allocate(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             made = cupy.empty(shape, dtype)
-        return made, int(made.__cuda_array_interface__["data"][0])
+        return Allocation(made, int(made.__cuda_array_interface__["data"][0]))
 
-    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
         with sys.modules["cupy"].cuda.Device(values.device.id):
             return sys.modules["cupy"].ascontiguousarray(values, dtype=dtype)
 
@@ -242,19 +251,19 @@ class _CuPy:
         return host
 
 
-class _Own:
-    """Everybody else: results are DeviceArrays, on the stream that the array told."""
+class _Unknown:
+    """Any other library: results are DeviceArrays, on the stream that the array announced."""
 
-    def stream(self, ordinal: int, told: int) -> int:
-        return told
+    def stream(self, ordinal: int, announced: int) -> int:
+        return announced
 
-    def empty(
+    def allocate(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         made = DeviceArray(shape, dtype, ordinal=ordinal, stream=stream, module=module)
-        return made, made.address
+        return Allocation(made, made.address)
 
-    def plain(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
         return None
 
     def to_host(self, values: Any) -> NDArray[Any]:
@@ -262,11 +271,11 @@ class _Own:
         return host
 
 
-_TORCH, _CUPY, UNKNOWN = _Torch(), _CuPy(), _Own()
+_TORCH, _CUPY, UNKNOWN = _Torch(), _CuPy(), _Unknown()
 
 
 def library_of(values: Any) -> Library:
-    """Return the library that an array is of; one that was never imported has no arrays."""
+    """Return the library to which an array belongs; a library that was never imported has no arrays."""
     torch, cupy = sys.modules.get("torch"), sys.modules.get("cupy")
     if torch is not None and isinstance(values, torch.Tensor):
         return _TORCH

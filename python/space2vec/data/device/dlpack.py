@@ -1,6 +1,6 @@
-"""DLPack's capsules: arrays of other libraries taken over where they lie, and ours lent to them.
+"""DLPack: use arrays of other libraries without a copy, and export ours to them.
 
-The layout is that of dlpack.h, version 0.8 (``DLManagedTensor``), which every library still gives and takes.
+The layout is that of dlpack.h, version 0.8 (``DLManagedTensor``), which every library still supports.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CUDA", "CUDA_MANAGED", "HOST", "Lent", "lend"]
+__all__ = ["CUDA", "CUDA_MANAGED", "HOST", "BorrowedArray", "lend"]
 
 #: DLPack's numbers for ordinary and page-locked memory of the host.
 HOST = 1, 3
@@ -62,13 +62,13 @@ _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
 _rename = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_SetName", ctypes.pythonapi))
 
 
-class Lent:
-    """An array that another library lends by a capsule; given back when this object goes.
+class BorrowedArray:
+    """An array of another library, taken from a DLPack capsule; it is given back when this object is deleted.
 
     Parameters
     ----------
     capsule : PyCapsule
-        What ``__dlpack__`` gave.
+        The result of ``__dlpack__``.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Lent:
     Raises
     ------
     TypeError
-        If it is no capsule of DLPack, or its elements are of no type that NumPy has.
+        If it is not an unused DLPack capsule, or NumPy has no such type of elements.
     """
 
     def __init__(self, capsule: Any) -> None:
@@ -125,12 +125,12 @@ def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
     return tuple(strides[: len(shape)])
 
 
-#: What is lent out, by the address of its description, until the borrower gives it back.
+#: Exported arrays by the address of their description, kept alive until the consumer gives them back.
 _out: dict[int, tuple[Any, ...]] = {}
 
 
-# Borrowers give back as late as the interpreter's end, when this module's names are gone: what the two functions need
-# is bound to them, and what C calls them by lives as long as the process.
+# Consumers may give an array back at the interpreter's end, when this module's names are gone. So the two functions
+# have all that they need as defaults, and their C thunks live as long as the process.
 def _give_back(address: int, out: dict[int, tuple[Any, ...]] = _out) -> None:
     out.pop(address, None)
 
@@ -148,12 +148,12 @@ for _thunk in (_given_back, _unused, _FRESH, _USED):
 
 
 def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int) -> Any:
-    """Return a capsule for an array in C order on a CUDA device; the owner lives until the borrower gives it back.
+    """Make a DLPack capsule for an array in C order on a CUDA device; `owner` stays alive until it is given back.
 
     Raises
     ------
     BufferError
-        If the elements are of no type that DLPack has.
+        If DLPack has no such type of elements.
     """
     if dtype.kind not in _CODES or not dtype.isnative:
         raise BufferError(f"DLPack has no elements of {dtype}")

@@ -1,4 +1,4 @@
-"""Points in a stream's work, which others wait for."""
+"""CUDA events: points in the work of a stream that other streams wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Event"]
 
 
 class Event:
-    """A point in a stream's work: what was begun there before. It outlives the stream.
+    """The end of all work begun on a stream so far; the event stays valid when the stream is destroyed.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Event:
     Attributes
     ----------
     number : int
-        The event, as the compiled module takes it.
+        The event's number in the compiled module.
     """
 
     def __init__(self, module: Any, ordinal: int, stream: int) -> None:
@@ -37,11 +37,11 @@ class Event:
         module.event_record(ordinal, self.number, stream)
 
     def precede(self, stream: int) -> None:
-        """Let what is begun on a stream from now on wait for it."""
+        """Make the later work of a stream wait for the event."""
         self._module.stream_wait_event(self._ordinal, stream, self.number)
 
     def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return a copy on the host of memory of the device as it is then; it is copied on a stream of its own."""
+        """Wait for the event, and copy device memory to the host, on a separate stream."""
         out = np.empty(shape, dtype)
         stream = self._module.stream_create(self._ordinal)
         try:

@@ -1,4 +1,4 @@
-"""The compiled CUDA module: whether it was built, whether there is a driver and a device, in words."""
+"""The compiled CUDA module, and why it or a device cannot be used: not built, no driver, no device."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from space2vec.errors import BackendError, DeviceLostError
 
-__all__ = ["active", "built", "devices", "find", "ordinal", "out_of_memory", "tell", "told", "trouble", "versions"]
+__all__ = [
+    "FoundDevice",
+    "active",
+    "built",
+    "devices",
+    "find",
+    "ordinal",
+    "out_of_memory",
+    "raise_translated",
+    "translated_errors",
+    "trouble",
+    "versions",
+]
 
 _MODULE = "space2vec._cuda"
 
-#: What CUDA says of a failure after which nothing runs on the device in this process, as PyTorch repeats it.
+#: Texts of CUDA errors, as PyTorch quotes them, after which nothing runs on the device in this process.
 _LOST = re.compile(
     r"illegal (memory access|address|instruction)|launch fail|launch timed out|ECC|device-side assert"
     r"|misaligned address|hardware stack|invalid program counter|busy or unavailable"
@@ -24,7 +36,7 @@ _LOST = re.compile(
 
 
 def _load() -> tuple[Any, str]:
-    """Return the module, or why there is none."""
+    """Return the module, or ``None`` and the reason."""
     try:
         return importlib.import_module(_MODULE), ""
     except ModuleNotFoundError as error:
@@ -36,12 +48,12 @@ def _load() -> tuple[Any, str]:
 
 
 def built() -> bool:
-    """Tell whether this build has a CUDA backend, be there a device or not."""
+    """Tell whether this build has a CUDA backend, whether or not there is a device."""
     return _load()[0] is not None
 
 
 def trouble(ordinal: int = 0) -> str:
-    """Return why a device cannot be used, or nothing if it can: not built, no driver, no device."""
+    """Return the reason why a device cannot be used, or an empty text if it can."""
     module, why = _load()
     if module is None:
         return why
@@ -67,25 +79,25 @@ def active(ordinal: int = 0) -> Any:
 
 
 def devices() -> list[dict[str, Any]]:
-    """Return what there is to say of each device: name, compute capability, memory, and so on; none without any."""
+    """Return the properties of each device: name, compute capability, memory, and so on."""
     module, _ = _load()
     return [] if module is None else [dict(module.properties(k)) for k in range(module.available()[0])]
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the CUDA runtime that was built in and of the driver, as far as they are there."""
+    """Return the versions of the linked CUDA ``runtime`` and of the ``driver``, as far as known."""
     module, _ = _load()
-    told = {} if module is None else module.versions()
-    return {name: _version(number) for name, number in told.items() if number}
+    numbers = {} if module is None else module.versions()
+    return {name: _version(number) for name, number in numbers.items() if number}
 
 
 def _version(number: int) -> str:
-    """Return CUDA's 13020 as 13.2."""
+    """Format CUDA's version number 13020 as 13.2."""
     return f"{number // 1000}.{math.floor(number % 1000 / 10)}"
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Tell whether PyTorch, or a library of CUDA that it calls, had no memory left on a device."""
+    """Tell whether an error means that PyTorch, or a CUDA library it calls, ran out of device memory."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
         return True
@@ -93,15 +105,15 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and re.search("out of memory|ALLOC_FAILED", str(error)) is not None
 
 
-def tell(error: Exception, ordinal: int) -> None:
-    """Raise a device that is lost, or a CUDA call that failed, as an error of the package; leave other errors alone.
+def raise_translated(error: Exception, ordinal: int) -> None:
+    """Raise the package's error for a lost device or a failed CUDA call; return for any other error.
 
     Raises
     ------
     DeviceLostError
-        If the device does not answer any more.
+        If the device no longer answers.
     BackendError
-        If CUDA refuses a call; what is out of memory stays what it is.
+        If a CUDA call failed for another reason than lack of memory.
     """
     module = sys.modules.get(_MODULE)
     if module is None or isinstance(error, module.OutOfDeviceMemory):
@@ -118,12 +130,12 @@ def tell(error: Exception, ordinal: int) -> None:
 
 
 @contextlib.contextmanager
-def told(ordinal: int) -> Iterator[None]:
-    """Run a block whose errors are told as by :func:`tell`."""
+def translated_errors(ordinal: int) -> Iterator[None]:
+    """Run a block, and translate its errors by :func:`raise_translated`."""
     try:
         yield
     except Exception as error:
-        tell(error, ordinal)
+        raise_translated(error, ordinal)
         raise
 
 
@@ -141,8 +153,15 @@ def ordinal(device: str) -> int:
     return int(found[1] or 0)
 
 
-def find(device: str) -> tuple[int, str]:
-    """Return the number of a CUDA device by its name, the first for ``"auto"``, and why kernels cannot run there.
+class FoundDevice(NamedTuple):
+    """A device by its number, and the reason why it cannot be used; the reason is empty if it can."""
+
+    ordinal: int
+    trouble: str
+
+
+def find(device: str) -> FoundDevice:
+    """Look up a CUDA device by name, the first one for ``"auto"``, and whether it can be used.
 
     Raises
     ------
@@ -150,4 +169,4 @@ def find(device: str) -> tuple[int, str]:
         If it is the name of none.
     """
     number = 0 if device == "auto" else ordinal(device)
-    return number, trouble(number)
+    return FoundDevice(number, trouble(number))

@@ -1,21 +1,21 @@
-"""Page-locked memory of the host, which a device copies from and to without the processor's help."""
+"""Page-locked host memory, which a device copies directly and therefore fastest."""
 
 from __future__ import annotations
 
 import math
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.data.device.extension import active
 
-__all__ = ["page_locked", "pinned"]
+__all__ = ["Allocator", "page_locked", "pinned"]
 
 
 class _Pinned:
-    """Memory that is given back when nobody looks at it any more."""
+    """Memory that is released with the last array that uses it."""
 
     def __init__(self, nbytes: int, ordinal: int) -> None:
         module = active(ordinal)
@@ -26,14 +26,14 @@ class _Pinned:
 
 
 def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
-    """Return an array of the host in page-locked memory, without contents; it is copied to a device where it lies.
+    """Make an uninitialised array in page-locked memory of the host.
 
     Raises
     ------
     BackendError
         If there is no such device.
     MemoryError
-        If the host does not give that much page-locked memory.
+        If the system does not provide that much page-locked memory.
     """
     kind = np.dtype(dtype)
     count = math.prod(shape)
@@ -42,15 +42,22 @@ def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: in
     return np.asarray(_Pinned(count * kind.itemsize, ordinal)).view(kind).reshape(shape)
 
 
-def page_locked(ordinal: int) -> tuple[int, int, int]:
-    """Return what a reader takes page-locked memory from: the addresses of two functions, and their context.
+class Allocator(NamedTuple):
+    """The members of an ``s2v_allocator`` of the C library: the addresses of two functions, and their context."""
 
-    Where the machine gives none, a reader takes ordinary memory.
+    allocate: int
+    release: int
+    context: int
+
+
+def page_locked(ordinal: int) -> Allocator:
+    """Return the allocator by which a reader puts pixels into page-locked memory for a device.
+
+    If the system has no page-locked memory left, the reader uses ordinary memory.
 
     Raises
     ------
     BackendError
         If there is no such device.
     """
-    addresses: tuple[int, int, int] = active(ordinal).page_locked(ordinal)
-    return addresses
+    return Allocator(*active(ordinal).page_locked(ordinal))

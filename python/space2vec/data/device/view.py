@@ -1,9 +1,9 @@
-"""Arrays on a device as their library shows them: taken over without a copy."""
+"""Views of device arrays of any library: address, shape, strides, type and stream, without a copy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,10 @@ from space2vec.data.device import dlpack
 from space2vec.data.device.array import UNKNOWN, Library, library_of
 from space2vec.data.device.extension import active, trouble
 
-__all__ = ["View", "to_host", "view"]
+__all__ = ["PlaneRun", "View", "to_host", "view"]
 
 _FLOAT = np.dtype(np.float32)
-#: The first version of ``__cuda_array_interface__`` that says the stream.
+#: The first version of ``__cuda_array_interface__`` that names the stream.
 _WITH_STREAM = 3
 
 
@@ -26,7 +26,7 @@ class View:
     Attributes
     ----------
     address : int
-        Its first element.
+        The address of its first element.
     shape, strides : tuple of int
         Its shape, and the bytes from one element to the next along each axis.
     dtype : numpy.dtype
@@ -34,11 +34,11 @@ class View:
     ordinal : int
         The number of the device.
     library : Library
-        The library that it is of.
+        The library to which it belongs.
     owner : object
-        What keeps the memory.
-    told : int
-        The stream that the array says it is worked on; 0 is the legacy default stream.
+        The object that keeps the memory alive.
+    announced_stream : int
+        The stream that the array announces for work on it; 0 is the legacy default stream.
     """
 
     address: int
@@ -48,21 +48,21 @@ class View:
     ordinal: int
     library: Library
     owner: Any
-    told: int = 0
+    announced_stream: int = 0
 
     @property
     def device(self) -> str:
-        """Where it lies: ``"cuda:0"``."""
+        """The device of the array, such as ``"cuda:0"``."""
         return f"cuda:{self.ordinal}"
 
     @property
     def stream(self) -> int:
-        """The caller's stream, as it is now."""
-        return self.library.stream(self.ordinal, self.told)
+        """The caller's current stream."""
+        return self.library.stream(self.ordinal, self.announced_stream)
 
     @property
-    def plain(self) -> bool:
-        """Whether it is float32 in C order."""
+    def is_plain(self) -> bool:
+        """Whether the array is float32 in C order."""
         return self.dtype == _FLOAT and self.packed(len(self.shape))
 
     def packed(self, axes: int) -> bool:
@@ -74,19 +74,19 @@ class View:
             step *= size
         return True
 
-    def made_plain(self, what: str) -> View:
-        """Return float32 in C order: itself, or a copy that its library makes on the device.
+    def to_float32(self, what: str) -> View:
+        """Return the array as float32 in C order; its library makes a copy on the device if needed.
 
         Raises
         ------
         TypeError
-            If it is not of real numbers, or its library is none that is known to convert.
+            If its elements are not real numbers, or it must be converted and is neither PyTorch's nor CuPy's.
         """
-        if self.plain:
+        if self.is_plain:
             return self
         if self.dtype.kind not in "fiu":
             raise TypeError(f"{what} has dtype {self.dtype}; accepted are real floating point and integer dtypes")
-        copy = self.library.plain(self.owner, _FLOAT)
+        copy = self.library.convert(self.owner, _FLOAT)
         if copy is None:
             raise TypeError(
                 f"{what} on {self.device} has dtype {self.dtype} and strides {self.strides}: the kernels take float32 "
@@ -94,20 +94,20 @@ class View:
             )
         return replace(view(copy, what), library=self.library)
 
-    def planes(self, what: str) -> tuple[View, NDArray[np.int64]]:
-        """Return the pixels as one run of float32 on the device, and where in it each plane begins.
+    def planes(self, what: str) -> PlaneRun:
+        """Return the pixels as one run of float32 on the device, with the start of each plane.
 
-        Planes that lie without gaps in themselves stay where they are, however they lie to one another (every second
-        candidate, or some of the channels); others are copied as :meth:`made_plain` does.
+        Planes of float32 without gaps inside them are not copied, whatever the strides between planes (every second
+        candidate, or some of the channels); others are copied by :meth:`to_float32`.
 
         Raises
         ------
         TypeError
-            As :meth:`made_plain`.
+            As :meth:`to_float32`.
         """
         given = self
         if not (self.dtype == _FLOAT and self.packed(2) and all(s >= 0 and s % 4 == 0 for s in self.strides)):
-            given = self.made_plain(what)
+            given = self.to_float32(what)
         outer = given.shape[:-2]
         starts = np.zeros(outer, dtype=np.int64)
         for axis, (size, stride) in enumerate(zip(outer, given.strides, strict=False)):
@@ -115,10 +115,10 @@ class View:
             starts += steps.reshape((size, *(1,) * (len(outer) - 1 - axis)))
         height, width = given.shape[-2:]
         count = int(starts.max()) + height * width if starts.size else 0
-        return replace(given, shape=(count,), strides=(4,)), starts
+        return PlaneRun(replace(given, shape=(count,), strides=(4,)), starts)
 
     def to_host(self) -> NDArray[Any]:
-        """Return a copy of an array in C order on the host, once the work on the caller's stream is done."""
+        """Wait for the caller's stream, and copy the array, which must be in C order, to the host."""
         out = np.empty(self.shape, self.dtype)
         module, stream = active(self.ordinal), self.stream
         if out.nbytes:
@@ -127,22 +127,37 @@ class View:
         return out
 
 
+class PlaneRun(NamedTuple):
+    """Planes of float32 in one run of device memory.
+
+    Attributes
+    ----------
+    pixels : View
+        The run, of one axis.
+    starts : ndarray of int64 (...)
+        The index in it of the first pixel of each plane.
+    """
+
+    pixels: View
+    starts: NDArray[np.int64]
+
+
 def view(values: Any, what: str) -> View:
-    """Look at an array of a CUDA device.
+    """Describe an array of a CUDA device without a copy.
 
     Parameters
     ----------
     values : CuPy array, Torch tensor, or anything with ``__cuda_array_interface__`` or ``__dlpack__``
-        The array. Where it does not say on which device it lies, the driver is asked; where it does not say on which
-        stream it is filled (a version of the interface below 3), ``__dlpack__`` is asked, or the device waited for.
+        The array. If it does not name its device, the driver is asked. If it does not name the stream that fills it (an
+        interface of version below 3), ``__dlpack__`` is used, or the whole device is waited for.
     what : str
-        What to call it in errors.
+        The name of the array in errors.
 
     Raises
     ------
     TypeError
-        If it lies on a device of another kind or one that cannot be used here, is masked, does not say where it lies,
-        or its elements do not lie at multiples of their size.
+        If it lies on a device of another kind or on one that cannot be used, is masked, lacks an address, or its
+        elements are not aligned to their size.
     """
     library = library_of(values)
     if hasattr(values, "detach"):  # a tensor of PyTorch
@@ -162,7 +177,7 @@ def view(values: Any, what: str) -> View:
     described = _described(values, what)
     unsaid = library is UNKNOWN and (described or {}).get("version", 0) < _WITH_STREAM
     if described is None or (unsaid and hasattr(values, "__dlpack__")):
-        return _aligned(_lent(values, what, library), what)
+        return _aligned(_by_dlpack(values, what, library), what)
     if unsaid:
         active(ordinal).device_wait(ordinal)  # any stream may be filling it
     if described.get("mask") is not None:
@@ -175,7 +190,7 @@ def view(values: Any, what: str) -> View:
 
 
 def _described(values: Any, what: str) -> dict[str, Any] | None:
-    """Return what an array says of itself by ``__cuda_array_interface__``, if it does; all of it must be there."""
+    """Return the ``__cuda_array_interface__`` of an array, ``None`` if it has none; a missing key is an error."""
     try:
         described: dict[str, Any] = values.__cuda_array_interface__
     except (AttributeError, TypeError, RuntimeError):  # of a type that the interface does not have, such as bfloat16
@@ -185,28 +200,36 @@ def _described(values: Any, what: str) -> dict[str, Any] | None:
     return described
 
 
-def _lent(values: Any, what: str, library: Library) -> View:
-    """Take an array over by DLPack, ready on the legacy default stream, on which we then work."""
+def _by_dlpack(values: Any, what: str, library: Library) -> View:
+    """View an array through DLPack, on the legacy default stream."""
     try:
-        lent = dlpack.Lent(values.__dlpack__(stream=1))
+        borrowed = dlpack.BorrowedArray(values.__dlpack__(stream=1))
     except (BufferError, TypeError, RuntimeError) as error:
         raise TypeError(f"{what} cannot be taken over by DLPack ({error})") from None
-    return View(lent.address, lent.shape, lent.strides, lent.dtype, lent.ordinal, library, (values, lent))
+    return View(
+        borrowed.address,
+        borrowed.shape,
+        borrowed.strides,
+        borrowed.dtype,
+        borrowed.ordinal,
+        library,
+        (values, borrowed),
+    )
 
 
-def _aligned(there: View, what: str) -> View:
-    """Refuse an array whose elements lie where a device cannot read them: the attempt would lose it."""
-    step = there.dtype.alignment
-    if 0 not in there.shape and (there.address % step or any(stride % step for stride in there.strides)):
+def _aligned(array: View, what: str) -> View:
+    """Refuse an array with misaligned elements: reading them would make the device unusable for this process."""
+    step = array.dtype.alignment
+    if 0 not in array.shape and (array.address % step or any(stride % step for stride in array.strides)):
         raise TypeError(
-            f"{what} on {there.device} begins at {there.address:#x} with strides {there.strides}: a device reads "
-            f"{there.dtype} at multiples of {step} bytes alone; copy it by its own library"
+            f"{what} on {array.device} begins at {array.address:#x} with strides {array.strides}: a device reads "
+            f"{array.dtype} at multiples of {step} bytes alone; copy it by its own library"
         )
-    return there
+    return array
 
 
 def _place(address: int, what: str) -> tuple[int, int]:
-    """Return the kind and number of the device on which an address lies; nothing lies on the first."""
+    """Return DLPack's kind and the number of the device of an address; an empty array counts as on the first."""
     if reason := trouble():
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
     kind, ordinal = active().memory_at(address) if address else (dlpack.CUDA, 0)
@@ -214,5 +237,5 @@ def _place(address: int, what: str) -> tuple[int, int]:
 
 
 def to_host(values: Any) -> NDArray[Any]:
-    """Return a result as an array of the host: itself, or a copy."""
+    """Return an array on the host; an array on a device is copied."""
     return values if isinstance(values, np.ndarray) else library_of(values).to_host(values)
