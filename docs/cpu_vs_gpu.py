@@ -77,7 +77,8 @@ On paper, until one is measured:
 
 - Stamps that are on the GPU already, as a difference-imaging pipeline or a training run there has them: features,
   recipes and scores cost no transfer, and the stamps need not leave.
-- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most. That is what
+- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most, four where
+  pixels take 16 bits (`SPACE2VEC_DEVICE_PIXELS`). That is what
   eighteen features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser
   alone, which a core does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
 - Alerts in files: hardly. A core spends at least as much on reading and inflating an alert as on features and forest,
