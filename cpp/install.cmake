@@ -42,6 +42,7 @@ function(install_library component lib include share models)
 
   # Found from where the file itself lies, so that a prefix can be moved.
   file(RELATIVE_PATH PC_PREFIX /${lib}/pkgconfig /)
+  string(REGEX REPLACE "/$" "" PC_PREFIX "${PC_PREFIX}")
   set(PC_LIB ${lib})
   set(PC_INCLUDE ${include})
   set(PC_MODELS ${models})

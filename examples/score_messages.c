@@ -38,5 +38,5 @@ int main(int count, char **argument) {
     s2v_decoder_free(decoder);
     s2v_model_free(model);
     free(schema);
-    return status;
+    return (int)status;
 }
