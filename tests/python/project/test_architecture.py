@@ -1,0 +1,115 @@
+"""docs/architecture.md: its paths exist, and its walks are the ways that calls take."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from helpers import host_device
+from space2vec import reading
+from space2vec.backends import kernels
+
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "python" / "space2vec"
+_STEP = re.compile(r"^\d+\. `([^`]+)` `([^`]+)`: \S", re.MULTILINE)
+
+pytestmark = pytest.mark.skipif(kernels.name() != "native", reason="the walks go through the library")
+
+
+def walks() -> list[list[tuple[str, str]]]:
+    """Return the steps (file, function) of each walk, in order; a walk begins at 1."""
+    found: list[list[tuple[str, str]]] = []
+    for match in _STEP.finditer(TEXT):
+        if match[0].startswith("1. "):
+            found.append([])
+        found[-1].append((match[1], match[2]))
+    return found
+
+
+BYTES, ARRAY, NUMBA, DEVICE = walks()
+
+
+def called(call: Callable[[], object]) -> Iterator[tuple[str, str]]:
+    """Yield the functions of the package that a call enters, in order, as the page writes them."""
+    met: list[tuple[str, str]] = []
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        file = Path(frame.f_code.co_filename)
+        if event == "call" and file.is_relative_to(Path(s2v.__file__).parent):
+            name = file.relative_to(Path(s2v.__file__).parent)
+            met.append((f"python/space2vec/{name.as_posix()}", frame.f_code.co_qualname))
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return iter(met)
+
+
+def assert_walked(walk: list[tuple[str, str]], call: Callable[[], object]) -> None:
+    """See that a call enters the Python functions of a walk in its order."""
+    call()  # what is imported or made once is not of the walk
+    steps = called(call)
+    for step in walk:
+        if step[0].startswith("python/"):
+            assert step in steps, f"{step} is not entered, or not in this place"
+
+
+def test_every_path_is_there() -> None:
+    for path in re.findall(r"`((?:cpp|cuda|src|python|tests|benchmarks|docs)/[\w./*-]*)`", TEXT):
+        assert list(ROOT.glob(path.rstrip("/"))), path
+
+
+@pytest.mark.parametrize("walk", [BYTES, ARRAY, NUMBA, DEVICE])
+def test_every_function_stands_in_its_file(walk: list[tuple[str, str]]) -> None:
+    for file, function in walk:
+        name = function.rpartition(".")[2].rpartition("::")[2]
+        assert re.search(rf"\b{re.escape(name)}\b", (ROOT / file).read_text(encoding="utf-8")), (file, function)
+
+
+def test_every_room_is_on_the_map() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    map_of_the_house = TEXT[TEXT.index("## The rooms") : TEXT.index("## Why each wall")]
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", map_of_the_house)} == set()
+
+
+def test_bytes_become_a_score(tmp_path: Path) -> None:
+    pytest.importorskip("fastavro")
+    from space2vec.cli import main
+
+    assert main(["simulate", "-o", str(tmp_path / "night"), "-n", "3"]) == 0
+    model = s2v.load()
+    assert_walked(BYTES, lambda: list(reading.batches(str(tmp_path / "night"), model=model)))
+
+
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 3, 63, 63)).astype(np.float32)
+
+
+def test_an_array_becomes_features() -> None:
+    assert_walked(ARRAY, lambda: s2v.features(s2v.Stamps(pixels()), set="autoscan-stamp"))
+
+
+def test_an_array_becomes_features_in_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
+    walk = [step for step in ARRAY if step[0].startswith("python/")]
+    assert_walked([*walk[:-1], *NUMBA[:1], walk[-1]], lambda: s2v.features(s2v.Stamps(pixels()), set="autoscan-stamp"))
+
+
+def test_an_array_of_a_device_becomes_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_device.make(monkeypatch)
+    from space2vec.data.device import DeviceArray
+
+    there = DeviceArray.of_host(pixels())
+    assert_walked(DEVICE, lambda: s2v.features(s2v.Stamps(there), set="autoscan-stamp"))
