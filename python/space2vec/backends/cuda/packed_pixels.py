@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import _core
+from space2vec.backends import kernels
 
 __all__ = ["Packing", "packings"]
 
@@ -36,7 +36,9 @@ class Packing:
 
     def pack(self, pixels: NDArray[np.float32], packed: NDArray[np.uint16]) -> bool:
         """Pack pixels (n,) into an array (n,); return False where they are not packed, since some would change."""
-        same = _core.pack_pixels(pixels, packed, self.integers, self.scale, self.zero, self.exact, 0)
+        same = kernels.compiled("packing pixels for a device").pack_pixels(
+            pixels, packed, self.integers, self.scale, self.zero, self.exact, 0
+        )
         return same or not self.exact
 
 
