@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from space2vec import evaluation, plot, registry
     from space2vec.compute import features, normalise, prepare
     from space2vec.data import flags
+    from space2vec.data.frame import Frame
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.models.forest import Forest
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
     from space2vec.models.network import Network
     from space2vec.plans.recipe import Recipe
     from space2vec.reading import read, read_messages, read_table
+    from space2vec.reading.frames import from_images
     from space2vec.simulation import simulate
 
 _HOME = {
     "Features": "data.tables",
     "Forest": "models.forest",
+    "Frame": "data.frame",
     "Network": "models.network",
     "Recipe": "plans.recipe",
     "Scores": "data.tables",
     "Stamps": "data.stamps",
     "features": "compute",
+    "from_images": "reading.frames",
     "load": "models.load",
     "normalise": "compute",
     "prepare": "compute",
@@ -46,6 +50,7 @@ _MODULES = {"evaluation": "evaluation", "flags": "data.flags", "plot": "plot", "
 __all__ = [
     "Features",
     "Forest",
+    "Frame",
     "Network",
     "Recipe",
     "Scores",
@@ -54,6 +59,7 @@ __all__ = [
     "evaluation",
     "features",
     "flags",
+    "from_images",
     "load",
     "normalise",
     "plot",

@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.frame import Frame
 from space2vec.data.stamps import Stamps
 from space2vec.registry import RecipeName
 
@@ -65,6 +66,32 @@ def compose(
     threads: int,
 ) -> None: ...
 def fits_image(bytes: bytes, unit: str) -> tuple[NDArray[np.float32], float, float] | tuple[None, str, int]: ...
+def measure_frames(
+    field: Field,
+    sets: int,
+    paper: bool,
+    values: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+    threads: int,
+) -> None: ...
+def cut(
+    frame: Frame,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    side: int,
+    out: NDArray[np.float32],
+    flags: NDArray[np.uint32],
+) -> None: ...
+
+class Field:
+    def __init__(
+        self,
+        science: Frame | None,
+        template: Frame | None,
+        difference: Frame | None,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+    ) -> None: ...
 
 class Model:
     def __init__(self, file: bytes) -> None: ...
@@ -83,6 +110,15 @@ class Model:
         self,
         stamps: Stamps,
         catalogue: NDArray[np.float32] | None,
+        score: NDArray[np.float32],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None: ...
+    def score_frames(
+        self,
+        field: Field,
+        catalogue: NDArray[np.float32] | None,
+        raised: NDArray[np.uint32],
         score: NDArray[np.float32],
         flags: NDArray[np.uint32],
         threads: int,

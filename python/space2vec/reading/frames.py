@@ -1,0 +1,360 @@
+"""Detections in whole images: stamps are cut around them."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from space2vec.backends import kernels
+from space2vec.data.channels import CHANNELS
+from space2vec.data.flags import bits
+from space2vec.data.frame import Frame
+from space2vec.data.stamps import Stamps
+from space2vec.errors import ReadError
+
+__all__ = ["as_frame", "from_images"]
+
+#: Planes of Rubin's masks that spoil a pixel, and the one of saturated pixels.
+_SPOILING = ("BAD", "CR", "NO_DATA", "UNMASKEDNAN")
+_SATURATED = "SAT"
+#: Offsets between the pixels of two frames may differ by this much over a field.
+_SAME_GRID = 1.0
+
+Place = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def from_images(
+    science: Any = None,
+    template: Any = None,
+    difference: Any = None,
+    *,
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    sky: Any = None,
+    wcs: Any = None,
+    side: int = 63,
+    saturation: float | None = None,
+    object_id: Sequence[str] | NDArray[Any] | None = None,
+    candidate_id: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+    catalogue: Mapping[str, ArrayLike] | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
+) -> Stamps:
+    """Cut the stamps of detections out of whole images.
+
+    Parameters
+    ----------
+    science, template, difference : Frame, array_like, path, or an image of Astropy's or Rubin's, optional
+        The images of a field on one pixel grid; at least one. What may be given: a :class:`Frame`; an array
+        (height, width) of any real dtype; the path of a FITS file, whose first image is taken, compressed in tiles or
+        not, with its units MASK and VARIANCE if it has them; an HDU or HDUList; CCDData, NDData or Cutout2D with mask,
+        uncertainty and WCS; an Exposure or MaskedImage of Rubin (what has ``getImage`` and ``getMask``), whose planes
+        BAD, CR, NO_DATA and UNMASKEDNAN are bad and SAT is saturated.
+    x, y : array_like of float (n,), optional
+        Positions in pixels, of which whole numbers are the centres, counted from 0 at the first pixel, or as the
+        ``origin`` of the frames (Rubin's XY0) counts. FITS counts from 1: subtract 1.
+    sky : SkyCoord, or a pair of array_like of float (n,), optional
+        Positions in the sky instead, right ascension and declination in degrees (ICRS). Each image goes by its own WCS;
+        one that has none is taken to share the pixels of one that has.
+    wcs : object, optional
+        The WCS of the images that bring none.
+    side : int, optional
+        Pixels a side of the stamps, 1 to 4096. 63 is enough for all recipes and features.
+    saturation : float, optional
+        Pixel value of the science image from which on a pixel is saturated, unless its frame says so.
+    object_id, candidate_id, catalogue, columns : optional
+        As of :class:`Stamps`; row numbers are the ids by default.
+
+    Returns
+    -------
+    Stamps
+        A row for each position, in their order. A candidate is centred on the pixel that is nearest. Bad pixels are NaN
+        and raise ``masked_pixels``. Stamps end where the images do; of images that end in different places, what one
+        lacks is NaN and ``padded`` is raised; an image that has no pixel of a stamp is missing in that row, and a
+        position that is no number has no stamp.
+
+    Raises
+    ------
+    TypeError
+        If an image is none of these, or its numbers are not real.
+    ValueError
+        If no image is given, positions are given in both ways or in none, their lengths differ, no image has a WCS, or
+        the images are not on one pixel grid.
+    ReadError
+        If a file cannot be read.
+    BackendError
+        If this installation has no compiled extension.
+    """
+    given = {"science": science, "template": template, "difference": difference}
+    frames = {name: as_frame(image, name) for name, image in given.items() if image is not None}
+    if not frames:
+        raise ValueError("from_images needs at least one image: science, template or difference")
+    if isinstance(side, bool) or not isinstance(side, (int, np.integer)) or not 1 <= side <= 4096:
+        raise ValueError(f"side must be a whole number from 1 to 4096; given {side!r}")
+    if (sky is None) == (x is None and y is None) or (x is None) != (y is None):
+        raise ValueError("positions are x and y, in pixels, or sky, with a WCS: one of these is needed")
+    if saturation is not None and "science" in frames and frames["science"].saturation is None:
+        frames["science"] = copy.copy(frames["science"])
+        frames["science"].saturation = float(saturation)
+    if sky is None:
+        places = dict.fromkeys(frames, (_positions(x, "x"), _positions(y, "y")))
+    else:
+        places = _from_sky(frames, sky, wcs)
+    lengths = {len(position) for place in places.values() for position in place}
+    if len(lengths) != 1:
+        raise ValueError(f"x and y must have the same length; given {sorted(lengths)}")
+    n = lengths.pop()
+    known = Stamps(
+        np.zeros((n, 1, 1, 1), dtype=np.float32),
+        channels=("difference",),
+        object_id=object_id,
+        candidate_id=candidate_id,
+        catalogue=catalogue,
+        columns=columns,
+    )
+    buffer, offset, shape, centre, raised = _cut(frames, places, n, int(side))
+    stamps = Stamps.of_buffer(
+        buffer,
+        offset,
+        shape,
+        centre,
+        object_id=known.object_id,
+        candidate_id=known.candidate_id,
+        catalogue=known.catalogue,
+        flags=raised,
+        columns=known.columns,
+    )
+    stamps.saturation = frames["science"].saturation if "science" in frames else None
+    return stamps
+
+
+def as_frame(image: Any, name: str = "image") -> Frame:
+    """Return an image of any kind as a :class:`Frame`; see :func:`from_images`.
+
+    Raises
+    ------
+    TypeError
+        If it is no image.
+    ReadError
+        If it is a file that cannot be read.
+    """
+    if isinstance(image, Frame):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return _of_file(os.fspath(image), name)
+    if hasattr(image, "getImage") and hasattr(image, "getMask"):
+        return _of_exposure(image)
+    if isinstance(image, (list, tuple)) and any(hasattr(unit, "header") for unit in image):
+        return _of_units(image, name)
+    if hasattr(image, "data") and (hasattr(image, "uncertainty") or hasattr(image, "wcs")):
+        return _of_nddata(image)
+    if hasattr(image, "data") and hasattr(image, "header"):
+        return _of_units([image], name)
+    array = np.asanyarray(image)
+    if array.dtype.kind in "OSU":
+        kind = type(image).__name__
+        raise TypeError(f"{name} is {kind}; accepted are arrays, FITS files, Astropy's and Rubin's images")
+    return Frame(array)
+
+
+def _of_file(path: str, name: str) -> Frame:
+    from astropy.io import fits
+
+    try:
+        with fits.open(path, memmap=False) as units:
+            return _of_units(units, name)
+    except ReadError:
+        raise
+    except Exception as error:  # Astropy raises errors of many kinds on damaged files.
+        raise ReadError(f"{path} cannot be read as an image ({error})") from None
+
+
+def _of_units(units: Any, name: str) -> Frame:
+    """Return the first image among the units of a FITS file, with its units MASK and VARIANCE."""
+    from astropy.wcs import WCS
+
+    images = [unit for unit in units if isinstance(unit.data, np.ndarray) and unit.data.dtype.names is None]
+    images = [unit for unit in images if unit.data.ndim >= 2]
+    beside = {unit.name.upper(): unit for unit in images if unit.name.upper() in ("MASK", "VARIANCE")}
+    image = next((unit for unit in images if unit.name.upper() not in beside), None)
+    if image is None:
+        raise ReadError(f"{name}: the FITS file has no image of two axes")
+    pixels = _plane(image.data)
+    keys: dict[str, Any] = {}
+    if "MASK" in beside and np.shape(_plane(beside["MASK"].data)) == pixels.shape:
+        keys = _mask_bits(_plane(beside["MASK"].data), beside["MASK"].header)
+    if "VARIANCE" in beside and np.shape(_plane(beside["VARIANCE"].data)) == pixels.shape:
+        keys["variance"] = _plane(beside["VARIANCE"].data)
+    wcs = WCS(image.header, naxis=2) if "CTYPE1" in image.header else None
+    return Frame(pixels, wcs=wcs, **keys)
+
+
+def _mask_bits(mask: NDArray[Any], header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mask with its bits by name, if its header has names (MP_SAT = 1), or all that is not 0 as bad."""
+    planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_SPOILING, _SATURATED) if f"MP_{name}" in header}
+    if not planes or mask.dtype.kind not in "iu":
+        return {"mask": mask != 0}
+    saturated = planes.pop(_SATURATED, 0)
+    return {"mask": mask, "bad_bits": sum(planes.values()), "saturated_bits": saturated}
+
+
+def _plane(data: Any) -> NDArray[Any]:
+    """Return the image of a unit without its axes of one pixel beyond two."""
+    array = np.asarray(data)
+    while array.ndim > 2 and 1 in array.shape[:-2]:
+        array = array.squeeze(array.shape.index(1))
+    return array
+
+
+def _of_nddata(image: Any) -> Frame:
+    """Return an NDData, CCDData or Cutout2D."""
+    mask = getattr(image, "mask", None)
+    keys: dict[str, Any] = (
+        {} if mask is None else {"mask": np.broadcast_to(np.asarray(mask) != 0, np.shape(image.data))}
+    )
+    uncertainty = getattr(image, "uncertainty", None)
+    kind = getattr(uncertainty, "uncertainty_type", "")
+    if uncertainty is not None and uncertainty.array is not None and kind in ("std", "var", "ivar"):
+        values = np.asarray(uncertainty.array, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            keys["variance"] = {"std": lambda: values**2, "var": lambda: values, "ivar": lambda: 1.0 / values}[kind]()
+    return Frame(np.asarray(image.data), wcs=getattr(image, "wcs", None), **keys)
+
+
+def _of_exposure(exposure: Any) -> Frame:
+    """Return an Exposure or MaskedImage of Rubin's stack, or whatever has its methods."""
+    keys: dict[str, Any] = {}
+    mask = exposure.getMask()
+    if mask is not None:
+        numbers = mask.getMaskPlaneDict()
+        planes = {name: 1 << int(numbers[name]) for name in (*_SPOILING, _SATURATED) if name in numbers}
+        keys["saturated_bits"] = planes.pop(_SATURATED, 0)
+        keys |= {"mask": _array_of(mask), "bad_bits": sum(planes.values())}
+    if hasattr(exposure, "getVariance") and exposure.getVariance() is not None:
+        keys["variance"] = _array_of(exposure.getVariance())
+    wcs = exposure.getWcs() if hasattr(exposure, "getWcs") else None
+    origin = (exposure.getX0(), exposure.getY0()) if hasattr(exposure, "getX0") else (0.0, 0.0)
+    return Frame(_array_of(exposure.getImage()), origin=origin, wcs=wcs, **keys)
+
+
+def _array_of(image: Any) -> NDArray[Any]:
+    array = getattr(image, "array", None)
+    return np.asarray(image.getArray() if array is None else array)
+
+
+def _positions(values: Any, what: str) -> NDArray[np.float64]:
+    array = np.ma.filled(np.ma.asanyarray(values, dtype=np.float64), np.nan)
+    if array.ndim != 1:
+        raise ValueError(f"{what} must have shape (n,); given {array.shape}")
+    return np.ascontiguousarray(array)
+
+
+def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, Place]:
+    """Return the positions of places in the sky in each frame, by its own WCS or another's."""
+    from astropy.coordinates import SkyCoord
+
+    if not isinstance(sky, SkyCoord):
+        lon, lat = sky
+        sky = SkyCoord(_positions(lon, "right ascension"), _positions(lat, "declination"), unit="deg")
+    sky = sky.reshape(-1) if sky.isscalar else sky
+    own: dict[str, Place] = {}
+    for name, frame in frames.items():
+        if (by := frame.wcs if frame.wcs is not None else wcs) is not None:
+            own[name] = _to_pixels(by, sky, frame)
+    if not own:
+        raise ValueError("positions in the sky need a WCS: none of the images has one, and wcs is not given")
+    first = next(iter(own.values()))
+    for name, place in own.items():
+        for mine, its in zip(place, first, strict=True):
+            apart = (mine - its)[np.isfinite(mine - its)]
+            if len(apart) and np.ptp(apart) > _SAME_GRID:
+                raise ValueError(
+                    f"the {name} image is not on the pixel grid of the {next(iter(own))} image: their WCS differ by "
+                    "more than an offset; resample one of them"
+                )
+    return {name: own.get(name, first) for name in frames}
+
+
+def _to_pixels(wcs: Any, sky: Any, frame: Frame) -> Place:
+    if hasattr(wcs, "skyToPixelArray"):  # Rubin's SkyWcs, which counts as the frame's origin does
+        x, y = wcs.skyToPixelArray(sky.icrs.ra.deg, sky.icrs.dec.deg, degrees=True)
+    elif hasattr(wcs, "all_world2pix"):
+        from astropy.wcs.utils import wcs_to_celestial_frame
+
+        where = sky.transform_to(wcs_to_celestial_frame(wcs)).spherical
+        x, y = wcs.celestial.all_world2pix(where.lon.deg, where.lat.deg, 0, quiet=True)
+        x, y = np.asarray(x) + frame.x0, np.asarray(y) + frame.y0
+    else:  # any other that Astropy's shared interface describes
+        x, y = wcs.world_to_pixel(sky)
+        x, y = np.asarray(x) + frame.x0, np.asarray(y) + frame.y0
+    return _positions(x, "x"), _positions(y, "y")
+
+
+def _cut(
+    frames: Mapping[str, Frame], places: Mapping[str, Place], n: int, side: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
+    """Return a buffer with the stamps, the first pixel of each plane, their shapes and centres, and what was met."""
+    compiled = kernels.compiled("cutting stamps")
+    pixels = np.empty((n, len(frames), side, side), dtype=np.float32)
+    offset = np.full((n, 3), -1, dtype=np.int64)
+    shape = np.zeros((n, 3, 2), dtype=np.int32)
+    reach = np.zeros((n, len(frames), 4), dtype=np.int64)
+    raised = np.zeros(n, dtype=np.uint32)
+    flags, out = np.empty(n, dtype=np.uint32), np.empty((n, side, side), dtype=np.float32)
+    told = np.uint32(bits("masked_pixels") | (bits("saturated")))
+    for k, (name, frame) in enumerate(frames.items()):
+        x, y = places[name]
+        compiled.cut(frame, x, y, side, out, flags)
+        pixels[:, k] = out
+        raised |= flags & (told if name == "science" else np.uint32(bits("masked_pixels")))
+        reach[:, k] = _reach(frame, x, y, side)
+    channels = [CHANNELS.index(name) for name in frames]
+    there = (reach[:, :, 1] > reach[:, :, 0]) & (reach[:, :, 3] > reach[:, :, 2])
+    starts = np.arange(n * len(frames), dtype=np.int64).reshape(n, len(frames)) * (side * side)
+    offset[:, channels] = np.where(there, starts, -1)
+    whole = np.array([0, side, 0, side])
+    shape[:, channels] = side
+    centre = np.full((n, 2), side // 2, dtype=np.int32)
+    for row in np.flatnonzero((reach != whole).any(axis=(1, 2))):  # few: those at the edges
+        _trim(pixels[row], reach[row], there[row], shape[row], centre[row], channels)
+        if (reach[row][there[row]] != reach[row][there[row]][:1]).any():
+            raised[row] |= np.uint32(bits("padded"))
+    return pixels.reshape(-1), offset, shape, centre, raised
+
+
+def _reach(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], side: int) -> NDArray[np.int64]:
+    """Return the rows and columns (n, 4) of squares around positions that a frame has: top, bottom, left, right."""
+    height, width = frame.shape
+    out = []
+    for position, first, length in ((y, frame.y0, height), (x, frame.x0, width)):
+        with np.errstate(invalid="ignore"):
+            nearest = np.floor(position - first + 0.5)
+            start = np.where(np.abs(nearest) < 1 << 40, nearest, 1 << 40).astype(np.int64) - side // 2
+        out += [np.clip(-start, 0, side), np.clip(length - start, 0, side)]
+    return np.stack(out, axis=1)
+
+
+def _trim(
+    planes: NDArray[np.float32],
+    reach: NDArray[np.int64],
+    there: NDArray[np.bool_],
+    shape: NDArray[np.int32],
+    centre: NDArray[np.int32],
+    channels: Sequence[int],
+) -> None:
+    """Leave of the squares of one candidate, in place, what at least one of its frames has."""
+    if not there.any():
+        shape[:], centre[:] = 0, 0
+        return
+    top, left = reach[there][:, (0, 2)].min(axis=0)
+    bottom, right = reach[there][:, (1, 3)].max(axis=0)
+    size = (bottom - top) * (right - left)
+    for plane in planes:
+        plane.reshape(-1)[:size] = plane[top:bottom, left:right].ravel()
+    for k, channel in enumerate(channels):
+        shape[channel] = (bottom - top, right - left) if there[k] else 0
+    centre -= (top, left)
