@@ -60,8 +60,18 @@ second, by 132 multiprocessors with four schedulers at 1.98 GHz.
 |---|---:|---:|---:|---:|
 {rows}
 
-A multiprocessor holds eight warps of the features, two a scheduler, and most instructions wait for the one before: a
-third to a half of the limit is to be expected of them.
+A multiprocessor holds eight warps of the features, two a scheduler, and twelve of the eighteen alone; most instructions
+wait for the one before. A third to a half of the limit is to be expected of two warps, a half or more of three.
+
+Loads of a window are 34 a lane at a time: a plane is waited for three times. Planes up to 32 kB are staged in shared
+memory, 16 bytes a thread where both sides allow it; of larger ones too few would fit, and they are read again from the
+caches. Column counts and the samples of zscale are in registers. To stage the science plane for the level of saturation
+would not pay: what is cut from it afterwards finds it in the caches.
+
+The instruction cache has 128 kB, and kernels are still larger: of the eighteen's 257 kB (sm_90), 59 are ways that only
+lanes which have parted would take, and much else runs once a triplet. What runs over and over is less: a step of the
+fit some 38 kB, a round of the moments 33, a search for a median 16, so that warps in different parts should share the
+cache; whether they do, a profile must tell.
 """
 
 NETWORK = """\
