@@ -98,7 +98,7 @@ class Ours:
 
     def scores_by_hand(self) -> NDArray[np.float32]:
         """Return the same scores, of stamps that are cut by hand."""
-        return np.asarray(self._python.score(self.by_hand(), threads=1).values)
+        return np.asarray(self._python.score(self.by_hand(), threads=1).score)
 
 
 class Usual:
