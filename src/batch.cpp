@@ -100,6 +100,7 @@ py::dict in_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_
     py::list values;
     for (std::size_t k = 0; k < fields; ++k) values.append(values_of(batch, k, fields));
     out["fields"] = values;
+    if (batch.catalogue) out["catalogue"] = copied(batch.catalogue, {n, py::ssize_t{S2V_CATALOGUE_COLUMNS}});
     if (batch.features) {
         out["features"] = copied(batch.features, {n, s2v_stamp_feature_count(sets)});
         out["feature_flags"] = copied(batch.feature_flags, {n});

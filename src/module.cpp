@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
     register_normalise(module);
     register_packing(module);
     register_reader(module);
+    register_decoder(module);
 }

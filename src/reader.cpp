@@ -1,8 +1,8 @@
 // space2vec._core.Reader: paths or bytes in, batches of rows out.
 #include "batch.hpp"
 #include "model.hpp"
+#include "reading.hpp"
 #include "register.hpp"
-#include "space2vec/limits.h"
 
 #include <pybind11/stl.h>
 #include <unistd.h>
@@ -17,52 +17,6 @@ namespace py = pybind11;
 
 namespace {
 
-// Asked by the reader while it waits: has Python a signal to handle? Its handler may have raised.
-int32_t signalled(void * /*context*/) {
-    const py::gil_scoped_acquire hold;
-    return PyErr_CheckSignals() != 0;
-}
-
-// A function of Python that decodes the images which the library leaves to others.
-class ImageDecoder {
-public:
-    explicit ImageDecoder(py::object decode) : decode_(std::move(decode)) {}
-
-    void serve(s2v_reading &reading) {
-        if (decode_.is_none()) return;
-        reading.decode_image = &ImageDecoder::call;
-        reading.context = this;
-    }
-
-private:
-    // By a worker. Nothing that Python raises may pass.
-    static int32_t call(void *context, const void *file, std::int64_t size, int32_t height, int32_t width,
-                        float *pixels) {
-        if (finalizing()) return 1;
-        const py::gil_scoped_acquire hold;
-        try {
-            const py::bytes bytes(static_cast<const char *>(file), static_cast<std::size_t>(size));
-            const auto image =
-                py::cast<py::array_t<float, py::array::c_style>>(static_cast<ImageDecoder *>(context)->decode_(bytes));
-            if (image.ndim() != 2 || image.shape(0) != height || image.shape(1) != width) return 1;
-            std::memcpy(pixels, image.data(), static_cast<std::size_t>(image.nbytes()));
-            return 0;
-        } catch (const std::exception &) {
-            return 1;
-        }
-    }
-
-    static bool finalizing() {
-#if PY_VERSION_HEX >= 0x030D0000
-        return Py_IsFinalizing() != 0;
-#else
-        return _Py_IsFinalizing() != 0;
-#endif
-    }
-
-    py::object decode_;
-};
-
 struct Close {
     pid_t owner = getpid();
     void operator()(s2v_reader *reader) const noexcept {
@@ -76,82 +30,8 @@ struct Close {
 
 using Handle = std::unique_ptr<s2v_reader, Close>;
 
-// The pixels of a batch, which an array looks at; they may outlive their reader.
-class Pixels {
-public:
-    explicit Pixels(s2v_reader *reader) {
-        held_.size = sizeof held_;
-        check(s2v_reader_take_pixels(reader, &held_), "Reader.next");
-    }
-    Pixels(const Pixels &) = delete;
-    Pixels &operator=(const Pixels &) = delete;
-    ~Pixels() {
-        // In a forked child memory of a device's driver is not there, and another thread's lock stays locked.
-        if (getpid() == owner_) s2v_pixels_release(&held_);
-    }
-
-    bool allocated() const {
-        return held_.allocated != 0;
-    }
-
-    static py::array_t<float> taken(s2v_reader *reader) {
-        auto pixels = std::make_unique<Pixels>(reader);
-        const s2v_pixels held = pixels->held_;
-        if (held.pixel_count == 0) return py::array_t<float>(0);
-        return py::array_t<float>(static_cast<py::ssize_t>(held.pixel_count), held.pixels, py::cast(std::move(pixels)));
-    }
-
-private:
-    pid_t owner_ = getpid();
-    s2v_pixels held_{};
-};
-
-// As in s2v_limits: of an id and of a batch's pixels in bytes, and what any file may have, rows and bytes.
-using Limits = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
-
-s2v_limits limits_of(const Limits &limits) {
-    return {sizeof(s2v_limits), std::get<0>(limits), std::get<1>(limits), std::get<2>(limits), std::get<3>(limits)};
-}
-
-// Addresses of what s2v_allocator has: allocate, release, context.
-using Memory = std::optional<std::tuple<std::uintptr_t, std::uintptr_t, std::uintptr_t>>;
-
-std::optional<s2v_allocator> allocator_of(const Memory &memory) {
-    if (!memory) return std::nullopt;
-    const auto &[allocate, release, context] = *memory;
-    return s2v_allocator{sizeof(s2v_allocator), reinterpret_cast<decltype(s2v_allocator::allocate)>(allocate),
-                         reinterpret_cast<decltype(s2v_allocator::release)>(release),
-                         reinterpret_cast<void *>(context)};
-}
-
-s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation,
-                       int threads, const std::optional<s2v_allocator> &allocator, const Model *model) {
-    s2v_reading reading;
-    s2v_reading_init(&reading);
-    reading.planes = planes;
-    reading.keep_pixels = pixels;
-    reading.sets = sets;
-    reading.convention = convention;
-    reading.saturation = saturation;
-    reading.threads = threads;
-    reading.interrupted = signalled;
-    reading.allocator = allocator ? &*allocator : nullptr;
-    reading.model = model ? model->c() : nullptr;
-    return reading;
-}
-
 // Texts one after another, and where each ends.
 using TextColumn = std::pair<Column<std::uint8_t>, Column<std::int64_t>>;
-
-// A text of the library's, asked for its size first.
-template <typename Copy>
-std::string text_of(Copy copy) {
-    std::int64_t size = 0;
-    copy(nullptr, 0, &size);
-    std::string text(static_cast<std::size_t>(size), '\0');
-    copy(text.data(), size, &size);
-    return text;
-}
 
 class Reader {
 public:
@@ -161,7 +41,7 @@ public:
            std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
            const Memory &pixels_in, py::object decode_image,
            std::tuple<std::int32_t, std::uint64_t, std::int64_t> start, std::shared_ptr<Model> model,
-           const Limits &limits)
+           const Limits &limits, bool catalogue)
         : inputs_(std::move(inputs)),
           column_count_(columns.size()),
           field_count_(fields.size()),
@@ -188,7 +68,7 @@ public:
         }
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
         s2v_reading reading =
-            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get());
+            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(), catalogue);
         decoder_.serve(reading);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
@@ -213,13 +93,15 @@ public:
            std::optional<std::pair<Column<double>, Column<double>>> position, std::optional<TextColumn> object_ids,
            std::optional<TextColumn> publishers, bool rubin, bool ztf_fields, std::uint32_t planes, bool pixels,
            std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
-           py::object decode_image, std::shared_ptr<Model> model, const Limits &limits)
+           py::object decode_image, std::shared_ptr<Model> model, const Limits &limits,
+           std::optional<std::pair<Column<double>, Column<std::uint8_t>>> catalogue_fields)
         : sets_(sets),
           model_(std::move(model)),
           cutouts_(std::move(cutouts)),
           position_(std::move(position)),
           object_ids_(std::move(object_ids)),
           publishers_(std::move(publishers)),
+          catalogue_(std::move(catalogue_fields)),
           decoder_(std::move(decode_image)) {
         if (cutouts_.size() != S2V_CHANNELS) throw std::invalid_argument("Reader: one entry a channel");
         table_ = std::make_unique<s2v_cutouts>();
@@ -255,11 +137,19 @@ public:
         };
         spans(object_ids_, table_->object_ids, table_->object_end);
         spans(publishers_, table_->publishers, table_->publisher_end);
+        if (catalogue_) {
+            const auto &[fields, present] = *catalogue_;
+            if (present.size() == 0 || fields.size() != table_->n * present.size())
+                throw std::invalid_argument("Reader: the fields of the catalogue differ in length");
+            table_->catalogue = fields.data();
+            table_->catalogue_present = present.data();
+        }
+        const bool catalogue = catalogue_.has_value();
         table_->rubin = rubin;
         table_->ztf_fields = ztf_fields;
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
         s2v_reading reading =
-            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get());
+            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(), catalogue);
         decoder_.serve(reading);
         const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
@@ -282,7 +172,13 @@ public:
         }
         check(status, "Reader.next");
         if (batch.stamps.n == 0) return py::none();
-        return in_python(batch, Pixels::taken(reader_.get()), column_count_, field_count_, sets_);
+        return in_python(batch, taken_pixels(), column_count_, field_count_, sets_);
+    }
+
+    py::array_t<float> taken_pixels() {
+        auto held = s2v::sized<s2v_pixels>();
+        check(s2v_reader_take_pixels(reader_.get(), &held), "Reader.next");
+        return as_array(held);
     }
 
     std::vector<bool> schema_columns(std::int32_t schema) const {
@@ -315,6 +211,7 @@ private:
     std::optional<std::pair<Column<double>, Column<double>>> position_;
     std::optional<TextColumn> object_ids_;
     std::optional<TextColumn> publishers_;
+    std::optional<std::pair<Column<double>, Column<std::uint8_t>>> catalogue_;
     std::unique_ptr<s2v_cutouts> table_;
     ImageDecoder decoder_;
     Handle reader_;  // the last: its workers use the others
@@ -356,19 +253,21 @@ void register_reader(py::module_ &module) {
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
                       std::int32_t, float, int, Memory, py::object,
-                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>, Limits>(),
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>, Limits, bool>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("fields"), py::arg("schemas"),
              py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"),
              py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"),
-             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{})
+             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{}, py::arg("catalogue") = false)
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, std::optional<TextColumn>,
                       std::optional<TextColumn>, bool, bool, std::uint32_t, bool, std::int32_t, std::int32_t, float,
-                      int, Memory, py::object, std::shared_ptr<Model>, Limits>(),
+                      int, Memory, py::object, std::shared_ptr<Model>, Limits,
+                      std::optional<std::pair<Column<double>, Column<std::uint8_t>>>>(),
              py::arg("cutouts"), py::arg("position"), py::arg("object_ids"), py::arg("publishers"), py::arg("rubin"),
              py::arg("ztf_fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
              py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"),
-             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{})
+             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{},
+             py::arg("catalogue_fields") = std::nullopt)
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"))
         .def("schema_fields", &Reader::schema_fields, py::arg("schema"))

@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+void register_decoder(pybind11::module_ &module);
 void register_fits(pybind11::module_ &module);
 void register_frames(pybind11::module_ &module);
 void register_model(pybind11::module_ &module);

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from space2vec.models.load import load
     from space2vec.models.network import Network
     from space2vec.plans.recipe import Recipe
-    from space2vec.reading import read, read_messages, read_table
+    from space2vec.reading import MessageReader, read, read_messages, read_table
     from space2vec.reading.frames import from_images
     from space2vec.simulation import simulate
 
@@ -31,6 +31,7 @@ _HOME = {
     "Features": "data.tables",
     "Forest": "models.forest",
     "Frame": "data.frame",
+    "MessageReader": "reading",
     "Network": "models.network",
     "Recipe": "plans.recipe",
     "Scores": "data.tables",
@@ -51,6 +52,7 @@ __all__ = [
     "Features",
     "Forest",
     "Frame",
+    "MessageReader",
     "Network",
     "Recipe",
     "Scores",

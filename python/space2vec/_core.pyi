@@ -173,6 +173,8 @@ class Reader:
         decode_image: Callable[[bytes], NDArray[np.float32]] | None,
         start: tuple[int, int, int],
         model: Model | None = None,
+        limits: tuple[int, int, int, int] = ...,
+        catalogue: bool = False,
     ) -> None: ...
     @overload
     def __init__(
@@ -192,8 +194,31 @@ class Reader:
         memory: tuple[int, int, int] | None,
         decode_image: Callable[[bytes], NDArray[np.float32]] | None,
         model: Model | None = None,
+        limits: tuple[int, int, int, int] = ...,
+        catalogue_fields: tuple[NDArray[np.float64], NDArray[np.uint8]] | None = None,
     ) -> None: ...
     def next(self, rows: int) -> dict[str, Any] | None: ...
     def schema_columns(self, schema: int) -> list[bool]: ...
+    def schema_fields(self, schema: int) -> bytes: ...
+    def schema_paths(self, schema: int) -> list[str]: ...
+
+def catalogue_from(survey: int, fields: NDArray[np.float64], present: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+class Decoder:
+    def __init__(
+        self,
+        fields: list[str],
+        planes: int,
+        pixels: bool,
+        sets: int,
+        convention: int,
+        saturation: float,
+        catalogue: bool,
+        decode_image: Callable[[bytes], NDArray[np.float32]] | None,
+        model: Model | None,
+        limits: tuple[int, int, int, int],
+    ) -> None: ...
+    def add_schema(self, id: int | None, json: str) -> None: ...
+    def decode(self, messages: list[bytes | None]) -> dict[str, Any] | None: ...
     def schema_fields(self, schema: int) -> bytes: ...
     def schema_paths(self, schema: int) -> list[str]: ...

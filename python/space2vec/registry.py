@@ -19,6 +19,7 @@ __all__ = [
     "FLAGS",
     "GROUPS",
     "NORMALISERS",
+    "PACKETS",
     "RECIPES",
     "S2V",
     "STAMP_SETS",
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureSet",
     "FlagEntry",
     "NormaliserEntry",
+    "PacketEntry",
     "ParameterEntry",
     "RecipeEntry",
     "RecipeName",
@@ -139,6 +141,21 @@ class RecipeEntry:
     further: tuple[tuple[Step, ...], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PacketEntry:
+    """What of a survey's packets the catalogue columns are made of: a record, its fields, and each column's source."""
+
+    survey: str
+    record: str
+    fields: tuple[str, ...]
+    columns: dict[str, str]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The dotted paths of the fields, in the order in which the library takes them."""
+        return tuple(f"{self.record}.{name}" for name in self.fields)
+
+
 _document = json.loads(resources.files("space2vec").joinpath("registry.json").read_text("utf-8"))
 
 
@@ -152,6 +169,11 @@ FAULTS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document
 #: The groups of stamp features: name, and what a group is about.
 GROUPS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["groups"]}
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
+#: By survey, what of its packets the catalogue columns are made of; those of other cameras are laid out as ZTF's.
+PACKETS: dict[str, PacketEntry] = {
+    entry["survey"]: PacketEntry(entry["survey"], entry["record"], tuple(entry["fields"]), entry["columns"])
+    for entry in _document["packets"]
+}
 #: The normalisers, in the order of their numbers.
 NORMALISERS: dict[str, NormaliserEntry] = {
     entry["name"]: NormaliserEntry(

@@ -18,6 +18,7 @@ from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, 
 from space2vec.reading.budget import Limits
 from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
+from space2vec.reading.message_reader import MessageReader
 from space2vec.reading.messages import read_messages
 from space2vec.reading.open_files import Content
 from space2vec.reading.schemas import Schemas, schema_texts
@@ -35,6 +36,7 @@ __all__ = [
     "Inputs",
     "Labels",
     "Limits",
+    "MessageReader",
     "Origin",
     "Position",
     "Problem",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.data import catalogue
 from space2vec.data import flags as flag_bits
+from space2vec.data.catalogue import numbers
 from space2vec.data.columns import Columns
 from space2vec.data.ids import NO_ID, printable
 from space2vec.data.stamps import CHANNELS, Stamps
@@ -22,21 +21,18 @@ from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
 from space2vec.reading.budget import asking
+from space2vec.reading.catalogue import catalogue_fields, named
 from space2vec.reading.wish import Wish
 from space2vec.registry import FAULTS
 
-__all__ = ["CUTOUTS", "read_columns", "read_run"]
+__all__ = ["CUTOUTS", "made_decoder", "read_columns", "read_decoded", "read_run"]
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
 
-_CANDIDATE, _RUBIN = "candidate.", "diaSource."
-_FIELDS = (*(_CANDIDATE + name for name in catalogue.ZTF_FIELDS), *(_RUBIN + name for name in catalogue.RUBIN_FIELDS))
-_TEXT = frozenset({"band"})
 #: How the library begins to say what a row, or a file, asks for that it may not.
 _ASKING = ("an id", "a text", "more rows", "more memory")
-#: Numbers that the library gives surveys and the kinds of values.
-_OF_ZTF = 1
+#: Numbers that the library gives the kinds of values.
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
@@ -65,7 +61,8 @@ def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called
         wish,
         inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in sources[begin:]],
         in_memory=in_memory,
-        columns=list(_FIELDS) if wish.takes_catalogue else [],
+        columns=[],
+        catalogue=wish.takes_catalogue,
         fields=list(wish.columns),
         schemas=list(wish.schemas.items()),
         start=(0, start.block, start.row),
@@ -132,7 +129,7 @@ def read_columns(
     n = len(candidate_id)
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
-        position = tuple(catalogue.numbers(record[name], n) for name in ("xpos", "ypos"))
+        position = tuple(numbers(record[name], n) for name in ("xpos", "ypos"))
     reader = _reader(
         wish,
         cutouts=list(cutouts),
@@ -141,12 +138,13 @@ def read_columns(
         publishers=None if rubin or publisher is None else _spans(publisher),
         rubin=rubin,
         ztf_fields=ztf_fields,
+        catalogue_fields=catalogue_fields(record, n, rubin=rubin) if wish.takes_catalogue else None,
     )
     raw = _next(reader, n)
     assert raw is not None
     known: dict[str, NDArray[np.float32]] = {}
-    if record and wish.takes_catalogue:
-        _map(known, record, raw["survey"], np.arange(n), rubin=rubin)
+    if record and wish.takes_catalogue and wish.model is None:
+        known = named(raw["catalogue"], np.unique(raw["survey"]).tolist())
     path = printable(path)
     problems = tuple(
         _problem(_told_apart(entry, hollow), path, object_id[entry[0]], candidate_id[entry[0]], first)
@@ -167,6 +165,24 @@ def _told_apart(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | Non
     if entry[4] == "missing_plane" and empty is not None and empty[row]:
         return (*entry[:4], "empty_cutout", *entry[5:])
     return entry
+
+
+def made_decoder(wish: Wish) -> Any:
+    """Return the library's decoder of messages, which takes :meth:`add_schema` and :meth:`decode`."""
+    options = wish.options()
+    for name in ("threads", "memory"):
+        del options[name]
+    return kernels.compiled("reading alerts").Decoder(
+        fields=list(wish.columns), catalogue=wish.takes_catalogue, **options
+    )
+
+
+def read_decoded(decoder: Any, messages: Sequence[bytes | None], wish: Wish, called: Sequence[str]) -> AnyBatch:
+    """Return the alerts of messages, at least one, a row each; `called` says what to call them in problems."""
+    raw = decoder.decode(messages)
+    origin = Origin(list(called), raw["record"], raw["byte"])
+    rows, problems = _rows(raw, decoder, wish, origin.paths)
+    return Batch(rows, problems, origin=origin, offer=_offer(raw, decoder, wish))
 
 
 def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -207,7 +223,7 @@ def _rows(
             object_id[row] = stem(path)
     kinds = _kinds(raw, reader, wish)
     columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(wish.columns)}
-    known = _catalogue(raw, reader) if wish.takes_catalogue else {}
+    known = _catalogue(raw) if wish.takes_catalogue and wish.model is None else {}
     return _table(raw, object_id, candidate_id, known, columns, wish), tuple(problems)
 
 
@@ -287,52 +303,9 @@ def _table(
     return Features(values, wish.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
-def _catalogue(raw: dict[str, Any], reader: Any) -> dict[str, NDArray[np.float32]]:
-    """Return the catalogue columns. A field that a schema lacks differs from one which is there and null."""
-    columns: dict[str, NDArray[np.float32]] = {}
-    for schema in _numbers(raw["schema"]):
-        rows = np.flatnonzero(raw["schema"] == schema)
-        present = reader.schema_columns(schema)
-        for prefix in (_RUBIN, _CANDIDATE):
-            fields = {
-                path.removeprefix(prefix): _field(path.removeprefix(prefix), raw["columns"][rows, k])
-                for k, path in enumerate(_FIELDS)
-                if present[k] and path.startswith(prefix)
-            }
-            if fields:
-                _map(columns, fields, raw["survey"], rows, rubin=prefix == _RUBIN)
-                break
-    return columns
-
-
-def _map(
-    columns: dict[str, NDArray[np.float32]],
-    fields: Mapping[str, Any],
-    survey: NDArray[np.uint8],
-    rows: NDArray[np.intp],
-    *,
-    rubin: bool,
-) -> None:
-    """Put what the fields of some rows give into the catalogue columns of all."""
-    ztf = survey[rows] == _OF_ZTF
-    parts = [(catalogue.from_rubin, np.full(len(rows), True))] if rubin else [(catalogue.from_ztf, ztf)]
-    if not rubin:
-        parts.append((catalogue.from_candidate, ~ztf))
-    for mapper, chosen in parts:
-        if not chosen.any():
-            continue
-        part = fields if chosen.all() else {name: _chosen(values, chosen) for name, values in fields.items()}
-        for name, values in mapper(part).items():
-            columns.setdefault(name, np.full(len(survey), np.nan, dtype=np.float32))[rows[chosen]] = values
-
-
-def _chosen(values: Any, chosen: NDArray[np.bool_]) -> Any:
-    return values[chosen] if isinstance(values, np.ndarray) else list(itertools.compress(values, chosen))
-
-
-def _field(name: str, values: NDArray[np.float64]) -> Any:
-    """Return a column as the record has it: a text of one character comes as its code."""
-    return [chr(int(value)) if value > 0 else None for value in values] if name in _TEXT else values
+def _catalogue(raw: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """Return the catalogue columns that the packets of a batch give."""
+    return named(raw["catalogue"], np.unique(raw["survey"][raw["schema"] >= 0]).tolist())
 
 
 def _known(candidate_id: Any) -> int | str | None:

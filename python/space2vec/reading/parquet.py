@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.data import catalogue
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, read_columns
 from space2vec.reading.batch import AnyBatch, Offer
 from space2vec.reading.budget import Limits, told_apart, with_short_texts
+from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
 from space2vec.reading.parquet_columns import Leaf, Table, announced, cut, cutouts, first_ids, further, texts
 from space2vec.reading.parquet_pages import Sizes, page_sizes
 from space2vec.reading.wish import Wish
@@ -240,11 +240,11 @@ class _Alerts:
         self._rubin = any(leaf is not None for leaf in ids)
         if self._rubin:
             self._candidates, self._objects = _single(ids[:2]), _single(ids[2:])
-            record, fields = "diaSource", catalogue.RUBIN_FIELDS
+            record, fields = "diaSource", RUBIN_FIELDS
         else:
             self._candidates = _single(table.find("candid", "candidate.candid"))
             self._objects = _single(table.find("objectId"))
-            record, fields = "candidate", catalogue.ZTF_FIELDS
+            record, fields = "candidate", ZTF_FIELDS
         self._publisher = table.find("publisher")[0]
         self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
         self._fields = {

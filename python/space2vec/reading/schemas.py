@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 
 from space2vec.errors import ReadError
 
-__all__ = ["Schemas", "read_schema", "schema_texts"]
+__all__ = ["Schema", "Schemas", "read_schema", "schema_text", "schema_texts"]
 
-#: Schemas by the number in a message's header: JSON, as text or as it is parsed, or the file that holds it.
-Schemas: TypeAlias = Mapping[int, str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]]
+#: A schema: JSON, as text or as it is parsed, or the file that holds it.
+Schema: TypeAlias = str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]
+#: Schemas by the number in a message's header.
+Schemas: TypeAlias = Mapping[int, Schema]
 
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 _NAMED = frozenset({"record", "error", "enum", "fixed"})
@@ -29,10 +31,11 @@ def schema_texts(schemas: Schemas) -> dict[int, str]:
     for number in schemas:
         if not 0 <= number < 1 << 32:
             raise ReadError(f"schema number {number} does not fit into four bytes")
-    return {number: _text(schema) for number, schema in schemas.items()}
+    return {number: schema_text(schema) for number, schema in schemas.items()}
 
 
-def _text(schema: str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]) -> str:
+def schema_text(schema: Schema) -> str:
+    """Return a schema as JSON; a ReadError says that a text is none, or a file no schema."""
     if isinstance(schema, os.PathLike):
         return read_schema(schema)
     if not isinstance(schema, str):

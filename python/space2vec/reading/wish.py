@@ -28,8 +28,8 @@ ROWS = 2048
 def while_reading(model: Model | None, device: str = "cpu") -> tuple[Measure | None, Model | None]:
     """Return what readers make of alerts for a model: features, or scores, or neither, where it needs their pixels.
 
-    Readers score where the library runs the model, on what packets hold of pixels. They measure where a model that
-    takes the catalogue's columns too, or is run in floating point, takes no planes.
+    Readers score where the library runs the model, on what packets hold. They measure for one that takes no planes and
+    is run in floating point.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def while_reading(model: Model | None, device: str = "cpu") -> tuple[Measure | N
     names, header = model.feature_names, model.header
     if any(name not in FEATURES for name in names):  # of which the model tells where it comes to stamps
         return None, None
-    if model.runtime is None and not model.needs.catalogue:
+    if model.runtime is None:
         return None, model
     return (Measure(names, header.convention) if header.recipe is None and not header.optional else None), None
 
@@ -97,9 +97,9 @@ class Wish:
 
     @property
     def takes_catalogue(self) -> bool:
-        """Whether the rows are to have columns of the catalogue."""
+        """Whether columns of the catalogue are to be made of packets: for the rows, or for the model."""
         if self.model is not None:
-            return False
+            return bool(self.model.needs.catalogue)
         return self.measure is None or any(FEATURES[name].source == "catalogue" for name in self.measure.names)
 
     def options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.data.catalogue import RUBIN_FIELDS, ZTF_FIELDS, from_rubin, from_ztf
+from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS, from_rubin, from_ztf
 from space2vec.simulation.des_record import des_record
 from space2vec.simulation.measure import Detection
 from space2vec.simulation.rubin_record import rubin_record

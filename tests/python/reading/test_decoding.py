@@ -22,9 +22,10 @@ from pyarrow import parquet
 
 from helpers.packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from oracle import alerts as oracle
+from oracle import catalogue
 from space2vec import read
 from space2vec.cli import main
-from space2vec.data import catalogue, flags
+from space2vec.data import flags
 from space2vec.data.stamps import CHANNELS
 from space2vec.errors import ReadError
 from space2vec.reading import batches, read_messages

@@ -10,9 +10,8 @@ from pyarrow import parquet
 
 from helpers.packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from space2vec import read
-from space2vec.data import catalogue
 from space2vec.data.stamps import CHANNELS
-from space2vec.reading import batches
+from space2vec.reading import batches, catalogue
 
 #: The columns that rest on ZTF's pixel scale or its numbers of filters.
 ZTF_ALONE = {"BAND", "GFLUX", "MAGDIFF", "MAGLIM", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM"}

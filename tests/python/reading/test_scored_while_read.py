@@ -16,7 +16,7 @@ import space2vec as s2v
 from helpers.packets import avro_bytes, fits_bytes, packet, planes
 from space2vec.backends import kernels
 from space2vec.cli import main
-from space2vec.data.tables import Features, Scores
+from space2vec.data.tables import Scores
 from space2vec.errors import Space2vecWarning
 from space2vec.model_files.calibration import Calibration
 from space2vec.models.model import Model
@@ -152,12 +152,14 @@ def test_what_holds_no_alerts_is_left_to_the_model(tmp_path: Path, night: Path) 
     assert kinds == ["Stamps", "Scores", "Stamps"]
 
 
-def test_models_that_readers_do_not_run_take_what_they_need(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_the_catalogue_are_run_by_readers_and_others_take_what_they_need(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     catalogue = s2v.load("forest")
     parts = list(batches(night, model=catalogue))
-    assert all(isinstance(part.rows, Features) for part in parts)
+    assert all(isinstance(part.rows, Scores) for part in parts)
     want = catalogue.score(s2v.read(night, strict=False))
-    found = Scores.concatenate([catalogue.score(part.rows) for part in parts])
+    found = Scores.concatenate([part.rows for part in parts])
     np.testing.assert_array_equal(found.score.view(np.uint32), want.score.view(np.uint32))
     np.testing.assert_array_equal(found.flags, want.flags)
     foreign = forest(("AMP", "MINE"))

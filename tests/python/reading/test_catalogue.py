@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from space2vec import registry
-from space2vec.data import catalogue
+from space2vec.reading import catalogue
 
 
 def ztf(**fields):

@@ -1,0 +1,198 @@
+"""Messages as a stream of alerts delivers them: exactly one row each, schemas compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
+from space2vec.errors import ReadError
+from space2vec.plans.features import Measure
+from space2vec.reading import columns as packet_columns
+from space2vec.reading.alerts import made_decoder, read_decoded
+from space2vec.reading.batch import AnyBatch, Problem, gathered
+from space2vec.reading.budget import Limits
+from space2vec.reading.schemas import Schema, schema_text, schema_texts
+from space2vec.reading.wish import ROWS_WITH_PIXELS, Wish, while_reading
+
+if TYPE_CHECKING:
+    from space2vec.backends.interfaces import Model
+
+    class ScoringModel(Model, Protocol):
+        """A model that users have."""
+
+        def score(self, source: Stamps | Features) -> Scores:
+            """Score candidates."""
+
+
+__all__ = ["MessageReader"]
+
+#: Schemas by the number in a message's header, or what gives one when it is asked, as a client of a registry does.
+SchemaSource: TypeAlias = Mapping[int, Schema] | Callable[[int], Schema | None]
+#: Bytes before a record: a zero, and the number of its schema, highest byte first.
+_HEADER = 5
+
+
+class MessageReader:
+    """Reads alerts out of messages, exactly one row a message, in order, whatever the messages hold.
+
+    A message is a record behind the header of a schema registry (a zero, the number of its schema in four bytes), a
+    whole Avro file, or a bare record where `schema` is given. One that is None, empty, damaged or of an unknown schema
+    is a row without planes, with the flag ``bad_stamp``; of one that holds more than its one alert, or bytes behind
+    it, the first alert is taken, and its row has the flag ``surplus``. A schema is parsed once, however many messages
+    have it. One thread at a time may use a reader.
+
+    Parameters
+    ----------
+    schemas : mapping of int to schema, or callable, optional
+        The schemas by their number: JSON, what is parsed of it, or the file that holds it. A callable is asked for each
+        number when it is met first; it returns None, or raises a LookupError, for one that it does not know, and is
+        then asked again by the next call. Whatever else it raises passes through, and no message is lost by it.
+    schema : str, mapping or path, optional
+        The schema of messages without a header. A message that begins like one with a header, of a number that is
+        known, is taken for that.
+    measure : Measure, optional
+        What to measure of the alerts; their pixels are let go, and the rows are Features.
+    model : Forest or Network, optional
+        What to score the alerts by; the rows are Scores.
+    columns : sequence of str, optional
+        Paths of the packets whose values go along with the rows, as for :func:`space2vec.read`.
+    limits : Limits, optional
+        What a message may ask for; of an id alone.
+
+    Raises
+    ------
+    ReadError
+        If a schema that is given is none of alerts.
+    """
+
+    def __init__(
+        self,
+        schemas: SchemaSource | None = None,
+        schema: Schema | None = None,
+        *,
+        measure: Measure | None = None,
+        model: ScoringModel | None = None,
+        columns: Sequence[str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if measure is not None and model is not None:
+            raise ValueError("a reader measures or scores; give one of measure and model")
+        self._model = model
+        measured, scoring = while_reading(model)
+        self._wish = Wish(
+            ROWS_WITH_PIXELS,
+            1,
+            measure or measured,
+            columns=packet_columns.asked(columns),
+            model=scoring,
+            limits=limits or Limits(),
+        )
+        self._decoder: Any = made_decoder(self._wish)
+        self._ask = schemas if callable(schemas) else None
+        #: Numbers of schemas that need not be asked for.
+        self._settled: set[int] = set()
+        if schemas is not None and not callable(schemas):
+            for number, text in schema_texts(schemas).items():
+                self._add(number, text)
+        if schema is not None:
+            self._add(None, schema_text(schema))
+
+    def read(
+        self, messages: Iterable[bytes | bytearray | memoryview | None], problems: list[Problem] | None = None
+    ) -> Stamps | Features | Scores:
+        """Read messages, a row each.
+
+        Parameters
+        ----------
+        messages : iterable of bytes or None (n,)
+            The messages.
+        problems : list, optional
+            Takes up what was wrong; a problem's path is ``message`` and the number of the message.
+
+        Returns
+        -------
+        Stamps, Features or Scores (n rows)
+            Stamps; Features where the reader measures, Scores where it has a model.
+
+        Raises
+        ------
+        TypeError
+            If a message is neither bytes nor None.
+        """
+        if isinstance(messages, bytes | bytearray | memoryview | str):
+            raise TypeError(f"messages must be several; given one {type(messages).__name__}")
+        held = [_content(message, number) for number, message in enumerate(messages)]
+        self._learn(held)
+        size = self._wish.size
+        parts = gathered((self._part(held, begin, size) for begin in range(0, len(held), size)), problems)
+        return self._joined(parts)
+
+    def _part(self, held: list[bytes | None], begin: int, size: int) -> AnyBatch:
+        some = held[begin : begin + size]
+        return read_decoded(
+            self._decoder, some, self._wish, [f"message {begin + number}" for number in range(len(some))]
+        )
+
+    def _joined(self, parts: list[Stamps | Features | Scores]) -> Stamps | Features | Scores:
+        if self._wish.model is not None:
+            scores = [part for part in parts if isinstance(part, Scores)]
+            return Scores.concatenate(scores) if scores else _no_scores(self._wish.model.id)
+        if self._wish.measure is not None:
+            features = [part for part in parts if isinstance(part, Features)]
+            table = Features.concatenate(features, self._wish.measure.names)
+            return table if self._model is None else self._model.score(table)
+        stamps = Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
+        return stamps if self._model is None else self._model.score(stamps)
+
+    def _add(self, number: int | None, text: str) -> None:
+        try:
+            self._decoder.add_schema(number, text)
+        except ValueError as error:
+            which = "the schema" if number is None else f"schema {number}"
+            raise ReadError(f"{which} is no Avro schema of alerts: {error}") from None
+        if number is not None:
+            self._settled.add(number)
+
+    def _learn(self, messages: list[bytes | None]) -> None:
+        """Ask for the schemas of messages that are not known yet."""
+        if self._ask is None:
+            return
+        met = {
+            int.from_bytes(message[1:_HEADER], "big")
+            for message in messages
+            if message is not None and len(message) >= _HEADER and message[0] == 0
+        }
+        for number in sorted(met - self._settled):
+            try:
+                schema = self._ask(number)
+            except LookupError:
+                continue
+            if schema is None:
+                continue
+            try:
+                self._add(number, schema_text(schema))
+            except ReadError:
+                # Its messages are rows that say so; asking again would not mend it.
+                self._settled.add(number)
+
+
+def _no_scores(model: str) -> Scores:
+    return Scores(
+        np.empty(0, dtype=np.float32),
+        np.empty(0, dtype=np.uint32),
+        np.empty(0, dtype=object),
+        np.empty(0, dtype=np.int64),
+        model,
+    )
+
+
+def _content(message: bytes | bytearray | memoryview | None, number: int) -> bytes | None:
+    if message is None or isinstance(message, bytes):
+        return message
+    if isinstance(message, bytearray | memoryview):
+        return bytes(message)
+    raise TypeError(f"message {number} is {type(message).__name__}; accepted are bytes and None")
