@@ -15,8 +15,9 @@ static char *contents(const char *path, int64_t *size) {
 }
 
 int main(int count, char **argument) {
+    if (count < 3) return puts("score_messages SCHEMA_ID SCHEMA_FILE MESSAGE_FILE...") < 0;
     int64_t size = 0;
-    char *const schema = count > 2 ? contents(argument[2], &size) : NULL;
+    char *const schema = contents(argument[2], &size);
     s2v_model *model = NULL;
     s2v_decoder *decoder = NULL;
     s2v_reading reading;
