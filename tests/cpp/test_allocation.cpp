@@ -1,5 +1,5 @@
 // Memory that is not to be had: whichever allocation fails, alone or with all after it, a call returns a status,
-// nothing aborts and nothing is lost. test_allocation [STRIDE]: every so many-th; 1: each (default 199).
+// nothing aborts and nothing is lost. test_allocation [STRIDE [MODEL]]: every so many-th; 1: each (default 199).
 #include "check.hpp"
 #include "made_stamps.hpp"
 
@@ -201,6 +201,8 @@ void check_model(const char *name, long stride) {
 
 int main(int count, char **argument) {
     const long stride = count > 1 ? std::atol(argument[1]) : 199;
-    for (const char *name : kModels) check_model(name, stride);
+    const std::string only = count > 2 ? argument[2] : "";
+    for (const char *name : kModels)
+        if (only.empty() || only == name) check_model(name, stride);
     return check::report();
 }
