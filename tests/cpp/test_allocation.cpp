@@ -1,8 +1,9 @@
 // Memory that is not to be had: whichever allocation fails, alone or with all after it, a call returns a status,
-// nothing aborts and nothing is lost. test_allocation [STRIDE [MODEL]]: every so many-th; 1: each (default 199).
+// nothing aborts and nothing is lost. test_allocation [POINTS [MODEL]]: so many of a model's; 0: all (default 40).
 #include "check.hpp"
 #include "made_stamps.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -160,7 +161,7 @@ bool survives(World &world, long first, long last) {
     return false;
 }
 
-void check_model(const char *name, long stride) {
+void check_model(const char *name, long points) {
     World world(name);
     // What the process keeps is made in a first run: of that too any allocation may fail, in a process of its own.
     const long begin = calls;
@@ -172,7 +173,7 @@ void check_model(const char *name, long stride) {
         _exit(whole == S2V_OK ? 0 : 1);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
-    for (long k = 0; k < 2000; k += 3 * stride)
+    for (long k = 0; k < 2000; k += points > 0 ? std::max(1L, 8000 / points) : 1)
         for (const bool on : {false, true}) {
             child = fork();
             if (child == 0) {
@@ -190,6 +191,7 @@ void check_model(const char *name, long stride) {
     const long first = calls;
     CHECK(world.run() == S2V_OK);
     const long count = calls - first;
+    const long stride = points > 0 ? std::max(1L, count / points) : 1;
     long bad = 0;
     for (long k = 0; k < count; k += stride) bad += (survives(world, k, k) ? 0 : 1) + (survives(world, k, -1) ? 0 : 1);
     CHECK(bad == 0);
@@ -200,9 +202,9 @@ void check_model(const char *name, long stride) {
 }  // namespace
 
 int main(int count, char **argument) {
-    const long stride = count > 1 ? std::atol(argument[1]) : 199;
+    const long points = count > 1 ? std::atol(argument[1]) : 40;
     const std::string only = count > 2 ? argument[2] : "";
     for (const char *name : kModels)
-        if (only.empty() || only == name) check_model(name, stride);
+        if (only.empty() || only == name) check_model(name, points);
     return check::report();
 }

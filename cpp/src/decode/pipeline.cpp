@@ -29,6 +29,8 @@ unsigned worker_count(int threads) {
 Pipeline::Pipeline(Order order)
     : order_(std::move(order)), most_units_(2 * worker_count(order_.threads) + 4), to_skip_(order_.skip_rows) {
     try {
+        // Nothing may fail between the start of a thread and its place among them.
+        threads_.reserve(std::size_t{worker_count(order_.threads)} + 1);
         for (unsigned i = 0; i < worker_count(order_.threads); ++i) {
             try {
                 threads_.push_back(start_thread([this] { work(); }));
