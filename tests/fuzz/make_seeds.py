@@ -358,6 +358,16 @@ def messages() -> None:
         seeds |= {name: bytes([number]) + data, f"{name}_cut": bytes([number]) + data[: len(data) // 2]}
         row += b"\0" + struct.pack(">I", number) + data
     put("message", **seeds, row=b"\x80" + row)
+    stream = {name: b"\0" + b"\0" * 4 + data for name, data in seeds.items() if name in samples()}
+    bare = b"\x80" + seeds["odd"][1:]
+    put(
+        "stream",
+        **stream,
+        bare=bare,
+        unknown_schema=b"\0\0\0\0\0\x63rest",
+        surplus=b"\0" + row + row,
+        two=b"\1" + row + row,
+    )
 
 
 def schemas() -> None:
