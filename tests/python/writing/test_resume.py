@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import space2vec as s2v
 from space2vec.cli import main
 from space2vec.data.channels import CHANNELS
 from space2vec.registry import FAULTS, FLAGS
@@ -211,7 +210,7 @@ def test_a_changed_night_is_refused(night, tmp_path, monkeypatch, capsys):
     (folder / "new.avro").unlink()
     assert "begun with part rows 16, and now with part rows 8" in refusal("--part-rows", "8")
     assert "begun with model stampnet" in refusal("--model", "autoscan")
-    monkeypatch.setattr(s2v, "__version__", "0.0.1", raising=False)
+    monkeypatch.setattr("space2vec.cli.common.library_version", lambda: "0.0.1")
     assert "and now with version 0.0.1" in refusal()
 
 
