@@ -147,7 +147,7 @@ def part_of_ours(name: str, files: list[Path]) -> Callable[[], None]:
     """Return a run of the first stages of the chain with ``default``."""
     import space2vec as s2v
     from space2vec.backends import kernels
-    from space2vec.reading.alerts import Wish
+    from space2vec.reading.alerts import ReadOptions
 
     asked: dict[str, Any] = {"planes": 0 if name == "read and walk" else 7, "pixels": False}
     if name == "read to scores":
@@ -156,7 +156,7 @@ def part_of_ours(name: str, files: list[Path]) -> Callable[[], None]:
     def run() -> None:
         reader = kernels.compiled("the benchmark").Reader(
             inputs=[os.fsencode(path) for path in files], in_memory=False, columns=[], fields=[], schemas=[],
-            start=(0, 0, 0), **(Wish(BATCH, 1).options() | asked),
+            start=(0, 0, 0), **(ReadOptions(BATCH, 1).options() | asked),
         )  # fmt: skip
         while reader.next(BATCH) is not None:
             pass

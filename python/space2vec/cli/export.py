@@ -26,12 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.suffix != ".onnx":
         raise ValueError(f"cannot write {output}: the suffix of an ONNX file is .onnx")
-    judge = load(arguments.model)
-    if not isinstance(judge, Network):
+    model = load(arguments.model)
+    if not isinstance(model, Network):
         raise ValueError(
-            f"{judge.name} is a {judge.kind}, and only networks are exported; the C library reads a forest's own file"
+            f"{model.name} is a {model.kind}, and only networks are exported; the C library reads a forest's own file"
         )
-    judge.export(output)
-    how = "" if judge.header.calibration is None else ", its calibration included"
-    print_line(f"model {judge.id}, which takes {' and '.join(judge.takes)}{how}, in {output}")
+    model.export(output)
+    how = "" if model.header.calibration is None else ", its calibration included"
+    print_line(f"model {model.id}, which takes {' and '.join(model.takes)}{how}, in {output}")
     return 0

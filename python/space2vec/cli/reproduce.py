@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.studies.contenders import Effort
     from space2vec.studies.des import reproduce_des
-    from space2vec.writing.aside import write_whole
+    from space2vec.writing.atomic_file import write_whole
     from space2vec.writing.places import check_place
 
     if arguments.json:

@@ -60,17 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.data.tables import Scores
     from space2vec.models.load import load
 
-    judge = load(arguments.model)
-    where = choice.resolve(arguments.device, judge.runtime, bulk=True)
+    model = load(arguments.model)
+    where = choice.resolve(arguments.device, model.runtime, bulk=True)
     gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
 
     def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:
         if where != "cpu":
-            with judge.pipeline(where) as pipeline:
+            with model.pipeline(where) as pipeline:
                 yield from pipeline.run(batches)
             return
         for rows in batches:
-            yield rows if isinstance(rows, Scores) else judge.score(rows, threads=arguments.threads, device=where)
+            yield rows if isinstance(rows, Scores) else model.score(rows, threads=arguments.threads, device=where)
 
     def result(rows: in_parts.Rows, scores: Scores) -> in_parts.Result:
         if gallery is not None and isinstance(rows, Stamps):
@@ -81,16 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
             table = table.add_column(table.column_names.index("score") + 1, "decision", words)
         return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
 
-    options = {"model": judge.id, "model's SHA-256": judge.digest}
-    if judge.runtime is not None:  # in floating point: not the same to the bit everywhere
-        options["runtime"] = judge.runtime if where == "cpu" else f"torch on {where}"
-    descriptions = {"score": f"P(real) by the model {judge.id}, NaN where a row could not be scored"}
+    options = {"model": model.id, "model's SHA-256": model.digest}
+    if model.runtime is not None:  # in floating point: not the same to the bit everywhere
+        options["runtime"] = model.runtime if where == "cpu" else f"torch on {where}"
+    descriptions = {"score": f"P(real) by the model {model.id}, NaN where a row could not be scored"}
     if arguments.threshold is not None:
         options["threshold"] = repr(arguments.threshold)
         descriptions["decision"] = f"real: a score of {arguments.threshold!r} or above, bogus: below; nothing: no score"
-    contents = f"model {judge.id}{'' if where == 'cpu' else f' on {where}'}; scores"
+    contents = f"model {model.id}{'' if where == 'cpu' else f' on {where}'}; scores"
     work = in_parts.Work(
         "score", "scored", contents, descriptions, options, compute, result,
-        model=judge if gallery is None else None, gallery=gallery, device=where,
+        model=model if gallery is None else None, gallery=gallery, device=where,
     )  # fmt: skip
     return in_parts.run(arguments, work)

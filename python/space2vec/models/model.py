@@ -25,7 +25,7 @@ from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, check_version
 from space2vec.registry import library_version
-from space2vec.writing.aside import write_whole
+from space2vec.writing.atomic_file import write_whole
 
 if TYPE_CHECKING:
     from typing import Self

@@ -169,7 +169,7 @@ class Network(Model):
                 "Python, its attributes first and second are networks that can be exported"
             )
         from space2vec.models.onnx_graph import calibrated_graph, make_graph
-        from space2vec.writing.aside import write_whole
+        from space2vec.writing.atomic_file import write_whole
 
         graph, table = make_graph(self), self.header.calibration
         write_whole(path, graph if table is None else calibrated_graph(graph, table))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec.errors.packages import need
 from space2vec.errors.text import one_line
-from space2vec.writing.aside import write_whole
+from space2vec.writing.atomic_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Read alerts, stamps and feature tables: :func:`read` for what fits in memory, :func:`batches` for what does not."""
+"""Read alerts, stamps and feature tables: :func:`read` all at once, :func:`batches` if they do not fit in memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scor
 from space2vec.reading.message_reader import MessageReader
 from space2vec.reading.messages import read_messages
 from space2vec.reading.open_files import Content
+from space2vec.reading.options import ReadOptions, batch_rows, plan_reader_work
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.side_table import find_side_table
-from space2vec.reading.wish import Wish, batch_rows, while_reading
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
+    from space2vec.data.device.page_locked import Allocator
 
 __all__ = [
     "RUBIN_COLUMNS",
@@ -53,12 +54,12 @@ __all__ = [
     "read_table",
 ]
 
-#: A file, a folder, a glob, an open binary file, or several of these; or what :func:`find` has found.
+#: A file, a folder, a glob, an open binary file, or several of these; or the result of :func:`find`.
 Inputs: TypeAlias = inputs.Input | Iterable[inputs.Input] | inputs.Found
 
 _BEGINNING = Position()
 _LIMITS = Limits()
-#: Files that are looked into to see what their packets have.
+#: The number of files that are opened to see which fields their packets have.
 _LOOKED_INTO = 8
 
 
@@ -78,8 +79,8 @@ def read(
     Parameters
     ----------
     inputs : path, open binary file, or sequence of these
-        Files, folders (searched to their bottom) and globs (``**`` too); ``-`` for standard input. Formats are told by
-        what is in the files: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
+        Files, folders (searched with all subfolders) and globs (``**`` too); ``-`` for standard input. The content of a
+        file decides its format: ZTF and Rubin Avro, Parquet of alerts, tar archives of Avro, DES stamps in FITS or GIF,
         FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet). Whatever
         has a method ``read`` that gives bytes is read to its end and held in memory; feature tables are not.
     strict : bool
@@ -230,17 +231,17 @@ def batches(
     device: str = "cpu",
     limits: Limits = _LIMITS,
 ) -> Iterator[AnyBatch]:
-    """Read an input piece by piece, so that memory stays bounded.
+    """Read an input in batches, with bounded memory.
 
     Parameters
     ----------
     inputs, strict, channels, threads, schemas, columns, limits
         As for :func:`read`.
     batch : int, optional
-        Rows of a batch, at most; 512 by default where the pixels of alerts are kept for the CPU, else 2,048.
+        The most rows of a batch; by default 512 if the pixels of alerts are kept for the CPU, else 2,048.
     measure : Measure, optional
-        What to measure of alerts while they are read: their pixels are let go, and the rows are Features. Stamps of
-        other kinds (DES, .npy) are given as they are.
+        The features to measure of alerts while they are read: the rows are Features, and pixels are not kept. Stamps
+        of other kinds (DES, .npy) are not measured.
     model : Forest or Network, optional
         Whose scores are wanted. Where the library runs it on pixels alone, alerts are scored while they are read, and
         the rows are Scores; for a forest on columns of the catalogue too they are measured, and the rows are Features.
@@ -279,23 +280,25 @@ def batches(
     found = find(inputs)
     if found.features is not None:
         return sources.read_tables(found, rows, strict, start, limits)
-    paths = packet_columns.asked(columns)
+    paths = packet_columns.check_paths(columns)
     texts = schema_texts(schemas or {})
-    measured, scoring = while_reading(model, device)
+    measured, scoring = plan_reader_work(model, device)
     memory = _memory_for(device)
-    wish = Wish(rows, kernels.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits)
+    options = ReadOptions(
+        rows, kernels.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits
+    )
     if scoring is not None:
-        _see_units(found, wish, scoring)
-    parts = _checked(sources.read_stamps(found, wish, channels, start), strict)
+        _see_units(found, options, scoring)
+    parts = _checked(sources.read_stamps(found, options, channels, start), strict)
     if not paths:
         return parts
-    return packet_columns.checked(parts, paths, lambda most: sources.samples(found, wish, most))
+    return packet_columns.complete_batches(parts, paths, lambda most: sources.samples(found, options, most))
 
 
-def _see_units(found: inputs.Found, wish: Wish, model: Model) -> None:
+def _see_units(found: inputs.Found, options: ReadOptions, model: Model) -> None:
     """Warn as a model does of stamps whose planes share no flux scale; of alerts that readers score it sees none."""
     parts: list[Stamps] = []
-    for part in sources.samples(found, wish, _LOOKED_INTO) if model.needs.joins_planes else ():
+    for part in sources.samples(found, options, _LOOKED_INTO) if model.needs.joins_planes else ():
         if not isinstance(part.rows, Stamps) or find_normalisation(part.rows) is None:
             return  # one alert as it was measured tells that all are
         parts.append(part.rows)
@@ -303,9 +306,9 @@ def _see_units(found: inputs.Found, wish: Wish, model: Model) -> None:
 
 
 def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[str, ...]:
-    """Return those of :data:`ZTF_COLUMNS` and :data:`RUBIN_COLUMNS` that the packets of an input have.
+    """Return the :data:`ZTF_COLUMNS` and :data:`RUBIN_COLUMNS` that the packets of an input have.
 
-    A few of its files are looked into, first alerts only; an input without packets has none.
+    Only the first alerts of a few files are examined; an input without packets gives none.
 
     Raises
     ------
@@ -316,13 +319,13 @@ def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[s
     if found.features is not None:
         return ()
     both = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
-    wish = Wish(1, 1, None, schema_texts(schemas or {}), columns=both)
-    offer = packet_columns.offered(sources.samples(found, wish, _LOOKED_INTO))
+    options = ReadOptions(1, 1, None, schema_texts(schemas or {}), columns=both)
+    offer = packet_columns.join_offers(sources.samples(found, options, _LOOKED_INTO))
     return () if offer is None else tuple(name for name in both if name not in offer.lacking)
 
 
-def _memory_for(device: str) -> tuple[int, int, int] | None:
-    """Return where pixels are best put that go to a device; nothing for ordinary memory."""
+def _memory_for(device: str) -> Allocator | None:
+    """Return the allocator of pixels that go to a device, ``None`` for ordinary memory."""
     if device == "cpu":
         return None
     from space2vec.data.device.extension import ordinal
@@ -332,7 +335,7 @@ def _memory_for(device: str) -> tuple[int, int, int] | None:
 
 
 def files(given: Inputs) -> Iterator[str]:
-    """Yield the files that an input consists of, in the order in which they are read.
+    """Yield the files of an input in the order in which they are read.
 
     Raises
     ------
@@ -348,7 +351,7 @@ def files(given: Inputs) -> Iterator[str]:
             yield from map(str, source.paths)
             continue
         yield source.name if isinstance(source, Content) else str(source)
-        # What stands beside them is read with them.
+        # The table of the same stem is read with an array.
         if not isinstance(source, Path) or source.suffix not in arrays.ARRAY_SUFFIXES:
             continue
         table = find_side_table(source)
@@ -357,7 +360,7 @@ def files(given: Inputs) -> Iterator[str]:
 
 
 def find(given: Inputs) -> inputs.Found:
-    """Find the files that an input consists of, once for several calls.
+    """Find the files of an input; the result can be used for several calls.
 
     Raises
     ------
@@ -368,7 +371,7 @@ def find(given: Inputs) -> inputs.Found:
 
 
 def _checked(batches: Iterator[AnyBatch], strict: bool) -> Iterator[AnyBatch]:
-    """Raise at the first file or record that cannot be read, if that is wanted; what came before it is given."""
+    """Yield batches; if `strict`, raise at the first file or record that cannot be read."""
     for batch in batches:
         if strict:
             for problem in batch.problems:

@@ -12,8 +12,8 @@ import numpy as np
 from space2vec.data.ids import printable
 from space2vec.reading.alerts import read_run
 from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_rows
-from space2vec.reading.budget import FAULTS_OF_SIZE, words_of
-from space2vec.reading.wish import Wish
+from space2vec.reading.budget import FAULTS_OF_SIZE, describe_size_fault
+from space2vec.reading.options import ReadOptions
 
 __all__ = ["STANDARD_INPUT", "read_files"]
 
@@ -31,7 +31,7 @@ _FIT = 128 << 20
 
 
 def read_files(
-    sources: Sequence[str | bytes], wish: Wish, start: Position, names: Sequence[str] | None = None
+    sources: Sequence[str | bytes], options: ReadOptions, start: Position, names: Sequence[str] | None = None
 ) -> Iterator[AnyBatch]:
     """Yield the alerts of files, in order.
 
@@ -42,7 +42,7 @@ def read_files(
     ----------
     sources : sequence of str, or of bytes
         Paths (``-`` for standard input), or what such files hold.
-    wish : Wish
+    options : ReadOptions
         How to read them.
     start : Position
         Where to begin; its `source` counts in `sources`.
@@ -57,16 +57,16 @@ def read_files(
     """
     called = [printable(str(source)) for source in sources] if names is None else names
     place, alone = start, 0
-    small = replace(wish, threads=1, size=max(1, wish.size // _SMALLER))
+    small = replace(options, threads=1, size=max(1, options.size // _SMALLER))
     while place.source < len(sources):
         end = _end_of_run(sources, place.source, 1 if alone else _RUN)
         fault = ""
         try:
-            for part in read_run(sources[:end], small if alone else wish, place, called):
+            for part in read_run(sources[:end], small if alone else options, place, called):
                 yield replace(part, files_total=len(sources))
                 place = part.position
         except FAULTS_OF_SIZE as error:
-            fault = words_of(error)
+            fault = describe_size_fault(error)
         # Here no frame holds the reader any more, nor what it had taken.
         if not fault:
             place, alone = Position(end), max(alone - 1, 0)
@@ -75,7 +75,7 @@ def read_files(
             _see_memory(name)
             problem = damaged(name, fault)
             place, alone = Position(place.source + 1), 0
-            yield Batch(failed_rows(name, wish.measure), (problem,), place.source - 1, len(sources), place)
+            yield Batch(failed_rows(name, options.measure), (problem,), place.source - 1, len(sources), place)
         else:
             alone = _ALONE
 

@@ -20,9 +20,9 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
-from space2vec.reading.budget import asking
+from space2vec.reading.budget import describe_excess
 from space2vec.reading.catalogue import catalogue_fields, named
-from space2vec.reading.wish import Wish
+from space2vec.reading.options import ReadOptions
 from space2vec.registry import FAULTS
 
 __all__ = ["CUTOUTS", "made_decoder", "read_columns", "read_decoded", "read_run"]
@@ -36,14 +36,16 @@ _ASKING = ("an id", "a text", "more rows", "more memory")
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
-def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called: Sequence[str]) -> Iterator[AnyBatch]:
+def read_run(
+    sources: Sequence[str | bytes], options: ReadOptions, start: Position, called: Sequence[str]
+) -> Iterator[AnyBatch]:
     """Yield the alerts of files, in order, by one pipeline.
 
     Parameters
     ----------
     sources : sequence of str, or of bytes
         Paths (``-`` for standard input), or what such files hold.
-    wish : Wish
+    options : ReadOptions
         How to read them.
     start : Position
         Where to begin; its `source` counts in `sources`, as that of every batch does.
@@ -58,17 +60,17 @@ def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called
     in_memory = bool(sources) and isinstance(sources[0], bytes)
     begin = start.source
     reader = _reader(
-        wish,
+        options,
         inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in sources[begin:]],
         in_memory=in_memory,
         columns=[],
-        catalogue=wish.takes_catalogue,
-        fields=list(wish.columns),
-        schemas=list(wish.schemas.items()),
+        catalogue=options.takes_catalogue,
+        fields=list(options.columns),
+        schemas=list(options.schemas.items()),
         start=(0, start.block, start.row),
     )
     last, row = (begin, start.block), start.row
-    while (raw := _next(reader, wish.size)) is not None:
+    while (raw := _next(reader, options.size)) is not None:
         source, block = begin + raw["source"], raw["block"]
         here = (int(source[-1]), int(block[-1]))
         # Rows of the last block that have been given, by earlier batches and earlier runs too.
@@ -76,8 +78,8 @@ def read_run(sources: Sequence[str | bytes], wish: Wish, start: Position, called
         row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
         last = here
         origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
-        rows, problems = _rows(raw, reader, wish, origin.paths)
-        offer = _offer(raw, reader, wish)
+        rows, problems = _rows(raw, reader, options, origin.paths)
+        offer = _offer(raw, reader, options)
         yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, offer)
 
 
@@ -93,7 +95,7 @@ def read_columns(
     publisher: Sequence[str | None] | None,
     columns: Columns,
     offer: Offer | None,
-    wish: Wish,
+    options: ReadOptions,
     path: str,
     first: int,
 ) -> AnyBatch:
@@ -119,7 +121,7 @@ def read_columns(
         The values that go along with the rows.
     offer : Offer or None
         What the table has of them.
-    wish : Wish
+    options : ReadOptions
         How to read them; its size is not looked at.
     path : str
         What to call the table in problems.
@@ -131,34 +133,34 @@ def read_columns(
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(numbers(record[name], n) for name in ("xpos", "ypos"))
     reader = _reader(
-        wish,
+        options,
         cutouts=list(cutouts),
         position=position,
         object_ids=None if rubin else _spans(object_id),
         publishers=None if rubin or publisher is None else _spans(publisher),
         rubin=rubin,
         ztf_fields=ztf_fields,
-        catalogue_fields=catalogue_fields(record, n, rubin=rubin) if wish.takes_catalogue else None,
+        catalogue_fields=catalogue_fields(record, n, rubin=rubin) if options.takes_catalogue else None,
     )
     raw = _next(reader, n)
     assert raw is not None
     known: dict[str, NDArray[np.float32]] = {}
-    if record and wish.takes_catalogue and wish.model is None:
+    if record and options.takes_catalogue and options.model is None:
         known = named(raw["catalogue"], np.unique(raw["survey"]).tolist())
     path = printable(path)
     problems = tuple(
-        _problem(_told_apart(entry, hollow), path, object_id[entry[0]], candidate_id[entry[0]], first)
+        _problem(_with_reason(entry, hollow), path, object_id[entry[0]], candidate_id[entry[0]], first)
         for entry in raw["problems"]
     )
     return Batch(
-        _table(raw, object_id, candidate_id, known, columns, wish),
+        _table(raw, object_id, candidate_id, known, columns, options),
         problems,
         origin=Origin([path] * n, np.arange(first, first + n)),
         offer=offer,
     )
 
 
-def _told_apart(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None]) -> tuple[Any, ...]:
+def _with_reason(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None]) -> tuple[Any, ...]:
     """Return a problem of a table, in which the library takes a cutout without bytes for one that is null."""
     row, channel = entry[0], entry[6]
     empty = hollow[channel] if channel >= 0 else None
@@ -167,22 +169,24 @@ def _told_apart(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | Non
     return entry
 
 
-def made_decoder(wish: Wish) -> Any:
+def made_decoder(options: ReadOptions) -> Any:
     """Return the library's decoder of messages, which takes :meth:`add_schema` and :meth:`decode`."""
-    options = wish.options()
+    native = options.native()
     for name in ("threads", "memory"):
-        del options[name]
+        del native[name]
     return kernels.compiled("reading alerts").Decoder(
-        fields=list(wish.columns), catalogue=wish.takes_catalogue, **options
+        fields=list(options.columns), catalogue=options.takes_catalogue, **native
     )
 
 
-def read_decoded(decoder: Any, messages: Sequence[bytes | None], wish: Wish, called: Sequence[str]) -> AnyBatch:
+def read_decoded(
+    decoder: Any, messages: Sequence[bytes | None], options: ReadOptions, called: Sequence[str]
+) -> AnyBatch:
     """Return the alerts of messages, at least one, a row each; `called` says what to call them in problems."""
     raw = decoder.decode(messages)
     origin = Origin(list(called), raw["record"], raw["byte"])
-    rows, problems = _rows(raw, decoder, wish, origin.paths)
-    return Batch(rows, problems, origin=origin, offer=_offer(raw, decoder, wish))
+    rows, problems = _rows(raw, decoder, options, origin.paths)
+    return Batch(rows, problems, origin=origin, offer=_offer(raw, decoder, options))
 
 
 def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -191,14 +195,14 @@ def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8
     return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
 
 
-def _reader(wish: Wish, **source: Any) -> Any:
+def _reader(options: ReadOptions, **source: Any) -> Any:
     compiled = kernels.compiled("reading alerts")
     if compiled.inflate_engine() is None:
         raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
     try:
-        return compiled.Reader(**source, **wish.options())
+        return compiled.Reader(**source, **options.native())
     except ValueError:
-        for number, schema in wish.schemas.items():
+        for number, schema in options.schemas.items():
             if reason := compiled.schema_fault(schema):
                 raise ReadError(f"schema {number} is no Avro schema of alerts: {reason}") from None
         raise
@@ -210,7 +214,7 @@ def _next(reader: Any, size: int) -> dict[str, Any] | None:
 
 
 def _rows(
-    raw: dict[str, Any], reader: Any, wish: Wish, paths: Sequence[str]
+    raw: dict[str, Any], reader: Any, options: ReadOptions, paths: Sequence[str]
 ) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
@@ -221,10 +225,10 @@ def _rows(
         problems.append(_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
         if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
-    kinds = _kinds(raw, reader, wish)
-    columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(wish.columns)}
-    known = _catalogue(raw) if wish.takes_catalogue and wish.model is None else {}
-    return _table(raw, object_id, candidate_id, known, columns, wish), tuple(problems)
+    kinds = _kinds(raw, reader, options)
+    columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(options.columns)}
+    known = _catalogue(raw) if options.takes_catalogue and options.model is None else {}
+    return _table(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
 
 def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
@@ -240,10 +244,10 @@ def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
     return ids
 
 
-def _kinds(raw: dict[str, Any], reader: Any, wish: Wish) -> list[int]:
+def _kinds(raw: dict[str, Any], reader: Any, options: ReadOptions) -> list[int]:
     """Return the kinds of value that the schemas of a batch have at each path that is asked for, as bits."""
-    each = [reader.schema_fields(schema) for schema in _numbers(raw["schema"])] if wish.columns else []
-    return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(wish.columns)
+    each = [reader.schema_fields(schema) for schema in _numbers(raw["schema"])] if options.columns else []
+    return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(options.columns)
 
 
 def _column(
@@ -266,12 +270,14 @@ def _numbers(schemas: NDArray[np.int32]) -> list[int]:
     return sorted({number for number in schemas.tolist() if number >= 0})
 
 
-def _offer(raw: dict[str, Any], reader: Any, wish: Wish) -> Offer | None:
+def _offer(raw: dict[str, Any], reader: Any, options: ReadOptions) -> Offer | None:
     """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
-    schemas = _numbers(raw["schema"]) if wish.columns else []
+    schemas = _numbers(raw["schema"]) if options.columns else []
     if not schemas:
         return None
-    lacking = tuple(name for name, kinds in zip(wish.columns, _kinds(raw, reader, wish), strict=True) if not kinds)
+    lacking = tuple(
+        name for name, kinds in zip(options.columns, _kinds(raw, reader, options), strict=True) if not kinds
+    )
     paths = {path: None for schema in schemas for path in reader.schema_paths(schema)} if lacking else {}
     return Offer(lacking, tuple(paths))
 
@@ -282,11 +288,11 @@ def _table(
     candidate_id: NDArray[Any],
     known: Mapping[str, NDArray[np.float32]],
     columns: Columns,
-    wish: Wish,
+    options: ReadOptions,
 ) -> Stamps | Features | Scores:
-    if wish.model is not None:
-        return Scores(raw["score"], raw["score_flags"], object_id, candidate_id, wish.model.id, columns=columns)
-    if wish.measure is None:
+    if options.model is not None:
+        return Scores(raw["score"], raw["score_flags"], object_id, candidate_id, options.model.id, columns=columns)
+    if options.measure is None:
         return Stamps.of_buffer(
             raw["pixels"],
             raw["offset"],
@@ -298,9 +304,9 @@ def _table(
             flags=raw["flags"],
             columns=columns,
         )
-    values = wish.measure.in_columns(raw["features"], known)
+    values = options.measure.in_columns(raw["features"], known)
     flags = flag_bits.join_reader_flags(raw["flags"], raw["feature_flags"], raw["offset"])
-    return Features(values, wish.measure.names, flags, object_id, candidate_id, columns=columns)
+    return Features(values, options.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
 def _catalogue(raw: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
@@ -319,7 +325,7 @@ def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning
     if fault == "too_large" and channel < 0 and detail.startswith(_ASKING):
-        words = asking(detail)
+        words = describe_excess(detail)
     if fault_offset:
         words += f" (byte {fault_offset})"
     if fault == "unknown_schema":

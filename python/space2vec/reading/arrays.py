@@ -17,7 +17,7 @@ from space2vec.data.ids import as_ids
 from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Batch
-from space2vec.reading.budget import Limits, told_apart
+from space2vec.reading.budget import Limits, size_faults_as_read_errors
 from space2vec.reading.feature_table import Origins, id_columns
 from space2vec.reading.side_table import read_side_table
 from space2vec.registry import CATALOGUE
@@ -130,7 +130,7 @@ def split(
 def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name, or the one of a .npy file, mapped from disk, as ``pixels``."""
     try:
-        with told_apart():
+        with size_faults_as_read_errors():
             return _loaded(path, limits)
     except ReadError:
         raise

@@ -1,4 +1,4 @@
-"""What the readers hand on: batches of rows, what was wrong with them, and where the next one begins."""
+"""Batches of rows from readers, with their problems and the position of the next batch."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ __all__ = [
 ]
 
 
-#: What the rows of a batch are.
+#: The type of the rows of a batch.
 RowsT_co = TypeVar("RowsT_co", bound="Stamps | Features | Scores", covariant=True)
 
 
 class Position(NamedTuple):
-    """Where a batch begins: a place that an unfinished run can go on from.
+    """The position in the input at which a batch begins, and from which a run can resume.
 
     Attributes
     ----------
     source : int
         The number of the file.
     block : int
-        Where in the file a block begins, in bytes of the unpacked file.
+        The position of a block, in bytes of the unpacked file.
     row : int
-        Rows of that block, or of a file without blocks, that lie before.
+        The number of rows before the position in that block, or in a file without blocks.
     """
 
     source: int = 0
@@ -65,18 +65,18 @@ _BEGINNING = Position()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What was wrong with a file or with one record of it.
+    """A fault of a file or of one of its records.
 
     Attributes
     ----------
     path : str
-        The file; a member of an archive is named after it.
+        The file; for a member of an archive, the archive and the member.
     reason : str
         A name of :data:`space2vec.registry.FAULTS`.
     message : str
-        What was wrong, in words: one line of printable characters.
+        The description: one line of printable characters.
     record : int or None
-        The number of the record in the file, from 0; ``None`` where the file itself is meant.
+        The number of the record in the file, from 0; ``None`` for the file itself.
     offset : int or None
         Where in the unpacked file the record begins, or the packed block that holds it, in bytes.
     row : int
@@ -110,7 +110,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the rows of a batch come from.
+    """The files and records from which the rows of a batch come.
 
     Attributes
     ----------
@@ -129,14 +129,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What packets have of the columns that are asked for.
+    """Which of the requested columns the packets have.
 
     Attributes
     ----------
     lacking : tuple of str
         The columns that none of a batch's schemas has.
     paths : tuple of str
-        Where any are lacking, the paths that the schemas have.
+        The paths that the schemas have, if any column is lacking.
     """
 
     lacking: tuple[str, ...]
@@ -150,10 +150,10 @@ class Batch(Generic[RowsT_co]):
     Attributes
     ----------
     rows : Stamps, Features or Scores
-        The rows. A feature table, or what is measured while reading, gives Features; what is scored while reading gives
-        Scores.
+        The rows: Features of a feature table or if features are measured while reading, Scores if alerts are scored
+        while reading, otherwise Stamps.
     problems : tuple of Problem
-        What was wrong with files and records that these rows come from, by row.
+        The faults of the files and records of these rows, in order of the rows.
     files_done, files_total : int
         How many of the input's files have been read to their end, and how many there are.
     position : Position
@@ -161,7 +161,7 @@ class Batch(Generic[RowsT_co]):
     origin : Origin or None
         Where the rows come from, if they are alerts.
     offer : Offer or None
-        What their packets have of the columns that are asked for; ``None`` where none are, or nothing is known of it.
+        Which of the requested columns the packets have; ``None`` if none are requested or it is not known.
     """
 
     rows: RowsT_co
@@ -173,12 +173,12 @@ class Batch(Generic[RowsT_co]):
     offer: Offer | None = None
 
 
-#: A batch of whatever rows.
+#: A batch with rows of any type.
 AnyBatch: TypeAlias = Batch[Stamps | Features | Scores]
 
 
 def gathered(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[Stamps | Features | Scores]:
-    """Return the rows of all batches; `problems` takes up theirs, with the row of the whole."""
+    """Collect the rows of all batches; `problems` gets their problems, with rows counted over all batches."""
     parts: list[Stamps | Features | Scores] = []
     first = 0
     for batch in batches:
@@ -194,18 +194,18 @@ class UnreadableError(ReadError):
 
 
 def damaged(path: object, what: ReadError | str, *, record: int | None = None, row: int = 0) -> Problem:
-    """Return the problem of a file whose reader says in words what is wrong with it."""
+    """Make the problem of a damaged file."""
     reason = "unreadable_file" if isinstance(what, UnreadableError) else "damaged_file"
     return Problem(printable(str(path)), reason, str(what), record, row=row)
 
 
 def failed_stamps(path: object) -> Stamps:
-    """Return the row that stands for a file, or the rest of one, that cannot be read."""
+    """Make the row without planes that represents an unreadable file, or the unreadable rest of one."""
     return Stamps([(None, None, None)], object_id=[stem(str(path))], candidate_id=[NO_ID], flags=[bits("bad_stamp")])
 
 
 def failed_features(object_id: str, names: Sequence[str]) -> Features:
-    """Return the one-row table that stands for a feature table, or the rest of one, that cannot be read."""
+    """Make the row of NaN that represents an unreadable feature table, or the unreadable rest of one."""
     return Features(
         np.full((1, len(names)), np.nan, dtype=np.float32),
         tuple(names),
@@ -216,12 +216,12 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
 
 
 def failed_rows(path: str, measure: Measure | None) -> Stamps | Features:
-    """Return the row that stands for a file of alerts, or the rest of one: Features where these are measured."""
+    """Make the row that represents an unreadable file of alerts: Features if these are measured, else Stamps."""
     return failed_stamps(path) if measure is None else failed_features(stem(path), measure.names)
 
 
 def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:
-    """Return names of files or folders: without the folders that they are in, but for as much as tells them apart."""
+    """Shorten paths to names, with only as many parent folders as are needed to distinguish them."""
     whole = list(paths)
     names = {path: path.name for path in whole}
     depth = 1
@@ -234,7 +234,7 @@ def short_names(paths: Iterable[PurePath]) -> dict[PurePath, str]:
 
 
 def stem(name: str) -> str:
-    """Return what names the row of a file that cannot be read: its name without folder and suffix."""
+    """Return the name of a file without folder and suffix, which names the row of an unreadable file."""
     base = printable(os.path.basename(name))
     for suffix in (".gz", ".fz", ".avro", ".parquet", ".tgz", ".tar", ".npy", ".npz", ".fits", ".fit"):
         base = base.removesuffix(suffix)

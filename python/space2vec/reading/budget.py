@@ -1,4 +1,4 @@
-"""What an input of others may ask for: a small file may stand for gigabytes, or for hours, and costs its rows then."""
+"""Limits on the memory and rows that a file may demand, because a small harmful file may unpack to gigabytes."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from space2vec.reading.batch import AnyBatch, Problem, UnreadableError, stem
 __all__ = [
     "FAULTS_OF_SIZE",
     "Limits",
-    "asking",
+    "describe_excess",
+    "describe_size_fault",
     "id_size",
     "long_ids",
-    "told_apart",
-    "unreadable",
+    "size_faults_as_read_errors",
+    "unopenable_as_read_errors",
     "with_short_ids",
     "with_short_texts",
-    "words_of",
 ]
 
-#: Bytes that each byte of a file may become: where a piece of it is held at a time, and where all of it is.
+#: The most bytes to which a byte of a file may unpack: if it is read in pieces, and if all of it is held at once.
 _SHARE, _SHARE_HELD = 1024, 16
-#: Bytes of a file for each of its rows, packed as it is.
+#: The fewest bytes of a packed file for each of its rows.
 _BYTES_OF_ROW = 4
-#: What harmful files make of a reader: memory that there is not, nesting without an end, numbers that nothing can hold.
+#: The errors that harmful files cause: no memory left, endless nesting, numbers too large for any type.
 FAULTS_OF_SIZE = (MemoryError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file of an input may ask for; a row, or the rest of a file, that asks for more cannot be read.
+    """Limits on what one file may demand; a row, or the rest of a file, that exceeds one is refused.
 
     Attributes
     ----------
     id_bytes : int
-        Bytes of an id, in UTF-8.
+        The most bytes of an id, in UTF-8.
     batch_bytes : int
-        Bytes of the pixels of a batch, about; a batch has fewer rows then. One row is given always.
+        The most bytes of the pixels of a batch, approximately; a batch gets fewer rows if needed, but at least one.
     free_rows : int
-        Rows that any file may have; beyond, one for each four bytes of it.
+        The rows that any file may have; more are allowed at one for each four bytes of the file.
     free_bytes : int
-        Bytes to which any file may unpack; beyond, 1,024 for each byte of it, or 16 where all of it must be held at
-        once (arrays of .npz, FITS cubes that are gzip'd, pages of Parquet).
+        The bytes to which any file may unpack; more are allowed at 1,024 for each byte of the file, or 16 if all of it
+        must be held at once (arrays of .npz, gzip'd FITS cubes, pages of Parquet).
 
     Raises
     ------
@@ -71,15 +71,15 @@ class Limits:
                 raise ValueError(f"the limit {entry.name} must be at least 1; given {getattr(self, entry.name)}")
 
     def native(self) -> tuple[int, int, int, int]:
-        """Return them as the library takes them."""
+        """Return the limits in the order of the compiled readers."""
         return self.id_bytes, self.batch_bytes, self.free_rows, self.free_bytes
 
     def held(self, size: int) -> int:
-        """Return the bytes that a file of so many may become where all of it is held at once."""
+        """Return the bytes to which a file of `size` bytes may unpack if all of it is held at once."""
         return self.free_bytes + _SHARE_HELD * size
 
     def check_held(self, wanted: int, size: int, what: str) -> None:
-        """See that what is to be held of a file, or of a member, stands in proportion to its bytes.
+        """Check that the bytes to hold of a file or an archive member are in proportion to its size.
 
         Raises
         ------
@@ -90,15 +90,15 @@ class Limits:
             self.refuse(wanted, size, what)
 
     def refuse(self, wanted: int, size: int, what: str) -> NoReturn:
-        """Raise for something that asks for more bytes than it may."""
+        """Raise the ReadError of something that demands too many bytes."""
         raise ReadError(f"{what} asks for {wanted} bytes or more, and has {size}; {_how('free_bytes')}")
 
     def unpacked(self, size: int) -> int:
-        """Return the bytes to which a file of so many may unpack, piece by piece."""
+        """Return the bytes to which a file of `size` bytes may unpack if it is read in pieces."""
         return self.free_bytes + _SHARE * size
 
     def check_rows(self, rows: int, size: int) -> None:
-        """See that the rows of a file stand in proportion to its bytes.
+        """Check that the rows of a file are in proportion to its size in bytes.
 
         Raises
         ------
@@ -109,32 +109,32 @@ class Limits:
             raise ReadError(f"{rows} rows in {size} bytes; {_how('free_rows')}")
 
     def rows(self, pixel_bytes: int, most: int) -> int:
-        """Return how many rows a batch takes, at most so many, given the bytes of the pixels of one."""
+        """Return the rows of a batch, at most `most`, given the bytes of the pixels of one row."""
         return max(1, min(most, self.batch_bytes // max(pixel_bytes, 1)))
 
 
 def _how(name: str) -> str:
-    """Say how a limit is raised."""
+    """Return the advice how to raise a limit."""
     return f"--limit {name}=N (limits=Limits({name}=N) in Python) allows more"
 
 
 @contextlib.contextmanager
-def told_apart() -> Iterator[None]:
-    """Raise what harmful files make of a reader as ReadError.
+def size_faults_as_read_errors() -> Iterator[None]:
+    """Turn the errors that harmful files cause in a reader into ReadError.
 
     Raises
     ------
     ReadError
-        For memory that there is not, nesting without an end, and numbers that nothing can hold.
+        For lack of memory, endless nesting, and numbers too large for any type.
     """
     try:
         yield
     except FAULTS_OF_SIZE as error:
-        raise ReadError(words_of(error)) from None
+        raise ReadError(describe_size_fault(error)) from None
 
 
-def words_of(error: BaseException) -> str:
-    """Return what to say of a file at which one of :data:`FAULTS_OF_SIZE` was raised."""
+def describe_size_fault(error: BaseException) -> str:
+    """Return the message for one of :data:`FAULTS_OF_SIZE`."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
@@ -142,12 +142,12 @@ def words_of(error: BaseException) -> str:
     return f"a number in it is beyond all use ({error})"
 
 
-#: Why a file cannot be opened though the machine is well: no permission, or a link that leads nowhere.
+#: Errors that concern one file and not a whole disk: no permission, or a link that leads nowhere.
 _OF_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
 
 
 @contextlib.contextmanager
-def unreadable() -> Iterator[None]:
+def unopenable_as_read_errors() -> Iterator[None]:
     """Raise as ReadError that a file cannot be opened, where nothing says that a whole disk is lost.
 
     Raises
@@ -167,16 +167,16 @@ def unreadable() -> Iterator[None]:
 
 
 def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
-    """Return a batch whose ids are within the limit: a row of which one is not has neither that id nor a result.
+    """Refuse rows with an id above the limit: such a row loses that id and its result.
 
     Parameters
     ----------
     batch : Batch
         The rows.
     limits : Limits
-        With the bytes of an id.
+        The limits, of which that on ids is used.
     path : str
-        The file, where nothing tells of which file a row is.
+        The file, for rows whose origin is not known.
     """
     rows = batch.rows
     long = {row for ids in (rows.object_id, rows.candidate_id) for row in long_ids(ids, limits.id_bytes)}
@@ -193,13 +193,20 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
             candidate_id[row] = None
         record = None if batch.origin is None else int(batch.origin.record[row])
         problems.append(
-            Problem(name, "too_large", asking(f"an id of {length} bytes"), record, row=row, object_id=object_id[row])
+            Problem(
+                name,
+                "too_large",
+                describe_excess(f"an id of {length} bytes"),
+                record,
+                row=row,
+                object_id=object_id[row],
+            )
         )
     return _refusing(batch, problems, object_id, candidate_id)
 
 
 def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
-    """Return a batch of alerts without a result where a text that goes along is too long, by row with its bytes."""
+    """Refuse alerts with an extra column of text that is too long; `long` has its bytes by row."""
     if not long:
         return batch
     rows, origin = batch.rows, batch.origin
@@ -214,14 +221,14 @@ def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
     return _refusing(batch, problems, rows.object_id, rows.candidate_id)
 
 
-def asking(detail: str) -> str:
-    """Return what to say where something asks for more than it may, with how to allow that."""
+def describe_excess(detail: str) -> str:
+    """Return the message for a demand above a limit, with the advice how to raise the limit."""
     name = {"an id": "id_bytes", "more rows": "free_rows"}.get(" ".join(detail.split()[:2]))
     return detail if name is None else f"{detail}; {_how(name)}"
 
 
 def long_ids(ids: NDArray[Any], most: int) -> list[int]:
-    """Return the rows whose id has more bytes than that, as far as it is text."""
+    """Return the rows whose id is text of more than `most` bytes."""
     if ids.dtype.kind != "O":
         return []
     return [
@@ -232,14 +239,14 @@ def long_ids(ids: NDArray[Any], most: int) -> list[int]:
 
 
 def id_size(text: Any) -> int:
-    """Return the bytes of an id, in UTF-8; 0 for a number and an unknown one."""
+    """Return the length of an id in bytes of UTF-8; 0 for a number or an unknown id."""
     return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
 
 
 def _refusing(
     batch: AnyBatch, problems: list[Problem], object_id: NDArray[Any], candidate_id: NDArray[Any]
 ) -> AnyBatch:
-    """Return a batch with these ids, and without a result in the rows of further problems."""
+    """Return a batch with these ids, and without results in the rows of the new problems."""
     rows, refused = batch.rows, np.array([problem.row for problem in problems])
     rows.object_id, rows.candidate_id = object_id, candidate_id
     flags = rows.flags.copy()

@@ -1,4 +1,4 @@
-"""Cells of tables: numbers, ids and bands out of text or typed columns, and the cells that hold none."""
+"""Convert cells of tables, text or typed, to numbers, ids and bands, and collect the cells that are invalid."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["NULLS", "Kind", "Values", "convert"]
 
-#: What a column is to hold: a feature (float32), another number (float64), a label (0, 1 or a word for them), a filter,
-#: ids, other text, or flags.
+#: The kind of a column: a feature (float32), another number (float64), a label (0, 1, true or false), a filter, ids,
+#: other text, or flags.
 Kind: TypeAlias = Literal["feature", "number", "label", "band", "id", "text", "flags"]
 
-#: Cells that say that nothing is known.
+#: Cells that mean an unknown value.
 NULLS = ("", "NULL", "null", "None", "NA", "N/A", "nan", "NaN", "-nan")
 
 _NUMBER = r"(?i)^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)$"
 _WHOLE = r"^(?:0|-?[1-9][0-9]{0,18})$"
-#: What pandas makes of whole numbers where one of their column is absent.
+#: The form in which pandas writes integers of a column with an absent value.
 _FLOAT_OF_WHOLE = r"(?i)^-?[0-9]+(?:\.0*|(?:\.[0-9]*)?e\+?[0-9]+)$"
 _BAND = r"^[A-Za-z][A-Za-z0-9]{0,2}$"
 _WORDS = {"true": 1.0, "false": 0.0}
@@ -36,21 +36,21 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A column: what it holds (n,), and the cells that do not.
+    """The converted values (n,) of a column, and its invalid cells.
 
     Its values are float32 of a feature, float64 of other numbers, NaN where there is none; ids as
     :mod:`space2vec.data.ids` has them; an object array of str or None (text), of lists of str or None (flags).
     """
 
     values: NDArray[Any]
-    #: By row the text of the cells that hold neither what the column is to hold nor nothing.
+    #: By row, the text of cells that are neither valid nor empty.
     bad: dict[int, str]
 
 
 def convert(column: pyarrow.Array, name: str, kind: Kind, *, first: bool = True) -> Values:
-    """Return what a column (n,) of text, numbers or dictionaries of these holds, which is to be of a kind.
+    """Convert a column (n,) of text, numbers or dictionaries of these to a kind.
 
-    Ids that are all fractions are refused where the column begins, at its first part. A column of another type raises a
+    In the first part of a column (`first`), ids that are all fractions are refused. A column of another type raises a
     ReadError.
     """
     import pyarrow as pa
@@ -71,7 +71,7 @@ def convert(column: pyarrow.Array, name: str, kind: Kind, *, first: bool = True)
 
 
 def _text(column: pyarrow.Array) -> pyarrow.Array:
-    """Return bytes as text, what is no UTF-8 by its codes; nothing at all as text too."""
+    """Convert bytes, and a column of nulls, to text; bytes that are not UTF-8 are escaped."""
     import pyarrow as pa
 
     if pa.types.is_null(column.type):
@@ -82,7 +82,7 @@ def _text(column: pyarrow.Array) -> pyarrow.Array:
 
 
 def _trimmed(column: pyarrow.Array) -> tuple[pyarrow.Array, pyarrow.Array]:
-    """Return text without blanks around it, and where there is any."""
+    """Return text without surrounding blanks, and a mask of the known values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -123,7 +123,7 @@ def _typed(column: pyarrow.Array, name: str, kind: Kind) -> NDArray[Any]:
 
 
 def _bands(column: pyarrow.Array, textual: bool) -> Values:
-    """Return filter codes; a letter that has none is unknown, and so is a cell that is no filter at all."""
+    """Convert filters to codes; a filter without a code, and a cell that is not a filter, are unknown."""
     import pyarrow.compute as pc
 
     if not textual:

@@ -1,4 +1,4 @@
-"""The columns of packets that go along with their rows: sets of them, and what to say of one that no packet has."""
+"""Packet fields as extra columns: the default sets, and the error for a field that no packet has."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 from space2vec.errors import ReadError
 from space2vec.reading.batch import AnyBatch, Offer
 
-__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "asked", "checked", "offered"]
+__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_paths", "complete_batches", "join_offers"]
 
-#: What is worth having of a ZTF alert: where, when, in which filter, how bright, and what ZTF's classifiers say.
+#: The default columns of ZTF alerts: position, time, filter, brightness, and ZTF's own scores.
 ZTF_COLUMNS: tuple[str, ...] = (
     "ra", "dec", "jd", "fid", "magpsf", "sigmapsf", "isdiffpos", "diffmaglim", "distnr", "rb", "drb",
 )  # fmt: skip
-#: The same of a Rubin alert.
+#: The default columns of Rubin alerts.
 RUBIN_COLUMNS: tuple[str, ...] = (
     "ra", "dec", "midpointMjdTai", "band", "psfFlux", "psfFluxErr", "isNegative", "snr", "reliability",
 )  # fmt: skip
 
-#: Paths that are no mistake where a packet lacks them.
+#: Paths that are correct even if no packet has them.
 _KNOWN = frozenset(
     prefix + name
     for record, names in (("candidate.", ZTF_COLUMNS), ("diaSource.", RUBIN_COLUMNS))
     for name in names
     for prefix in ("", record)
 )
-#: Sources that are looked into for a column that the first ones lack.
+#: The number of sources in which a column is looked for that the first ones lack.
 _SAMPLE = 64
 
 
-def asked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the paths that a user asks for, each once."""
+def check_paths(columns: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Check the paths that a user requests, and return them without duplicates."""
     given = [columns] if isinstance(columns, str) else [] if columns is None else list(columns)
     for path in given:
         if not isinstance(path, str):
@@ -42,8 +42,8 @@ def asked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def offered(batches: Iterable[AnyBatch]) -> Offer | None:
-    """Return what packets have together; ``None`` where nothing is known of any."""
+def join_offers(batches: Iterable[AnyBatch]) -> Offer | None:
+    """Combine what the packets of several batches have; ``None`` if it is not known for any."""
     offers = [batch.offer for batch in batches if batch.offer is not None]
     if not offers:
         return None
@@ -51,13 +51,13 @@ def offered(batches: Iterable[AnyBatch]) -> Offer | None:
     return Offer(lacking, tuple(dict.fromkeys(path for offer in offers for path in offer.paths)))
 
 
-def checked(
+def complete_batches(
     batches: Iterator[AnyBatch], columns: tuple[str, ...], others: Callable[[int], Iterator[AnyBatch]]
 ) -> Iterator[AnyBatch]:
-    """Pass batches on, each with every column that is asked for; raise where no packet of the input has one.
+    """Yield the batches with all requested columns; raise a ReadError if no packet of the input has one of them.
 
-    `others` gives first batches of other sources of the input, of at most so many. The ReadError has the names that
-    come near the column, and comes before the first batch of packets that lack it.
+    `others` returns first batches of at most so many other sources of the input. The error lists similar names, and is
+    raised before the first batch of packets that lack the column.
     """
     unsure = bool(set(columns) - _KNOWN)
     packets = False
@@ -66,7 +66,7 @@ def checked(
         if unsure and batch.offer is not None:
             unsure = False
             if set(batch.offer.lacking) - _KNOWN:
-                _raise(offered([batch, *others(_SAMPLE)]))
+                _raise(join_offers([batch, *others(_SAMPLE)]))
         yield _completed(batch, columns)
     if unsure and not packets:
         raise ReadError(
@@ -99,7 +99,7 @@ def _near(path: str, paths: Sequence[str]) -> str:
 
 
 def _completed(batch: AnyBatch, columns: tuple[str, ...]) -> AnyBatch:
-    """Return a batch whose rows have every column, NaN where nothing gives it."""
+    """Return a batch whose rows have every column; a missing column is all NaN."""
     lacking = [name for name in columns if name not in batch.rows.columns]
     if lacking:
         blank = {name: np.full(len(batch.rows), np.nan) for name in lacking}

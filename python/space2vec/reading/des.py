@@ -20,7 +20,7 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.errors import ReadError
 from space2vec.errors.packages import need
 from space2vec.reading.batch import Batch, Problem, damaged, short_names
-from space2vec.reading.budget import Limits, told_apart, unreadable
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.des_tables import DesTables
 from space2vec.reading.fits import LIMIT, decode
 
@@ -138,7 +138,7 @@ def _triplet(
             flags |= bits("missing")
         else:
             try:
-                with told_apart(), unreadable():
+                with size_faults_as_read_errors(), unopenable_as_read_errors():
                     data = _bytes(path)
                     pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
             except ReadError as error:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec.data.ids import id_keys, printable
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Problem, damaged
-from space2vec.reading.budget import Limits, told_apart, unreadable
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.feature_table import kind_of
 from space2vec.reading.table_file import read_columns, table_columns
 from space2vec.registry import CATALOGUE
@@ -61,7 +61,7 @@ class DesTables:
         alike = Counter((folder, _value(number)) for folder, number in candidates)
         for path in tables:
             try:
-                with told_apart(), unreadable():
+                with size_faults_as_read_errors(), unopenable_as_read_errors():
                     table = _Table(path, numbers, values, limits)
             except _RefusedError as refused:
                 raise ReadError(str(refused)) from None
@@ -81,18 +81,18 @@ class DesTables:
         columns = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in self._names}
         problems, self._lost = self._lost, []
         for place, candidate in enumerate(candidates):
-            said: dict[str, tuple[int, Path, float]] = {}
+            values_so_far: dict[str, tuple[int, Path, float]] = {}
             against: set[str] = set()
             for distance, table, row in self._claims.get(candidate, ()):
                 problems += [replace(problem, row=place) for problem in table.problems.get(row, ())]
                 for name, values in table.columns.items():
                     if np.isnan(values[row]):
                         continue
-                    if name not in said:
+                    if name not in values_so_far:
                         columns[name][place] = values[row]
-                        said[name] = distance, table.path, values[row]
+                        values_so_far[name] = distance, table.path, values[row]
                         continue
-                    nearest, first, value = said[name]
+                    nearest, first, value = values_so_far[name]
                     if distance == nearest and value != values[row] and name not in against:
                         against.add(name)
                         columns[name][place] = np.nan

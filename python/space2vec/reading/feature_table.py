@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +105,22 @@ def kind_of(name: str) -> Kind:
     return "band" if name == "BAND" else "flags" if name == "flags" else "feature" if name in FEATURES else "number"
 
 
-def id_columns(names: Iterable[str]) -> tuple[str | None, str | None]:
-    """Return which of a table's columns holds the ids of objects and which those of candidates, ``None`` for none."""
+class IdColumns(NamedTuple):
+    """The names of the columns that hold the ids of objects and of candidates, ``None`` for a missing one."""
+
+    object_id: str | None
+    candidate_id: str | None
+
+
+class RowIds(NamedTuple):
+    """The ids of objects and of candidates (n,), ``None`` if the table has no such column."""
+
+    object_id: NDArray[Any] | None
+    candidate_id: NDArray[Any] | None
+
+
+def id_columns(names: Iterable[str]) -> IdColumns:
+    """Find the columns of a table that hold ids."""
     known = list(names)
     folded = {_folded(name): name for name in reversed(known)}
     objects, candidates = (
@@ -114,7 +128,7 @@ def id_columns(names: Iterable[str]) -> tuple[str | None, str | None]:
         or next((folded[_folded(name)] for name in accepted if _folded(name) in folded), None)
         for accepted in (OBJECT_IDS, CANDIDATE_IDS)
     )
-    return objects, candidates
+    return IdColumns(objects, candidates)
 
 
 def _folded(name: str) -> str:
@@ -128,10 +142,10 @@ def id_kinds(names: Iterable[str]) -> dict[str, Kind]:
     return kinds if candidates is None else {**kinds, candidates: "id"}
 
 
-def find_ids(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
-    """Return the column of object ids and that of candidate ids, ``None`` for one that is not there."""
+def find_ids(columns: Mapping[str, NDArray[Any]]) -> RowIds:
+    """Return the ids among the columns of a table."""
     objects, candidates = (None if name is None else columns[name] for name in id_columns(columns))
-    return objects, candidates
+    return RowIds(objects, candidates)
 
 
 def read_features(

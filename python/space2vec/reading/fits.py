@@ -1,11 +1,11 @@
-"""A cutout's bytes to pixels."""
+"""Decode the bytes of a FITS cutout to pixels."""
 
 from __future__ import annotations
 
 import gzip
 import io
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,32 @@ from space2vec.backends import kernels
 from space2vec.errors import ReadError
 from space2vec.registry import FAULTS
 
-__all__ = ["EMPTY_UNIT", "LIMIT", "decode", "decode_named", "decode_tiles"]
+__all__ = ["EMPTY_UNIT", "LIMIT", "Image", "decode", "decode_named", "decode_tiles"]
 
-#: No cutout unpacks to more bytes than this.
+#: The most bytes to which a cutout may unpack.
 LIMIT = 16 << 20
 
 _CARDS = ("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END")
-#: A first unit without pixels, which FITS wants before an extension.
+#: A first unit without pixels, which FITS requires before an extension.
 EMPTY_UNIT = "".join(card.ljust(80) for card in _CARDS).ljust(2880).encode()
 
 
-def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], tuple[float, float]]:
+class Image(NamedTuple):
+    """An image of a FITS file.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32 (height, width)
+        BSCALE and BZERO are applied; BLANK is NaN.
+    reference : tuple of float
+        Row and column of the reference pixel, CRPIX2 and CRPIX1, from 1; NaN if the header has none.
+    """
+
+    pixels: NDArray[np.float32]
+    reference: tuple[float, float]
+
+
+def decode(data: bytes, unit: str | None = None) -> Image:
     """Read an image out of a FITS file.
 
     Parameters
@@ -35,13 +50,6 @@ def decode(data: bytes, unit: str | None = None) -> tuple[NDArray[np.float32], t
         The EXTNAME of the unit to read, in any case; ``"PRIMARY"`` is the first unit. By default it is the first one
         with a two-dimensional image; axes of one pixel beyond two do not count. An image in tiles is decoded by
         Astropy.
-
-    Returns
-    -------
-    pixels : ndarray of float32, (height, width)
-        BSCALE and BZERO are applied; BLANK is NaN.
-    reference : tuple of float
-        Row and column of the reference pixel, CRPIX2 and CRPIX1, from 1; NaN where the header has none.
 
     Raises
     ------
@@ -65,11 +73,11 @@ def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | Non
     return next((found[0] for name in names if not isinstance(found := _decode(data, name), str)), None)
 
 
-def _decode(data: bytes, unit: str) -> tuple[NDArray[np.float32], tuple[float, float]] | str:
-    """Return pixels and reference, or in words that there is no such image."""
+def _decode(data: bytes, unit: str) -> Image | str:
+    """Return the image, or the message that there is no such image."""
     pixels, first, second = kernels.compiled("reading FITS").fits_image(data, unit)
     if pixels is not None:
-        return cast("tuple[NDArray[np.float32], Any]", (pixels, (first, second)))
+        return Image(pixels, (first, second))
     if first == "compressed_image":
         try:
             return _by_astropy(_unpacked(data)[second:])
@@ -89,7 +97,7 @@ def decode_tiles(unit: bytes) -> NDArray[np.float32]:
     return _by_astropy(unit)[0]
 
 
-def _by_astropy(unit: bytes) -> tuple[NDArray[np.float32], tuple[float, float]]:
+def _by_astropy(unit: bytes) -> Image:
     from astropy.io import fits
 
     with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False) as units:
@@ -107,7 +115,7 @@ def _by_astropy(unit: bytes) -> tuple[NDArray[np.float32], tuple[float, float]]:
         if len(shape) > 2 and size == 1:
             shape.remove(1)
     reference = (_number(header.get("CRPIX2")), _number(header.get("CRPIX1")))
-    return np.ascontiguousarray(image.reshape(shape)), reference
+    return Image(np.ascontiguousarray(image.reshape(shape)), reference)
 
 
 def _number(value: Any) -> float:

@@ -1,4 +1,4 @@
-"""Stamps out of FITS files: the planes of a candidate in units of their names, or cubes of many."""
+"""Read stamps from FITS files: the planes of one candidate in named units, or cubes of many candidates."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.reading import arrays
 from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
-from space2vec.reading.budget import Limits, told_apart, unreadable
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.feature_table import Origins
 from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
-from space2vec.reading.mask import MASK, left_out, read_mask
+from space2vec.reading.mask import MASK, excluded_pixels, read_mask
 
 __all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
 
@@ -33,7 +33,7 @@ _BLOCK, _LONGEST_HEADER = 2880, 1 << 20
 
 @dataclass(slots=True)
 class FitsFiles:
-    """FITS files that follow one another in an input.
+    """Consecutive FITS files of an input.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def read_stamps(
         Each holds one candidate, in image units whose EXTNAMEs are names of planes (SCIENCE, TEMPLATE and DIFFERENCE,
         or SCI, REF, DIFF, ...), or many: cubes (n, height, width) in units of such names, or one cube (n, channel,
         height, width), (channel, height, width) or (n, height, width). Any of them gzip'd, or compressed in tiles.
-        Pixels that a unit MASK beside named planes leaves out are NaN, see :func:`space2vec.reading.mask.left_out`.
+        Pixels that a unit MASK excludes from named planes are NaN, see :func:`space2vec.reading.mask.excluded_pixels`.
     batch : int
         Rows at a time.
     channels : sequence of str, optional
@@ -108,7 +108,7 @@ def read_stamps(
     for path in files.paths:
         known = True
         try:
-            with told_apart(), unreadable():
+            with size_faults_as_read_errors(), unopenable_as_read_errors():
                 candidate = _candidate(path, rows)
                 if candidate is None:
                     cubes = _arrays(path, channels, limits)
@@ -118,13 +118,13 @@ def read_stamps(
         if candidate is not None:
             rows.add(origins(path).stem, candidate, known)
             if len(rows.planes) == batch or rows.bytes >= limits.batch_bytes:
-                yield rows.taken()
+                yield rows.take_batch()
             continue
         if rows.planes:
-            yield rows.taken()
+            yield rows.take_batch()
         yield from _split(path, cubes, batch, channels, origins(path), limits)
     if rows.planes:
-        yield rows.taken()
+        yield rows.take_batch()
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class _Rows:
         self.names.append(name)
         self.ids.append(name if known else None)
 
-    def taken(self) -> Batch[Stamps]:
+    def take_batch(self) -> Batch[Stamps]:
         """Return the rows as a batch, and begin anew."""
         flags = np.zeros(len(self.planes), dtype=np.uint32)
         for problem in self.problems:
@@ -166,7 +166,7 @@ def _split(
 ) -> Iterator[Batch[Stamps]]:
     row = 0
     try:
-        with told_apart():
+        with size_faults_as_read_errors():
             for part in arrays.split(path, cubes, batch, channels, origins, limits):
                 row += len(part.rows)
                 yield part
@@ -200,7 +200,7 @@ def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
 
 
 def _masked(plane: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return a plane that is NaN where a mask leaves a pixel out."""
+    """Return a plane with NaN at the pixels that a mask excludes."""
     if mask.shape != plane.shape:
         raise ReadError(f"the unit MASK has shape {mask.shape}, and a plane {plane.shape}")
     return np.where(mask, np.float32(np.nan), plane)
@@ -244,7 +244,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
-    """Return the images of a file by the names of their units, a mask as what it leaves out."""
+    """Return the images of a file by the names of their units; the mask as excluded pixels."""
     from astropy.io import fits
 
     size = path.stat().st_size
@@ -266,7 +266,7 @@ def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
                 if isinstance(unit, fits.CompImageHDU):
                     asked += math.prod(unit.shape) * abs(unit.header["BITPIX"]) // 8
                     limits.check_held(asked, size, "an image in tiles")
-                data = left_out(unit.data, unit.header) if unit.name == MASK else unit.data
+                data = excluded_pixels(unit.data, unit.header) if unit.name == MASK else unit.data
                 images.append((str(unit.name), data))
     return images
 

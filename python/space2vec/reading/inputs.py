@@ -19,7 +19,7 @@ from space2vec.reading import parquet, results
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
-from space2vec.reading.budget import told_apart, unreadable
+from space2vec.reading.budget import size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.des import STAMP_NAME, Candidates
 from space2vec.reading.feature_table import Origins, feature_columns
 from space2vec.reading.images import FITS_SUFFIXES, FitsFiles, is_result
@@ -274,7 +274,7 @@ def _is_table(path: Path) -> bool | None:
     if path.suffix != ".parquet":
         return path.suffix in TABLE_SUFFIXES
     try:
-        with told_apart(), unreadable():
+        with size_faults_as_read_errors(), unopenable_as_read_errors():
             return not parquet.has_cutouts(parquet.columns(path))
     except ReadError:
         return None
@@ -283,7 +283,7 @@ def _is_table(path: Path) -> bool | None:
 def _joins(path: Path) -> bool:
     """Tell whether a table goes with DES stamps; one that cannot be read is told where they are."""
     try:
-        with told_apart(), unreadable():
+        with size_faults_as_read_errors(), unopenable_as_read_errors():
             return "ID" in table_columns(path)
     except ReadError:
         return True
@@ -294,7 +294,7 @@ def _columns(tables: Sequence[Path]) -> tuple[str, ...]:
     reasons = []
     for table in tables:
         try:
-            with told_apart(), unreadable():
+            with size_faults_as_read_errors(), unopenable_as_read_errors():
                 return feature_columns(table)
         except ReadError as error:
             reasons.append(f"{table}: {error}")

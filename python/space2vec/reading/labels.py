@@ -1,4 +1,4 @@
-"""Labels and scores out of tables, with the ids of their rows."""
+"""Read labels and scores from tables, with the ids of the rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from space2vec.data.ids import printable
 from space2vec.errors import ReadError
 from space2vec.reading import astropy_table
 from space2vec.reading.batch import Problem
-from space2vec.reading.budget import Limits, asking, id_size, long_ids
+from space2vec.reading.budget import Limits, describe_excess, id_size, long_ids
 from space2vec.reading.cells import Kind
 from space2vec.reading.feature_table import find_ids, id_kinds
 from space2vec.reading.table_file import read_columns, table_columns
@@ -28,28 +28,28 @@ _LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels of a table's rows (n,), with their ids, ``None`` where the table has no such column."""
+    """The labels of a table's rows (n,), with their ids; ids are ``None`` if the table has none."""
 
     object_id: NDArray[Any] | None
     candidate_id: NDArray[Any] | None
-    #: 1 real, 0 bogus, NaN where there is no label.
+    #: 1 for real, 0 for bogus, NaN without a label.
     real: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumn:
-    """Scores of a table's rows (n,), with their ids, ``None`` where the table has no such column."""
+    """The scores of a table's rows (n,), with their ids; ids are ``None`` if the table has none."""
 
     object_id: NDArray[Any] | None
     candidate_id: NDArray[Any] | None
-    #: P(real), NaN where there is none.
+    #: P(real), NaN without a score.
     score: NDArray[np.float64]
 
 
 def read_labels(
     path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> Labels:
-    """Return the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
+    """Read the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def read_labels(
 
 
 def _check_other_column(path: Path, real: NDArray[np.float32], limits: Limits) -> None:
-    """Raise where a table has both columns of labels, and one says real and the other artifact."""
+    """Raise a ReadError if a table has both columns of labels and they contradict each other."""
     if "OBJECT_TYPE" not in table_columns(path):
         return
     artifact = read_column(path, "OBJECT_TYPE", "label", [], limits)["OBJECT_TYPE"]
@@ -96,7 +96,7 @@ def _check_other_column(path: Path, real: NDArray[np.float32], limits: Limits) -
 def read_scores(
     path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> ScoreColumn:
-    """Return the column ``score`` of a table.
+    """Read the column ``score`` of a table.
 
     Parameters
     ----------
@@ -130,16 +130,15 @@ def _numbers(
 
 
 def _long_id(path: Path, row: int, length: int) -> Problem:
-    return Problem(printable(str(path)), "too_large", asking(f"an id of {length} bytes"), row, row=row)
+    return Problem(printable(str(path)), "too_large", describe_excess(f"an id of {length} bytes"), row, row=row)
 
 
 def read_column(
     path: Path, name: str, kind: Kind, problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> dict[str, NDArray[Any]]:
-    """Return a column of numbers and those of ids, as :func:`space2vec.reading.table_file.read_columns`.
+    """Read a column of numbers and the columns of ids, as :func:`space2vec.reading.table_file.read_columns` does.
 
-    A row with an id that is too long has neither that id nor a number. A column that has cells which hold no numbers,
-    and none that holds one, raises a ReadError too.
+    A row whose id is too long loses that id and its number. A column without any number raises a ReadError too.
     """
     wrong: list[Problem] = []
     kinds = id_kinds(table_columns(path))

@@ -15,8 +15,8 @@ from space2vec.reading import columns as packet_columns
 from space2vec.reading.alerts import made_decoder, read_decoded
 from space2vec.reading.batch import AnyBatch, Problem, gathered
 from space2vec.reading.budget import Limits
+from space2vec.reading.options import ROWS_WITH_PIXELS, ReadOptions, plan_reader_work
 from space2vec.reading.schemas import Schema, schema_text, schema_texts
-from space2vec.reading.wish import ROWS_WITH_PIXELS, Wish, while_reading
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
@@ -82,12 +82,12 @@ class MessageReader:
         if measure is not None and model is not None:
             raise ValueError("a reader measures or scores; give one of measure and model")
         self._model = model
-        measured, scoring = while_reading(model)
-        self._wish = Wish(
+        measured, scoring = plan_reader_work(model)
+        self._wish = ReadOptions(
             ROWS_WITH_PIXELS,
             1,
             measure or measured,
-            columns=packet_columns.asked(columns),
+            columns=packet_columns.check_paths(columns),
             model=scoring,
             limits=limits or Limits(),
         )

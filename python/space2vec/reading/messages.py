@@ -13,8 +13,8 @@ from space2vec.reading import columns as packet_columns
 from space2vec.reading.alert_files import read_files
 from space2vec.reading.batch import Position, Problem, gathered
 from space2vec.reading.open_files import BinaryFile, is_open, read_open
+from space2vec.reading.options import ReadOptions
 from space2vec.reading.schemas import Schemas, schema_texts
-from space2vec.reading.wish import Wish
 
 __all__ = ["read_messages"]
 
@@ -101,13 +101,13 @@ def read_messages(
         if isinstance(message, str):
             raise TypeError(f"message {number} is str; accepted are bytes and open binary files")
         held.append(message if isinstance(message, bytes) else read_open(message, f"message {number}").content)
-    paths = packet_columns.asked(columns)
-    wish = Wish(_BATCH, kernels.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
+    paths = packet_columns.check_paths(columns)
+    options = ReadOptions(_BATCH, kernels.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
     names = [f"message {number}" for number in range(len(held))]
-    batches = read_files(held, wish, Position(), names)
+    batches = read_files(held, options, Position(), names)
     if paths:
         everything = list(batches)
-        batches = packet_columns.checked(iter(everything), paths, lambda _: iter(everything))
+        batches = packet_columns.complete_batches(iter(everything), paths, lambda _: iter(everything))
     rows = gathered(batches, problems)
     if measure is not None:
         return Features.concatenate([part for part in rows if isinstance(part, Features)], measure.names)

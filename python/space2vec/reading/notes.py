@@ -1,4 +1,4 @@
-"""What finished tables say of themselves, for whoever wants to know whether a run is done already."""
+"""Notes in finished tables, which state the run that wrote them, so that a run can see that it is done."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FITS_CARD", "KEY", "DamagedError", "note_beside", "note_of", "peek_note"]
+__all__ = ["FITS_CARD", "KEY", "DamagedError", "note_file", "peek_note", "read_note"]
 
-#: The key of the note in Parquet, in ECSV and in the file beside a CSV.
+#: The key of the note in Parquet and ECSV, and in the JSON file that belongs to a CSV.
 KEY = "space2vec"
 #: The card of a FITS header that holds it; in a VOTable it is the INFO element of the key's name.
 FITS_CARD = "S2VNOTE"
 
 
 class DamagedError(Exception):
-    """A file, or what it says of itself, is not what was written."""
+    """A table or its note is not what was written."""
 
 
-def note_beside(path: Path) -> Path | None:
-    """Return the file that holds the note of a table, where its format has no place for one."""
+def note_file(path: Path) -> Path | None:
+    """Return the path of the file that holds the note of a CSV; ``None`` for formats that hold their note."""
     return path.with_name(f"{path.name}.json") if path.suffix.lower() == ".csv" else None
 
 
-def note_of(path: Path) -> dict[str, Any]:
-    """Return the note of a table, of which as much is looked at as tells that it is whole; else raise DamagedError."""
+def read_note(path: Path) -> dict[str, Any]:
+    """Read the note of a table, and check that the table is complete; raise a DamagedError if it is not."""
     try:
         note, rows = _note_and_rows(path)
     except DamagedError:
         raise
-    except Exception as error:  # whatever a reader of damaged bytes may say
+    except Exception as error:  # readers raise errors of many kinds on damaged bytes
         raise DamagedError(f"it cannot be read ({str(error).partition(chr(10))[0]})") from None
     if not isinstance(note, dict):
         raise DamagedError("it does not say what it was made of")
@@ -44,7 +44,7 @@ def note_of(path: Path) -> dict[str, Any]:
 
 
 def peek_note(path: Path) -> dict[str, Any] | None:
-    """Return the note of a table, though the table may have been changed since; ``None`` if it has none."""
+    """Read the note of a table without a check of the table; ``None`` if it has none."""
     try:
         note, _ = _note_and_rows(path)
     except Exception:
@@ -53,7 +53,7 @@ def peek_note(path: Path) -> dict[str, Any] | None:
 
 
 def _note_and_rows(path: Path) -> tuple[Any, int | str]:
-    """Return the note, and the number of rows that are there or why it is known that not all are."""
+    """Return the note, and the number of rows or the reason why rows are missing."""
     with warnings.catch_warnings(action="ignore"):  # what is wrong is raised
         return _READERS[path.suffix.lower()](path)
 
@@ -66,7 +66,7 @@ def _of_parquet(path: Path) -> tuple[Any, int]:
 
 
 def _of_csv(path: Path) -> tuple[Any, int | str]:
-    beside = note_beside(path)
+    beside = note_file(path)
     assert beside is not None
     try:
         note = json.loads(beside.read_bytes())[KEY]

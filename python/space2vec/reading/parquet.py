@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alerts import CUTOUTS, read_columns
 from space2vec.reading.batch import AnyBatch, Offer
-from space2vec.reading.budget import Limits, told_apart, with_short_texts
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, with_short_texts
 from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
+from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import Leaf, Table, announced, cut, cutouts, first_ids, further, texts
 from space2vec.reading.parquet_pages import Sizes, page_sizes
-from space2vec.reading.wish import Wish
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "bounded_batches", "columns", "has_cutouts", "open_parquet", "read_alerts", "telling_damage"]
+__all__ = ["MAGIC", "bounded_batches", "columns", "damage_as_read_errors", "has_cutouts", "open_parquet", "read_alerts"]
 
 MAGIC = b"PAR1"
 
@@ -53,7 +53,7 @@ def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> Any:
     """
     from pyarrow import parquet
 
-    with telling_damage(path, "not a Parquet file, or cut short"):
+    with damage_as_read_errors(path, "not a Parquet file, or cut short"):
         file = parquet.ParquetFile(path)
         textual = [field.name for field in file.schema_arrow if field.name in texts and _is_text(field.type)]
         if not textual:
@@ -158,10 +158,10 @@ def _joined(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
 
 
 @contextlib.contextmanager
-def telling_damage(path: Path | BinaryIO, damage: str) -> Iterator[None]:
+def damage_as_read_errors(path: Path | BinaryIO, damage: str) -> Iterator[None]:
     """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
     try:
-        with told_apart():
+        with size_faults_as_read_errors():
             yield
     except Space2vecError:
         raise
@@ -183,14 +183,14 @@ def has_cutouts(names: Iterable[str]) -> bool:
     return any(_CUTOUT.match(name) for name in names)
 
 
-def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) -> Iterator[AnyBatch]:
+def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None = None) -> Iterator[AnyBatch]:
     """Yield the alerts of one Parquet file, in order.
 
     Parameters
     ----------
     path : Path or binary file
         The file.
-    wish : Wish
+    options : ReadOptions
         How to read it.
     called : str, optional
         What to call it in problems; its path by default.
@@ -201,26 +201,26 @@ def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) ->
         If the file is no Parquet file of alerts, or once the alerts before the damage have been yielded.
     """
     with open_parquet(path) as file:
-        with telling_damage(path, "not a Parquet file of alerts"):
+        with damage_as_read_errors(path, "not a Parquet file of alerts"):
             schema = file.schema_arrow
             names = schema.names
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        reader = _Alerts(Table(schema), wish, str(path) if called is None else called)
-        parts = bounded_batches(file, reader.wanted, wish.size, path, wish.limits)
+        reader = _Alerts(Table(schema), options, str(path) if called is None else called)
+        parts = bounded_batches(file, reader.wanted, options.size, path, options.limits)
         first = spent = 0
         size = _looked_into(path, file.metadata, ())[0]
         while True:
-            with telling_damage(
+            with damage_as_read_errors(
                 path, f"damaged after record {first - 1}" if first else "damaged among its first records"
             ):
                 part = next(parts, None)
                 if part is None:
                     return
                 spent += reader.unpacked(part)
-                if spent > wish.limits.unpacked(size):
-                    wish.limits.refuse(spent, size, "cutouts of the file")
+                if spent > options.limits.unpacked(size):
+                    options.limits.refuse(spent, size, "cutouts of the file")
                 batch = reader.batch(part, first) if len(part) else None
             if batch is not None:
                 yield batch
@@ -230,8 +230,8 @@ def read_alerts(path: Path | BinaryIO, wish: Wish, called: str | None = None) ->
 class _Alerts:
     """The columns of a table that tell of alerts, found once for all its batches."""
 
-    def __init__(self, table: Table, wish: Wish, path: str) -> None:
-        self._wish = wish
+    def __init__(self, table: Table, options: ReadOptions, path: str) -> None:
+        self._wish = options
         self._path = path
         self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
         self._hollow: list[NDArray[np.bool_] | None] = []
@@ -251,7 +251,7 @@ class _Alerts:
             name: leaf
             for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
             if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
-            if wish.takes_catalogue or name in _PLACE
+            if options.takes_catalogue or name in _PLACE
         }
         plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
         self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
@@ -261,10 +261,10 @@ class _Alerts:
             )
         self._columns = {
             name: leaf if leaf is not None and leaf.single else None
-            for name, leaf in zip(wish.columns, table.find(*wish.columns), strict=True)
+            for name, leaf in zip(options.columns, table.find(*options.columns), strict=True)
         }
         lacking = tuple(name for name, leaf in self._columns.items() if leaf is None)
-        self._offer = Offer(lacking, table.paths if lacking else ()) if wish.columns else None
+        self._offer = Offer(lacking, table.paths if lacking else ()) if options.columns else None
         #: The columns to read, those inside a record by their dotted names.
         self.wanted = list(
             dict.fromkeys(
@@ -307,7 +307,7 @@ class _Alerts:
             publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
             columns=columns,
             offer=self._offer,
-            wish=self._wish,
+            options=self._wish,
             path=self._path,
             first=first,
         )

@@ -1,4 +1,4 @@
-"""Tables that this package wrote, which may lie among what it read."""
+"""Recognise tables that this package wrote, which may lie among the files to read."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ __all__ = ["is_result", "is_written"]
 
 
 def is_result(table: Path) -> bool:
-    """Tell whether a CSV or Parquet file holds scores, or the errors of a run; features may be an input again."""
+    """Tell whether a CSV or Parquet file holds scores or the errors of a run; features may be an input again."""
     note = _note(table)
     return note.get("command") == "score" or note.get("table") == "errors"
 
 
 def is_written(table: Path) -> bool:
-    """Tell whether a CSV or Parquet file is anything that a run wrote, features too."""
+    """Tell whether a run wrote a CSV or Parquet file, features included."""
     return is_result(table) or _note(table).get("command") == "features"
 
 
 def _note(table: Path) -> dict[str, Any]:
-    """Return what a table says of itself, nothing if it is none of this package's or another file by now."""
-    from space2vec.reading.notes import KEY, note_beside, peek_note
+    """Return the note of a table; empty if another program wrote or changed the table."""
+    from space2vec.reading.notes import KEY, note_file, peek_note
 
-    beside = note_beside(table)
+    beside = note_file(table)
     if beside is None:
         return peek_note(table) or {}
     try:

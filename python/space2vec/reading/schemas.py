@@ -1,4 +1,4 @@
-"""Schemas of bare Avro messages: texts by number, and the parts in which surveys publish them."""
+"""Schemas of bare Avro messages, also when a survey publishes one schema in several files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def schema_text(schema: Schema) -> str:
 
 
 def read_schema(path: str | os.PathLike[str]) -> str:
-    """Return the schema in a file as JSON, with the types that it names out of the files beside it.
+    """Read a schema as JSON, and insert the types that it names from other files of its folder.
 
     Surveys publish a schema in parts: ``lsst.v9_0.alert.avsc`` names ``lsst.v9_0.diaSource``, which another ``.avsc``
     or ``.json`` file of its folder defines. A file that is no JSON, and a type that no file defines, raise a ReadError.
@@ -66,7 +66,7 @@ def _parsed(file: Path) -> Any:
 
 
 class _Parts:
-    """A schema's types: those that have been defined so far, and those that files beside it define."""
+    """The types of a schema: those defined so far, and those that other files of the folder define."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -104,7 +104,7 @@ class _Parts:
         full = name if "." in name or not space else f"{space}.{name}"
         if name in _PRIMITIVES or full in self._defined or name in self._defined:
             return name
-        siblings = self._beside()
+        siblings = self._sibling_types()
         found = full if full in siblings else name
         if found not in siblings:
             kinds = " or ".join(_SUFFIXES)
@@ -113,7 +113,7 @@ class _Parts:
         short = {key: value for key, value in siblings[found].items() if key != "namespace"}
         return self.whole({**short, "name": found}, "")
 
-    def _beside(self) -> dict[str, Any]:
+    def _sibling_types(self) -> dict[str, Any]:
         """Return the types that the other files of the folder define, by full name."""
         if self._siblings is None:
             self._siblings = {}

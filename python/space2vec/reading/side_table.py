@@ -1,10 +1,10 @@
-"""The table of the same stem that stands beside a NumPy file and says what is known of its stamps."""
+"""The table that accompanies a NumPy file: same stem, with ids and catalogue columns of its stamps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from space2vec.data.ids import as_ids
 from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Problem
-from space2vec.reading.budget import Limits, told_apart, unreadable
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.feature_table import find_ids, id_kinds, kind_of
 from space2vec.reading.results import is_written
 from space2vec.reading.table_file import TABLE_SUFFIXES, problems_of, read_columns, table_columns
@@ -23,32 +23,39 @@ from space2vec.registry import CATALOGUE
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
 
 
+class RowProblems(NamedTuple):
+    """The problems of some rows, numbered within these, and the flags (n,) of the rows."""
+
+    problems: tuple[Problem, ...]
+    flags: NDArray[np.uint32]
+
+
 @dataclass(frozen=True, slots=True)
 class SideTable:
-    """What a table says, by row of the stamps.
+    """The contents of an accompanying table, by row of the stamps.
 
     Attributes
     ----------
     columns : dict of str to ndarray (n,)
-        Catalogue columns, ``object_id`` and ``candidate_id``, as far as it has them.
+        The catalogue columns, ``object_id`` and ``candidate_id`` that the table has.
     problems : list of Problem
-        Its lines and cells that are damaged, by row.
+        The damaged lines and cells, in order of the rows.
     """
 
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def within(self, rows: slice) -> tuple[tuple[Problem, ...], NDArray[np.uint32]]:
-        """Return what is wrong with some rows (m,), by row of these, and their flags (m,)."""
+    def within(self, rows: slice) -> RowProblems:
+        """Return the problems and flags of some of the rows."""
         inside = [replace(one, row=one.row - rows.start) for one in problems_of(self.problems, rows)]
         flags = np.zeros(rows.stop - rows.start, dtype=np.uint32)
         for problem in inside:
             flags[problem.row] |= bits("bad_cell")
-        return tuple(inside), flags
+        return RowProblems(tuple(inside), flags)
 
 
 def find_side_table(path: Path) -> Path | None:
-    """Return the table that accompanies a NumPy file, ``None`` where there is none; what was written of it is none."""
+    """Return the table that accompanies a NumPy file, ``None`` if there is none; results of runs do not count."""
     tables = (path.with_suffix(suffix) for suffix in TABLE_SUFFIXES)
     return next((table for table in tables if table.is_file() and not is_written(table)), None)
 
@@ -63,9 +70,9 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
     size : int
         The number of its stamps.
     ids : array_like (size,) or None
-        Its own candidate ids. Where the table has ids too, its rows go by these; else by their order.
+        The candidate ids in the NumPy file. If the table has ids too, rows are matched by id, otherwise by order.
     limits : Limits
-        What the table may ask for.
+        The limits on what the table may demand.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
         return SideTable()
     wrong: list[Problem] = []
     try:
-        with told_apart(), unreadable():
+        with size_faults_as_read_errors(), unopenable_as_read_errors():
             kinds = {**{name: kind_of(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}
             columns = read_columns(table, kinds, wrong, limits)
     except ReadError as error:
@@ -94,7 +101,7 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
 
 
 def _by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
-    """Put the rows of a table in the order of the stamps' own ids."""
+    """Sort the rows of a table in the order of the stamps' ids."""
     pairs = pair_rows(Side(ids, stamps), Side(table.columns["candidate_id"], name))
     order = np.full(len(ids), -1, dtype=np.intp)
     order[pairs.left] = pairs.right

@@ -1,4 +1,4 @@
-"""The sources of an input, one after another, each by the reader of its format."""
+"""Read the sources of an input in order, each with the reader of its format."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import cast
 from space2vec.errors import ReadError
 from space2vec.reading import alert_files, arrays, des, feature_table, images, inputs, parquet
 from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_rows
-from space2vec.reading.budget import Limits, told_apart, unreadable, with_short_ids
+from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors, with_short_ids
 from space2vec.reading.open_files import Content, as_file, unpacked_head
-from space2vec.reading.wish import Wish
+from space2vec.reading.options import ReadOptions
 
 __all__ = ["read_stamps", "read_tables", "samples"]
 
@@ -25,9 +25,9 @@ _FITS = (b"SIMPLE  ", b"XTENSION")
 
 
 def read_stamps(
-    found: inputs.Found, wish: Wish, channels: Sequence[str] | None, start: Position = _BEGINNING
+    found: inputs.Found, options: ReadOptions, channels: Sequence[str] | None, start: Position = _BEGINNING
 ) -> Iterator[AnyBatch]:
-    """Read the sources in order: runs of alert files by one pipeline each, others one by one."""
+    """Read the sources in order: consecutive alert files by one pipeline, other files one by one."""
     sources = found.sources
     total = len(sources)
     number = start.source
@@ -38,56 +38,60 @@ def read_stamps(
         here = start if number == start.source else Position(number)
         if end > number:
             run = cast("list[str]", sources[number:end])
-            for part in alert_files.read_files(run, wish, here._replace(source=0)):
+            for part in alert_files.read_files(run, options, here._replace(source=0)):
                 at = part.position._replace(source=part.position.source + number)
                 yield replace(part, files_done=at.source, files_total=total, position=at)
             number = end
         else:
             row = 0
             called = _called(sources[number])
-            for part in _one(sources[number], wish, channels, found):
+            for part in _one(sources[number], options, channels, found):
                 row += len(part.rows)
                 if row > here.row:
-                    part = with_short_ids(part, wish.limits, called)
+                    part = with_short_ids(part, options.limits, called)
                     yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
             number += 1
 
 
-def samples(found: inputs.Found, wish: Wish, most: int) -> Iterator[AnyBatch]:
-    """Yield the first row of at most so many sources of alerts, evenly spread; standard input is read only once."""
+def samples(found: inputs.Found, options: ReadOptions, most: int) -> Iterator[AnyBatch]:
+    """Yield the first row of at most `most` alert files, evenly spread; standard input is skipped."""
     files = [source for source in found.sources if isinstance(source, (str, Path, Content))]
     files = [source for source in files if source != alert_files.STANDARD_INPUT]
-    small = replace(wish, size=1, threads=1, measure=None, memory=None, model=None)
+    small = replace(options, size=1, threads=1, measure=None, memory=None, model=None)
     for number in sorted({k * len(files) // most for k in range(most)}) if files else ():
         with contextlib.suppress(ReadError, StopIteration):
             yield next(read_stamps(replace(found, sources=[files[number]]), small, None))
 
 
-def _one(source: inputs.Source, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
-    """Yield what one source holds; where it cannot be read any further, a row stands for the rest."""
+def _one(
+    source: inputs.Source, options: ReadOptions, channels: Sequence[str] | None, found: inputs.Found
+) -> Iterator[AnyBatch]:
+    """Yield the batches of one source; if the rest cannot be read, one row represents it."""
     if isinstance(source, des.Candidates):
-        yield from des.read_stamps(source, wish.size, wish.limits)
+        yield from des.read_stamps(source, options.size, options.limits)
         return
     if isinstance(source, images.FitsFiles):
-        yield from images.read_stamps(source, wish.size, channels, found.origins, wish.limits)
+        yield from images.read_stamps(source, options.size, channels, found.origins, options.limits)
         return
     assert not isinstance(source, str)
     called = _called(source)
     row = 0
     try:
-        with told_apart(), unreadable():
+        with size_faults_as_read_errors(), unopenable_as_read_errors():
             parts = (
-                _held(source, wish, channels) if isinstance(source, Content) else _opened(source, wish, channels, found)
+                _held(source, options, channels)
+                if isinstance(source, Content)
+                else _opened(source, options, channels, found)
             )
             for part in parts:
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        yield Batch(failed_rows(called, wish.measure), (damaged(called, error, record=row or None),))
+        yield Batch(failed_rows(called, options.measure), (damaged(called, error, record=row or None),))
 
 
 def _called(source: inputs.Source) -> str:
-    """Return what to call a source in problems."""
+    """Return the name of a source in problems."""
     if isinstance(source, des.Candidates):
         return "stamps"
     if isinstance(source, images.FitsFiles):
@@ -95,29 +99,31 @@ def _called(source: inputs.Source) -> str:
     return source.name if isinstance(source, Content) else str(source)
 
 
-def _opened(path: Path, wish: Wish, channels: Sequence[str] | None, found: inputs.Found) -> Iterator[AnyBatch]:
+def _opened(
+    path: Path, options: ReadOptions, channels: Sequence[str] | None, found: inputs.Found
+) -> Iterator[AnyBatch]:
     """Choose the reader by the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(parquet.MAGIC):
-        return parquet.read_alerts(path, wish)
+        return parquet.read_alerts(path, options)
     if head.startswith(_ARRAYS):
-        return arrays.read_stamps(path, wish.size, channels, found.origins(path), wish.limits)
+        return arrays.read_stamps(path, options.size, channels, found.origins(path), options.limits)
     if images.is_fits(path):
-        return images.read_stamps(images.FitsFiles([path]), wish.size, channels, found.origins, wish.limits)
-    return alert_files.read_files([str(path)], wish, _BEGINNING)
+        return images.read_stamps(images.FitsFiles([path]), options.size, channels, found.origins, options.limits)
+    return alert_files.read_files([str(path)], options, _BEGINNING)
 
 
-def _held(source: Content, wish: Wish, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
-    """Choose the reader of what an open file held, by its first bytes."""
+def _held(source: Content, options: ReadOptions, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
+    """Choose the reader for the content of an open file by its first bytes."""
     head = source.content[:8]
     if head.startswith(parquet.MAGIC):
-        yield from parquet.read_alerts(io.BytesIO(source.content), wish, source.name)
+        yield from parquet.read_alerts(io.BytesIO(source.content), options, source.name)
     elif head.startswith(_ARRAYS) or unpacked_head(source.content).startswith(_FITS):
         with as_file(source) as path:
-            yield from _opened(path, wish, channels, inputs.Found([path]))
+            yield from _opened(path, options, channels, inputs.Found([path]))
     else:
-        yield from alert_files.read_files([source.content], wish, _BEGINNING, [source.name])
+        yield from alert_files.read_files([source.content], options, _BEGINNING, [source.name])
 
 
 def read_tables(found: inputs.Found, size: int, strict: bool, start: Position, limits: Limits) -> Iterator[AnyBatch]:
@@ -140,7 +146,7 @@ def _table(
     source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins, limits: Limits
 ) -> Iterator[AnyBatch]:
     try:
-        with told_apart(), unreadable():
+        with size_faults_as_read_errors(), unopenable_as_read_errors():
             for part in feature_table.read_features(source, names, size, origins, limits):
                 lost = next((problem for problem in part.problems if problem.of_file), None)
                 if strict and lost is not None:

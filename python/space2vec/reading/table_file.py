@@ -95,7 +95,7 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
     """
     _once([name for name in table_columns(path) if name in kinds])
     start = 0
-    with parquet.telling_damage(path, "damaged"):
+    with parquet.damage_as_read_errors(path, "damaged"):
         for block in _blocks(path, kinds, rows, limits):
             part = _part(block, path, kinds, start)
             start += part.size
@@ -175,11 +175,11 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
     broken[list(block.broken)] = True
     where = "row" if path.suffix in (".parquet", *astropy_table.SUFFIXES) else "line"
 
-    def told(row: int, reason: str, message: str) -> Problem:
+    def problem(row: int, reason: str, message: str) -> Problem:
         whole = reason != "bad_cell"
         return Problem(str(path), reason, message, record=start + row, row=row, of_file=whole)
 
-    problems = [told(row, "damaged_file", message) for row, message in block.broken.items()]
+    problems = [problem(row, "damaged_file", message) for row, message in block.broken.items()]
     cells: dict[int, list[tuple[str, str]]] = {}
     for name, column in block.columns.items():
         values = convert(column, name, kinds[name], first=start == 0)
@@ -194,7 +194,7 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
         for name, text in held[:1] if many else held:
             noun = _NOUNS[kinds[name]]
             message = f"{where} {block.lines[row]}: column {name} holds {_short(text)}, which is no {noun}{more}"
-            problems.append(told(row, "bad_cell", message))
+            problems.append(problem(row, "bad_cell", message))
     problems.sort(key=lambda problem: problem.row)
     return Part(columns, block.size, broken, bad, problems)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.night import Night
-from space2vec.writing.aside import Aside, write_whole
+from space2vec.writing.atomic_file import AtomicFile, write_whole
 
 __all__ = ["SCHEMA", "packet", "write_packets"]
 
@@ -163,7 +163,7 @@ def write_packets(
         files.append(target / f"{name}.avro")
         # A marker from the name, where fastavro would draw one: the same night gives the same bytes.
         marker = hashlib.md5(name.encode(), usedforsecurity=False).digest()
-        with Aside(files[-1]) as file:
+        with AtomicFile(files[-1]) as file:
             packets = (packet(night, row) for row in rows)
             fastavro.writer(cast("IO[bytes]", file), schema, packets, codec=codec, sync_marker=marker)
             file.close()

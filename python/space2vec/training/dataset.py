@@ -18,7 +18,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import OutputError, ReadError
 from space2vec.registry import library_version
 from space2vec.training.dataset_part import decode_part, encode_stamps, encode_truth
-from space2vec.writing.aside import sync_folder, write_file
+from space2vec.writing.atomic_file import sync_folder, write_file
 
 __all__ = ["FORMAT", "MANIFEST", "VERSION", "LabelledStamps", "read_dataset", "read_manifest", "split", "write_dataset"]
 

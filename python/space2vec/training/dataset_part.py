@@ -119,7 +119,7 @@ def decode_part(stamps_file: Path, stamps: bytes, truth_file: Path, truth: bytes
     ReadError
         If a file is not what a part consists of, or the two do not fit each other.
     """
-    with parquet.telling_damage(truth_file, f"{truth_file} is no Parquet file"):
+    with parquet.damage_as_read_errors(truth_file, f"{truth_file} is no Parquet file"):
         table = decode(truth)
     absent = [name for name in _TRUTH if name not in table.column_names]
     if absent:

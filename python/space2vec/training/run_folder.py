@@ -14,7 +14,7 @@ from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.header import OF_RUN
 from space2vec.plot.figure import save as save_figure
-from space2vec.writing.aside import remove_left, write_file
+from space2vec.writing.atomic_file import remove_leftovers, write_file
 
 __all__ = ["RunFolder"]
 
@@ -48,7 +48,7 @@ class RunFolder:
             if changed:
                 raise OutputError(f"the run in {path} had other settings: {'; '.join(changed)}")
         for name in (_SETTINGS, _METRICS, _STATE):
-            remove_left(path / name)
+            remove_leftovers(path / name)
         write_file(path / _SETTINGS, (json.dumps(plain, indent=1) + "\n").encode())
 
     def _read(self, name: str) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def failures(
     """
     import pyarrow as pa
 
-    lines = sorted([*_told(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"])
+    lines = sorted(
+        [*_problem_lines(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"]
+    )
     for line in lines:
         line["row"] += first
     ids = arrow.ids(as_ids([line["candidate_id"] for line in lines]))
@@ -56,7 +58,7 @@ def _whole(values: Sequence[int | None]) -> pyarrow.Array:
     return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
 
-def _told(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
+def _problem_lines(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
     for problem in problems:
         line = _line(problem.row, table, problem.reason, problem.message)
         line |= {"file": printable(problem.path), "offset": problem.offset, "record": problem.record}

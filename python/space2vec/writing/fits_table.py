@@ -16,7 +16,7 @@ from space2vec.writing.tables import with_joined_lists
 if TYPE_CHECKING:
     import pyarrow
 
-    from space2vec.writing.aside import Aside
+    from space2vec.writing.atomic_file import AtomicFile
     from space2vec.writing.tables import Joined
 
 __all__ = ["write_fits"]
@@ -30,7 +30,7 @@ _LEAST = -(1 << 63)
 _FORMATS = {"int64": "K", "double": "D", "float": "E"}
 
 
-def write_fits(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def write_fits(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
     FITS knows printable ASCII alone, so other characters are written as Python escapes them (``\xfc``), and absent

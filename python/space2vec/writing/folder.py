@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from space2vec.errors import OutputError
-from space2vec.writing.aside import sync_names, told, write_file
+from space2vec.writing.atomic_file import name_in_errors, sync_names, write_file
 
 __all__ = ["Folder"]
 
@@ -34,7 +34,7 @@ class Folder:
         #: Whether there was no lock: then no run has worked in the folder, even if it was there.
         self.is_new = False
         while True:
-            with told("write", path):
+            with name_in_errors("write", path):
                 self.file = self._opened(mode)
             try:
                 self._need_ours()
@@ -70,7 +70,7 @@ class Folder:
         # A file system may call this user by another number: it is the one that a file of ours has.
         probe = f".probe.{os.urandom(8).hex()}"
         ours = None
-        with told("write", self.path):
+        with name_in_errors("write", self.path):
             try:
                 file = self.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             except PermissionError:
@@ -89,7 +89,7 @@ class Folder:
         """Take the lock; return whether it is still that of the folder."""
         place = self.path / _LOCK
         try:
-            with told("write", place):
+            with name_in_errors("write", place):
                 # Whoever can read a file can lock it: only this user shall.
                 try:
                     self._lock, self.is_new = self.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
@@ -103,7 +103,7 @@ class Folder:
                 raise OutputError(f"{place} is no file of its own (a pipe, or a second name of a file); remove it")
             self._need_alone()
             if self._has_lock():
-                with told("write", place):
+                with name_in_errors("write", place):
                     os.ftruncate(self._lock, 0)
                     os.pwrite(self._lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
                 return True
@@ -144,7 +144,7 @@ class Folder:
     def reader(self, name: str) -> BinaryIO:
         """Return a file that is open for reading; what is no file, such as a pipe, raises an OutputError."""
         path = self.path / name
-        with told("read", path):
+        with name_in_errors("read", path):
             file = open(name, "rb", opener=self.open)  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
@@ -153,12 +153,12 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file."""
-        with self.reader(name) as file, told("read", self.path / name):
+        with self.reader(name) as file, name_in_errors("read", self.path / name):
             return file.read()
 
     def has(self, name: str) -> bool:
         """Tell whether there is something of that name."""
-        with told("read", self.path / name):
+        with name_in_errors("read", self.path / name):
             try:
                 os.stat(name, dir_fd=self.file, follow_symlinks=False)
             except FileNotFoundError:
@@ -167,7 +167,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """Return the names of what is there."""
-        with told("read", self.path):
+        with name_in_errors("read", self.path):
             return os.listdir(self.file)
 
     def write(self, name: str, data: bytes) -> None:
@@ -176,17 +176,17 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file, or a link and not what it leads to; nothing happens if there is none."""
-        with told("remove", self.path / name), contextlib.suppress(FileNotFoundError):
+        with name_in_errors("remove", self.path / name), contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.file)
 
     def sync(self) -> None:
         """Wait until the names are on the disk."""
-        with told("write", self.path):
+        with name_in_errors("write", self.path):
             sync_names(self.file)
 
     def remove_if_empty(self) -> None:
         """Remove the folder itself; it stays where others have put something into it, or moved it away."""
-        with told("remove", self.path):
+        with name_in_errors("remove", self.path):
             try:
                 os.rmdir(self.path)
             except OSError as error:

@@ -16,7 +16,7 @@ from space2vec.writing.tables import Joined, with_joined_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
-    from space2vec.writing.aside import Aside
+    from space2vec.writing.atomic_file import AtomicFile
 
 __all__ = ["SUFFIXES", "write_table"]
 
@@ -24,7 +24,9 @@ __all__ = ["SUFFIXES", "write_table"]
 _GROUP = 1 << 16
 
 
-def write_table(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes | None:
+def write_table(
+    file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]
+) -> bytes | None:
     """Write a table in the format that the suffix of the file names, out of :data:`SUFFIXES`.
 
     The file says of itself what the note is, as JSON, and what the columns are, as far as there are descriptions. The
@@ -33,7 +35,7 @@ def write_table(file: Aside, table: Joined, note: Mapping[str, Any], description
     return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
 
 
-def _write_parquet(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def _write_parquet(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -54,14 +56,14 @@ def _write_parquet(file: Aside, table: Joined, note: Mapping[str, Any], descript
             writer.write_table(rest.combine_chunks())
 
 
-def _write_csv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
+def _write_csv(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
     _write_lines(file, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
     of_file = {"bytes": file.size, "sha256": file.sha256.hexdigest()}
     return (json.dumps({KEY: {**note, "descriptions": columns, "file": of_file}}, indent=1) + "\n").encode()
 
 
-def _write_ecsv(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def _write_ecsv(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     import io
 
     import numpy as np
@@ -79,7 +81,7 @@ def _write_ecsv(file: Aside, table: Joined, note: Mapping[str, Any], description
     _write_lines(file, table, header=False)
 
 
-def _write_lines(file: Aside, table: Joined, *, header: bool) -> None:
+def _write_lines(file: AtomicFile, table: Joined, *, header: bool) -> None:
     """Write the rows as CSV."""
     import pyarrow.csv
 

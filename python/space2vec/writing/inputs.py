@@ -13,7 +13,7 @@ from typing import Any
 
 from space2vec.errors import OutputError
 from space2vec.reading.alert_files import STANDARD_INPUT
-from space2vec.writing.aside import Aside, told
+from space2vec.writing.atomic_file import AtomicFile, name_in_errors
 from space2vec.writing.folder import Folder
 
 __all__ = ["Inputs"]
@@ -49,7 +49,7 @@ class Inputs:
 
     def write(self, folder: Folder, name: str) -> None:
         """Write a line an input into a file of a folder."""
-        with Aside(folder.path / name, folder.file) as file:
+        with AtomicFile(folder.path / name, folder.file) as file:
             lines = self._lines()
             while held := b"".join(islice(lines, _LINES)):
                 file.write(held)
@@ -77,7 +77,7 @@ class Inputs:
                 state = os.stat(path)
             except OSError:
                 if not os.path.islink(path):
-                    with told("read", Path(path)):
+                    with name_in_errors("read", Path(path)):
                         raise
                 state = os.lstat(path)  # a link that leads nowhere: its reader says so
             self.youngest = max(self.youngest, state.st_ctime_ns)

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from space2vec.errors import OutputError, ReadError
-from space2vec.reading.notes import DamagedError, note_beside, note_of
+from space2vec.reading.notes import DamagedError, note_file, read_note
 from space2vec.registry import FLAGS
-from space2vec.writing.aside import Aside, remove_left, sync_folder
+from space2vec.writing.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
 from space2vec.writing.inputs import Inputs
@@ -221,8 +221,8 @@ class Output:
         begun = self._run.begun
         if begun:
             for path in (self.path, self.errors):
-                for each in filter(None, (path, note_beside(path))):
-                    remove_left(each)
+                for each in filter(None, (path, note_file(path))):
+                    remove_leftovers(each)
         if begun and self._run.has_parts and self._how != "restart":
             if self._how == "begin":
                 raise OutputError(
@@ -249,10 +249,10 @@ class Output:
     def _need_same(self, path: Path, kind: str) -> None:
         """See that a file which is there already is what this run would write."""
         try:
-            note = note_of(path)
+            note = read_note(path)
         except DamagedError as error:
             raise OutputError(f"{path} is there, but {error}; --restart writes it anew") from None
-        ours = json.loads(json.dumps(self._said(kind)))
+        ours = json.loads(json.dumps(self._run_note(kind)))
         for name in dict.fromkeys([*ours, *note]):
             if name not in _OF_ROWS and note.get(name) != ours.get(name):
                 raise OutputError(
@@ -262,7 +262,7 @@ class Output:
         if self._inputs.youngest > path.stat().st_mtime_ns:
             raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")
 
-    def _said(self, kind: str) -> dict[str, Any]:
+    def _run_note(self, kind: str) -> dict[str, Any]:
         """Return what a file says of its run, but for what its rows tell."""
         inputs = {"inputs": self._inputs.summary} if self._inputs.repeatable else {}
         return {"table": kind, **self._note, **inputs}
@@ -293,17 +293,17 @@ class Output:
         """Yield the parts of one kind, one at a time."""
         return (decode(self._run.read(number, kind)) for number in range(self.parts))
 
-    def _written(self, stack: ExitStack, path: Path, table: Joined, kind: str) -> Iterator[Aside]:
+    def _written(self, stack: ExitStack, path: Path, table: Joined, kind: str) -> Iterator[AtomicFile]:
         """Write a table, and what is beside it; yield the files, which have yet to appear."""
         flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
-        note = {**self._said(kind), "rows": table.rows, "flags": flags}
-        file = stack.enter_context(Aside(path))
+        note = {**self._run_note(kind), "rows": table.rows, "flags": flags}
+        file = stack.enter_context(AtomicFile(path))
         outside = write_table(file, table, note, self._descriptions)
         file.sync()
         yield file
-        beside = note_beside(path)
+        beside = note_file(path)
         if outside is not None and beside is not None:
-            file = stack.enter_context(Aside(beside))
+            file = stack.enter_context(AtomicFile(beside))
             file.write(outside)
             file.sync()
             yield file

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from space2vec.reading.notes import KEY, note_beside
+from space2vec.reading.notes import KEY, note_file
 from space2vec.writing.formats import SUFFIXES
 
 __all__ = ["check_place", "check_table_place", "folder_mode"]
@@ -31,7 +31,7 @@ def check_table_place(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
     check_place(path)
-    beside = note_beside(path)
+    beside = note_file(path)
     if beside is None or not os.path.lexists(beside):
         return
     if beside.is_symlink() or not beside.is_file():

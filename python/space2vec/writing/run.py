@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from space2vec.errors import OutputError
-from space2vec.writing.aside import name_of_aside
+from space2vec.writing.atomic_file import final_name
 from space2vec.writing.folder import Folder
 from space2vec.writing.inputs import Inputs
 
@@ -161,11 +161,11 @@ class Run:
         self.rows += part.rows
 
     def _own_files(self) -> list[str]:
-        return [name for name in self.folder.names() if (name_of_aside(name) or name) in (_OPTIONS, _INPUTS)]
+        return [name for name in self.folder.names() if (final_name(name) or name) in (_OPTIONS, _INPUTS)]
 
     def _part_files(self) -> list[str]:
         """Return the names that are those of parts, or were written aside for one."""
-        return [name for name in self.folder.names() if _NAME.fullmatch(name_of_aside(name) or name)]
+        return [name for name in self.folder.names() if _NAME.fullmatch(final_name(name) or name)]
 
     def _remove_parts(self, number: int) -> None:
         """Remove the files of the parts from a number on."""
@@ -207,7 +207,7 @@ def _name(number: int, kind: str) -> str:
 
 
 def _number(name: str) -> int:
-    return int((name_of_aside(name) or name).partition(".")[0])
+    return int((final_name(name) or name).partition(".")[0])
 
 
 def _mark(data: bytes) -> tuple[int, str]:

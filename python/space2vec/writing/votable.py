@@ -13,7 +13,7 @@ from space2vec.writing.tables import with_joined_lists
 if TYPE_CHECKING:
     import pyarrow
 
-    from space2vec.writing.aside import Aside
+    from space2vec.writing.atomic_file import AtomicFile
     from space2vec.writing.tables import Joined
 
 __all__ = ["write_votable"]
@@ -36,7 +36,7 @@ _TYPES = {
 _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
-def write_votable(file: Aside, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def write_votable(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
     An absent number is an empty cell, and so is absent text. Characters that XML cannot hold are written as Python

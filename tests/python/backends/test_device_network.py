@@ -236,9 +236,9 @@ def test_the_command_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     from space2vec.cli import main
-    from space2vec.reading import wish
+    from space2vec.reading import options
 
-    monkeypatch.setattr(wish, "ROWS", 5)
+    monkeypatch.setattr(options, "ROWS", 5)
     folder, file = tmp_path / "night", tmp_path / "tiny.safetensors"
     tiny_networks.make("Tiny", night).save(file)
     assert main(["simulate", "-n", "40", "-o", str(folder), "--seed", "2"]) == 0

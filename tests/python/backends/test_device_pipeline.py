@@ -342,9 +342,9 @@ def test_a_device_that_is_lost_loses_nothing_that_was_scored(
     alerts: Path, module: host_device.HostDevice, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from space2vec.reading import wish
+    from space2vec.reading import options
 
-    monkeypatch.setattr(wish, "ROWS", 5)
+    monkeypatch.setattr(options, "ROWS", 5)
     assert run(alerts, tmp_path / "whole.csv", "--device", "cpu") == 0
     module.calls.clear()
     assert run(alerts, tmp_path / "there.csv", "--device", "cuda") == 0

@@ -274,13 +274,13 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
         begin = np.cumsum([0, *map(len, files)])
         columns.append((np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
     n = len(pixels)
-    wish = alerts.Wish(n, 4, memory=page_locked(0))
+    options = alerts.ReadOptions(n, 4, memory=page_locked(0))
     places, locked = set(), []
 
     def batches() -> Any:
         for _ in range(30):
             batch = alerts.read_columns(
-                columns, {}, rubin=False, object_id=np.full(n, "a", object), candidate_id=np.arange(n), wish=wish,
+                columns, {}, rubin=False, object_id=np.full(n, "a", object), candidate_id=np.arange(n), options=options,
                 path="table", first=0,
             )  # fmt: skip
             assert isinstance(batch.rows, s2v.Stamps)

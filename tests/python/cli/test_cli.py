@@ -19,7 +19,7 @@ import pytest
 import space2vec as s2v
 from space2vec.cli import main
 from space2vec.cli.progress import Progress, count_rows, summary
-from space2vec.reading import wish
+from space2vec.reading import options
 from space2vec.registry import FLAGS
 
 Captured = pytest.CaptureFixture[str]
@@ -161,7 +161,7 @@ def test_train_without_usable_labels(night: Path, tmp_path: Path, capsys: Captur
 
 def test_mosaic(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(wish, "ROWS_WITH_PIXELS", 25)  # the chosen must be found over several batches
+    monkeypatch.setattr(options, "ROWS_WITH_PIXELS", 25)  # the chosen must be found over several batches
     picture = tmp_path / "mosaic.png"
     out = tmp_path / "scores.parquet"
     assert main(["score", str(night / "alerts"), "-o", str(out), "--mosaic", str(picture)]) == 0

@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from space2vec.cli import main
-from space2vec.reading.notes import note_of
+from space2vec.reading.notes import read_note
 from space2vec.registry import AUTOSCAN
 from space2vec.writing import SUFFIXES
 
@@ -36,9 +36,9 @@ def run(command, night, out, *more):
 def test_every_format_can_be_resumed_and_refused(night, tmp_path, capsys, command, suffix):
     out = tmp_path / f"out{suffix}"
     assert run(command, night, out) == 1
-    note = note_of(out)
+    note = read_note(out)
     assert (note["command"], note["rows"], note["inputs"]["files"]) == (command, 31, 31)
-    assert note_of(tmp_path / f"out.errors{suffix}")["rows"] == 1
+    assert read_note(tmp_path / f"out.errors{suffix}")["rows"] == 1
     told = capsys.readouterr().out.splitlines()[-1]
     assert told == f"1 errors in {tmp_path}/out.errors{suffix}: 1 foreign_file"
     assert run(command, night, out, "--resume") == 1, "as the run itself"
@@ -207,7 +207,7 @@ def test_results_among_tables_of_features_are_no_input(night, tmp_path, capsys, 
     assert "complete already" in capsys.readouterr().out
     assert main([*command, "--restart"]) == 0
     assert (tmp_path / f"s{suffix}").read_bytes() == first
-    assert note_of(tmp_path / f"s{suffix}")["rows"] == 62
+    assert read_note(tmp_path / f"s{suffix}")["rows"] == 62
     for name in ("a", "b"):
         (tmp_path / f"{name}{suffix}").unlink()
     assert main(command) == 2
@@ -244,4 +244,4 @@ def test_the_note_beside_a_csv_is_no_input(night, tmp_path):
     assert run("score", tmp_path, tmp_path / "out.csv") == 0
     assert json.loads((tmp_path / "out.csv.json").read_text())["space2vec"]["inputs"]["files"] == 3
     assert run("score", tmp_path, tmp_path / "again.csv") == 0
-    assert note_of(tmp_path / "again.csv")["inputs"]["files"] == 3
+    assert read_note(tmp_path / "again.csv")["inputs"]["files"] == 3

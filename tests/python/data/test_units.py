@@ -154,9 +154,9 @@ def test_scoring_warns_once_a_call_and_scores(nights: dict[str, s2v.Stamps], nam
 def test_the_command_says_it_in_one_line(
     nights: dict[str, s2v.Stamps], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from space2vec.reading import wish
+    from space2vec.reading import options
 
-    monkeypatch.setattr(wish, "ROWS_WITH_PIXELS", 20)
+    monkeypatch.setattr(options, "ROWS_WITH_PIXELS", 20)
     planes = s2v.prepare(nights["ztf"], "braai").planes
     np.savez(tmp_path / "set.npz", **{name: planes[:, k] for k, name in enumerate(CHANNELS)})
     for _ in range(2):

@@ -16,7 +16,7 @@ from astropy.table import Table
 
 from space2vec.data.flags import bits
 from space2vec.data.tables import Scores
-from space2vec.reading.notes import note_of
+from space2vec.reading.notes import read_note
 from space2vec.registry import FLAGS
 from space2vec.writing import SUFFIXES, Chunk, Output
 from space2vec.writing.inputs import Inputs
@@ -122,7 +122,7 @@ def test_optional_columns_of_which_nothing_is_known(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_file_says_what_it_is(tmp_path, suffix):
     path = write(tmp_path, suffix, [scores(BATCHES[0], bits("padded"))], descriptions={"score": "P(real) <&>'"})
-    note = note_of(path)
+    note = read_note(path)
     assert (note["version"], note["model"], note["rows"], note["table"]) == ("1.2.3", "it's & <b> 0123", 3, "table")
     assert note["flags"] == {"padded": FLAGS["padded"].meaning}
     meaning = FLAGS["padded"].meaning
@@ -154,7 +154,7 @@ def test_every_file_says_what_it_is(tmp_path, suffix):
 def test_a_table_without_rows(tmp_path, suffix):
     table = read(write(tmp_path, suffix, [scores(BATCHES[0])[:0]]))
     assert table == {name: [] for name in ("object_id", "candidate_id", "score", "flags", "ra", "fid", "name")}
-    assert note_of(tmp_path / f"table{suffix}")["rows"] == 0
+    assert read_note(tmp_path / f"table{suffix}")["rows"] == 0
 
 
 @pytest.mark.parametrize("name", ["Ünï", "a\x00b", "line\nbreak", "tab\tx", "  both  ", "\x1b[31m", "\U0001f30c"])
@@ -162,7 +162,7 @@ def test_a_table_without_rows(tmp_path, suffix):
 def test_odd_text(tmp_path, suffix, name):
     batch = scores({"candidate_id": [1, 2], "ra": [1.0, 2.0], "fid": [1, 2], "name": [name, "after"]})
     path = write(tmp_path, suffix, [batch])
-    assert note_of(path)["rows"] == 2
+    assert read_note(path)["rows"] == 2
     if suffix == ".csv":
         options = pyarrow.csv.ParseOptions(newlines_in_values=True)
         assert pyarrow.csv.read_csv(path, parse_options=options)["name"].to_pylist() == [name, "after"]

@@ -16,7 +16,7 @@ import space2vec as s2v
 from space2vec.errors import OutputError
 from space2vec.simulation import write_packets
 from space2vec.writing import Chunk, Output
-from space2vec.writing.aside import Aside, write_whole
+from space2vec.writing.atomic_file import AtomicFile, write_whole
 from space2vec.writing.inputs import Inputs
 
 #: Users and a group that own nothing; they need no name.
@@ -125,7 +125,7 @@ def test_links_under_names_that_can_be_guessed(shared):
 
 def test_a_name_that_is_guessed_all_the_same(shared, monkeypatch):
     kept = treasure(shared)
-    with Aside(shared / "a") as first, Aside(shared / "a") as second:
+    with AtomicFile(shared / "a") as first, AtomicFile(shared / "a") as second:
         assert first._aside != second._aside
     monkeypatch.setattr(os, "urandom", lambda count: bytes(count))
     guessed = shared / f".figures.{'00' * 8}.part"
@@ -276,7 +276,7 @@ def test_the_mode_of_an_existing_output_is_kept(shared, mode):
         for start in range(0, ROWS, BATCH):
             out.add(chunk(start, start + BATCH))
         out.finish(lambda: chunk(0, 0))
-    with Aside(shared / "figures") as file:
+    with AtomicFile(shared / "figures") as file:
         (aside,) = shared.glob(".figures.*.part")
         assert mode_of(aside) == mode & 0o777, "from the first byte on"
         file.write(b"figures")

@@ -18,7 +18,7 @@ from space2vec.data.flags import bits
 from space2vec.data.tables import Scores
 from space2vec.errors import OutputError
 from space2vec.reading import Batch, Origin
-from space2vec.reading.notes import note_of
+from space2vec.reading.notes import read_note
 from space2vec.registry import FLAGS
 from space2vec.writing import SUFFIXES, Chunk, Output
 from space2vec.writing.failures import failures
@@ -123,7 +123,7 @@ def test_the_tables_hold_every_row_once(undisturbed, tmp_path):
     assert errors["row"] == list(range(3, ROWS, 7))
     assert errors["candidate_id"] == errors["row"]
     assert errors["message"] == [f"row {row}" for row in range(3, ROWS, 7)]
-    note = note_of(tmp_path / f"scores{suffix}")
+    note = read_note(tmp_path / f"scores{suffix}")
     assert (note["model"], note["table"], note["rows"]) == ("model", "table", ROWS)
     assert (note["inputs"]["files"], note["inputs"]["bytes"]) == (1, 7)
     assert note["flags"] == {"bad_stamp": FLAGS["bad_stamp"].meaning}

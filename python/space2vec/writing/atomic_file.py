@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Aside", "name_of_aside", "remove_left", "sync_folder", "sync_names", "told", "write_file", "write_whole"]
+__all__ = [
+    "AtomicFile",
+    "final_name",
+    "name_in_errors",
+    "remove_leftovers",
+    "sync_folder",
+    "sync_names",
+    "write_file",
+    "write_whole",
+]
 
 #: The permissions that a file hands on to the one that replaces it.
 _MODE = 0o777
@@ -26,7 +35,7 @@ _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 @contextlib.contextmanager
-def told(what: str, path: Path) -> Iterator[None]:
+def name_in_errors(what: str, path: Path) -> Iterator[None]:
     """Name what was tried (``write``, ``read``), and the file, in the error of the block."""
     try:
         yield
@@ -35,7 +44,7 @@ def told(what: str, path: Path) -> Iterator[None]:
         raise OSError(error.errno, f"cannot {what} {path}: {reason}") from error
 
 
-class Aside:
+class AtomicFile:
     """A file under a name of its own until it :meth:`appears <appear>` under `path`, or in an open `folder`.
 
     Use it in a ``with`` block: what has not appeared by its end is removed. Nobody can guess the name, and nothing that
@@ -51,7 +60,7 @@ class Aside:
         self._appeared = False
         #: What has been written so far: the number of bytes, and their digest.
         self.size, self.sha256 = 0, hashlib.sha256()
-        with told("write", path):
+        with name_in_errors("write", path):
             old = _regular(self._place(path), folder)
             mode = 0o666 if old is None else old.st_mode & _MODE
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -76,7 +85,7 @@ class Aside:
         size = len(rest)
         self.size += size
         self.sha256.update(rest)
-        with told("write", self.path):
+        with name_in_errors("write", self.path):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         return size
@@ -86,13 +95,13 @@ class Aside:
 
     def sync(self) -> None:
         """Wait until all that was written is on the disk, and close."""
-        with told("write", self.path):
+        with name_in_errors("write", self.path):
             os.fsync(self._file)
         self.close()
 
     def appear(self) -> None:
         """Give the file its name; it lasts if it was synced, once its folder is synced."""
-        with told("write", self.path):
+        with name_in_errors("write", self.path):
             os.replace(self._aside, self._place(self.path), src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._appeared = True
 
@@ -104,7 +113,7 @@ class Aside:
         """Close the file; nothing happens if it is closed."""
         if self._file >= 0:
             file, self._file = self._file, -1
-            with told("write", self.path):
+            with name_in_errors("write", self.path):
                 os.close(file)
 
     def __exit__(
@@ -114,7 +123,7 @@ class Aside:
             self.close()
         finally:
             if not self._appeared:
-                with told("write", self.path), contextlib.suppress(FileNotFoundError):
+                with name_in_errors("write", self.path), contextlib.suppress(FileNotFoundError):
                     os.unlink(self._aside, dir_fd=self._folder)
 
 
@@ -122,17 +131,17 @@ def _cut(name: str) -> str:
     return os.fsdecode(os.fsencode(name)[:_LONGEST])
 
 
-def name_of_aside(name: str) -> str | None:
+def final_name(name: str) -> str | None:
     """Return the name that a file written aside was to have, cut if it is long; ``None`` for any other file."""
     found = _ASIDE.fullmatch(name)
     return None if found is None else found[1]
 
 
-def remove_left(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what killed processes of this user have left aside of a file, where the folder can be read."""
     name = _cut(path.name)
-    with told("write", path), contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
-        for entry in [entry for entry in entries if name_of_aside(entry.name) == name]:
+    with name_in_errors("write", path), contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
+        for entry in [entry for entry in entries if final_name(entry.name) == name]:
             with contextlib.suppress(FileNotFoundError):
                 state = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(state.st_mode) and state.st_uid == os.geteuid():
@@ -169,7 +178,7 @@ def _take_over_mode(file: int, old: os.stat_result) -> None:
 
 def write_file(path: Path, data: bytes, folder: int | None = None) -> None:
     """Write a whole file, into an open folder if it is given; it lasts once its folder is synced."""
-    with Aside(path, folder) as file:
+    with AtomicFile(path, folder) as file:
         file.write(data)
         file.sync()
         file.appear()
@@ -182,10 +191,10 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """
     target = Path(path)
     if target.exists() and not target.is_file():
-        with told("write", target):
+        with name_in_errors("write", target):
             _write_into(target, data)
         return
-    with Aside(target) as file:
+    with AtomicFile(target) as file:
         file.write(data)
         file.close()
         file.appear()
@@ -206,7 +215,7 @@ def _write_into(target: Path, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
-    with told("write", folder):
+    with name_in_errors("write", folder):
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             sync_names(file)

@@ -1,0 +1,136 @@
+"""Options of readers, and what readers compute from alerts while the pixels are in a worker's cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from space2vec.backends import kernels
+from space2vec.data.stamps import CHANNELS
+from space2vec.plans.features import Measure
+from space2vec.reading.budget import Limits
+from space2vec.reading.fits import decode_tiles
+from space2vec.registry import FEATURES
+
+if TYPE_CHECKING:
+    from space2vec.backends.interfaces import Model
+    from space2vec.data.device.page_locked import Allocator
+
+__all__ = ["ROWS", "ROWS_WITH_PIXELS", "ReadOptions", "ReaderWork", "batch_rows", "plan_reader_work"]
+
+#: Rows of a batch whose pixels are kept: enough to keep every thread busy, few enough to reuse memory that is in cache.
+ROWS_WITH_PIXELS = 512
+#: Rows of a batch for a GPU, which one batch must fill, or of one without pixels, where the cost is one per batch.
+ROWS = 2048
+
+
+class ReaderWork(NamedTuple):
+    """What readers compute from alerts; if both members are ``None``, they return the pixels.
+
+    Attributes
+    ----------
+    measure : Measure or None
+        The features to measure while reading; the model then takes the Features.
+    model : Model or None
+        The model, if it scores while reading.
+    """
+
+    measure: Measure | None
+    model: Model | None
+
+
+def plan_reader_work(model: Model | None, device: str = "cpu") -> ReaderWork:
+    """Choose what readers compute from alerts for a model: scores, features, or neither if it needs the pixels.
+
+    Readers score if the library runs the model. They measure features if the model is run in floating point and takes
+    no planes.
+
+    Parameters
+    ----------
+    model : space2vec.models.model.Model, optional
+        The model.
+    device : str, optional
+        The device that runs the model.
+    """
+    if model is None or device != "cpu" or kernels.name() != "native":
+        return ReaderWork(None, None)
+    names, header = model.feature_names, model.header
+    if any(name not in FEATURES for name in names):  # the model refuses stamps itself
+        return ReaderWork(None, None)
+    if model.runtime is None:
+        return ReaderWork(None, model)
+    without_planes = header.recipe is None and not header.optional
+    return ReaderWork(Measure(names, header.convention) if without_planes else None, None)
+
+
+def batch_rows(measure: Measure | None = None, model: Model | None = None, device: str = "cpu") -> int:
+    """Return the default number of rows of a batch, given what readers compute and which device gets the pixels."""
+    work = plan_reader_work(model, device)
+    return ROWS_WITH_PIXELS if device == "cpu" and (measure or work.measure or work.model) is None else ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read alerts.
+
+    Attributes
+    ----------
+    size : int
+        The most rows of a batch.
+    threads : int
+        The number of threads.
+    measure : Measure or None
+        The features to measure; the pixels are not kept then.
+    schemas : mapping of int to str
+        The schemas of bare Avro messages, as JSON, by the number in a message's header.
+    memory : Allocator or None
+        The allocator of the pixels; ``None`` for ordinary memory.
+    columns : tuple of str
+        Paths of packet fields whose values become extra columns.
+    model : Model or None
+        The model that scores while reading; the pixels are not kept then.
+    limits : Limits
+        The limits on what a file may demand.
+    """
+
+    size: int
+    threads: int
+    measure: Measure | None = None
+    schemas: Mapping[int, str] = field(default_factory=dict)
+    memory: Allocator | None = None
+    columns: tuple[str, ...] = ()
+    model: Model | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def takes_catalogue(self) -> bool:
+        """Whether catalogue columns are computed from packets, for the rows or for the model."""
+        if self.model is not None:
+            return bool(self.model.needs.catalogue)
+        return self.measure is None or any(FEATURES[name].source == "catalogue" for name in self.measure.names)
+
+    def native(self) -> dict[str, Any]:
+        """Return the options as keyword arguments of the compiled readers."""
+        measure = self.measure
+        planes = () if self.model is not None else CHANNELS if measure is None else measure.planes
+        return {
+            "planes": sum(1 << CHANNELS.index(plane) for plane in planes),
+            "pixels": measure is None and self.model is None,
+            "sets": 0 if measure is None else measure.sets,
+            "convention": 0 if measure is None else ("code", "paper").index(measure.convention),
+            "saturation": math.nan,
+            "threads": self.threads,
+            "memory": self.memory,
+            "decode_image": decode_tiles,
+            "model": self._native_model(),
+            "limits": self.limits.native(),
+        }
+
+    def _native_model(self) -> Any:
+        if self.model is None:
+            return None
+        from space2vec.backends import Host
+
+        return Host(kernels.compiled("reading alerts")).model(self.model)
