@@ -296,9 +296,11 @@ def batches(
 
 
 def _see_units(found: inputs.Found, options: ReadOptions, model: Model) -> None:
-    """Warn as a model does of stamps whose planes share no flux scale; of alerts that readers score it sees none."""
+    """Warn if the planes of alerts share no flux scale, as the model warns for stamps that it scores itself."""
     parts: list[Stamps] = []
     for part in sources.samples(found, options, _LOOKED_INTO) if model.needs.joins_planes else ():
+        if part.origin is None:
+            continue  # not alerts: the model itself scores these
         if not isinstance(part.rows, Stamps) or find_normalisation(part.rows) is None:
             return  # one alert as it was measured tells that all are
         parts.append(part.rows)
