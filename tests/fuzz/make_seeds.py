@@ -26,7 +26,7 @@ from reader_seeds import reader_seeds
 from helpers.lying_models import LIES
 from helpers.packets import CUTOUTS, SCHEMA, fits_bytes, packet
 from space2vec.model_files.calibration import Calibration
-from space2vec.model_files.header import Header, write
+from space2vec.model_files.header import Header, encoded
 from space2vec.model_files.trees import Trees
 from space2vec.models.forest import Forest
 
@@ -122,10 +122,7 @@ def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
     if cascade:
         tensors |= {f"first.{name}": tensor for name, tensor in tensors.items()}
         header = replace(header, first=header, doubt=(0.3, 0.7))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "seed.safetensors"
-        write(path, header, tensors)
-        return path.read_bytes()
+    return encoded(header, tensors)
 
 
 def model() -> None:
