@@ -74,6 +74,16 @@ consume_by_pkg_config() {
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_c"
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_cpp"
     [[ -f $(pkg-config --variable=modelsdir space2vec)/stampnet.safetensors ]]
+    # Each header stands alone; cuda.h is there only with CUDA.
+    local header
+    for header in "$(pkg-config --variable=includedir space2vec)"/space2vec/*.h; do
+        echo "#include \"$header\"" |
+            "$CC" -std=c99 "${strict[@]}" -fsyntax-only $(pkg-config --cflags space2vec) -x c -
+    done
+    for header in "$(pkg-config --variable=includedir space2vec)"/space2vec/*.hpp; do
+        echo "#include \"$header\"" |
+            "$CXX" -std=c++20 "${strict[@]}" -fsyntax-only $(pkg-config --cflags space2vec) -x c++ -
+    done
     # Older C++ is told what is missing; C's header asks for none.
     if echo '#include <space2vec/space2vec.hpp>' |
         "$CXX" -std=c++17 -fsyntax-only $(pkg-config --cflags space2vec) -x c++ - 2>"$work/log"; then

@@ -71,19 +71,8 @@ S2V_API void s2v_scorer_options_init(s2v_scorer_options *options);
 
 /* What scores stamps by a model, which must outlive it. All memory is taken here. options: NULL for the default ones.
  * S2V_BAD_MODEL: a network of floats alone, or a model of columns that stamps do not give. */
-typedef struct s2v_scorer s2v_scorer;
 S2V_API s2v_status s2v_scorer_create(const s2v_model *model, const s2v_scorer_options *options, s2v_scorer **scorer);
 S2V_API void s2v_scorer_free(s2v_scorer *scorer);
-
-enum { S2V_CATALOGUE_COLUMNS = 20 };
-
-/* What is known of candidates beside their pixels, by row. */
-typedef struct s2v_catalogue {
-    size_t size;            /* sizeof(s2v_catalogue) */
-    const float *values;    /* (n, S2V_CATALOGUE_COLUMNS), the registry's features of the source "catalogue" in its
-                               order, NAN where unknown; or NULL */
-    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); or NULL */
-} s2v_catalogue;
 
 /* Score stamps. catalogue: NULL where nothing is known. score: (n) P(real), NAN where a flag forbids it, where a row
  * cannot be prepared, or where a model of columns alone finds no value in any; flags: (n), overwritten. Nothing is

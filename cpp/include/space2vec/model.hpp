@@ -1,7 +1,7 @@
 // Models and scorers for C++20. Part of space2vec.hpp.
 #pragma once
 
-#include "space2vec.hpp"
+#include "core.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // space2vec for C++20: messages and files of alerts to rows. Part of space2vec.hpp.
 #pragma once
 
-#include "space2vec.hpp"
+#include "core.hpp"
 
 #include <cstddef>
 #include <functional>

@@ -199,6 +199,19 @@ typedef struct s2v_allocator {
 /* A model, see model.h. */
 typedef struct s2v_model s2v_model;
 
+/* What scores by a model, see model.h. */
+typedef struct s2v_scorer s2v_scorer;
+
+enum { S2V_CATALOGUE_COLUMNS = 20 };
+
+/* What is known of candidates beside their pixels, by row. */
+typedef struct s2v_catalogue {
+    size_t size;            /* sizeof(s2v_catalogue) */
+    const float *values;    /* (n, S2V_CATALOGUE_COLUMNS), the registry's features of the source "catalogue" in its
+                               order, NAN where unknown; or NULL */
+    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); or NULL */
+} s2v_catalogue;
+
 /* An image in a FITS file. */
 typedef struct s2v_image {
     size_t size; /* sizeof(s2v_image), which the caller sets */
