@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from space2vec.evaluation import HEADLINES
-from space2vec.evaluation.metrics import written
+from space2vec.evaluation.metrics import format_metric
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results" / "forest_vs_network.json"
@@ -98,7 +98,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def figure(name: str, metric: Mapping[str, float]) -> str:
     """Return a metric with its interval."""
-    value, low, high = (written(name, metric[key]) for key in ("value", "low", "high"))
+    value, low, high = (format_metric(name, metric[key]) for key in ("value", "low", "high"))
     return f"{value} ({low} .. {high})"
 
 
@@ -148,13 +148,13 @@ def des_checks(record: Mapping[str, Any]) -> Iterator[Check]:
         return
     for metric, bound in ((FPR, 0.039), (SUM, 0.23)):
         got = value(record, "tablenet", metric)
-        least = written(metric, bound)
-        yield Check("DES", f"`tablenet`, {metric}", f"{least} or less", written(metric, got), got <= bound)
+        least = format_metric(metric, bound)
+        yield Check("DES", f"`tablenet`, {metric}", f"{least} or less", format_metric(metric, got), got <= bound)
         for rival in ("forest", "lightgbm"):
             if rival in record["models"]:
                 other = value(record, rival, metric)
-                yield Check("DES", f"`tablenet`, {metric}", f"less than `{rival}`: {written(metric, other)}",
-                            written(metric, got), got < other)  # fmt: skip
+                yield Check("DES", f"`tablenet`, {metric}", f"less than `{rival}`: {format_metric(metric, other)}",
+                            format_metric(metric, got), got < other)  # fmt: skip
     found = record["against"]["forest"]["tablenet"]
     p = max(found["differences"][FPR]["p"], found["passed"]["p"])
     yield Check(
@@ -171,8 +171,8 @@ def pixel_checks(title: str, record: Mapping[str, Any]) -> Iterator[Check]:
     for rival, share, words in (("forest", 0.5, "half of `forest`"), ("braai", 1.0, "`braai`")):
         if rival in models:
             bound = share * value(record, rival, FPR)
-            yield Check(title, f"`stampnet`, {FPR}", f"at most {words}: {written(FPR, bound)}", written(FPR, got),
-                        got <= bound)  # fmt: skip
+            wanted = f"at most {words}: {format_metric(FPR, bound)}"
+            yield Check(title, f"`stampnet`, {FPR}", wanted, format_metric(FPR, got), got <= bound)
     us = record["cost"]["stampnet"]["after preparation"][1]
     yield Check(title, "`stampnet`, us after preparation, batch 64", "40 or less", f"{us:.3g}", us <= 40)
     if "braai" in models:

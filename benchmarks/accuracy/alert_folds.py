@@ -19,7 +19,7 @@ from benchmarks.accuracy.robustness import turned
 from benchmarks.programs import tell
 from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.evaluation import contest, mdr_fpr
+from space2vec.evaluation import compare_models, mdr_fpr
 from space2vec.studies import contenders
 from space2vec.studies.contenders import Effort
 from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
@@ -127,7 +127,9 @@ def run(
     found = {}
     for part, here in {"all": np.ones(len(rows), dtype=bool), "night": alerts.night}.items():
         own = {name: score[here] for name, score in scores.items()}
-        told = contest(own, rows.label[here], group=rows.group[here], against=("forest", "rb"), bootstrap=bootstrap)
+        told = compare_models(
+            own, rows.label[here], group=rows.group[here], against=("forest", "rb"), bootstrap=bootstrap
+        )
         print(f"\nZTF alerts, {part}, agreement with braai: {told}")
         found[part] = told.to_dict()
     real = {name: passing(score, rows, bootstrap) for name, score in scores.items()}

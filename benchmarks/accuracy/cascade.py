@@ -20,7 +20,7 @@ import space2vec as s2v
 from benchmarks.accuracy.integer_accuracy import METRICS, compared, scorer, taken
 from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
 from benchmarks.programs import processor, versions
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 from space2vec.model_files.header import in_doubt
 from space2vec.models.network import Network
 
@@ -72,7 +72,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
     ])  # fmt: skip
     score[NAMES[2]] = early
     label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
-    found = contest(score, label, group=group, against=(NAMES[1],), bootstrap=bootstrap)
+    found = compare_models(score, label, group=group, against=(NAMES[1],), bootstrap=bootstrap)
     figures = {
         metric: {
             **{name: round(float(found.evaluations[name].metrics[metric].value), 5) for name in NAMES},

@@ -11,7 +11,7 @@ from benchmarks.accuracy.candidate_cost import of_rows
 from benchmarks.accuracy.kept import Kept, code, digest
 from benchmarks.programs import tell, versions
 from space2vec import reading, registry
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 from space2vec.studies import contenders
 from space2vec.studies.contenders import Effort
 
@@ -43,7 +43,7 @@ def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str
 
             score[test] = kept.get(f"des {name}", depends, fold)
         scores[name] = score
-    found = contest(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
+    found = compare_models(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
     print(f"\nDES, {folds}-fold cross-validation, real labels: {found}")
     train, test = parts[0]
     trained = {name: contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}

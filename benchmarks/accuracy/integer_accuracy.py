@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import space2vec as s2v
 from benchmarks.accuracy.worth_rows import COLUMNS, PAIRED, Half, Rows, halves
 from benchmarks.programs import processor, tell, versions
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 from space2vec.evaluation.contest import Contest
 from space2vec.model_files.integer_network import IntegerNetwork
 from space2vec.models.network import Network
@@ -58,7 +58,7 @@ def compared(
     """Return the record of a set: what changed, and the figures of both with their paired difference."""
     change = np.abs(float_.astype(np.float64) - integers)
     decided = (float_ >= 0.5) != (integers >= 0.5)
-    found = contest(
+    found = compare_models(
         {"float": float_, "integers": integers}, label, group=group, against=("float",), bootstrap=bootstrap
     )
     median, most, largest = (_round(q) for q in np.quantile(change, (0.5, 0.95, 1.0)))

@@ -23,7 +23,7 @@ import space2vec as s2v
 from benchmarks.accuracy.integer_accuracy import LIMITS, METRICS, compared, scorer, taken
 from benchmarks.accuracy.worth_rows import halves, test_sets
 from benchmarks.programs import processor, versions
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 from space2vec.models.load import packaged
 from space2vec.models.network import Network
 
@@ -49,7 +49,7 @@ def main() -> None:
             np.concatenate([score(taken(network, side)) for side in rows]) for network, score in runs
         )
         label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
-        found = contest({"before": before, "now": integers}, label, group=group, against=("before",),
+        found = compare_models({"before": before, "now": integers}, label, group=group, against=("before",),
                         bootstrap=given.bootstrap)  # fmt: skip
         results[title] = {
             "rows": len(label),

@@ -13,7 +13,7 @@ from benchmarks.accuracy.kept import Kept, code, digest
 from benchmarks.programs import tell, versions
 from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 from space2vec.models.load import Model
 from space2vec.studies import contenders
 from space2vec.studies.contenders import Effort
@@ -76,7 +76,7 @@ def run(
     records = {}
     for title, rows in tests.items():
         scores = {name: model.score(rows.stamps).score for name, model in trained.items()}
-        found = contest(scores, rows.label, group=rows.group, against=("forest", "braai"), bootstrap=bootstrap)
+        found = compare_models(scores, rows.label, group=rows.group, against=("forest", "braai"), bootstrap=bootstrap)
         print(f"\n{title}, {len(train_rows)} of all sets to train on, {len(rows)} of it to test on: {found}")
         records[title] = {
             "data": sets[title][1], "labels": "the truth", "train": len(train_rows), "test": len(rows),

@@ -16,7 +16,7 @@ from benchmarks.accuracy.worth_rows import COLUMNS, RECIPE, Half, Rows
 from benchmarks.programs import tell
 from space2vec import registry
 from space2vec.architectures import build
-from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits
+from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits
 from space2vec.training.network import REACH
 
 __all__ = ["VARIANTS", "Variant", "kept_scores", "scores_of", "scores_path"]
@@ -91,9 +91,9 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
     start, spent = time.time(), time.process_time()
     copies = [variant.given(rows) for rows in map(Rows.read, half.learned)]
     first = [Rows.read(path).target for path in half.learned]
-    lessons = [Lesson(given, target, np.ones_like(target)) for given, target in zip(copies, first, strict=True)]
+    lessons = [FitRows(given, target, np.ones_like(target)) for given, target in zip(copies, first, strict=True)]
     checked = Rows.read(half.validation)
-    held = Lesson(variant.given(checked), checked.target, np.ones_like(checked.target))
+    held = FitRows(variant.given(checked), checked.target, np.ones_like(checked.target))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         settings: dict[str, Any] = {
@@ -102,13 +102,13 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
         }  # fmt: skip
         module: Any = build("stampnet", settings)
     module.fit_features(lessons[0].inputs[1])
-    course = Course(
+    settings = FitSettings(
         epochs=epochs, batch=128, precision="bfloat16", seed=seed, average=0.998, weight_decay=0.1, patience=epochs
     )
     # Which epoch is kept is not chosen, for a choice by few objects adds noise: the loss of what is learned falls to
     # the last.
     some = lessons[0].rows(np.arange(0, len(lessons[0]), 23))
-    history = fit(module, lambda epoch: lessons[epoch % len(lessons)], some, course)
+    history = fit(module, lambda epoch: lessons[epoch % len(lessons)], some, settings)
     found = logits(module, held.inputs)
     temperature = best_temperature(found, held.target, held.weight)
     scores = {"validation": _sigmoid(found / temperature)}

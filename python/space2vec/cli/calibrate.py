@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     joined = evaluation.join(arguments.scores, arguments.labels)
     rows = joined.evaluate(bootstrap=0)
     print_line(f"{rows.real} real, {rows.bogus} bogus; without a score: {rows.unscored_real + rows.unscored_bogus}")
-    if lonely := rows.lonely:
-        print_line(lonely)
+    if note := rows.unmatched_note:
+        print_line(note)
     fitted = {"scores": Path(arguments.scores).name, "labels": Path(arguments.labels).name, "model": raw.id}
     table = fit_calibration(joined.score, joined.label, fitted=fitted)
     fewer = min(rows.real - rows.unscored_real, rows.bogus - rows.unscored_bogus)

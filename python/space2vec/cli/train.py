@@ -134,14 +134,14 @@ def _train_network(arguments: argparse.Namespace) -> int:
     checked = None if arguments.validation is None else read_dataset(arguments.validation)
     print_lines(f"{rows!r}")
 
-    from space2vec.training.loop import Course
+    from space2vec.training.loop import FitSettings
 
     names = ("epochs", "batch", "learning_rate", "patience", "seed", "precision", "device")
     network = train_network(
         rows,
         features=arguments.set,
         validation=checked,
-        course=Course(**options_of(arguments, names)),
+        fit_settings=FitSettings(**options_of(arguments, names)),
         folder=arguments.output,
         progress=_print_epoch,
         training=_data(arguments),
@@ -157,13 +157,13 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from space2vec.training import train_tablenet
-    from space2vec.training.distill import COURSE
+    from space2vec.training.distill import FIT_SETTINGS
     from space2vec.training.folds import out_of_fold
 
     output, problems = model_file(arguments.output), Problems()
     rows = read_labelled(arguments, problems)
     settings: dict[str, Any] = {
-        "course": replace(COURSE, epochs=arguments.epochs or COURSE.epochs),
+        "fit_settings": replace(FIT_SETTINGS, epochs=arguments.epochs or FIT_SETTINGS.epochs),
         "seed": arguments.seed,
     }
 

@@ -11,15 +11,15 @@ bogus one rejected.
 from __future__ import annotations
 
 from space2vec.evaluation.comparison import Comparison, Difference, Discordance, compare, mcnemar
-from space2vec.evaluation.contest import HEADLINES, Contest, contest
-from space2vec.evaluation.files import Joined, compare_files, evaluate_files, join
+from space2vec.evaluation.contest import HEADLINES, Contest, compare_models
+from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join
 from space2vec.evaluation.metrics import (
     METRICS,
     OPERATING_POINTS,
     THRESHOLDS,
     Evaluation,
     Metric,
-    checked,
+    check_scores,
     evaluate,
     mdr_band,
     mdr_fpr,
@@ -38,13 +38,13 @@ __all__ = [
     "Difference",
     "Discordance",
     "Evaluation",
-    "Joined",
+    "JoinedScores",
     "Metric",
     "Reliability",
-    "checked",
+    "check_scores",
     "compare",
     "compare_files",
-    "contest",
+    "compare_models",
     "evaluate",
     "evaluate_files",
     "join",

@@ -13,11 +13,11 @@ from space2vec.evaluation.metrics import (
     METRICS,
     THRESHOLDS,
     Ranked,
-    checked,
+    check_scores,
+    format_metric,
     interval,
     mdr_fpr,
     resamples,
-    written,
 )
 
 __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
@@ -89,7 +89,7 @@ class Comparison:
         lines = [f"{self.real} real, {self.bogus} bogus rows in common"]
         lines.append(f"{'metric':<20}{'a':>9}{'b':>9}{'a - b':>10}{'95 % interval':>24}{'p':>8}")
         for name, d in self.differences.items():
-            a, b, value, low, high = (written(name, v) for v in (d.a, d.b, d.value, d.low, d.high))
+            a, b, value, low, high = (format_metric(name, v) for v in (d.a, d.b, d.value, d.low, d.high))
             lines.append(f"{name:<20}{a:>9}{b:>9}{value:>10}{low:>12} .. {high:<8}{d.p:>8.2g}")
         tests = {f"right at {threshold}": found for threshold, found in self.decisions.items()}
         tests["bogus rejected at mdr 4%"] = self.passed
@@ -125,7 +125,7 @@ def compare(
     ValueError
         As :func:`space2vec.evaluation.evaluate`.
     """
-    (a, truth), (b, _) = checked(score_a, label), checked(score_b, label)
+    (a, truth), (b, _) = check_scores(score_a, label), check_scores(score_b, label)
     weights, groups = resamples(len(truth), group, bootstrap, seed)
     pair = Ranked(a, truth), Ranked(b, truth)
     once = np.ones(len(truth))

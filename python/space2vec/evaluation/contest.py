@@ -9,9 +9,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from space2vec.evaluation.comparison import Comparison, compare
-from space2vec.evaluation.metrics import Evaluation, evaluate, written
+from space2vec.evaluation.metrics import Evaluation, evaluate, format_metric
 
-__all__ = ["HEADLINES", "Contest", "contest"]
+__all__ = ["HEADLINES", "Contest", "compare_models"]
 
 #: The metrics that a table of models shows.
 HEADLINES: tuple[str, ...] = ("auc", "fpr at mdr 4%", "mdr at fpr 1%", "mdr at fpr 2.5%", "sum over .4 .5 .6")
@@ -51,20 +51,20 @@ class Contest:
         for name, figures in self.evaluations.items():
             cells = []
             for metric in HEADLINES:
-                value, low, high = (written(metric, v) for v in vars(figures.metrics[metric]).values())
+                value, low, high = (format_metric(metric, v) for v in vars(figures.metrics[metric]).values())
                 cells.append(f"{value} ({low} .. {high})")
             lines.append(f"{name:<{width}}" + "".join(f"{cell:>32}" for cell in cells))
         for rival, others in self.comparisons.items():
             lines.append(f"against {rival}: difference of {_PAIRED}, its p; bogus rejected by one alone, McNemar's p")
             for name, compared in others.items():
                 d, t = compared[_PAIRED], compared.passed
-                value, low, high = (written(_PAIRED, v) for v in (d.value, d.low, d.high))
+                value, low, high = (format_metric(_PAIRED, v) for v in (d.value, d.low, d.high))
                 paired = f"{value} ({low} .. {high}), p {d.p:.2g}; {t.only_a} to {t.only_b}, p {t.p:.2g}"
                 lines.append(f"{name:<{width}}{paired}")
         return "\n".join(lines)
 
 
-def contest(
+def compare_models(
     scores: Mapping[str, ArrayLike],
     label: ArrayLike,
     *,

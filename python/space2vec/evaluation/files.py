@@ -18,13 +18,13 @@ from space2vec.evaluation.metrics import Array, Evaluation, evaluate
 from space2vec.reading import Limits, Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
 
-__all__ = ["Joined", "compare_files", "evaluate_files", "join"]
+__all__ = ["JoinedScores", "compare_files", "evaluate_files", "join"]
 
 _LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class JoinedScores:
     """Rows that a file of scores and a file of labels have in common, in the order of the scores.
 
     Attributes
@@ -60,7 +60,7 @@ def join(
     *,
     problems: list[Problem] | None = None,
     limits: Limits = _LIMITS,
-) -> Joined:
+) -> JoinedScores:
     """Join a file of scores with a file of labels by candidate id.
 
     Parameters
@@ -100,7 +100,7 @@ def join(
             group = _texts(named)
     truth = known.real[right].astype(np.int8)
     unmatched = (len(side.ids) - len(left) for side in sides)
-    return Joined(candidates, scored.score[left], truth, group, *unmatched)
+    return JoinedScores(candidates, scored.score[left], truth, group, *unmatched)
 
 
 def evaluate_files(

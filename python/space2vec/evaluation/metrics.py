@@ -14,8 +14,10 @@ from space2vec.data.ids import texts_as_objects
 from space2vec.data.numeric import unmasked
 from space2vec.evaluation.reliability import NO_PROBABILITIES, Reliability, count_outside, is_probability, reliability
 
-__all__ = ["MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "checked",
-           "evaluate", "interval", "mdr_band", "mdr_fpr", "resamples", "written"]  # fmt: skip
+__all__ = [
+    "MDR_TARGET", "METRICS", "OPERATING_POINTS", "THRESHOLDS", "Evaluation", "Metric", "Ranked", "check_scores",
+    "evaluate", "format_metric", "interval", "mdr_band", "mdr_fpr", "resamples",
+]  # fmt: skip
 
 #: Thresholds of the fixed working points.
 THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
@@ -95,7 +97,7 @@ class Evaluation:
         return self.metrics[name].value
 
     @property
-    def lonely(self) -> str:
+    def unmatched_note(self) -> str:
         """What was left out where files were joined, in words; empty if nothing was."""
         if not self.unmatched_scores and not self.unmatched_labels:
             return ""
@@ -117,12 +119,12 @@ class Evaluation:
     def __str__(self) -> str:
         unscored = f"{self.unscored_real} real, {self.unscored_bogus} bogus"
         lines = [f"{self.real} real, {self.bogus} bogus; NaN scores: {unscored}"]
-        lines += [self.lonely] if self.lonely else []
+        lines += [self.unmatched_note] if self.unmatched_note else []
         if self.outside:
             lines.append(f"{self.outside} scores lie outside 0 to 1: {NO_PROBABILITIES}")
         lines.append(f"{'metric':<20}{'value':>9}{'95 % interval':>22}")
         for name, metric in self.metrics.items():
-            value, low, high = (written(name, v) for v in (metric.value, metric.low, metric.high))
+            value, low, high = (format_metric(name, v) for v in (metric.value, metric.low, metric.high))
             threshold = self.thresholds.get(name)
             at = "" if threshold is None else f"{high:<10}{_at(threshold)}"
             lines.append(f"{name:<20}{value:>9}{low:>12} .. {at or high}")
@@ -144,7 +146,7 @@ def _at(threshold: Metric) -> str:
     return f"at threshold {threshold.value!r}{between}"
 
 
-def written(name: str, value: float) -> str:
+def format_metric(name: str, value: float) -> str:
     """Write a value of a metric: rates in per cent."""
     return f"{value:.4f}" if name in ("auc", "brier") or name.startswith("sum") else f"{100 * value:.2f} %"
 
@@ -192,14 +194,14 @@ def evaluate(
     >>> found["auc"] > 0.9
     True
     """
-    values, truth = checked(score, label)
+    values, truth = check_scores(score, label)
     ranked = Ranked(values, truth)
     once = np.ones(len(truth))
     value, places = ranked.measure(once)
     at = [ranked.threshold(*place) for place in places]
     weights, groups = resamples(len(truth), group, bootstrap, seed)
     drawn = (ranked.measure(weight) for weight in weights)
-    rows = [(*metrics, *(ranked.cut(*place) for place in places)) for metrics, places in drawn]
+    rows = [(*metrics, *(ranked.midpoint(*place) for place in places)) for metrics, places in drawn]
     low, high = interval(np.array(rows).reshape(bootstrap, len(METRICS) + len(OPERATING_POINTS)))
     found = [Metric(float(v), float(a), float(b)) for v, a, b in zip((*value, *at), low, high, strict=True)]
     found = [replace(m, low=np.nan, high=np.nan) if math.isinf(m.value) else m for m in found]
@@ -228,7 +230,7 @@ def mdr_fpr(score: ArrayLike, label: ArrayLike) -> tuple[Array, Array, Array]:
     ValueError
         As :func:`evaluate`.
     """
-    values, truth = checked(score, label)
+    values, truth = check_scores(score, label)
     ranked = Ranked(values, truth)
     missed, passed = _rates(*ranked.curve(np.ones(len(truth))))
     thresholds = np.append(ranked.levels, np.inf)
@@ -264,7 +266,7 @@ def mdr_band(
     ValueError
         As :func:`evaluate`.
     """
-    values, truth = checked(score, label)
+    values, truth = check_scores(score, label)
     allowed = np.asarray(fpr, dtype=np.float64)
     ranked = Ranked(values, truth)
     draws = []
@@ -277,7 +279,7 @@ def mdr_band(
     return interval(np.array(draws).reshape(len(draws), len(allowed)))
 
 
-def checked(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+def check_scores(score: ArrayLike, label: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
     """Return scores and which rows are real, or raise as :func:`evaluate`."""
     values = np.asarray(unmasked(score), dtype=np.float64)
     if values.ndim != 1:
@@ -349,7 +351,7 @@ class Ranked:
         return [auc, *fixed, sum(fixed), *reached, brier], places
 
     @staticmethod
-    def cut(below: float, above: float) -> float:
+    def midpoint(below: float, above: float) -> float:
         """Return the threshold midway between two scores; NaN where there is none."""
         # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
         low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))

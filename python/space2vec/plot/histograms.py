@@ -75,7 +75,7 @@ def distributions(
     for k, name in enumerate(names):
         parts = {}
         for sample, (table, label) in samples.items():
-            value, real = evaluation.checked(table[name], label)
+            value, real = evaluation.check_scores(table[name], label)
             parts[sample] = value[real], value[~real]
         _draw_distribution(figure.add_subplot(lines, columns, k + 1), name, parts)
     handles, labels = figure.axes[0].get_legend_handles_labels()

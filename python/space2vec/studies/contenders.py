@@ -143,12 +143,18 @@ def train_columns(
     if name == "lightgbm":
         return Boosted(x, y, effort)
     if name == "tablenet":
-        from space2vec.training.distill import COURSE, Teaching
+        from space2vec.training.distill import FIT_SETTINGS, DistillSettings
 
-        course = replace(COURSE, epochs=effort.epochs or COURSE.epochs, device=effort.device)
-        teaching = replace(Teaching(), iterations=min(Teaching().iterations, effort.rounds))
+        fit_settings = replace(FIT_SETTINGS, epochs=effort.epochs or FIT_SETTINGS.epochs, device=effort.device)
+        distill_settings = replace(DistillSettings(), iterations=min(DistillSettings().iterations, effort.rounds))
         return training.train_tablenet(
-            x, y, columns, course=course, teaching=teaching, seed=effort.seed, progress=effort.progress
+            x,
+            y,
+            columns,
+            fit_settings=fit_settings,
+            distill_settings=distill_settings,
+            seed=effort.seed,
+            progress=effort.progress,
         )
     raise KeyError(name)
 
@@ -163,7 +169,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
         raise KeyError(name)
     if name == "forest":
         return _forest(rows, effort, teacher)
-    from space2vec.training.loop import Course
+    from space2vec.training.loop import FitSettings
 
     given = dict(_OURS) if name == "stampnet" else {**_PUBLISHED, "learning_rate": _RATES[name]}
     if effort.epochs is not None:
@@ -172,14 +178,19 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
         given["epochs"] = max(given["epochs"], math.ceil(_STEPS * given["batch"] / len(rows)))
     if name != "stampnet":
         given["patience"] = given["epochs"]
-    course = Course(**given, seed=effort.seed, device=effort.device)
+    fit_settings = FitSettings(**given, seed=effort.seed, device=effort.device)
     for go in range(_GOES):
         network = training.train_network(
-            rows, architecture=name, course=course, teacher=teacher, threads=effort.threads, progress=effort.progress
+            rows,
+            architecture=name,
+            fit_settings=fit_settings,
+            teacher=teacher,
+            threads=effort.threads,
+            progress=effort.progress,
         )
         if name == "stampnet" or go == _GOES - 1 or network.header.metrics["validation"]["auc"] > _NOTHING:
             break
-        course = replace(course, learning_rate=course.learning_rate / 3.0)
+        fit_settings = replace(fit_settings, learning_rate=fit_settings.learning_rate / 3.0)
     return network
 
 

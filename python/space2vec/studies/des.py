@@ -22,7 +22,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.evaluation import Contest, contest
+from space2vec.evaluation import Contest, compare_models
 from space2vec.reading.batch import Problem
 from space2vec.reading.des import STAMP_NAME, Candidates, read_stamps
 from space2vec.reading.des_tar import index
@@ -113,7 +113,7 @@ def reproduce_des(
     of_stamps, lost_too = contenders.choose(contenders.PIXELS, models, tell)
     scores = {name: _of_columns(name, table, table.train, table.test, work, tell) for name in of_rows}
     drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
-    of_columns = contest(scores, table.real[table.test], **drawn) if scores else None
+    of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
         "train share": train_share, "effort": work.told(), "left out": sorted({*lost, *lost_too}),
@@ -206,7 +206,7 @@ def _pixels(
         scores[name] = contenders.train_pixels(name, labelled[train], effort).score(stamps[test]).score
     said = {"found": len(stamps), "damaged or incomplete": int((~sound).sum()), "train": len(train), "test": len(test),
             "problems": [str(problem) for problem in problems[:10]]}  # fmt: skip
-    return contest(scores, labelled.label[test], **drawn), said
+    return compare_models(scores, labelled.label[test], **drawn), said
 
 
 def _stamp_files(folder: Path, wanted: set[str]) -> Candidates:

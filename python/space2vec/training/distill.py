@@ -16,15 +16,15 @@ from space2vec.model_files.header import Header
 from space2vec.model_files.needs import set_of
 from space2vec.models.network import Network
 from space2vec.training.folds import folds_of, need_sklearn, rows_and_labels
-from space2vec.training.loop import Course, Lesson, fit
+from space2vec.training.loop import FitRows, FitSettings, fit
 from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
-__all__ = ["COURSE", "Teaching", "made_rows", "train_tablenet"]
+__all__ = ["FIT_SETTINGS", "DistillSettings", "interpolated_rows", "train_tablenet"]
 
 Array = NDArray[np.float32]
 
 #: How the network is fitted by default.
-COURSE = Course(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
+FIT_SETTINGS = FitSettings(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
 #: Rows nearest to a row, among which its partner is drawn.
 _NEIGHBOURS = 5
 #: Share of the columns that a row takes over from its partner, where it does not move towards it as a whole.
@@ -34,7 +34,7 @@ _REFERENCE = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM", "MAG
 
 
 @dataclass(frozen=True, slots=True)
-class Teaching:
+class DistillSettings:
     """How boosted trees teach.
 
     Attributes
@@ -45,7 +45,7 @@ class Teaching:
     folds, rounds : int
         The trees are trained on all folds but one, and the rows are divided into folds so many times.
     copies, made : int
-        Rows made of each row (:func:`made_rows`), whose target is what all trees say; and
+        Rows made of each row (:func:`interpolated_rows`), whose target is what all trees say; and
         how many of them an epoch has for each row.
     iterations, leaves : int
         Trees of each model, and leaves of each tree.
@@ -71,8 +71,8 @@ def train_tablenet(
     *,
     group: ArrayLike | None = None,
     settings: Mapping[str, Any] | None = None,
-    teaching: Teaching | None = None,
-    course: Course | None = None,
+    distill_settings: DistillSettings | None = None,
+    fit_settings: FitSettings | None = None,
     seed: int = 0,
     progress: Callable[[dict[str, float]], object] | None = None,
     name: str = "tablenet",
@@ -93,10 +93,10 @@ def train_tablenet(
         Rows of one group (an object's alerts, say) are seen by the same trees.
     settings : mapping, optional
         Arguments of :class:`space2vec.architectures.tablenet.TableNet` beside the names.
-    teaching : Teaching, optional
+    distill_settings : DistillSettings, optional
         How the trees teach.
-    course : Course, optional
-        How the network is fitted; :data:`COURSE` by default. Its seed is that given here.
+    fit_settings : FitSettings, optional
+        How the network is fitted; :data:`FIT_SETTINGS` by default. Its seed is that given here.
     seed : int, optional
         Seed of everything: the same rows and seed give the same network.
     progress : callable, optional
@@ -121,7 +121,7 @@ def train_tablenet(
         raise ValueError(f"x must have a column for each of {len(names)} names; given {rows.shape}")
     if np.isnan(rows).all():
         raise ValueError(f"no row of x has a value in any of the columns {', '.join(names)}")
-    how, fitted = teaching or Teaching(), replace(course or COURSE, seed=seed)
+    how, fitted = distill_settings or DistillSettings(), replace(fit_settings or FIT_SETTINGS, seed=seed)
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -133,20 +133,20 @@ def train_tablenet(
     with torch.no_grad():
         derived = module.derived(torch.from_numpy(rows))
         near = module.scaled(derived).numpy()
-        made = made_rows(rows, near, names, how.copies, rng)
+        made = interpolated_rows(rows, near, names, how.copies, rng)
         seen = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(made)).numpy()])
     taught = _taught(seen, labels, group, how, rng)
     target = (1.0 - how.trust) * labels + how.trust * taught[: len(rows)]
     # The made rows that are kept aside tell how well the network follows its teacher.
     order = len(rows) + rng.permutation(len(made))
     aside, pool = order[: len(made) // 20], order[len(made) // 20 :]
-    whole = Lesson(
+    whole = FitRows(
         (np.concatenate([rows, made]),),
         np.concatenate([target, taught[len(rows) :]]).astype(np.float32),
         np.ones(len(taught), dtype=np.float32),
     )
 
-    def lesson(epoch: int) -> Lesson:
+    def lesson(epoch: int) -> FitRows:
         drawn = np.random.default_rng([seed, 3, epoch]).choice(
             pool, min(how.made * len(rows), len(pool)), replace=False
         )
@@ -172,7 +172,7 @@ def train_tablenet(
 
 
 def _taught(
-    x: Array, labels: NDArray[np.int64], group: ArrayLike | None, how: Teaching, rng: np.random.Generator
+    x: Array, labels: NDArray[np.int64], group: ArrayLike | None, how: DistillSettings, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Score rows x: the first n, which are labelled, by trees that have not seen them, the others by all trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -192,7 +192,7 @@ def _taught(
     return score
 
 
-def made_rows(
+def interpolated_rows(
     x: NDArray[np.float32], near: NDArray[np.float32], names: Sequence[str], copies: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Make rows of each row and one of its neighbours.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluation import checked, evaluate
+from space2vec.evaluation import check_scores, evaluate
 from space2vec.evaluation.metrics import Evaluation
 from space2vec.evaluation.reliability import is_probability
 from space2vec.model_files.calibration import MOST_KNOTS, Calibration
@@ -88,7 +88,7 @@ def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, 
     ValueError
         If there are fewer than 20 rows with a score, or than 5 of a label, or scores lie outside 0 to 1.
     """
-    values, truth = checked(score, label)
+    values, truth = check_scores(score, label)
     known = ~np.isnan(values)
     values, truth = values[known], truth[known]
     real, bogus = int(truth.sum()), int((~truth).sum())
@@ -132,7 +132,7 @@ def cross_check(
     """
     if folds < 2:
         raise ValueError(f"folds must be at least 2; given {folds}")
-    values, truth = checked(score, label)
+    values, truth = check_scores(score, label)
     members = np.arange(len(values)) if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
     known = ~np.isnan(values)
     values, truth, members = values[known], truth[known], members[known]

@@ -21,7 +21,7 @@ from space2vec.errors import BackendError
 if TYPE_CHECKING:
     from space2vec.training.run_folder import RunFolder
 
-__all__ = ["Course", "Lesson", "best_temperature", "fit", "logits", "torch_device"]
+__all__ = ["FitRows", "FitSettings", "best_temperature", "fit", "logits", "torch_device"]
 
 #: Rows that are scored at a time where nothing is learned.
 _CHUNK = 256
@@ -30,7 +30,7 @@ _LOGS = np.linspace(np.log(0.2), np.log(5.0), 321)
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FitSettings:
     """How a network is fitted.
 
     Attributes
@@ -92,7 +92,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class FitRows:
     """Rows to learn from or to validate with: inputs of the network, n rows each, and target and weight (n,), float32.
 
     The target is the probability that a row is real.
@@ -105,23 +105,23 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.target)
 
-    def rows(self, index: NDArray[Any]) -> Lesson:
+    def rows(self, index: NDArray[Any]) -> FitRows:
         """Select rows."""
-        return Lesson(tuple(given[index] for given in self.inputs), self.target[index], self.weight[index])
+        return FitRows(tuple(given[index] for given in self.inputs), self.target[index], self.weight[index])
 
 
 def fit(
     module: nn.Module,
-    lesson: Callable[[int], Lesson],
-    validation: Lesson,
-    course: Course,
+    lesson: Callable[[int], FitRows],
+    validation: FitRows,
+    settings: FitSettings,
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
     """Fit a network; it keeps the averaged weights of the lowest loss on validation rows.
 
     `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
-    course that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
+    fit that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
     metrics of each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc
     where the validation rows are of both classes.
 
@@ -132,31 +132,31 @@ def fit(
     ValueError
         If the loss is not finite.
     """
-    module.to(torch_device(course.device))
+    module.to(torch_device(settings.device))
     average = copy.deepcopy(module).requires_grad_(False)
     best = copy.deepcopy(module.state_dict())
-    optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=course.weight_decay)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=settings.weight_decay)
     history: list[dict[str, float]] = []
     if folder is not None:
         history = folder.restore({"module": module, "average": average}, optimiser, best)
     step = sum(int(epoch["steps"]) for epoch in history)
-    for epoch in range(len(history), course.epochs):
-        if _stale(history) >= course.patience:
+    for epoch in range(len(history), settings.epochs):
+        if _stale(history) >= settings.patience:
             break
-        with _seeded(course.seed, epoch) as rng:
+        with _seeded(settings.seed, epoch) as rng:
             rows = lesson(epoch)
-            steps = -(-len(rows) // course.batch)
+            steps = -(-len(rows) // settings.batch)
             module.train()
             losses = []
             for batch in np.array_split(rng.permutation(len(rows)), steps):
-                rate = course.rate(step, steps * course.epochs)
+                rate = settings.rate(step, steps * settings.epochs)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                losses.append(_learn(module, rows.rows(batch), optimiser, course))
+                losses.append(_learn(module, rows.rows(batch), optimiser, settings))
                 step += 1
-                _follow(average, module, min(course.average, (1.0 + step) / (10.0 + step)))
+                _follow(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
         metrics = {"epoch": epoch, "steps": steps, "learning_rate": rate, "loss": float(np.mean(losses))}
-        metrics |= _validated(average, validation, course)
+        metrics |= _validated(average, validation, settings)
         if not np.isfinite(metrics["loss"] + metrics["validation_loss"]):
             raise ValueError(f"the loss of epoch {epoch} is not finite: lower the learning rate")
         history.append(metrics)
@@ -204,12 +204,12 @@ def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> 
     return round(float(np.exp(_LOGS[int(np.argmin(losses))])), 4)
 
 
-def _learn(module: nn.Module, rows: Lesson, optimiser: torch.optim.Optimizer, course: Course) -> float:
+def _learn(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimizer, settings: FitSettings) -> float:
     """Take one step and return its loss."""
-    given = [_tensor(x, course.device) for x in rows.inputs]
-    target, weight = _tensor(rows.target, course.device), _tensor(rows.weight, course.device)
-    kind = torch.device(course.device).type
-    with torch.autocast(kind, torch.bfloat16, enabled=course.precision == "bfloat16"):
+    given = [_tensor(x, settings.device) for x in rows.inputs]
+    target, weight = _tensor(rows.target, settings.device), _tensor(rows.weight, settings.device)
+    kind = torch.device(settings.device).type
+    with torch.autocast(kind, torch.bfloat16, enabled=settings.precision == "bfloat16"):
         logit = module(*given)
     loss = _loss(logit.float(), target, weight)
     optimiser.zero_grad()
@@ -228,8 +228,8 @@ def _loss(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (each * weight).sum() / weight.sum()
 
 
-def _validated(average: nn.Module, rows: Lesson, course: Course) -> dict[str, float]:
-    found = logits(average, rows.inputs, course.device)
+def _validated(average: nn.Module, rows: FitRows, settings: FitSettings) -> dict[str, float]:
+    found = logits(average, rows.inputs, settings.device)
     loss = _loss(torch.from_numpy(found), torch.from_numpy(rows.target), torch.from_numpy(rows.weight)).item()
     metrics = {"validation_loss": loss}
     real = rows.target > 0.5

@@ -22,7 +22,7 @@ from space2vec.models.network import Network
 from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augmented
 from space2vec.training.dataset import split
-from space2vec.training.loop import Course, Lesson, best_temperature, fit, logits, torch_device
+from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
 from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.training.run_folder import RunFolder
 
@@ -71,7 +71,7 @@ def train_network(
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
     augmentation: Augmentation | None = None,
-    course: Course | None = None,
+    fit_settings: FitSettings | None = None,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: Callable[[dict[str, float]], object] | None = None,
@@ -100,7 +100,7 @@ def train_network(
         Rows to stop early and to calibrate with; a tenth of the objects by default, which are then not learned from.
     augmentation : Augmentation, optional
         What may happen to the stamps, anew in every epoch.
-    course : Course, optional
+    fit_settings : FitSettings, optional
         How to fit.
     folder : path, optional
         Where settings, metrics, curves, state and model are kept.
@@ -131,7 +131,7 @@ def train_network(
     OutputError
         If the folder holds a run that is another one.
     """
-    how, change = course or Course(), augmentation or Augmentation()
+    how, change = fit_settings or FitSettings(), augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
     learned, checked = (rows, validation) if validation is not None else held_out(rows, how.seed)
     way_out = "" if validation is not None else _TOO_FEW
@@ -144,14 +144,14 @@ def train_network(
         "rows": len(learned), "real": int(learned.label.sum()), "validation": len(checked), "teacher": teacher,
         "course": asdict(how), "augmentation": asdict(change), **(training or {}),
     }  # fmt: skip
-    keep = None
+    run = None
     if folder is not None:
         data = [_digest(part) for part in (learned, checked)]
         about = {
             "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
             "data digest": data, **said,
         }  # fmt: skip
-        keep = RunFolder(Path(folder), about, resume=resume)
+        run = RunFolder(Path(folder), about, resume=resume)
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -163,14 +163,14 @@ def train_network(
         fit_features: Any = module.fit_features
         fit_features(plain.inputs[-1])
 
-    def lesson(epoch: int) -> Lesson:
+    def lesson(epoch: int) -> FitRows:
         rng = np.random.default_rng([how.seed, epoch, 1])
         return _lesson(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
 
     held = _lesson(needs, checked, teacher, threads)
     if len(np.unique(held.target > 0.5)) < 2:
         raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class{way_out}")
-    history = fit(module, lesson, held, how, keep, progress)
+    history = fit(module, lesson, held, how, run, progress)
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)
     score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
@@ -184,10 +184,10 @@ def train_network(
         header, architecture={**header.architecture, "temperature": temperature}, training=said, metrics=figures
     )
     network = Network(module, header, _in_integers(module, plain.inputs, how.seed))
-    if keep is not None:
-        network.save(keep.model)
-        keep.tell({"epochs": history, **figures})
-        keep.draw(history)
+    if run is not None:
+        network.save(run.model)
+        run.write_metrics({"epochs": history, **figures})
+        run.draw(history)
     return network
 
 
@@ -264,7 +264,7 @@ def _lesson(
     teacher: float,
     threads: int | None,
     change: Callable[[Stamps], Stamps] | None = None,
-) -> Lesson:
+) -> FitRows:
     """Return what the network is given of stamps, changed or not, and what it should make of them.
 
     Rows that cannot be scored are left out. Of one that lost its template nobody knows what the teacher would say: its
@@ -284,4 +284,4 @@ def _lesson(
         kept.append(good + start)
     index = np.concatenate(kept)
     given = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
-    return Lesson(given, target[index].astype(np.float32), rows.weight[index])
+    return FitRows(given, target[index].astype(np.float32), rows.weight[index])

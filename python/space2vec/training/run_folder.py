@@ -124,7 +124,7 @@ class RunFolder:
         history: list[dict[str, float]],
     ) -> None:
         """Write the metrics and what is needed to go on; either is whole, and the state comes last."""
-        self.tell({"epochs": history})
+        self.write_metrics({"epochs": history})
         state = {f"{part}/{name}": tensor for part, m in modules.items() for name, tensor in m.state_dict().items()}
         state |= {f"best/{name}": tensor for name, tensor in best.items()}
         for number, slots in optimiser.state_dict()["state"].items():
@@ -133,7 +133,7 @@ class RunFolder:
         tensors = {name: tensor.numpy(force=True) for name, tensor in state.items()}
         write_file(self.path / _STATE, tensor_file.encoded({}, tensors))
 
-    def tell(self, metrics: Mapping[str, Any]) -> None:
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics."""
         write_file(self.path / _METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
 

@@ -17,11 +17,12 @@ pytest.importorskip("sklearn")
 from space2vec.architectures.derived_columns import DerivedColumns  # noqa: E402 (needs PyTorch)
 from space2vec.architectures.tablenet import PiecewiseLinear, TableNet  # noqa: E402
 from space2vec.training import distill  # noqa: E402
-from space2vec.training.distill import made_rows  # noqa: E402
+from space2vec.training.distill import interpolated_rows  # noqa: E402
+from space2vec.training.loop import FitSettings  # noqa: E402
 
 NAMES = ("MAG", "SNR", "A_IMAGE", "B_IMAGE", "MAG_REF")
-TEACHING = distill.Teaching(folds=3, rounds=1, copies=3, iterations=20)
-COURSE = distill.Course(epochs=6, batch=64, learning_rate=5e-3, average=0.98)
+TEACHING = distill.DistillSettings(folds=3, rounds=1, copies=3, iterations=20)
+FITTING = FitSettings(epochs=6, batch=64, learning_rate=5e-3, average=0.98)
 SETTINGS = {"hidden": [16], "bins": 4}
 
 
@@ -36,7 +37,9 @@ def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def train(n: int = 400, **given: object) -> s2v.Network:
     x, y = rows(n)
-    return distill.train_tablenet(x, y, NAMES, settings=SETTINGS, teaching=TEACHING, course=COURSE, **given)  # type: ignore[arg-type]
+    return distill.train_tablenet(
+        x, y, NAMES, settings=SETTINGS, distill_settings=TEACHING, fit_settings=FITTING, **given
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_gaps_and_what_is_far_out_get_scores_of_their_own() -> None:
 def test_made_rows_lie_between_a_row_and_its_neighbour() -> None:
     x, _ = rows(100)
     near = np.nan_to_num(x)
-    made = made_rows(x, near, NAMES, 6, np.random.default_rng(0))
+    made = interpolated_rows(x, near, NAMES, 6, np.random.default_rng(0))
     assert made.shape == (600, 5)
     assert (np.nanmin(x, axis=0) <= np.nanmin(made, axis=0)).all()
     assert (np.nanmax(made, axis=0) <= np.nanmax(x, axis=0)).all()
@@ -122,7 +125,7 @@ def test_the_teacher_has_not_seen_what_it_teaches() -> None:
     # Labels that nothing tells: trees that had seen them would know them.
     x, _ = rows(400)
     y = np.random.default_rng(3).integers(0, 2, 400)
-    given = distill.train_tablenet(x, y, NAMES, settings=SETTINGS, teaching=TEACHING, course=COURSE)
+    given = distill.train_tablenet(x, y, NAMES, settings=SETTINGS, distill_settings=TEACHING, fit_settings=FITTING)
     assert abs(given.header.metrics["teacher out of fold"]["auc"] - 0.5) < 0.1
 
 
@@ -136,7 +139,11 @@ def test_a_name_for_each_column(names: tuple[str, ...]) -> None:
 def test_a_column_without_a_single_value_is_kept() -> None:
     x, y = rows(200)
     x[:, 1] = np.nan
-    given = {"settings": SETTINGS, "teaching": TEACHING, "course": distill.Course(epochs=1, batch=64)}
+    given = {
+        "settings": SETTINGS,
+        "distill_settings": TEACHING,
+        "fit_settings": FitSettings(epochs=1, batch=64),
+    }
     assert np.isfinite(distill.train_tablenet(x, y, NAMES, **given).predict(x)).all()
     with pytest.raises(ValueError, match="no row of x has a value in any of the columns MAG, SNR"):
         distill.train_tablenet(np.full_like(x, np.nan), y, NAMES, **given)

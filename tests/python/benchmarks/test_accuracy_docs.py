@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from space2vec.evaluation import contest
+from space2vec.evaluation import compare_models
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -29,7 +29,7 @@ def made(**skill: float) -> dict[str, Any]:
     label = rng.integers(0, 2, 2000)
     noise = rng.normal(size=2000)
     scores = {name: 1 / (1 + np.exp(-(s * (2 * label - 1) + noise))) for name, s in skill.items()}
-    return contest(scores, label, against=("forest", "rb"), bootstrap=20).to_dict()
+    return compare_models(scores, label, against=("forest", "rb"), bootstrap=20).to_dict()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scipy import stats
 
 from space2vec.cli import main
 from space2vec.errors import ReadError
-from space2vec.evaluation import METRICS, compare, compare_files, contest, evaluate, mcnemar
+from space2vec.evaluation import METRICS, compare, compare_files, compare_models, evaluate, mcnemar
 
 
 def made(n: int = 600, seed: int = 0, skill: tuple[float, float] = (1.2, 1.2)) -> tuple[np.ndarray, ...]:
@@ -139,7 +139,7 @@ def test_files_are_compared_on_what_both_have(tmp_path: Path, capsys: pytest.Cap
 def test_a_contest_holds_each_and_each_against_its_rivals() -> None:
     good, bad, label = made(300, skill=(2.5, 0.8))
     scores = {"forest": bad, "network": good, "third": (good + bad) / 2}
-    found = contest(scores, label, against=("forest", "absent"), group=np.arange(300) // 2, bootstrap=30)
+    found = compare_models(scores, label, against=("forest", "absent"), group=np.arange(300) // 2, bootstrap=30)
     assert list(found.evaluations) == list(scores)
     assert {name: list(others) for name, others in found.comparisons.items()} == {"forest": ["network", "third"]}
     alone = evaluate(good, label, group=np.arange(300) // 2, bootstrap=30)
@@ -152,4 +152,4 @@ def test_a_contest_holds_each_and_each_against_its_rivals() -> None:
     assert lines[0] == f"{label.sum()} real, {300 - label.sum()} bogus, 150 groups"
     assert [line.split()[0] for line in lines[2:]] == ["forest", "network", "third", "against", "network", "third"]
     with pytest.raises(ValueError, match="no scores"):
-        contest({}, label)
+        compare_models({}, label)

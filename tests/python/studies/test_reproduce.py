@@ -252,8 +252,8 @@ def test_a_published_network_that_learned_nothing_gets_another_go(
     pytest.importorskip("torch")
     tried: list[float] = []
 
-    def train(rows: LabelledStamps, *, course: Any, **given: Any) -> SimpleNamespace:
-        tried.append(course.learning_rate)
+    def train(rows: LabelledStamps, *, fit_settings: Any, **given: Any) -> SimpleNamespace:
+        tried.append(fit_settings.learning_rate)
         return SimpleNamespace(header=SimpleNamespace(metrics={"validation": {"auc": aucs[len(tried) - 1]}}))
 
     monkeypatch.setattr(contenders.training, "train_network", train)

@@ -25,8 +25,8 @@ from space2vec.architectures import build  # noqa: E402
 from space2vec.architectures.stampnet import RingMean  # noqa: E402
 from space2vec.training import train_network  # noqa: E402
 from space2vec.training.loop import (  # noqa: E402
-    Course,
-    Lesson,
+    FitRows,
+    FitSettings,
     best_temperature,
     fit,
     logits,
@@ -34,7 +34,7 @@ from space2vec.training.loop import (  # noqa: E402
 from space2vec.training.run_folder import RunFolder  # noqa: E402
 
 SMALL = {"width": [16, 16, 16], "hidden": 16, "dropout": 0.0}
-COURSE = Course(epochs=3, batch=32, learning_rate=1e-2)
+COURSE = FitSettings(epochs=3, batch=32, learning_rate=1e-2)
 
 
 class Line(torch.nn.Module):
@@ -55,10 +55,10 @@ def line(seed: int = 0) -> Line:
     return Line()
 
 
-def lesson(epoch: int, n: int = 400) -> Lesson:
+def lesson(epoch: int, n: int = 400) -> FitRows:
     rng = np.random.default_rng([9, epoch])
     x = rng.normal(size=(n, 3)).astype(np.float32)
-    return Lesson((x,), (x[:, 0] > 0.2).astype(np.float32), np.ones(n, np.float32))
+    return FitRows((x,), (x[:, 0] > 0.2).astype(np.float32), np.ones(n, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def rows() -> LabelledStamps:
 
 def test_fit_learns_and_tells_every_epoch() -> None:
     module, told = line(), []
-    history = fit(module, lesson, lesson(99), Course(epochs=6, batch=32, learning_rate=0.05), progress=told.append)
+    history = fit(module, lesson, lesson(99), FitSettings(epochs=6, batch=32, learning_rate=0.05), progress=told.append)
     assert told == history
     assert [epoch["epoch"] for epoch in history] == list(range(6))
     assert history[-1]["validation_auc"] > 0.98
@@ -81,8 +81,8 @@ def test_fit_learns_and_tells_every_epoch() -> None:
 
 
 def test_learning_rate_rises_and_falls() -> None:
-    course = Course(learning_rate=1.0, warm_up=0.1)
-    rates = [course.rate(step, 100) for step in range(100)]
+    fit_settings = FitSettings(learning_rate=1.0, warm_up=0.1)
+    rates = [fit_settings.rate(step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
     assert int(np.argmax(rates)) in (9, 10)
@@ -91,24 +91,24 @@ def test_learning_rate_rises_and_falls() -> None:
 
 
 def test_weights_of_the_rows_count() -> None:
-    def doubled(epoch: int) -> Lesson:
+    def doubled(epoch: int) -> FitRows:
         plain = lesson(epoch)
         wrong = replace(plain, target=1 - plain.target, weight=plain.weight * 0)
-        return Lesson(
+        return FitRows(
             (np.concatenate([plain.inputs[0], wrong.inputs[0]]),),
             np.concatenate([plain.target, wrong.target]),
             np.concatenate([plain.weight, wrong.weight]),
         )
 
     module = line()
-    fit(module, doubled, lesson(99), Course(epochs=4, batch=64, learning_rate=0.05))
+    fit(module, doubled, lesson(99), FitSettings(epochs=4, batch=64, learning_rate=0.05))
     assert s2v.evaluation.evaluate(logits(module, lesson(99).inputs), lesson(99).target, bootstrap=0)["auc"] > 0.95
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
-    course = Course(epochs=6, batch=32, learning_rate=0.02)
+    fit_settings = FitSettings(epochs=6, batch=32, learning_rate=0.02)
     whole = line()
-    history = fit(whole, lesson, lesson(99), course, RunFolder(tmp_path / "whole", {"a": 1}))
+    history = fit(whole, lesson, lesson(99), fit_settings, RunFolder(tmp_path / "whole", {"a": 1}))
 
     class Killed(BaseException):
         pass
@@ -118,9 +118,9 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        fit(line(), lesson, lesson(99), course, RunFolder(tmp_path / "cut", {"a": 1}), kill)
+        fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}), kill)
     resumed = line(seed=77)  # its own weights do not matter
-    again = fit(resumed, lesson, lesson(99), course, RunFolder(tmp_path / "cut", {"a": 1}, resume=True))
+    again = fit(resumed, lesson, lesson(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}, resume=True))
     assert again == history
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
@@ -129,18 +129,18 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 def test_it_stops_where_validation_no_longer_gains() -> None:
     rng = np.random.default_rng(0)
 
-    def noise(epoch: int) -> Lesson:
-        return Lesson((rng.normal(size=(64, 3)).astype(np.float32),), rng.integers(0, 2, 64).astype(np.float32),
+    def noise(epoch: int) -> FitRows:
+        return FitRows((rng.normal(size=(64, 3)).astype(np.float32),), rng.integers(0, 2, 64).astype(np.float32),
                       np.ones(64, np.float32))  # fmt: skip
 
-    history = fit(line(), noise, noise(0), Course(epochs=200, batch=8, learning_rate=0.1, patience=3))
+    history = fit(line(), noise, noise(0), FitSettings(epochs=200, batch=8, learning_rate=0.1, patience=3))
     losses = [epoch["validation_loss"] for epoch in history]
     assert len(history) < 200
     assert len(losses) - 1 - int(np.argmin(losses)) == 3
 
 
 def test_a_loss_that_is_not_finite_ends_it() -> None:
-    def broken(epoch: int) -> Lesson:
+    def broken(epoch: int) -> FitRows:
         plain = lesson(epoch)
         return replace(plain, inputs=(plain.inputs[0] * np.float32(np.nan),))
 
@@ -150,8 +150,8 @@ def test_a_loss_that_is_not_finite_ends_it() -> None:
 
 def test_run_folder_refuses_what_is_another_run(tmp_path: Path) -> None:
     settings = {"course": {"seed": 1, "epochs": 1}, "names": ["a" * 100]}
-    course = Course(epochs=1, batch=64)
-    fit(line(), lesson, lesson(99), course, RunFolder(tmp_path / "run", settings))
+    fit_settings = FitSettings(epochs=1, batch=64)
+    fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path / "run", settings))
     with pytest.raises(OutputError, match="holds a training run already; resume it, or name another folder"):
         RunFolder(tmp_path / "run", settings)
     other = {"course": {"seed": 2, "epochs": 1}, "names": ["b"]}
@@ -165,7 +165,7 @@ def test_run_folder_refuses_what_is_another_run(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_whole_epoch_is_in_nobodys_way(tmp_path: Path) -> None:
-    def broken(epoch: int) -> Lesson:
+    def broken(epoch: int) -> FitRows:
         raise ValueError("nothing to learn")
 
     with pytest.raises(ValueError, match="nothing to learn"):
@@ -197,29 +197,29 @@ def test_a_run_without_a_whole_epoch_is_in_nobodys_way(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_run_is_told(tmp_path: Path, file: str, change: Callable[[bytes], bytes] | None, reason: str) -> None:
-    course = Course(epochs=1, batch=64)
-    fit(line(), lesson, lesson(99), course, RunFolder(tmp_path, {"seed": 1}))
+    fit_settings = FitSettings(epochs=1, batch=64)
+    fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path, {"seed": 1}))
     path = tmp_path / file
     if change is None:
         path.unlink()
     else:
         path.write_bytes(change(path.read_bytes()))
     with pytest.raises(OutputError, match=f"cannot resume the run in .*{reason}.*; put it back, or begin anew"):
-        fit(line(), lesson, lesson(99), course, RunFolder(tmp_path, {"seed": 1}, resume=True))
+        fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path, {"seed": 1}, resume=True))
 
 
 def test_course_refuses_nonsense() -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
-        Course(epochs=0)
+        FitSettings(epochs=0)
     with pytest.raises(ValueError, match="unknown precision 'half'; known: float32, bfloat16"):
-        Course(precision="half")
+        FitSettings(precision="half")
     for wrong in ({"learning_rate": -1.0}, {"learning_rate": np.nan}, {"average": 1.0}, {"seed": -1}):
         with pytest.raises(ValueError, match="must"):
-            Course(**wrong)
+            FitSettings(**wrong)
     for device in ("cuda", "abacus"):
         if device == "abacus" or not torch.cuda.is_available():
             with pytest.raises(BackendError, match=f"device '{device}' is not available to PyTorch"):
-                fit(line(), lesson, lesson(99), Course(device=device))
+                fit(line(), lesson, lesson(99), FitSettings(device=device))
 
 
 def test_temperature_is_that_of_a_minimiser() -> None:
@@ -258,7 +258,7 @@ def test_stampnet_keeps_its_grid_odd() -> None:
 
 
 def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> None:
-    settings = {"settings": SMALL, "features": "autoscan-stamp", "course": COURSE, "threads": 1}
+    settings = {"settings": SMALL, "features": "autoscan-stamp", "fit_settings": COURSE, "threads": 1}
     network = train_network(rows, folder=tmp_path / "run", **settings)
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files >= {"settings.json", "metrics.json", "state.safetensors", "model.safetensors"}
@@ -283,7 +283,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
 
 def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamps) -> None:
     columns = ("snr_3", "sharpness", "MASKFRAC")
-    network = train_network(rows, settings=SMALL, features=columns, course=replace(COURSE, epochs=1), threads=1)
+    network = train_network(rows, settings=SMALL, features=columns, fit_settings=replace(COURSE, epochs=1), threads=1)
     assert network.feature_names == columns
     assert network.header.integer == {"version": 1}
     assert network.integers is not None
@@ -296,14 +296,14 @@ def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamp
     temperature = network.header.temperature
     found = oracle.score(oracle.logit(network.integers.tensors, planes, features, scale), temperature)
     assert np.abs(found - network.predict(planes, features)).max() < 0.03
-    other = train_network(rows, architecture="rubin", course=replace(COURSE, epochs=1), threads=1)
+    other = train_network(rows, architecture="rubin", fit_settings=replace(COURSE, epochs=1), threads=1)
     assert other.integers is None
     with pytest.raises(ValueError, match="no set has the columns snr_3, snr_4"):
-        train_network(rows, features=("snr_3", "snr_4"), course=COURSE)
+        train_network(rows, features=("snr_3", "snr_4"), fit_settings=COURSE)
 
 
 def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: LabelledStamps) -> None:
-    network = train_network(rows, settings=SMALL, features="s2v", course=replace(COURSE, epochs=1), threads=1)
+    network = train_network(rows, settings=SMALL, features="s2v", fit_settings=replace(COURSE, epochs=1), threads=1)
     triplets = [[rows.stamps.plane(row, channel) for channel in CHANNELS] for row in range(6)]
     for row, channel in ((1, 1), (2, 2), (3, 0)):
         triplets[row][channel] = None
@@ -316,8 +316,8 @@ def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: Labe
 
 def test_the_teacher_is_mixed_into_the_target(rows: LabelledStamps) -> None:
     taught = replace(rows, teacher=1.0 - rows.label.astype(np.float32))
-    course = replace(COURSE, epochs=4)
-    against = train_network(taught, settings=SMALL, features="s2v", teacher=1.0, course=course, threads=1)
+    fit_settings = replace(COURSE, epochs=4)
+    against = train_network(taught, settings=SMALL, features="s2v", teacher=1.0, fit_settings=fit_settings, threads=1)
     assert "the target, 1 of which is the teacher's score" in against.header.metrics["validation labels"]
     fresh = s2v.simulate(60, seed=6)
     assert s2v.evaluation.evaluate(against.score(fresh.stamps).score, fresh.labels, bootstrap=0)["auc"] < 0.3
@@ -330,7 +330,7 @@ def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None
     broken[3][1] = flat
     stamps = s2v.Stamps(broken, object_id=rows.stamps.object_id)
     network = train_network(
-        LabelledStamps(stamps, rows.label, rows.kind), settings=SMALL, course=replace(COURSE, epochs=1), threads=1
+        LabelledStamps(stamps, rows.label, rows.kind), settings=SMALL, fit_settings=replace(COURSE, epochs=1), threads=1
     )
     score = network.score(stamps[:5]).score
     np.testing.assert_array_equal(np.isnan(score), [False, False, False, True, False])
@@ -338,11 +338,11 @@ def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None
 
 def test_what_cannot_be_trained_is_told(rows: LabelledStamps) -> None:
     with pytest.raises(ValueError, match="rows to learn from must be of both classes"):
-        train_network(rows[rows.label == 1], course=COURSE)
+        train_network(rows[rows.label == 1], fit_settings=COURSE)
     with pytest.raises(ValueError, match="no network of stamps is called 'resnet'; known: stampnet, "):
-        train_network(rows, architecture="resnet", course=COURSE)
+        train_network(rows, architecture="resnet", fit_settings=COURSE)
     few = LabelledStamps.concatenate([rows[rows.label == label][:2] for label in (0, 1)])
     with pytest.raises(ValueError, match=r"a tenth of the objects, which are too few: .*\(--validation\)"):
-        train_network(few, course=COURSE)
+        train_network(few, fit_settings=COURSE)
     with pytest.raises(ValueError, match=r"rows for validation must be of both classes; given 2 rows$"):
-        train_network(rows, validation=few[:2], course=COURSE)
+        train_network(rows, validation=few[:2], fit_settings=COURSE)

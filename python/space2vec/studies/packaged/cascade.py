@@ -115,7 +115,7 @@ def build_first(
         If PyTorch is absent.
     """
     from space2vec.training import train_network
-    from space2vec.training.loop import Course
+    from space2vec.training.loop import FitSettings
     from space2vec.training.network import REACH, RECIPES
 
     whole = RECIPES["stampnet"]
@@ -130,7 +130,7 @@ def build_first(
         settings=settings,
         teacher=1.0,
         validation=checked,
-        course=Course(epochs=EPOCHS, precision="bfloat16"),
+        fit_settings=FitSettings(epochs=EPOCHS, precision="bfloat16"),
         threads=threads,
         progress=progress,
         name="stampnet-fast, first",

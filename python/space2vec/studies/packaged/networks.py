@@ -99,16 +99,16 @@ def build_stampnet(
         If the alerts or braai's weights are not in the data folder.
     """
     from space2vec.training import train_network
-    from space2vec.training.loop import Course
+    from space2vec.training.loop import FitSettings
 
     learned, checked = taught_and_checked(data)
-    course = Course(epochs=EPOCHS, precision="bfloat16")
+    fit_settings = FitSettings(epochs=EPOCHS, precision="bfloat16")
     how: dict[str, Any] = {"teacher": 1.0, "validation": checked, "threads": threads, "progress": progress}
-    master = train_network(learned, course=replace(course, seed=1), **how)
+    master = train_network(learned, fit_settings=replace(fit_settings, seed=1), **how)
     network = train_network(
         replace(learned, teacher=with_opinion(learned, master)),
         features=STAMPNET_COLUMNS,
-        course=course,
+        fit_settings=fit_settings,
         **how,
         training={
             "data": f"{int(np.sum(learned.kind == 'alert'))} real ZTF alerts (a night of July 2018, and alerts in "
@@ -128,12 +128,12 @@ def build_stampnet(
 
 def taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
-    from space2vec.training.loop import Course
+    from space2vec.training.loop import FitSettings
     from space2vec.training.network import held_out
 
     real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
     # Split first: what is made of an alert may have the sky of another.
-    learned, held = held_out(real, Course().seed)
+    learned, held = held_out(real, FitSettings().seed)
     few = {kind: count // 10 for kind, count in _SHARES.items()}
     return (
         LabelledStamps.concatenate([learned, stampnet_rows(learned, weights)]),
