@@ -107,6 +107,7 @@ void test_what_a_schema_offers() {
     CHECK(s2v_reader_schema_fields(reader, batch.schema[0], kinds) == S2V_OK && kinds[0] == 0);
     CHECK(kinds[1] == 1 << S2V_VALUE_TEXT && kinds[2] == 1 << S2V_VALUE_INTEGER && kinds[3] == 1 << S2V_VALUE_REAL);
     CHECK(s2v_reader_schema_fields(reader, -1, kinds) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_reader_schema_fields(reader, 99, kinds) == S2V_INVALID_ARGUMENT);
     CHECK(s2v_reader_schema_paths(reader, 7, paths, sizeof paths, &size) != S2V_OK);
     s2v_reader_close(reader);
 }

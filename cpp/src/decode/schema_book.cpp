@@ -1,5 +1,7 @@
 #include "decode/schema_book.hpp"
 
+#include "checks.hpp"
+
 #include <algorithm>
 
 namespace s2v::decode {
@@ -41,7 +43,8 @@ std::shared_ptr<const KnownSchema> SchemaBook::keep(std::string_view text) {
 
 SchemaBook::Offer SchemaBook::offer(std::int32_t number) const {
     const std::lock_guard<std::mutex> hold(lock_);
-    return offered_.at(static_cast<std::size_t>(number));
+    require(static_cast<std::size_t>(number) < offered_.size(), "schema: there is none of this number");
+    return offered_[static_cast<std::size_t>(number)];
 }
 
 }  // namespace s2v::decode
