@@ -21,7 +21,7 @@ from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models, mdr_fpr
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
 from space2vec.training.teacher import braai_scorer, teach
 
@@ -92,7 +92,7 @@ def run(
     weights: Path,
     simulated: LabelledStamps,
     made: Mapping[str, int],
-    effort: Effort,
+    effort: TrainingEffort,
     folds: int,
     bootstrap: int,
     models: Sequence[str],
@@ -141,7 +141,7 @@ def run(
     record = {"data": f"{len(rows)} real ZTF alerts of {len(set(rows.group))} objects", "labels": "braai d6_m9 above "
               "0.5: agreement, not accuracy", "folds": folds, "left out": left_out,
               "beside": [*others, f"{len(simulated)} simulated candidates", "all with braai's score"],
-              "effort": effort.told(), **found, "real by construction": real}  # fmt: skip
+              "effort": effort.to_dict(), **found, "real by construction": real}  # fmt: skip
     return record, scores
 
 

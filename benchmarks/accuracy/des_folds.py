@@ -13,7 +13,7 @@ from benchmarks.programs import tell, versions
 from space2vec import reading, registry
 from space2vec.evaluation import compare_models
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 
 #: What the scores depend on beside the code here.
 PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
@@ -21,7 +21,9 @@ PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
 _TIMED = 2000
 
 
-def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str], kept: Kept) -> dict[str, Any]:
+def run(
+    data: Path, effort: TrainingEffort, folds: int, bootstrap: int, models: list[str], kept: Kept
+) -> dict[str, Any]:
     """Score every row by models that have not seen it; compare them."""
     from sklearn.model_selection import StratifiedKFold
 
@@ -35,7 +37,7 @@ def run(data: Path, effort: Effort, folds: int, bootstrap: int, models: list[str
         score = np.empty(len(y), dtype=np.float32)
         for number, (train, test) in enumerate(parts):
             tell(f"des: {name}, fold {number + 1} of {folds}")
-            depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.told(),
+            depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.to_dict(),
                        "code": code(contenders.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
 
             def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:

@@ -36,7 +36,7 @@ from benchmarks.accuracy.kept import Kept
 from benchmarks.programs import REPOSITORY, processor, tell, versions
 from space2vec.simulation.hybrid import hybrid
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 from space2vec.studies.packaged.networks import real_alerts
 
 PARTS = ("des", "pixels", "alerts", "robustness")
@@ -50,7 +50,7 @@ MODELS = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(description="Forest against network.")
-    effort = Effort()
+    effort = TrainingEffort()
     made.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME", help=", ".join(MODELS))
     made.add_argument("--data", type=Path, default=Path(os.environ.get("SPACE2VEC_DATA", "../shared/data")))
@@ -79,7 +79,7 @@ def tell_epoch(metrics: dict[str, float]) -> None:
     tell("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()))
 
 
-def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
+def pixels(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
     """Run the part on stamps."""
     sets = {}
     for survey in arguments.surveys:
@@ -91,7 +91,7 @@ def pixels(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     return pixel_sets.run(sets, effort, arguments.bootstrap, arguments.models, Kept(arguments.kept))[0]
 
 
-def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
+def alerts(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
     """Run the part on real alerts."""
     held = alert_folds.read(arguments.data)
     count = arguments.beside
@@ -111,7 +111,7 @@ def alerts(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
     return record
 
 
-def robust(arguments: argparse.Namespace, effort: Effort) -> dict[str, Any]:
+def robust(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
     """Measure what stamps go through in practice, on simulated candidates with the truth and on real alerts."""
     night = s2v.simulate(min(arguments.simulated, 2000), seed=SEED + 20)
     sets = {"simulated": (night.stamps, night.labels)}
@@ -137,7 +137,7 @@ def main() -> None:
     """Run the parts, print, and write the record."""
     arguments = parser().parse_args()
     names = ("trees", "epochs", "seed", "threads", "device")
-    effort = Effort(**{name: getattr(arguments, name) for name in names}, progress=tell_epoch)
+    effort = TrainingEffort(**{name: getattr(arguments, name) for name in names}, progress=tell_epoch)
     for folder in (arguments.pictures, arguments.json.parent):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)

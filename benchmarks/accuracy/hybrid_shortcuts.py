@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.hybrid import hybrid
-from space2vec.simulation.mine import mine
+from space2vec.simulation.residuals import mine_bogus
 from space2vec.training.teacher import braai_scorer, labelled_alerts, teach
 
 #: Half side of what is looked at, and of what is looked at pixel by pixel.
@@ -99,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     alerts = labelled_alerts(arguments.inputs, *arguments.scores, column=arguments.column)
     score = braai_scorer(arguments.braai)
-    found = mine(alerts, score)
+    found = mine_bogus(alerts, score)
     real = LabelledStamps.concatenate([alerts, found])
     print(f"{len(alerts)} alerts, {(alerts.teacher < 0.3).sum()} bogus; {len(found)} more out of the differences")
     sure = alerts[np.flatnonzero(alerts.teacher > 0.98)]

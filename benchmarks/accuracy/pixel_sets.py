@@ -16,7 +16,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models
 from space2vec.models.load import Model
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 from space2vec.training.dataset import split
 
 #: What the models depend on beside the code here.
@@ -41,7 +41,7 @@ def simulated(count: int, surveys: Sequence[str], seed: int, randomise: float = 
 
 def run(
     sets: Mapping[str, tuple[LabelledStamps, str]],
-    effort: Effort,
+    effort: TrainingEffort,
     bootstrap: int,
     models: Sequence[str],
     kept: Kept,
@@ -68,7 +68,7 @@ def run(
     names, left_out = contenders.choose(contenders.PIXELS, models, tell)
     for name in names:
         tell(f"{name} on {len(train_rows)} rows")
-        depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.told(),
+        depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.to_dict(),
                    "code": code(contenders.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
         trained[name] = kept.model(
             f"pixels {name}", depends, lambda name=name: contenders.train_pixels(name, train_rows, effort)
@@ -80,7 +80,7 @@ def run(
         print(f"\n{title}, {len(train_rows)} of all sets to train on, {len(rows)} of it to test on: {found}")
         records[title] = {
             "data": sets[title][1], "labels": "the truth", "train": len(train_rows), "test": len(rows),
-            "left out": left_out, "effort": effort.told(),
+            "left out": left_out, "effort": effort.to_dict(),
             **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows),
             "cost": of_stamps(trained, rows.stamps[np.resize(np.arange(len(rows)), TIMED)]),
             "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",

@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         description="Train the paper's forest and the networks on one half of the public DES autoScan set, and measure "
         "them on the other, with bootstrap intervals and paired tests.",
     )
-    defaults = contenders.Effort()
+    defaults = contenders.TrainingEffort()
     des.add_argument(
         "folder", metavar="PATH", type=Path, help="the folder with autoscan_features.3.csv and stamps_0.tar ..."
     )
@@ -49,7 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec.studies.contenders import Effort
+    from space2vec.studies.contenders import TrainingEffort
     from space2vec.studies.des import reproduce_des
     from space2vec.writing.atomic_file import write_whole
     from space2vec.writing.places import check_place
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = ("trees", "members", "rounds", "epochs", "seed", "threads", "device")
     found = reproduce_des(
         arguments.folder,
-        effort=Effort(**options_of(arguments, names)),
+        effort=TrainingEffort(**options_of(arguments, names)),
         tell=print_notice,
         **options_of(arguments, ("rows", "stamps", "train_share", "models", "bootstrap")),
     )

@@ -161,12 +161,12 @@ def _hybrid(arguments: argparse.Namespace) -> Callable[[Progress], Iterator[Labe
     """Read the alerts; what is wrong with them is told before the folder is made."""
     from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.simulation.hybrid import hybrid
-    from space2vec.simulation.mine import mine
+    from space2vec.simulation.residuals import mine_bogus
     from space2vec.training.teacher import braai_scorer, labelled_alerts
 
     real = labelled_alerts(arguments.hybrid, *arguments.scores, column=arguments.column)
     if arguments.braai:
-        found = mine(real, braai_scorer(arguments.braai), seed=arguments.seed)
+        found = mine_bogus(real, braai_scorer(arguments.braai), seed=arguments.seed)
         real = LabelledStamps.concatenate([real, found])
 
     def rows(progress: Progress) -> Iterator[LabelledStamps]:

@@ -27,8 +27,8 @@ __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
 class Difference:
     """A metric of a and of b, and a minus b with its bootstrap interval (95 %, percentiles) and two-sided p.
 
-    ``p`` is twice the share of resamples whose difference has not that sign, where one resample more counts as against
-    it: it is never less than 2 / (resamples + 1).
+    ``p`` is twice the share of resamples whose difference is 0 or of the other sign. One is added to either count, so
+    that p is never below 2 / (resamples + 1).
     """
 
     a: float
@@ -138,11 +138,11 @@ def compare(
     known = (~np.isnan(draws)).sum(axis=0)
     p = np.where(known > 0, np.minimum(2 * (against + 1) / (known + 1), 1.0), np.nan)
     columns = zip(METRICS, of_a, of_b, of_a - of_b, low, high, p, strict=True)
-    own = [values >= _threshold(values, truth) for values in (a, b)]
+    passes = [values >= _threshold(values, truth) for values in (a, b)]
     return Comparison(
         differences={name: Difference(*map(float, numbers)) for name, *numbers in columns},
         decisions={t: mcnemar((a >= t) == truth, (b >= t) == truth) for t in THRESHOLDS},
-        passed=mcnemar(~own[0][~truth], ~own[1][~truth]),
+        passed=mcnemar(~passes[0][~truth], ~passes[1][~truth]),
         real=int(truth.sum()),
         bogus=int((~truth).sum()),
         groups=groups,
@@ -151,13 +151,13 @@ def compare(
 
 
 def _threshold(score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Return the highest threshold with an MDR of 4 % at most; what has a score passes if none has."""
+    """Return the highest threshold with an MDR of 4 % at most; minus infinity, which all scores pass, if none has."""
     thresholds, missed, _ = mdr_fpr(score, truth)
     return float(thresholds[missed <= MDR_TARGET + 1e-12].max(initial=-np.inf))
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> Discordance:
-    """Test whether two are right equally often on the same rows, exactly.
+    """Test exactly whether two classifiers are right equally often on the same rows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Several models on the same rows: figures of each, and each against the ones that are to be beaten."""
+"""Several models on the same rows: the metrics of each, and its differences from chosen rivals."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PAIRED = "fpr at mdr 4%"
 
 @dataclass(frozen=True)
 class Contest:
-    """What several models did on the same rows.
+    """Metrics of several models on the same rows, and their differences from rivals.
 
     Attributes
     ----------
     evaluations : dict of str to Evaluation
         By model.
     comparisons : dict of str to dict of str to Comparison
-        By the model to be beaten (b), then by the other model (a).
+        By rival (b), then by model (a).
     """
 
     evaluations: dict[str, Evaluation]
@@ -82,7 +82,7 @@ def compare_models(
     label, group, bootstrap, seed
         As for :func:`space2vec.evaluation.evaluate`.
     against : sequence of str, optional
-        Models with which every other one is compared, where they take part.
+        Rivals: every other model is compared with each of them. A name without scores is ignored.
 
     Returns
     -------

@@ -21,13 +21,13 @@ __all__ = [
 
 #: Thresholds of the fixed working points.
 THRESHOLDS: tuple[float, ...] = (0.4, 0.5, 0.6)
-#: The missed detection rate at which false positives are told.
+#: The missed detection rate at which false positives are reported.
 MDR_TARGET = 0.04
 _FPR_TARGETS = (0.01, 0.025)
 #: What is added to a rate, a quotient of whole numbers, before it is compared with a target: far below one row.
 _SLACK = 1e-12
 
-#: The metrics that a threshold of their own belongs to.
+#: The metrics that have a threshold of their own.
 OPERATING_POINTS: tuple[str, ...] = ("fpr at mdr 4%", "mdr at fpr 1%", "mdr at fpr 2.5%")
 
 #: Names of the metrics, in the order in which they are reported.
@@ -98,7 +98,7 @@ class Evaluation:
 
     @property
     def unmatched_note(self) -> str:
-        """What was left out where files were joined, in words; empty if nothing was."""
+        """A sentence on the rows that a join left out; empty if none was."""
         if not self.unmatched_scores and not self.unmatched_labels:
             return ""
         return (
@@ -139,7 +139,7 @@ def _plain(metric: Metric) -> dict[str, float | None]:
 
 
 def _at(threshold: Metric) -> str:
-    """Write the threshold of an operating point."""
+    """Return the threshold of an operating point as text."""
     if math.isinf(threshold.value):
         return "no threshold reaches it"
     between = "" if math.isnan(threshold.low) else f" ({threshold.low:.4g} .. {threshold.high:.4g})"
@@ -147,7 +147,7 @@ def _at(threshold: Metric) -> str:
 
 
 def format_metric(name: str, value: float) -> str:
-    """Write a value of a metric: rates in per cent."""
+    """Return a value of a metric as text, rates in per cent."""
     return f"{value:.4f}" if name in ("auc", "brier") or name.startswith("sum") else f"{100 * value:.2f} %"
 
 
@@ -221,7 +221,7 @@ def evaluate(
 
 
 def mdr_fpr(score: ArrayLike, label: ArrayLike) -> tuple[Array, Array, Array]:
-    """Return the thresholds that matter and the MDR and FPR at each, (m,) every one, thresholds rising.
+    """Return the distinct thresholds, rising, and the MDR and FPR at each, all three (m,).
 
     The first threshold accepts every row that has a score, the last (infinity) none.
 
@@ -301,7 +301,7 @@ def _column(name: str, values: ArrayLike, size: int) -> NDArray[Any]:
 
 
 class Ranked:
-    """Scores by their order: only that matters, and equal ones count together.
+    """Sorted scores with their labels; equal scores form one level.
 
     Parameters
     ----------
@@ -399,7 +399,7 @@ def _rates(real: Array, bogus: Array) -> tuple[Array, Array]:
 
 
 def interval(draws: Array) -> tuple[Array, Array]:
-    """Return the 2.5 and 97.5 percentiles (k,) of what resamples gave (n, k), of those that gave a number; else NaN."""
+    """Return the 2.5 and 97.5 percentiles (k,) of resampled values (n, k) without their NaN; NaN if none is left."""
     low, high = np.full((2, draws.shape[1]), np.nan)
     for k, column in enumerate(draws.T):
         known = column[~np.isnan(column)]

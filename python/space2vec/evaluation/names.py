@@ -1,4 +1,4 @@
-"""What to call the models of score files: by what the files say of themselves."""
+"""Names for the models of score files, from the notes and columns of the files."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def model_of(path: str | PathLike[str]) -> str | None:
 
 
 def names_of(paths: Sequence[str | PathLike[str]]) -> dict[str, str]:
-    """Return what to call the scores of each file, by path: its model, as far as needed to tell it from the others.
+    """Return a name for the scores of each file, by path: its model's, long enough to tell it from the others.
 
-    The model's name, with its digest where models share a name; of a file that names no model its own name without the
-    suffix; with the path behind it where files share all that.
+    This is the model's name, with its digest where models share a name. A file that names no model goes by its own name
+    without the suffix. The path follows where files share all that.
     """
     files = [fspath(path) for path in paths]
     models = [model_of(path) or printable(Path(path).stem) for path in files]

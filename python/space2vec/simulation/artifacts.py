@@ -1,4 +1,4 @@
-"""What is bogus: faults of the subtraction, of the detector, of light and noise that look like a source."""
+"""Artifacts: faults of the subtraction, of the detector, of light and noise that look like a source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from space2vec.simulation import light_faults as light
 from space2vec.simulation import subtraction_faults as subtraction
 from space2vec.simulation.exposure import Exposure
 from space2vec.simulation.scene import Images
-from space2vec.simulation.transients import Place
+from space2vec.simulation.transients import AddSource
 
-__all__ = ["ARTIFACTS", "BYSTANDERS", "Artifact", "Spoil"]
+__all__ = ["ARTIFACTS", "BYSTANDERS", "Artifact", "ImageFault"]
 
 #: Changes the images of an exposure around column ``x``, row ``y``; ``boost`` (1 and more) makes it stronger.
-Spoil = Callable[[Images, Exposure, np.random.Generator, float, float, float], None]
+ImageFault = Callable[[Images, Exposure, np.random.Generator, float, float, float], None]
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Artifact:
     before, after : callable, optional
         What it does to the scene before the exposure, or to the images after it and before they are subtracted.
     reach : float
-        How far from where it was put its detection may lie, pixel.
+        Largest distance of its detection from where it was put, pixel.
     """
 
     share: float
-    before: Place | None = None
-    after: Spoil | None = None
+    before: AddSource | None = None
+    after: ImageFault | None = None
     reach: float = 3.0
 
 
-#: Kinds that are bogus.
+#: The kinds of bogus; their shares add up to 1.
 ARTIFACTS: dict[str, Artifact] = {
     "misregistered": Artifact(0.23, before=subtraction.misregistered, reach=4.0),
     "mismatch": Artifact(0.21, before=subtraction.mismatch, reach=5.0),
@@ -58,7 +58,7 @@ ARTIFACTS: dict[str, Artifact] = {
 }
 
 #: What may lie in the stamp of any candidate, some way off.
-BYSTANDERS: tuple[Spoil, ...] = (
+BYSTANDERS: tuple[ImageFault, ...] = (
     detector.cosmic_ray, detector.template_defect, detector.bad_column, detector.hot_pixel, detector.noise_peak,
     detector.row_noise, detector.amplifier, light.satellite, light.ghost,
 )  # fmt: skip

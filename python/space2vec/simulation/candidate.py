@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.simulation.artifacts import ARTIFACTS, BYSTANDERS
+from space2vec.simulation.detection import Detection, detect
 from space2vec.simulation.exposure import Exposure
-from space2vec.simulation.measure import Detection, detect
 from space2vec.simulation.scene import Images, Scene, draw_scene
 from space2vec.simulation.survey import Survey
 from space2vec.simulation.transients import TRANSIENTS
@@ -21,7 +21,7 @@ _MARGIN = 13
 #: How often a candidate that was not detected is drawn again, stronger each time from the fourth on, up to a factor;
 #: beyond it where patience ends, as in a field too crowded for anything weaker.
 _ATTEMPTS, _STRONGEST, _PATIENCE = 400, 6.0, 100
-#: How often the same sky serves.
+#: Attempts on the same sky.
 _TRIES = 4
 #: Shares of candidates that lie near the detector's border, whose stamp has a masked region, or an artifact some way
 #: off.
@@ -47,7 +47,7 @@ class Candidate:
     flux : float
         By how much a real source changed, positive; NaN for bogus.
     rng : numpy.random.Generator
-        For what else is drawn for it.
+        Random numbers for its record.
     """
 
     scene: Scene

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from space2vec.simulation.measure import Detection
+from space2vec.simulation.detection import Detection
 from space2vec.simulation.scene import Scene
 from space2vec.simulation.ztf_record import nearest_source
 

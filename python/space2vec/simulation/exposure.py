@@ -13,7 +13,7 @@ from space2vec.simulation.engine import Engine, NumpyEngine
 from space2vec.simulation.psf import matching_kernel, zogy_filters
 from space2vec.simulation.survey import SURVEYS, Survey
 
-__all__ = ["Exposure", "Matching", "draw_exposure", "within"]
+__all__ = ["Exposure", "Matching", "draw_exposure", "draw_log_uniform"]
 
 Array = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class Exposure:
         return self._matched[size]
 
 
-def within(rng: np.random.Generator, limits: tuple[float, float], randomise: float = 0.0) -> float:
+def draw_log_uniform(rng: np.random.Generator, limits: tuple[float, float], randomise: float = 0.0) -> float:
     """Draw a positive number, even in its logarithm, from a range that ``randomise`` widens.
 
     The logarithm's range grows by ``randomise`` times itself, and that of a narrow range by 0.15 ``randomise`` to
@@ -154,11 +154,11 @@ def draw_exposure(
     band = codes[int(rng.choice(len(codes), p=[survey.bands[code][0] for code in codes]))]
     seeing, template_seeing, matching = _seeing(rng, survey, randomise)
     psf, template_psf = _profiles(rng, engine, seeing, template_seeing, randomise)
-    sky = within(rng, survey.bands[band][1:], randomise)
-    frames = max(round(within(rng, (float(survey.frames[0]), float(survey.frames[1])), randomise)), 1)
+    sky = draw_log_uniform(rng, survey.bands[band][1:], randomise)
+    frames = max(round(draw_log_uniform(rng, (float(survey.frames[0]), float(survey.frames[1])), randomise)), 1)
 
     def shift(limits: tuple[float, float]) -> tuple[float, float]:
-        first, second = (min(within(rng, limits, randomise), 0.5) for _ in range(2))
+        first, second = (min(draw_log_uniform(rng, limits, randomise), 0.5) for _ in range(2))
         return first, second
 
     return Exposure(
@@ -172,8 +172,8 @@ def draw_exposure(
         ra=rng.uniform(0.0, 360.0),
         dec=rng.uniform(-25.0, 75.0),
         zeropoint=rng.uniform(*survey.zeropoint),
-        gain=within(rng, survey.gain, randomise),
-        read_noise=survey.read_noise * (within(rng, (0.8, 1.25), randomise) if randomise else 1.0),
+        gain=draw_log_uniform(rng, survey.gain, randomise),
+        read_noise=survey.read_noise * (draw_log_uniform(rng, (0.8, 1.25), randomise) if randomise else 1.0),
         sky=sky,
         template_sky=sky + rng.normal(0.0, 1.0),
         frames=frames,
@@ -186,8 +186,8 @@ def draw_exposure(
         resampling=shift(survey.science_resampling),
         template_resampling=shift(survey.template_resampling),
         saturation=rng.uniform(*survey.saturation),
-        star_density=min(within(rng, survey.star_density, randomise), _CROWDED),
-        galaxy_density=min(within(rng, survey.galaxy_density, randomise), 0.3 * _CROWDED),
+        star_density=min(draw_log_uniform(rng, survey.star_density, randomise), _CROWDED),
+        galaxy_density=min(draw_log_uniform(rng, survey.galaxy_density, randomise), 0.3 * _CROWDED),
         error_scale=rng.uniform(*survey.error_scale),
         spikes=_spikes(rng, survey),
         # A camera that samples its profile badly cannot be interpolated well: stripes remain of bright stars.
@@ -200,8 +200,8 @@ def _seeing(
     rng: np.random.Generator, survey: Survey, randomise: float
 ) -> tuple[float, float, Literal["template", "damped", "science", "zogy"]]:
     """Draw the seeing of science image and template, and what the pipeline then does."""
-    template = max(within(rng, survey.template_seeing, randomise), _SHARPEST)
-    seeing = max(within(rng, survey.seeing, randomise), _SHARPEST)
+    template = max(draw_log_uniform(rng, survey.template_seeing, randomise), _SHARPEST)
+    seeing = max(draw_log_uniform(rng, survey.seeing, randomise), _SHARPEST)
     sharper = rng.random() < survey.sharper * (1.0 + randomise)
     # The template is the wider one by a tenth or so at most: it was made of good nights.
     if sharper:
@@ -219,7 +219,7 @@ def _profiles(
     rng: np.random.Generator, engine: Engine, seeing: float, template_seeing: float, randomise: float
 ) -> tuple[Any, Any]:
     """Draw the two point spread functions: alike in their wings, each with an elongation of its own."""
-    beta = within(rng, (3.0, 4.5), randomise)
+    beta = draw_log_uniform(rng, (3.0, 4.5), randomise)
     spread = 0.03 * (1.0 + 3.0 * randomise)
     science, template = (np.clip(rng.normal(0.0, spread, 2), -0.3, 0.3) * scale for scale in (1.0, 0.5))
     return (

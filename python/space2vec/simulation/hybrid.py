@@ -14,7 +14,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies
-from space2vec.simulation.triplet import Place, Triplet, measure
+from space2vec.simulation.triplet import Place, Triplet, measure_triplet
 
 __all__ = ["hybrid"]
 
@@ -110,7 +110,7 @@ def hybrid(
     if not 0.0 < snr[0] < snr[1]:
         raise ValueError(f"snr must be two numbers above 0, the smaller first; given {snr}")
     doubted = np.where(np.isnan(real.teacher), real.label == 0, real.teacher < bogus_below)
-    measured = ((row, measure(real.stamps, row)) for row in np.flatnonzero(doubted).tolist())
+    measured = ((row, measure_triplet(real.stamps, row)) for row in np.flatnonzero(doubted).tolist())
     bases = [(row, triplet) for row, triplet in measured if triplet is not None]
     if not bases and n:
         raise ValueError(f"none of the {len(real)} alerts is a bogus (score below {bogus_below}) that can be changed")
@@ -157,7 +157,7 @@ def _fake(triplet: Triplet, snr: tuple[float, float], rng: np.random.Generator) 
         made = clean.with_source(psf, place, -flux, rng)
     else:
         # A star cannot fade by more than it had: this one was fainter in the science image than can be seen.
-        made = clean.with_lost(psf, _sharper(triplet), place, flux)
+        made = clean.with_vanished_source(psf, _sharper(triplet), place, flux)
     kind = "variable" if star > 0.0 or triplet.sign < 0.0 else "fake"
     return kind, _varied(made.moved(plan.shift), rng)
 
@@ -248,7 +248,7 @@ def _surroundings(
                 flux = _flux(triplet, near, psf, snr, rng)
                 if rng.random() < 0.5:
                     return triplet.with_source(psf, near, flux, rng)
-                return triplet.with_lost(psf, _sharper(triplet), near, flux)
+                return triplet.with_vanished_source(psf, _sharper(triplet), near, flux)
     return triplet
 
 

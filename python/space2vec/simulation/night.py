@@ -14,8 +14,8 @@ from space2vec.simulation.artifacts import ARTIFACTS
 from space2vec.simulation.candidate import draw_candidate
 from space2vec.simulation.engine import engine_of
 from space2vec.simulation.exposure import draw_exposure
-from space2vec.simulation.record import RECORDS, object_name
 from space2vec.simulation.survey import Survey, survey_of
+from space2vec.simulation.survey_records import RECORDS, object_name
 from space2vec.simulation.transients import TRANSIENTS
 
 __all__ = ["KINDS", "Night", "simulate"]

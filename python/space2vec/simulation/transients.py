@@ -1,4 +1,4 @@
-"""What is real: sources that differ between the template and the science image."""
+"""Transients: sources that differ between the template and the science image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from space2vec.simulation.exposure import within
+from space2vec.simulation.exposure import draw_log_uniform
 from space2vec.simulation.scene import Scene
 
-__all__ = ["TRANSIENTS", "Place", "add_host"]
+__all__ = ["TRANSIENTS", "AddSource", "add_host"]
 
 #: Puts a source at column ``x``, row ``y`` of a scene; ``boost`` (1 and more) makes it stronger.
-Place = Callable[[Scene, np.random.Generator, float, float, float], None]
+AddSource = Callable[[Scene, np.random.Generator, float, float, float], None]
 
 
 def _transient_flux(scene: Scene, rng: np.random.Generator, boost: float) -> float:
@@ -21,14 +21,14 @@ def _transient_flux(scene: Scene, rng: np.random.Generator, boost: float) -> flo
 
 
 def add_host(scene: Scene, rng: np.random.Generator, x: float, y: float) -> float:
-    """Put a galaxy there and return its half-light radius, pixel.
+    """Put a galaxy at column ``x``, row ``y`` and return its half-light radius, pixel.
 
     Discs at any angle, some edge-on, with a bulge or a bright nucleus or neither; ellipticals; now and then a
     neighbour that overlaps.
     """
     exposure, wild = scene.exposure, scene.exposure.randomise
     # ZTF's hosts of a few arcsec are resolved by 2 pixels of seeing as others' fainter ones are by 4.
-    radius = min(exposure.seeing * within(rng, (0.45, 2.2), wild), 14.0)
+    radius = min(exposure.seeing * draw_log_uniform(rng, (0.45, 2.2), wild), 14.0)
     flux = exposure.flux(exposure.limit + rng.uniform(-5.0 - wild, 0.3 + wild))
     angle = rng.uniform(0.0, np.pi)
     if rng.random() < 0.25:
@@ -107,8 +107,8 @@ def asteroid(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: 
     scene.add_stars(places[0][1:], places[1][1:], np.zeros(steps - 1), np.full(steps - 1, flux))
 
 
-#: Kinds that are real, with their share.
-TRANSIENTS: dict[str, tuple[Place, float]] = {
+#: The kinds of real sources with their shares, which add up to 1.
+TRANSIENTS: dict[str, tuple[AddSource, float]] = {
     "supernova": (supernova, 0.28),
     "nuclear": (nuclear, 0.15),
     "variable": (variable, 0.31),

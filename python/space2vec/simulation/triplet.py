@@ -1,4 +1,4 @@
-"""A real triplet that is to be changed: what is measured on it, and changes that keep its planes consistent."""
+"""Real triplets that simulations change: measurements on them, and changes that keep the planes consistent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies, draw_galaxies
 
-__all__ = ["Triplet", "measure"]
+__all__ = ["Triplet", "measure_triplet"]
 
 Array = NDArray[np.float64]
 Place = tuple[float, float]
@@ -144,8 +144,8 @@ class Triplet:
             light = light + rng.normal(size=light.shape) * np.sqrt(light / _GAIN)
         return self.changed(light)
 
-    def with_lost(self, psf: Psf, sharper: Psf, place: Place, flux: float) -> Triplet:
-        """Let a point source have shone in the template alone (DN of the science plane)."""
+    def with_vanished_source(self, psf: Psf, sharper: Psf, place: Place, flux: float) -> Triplet:
+        """Put a point source into the template alone, as if it had vanished (flux in DN of the science plane)."""
         shape = self.science.shape
         light = flux * psf.image(place[1], place[0], *shape)
         template = self.template + flux * sharper.image(place[1], place[0], *shape)
@@ -175,9 +175,9 @@ class Triplet:
         )
 
     def moved(self, shift: tuple[int, int]) -> Triplet:
-        """Cut it around what is ``shift`` (rows, columns) from the candidate, which becomes the candidate.
+        """Centre the stamp on what lies ``shift`` (rows, columns) from the candidate, and make that the candidate.
 
-        The rows and columns that are not there are filled by those that are left over on the other side.
+        Missing rows and columns are filled from the opposite side.
         """
         planes = [np.roll(plane, (-shift[0], -shift[1]), (0, 1)) for plane in self._pixels]
         return self._holding(planes, self.centre)
@@ -227,7 +227,7 @@ class Triplet:
         return [plane.astype(np.float32) for plane in planes], (row, column)
 
 
-def measure(stamps: Stamps, row: int) -> Triplet | None:
+def measure_triplet(stamps: Stamps, row: int) -> Triplet | None:
     """Measure what is needed to change a candidate; ``None`` where a plane is missing or holds too little."""
     held = [stamps.plane(row, name) for name in CHANNELS]
     planes = [plane.astype(np.float64) for plane in held if plane is not None]

@@ -1,4 +1,4 @@
-"""Variants of real alerts: other stamps that a teacher can score, of the candidates that there are."""
+"""Variants of real alerts: changed stamps of known candidates, for a teacher to score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.simulation.triplet import Array, Triplet, measure
+from space2vec.simulation.triplet import Array, Triplet, measure_triplet
 
 __all__ = ["variants"]
 
@@ -35,9 +35,9 @@ def variants(
 
     What changed (the difference) is made brighter or fainter, put on the still sky of another alert in one of its eight
     symmetries, gets more noise, and now and then what changed in another alert; the whole is turned, flipped and
-    shifted. What a variant *is* only a teacher can say (:func:`space2vec.training.teacher.teach`): they carry to a
-    student what the teacher would make of such stamps. Other alerts are in a variant too: split by object first, then
-    make them.
+    shifted. Only a teacher can label a variant (:func:`space2vec.training.teacher.teach`): variants show a student how
+    the teacher scores such stamps. A variant may hold pixels of another alert: split by object first, then make
+    variants.
 
     Parameters
     ----------
@@ -68,7 +68,9 @@ def variants(
         raise ValueError(f"n and first must not be negative; given {n} and {first}")
     if not 0.0 <= bogus_share <= 1.0:
         raise ValueError(f"bogus_share must lie between 0 and 1; given {bogus_share}")
-    measured = [(row, triplet) for row in range(len(real)) if (triplet := measure(real.stamps, row)) is not None]
+    measured = [
+        (row, triplet) for row in range(len(real)) if (triplet := measure_triplet(real.stamps, row)) is not None
+    ]
     if not measured and n:
         raise ValueError(f"none of the {len(real)} alerts can be changed")
     classes = [[one for one in measured if real.label[one[0]] == label] for label in (0, 1)]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from space2vec.simulation.detection import Detection
 from space2vec.simulation.exposure import Exposure
-from space2vec.simulation.measure import Detection
 from space2vec.simulation.scene import Scene
 
 __all__ = ["NearestSource", "candidate_record", "nearest_source", "sky_position"]

@@ -1,4 +1,4 @@
-"""The models that a comparison sets against each other, each by how it is trained on the rows that all of them get."""
+"""The models of a comparison, and how each is trained; all of them get the same rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from space2vec.models.forest import Forest
 from space2vec.models.load import Model
 from space2vec.models.network import Network
 
-__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "Effort", "choose", "train_columns", "train_pixels"]
+__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "TrainingEffort", "choose", "train_columns", "train_pixels"]
 
 #: Models of columns, and the package that each needs: the paper's forest, boosted trees, ours.
 COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm", "tablenet": "torch"}
@@ -40,12 +40,12 @@ APART = 1 << 20
 _SET: registry.FeatureSet = "stamp"
 #: A row counts on a side from this probability on.
 _DOUBT = 0.01
-#: How ours is fitted beside the defaults of its trainer.
+#: Settings of ``stampnet`` that differ from its trainer's defaults.
 _OURS: dict[str, Any] = {"epochs": 24, "precision": "bfloat16"}
 #: How the published networks are fitted: in smaller and more steps than ours, which has features to begin with.
 #: Braai's learning rate is the better of 0.001 and 0.003 on 2,000 simulated candidates; the others were tried once.
 _PUBLISHED: dict[str, Any] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
-#: Steps that they get at least, and none ends early: braai learns nothing for its first hundreds.
+#: Fewest steps of the published networks, none of which stops early: braai learns nothing for its first hundreds.
 _STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
 #: An AUC of validation below which a network has learned nothing: its units have died. It gets another go at a third of
@@ -55,7 +55,7 @@ _GOES = 3
 
 
 @dataclass(frozen=True)
-class Effort:
+class TrainingEffort:
     """How hard everything is trained; the defaults are those of the published figures.
 
     Attributes
@@ -85,7 +85,7 @@ class Effort:
     device: str = "cpu"
     progress: Callable[[dict[str, float]], object] | None = None
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what a result depends on, ready for JSON."""
         return {key: value for key, value in vars(self).items() if key not in ("threads", "progress")}
 
@@ -93,7 +93,7 @@ class Effort:
 def choose(
     models: Mapping[str, str], asked: Collection[str], tell: Callable[[str], object] = lambda line: None
 ) -> tuple[list[str], list[str]]:
-    """Return which of the models asked for take part, and why others cannot; ``tell`` is given each reason.
+    """Return the requested models that can run, and why the others cannot; ``tell`` is called with each reason.
 
     ``models`` maps each to the package that it needs, as :data:`COLUMNS` and :data:`PIXELS` do.
     """
@@ -110,7 +110,7 @@ def choose(
 class Boosted:
     """Boosted trees by LightGBM on rows x (n, k) and labels y (n,), several seeds averaged."""
 
-    def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: Effort) -> None:
+    def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: TrainingEffort) -> None:
         need("lightgbm", "boosted trees need LightGBM")
         from lightgbm import LGBMClassifier
 
@@ -132,9 +132,9 @@ class Boosted:
 
 
 def train_columns(
-    name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: Effort
+    name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: TrainingEffort
 ) -> Forest | Boosted | Network:
-    """Train one of :data:`COLUMNS` on rows x (n, k), NaN where a column is silent, and labels y (n,).
+    """Train one of :data:`COLUMNS` on rows x (n, k), NaN where a value is missing, and labels y (n,).
 
     Its ``predict`` takes rows (m, k) and gives P(real) (m,). ImportError if what it needs is absent.
     """
@@ -159,7 +159,7 @@ def train_columns(
     raise KeyError(name)
 
 
-def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
+def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, teacher: float = 0.0) -> Model:
     """Train one of :data:`PIXELS`; rows that a flag forbids to score are left out.
 
     ``teacher`` is how much of the target is the teacher's score, where a row has one; the rest is the label.
@@ -194,7 +194,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: Effort, *, teacher: fl
     return network
 
 
-def _forest(rows: LabelledStamps, effort: Effort, teacher: float) -> Forest:
+def _forest(rows: LabelledStamps, effort: TrainingEffort, teacher: float) -> Forest:
     """Train a forest on the features of stamps; a row of doubt counts on both sides."""
     table = compute.features(rows.stamps, set=_SET)
     sound = flags.scorable(table.flags)

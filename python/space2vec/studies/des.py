@@ -27,7 +27,7 @@ from space2vec.reading.batch import Problem
 from space2vec.reading.des import STAMP_NAME, Candidates, read_stamps
 from space2vec.reading.des_tar import index
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 from space2vec.training.dataset import split
 
 __all__ = ["Reproduction", "reproduce_des"]
@@ -35,13 +35,13 @@ __all__ = ["Reproduction", "reproduce_des"]
 _TABLE, _ARCHIVES = "autoscan_features*.csv", "stamps_*.tar"
 #: Candidates whose stamps are read at a time.
 _BATCH = 1000
-#: Whom every other model is compared with.
+#: The rivals with which every other model is compared.
 _AGAINST = ("forest", "lightgbm", "forest on the columns", "braai")
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What the models did on the test side of the set.
+    """Results of the models on the test rows of the set.
 
     `columns`: those of the 38 columns, on all test rows; None where none was asked for. `pixels`: those of the stamps,
     and the forest on the columns trained on the same rows; None where none was asked for, or the stamps cannot be used.
@@ -76,7 +76,7 @@ def reproduce_des(
     stamps: int = 20_000,
     train_share: float = 0.5,
     models: Sequence[str] = (*contenders.COLUMNS, *contenders.PIXELS),
-    effort: Effort | None = None,
+    effort: TrainingEffort | None = None,
     bootstrap: int = 1000,
     tell: Callable[[str], object] = lambda line: None,
 ) -> Reproduction:
@@ -86,13 +86,13 @@ def reproduce_des(
     stamps are used: 31 kB of memory each, 0 leaves the stamps out. `train_share` of the IDs is trained on. `models` are
     some of :data:`space2vec.studies.contenders.COLUMNS` and
     :data:`space2vec.studies.contenders.PIXELS`; one whose package is absent is left
-    out, and told. `tell` is called with a line at each step.
+    out, with a line to `tell`, which is called with a line at each step.
 
     Raises
     ------
     ReadError
         If the folder has not the set's layout. Where the stamps alone are missing or damaged, or too few, and there are
-        figures of the columns, that is told and stands in ``about``.
+        results of the columns, the error goes to `tell` and into ``about``.
     ValueError
         If a model is unknown, a side lacks a class, or a number is out of range.
     ImportError
@@ -106,7 +106,7 @@ def reproduce_des(
         raise ValueError(f"the number of stamps must not be negative; given {stamps}; 0 leaves them out")
     if not 0.0 < train_share < 1.0:
         raise ValueError(f"the share to train on must lie between 0 and 1; given {train_share}")
-    work = effort or Effort()
+    work = effort or TrainingEffort()
     table = _read(folder, rows, train_share, work.seed)
     tell(f"{len(table.ids)} rows: {len(table.train)} to train on, {len(table.test)} to test on")
     of_rows, lost = contenders.choose(contenders.COLUMNS, models, tell)
@@ -116,7 +116,7 @@ def reproduce_des(
     of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
-        "train share": train_share, "effort": work.told(), "left out": sorted({*lost, *lost_too}),
+        "train share": train_share, "effort": work.to_dict(), "left out": sorted({*lost, *lost_too}),
     }  # fmt: skip
     of_pixels = None
     if stamps and of_stamps:
@@ -159,7 +159,7 @@ def _one_table(folder: Path) -> Path:
 
 
 def _first(ids: NDArray[Any], count: int, seed: int) -> NDArray[np.intp]:
-    """Return the places, ascending, of `count` ids: those with the least digest, whatever else is there."""
+    """Return the rows, ascending, of the `count` ids with the smallest digests; other ids do not change the choice."""
     digest = [hashlib.sha256(f"rows {seed}:{number}".encode()).digest()[:8] for number in ids.tolist()]
     return np.sort(np.argsort(np.array(digest), kind="stable")[:count])
 
@@ -169,7 +169,7 @@ def _of_columns(
     table: _Rows,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-    effort: Effort,
+    effort: TrainingEffort,
     tell: Callable[[str], object],
 ) -> NDArray[np.float32]:
     tell(f"{name} on {len(registry.AUTOSCAN)} columns, {len(train)} rows")
@@ -182,7 +182,7 @@ def _pixels(
     table: _Rows,
     count: int,
     models: Sequence[str],
-    effort: Effort,
+    effort: TrainingEffort,
     drawn: dict[str, Any],
     tell: Callable[[str], object],
 ) -> tuple[Contest, dict[str, Any]]:

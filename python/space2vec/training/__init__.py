@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cross_check", "cross_validate", "fit_calibration", "train_forest", "train_network", "train_tablenet"]
 
-#: What needs PyTorch, and where it is.
+#: Functions that need PyTorch, and their modules.
 _NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}
-#: What the command line need not import to name its commands.
+#: Functions that load late, so that the command line starts quickly.
 _CALIBRATION = dict.fromkeys(("cross_check", "fit_calibration"), "space2vec.training.isotonic")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is heavy where it is first used."""
+    """Import a heavy function where it is first used."""
     if name in _NETWORKS:
         need("torch", "training a network needs PyTorch")
     elif name not in _CALIBRATION:

@@ -1,4 +1,4 @@
-"""Augmentation: stamps of the same candidates as they might have been delivered as well."""
+"""Augmentation: random changes of stamps (turns, noise, blanks, lost templates) that leave their labels valid."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Augmentation", "augmented"]
 Plane = NDArray[np.float32]
 
 _SCIENCE, _TEMPLATE, _DIFFERENCE = range(3)
-#: Pixels about a candidate that no blank and no edge reaches.
+#: Blanks and edges stay more than this many pixels away from a candidate, in rows or in columns.
 _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What may happen to a stamp, each with its share of the rows.
+    """The random changes of a stamp, and the share of the rows that each happens to.
 
     Attributes
     ----------
     symmetries : bool
         Turn by a multiple of 90 degrees and flip.
     shift : int
-        The candidate lies up to this many pixels off its place, in rows and in columns.
+        Largest shift of the centre, pixels, in rows and in columns.
     noise : float
         Share of the rows with more noise, of up to ``most_noise`` times that of the difference, in the science and the
         difference plane.
@@ -51,9 +51,9 @@ class Augmentation:
 
 
 def augmented(stamps: Stamps, rng: np.random.Generator, how: Augmentation) -> Stamps:
-    """Return changed copies of stamps, row by row; the same state of the generator gives the same copies.
+    """Return a randomly changed copy of each stamp.
 
-    As many rows, in the same order, with the same ids, columns and flags; the candidates stay what they are.
+    Rows keep their order, ids, columns and flags. The same state of `rng` gives the same copies.
     """
     rows: list[list[Plane | None]] = []
     centre = stamps.centre.copy()
@@ -77,7 +77,7 @@ def _changed(
     rng: np.random.Generator,
     how: Augmentation,
 ) -> tuple[list[Plane | None], tuple[int, int]]:
-    """Return the planes of one candidate, changed, and where it lies in them."""
+    """Change the planes of one candidate; return them and its position (row, column)."""
     height, width = shape
     y, x = (int(at) for at in centre)
     chances = rng.random(4)
@@ -140,7 +140,7 @@ def _blanked(plane: Plane, block: tuple[slice, slice]) -> Plane:
 
 
 def _remainder(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Return the rows and columns that an edge leaves on a side of the candidate's."""
+    """Draw a detector edge near the candidate; return the rows and columns that are left."""
     rows, columns = slice(0, height), slice(0, width)
     side = int(rng.integers(4))
     room = (y, height - 1 - y, x, width - 1 - x)[side]

@@ -27,15 +27,15 @@ Array = NDArray[np.float32]
 FIT_SETTINGS = FitSettings(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
 #: Rows nearest to a row, among which its partner is drawn.
 _NEIGHBOURS = 5
-#: Share of the columns that a row takes over from its partner, where it does not move towards it as a whole.
+#: Share of the columns that an interpolated row copies from its neighbour, where it does not lie between the two.
 _TAKEN = 0.3
-#: Columns that are known of a reference source or not at all.
+#: Columns of the reference source: all of them are known, or none.
 _REFERENCE = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM", "MAGLIM", "MAGDIFF")
 
 
 @dataclass(frozen=True, slots=True)
 class DistillSettings:
-    """How boosted trees teach.
+    """How boosted trees teach the network.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ def train_tablenet(
     progress : callable, optional
         Called with the metrics of each epoch.
     name, training, metrics
-        What the model file says.
+        Entries of the model file's header.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def train_tablenet(
         seen = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(made)).numpy()])
     taught = _taught(seen, labels, group, how, rng)
     target = (1.0 - how.trust) * labels + how.trust * taught[: len(rows)]
-    # The made rows that are kept aside tell how well the network follows its teacher.
+    # Some interpolated rows are kept for validation: they show how well the network follows its teacher.
     order = len(rows) + rng.permutation(len(made))
     aside, pool = order[: len(made) // 20], order[len(made) // 20 :]
     whole = FitRows(
@@ -146,13 +146,13 @@ def train_tablenet(
         np.ones(len(taught), dtype=np.float32),
     )
 
-    def lesson(epoch: int) -> FitRows:
+    def epoch_rows(epoch: int) -> FitRows:
         drawn = np.random.default_rng([seed, 3, epoch]).choice(
             pool, min(how.made * len(rows), len(pool)), replace=False
         )
         return whole.rows(np.concatenate([np.arange(len(rows)), drawn]))
 
-    history = fit(module, lesson, whole.rows(aside), fitted, progress=progress)
+    history = fit(module, epoch_rows, whole.rows(aside), fitted, progress=progress)
     teacher = evaluation.evaluate(taught[: len(rows)], labels, bootstrap=0).metrics
     figures = {"teacher out of fold": {metric: round(m.value, 5) for metric, m in teacher.items()}}
     header = Header(
@@ -195,12 +195,12 @@ def _taught(
 def interpolated_rows(
     x: NDArray[np.float32], near: NDArray[np.float32], names: Sequence[str], copies: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Make rows of each row and one of its neighbours.
+    """Make new rows from each row and one of its neighbours.
 
     Half of them lie on the line between the two, so that what columns have in common holds; the others take over some
     columns of the neighbour's (Bucila, Caruana & Niculescu-Mizil 2006, "Model compression"), those of the reference
-    source together. `near` (n, m) are the same rows scaled, without NaN: by them it is measured who is a neighbour.
-    Returned are (n * copies, k), those of the first row first.
+    source together. `near` (n, m) are the same rows scaled, without NaN: their distances decide who is a neighbour.
+    Returns (n * copies, k), those of the first row first.
     """
     from sklearn.neighbors import NearestNeighbors
 

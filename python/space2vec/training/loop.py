@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FitRows", "FitSettings", "best_temperature", "fit", "logits", "torch_device"]
 
-#: Rows that are scored at a time where nothing is learned.
+#: Rows a batch where the network only scores.
 _CHUNK = 256
-#: What is tried for the logarithm of the temperature.
+#: The grid on which the logarithm of the temperature is searched.
 _LOGS = np.linspace(np.log(0.2), np.log(5.0), 321)
 
 
@@ -84,7 +84,7 @@ class FitSettings:
             raise ValueError(f"unknown precision {self.precision!r}; known: float32, bfloat16")
 
     def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step out of so many."""
+        """Return the learning rate of one step, counted from 0, of so many."""
         rising = max(self.warm_up * steps, 1.0)
         if step < rising:
             return self.learning_rate * (step + 1) / rising
@@ -112,15 +112,15 @@ class FitRows:
 
 def fit(
     module: nn.Module,
-    lesson: Callable[[int], FitRows],
+    epoch_rows: Callable[[int], FitRows],
     validation: FitRows,
     settings: FitSettings,
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
-    """Fit a network; it keeps the averaged weights of the lowest loss on validation rows.
+    """Fit a network in place; it ends with the averaged weights of the lowest loss on validation rows.
 
-    `lesson` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
+    `epoch_rows` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
     fit that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
     metrics of each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc
     where the validation rows are of both classes.
@@ -144,7 +144,7 @@ def fit(
         if _stale(history) >= settings.patience:
             break
         with _seeded(settings.seed, epoch) as rng:
-            rows = lesson(epoch)
+            rows = epoch_rows(epoch)
             steps = -(-len(rows) // settings.batch)
             module.train()
             losses = []

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["REACH", "RECIPES", "held_out", "train_network"]
 
 
-#: A plane in units of its own noise, bright pixels drawn in.
+#: Steps that give a plane in units of its own noise, bright pixels compressed.
 _NOISE = ("median-mad", "asinh")
-#: Its contrast: the root mean square of its pixels is about 1. In the science plane the sky stays in, which tells how
-#: deep an exposure was.
+#: Steps that give its contrast: the root mean square of its pixels is about 1. In the science plane the sky stays in,
+#: which tells how deep an exposure was.
 _CONTRAST: tuple[tuple[str, dict[str, float]], ...] = (("l2", {}), ("asinh", {"softening": 1.0 / 63.0}))
 
-#: What prepares the planes of each network of stamps, where the user does not say: braai's as its authors did, those
-#: whose authors did not say as half of ours.
+#: The default recipe of each network of stamps. Braai's is its authors'; networks whose authors published none get the
+#: noise planes of ``stampnet``.
 RECIPES: dict[str, Recipe] = {
     "stampnet": Recipe.of("stampnet", steps=_NOISE, further=(_CONTRAST,), side=33),
     "braai": Recipe("braai"),
@@ -57,7 +57,7 @@ _BLOCK = 2048
 #: What is added to a seed that splits off rows for validation: a user who has split with the seed itself would find all
 #: objects on one side.
 _APART = 7_919
-#: What is said where those rows do not do.
+#: End of the error message where those rows are too few.
 _TOO_FEW = ", a tenth of the objects, which are too few: give rows for validation (--validation)"
 
 
@@ -111,7 +111,7 @@ def train_network(
     threads : int, optional
         Threads that prepare and measure; one a usable core by default.
     name, training, metrics
-        What the model file says.
+        Entries of the model file's header.
 
     Returns
     -------
@@ -158,19 +158,19 @@ def train_network(
         torch.manual_seed(how.seed)
         assert header.architecture is not None
         module = build(architecture, header.architecture["settings"])
-    plain = _lesson(needs, learned, teacher, threads)
+    plain = _fit_rows(needs, learned, teacher, threads)
     if header.feature_names:
         fit_features: Any = module.fit_features
         fit_features(plain.inputs[-1])
 
-    def lesson(epoch: int) -> FitRows:
+    def epoch_rows(epoch: int) -> FitRows:
         rng = np.random.default_rng([how.seed, epoch, 1])
-        return _lesson(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
+        return _fit_rows(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
 
-    held = _lesson(needs, checked, teacher, threads)
+    held = _fit_rows(needs, checked, teacher, threads)
     if len(np.unique(held.target > 0.5)) < 2:
         raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class{way_out}")
-    history = fit(module, lesson, held, how, run, progress)
+    history = fit(module, epoch_rows, held, how, run, progress)
     found = logits(module, held.inputs, how.device)
     temperature = best_temperature(found, held.target, held.weight)
     score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
@@ -231,7 +231,7 @@ def held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledS
 
 
 def _in_integers(module: nn.Module, learned: Sequence[NDArray[np.float32]], seed: int) -> IntegerNetwork | None:
-    """Return a network of which there are integers as these, by rows that it has learned from."""
+    """Quantise a network if its layers allow it; rows that it has learned from set the ranges."""
     if not can_quantise(module):
         return None
     some = np.random.default_rng([seed, 4]).permutation(len(learned[0]))[:CALIBRATION_ROWS]
@@ -250,25 +250,25 @@ def _labels(rows: LabelledStamps, teacher: float) -> str:
 
 
 def _digest(rows: LabelledStamps) -> str:
-    """Return what tells rows from others: their pixels, and all that is known of them."""
-    told = hashlib.sha256(rows.stamps.buffer.data)
+    """Return a digest of rows: of their pixels, and of every column that training depends on."""
+    digest = hashlib.sha256(rows.stamps.buffer.data)
     stamps = rows.stamps
     for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
-        told.update(np.ascontiguousarray(column).tobytes())
-    return told.hexdigest()[:16]
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:16]
 
 
-def _lesson(
+def _fit_rows(
     needs: Needs,
     rows: LabelledStamps,
     teacher: float,
     threads: int | None,
     change: Callable[[Stamps], Stamps] | None = None,
 ) -> FitRows:
-    """Return what the network is given of stamps, changed or not, and what it should make of them.
+    """Return the inputs, targets and weights of stamps, changed or not.
 
-    Rows that cannot be scored are left out. Of one that lost its template nobody knows what the teacher would say: its
-    target stays.
+    Rows that cannot be scored are left out. A row that lost its template keeps its target: the teacher's score of it is
+    unknown.
     """
     known = np.isfinite(rows.teacher)
     target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)

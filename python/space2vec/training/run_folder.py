@@ -19,14 +19,14 @@ from space2vec.writing.atomic_file import remove_leftovers, write_file
 __all__ = ["RunFolder"]
 
 _SETTINGS, _METRICS, _STATE, _CURVES = "settings.json", "metrics.json", "state.safetensors", "curves.png"
-#: What metrics.json says of an epoch at least.
+#: Keys that each epoch of metrics.json must have.
 _OF_AN_EPOCH = frozenset({"epoch", "steps", "loss", "validation_loss"})
 #: Characters of a setting that are shown where it differs.
 _SHOWN = 60
 
 
 class RunFolder:
-    """What a run leaves: settings, metrics and state, in the end the curves and the model.
+    """The folder of a run: settings, metrics and state, at the end the curves and the model.
 
     The folder `path` is made if it is not there. `settings` are all that the weights depend on, JSON values; with
     `resume` a run of the same ones goes on where it ended, and without one it begins. A run that has not finished an
@@ -68,7 +68,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """Where the model goes."""
+        """The path of the model file."""
         return self.path / OF_RUN
 
     def restore(
@@ -123,7 +123,7 @@ class RunFolder:
         best: Mapping[str, Tensor],
         history: list[dict[str, float]],
     ) -> None:
-        """Write the metrics and what is needed to go on; either is whole, and the state comes last."""
+        """Write the metrics and the state to resume from; each file is written whole, the state last."""
         self.write_metrics({"epochs": history})
         state = {f"{part}/{name}": tensor for part, m in modules.items() for name, tensor in m.state_dict().items()}
         state |= {f"best/{name}": tensor for name, tensor in best.items()}
@@ -134,11 +134,11 @@ class RunFolder:
         write_file(self.path / _STATE, tensor_file.encoded({}, tensors))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write the metrics."""
+        """Write ``metrics.json``."""
         write_file(self.path / _METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
 
     def draw(self, history: list[dict[str, float]]) -> None:
-        """Draw the losses, where Matplotlib is there."""
+        """Draw the losses of the epochs, if Matplotlib is installed."""
         try:
             from matplotlib.figure import Figure
         except ImportError:

@@ -1,4 +1,4 @@
-"""Teachers: other models' scores, out of a table or of braai itself."""
+"""Teachers: scores of other models, from a table or from ZTF's network braai."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from space2vec.reading.table_file import table_columns
 
 __all__ = ["Scorer", "braai_scorer", "labelled_alerts", "teach"]
 
-#: Gives P(real) of stamps, (n,), NaN where there is none.
+#: A function that returns P(real) of stamps, (n,), NaN for a stamp that it cannot score.
 Scorer: TypeAlias = Callable[[Stamps], NDArray[np.float32]]
 
 
@@ -36,7 +36,7 @@ def labelled_alerts(
     threshold: float = 0.5,
     threads: int | None = None,
 ) -> LabelledStamps:
-    """Read alerts and what another model said of them, each candidate once.
+    """Read alerts with another model's scores of them, each candidate once.
 
     `inputs` are those of :func:`space2vec.read`; files that cannot be read are left out. The tables (CSV, Parquet) have
     the candidates' ids under ``candidate_id``, ``ID`` or ``candid``, and the scores in `column`: the teacher's. A
@@ -58,13 +58,13 @@ def labelled_alerts(
     for table in tables:
         ids, values = _scores(Path(table), column)
         pairs = pair_rows(Side(stamps.candidate_id[once], "the alerts"), Side(ids, str(table)))
-        rows, told = once[pairs.left], values[pairs.right].astype(np.float32)
-        other = ~np.isnan(score[rows]) & ~np.isnan(told) & (score[rows] != told)
+        rows, listed = once[pairs.left], values[pairs.right].astype(np.float32)
+        other = ~np.isnan(score[rows]) & ~np.isnan(listed) & (score[rows] != listed)
         if other.any():
             raise ReadError(
                 f"{table} gives candidate {keys[rows[other][0]]} another {column} than the tables before it"
             )
-        score[rows] = np.where(np.isnan(told), score[rows], told)
+        score[rows] = np.where(np.isnan(listed), score[rows], listed)
     rows = np.flatnonzero(~np.isnan(score) & (stamps.offset >= 0).any(axis=1))
     if not len(rows):
         raise ReadError(f"none of the {len(stamps)} alerts has a score in {', '.join(map(str, tables))}")
@@ -111,9 +111,10 @@ def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]
 
 
 def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> Scorer:
-    """Return what scores stamps by ZTF's network braai (weights for :func:`space2vec.architectures.braai.published`).
+    """Return a function that scores stamps with ZTF's network braai.
 
-    ImportError without PyTorch; ModelError if the weights cannot be read.
+    `weights` are those for :func:`space2vec.architectures.braai.published`. ImportError without PyTorch;
+    ModelError if the weights cannot be read.
     """
     need("torch", "braai's scores need PyTorch")
     from space2vec.architectures import braai

@@ -14,13 +14,13 @@ import pytest
 import space2vec as s2v
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 
 pytest.importorskip("sklearn")
 
 from benchmarks.accuracy import accuracy_pictures, alert_folds, candidate_cost, kept, pixel_sets
 
-QUICK = Effort(trees=8, members=2, rounds=10, epochs=1)
+QUICK = TrainingEffort(trees=8, members=2, rounds=10, epochs=1)
 
 
 def alerts(n: int = 60) -> LabelledStamps:
@@ -157,7 +157,7 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
             rng = np.random.default_rng(len(seen))
             return type("Scores", (), {"score": rng.random(len(stamps)).astype(np.float32)})
 
-    def train(name: str, learned: LabelledStamps, effort: Effort, *, teacher: float = 0.0) -> Model:
+    def train(name: str, learned: LabelledStamps, effort: TrainingEffort, *, teacher: float = 0.0) -> Model:
         taught = ~np.isin(learned.group, rows.group) if teacher else np.zeros(len(learned), np.bool_)
         assert (learned.teacher[taught] == 0.75).all()
         assert taught.any() == (teacher > 0.0)

@@ -139,7 +139,7 @@ def test_a_calibration_is_that_of_all_scores(stamps: s2v.Stamps) -> None:
 
 def test_the_doubt_holds_the_share_that_is_asked_for() -> None:
     score = np.random.default_rng(1).uniform(size=4000).astype(np.float32)
-    low, high = building.doubt_of(score, 0.3)
+    low, high = building.doubt_interval(score, 0.3)
     assert low == pytest.approx(1 - high)
     assert np.mean((score >= low) & (score <= high)) == pytest.approx(0.3, abs=0.01)
 
@@ -280,7 +280,7 @@ def test_a_first_network_is_trained_without_the_template_and_joined(monkeypatch:
     found = first.score(lost)
     np.testing.assert_array_equal(found.score, first.score(rows.stamps).score)
     assert not (found.flags & np.uint32(flag_bits.bits("missing"))).any()
-    cascade = building.joined(first, second, rows)
+    cascade = building.join_cascade(first, second, rows)
     assert cascade.name == "stampnet-fast"
     assert cascade.second.id.split()[1] == second.id.split()[1]
     shares = cascade.header.metrics["in doubt"]

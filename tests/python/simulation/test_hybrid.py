@@ -14,9 +14,9 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import ReadError
 from space2vec.simulation import Night, simulate, write_packets
 from space2vec.simulation.hybrid import hybrid
-from space2vec.simulation.mine import mine
 from space2vec.simulation.psf import Psf
-from space2vec.simulation.triplet import Triplet, measure
+from space2vec.simulation.residuals import mine_bogus
+from space2vec.simulation.triplet import Triplet, measure_triplet
 from space2vec.training.teacher import labelled_alerts, teach
 
 CHANNELS = ("science", "template", "difference")
@@ -38,7 +38,7 @@ def made(alerts: LabelledStamps) -> LabelledStamps:
 
 
 def triplets(night: Night) -> list[tuple[int, Triplet]]:
-    found = ((row, measure(night.stamps, row)) for row in range(len(night)))
+    found = ((row, measure_triplet(night.stamps, row)) for row in range(len(night)))
     return [(row, triplet) for row, triplet in found if triplet is not None]
 
 
@@ -76,7 +76,7 @@ def test_light_goes_into_science_and_difference_alike(night: Night) -> None:
     np.testing.assert_allclose(lit.science - triplet.science, triplet.difference - lit.difference, atol=1e-6)
     assert (lit.science - triplet.science).sum() == pytest.approx(5000.0, rel=0.05)
     np.testing.assert_array_equal(lit.template, triplet.template)
-    lost = triplet.with_lost(Psf.moffat(2.2, 3.5), Psf.moffat(1.9, 3.5), (20.3, 33.6), 5000.0)
+    lost = triplet.with_vanished_source(Psf.moffat(2.2, 3.5), Psf.moffat(1.9, 3.5), (20.3, 33.6), 5000.0)
     assert (lost.template - triplet.template).sum() == pytest.approx(5000.0, rel=0.05)
     assert (lost.change - triplet.change).sum() == pytest.approx(-5000.0, rel=0.05)
     np.testing.assert_array_equal(lost.science, triplet.science)
@@ -132,7 +132,7 @@ def test_stamps_that_cannot_be_changed_are_left_out() -> None:
     stamps = s2v.Stamps(
         [[plane, None, plane], [plane, plane, none], [plane, plane, np.zeros((40, 40))], [plane[:9, :9]] * 3]
     )
-    assert [measure(stamps, row) for row in range(4)] == [None] * 4
+    assert [measure_triplet(stamps, row) for row in range(4)] == [None] * 4
     with pytest.raises(ValueError, match="none of the 4 alerts is a bogus"):
         hybrid(LabelledStamps(stamps, [0] * 4, ["bogus"] * 4), 2)
 
@@ -191,7 +191,7 @@ def test_fakes_are_in_the_middle_with_the_ratio_that_was_asked(alerts: LabelledS
         near = smooth(plane)[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
         top = np.unravel_index(np.argmax(near), near.shape)
         assert np.hypot(top[0] - min(y, 3), top[1] - min(x, 3)) <= 1.5
-    found = [(row, measure(bright.stamps, row)) for row in range(len(bright)) if bright.kind[row] == "fake"]
+    found = [(row, measure_triplet(bright.stamps, row)) for row in range(len(bright)) if bright.kind[row] == "fake"]
     psf = Psf.moffat(2.4, 3.5)
     ratios = [abs(snr_at(t, t.centre, psf)) for _, t in found if t is not None]
     assert len(ratios) > 10
@@ -204,7 +204,7 @@ def test_what_fades_is_as_common_in_both_classes(alerts: LabelledStamps) -> None
     bright = hybrid(alerts, 200, seed=6, snr=(30.0, 60.0))
     signs = []
     for row in range(len(bright)):
-        triplet = measure(bright.stamps, row)
+        triplet = measure_triplet(bright.stamps, row)
         if triplet is None:
             continue
         signs.append((triplet.sign, bright.kind[row]))
@@ -266,7 +266,7 @@ def test_what_else_the_differences_have(alerts: LabelledStamps) -> None:
         asked.append(len(stamps))
         return np.where(np.arange(len(stamps)) % 2, 0.9, 0.1).astype(np.float32)
 
-    found = mine(alerts, score, seed=1)
+    found = mine_bogus(alerts, score, seed=1)
     assert len(found) == -(-asked[0] // 2) > 5
     assert set(found.kind) == {"residual"}
     assert not found.label.any()

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from space2vec.simulation import KINDS, SURVEYS, simulate, write_packets
+from space2vec.simulation.artifacts import ARTIFACTS
 from space2vec.simulation.engine import NumpyEngine, engine_of
-from space2vec.simulation.exposure import draw_exposure, within
+from space2vec.simulation.exposure import draw_exposure, draw_log_uniform
 from space2vec.simulation.psf import Psf, zogy_filters
 from space2vec.simulation.scene import draw_scene
 from space2vec.simulation.sky import Galaxies, Stars, expose
 from space2vec.simulation.starlight import bleed, draw_spikes
-from space2vec.simulation.transients import add_host
+from space2vec.simulation.transients import TRANSIENTS, add_host
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +245,11 @@ def test_randomise_widens_what_exposures_are_drawn_from():
 def test_a_range_widens_in_its_logarithm():
     rng = np.random.default_rng(0)
     for randomise, (low, high) in {0.0: (2.0, 8.0), 1.0: (1.0, 16.0)}.items():
-        drawn = [within(rng, (2.0, 8.0), randomise) for _ in range(2000)]
+        drawn = [draw_log_uniform(rng, (2.0, 8.0), randomise) for _ in range(2000)]
         assert low <= min(drawn) < 1.1 * low
         assert 0.9 * high < max(drawn) <= high
-    assert within(rng, (5.0, 5.0)) == pytest.approx(5.0)
-    assert within(rng, (5.0, 5.0), 1.0) != 5.0
+    assert draw_log_uniform(rng, (5.0, 5.0)) == pytest.approx(5.0)
+    assert draw_log_uniform(rng, (5.0, 5.0), 1.0) != 5.0
 
 
 def test_a_randomised_night_differs_and_repeats():
@@ -368,3 +369,8 @@ def test_packets_are_written_of_ztf_alone(tmp_path, nights):
 def test_an_empty_night_of_each_survey(name):
     empty = simulate(0, survey=name)
     assert len(empty) == len(empty.stamps) == 0
+
+
+def test_the_shares_of_kinds_add_up_to_one():
+    assert sum(artifact.share for artifact in ARTIFACTS.values()) == pytest.approx(1.0)
+    assert sum(share for _, share in TRANSIENTS.values()) == pytest.approx(1.0)

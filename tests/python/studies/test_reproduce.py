@@ -20,13 +20,13 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import ReadError
 from space2vec.reading import des, des_tar
 from space2vec.studies import contenders
-from space2vec.studies.contenders import Effort
+from space2vec.studies.contenders import TrainingEffort
 from space2vec.studies.des import reproduce_des
 
 pytest.importorskip("sklearn")
 
 COUNT = 200
-QUICK = Effort(trees=10, members=2, rounds=20, epochs=1)
+QUICK = TrainingEffort(trees=10, members=2, rounds=20, epochs=1)
 
 
 def as_fits(plane: np.ndarray) -> bytes:
@@ -211,7 +211,7 @@ def test_boosted_models_are_averaged(published: Path) -> None:
     y = s2v.reading.read_labels(published / "autoscan_features.3.csv").real
     x = table.select(registry.AUTOSCAN)
     both = contenders.Boosted(x, y, QUICK).predict(x)
-    each = [contenders.Boosted(x, y, Effort(members=1, rounds=20, seed=seed)).predict(x) for seed in (0, 1)]
+    each = [contenders.Boosted(x, y, TrainingEffort(members=1, rounds=20, seed=seed)).predict(x) for seed in (0, 1)]
     np.testing.assert_allclose(both, np.mean(each, axis=0), rtol=1e-5)
     assert (each[0] != each[1]).any()
 

@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 
 
 def _tell(metrics: dict[str, float]) -> None:
-    """Show an epoch."""
+    """Print the metrics of an epoch."""
     print({name: round(value, 4) for name, value in metrics.items()}, file=sys.stderr, flush=True)
 
 

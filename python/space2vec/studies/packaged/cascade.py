@@ -14,9 +14,15 @@ from space2vec import registry
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import in_doubt
 from space2vec.models.network import Network
-from space2vec.studies.packaged.networks import EPOCHS, STAMPNET_COLUMNS, by_kind, taught_and_checked, with_opinion
+from space2vec.studies.packaged.networks import (
+    EPOCHS,
+    STAMPNET_COLUMNS,
+    blended_targets,
+    metrics_by_kind,
+    training_and_validation_rows,
+)
 
-__all__ = ["FIRST_COLUMNS", "build_first", "build_stampnet_fast", "doubt_of", "joined"]
+__all__ = ["FIRST_COLUMNS", "build_first", "build_stampnet_fast", "doubt_interval", "join_cascade"]
 
 #: The planes that the first network sees.
 _PLANES = ("science", "difference")
@@ -48,15 +54,15 @@ def build_stampnet_fast(
     ReadError
         If the alerts or braai's weights are not in the data folder.
     """
-    learned, checked = taught_and_checked(data)
-    return joined(build_first(learned, checked, second, threads, progress), second, checked)
+    learned, validation = training_and_validation_rows(data)
+    return join_cascade(build_first(learned, validation, second, threads, progress), second, validation)
 
 
-def joined(first: Network, second: Network, checked: LabelledStamps) -> Network:
-    """Return the cascade of two networks, whose doubt and metrics are those of validation rows."""
-    alike = np.isin(checked.kind, ("alert", "variant"))
-    early = first.score(checked.stamps).score
-    doubt = doubt_of(early[alike & np.isfinite(early)])
+def join_cascade(first: Network, second: Network, validation: LabelledStamps) -> Network:
+    """Join two networks to a cascade; validation rows set its doubt interval and its metrics."""
+    alike = np.isin(validation.kind, ("alert", "variant"))
+    early = first.score(validation.stamps).score
+    doubt = doubt_interval(early[alike & np.isfinite(early)])
     metrics = {
         "in doubt": {
             "alerts and variants of validation": _share(early[alike], doubt),
@@ -70,14 +76,14 @@ def joined(first: Network, second: Network, checked: LabelledStamps) -> Network:
     }
     header = replace(second.header, name="stampnet-fast", doubt=doubt, training=training, metrics=metrics)
     cascade = Network(second.module, header, second.integers, first)
-    measured = {**metrics, **by_kind(cascade, checked)}
+    measured = {**metrics, **metrics_by_kind(cascade, validation)}
     return Network(second.module, replace(cascade.header, metrics=measured), second.integers, first)
 
 
-def doubt_of(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[float, float]:
-    """Return the scores about 0.5, as far from it on either side in logits, that hold a share of those that are given.
+def doubt_interval(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[float, float]:
+    """Return the interval of scores around 0.5, symmetric in logits, that holds a share of the given scores.
 
-    They are rounded to four digits.
+    Its ends are rounded to four digits.
     """
     near = np.clip(score.astype(np.float64), 1e-7, 1 - 1e-7)
     far = float(np.quantile(np.abs(np.log(near / (1.0 - near))), share))
@@ -91,7 +97,7 @@ def _share(score: NDArray[np.float32], doubt: tuple[float, float]) -> float:
 
 def build_first(
     learned: LabelledStamps,
-    checked: LabelledStamps,
+    validation: LabelledStamps,
     second: Network,
     threads: int | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
@@ -100,7 +106,7 @@ def build_first(
 
     Parameters
     ----------
-    learned, checked : LabelledStamps
+    learned, validation : LabelledStamps
         The rows that ``stampnet`` learns from, and those that stop and calibrate it.
     second : Network
         The network that is asked in doubt.
@@ -124,12 +130,12 @@ def build_first(
     ends = [len(whole.channels) * (k // len(_PLANES)) for k in range(len(places))]
     settings: dict[str, Any] = {"reach": [REACH[end + place] for end, place in zip(ends, places, strict=True)]}
     return train_network(
-        replace(learned, teacher=with_opinion(learned, second)),
+        replace(learned, teacher=blended_targets(learned, second)),
         features=FIRST_COLUMNS,
         recipe=recipe,
         settings=settings,
         teacher=1.0,
-        validation=checked,
+        validation=validation,
         fit_settings=FitSettings(epochs=EPOCHS, precision="bfloat16"),
         threads=threads,
         progress=progress,

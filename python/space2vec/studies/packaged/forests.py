@@ -28,7 +28,15 @@ from space2vec.errors import ReadError
 from space2vec.models.forest import Forest
 from space2vec.reading.labels import read_column
 
-__all__ = ["DES_DATA", "PACKET_COLUMNS", "STAMP_COLUMNS", "build_autoscan", "build_forest", "figures", "labelled_des"]
+__all__ = [
+    "DES_DATA",
+    "PACKET_COLUMNS",
+    "STAMP_COLUMNS",
+    "build_autoscan",
+    "build_forest",
+    "labelled_des",
+    "metrics_for_header",
+]
 
 #: What `forest` takes from the packet, where it is there.
 PACKET_COLUMNS: tuple[str, ...] = (
@@ -69,7 +77,9 @@ class _Block:
         return _Block(x, self.real, self.group, weight)
 
 
-def figures(score: NDArray[np.float32], real: NDArray[Any], group: NDArray[Any] | None = None) -> dict[str, Any]:
+def metrics_for_header(
+    score: NDArray[np.float32], real: NDArray[Any], group: NDArray[Any] | None = None
+) -> dict[str, Any]:
     """Measure scores for a model's header: every metric with its interval, drawn over groups."""
     result = evaluation.evaluate(score, np.asarray(real) > 0.5, group=group, bootstrap=_BOOTSTRAP)
     metrics = {name: [round(v, 4) for v in (m.value, m.low, m.high)] for name, m in result.metrics.items()}
@@ -101,7 +111,7 @@ def build_autoscan(data: Path, n_jobs: int = -1) -> Forest:
         name="autoscan",
         n_jobs=n_jobs,
         training=DES_DATA,
-        metrics={"accuracy, ten-fold cross-validation": figures(score, y)},
+        metrics={"accuracy, ten-fold cross-validation": metrics_for_header(score, y)},
     )
 
 
@@ -178,9 +188,9 @@ def build_forest(data: Path, n_jobs: int = -1) -> Forest:
             "labels": "real alerts: braai d6_m9 as teacher, its score as weight; simulated alerts: the truth",
         },
         metrics={
-            agreement: figures(score[alerts], real[alerts], group[alerts]),
-            f"{agreement}, the night alone": figures(score[part[0]], real[part[0]], group[part[0]]),
-            f"{agreement}, from stamps alone": figures(score[bare], real[bare], group[bare]),
-            "accuracy on simulated alerts, from stamps alone": figures(score[part[4]], real[part[4]]),
+            agreement: metrics_for_header(score[alerts], real[alerts], group[alerts]),
+            f"{agreement}, the night alone": metrics_for_header(score[part[0]], real[part[0]], group[part[0]]),
+            f"{agreement}, from stamps alone": metrics_for_header(score[bare], real[bare], group[bare]),
+            "accuracy on simulated alerts, from stamps alone": metrics_for_header(score[part[4]], real[part[4]]),
         },
     )

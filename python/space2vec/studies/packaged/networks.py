@@ -15,7 +15,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.models.network import Network
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
-from space2vec.studies.packaged.forests import DES_DATA, figures, labelled_des
+from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
 from space2vec.training.teacher import labelled_alerts, teach
 
 __all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
@@ -101,12 +101,12 @@ def build_stampnet(
     from space2vec.training import train_network
     from space2vec.training.loop import FitSettings
 
-    learned, checked = taught_and_checked(data)
+    learned, validation = training_and_validation_rows(data)
     fit_settings = FitSettings(epochs=EPOCHS, precision="bfloat16")
-    how: dict[str, Any] = {"teacher": 1.0, "validation": checked, "threads": threads, "progress": progress}
+    how: dict[str, Any] = {"teacher": 1.0, "validation": validation, "threads": threads, "progress": progress}
     master = train_network(learned, fit_settings=replace(fit_settings, seed=1), **how)
     network = train_network(
-        replace(learned, teacher=with_opinion(learned, master)),
+        replace(learned, teacher=blended_targets(learned, master)),
         features=STAMPNET_COLUMNS,
         fit_settings=fit_settings,
         **how,
@@ -122,11 +122,11 @@ def build_stampnet(
             "hybrids and simulated candidates: the truth"
         },
     )
-    metrics = {**network.header.metrics, **by_kind(network, checked)}
+    metrics = {**network.header.metrics, **metrics_by_kind(network, validation)}
     return Network(network.module, replace(network.header, metrics=metrics), network.integers)
 
 
-def taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
+def training_and_validation_rows(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
     from space2vec.training.loop import FitSettings
     from space2vec.training.network import held_out
@@ -141,14 +141,14 @@ def taught_and_checked(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     )
 
 
-def with_opinion(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
-    """Return the targets of rows (n,): those that they have, and for a part what a network thinks of them."""
+def blended_targets(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
+    """Return targets (n,) that blend those of the rows with a network's scores of them."""
     own, opinion = np.where(np.isfinite(rows.teacher), rows.teacher, rows.label), master.score(rows.stamps).score
     return np.where(np.isfinite(opinion), (1 - _TRUST) * own + _TRUST * opinion, own).astype(np.float32)
 
 
-def by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
-    """Measure a network on the rows of validation, which stopped and calibrated it, and taught it nothing."""
+def metrics_by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
+    """Measure a network on each kind of its validation rows, from which it did not learn."""
     score = network.score(rows.stamps).score
     simulated = np.char.startswith(rows.group.astype(np.str_), "simulated")
     parts = {
@@ -156,7 +156,7 @@ def by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
         "accuracy on hybrids of validation": ~simulated & ~np.isin(rows.kind, ("alert", "variant")),
         "accuracy on simulated candidates of validation": simulated,
     }
-    return {name: figures(score[here], rows.label[here], rows.group[here]) for name, here in parts.items()}
+    return {name: metrics_for_header(score[here], rows.label[here], rows.group[here]) for name, here in parts.items()}
 
 
 def build_tablenet(data: Path, progress: Callable[[dict[str, float]], object] | None = None) -> Network:

@@ -1,4 +1,4 @@
-"""Measuring a candidate on a difference image, the same for everything that was put there."""
+"""Detection of a candidate on a difference image, and its measurement, for real and bogus alike."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOPELESS = 0.8
 
 @dataclass(frozen=True)
 class Detection:
-    """What a survey pipeline would write of a candidate; positions on the canvas in pixels, fluxes as in the image."""
+    """A candidate as a survey pipeline reports it; positions on the canvas in pixels, fluxes as in the image."""
 
     x: float
     y: float

@@ -1,4 +1,4 @@
-"""More bogus out of real stamps: what else the difference has, beside the candidate."""
+"""More bogus from real stamps: residuals in the difference, away from the candidate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.simulation.triplet import Triplet, measure
+from space2vec.simulation.triplet import Triplet, measure_triplet
 
-__all__ = ["mine"]
+__all__ = ["mine_bogus"]
 
 #: A detection is a pixel of that many times the noise, the highest within two pixels.
 _PEAK = 6.0
@@ -19,7 +19,7 @@ _PEAK = 6.0
 _NEAREST, _FARTHEST = 10.0, 14
 
 
-def mine(
+def mine_bogus(
     real: LabelledStamps,
     score: Callable[[Stamps], NDArray[np.float32]],
     *,
@@ -46,12 +46,12 @@ def mine(
     -------
     LabelledStamps
         Label 0, kind ``residual``, the teacher's score; ids and group are those of the alert. The candidate of the
-        alert is in the stamps too, off the middle; what they would need beyond the alert's stamp is what that has left
-        on the other side. Where light was lost the difference is turned over, as ZTF does.
+        alert is in the stamps too, off the middle; pixels beyond the alert's stamp are filled from its
+        opposite side. Where light was lost the difference is turned over, as ZTF does.
     """
     planes, centres, rows = [], [], []
     for row in range(len(real)):
-        triplet = measure(real.stamps, row)
+        triplet = measure_triplet(real.stamps, row)
         if triplet is None:
             continue
         rng = np.random.default_rng([seed, row])

@@ -1,4 +1,4 @@
-"""Records: what a packet says of a detection, and the catalogue columns that follow from it."""
+"""The packet records of each survey, and the catalogue columns that follow from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS, from_rubin, from_ztf
 from space2vec.simulation.des_record import des_record
-from space2vec.simulation.measure import Detection
+from space2vec.simulation.detection import Detection
 from space2vec.simulation.rubin_record import rubin_record
 from space2vec.simulation.scene import Scene
 from space2vec.simulation.ztf_record import candidate_record
