@@ -12,7 +12,7 @@ import space2vec as s2v
 from benchmarks.programs import processor, versions
 from benchmarks.speed.suite.contenders import Bench
 from space2vec.backends import kernels
-from space2vec.bench.made import triplets
+from space2vec.bench.synthetic_inputs import triplets
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,7 +64,7 @@ def alerts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def forest(stamps: s2v.Stamps) -> tuple[Any, s2v.Forest]:
-    """Return a forest of 100 trees on the eighteen features of autoScan, as scikit-learn's and as ours."""
+    """Return a forest of 100 trees on the eighteen features of autoScan, as scikit-learn's and as inputs."""
     ensemble = pytest.importorskip("sklearn.ensemble")
     features = s2v.features(stamps, set="autoscan-stamp")
     values = np.nan_to_num(np.resize(features.values, (4000, 18)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from space2vec.bench.show import busy, figure, rows
+from space2vec.bench.report import figure, has_other_load, rows
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -194,7 +194,7 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
         f"{'CUDA ' + cuda + ', ' if cuda else ''}{packages}; triplets of {record['side']}x{record['side']}, "
         f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}.\n"
     )
-    if busy(record):
+    if has_other_load(record):
         yield "**Other work took part of the cores meanwhile:** figures of the CPU are too low.\n"
     if "not run" in gpu:
         yield f"The columns of the GPU were not run: {gpu['not run']}.\n"

@@ -6,8 +6,8 @@ run is named, with the reason.
 
 from __future__ import annotations
 
-from space2vec.bench.record import COLUMNS, measure
-from space2vec.bench.show import table
+from space2vec.bench.measurement import COLUMNS, measure
+from space2vec.bench.report import table
 from space2vec.bench.stages import QUICK
 
 __all__ = ["COLUMNS", "QUICK", "measure", "table"]

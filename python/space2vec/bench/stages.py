@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backends, compute, registry
-from space2vec.bench.made import full_forest, triplets
 from space2vec.bench.rounds import Run
+from space2vec.bench.synthetic_inputs import full_forest, triplets
 from space2vec.data.device import extension
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Scores
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.models.model import Model
 
-__all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Ours", "Stage", "stages"]
+__all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Stage", "StageInputs", "stages"]
 
 #: The columns of the CPU, with their threads (None: one a usable core), and the column of data that lie on the GPU.
 THREADS: dict[str, int | None] = {"one core": 1, "all cores": None}
@@ -74,7 +74,7 @@ class Stage:
 
 
 @dataclass
-class Ours:
+class StageInputs:
     """What the stages work on: so many triplets of a side, a forest and a table for it, and alerts.
 
     `source` is a folder of alerts; made ones by default, where packets can be written here. `where` is the device
@@ -132,68 +132,68 @@ class Ours:
         return Path(self._folder.name)
 
 
-def stages(ours: Ours) -> Iterator[Stage]:
+def stages(inputs: StageInputs) -> Iterator[Stage]:
     """Yield every stage, in the order of an alert's way: reading, features, planes, scores."""
-    plane, default = 4 * ours.side**2, load("default")
+    plane, default = 4 * inputs.side**2, load("default")
     assert isinstance(default, Network)
-    triplets_of = functools.partial(Stage, unit="triplets", most=ours.rows, carried=3 * plane)
-    yield Stage("alerts: files to stamps", "alerts", _reading(ours, None), 1 << 20)
-    yield Stage("alerts: files to scores", "alerts", _reading(ours, default), 1 << 20)
+    triplets_of = functools.partial(Stage, unit="triplets", most=inputs.rows, carried=3 * plane)
+    yield Stage("alerts: files to stamps", "alerts", _reading(inputs, None), 1 << 20)
+    yield Stage("alerts: files to scores", "alerts", _reading(inputs, default), 1 << 20)
     for name, own_set in _SETS.items():
         measure = Measure(registry.feature_set(own_set))
-        yield triplets_of(name, work=_features(ours, measure), moved=3 * plane + 4 * len(measure.names))
+        yield triplets_of(name, work=_features(inputs, measure), moved=3 * plane + 4 * len(measure.names))
     for name in registry.NORMALISERS:
-        work = _normaliser(ours, steps.chain(name))
-        yield Stage(f"normalise: {name}", "planes", work, 3 * ours.rows, 2 * plane, plane)
+        work = _normaliser(inputs, steps.chain(name))
+        yield Stage(f"normalise: {name}", "planes", work, 3 * inputs.rows, 2 * plane, plane)
     for own in registry.RECIPES:
         recipe = Recipe(own)
         moved = plane * len(recipe.channels) + 4 * math.prod(recipe.shape)
-        yield triplets_of(f"prepare: {own}", work=_recipe(ours, recipe), moved=moved)
-    columns = 4 * ours.table.shape[1]
-    features = _work(ours, lambda n: (ours.table[:n],), _predict(ours.forest))
-    yield Stage("score: features by a forest", "rows", features, len(ours.table), columns + 4, columns)
-    given = default.inputs(ours.stamps(min(ours.rows, 512))).arrays
-    inputs = [ours.locked(np.resize(values, (ours.rows, *values.shape[1:]))) for values in given]
-    taken = 4 * sum(math.prod(values.shape[1:]) for values in inputs)
-    ready = _work(ours, lambda n: tuple(values[:n] for values in inputs), _predict(default))
-    yield Stage("score: prepared planes by the default model", "rows", ready, ours.rows, taken + 4, taken)
-    for name, model in (("a forest", ours.forest), ("the default model", default)):
-        yield triplets_of(f"score: stamps by {name}", work=_scores(ours, model), moved=3 * plane + 4)
+        yield triplets_of(f"prepare: {own}", work=_recipe(inputs, recipe), moved=moved)
+    columns = 4 * inputs.table.shape[1]
+    features = _work(inputs, lambda n: (inputs.table[:n],), _predict(inputs.forest))
+    yield Stage("score: features by a forest", "rows", features, len(inputs.table), columns + 4, columns)
+    of_model = default.inputs(inputs.stamps(min(inputs.rows, 512))).arrays
+    arrays = [inputs.locked(np.resize(values, (inputs.rows, *values.shape[1:]))) for values in of_model]
+    carried = 4 * sum(math.prod(values.shape[1:]) for values in arrays)
+    ready = _work(inputs, lambda n: tuple(values[:n] for values in arrays), _predict(default))
+    yield Stage("score: prepared planes by the default model", "rows", ready, inputs.rows, carried + 4, carried)
+    for name, model in (("a forest", inputs.forest), ("the default model", default)):
+        yield triplets_of(f"score: stamps by {name}", work=_scores(inputs, model), moved=3 * plane + 4)
 
 
-def _features(ours: Ours, measure: Measure) -> Callable[[str], Run]:
+def _features(inputs: StageInputs, measure: Measure) -> Callable[[str], Run]:
     return _work(
-        ours, ours.stamps, lambda on, stamps, threads: on.features(stamps, measure, threads).values,
+        inputs, inputs.stamps, lambda on, stamps, threads: on.features(stamps, measure, threads).values,
         lambda cuda: cuda.feature_pipeline(measure),
     )  # fmt: skip
 
 
-def _normaliser(ours: Ours, steps: tuple[registry.Step, ...]) -> Callable[[str], Run]:
-    planes = ours.pixels.reshape(-1, ours.side, ours.side)
+def _normaliser(inputs: StageInputs, steps: tuple[registry.Step, ...]) -> Callable[[str], Run]:
+    planes = inputs.pixels.reshape(-1, inputs.side, inputs.side)
     return _work(
-        ours,
+        inputs,
         lambda n: (planes[:n],),
         lambda on, given, threads: on.normalise(given[0], None, steps, math.nan, threads)[0],
     )
 
 
-def _recipe(ours: Ours, recipe: Recipe) -> Callable[[str], Run]:
-    return _work(ours, ours.stamps, lambda on, stamps, threads: on.prepare(stamps, recipe, threads).planes)
+def _recipe(inputs: StageInputs, recipe: Recipe) -> Callable[[str], Run]:
+    return _work(inputs, inputs.stamps, lambda on, stamps, threads: on.prepare(stamps, recipe, threads).planes)
 
 
 def _predict(model: Model) -> Call:
     return lambda on, inputs, threads: on.predict(model, inputs, threads)
 
 
-def _scores(ours: Ours, model: Model) -> Callable[[str], Run]:
+def _scores(inputs: StageInputs, model: Model) -> Callable[[str], Run]:
     return _work(
-        ours, ours.stamps, lambda on, stamps, threads: on.score(model, stamps, threads).score,
+        inputs, inputs.stamps, lambda on, stamps, threads: on.score(model, stamps, threads).score,
         lambda cuda: cuda.pipeline(model),
     )  # fmt: skip
 
 
 def _work(
-    ours: Ours,
+    inputs: StageInputs,
     rows: Callable[[int], Any],
     call: Call,
     pipeline: Callable[[Cuda], Pipeline[Any, Any]] | None = None,
@@ -212,10 +212,10 @@ def _work(
         from space2vec.data.device.extension import active
         from space2vec.data.device.view import view
 
-        number = extension.ordinal(ours.where)
+        number = extension.ordinal(inputs.where)
         cuda = Cuda(number)
         if column == IN_PLACE:
-            there = functools.lru_cache(maxsize=1)(lambda n: _put(rows(n), ours.where))
+            there = functools.lru_cache(maxsize=1)(lambda n: _put(rows(n), inputs.where))
 
             def in_place(n: int) -> None:
                 results = call(cuda, there(n), None)
@@ -224,8 +224,8 @@ def _work(
 
             return in_place
         if pipeline is None:
-            return lambda n: _drop(view(call(cuda, _put(rows(n), ours.where), None), "results").to_host())
-        way = ours.stack.enter_context(pipeline(cuda))
+            return lambda n: _drop(view(call(cuda, _put(rows(n), inputs.where), None), "results").to_host())
+        way = inputs.stack.enter_context(pipeline(cuda))
 
         def through(n: int) -> None:
             batch = rows(n)
@@ -250,7 +250,7 @@ def _drop(_: object) -> None:
     """Throw a result away."""
 
 
-def _reading(ours: Ours, model: Model | None) -> Callable[[str], Run]:
+def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
     """Return the work of reading alerts and, if a model is given, scoring them."""
 
     def work(column: str) -> Run:
@@ -258,13 +258,13 @@ def _reading(ours: Ours, model: Model | None) -> Callable[[str], Run]:
 
         if column not in THREADS and (model is None or column == IN_PLACE):
             raise NotRun("alerts are read by the CPU")
-        paths = list(files(ours.night()))
+        paths = list(files(inputs.night()))
         if column in THREADS:
             threads, where = THREADS[column], "cpu"
         else:
-            threads, where = None, ours.where
+            threads, where = None, inputs.where
             assert model is not None
-            way = ours.stack.enter_context(model.pipeline(where))
+            way = inputs.stack.enter_context(model.pipeline(where))
 
         def run(n: int) -> None:
             done = 0
@@ -276,7 +276,7 @@ def _reading(ours: Ours, model: Model | None) -> Callable[[str], Run]:
                         model.score(rows, threads=threads, device=where)
                     done += len(rows)
                 if done == met:
-                    raise NotRun(f"there are no alerts in {ours.night()}")
+                    raise NotRun(f"there are no alerts in {inputs.night()}")
 
         return run
 

@@ -101,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _stoppable(), warnings.catch_warnings():
             _show_our_warnings_in_a_line()
             try:
-                given = sys.argv[1:] if argv is None else argv
-                arguments = _parser(given).parse_args(given)
+                words = sys.argv[1:] if argv is None else argv
+                arguments = _parser(words).parse_args(words)
             except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
                 return stop.code if isinstance(stop.code, int) else 2
             status = int(arguments.run(arguments))
@@ -115,15 +115,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("SPACE2VEC_TRACEBACK"):
             raise
         if _comes_from_interrupt(error):
-            _tell(error, "interrupted")
+            _print_error(error, "interrupted")
             return 130
-        _tell(error, _said(error))
+        _print_error(error, _error_text(error))
         return 2
     except KeyboardInterrupt as stop:
-        _tell(stop, "interrupted")
+        _print_error(stop, "interrupted")
         return 130
     except _Terminated as stop:
-        _tell(stop, "terminated")
+        _print_error(stop, "terminated")
         return 128 + signal.SIGTERM
 
 
@@ -178,7 +178,7 @@ class _Terminated(BaseException):
     """SIGTERM has come."""
 
 
-def _tell(error: BaseException, what: str) -> None:
+def _print_error(error: BaseException, what: str) -> None:
     """Say what ended the command, and what was noted on the way (how to go on)."""
     for line in (what, *getattr(error, "__notes__", ())):
         print_notice(line)
@@ -199,7 +199,7 @@ def _print_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         file = error.filename or ("standard output" if _cannot_print() else None)
         return f"{file}: {error.strerror}" if file else error.strerror

@@ -39,7 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import bench
-    from space2vec.bench.show import plot
+    from space2vec.bench.report import plot
     from space2vec.writing.atomic_file import write_whole
 
     output = None if arguments.output is None else Path(arguments.output)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Problems",
-    "about",
     "add_compute_options",
     "add_device",
     "add_inputs",
@@ -32,6 +31,7 @@ __all__ = [
     "options_of",
     "positive",
     "read_batches",
+    "table_metadata",
 ]
 
 #: Suffixes of pictures.
@@ -174,7 +174,7 @@ class Problems:
         self.count = 0
         self._strict = strict
 
-    def tell(self, problem: Problem) -> None:
+    def report(self, problem: Problem) -> None:
         """Count one, and say it if it is among the first."""
         if self._strict:
             offset = "" if problem.offset is None else f", byte {problem.offset}"
@@ -204,7 +204,7 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
             **options,
         ):
             for problem in part.problems:
-                problems.tell(problem)
+                problems.report(problem)
             yield part
             progress.update(len(part.rows), part.files_done, part.files_total)
 
@@ -243,6 +243,6 @@ def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str,
     return {name: getattr(arguments, name) for name in names}
 
 
-def about(**entries: Any) -> dict[str, Any]:
+def table_metadata(**entries: Any) -> dict[str, Any]:
     """Return what a table's metadata says: the version that wrote it, and the entries."""
     return {"version": library_version(), **entries}

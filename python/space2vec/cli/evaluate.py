@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     joined = {path: evaluation.join(path, arguments.labels, problems=wrong, limits=limits) for path in arguments.scores}
     problems = Problems()
     for problem in dict.fromkeys(wrong):  # those of the labels come with every file of scores
-        problems.tell(problem)
+        problems.report(problem)
     names = evaluation.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
     compare: dict[str, Any] = {**options, "problems": [], "limits": limits}

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import cast
 
-from space2vec.cli import in_parts
+from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs
 
 __all__ = ["register"]
@@ -21,7 +21,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "columns of its packet."
     )
     add_inputs(parser)
-    in_parts.add_output(parser, "the feature table")
+    resumable_run.add_output(parser, "the feature table")
     parser.add_argument("--set", choices=tuple(FEATURE_SETS), default="autoscan", help="columns (default: autoscan)")
     parser.add_argument(
         "--convention",
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     measure = Measure(feature_set(arguments.set), arguments.convention)
 
-    def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Features]:
+    def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Features]:
         if where != "cpu":
             from space2vec.backends.cuda.backend import Cuda
 
@@ -65,14 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
             assert isinstance(rows, Features)
             yield rows
 
-    def result(_: in_parts.Rows, table: Features) -> in_parts.Result:
-        return in_parts.Result(table.to_arrow(), table.flags, flags.scorable(table.flags))
+    def result(_: resumable_run.Rows, table: Features) -> resumable_run.Result:
+        return resumable_run.Result(table.to_arrow(), table.flags, flags.scorable(table.flags))
 
     contents = "features" if where == "cpu" else f"features, measured on {where},"
     descriptions = {name: FEATURES[name].definition for name in measure.names}
     options = {"set": arguments.set, "convention": arguments.convention}
     while_reading = measure if where == "cpu" else None
-    work = in_parts.Work(
+    work = resumable_run.Work(
         "features", "measured", contents, descriptions, options, compute, result, while_reading, device=where
     )
-    return in_parts.run(arguments, work)
+    return resumable_run.run(arguments, work)

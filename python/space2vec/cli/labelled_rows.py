@@ -127,7 +127,7 @@ def _own(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np
         labels = read_labels(file, problems=wrong, limits=limits)
         for problem in wrong:
             if not problem.of_file:  # what costs a whole line was told with its features
-                problems.tell(problem)
+                problems.report(problem)
         # Where the numbers differ the table could not be read as features, which was told.
         real.append(labels.real if len(labels.real) == count else np.full(count, np.nan, dtype=np.float32))
     return np.concatenate(real)
@@ -143,7 +143,7 @@ def _joined(
     wrong: list[Problem] = []
     labels = read_labels(file, problems=wrong, limits=limits)
     for problem in wrong:
-        problems.tell(problem)
+        problems.report(problem)
     if labels.candidate_id is None:
         # The rows of one file without ids are known by their number as well.
         if not np.array_equal(table.candidate_id, np.arange(len(labels.real))):

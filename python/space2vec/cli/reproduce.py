@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from space2vec.cli.common import about, options_of, positive
+from space2vec.cli.common import options_of, positive, table_metadata
 from space2vec.cli.printing import print_line, print_lines, print_notice
 
 __all__ = ["register"]
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         if figures is not None:
             print_lines(f"{what}: {figures}\n")
     if arguments.json:
-        document = about(**found.to_dict())
+        document = table_metadata(**found.to_dict())
         write_whole(arguments.json, (json.dumps(document, indent=1) + "\n").encode())
         print_line(f"figures in {arguments.json}")
     return 1 if "left out" in found.about.get("stamps", {}) else 0

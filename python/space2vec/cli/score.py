@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space2vec.cli import in_parts
+from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "with --threshold also a decision."
     )
     add_inputs(parser)
-    in_parts.add_output(parser, "the score file")
+    resumable_run.add_output(parser, "the score file")
     parser.add_argument(
         "--model",
         default="default",
@@ -54,7 +54,7 @@ def _threshold(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.backends import choice
-    from space2vec.cli.gallery import Gallery
+    from space2vec.cli.mosaic import Mosaic
     from space2vec.data import arrow
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
@@ -62,9 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     model = load(arguments.model)
     where = choice.resolve(arguments.device, model.runtime, bulk=True)
-    gallery = None if arguments.mosaic is None else Gallery(arguments.mosaic)
+    mosaic = None if arguments.mosaic is None else Mosaic(arguments.mosaic)
 
-    def compute(batches: Iterator[in_parts.Rows]) -> Iterator[Scores]:
+    def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Scores]:
         if where != "cpu":
             with model.pipeline(where) as pipeline:
                 yield from pipeline.run(batches)
@@ -72,14 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
         for rows in batches:
             yield rows if isinstance(rows, Scores) else model.score(rows, threads=arguments.threads, device=where)
 
-    def result(rows: in_parts.Rows, scores: Scores) -> in_parts.Result:
-        if gallery is not None and isinstance(rows, Stamps):
-            gallery.add(rows, scores)
+    def result(rows: resumable_run.Rows, scores: Scores) -> resumable_run.Result:
+        if mosaic is not None and isinstance(rows, Stamps):
+            mosaic.add(rows, scores)
         table = scores.to_arrow()
         if arguments.threshold is not None:
             words = arrow.texts(scores.decide(arguments.threshold).tolist())
             table = table.add_column(table.column_names.index("score") + 1, "decision", words)
-        return in_parts.Result(table, scores.flags, ~np.isnan(scores.score))
+        return resumable_run.Result(table, scores.flags, ~np.isnan(scores.score))
 
     options = {"model": model.id, "model's SHA-256": model.digest}
     if model.runtime is not None:  # in floating point: not the same to the bit everywhere
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         options["threshold"] = repr(arguments.threshold)
         descriptions["decision"] = f"real: a score of {arguments.threshold!r} or above, bogus: below; nothing: no score"
     contents = f"model {model.id}{'' if where == 'cpu' else f' on {where}'}; scores"
-    work = in_parts.Work(
+    work = resumable_run.Work(
         "score", "scored", contents, descriptions, options, compute, result,
-        model=model if gallery is None else None, gallery=gallery, device=where,
+        model=model if mosaic is None else None, mosaic=mosaic, device=where,
     )  # fmt: skip
-    return in_parts.run(arguments, work)
+    return resumable_run.run(arguments, work)

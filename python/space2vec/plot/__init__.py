@@ -3,8 +3,8 @@
 Figures are made without pyplot: no window opens and no global state is touched. Save one with ``figure.savefig(path)``.
 """
 
+from space2vec.plot.curves import mdr_fpr, reliability
 from space2vec.plot.histograms import distributions
-from space2vec.plot.rates import mdr_fpr, reliability
 from space2vec.plot.triplets import BLOCKS, mosaic, select_rows
 
 __all__ = ["BLOCKS", "distributions", "mdr_fpr", "mosaic", "reliability", "select_rows"]

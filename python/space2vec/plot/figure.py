@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-__all__ = ["AS_IT_STANDS", "COLOURS", "label_of", "new_figure", "save", "write_as_it_stands"]
+__all__ = ["COLOURS", "LITERAL_TEXT", "label_of", "new_figure", "save", "set_literal_text"]
 
 #: Colours that people with any colour vision can tell apart (Okabe & Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 #: Draws text with its dollars and backslashes as they are: ids and names are neither formulas nor LaTeX.
-AS_IT_STANDS: dict[str, Any] = {"parse_math": False, "usetex": False}
+LITERAL_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
 #: Characters of a name in a legend.
 _LABEL = 80
 
@@ -32,10 +32,10 @@ def label_of(text: str) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
-def write_as_it_stands(legend: Legend) -> None:
-    """Draw the texts of a legend as :data:`AS_IT_STANDS` says."""
+def set_literal_text(legend: Legend) -> None:
+    """Draw the texts of a legend as :data:`LITERAL_TEXT` says."""
     for text in legend.get_texts():
-        text.update(AS_IT_STANDS)
+        text.update(LITERAL_TEXT)
 
 
 def new_figure(**options: Any) -> Figure:

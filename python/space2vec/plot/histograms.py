@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import evaluation
 from space2vec.data.tables import Features
 from space2vec.errors.text import one_line
-from space2vec.plot.figure import AS_IT_STANDS, COLOURS, label_of, new_figure, save, write_as_it_stands
+from space2vec.plot.figure import COLOURS, LITERAL_TEXT, label_of, new_figure, save, set_literal_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,7 @@ def distributions(
     handles, labels = figure.axes[0].get_legend_handles_labels()
     legend = figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=7, frameon=False,
                            columnspacing=1.0, handlelength=1.4, borderaxespad=0.2)  # fmt: skip
-    write_as_it_stands(legend)
+    set_literal_text(legend)
     save(figure, path)
     return figure
 
@@ -100,7 +100,7 @@ def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[NDArra
     _scale(axes, edges, width)
     first, shown = next(iter(samples.values())), next(iter(finite.values()))
     told = one_line(name, 40) + (f"   AUC {_auc(*shown):.2f}" if all(part.size for part in shown) else "")
-    axes.set_title(told, fontsize=7.5, pad=3, **AS_IT_STANDS)
+    axes.set_title(told, fontsize=7.5, pad=3, **LITERAL_TEXT)
     lacking = [1.0 - part.size / whole.size for part, whole in zip(shown, first, strict=True)]
     if any(lacking):
         told = ", ".join(f"{kind} {100 * share:.3g} %" for kind, share in zip(_KINDS, lacking, strict=True))

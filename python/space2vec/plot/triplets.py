@@ -15,7 +15,7 @@ from space2vec.data.ids import NO_ID
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Scores
 from space2vec.errors.text import NAME, one_line
-from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
+from space2vec.plot.figure import LITERAL_TEXT, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -194,7 +194,7 @@ def _draw_block(
                           bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.0, "linewidth": 0})  # fmt: skip
             if position == 0:
                 axes.set_title(_caption(stamps, score, bits, row), fontsize=6.5, loc="left", pad=2.5, linespacing=1.1,
-                               **AS_IT_STANDS)  # fmt: skip
+                               **LITERAL_TEXT)  # fmt: skip
 
 
 def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:

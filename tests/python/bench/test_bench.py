@@ -14,9 +14,9 @@ import pytest
 
 from helpers import host_device
 from space2vec import registry
-from space2vec.bench import COLUMNS, QUICK, machine, measure, record, rounds, show, stages
-from space2vec.bench.made import full_forest, triplets
+from space2vec.bench import COLUMNS, QUICK, machine, measure, measurement, report, rounds, stages
 from space2vec.bench.stages import THREADS
+from space2vec.bench.synthetic_inputs import full_forest, triplets
 from space2vec.cli import bench as bench_options
 from space2vec.cli import main
 from space2vec.errors import DeviceLostError
@@ -27,8 +27,10 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 @pytest.fixture(scope="module", autouse=True)
 def brief() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "rows_of", lambda work, most, seconds, clock: rounds.rows_of(work, most, 1e-4, clock))
-        patch.setattr(record, "_LADDER", (1, 4))
+        patch.setattr(
+            measurement, "rows_of", lambda work, most, seconds, clock: rounds.rows_of(work, most, 1e-4, clock)
+        )
+        patch.setattr(measurement, "_LADDER", (1, 4))
         patch.setattr(machine, "_BYTES", 1 << 12)
         yield
 
@@ -52,7 +54,7 @@ def one_stage(monkeypatch: pytest.MonkeyPatch, through: rounds.Run) -> dict[str,
     host_device.make(monkeypatch)
     work = {"gpu with transfers": through}
     stage = stages.Stage("made", "rows", lambda name: work.get(name, lambda n: None), moved=8, carried=8, most=64)
-    monkeypatch.setattr(record, "stages", lambda ours: [stage])
+    monkeypatch.setattr(measurement, "stages", lambda inputs: [stage])
     return measure(64, 3, side=31, only=["made"])["results"]["made"]
 
 
@@ -74,7 +76,7 @@ class Failing:
     (host_device.CudaError("cudaErrorInvalidValue"), "device 'cuda:0' failed: cudaErrorInvalidValue"),
 ])  # fmt: skip
 def test_a_column_that_fails(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "rows_of", lambda run, *_: run(1) or 1)
+    monkeypatch.setattr(measurement, "rows_of", lambda run, *_: run(1) or 1)
     for calls, kept in ((0, False), (2, False), (4, True)):  # when the round is sized; in a round; at the break even
         found = one_stage(monkeypatch, Failing(error, calls))
         for name in COLUMNS:
@@ -86,7 +88,7 @@ def test_a_column_that_fails(error: Exception, said: str, monkeypatch: pytest.Mo
 
 
 def test_a_device_that_is_lost_ends_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "rows_of", lambda run, *_: run(1) or 1)
+    monkeypatch.setattr(measurement, "rows_of", lambda run, *_: run(1) or 1)
     for calls in (0, 2, 4):
         with pytest.raises(DeviceLostError, match="device 'cuda:0' was lost: gone"):
             one_stage(monkeypatch, Failing(host_device.DeviceLost("gone"), calls))
@@ -150,7 +152,7 @@ def test_some_columns_of_a_quick_look(tmp_path: Path, capsys: pytest.CaptureFixt
     told = json.loads(out.read_text())
     assert [list(found["columns"]) for found in told["results"].values()] == [["one core"]]
     assert " / " not in capsys.readouterr().out
-    names = [stage.name for stage in stages.stages(stages.Ours(4, 31))]
+    names = [stage.name for stage in stages.stages(stages.StageInputs(4, 31))]
     assert all(any(name.startswith(begin) for name in names) for begin in QUICK)
     assert tuple(COLUMNS) == bench_options._COLUMNS
 
@@ -182,8 +184,8 @@ def test_with_a_gpu(with_gpu: dict[str, Any]) -> None:
 
 
 def test_the_table_of_a_gpu(with_gpu: dict[str, Any], tmp_path: Path) -> None:
-    text = show.table(with_gpu)
-    heads, cells = show.rows(with_gpu)
+    text = report.table(with_gpu)
+    heads, cells = report.rows(with_gpu)
     cores = with_gpu["cores"]
     assert heads == ["rows a second", "one core", f"{cores} cores", "GPU", "GPU, copies",
                      f"GPU, copies / {cores} cores", "GPU pays from, rows", "CPU bound by", "GPU bound by"]  # fmt: skip
@@ -192,7 +194,7 @@ def test_the_table_of_a_gpu(with_gpu: dict[str, Any], tmp_path: Path) -> None:
     assert reading[3:7] == ["-"] * 4
     assert reading[-1] == "-"
     assert text.count("not run: alerts") == 2
-    show.plot(with_gpu, tmp_path / "b.png")
+    report.plot(with_gpu, tmp_path / "b.png")
     assert (tmp_path / "b.png").stat().st_size > 1000
 
 
@@ -206,23 +208,23 @@ def test_what_bounds_a_stage(in_place: float, through: float, share: float, said
     found = {"columns": {"one core": column(1.0, 0.9), "all cores": column(1.5, 0.1),
                          "gpu in place": column(in_place, 0.1),
                          "gpu with transfers": column(through, share)}}  # fmt: skip
-    assert show.bound(found, ["gpu in place", "gpu with transfers"]) == said
-    assert show.bound(found, ["one core"]) == "memory"
-    assert show.bound(found, ["one core", "all cores"]) == "arithmetic"
+    assert report.limiting_factor(found, ["gpu in place", "gpu with transfers"]) == said
+    assert report.limiting_factor(found, ["one core"]) == "memory"
+    assert report.limiting_factor(found, ["one core", "all cores"]) == "arithmetic"
     found["columns"]["gpu in place"] = {"not run": "alerts are read by the CPU"}
-    assert show.bound(found, ["gpu with transfers"]) == ("the link" if share > 0.5 else "the CPU")
-    assert show.bound({"columns": {"one core": {"not run": "why"}}}, ["one core"]) == ""
+    assert report.limiting_factor(found, ["gpu with transfers"]) == ("the link" if share > 0.5 else "the CPU")
+    assert report.limiting_factor({"columns": {"one core": {"not run": "why"}}}, ["one core"]) == ""
 
 
 def test_no_alerts_to_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    ours = stages.Ours(4, 31)
+    inputs = stages.StageInputs(4, 31)
     monkeypatch.setitem(__import__("sys").modules, "fastavro", None)
     with pytest.raises(stages.NotRun, match=r"no alerts to read: --alerts FOLDER was not given, and .*fastavro"):
-        ours.night()
+        inputs.night()
     with pytest.raises(stages.NotRun):
-        ours.night()
-    ours.source = tmp_path
-    assert ours.night() == tmp_path
+        inputs.night()
+    inputs.source = tmp_path
+    assert inputs.night() == tmp_path
 
 
 def test_a_folder_without_alerts(tmp_path: Path) -> None:
@@ -261,11 +263,11 @@ def test_the_document_is_what_the_records_give(document: ModuleType) -> None:
 
 
 def test_figures() -> None:
-    assert [show.figure(value) for value in (12.34, 5600, 7.8e6, 9.1e9)] == ["12.3", "5.6 k", "7.8 M", "9.1 G"]
+    assert [report.figure(value) for value in (12.34, 5600, 7.8e6, 9.1e9)] == ["12.3", "5.6 k", "7.8 M", "9.1 G"]
 
 
 def test_where_nothing_ran(with_gpu: dict[str, Any], tmp_path: Path) -> None:
     columns = {"one core": {"not run": "no memory"}}
     nothing = {**with_gpu, "results": {"made": {"unit": "rows", "columns": columns}}}
-    assert "not run: made: no memory" in show.table(nothing)
-    show.plot(nothing, tmp_path / "b.png")
+    assert "not run: made: no memory" in report.table(nothing)
+    report.plot(nothing, tmp_path / "b.png")

@@ -170,27 +170,27 @@ def test_mosaic(night: Path, tmp_path: Path, capsys: Captured, monkeypatch: pyte
 
 
 def test_the_mosaic_keeps_the_best_the_worst_and_the_doubtful(night: Path) -> None:
-    from space2vec.cli.gallery import Gallery
+    from space2vec.cli.mosaic import Mosaic
     from space2vec.plot import select_rows
 
     stamps = s2v.read(night / "alerts")
     scores = s2v.load("default").score(stamps)
-    gallery = Gallery("mosaic.png")
+    mosaic = Mosaic("mosaic.png")
     for start in range(0, 60, 7):
         rows = slice(start, start + 7)
         part = s2v.Scores(
             scores.score[rows], scores.flags[rows], scores.object_id[rows], scores.candidate_id[rows], scores.model
         )
-        gallery.add(stamps[rows], part)
-    assert gallery._stamps is not None
+        mosaic.add(stamps[rows], part)
+    assert mosaic._stamps is not None
     whole = select_rows(scores.score, 12)
-    kept = select_rows(gallery._score, 12)
+    kept = select_rows(mosaic._score, 12)
     for block, rows in whole.items():
-        assert gallery._stamps.candidate_id[kept[block]].tolist() == stamps.candidate_id[rows].tolist()
+        assert mosaic._stamps.candidate_id[kept[block]].tolist() == stamps.candidate_id[rows].tolist()
     row = int(kept["best"][0])
-    first = gallery._stamps.plane(row, "difference")
+    first = mosaic._stamps.plane(row, "difference")
     assert np.array_equal(first, stamps.plane(int(whole["best"][0]), "difference"), equal_nan=True)
-    assert len(gallery._stamps) <= 36
+    assert len(mosaic._stamps) <= 36
 
 
 def failing(capsys: Captured, *arguments: str | Path) -> str:

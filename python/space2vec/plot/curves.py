@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from space2vec import evaluation
-from space2vec.plot.figure import COLOURS, label_of, new_figure, save, write_as_it_stands
+from space2vec.plot.figure import COLOURS, label_of, new_figure, save, set_literal_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +86,7 @@ def mdr_fpr(
     axes.set_ylabel("missed detection rate (real below the threshold)")
     axes.grid(which="major", linewidth=0.4, alpha=0.6)
     shown = "dot: threshold 0.5" + ("; band: 95 % of resamples" if bootstrap else "")
-    write_as_it_stands(axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8))
+    set_literal_text(axes.legend(fontsize=9, frameon=False, loc="lower left", title=shown, title_fontsize=8))
     axes.set_aspect("equal")
     save(figure, path)
     return figure
@@ -141,7 +141,7 @@ def reliability(
     above.set_ylabel("share that is real (bars: 95 % interval)")
     above.grid(linewidth=0.4, alpha=0.6)
     shown = above.get_legend_handles_labels()
-    write_as_it_stands(figure.legend(*shown, fontsize=9, frameon=False, loc="outside upper center"))
+    set_literal_text(figure.legend(*shown, fontsize=9, frameon=False, loc="outside upper center"))
     most = max(int(bins.count.max()) for bins in found.values())
     below.set(yscale="log", ylim=(0.7, 4.0 * most))
     below.set_xlabel("score: the probability that a candidate is real")

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.cli.common import Problems, about, check_no_input, positive, read_batches
+from space2vec.cli.common import Problems, check_no_input, positive, read_batches, table_metadata
+from space2vec.cli.output_places import OutputPlaces
 from space2vec.cli.packet_columns import PacketColumns, add_columns
-from space2vec.cli.place import Place
 from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors import DeviceLostError, OutputError
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from space2vec.cli.gallery import Gallery
+    from space2vec.cli.mosaic import Mosaic
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.models.model import Model
@@ -107,7 +107,7 @@ class Work(Generic[Table]):
     #: Whose scores `compute` is to give, which readers may give already, see :func:`space2vec.reading.batches`.
     model: Model | None = None
     #: Draws a picture of the rows that `result` has shown it.
-    gallery: Gallery | None = None
+    mosaic: Mosaic | None = None
     #: Where `compute` takes the pixels first.
     device: str = "cpu"
 
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
     from space2vec.registry import FAULTS
 
     measure = work.measure if kernels.name() == "native" else None
-    gallery = work.gallery
+    mosaic = work.mosaic
     arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
     if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
         raise ValueError(
@@ -129,16 +129,16 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
         )
     columns = PacketColumns.of(arguments.columns, {*_OWN, *work.descriptions})
     with ExitStack() as stack:
-        place = Place.of(arguments, stack)
-        out = _output(arguments, work, place, columns)
+        places = OutputPlaces.from_arguments(arguments, stack)
+        out = _output(arguments, work, places, columns)
         problems, begun = Problems(strict=arguments.strict), time.monotonic()
         with out:
             if out.complete:
                 reasons = out.reasons()
-                if gallery is not None and not gallery.path.exists():
-                    raise OutputError(f"{out.path} is complete, but there is no {gallery.path}; --restart draws it")
+                if mosaic is not None and not mosaic.path.exists():
+                    raise OutputError(f"{out.path} is complete, but there is no {mosaic.path}; --restart draws it")
                 print_line(f"{out.path} is complete already: there is nothing to resume")
-                print_line(place.said_of_errors(reasons))
+                print_line(places.errors_summary(reasons))
                 return 0 if FAULTS.keys().isdisjoint(reasons) else 1
             earlier = out.rows
             if out.parts:
@@ -161,25 +161,25 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                     raise
             out.finish(lambda: _empty(work, columns))
             picture = None
-            if gallery is not None:
+            if mosaic is not None:
                 for kept in out.kept():
-                    gallery.give_back(kept)
-                picture = gallery.draw()
+                    mosaic.add_bytes(kept)
+                picture = mosaic.draw()
             rows, totals = out.rows, out.counts
         for line in summary(work.verb, rows, totals, time.monotonic() - begun, earlier).splitlines():
-            place.say(line)
-        place.say(f"{work.contents} in {place.name}")
-        place.say(place.said_of_errors(totals["reasons"]))
+            places.say(line)
+        places.say(f"{work.contents} in {places.name}")
+        places.say(places.errors_summary(totals["reasons"]))
         if silent := [name for name in out.unknown if name in columns.paths]:
-            place.say(f"nothing is known of {', '.join(silent)}: no packet has a value there")
+            places.say(f"nothing is known of {', '.join(silent)}: no packet has a value there")
         if picture is not None:
-            place.say(picture)
+            places.say(picture)
         problems.finish()
-        place.end()
+        places.end()
     return 1 if totals["problems"].total() else 0
 
 
-def _output(arguments: argparse.Namespace, work: Work[Table], place: Place, columns: PacketColumns) -> Output:
+def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlaces, columns: PacketColumns) -> Output:
     from space2vec.reading import files
     from space2vec.reading.alert_files import STANDARD_INPUT
     from space2vec.writing import Output
@@ -188,29 +188,29 @@ def _output(arguments: argparse.Namespace, work: Work[Table], place: Place, colu
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     paths = list(files(arguments.inputs))
-    gallery = work.gallery
-    check_no_input([place.table, place.errors, None if gallery is None else gallery.path], paths)
+    mosaic = work.mosaic
+    check_no_input([places.table, places.errors, None if mosaic is None else mosaic.path], paths)
     # Of a schema its digest: it may be long.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
     }
     wanted = "default" if arguments.columns is None else ",".join(arguments.columns) or "none"
     asked = {"schemas": digests, "channels": arguments.channels}
-    note = about(
+    note = table_metadata(
         command=work.name, **work.options, columns=wanted, **{name: what for name, what in asked.items() if what}
     )
     return Output(
-        place.table,
-        place.errors,
-        options={**note, "mosaic": gallery is not None},
+        places.table,
+        places.errors,
+        options={**note, "mosaic": mosaic is not None},
         note=note,
         inputs=Inputs(paths),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
         descriptions={**_OWN, **work.descriptions, **columns.descriptions},
         optional=columns.optional,
-        lasting=not place.streamed,
-        keep=None if gallery is None else gallery.take,
+        lasting=not places.streamed,
+        keep=None if mosaic is None else mosaic.pop_bytes,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from space2vec.errors.text import NAME, one_line
 
-__all__ = ["bound", "busy", "columns_of", "figure", "plot", "rows", "table"]
+__all__ = ["columns_of", "figure", "has_other_load", "limiting_factor", "plot", "rows", "table"]
 
 #: What a column is called, and its colour.
 _HEADS = {
@@ -21,10 +21,10 @@ _HEADS = {
 }
 _COLOURS = {"one core": "0.6", "all cores": "0.2", "gpu in place": "tab:green", "gpu with transfers": "tab:blue"}
 #: What holds a stage up that takes this share of a limit, or more of it; else it computes.
-_MUCH = 0.5
-_HELD_UP = {"one core": "memory", "all cores": "memory", "gpu in place": "its memory", "gpu with transfers": "the link"}
+_LIMITING_SHARE = 0.5
+_LIMIT = {"one core": "memory", "all cores": "memory", "gpu in place": "its memory", "gpu with transfers": "the link"}
 #: With transfers at this share of the rate in place, or more of it, copies cost little.
-_ALONE = 0.7
+_CHEAP_COPIES = 0.7
 #: Load of a machine before from which on other work takes part of the cores.
 _BUSY = 0.5
 
@@ -43,25 +43,25 @@ def columns_of(record: Mapping[str, Any]) -> list[str]:
     return [name for name in _HEADS if any("rate" in found["columns"].get(name, ()) for found in stages)]
 
 
-def busy(record: Mapping[str, Any]) -> bool:
+def has_other_load(record: Mapping[str, Any]) -> bool:
     """Tell whether other work took part of the cores."""
     return bool(record["load before"] > _BUSY)
 
 
-def bound(found: Mapping[str, Any], names: Sequence[str]) -> str:
+def limiting_factor(found: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return what bounds a stage in the last of some columns that was run: memory, the link, or arithmetic."""
     measured = [name for name in names if "rate" in found["columns"].get(name, ())]
     if not measured:
         return ""
     name = measured[-1]
     column = found["columns"][name]
-    if column.get("share", {"value": 0.0})["value"] >= _MUCH:
-        return _HELD_UP[name]
+    if column.get("share", {"value": 0.0})["value"] >= _LIMITING_SHARE:
+        return _LIMIT[name]
     if name == "gpu with transfers":
         in_place = found["columns"].get("gpu in place", {})
         if "rate" not in in_place:
             return "the CPU"  # which does what the GPU cannot
-        if column["rate"][1] < _ALONE * in_place["rate"][1]:
+        if column["rate"][1] < _CHEAP_COPIES * in_place["rate"][1]:
             return "copies and calls"
     return "arithmetic"
 
@@ -88,7 +88,7 @@ def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
         if "GPU pays from, rows" in heads:
             even = found.get("break even", {}).get(cores[-1], "-")
             row.append("never" if even is None else str(even) if isinstance(even, int) else "-")
-        row += [bound(found, part) or "-" for part in (cores, gpu) if part]
+        row += [limiting_factor(found, part) or "-" for part in (cores, gpu) if part]
         cells.append(row)
     return heads, cells
 
@@ -99,7 +99,7 @@ def table(record: Mapping[str, Any]) -> str:
     lines = [f"CPU: {record['device']}, {record['cores']} cores ({record['isa']}), load {record['load before']:.1f}",
              f"GPU: {gpu['name'] if 'name' in gpu else 'not run: ' + gpu['not run']}",
              f"stamps of {record['side']}x{record['side']} pixels; medians of {record['rounds']} rounds"]  # fmt: skip
-    if busy(record):
+    if has_other_load(record):
         lines.append("other work took part of the cores: figures of the CPU are too low")
     lines.append("")
     heads, cells = rows(record)
@@ -127,7 +127,7 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
     ImportError
         If matplotlib is absent.
     """
-    from space2vec.plot.figure import AS_IT_STANDS, new_figure, save
+    from space2vec.plot.figure import LITERAL_TEXT, new_figure, save
 
     drawing = new_figure(figsize=(9, 0.3 * len(record["results"]) + 1.8), layout="constrained")
     from matplotlib.ticker import LogLocator, NullLocator
@@ -158,5 +158,5 @@ def plot(record: Mapping[str, Any], path: Path) -> None:
         drawing.legend(loc="outside upper center", ncols=len(names), frameon=False)
     gpu = record["gpu"]
     title = one_line(f"{record['device']}; {gpu.get('name') or 'no GPU: ' + gpu['not run']}", NAME)
-    axes.set_title(title, fontsize=9, **AS_IT_STANDS)
+    axes.set_title(title, fontsize=9, **LITERAL_TEXT)
     save(drawing, path, dpi=140)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from space2vec.errors.text import one_line
 
-__all__ = ["Place"]
+__all__ = ["OutputPlaces"]
 
 _STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputPlaces:
     """The files of a table and of its errors."""
 
     table: Path
@@ -30,7 +30,7 @@ class Place:
     errors_kept: bool = True
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, stack: ExitStack) -> Place:
+    def from_arguments(cls, arguments: argparse.Namespace, stack: ExitStack) -> OutputPlaces:
         """Return the place that -o and --errors name; the stack removes what is temporary."""
         if arguments.output != _STANDARD_OUTPUT:
             output = Path(arguments.output)
@@ -65,7 +65,7 @@ class Place:
                 shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.flush()
 
-    def said_of_errors(self, reasons: Counter[str]) -> str:
+    def errors_summary(self, reasons: Counter[str]) -> str:
         """Return what is to be said of the table of errors, given its reasons."""
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         if not self.errors_kept:

@@ -14,12 +14,12 @@ from space2vec.data.ids import id_texts
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Scores
 
-__all__ = ["Gallery"]
+__all__ = ["Mosaic"]
 
 _ROWS = 12
 
 
-class Gallery:
+class Mosaic:
     """Keep the best, worst and most doubtful candidates of a long input, and draw them at its end into a picture."""
 
     def __init__(self, path: str) -> None:
@@ -34,7 +34,7 @@ class Gallery:
         """Look at one batch; what is not among the chosen so far is let go."""
         self._choose(stamps, scores.score, scores.flags)
 
-    def take(self) -> bytes:
+    def pop_bytes(self) -> bytes:
         """Return the chosen as bytes, and begin anew without them."""
         if self._stamps is None:
             return b""
@@ -56,11 +56,11 @@ class Gallery:
         self._stamps, self._score, self._flags = None, self._score[:0], self._flags[:0]
         return file.getvalue()
 
-    def give_back(self, taken: bytes) -> None:
+    def add_bytes(self, packed: bytes) -> None:
         """Look at what :meth:`take` has returned."""
-        if not taken:
+        if not packed:
             return
-        with np.load(io.BytesIO(taken)) as arrays:
+        with np.load(io.BytesIO(packed)) as arrays:
             stamps = Stamps(
                 [[arrays.get(f"{row}.{channel}") for channel in CHANNELS] for row in range(len(arrays["score"]))],
                 object_id=arrays["object_id"].astype(object),

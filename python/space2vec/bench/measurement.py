@@ -15,7 +15,7 @@ import numpy as np
 from space2vec.backends import choice, kernels
 from space2vec.bench.machine import device_limits, host_limits, processor, versions
 from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
-from space2vec.bench.stages import IN_PLACE, THREADS, NotRun, Ours, Stage, stages
+from space2vec.bench.stages import IN_PLACE, THREADS, NotRun, Stage, StageInputs, stages
 from space2vec.data.device import extension
 from space2vec.errors import DeviceLostError, Space2vecError
 
@@ -73,8 +73,8 @@ def measure(
     cores = kernels.thread_count(None)
     wanted = [name for name in COLUMNS if name in columns]
     run = [name for name in wanted if name in THREADS or number is not None]
-    ours = Ours(rows, side, source, where)
-    chosen = [stage for stage in stages(ours) if not only or stage.name.startswith(tuple(only))]
+    inputs = StageInputs(rows, side, source, where)
+    chosen = [stage for stage in stages(inputs) if not only or stage.name.startswith(tuple(only))]
     if not chosen:
         raise ValueError(f"no stage begins with {' or '.join(only)}")
     whole = seconds * len(chosen) * sum(rounds + _SIZING[name] for name in run)
@@ -98,7 +98,7 @@ def measure(
     if number is not None:
         record["limits"] |= device_limits(number, rounds)
     for stage in chosen:
-        with contextlib.ExitStack() as ours.stack:
+        with contextlib.ExitStack() as inputs.stack:
             found = _stage(stage, wanted, run, reason, number, rounds, seconds, record["limits"])
         record["results"][stage.name] = found
         keep(record)
