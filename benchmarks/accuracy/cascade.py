@@ -68,7 +68,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         for name, network in runs.items()
     }
     early = np.concatenate([
-        cascade.first.predict(*cascade.of_first(taken(cascade, side)), threads=1) for side in rows
+        cascade.first.predict(*cascade.first_inputs(taken(cascade, side)), threads=1) for side in rows
     ])  # fmt: skip
     score[NAMES[2]] = early
     label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
@@ -85,7 +85,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
     }
     doubtful = in_doubt(cascade.header.doubt, early)
     floats = scorer(cascade.first, None)
-    without = np.concatenate([floats(tuple(cascade.of_first(taken(cascade, side)))) for side in rows])
+    without = np.concatenate([floats(tuple(cascade.first_inputs(taken(cascade, side)))) for side in rows])
     change = compared(without, early, label, group, 1)
     return {
         "rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures,

@@ -62,7 +62,7 @@ def _cuda() -> str:
 
 def _networks() -> str:
     try:
-        return f"run by {runtimes.asked() or f'the backend {kernels.name()}'}"
+        return f"run by {runtimes.runtime_from_environment() or f'the backend {kernels.name()}'}"
     except BackendError as error:
         return f"none: {error}"
 

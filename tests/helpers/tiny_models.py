@@ -46,7 +46,7 @@ def forest(columns: tuple[str, ...], fill: bool = False, seed: int = 1, **header
     }
     if fill:
         tensors["fill"] = np.where(np.arange(k) % 2, np.nan, rng.normal(size=k)).astype(np.float32)
-    return model_files.encoded(_header("forest", "tiny forest", columns, **header), tensors)
+    return model_files.encode(_header("forest", "tiny forest", columns, **header), tensors)
 
 
 def network(
@@ -103,7 +103,7 @@ def network(
         how["optional"] = list(optional)
     plain = None if recipe is None else recipe.to_plain()
     made = _header("network", "tiny network", columns, recipe=plain, architecture=how, integer={"version": 1}, **header)
-    return model_files.encoded(made, tensors)
+    return model_files.encode(made, tensors)
 
 
 def models() -> dict[str, bytes]:
@@ -140,20 +140,20 @@ def of_floats(columns: tuple[str, ...] = (), recipe: s2v.Recipe | None = None) -
     how = {"name": "braai", "settings": {}, "temperature": 1.0}
     plain = None if recipe is None else recipe.to_plain()
     header = _header("network", "floats", columns, recipe=plain, architecture=how)
-    return model_files.encoded(header, {"weight": np.zeros(3, np.float32)})
+    return model_files.encode(header, {"weight": np.zeros(3, np.float32)})
 
 
 def changed(file: bytes, **tensors: Any) -> bytes:
     """Return a model file some of whose tensors are others."""
-    metadata, own = tensor_file.decoded(file)
-    return tensor_file.encoded(metadata, {**own, **tensors})
+    metadata, own = tensor_file.decode(file)
+    return tensor_file.encode(metadata, {**own, **tensors})
 
 
 def with_header(file: bytes, **changes: Any) -> bytes:
     """Return a model file whose header says something else."""
-    return model_files.encoded(dataclasses.replace(header_of(file), **changes), tensor_file.decoded(file)[1])
+    return model_files.encode(dataclasses.replace(header_of(file), **changes), tensor_file.decode(file)[1])
 
 
 def header_of(file: bytes) -> model_files.Header:
     """Return the header of a model file."""
-    return model_files.Header.from_json(tensor_file.decoded(file)[0]["space2vec"])
+    return model_files.Header.from_json(tensor_file.decode(file)[0]["space2vec"])

@@ -15,10 +15,10 @@ from space2vec.errors.packages import how_to_get
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Backend
 
-__all__ = ["choose", "follow", "on_host", "resolve"]
+__all__ = ["choose", "device_of_data", "on_host", "usable_device"]
 
 
-def resolve(device: str, runtime: str | None = None, *, bulk: bool = False) -> str:
+def usable_device(device: str, runtime: str | None = None, *, bulk: bool = False) -> str:
     """Return the device to compute on for data on the host: ``"cpu"``, or ``"cuda:0"`` and so on.
 
     Parameters
@@ -49,32 +49,32 @@ def resolve(device: str, runtime: str | None = None, *, bulk: bool = False) -> s
     return "cpu" if reason else f"cuda:{number}"
 
 
-def follow(device: str, data: Any, runtime: str | None = None) -> str:
-    """Return the device to compute on: the one on which the data lie, or, from the host, as :func:`resolve`.
+def device_of_data(device: str, data: Any, runtime: str | None = None) -> str:
+    """Return the device to compute on: the one on which the data lie, or, from the host, as :func:`usable_device`.
 
     Parameters
     ----------
     device, runtime : str
-        As for :func:`resolve`.
+        As for :func:`usable_device`.
     data : object
         Stamps, or an array of any library; what is neither counts as data of the host.
 
     Raises
     ------
     BackendError, ValueError
-        As :func:`resolve`; and if another device is asked for than that on which the data lie.
+        As :func:`usable_device`; and if another device is asked for than that on which the data lie.
     TypeError
         If an array lies on a device of another kind.
     """
     there = _place(data)
     if there == "cpu":
-        return resolve(device, runtime)
+        return usable_device(device, runtime)
     from space2vec.data.device.extension import ordinal
 
     if device == "cpu" or (device != "auto" and f"cuda:{ordinal(device)}" != there):
         what = "stamps lie" if isinstance(data, Stamps) else "data lie"
         raise BackendError(f"the {what} on {there}, and device {device!r} was asked for: move them there first")
-    return resolve(there, runtime)
+    return usable_device(there, runtime)
 
 
 def _place(data: Any) -> str:
@@ -115,10 +115,10 @@ def choose(device: str, data: Any, runtime: str | None = None) -> Backend:
     """Return the backend for data: that of the device on which they lie, or, of the host, the one that is asked for.
 
     `data` are Stamps or an array of any library; what is neither counts as data of the host. `runtime` is what runs a
-    model in floating point, where it is no backend. Raises as :func:`follow`; BackendError also if no
+    model in floating point, where it is no backend. Raises as :func:`device_of_data`; BackendError also if no
     backend of the host can run.
     """
-    where = follow(device, data, runtime)
+    where = device_of_data(device, data, runtime)
     if where == "cpu":
         return on_host()
     from space2vec.backends.cuda.backend import Cuda

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from space2vec.model_files.needs import Needs
     from space2vec.plans.features import Measure
 
-__all__ = ["Host", "Inputs", "taken"]
+__all__ = ["Host", "ModelInputs", "as_model_inputs"]
 
 #: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache; and
 #: numbers in these at most, unless one row has more.
 _ROWS, _FLOATS = 1024, 1 << 25
 
 
-class Inputs(NamedTuple):
+class ModelInputs(NamedTuple):
     """What a model takes of stamps.
 
     Attributes
@@ -154,9 +154,9 @@ class Host:
                 rows = slice(begin, begin + most)
                 score[rows], flags[rows] = self._in_floats(model, own, source[rows], workers)
         elif isinstance(source, Stamps):
-            own.score(source, model.needs.known(source), score, flags, workers)
+            own.score(source, model.needs.catalogue_columns(source), score, flags, workers)
         else:
-            own.score_columns(*model.needs.of_table(source), score, flags, workers)
+            own.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
         ids = source.object_id, source.candidate_id
         return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
 
@@ -171,7 +171,7 @@ class Host:
             if isinstance(source, Stamps)
             else self._of_table(own, model.needs, source)
         )
-        score = model.in_floats(inputs.arrays, workers)
+        score = model.predict_in_floats(inputs.arrays, workers)
         if lost := int(np.count_nonzero(inputs.scored & np.isnan(score))):
             name = one_line(repr(model.name), NAME)
             warnings.warn(
@@ -191,15 +191,15 @@ class Host:
         assert first is not None
         early, flags = self._in_floats(first, self.model(first), source, workers)
 
-        def asked(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        def score_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
             score, flags[rows] = self._in_floats(second, self.model(second), source[rows], workers)
             return score
 
-        score, doubtful = model.decided(early, asked)
+        score, doubtful = model.cascade_scores(early, score_rows)
         flags[~doubtful & ~np.isnan(early)] |= np.uint32(flag_bits.bits("scored_early"))
         return score, flags
 
-    def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> Inputs:
+    def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> ModelInputs:
         """Return what a model takes of stamps, by its needs alone.
 
         Raises
@@ -211,33 +211,33 @@ class Host:
         return self._of_stamps(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
 
     @staticmethod
-    def _of_stamps(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> Inputs:
+    def _of_stamps(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> ModelInputs:
         n, names = len(stamps), needs.header.feature_names
         planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), dtype=np.float32)
         columns = np.empty((n, len(names)), dtype=np.float32) if names else None
-        inputs = Inputs(planes, columns, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.bool_))
-        own.inputs(stamps, needs.known(stamps), *inputs, workers)
+        inputs = ModelInputs(planes, columns, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.bool_))
+        own.inputs(stamps, needs.catalogue_columns(stamps), *inputs, workers)
         return inputs
 
     @staticmethod
-    def _of_table(own: KernelModel, needs: Needs, table: Features) -> Inputs:
-        columns, raised = needs.of_table(table)
-        inputs = Inputs(None, columns, np.empty_like(raised), np.empty(len(raised), dtype=np.bool_))
+    def _of_table(own: KernelModel, needs: Needs, table: Features) -> ModelInputs:
+        columns, raised = needs.columns_of_table(table)
+        inputs = ModelInputs(None, columns, np.empty_like(raised), np.empty(len(raised), dtype=np.bool_))
         own.judge_columns(columns, raised, inputs.flags, inputs.scored)
         return inputs
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
         """Return P(real) (n,) of what a model takes."""
-        rows = taken(model, inputs)
+        rows = as_model_inputs(model, inputs)
         workers = thread_count(threads)
         if model.runtime is not None:
-            return model.in_floats(tuple(rows.values()), workers)
+            return model.predict_in_floats(tuple(rows.values()), workers)
         score = np.empty(len(next(iter(rows.values()))), dtype=np.float32)
         self.model(model).predict(rows.get("planes"), rows.get("features"), score, workers)
         return score
 
 
-def taken(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
+def as_model_inputs(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
     """Return what a model is given on the host, in float32 and C order, by what it is (``"planes"``, ``"features"``).
 
     Raises

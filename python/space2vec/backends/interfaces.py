@@ -149,7 +149,7 @@ class Model(Protocol):
     def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:
         """Return the model as a backend has it, made of the bytes of its file once."""
 
-    def in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
+    def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) by its runtime on the host, calibrated."""
 
     def check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
@@ -167,10 +167,10 @@ class Network(Model, Protocol):
     def second(self) -> Network:
         """The network that a cascade asks in doubt; of any other network, itself."""
 
-    def decided(
-        self, score: NDArray[np.float32], asked: Callable[[NDArray[np.intp]], NDArray[np.float32]]
+    def cascade_scores(
+        self, score: NDArray[np.float32], score_rows: Callable[[NDArray[np.intp]], NDArray[np.float32]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the scores of a cascade, and which of them are the second network's."""
+        """Return the scores (n,) of a cascade, and which of them the second network gave."""
 
 
 class Backend(Protocol):

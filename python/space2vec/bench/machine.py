@@ -71,11 +71,11 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
     Read and written together for a copy on the device; one way for the link, from and to page-locked memory of the
     host.
     """
-    from space2vec.backends.cuda.slots import Slot
+    from space2vec.backends.cuda.device_batch import BatchSlot
     from space2vec.data.device.extension import active
     from space2vec.data.device.page_locked import pinned
 
-    slot, host = Slot(active(ordinal), ordinal), pinned((_BYTES,), np.uint8, ordinal=ordinal)
+    slot, host = BatchSlot(active(ordinal), ordinal), pinned((_BYTES,), np.uint8, ordinal=ordinal)
     try:
         one, other = slot.device("one", _BYTES), slot.device("other", _BYTES)
 

@@ -66,7 +66,7 @@ def measure(
     Returned are plain values, ready for JSON: what was measured, on what, in ``results`` by stage and column.
     BackendError if a GPU is asked for and is not there; ValueError if there is no such stage.
     """
-    where = choice.resolve(where, bulk=True)
+    where = choice.usable_device(where, bulk=True)
     lack = extension.trouble(0)
     reason = lack or ("not asked for: --device cpu" if where == "cpu" else "")
     number = None if where == "cpu" else extension.ordinal(where)

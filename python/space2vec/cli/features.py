@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
 
-    where = choice.resolve(arguments.device, bulk=True)
+    where = choice.usable_device(arguments.device, bulk=True)
     arguments.inputs = find(arguments.inputs)
     if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")

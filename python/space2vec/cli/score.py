@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.models.load import load
 
     model = load(arguments.model)
-    where = choice.resolve(arguments.device, model.runtime, bulk=True)
+    where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     mosaic = None if arguments.mosaic is None else Mosaic(arguments.mosaic)
 
     def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Scores]:

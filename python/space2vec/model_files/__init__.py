@@ -10,14 +10,23 @@ from space2vec.model_files.header import (
     BEYOND_MEMORY,
     FIRST,
     FORMAT,
-    OF_RUN,
+    RUN_MODEL_FILE,
     Header,
     check_architecture,
     check_first,
-    encoded,
+    encode,
     in_doubt,
     read,
 )
 
-__all__ = ["BEYOND_MEMORY", "FIRST", "FORMAT", "OF_RUN", "Header", "check_architecture", "check_first", "encoded"]
+__all__ = [
+    "BEYOND_MEMORY",
+    "FIRST",
+    "FORMAT",
+    "RUN_MODEL_FILE",
+    "Header",
+    "check_architecture",
+    "check_first",
+    "encode",
+]
 __all__ += ["in_doubt", "read"]

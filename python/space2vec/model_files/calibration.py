@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["MOST_KNOTS", "Calibration", "calibrated"]
+__all__ = ["MOST_KNOTS", "Calibration", "apply_calibration"]
 
 #: As many knots a table may have.
 MOST_KNOTS = 1024
 
 
-def calibrated(x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
+def apply_calibration(
+    x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return the probabilities (n,) of scores (n,) by a table of knots; NaN stays NaN.
 
     The arithmetic is that of ``cpp/kernel/calibration.hpp`` in the same order, for the same bits.
@@ -87,7 +89,7 @@ class Calibration:
         out = np.array(score, dtype=np.float32, order="C", copy=True)
         if out.ndim != 1:
             raise ValueError(f"score must have one dimension; given shape {out.shape}")
-        return calibrated(*self.knots, out)
+        return apply_calibration(*self.knots, out)
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as the header of a model file holds it."""

@@ -24,11 +24,11 @@ __all__ = [
     "FIRST",
     "FORMAT",
     "MOST_COLUMNS",
-    "OF_RUN",
+    "RUN_MODEL_FILE",
     "Header",
     "check_architecture",
     "check_first",
-    "encoded",
+    "encode",
     "in_doubt",
     "read",
 ]
@@ -37,7 +37,7 @@ __all__ = [
 FORMAT = 1
 
 #: The model's file in the folder of a training run, which writes it at its end.
-OF_RUN = "model.safetensors"
+RUN_MODEL_FILE = "model.safetensors"
 
 #: What the names of the tensors of a cascade's first network begin with.
 FIRST = "first."
@@ -336,7 +336,7 @@ def _check_recipe(plain: Mapping[str, Any]) -> None:
         raise ValueError(f"the recipe gives more than {_MOST_PIXELS} pixels a candidate")
 
 
-def encoded(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
+def encode(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of a model file, which every backend makes its model of.
 
     Raises
@@ -347,7 +347,7 @@ def encoded(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
     text = header.to_json()
     try:
         Header.from_json(text)
-        return tensor_file.encoded({_KEY: text}, tensors)
+        return tensor_file.encode({_KEY: text}, tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"this is no model that a file can hold: {error}") from error
 
@@ -362,7 +362,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
     """
     target = Path(path)
     if not target.is_file():
-        reason = f"it is a folder, and holds no {OF_RUN}" if target.is_dir() else "there is no such file"
+        reason = f"it is a folder, and holds no {RUN_MODEL_FILE}" if target.is_dir() else "there is no such file"
         raise ModelError(f"cannot load the model {target}: {reason}")
     try:
         metadata, tensors = tensor_file.read(target)

@@ -20,8 +20,19 @@ from space2vec.model_files.derived_names import derived_places
 if TYPE_CHECKING:
     from space2vec.model_files.header import Header
 
-__all__ = ["HIDDEN_MOST", "MARK", "MOST", "PREFIX", "RING", "STEP", "VALUE", "VERSION", "Inputs", "IntegerNetwork"]
-__all__ += ["divided", "rings_of", "stated"]
+__all__ = [
+    "HIDDEN_MOST",
+    "MARK",
+    "MOST",
+    "PREFIX",
+    "RING",
+    "STEP",
+    "VALUE",
+    "VERSION",
+    "IntegerNetwork",
+    "NetworkInputs",
+]
+__all__ += ["header_with_integers", "rings_of", "split_integers"]
 
 #: What the names of its tensors begin with in a model file, beside the float weights.
 PREFIX = "integer."
@@ -43,7 +54,7 @@ _LEAST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class NetworkInputs:
     """What a network takes; 0 where it takes none."""
 
     #: Planes, and pixels along a side.
@@ -79,7 +90,7 @@ class IntegerNetwork:
     """
 
     tensors: Mapping[str, NDArray[Any]]
-    inputs: Inputs
+    inputs: NetworkInputs
 
     def __post_init__(self) -> None:
         _Check(dict(self.tensors), self.inputs).run()
@@ -112,7 +123,7 @@ class IntegerNetwork:
         )
 
 
-def stated(header: Header, integers: IntegerNetwork | None) -> Header:
+def header_with_integers(header: Header, integers: IntegerNetwork | None) -> Header:
     """Return the header of a model that holds these integers, or none; a ModelError says that they do not fit it."""
     if integers is None:
         return replace(header, integer=None)
@@ -125,7 +136,7 @@ def stated(header: Header, integers: IntegerNetwork | None) -> Header:
     return replace(header, integer={"version": VERSION})
 
 
-def divided(
+def split_integers(
     header: Header, tensors: Mapping[str, NDArray[Any]]
 ) -> tuple[IntegerNetwork | None, dict[str, NDArray[Any]]]:
     """Return the integers that a model file holds, None where it says that it holds none, and the other tensors.
@@ -148,16 +159,16 @@ def divided(
         raise ModelError(f"its integers are damaged ({error})") from error
 
 
-def _inputs_of(how: Mapping[str, Any]) -> Inputs:
+def _inputs_of(how: Mapping[str, Any]) -> NetworkInputs:
     """Return what a network of an architecture takes as integers."""
     settings = how["settings"]
     if how["name"] == "stampnet":
-        return Inputs(*(_whole(settings, name) for name in ("channels", "side", "features")))
+        return NetworkInputs(*(_whole(settings, name) for name in ("channels", "side", "features")))
     if how["name"] == "tablenet":
         names = settings["names"]
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of the columns are no texts")
-        return Inputs(columns=len(names) + len(derived_places(names)), bins=_whole(settings, "bins"))
+        return NetworkInputs(columns=len(names) + len(derived_places(names)), bins=_whole(settings, "bins"))
     raise ValueError(f"a network {how['name']} is none of integers")
 
 
@@ -170,7 +181,7 @@ def _whole(settings: Mapping[str, Any], name: str) -> int:
 class _Check:
     """The checks of a network; ``tensors`` loses those that were seen."""
 
-    def __init__(self, tensors: dict[str, NDArray[Any]], inputs: Inputs) -> None:
+    def __init__(self, tensors: dict[str, NDArray[Any]], inputs: NetworkInputs) -> None:
         self._tensors, self._inputs = tensors, inputs
 
     def run(self) -> None:

@@ -90,7 +90,7 @@ class Needs:
         features = (registry.FEATURES[name] for name in self.header.feature_names if name in registry.FEATURES)
         return bool(kept and kept.together) or any(len(feature.planes) > 1 for feature in features)
 
-    def see_units(self, source: Stamps | Features, stacklevel: int = 1) -> None:
+    def warn_of_units(self, source: Stamps | Features, stacklevel: int = 1) -> None:
         """Warn where the planes of stamps on the host share no flux scale, and the model compares them.
 
         Parameters
@@ -146,7 +146,7 @@ class Needs:
         """Where the columns of the catalogue stand among those of the model."""
         return [place for place, name in enumerate(self.header.feature_names) if name in registry.CATALOGUE]
 
-    def known(self, stamps: Stamps) -> NDArray[np.float32] | None:
+    def catalogue_columns(self, stamps: Stamps) -> NDArray[np.float32] | None:
         """Return all columns of the catalogue (n, 20) as kernels take them; None where none that is taken is known."""
         if stamps.catalogue.keys().isdisjoint(self.header.feature_names):
             return None
@@ -155,7 +155,7 @@ class Needs:
             table[:, registry.CATALOGUE.index(name)] = values
         return table
 
-    def of_table(self, table: Features) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    def columns_of_table(self, table: Features) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
         """Return the model's columns (n, k) of a table, in its order, and the flags (n,), as kernels take them."""
         columns = np.ascontiguousarray(table.select(self.header.feature_names))
         return columns, np.ascontiguousarray(table.flags, dtype=np.uint32)
@@ -163,4 +163,4 @@ class Needs:
     @cached_property
     def file(self) -> bytes:
         """The bytes of a model file that holds no more than what the model takes."""
-        return model_files.encoded(replace(self.header, integer=None, calibration=None, first=None, doubt=None), {})
+        return model_files.encode(replace(self.header, integer=None, calibration=None, first=None, doubt=None), {})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import strict_json
 
-__all__ = ["LONGEST_NAME", "decoded", "encoded", "read"]
+__all__ = ["LONGEST_NAME", "decode", "encode", "read"]
 
 #: Tensors of a file, axes and elements of one, and bytes of a name at most, as in ``cpp/src/safetensors.hpp``.
 _MOST_TENSORS, _MOST_AXES, _MOST_ELEMENTS, LONGEST_NAME = 4096, 8, 1 << 48, 256
@@ -30,7 +30,7 @@ _TYPES = {
 _ORDER = tuple(np.dtype(kind) for kind in _TYPES.values())
 
 
-def encoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+def encode(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of a file; the same tensors give the same bytes, whatever order they come in.
 
     Parameters
@@ -74,10 +74,10 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise ValueError("a file of more than 2 GiB")
-    return decoded(path.read_bytes())
+    return decode(path.read_bytes())
 
 
-def decoded(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def decode(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     """Return what the bytes of a file say of themselves, and its tensors, as :func:`read` does.
 
     Raises

@@ -116,9 +116,9 @@ class Forest(Model):
         ModelError
             If the model is of another kind, or classes or columns do not fit; the message says what is accepted.
         """
-        from space2vec.models.sklearn_import import take_apart
+        from space2vec.models.sklearn_import import read_forest
 
-        parts = take_apart(model, feature_names, real_class)
+        parts = read_forest(model, feature_names, real_class)
         header = model_files.Header(
             kind=cls.kind,
             name=name,

@@ -67,8 +67,8 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     if not path.exists() and path.suffix != _SUFFIX and path.name == given:
         there = ", ".join(known) or "none (run `make models`)"
         raise ModelError(f"unknown model {given!r}; packaged models: {there}; or give the path of a {_SUFFIX} file")
-    if path.is_dir() and (path / model_files.OF_RUN).is_file():
-        path /= model_files.OF_RUN
+    if path.is_dir() and (path / model_files.RUN_MODEL_FILE).is_file():
+        path /= model_files.RUN_MODEL_FILE
     if path.is_file() and path.suffix == ".onnx":
         raise ModelError(
             f"cannot load the model {path}: ONNX files are for other programs; accepted are packaged models "

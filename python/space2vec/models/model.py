@@ -132,7 +132,7 @@ class Model:
     @cached_property
     def file(self) -> bytes:
         """The bytes of its model file, which backends make their model of."""
-        return model_files.encoded(self.header, self._tensors())
+        return model_files.encode(self.header, self._tensors())
 
     @cached_property
     def digest(self) -> str:
@@ -159,7 +159,7 @@ class Model:
             If it cannot be written.
         """
         header = replace(self.header, library=self.header.library or library_version())
-        write_whole(path, model_files.encoded(header, self._tensors()))
+        write_whole(path, model_files.encode(header, self._tensors()))
 
     @property
     def name(self) -> str:
@@ -209,7 +209,7 @@ class Model:
         engine: _Engine = self._engines[where]
         return engine
 
-    def in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
+    def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) of what the model takes, by its runtime on the host, calibrated."""
         raise NotImplementedError
 
@@ -310,7 +310,7 @@ class Model:
         """
         self.needs.check(source)
         chosen = choice.choose(device, source, self.runtime)
-        self.needs.see_units(source, stacklevel=2)
+        self.needs.warn_of_units(source, stacklevel=2)
         return chosen.score(self, source, threads)
 
     def pipeline(self, device: str) -> Pipeline[Any, Scores]:
@@ -323,4 +323,4 @@ class Model:
         """
         from space2vec.backends.cuda.backend import Cuda
 
-        return Cuda(ordinal(choice.resolve(device, self.runtime))).pipeline(self)
+        return Cuda(ordinal(choice.usable_device(device, self.runtime))).pipeline(self)

@@ -19,7 +19,7 @@ from space2vec.errors import ModelError
 from space2vec.errors.packages import need
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.header import FIRST
-from space2vec.model_files.integer_network import IntegerNetwork, divided, stated
+from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers
 from space2vec.model_files.needs import Needs
 from space2vec.models import runtimes
 from space2vec.models.model import Model
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from space2vec.backends.host import Inputs
+    from space2vec.backends.host import ModelInputs
     from space2vec.data.stamps import Stamps
 
 __all__ = ["Network"]
@@ -84,7 +84,7 @@ class Network(Model):
         first: Network | None = None,
     ) -> None:
         of_first = None if first is None else first.header
-        self._take(replace(stated(header, integers), first=of_first), integers, first)
+        self._take(replace(header_with_integers(header, integers), first=of_first), integers, first)
         settings = (self.header.architecture or {})["settings"]
         if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
@@ -103,7 +103,7 @@ class Network(Model):
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         self.integers = integers
         self.first = first
-        self.runtime = runtimes.chosen(self.name, integers is None)
+        self.runtime = runtimes.runtime_for(self.name, integers is None)
 
     def _fitting(self, module: nn.Module) -> nn.Module:
         """Return a module in eval mode; refuse one that takes something else than the header says."""
@@ -137,7 +137,7 @@ class Network(Model):
             cls._check(header.first)
             first = cls._unchecked(header.first, of_first)
         own = {name: tensors[name] for name in tensors if name not in _GRAPH and not name.startswith(FIRST)}
-        integers, weights = divided(header, own)
+        integers, weights = split_integers(header, own)
         model = cls.__new__(cls)
         model._take(header, integers, first)
         model._weights, model._module = weights, None
@@ -202,16 +202,18 @@ class Network(Model):
 
     def _float_runtime(self) -> runtimes.Runtime:
         """Return what runs the network in floating point on the host."""
-        return self.engine("floats", lambda _: runtimes.runtime_of(self))
+        return self.engine("floats", lambda _: runtimes.make_runtime(self))
 
-    def in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
+    def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) of what the network takes, by its runtime on the host, calibrated.
 
         It is NaN where a pixel of a row is not finite.
         """
         if self.first is not None:
-            early, second = self.first.in_floats(self.of_first(inputs), threads), self.second
-            return self.decided(early, lambda rows: second.in_floats([given[rows] for given in inputs], threads))[0]
+            early, second = self.first.predict_in_floats(self.first_inputs(inputs), threads), self.second
+            return self.cascade_scores(
+                early, lambda rows: second.predict_in_floats([given[rows] for given in inputs], threads)
+            )[0]
         score = runtimes.run(self._float_runtime(), inputs, threads)
         return score if self.header.calibration is None else self.header.calibration(score)
 
@@ -237,26 +239,26 @@ class Network(Model):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "second"}
 
-    def decided(
-        self, score: NDArray[np.float32], asked: Callable[[NDArray[np.intp]], NDArray[np.float32]]
+    def cascade_scores(
+        self, score: NDArray[np.float32], score_rows: Callable[[NDArray[np.intp]], NDArray[np.float32]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the scores of a cascade, and which of them are the second network's.
+        """Return the scores (n,) of a cascade, and which of them the second network gave.
 
         Parameters
         ----------
         score : ndarray of float32 (n,)
-            Those of the first network, NaN where there is none.
-        asked : callable
-            Gives the scores (k,) of the second network of rows (k,).
+            The scores of the first network, NaN where a row has none.
+        score_rows : callable
+            Returns the scores (k,) that the second network gives to the rows of these numbers (k,).
         """
         assert self.header.doubt is not None
         doubtful = model_files.in_doubt(self.header.doubt, score)
         final = score.copy() if self.header.calibration is None else self.header.calibration(score)
         if doubtful.any():
-            final[doubtful] = asked(np.flatnonzero(doubtful))
+            final[doubtful] = score_rows(np.flatnonzero(doubtful))
         return final, doubtful
 
-    def of_first(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def first_inputs(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Return what the first network of a cascade takes of what the second takes."""
         assert self.first is not None
         assert self.needs.recipe is not None
@@ -269,7 +271,7 @@ class Network(Model):
             given.append(inputs[1][:, [self.feature_names.index(name) for name in self.first.feature_names]])
         return [np.ascontiguousarray(array) for array in given]
 
-    def inputs(self, stamps: Stamps, *, threads: int | None = None) -> Inputs:
+    def inputs(self, stamps: Stamps, *, threads: int | None = None) -> ModelInputs:
         """Return what the network is given of stamps of the host, their flags, and which of them are scored.
 
         Of a cascade all this is what its second network is given; what the first is given is among it.

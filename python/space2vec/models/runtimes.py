@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from space2vec.backends.interfaces import Network
 
-__all__ = ["RUNTIMES", "OnnxRuntime", "Runtime", "TorchRuntime", "asked", "chosen", "run", "runtime_of"]
+__all__ = [
+    "RUNTIMES",
+    "OnnxRuntime",
+    "Runtime",
+    "TorchRuntime",
+    "make_runtime",
+    "run",
+    "runtime_for",
+    "runtime_from_environment",
+]
 
 #: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache; fewer of
 #: so many pixels that these would fill it.
@@ -43,11 +52,11 @@ class Runtime(Protocol):
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
         """Keep each call within the block to the thread that makes it."""
 
 
-def asked() -> str | None:
+def runtime_from_environment() -> str | None:
     """Return the runtime that ``SPACE2VEC_RUNTIME`` names, if it is set; a BackendError says that it cannot be had."""
     name = os.environ.get("SPACE2VEC_RUNTIME", "")
     if name not in ("", *RUNTIMES):
@@ -57,13 +66,13 @@ def asked() -> str | None:
     return name or None
 
 
-def chosen(model: str, floats: bool) -> str | None:
+def runtime_for(model: str, floats: bool) -> str | None:
     """Return the runtime of a network in floating point; None where backends run its integers.
 
     A network that has `floats` alone has no integers. If what is to run it is not installed, a BackendError names the
     model.
     """
-    name = asked()
+    name = runtime_from_environment()
     if name is None and floats:
         need(
             "torch",
@@ -74,7 +83,7 @@ def chosen(model: str, floats: bool) -> str | None:
     return name
 
 
-def runtime_of(network: Network) -> Runtime:
+def make_runtime(network: Network) -> Runtime:
     """Return what runs a network, by its ``runtime``."""
     if network.runtime == "torch":
         return TorchRuntime(network.module, network.header.temperature)
@@ -100,7 +109,7 @@ class OnnxRuntime:
         score: NDArray[np.float32] = self._session.run(["score"], dict(zip(self._names, inputs, strict=True)))[0]
         return score
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
         """Do nothing: the session has no threads of its own."""
         return contextlib.nullcontext()
 
@@ -133,7 +142,7 @@ class TorchRuntime:
         return score
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def one_thread(self) -> Iterator[None]:
         """Set PyTorch to one thread a call, for the whole process; the last block to end sets it back."""
         import torch
 
@@ -168,7 +177,7 @@ def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
             if given.ndim == 4:  # what a network makes of a row that is not finite may look like a score
                 out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
 
-    with runtime.alone():
+    with runtime.one_thread():
         _spread(one, range(0, n, chunk), threads)
     return out
 

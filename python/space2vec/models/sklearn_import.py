@@ -13,7 +13,7 @@ from space2vec.errors import ModelError
 from space2vec.model_files.trees import FEATURE_LIMIT, Trees, from_tree
 from space2vec.registry import Convention
 
-__all__ = ["ACCEPTED", "Parts", "take_apart"]
+__all__ = ["ACCEPTED", "ForestParts", "read_forest"]
 
 ACCEPTED = (
     "RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier, ExtraTreeClassifier, or a Pipeline of one "
@@ -22,7 +22,7 @@ ACCEPTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ForestParts:
     """What a fitted scikit-learn model holds."""
 
     trees: Trees
@@ -78,7 +78,7 @@ def _steps(model: Any) -> tuple[Any, Any, Any]:
     return stamps, imputer, forest
 
 
-def take_apart(model: Any, feature_names: Sequence[str] | None, real_class: Any) -> Parts:
+def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any) -> ForestParts:
     """Read a fitted scikit-learn model.
 
     Raises
@@ -118,7 +118,7 @@ def take_apart(model: Any, feature_names: Sequence[str] | None, real_class: Any)
         trees.check(k)
     except ValueError as error:
         raise ModelError(f"cannot take the forest: {error}") from error
-    return Parts(
+    return ForestParts(
         trees,
         names,
         fill,

@@ -304,7 +304,7 @@ def _see_units(found: inputs.Found, options: ReadOptions, model: Model) -> None:
         if not isinstance(part.rows, Stamps) or find_normalisation(part.rows) is None:
             return  # one alert as it was measured tells that all are
         parts.append(part.rows)
-    model.needs.see_units(Stamps.concatenate(parts), stacklevel=3)
+    model.needs.warn_of_units(Stamps.concatenate(parts), stacklevel=3)
 
 
 def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from space2vec.model_files.integer_network import (
     RING,
     STEP,
     VALUE,
-    Inputs,
     IntegerNetwork,
+    NetworkInputs,
     rings_of,
 )
 from space2vec.training.rounding import round_weights
@@ -58,7 +58,7 @@ class _Layer:
 class _Chain:
     """The parts of a network in float64, batch normalisation folded in; `linears` are those behind the first."""
 
-    inputs: Inputs
+    inputs: NetworkInputs
     of_features: Array
     joined: Array
     linears: list[_Layer]
@@ -120,7 +120,7 @@ def _chain(module: nn.Module) -> _Chain:
     if isinstance(module, StampNet):
         settings, layers = module.settings, [*module.convolutions]
         return _Chain(
-            Inputs(settings["channels"], settings["side"], settings["features"]),
+            NetworkInputs(settings["channels"], settings["side"], settings["features"]),
             _array(module.of_features.weight),
             _array(module.of_planes.bias) + _array(module.of_features.bias),
             _linears(module.head),
@@ -130,7 +130,7 @@ def _chain(module: nn.Module) -> _Chain:
         )
     if isinstance(module, TableNet):
         first, *linears = _linears(module.layers)
-        inputs = Inputs(columns=module.derived.width, bins=module.settings["bins"])
+        inputs = NetworkInputs(columns=module.derived.width, bins=module.settings["bins"])
         return _Chain(inputs, first.weight, first.bias, linears)
     raise ValueError(f"a {type(module).__name__} cannot be turned into integers: only stampnet and tablenet can")
 
@@ -283,7 +283,7 @@ class _Build:
         return np.clip(np.floor(total + bias + 0.5), 0, HIDDEN_MOST), unit
 
 
-def _units(inputs: Inputs) -> Array:
+def _units(inputs: NetworkInputs) -> Array:
     """Return what the integers of the columns (width,) are divided by to be what the float network is given."""
     counts = [inputs.columns, inputs.columns, inputs.columns * inputs.bins]
     return np.repeat([float(VALUE), float(MARK), float(STEP)], counts)

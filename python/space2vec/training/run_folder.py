@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
-from space2vec.model_files.header import OF_RUN
+from space2vec.model_files.header import RUN_MODEL_FILE
 from space2vec.plot.figure import save as save_figure
 from space2vec.writing.atomic_file import remove_leftovers, write_file
 
@@ -69,7 +69,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The path of the model file."""
-        return self.path / OF_RUN
+        return self.path / RUN_MODEL_FILE
 
     def restore(
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
@@ -131,7 +131,7 @@ class RunFolder:
             state |= {f"optimiser/{number}/{name}": tensor for name, tensor in slots.items()}
         state["epochs/done"] = torch.tensor(len(history))
         tensors = {name: tensor.numpy(force=True) for name, tensor in state.items()}
-        write_file(self.path / _STATE, tensor_file.encoded({}, tensors))
+        write_file(self.path / _STATE, tensor_file.encode({}, tensors))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write ``metrics.json``."""

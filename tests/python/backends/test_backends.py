@@ -54,8 +54,8 @@ def test_a_network_of_floats_needs_pytorch_there(stamps: s2v.Stamps, monkeypatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     with pytest.raises(BackendError, match="networks of floats run there by PyTorch, which is not installed"):
         choose("cuda", stamps, "torch")
-    assert choice.resolve("auto", "torch", bulk=True) == "cpu"
-    assert choice.resolve("auto", bulk=True) == "cuda:0"
+    assert choice.usable_device("auto", "torch", bulk=True) == "cpu"
+    assert choice.usable_device("auto", bulk=True) == "cuda:0"
     assert isinstance(choose("cuda", stamps), Cuda)
 
 

@@ -14,7 +14,7 @@ import pytest
 import space2vec as s2v
 from helpers import host_device
 from helpers.device_tables import alike, stump
-from space2vec.backends.cuda import pipeline, slots
+from space2vec.backends.cuda import device_batch, pipeline
 from space2vec.backends.cuda.pipeline import Pipeline, feature_work
 from space2vec.cli import main
 from space2vec.data.device import page_locked
@@ -78,7 +78,7 @@ def test_memory_of_the_device_is_bounded(
     assert alike(s2v.features(night, set="all", device="cuda"), expected)
     assert 0 < module.most <= limit
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "2G")
-    assert slots.memory_limit() == 2 << 30
+    assert device_batch.memory_limit() == 2 << 30
     for bad in ("much", "0", "-1", "1T"):
         monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", bad)
         with pytest.raises(ValueError, match="SPACE2VEC_DEVICE_MEMORY is"):
@@ -149,7 +149,7 @@ def test_a_lost_device(calls: int, module: host_device.HostDevice, night: s2v.St
 def test_what_pytorch_says_of_a_device(
     said: str, lost: bool, module: host_device.HostDevice, night: s2v.Stamps
 ) -> None:
-    def fail(slot: slots.Slot, batch: Any) -> Any:
+    def fail(slot: device_batch.BatchSlot, batch: Any) -> Any:
         raise RuntimeError(said)
 
     first = said.splitlines()[0]
@@ -174,7 +174,7 @@ def test_memory_that_libraries_lack(
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
 
-    def greedy(slot: slots.Slot, batch: Any) -> Any:
+    def greedy(slot: device_batch.BatchSlot, batch: Any) -> Any:
         if len(batch) > 40:
             raise RuntimeError(said) if said else host_device.OutOfDeviceMemory("cudaErrorMemoryAllocation")
         return WORK.begin(slot, batch)
@@ -188,7 +188,7 @@ def test_memory_that_libraries_lack(
 def test_results_that_are_there_when_a_device_is_lost(
     module: host_device.HostDevice, night: s2v.Stamps, expected: s2v.Features
 ) -> None:
-    def failing(slot: slots.Slot, batch: Any) -> Any:
+    def failing(slot: device_batch.BatchSlot, batch: Any) -> Any:
         if len(batch) == 7:
             raise host_device.DeviceLost("cudaErrorDevicesUnavailable")
         return WORK.begin(slot, batch)
@@ -270,7 +270,7 @@ def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDe
 def test_a_slot_that_gets_no_page_locked_memory(
     module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slot = slots.Slot(module, 0)
+    slot = device_batch.BatchSlot(module, 0)
     slot.upload("planes", np.ones(4, np.float32))
     assert slot.download("planes")[0].nbytes == 16
     slot.array("large", (400,))
@@ -290,7 +290,7 @@ def test_a_slot_that_gets_no_page_locked_memory(
 
 
 def test_a_slot_waits_before_it_gives_memory_back(module: host_device.HostDevice) -> None:
-    slot = slots.Slot(module, 0)
+    slot = device_batch.BatchSlot(module, 0)
     slot.upload("planes", np.ones(4, np.float32))
     assert module.queues[slot.stream]
     release = module.release

@@ -13,7 +13,7 @@ from helpers import host_device
 from helpers.device_tables import alike, stump
 from parity import suite
 from space2vec import model_files, registry
-from space2vec.backends.cuda import slots
+from space2vec.backends.cuda import device_batch
 from space2vec.backends.cuda.backend import Cuda
 from space2vec.data import flags as flag_bits
 from space2vec.data.device import DeviceArray
@@ -138,7 +138,7 @@ def test_features_of_stamps_stay_on_the_device(
         parts = list(through.run(bare[k : k + 50] for k in range(0, len(bare), 50)))
     assert alike(s2v.data.tables.Scores.concatenate(parts), expected)
     assert len(module.held) == 0
-    assert module.most <= slots.memory_limit()
+    assert module.most <= device_batch.memory_limit()
 
 
 @pytest.mark.parametrize("of_catalogue", [2, 12])
@@ -200,7 +200,7 @@ def test_packaged_models(name: str, calibrated: bool, module: host_device.HostDe
 def test_prepared_rows_of_packaged_models(name: str, module: host_device.HostDevice, bare: s2v.Stamps) -> None:
     model = s2v.load(name)
     if model.kind == "forest":
-        given = [model.needs.of_table(s2v.features(bare, set="all"))[0].copy()]
+        given = [model.needs.columns_of_table(s2v.features(bare, set="all"))[0].copy()]
     else:
         given = list(model.inputs(bare).arrays)
     for array in given:
@@ -229,7 +229,7 @@ def test_few_rows_at_a_time(module: host_device.HostDevice, bare: s2v.Stamps, mo
     expected = model.score(bare)
     there = bare.to_device()
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "4K")
-    assert slots.rows_at_a_time(Cuda(0).engine(model), len(bare)) == 32
+    assert device_batch.rows_at_a_time(Cuda(0).engine(model), len(bare)) == 32
     assert alike(model.score(there), expected)
 
 

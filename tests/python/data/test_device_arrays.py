@@ -75,11 +75,11 @@ def test_the_device_that_is_asked_for(asked: str, bulk: bool, got: str, monkeypa
     from space2vec.backends import choice
 
     host_device.make(monkeypatch, count=2)
-    assert choice.resolve(asked, bulk=bulk) == got
+    assert choice.usable_device(asked, bulk=bulk) == got
     with pytest.raises(BackendError, match="'cuda:2' is not available: there is no device 2: this machine has 2"):
-        choice.resolve("cuda:2")
+        choice.usable_device("cuda:2")
     with pytest.raises(ValueError, match="unknown device 'cuda:x'; known: auto, cpu, cuda, cuda:N"):
-        choice.resolve("cuda:x")
+        choice.usable_device("cuda:x")
 
 
 def test_an_array_of_the_device(module: host_device.HostDevice, pixels: np.ndarray) -> None:

@@ -19,7 +19,7 @@ import space2vec as s2v
 from helpers import host_device
 from helpers.device_tables import alike
 from space2vec import reading
-from space2vec.backends.cuda import slots
+from space2vec.backends.cuda import device_batch
 from space2vec.backends.cuda.pipeline import DEPTH, Pipeline, feature_work
 from space2vec.cli import main
 from space2vec.errors import BackendError
@@ -161,19 +161,19 @@ def watch(module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch) -> tu
     """Return where copies to the device will come from, and what will be copied within the host before."""
     sources: list[int] = []
     staged: list[str] = []
-    copy, stage = module.copy, slots.Slot._staged
+    copy, stage = module.copy, device_batch.BatchSlot._staged
 
     def watched(device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
         if kind == "to_device":
             sources.append(source)
         copy(device, stream, to, source, size, kind)
 
-    def noted(slot: slots.Slot, name: str, *given: object) -> np.ndarray:
+    def noted(slot: device_batch.BatchSlot, name: str, *given: object) -> np.ndarray:
         staged.append(name)
         return stage(slot, name, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "copy", watched)
-    monkeypatch.setattr(slots.Slot, "_staged", noted)
+    monkeypatch.setattr(device_batch.BatchSlot, "_staged", noted)
     return sources, staged
 
 
@@ -217,7 +217,7 @@ def test_parts_of_a_batch_are_copied_from_within_it(
 
 
 def test_memory_that_a_copy_still_reads_is_nobody_elses(alerts: Path, module: host_device.HostDevice) -> None:
-    slot = slots.Slot(module, 0)
+    slot = device_batch.BatchSlot(module, 0)
     batches = stamps(alerts, 5, "cuda")
     first, _ = next(batches), next(batches)
     before, held = np.array(first.buffer), place(first)

@@ -272,13 +272,13 @@ def test_the_graph_of_a_table_gives_its_bits() -> None:
 
 
 def test_a_network_of_floats_on_a_device_goes_through_the_same_arithmetic() -> None:
-    from space2vec.backends.cuda.float_network import calibrated
+    from space2vec.backends.cuda.float_network import apply_calibration
 
     for seed in range(4):
         table = random_table(seed)
         values = scores_around(table, seed)
         knots = [torch.tensor(column, dtype=torch.float64) for column in table.knots]
-        found = calibrated(knots, torch.from_numpy(values)).numpy()
+        found = apply_calibration(knots, torch.from_numpy(values)).numpy()
         known = ~np.isnan(values)
         assert found[known].tobytes() == table(values)[known].tobytes()
         assert np.isnan(found[~known]).all()

@@ -95,7 +95,7 @@ def test_headers_that_lie_are_refused(name: str, tmp_path: Path) -> None:
     plain = json.loads(header.to_json())
     change(plain)
     path = tmp_path / "lying.safetensors"
-    path.write_bytes(tensor_file.encoded({"space2vec": json.dumps(plain)}, tensors))
+    path.write_bytes(tensor_file.encode({"space2vec": json.dumps(plain)}, tensors))
     with pytest.raises(ModelError, match=message) as error:
         s2v.load(path)
     assert str(path) in str(error.value)
@@ -117,6 +117,6 @@ def test_not_a_number_is_no_doubt(tmp_path: Path) -> None:
     header, tensors = model_files.read(packaged()["stampnet-fast"])
     text = header.to_json().replace(json.dumps(list(header.doubt or ())), "[NaN, 0.5]")
     path = tmp_path / "nan.safetensors"
-    path.write_bytes(tensor_file.encoded({"space2vec": text}, tensors))
+    path.write_bytes(tensor_file.encode({"space2vec": text}, tensors))
     with pytest.raises(ModelError, match=r"doubt|NaN|JSON"):
         s2v.load(path)

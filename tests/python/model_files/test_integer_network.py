@@ -12,7 +12,7 @@ from oracle import integer_network as oracle
 from space2vec import model_files
 from space2vec.errors import ModelError
 from space2vec.model_files.derived_names import DERIVED, derived_places
-from space2vec.model_files.integer_network import Inputs, IntegerNetwork, rings_of
+from space2vec.model_files.integer_network import IntegerNetwork, NetworkInputs, rings_of
 
 torch = pytest.importorskip("torch")
 numba = pytest.importorskip("numba")
@@ -310,11 +310,11 @@ def test_sums_of_features_are_bounded() -> None:
         "out.weight": np.ones(1, np.int8), "out.bias": np.zeros(1, np.int64), "out.scale": np.ones(1, np.float32),
     }  # fmt: skip
     with pytest.raises(ValueError, match="a sum of of_features could overflow"):
-        IntegerNetwork(tensors, Inputs(columns=600))
+        IntegerNetwork(tensors, NetworkInputs(columns=600))
     with pytest.raises(ValueError, match="unknown tensors more"):
-        IntegerNetwork({**tensors, "of_features.weight": weight // 127, "more": weight}, Inputs(columns=600))
+        IntegerNetwork({**tensors, "of_features.weight": weight // 127, "more": weight}, NetworkInputs(columns=600))
     with pytest.raises(ValueError, match="it takes neither planes nor columns"):
-        IntegerNetwork(tensors, Inputs())
+        IntegerNetwork(tensors, NetworkInputs())
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ def test_a_model_says_what_integers_it_holds(network: s2v.Network) -> None:
     torch.manual_seed(0)
     module = build("stampnet", how["settings"])
     header = dataclasses.replace(network.header, architecture=how, feature_names=network.header.feature_names[:4])
-    with pytest.raises(ModelError, match=r"its integers take Inputs.* which is not what its architecture takes"):
+    with pytest.raises(ModelError, match=r"its integers take NetworkInputs.* which is not what its architecture takes"):
         s2v.Network(module, header, other)
 
 
@@ -368,17 +368,17 @@ def test_a_model_file_whose_integers_are_damaged_is_refused(network: s2v.Network
     path = tmp_path / "small.safetensors"
     network.save(path)
     header, tensors = model_files.read(path)
-    path.write_bytes(model_files.encoded(header, {**tensors, "integer.out.scale": np.zeros(1, np.float32)}))
+    path.write_bytes(model_files.encode(header, {**tensors, "integer.out.scale": np.zeros(1, np.float32)}))
     with pytest.raises(ModelError, match=r"its integers are damaged \(out.scale is out of range\)"):
         s2v.load(path)
-    path.write_bytes(model_files.encoded(dataclasses.replace(header, integer={"version": 2}), tensors))
+    path.write_bytes(model_files.encode(dataclasses.replace(header, integer={"version": 2}), tensors))
     with pytest.raises(ModelError, match="its integers are of version 2; this version of space2vec reads 1"):
         s2v.load(path)
-    path.write_bytes(model_files.encoded(dataclasses.replace(header, integer=None), tensors))
+    path.write_bytes(model_files.encode(dataclasses.replace(header, integer=None), tensors))
     with pytest.raises(ModelError, match="it holds integers of which its header says nothing"):
         s2v.load(path)
     path.write_bytes(
-        model_files.encoded(header, {name: t for name, t in tensors.items() if not name.startswith("integer.")})
+        model_files.encode(header, {name: t for name, t in tensors.items() if not name.startswith("integer.")})
     )
     with pytest.raises(ModelError, match="its integers are damaged"):
         s2v.load(path)

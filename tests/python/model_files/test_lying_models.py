@@ -19,7 +19,7 @@ from helpers.lying_models import LARGE, LIES, SETTINGS, of_settings
 from space2vec import model_files
 from space2vec.errors import ModelError, Space2vecWarning
 from space2vec.model_files import tensor_file
-from space2vec.model_files.integer_network import divided
+from space2vec.model_files.integer_network import split_integers
 
 SEEDS = Path(__file__).resolve().parents[2] / "fuzz" / "seeds" / "model"
 
@@ -136,7 +136,7 @@ def test_what_no_reader_takes_is_not_written(change: dict[str, Any], tmp_path: P
     file = tiny_models.forest(("L1", "snr_2"))
     model = load(file, tmp_path)
     with pytest.raises(ModelError, match="no model that a file can hold"):
-        (tmp_path / "new.safetensors").write_bytes(model_files.encoded(dataclasses.replace(model.header, **change), {}))
+        (tmp_path / "new.safetensors").write_bytes(model_files.encode(dataclasses.replace(model.header, **change), {}))
     assert not (tmp_path / "new.safetensors").exists()
 
 
@@ -155,7 +155,7 @@ def id_of(file: bytes, folder: Path) -> str:
 def test_every_tensor_changes_the_id(file: bytes, tmp_path: Path) -> None:
     """A bit of any tensor, where the file is still a model; ``--resume`` goes by it."""
     known = {id_of(file, tmp_path)}
-    tensors = tensor_file.decoded(file)[1]
+    tensors = tensor_file.decode(file)[1]
     for name, tensor in tensors.items():
         changed = tensor.copy()
         flat = changed.reshape(-1).view(np.uint8)
@@ -187,7 +187,7 @@ def test_what_decides_a_score_is_in_the_id(file: bytes, change: dict[str, Any], 
 
 def test_no_bytes_move_from_one_tensor_to_the_next_unseen(tmp_path: Path) -> None:
     """Integer networks may hold further floats: with these the same bytes could be said in two ways."""
-    tensors = tensor_file.decoded(NETWORK)[1]
+    tensors = tensor_file.decode(NETWORK)[1]
     extra = [
         {"a": np.zeros(8, np.uint8)},
         {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)},
@@ -195,7 +195,7 @@ def test_no_bytes_move_from_one_tensor_to_the_next_unseen(tmp_path: Path) -> Non
         {"a": np.zeros(8, np.int8)},
         {"a uint8 (8,)": np.zeros(8, np.uint8)},
     ]
-    files = [tensor_file.encoded(tensor_file.decoded(NETWORK)[0], {**tensors, **more}) for more in extra]
+    files = [tensor_file.encode(tensor_file.decode(NETWORK)[0], {**tensors, **more}) for more in extra]
     assert len({id_of(file, tmp_path) for file in files}) == len(extra)
 
 
@@ -206,12 +206,12 @@ def test_columns_do_not_run_into_each_other(tmp_path: Path) -> None:
 
 def test_a_stored_graph_is_nothing(tmp_path: Path) -> None:
     """Files of earlier versions hold an ONNX graph: it is not run, and so not in the id."""
-    metadata, tensors = tensor_file.decoded(NETWORK)
+    metadata, tensors = tensor_file.decode(NETWORK)
     graphs = [np.frombuffer(graph, np.uint8) for graph in (b"\x08\x08 some graph", b"another one, which would lie")]
-    old = [load(tensor_file.encoded(metadata, {**tensors, "onnx": graph}), tmp_path) for graph in graphs]
+    old = [load(tensor_file.encode(metadata, {**tensors, "onnx": graph}), tmp_path) for graph in graphs]
     assert {model.digest for model in old} == {id_of(NETWORK, tmp_path)}
-    assert all("onnx" not in tensor_file.decoded(model.file)[1] for model in old)
-    assert divided(old[0].header, tensor_file.decoded(old[0].file)[1])[0] is not None
+    assert all("onnx" not in tensor_file.decode(model.file)[1] for model in old)
+    assert split_integers(old[0].header, tensor_file.decode(old[0].file)[1])[0] is not None
 
 
 def test_resume_refuses_another_model_of_the_same_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +234,7 @@ def test_resume_refuses_another_model_of_the_same_header(tmp_path: Path, capsys:
         "score", str(night), "-o", str(tmp_path / "out.parquet"), "--model", str(model), "--part-rows", "16",
     ]  # fmt: skip
     assert subprocess.run(command, capture_output=True, check=False).returncode == 130
-    value = tensor_file.decoded(FOREST)[1]["value"].copy()
+    value = tensor_file.decode(FOREST)[1]["value"].copy()
     value[-1] = np.nextafter(value[-1], np.float32(2.0))
     model.write_bytes(tiny_models.changed(FOREST, value=value))
     capsys.readouterr()
@@ -259,7 +259,7 @@ def of_floats(settings: dict[str, Any], **tensors: Any) -> bytes:
     recipe = s2v.Recipe("braai").to_plain()
     how = {"name": "braai", "settings": settings, "temperature": 1.0}
     header = model_files.Header("network", "floats", (), "custom", recipe=recipe, architecture=how)
-    return model_files.encoded(header, tensors)
+    return model_files.encode(header, tensors)
 
 
 @pytest.mark.parametrize("settings", [
@@ -296,12 +296,12 @@ def test_what_runs_is_made_of_the_weights(tmp_path: Path, monkeypatch: pytest.Mo
 
     weights = {name: tensor.numpy() for name, tensor in build("braai", {}).state_dict().items()}
     model = load(of_floats({}, onnx=np.frombuffer(b"\x08\x08", np.uint8), **weights), tmp_path)
-    assert "onnx" not in tensor_file.decoded(model.file)[1]
+    assert "onnx" not in tensor_file.decode(model.file)[1]
     given: list[bytes] = []
     monkeypatch.setattr(runtimes, "OnnxRuntime", lambda graph, _names: given.append(graph))
     monkeypatch.setattr("space2vec.models.onnx_graph.make_graph", lambda _network: b"made anew")
     model.runtime = "onnxruntime"
-    runtimes.runtime_of(model)
+    runtimes.make_runtime(model)
     assert given == [b"made anew"]
 
 

@@ -27,7 +27,7 @@ PLAIN = tiny_models.models()
 DAMAGED = {
     "cut": lambda: PLAIN["planes"][:-9],
     "empty": lambda: b"",
-    "another file": lambda: tensor_file.encoded({"other": "1"}, {"x": np.zeros(3)}),
+    "another file": lambda: tensor_file.encode({"other": "1"}, {"x": np.zeros(3)}),
     "of another version": lambda: tiny_models.with_header(PLAIN["forest"], feature_version=0),
     "a tensor is missing": lambda: PLAIN["planes"].replace(b"integer.conv0.shift", b"integer.conv0.shif_"),
     "a child outside its tree": lambda: tiny_models.changed(PLAIN["forest"], right=np.full(63, 2, np.int32)),

@@ -27,7 +27,7 @@ def test_every_type_and_shape(tmp_path: Path) -> None:
     tensors |= {"none": np.empty((0, 4), np.float32), "one": np.array(7, np.int64)}
     path = tmp_path / "all.safetensors"
     path.write_bytes(save(tensors, {"of": "a test"}))
-    assert tensor_file.encoded({"of": "a test"}, tensors) == path.read_bytes(), "the package writes the same bytes"
+    assert tensor_file.encode({"of": "a test"}, tensors) == path.read_bytes(), "the package writes the same bytes"
     told, read = tensor_file.read(path)
     assert told == {"of": "a test"}
     assert list(read) == sorted(tensors)
@@ -77,10 +77,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     whole = np.arange(12, dtype=">f4").reshape(3, 4)
     tensors = {"turned": whole.T, "part": whole[::2, 1:], "é": np.array(True), "none": np.empty((0, 2), np.int16)}
     path = tmp_path / "some.safetensors"
-    path.write_bytes(tensor_file.encoded({}, tensors))
+    path.write_bytes(tensor_file.encode({}, tensors))
     told, read = tensor_file.read(path)
     assert told == {}
     assert {name: tensor.tolist() for name, tensor in read.items()} == {k: v.tolist() for k, v in tensors.items()}
-    assert tensor_file.encoded({}, dict(reversed(tensors.items()))) == path.read_bytes()
+    assert tensor_file.encode({}, dict(reversed(tensors.items()))) == path.read_bytes()
     with pytest.raises(ValueError, match="tensor words has type <U5; known: BOOL"):
-        tensor_file.encoded({}, {"words": np.array(["bogus"])})
+        tensor_file.encode({}, {"words": np.array(["bogus"])})

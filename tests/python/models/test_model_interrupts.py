@@ -119,7 +119,7 @@ class SlowRuntime:
         time.sleep(0.05)
         return np.zeros(len(inputs[0]), np.float32)
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def one_thread(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
 

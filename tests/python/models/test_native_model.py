@@ -15,7 +15,7 @@ import space2vec as s2v
 from oracle import integer_network as oracle
 from oracle import stamps as made
 from space2vec import model_files, registry
-from space2vec.backends.host import Inputs
+from space2vec.backends.host import ModelInputs
 from space2vec.data import flags as flag_bits
 from space2vec.models.load import packaged
 
@@ -58,12 +58,12 @@ def catalogue_of(stamps: s2v.Stamps) -> np.ndarray:
     return np.stack([stamps.catalogue[column] for column in CATALOGUE], axis=1, dtype=np.float32).copy()
 
 
-def inputs_of(name: str, stamps: s2v.Stamps, threads: int = 1) -> Inputs:
+def inputs_of(name: str, stamps: s2v.Stamps, threads: int = 1) -> ModelInputs:
     """Return what a model is given of stamps, as the library writes it."""
     n, needs = len(stamps), s2v.load(name).needs
     planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), np.float32)
     columns = np.empty((n, len(needs.header.feature_names)), np.float32)
-    inputs = Inputs(planes, columns, np.empty(n, np.uint32), np.empty(n, bool))
+    inputs = ModelInputs(planes, columns, np.empty(n, np.uint32), np.empty(n, bool))
     native(name).inputs(stamps, catalogue_of(stamps), *inputs, threads)
     return inputs
 
@@ -175,7 +175,7 @@ def test_inputs(name, stamps):
 def test_columns_of_a_table(name, stamps):
     """Rows of a table have the scores and flags of the rule for tables."""
     table, needs = s2v.features(stamps, set="all"), s2v.load(name).needs
-    columns, raised = needs.of_table(table)
+    columns, raised = needs.columns_of_table(table)
     columns = columns.copy()
     columns[::9] = np.nan
     refused = (raised & flag_bits.UNSCORABLE) != 0

@@ -130,7 +130,7 @@ def test_torch_keeps_its_threads_whoever_ends_last(files: dict[str, Path], monke
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        one, other = first.alone(), second.alone()
+        one, other = first.one_thread(), second.one_thread()
         one.__enter__()
         other.__enter__()
         one.__exit__(None, None, None)

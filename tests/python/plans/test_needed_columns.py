@@ -55,7 +55,7 @@ def model_of(columns: tuple[str, ...]) -> object:
     header = model_files.Header("forest", "leaf", columns, set_of(columns), registry.FEATURES_VERSION)
     none = {"tree_start": np.array([0, 1], np.int64), "right": np.zeros(1, np.int32), "feature": np.zeros(1, np.int16)}
     tensors = {**none, "missing_left": np.zeros(1, np.uint8), "value": np.array([0.5], np.float32)}
-    return core.Model(model_files.encoded(header, tensors))
+    return core.Model(model_files.encode(header, tensors))
 
 
 def planes_of(columns: tuple[str, ...]) -> list[int]:

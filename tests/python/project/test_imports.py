@@ -45,7 +45,9 @@ def test_features_load_numpy_and_the_extension_alone():
 
 
 def test_asking_for_whatever_device_there_is_does_not_load_pytorch():
-    program = "from space2vec.backends.choice import resolve\nassert resolve('auto', 'torch', bulk=True) == 'cpu'"
+    program = (
+        "from space2vec.backends.choice import usable_device\nassert usable_device('auto', 'torch', bulk=True) == 'cpu'"
+    )
     if not trouble():
         pytest.skip("there is a device, which PyTorch is asked for")
     assert loaded_by(program).isdisjoint(HEAVY)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.backends.cuda.device_batch import BatchSlot, measure, score
+from space2vec.backends.cuda.device_results import DeviceResults
 from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
-from space2vec.backends.cuda.placement import Place
-from space2vec.backends.cuda.slots import Slot, measure, score
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
@@ -42,7 +42,7 @@ class Cuda:
     Parameters
     ----------
     ordinal : int
-        The number of the device, as :func:`space2vec.backends.choice.resolve` found that it can be used.
+        The number of the device, as :func:`space2vec.backends.choice.usable_device` found that it can be used.
     """
 
     def __init__(self, ordinal: int) -> None:
@@ -52,8 +52,8 @@ class Cuda:
     def features(self, stamps: Stamps, how: Measure, threads: int | None) -> Features:
         """Return the features of stamps."""
         if stamps.device_pixels is None:
-            return feature_pipeline(how, self._ordinal).once(stamps)
-        place = Place(self._module, stamps.device_pixels)
+            return feature_pipeline(how, self._ordinal).run_one(stamps)
+        place = DeviceResults(self._module, stamps.device_pixels)
         try:
             sets = how.sets
             columns = stamp_columns(sets)
@@ -79,7 +79,7 @@ class Cuda:
             made = self.prepare(stamps.to_device(self.name), recipe, threads)
             return Prepared(view(made.planes, "planes").to_host(), made.flags, recipe)
         n, module = len(stamps.offset), self._module
-        place = Place(module, stamps.device_pixels)
+        place = DeviceResults(module, stamps.device_pixels)
         with translated_errors(self._ordinal):
             planes, flags = place.outputs("planes", (n, *recipe.shape), n)
             if n:
@@ -117,7 +117,7 @@ class Cuda:
             pixels = pixels.to_float32("array")
         row = pixels.strides[-2] // 4
         plane = pixels.strides[-3] // 4 if len(outer) == 1 else height * row
-        place = Place(self._module, pixels)
+        place = DeviceResults(self._module, pixels)
         with translated_errors(self._ordinal):
             out, flags = place.outputs("out", (*outer, height, width), n)
             if n:
@@ -158,8 +158,8 @@ class Cuda:
         """Return the scores of candidates."""
         engine = self.engine(model)
         if not isinstance(source, Stamps) or source.device_pixels is None:
-            return score_pipeline(engine, model, self._ordinal, checked=True).once(source)
-        place = Place(self._module, source.device_pixels)
+            return score_pipeline(engine, model, self._ordinal, checked=True).run_one(source)
+        place = DeviceResults(self._module, source.device_pixels)
         try:
             score(place, engine, model, source)
             made, read = place.results("score")
@@ -196,7 +196,7 @@ class Cuda:
         if len(places) > 1:
             raise TypeError(f"the inputs lie on {' and '.join(places)}: give all on one device")
         model.check_shapes([there.shape for there in views])
-        place, n = Place(self._module, views[0]), views[0].shape[0]
+        place, n = DeviceResults(self._module, views[0]), views[0].shape[0]
         with translated_errors(self._ordinal):
             out = place.array("score", (n,))
             for there in views[1:]:
@@ -207,11 +207,11 @@ class Cuda:
             return place.result("score")
 
     def _predict_of_host(self, model: Model, engine: Any, inputs: Sequence[Any]) -> NDArray[np.float32]:
-        from space2vec.backends.host import taken
+        from space2vec.backends.host import as_model_inputs
 
-        rows = taken(model, inputs)
+        rows = as_model_inputs(model, inputs)
         n = len(next(iter(rows.values())))
-        slot = Slot(self._module, self._ordinal)
+        slot = BatchSlot(self._module, self._ordinal)
         try:
             with translated_errors(self._ordinal):
                 at = {what: slot.upload(what, given) for what, given in rows.items()}

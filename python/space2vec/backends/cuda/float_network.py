@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.interfaces import Network
 
-__all__ = ["FloatNetwork", "as_tensor", "calibrated", "full_float32", "on_stream"]
+__all__ = ["FloatNetwork", "apply_calibration", "as_tensor", "full_float32", "on_stream"]
 
 #: Rows that the network is given at a time.
 _ROWS = 1024
@@ -134,7 +134,7 @@ class FloatNetwork:
             out = self._tensor(score, (n,))
             for begin in range(0, n, _ROWS):
                 rows = slice(begin, begin + _ROWS)
-                out[rows].copy_(calibrated(self._knots, self._scored([values[rows] for values in given])))
+                out[rows].copy_(apply_calibration(self._knots, self._scored([values[rows] for values in given])))
 
     def _tensor(self, address: int, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Tensor:
         return as_tensor(address, shape, dtype, self._ordinal)
@@ -150,7 +150,7 @@ class FloatNetwork:
         return score
 
 
-def calibrated(knots: Sequence[Tensor], score: Tensor) -> Tensor:
+def apply_calibration(knots: Sequence[Tensor], score: Tensor) -> Tensor:
     """Return the probabilities of scores (n,): operation by operation as in ``cpp/kernel/calibration.hpp``.
 
     Parameters

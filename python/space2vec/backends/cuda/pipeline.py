@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from space2vec.backends.cuda.slots import DEPTH, Rows, Slot, measure, memory_limit, pixel_bytes, score, score_bytes
+from space2vec.backends.cuda.device_batch import (
+    DEPTH,
+    BatchSlot,
+    Rows,
+    measure,
+    memory_limit,
+    pixel_bytes,
+    score,
+    score_bytes,
+)
 from space2vec.data import flags as flag_bits
 from space2vec.data.device.extension import active, out_of_memory, raise_translated
 from space2vec.data.stamps import Stamps
@@ -33,7 +42,7 @@ __all__ = ["DEPTH", "Pipeline", "Work", "feature_pipeline", "feature_work", "sco
 
 #: Bytes a row of what the kernels are told of stamps: where planes begin, sizes, centres; what the reader raised, and
 #: the columns of the catalogue; of a result and its flags.
-_TOLD, _RESULT = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4, 4 + 4
+_OF_STAMP, _RESULT = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4, 4 + 4
 
 Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
@@ -51,7 +60,7 @@ class _Order(Generic[Result]):
 class _Flight(Generic[Batch, Result]):
     """A part of a batch on its way through a slot."""
 
-    slot: Slot
+    slot: BatchSlot
     part: Batch
     begun: Any
     order: _Order[Result]
@@ -74,7 +83,7 @@ class Work(Generic[Result]):
     """
 
     nbytes: Callable[[Any, int], int]
-    begin: Callable[[Slot, Any], Any]
+    begin: Callable[[BatchSlot, Any], Any]
     end: Callable[[Any, Any], Result]
     join: Callable[[list[Result]], Result]
 
@@ -103,7 +112,7 @@ class Pipeline(Generic[Batch, Result]):
     def __init__(self, work: Work[Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH) -> None:
         self._work, self.ordinal = work, ordinal
         self._memory = (memory_limit() if memory is None else memory) // depth
-        self._slots: list[Slot] = []
+        self._slots: list[BatchSlot] = []
         self._depth, self._module = depth, None
         self._flights: deque[_Flight[Batch, Result]] = deque()
         self.rows = sys.maxsize
@@ -112,7 +121,7 @@ class Pipeline(Generic[Batch, Result]):
         self._module = active(self.ordinal)
         return self
 
-    def once(self, batch: Batch) -> Result:
+    def run_one(self, batch: Batch) -> Result:
         """Return the result of one batch, and give everything back."""
         with self:
             return next(self.run([batch]))
@@ -178,7 +187,7 @@ class Pipeline(Generic[Batch, Result]):
         busy = {id(flight.slot) for flight in self._flights}
         slot = next((slot for slot in self._slots if id(slot) not in busy), None)
         if slot is None:
-            slot = Slot(self._module, self.ordinal)
+            slot = BatchSlot(self._module, self.ordinal)
             self._slots.append(slot)
         try:
             begun = self._work.begin(slot, batch)
@@ -244,7 +253,7 @@ class Pipeline(Generic[Batch, Result]):
         return results
 
 
-def _out_of_memory(error: Exception, slot: Slot) -> bool:
+def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
     """Tell whether a device had no memory left, ours or PyTorch's; what PyTorch keeps for later is then let go."""
     if not isinstance(error, slot.module.OutOfDeviceMemory) and not out_of_memory(error):
         return False
@@ -258,12 +267,12 @@ def feature_work(how: Measure) -> Work[Features]:
     """Return the work that measures stamps; tables of features stay as they are."""
     sets, paper = how.sets, how.convention == "paper"
     columns = stamp_columns(sets)
-    row = _TOLD + _RESULT + 4 * len(columns)
+    row = _OF_STAMP + _RESULT + 4 * len(columns)
 
     def nbytes(batch: Rows, size: int) -> int:
         return pixel_bytes(batch) + size * row if isinstance(batch, Stamps) else 0
 
-    def begin(slot: Slot, batch: Rows) -> Any:
+    def begin(slot: BatchSlot, batch: Rows) -> Any:
         if not isinstance(batch, Stamps):
             return None
         measure(slot, batch, sets, len(columns), paper=paper)
@@ -291,7 +300,7 @@ def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) ->
     Parameters
     ----------
     engine, model
-        As for :func:`space2vec.backends.cuda.slots.score`.
+        As for :func:`space2vec.backends.cuda.device_batch.score`.
     ordinal : int
         The number of the device.
     checked : bool
@@ -300,15 +309,15 @@ def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) ->
     width, device = 4 * len(model.header.feature_names), f"cuda:{ordinal}"
 
     def nbytes(batch: Rows, size: int) -> int:
-        each = size * (_TOLD + _RESULT)
+        each = size * (_OF_STAMP + _RESULT)
         if not isinstance(batch, Stamps):
             return each + size * width
         return each + score_bytes(engine, batch, DEPTH)
 
-    def begin(slot: Slot, batch: Rows) -> Any:
+    def begin(slot: BatchSlot, batch: Rows) -> Any:
         if not checked:
             model.needs.check(batch)
-            model.needs.see_units(batch)
+            model.needs.warn_of_units(batch)
         score(slot, engine, model, batch, DEPTH)
         return slot.download("score", "flags")
 

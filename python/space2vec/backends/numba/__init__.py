@@ -39,7 +39,7 @@ def isa() -> str:
 def features(
     stamps: Stamps, sets: int, paper: bool, values: NDArray[np.float32], flags: NDArray[np.uint32], threads: int
 ) -> None:
-    """Write the features of the sets of a batch; see :class:`space2vec.backends.kernels.Kernels`."""
+    """Write the features of the sets of a batch; see :class:`space2vec.backends.interfaces.Kernels`."""
     batch, what = batch_of(stamps), measure_all(sets)
 
     def work(begin: int, end: int) -> None:
@@ -51,7 +51,7 @@ def features(
 def prepare(
     stamps: Stamps, recipe: RecipeName, planes: NDArray[np.float32], flags: NDArray[np.uint32], threads: int
 ) -> None:
-    """Write the planes of a recipe; see :class:`space2vec.backends.kernels.Kernels`."""
+    """Write the planes of a recipe; see :class:`space2vec.backends.interfaces.Kernels`."""
     batch, rows = batch_of(stamps), RecipeRows(Recipe(recipe))
 
     def work(begin: int, end: int) -> None:
@@ -69,7 +69,10 @@ def compose(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None:
-    """Write the planes of a chain on a square of ``side`` pixels; see :class:`space2vec.backends.kernels.Kernels`."""
+    """Write the planes of a chain on a square of ``side`` pixels.
+
+    See :class:`space2vec.backends.interfaces.Kernels`.
+    """
     batch, views = batch_of(stamps), views_of(channels, [steps])
 
     def work(begin: int, end: int) -> None:
@@ -87,7 +90,7 @@ def normalise(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None:
-    """Write normalised planes; see :class:`space2vec.backends.kernels.Kernels`."""
+    """Write normalised planes; see :class:`space2vec.backends.interfaces.Kernels`."""
     kinds, parameters = numbered_chain(steps)
     n, size = len(pixels), pixels.shape[1] * pixels.shape[2]
     masked = np.empty((0, size), dtype=np.uint8) if mask is None else mask.reshape(n, size)

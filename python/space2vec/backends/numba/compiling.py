@@ -20,7 +20,7 @@ import numba
 
 from space2vec.errors import Space2vecWarning
 
-__all__ = ["compiled", "patience"]
+__all__ = ["compiled", "tell_while_compiling"]
 
 #: Seconds after which somebody wonders what is going on.
 _PATIENCE = 1.5
@@ -94,7 +94,7 @@ _said: set[str] = set()
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def tell_while_compiling() -> Iterator[None]:
     """Say on standard error what goes on in a block that may compile, and for how long, where that takes time."""
     began = time.monotonic()
     timer = threading.Timer(_PATIENCE, _tell, ["Numba compiles the kernels, which may take minutes"])

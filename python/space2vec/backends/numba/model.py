@@ -13,7 +13,7 @@ from space2vec.backends.numba.row_rule import judge_stamps, judge_table
 from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
 from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.team import parallel_for
-from space2vec.model_files.calibration import calibrated
+from space2vec.model_files.calibration import apply_calibration
 from space2vec.model_files.header import in_doubt
 from space2vec.registry import CATALOGUE, stamp_columns
 
@@ -280,7 +280,7 @@ class Model:
         assert self._doubt is not None
         doubtful = in_doubt(self._doubt, score)
         if self._knots is not None:
-            score[~doubtful] = calibrated(*self._knots, score[~doubtful])
+            score[~doubtful] = apply_calibration(*self._knots, score[~doubtful])
         return doubtful
 
     def _take_inputs(
@@ -323,7 +323,7 @@ class Model:
         assert self._rows is not None
         self._rows.score_rows(planes, columns, score)
         if self._knots is not None:
-            score[:] = calibrated(*self._knots, score)
+            score[:] = apply_calibration(*self._knots, score)
 
     def _empty(self, n: int) -> tuple[Floats | None, Floats | None]:
         """Return room for what the model takes of n rows."""

@@ -18,7 +18,7 @@ from space2vec.errors import ModelError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.derived_names import derived_places
 from space2vec.model_files.header import FIRST, Header
-from space2vec.model_files.integer_network import Inputs, divided
+from space2vec.model_files.integer_network import NetworkInputs, split_integers
 from space2vec.model_files.trees import Trees
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import CATALOGUE, stamp_columns
@@ -83,7 +83,7 @@ def read_model(file: bytes) -> ModelFile:
     ValueError
         If it is damaged, of another kind, or trained on another version of the features; the message says why.
     """
-    metadata, tensors = tensor_file.decoded(file)
+    metadata, tensors = tensor_file.decode(file)
     if "space2vec" not in metadata:
         raise ValueError("not a space2vec model: the header has no entry 'space2vec'")
     try:
@@ -154,7 +154,7 @@ def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[A
         if recipe is not None:
             raise ValueError("a forest takes features alone, and its header names a recipe")
         return _forest_of(names, tensors)
-    integers, floats = divided(header, tensors)
+    integers, floats = split_integers(header, tensors)
     if integers is None:
         return None
     encoded = (header.architecture or {})["name"] == "tablenet"
@@ -178,7 +178,9 @@ def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> For
     return Forest(trees, fill)
 
 
-def _scales_of(floats: Mapping[str, NDArray[Any]], inputs: Inputs, prefix: str) -> dict[str, NDArray[np.float32]]:
+def _scales_of(
+    floats: Mapping[str, NDArray[Any]], inputs: NetworkInputs, prefix: str
+) -> dict[str, NDArray[np.float32]]:
     """Return how the columns of a network are scaled, checked."""
     row, bins = (inputs.columns,), (inputs.columns, inputs.bins)
     shapes: dict[str, tuple[int, ...]] = {

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.compiling import compiled, patience
+from space2vec.backends.numba.compiling import compiled, tell_while_compiling
 from space2vec.backends.threads import stopping_pool
 
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
@@ -63,7 +63,7 @@ def parallel_for(n: int, threads: int, work: Callable[[int, int], None]) -> None
     workers = min(threads, numba.config.NUMBA_NUM_THREADS, len(blocks))  # type: ignore[attr-defined]
     if not blocks:
         return
-    with patience():
+    with tell_while_compiling():
         work(*blocks[0])  # compiles, where that is still to be done
     if workers <= 1:
         for begin, end in blocks[1:]:

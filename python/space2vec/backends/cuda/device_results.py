@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from space2vec.data.device.view import View
     from space2vec.data.stamps import Stamps
 
-__all__ = ["Place", "geometry"]
+__all__ = ["DeviceResults", "geometry"]
 
 
 def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -26,7 +26,7 @@ def geometry(offset: NDArray[np.int64], shape: NDArray[np.int32], centre: NDArra
     return np.concatenate(parts)
 
 
-class Place:
+class DeviceResults:
     """Memory on the device of an array: allocated in its library, used on the caller's stream.
 
     Nothing here waits for the device but what brings something from the host, or reads flags that somebody looks at.

@@ -1,7 +1,8 @@
-"""What is begun on a device with a batch: stamps measured or scored, tables scored; and memory for those of the host.
+"""One batch on a device: its memory, and the calls that measure or score it.
 
-``measure`` and ``score`` work on any :class:`Memory`: beside arrays that lie on the device (``placement.Place``), or in
-a :class:`Slot`, which serves batch after batch of the host.
+:func:`measure` and :func:`score` work in any :class:`BatchMemory`. For data that lie on the device already it is a
+:class:`~space2vec.backends.cuda.device_results.DeviceResults`; for data of the host it is a :class:`BatchSlot`, which
+one batch after another uses. The limits of that memory are here too.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from space2vec.backends.cuda.device_results import DeviceResults, geometry
 from space2vec.backends.cuda.packed_pixels import packings
-from space2vec.backends.cuda.placement import Place, geometry
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEPTH",
-    "Memory",
-    "Slot",
+    "BatchMemory",
+    "BatchSlot",
     "measure",
     "memory_limit",
     "pixel_bytes",
@@ -107,7 +108,7 @@ def _gathered(stamps: Stamps, own: int) -> tuple[NDArray[np.float32], NDArray[np
     return pixels, offset
 
 
-class Slot:
+class BatchSlot:
     """What one batch needs on its way: a stream, memory of the device, and page-locked memory, kept for the next one.
 
     Parameters
@@ -204,7 +205,7 @@ class Slot:
         Stamps that lie on the slot's device stay where they are: its stream waits for the caller's.
         """
         if stamps.device_pixels is not None:
-            place = Place(self.module, stamps.device_pixels)
+            place = DeviceResults(self.module, stamps.device_pixels)
             if place.stream != self.stream:
                 Event(self.module, self.ordinal, place.stream).precede(self.stream)
             return place.stamps(stamps)
@@ -264,7 +265,7 @@ class Slot:
         self.module.stream_destroy(self.ordinal, self.stream)
 
 
-class Memory(Protocol):
+class BatchMemory(Protocol):
     """Memory of a device for one batch; what works on it is begun on one stream."""
 
     module: Any
@@ -284,7 +285,7 @@ class Memory(Protocol):
         """Return stamps as the compiled module takes them, those of the host once they are copied there."""
 
 
-def measure(memory: Memory, stamps: Stamps, sets: int, columns: int, *, paper: bool) -> None:
+def measure(memory: BatchMemory, stamps: Stamps, sets: int, columns: int, *, paper: bool) -> None:
     """Begin to measure the columns of sets: the arrays ``"values"`` (n, columns) and ``"flags"`` (n,)."""
     n = len(stamps.offset)
     values, flags = memory.outputs("values", (n, columns), n)
@@ -306,12 +307,12 @@ def score_bytes(engine: Any, stamps: Stamps, share: int) -> int:
     return pixel_bytes(stamps) + int(engine.scratch(rows))
 
 
-def score(memory: Memory, engine: Any, model: Model, source: Rows, share: int = 1) -> None:
+def score(memory: BatchMemory, engine: Any, model: Model, source: Rows, share: int = 1) -> None:
     """Begin to score candidates: the arrays ``"score"`` and ``"flags"`` (n,) are their scores.
 
     Parameters
     ----------
-    memory : Memory
+    memory : BatchMemory
         Where.
     engine : space2vec._cuda.Model or FloatNetwork
         The model there.
@@ -329,17 +330,17 @@ def score(memory: Memory, engine: Any, model: Model, source: Rows, share: int = 
     if isinstance(source, Stamps):
         raised = _raised(memory, source.flags)
     else:
-        columns, told = model.needs.of_table(source)
+        columns, told = model.needs.columns_of_table(source)
         raised = _raised(memory, told)
         engine.score_columns(memory.stream, memory.upload("columns", columns), raised, n, out, flags)
         return
-    known = model.needs.known(source)
+    known = model.needs.catalogue_columns(source)
     catalogue = 0 if known is None else memory.upload("catalogue", known)
     rows = rows_at_a_time(engine, n, share)
     own = memory.array("scratch", (engine.scratch(rows),), np.uint8)
     engine.score(memory.stream, memory.stamps(source), raised, catalogue, own, rows, out, flags)
 
 
-def _raised(memory: Memory, flags: NDArray[np.uint32]) -> int:
+def _raised(memory: BatchMemory, flags: NDArray[np.uint32]) -> int:
     """Begin to copy flags (n,) there; return where to, 0 where there are none."""
     return memory.upload("raised", np.ascontiguousarray(flags).view(np.int32)) if flags.any() else 0
