@@ -126,7 +126,7 @@ def test_what_the_interpreter_cannot_hold_is_that_files_error(
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(tensor_file, "decoded", fail)
+    monkeypatch.setattr(tensor_file, "decode", fail)
     with pytest.raises(ModelError, match=r"lie\.safetensors"):
         load(b"", tmp_path)
 
