@@ -56,8 +56,8 @@ inline void check_batch(const s2v_stamps *stamps, const void *out, const void *f
 }
 
 inline void check_steps(const s2v_step *steps, std::int32_t count) {
-    require(steps, "steps is a null pointer");
     require(count >= 1 && count <= S2V_MOST_STEPS, "a chain has from 1 to 8 steps");
+    require(steps, "steps is a null pointer");
     for (std::int32_t k = 0; k < count; ++k) {
         require(steps[k].kind >= 0 && steps[k].kind < kernel::kNormalisers, "the kind of a step is no normaliser");
         const kernel::NormaliserEntry &entry = kernel::kNormaliserEntries[steps[k].kind];
