@@ -232,7 +232,7 @@ def test_the_stamps_are_as_odd_as_can_be(stamps: s2v.Stamps) -> None:
             (flag, bool(good)) for row, good in zip(flags, scored, strict=True) for flag in flag_bits.names(row)
         }
         spared |= {(name, *row) for row in absent[scored & absent.any(axis=1)].tolist()}
-    assert set(flag_bits.names(raised)) == set(registry.FLAGS) - {"bad_cell", "scored_early"}
+    assert set(flag_bits.names(raised)) == set(registry.FLAGS) - {"bad_cell", "scored_early", "surplus"}
     assert {flag for flag, good in verdicts if not good} >= {"missing", "bad_stamp", "off_shape", "constant"}
     assert {flag for flag, good in verdicts if good} >= {"missing", "padded", "saturated", "zero_scale", "fit_failed"}
     assert ("without science or template", True, True, False) in spared

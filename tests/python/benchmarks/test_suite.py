@@ -42,8 +42,8 @@ def test_contenders_on_a_device_give_the_same(verb: str, contender: str, monkeyp
     given = {"set": "s2v"} if verb == "features" else {}
     once = Once()
     bench = Bench(once, 6, False, monkeypatch)
-    wanted = bench.inputs("a stage", "space2vec", work, stamps, **given)
-    found = bench.inputs("a stage", contender, work, stamps, **given)
+    wanted = bench.ours("a stage", "space2vec", work, stamps, **given)
+    found = bench.ours("a stage", contender, work, stamps, **given)
     np.testing.assert_array_equal(found, wanted)
     assert once.group == "a stage"
     assert once.extra_info == {"contender": contender, "microseconds_a_row": pytest.approx(2e6 / 6, abs=0.001)}
@@ -53,6 +53,6 @@ def test_without_a_device_its_contenders_are_not_run(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("benchmarks.speed.suite.contenders.trouble", lambda: "no device")
     bench = Bench(Once(), 6, False, monkeypatch)
     with pytest.raises(pytest.skip.Exception, match="no device"):
-        bench.inputs("a stage", "cuda", s2v.features, s2v.Stamps(triplets(6)))
+        bench.ours("a stage", "cuda", s2v.features, s2v.Stamps(triplets(6)))
     with pytest.raises(pytest.skip.Exception, match="--numba"):
-        bench.inputs("a stage", "numba", s2v.features, s2v.Stamps(triplets(6)))
+        bench.ours("a stage", "numba", s2v.features, s2v.Stamps(triplets(6)))
