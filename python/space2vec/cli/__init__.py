@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from space2vec.cli.printing import print_notice
+from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors import Space2vecError, Space2vecWarning
 from space2vec.errors.text import lines, one_line
 from space2vec.registry import library_version
@@ -64,7 +64,7 @@ class _PrintFolder(argparse.Action):
         folder = Path(__file__).resolve().parents[1] / str(self.const)
         if not folder.is_dir():
             parser.error("this installation carries no library for C and C++; one from a wheel does")
-        print(folder)
+        print_line(folder)
         parser.exit()
 
 
