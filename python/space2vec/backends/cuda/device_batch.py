@@ -91,7 +91,7 @@ def pixel_bytes(stamps: Stamps) -> int:
     if stamps.device_pixels is not None:
         return 0
     first, last, own = _span(stamps)
-    each = 6 if packings() else 4  # packed, and widened
+    each = 6 if os.environ.get("SPACE2VEC_DEVICE_PIXELS") else 4  # packed, and widened
     return each * (own if _scattered(first, last, own) else last - first)
 
 
@@ -122,6 +122,7 @@ class BatchSlot:
     def __init__(self, module: Any, ordinal: int) -> None:
         self.module, self.ordinal = module, ordinal
         self.stream: int = module.stream_create(ordinal)
+        self._packings = packings()
         self._device: dict[str, tuple[int, int]] = {}
         self._locked: dict[str, tuple[int, int]] = {}
         self._sources: list[Any] = []
@@ -221,7 +222,7 @@ class BatchSlot:
 
     def _pixels(self, pixels: NDArray[np.float32]) -> int:
         """Begin to bring pixels there, over the link in 16 bits where that is asked for; return where they will be."""
-        for how in packings() if len(pixels) else ():
+        for how in self._packings if len(pixels) else ():
             packed = self._staged("packed", pixels.shape, np.uint16)
             if how.pack(pixels, packed):
                 source = self.upload("packed", packed)
