@@ -119,7 +119,7 @@ public:
     }
     void stride(std::int64_t given, std::int32_t width, const char *what) const {
         constexpr std::int64_t kMost = std::int64_t{1} << 32;
-        require(given == 0 || (std::abs(given) >= width && given > -kMost && given < kMost), what);
+        require(given == 0 || (given > -kMost && given < kMost && std::abs(given) >= width), what);
     }
 
 private:

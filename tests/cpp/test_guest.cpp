@@ -346,7 +346,9 @@ int main() {
     errors_are_logged();
     cores_are_counted();
     threads_are_kept();
-#if !defined(__SANITIZE_THREAD__)  // which allows no threads in the child of a process with threads
+// Neither sanitizer follows the child of a process with threads: the one for addresses may hold a lock of its
+// allocator.
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
     forks_are_survived();
 #endif
     small_stacks_suffice();
