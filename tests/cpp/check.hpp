@@ -1,13 +1,15 @@
 // What a C++ test needs: checks that count, and a main that returns non-zero where one fails.
 #pragma once
 
+#include <atomic>
 #include <cstdio>
 #include <exception>
 
 namespace check {
 
-inline int passed = 0;
-inline int failed = 0;
+// Threads check, too.
+inline std::atomic<int> passed{0};
+inline std::atomic<int> failed{0};
 
 inline void record(bool good, const char *what, const char *file, int line) {
     if (good) {
@@ -20,7 +22,7 @@ inline void record(bool good, const char *what, const char *file, int line) {
 
 // Print the counts; the exit status of a test program.
 inline int report() {
-    std::printf("%d passed, %d failed\n", passed, failed);
+    std::printf("%d passed, %d failed\n", passed.load(), failed.load());
     return failed == 0 && passed > 0 ? 0 : 1;
 }
 
