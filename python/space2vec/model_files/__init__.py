@@ -28,5 +28,6 @@ __all__ = [
     "check_architecture",
     "check_first",
     "encode",
+    "in_doubt",
+    "read",
 ]
-__all__ += ["in_doubt", "read"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.backends.cuda.device_results import DeviceResults, geometry
-from space2vec.backends.cuda.packed_pixels import packings
+from space2vec.backends.cuda.packed_pixels import UNPACKED, VARIABLE, packings
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
@@ -91,7 +91,7 @@ def pixel_bytes(stamps: Stamps) -> int:
     if stamps.device_pixels is not None:
         return 0
     first, last, own = _span(stamps)
-    each = 6 if os.environ.get("SPACE2VEC_DEVICE_PIXELS") else 4  # packed, and widened
+    each = 4 if os.environ.get(VARIABLE, "") in UNPACKED else 6  # packed, and widened
     return each * (own if _scattered(first, last, own) else last - first)
 
 
@@ -121,8 +121,8 @@ class BatchSlot:
 
     def __init__(self, module: Any, ordinal: int) -> None:
         self.module, self.ordinal = module, ordinal
+        self._packings = packings()  # before there is a stream, which an unknown way would leave behind
         self.stream: int = module.stream_create(ordinal)
-        self._packings = packings()
         self._device: dict[str, tuple[int, int]] = {}
         self._locked: dict[str, tuple[int, int]] = {}
         self._sources: list[Any] = []

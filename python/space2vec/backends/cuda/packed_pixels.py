@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from space2vec.backends import kernels
 
-__all__ = ["Packing", "packings"]
+__all__ = ["UNPACKED", "VARIABLE", "Packing", "packings"]
+
+#: The variable of the environment that says how pixels come over the link, and its values that leave them as they are.
+VARIABLE, UNPACKED = "SPACE2VEC_DEVICE_PIXELS", ("", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ def packings() -> tuple[Packing, ...]:
     ValueError
         If the variable says something else.
     """
-    text = os.environ.get("SPACE2VEC_DEVICE_PIXELS", "")
-    if text in ("", "float32"):
+    text = os.environ.get(VARIABLE, "")
+    if text in UNPACKED:
         return ()
     if text == "exact":
         return _EXACT
@@ -79,6 +82,6 @@ def packings() -> tuple[Packing, ...]:
         if 0 < scale < math.inf and math.isfinite(zero):
             return (Packing(integers=True, scale=scale, zero=zero),)
     raise ValueError(
-        f"SPACE2VEC_DEVICE_PIXELS is {text!r}; accepted are float32, exact, float16, int16, int16:SCALE and "
+        f"{VARIABLE} is {text!r}; accepted are float32, exact, float16, int16, int16:SCALE and "
         "int16:SCALE:ZERO, with a finite scale above 0"
     )
