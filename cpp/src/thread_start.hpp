@@ -30,12 +30,14 @@ std::thread start_thread(F f) {
 // The process in which something was made: a forked child has the memory of its parent, but none of the threads.
 class Birthplace {
 public:
+    Birthplace() noexcept : process_(getpid()) {}
+
     [[nodiscard]] bool here() const noexcept {
         return getpid() == process_;
     }
 
 private:
-    pid_t process_ = getpid();
+    pid_t process_;
 };
 
 }  // namespace s2v
