@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find cpp cuda src python -type f -not -name '*.py[co]' -not -name '_c*.so') \
 	pyproject.toml CMakeLists.txt LICENSE $(wildcard README.md)
 CPP_FILES := $(shell find benchmarks cpp cuda src tests -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
-PYTHON_FOLDERS := benchmarks cuda docs examples python tests
+PYTHON_FOLDERS := benchmarks docs examples python tests
 CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 
 .PHONY: help demo test pytest ctest lint lock models docs pages device-package clean
@@ -100,7 +100,7 @@ pages: $(VENV)/development
 
 # For one architecture of GPU: make device-package CUDA_ARCHITECTURES=90
 device-package: $(VENV)/development
-	PATH="$(abspath $(BIN)):$$PATH" cuda/device_package.sh build/device-package
+	PATH="$(abspath $(BIN)):$$PATH" tests/device/package.sh build/device-package
 
 clean:
 	rm -rf $(VENV) build demo dist .pytest_cache .ruff_cache .mypy_cache .benchmarks

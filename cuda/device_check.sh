@@ -117,7 +117,7 @@ record() {
     echo "$1: $2 (after $SECONDS s)"
     printf '%s\t%s\t%s\n' "$1" "$2" "$SECONDS" >>"$steps"
     [[ $2 != *"no time left" ]] || return 0
-    python3 "$root/cuda/device_summary.py" "$work" "$folder" || true
+    python3 "$root/tests/device/summary.py" "$work" "$folder" || true
     archive
 }
 
@@ -173,7 +173,7 @@ loads() {
     within 20 "$folder/tree.log" env PYTHONPATH="$1/package" python3 -c \
         "import space2vec._core, space2vec._cuda, space2vec.compute; print('modules load')"
     [[ $code == 0 ]] || return 1
-    within 5 "$work/usage.log" "$1/cuda/space2vec_parity"
+    within 5 "$work/usage.log" "$1/tests/device/space2vec_parity"
     [[ $code == 2 ]] && grep -q "usage: space2vec_parity" "$work/usage.log"
 }
 
@@ -191,7 +191,7 @@ else
     if [[ $device != 0 && -z ${CUDA_ARCHITECTURES:-} && -z $(compgen -G '/dev/nvidia[0-9]*') ]]; then
         no_device "neither nvidia-smi nor /dev shows one, so nothing was built"
     fi
-    within 240 "$work/build_steps.log" "$root/cuda/device_build.sh" "$build"
+    within 240 "$work/build_steps.log" "$root/tests/device/build.sh" "$build"
     cp "$build/build.log" "$work/" 2>/dev/null || true
     cp "$work/build_steps.log" "$folder/build.log" 2>/dev/null || true
     record "build" "$(outcome done)"
@@ -202,7 +202,7 @@ else
     cp "$build/scratch.json" "$work/"
     tree=$build
 fi
-parity=$tree/cuda/space2vec_parity
+parity=$tree/tests/device/space2vec_parity
 export PYTHONPATH=$tree/package:$root/tests
 
 # suite ROWS NAME: the stamps of the parity suite, and what the CPU gives for them.

@@ -1,8 +1,8 @@
 """Write docs/device-kernels.md from benchmarks/results/device_kernels.json: ``make pages``.
 
-The record has, of each kernel and architecture, what ptxas says of it (``cuda/ptxas_table.py``) and the bytes of its
-code (the sections .text of a cubin, ``readelf -SW``), and of some what they were before medians were found by pivots
-and convolutions multiplied as matrices; and what benchmarks/speed/warp_instructions.py counts.
+The record has, of each kernel and architecture, what ptxas says of it (``tests/device/ptxas_table.py``), the bytes of
+its code (the sections .text of a cubin, ``readelf -SW``), and, of some kernels, the same from before medians were found
+by pivots and convolutions multiplied as matrices. It has what benchmarks/speed/warp_instructions.py counts, too.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ def tree(tmp_path: Path, machine: Machine) -> Path:
         (package / file.name).symlink_to(file)
     if not list(package.glob("_cuda*.so")):
         (package / "_cuda.py").touch()
-    (tmp_path / "tree" / "cuda").mkdir()
-    program = tmp_path / "tree" / "cuda" / "space2vec_parity"
+    (tmp_path / "tree" / "tests" / "device").mkdir(parents=True)
+    program = tmp_path / "tree" / "tests" / "device" / "space2vec_parity"
     program.write_text(NOTE + PARITY)
     program.chmod(0o755)
     machine.tool("nvidia-smi", 'echo "NVIDIA Stand-in 1, 600.1"\n')
@@ -173,7 +173,7 @@ def test_a_prebuilt_tree_is_used_and_no_setting_is_touched(machine: Machine, tre
 
 
 def test_a_tree_may_come_from_the_environment(machine: Machine, tree: Path) -> None:
-    (tree / "cuda" / "space2vec_parity").write_text(NOTE + NO_DRIVER)
+    (tree / "tests" / "device" / "space2vec_parity").write_text(NOTE + NO_DRIVER)
     status, said = machine.check(SPACE2VEC_DEVICE_TREE=str(tree))
     assert status == 77
     assert "device: no device: no driver" in said
@@ -182,7 +182,7 @@ def test_a_tree_may_come_from_the_environment(machine: Machine, tree: Path) -> N
 
 
 @pytest.mark.skipif(not no_gpu_here(), reason="there is a GPU")
-@pytest.mark.parametrize("missing", ["cuda/space2vec_parity", "package/space2vec/registry.py"])
+@pytest.mark.parametrize("missing", ["tests/device/space2vec_parity", "package/space2vec/registry.py"])
 def test_a_tree_that_does_not_load_is_not_used(machine: Machine, tree: Path, missing: str) -> None:
     (tree / missing).unlink()
     machine.tool("nvidia-smi", "echo 'No devices were found'; exit 6\n")
@@ -209,7 +209,7 @@ def test_what_a_sanitizer_says(machine: Machine, tree: Path, log: str, code: int
 
 
 def test_bits_that_differ_fail_the_check_and_end_nothing(machine: Machine, tree: Path) -> None:
-    (tree / "cuda" / "space2vec_parity").write_text(NOTE + PARITY + "exit 1\n")
+    (tree / "tests" / "device" / "space2vec_parity").write_text(NOTE + PARITY + "exit 1\n")
     status, _ = machine.check("--tree", tree)
     assert status == 1
     steps = machine.steps("parity_nvidia_stand_in_1.json")

@@ -1,4 +1,4 @@
-"""``cuda/ptxas_table.py``: what it reads of a build's log, and what fails a build that spills."""
+"""``tests/device/ptxas_table.py``: what it reads of a build's log, and what fails a build that spills."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-TABLE = Path(__file__).resolve().parents[3] / "cuda" / "ptxas_table.py"
+TABLE = Path(__file__).resolve().parents[2] / "device" / "ptxas_table.py"
 LOG = """\
 ptxas info    : Compiling entry function '_ZN3s2v4cuda14network_kernelENS_6kernel11NetworkViewE' for 'sm_90'
 ptxas info    : Function properties for _ZN3s2v4cuda14network_kernelENS_6kernel11NetworkViewE

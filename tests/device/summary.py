@@ -1,4 +1,4 @@
-"""One file of what device_check.sh has found so far: ``python cuda/device_summary.py WORK FOLDER``.
+"""One file of what device_check.sh has found so far: ``python tests/device/summary.py WORK FOLDER``.
 
 WORK holds ``spread.json``, ``parity.json`` and ``parity_again.json`` once the parity suite has run, and ``build.log``
 and ``scratch.json`` where the build is known, FOLDER the steps and logs. Writes ``parity_<device>.json`` into FOLDER,

@@ -1,8 +1,9 @@
-"""What ptxas says of each kernel: ``python cuda/ptxas_table.py BUILD_LOG [--scratch FILE] [--json] [--no-spills]``.
+"""What ptxas says of each kernel, from the log of a build, as a table or as JSON.
 
-FILE is what ``space2vec_scratch`` prints: the shared memory that a warp of each kernel asks for at launch, of some
-kernels by model ("KERNEL MODEL"), which then have a row a model. With
-``--no-spills`` the exit status tells whether a kernel, or a function that it calls, spills registers.
+``python tests/device/ptxas_table.py BUILD_LOG [--scratch FILE] [--json] [--no-spills]``. FILE is what
+``space2vec_scratch`` prints: the shared memory that a warp of each kernel asks for at launch; some kernels have a value
+for each model ("KERNEL MODEL"), and then a row for each. With ``--no-spills`` the exit status tells whether a kernel
+spills registers, or a function that it calls.
 """
 
 import argparse

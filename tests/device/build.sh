@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds what cuda/device_check.sh runs: cuda/device_build.sh TREE, for the GPU that is here or $CUDA_ARCHITECTURES
+# Builds what cuda/device_check.sh runs: tests/device/build.sh TREE, for the GPU that is here or $CUDA_ARCHITECTURES
 #
-# TREE has then cuda/space2vec_parity, the package with both extension modules (package/), what the compiler said
+# TREE has then tests/device/space2vec_parity, the package with both extension modules (package/), what the compiler said
 # (build.log) and the shared memory that the kernels ask for (scratch.json).
 # By $PYTHON (python3), whose version is that of the machine that is to run it; pybind11 from $pybind11_DIR, or of it;
 # linked with $LINKED.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 python=$(command -v "${PYTHON:-python3}")
 mkdir -p "$1"
 tree=$(realpath "$1")
@@ -34,8 +34,8 @@ cmake -S "$root" -B "$tree" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_CUDA=ON
     -DCMAKE_EXE_LINKER_FLAGS="${LINKED:-}" -DCMAKE_MODULE_LINKER_FLAGS="${LINKED:-}"
 cmake --build "$tree" --clean-first --target space2vec_python space2vec_parity space2vec_scratch "${native[@]}" \
     2>&1 | tee "$tree/build.log"
-"$tree/cuda/space2vec_scratch" >"$tree/scratch.json"
-python3 "$root/cuda/ptxas_table.py" "$tree/build.log" --scratch "$tree/scratch.json"
+"$tree/tests/device/space2vec_scratch" >"$tree/scratch.json"
+python3 "$root/tests/device/ptxas_table.py" "$tree/build.log" --scratch "$tree/scratch.json"
 git -C "$root" describe --always --dirty >"$tree/revision" 2>/dev/null || true
 rm -rf "$tree/package"
 mkdir -p "$tree/package"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What cuda/device_check.sh runs, built for a machine that builds nothing: cuda/device_package.sh TREE [GLIBC]
+# What cuda/device_check.sh runs, built for a machine that builds nothing: tests/device/package.sh TREE [GLIBC]
 #
 # For CPython 3.12 ($PYTHON, or where one with its headers is found) and all kinds of GPU that the library is built for,
 # or $CUDA_ARCHITECTURES. Fails where a binary asks for a symbol of a later glibc than GLIBC (2.34: Debian 12, Ubuntu
@@ -7,7 +7,7 @@
 # --tree. Needs nvcc, CMake and pybind11 of python3.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 mkdir -p "$1"
 # A name on the path may be that of a version manager which has no such version.
 for python in ${PYTHON:-python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 ""}; do
@@ -21,12 +21,12 @@ fi
 # devices), and is left out.
 export LINKED="-static-libstdc++ -Wl,--gc-sections -Wl,--exclude-libs,ALL"
 PYTHON=$python pybind11_DIR=$(python3 -m pybind11 --cmakedir) \
-    CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120} "$root/cuda/device_build.sh" "$1"
+    CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-80-real;90-real;100-real;120} "$root/tests/device/build.sh" "$1"
 
 tree=$(realpath "$1")
 most=${2:-2.34}
 status=0
-binaries=("$tree/cuda/space2vec_parity" "$tree"/package/space2vec/_c*.so)
+binaries=("$tree/tests/device/space2vec_parity" "$tree"/package/space2vec/_c*.so)
 for binary in "${binaries[@]}"; do
     newest=$(objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
     needed=$(objdump -p "$binary" | sed -n 's/^ *NEEDED *//p' | sort | tr '\n' ' ')
@@ -43,5 +43,5 @@ done
 ((status == 0)) || exit 1
 find "$tree/package" -name __pycache__ -prune -exec rm -rf {} +
 tar -C "$(dirname "$tree")" -czf "$tree.tar.gz" \
-    "$(basename "$tree")"/{cuda/space2vec_parity,package,build.log,scratch.json,revision}
+    "$(basename "$tree")"/{tests/device/space2vec_parity,package,build.log,scratch.json,revision}
 echo "$tree.tar.gz: $(stat -c %s "$tree.tar.gz") bytes"
