@@ -40,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluation
-    from space2vec.evaluation.metrics import OPERATING_POINTS
+    from space2vec.evaluation import OPERATING_POINTS
     from space2vec.models.load import load
     from space2vec.training.isotonic import FEW, cross_check, fit_calibration
 

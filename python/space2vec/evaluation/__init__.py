@@ -1,7 +1,7 @@
-"""How good scores are: AUC, missed detections and false positives, with bootstrap intervals, and which is better.
+"""Measure how good scores are (AUC, missed detections, false positives, with bootstrap intervals), and compare models.
 
-The threshold of an operating point is in :attr:`Evaluation.thresholds`; whether scores are probabilities, in
-:attr:`Evaluation.reliability`.
+:attr:`Evaluation.thresholds` holds the threshold of each operating point, :attr:`Evaluation.reliability` whether the
+scores are probabilities.
 
 A missed detection is a real candidate whose score lies below the threshold; a false positive is a bogus one whose score
 is at the threshold or above. A NaN score lies below every threshold: a real candidate without a score is missed, a
@@ -12,20 +12,13 @@ from __future__ import annotations
 
 from space2vec.evaluation.comparison import Comparison, Difference, Discordance, compare, mcnemar
 from space2vec.evaluation.contest import HEADLINES, Contest, compare_models
+from space2vec.evaluation.curve import Curve, mdr_band, mdr_fpr
 from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join
-from space2vec.evaluation.metrics import (
-    METRICS,
-    OPERATING_POINTS,
-    THRESHOLDS,
-    Evaluation,
-    Metric,
-    check_scores,
-    evaluate,
-    mdr_band,
-    mdr_fpr,
-)
+from space2vec.evaluation.metrics import Evaluation, Metric, evaluate
 from space2vec.evaluation.names import model_of, names_of
+from space2vec.evaluation.ranking import METRICS, OPERATING_POINTS, THRESHOLDS, LabelledScores, check_scores
 from space2vec.evaluation.reliability import BINS, Reliability, reliability
+from space2vec.evaluation.resampling import Interval
 
 __all__ = [
     "BINS",
@@ -35,10 +28,13 @@ __all__ = [
     "THRESHOLDS",
     "Comparison",
     "Contest",
+    "Curve",
     "Difference",
     "Discordance",
     "Evaluation",
+    "Interval",
     "JoinedScores",
+    "LabelledScores",
     "Metric",
     "Reliability",
     "check_scores",

@@ -1,4 +1,4 @@
-"""Two sets of scores of the same rows: how much they differ, and whether that is chance."""
+"""Compare two sets of scores of the same rows: how much they differ, and whether that may be chance."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.evaluation.metrics import (
-    MDR_TARGET,
-    METRICS,
-    THRESHOLDS,
-    Ranked,
-    check_scores,
-    format_metric,
-    interval,
-    mdr_fpr,
-    resamples,
-)
+from space2vec.evaluation.curve import mdr_fpr
+from space2vec.evaluation.metrics import format_metric
+from space2vec.evaluation.ranking import MDR_TARGET, METRICS, SLACK, THRESHOLDS, Ranked, check_scores
+from space2vec.evaluation.resampling import interval, resamples
 
 __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of a and of b, and a minus b with its bootstrap interval (95 %, percentiles) and two-sided p.
+    """One metric of two models, a and b, and how much they differ.
 
-    ``p`` is twice the share of resamples whose difference is 0 or of the other sign. One is added to either count, so
-    that p is never below 2 / (resamples + 1).
+    Attributes
+    ----------
+    a, b : float
+        The metric of each model.
+    value : float
+        a minus b.
+    low, high : float
+        The bootstrap interval of the difference (95 %, percentiles).
+    p : float
+        Twice the share of resamples whose difference is 0 or has the opposite sign. One is added to both counts, so
+        that p is never below 2 / (resamples + 1).
     """
 
     a: float
@@ -41,9 +43,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Discordance:
-    """Rows that one alone gets right, and the two-sided p of McNemar's exact test (1947, Psychometrika 12, 153).
+    """Rows that only one of two models classifies correctly, with McNemar's exact test (1947, Psychometrika 12, 153).
 
-    The test takes rows as independent: rows of one object are not quite.
+    Attributes
+    ----------
+    only_a, only_b : int
+        Rows that only a, or only b, classifies correctly.
+    p : float
+        Two-sided. The test assumes independent rows; rows of one object are not quite independent.
     """
 
     only_a: int
@@ -60,9 +67,9 @@ class Comparison:
     differences : dict of str to Difference
         By metric, see :data:`space2vec.evaluation.METRICS`.
     decisions : dict of float to Discordance
-        For each of :data:`space2vec.evaluation.THRESHOLDS`: rows that one alone puts on their right side of it.
+        For each of :data:`space2vec.evaluation.THRESHOLDS`: rows that only one model puts on the correct side of it.
     passed : Discordance
-        Bogus rows that one alone rejects, each at its own threshold of MDR 4 %.
+        Bogus rows that only one model rejects, each model at its own threshold of MDR 4 %.
     real, bogus, groups, bootstrap : int
         As in :class:`space2vec.evaluation.Evaluation`.
     """
@@ -128,9 +135,9 @@ def compare(
     (a, truth), (b, _) = check_scores(score_a, label), check_scores(score_b, label)
     weights, groups = resamples(len(truth), group, bootstrap, seed)
     pair = Ranked(a, truth), Ranked(b, truth)
-    once = np.ones(len(truth))
-    of_a, of_b = (np.array(ranked.measure(once)[0]) for ranked in pair)
-    both = np.array([[ranked.measure(weight)[0] for ranked in pair] for weight in weights])
+    each_row_once = np.ones(len(truth))
+    of_a, of_b = (np.array(ranked.measure(each_row_once).values) for ranked in pair)
+    both = np.array([[ranked.measure(weight).values for ranked in pair] for weight in weights])
     both = both.reshape(bootstrap, 2, len(METRICS))
     draws = both[:, 0] - both[:, 1]
     low, high = interval(draws)
@@ -151,9 +158,9 @@ def compare(
 
 
 def _threshold(score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Return the highest threshold with an MDR of 4 % at most; minus infinity, which all scores pass, if none has."""
+    """Return the highest threshold with an MDR of 4 % at most; minus infinity if there is none."""
     thresholds, missed, _ = mdr_fpr(score, truth)
-    return float(thresholds[missed <= MDR_TARGET + 1e-12].max(initial=-np.inf))
+    return float(thresholds[missed <= MDR_TARGET + SLACK].max(initial=-np.inf))
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> Discordance:
@@ -162,13 +169,13 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> Discordance:
     Parameters
     ----------
     right_a, right_b : array_like of bool (n,)
-        Whether each is right, row by row.
+        Whether each classifier is right, row by row.
 
     Returns
     -------
     Discordance
-        Of m rows on which one alone is right, each is a's or b's with probability 1/2: ``p`` is the two-sided binomial
-        tail.
+        Under the null hypothesis each of the m rows on which only one is right is a's or b's with probability 1/2;
+        ``p`` is the two-sided binomial tail.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> Discordance:
     """
     a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"right_a and right_b must have one value a row each; given {a.shape} and {b.shape}")
+        raise ValueError(f"right_a and right_b must have one value for each row; given {a.shape} and {b.shape}")
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     m, fewer = only_a + only_b, min(only_a, only_b)
     # log C(m, k) for k = 0 ... fewer, by the ratio of neighbours: the coefficients themselves overflow.

@@ -1,4 +1,4 @@
-"""Several models on the same rows: the metrics of each, and its differences from chosen rivals."""
+"""Compare several models on the same rows: the metrics of each, and its differences from chosen rivals."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PAIRED = "fpr at mdr 4%"
 
 @dataclass(frozen=True)
 class Contest:
-    """Metrics of several models on the same rows, and their differences from rivals.
+    """The metrics of several models on the same rows, and their differences from rivals.
 
     Attributes
     ----------
     evaluations : dict of str to Evaluation
-        By model.
+        The metrics, by name of the model.
     comparisons : dict of str to dict of str to Comparison
-        By rival (b), then by model (a).
+        The differences, by the rival's name (b in :class:`Comparison`), then by the model's (a).
     """
 
     evaluations: dict[str, Evaluation]
@@ -78,11 +78,11 @@ def compare_models(
     Parameters
     ----------
     scores : mapping of str to array_like (n,)
-        P(real) by model, NaN where there is none.
+        P(real) by name of the model; NaN where there is none.
     label, group, bootstrap, seed
         As for :func:`space2vec.evaluation.evaluate`.
     against : sequence of str, optional
-        Rivals: every other model is compared with each of them. A name without scores is ignored.
+        Names of rivals: every other model is compared with each of them. A name that has no scores is ignored.
 
     Returns
     -------

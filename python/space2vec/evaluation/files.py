@@ -1,11 +1,10 @@
-"""Files of scores and of labels, joined by candidate."""
+"""Join files of scores with files of labels by candidate, and measure or compare the scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from space2vec.data.ids import id_keys
 from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.evaluation.comparison import Comparison, compare
-from space2vec.evaluation.metrics import Array, Evaluation, evaluate
+from space2vec.evaluation.metrics import Evaluation, evaluate
+from space2vec.evaluation.ranking import Array
 from space2vec.reading import Limits, Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
 
@@ -30,15 +30,15 @@ class JoinedScores:
     Attributes
     ----------
     ids : ndarray of object (n,)
-        Candidates, as text.
+        Candidate ids, as text.
     score : ndarray of float64 (n,)
         Their scores.
     label : ndarray of int8 (n,)
         Their labels: 1 real, 0 bogus.
     group : ndarray of object (n,)
-        Their objects, as text: ``object_id`` or ``objectId`` of either file, else the candidate itself.
+        The objects of the candidates, as text: ``object_id`` or ``objectId`` of either file, or the candidate id.
     unmatched_scores, unmatched_labels : int
-        Rows that only the one or the other file has.
+        Number of rows that only the file of scores, or only the file of labels, has.
     """
 
     ids: NDArray[np.object_]
@@ -49,7 +49,7 @@ class JoinedScores:
     unmatched_labels: int
 
     def evaluate(self, *, bootstrap: int = 1000, seed: int = 0) -> Evaluation:
-        """Measure the scores; whole objects are resampled, see :func:`space2vec.evaluation.evaluate`."""
+        """Measure the scores by :func:`space2vec.evaluation.evaluate`; whole objects are resampled."""
         found = evaluate(self.score, self.label, group=self.group, bootstrap=bootstrap, seed=seed)
         return replace(found, unmatched_scores=self.unmatched_scores, unmatched_labels=self.unmatched_labels)
 
@@ -72,19 +72,25 @@ def join(
         Parquet or CSV with an id under one of the same names, and ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE``
         (0 real, 1 artifact). Rows without a label are unmatched.
     problems : list, optional
-        Takes up what is wrong with lines and cells of the files, see :func:`space2vec.reading.read_labels`.
+        Problems with lines and cells of the files are appended to it, see :func:`space2vec.reading.read_labels`.
     limits : Limits, optional
-        What a file may ask for.
+        How much memory and time a file may take.
+
+    Returns
+    -------
+    JoinedScores
 
     Raises
     ------
     ReadError
-        If a file cannot be read, lacks a column, has a candidate of the other twice, or the files have no candidate in
-        common.
+        If a file cannot be read, lacks a column, has two rows for a candidate of the other file, or the files have no
+        candidate in common.
     """
     scored = read_scores(scores, problems=problems, limits=limits)
     known = read_labels(labels, problems=problems, limits=limits)
-    sides = [Side(_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))]
+    sides = [
+        Side(_require_ids(table.candidate_id, path), str(path)) for table, path in ((scored, scores), (known, labels))
+    ]
     pairs = pair_rows(*sides)
     labelled = ~np.isnan(known.real[pairs.right])
     left, right = pairs.left[labelled], pairs.right[labelled]
@@ -95,8 +101,10 @@ def join(
     group = candidates
     for objects, rows in ((scored.object_id, left), (known.object_id, right)):
         if objects is not None:
-            # An object that is not known is that of one candidate.
-            named = [name or own for name, own in zip(objects[rows].tolist(), candidates.tolist(), strict=True)]
+            # A candidate without an object is an object of its own.
+            named = [
+                name or candidate for name, candidate in zip(objects[rows].tolist(), candidates.tolist(), strict=True)
+            ]
             group = _texts(named)
     truth = known.real[right].astype(np.int8)
     unmatched = (len(side.ids) - len(left) for side in sides)
@@ -112,7 +120,26 @@ def evaluate_files(
     problems: list[Problem] | None = None,
     limits: Limits = _LIMITS,
 ) -> Evaluation:
-    """Join two files by candidate id (:func:`join`) and measure; whole objects are resampled."""
+    """Join a file of scores with a file of labels, and measure the scores; whole objects are resampled.
+
+    Parameters
+    ----------
+    scores, labels, problems, limits
+        As for :func:`join`.
+    bootstrap, seed
+        As for :func:`space2vec.evaluation.evaluate`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ReadError
+        As :func:`join`.
+    ValueError
+        As :func:`space2vec.evaluation.evaluate`.
+    """
     return join(scores, labels, problems=problems, limits=limits).evaluate(bootstrap=bootstrap, seed=seed)
 
 
@@ -127,6 +154,19 @@ def compare_files(
     limits: Limits = _LIMITS,
 ) -> Comparison:
     """Compare two files of scores on the labelled candidates that both have; whole objects are resampled.
+
+    Parameters
+    ----------
+    scores_a, scores_b : path
+        Files of scores, as for :func:`join`.
+    labels, problems, limits
+        As for :func:`join`.
+    bootstrap, seed
+        As for :func:`space2vec.evaluation.compare`.
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------
@@ -144,13 +184,14 @@ def compare_files(
 
 
 def _texts(values: Sequence[str | None]) -> NDArray[np.object_]:
-    """Return texts (n,) as objects: in an array of fixed width one long id would cost as much in every row."""
+    """Return texts (n,) as an array of objects: in an array of fixed width one long id would lengthen every row."""
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 
 
-def _ids(ids: NDArray[Any] | None, path: str | PathLike[str]) -> NDArray[Any]:
+def _require_ids(ids: NDArray[np.generic] | None, path: str | PathLike[str]) -> NDArray[np.generic]:
+    """Return the candidate ids of a file; a file without them is an error."""
     if ids is None:
         raise ReadError(f"{path}: no column {', '.join(CANDIDATE_IDS)}: candidates are joined by it")
     return ids

@@ -1,4 +1,4 @@
-"""Names for the models of score files, from the notes and columns of the files."""
+"""Find out which model made a file of scores, and name several such files apart."""
 
 from __future__ import annotations
 
@@ -19,9 +19,17 @@ _COLUMN = "model"
 
 
 def model_of(path: str | PathLike[str]) -> str | None:
-    """Return the id of the model that gave the scores of a file, its name and digest; None if the file does not say.
+    """Return the id (name and digest) of the model that made a file of scores.
 
-    The file is as ``space2vec score`` writes them, or another's with a column ``model`` of one value.
+    Parameters
+    ----------
+    path : path
+        A file that ``space2vec score`` wrote, or any table with a column ``model`` that holds one value.
+
+    Returns
+    -------
+    str or None
+        None if the file does not say.
     """
     note = peek_note(Path(path))
     if note is not None and isinstance(note.get("model"), str):
@@ -37,10 +45,18 @@ def model_of(path: str | PathLike[str]) -> str | None:
 
 
 def names_of(paths: Sequence[str | PathLike[str]]) -> dict[str, str]:
-    """Return a name for the scores of each file, by path: its model's, long enough to tell it from the others.
+    """Name each file of scores by its model, with as much as it takes to tell the files apart.
 
-    This is the model's name, with its digest where models share a name. A file that names no model goes by its own name
-    without the suffix. The path follows where files share all that.
+    Parameters
+    ----------
+    paths : sequence of path
+        Files of scores.
+
+    Returns
+    -------
+    dict of str to str
+        A name for each path: the name of the model, with its digest where several models share a name. A file that
+        names no model is called by its own name without the suffix. The path is added where names are still the same.
     """
     files = [fspath(path) for path in paths]
     models = [model_of(path) or printable(Path(path).stem) for path in files]

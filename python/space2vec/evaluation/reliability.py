@@ -1,4 +1,4 @@
-"""Whether scores are probabilities: what share of the rows with a score of about p is real."""
+"""Measure whether scores are probabilities: whether of the rows with a score near p a share p is real."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BINS = 10
 #: The quantile of a normal distribution for an interval of 95 %.
 _NORMAL = 1.959963984540054
 
-#: What scores outside 0 to 1 are.
+#: The message on scores outside 0 to 1.
 NO_PROBABILITIES = (
     "they rank candidates, but are no probabilities: there is no Brier score and no reliability, and thresholds of "
     "probabilities, such as 0.5, mean nothing for them"
@@ -28,23 +28,26 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reliability:
-    """Rows by their score: equally wide bins from 0 to 1, of which each holds its lower edge, the last also 1.
+    """The share of real rows in bins of the score.
+
+    The bins from 0 to 1 are equally wide; a score on an edge belongs to the upper bin, and 1 to the last.
 
     Attributes
     ----------
     count, real : ndarray of int64 (bins,)
-        Rows in each bin, and the real ones among them; rows without a score are in none.
+        Number of rows in each bin, and of real rows among them; rows without a score are in no bin.
     score : ndarray of float64 (bins,)
-        Their mean score; NaN in an empty bin.
+        Mean score of the rows in each bin; NaN in an empty bin.
     share : ndarray of float64 (bins,)
-        The share of them that is real; NaN in an empty bin.
+        Share of real rows in each bin; NaN in an empty bin.
     low, high : ndarray of float64 (bins,)
-        The interval of that share: Wilson's score interval (95 %), which takes rows as independent.
+        Wilson's score interval (95 %) of that share, which assumes independent rows.
     error : float
-        The expected calibration error: the mean over the rows of how far their bin's share is from its mean score.
+        The expected calibration error: the mean over the rows of the distance between the share of real rows and the
+        mean score in their bin.
     by_chance : float
-        What that would be on average of so many rows if every score were the probability it claims to be; an error
-        that is not above it says nothing.
+        The average of that error for as many rows whose scores are perfect probabilities. An error that is not larger
+        shows no fault.
     """
 
     count: NDArray[np.int64] = field(compare=False)
@@ -71,14 +74,14 @@ class Reliability:
 
 
 def is_probability(score: ArrayLike) -> bool:
-    """Tell whether there are scores, and all of them lie from 0 to 1."""
+    """Tell whether there is at least one score and all lie from 0 to 1; NaN does not count."""
     values = np.asarray(unmasked(score), dtype=np.float64)
     known = values[~np.isnan(values)]
     return bool(len(known) and known.min() >= 0.0 and known.max() <= 1.0)
 
 
 def count_outside(score: Array) -> int:
-    """Return how many scores (n,) lie outside 0 to 1, NaN apart."""
+    """Count the scores (n,) that lie outside 0 to 1; NaN does not count."""
     return int(np.count_nonzero(~np.isnan(score) & ~((score >= 0) & (score <= 1))))
 
 
@@ -92,7 +95,7 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
     label : array_like (n,)
         1 for real, 0 for bogus.
     bins : int, optional
-        Into how many bins, equally wide, the scores are put.
+        Number of bins, equally wide, from 0 to 1.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
     """
     values, truth = np.asarray(unmasked(score), dtype=np.float64), np.asarray(label)
     if values.ndim != 1 or truth.shape != values.shape:
-        raise ValueError(f"score and label must have one value a row each; given {values.shape} and {truth.shape}")
+        raise ValueError(f"score and label must have one value for each row; given {values.shape} and {truth.shape}")
     if bins < 1:
         raise ValueError(f"bins must be at least 1; given {bins}")
     if not is_probability(values):
@@ -118,8 +121,8 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
     with np.errstate(invalid="ignore"):
         share, mean = real / count, total / count
     low, high = _wilson(real, count)
-    # |N(0, v)| is sqrt(2 v / pi) on average, and the real rows of a bin less their sum of scores have the variance
-    # `spread`.
+    # In a bin, the number of real rows minus the sum of scores has the variance `spread`, and the absolute value of a
+    # normal variable of variance v is sqrt(2 v / pi) on average.
     return Reliability(
         count=count.astype(np.int64),
         real=real.astype(np.int64),
@@ -133,7 +136,7 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
 
 
 def _wilson(real: Array, count: Array) -> tuple[Array, Array]:
-    """Return Wilson's score interval (1927, JASA 22, 209) of the share of real rows among each count; else NaN."""
+    """Return Wilson's score interval (1927, JASA 22, 209) of the share of real rows; NaN where count is 0."""
     square = _NORMAL**2
     with np.errstate(invalid="ignore", divide="ignore"):
         share = real / count

@@ -101,7 +101,7 @@ def test_decisions_are_counted_row_by_row() -> None:
 def test_what_cannot_be_compared_raises() -> None:
     with pytest.raises(ValueError, match="label must have one value for each of 3 scores"):
         compare([0.1, 0.2], [0.1, 0.2, 0.3], [0, 1])
-    with pytest.raises(ValueError, match="one value a row each"):
+    with pytest.raises(ValueError, match="one value for each row"):
         mcnemar([True], [True, False])
     with pytest.raises(ValueError, match="bootstrap must not be negative"):
         compare([0.1, 0.2], [0.1, 0.2], [0, 1], bootstrap=-1)

@@ -62,7 +62,7 @@ def test_empty_bins_have_no_share():
         ([0.1, 1.5], [0, 1], 10, "scores from 0 to 1"),
         ([-0.1, 0.5], [0, 1], 10, "scores from 0 to 1"),
         ([np.nan, np.nan], [0, 1], 10, "scores from 0 to 1"),
-        ([0.1, 0.5], [0], 10, "one value a row"),
+        ([0.1, 0.5], [0], 10, "one value for each row"),
         ([0.1, 0.5], [0, 1], 0, "bins must be"),
     ],
 )
