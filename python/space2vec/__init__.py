@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from space2vec.models.load import load
     from space2vec.models.network import Network
     from space2vec.plans.recipe import Recipe
-    from space2vec.reading import MessageReader, read, read_messages, read_table
+    from space2vec.reading import MessageReader, read, read_arrow, read_messages, read_table
     from space2vec.reading.frames import from_images
     from space2vec.simulation import simulate
 
@@ -42,6 +42,7 @@ _HOME = {
     "normalise": "compute",
     "prepare": "compute",
     "read": "reading",
+    "read_arrow": "reading",
     "read_messages": "reading",
     "read_table": "reading",
     "simulate": "simulation",
@@ -67,6 +68,7 @@ __all__ = [
     "plot",
     "prepare",
     "read",
+    "read_arrow",
     "read_messages",
     "read_table",
     "registry",

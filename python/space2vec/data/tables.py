@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.data import arrow
 from space2vec.data import columns as further
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device, on_host
-from space2vec.data.ids import as_ids
+from space2vec.data.ids import as_ids, id_keys
 from space2vec.data.numeric import unmasked
 from space2vec.data.rows import Rows
 from space2vec.errors.text import one_line
 
 if TYPE_CHECKING:
     from typing import Self
+
+    import pyarrow
 
 __all__ = ["Features", "Scores"]
 
@@ -202,6 +205,58 @@ class Scores(Rows):
         words = np.where(score >= threshold, "real", "bogus").astype(object)
         words[np.isnan(score)] = None
         return words
+
+    @staticmethod
+    def arrow_schema(*, text_ids: bool = False) -> pyarrow.Schema:
+        """Return the schema of :meth:`to_batch`, which is the same for every batch of a table.
+
+        Parameters
+        ----------
+        text_ids : bool, optional
+            Whether the ids of candidates are text; int64 by default.
+        """
+        import pyarrow as pa
+
+        return pa.schema(
+            [
+                ("object_id", pa.string()),
+                ("candidate_id", pa.string() if text_ids else pa.int64()),
+                ("score", pa.float32()),
+                ("flags", pa.list_(pa.string())),
+                ("model", pa.string()),
+            ]
+        )
+
+    def to_batch(self, *, text_ids: bool | None = None) -> pyarrow.RecordBatch:
+        """Return a ``pyarrow.RecordBatch``: object_id, candidate_id, score, flags (a list of names a row), model.
+
+        Parameters
+        ----------
+        text_ids : bool, optional
+            Whether the ids of candidates are to be text; as they are by default.
+
+        Raises
+        ------
+        ValueError
+            If ids that are text are to be integers.
+        """
+        import pyarrow as pa
+
+        is_text = self.candidate_id.dtype.kind not in "iu"
+        text_ids = is_text if text_ids is None else text_ids
+        if is_text and not text_ids:
+            raise ValueError("the ids of candidates are text, which a column of int64 does not hold")
+        candidates = arrow.texts(id_keys(self.candidate_id)) if text_ids else arrow.ids(self.candidate_id)
+        return pa.record_batch(
+            [
+                arrow.texts(self.object_id.tolist()),
+                candidates,
+                arrow.numbers(on_host(self.score)),
+                self._arrow_flags(),
+                pa.repeat(pa.scalar(self.model, pa.string()), len(self)),
+            ],
+            schema=self.arrow_schema(text_ids=text_ids),
+        )
 
     @property
     def metadata(self) -> dict[str, str]:

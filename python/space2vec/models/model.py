@@ -30,9 +30,13 @@ from space2vec.writing.atomic_file import write_whole
 if TYPE_CHECKING:
     from typing import Self
 
+    import pyarrow
+
     from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.backends.interfaces import Network
     from space2vec.model_files.calibration import Calibration
+    from space2vec.reading.arrow_table import ArrowSource
+    from space2vec.reading.batch import Problem
 
 __all__ = ["Model"]
 
@@ -312,6 +316,49 @@ class Model:
         chosen = choice.choose(device, source, self.runtime)
         self.needs.warn_of_units(source, stacklevel=2)
         return chosen.score(self, source, threads)
+
+    def score_arrow(
+        self,
+        batch: ArrowSource,
+        *,
+        threads: int | None = None,
+        device: str = "cpu",
+        problems: list[Problem] | None = None,
+    ) -> pyarrow.RecordBatch:
+        """Score the alerts of an Arrow table or batch: a row in, a row out, whatever is wrong with it.
+
+        Parameters
+        ----------
+        batch : pyarrow.RecordBatch, pyarrow.Table, or an object with ``__arrow_c_stream__``
+            Columns of cutout bytes, ids and what the model takes of the catalogue, under the names that brokers give
+            them; see :func:`space2vec.read_arrow`.
+        threads : int, optional
+            Threads to use, on the host; one a usable core by default. The result does not depend on it.
+        device : {"cpu", "cuda", "cuda:N"}, optional
+            Where to compute.
+        problems : list, optional
+            Takes up what was wrong, as for :func:`space2vec.read_arrow`.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+            With the schema of :meth:`space2vec.Scores.arrow_schema`: object_id, candidate_id, score (NaN where a row
+            cannot be scored), flags, model. The ids of candidates are int64 where the columns of ids hold integers,
+            and text otherwise, so that all batches of a table have one schema. The scores and flags are those of
+            ``space2vec score`` on a file of these rows, however they are divided into batches.
+
+        Raises
+        ------
+        TypeError
+            If it is no Arrow table.
+        ReadError
+            If no column holds cutouts, or they are of a type that cannot be read.
+        BackendError
+            If the device is not there.
+        """
+        from space2vec.reading.arrow_table import score_arrow
+
+        return score_arrow(batch, self, threads=threads, device=device, problems=problems)
 
     def pipeline(self, device: str) -> Pipeline[Any, Scores]:
         """Return a pipeline that scores batches of stamps or features on a CUDA device.

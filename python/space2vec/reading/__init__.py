@@ -14,6 +14,7 @@ from space2vec.errors import ReadError
 from space2vec.plans.features import Measure
 from space2vec.reading import arrays, des, images, inputs, sources
 from space2vec.reading import columns as packet_columns
+from space2vec.reading.arrow_table import read_arrow, score_arrow
 from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, gathered
 from space2vec.reading.budget import Limits
 from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
@@ -48,10 +49,12 @@ __all__ = [
     "files",
     "find",
     "read",
+    "read_arrow",
     "read_labels",
     "read_messages",
     "read_scores",
     "read_table",
+    "score_arrow",
 ]
 
 #: A file, a folder, a glob, an open binary file, or several of these; or the result of :func:`find`.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec.backends import kernels
 from space2vec.data import flags as flag_bits
 from space2vec.data.catalogue import numbers
-from space2vec.data.columns import Columns
+from space2vec.data.columns import Columns, select_rows
 from space2vec.data.ids import NO_ID, printable
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
@@ -98,8 +98,8 @@ def read_columns(
     options: ReadOptions,
     path: str,
     first: int,
-) -> AnyBatch:
-    """Return the alerts of a table that is in memory.
+) -> Iterator[AnyBatch]:
+    """Yield the alerts of a table that is in memory: one batch, or several where its pixels exceed the limit of one.
 
     Parameters
     ----------
@@ -142,27 +142,35 @@ def read_columns(
         ztf_fields=ztf_fields,
         catalogue_fields=catalogue_fields(record, n, rubin=rubin) if options.takes_catalogue else None,
     )
-    raw = _next(reader, n)
-    assert raw is not None
-    known: dict[str, NDArray[np.float32]] = {}
-    if record and options.takes_catalogue and options.model is None:
-        known = named(raw["catalogue"], np.unique(raw["survey"]).tolist())
     path = printable(path)
-    problems = tuple(
-        _problem(_with_reason(entry, hollow), path, object_id[entry[0]], candidate_id[entry[0]], first)
-        for entry in raw["problems"]
-    )
-    return Batch(
-        _table(raw, object_id, candidate_id, known, columns, options),
-        problems,
-        origin=Origin([path] * n, np.arange(first, first + n)),
-        offer=offer,
-    )
+    begin = 0
+    while begin < n:
+        raw = _next(reader, n - begin)
+        assert raw is not None
+        rows = slice(begin, begin + len(raw["offset"]))
+        objects, candidates = object_id[rows], candidate_id[rows]
+        known: dict[str, NDArray[np.float32]] = {}
+        if record and options.takes_catalogue and options.model is None:
+            known = named(raw["catalogue"], np.unique(raw["survey"]).tolist())
+        problems = tuple(
+            _problem(_with_reason(entry, hollow, begin), path, objects[entry[0]], candidates[entry[0]], first)
+            for entry in raw["problems"]
+        )
+        yield Batch(
+            _table(raw, objects, candidates, known, select_rows(columns, rows), options),
+            problems,
+            origin=Origin([path] * len(objects), np.arange(first + begin, first + rows.stop)),
+            offer=offer,
+        )
+        begin = rows.stop
 
 
-def _with_reason(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None]) -> tuple[Any, ...]:
-    """Return a problem of a table, in which the library takes a cutout without bytes for one that is null."""
-    row, channel = entry[0], entry[6]
+def _with_reason(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None], begin: int) -> tuple[Any, ...]:
+    """Return a problem of a table, in which the library takes a cutout without bytes for one that is null.
+
+    The batch of the problem begins with row `begin` of the table.
+    """
+    row, channel = begin + entry[0], entry[6]
     empty = hollow[channel] if channel >= 0 else None
     if entry[4] == "missing_plane" and empty is not None and empty[row]:
         return (*entry[:4], "empty_cutout", *entry[5:])

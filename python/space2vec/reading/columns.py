@@ -9,7 +9,7 @@ import numpy as np
 from space2vec.errors import ReadError
 from space2vec.reading.batch import AnyBatch, Offer
 
-__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_paths", "complete_batches", "join_offers"]
+__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_offer", "check_paths", "complete_batches", "join_offers"]
 
 #: The default columns of ZTF alerts: position, time, filter, brightness, and ZTF's own scores.
 ZTF_COLUMNS: tuple[str, ...] = (
@@ -66,7 +66,9 @@ def complete_batches(
         if unsure and batch.offer is not None:
             unsure = False
             if set(batch.offer.lacking) - _KNOWN:
-                _raise(join_offers([batch, *others(_SAMPLE)]))
+                offer = join_offers([batch, *others(_SAMPLE)])
+                if offer is not None:
+                    check_offer(offer)
         yield _completed(batch, columns)
     if unsure and not packets:
         raise ReadError(
@@ -75,11 +77,11 @@ def complete_batches(
         )
 
 
-def _raise(offer: Offer | None) -> None:
-    """Raise for a column that no packet has."""
-    for path in () if offer is None else offer.lacking:
+def check_offer(offer: Offer) -> None:
+    """Raise a ReadError for a column that no packet has, unless it is one of the default ones."""
+    for path in offer.lacking:
         if path not in _KNOWN:
-            raise ReadError(f"no packet has {path!r}; {_near(path, offer.paths if offer else ())}")
+            raise ReadError(f"no packet has {path!r}; {_near(path, offer.paths)}")
 
 
 def _near(path: str, paths: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 from space2vec.data.ids import printable
 from space2vec.errors import ReadError
 from space2vec.reading import parquet, results
+from space2vec.reading.alert_columns import has_cutouts
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
@@ -275,7 +276,7 @@ def _is_table(path: Path) -> bool | None:
         return path.suffix in TABLE_SUFFIXES
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
-            return not parquet.has_cutouts(parquet.columns(path))
+            return not has_cutouts(parquet.columns(path))
     except ReadError:
         return None
 

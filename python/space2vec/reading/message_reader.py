@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -15,18 +13,12 @@ from space2vec.reading import columns as packet_columns
 from space2vec.reading.alerts import made_decoder, read_decoded
 from space2vec.reading.batch import AnyBatch, Problem, gathered
 from space2vec.reading.budget import Limits
+from space2vec.reading.joined_rows import join_rows
 from space2vec.reading.options import ROWS_WITH_PIXELS, ReadOptions, plan_reader_work
 from space2vec.reading.schemas import Schema, schema_text, schema_texts
 
 if TYPE_CHECKING:
-    from space2vec.backends.interfaces import Model
-
-    class ScoringModel(Model, Protocol):
-        """A model that users have."""
-
-        def score(self, source: Stamps | Features) -> Scores:
-            """Score candidates."""
-
+    from space2vec.reading.joined_rows import ScoringModel
 
 __all__ = ["MessageReader"]
 
@@ -129,24 +121,13 @@ class MessageReader:
         self._learn(held)
         size = self._wish.size
         parts = gathered((self._part(held, begin, size) for begin in range(0, len(held), size)), problems)
-        return self._joined(parts)
+        return join_rows(parts, self._wish, self._model)
 
     def _part(self, held: list[bytes | None], begin: int, size: int) -> AnyBatch:
         some = held[begin : begin + size]
         return read_decoded(
             self._decoder, some, self._wish, [f"message {begin + number}" for number in range(len(some))]
         )
-
-    def _joined(self, parts: list[Stamps | Features | Scores]) -> Stamps | Features | Scores:
-        if self._wish.model is not None:
-            scores = [part for part in parts if isinstance(part, Scores)]
-            return Scores.concatenate(scores) if scores else _no_scores(self._wish.model.id)
-        if self._wish.measure is not None:
-            features = [part for part in parts if isinstance(part, Features)]
-            table = Features.concatenate(features, self._wish.measure.names)
-            return table if self._model is None else self._model.score(table)
-        stamps = Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
-        return stamps if self._model is None else self._model.score(stamps)
 
     def _add(self, number: int | None, text: str) -> None:
         try:
@@ -178,16 +159,6 @@ class MessageReader:
             except ReadError:
                 # Its messages are rows that say so; asking again would not mend it.
                 self._settled.add(number)
-
-
-def _no_scores(model: str) -> Scores:
-    return Scores(
-        np.empty(0, dtype=np.float32),
-        np.empty(0, dtype=np.uint32),
-        np.empty(0, dtype=object),
-        np.empty(0, dtype=np.int64),
-        model,
-    )
 
 
 def _content(message: bytes | bytearray | memoryview | None, number: int) -> bytes | None:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from space2vec.errors import ReadError, Space2vecError
-from space2vec.reading.alerts import CUTOUTS, read_columns
-from space2vec.reading.batch import AnyBatch, Offer
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, with_short_texts
-from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
+from space2vec.reading.alert_columns import AlertColumns, has_cutouts
+from space2vec.reading.alerts import CUTOUTS
+from space2vec.reading.batch import AnyBatch
+from space2vec.reading.budget import Limits, size_faults_as_read_errors
 from space2vec.reading.options import ReadOptions
-from space2vec.reading.parquet_columns import Leaf, Table, announced, cut, cutouts, first_ids, further, texts
+from space2vec.reading.parquet_columns import Table
 from space2vec.reading.parquet_pages import Sizes, page_sizes
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MAGIC", "bounded_batches", "columns", "damage_as_read_errors", "has_cutouts", "open_parquet", "read_alerts"]
+__all__ = ["MAGIC", "bounded_batches", "columns", "damage_as_read_errors", "open_parquet", "read_alerts"]
 
 MAGIC = b"PAR1"
-
-#: The fields that tell where the candidate lies in a cutout.
-_PLACE = frozenset({"xpos", "ypos"})
-#: A column of cutouts under any of its names; the library knows which is which.
-_CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
 
 def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> Any:
@@ -178,11 +169,6 @@ def columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def has_cutouts(names: Iterable[str]) -> bool:
-    """Tell whether a table with these columns is one of alerts."""
-    return any(_CUTOUT.match(name) for name in names)
-
-
 def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None = None) -> Iterator[AnyBatch]:
     """Yield the alerts of one Parquet file, in order.
 
@@ -207,112 +193,27 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None 
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        reader = _Alerts(Table(schema), options, str(path) if called is None else called)
-        parts = bounded_batches(file, reader.wanted, options.size, path, options.limits)
-        first = spent = 0
-        size = _looked_into(path, file.metadata, ())[0]
+        reader = AlertColumns(Table(schema), options, str(path) if called is None else called)
+        batches = _batches(file, reader, path, options)
+        done = 0
         while True:
             with damage_as_read_errors(
-                path, f"damaged after record {first - 1}" if first else "damaged among its first records"
+                path, f"damaged after record {done - 1}" if done else "damaged among its first records"
             ):
-                part = next(parts, None)
-                if part is None:
-                    return
-                spent += reader.unpacked(part)
-                if spent > options.limits.unpacked(size):
-                    options.limits.refuse(spent, size, "cutouts of the file")
-                batch = reader.batch(part, first) if len(part) else None
-            if batch is not None:
-                yield batch
-            first += len(part)
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+            done += len(batch.rows)
 
 
-class _Alerts:
-    """The columns of a table that tell of alerts, found once for all its batches."""
-
-    def __init__(self, table: Table, options: ReadOptions, path: str) -> None:
-        self._wish = options
-        self._path = path
-        self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
-        self._hollow: list[NDArray[np.bool_] | None] = []
-        ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
-        #: Whether these are Rubin's packets.
-        self._rubin = any(leaf is not None for leaf in ids)
-        if self._rubin:
-            self._candidates, self._objects = _single(ids[:2]), _single(ids[2:])
-            record, fields = "diaSource", RUBIN_FIELDS
-        else:
-            self._candidates = _single(table.find("candid", "candidate.candid"))
-            self._objects = _single(table.find("objectId"))
-            record, fields = "candidate", ZTF_FIELDS
-        self._publisher = table.find("publisher")[0]
-        self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
-        self._fields = {
-            name: leaf
-            for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
-            if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
-            if options.takes_catalogue or name in _PLACE
-        }
-        plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
-        self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
-        if not any(self._cutouts):
-            raise ReadError(
-                f"no alerts: none of the columns is a cutout; accepted are {', '.join(CUTOUTS)}, or .stampData"
-            )
-        self._columns = {
-            name: leaf if leaf is not None and leaf.single else None
-            for name, leaf in zip(options.columns, table.find(*options.columns), strict=True)
-        }
-        lacking = tuple(name for name, leaf in self._columns.items() if leaf is None)
-        self._offer = Offer(lacking, table.paths if lacking else ()) if options.columns else None
-        #: The columns to read, those inside a record by their dotted names.
-        self.wanted = list(
-            dict.fromkeys(
-                leaf.path
-                for leaf in (
-                    *self._candidates, *self._objects, self._publisher, *self._fields.values(), *self._cutouts,
-                    *self._columns.values(),
-                )
-                if leaf is not None
-            )
-        )  # fmt: skip
-
-    def unpacked(self, part: pyarrow.RecordBatch) -> int:
-        """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
-        columns = [None if leaf is None else leaf.of(part) for leaf in self._cutouts]
-        self._held = [
-            None if leaf is None else cutouts(column, leaf.steps[0])
-            for leaf, column in zip(self._cutouts, columns, strict=True)
-        ]
-        self._hollow = [
-            None if column is None or held is None else np.asarray(column.is_valid()) & (np.diff(held[1]) == 0)
-            for column, held in zip(columns, self._held, strict=True)
-        ]
-        return sum(announced(*held) for held in self._held if held is not None)
-
-    def batch(self, part: pyarrow.RecordBatch, first: int) -> AnyBatch:
-        """Return the alerts of consecutive rows, whose cutouts have been looked at; the first has this number."""
-        n = len(part)
-        most = self._wish.limits.id_bytes
-        held, self._held = self._held, []
-        columns, long = further(self._columns, part)
-        batch = read_columns(
-            held,
-            self._hollow,
-            {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
-            rubin=self._rubin,
-            ztf_fields=self._ztf_fields,
-            object_id=texts([cut(leaf.of(part), most) for leaf in self._objects], n),
-            candidate_id=first_ids([cut(leaf.of(part), most) for leaf in self._candidates], n),
-            publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
-            columns=columns,
-            offer=self._offer,
-            options=self._wish,
-            path=self._path,
-            first=first,
-        )
-        return with_short_texts(batch, long)
-
-
-def _single(leaves: Iterable[Leaf | None]) -> list[Leaf]:
-    return [leaf for leaf in leaves if leaf is not None and leaf.single]
+def _batches(file: Any, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions) -> Iterator[AnyBatch]:
+    """Yield the alerts of an open file, once their cutouts have been seen to ask for no more than they may."""
+    size = _looked_into(path, file.metadata, ())[0]
+    first = spent = 0
+    for part in bounded_batches(file, reader.wanted, options.size, path, options.limits):
+        spent += reader.unpacked(part)
+        if spent > options.limits.unpacked(size):
+            options.limits.refuse(spent, size, "cutouts of the file")
+        yield from reader.batches(part, first)
+        first += len(part)

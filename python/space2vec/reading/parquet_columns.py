@@ -19,7 +19,7 @@ from space2vec.reading.fits import LIMIT
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Leaf", "Table", "announced", "cut", "cutouts", "first_ids", "further", "plain", "texts"]
+__all__ = ["Leaf", "Table", "announced", "cut", "cutouts", "first_ids", "first_place", "further", "plain", "texts"]
 
 #: Types whose values do not lie one after another, and those to which they are brought.
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
@@ -48,7 +48,7 @@ class Leaf:
 
     def of(self, part: pyarrow.RecordBatch) -> pyarrow.Array:
         """Return its values (n,) in a batch of the table; a record that is null has null fields."""
-        values = plain(part.column(part.schema.get_field_index(self.steps[0])))
+        values = plain(part.column(first_place(part.schema, self.steps[0])))
         for step in self.steps[1:]:
             values = _masked(plain(values.field(step)), values)
         return values
@@ -74,6 +74,12 @@ class Table:
         return tuple(path for path, leaf in self.leaves.items() if leaf.single)
 
 
+def first_place(schema: pyarrow.Schema, name: str) -> int:
+    """Return where a column stands, the first of this name: ``get_field_index`` finds none where there are two."""
+    place: int = schema.get_all_field_indices(name)[0]
+    return place
+
+
 def _leaves(fields: Any, before: tuple[str, ...]) -> Iterator[Leaf]:
     import pyarrow as pa
 
@@ -95,6 +101,8 @@ def plain(column: pyarrow.Array) -> pyarrow.Array:
     """Return a column with its values as they are, not as a dictionary or views; what is no UTF-8 by its codes."""
     import pyarrow as pa
 
+    if isinstance(column.type, pa.BaseExtensionType):
+        return plain(column.storage)
     if pa.types.is_dictionary(column.type):
         return plain(column.cast(column.type.value_type))
     column = column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column

@@ -15,7 +15,7 @@ from space2vec import read
 from space2vec.data import flags
 from space2vec.data.stamps import CHANNELS
 from space2vec.errors import BackendError, ReadError
-from space2vec.reading import batches
+from space2vec.reading import Limits, batches
 
 ROWS = 4
 
@@ -235,3 +235,31 @@ def test_damage_says_how_far_it_was_read(tmp_path):
 def _told(part, problems):
     problems.extend(part.problems)
     return part.rows.candidate_id.tolist()
+
+
+@pytest.mark.parametrize("planes_of_batch", [1, 3, 5, 7])
+def test_no_row_is_lost_where_pixels_fill_a_batch(tmp_path, planes_of_batch):
+    bits = np.random.default_rng(5).integers(0, 2, (8, 3, 63, 63)).astype(np.float32)  # which pack to a tenth
+    alerts = [packet(row, bits[row]) for row in range(8)]
+    alerts[5][CUTOUTS[1]] = {"stampData": b""}
+    notes = pa.array([f"x{row}" * (40_000 if row == 2 else 1) for row in range(8)])
+    file = written(tmp_path, pa.Table.from_pylist(alerts).append_column("note", notes))
+    limits = Limits(batch_bytes=planes_of_batch * 63 * 63 * 4)
+    expected, problems = [], []
+    whole = read(file, strict=False, columns=["note"], problems=expected)
+    few = read(file, strict=False, columns=["note"], problems=problems, limits=limits)
+    assert few.candidate_id.tolist() == whole.candidate_id.tolist() == [10**17 + row for row in range(8)]
+    assert few.object_id.tolist() == whole.object_id.tolist()
+    assert few.flags.tolist() == whole.flags.tolist()
+    assert few.columns["note"].tolist() == whole.columns["note"].tolist()
+    assert few.columns["note"][1:4].tolist() == ["x1", None, "x3"]
+    assert problems == expected
+    assert [(problem.row, problem.record, problem.reason) for problem in problems] == [
+        (2, 2, "too_large"), (5, 5, "empty_cutout"),
+    ]  # fmt: skip
+    for row in range(8):
+        assert np.array_equal(few.plane(row, CHANNELS[0]), bits[row, 0])
+    seen = list(batches(file, limits=limits))
+    assert len(seen) > 2
+    later = batches(file, limits=limits, start=seen[1].position)
+    assert [part.rows.candidate_id.tolist() for part in later] == [part.rows.candidate_id.tolist() for part in seen[2:]]

@@ -1,0 +1,167 @@
+"""The columns of a table that tell of alerts, and the alerts of its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.errors import ReadError
+from space2vec.reading.alerts import CUTOUTS, read_columns
+from space2vec.reading.batch import AnyBatch, Offer
+from space2vec.reading.budget import with_short_texts
+from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
+from space2vec.reading.options import ReadOptions
+from space2vec.reading.parquet_columns import (
+    Leaf,
+    Table,
+    announced,
+    cut,
+    cutouts,
+    first_ids,
+    first_place,
+    further,
+    texts,
+)
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["AlertColumns", "has_cutouts"]
+
+#: The fields that tell where the candidate lies in a cutout.
+_PLACE = frozenset({"xpos", "ypos"})
+#: A column of cutouts under any of its names; the library knows which is which.
+_CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
+
+
+def has_cutouts(names: Iterable[str]) -> bool:
+    """Tell whether a table with these columns is one of alerts."""
+    return any(_CUTOUT.match(name) for name in names)
+
+
+class AlertColumns:
+    """The columns of a table that tell of alerts, found once for all its batches."""
+
+    def __init__(self, table: Table, options: ReadOptions, path: str) -> None:
+        self._options = options
+        self._path = path
+        self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
+        self._hollow: list[NDArray[np.bool_] | None] = []
+        ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
+        #: Whether these are Rubin's packets.
+        self._rubin = any(leaf is not None for leaf in ids)
+        if self._rubin:
+            self._candidates, self._objects = _single(ids[:2]), _single(ids[2:])
+            record, fields = "diaSource", RUBIN_FIELDS
+        else:
+            self._candidates = _single(table.find("candid", "candidate.candid"))
+            self._objects = _single(table.find("objectId"))
+            record, fields = "candidate", ZTF_FIELDS
+        self._publisher = table.find("publisher")[0]
+        self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
+        self._fields = {
+            name: leaf
+            for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
+            if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
+            if options.takes_catalogue or name in _PLACE
+        }
+        plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
+        self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
+        if not any(self._cutouts):
+            raise ReadError(
+                f"no alerts: none of the columns is a cutout; accepted are {', '.join(CUTOUTS)}, or .stampData"
+            )
+        self._columns = {
+            name: leaf if leaf is not None and leaf.single else None
+            for name, leaf in zip(options.columns, table.find(*options.columns), strict=True)
+        }
+        lacking = tuple(name for name, leaf in self._columns.items() if leaf is None)
+        #: Which of the requested columns the table has; ``None`` if none are requested.
+        self.offer = Offer(lacking, table.paths if lacking else ()) if options.columns else None
+        self._leaves = [
+            leaf
+            for leaf in (
+                *self._candidates, *self._objects, self._publisher, *self._fields.values(), *self._cutouts,
+                *self._columns.values(),
+            )
+            if leaf is not None
+        ]  # fmt: skip
+        #: The columns to read, those inside a record by their dotted names.
+        self.wanted = list(dict.fromkeys(leaf.path for leaf in self._leaves))
+
+    @property
+    def text_ids(self) -> bool:
+        """Whether the ids of candidates are text: their columns may hold what is no int64."""
+        return any(not _holds_int64(leaf.type) for leaf in self._candidates)
+
+    def check(self, part: pyarrow.RecordBatch) -> None:
+        """See that the columns to read are sound: what other programs hand over need not be.
+
+        Raises
+        ------
+        ReadError
+            If offsets or indices lie outside their data.
+        """
+        import pyarrow as pa
+
+        for name in dict.fromkeys(leaf.steps[0] for leaf in self._leaves):
+            try:
+                part.column(first_place(part.schema, name)).validate(full=True)
+            except pa.ArrowInvalid as error:
+                if "UTF8" not in str(error):  # such a text is read by its codes
+                    raise ReadError(f"the column {name} is no sound Arrow: {error}") from None
+
+    def unpacked(self, part: pyarrow.RecordBatch) -> int:
+        """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
+        columns = [None if leaf is None else leaf.of(part) for leaf in self._cutouts]
+        self._held = [
+            None if leaf is None else cutouts(column, leaf.steps[0])
+            for leaf, column in zip(self._cutouts, columns, strict=True)
+        ]
+        self._hollow = [
+            None if column is None or held is None else np.asarray(column.is_valid()) & (np.diff(held[1]) == 0)
+            for column, held in zip(columns, self._held, strict=True)
+        ]
+        return sum(announced(*held) for held in self._held if held is not None)
+
+    def batches(self, part: pyarrow.RecordBatch, first: int) -> Iterator[AnyBatch]:
+        """Yield the alerts of consecutive rows, whose cutouts have been looked at; the first has this number."""
+        n = len(part)
+        most = self._options.limits.id_bytes
+        held, self._held = self._held, []
+        columns, long = further(self._columns, part)
+        read_in = read_columns(
+            held,
+            self._hollow,
+            {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
+            rubin=self._rubin,
+            ztf_fields=self._ztf_fields,
+            object_id=texts([cut(leaf.of(part), most) for leaf in self._objects], n),
+            candidate_id=first_ids([cut(leaf.of(part), most) for leaf in self._candidates], n),
+            publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
+            columns=columns,
+            offer=self.offer,
+            options=self._options,
+            path=self._path,
+            first=first,
+        )
+        begin = 0
+        for batch in read_in:
+            end = begin + len(batch.rows)
+            yield with_short_texts(batch, {row - begin: size for row, size in long.items() if begin <= row < end})
+            begin = end
+
+
+def _holds_int64(kind: pyarrow.DataType) -> bool:
+    """Tell whether all values of a type are integers that int64 holds."""
+    import pyarrow as pa
+
+    return bool((pa.types.is_integer(kind) and not pa.types.is_uint64(kind)) or pa.types.is_null(kind))
+
+
+def _single(leaves: Iterable[Leaf | None]) -> list[Leaf]:
+    return [leaf for leaf in leaves if leaf is not None and leaf.single]

@@ -1,0 +1,166 @@
+"""Alerts out of Arrow tables in memory: columns of cutout bytes, as Spark, Dask, Ray and Parquet readers hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from space2vec.backends import kernels
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Scores
+from space2vec.reading import columns as packet_columns
+from space2vec.reading.alert_columns import AlertColumns
+from space2vec.reading.batch import AnyBatch, Problem, gathered
+from space2vec.reading.budget import Limits, with_short_ids
+from space2vec.reading.joined_rows import as_scores, no_scores
+from space2vec.reading.options import ReadOptions, plan_reader_work
+from space2vec.reading.parquet_columns import Table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from space2vec.reading.joined_rows import ScoringModel
+
+__all__ = ["ArrowSource", "read_arrow", "score_arrow"]
+
+
+class ArrowStream(Protocol):
+    """Whatever gives its rows as an Arrow stream: tables of Polars, DuckDB and pandas, and readers of batches."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return a capsule with an ``ArrowArrayStream``."""
+
+
+#: What is taken for a table.
+ArrowSource: TypeAlias = "pyarrow.Table | pyarrow.RecordBatch | ArrowStream"
+
+#: What problems call the table.
+_NAME = "table"
+#: Rows whose ids and fields are converted at once.
+_ROWS = 8192
+
+
+def read_arrow(
+    table: ArrowSource,
+    *,
+    columns: Sequence[str] | None = None,
+    threads: int | None = None,
+    problems: list[Problem] | None = None,
+    limits: Limits | None = None,
+) -> Stamps:
+    """Read alerts from an Arrow table, one row each, whatever the cutouts hold.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, pyarrow.RecordBatch, or an object with ``__arrow_c_stream__``
+        Columns of cutouts and ids under the names that brokers give them: ``cutoutScience.stampData`` as a record, as
+        Fink's tables have it, ``cutoutScience``, ``b:cutoutScience_stampData`` and the like; ``candid``, ``objectId``,
+        ``i:candid``, ``diaSourceId``. Cutouts are FITS files, gzip'd or plain, in columns of ``binary``,
+        ``large_binary`` or ``binary_view``, also as dictionaries, or lists of rows of pixels. The decoder takes the
+        bytes from where they lie. Slices and tables of several chunks are taken as they are.
+    columns : sequence of str, optional
+        Columns whose values go along with the rows, as for :func:`space2vec.read`.
+    threads : int, optional
+        Threads that decode; one a usable core by default.
+    problems : list, optional
+        Takes up what was wrong, one :class:`~space2vec.reading.Problem` a cutout; its path is ``table``, and its
+        record the number of the row.
+    limits : Limits, optional
+        What the table may ask for: bytes of an id, and bytes to which all cutouts unpack.
+
+    Returns
+    -------
+    Stamps
+        A row for each row of the table, in order. One with a damaged cutout has the flag ``bad_stamp``, one without a
+        cutout the flag ``missing``.
+
+    Raises
+    ------
+    TypeError
+        If `table` is no Arrow table.
+    ReadError
+        If no column holds cutouts, if they are of a type that cannot be read, if the table lacks one of the `columns`,
+        or if the cutouts unpack to more than the limits allow.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from pathlib import Path
+    >>> import fastavro
+    >>> file = sorted(Path("demo/alerts").glob("*.avro"))[0]
+    >>> table = pa.Table.from_pylist([alert for alert in fastavro.reader(file.open("rb"))])
+    >>> len(s2v.read_arrow(table)) == table.num_rows
+    True
+    """
+    held = as_table(table)
+    options = ReadOptions(
+        _ROWS,
+        kernels.thread_count(threads),
+        columns=packet_columns.check_paths(columns),
+        limits=limits or Limits(),
+    )
+    parts = gathered(_batches(held, options, bounded=True), problems)
+    stamps = Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
+    if not parts:
+        stamps.columns = {name: np.empty(0) for name in options.columns}
+    return stamps
+
+
+def score_arrow(
+    table: ArrowSource,
+    model: ScoringModel,
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    problems: list[Problem] | None = None,
+) -> pyarrow.RecordBatch:
+    """Score the alerts of an Arrow table, one row each; see :meth:`space2vec.models.model.Model.score_arrow`."""
+    held = as_table(table)
+    measured, scoring = plan_reader_work(model, device)
+    options = ReadOptions(_ROWS, kernels.thread_count(threads), measured, model=scoring)
+    reader = AlertColumns(Table(held.schema), options, _NAME)
+    parts: list[Scores] = []
+    first = 0
+    for batch in _batches(held, options, bounded=False):
+        parts.append(as_scores(batch.rows, model, threads=threads, device=device))
+        if problems is not None:
+            problems.extend(replace(problem, row=first + problem.row) for problem in batch.problems)
+        first += len(batch.rows)
+    scores = Scores.concatenate(parts) if parts else no_scores(model)
+    return scores.to_batch(text_ids=reader.text_ids)
+
+
+def as_table(source: ArrowSource) -> pyarrow.Table:
+    """Return a table of what gives one, without copying its columns; a TypeError for anything else."""
+    import pyarrow as pa
+
+    if isinstance(source, pa.RecordBatch):
+        return pa.Table.from_batches([source])
+    if isinstance(source, pa.Table):
+        return source
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
+        return pa.table(source)
+    raise TypeError(
+        f"accepted are a pyarrow.Table, a pyarrow.RecordBatch and what has __arrow_c_stream__; "
+        f"given {type(source).__name__}"
+    )
+
+
+def _batches(table: pyarrow.Table, options: ReadOptions, *, bounded: bool) -> Iterator[AnyBatch]:
+    """Yield the alerts of a table; `bounded` says that they are all kept, so that their sum has a limit."""
+    reader = AlertColumns(Table(table.schema), options, _NAME)
+    if reader.offer is not None:
+        packet_columns.check_offer(reader.offer)
+    first = unpacked = 0
+    size = table.nbytes
+    for part in table.to_batches(max_chunksize=_ROWS):
+        reader.check(part)
+        unpacked += reader.unpacked(part)
+        if bounded and unpacked > options.limits.unpacked(size):
+            options.limits.refuse(unpacked, size, "cutouts of the table")
+        for batch in reader.batches(part, first):
+            yield with_short_ids(batch, options.limits, _NAME)
+        first += len(part)

@@ -1,0 +1,70 @@
+"""What readers return of several batches: stamps, features, or a model's scores of either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from space2vec.data.stamps import Stamps
+from space2vec.data.tables import Features, Scores
+
+if TYPE_CHECKING:
+    from space2vec.backends.interfaces import Model
+    from space2vec.plans.features import Measure
+    from space2vec.reading.options import ReadOptions
+
+    class ScoringModel(Model, Protocol):
+        """A model that users have."""
+
+        def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
+            """Score candidates."""
+
+
+__all__ = ["as_scores", "join_rows", "no_scores"]
+
+
+def join_rows(
+    parts: Sequence[Stamps | Features | Scores], options: ReadOptions, model: ScoringModel | None
+) -> Stamps | Features | Scores:
+    """Join the rows of consecutive batches, and score what is not scored yet.
+
+    Parameters
+    ----------
+    parts : sequence of Stamps, of Features, or of Scores
+        The rows, as a reader with these options gives them.
+    options : ReadOptions
+        How they were read.
+    model : ScoringModel or None
+        Whose scores are wanted, if any.
+    """
+    if options.model is not None:
+        scores = [part for part in parts if isinstance(part, Scores)]
+        return Scores.concatenate(scores) if scores else no_scores(options.model)
+    rows = _joined(parts, options.measure)
+    return rows if model is None else model.score(rows)
+
+
+def _joined(parts: Sequence[Stamps | Features | Scores], measure: Measure | None) -> Stamps | Features:
+    if measure is not None:
+        return Features.concatenate([part for part in parts if isinstance(part, Features)], measure.names)
+    return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
+
+
+def as_scores(
+    rows: Stamps | Features | Scores, model: ScoringModel, *, threads: int | None = None, device: str = "cpu"
+) -> Scores:
+    """Return the scores of the rows of a batch, which a reader may have scored already."""
+    return rows if isinstance(rows, Scores) else model.score(rows, threads=threads, device=device)
+
+
+def no_scores(model: Model) -> Scores:
+    """Return a table of scores without rows."""
+    return Scores(
+        np.empty(0, dtype=np.float32),
+        np.empty(0, dtype=np.uint32),
+        np.empty(0, dtype=object),
+        np.empty(0, dtype=np.int64),
+        model.id,
+    )
