@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import space2vec as s2v
+from helpers.rubin_stack import Exposure
 from space2vec.data.channels import CHANNELS
 from space2vec.data.flags import bits
 from space2vec.errors import ReadError
@@ -283,45 +284,6 @@ def test_units_mask_and_variance_belong_to_the_image(tmp_path: Path) -> None:
     plane = from_images(path, x=[60.0], y=[70.0]).plane(0, "science")
     assert plane is not None
     assert np.isnan(plane).sum() == 4
-
-
-class Held:
-    """An image or a mask with the methods of Rubin's."""
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-
-    def getMaskPlaneDict(self) -> dict[str, int]:  # noqa: N802
-        return {"BAD": 0, "SAT": 1, "CR": 3, "DETECTED": 5, "NO_DATA": 8}
-
-
-class Exposure:
-    """What is used of an Exposure of Rubin's."""
-
-    def __init__(self, pixels: NDArray[Any], mask: NDArray[Any], x0: int, y0: int) -> None:
-        self._pixels, self._mask, self._at = Held(pixels), Held(mask), (x0, y0)
-
-    def getImage(self) -> Held:  # noqa: N802
-        return self._pixels
-
-    def getMask(self) -> Held:  # noqa: N802
-        return self._mask
-
-    def getVariance(self) -> Held:  # noqa: N802
-        return Held(np.ones(self._pixels.array.shape, dtype=np.float32))
-
-    def getX0(self) -> int:  # noqa: N802
-        return self._at[0]
-
-    def getY0(self) -> int:  # noqa: N802
-        return self._at[1]
-
-    def getWcs(self) -> Exposure:  # noqa: N802
-        return self
-
-    def skyToPixelArray(self, ra: Any, dec: Any, degrees: bool = False) -> tuple[Any, Any]:  # noqa: N802
-        assert degrees
-        return np.asarray(ra) * 10.0 + self._at[0], np.asarray(dec) * 10.0 + self._at[1]
 
 
 def test_exposures_of_rubin_are_taken() -> None:
