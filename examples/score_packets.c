@@ -21,5 +21,5 @@ int main(int count, char **argument) {
     if (status != S2V_OK) fprintf(stderr, "%s: %s\n", s2v_status_message(status), s2v_last_error());
     s2v_reader_close(reader);
     s2v_model_free(model);
-    return (int)status;
+    return status != S2V_OK;
 }

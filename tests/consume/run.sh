@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Builds and installs the library, shared and static, and builds projects from nothing against what was installed: in C99
-# and C++20, by CMake and pkg-config, and as a part of another project. Its symbols and structures are compared with
-# those that were promised (cpp/abi.txt).
+# Builds and installs the library, shared and static, and builds projects from nothing against what was installed: in C99,
+# C++20 and Rust, by CMake, pkg-config and cargo, and as a part of another project. The programs of examples/ are among
+# them: what they print is compared with Python's scores, where the package is here. Symbols and structures are compared
+# with those that were promised (cpp/abi.txt).
 #
 #     run.sh             with the first of GCC and Clang that is here
 #     run.sh --all       with both, and the library as a part of another project
-#     run.sh --wheel W   against what lies in a wheel
+#     run.sh --wheel W   with both, against what lies in a wheel
+#     run.sh --prefix P  with both, against a library that is installed there
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -50,10 +52,57 @@ consume() {
             quietly cmake --build "$build"
             quietly "$build/consume"
             echo "$kind library from $language, $CC: $(head -n 1 "$work/log")"
-            [[ $language == cpp ]] || quietly "$build/score_packets" # no files, but the packaged model is found
-            [[ $language == c ]] || [[ $("$build/score_frames" | wc -l) == 1000 ]]
         done
+        [[ -x $work/$CC-$kind-c/score_fits ]] ||
+            echo "score_fits not run: no cfitsio (on Debian or Ubuntu: libcfitsio-dev and pkg-config)"
+        compare_examples "$work/$CC-$kind"-{c,cpp}/score_*
     done
+}
+
+# Programs of examples/ with Python's scores; without Python, that they run and find the packaged model.
+compare_examples() {
+    local program
+    if [[ -n $package ]]; then
+        quietly "$package" "$root/tests/consume/examples.py" "$@"
+        cat "$work/log"
+        return
+    fi
+    for program in "$@"; do
+        case ${program##*/} in
+        score_packets) quietly "$program" ;;
+        score_frames) [[ $("$program" | wc -l) == 1000 ]] ;;
+        esac
+    done
+}
+
+# The program in Rust, by cargo and by rustc alone.
+consume_by_rust() {
+    local pkgconfig=$1 folder=$work/rust word any=0
+    local -a link=()
+    export PKG_CONFIG_PATH=$pkgconfig
+    if ! command -v pkg-config >/dev/null; then
+        echo "Rust not run: no pkg-config"
+        return
+    fi
+    rm -rf "$folder"
+    cp -r "$root/examples/rust" "$folder"
+    if command -v cargo >/dev/null; then
+        any=1
+        quietly env RUSTFLAGS="-D warnings" CARGO_NET_OFFLINE=true cargo build --manifest-path "$folder/Cargo.toml" \
+            --target-dir "$folder/target"
+        echo "from Rust, by cargo"
+        compare_examples "$folder/target/debug/score_messages"
+    fi
+    if command -v rustc >/dev/null; then
+        any=1
+        for word in $(pkg-config --libs space2vec) "-Wl,-rpath,$(pkg-config --variable=libdir space2vec)"; do
+            link+=(-C "link-arg=$word")
+        done
+        quietly rustc --edition 2021 -D warnings "${link[@]}" "$folder/src/main.rs" -o "$folder/score_messages"
+        echo "from Rust, by rustc"
+        compare_examples "$folder/score_messages"
+    fi
+    [[ $any == 1 ]] || echo "Rust not run: neither cargo nor rustc is here (on Debian or Ubuntu: cargo)"
 }
 
 # The same without CMake.
@@ -96,6 +145,16 @@ consume_by_pkg_config() {
     echo "by pkg-config, $CC"
 }
 
+# The Python that has the package, which examples are compared with; a library without one is tried, too.
+package=''
+for candidate in python python3; do
+    if (cd / && "$candidate" -c 'import space2vec._core, astropy, fastavro') 2>/dev/null; then
+        package=$candidate
+        break
+    fi
+done
+[[ -n $package ]] || echo "not compared with Python: no python with space2vec, Astropy and fastavro"
+
 all=0
 if [[ ${1:-} == --wheel ]]; then
     all=1
@@ -108,6 +167,14 @@ if [[ ${1:-} == --wheel ]]; then
     [[ $cmake_dir == "$site"/* && $pkgconfig_dir == "$site"/* ]]
     each_compiler consume "$cmake_dir" shared
     each_compiler consume_by_pkg_config "$pkgconfig_dir"
+    consume_by_rust "$pkgconfig_dir"
+    exit
+fi
+if [[ ${1:-} == --prefix ]]; then
+    all=1
+    each_compiler consume "$(realpath "$2")" static shared
+    each_compiler consume_by_pkg_config "$(echo "$(realpath "$2")"/lib*/pkgconfig)"
+    consume_by_rust "$(echo "$(realpath "$2")"/lib*/pkgconfig)"
     exit
 fi
 [[ ${1:-} != --all ]] || all=1
@@ -125,6 +192,7 @@ library=$(echo "$prefix"/lib*/libspace2vec.so)
 python3 "$root/tests/consume/abi.py" "$library" --include "$prefix/include"
 each_compiler consume "$prefix" shared
 each_compiler consume_by_pkg_config "$(dirname "$library")/pkgconfig"
+consume_by_rust "$(dirname "$library")/pkgconfig"
 
 if [[ $all == 1 ]]; then
     quietly cmake -S "$root/tests/consume/subproject" -B "$work/subproject" -DSPACE2VEC="$root" \
