@@ -271,7 +271,7 @@ s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps
 }
 
 DeviceNetwork network_of(const Network &network) {
-    const PackedNetwork packed(network, DeviceDot::kGroup, true);
+    const PackedNetwork packed(network, DeviceDot::kGroup, PackedFor::kLanes);
     const auto *const bytes = reinterpret_cast<const unsigned char *>(packed.bytes().data());
     DeviceNetwork made{DeviceArray<unsigned char>(std::vector(bytes, bytes + packed.bytes().size())), {}};
     made.view = packed.view_at(reinterpret_cast<const std::byte *>(made.weights.get()));

@@ -16,7 +16,10 @@ using namespace s2v::kernel;
 // A made network with what it reads, and where it works.
 class NetworkSample {
 public:
-    NetworkSample() : network_(made::network({}, 3)), packed_(network_, HostDot::kGroup), view_(packed_.view()) {
+    NetworkSample()
+        : network_(made::network({}, 3)),
+          packed_(network_, HostDot::kGroup, HostDot::kCentred ? s2v::PackedFor::kCentredDot : s2v::PackedFor::kDot),
+          view_(packed_.view()) {
         made::Random random(4);
         planes_ = made::planes_of(network_, 1, random);
         columns_ = made::columns_of(network_, 1, random);

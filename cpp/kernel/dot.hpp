@@ -3,12 +3,16 @@
 //
 // A Dot multiplies one word of inputs, the same for all, by a word of weights for each of kLanes outputs, and adds to
 // their sums. A word of 32 bits holds kGroup inputs from 0 to 255 of a convolution (narrow), or two of 16 bits (wide).
+// One that is kCentred multiplies inputs of a convolution less 128: its networks are packed for that (src/network.hpp).
 #pragma once
 
 #include "macros.hpp"
 
 #if defined(__x86_64__) && !defined(__CUDACC__)
 #include <immintrin.h>
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__CUDACC__)
+#define S2V_NEON
 #endif
 
 namespace s2v::kernel {
@@ -57,6 +61,7 @@ S2V_HD inline std::int32_t requantise(std::int32_t sum, std::int32_t shift, std:
 template <int Lanes>
 struct PlainDot {
     static constexpr int kGroup = 4;
+    static constexpr bool kCentred = false;
     static constexpr int kLanes = Lanes;
     static constexpr int kVectors = 1;  // the most that share a word
     using Cell = CellOf<kGroup>::Type;
@@ -116,7 +121,9 @@ private:
 };
 
 // Sums are vectors of the type that they are added in: of another, the compiler copies each at every step.
-#if defined(__CUDACC__) || !defined(__x86_64__)
+#if defined(S2V_NEON)
+// dot_neon.hpp
+#elif defined(__CUDACC__) || !defined(__x86_64__)
 using HostDot = PlainDot<16>;
 #elif defined(__AVX512BW__)
 // AVX-512: sixteen outputs. With VNNI, four products a lane and step; without it, two of 16 bits and an addition.
@@ -126,6 +133,7 @@ struct HostDot {
 #else
     static constexpr int kGroup = 2;
 #endif
+    static constexpr bool kCentred = false;
     static constexpr int kLanes = 16;
     static constexpr int kVectors = 4;
     using Cell = CellOf<kGroup>::Type;
@@ -194,6 +202,7 @@ private:
 // AVX2: eight outputs, two products of 16 bits a lane and step. Its products of 8 bits saturate, and are no use.
 struct HostDot {
     static constexpr int kGroup = 2;
+    static constexpr bool kCentred = false;
     static constexpr int kLanes = 8;
     static constexpr int kVectors = 2;
     using Cell = CellOf<kGroup>::Type;
@@ -249,6 +258,7 @@ private:
 // SSE2: four outputs, two products of 16 bits a lane and step.
 struct HostDot {
     static constexpr int kGroup = 2;
+    static constexpr bool kCentred = false;
     static constexpr int kLanes = 4;
     static constexpr int kVectors = 2;
     using Cell = CellOf<kGroup>::Type;
@@ -300,3 +310,7 @@ private:
 
 }  // namespace
 }  // namespace s2v::kernel
+
+#if defined(S2V_NEON)
+#include "dot_neon.hpp"
+#endif

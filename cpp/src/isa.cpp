@@ -2,13 +2,18 @@
 
 #include <cstdlib>
 #include <cstring>
+#if defined(S2V_AARCH64) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(S2V_AARCH64) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 #define S2V_DECLARE(isa)                                     \
     extern const s2v_feature_kernels s2v_isa_features_##isa; \
     extern const s2v_plane_kernels s2v_isa_planes_##isa;     \
     extern const s2v_stream_kernels s2v_isa_streams_##isa;   \
     extern const s2v_network_kernels s2v_isa_network_##isa
-// A level has all kernels of its own, but v4vnni only those that it makes faster.
+// A level has all kernels of its own, but v4vnni, dotprod and i8mm only those that they make faster.
 #define S2V_TABLE_OF(name, rest, network) \
     {s2v_isa_features_##rest, s2v_isa_planes_##rest, s2v_isa_streams_##rest, s2v_isa_network_##network, name}
 #define S2V_TABLE(isa) S2V_TABLE_OF(#isa, isa, isa)
@@ -19,6 +24,10 @@ S2V_DECLARE(baseline);
 S2V_DECLARE(v3);
 S2V_DECLARE(v4);
 extern const s2v_network_kernels s2v_isa_network_v4vnni;
+#elif defined(S2V_AARCH64)
+S2V_DECLARE(neon);
+extern const s2v_network_kernels s2v_isa_network_dotprod;
+extern const s2v_network_kernels s2v_isa_network_i8mm;
 #else
 S2V_DECLARE(generic);
 #endif
@@ -47,6 +56,35 @@ bool has_v4() noexcept {
     return __builtin_cpu_supports("x86-64-v4");
 }
 #endif
+#elif defined(S2V_AARCH64)
+#if defined(__linux__)
+// Bits of the kernel, whose header of an old system may not name them yet.
+bool has_dotprod() noexcept {
+    return getauxval(AT_HWCAP) >> 20 & 1;
+}
+bool has_i8mm() noexcept {
+    return getauxval(AT_HWCAP2) >> 13 & 1;
+}
+#elif defined(__APPLE__)
+bool is_set(const char *name) noexcept {
+    int value = 0;
+    std::size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+bool has_dotprod() noexcept {
+    return is_set("hw.optional.arm.FEAT_DotProd");
+}
+bool has_i8mm() noexcept {
+    return is_set("hw.optional.arm.FEAT_I8MM");
+}
+#else
+bool has_dotprod() noexcept {
+    return false;
+}
+bool has_i8mm() noexcept {
+    return false;
+}
+#endif
 #endif
 
 // The tables that can be used here, the best first.
@@ -61,6 +99,10 @@ struct Usable {
         if (has_v4()) add(S2V_TABLE(v4));
         if (has_v3()) add(S2V_TABLE(v3));
         add(S2V_TABLE(baseline));
+#elif defined(S2V_AARCH64)
+        if (has_dotprod() && has_i8mm()) add(S2V_TABLE_OF("i8mm", neon, i8mm));
+        if (has_dotprod()) add(S2V_TABLE_OF("dotprod", neon, dotprod));
+        add(S2V_TABLE(neon));
 #else
         add(S2V_TABLE(generic));
 #endif

@@ -43,6 +43,7 @@ struct s2v_stream_kernels {
 
 struct s2v_network_kernels {
     int32_t network_group;  // inputs in a word, as a PackedNetwork must have them
+    bool network_centred;   // whether inputs are multiplied less 128
     // Bytes that a worker needs for blocks of at most `rows` rows, aligned to 64.
     std::size_t (*network_scratch)(const s2v::kernel::NetworkView *network, int32_t rows);
     // The planes of a row, which is number `row` of its block.

@@ -67,7 +67,7 @@ void read_tensors(const Safetensors &file, const ModelHeader &header, s2v_model 
         model.forest = read_forest(file, header.columns.size());
     } else if (header.integer) {
         model.network = read_network(file, header_of(model, header));
-        model.packed.emplace(*model.network, require_isa().network_group);
+        model.packed.emplace(*model.network, require_isa());
     } else if (file.count("integer.") > 0) {
         throw Failure(S2V_BAD_MODEL, "it holds integers of which its header says nothing");
     }

@@ -1,6 +1,7 @@
 // The integer network that a host owns: its tensors as a file has them, and packed as an instruction set wants them.
 #pragma once
 
+#include "isa.hpp"
 #include "kernel/network_view.hpp"
 
 #include <cstddef>
@@ -67,11 +68,16 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 // or a sum could overflow.
 void check_network(const Network &network);
 
-// A network packed for Dots with `group` inputs a word (kernel/dot.hpp), in one piece of memory; or for the lanes of a
-// warp, four inputs of a convolution a word (kernel/matrix_tiles.hpp, kernel/linear_lanes.hpp).
+// For whom a network is packed: a Dot (kernel/dot.hpp), one that is centred, or the lanes of a warp, four inputs of a
+// convolution a word (kernel/matrix_tiles.hpp, kernel/linear_lanes.hpp).
+enum class PackedFor { kDot, kCentredDot, kLanes };
+
+// A network packed with `group` inputs a word, in one piece of memory.
 class PackedNetwork {
 public:
-    PackedNetwork(const Network &network, int group, bool lanes = false);
+    PackedNetwork(const Network &network, int group, PackedFor user);
+    // For the kernels of an instruction set.
+    PackedNetwork(const Network &network, const s2v_network_kernels &isa);
 
     // Its view where its memory lies here, or where a copy of it begins elsewhere.
     [[nodiscard]] kernel::NetworkView view() const noexcept {

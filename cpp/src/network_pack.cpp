@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <type_traits>
 
 namespace s2v {
@@ -53,6 +54,20 @@ std::vector<std::int32_t> in_order(std::int32_t inputs, std::int32_t room) {
     return input;
 }
 
+// The biases of a convolution whose inputs are multiplied less 128. Sums wrap: what comes out of the last step is in
+// the range of what `check_network` allows.
+std::vector<std::int32_t> centred_bias(const Convolution &layer) {
+    std::vector<std::int32_t> bias = layer.bias;
+    const auto inputs = static_cast<std::size_t>(layer.weights.inputs);
+    for (std::size_t o = 0; o < bias.size(); ++o) {
+        const std::int8_t *const weights = layer.weights.values.data() + o * inputs;
+        const std::int32_t sum = std::accumulate(weights, weights + inputs, std::int32_t{0});
+        bias[o] =
+            static_cast<std::int32_t>(static_cast<std::uint32_t>(bias[o]) + (static_cast<std::uint32_t>(sum) << 7));
+    }
+    return bias;
+}
+
 // Words (words, channels) of a convolution as lanes load them.
 std::vector<std::uint32_t> for_lanes(const std::vector<std::uint32_t> &words, std::int32_t channels) {
     std::vector<std::uint32_t> out(words.size());
@@ -68,7 +83,8 @@ std::vector<std::uint32_t> for_lanes(const std::vector<std::uint32_t> &words, st
 // Puts arrays one after another, and notes which pointer of the view leads to each.
 class PackedNetwork::Packer {
 public:
-    Packer(PackedNetwork &packed, int group, bool lanes) : packed_(packed), group_(group), lanes_(lanes) {}
+    Packer(PackedNetwork &packed, int group, PackedFor user)
+        : packed_(packed), group_(group), lanes_(user == PackedFor::kLanes), centred_(user == PackedFor::kCentredDot) {}
 
     template <class T>
     void put(const T *&member, const std::vector<T> &values) {
@@ -110,7 +126,7 @@ public:
         const std::vector<std::uint32_t> words = words_of(layer.weights, input, group, to.channels);
         put(to.weights, lanes_ ? for_lanes(words, to.channels) : words);
         put(to.offset, offset);
-        put(to.bias, widened<std::int32_t>(layer.bias, to.channels));
+        put(to.bias, widened<std::int32_t>(centred_ ? centred_bias(layer) : layer.bias, to.channels));
         put(to.shift, widened<std::int32_t>(layer.shift, to.channels));
         put(to.multiplier, widened<std::int16_t>(layer.multiplier, to.channels));
     }
@@ -174,12 +190,16 @@ private:
     PackedNetwork &packed_;
     const int group_;
     const bool lanes_;
+    const bool centred_;
     std::vector<std::byte> bytes_;
 };
 
-PackedNetwork::PackedNetwork(const Network &network, int group, bool lanes) {
+PackedNetwork::PackedNetwork(const Network &network, const s2v_network_kernels &isa)
+    : PackedNetwork(network, isa.network_group, isa.network_centred ? PackedFor::kCentredDot : PackedFor::kDot) {}
+
+PackedNetwork::PackedNetwork(const Network &network, int group, PackedFor user) {
     static_assert(std::is_trivially_copyable_v<kernel::NetworkView>);
-    Packer packer(*this, group, lanes);
+    Packer packer(*this, group, user);
     kernel::NetworkView &view = view_;
     if (network.planes > 0) {
         view.planes = network.planes;

@@ -51,7 +51,7 @@ void scores_are_those_of_the_transcription() {
     for (const made::NetworkSizes &sizes : all_sizes()) {
         const s2v::Network network = made::network(sizes, ++seed);
         s2v::check_network(network);
-        const s2v::PackedNetwork packed(network, isa.network_group);
+        const s2v::PackedNetwork packed(network, isa);
         made::Random random(seed);
         constexpr int rows = 21;
         const std::vector<float> planes = made::planes_of(network, rows, random);
@@ -138,7 +138,7 @@ void sums_reach_their_limits() {
         if (o % 4 == 3) network.convolutions[0].bias[o] = -network.convolutions[0].bias[o];
     }
     s2v::check_network(network);
-    const s2v::PackedNetwork packed(network, s2v::active_isa()->network_group);
+    const s2v::PackedNetwork packed(network, *s2v::active_isa());
     const std::vector<float> planes(100, 1e30F);
     const std::vector<float> got = run(packed, network, planes, {}, 1, 1);
     CHECK(got[0] == made::PlainNetwork(network)(planes.data(), nullptr));

@@ -50,7 +50,8 @@ unsigned char *aligned(std::vector<unsigned char> &memory) {
 
 template <class Dot>
 std::vector<float> on_host(const Given &given) {
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup,
+                                    Dot::kCentred ? s2v::PackedFor::kCentredDot : s2v::PackedFor::kDot);
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(packed.view());
     score_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
@@ -59,7 +60,7 @@ std::vector<float> on_host(const Given &given) {
 
 std::vector<float> on_fibers(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup, true);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, s2v::PackedFor::kLanes);
     const NetworkView view = packed.view();
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(view);
@@ -73,7 +74,7 @@ std::vector<float> on_fibers(const Given &given, bool ascending) {
 // Row by row, of planes as bytes, in a scratch whose parts share memory and with a copy of the convolutions' tensors.
 std::vector<float> by_bytes(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup, true);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, s2v::PackedFor::kLanes);
     const NetworkView view = packed.view();
     const int pixels = view.side * view.side;
     const int words = plane_words(pixels);

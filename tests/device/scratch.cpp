@@ -22,7 +22,7 @@ std::size_t network_scratch(const std::string &name) {
     if (s2v_model_load((S2V_MODELS "/" + name + ".safetensors").c_str(), &model) != S2V_OK)
         throw std::runtime_error(s2v_last_error());
     const std::unique_ptr<s2v_model, decltype(&s2v_model_free)> owner(model, &s2v_model_free);
-    const PackedNetwork packed(model->network.value(), cuda::DeviceDot::kGroup, true);
+    const PackedNetwork packed(model->network.value(), cuda::DeviceDot::kGroup, PackedFor::kLanes);
     return static_cast<std::size_t>(cuda::network_share(packed.view(), cuda::kMany).bytes);
 }
 

@@ -1,15 +1,16 @@
 """The hostile night through the C ABI: ``tests/cpp/hostile_reader.cpp`` reads it, and what it prints is looked at.
 
-    python tests/hostile/c_reader.py PROGRAM [--good 60] [--all] [--sanitized]
+    python tests/hostile/c_reader.py PROGRAM [--good 60] [--all] [--sanitized] [--emulator COMMAND]
 
 Good alerts lie beside one of each hostile input. The exit status is 1 where a promise is not kept, 77 where Python
-lacks what makes the inputs. A program that is built with sanitizers takes addresses and time as it likes.
+lacks what makes the inputs. A program that is built with sanitizers, or emulated, takes addresses and time as it likes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 from collections import defaultdict
@@ -32,27 +33,27 @@ except ImportError as error:
 
 #: Rows that a file may have beyond one for four of its bytes.
 _FREE_ROWS = 20_000
-#: Address space of a program with sanitizers: none that counts.
+#: Address space of a program with sanitizers or in an emulator: none that counts.
 _ENDLESS = 1 << 60
 
 
 def complaints(
-    program: Path, makers: Mapping[str, Maker], folder: Path, good: int, *, sanitized: bool = False
+    program: Sequence[str | Path], makers: Mapping[str, Maker], folder: Path, good: int, *, free: bool = False
 ) -> list[str]:
     """Read good alerts alone and with hostile inputs beside them; return the promises that are not kept.
 
     Parameters
     ----------
-    program : Path
-        ``hostile_reader``, built.
+    program : sequence of str or Path
+        ``hostile_reader``, built, after what runs it, if anything does.
     makers : mapping of str to Maker
         The hostile inputs.
     folder : Path
         An empty folder.
     good : int
         Good alerts, in each of two files, one before and one behind all others.
-    sanitized : bool, optional
-        Whether the program is built with sanitizers: memory and time are not looked at then.
+    free : bool, optional
+        Whether the program may take memory and time as it likes.
     """
     ends = [folder / name for name in ("a_good.avro", "z_good.avro")]
     for path in ends:
@@ -64,21 +65,23 @@ def complaints(
     wrong = []
     for way in (["scores", model], ["memory", model], ["pixels"]):
         files = [path for path in night if way[0] != "memory" or path.is_file()]
-        alone, beside = (_run(program, way, paths, folder, sanitized) for paths in (ends, [ends[0], *files, ends[1]]))
+        alone, beside = (_run(program, way, paths, folder, free) for paths in (ends, [ends[0], *files, ends[1]]))
         wrong += [f"{way[0]}: {what}" for what in _broken(alone, beside, files, made)]
-        if not sanitized:
+        if not free:
             wrong += [f"{way[0]}: {what}" for what in _dear(alone, beside, files)]
     images = [path for path in night if ".fits" in path.name]
-    taken = _run(program, ["images"], images, folder, sanitized)
+    taken = _run(program, ["images"], images, folder, free)
     lines = taken.out.splitlines()
     if taken.status != 0 or len(lines) != len(images) or any(len(line.split()) != 5 for line in lines):
         wrong.append(f"images: ends with {taken.status} after {len(lines)} of {len(images)} files")
     return wrong
 
 
-def _run(program: Path, way: Sequence[str], paths: Sequence[Path], folder: Path, sanitized: bool) -> Spent:
-    patience, space = (3000.0, _ENDLESS) if sanitized else (300.0, 3 * GB)
-    return spent([program, *way, *paths], folder, os.environ, patience, space)
+def _run(
+    program: Sequence[str | Path], way: Sequence[str], paths: Sequence[Path], folder: Path, free: bool
+) -> Spent:
+    patience, space = (3000.0, _ENDLESS) if free else (300.0, 3 * GB)
+    return spent([*program, *way, *paths], folder, os.environ, patience, space)
 
 
 def _broken(alone: Spent, beside: Spent, files: Sequence[Path], made: Mapping[str, Sequence[Path]]) -> list[str]:
@@ -136,10 +139,13 @@ def main() -> int:
     parser.add_argument("--good", type=int, default=60)
     parser.add_argument("--all", action="store_true", help="those too that take seconds to make")
     parser.add_argument("--sanitized", action="store_true")
+    parser.add_argument("--emulator", type=shlex.split, default=[], metavar="COMMAND", help="what runs the program")
     arguments = parser.parse_args()
     makers = hostile.STAMPS if arguments.all else hostile.quick(hostile.STAMPS)
     with tempfile.TemporaryDirectory(prefix="hostile-") as place:
-        wrong = complaints(arguments.program, makers, Path(place), arguments.good, sanitized=arguments.sanitized)
+        program = [*arguments.emulator, arguments.program]
+        free = arguments.sanitized or bool(arguments.emulator)
+        wrong = complaints(program, makers, Path(place), arguments.good, free=free)
     for line in wrong:
         print(line)
     kept = "not all promises are kept" if wrong else "all promises are kept"

@@ -198,8 +198,9 @@ def of_table(threads=1):
 
 
 def known_of(rows):
-    """Return what the catalogue says of stamps (n, 20)."""
-    return np.ascontiguousarray(np.stack([rows.catalogue[name] for name in CATALOGUE], axis=1))
+    """Return what the catalogue says of stamps (n, 20), NaN in a column that they do not have."""
+    unknown = np.full(len(rows), np.nan, np.float32)
+    return np.ascontiguousarray(np.stack([rows.catalogue.get(name, unknown) for name in CATALOGUE], axis=1))
 
 
 def model_results(name, rows, threads):
@@ -283,12 +284,16 @@ def _packed(chosen):
     return Stamps(planes, centre=chosen.centre, saturation=chosen.saturation)
 
 
-def export(folder, rows):
-    """Write the files that the head of this module describes."""
-    folder.mkdir(parents=True, exist_ok=True)
+def some(rows):
+    """Return so many stamps of the suite, spread over it, or all of them over and over up to as many."""
     every = stamps()
     spread = np.linspace(0, len(every) - 1, rows).astype(int)
-    part = every[spread if rows < len(every) else np.arange(rows) % len(every)]
+    return every[spread if rows < len(every) else np.arange(rows) % len(every)]
+
+
+def export(folder, part):
+    """Write the files that the head of this module describes, of some stamps."""
+    folder.mkdir(parents=True, exist_ok=True)
     chosen = _packed(part)
     n = len(chosen)
     pixels = chosen.buffer
@@ -329,7 +334,7 @@ def main():
     if arguments.compute:
         np.savez(arguments.compute, **compute(stamps(), arguments.threads))
     else:
-        export(arguments.export, arguments.rows)
+        export(arguments.export, some(arguments.rows))
     return 0
 
 
