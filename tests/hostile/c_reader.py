@@ -77,9 +77,7 @@ def complaints(
     return wrong
 
 
-def _run(
-    program: Sequence[str | Path], way: Sequence[str], paths: Sequence[Path], folder: Path, free: bool
-) -> Spent:
+def _run(program: Sequence[str | Path], way: Sequence[str], paths: Sequence[Path], folder: Path, free: bool) -> Spent:
     patience, space = (3000.0, _ENDLESS) if free else (300.0, 3 * GB)
     return spent([*program, *way, *paths], folder, os.environ, patience, space)
 

@@ -1,4 +1,4 @@
-"""Whether the library gives the same bits on another processor, by what ``parity_dump`` (dump.cpp) writes here and there.
+"""Whether the library gives the same bits on another processor, by what ``parity_dump`` writes here and there.
 
     python -m parity.dumps --here PROGRAM --there COMMAND ... [--isas NAME ...] [--rows 512] [--data FOLDER]
 
@@ -105,7 +105,9 @@ def main():
     )
     parser.add_argument("--here", type=shlex.split, required=True, metavar="PROGRAM")
     parser.add_argument("--there", type=shlex.split, required=True, metavar="COMMAND")
-    parser.add_argument("--isas", nargs="*", default=[], metavar="NAME", help="further instruction sets, for the models")
+    parser.add_argument(
+        "--isas", nargs="*", default=[], metavar="NAME", help="further instruction sets, for the models"
+    )
     parser.add_argument("--rows", type=int, default=512, help="of the suite (default 512)")
     parser.add_argument("--data", type=Path, help="real alerts, if there are any")
     arguments = parser.parse_args()

@@ -13,16 +13,15 @@ from parity import suite
 from space2vec import registry
 
 FOLDER = Path(__file__).resolve().parents[1]
+V4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 #: What /proc/cpuinfo says of processors that have an instruction set.
-CPU_FLAGS = {"v3": {"avx2", "bmi2", "fma"}, "v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
-CPU_FLAGS["v4vnni"] = CPU_FLAGS["v4"] | {"avx512_vnni"}
-BACKENDS = {
-    "baseline": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "baseline"},
-    "v3": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v3"},
-    "v4": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v4"},
-    "v4vnni": {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": "v4vnni"},
-    "numba": {"SPACE2VEC_BACKEND": "numba"},
-}
+X86_64 = {"baseline": set(), "v3": {"avx2", "bmi2", "fma"}, "v4": V4, "v4vnni": V4 | {"avx512_vnni"}}
+AARCH64 = {"neon": set(), "dotprod": {"asimddp"}, "i8mm": {"asimddp", "i8mm"}}
+CPU_FLAGS = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}.get(
+    platform.machine(), {"generic": set()}
+)
+BACKENDS = {name: {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": name} for name in CPU_FLAGS}
+BACKENDS["numba"] = {"SPACE2VEC_BACKEND": "numba"}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +62,7 @@ def native(folder):
 
 def lacks(name):
     """Tell whether this processor lacks an instruction set, by other means than the library's own."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return name != "numba"
-    lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")]
+    lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))]
     return name in CPU_FLAGS and not CPU_FLAGS[name] <= set(lines[0].split())
 
 

@@ -90,8 +90,9 @@ typedef enum s2v_log_level {
 typedef void (*s2v_log)(void *context, s2v_log_level level, const char *sentence);
 S2V_API void s2v_set_log(s2v_log log, void *context);
 
-/* The instruction set in use: "baseline", "v3" (AVX2), "v4" (AVX-512), "v4vnni" (v4, and networks by dot products of
- * bytes) or "generic". Chosen once, from the processor or from the environment variable SPACE2VEC_ISA; an unknown or
+/* The instruction set in use: on x86-64 "baseline", "v3" (AVX2), "v4" (AVX-512) or "v4vnni" (v4, and networks by dot
+ * products of bytes); on aarch64 "neon", "dotprod" or "i8mm" (both: networks by dot products of bytes); elsewhere
+ * "generic". Chosen once, from the processor or from the environment variable SPACE2VEC_ISA; an unknown or
  * unsupported SPACE2VEC_ISA makes every computing function return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 

@@ -16,7 +16,7 @@ def budget(tmp_path, monkeypatch):
     told = {"--list": "\n".join(COUNTS), "--compiler": "GNU 12.2.0"}
     monkeypatch.setattr(module, "BUDGET", tmp_path / "instructions.json")
     monkeypatch.setattr(module, "answer", lambda program, what: told[what])
-    monkeypatch.setattr(module, "instructions", lambda program, stage: COUNTS[stage])
+    monkeypatch.setattr(module, "instructions", lambda counter, program, stage: COUNTS[stage])
     monkeypatch.setattr(module.shutil, "which", lambda name: name)
     monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
     return module
@@ -88,3 +88,13 @@ def test_the_budget_of_the_repository():
     record = json.loads(instructions.BUDGET.read_text(encoding="utf-8"))
     assert record["isa"] == "v3"
     assert min(record["instructions"].values()) > 0
+
+
+def test_counts_of_an_emulated_program_are_printed_and_not_held(budget, monkeypatch, capsys):
+    hold(budget, COUNTS | {"fit": 1})
+    monkeypatch.setattr(budget, "answer", lambda *command: "\n".join(COUNTS))
+    monkeypatch.setattr(budget, "with_plugin", lambda emulator, folder: emulator)
+    assert run(budget, monkeypatch, "--emulator", "emulator -cpu max") == 0
+    assert "+99900.0%" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(budget, monkeypatch, "--emulator", "emulator -cpu max", "--update")
