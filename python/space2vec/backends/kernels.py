@@ -61,7 +61,8 @@ def active() -> Kernels:
         if kernels.isa() is None:
             raise BackendError(
                 f"SPACE2VEC_ISA is {os.environ.get('SPACE2VEC_ISA')!r}, which this processor or build does not have; "
-                "known instruction sets: baseline, v3, v4, v4vnni (x86-64), neon, dotprod, i8mm (aarch64), generic (others)"
+                "known instruction sets: baseline, v3, v4, v4vnni (x86-64); neon, dotprod, i8mm (aarch64); "
+                "generic (others)"
             )
         return kernels
     try:
