@@ -12,8 +12,8 @@ import space2vec as s2v
 from space2vec import model_files, registry
 from space2vec.model_files import tensor_file
 from space2vec.model_files.calibration import Calibration
-from space2vec.model_files.derived_names import derived_places
 from space2vec.model_files.integer_network import rings_of
+from space2vec.plans.derived_columns import derived_places
 
 __all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "with_header"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from space2vec.model_files.derived_names import derived_places
+from space2vec.plans.derived_columns import derived_places
 
 __all__ = ["DerivedColumns"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends, compute, registry
+from space2vec import backends, registry
 from space2vec.bench.rounds import Run
 from space2vec.bench.synthetic_inputs import full_forest, triplets
 from space2vec.data.device import extension
@@ -91,7 +91,8 @@ class StageInputs:
 
     def __post_init__(self) -> None:
         self.pixels = self.locked(triplets(self.rows, self.side))
-        table = compute.features(self.stamps(min(self.rows, 512)), set="stamp")
+        every = Measure(registry.feature_set("stamp"))
+        table = backends.on_host().features(self.stamps(min(self.rows, 512)), every, None)
         self.forest = full_forest(table.values, table.names)
         self.table = self.locked(np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names))))
 

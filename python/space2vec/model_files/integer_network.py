@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
-from space2vec.model_files.derived_names import derived_places
+from space2vec.plans.derived_columns import derived_places
 
 if TYPE_CHECKING:
     from space2vec.model_files.header import Header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,8 +14,7 @@ from torch import Tensor, nn
 from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.header import RUN_MODEL_FILE
-from space2vec.plot.figure import save as save_figure
-from space2vec.writing.atomic_file import remove_leftovers, write_file
+from space2vec.writing.atomic_file import remove_leftovers, write_file, write_whole
 
 __all__ = ["RunFolder"]
 
@@ -150,7 +150,9 @@ class RunFolder:
         axes.plot(epochs, [epoch["validation_loss"] for epoch in history], label="validation, averaged weights")
         axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
         axes.legend()
-        save_figure(figure, self.path / _CURVES, dpi=100)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=100)
+        write_whole(self.path / _CURVES, picture.getvalue())
 
 
 def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:

@@ -11,8 +11,8 @@ import space2vec as s2v
 from oracle import integer_network as oracle
 from space2vec import model_files
 from space2vec.errors import ModelError
-from space2vec.model_files.derived_names import DERIVED, derived_places
 from space2vec.model_files.integer_network import IntegerNetwork, NetworkInputs, rings_of
+from space2vec.plans.derived_columns import DERIVED, derived_places
 
 torch = pytest.importorskip("torch")
 numba = pytest.importorskip("numba")

@@ -16,10 +16,10 @@ from space2vec.backends.numba.row_rule import ModelNeeds
 from space2vec.data.channels import CHANNELS
 from space2vec.errors import ModelError
 from space2vec.model_files import tensor_file
-from space2vec.model_files.derived_names import derived_places
 from space2vec.model_files.header import FIRST, Header
 from space2vec.model_files.integer_network import NetworkInputs, split_integers
 from space2vec.model_files.trees import Trees
+from space2vec.plans.derived_columns import derived_places
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import CATALOGUE, stamp_columns
 

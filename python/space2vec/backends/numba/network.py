@@ -137,7 +137,7 @@ class Network:
         How columns are scaled: ``median``, ``spread``, ``mean``, ``deviation``, ``lacking`` (k,), and ``low`` and
         ``size`` (k, bins) where they are encoded; float32. Empty where the network takes no columns.
     places : ndarray of int64 (rules, 4)
-        What is derived of the columns, see :func:`space2vec.model_files.derived_names.derived_places`.
+        What is derived of the columns, see :func:`space2vec.plans.derived_columns.derived_places`.
     temperature : float
         What logits are divided by.
     """
