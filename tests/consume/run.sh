@@ -180,10 +180,12 @@ fi
 [[ ${1:-} != --all ]] || all=1
 
 prefix=$work/prefix
-quietly cmake -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_BUILD_CUDA=OFF \
+build=$root/build/consume # as deep as other builds, for those whose compiler keeps objects
+rm -rf "$build"
+quietly cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSPACE2VEC_BUILD_TESTS=OFF -DSPACE2VEC_BUILD_CUDA=OFF \
     -DCMAKE_INSTALL_PREFIX="$prefix"
-quietly cmake --build "$work/build"
-quietly cmake --install "$work/build"
+quietly cmake --build "$build"
+quietly cmake --install "$build"
 [[ ! -e $prefix/include/space2vec/cuda.h && -f $prefix/share/licenses/space2vec/LICENSE ]]
 each_compiler consume "$prefix" static
 mv "$prefix" "$prefix-moved" # a shared library finds its models wherever it lies

@@ -5,6 +5,19 @@
 #include <cstdio>
 #include <exception>
 
+// The sanitizer that a test is compiled with: GCC defines a macro, Clang has a feature.
+#if defined(__SANITIZE_ADDRESS__)
+#define S2V_ADDRESS_SANITIZER
+#elif defined(__SANITIZE_THREAD__)
+#define S2V_THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define S2V_ADDRESS_SANITIZER
+#elif __has_feature(thread_sanitizer)
+#define S2V_THREAD_SANITIZER
+#endif
+#endif
+
 namespace check {
 
 // Threads check, too.

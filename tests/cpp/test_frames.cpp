@@ -431,7 +431,7 @@ void spans_describe_frames() {
 }  // namespace
 
 int main() {
-#if defined(__SANITIZE_THREAD__)  // which would take many minutes for what has one thread
+#if defined(S2V_THREAD_SANITIZER)  // which would take many minutes for what has one thread
     constexpr bool kThreadsAlone = true;
 #else
     constexpr bool kThreadsAlone = false;

@@ -326,7 +326,7 @@ void *use_a_small_stack(void *) {
 }
 
 void small_stacks_suffice() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(S2V_ADDRESS_SANITIZER) || defined(S2V_THREAD_SANITIZER)
     use_a_small_stack(nullptr);  // these need more of it for themselves
 #else
     pthread_attr_t attributes;
@@ -348,7 +348,7 @@ int main() {
     threads_are_kept();
 // Neither sanitizer follows the child of a process with threads: the one for addresses may hold a lock of its
 // allocator.
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if !defined(S2V_THREAD_SANITIZER) && !defined(S2V_ADDRESS_SANITIZER)
     forks_are_survived();
 #endif
     small_stacks_suffice();

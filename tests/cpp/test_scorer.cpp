@@ -8,7 +8,7 @@
 #include <thread>
 
 // Every allocation of the process is counted, but under a sanitizer, which has its own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+#if !defined(S2V_ADDRESS_SANITIZER) && !defined(S2V_THREAD_SANITIZER) && defined(__GLIBC__)
 #define S2V_COUNTED
 #include <atomic>
 static std::atomic<long> allocations{0};

@@ -26,7 +26,7 @@ from reader_seeds import reader_seeds
 from helpers.lying_models import LIES
 from helpers.packets import CUTOUTS, SCHEMA, fits_bytes, packet
 from space2vec.model_files.calibration import Calibration
-from space2vec.model_files.header import Header, encoded
+from space2vec.model_files.header import Header, encode
 from space2vec.model_files.trees import Trees
 from space2vec.models.forest import Forest
 
@@ -122,7 +122,7 @@ def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
     if cascade:
         tensors |= {f"first.{name}": tensor for name, tensor in tensors.items()}
         header = replace(header, first=header, doubt=(0.3, 0.7))
-    return encoded(header, tensors)
+    return encode(header, tensors)
 
 
 def model() -> None:
@@ -392,12 +392,90 @@ def schemas() -> None:
     put("schema", **seeds)
 
 
-if __name__ == "__main__":
-    (SCHEMAS / "ztf.avsc").write_text(json.dumps(SCHEMA, indent=1) + "\n")
+#: Numbers of s2v_dtype.
+FLOAT32, FLOAT64, INT16, UINT16, UINT8, INT32, BIG = 1, 2, 3, 4, 5, 6, 64
+
+
+def frame(
+    height: int = 60,
+    width: int = 70,
+    *,
+    dtype: int = FLOAT32,
+    mask: int = 0,
+    variance: int = 0,
+    strides: tuple[int, int, int] = (0, 0, 0),
+    scaling: tuple[float, float] = (1, 0),
+    origin: tuple[float, float] = (0, 0),
+    saturation: float = float("nan"),
+    bits: tuple[int, int] = (0, 0),
+    odd: bool = False,
+) -> bytes:
+    """Return what a frame claims, as plain_frame.hpp reads it; sides and strides are its codes."""
+    parts = 1 | (mask > 0) << 1 | (variance > 0) << 2 | odd << 3
+    head = struct.pack("<BBBhhhBBB", parts, height - 1, width - 1, dtype, mask or INT32, variance or FLOAT32, *strides)
+    return head + struct.pack("<4dfII", *scaling, *origin, saturation, *bits)
+
+
+def frames() -> None:
+    """Frames with positions; see fuzz_frames.cpp for what lies where."""
+    rng = np.random.default_rng(6)
+    noise = rng.normal(100, 3, 900)
+    noise[400:404] += 900
+    plain, none = frame(), b"\0" * 56
+    middle = struct.pack("<8h", 16 * 35, 16 * 30, 16 * 12 + 7, 16 * 50 - 8, 0, 0, -90, 16 * 59)
+    floats, doubles = noise.astype("<f4").tobytes(), noise.astype(">f8").tobytes()
+    shorts = rng.integers(0, 900, 1800).astype(">i2").tobytes()
+
+    def call(
+        number: int, option: int, images: bytes, pixels: bytes, positions: bytes = middle, coded: int = 0
+    ) -> bytes:
+        count = len(positions) // (16 if coded else 4)
+        return bytes([number, option, count, coded]) + positions + images + pixels
+
+    masked = frame(mask=UINT16, bits=(4, 8), saturation=150.0, strides=(3, 5, 0), odd=True)
+    big = frame(dtype=FLOAT64 | BIG, variance=FLOAT64 | BIG, mask=UINT8, bits=(1, 2), strides=(125, 130, 7))
+    scaled = frame(dtype=INT16 | BIG, scaling=(0.5, 100.0), origin=(3, -2), mask=INT32 | BIG, bits=(1 << 16, 0))
+    small = frame(20, 15, dtype=UINT16, origin=(20.25, 30.5), scaling=(1, 32768))
+    far = struct.pack("<8d", 35, float("nan"), float("inf"), 30, 1e300, -1e18, 2.0**52, 30)
+    three = plain + plain + plain
+    put(
+        "frames",
+        cut=call(0, 20, plain, floats),
+        cut_masked=call(0, 62, masked, floats),
+        cut_big=call(0, 50, big, doubles),
+        cut_scaled=call(0, 8, scaled, shorts),
+        cut_far=call(0, 12, plain, floats, far, 1),
+        **{f"score_{option}": call(1, option, plain + masked + scaled, floats) for option in range(4)},
+        score_far=call(1, 3, three, floats, far, 1),
+        score_one=call(1, 3, none + none + plain, floats),
+        score_none=call(1, 1, none * 3, floats),
+        measure=call(2, 2, three, floats),
+        measure_small=call(2, 6, plain + small + big, doubles),
+        measure_without_science=call(2, 0, none + plain + scaled, shorts),
+        **{f"prepare_{option}": call(3, option, masked + plain + small, floats) for option in range(8)},
+        no_detection=call(1, 0, three, floats, b""),
+        no_size=call(2, 0, three.replace(plain, b"\x11\x08" + plain[1:], 1), floats),
+        unknown_type=call(2, 0, plain + frame(dtype=9) + plain, floats),
+        bits_without_mask=call(0, 9, frame(bits=(1, 0)), floats),
+        no_scale=call(0, 9, frame(scaling=(0, 0)), floats),
+        short_stride=call(3, 0, plain + frame(strides=(246, 0, 0)) + plain, floats),
+        huge=call(1, 1, plain + frame(254, 255) + plain, floats),
+        no_bytes=call(1, 2, three, b""),
+    )
+
+
+def main() -> None:
+    """Write all seeds."""
     fits()
     containers()
     schemas()
     messages()
     model()
+    frames()
     for target, seeds in reader_seeds().items():
         put(f"python/{target}", **seeds)
+
+
+if __name__ == "__main__":
+    (SCHEMAS / "ztf.avsc").write_text(json.dumps(SCHEMA, indent=1) + "\n")
+    main()

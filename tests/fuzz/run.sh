@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzz: every target, or those that are named, for so many seconds of processor time each; two at a time.
 #
-#     cmake --preset fuzz && cmake --build --preset fuzz    # the targets in C++: fits container schema message stream model
+#     cmake --preset fuzz && cmake --build --preset fuzz    # the targets in C++: fits container schema message stream model frames
 #     pip install atheris                                   # the targets in Python: python/csv python/npz ...
 #     tests/fuzz/run.sh SECONDS [TARGET]...
 #
@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=${FUZZ_BUILD:-$here/../../build/fuzz}
 seconds=$1
 shift
-in_cpp=(fits container schema message stream model)
+in_cpp=(fits container schema message stream model frames)
 in_python=(python/csv python/npz python/parquet python/gif python/fits_folder python/model python/schema python/dataset)
 python=${FUZZ_PYTHON:-python}
 

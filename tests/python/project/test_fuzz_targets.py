@@ -1,5 +1,7 @@
 """The fuzz targets in Python hold for their seeds, for inputs that once failed, and for changed copies of them."""
 
+import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -10,14 +12,20 @@ FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 COPIES = 5
 
 
+def imported(name):
+    """Import a module of the fuzz targets, which are no package."""
+    folders = [str(FUZZ), str(FUZZ / "python")]
+    sys.path[:0] = folders
+    try:
+        return importlib.import_module(name)
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+
+
 @pytest.fixture(scope="module")
 def targets():
-    sys.path.insert(0, str(FUZZ / "python"))
-    try:
-        import reader_targets
-    finally:
-        sys.path.remove(str(FUZZ / "python"))
-    return reader_targets
+    return imported("reader_targets")
 
 
 def changed(data, rng):
@@ -63,6 +71,22 @@ def test_every_target_is_run(targets):
     assert set(NAMES) == set(targets.TARGETS)
     text = (FUZZ / "run.sh").read_text()
     assert all(f"python/{name}" in text for name in NAMES)
+    listed = (FUZZ / "CMakeLists.txt").read_text()
+    compiled = {path.stem.removeprefix("fuzz_") for path in FUZZ.glob("fuzz_*.cpp")}
+    assert compiled == set(re.search(r"^in_cpp=\((.*)\)$", text, re.MULTILINE)[1].split())
+    assert compiled == set(re.findall(r"^add_fuzz_target\((\w+)\)$", listed, re.MULTILINE))
+
+
+def test_every_target_has_the_seeds_that_are_made(tmp_path, monkeypatch):
+    pytest.importorskip("cramjam")
+    make_seeds = imported("make_seeds")
+    monkeypatch.setattr(make_seeds, "SEEDS", tmp_path)
+    make_seeds.main()
+
+    def names(folder):
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    assert names(tmp_path) == {name for name in names(FUZZ / "seeds") if not Path(name).name.startswith("found_")}
 
 
 def test_a_target_finds_what_breaks_a_promise(targets, monkeypatch):
