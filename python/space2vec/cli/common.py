@@ -211,13 +211,13 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
 
 def check_picture(path: str) -> None:
     """See that a picture can be drawn and written before the work for it is done; else an error says why not."""
-    from space2vec.writing.places import check_place
+    from space2vec.writing.places import check_writable
 
     need("matplotlib", "a picture needs matplotlib")
     place = Path(path)
     if place.suffix.lower() not in _PICTURES:
         raise ValueError(f"cannot write {place}: the suffix of a picture is one of {', '.join(_PICTURES)}")
-    check_place(place)
+    check_writable(place)
 
 
 def check_no_input(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path]) -> None:

@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluation
     from space2vec.writing.atomic_file import write_whole
-    from space2vec.writing.places import check_place
+    from space2vec.writing.places import check_writable
 
     for picture in (arguments.plot, arguments.reliability):
         if picture:
             check_picture(picture)
     if arguments.json:
-        check_place(Path(arguments.json))
+        check_writable(Path(arguments.json))
     check_no_input([arguments.json, arguments.plot, arguments.reliability], [*arguments.scores, arguments.labels])
     if len({Path(name).resolve() for name in arguments.scores}) < len(arguments.scores):
         raise ValueError(f"a file of scores is given more than once: {' '.join(arguments.scores)}")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from space2vec.data.columns import Columns, blank_column
-from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
+from space2vec.reading.packet_columns import RUBIN_COLUMNS, ZTF_COLUMNS
 
 __all__ = ["PacketColumns", "add_columns"]
 

@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.studies.contenders import TrainingEffort
     from space2vec.studies.des import reproduce_des
     from space2vec.writing.atomic_file import write_whole
-    from space2vec.writing.places import check_place
+    from space2vec.writing.places import check_writable
 
     if arguments.json:
-        check_place(arguments.json)
+        check_writable(arguments.json)
     names = ("trees", "members", "rounds", "epochs", "seed", "threads", "device")
     found = reproduce_des(
         arguments.folder,

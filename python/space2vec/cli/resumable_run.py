@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
         problems, begun = Problems(strict=arguments.strict), time.monotonic()
         with out:
             if out.complete:
-                reasons = out.reasons()
+                reasons = out.count_reasons()
                 if mosaic is not None and not mosaic.path.exists():
                     raise OutputError(f"{out.path} is complete, but there is no {mosaic.path}; --restart draws it")
                 print_line(f"{out.path} is complete already: there is nothing to resume")
@@ -162,7 +162,7 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
             out.finish(lambda: _empty(work, columns))
             picture = None
             if mosaic is not None:
-                for kept in out.kept():
+                for kept in out.read_extras():
                     mosaic.add_bytes(kept)
                 picture = mosaic.draw()
             rows, totals = out.rows, out.counts
@@ -183,7 +183,7 @@ def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlac
     from space2vec.reading import files
     from space2vec.reading.alert_files import STANDARD_INPUT
     from space2vec.writing import Output
-    from space2vec.writing.inputs import Inputs
+    from space2vec.writing.input_record import InputRecord
 
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
@@ -204,13 +204,13 @@ def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlac
         places.errors,
         options={**note, "mosaic": mosaic is not None},
         note=note,
-        inputs=Inputs(paths),
+        inputs=InputRecord(paths),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
         descriptions={**_OWN, **work.descriptions, **columns.descriptions},
         optional=columns.optional,
-        lasting=not places.streamed,
-        keep=None if mosaic is None else mosaic.pop_bytes,
+        keep_parts=not places.streamed,
+        extra=None if mosaic is None else mosaic.pop_bytes,
     )
 
 
@@ -223,10 +223,10 @@ def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterat
 def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
     from space2vec.cli.progress import count_rows
     from space2vec.writing import Chunk
-    from space2vec.writing.failures import failures
+    from space2vec.writing.errors_table import make_errors_table
 
     counts = count_rows(result.flags, result.done)
-    errors = failures(batch, result.table, result.flags, result.done, first)
+    errors = make_errors_table(batch, result.table, result.flags, result.done, first)
     counts["problems"] = Counter(told=len(batch.problems))
     counts["reasons"] = Counter(errors["reason"].to_pylist())
     return Chunk(result.table, errors, batch.position, counts)

@@ -193,12 +193,12 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
 
 def model_file(output: str) -> Path:
     """Return the path of the model file to write, once it is known that it can be written."""
-    from space2vec.writing.places import check_place
+    from space2vec.writing.places import check_writable
 
     path = Path(output)
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write {path}: the suffix of a model file is .safetensors")
-    check_place(path)
+    check_writable(path)
     return path
 
 

@@ -12,17 +12,16 @@ from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
 from space2vec.plans.features import Measure
-from space2vec.reading import arrays, des, images, inputs, sources
-from space2vec.reading import columns as packet_columns
+from space2vec.reading import arrays, des, images, inputs, packet_columns, sources
 from space2vec.reading.arrow_table import read_arrow, score_arrow
-from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, gathered
-from space2vec.reading.budget import Limits
-from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
+from space2vec.reading.batch import AnyBatch, Batch, Origin, Position, Problem, collect_rows
 from space2vec.reading.labels import Labels, ScoreColumn, read_labels, read_scores
+from space2vec.reading.limits import Limits
 from space2vec.reading.message_reader import MessageReader
 from space2vec.reading.messages import read_messages
-from space2vec.reading.open_files import Content
+from space2vec.reading.open_files import FileContent
 from space2vec.reading.options import ReadOptions, batch_rows, plan_reader_work
+from space2vec.reading.packet_columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.reading.schemas import Schemas, schema_texts
 from space2vec.reading.side_table import find_side_table
 
@@ -58,7 +57,7 @@ __all__ = [
 ]
 
 #: A file, a folder, a glob, an open binary file, or several of these; or the result of :func:`find`.
-Inputs: TypeAlias = inputs.Input | Iterable[inputs.Input] | inputs.Found
+Inputs: TypeAlias = inputs.Input | Iterable[inputs.Input] | inputs.InputFiles
 
 _BEGINNING = Position()
 _LIMITS = Limits()
@@ -137,7 +136,7 @@ def read(
     read_in = batches(
         found, strict=strict, channels=channels, threads=threads, schemas=schemas, columns=columns, limits=limits
     )
-    parts = gathered(read_in, problems)
+    parts = collect_rows(read_in, problems)
     if found.features is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], found.features)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
@@ -295,13 +294,13 @@ def batches(
     parts = _checked(sources.read_stamps(found, options, channels, start), strict)
     if not paths:
         return parts
-    return packet_columns.complete_batches(parts, paths, lambda most: sources.samples(found, options, most))
+    return packet_columns.complete_batches(parts, paths, lambda most: sources.sample_batches(found, options, most))
 
 
-def _see_units(found: inputs.Found, options: ReadOptions, model: Model) -> None:
+def _see_units(found: inputs.InputFiles, options: ReadOptions, model: Model) -> None:
     """Warn if the planes of alerts share no flux scale, as the model warns for stamps that it scores itself."""
     parts: list[Stamps] = []
-    for part in sources.samples(found, options, _LOOKED_INTO) if model.needs.joins_planes else ():
+    for part in sources.sample_batches(found, options, _LOOKED_INTO) if model.needs.joins_planes else ():
         if part.origin is None:
             continue  # not alerts: the model itself scores these
         if not isinstance(part.rows, Stamps) or find_normalisation(part.rows) is None:
@@ -325,8 +324,8 @@ def default_columns(given: Inputs, *, schemas: Schemas | None = None) -> tuple[s
         return ()
     both = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
     options = ReadOptions(1, 1, None, schema_texts(schemas or {}), columns=both)
-    offer = packet_columns.join_offers(sources.samples(found, options, _LOOKED_INTO))
-    return () if offer is None else tuple(name for name in both if name not in offer.lacking)
+    fields = packet_columns.join_packet_fields(sources.sample_batches(found, options, _LOOKED_INTO))
+    return () if fields is None else tuple(name for name in both if name not in fields.missing)
 
 
 def _memory_for(device: str) -> Allocator | None:
@@ -355,7 +354,7 @@ def files(given: Inputs) -> Iterator[str]:
         if isinstance(source, images.FitsFiles):
             yield from map(str, source.paths)
             continue
-        yield source.name if isinstance(source, Content) else str(source)
+        yield source.name if isinstance(source, FileContent) else str(source)
         # The table of the same stem is read with an array.
         if not isinstance(source, Path) or source.suffix not in arrays.ARRAY_SUFFIXES:
             continue
@@ -364,7 +363,7 @@ def files(given: Inputs) -> Iterator[str]:
             yield str(table)
 
 
-def find(given: Inputs) -> inputs.Found:
+def find(given: Inputs) -> inputs.InputFiles:
     """Find the files of an input; the result can be used for several calls.
 
     Raises
@@ -372,7 +371,7 @@ def find(given: Inputs) -> inputs.Found:
     ReadError
         As for :func:`read`.
     """
-    return given if isinstance(given, inputs.Found) else inputs.find(given)
+    return given if isinstance(given, inputs.InputFiles) else inputs.find(given)
 
 
 def _checked(batches: Iterator[AnyBatch], strict: bool) -> Iterator[AnyBatch]:
@@ -381,5 +380,5 @@ def _checked(batches: Iterator[AnyBatch], strict: bool) -> Iterator[AnyBatch]:
         if strict:
             for problem in batch.problems:
                 if problem.of_file:
-                    raise ReadError(f"{problem}; {inputs.ACCEPTED}")
+                    raise ReadError(f"{problem}; {inputs.ACCEPTED_INPUTS}")
         yield batch

@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ReadError
-from space2vec.reading.alerts import CUTOUTS, read_columns
-from space2vec.reading.batch import AnyBatch, Offer
-from space2vec.reading.budget import with_short_texts
+from space2vec.reading.alerts import CUTOUTS, decode_columns
+from space2vec.reading.batch import AnyBatch, PacketFields
 from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
+from space2vec.reading.limits import refuse_long_texts
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import (
     Leaf,
     Table,
-    announced,
-    cut,
-    cutouts,
+    concatenate_cutouts,
+    extra_columns,
     first_ids,
-    first_place,
-    further,
+    first_index,
+    shorten_texts,
     texts,
+    unpacked_bytes,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["AlertColumns", "has_cutouts"]
 
 #: The fields that tell where the candidate lies in a cutout.
-_PLACE = frozenset({"xpos", "ypos"})
+_POSITION_FIELDS = frozenset({"xpos", "ypos"})
 #: A column of cutouts under any of its names; the library knows which is which.
 _CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
@@ -55,19 +55,19 @@ class AlertColumns:
         #: Whether these are Rubin's packets.
         self._rubin = any(leaf is not None for leaf in ids)
         if self._rubin:
-            self._candidates, self._objects = _single(ids[:2]), _single(ids[2:])
+            self._candidates, self._objects = _scalar_leaves(ids[:2]), _scalar_leaves(ids[2:])
             record, fields = "diaSource", RUBIN_FIELDS
         else:
-            self._candidates = _single(table.find("candid", "candidate.candid"))
-            self._objects = _single(table.find("objectId"))
+            self._candidates = _scalar_leaves(table.find("candid", "candidate.candid"))
+            self._objects = _scalar_leaves(table.find("objectId"))
             record, fields = "candidate", ZTF_FIELDS
         self._publisher = table.find("publisher")[0]
         self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
         self._fields = {
             name: leaf
             for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
-            if (leaf := inner or table.leaves.get(name)) is not None and leaf.single
-            if options.takes_catalogue or name in _PLACE
+            if (leaf := inner or table.leaves.get(name)) is not None and leaf.is_scalar
+            if options.takes_catalogue or name in _POSITION_FIELDS
         }
         plain, held = table.find(*CUTOUTS), table.find(*(f"{name}.stampData" for name in CUTOUTS))
         self._cutouts = [own or inner for own, inner in zip(plain, held, strict=True)]
@@ -76,12 +76,12 @@ class AlertColumns:
                 f"no alerts: none of the columns is a cutout; accepted are {', '.join(CUTOUTS)}, or .stampData"
             )
         self._columns = {
-            name: leaf if leaf is not None and leaf.single else None
+            name: leaf if leaf is not None and leaf.is_scalar else None
             for name, leaf in zip(options.columns, table.find(*options.columns), strict=True)
         }
-        lacking = tuple(name for name, leaf in self._columns.items() if leaf is None)
+        missing = tuple(name for name, leaf in self._columns.items() if leaf is None)
         #: Which of the requested columns the table has; ``None`` if none are requested.
-        self.offer = Offer(lacking, table.paths if lacking else ()) if options.columns else None
+        self.packet_fields = PacketFields(missing, table.paths if missing else ()) if options.columns else None
         self._leaves = [
             leaf
             for leaf in (
@@ -110,41 +110,43 @@ class AlertColumns:
 
         for name in dict.fromkeys(leaf.steps[0] for leaf in self._leaves):
             try:
-                part.column(first_place(part.schema, name)).validate(full=True)
+                part.column(first_index(part.schema, name)).validate(full=True)
             except pa.ArrowInvalid as error:
                 if "UTF8" not in str(error):  # such a text is read by its codes
                     raise ReadError(f"the column {name} is no sound Arrow: {error}") from None
 
     def unpacked(self, part: pyarrow.RecordBatch) -> int:
         """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
-        columns = [None if leaf is None else leaf.of(part) for leaf in self._cutouts]
+        columns = [None if leaf is None else leaf.values_in(part) for leaf in self._cutouts]
         self._held = [
-            None if leaf is None else cutouts(column, leaf.steps[0])
+            None if leaf is None else concatenate_cutouts(column, leaf.steps[0])
             for leaf, column in zip(self._cutouts, columns, strict=True)
         ]
         self._hollow = [
             None if column is None or held is None else np.asarray(column.is_valid()) & (np.diff(held[1]) == 0)
             for column, held in zip(columns, self._held, strict=True)
         ]
-        return sum(announced(*held) for held in self._held if held is not None)
+        return sum(unpacked_bytes(*held) for held in self._held if held is not None)
 
     def batches(self, part: pyarrow.RecordBatch, first: int) -> Iterator[AnyBatch]:
         """Yield the alerts of consecutive rows, whose cutouts have been looked at; the first has this number."""
         n = len(part)
         most = self._options.limits.id_bytes
         held, self._held = self._held, []
-        columns, long = further(self._columns, part)
-        read_in = read_columns(
+        columns, long = extra_columns(self._columns, part)
+        read_in = decode_columns(
             held,
             self._hollow,
-            {name: leaf.of(part).to_pylist() for name, leaf in self._fields.items()},
+            {name: leaf.values_in(part).to_pylist() for name, leaf in self._fields.items()},
             rubin=self._rubin,
             ztf_fields=self._ztf_fields,
-            object_id=texts([cut(leaf.of(part), most) for leaf in self._objects], n),
-            candidate_id=first_ids([cut(leaf.of(part), most) for leaf in self._candidates], n),
-            publisher=None if self._publisher is None else texts([cut(self._publisher.of(part), most)], n).tolist(),
+            object_id=texts([shorten_texts(leaf.values_in(part), most) for leaf in self._objects], n),
+            candidate_id=first_ids([shorten_texts(leaf.values_in(part), most) for leaf in self._candidates], n),
+            publisher=None
+            if self._publisher is None
+            else texts([shorten_texts(self._publisher.values_in(part), most)], n).tolist(),
             columns=columns,
-            offer=self.offer,
+            packet_fields=self.packet_fields,
             options=self._options,
             path=self._path,
             first=first,
@@ -152,7 +154,7 @@ class AlertColumns:
         begin = 0
         for batch in read_in:
             end = begin + len(batch.rows)
-            yield with_short_texts(batch, {row - begin: size for row, size in long.items() if begin <= row < end})
+            yield refuse_long_texts(batch, {row - begin: size for row, size in long.items() if begin <= row < end})
             begin = end
 
 
@@ -163,5 +165,5 @@ def _holds_int64(kind: pyarrow.DataType) -> bool:
     return bool((pa.types.is_integer(kind) and not pa.types.is_uint64(kind)) or pa.types.is_null(kind))
 
 
-def _single(leaves: Iterable[Leaf | None]) -> list[Leaf]:
-    return [leaf for leaf in leaves if leaf is not None and leaf.single]
+def _scalar_leaves(leaves: Iterable[Leaf | None]) -> list[Leaf]:
+    return [leaf for leaf in leaves if leaf is not None and leaf.is_scalar]

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from space2vec.data.ids import printable
-from space2vec.reading.alerts import read_run
-from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_rows
-from space2vec.reading.budget import FAULTS_OF_SIZE, describe_size_fault
+from space2vec.reading.alerts import run_pipeline
+from space2vec.reading.batch import AnyBatch, Batch, Position, damaged_file, failed_rows
+from space2vec.reading.limits import FAULTS_OF_SIZE, describe_size_fault
 from space2vec.reading.options import ReadOptions
 
 __all__ = ["STANDARD_INPUT", "read_files"]
@@ -20,14 +20,14 @@ __all__ = ["STANDARD_INPUT", "read_files"]
 #: What names standard input.
 STANDARD_INPUT = "-"
 #: Files that one pipeline takes: what it holds of each stays bounded however many there are.
-_RUN = 1 << 16
+_FILES_OF_PIPELINE = 1 << 16
 #: Files that are read one by one once memory did not suffice for several, before several are tried again: threads read
 #: ahead, so the one that asks for too much may lie behind others.
-_ALONE = 16
+_FILES_ALONE = 16
 #: By how much the batches of such a file are smaller.
 _SMALLER = 16
 #: Bytes that a machine has which is fit to read a file: about as many as one takes.
-_FIT = 128 << 20
+_FREE_MEMORY = 128 << 20
 
 
 def read_files(
@@ -59,10 +59,10 @@ def read_files(
     place, alone = start, 0
     small = replace(options, threads=1, size=max(1, options.size // _SMALLER))
     while place.source < len(sources):
-        end = _end_of_run(sources, place.source, 1 if alone else _RUN)
+        end = _end_of_pipeline(sources, place.source, 1 if alone else _FILES_OF_PIPELINE)
         fault = ""
         try:
-            for part in read_run(sources[:end], small if alone else options, place, called):
+            for part in run_pipeline(sources[:end], small if alone else options, place, called):
                 yield replace(part, files_total=len(sources))
                 place = part.position
         except FAULTS_OF_SIZE as error:
@@ -72,15 +72,15 @@ def read_files(
             place, alone = Position(end), max(alone - 1, 0)
         elif alone or sources[place.source] == STANDARD_INPUT:  # which cannot be read once more
             name = called[place.source]
-            _see_memory(name)
-            problem = damaged(name, fault)
+            _check_memory(name)
+            problem = damaged_file(name, fault)
             place, alone = Position(place.source + 1), 0
             yield Batch(failed_rows(name, options.measure), (problem,), place.source - 1, len(sources), place)
         else:
-            alone = _ALONE
+            alone = _FILES_ALONE
 
 
-def _end_of_run(sources: Sequence[str | bytes], begin: int, most: int) -> int:
+def _end_of_pipeline(sources: Sequence[str | bytes], begin: int, most: int) -> int:
     """Return where the files end that one pipeline takes; standard input has one for itself."""
     end = min(begin + most, len(sources))
     if isinstance(sources[begin], bytes):
@@ -89,9 +89,9 @@ def _end_of_run(sources: Sequence[str | bytes], begin: int, most: int) -> int:
     return max(first, begin + 1)
 
 
-def _see_memory(name: str) -> None:
+def _check_memory(name: str) -> None:
     """Raise OSError where there is not the memory to read any file: then it is not this one that asks for too much."""
     try:
-        np.empty(_FIT, dtype=np.uint8)
+        np.empty(_FREE_MEMORY, dtype=np.uint8)
     except MemoryError:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), name) from None

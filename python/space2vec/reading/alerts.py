@@ -19,24 +19,24 @@ from space2vec.data.ids import NO_ID, printable
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
-from space2vec.reading.batch import AnyBatch, Batch, Offer, Origin, Position, Problem, stem
-from space2vec.reading.budget import describe_excess
-from space2vec.reading.catalogue import catalogue_fields, named
+from space2vec.reading.batch import AnyBatch, Batch, Origin, PacketFields, Position, Problem, stem
+from space2vec.reading.catalogue import catalogue_fields, columns_by_name
+from space2vec.reading.limits import describe_excess
 from space2vec.reading.options import ReadOptions
 from space2vec.registry import FAULTS
 
-__all__ = ["CUTOUTS", "made_decoder", "read_columns", "read_decoded", "read_run"]
+__all__ = ["CUTOUTS", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
 
 #: How the library begins to say what a row, or a file, asks for that it may not.
-_ASKING = ("an id", "a text", "more rows", "more memory")
+_DEMANDS = ("an id", "a text", "more rows", "more memory")
 #: Numbers that the library gives the kinds of values.
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
-def read_run(
+def run_pipeline(
     sources: Sequence[str | bytes], options: ReadOptions, start: Position, called: Sequence[str]
 ) -> Iterator[AnyBatch]:
     """Yield the alerts of files, in order, by one pipeline.
@@ -59,7 +59,7 @@ def read_run(
     """
     in_memory = bool(sources) and isinstance(sources[0], bytes)
     begin = start.source
-    reader = _reader(
+    reader = _open_reader(
         options,
         inputs=[item if isinstance(item, bytes) else os.fsencode(item) for item in sources[begin:]],
         in_memory=in_memory,
@@ -70,7 +70,7 @@ def read_run(
         start=(0, start.block, start.row),
     )
     last, row = (begin, start.block), start.row
-    while (raw := _next(reader, options.size)) is not None:
+    while (raw := _next_rows(reader, options.size)) is not None:
         source, block = begin + raw["source"], raw["block"]
         here = (int(source[-1]), int(block[-1]))
         # Rows of the last block that have been given, by earlier batches and earlier runs too.
@@ -78,12 +78,12 @@ def read_run(
         row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
         last = here
         origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
-        rows, problems = _rows(raw, reader, options, origin.paths)
-        offer = _offer(raw, reader, options)
-        yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, offer)
+        rows, problems = _rows_and_problems(raw, reader, options, origin.paths)
+        packet_fields = _packet_fields(raw, reader, options)
+        yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, packet_fields)
 
 
-def read_columns(
+def decode_columns(
     cutouts: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]] | None],
     hollow: Sequence[NDArray[np.bool_] | None],
     record: Mapping[str, Sequence[Any] | NDArray[Any]],
@@ -94,7 +94,7 @@ def read_columns(
     candidate_id: NDArray[Any],
     publisher: Sequence[str | None] | None,
     columns: Columns,
-    offer: Offer | None,
+    packet_fields: PacketFields | None,
     options: ReadOptions,
     path: str,
     first: int,
@@ -132,12 +132,12 @@ def read_columns(
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(numbers(record[name], n) for name in ("xpos", "ypos"))
-    reader = _reader(
+    reader = _open_reader(
         options,
         cutouts=list(cutouts),
         position=position,
-        object_ids=None if rubin else _spans(object_id),
-        publishers=None if rubin or publisher is None else _spans(publisher),
+        object_ids=None if rubin else _concatenate_texts(object_id),
+        publishers=None if rubin or publisher is None else _concatenate_texts(publisher),
         rubin=rubin,
         ztf_fields=ztf_fields,
         catalogue_fields=catalogue_fields(record, n, rubin=rubin) if options.takes_catalogue else None,
@@ -145,22 +145,22 @@ def read_columns(
     path = printable(path)
     begin = 0
     while begin < n:
-        raw = _next(reader, n - begin)
+        raw = _next_rows(reader, n - begin)
         assert raw is not None
         rows = slice(begin, begin + len(raw["offset"]))
         objects, candidates = object_id[rows], candidate_id[rows]
         known: dict[str, NDArray[np.float32]] = {}
         if record and options.takes_catalogue and options.model is None:
-            known = named(raw["catalogue"], np.unique(raw["survey"]).tolist())
+            known = columns_by_name(raw["catalogue"], np.unique(raw["survey"]).tolist())
         problems = tuple(
-            _problem(_with_reason(entry, hollow, begin), path, objects[entry[0]], candidates[entry[0]], first)
+            _make_problem(_with_reason(entry, hollow, begin), path, objects[entry[0]], candidates[entry[0]], first)
             for entry in raw["problems"]
         )
         yield Batch(
-            _table(raw, objects, candidates, known, select_rows(columns, rows), options),
+            _make_rows(raw, objects, candidates, known, select_rows(columns, rows), options),
             problems,
             origin=Origin([path] * len(objects), np.arange(first + begin, first + rows.stop)),
-            offer=offer,
+            packet_fields=packet_fields,
         )
         begin = rows.stop
 
@@ -177,7 +177,7 @@ def _with_reason(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | No
     return entry
 
 
-def made_decoder(options: ReadOptions) -> Any:
+def make_decoder(options: ReadOptions) -> Any:
     """Return the library's decoder of messages, which takes :meth:`add_schema` and :meth:`decode`."""
     native = options.native()
     for name in ("threads", "memory"):
@@ -187,23 +187,23 @@ def made_decoder(options: ReadOptions) -> Any:
     )
 
 
-def read_decoded(
+def decode_messages(
     decoder: Any, messages: Sequence[bytes | None], options: ReadOptions, called: Sequence[str]
 ) -> AnyBatch:
     """Return the alerts of messages, at least one, a row each; `called` says what to call them in problems."""
     raw = decoder.decode(messages)
     origin = Origin(list(called), raw["record"], raw["byte"])
-    rows, problems = _rows(raw, decoder, options, origin.paths)
-    return Batch(rows, problems, origin=origin, offer=_offer(raw, decoder, options))
+    rows, problems = _rows_and_problems(raw, decoder, options, origin.paths)
+    return Batch(rows, problems, origin=origin, packet_fields=_packet_fields(raw, decoder, options))
 
 
-def _spans(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _concatenate_texts(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return texts one after another as UTF-8, and where each ends."""
     held = [b"" if text is None else text.encode(errors="surrogateescape") for text in texts]
     return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
 
 
-def _reader(options: ReadOptions, **source: Any) -> Any:
+def _open_reader(options: ReadOptions, **source: Any) -> Any:
     compiled = kernels.compiled("reading alerts")
     if compiled.inflate_engine() is None:
         raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
@@ -216,12 +216,12 @@ def _reader(options: ReadOptions, **source: Any) -> Any:
         raise
 
 
-def _next(reader: Any, size: int) -> dict[str, Any] | None:
+def _next_rows(reader: Any, size: int) -> dict[str, Any] | None:
     raw: dict[str, Any] | None = reader.next(size)
     return raw
 
 
-def _rows(
+def _rows_and_problems(
     raw: dict[str, Any], reader: Any, options: ReadOptions, paths: Sequence[str]
 ) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
@@ -230,13 +230,13 @@ def _rows(
     for entry in raw["problems"]:
         row, member = entry[0], entry[7]
         path = f"{paths[row]}/{member}" if member else paths[row]
-        problems.append(_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
+        problems.append(_make_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
         if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
-    kinds = _kinds(raw, reader, options)
-    columns = {name: _column(raw["fields"][k], kinds[k]) for k, name in enumerate(options.columns)}
-    known = _catalogue(raw) if options.takes_catalogue and options.model is None else {}
-    return _table(raw, object_id, candidate_id, known, columns, options), tuple(problems)
+    kinds = _value_kinds(raw, reader, options)
+    columns = {name: _values_at_path(raw["fields"][k], kinds[k]) for k, name in enumerate(options.columns)}
+    known = _catalogue_columns(raw) if options.takes_catalogue and options.model is None else {}
+    return _make_rows(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
 
 def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
@@ -252,13 +252,13 @@ def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
     return ids
 
 
-def _kinds(raw: dict[str, Any], reader: Any, options: ReadOptions) -> list[int]:
+def _value_kinds(raw: dict[str, Any], reader: Any, options: ReadOptions) -> list[int]:
     """Return the kinds of value that the schemas of a batch have at each path that is asked for, as bits."""
-    each = [reader.schema_fields(schema) for schema in _numbers(raw["schema"])] if options.columns else []
+    each = [reader.schema_fields(schema) for schema in _schema_numbers(raw["schema"])] if options.columns else []
     return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(options.columns)
 
 
-def _column(
+def _values_at_path(
     values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], dict[int, str]], kinds: int
 ) -> NDArray[Any]:
     """Return what packets have at one path: text if a schema has text there, else real numbers, else integers."""
@@ -273,24 +273,24 @@ def _column(
     return np.where(kind == _REAL, real, np.where(kind == _INTEGER, integer, np.nan))
 
 
-def _numbers(schemas: NDArray[np.int32]) -> list[int]:
+def _schema_numbers(schemas: NDArray[np.int32]) -> list[int]:
     """Return the numbers of the schemas that occur."""
     return sorted({number for number in schemas.tolist() if number >= 0})
 
 
-def _offer(raw: dict[str, Any], reader: Any, options: ReadOptions) -> Offer | None:
+def _packet_fields(raw: dict[str, Any], reader: Any, options: ReadOptions) -> PacketFields | None:
     """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
-    schemas = _numbers(raw["schema"]) if options.columns else []
+    schemas = _schema_numbers(raw["schema"]) if options.columns else []
     if not schemas:
         return None
     lacking = tuple(
-        name for name, kinds in zip(options.columns, _kinds(raw, reader, options), strict=True) if not kinds
+        name for name, kinds in zip(options.columns, _value_kinds(raw, reader, options), strict=True) if not kinds
     )
     paths = {path: None for schema in schemas for path in reader.schema_paths(schema)} if lacking else {}
-    return Offer(lacking, tuple(paths))
+    return PacketFields(lacking, tuple(paths))
 
 
-def _table(
+def _make_rows(
     raw: dict[str, Any],
     object_id: NDArray[Any],
     candidate_id: NDArray[Any],
@@ -317,22 +317,22 @@ def _table(
     return Features(values, options.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
-def _catalogue(raw: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+def _catalogue_columns(raw: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
     """Return the catalogue columns that the packets of a batch give."""
-    return named(raw["catalogue"], np.unique(raw["survey"][raw["schema"] >= 0]).tolist())
+    return columns_by_name(raw["catalogue"], np.unique(raw["survey"][raw["schema"] >= 0]).tolist())
 
 
-def _known(candidate_id: Any) -> int | str | None:
+def _known_id(candidate_id: Any) -> int | str | None:
     if candidate_id is None or isinstance(candidate_id, str):
         return candidate_id
     return None if candidate_id == NO_ID else int(candidate_id)
 
 
-def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate_id: Any, first: int) -> Problem:
+def _make_problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate_id: Any, first: int) -> Problem:
     row, _, record, offset, fault, fault_offset, channel, _, detail = entry
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning
-    if fault == "too_large" and channel < 0 and detail.startswith(_ASKING):
+    if fault == "too_large" and channel < 0 and detail.startswith(_DEMANDS):
         words = describe_excess(detail)
     if fault_offset:
         words += f" (byte {fault_offset})"
@@ -347,6 +347,6 @@ def _problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate
         offset,
         row,
         object_id,
-        _known(candidate_id),
+        _known_id(candidate_id),
         of_file=channel < 0,
     )

@@ -17,12 +17,12 @@ from space2vec.data.ids import as_ids
 from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Batch
-from space2vec.reading.budget import Limits, size_faults_as_read_errors
-from space2vec.reading.feature_table import Origins, id_columns
+from space2vec.reading.feature_table import DefaultIds, id_columns
+from space2vec.reading.limits import Limits, size_faults_as_read_errors
 from space2vec.reading.side_table import read_side_table
 from space2vec.registry import CATALOGUE
 
-__all__ = ["ARRAY_SUFFIXES", "read_stamps", "split"]
+__all__ = ["ARRAY_SUFFIXES", "read_stamps", "split_arrays"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
@@ -31,7 +31,7 @@ _WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
 
 def read_stamps(
-    path: Path, batch: int, channels: Sequence[str] | None, origins: Origins, limits: Limits
+    path: Path, batch: int, channels: Sequence[str] | None, origins: DefaultIds, limits: Limits
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of one .npy or .npz file, at most `batch` at a time.
 
@@ -53,15 +53,15 @@ def read_stamps(
     ReadError
         If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
     """
-    yield from split(path, _load(path, limits), batch, channels, origins, limits)
+    yield from split_arrays(path, _load(path, limits), batch, channels, origins, limits)
 
 
-def split(
+def split_arrays(
     path: Path,
     arrays: Mapping[str, NDArray[Any]],
     batch: int,
     channels: Sequence[str] | None,
-    origins: Origins,
+    origins: DefaultIds,
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of arrays that a file holds, at most `batch` at a time.
@@ -93,7 +93,7 @@ def split(
     planes, names = _planes(arrays, channels, path.name)
     size = len(planes[0])
     limits.check_rows(size, path.stat().st_size)
-    mask = _mask(arrays["mask"], planes) if "mask" in arrays else None
+    mask = _mask_of_planes(arrays["mask"], planes) if "mask" in arrays else None
     table = read_side_table(path, size, arrays.get("candidate_id"), limits)
     columns: dict[str, NDArray[Any]] = {}
     for name in ("object_id", "candidate_id", *CATALOGUE):
@@ -111,7 +111,7 @@ def split(
     batch = limits.rows(pixels_of_row, batch)
     for start in range(0, max(size, 1), batch):
         rows = slice(start, min(start + batch, size))
-        problems, flags = table.within(rows)
+        problems, flags = table.problems_in(rows)
         try:
             pixels = planes[0][rows] if planes[0].ndim == 4 else np.stack([plane[rows] for plane in planes], axis=1)
             stamps = Stamps(
@@ -131,17 +131,17 @@ def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name, or the one of a .npy file, mapped from disk, as ``pixels``."""
     try:
         with size_faults_as_read_errors():
-            return _loaded(path, limits)
+            return _load_arrays(path, limits)
     except ReadError:
         raise
     except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
 
 
-def _loaded(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
+def _load_arrays(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
     if zipfile.is_zipfile(path):
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            wanted = _wanted(archive.files)
+            wanted = _choose_arrays(archive.files)
             _check_members(archive.zip, set(wanted.values()), path.stat().st_size, limits)
             return {meaning: archive[name] for meaning, name in wanted.items()}
     with path.open("rb") as file:
@@ -158,12 +158,12 @@ def _check_members(archive: zipfile.ZipFile, wanted: set[str], size: int, limits
     for member in archive.infolist():
         if member.filename.removesuffix(".npy") in wanted:
             with archive.open(member) as file:
-                declared = _declared(file)
+                declared = _declared_bytes(file)
             packed = min(member.compress_size, size)
             limits.check_held(max(member.file_size, declared), packed, f"the array {member.filename}")
 
 
-def _declared(file: Any) -> int:
+def _declared_bytes(file: Any) -> int:
     """Return the bytes of the array that the header of a .npy file declares."""
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)
@@ -173,7 +173,7 @@ def _declared(file: Any) -> int:
     return math.prod(shape) * int(dtype.itemsize)
 
 
-def _wanted(names: Sequence[str]) -> dict[str, str]:
+def _choose_arrays(names: Sequence[str]) -> dict[str, str]:
     """Return the names of a .npz that are looked at, by what they mean."""
     lower = {name.lower(): name for name in names}
     wanted = {name: name for name in CATALOGUE if name in names}
@@ -217,7 +217,7 @@ def _planes(
     return planes, named
 
 
-def _mask(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+def _mask_of_planes(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     """Return which pixels are left out, (n, 1 or channel, height, width)."""
     *_, height, width = planes[0].shape
     size, channels = len(planes[0]), len(planes) if planes[0].ndim == 3 else planes[0].shape[1]

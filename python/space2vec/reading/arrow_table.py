@@ -11,11 +11,11 @@ import numpy as np
 from space2vec.backends import kernels
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Scores
-from space2vec.reading import columns as packet_columns
+from space2vec.reading import packet_columns
 from space2vec.reading.alert_columns import AlertColumns
-from space2vec.reading.batch import AnyBatch, Problem, gathered
-from space2vec.reading.budget import Limits, with_short_ids
+from space2vec.reading.batch import AnyBatch, Problem, collect_rows
 from space2vec.reading.joined_rows import as_scores, no_scores
+from space2vec.reading.limits import Limits, refuse_long_ids
 from space2vec.reading.options import ReadOptions, plan_reader_work
 from space2vec.reading.parquet_columns import Table
 
@@ -102,7 +102,7 @@ def read_arrow(
         columns=packet_columns.check_paths(columns),
         limits=limits or Limits(),
     )
-    parts = gathered(_batches(held, options, bounded=True), problems)
+    parts = collect_rows(_batches(held, options, bounded=True), problems)
     stamps = Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
     if not parts:
         stamps.columns = {name: np.empty(0) for name in options.columns}
@@ -152,15 +152,15 @@ def as_table(source: ArrowSource) -> pyarrow.Table:
 def _batches(table: pyarrow.Table, options: ReadOptions, *, bounded: bool) -> Iterator[AnyBatch]:
     """Yield the alerts of a table; `bounded` says that they are all kept, so that their sum has a limit."""
     reader = AlertColumns(Table(table.schema), options, _NAME)
-    if reader.offer is not None:
-        packet_columns.check_offer(reader.offer)
+    if reader.packet_fields is not None:
+        packet_columns.check_fields(reader.packet_fields)
     first = unpacked = 0
     size = table.nbytes
     for part in table.to_batches(max_chunksize=_ROWS):
         reader.check(part)
         unpacked += reader.unpacked(part)
-        if bounded and unpacked > options.limits.unpacked(size):
+        if bounded and unpacked > options.limits.unpacked_bytes(size):
             options.limits.refuse(unpacked, size, "cutouts of the table")
         for batch in reader.batches(part, first):
-            yield with_short_ids(batch, options.limits, _NAME)
+            yield refuse_long_ids(batch, options.limits, _NAME)
         first += len(part)

@@ -23,16 +23,16 @@ from space2vec.plans.features import Measure
 __all__ = [
     "AnyBatch",
     "Batch",
-    "Offer",
     "Origin",
+    "PacketFields",
     "Position",
     "Problem",
     "UnreadableError",
-    "damaged",
+    "collect_rows",
+    "damaged_file",
     "failed_features",
     "failed_rows",
     "failed_stamps",
-    "gathered",
     "short_names",
     "stem",
 ]
@@ -128,19 +128,19 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PacketFields:
     """Which of the requested columns the packets have.
 
     Attributes
     ----------
-    lacking : tuple of str
+    missing : tuple of str
         The columns that none of a batch's schemas has.
-    paths : tuple of str
-        The paths that the schemas have, if any column is lacking.
+    available : tuple of str
+        The paths of all fields of the schemas, if a column is missing; empty otherwise.
     """
 
-    lacking: tuple[str, ...]
-    paths: tuple[str, ...] = ()
+    missing: tuple[str, ...]
+    available: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +170,14 @@ class Batch(Generic[RowsT_co]):
     files_total: int = 0
     position: Position = _BEGINNING
     origin: Origin | None = None
-    offer: Offer | None = None
+    packet_fields: PacketFields | None = None
 
 
 #: A batch with rows of any type.
 AnyBatch: TypeAlias = Batch[Stamps | Features | Scores]
 
 
-def gathered(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[Stamps | Features | Scores]:
+def collect_rows(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[Stamps | Features | Scores]:
     """Collect the rows of all batches; `problems` gets their problems, with rows counted over all batches."""
     parts: list[Stamps | Features | Scores] = []
     first = 0
@@ -193,7 +193,7 @@ class UnreadableError(ReadError):
     """A file that cannot be opened: no permission, or a link that leads nowhere."""
 
 
-def damaged(path: object, what: ReadError | str, *, record: int | None = None, row: int = 0) -> Problem:
+def damaged_file(path: object, what: ReadError | str, *, record: int | None = None, row: int = 0) -> Problem:
     """Make the problem of a damaged file."""
     reason = "unreadable_file" if isinstance(what, UnreadableError) else "damaged_file"
     return Problem(printable(str(path)), reason, str(what), record, row=row)

@@ -15,7 +15,15 @@ from space2vec.backends import kernels
 from space2vec.data.catalogue import bands, numbers
 from space2vec.registry import CATALOGUE, PACKETS
 
-__all__ = ["RUBIN_FIELDS", "ZTF_FIELDS", "catalogue_fields", "from_candidate", "from_rubin", "from_ztf", "named"]
+__all__ = [
+    "RUBIN_FIELDS",
+    "ZTF_FIELDS",
+    "catalogue_fields",
+    "columns_by_name",
+    "from_candidate",
+    "from_rubin",
+    "from_ztf",
+]
 
 #: The fields of a ZTF ``candidate`` record that :func:`from_ztf` uses.
 ZTF_FIELDS: tuple[str, ...] = PACKETS["ztf"].fields
@@ -25,10 +33,10 @@ RUBIN_FIELDS: tuple[str, ...] = PACKETS["rubin"].fields
 #: The numbers that the library gives surveys.
 _OTHER, _ZTF, _RUBIN = 0, 1, 2
 
-Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
+Records = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
-def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
+def from_ztf(columns: Records) -> dict[str, NDArray[np.float32]]:
     """Compute autoScan's columns from ZTF ``candidate`` records.
 
     Parameters
@@ -53,19 +61,19 @@ def from_ztf(columns: Columns) -> dict[str, NDArray[np.float32]]:
     Fields: https://zwickytransientfacility.github.io/ztf-avro-alert/schema.html. Columns: Goldstein et al. 2015,
     AJ 150, 82.
     """
-    return _made(_ZTF, columns)
+    return _compute_columns(_ZTF, columns)
 
 
-def from_candidate(columns: Columns) -> dict[str, NDArray[np.float32]]:
+def from_candidate(columns: Records) -> dict[str, NDArray[np.float32]]:
     """Compute the columns of :func:`from_ztf` from records in ZTF's format that come from another camera.
 
     Columns that depend on ZTF's pixel scale (through ``distnr``) or its filter numbers are NaN. The distance to the
     edge is ``mindtoedge``, because the size of the detector is unknown.
     """
-    return _made(_OTHER, columns)
+    return _compute_columns(_OTHER, columns)
 
 
-def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
+def from_rubin(columns: Records) -> dict[str, NDArray[np.float32]]:
     """Compute autoScan's columns from Rubin ``diaSource`` records.
 
     Parameters
@@ -84,10 +92,10 @@ def from_rubin(columns: Columns) -> dict[str, NDArray[np.float32]]:
     -----
     Fields: https://sdm-schemas.lsst.io/apdb.html.
     """
-    return _made(_RUBIN, columns)
+    return _compute_columns(_RUBIN, columns)
 
 
-def catalogue_fields(columns: Columns, size: int, *, rubin: bool) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def catalogue_fields(columns: Records, size: int, *, rubin: bool) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Return records as the library takes them: the fields (n, k) as numbers, and which of them there are (k,)."""
     fields = RUBIN_FIELDS if rubin else ZTF_FIELDS
     table = np.full((size, len(fields)), np.nan)
@@ -97,14 +105,14 @@ def catalogue_fields(columns: Columns, size: int, *, rubin: bool) -> tuple[NDArr
     return table, np.array([name in columns for name in fields], dtype=np.uint8)
 
 
-def named(table: NDArray[np.float32], surveys: Sequence[int]) -> dict[str, NDArray[np.float32]]:
+def columns_by_name(table: NDArray[np.float32], surveys: Sequence[int]) -> dict[str, NDArray[np.float32]]:
     """Return those of the twenty columns (n, 20) by name which packets of some surveys give."""
     given = {name for survey in surveys for name in PACKETS["rubin" if survey == _RUBIN else "ztf"].columns}
     return {name: table[:, k].copy() for k, name in enumerate(CATALOGUE) if name in given}
 
 
-def _made(survey: int, columns: Columns) -> dict[str, NDArray[np.float32]]:
+def _compute_columns(survey: int, columns: Records) -> dict[str, NDArray[np.float32]]:
     size = len(next(iter(columns.values()))) if columns else 0
     library = kernels.compiled("making the columns of the catalogue")
     table = library.catalogue_from(survey, *catalogue_fields(columns, size, rubin=survey == _RUBIN))
-    return named(table, [survey])
+    return columns_by_name(table, [survey])

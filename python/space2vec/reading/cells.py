@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from space2vec.data.catalogue import bands
 from space2vec.data.ids import NO_ID, as_ids, parse_ids
 from space2vec.errors import ReadError
-from space2vec.reading.parquet_columns import plain
+from space2vec.reading.parquet_columns import to_plain_column
 
 if TYPE_CHECKING:
     import pyarrow
@@ -55,7 +55,7 @@ def convert(column: pyarrow.Array, name: str, kind: Kind, *, first: bool = True)
     """
     import pyarrow as pa
 
-    column = _text(plain(column))
+    column = _text(to_plain_column(column))
     textual = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     if kind == "id":
         return Values(_ids(column, name, textual, first), {})

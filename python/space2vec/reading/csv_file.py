@@ -144,8 +144,8 @@ def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterat
     """
     line = header.lines + 1
     rows = broken = 0
-    for data in _pieces(path, header):
-        block = _sound(data, header, kinds, line) or _by_line(data, header, kinds, line)
+    for data in _whole_lines(path, header):
+        block = _read_block(data, header, kinds, line) or _read_lines(data, header, kinds, line)
         rows, broken = rows + block.size, broken + len(block.broken)
         if broken > _MOST_BROKEN and 2 * broken > rows:
             raise ReadError(_NO_TABLE.format(rows))
@@ -154,7 +154,7 @@ def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterat
         line += data.count(header.newline)
 
 
-def _pieces(path: Path, header: Header) -> Iterator[bytes]:
+def _whole_lines(path: Path, header: Header) -> Iterator[bytes]:
     """Yield the bytes of whole lines."""
     rest = b""
     with path.open("rb") as file:
@@ -172,7 +172,7 @@ def _pieces(path: Path, header: Header) -> Iterator[bytes]:
         yield rest
 
 
-def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block | None:
+def _read_block(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block | None:
     """Let Arrow read a block; None where a line or a cell is not as it should be."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -203,18 +203,18 @@ def _sound(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) ->
             return None
     size = len(table)
     count = data.count(header.newline) + (not data.endswith(header.newline))
-    lines = range(line, line + size) if count == size else [number for number, _ in _lines(data, header, line)]
+    lines = range(line, line + size) if count == size else [number for number, _ in _numbered_lines(data, header, line)]
     return Block(columns, size, lines, {})
 
 
-def _lines(data: bytes, header: Header, line: int) -> Iterator[tuple[int, bytes]]:
+def _numbered_lines(data: bytes, header: Header, line: int) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not empty, with their numbers."""
     for number, text in enumerate(data.split(header.newline), line):
         if text.rstrip(b"\r"):
             yield number, text.rstrip(b"\r")
 
 
-def _by_line(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block:
+def _read_lines(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block:
     """Read a block line by line, every cell as text."""
     import pyarrow as pa
 
@@ -222,7 +222,7 @@ def _by_line(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) 
     cells: list[list[str | None]] = [[] for _ in places]
     lines: list[int] = []
     broken: dict[int, str] = {}
-    for number, raw in _lines(data, header, line):
+    for number, raw in _numbered_lines(data, header, line):
         text = raw.decode(errors="backslashreplace")
         try:
             values = next(csv.reader([text], delimiter=header.separator, skipinitialspace=True))

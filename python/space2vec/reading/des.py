@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -19,10 +20,10 @@ from space2vec.data.ids import parse_ids
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.errors import ReadError
 from space2vec.errors.packages import need
-from space2vec.reading.batch import Batch, Problem, damaged, short_names
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
+from space2vec.reading.batch import Batch, Problem, damaged_file, short_names
 from space2vec.reading.des_tables import DesTables
-from space2vec.reading.fits import LIMIT, decode
+from space2vec.reading.fits import LARGEST_CUTOUT, decode
+from space2vec.reading.limits import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 
 __all__ = ["STAMP_NAME", "Candidates", "read_stamps"]
 
@@ -99,7 +100,7 @@ def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) ->
     keys = list(candidates.files)
     tables = DesTables(candidates.tables, keys, limits)
     if any(kind == "gif" for files in candidates.files.values() for _, kind in files):
-        _need_pillow()
+        _require_pillow()
     names = candidates.names()
     ids = parse_ids(names)
     start = 0
@@ -108,7 +109,7 @@ def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) ->
         planes: list[list[NDArray[np.float32] | None]] = []
         raised, held = [], 0
         for key in keys[start : start + batch]:
-            triplet, flags_of_row = _triplet(candidates.files[key], len(planes), problems)
+            triplet, flags_of_row = _read_triplet(candidates.files[key], len(planes), problems)
             planes.append(triplet)
             raised.append(flags_of_row)
             held += sum(0 if plane is None else plane.nbytes for plane in triplet)
@@ -116,7 +117,7 @@ def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) ->
                 break
         part = slice(start, start + len(planes))
         start = part.stop
-        known = tables.of(keys[part])
+        known = tables.look_up(keys[part])
         flags = np.array(raised, dtype=np.uint32)
         for problem in known.problems:
             flags[problem.row] |= 0 if problem.of_file else bits("bad_cell")
@@ -125,7 +126,7 @@ def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) ->
         yield Batch(stamps, tuple(sorted(problems, key=lambda problem: problem.row)))
 
 
-def _triplet(
+def _read_triplet(
     files: dict[tuple[str, str], StampFile], row: int, problems: list[Problem]
 ) -> tuple[list[NDArray[np.float32] | None], int]:
     kind = "fits" if any(kind == "fits" for _, kind in files) else "gif"
@@ -139,26 +140,26 @@ def _triplet(
         else:
             try:
                 with size_faults_as_read_errors(), unopenable_as_read_errors():
-                    data = _bytes(path)
+                    data = _read_bytes(path)
                     pixels = decode(data)[0] if kind == "fits" else _decode_gif(data)
             except ReadError as error:
                 flags |= bits("bad_stamp")
-                problems.append(replace(damaged(path, error, row=row), of_file=False))
+                problems.append(replace(damaged_file(path, error, row=row), of_file=False))
             else:
                 flags |= bits("masked_pixels") if kind == "gif" and pixels.shape == (_SIDE, _SIDE) else 0
         planes.append(pixels)
     return planes, flags
 
 
-def _bytes(path: StampFile) -> bytes:
+def _read_bytes(path: StampFile) -> bytes:
     with path.open("rb") as file:
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise ReadError(f"a stamp of more than {LIMIT} bytes")
+        data = file.read(LARGEST_CUTOUT + 1)
+    if len(data) > LARGEST_CUTOUT:
+        raise ReadError(f"a stamp of more than {LARGEST_CUTOUT} bytes")
     return data
 
 
-def _need_pillow() -> None:
+def _require_pillow() -> None:
     need("PIL", "GIF stamps need Pillow", ReadError)
 
 
@@ -168,7 +169,8 @@ def _decode_gif(data: bytes) -> NDArray[np.float32]:
 
     try:
         with Image.open(io.BytesIO(data), formats=["GIF"]) as image:
-            if image.width * image.height > LIMIT // 4 or not 1 <= image.width <= LARGEST_SIDE >= image.height >= 1:
+            sides = image.width, image.height
+            if math.prod(sides) > LARGEST_CUTOUT // 4 or not all(1 <= side <= LARGEST_SIDE for side in sides):
                 raise ReadError(f"a stamp of {image.width} x {image.height} pixels")
             pixels = np.asarray(image.convert("L"), dtype=np.float32).copy()
     except (ReadError, MemoryError):

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from space2vec.data.ids import id_keys, printable
 from space2vec.errors import ReadError
-from space2vec.reading.batch import Problem, damaged
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
-from space2vec.reading.feature_table import kind_of
+from space2vec.reading.batch import Problem, damaged_file
+from space2vec.reading.feature_table import column_kind
+from space2vec.reading.limits import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.table_file import read_columns, table_columns
 from space2vec.registry import CATALOGUE
 
-__all__ = ["DesTables", "Known"]
+__all__ = ["CandidateColumns", "DesTables"]
 
 #: Farther than any folder: the distance of a table that stands in none of those above a stamp.
 _ELSEWHERE = 1 << 20
@@ -27,7 +27,7 @@ _LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CandidateColumns:
     """What the tables say of some candidates: columns (n,), NaN where they say nothing, and what is wrong with them."""
 
     columns: dict[str, NDArray[np.float32]]
@@ -53,12 +53,12 @@ class DesTables:
         self, tables: Sequence[Path], candidates: Sequence[tuple[PurePath, str]], limits: Limits = _LIMITS
     ) -> None:
         numbers = {number for _, number in candidates}
-        values = {_value(number) for number in numbers}
+        values = {_without_zeros(number) for number in numbers}
         #: For each candidate the tables and rows that are its own, the nearest first.
         self._claims: dict[tuple[PurePath, str], list[tuple[int, _Table, int]]] = {}
         self._lost: list[Problem] = []
         self._names: dict[str, None] = {}
-        alike = Counter((folder, _value(number)) for folder, number in candidates)
+        alike = Counter((folder, _without_zeros(number)) for folder, number in candidates)
         for path in tables:
             try:
                 with size_faults_as_read_errors(), unopenable_as_read_errors():
@@ -66,17 +66,17 @@ class DesTables:
             except _RefusedError as refused:
                 raise ReadError(str(refused)) from None
             except ReadError as error:
-                lost = damaged(path, f"the table beside the stamps says nothing of them: {error}")
+                lost = damaged_file(path, f"the table beside the stamps says nothing of them: {error}")
                 self._lost.append(replace(lost, object_id=printable(path.stem)))
                 continue
             self._names |= dict.fromkeys(table.columns)
             self._lost += table.lost
-            for (distance, one), row in _claimed(table, candidates, alike).items():
+            for (distance, one), row in _claim_rows(table, candidates, alike).items():
                 self._claims.setdefault(one, []).append((distance, table, row))
         for claims in self._claims.values():
             claims.sort(key=lambda claim: claim[0])
 
-    def of(self, candidates: Sequence[tuple[PurePath, str]]) -> Known:
+    def look_up(self, candidates: Sequence[tuple[PurePath, str]]) -> CandidateColumns:
         """Return what the tables say of some candidates; lines that cannot be read are told with the first."""
         columns = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in self._names}
         problems, self._lost = self._lost, []
@@ -97,7 +97,7 @@ class DesTables:
                         against.add(name)
                         columns[name][place] = np.nan
                         problems.append(_contradiction(table.path, first, name, candidate[1], place))
-        return Known(columns, problems)
+        return CandidateColumns(columns, problems)
 
 
 def _contradiction(one: Path, other: Path, name: str, number: str, row: int) -> Problem:
@@ -115,7 +115,7 @@ class _Table:
     def __init__(self, path: Path, numbers: set[str], values: set[str], limits: Limits) -> None:
         self.path = path
         wrong: list[Problem] = []
-        columns = read_columns(path, {"ID": "id", **{name: kind_of(name) for name in CATALOGUE}}, wrong, limits)
+        columns = read_columns(path, {"ID": "id", **{name: column_kind(name) for name in CATALOGUE}}, wrong, limits)
         ids = columns.pop("ID", np.empty(0, dtype=np.int64))
         if "ID" not in table_columns(path):
             raise _RefusedError(f"the table {path.name} beside the stamps has no rows with an ID")
@@ -132,30 +132,30 @@ class _Table:
         self._exact: dict[str, int] = {}
         self._loose: dict[str, int | None] = {}
         for row, key in enumerate(id_keys(ids)):
-            if key is None or _value(key) not in values:
+            if key is None or _without_zeros(key) not in values:
                 continue
             if key in self._exact and key in numbers:
                 raise _RefusedError(f"the table {path.name} beside the stamps: ID {key} occurs more than once")
             self._exact[key] = row
-            self._loose[_value(key)] = None if _value(key) in self._loose else row
+            self._loose[_without_zeros(key)] = None if _without_zeros(key) in self._loose else row
 
     def row(self, number: str, alone: bool) -> int | None:
         """Return the row of a number; by its value only where no other candidate has that."""
-        return self._exact.get(number, self._loose.get(_value(number)) if alone else None)
+        return self._exact.get(number, self._loose.get(_without_zeros(number)) if alone else None)
 
 
-def _value(number: str) -> str:
+def _without_zeros(number: str) -> str:
     """Return a number without the zeros before it; other text as it is."""
     return (number.lstrip("0") or "0") if number.isdecimal() else number
 
 
-def _claimed(
+def _claim_rows(
     table: _Table, candidates: Iterable[tuple[PurePath, str]], alike: Counter[tuple[PurePath, str]]
 ) -> dict[tuple[int, tuple[PurePath, str]], int]:
     """Return the row of a table that is a candidate's, with its distance, for all that have one."""
     claims: dict[int, list[tuple[int, tuple[PurePath, str]]]] = {}
     for folder, number in candidates:
-        row = table.row(number, alike[folder, _value(number)] == 1)
+        row = table.row(number, alike[folder, _without_zeros(number)] == 1)
         if row is not None:
             claims.setdefault(row, []).append((_distance(table.path.parent, folder), (folder, number)))
     own = {}

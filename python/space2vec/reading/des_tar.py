@@ -11,9 +11,9 @@ from typing import BinaryIO, Literal
 
 from space2vec.errors import ReadError
 from space2vec.reading.des import Candidates
-from space2vec.reading.fits import LIMIT
+from space2vec.reading.fits import LARGEST_CUTOUT
 
-__all__ = ["Member", "index"]
+__all__ = ["Member", "index_archives"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Member:
         """Open the file for reading; of one that is too long for a stamp, only the beginning is there."""
         with self.archive.open("rb") as file:
             file.seek(self.offset)
-            return io.BytesIO(file.read(min(self.size, LIMIT + 1)))
+            return io.BytesIO(file.read(min(self.size, LARGEST_CUTOUT + 1)))
 
     def __str__(self) -> str:
         return f"{self.archive}: {self.name}"
 
 
-def index(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Candidates:
+def index_archives(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Candidates:
     """Find the stamps in archives; their headers alone are read.
 
     Parameters

@@ -15,20 +15,20 @@ from space2vec.data.ids import NO_ID, id_keys
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Batch
-from space2vec.reading.budget import Limits
 from space2vec.reading.cells import Kind
+from space2vec.reading.limits import Limits
 from space2vec.reading.table_file import Part, read_parts, table_columns
 from space2vec.registry import FEATURES, FLAGS
 
 __all__ = [
     "CANDIDATE_IDS",
     "OBJECT_IDS",
-    "Origins",
+    "DefaultIds",
+    "column_kind",
     "feature_columns",
     "find_ids",
     "id_columns",
     "id_kinds",
-    "kind_of",
     "read_features",
 ]
 
@@ -40,7 +40,7 @@ _BAD_CELL, _BAD_STAMP = (np.uint32(flags.bits(name)) for name in ("bad_cell", "b
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
+class DefaultIds:
     """What names the rows of a file that names none itself.
 
     Attributes
@@ -100,7 +100,7 @@ def feature_columns(path: Path) -> tuple[str, ...]:
     return known
 
 
-def kind_of(name: str) -> Kind:
+def column_kind(name: str) -> Kind:
     """Return what a column of this name is to hold."""
     return "band" if name == "BAND" else "flags" if name == "flags" else "feature" if name in FEATURES else "number"
 
@@ -149,7 +149,7 @@ def find_ids(columns: Mapping[str, NDArray[Any]]) -> RowIds:
 
 
 def read_features(
-    path: Path, names: Sequence[str], batch: int, origins: Origins, limits: Limits
+    path: Path, names: Sequence[str], batch: int, origins: DefaultIds, limits: Limits
 ) -> Iterator[Batch[Features]]:
     """Yield the rows of one feature table, at most `batch` at a time.
 
@@ -178,7 +178,7 @@ def read_features(
     absent = [name for name in names if name not in given]
     if absent:
         raise ReadError(f"the table lacks {', '.join(absent)}, which the first table of the input has")
-    kinds = {**{name: kind_of(name) for name in given if name in {*names, "flags"}}, **id_kinds(given)}
+    kinds = {**{name: column_kind(name) for name in given if name in {*names, "flags"}}, **id_kinds(given)}
     start = 0
     for part in read_parts(path, kinds, batch, limits):
         if part.size:
@@ -186,7 +186,7 @@ def read_features(
         start += part.size
 
 
-def _to_features(part: Part, names: Sequence[str], origins: Origins, start: int) -> Features:
+def _to_features(part: Part, names: Sequence[str], origins: DefaultIds, start: int) -> Features:
     object_id, candidate_id = origins.ids(*find_ids(part.columns), np.arange(start, start + part.size))
     if part.broken.any():
         object_id[part.broken] = origins.stem

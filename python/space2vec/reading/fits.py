@@ -14,10 +14,10 @@ from space2vec.backends import kernels
 from space2vec.errors import ReadError
 from space2vec.registry import FAULTS
 
-__all__ = ["EMPTY_UNIT", "LIMIT", "Image", "decode", "decode_named", "decode_tiles"]
+__all__ = ["EMPTY_UNIT", "LARGEST_CUTOUT", "Image", "decode", "decode_named", "decode_tiles"]
 
 #: The most bytes to which a cutout may unpack.
-LIMIT = 16 << 20
+LARGEST_CUTOUT = 16 << 20
 
 _CARDS = ("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END")
 #: A first unit without pixels, which FITS requires before an extension.
@@ -80,7 +80,7 @@ def _decode(data: bytes, unit: str) -> Image | str:
         return Image(pixels, (first, second))
     if first == "compressed_image":
         try:
-            return _by_astropy(_unpacked(data)[second:])
+            return _decode_with_astropy(_gunzip(data)[second:])
         except Exception as error:  # Astropy raises errors of many kinds on damaged files.
             raise ReadError(f"{FAULTS['damaged_fits']}: {error} (damaged_fits, byte {second})") from None
     message = f"{FAULTS[first]} ({first}, byte {second})"
@@ -94,10 +94,10 @@ def decode_tiles(unit: bytes) -> NDArray[np.float32]:
 
     The unit is the extension that holds it, from its header on. If it is damaged, errors of any kind come out.
     """
-    return _by_astropy(unit)[0]
+    return _decode_with_astropy(unit)[0]
 
 
-def _by_astropy(unit: bytes) -> Image:
+def _decode_with_astropy(unit: bytes) -> Image:
     from astropy.io import fits
 
     with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False) as units:
@@ -114,16 +114,16 @@ def _by_astropy(unit: bytes) -> Image:
     for size in image.shape:
         if len(shape) > 2 and size == 1:
             shape.remove(1)
-    reference = (_number(header.get("CRPIX2")), _number(header.get("CRPIX1")))
+    reference = (_as_float(header.get("CRPIX2")), _as_float(header.get("CRPIX1")))
     return Image(np.ascontiguousarray(image.reshape(shape)), reference)
 
 
-def _number(value: Any) -> float:
+def _as_float(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else np.nan
 
 
-def _unpacked(data: bytes) -> bytes:
+def _gunzip(data: bytes) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     with gzip.open(io.BytesIO(data)) as file:
-        return file.read(LIMIT + 1)
+        return file.read(LARGEST_CUTOUT + 1)

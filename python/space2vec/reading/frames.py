@@ -20,12 +20,12 @@ from space2vec.errors import ReadError
 __all__ = ["as_frame", "from_images"]
 
 #: Planes of Rubin's masks that spoil a pixel, and the one of saturated pixels.
-_SPOILING = ("BAD", "CR", "NO_DATA", "UNMASKEDNAN")
+_BAD_PLANES = ("BAD", "CR", "NO_DATA", "UNMASKEDNAN")
 _SATURATED = "SAT"
 #: Offsets between the pixels of two frames may differ by this much over a field.
 _SAME_GRID = 1.0
 
-Place = tuple[NDArray[np.float64], NDArray[np.float64]]
+PixelPositions = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def from_images(
@@ -116,7 +116,7 @@ def from_images(
         catalogue=catalogue,
         columns=columns,
     )
-    buffer, offset, shape, centre, raised = _cut(frames, places, n, int(side))
+    buffer, offset, shape, centre, raised = _cut_stamps(frames, places, n, int(side))
     stamps = Stamps.of_buffer(
         buffer,
         offset,
@@ -145,15 +145,15 @@ def as_frame(image: Any, name: str = "image") -> Frame:
     if isinstance(image, Frame):
         return image
     if isinstance(image, (str, os.PathLike)):
-        return _of_file(os.fspath(image), name)
+        return _read_file(os.fspath(image), name)
     if hasattr(image, "getImage") and hasattr(image, "getMask"):
-        return _of_exposure(image)
+        return _frame_of_exposure(image)
     if isinstance(image, (list, tuple)) and any(hasattr(unit, "header") for unit in image):
-        return _of_units(image, name)
+        return _frame_of_units(image, name)
     if hasattr(image, "data") and (hasattr(image, "uncertainty") or hasattr(image, "wcs")):
-        return _of_nddata(image)
+        return _frame_of_nddata(image)
     if hasattr(image, "data") and hasattr(image, "header"):
-        return _of_units([image], name)
+        return _frame_of_units([image], name)
     array = np.asanyarray(image)
     if array.dtype.kind in "OSU":
         kind = type(image).__name__
@@ -161,19 +161,19 @@ def as_frame(image: Any, name: str = "image") -> Frame:
     return Frame(array)
 
 
-def _of_file(path: str, name: str) -> Frame:
+def _read_file(path: str, name: str) -> Frame:
     from astropy.io import fits
 
     try:
         with fits.open(path, memmap=False) as units:
-            return _of_units(units, name)
+            return _frame_of_units(units, name)
     except ReadError:
         raise
     except Exception as error:  # Astropy raises errors of many kinds on damaged files.
         raise ReadError(f"{path} cannot be read as an image ({error})") from None
 
 
-def _of_units(units: Any, name: str) -> Frame:
+def _frame_of_units(units: Any, name: str) -> Frame:
     """Return the first image among the units of a FITS file, with its units MASK and VARIANCE."""
     from astropy.wcs import WCS
 
@@ -195,7 +195,7 @@ def _of_units(units: Any, name: str) -> Frame:
 
 def _mask_bits(mask: NDArray[Any], header: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mask with its bits by name, if its header has names (MP_SAT = 1), or all that is not 0 as bad."""
-    planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_SPOILING, _SATURATED) if f"MP_{name}" in header}
+    planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_BAD_PLANES, _SATURATED) if f"MP_{name}" in header}
     if not planes or mask.dtype.kind not in "iu":
         return {"mask": mask != 0}
     saturated = planes.pop(_SATURATED, 0)
@@ -210,7 +210,7 @@ def _plane(data: Any) -> NDArray[Any]:
     return array
 
 
-def _of_nddata(image: Any) -> Frame:
+def _frame_of_nddata(image: Any) -> Frame:
     """Return an NDData, CCDData or Cutout2D."""
     mask = getattr(image, "mask", None)
     keys: dict[str, Any] = (
@@ -225,13 +225,13 @@ def _of_nddata(image: Any) -> Frame:
     return Frame(np.asarray(image.data), wcs=getattr(image, "wcs", None), **keys)
 
 
-def _of_exposure(exposure: Any) -> Frame:
+def _frame_of_exposure(exposure: Any) -> Frame:
     """Return an Exposure or MaskedImage of Rubin's stack, or whatever has its methods."""
     keys: dict[str, Any] = {}
     mask = exposure.getMask()
     if mask is not None:
         numbers = mask.getMaskPlaneDict()
-        planes = {name: 1 << int(numbers[name]) for name in (*_SPOILING, _SATURATED) if name in numbers}
+        planes = {name: 1 << int(numbers[name]) for name in (*_BAD_PLANES, _SATURATED) if name in numbers}
         keys["saturated_bits"] = planes.pop(_SATURATED, 0)
         keys |= {"mask": _array_of(mask), "bad_bits": sum(planes.values())}
     if hasattr(exposure, "getVariance") and exposure.getVariance() is not None:
@@ -253,7 +253,7 @@ def _positions(values: Any, what: str) -> NDArray[np.float64]:
     return np.ascontiguousarray(array)
 
 
-def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, Place]:
+def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, PixelPositions]:
     """Return the positions of places in the sky in each frame, by its own WCS or another's."""
     from astropy.coordinates import SkyCoord
 
@@ -261,7 +261,7 @@ def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, Plac
         lon, lat = sky
         sky = SkyCoord(_positions(lon, "right ascension"), _positions(lat, "declination"), unit="deg")
     sky = sky.reshape(-1) if sky.isscalar else sky
-    own: dict[str, Place] = {}
+    own: dict[str, PixelPositions] = {}
     for name, frame in frames.items():
         if (by := frame.wcs if frame.wcs is not None else wcs) is not None:
             own[name] = _to_pixels(by, sky, frame)
@@ -279,7 +279,7 @@ def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, Plac
     return {name: own.get(name, first) for name in frames}
 
 
-def _to_pixels(wcs: Any, sky: Any, frame: Frame) -> Place:
+def _to_pixels(wcs: Any, sky: Any, frame: Frame) -> PixelPositions:
     if hasattr(wcs, "skyToPixelArray"):  # Rubin's SkyWcs, which counts as the frame's origin does
         x, y = wcs.skyToPixelArray(sky.icrs.ra.deg, sky.icrs.dec.deg, degrees=True)
     elif hasattr(wcs, "all_world2pix"):
@@ -294,8 +294,8 @@ def _to_pixels(wcs: Any, sky: Any, frame: Frame) -> Place:
     return _positions(x, "x"), _positions(y, "y")
 
 
-def _cut(
-    frames: Mapping[str, Frame], places: Mapping[str, Place], n: int, side: int
+def _cut_stamps(
+    frames: Mapping[str, Frame], places: Mapping[str, PixelPositions], n: int, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
     """Return a buffer with the stamps, the first pixel of each plane, their shapes and centres, and what was met."""
     compiled = kernels.compiled("cutting stamps")

@@ -18,10 +18,10 @@ from space2vec.data.flags import bits
 from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.reading import arrays
-from space2vec.reading.batch import Batch, Problem, damaged, failed_stamps
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
-from space2vec.reading.feature_table import Origins
-from space2vec.reading.fits import EMPTY_UNIT, LIMIT, decode_named
+from space2vec.reading.batch import Batch, Problem, damaged_file, failed_stamps
+from space2vec.reading.feature_table import DefaultIds
+from space2vec.reading.fits import EMPTY_UNIT, LARGEST_CUTOUT, decode_named
+from space2vec.reading.limits import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.mask import MASK, excluded_pixels, read_mask
 
 __all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
@@ -78,7 +78,7 @@ def read_stamps(
     files: FitsFiles,
     batch: int,
     channels: Sequence[str] | None,
-    origins: Callable[[Path], Origins],
+    origins: Callable[[Path], DefaultIds],
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of FITS files in order, at most `batch` at a time.
@@ -109,11 +109,11 @@ def read_stamps(
         known = True
         try:
             with size_faults_as_read_errors(), unopenable_as_read_errors():
-                candidate = _candidate(path, rows)
+                candidate = _read_candidate(path, rows)
                 if candidate is None:
-                    cubes = _arrays(path, channels, limits)
+                    cubes = _read_cubes(path, channels, limits)
         except ReadError as error:
-            rows.problems.append(damaged(path, error, row=len(rows.planes)))
+            rows.problems.append(damaged_file(path, error, row=len(rows.planes)))
             candidate, known = [None, None, None], False
         if candidate is not None:
             rows.add(origins(path).stem, candidate, known)
@@ -122,7 +122,7 @@ def read_stamps(
             continue
         if rows.planes:
             yield rows.take_batch()
-        yield from _split(path, cubes, batch, channels, origins(path), limits)
+        yield from _cube_batches(path, cubes, batch, channels, origins(path), limits)
     if rows.planes:
         yield rows.take_batch()
 
@@ -156,34 +156,34 @@ class _Rows:
         return batch
 
 
-def _split(
+def _cube_batches(
     path: Path,
     cubes: Mapping[str, NDArray[Any]],
     batch: int,
     channels: Sequence[str] | None,
-    origins: Origins,
+    origins: DefaultIds,
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     row = 0
     try:
         with size_faults_as_read_errors():
-            for part in arrays.split(path, cubes, batch, channels, origins, limits):
+            for part in arrays.split_arrays(path, cubes, batch, channels, origins, limits):
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        yield Batch(failed_stamps(path), (damaged(path, str(error), record=row or None),))
+        yield Batch(failed_stamps(path), (damaged_file(path, str(error), record=row or None),))
 
 
-def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
+def _read_candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
     """Return the planes of a file whose units are those of one candidate, ``None`` for any other file."""
-    data = _bytes(path)
+    data = _read_bytes(path)
     if data is None:
         return None
     planes: list[NDArray[Any] | None] = []
     errors: list[ReadError] = []
     for channel in CHANNELS:
         try:
-            planes.append(_plane(data, channel))
+            planes.append(_read_plane(data, channel))
         except ReadError as error:
             planes.append(None)
             errors.append(error)
@@ -193,20 +193,20 @@ def _candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
         return None
     mask = read_mask(data)
     if mask is not None:
-        planes = [None if plane is None else _masked(plane, mask) for plane in planes]
+        planes = [None if plane is None else _mask_plane(plane, mask) for plane in planes]
     row = len(rows.planes)
-    rows.problems.extend(replace(damaged(path, str(reason), row=row), of_file=False) for reason in errors)
+    rows.problems.extend(replace(damaged_file(path, str(reason), row=row), of_file=False) for reason in errors)
     return planes
 
 
-def _masked(plane: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _mask_plane(plane: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return a plane with NaN at the pixels that a mask excludes."""
     if mask.shape != plane.shape:
         raise ReadError(f"the unit MASK has shape {mask.shape}, and a plane {plane.shape}")
     return np.where(mask, np.float32(np.nan), plane)
 
 
-def _plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
+def _read_plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
     """Return the plane of a candidate out of the unit that has one of its names."""
     found: dict[str, NDArray[np.float32]] = {}
     for name in names_of(channel):
@@ -223,27 +223,27 @@ def _plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
     return next(iter(found.values()), None)
 
 
-def _bytes(path: Path) -> bytes | None:
+def _read_bytes(path: Path) -> bytes | None:
     """Return a file, unpacked; ``None`` where it is too long for one candidate."""
     with path.open("rb") as file:
         head = file.read(2)
         file.seek(0)
         if head != b"\x1f\x8b":
-            data = file.read(3 * LIMIT + 1)
+            data = file.read(3 * LARGEST_CUTOUT + 1)
         else:
             try:
                 with gzip.open(file) as packed:
-                    data = packed.read(3 * LIMIT + 1)
+                    data = packed.read(3 * LARGEST_CUTOUT + 1)
             except (OSError, EOFError, ValueError) as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
                 raise ReadError(f"a damaged gzip file ({error})") from None
             except Exception as error:  # zlib.error
                 raise ReadError(f"a damaged gzip file ({error})") from None
-    return data if len(data) <= 3 * LIMIT else None
+    return data if len(data) <= 3 * LARGEST_CUTOUT else None
 
 
-def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
+def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
     """Return the images of a file by the names of their units; the mask as excluded pixels."""
     from astropy.io import fits
 
@@ -255,7 +255,7 @@ def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
         source = io.BytesIO(EMPTY_UNIT + path.read_bytes())
     elif begins.startswith(b"\x1f\x8b"):
         with gzip.open(path) as packed:
-            held = packed.read(limits.held(size) + 1)
+            held = packed.read(limits.held_bytes(size) + 1)
         limits.check_held(len(held), size, "the file, unpacked,")
         source = io.BytesIO(EMPTY_UNIT + held if held.startswith(b"XTENSION") else held)
     images: list[tuple[str, Any]] = []
@@ -271,14 +271,14 @@ def _images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
     return images
 
 
-def _arrays(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, NDArray[Any]]:
+def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, NDArray[Any]]:
     """Return the images of a file as arrays, by the names of planes or as ``pixels``."""
     try:
         try:
-            images = _images(path, path.suffix in (".fits", ".fit"), limits)
+            images = _read_images(path, path.suffix in (".fits", ".fit"), limits)
         except ValueError:
             # Pixels that are scaled cannot be mapped.
-            images = _images(path, False, limits)
+            images = _read_images(path, False, limits)
     except (ReadError, MemoryError, RecursionError, OverflowError):
         raise
     except Exception as error:  # Astropy raises errors of many kinds on damaged files.

@@ -20,16 +20,16 @@ from space2vec.reading.alert_columns import has_cutouts
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import short_names, stem
-from space2vec.reading.budget import size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.des import STAMP_NAME, Candidates
-from space2vec.reading.feature_table import Origins, feature_columns
+from space2vec.reading.feature_table import DefaultIds, feature_columns
 from space2vec.reading.images import FITS_SUFFIXES, FitsFiles, is_result
-from space2vec.reading.open_files import BinaryFile, Content, is_open, read_open
+from space2vec.reading.limits import size_faults_as_read_errors, unopenable_as_read_errors
+from space2vec.reading.open_files import BinaryFile, FileContent, is_open_file, read_open_file
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
-__all__ = ["ACCEPTED", "ALERT_SUFFIXES", "Found", "Input", "Source", "find"]
+__all__ = ["ACCEPTED_INPUTS", "ALERT_SUFFIXES", "Input", "InputFiles", "Source", "find"]
 
-ACCEPTED = (
+ACCEPTED_INPUTS = (
     "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
     ".tar.gz, .tgz), Avro and tar on standard input (-), DES stamps (srch, temp and diff{ID}.fits or .gif), FITS "
     "images (.fits, .fits.gz, .fits.fz), NumPy arrays (.npy, .npz), and feature tables (.csv, .parquet)"
@@ -42,13 +42,13 @@ _DIGITS = re.compile(r"\d+")
 
 #: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; what an open file
 #: held; FITS files that follow one another; or all DES stamps of the input.
-Source = str | Path | Content | FitsFiles | Candidates
+Source = str | Path | FileContent | FitsFiles | Candidates
 #: What names or holds an input.
 Input = str | os.PathLike[str] | BinaryFile
 
 
 @dataclass(slots=True)
-class Found:
+class InputFiles:
     """What an input consists of.
 
     Attributes
@@ -63,12 +63,12 @@ class Found:
     features: tuple[str, ...] | None = None
     _stems: dict[Path, str] | None = None
 
-    def origins(self, source: Path) -> Origins:
+    def default_ids(self, source: Path) -> DefaultIds:
         """Return what names the rows of one file that names none itself."""
         if self._stems is None:
             files = [item.paths if isinstance(item, FitsFiles) else [item] for item in self.sources]
             self._stems = _stems([path for paths in files for path in paths if isinstance(path, Path)])
-        return Origins(self._stems[source], alone=len(self.sources) == len(self._stems) == 1)
+        return DefaultIds(self._stems[source], alone=len(self.sources) == len(self._stems) == 1)
 
 
 def _stems(paths: Sequence[Path]) -> dict[Path, str]:
@@ -83,7 +83,7 @@ def _stems(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: printable(names[base]) for path, base in bases.items()}
 
 
-def find(inputs: Input | Iterable[Input]) -> Found:
+def find(inputs: Input | Iterable[Input]) -> InputFiles:
     """Return the files that an input consists of.
 
     A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
@@ -99,10 +99,10 @@ def find(inputs: Input | Iterable[Input]) -> Found:
     TypeError
         If an open file gives text.
     """
-    one = isinstance(inputs, (str, os.PathLike)) or is_open(inputs)
+    one = isinstance(inputs, (str, os.PathLike)) or is_open_file(inputs)
     given = [cast("Input", inputs)] if one else list(cast("Iterable[Input]", inputs))
     if not given:
-        raise ReadError(f"no input given; {ACCEPTED}")
+        raise ReadError(f"no input given; {ACCEPTED_INPUTS}")
     candidates = Candidates()
     sources: list[Source] = []
     named: set[Path] = set()
@@ -111,7 +111,7 @@ def find(inputs: Input | Iterable[Input]) -> Found:
     seen: set[str] | None = set() if len(given) > 1 else None
     for item in given:
         if not isinstance(item, (str, os.PathLike)):
-            sources.append(read_open(item, f"file object {len(sources)}"))
+            sources.append(read_open_file(item, f"file object {len(sources)}"))
             continue
         for name, by_user in _expand(os.fspath(item)):
             if seen is not None:
@@ -126,14 +126,14 @@ def find(inputs: Input | Iterable[Input]) -> Found:
             if by_user:
                 named.add(path)
             if not candidates.add(path):
-                _append(sources, path)
+                _add_file(sources, path)
             elif not stands:
                 sources.append(candidates)
                 stands = True
-    return _sort_out(sources, candidates, named)
+    return _separate_tables(sources, candidates, named)
 
 
-def _append(sources: list[Source], path: Path) -> None:
+def _add_file(sources: list[Source], path: Path) -> None:
     """Add a file; FITS files that follow one another are one source, for most are one candidate."""
     if not path.name.endswith(FITS_SUFFIXES):
         sources.append(path)
@@ -150,18 +150,18 @@ def _expand(item: str) -> Iterator[tuple[str, bool]]:
             raise ReadError("standard input is closed")
         yield item, True
     elif os.path.isdir(item):
-        yield from ((name, False) for name in _need(_walk(item), item))
+        yield from ((name, False) for name in _require_files(_walk(item), item))
     elif os.path.exists(item):
-        if _special(item):
-            raise ReadError(f"{item} is no regular file but a pipe, socket or device; {ACCEPTED}")
+        if _is_special_file(item):
+            raise ReadError(f"{item} is no regular file but a pipe, socket or device; {ACCEPTED_INPUTS}")
         yield item, True
     elif glob.has_magic(item):
         matches = _sorted(glob.glob(item, recursive=True))
         if not matches:
-            raise ReadError(f"{item} matches no file; {ACCEPTED}")
-        yield from ((name, False) for name in _need(_matched(matches), item))
+            raise ReadError(f"{item} matches no file; {ACCEPTED_INPUTS}")
+        yield from ((name, False) for name in _require_files(_matched(matches), item))
     else:
-        raise ReadError(f"{item} does not exist; {ACCEPTED}")
+        raise ReadError(f"{item} does not exist; {ACCEPTED_INPUTS}")
 
 
 def _matched(matches: Sequence[str]) -> Iterator[str]:
@@ -174,17 +174,17 @@ def _matched(matches: Sequence[str]) -> Iterator[str]:
         if path.is_dir():
             walked.add(path)
             yield from _walk(match)
-        elif _known(path.name) and not _special(match) and not _is_result(path.name, match):
+        elif _is_known_name(path.name) and not _is_special_file(match) and not _is_result(path.name, match):
             yield match
 
 
-def _need(names: Iterator[str], item: str) -> Iterator[str]:
+def _require_files(names: Iterator[str], item: str) -> Iterator[str]:
     empty = True
     for name in names:
         empty = False
         yield name
     if empty:
-        raise ReadError(f"{item} holds no file that can be read; {ACCEPTED}")
+        raise ReadError(f"{item} holds no file that can be read; {ACCEPTED_INPUTS}")
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -200,7 +200,7 @@ def _walk(folder: str) -> Iterator[str]:
                     folders.append(entry.name)
             # A link that leads nowhere fails where it is read.
             elif (
-                _known(entry.name)
+                _is_known_name(entry.name)
                 and (os.path.isfile(entry.path) or not os.path.exists(entry.path))
                 and not _is_result(entry.name, entry.path)
             ):
@@ -217,7 +217,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _known(name: str) -> bool:
+def _is_known_name(name: str) -> bool:
     return not name.startswith(".") and (name.endswith(_SUFFIXES) or STAMP_NAME.fullmatch(name) is not None)
 
 
@@ -226,7 +226,7 @@ def _is_result(name: str, path: str) -> bool:
     return name.endswith(".fits") and STAMP_NAME.fullmatch(name) is None and is_result(path)
 
 
-def _special(path: str | Path) -> bool:
+def _is_special_file(path: str | Path) -> bool:
     """Tell a pipe, socket or device, which may never end; what cannot be looked at fails where it is read."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
@@ -245,7 +245,7 @@ def _counted(digits: re.Match[str]) -> str:
     return chr(1 + len(number)) + number
 
 
-def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path]) -> Found:
+def _separate_tables(sources: Sequence[Source], candidates: Candidates, named: set[Path]) -> InputFiles:
     """Tell tables that are the input from tables that accompany stamps."""
     arrays = {path.with_suffix("") for path in sources if isinstance(path, Path) and path.suffix in ARRAY_SUFFIXES}
     stamps: list[Source] = []
@@ -261,13 +261,13 @@ def _sort_out(sources: Sequence[Source], candidates: Candidates, named: set[Path
             tables.append(source)
     if not stamps:
         if not tables:
-            raise ReadError(f"{sources[0]} and what else there is are results of earlier runs; {ACCEPTED}")
-        return Found(list(tables), _columns(tables))
+            raise ReadError(f"{sources[0]} and what else there is are results of earlier runs; {ACCEPTED_INPUTS}")
+        return InputFiles(list(tables), _first_features(tables))
     if candidates.files:
-        candidates.tables = [path for path in tables if path in named or _joins(path)]
+        candidates.tables = [path for path in tables if path in named or _has_des_ids(path)]
     elif foreign := [path for path in tables if path in named]:
         raise ReadError(f"{foreign[0]} is a feature table, which cannot be read together with stamps")
-    return Found(stamps)
+    return InputFiles(stamps)
 
 
 def _is_table(path: Path) -> bool | None:
@@ -281,7 +281,7 @@ def _is_table(path: Path) -> bool | None:
         return None
 
 
-def _joins(path: Path) -> bool:
+def _has_des_ids(path: Path) -> bool:
     """Tell whether a table goes with DES stamps; one that cannot be read is told where they are."""
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
@@ -290,7 +290,7 @@ def _joins(path: Path) -> bool:
         return True
 
 
-def _columns(tables: Sequence[Path]) -> tuple[str, ...]:
+def _first_features(tables: Sequence[Path]) -> tuple[str, ...]:
     """Return the features of the first table that can be read: they are those of the whole input."""
     reasons = []
     for table in tables:
@@ -299,4 +299,4 @@ def _columns(tables: Sequence[Path]) -> tuple[str, ...]:
                 return feature_columns(table)
         except ReadError as error:
             reasons.append(f"{table}: {error}")
-    raise ReadError(f"{reasons[0]}; {ACCEPTED}")
+    raise ReadError(f"{reasons[0]}; {ACCEPTED_INPUTS}")

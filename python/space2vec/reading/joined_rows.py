@@ -42,11 +42,11 @@ def join_rows(
     if options.model is not None:
         scores = [part for part in parts if isinstance(part, Scores)]
         return Scores.concatenate(scores) if scores else no_scores(options.model)
-    rows = _joined(parts, options.measure)
+    rows = _join(parts, options.measure)
     return rows if model is None else model.score(rows)
 
 
-def _joined(parts: Sequence[Stamps | Features | Scores], measure: Measure | None) -> Stamps | Features:
+def _join(parts: Sequence[Stamps | Features | Scores], measure: Measure | None) -> Stamps | Features:
     if measure is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))

@@ -15,9 +15,9 @@ from space2vec.data.ids import printable
 from space2vec.errors import ReadError
 from space2vec.reading import astropy_table
 from space2vec.reading.batch import Problem
-from space2vec.reading.budget import Limits, describe_excess, id_size, long_ids
 from space2vec.reading.cells import Kind
 from space2vec.reading.feature_table import find_ids, id_kinds
+from space2vec.reading.limits import Limits, describe_excess, id_size, long_ids
 from space2vec.reading.table_file import read_columns, table_columns
 
 __all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
@@ -68,7 +68,7 @@ def read_labels(
         If the table cannot be read, has neither column or two that contradict each other, a label is neither 0 nor 1,
         or none of them is a number.
     """
-    name, object_id, candidate_id, values = _numbers(path, _LABELS, problems, limits)
+    name, object_id, candidate_id, values = _read_numbers(path, _LABELS, problems, limits)
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
     if wrong.any():
         raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
@@ -108,10 +108,10 @@ def read_scores(
     ReadError
         If the table cannot be read, or the column is absent or holds no numbers.
     """
-    return ScoreColumn(*_numbers(path, ("score",), problems, limits)[1:])
+    return ScoreColumn(*_read_numbers(path, ("score",), problems, limits)[1:])
 
 
-def _numbers(
+def _read_numbers(
     path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None, limits: Limits
 ) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
     """Return the first of the accepted columns that the table has, after its name and the ids of its rows."""
@@ -129,7 +129,7 @@ def _numbers(
     return name, *find_ids(columns), columns[name]
 
 
-def _long_id(path: Path, row: int, length: int) -> Problem:
+def _long_id_problem(path: Path, row: int, length: int) -> Problem:
     return Problem(printable(str(path)), "too_large", describe_excess(f"an id of {length} bytes"), row, row=row)
 
 
@@ -146,7 +146,7 @@ def read_column(
     # FITS and VOTable have a byte that is no ASCII by four characters.
     most = limits.id_bytes * (4 if path.suffix in astropy_table.SUFFIXES else 1)
     for row in sorted({row for ids in kinds for row in long_ids(columns[ids], most)}):
-        wrong.append(_long_id(path, row, max(id_size(columns[ids][row]) for ids in kinds)))
+        wrong.append(_long_id_problem(path, row, max(id_size(columns[ids][row]) for ids in kinds)))
         columns[name][row] = np.nan
         for ids in kinds:
             if id_size(columns[ids][row]) > most:

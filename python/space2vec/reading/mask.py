@@ -17,7 +17,7 @@ __all__ = ["MASK", "excluded_pixels", "read_mask"]
 #: The EXTNAME of the unit.
 MASK = "MASK"
 #: The bits that exclude a pixel, if the header names the bits (MP_CR = 3, as LSST does); the others mark detections.
-_SPOILING = ("BAD", "CR", "NO_DATA", "SAT", "UNMASKEDNAN")
+_BAD_BITS = ("BAD", "CR", "NO_DATA", "SAT", "UNMASKEDNAN")
 
 
 def read_mask(data: bytes) -> NDArray[np.bool_] | None:
@@ -44,7 +44,7 @@ def read_mask(data: bytes) -> NDArray[np.bool_] | None:
 def excluded_pixels(mask: Any, header: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Return the pixels that a mask excludes: all that are not 0, or, if the header names the bits, the bad ones."""
     values = np.asarray(mask)
-    bits = {name: int(header[f"MP_{name}"]) for name in _SPOILING if f"MP_{name}" in header}
+    bits = {name: int(header[f"MP_{name}"]) for name in _BAD_BITS if f"MP_{name}" in header}
     if bits and values.dtype.kind in "iu":
         return np.asarray((values & sum(1 << bit for bit in bits.values())) != 0)
     return np.asarray(values != 0)

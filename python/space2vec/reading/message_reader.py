@@ -9,11 +9,11 @@ from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
 from space2vec.plans.features import Measure
-from space2vec.reading import columns as packet_columns
-from space2vec.reading.alerts import made_decoder, read_decoded
-from space2vec.reading.batch import AnyBatch, Problem, gathered
-from space2vec.reading.budget import Limits
+from space2vec.reading import packet_columns
+from space2vec.reading.alerts import decode_messages, make_decoder
+from space2vec.reading.batch import AnyBatch, Problem, collect_rows
 from space2vec.reading.joined_rows import join_rows
+from space2vec.reading.limits import Limits
 from space2vec.reading.options import ROWS_WITH_PIXELS, ReadOptions, plan_reader_work
 from space2vec.reading.schemas import Schema, schema_text, schema_texts
 
@@ -75,7 +75,7 @@ class MessageReader:
             raise ValueError("a reader measures or scores; give one of measure and model")
         self._model = model
         measured, scoring = plan_reader_work(model)
-        self._wish = ReadOptions(
+        self._options = ReadOptions(
             ROWS_WITH_PIXELS,
             1,
             measure or measured,
@@ -83,10 +83,10 @@ class MessageReader:
             model=scoring,
             limits=limits or Limits(),
         )
-        self._decoder: Any = made_decoder(self._wish)
-        self._ask = schemas if callable(schemas) else None
+        self._decoder: Any = make_decoder(self._options)
+        self._schema_source = schemas if callable(schemas) else None
         #: Numbers of schemas that need not be asked for.
-        self._settled: set[int] = set()
+        self._known_schemas: set[int] = set()
         if schemas is not None and not callable(schemas):
             for number, text in schema_texts(schemas).items():
                 self._add(number, text)
@@ -117,16 +117,16 @@ class MessageReader:
         """
         if isinstance(messages, bytes | bytearray | memoryview | str):
             raise TypeError(f"messages must be several; given one {type(messages).__name__}")
-        held = [_content(message, number) for number, message in enumerate(messages)]
-        self._learn(held)
-        size = self._wish.size
-        parts = gathered((self._part(held, begin, size) for begin in range(0, len(held), size)), problems)
-        return join_rows(parts, self._wish, self._model)
+        held = [_as_bytes(message, number) for number, message in enumerate(messages)]
+        self._fetch_schemas(held)
+        size = self._options.size
+        parts = collect_rows((self._decode(held, begin, size) for begin in range(0, len(held), size)), problems)
+        return join_rows(parts, self._options, self._model)
 
-    def _part(self, held: list[bytes | None], begin: int, size: int) -> AnyBatch:
+    def _decode(self, held: list[bytes | None], begin: int, size: int) -> AnyBatch:
         some = held[begin : begin + size]
-        return read_decoded(
-            self._decoder, some, self._wish, [f"message {begin + number}" for number in range(len(some))]
+        return decode_messages(
+            self._decoder, some, self._options, [f"message {begin + number}" for number in range(len(some))]
         )
 
     def _add(self, number: int | None, text: str) -> None:
@@ -136,20 +136,20 @@ class MessageReader:
             which = "the schema" if number is None else f"schema {number}"
             raise ReadError(f"{which} is no Avro schema of alerts: {error}") from None
         if number is not None:
-            self._settled.add(number)
+            self._known_schemas.add(number)
 
-    def _learn(self, messages: list[bytes | None]) -> None:
+    def _fetch_schemas(self, messages: list[bytes | None]) -> None:
         """Ask for the schemas of messages that are not known yet."""
-        if self._ask is None:
+        if self._schema_source is None:
             return
         met = {
             int.from_bytes(message[1:_HEADER], "big")
             for message in messages
             if message is not None and len(message) >= _HEADER and message[0] == 0
         }
-        for number in sorted(met - self._settled):
+        for number in sorted(met - self._known_schemas):
             try:
-                schema = self._ask(number)
+                schema = self._schema_source(number)
             except LookupError:
                 continue
             if schema is None:
@@ -158,10 +158,10 @@ class MessageReader:
                 self._add(number, schema_text(schema))
             except ReadError:
                 # Its messages are rows that say so; asking again would not mend it.
-                self._settled.add(number)
+                self._known_schemas.add(number)
 
 
-def _content(message: bytes | bytearray | memoryview | None, number: int) -> bytes | None:
+def _as_bytes(message: bytes | bytearray | memoryview | None, number: int) -> bytes | None:
     if message is None or isinstance(message, bytes):
         return message
     if isinstance(message, bytearray | memoryview):

@@ -9,10 +9,10 @@ from space2vec.backends import kernels
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.plans.features import Measure
-from space2vec.reading import columns as packet_columns
+from space2vec.reading import packet_columns
 from space2vec.reading.alert_files import read_files
-from space2vec.reading.batch import Position, Problem, gathered
-from space2vec.reading.open_files import BinaryFile, is_open, read_open
+from space2vec.reading.batch import Position, Problem, collect_rows
+from space2vec.reading.open_files import BinaryFile, is_open_file, read_open_file
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.schemas import Schemas, schema_texts
 
@@ -96,11 +96,11 @@ def read_messages(
     """
     held = []
     # One message alone would be taken for a sequence of its bytes, or of a file's lines.
-    alone = isinstance(messages, bytes) or is_open(messages)
+    alone = isinstance(messages, bytes) or is_open_file(messages)
     for number, message in enumerate(cast("Sequence[bytes | BinaryFile]", [messages] if alone else messages)):
         if isinstance(message, str):
             raise TypeError(f"message {number} is str; accepted are bytes and open binary files")
-        held.append(message if isinstance(message, bytes) else read_open(message, f"message {number}").content)
+        held.append(message if isinstance(message, bytes) else read_open_file(message, f"message {number}").data)
     paths = packet_columns.check_paths(columns)
     options = ReadOptions(_BATCH, kernels.thread_count(threads), measure, schema_texts(schemas or {}), columns=paths)
     names = [f"message {number}" for number in range(len(held))]
@@ -108,7 +108,7 @@ def read_messages(
     if paths:
         everything = list(batches)
         batches = packet_columns.complete_batches(iter(everything), paths, lambda _: iter(everything))
-    rows = gathered(batches, problems)
+    rows = collect_rows(batches, problems)
     if measure is not None:
         return Features.concatenate([part for part in rows if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in rows if isinstance(part, Stamps))

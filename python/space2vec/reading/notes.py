@@ -58,14 +58,14 @@ def _note_and_rows(path: Path) -> tuple[Any, int | str]:
         return _READERS[path.suffix.lower()](path)
 
 
-def _of_parquet(path: Path) -> tuple[Any, int]:
+def _read_parquet(path: Path) -> tuple[Any, int]:
     import pyarrow.parquet as pq
 
     meta = pq.read_metadata(path)
     return json.loads((meta.metadata or {}).get(KEY.encode(), b"null")), meta.num_rows
 
 
-def _of_csv(path: Path) -> tuple[Any, int | str]:
+def _read_csv(path: Path) -> tuple[Any, int | str]:
     beside = note_file(path)
     assert beside is not None
     try:
@@ -81,7 +81,7 @@ def _of_csv(path: Path) -> tuple[Any, int | str]:
     return note, note.get("rows")
 
 
-def _of_fits(path: Path) -> tuple[Any, int]:
+def _read_fits(path: Path) -> tuple[Any, int]:
     from astropy.io import fits
 
     with fits.open(path, memmap=True) as file:
@@ -91,14 +91,14 @@ def _of_fits(path: Path) -> tuple[Any, int]:
         return json.loads(header.get(FITS_CARD, "null")), int(header["NAXIS2"])
 
 
-def _of_ecsv(path: Path) -> tuple[Any, int]:
+def _read_ecsv(path: Path) -> tuple[Any, int]:
     from astropy.table import Table
 
     table = Table.read(path, format="ascii.ecsv")
     return table.meta.get(KEY), len(table)
 
 
-def _of_votable(path: Path) -> tuple[Any, int]:
+def _read_votable(path: Path) -> tuple[Any, int]:
     from xml.etree import ElementTree
 
     note, rows = None, 0
@@ -113,9 +113,9 @@ def _of_votable(path: Path) -> tuple[Any, int]:
 
 
 _READERS: dict[str, Callable[[Path], tuple[Any, int | str]]] = {
-    ".parquet": _of_parquet,
-    ".csv": _of_csv,
-    ".fits": _of_fits,
-    ".ecsv": _of_ecsv,
-    ".vot": _of_votable,
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".fits": _read_fits,
+    ".ecsv": _read_ecsv,
+    ".vot": _read_votable,
 }

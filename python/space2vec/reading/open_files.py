@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from space2vec.data.ids import printable
 
-__all__ = ["BinaryFile", "Content", "as_file", "is_open", "read_open", "unpacked_head"]
+__all__ = ["BinaryFile", "FileContent", "as_temporary_file", "is_open_file", "read_open_file", "unpacked_head"]
 
 
 class BinaryFile(Protocol):
@@ -23,27 +23,27 @@ class BinaryFile(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """What an open file held: what to call it, and its bytes."""
 
     name: str
-    content: bytes
+    data: bytes
 
 
-def is_open(given: Any) -> bool:
+def is_open_file(given: Any) -> bool:
     """Tell whether something is an open file rather than a name."""
     return callable(getattr(given, "read", None))
 
 
-def read_open(file: BinaryFile, called: str) -> Content:
+def read_open_file(file: BinaryFile, called: str) -> FileContent:
     """Return what an open file holds from where it stands, and its name, or another where it has none."""
-    if not is_open(file):
+    if not is_open_file(file):
         raise TypeError(f"an input must be a path or an open binary file; given {type(file).__name__}")
     content = file.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f"an open file must give bytes; it gives {type(content).__name__}: open it in mode 'rb'")
     name = getattr(file, "name", None)
-    return Content(printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else called, bytes(content))
+    return FileContent(printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else called, bytes(content))
 
 
 def unpacked_head(content: bytes) -> bytes:
@@ -57,11 +57,11 @@ def unpacked_head(content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def as_file(content: Content) -> Iterator[Path]:
+def as_temporary_file(content: FileContent) -> Iterator[Path]:
     """Write what an open file held into a file, for a reader that needs one."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="space2vec-") as folder:
         path = Path(folder) / (os.path.basename(content.name).strip(".") or "file")
-        path.write_bytes(content.content)
+        path.write_bytes(content.data)
         yield path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from space2vec.backends import kernels
 from space2vec.data.stamps import CHANNELS
 from space2vec.plans.features import Measure
-from space2vec.reading.budget import Limits
 from space2vec.reading.fits import decode_tiles
+from space2vec.reading.limits import Limits
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:

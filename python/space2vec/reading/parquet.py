@@ -12,10 +12,10 @@ from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alert_columns import AlertColumns, has_cutouts
 from space2vec.reading.alerts import CUTOUTS
 from space2vec.reading.batch import AnyBatch
-from space2vec.reading.budget import Limits, size_faults_as_read_errors
+from space2vec.reading.limits import Limits, size_faults_as_read_errors
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import Table
-from space2vec.reading.parquet_pages import Sizes, page_sizes
+from space2vec.reading.parquet_pages import PageSizes, page_sizes
 
 if TYPE_CHECKING:
     import pyarrow
@@ -92,10 +92,10 @@ def bounded_batches(
     """
     import pyarrow as pa
 
-    size, sizes = _looked_into(source, file.metadata, columns)
+    size, sizes = _size_and_pages(source, file.metadata, columns)
     limits.check_rows(file.metadata.num_rows, size)
     limits.check_held(sizes.largest, size, "pages of the file")
-    if sizes.values > limits.unpacked(size):
+    if sizes.values > limits.unpacked_bytes(size):
         limits.refuse(sizes.values, size, "lists of the file")
     # Any row may name the longest value of a dictionary.
     few = limits.rows(sizes.dictionaries + sizes.values // max(file.metadata.num_rows, 1), rows)
@@ -103,24 +103,24 @@ def bounded_batches(
     count = nbytes = given = 0
     for part in file.iter_batches(batch_size=few, columns=list(columns)):
         held.append(part)
-        taken = sum(map(_expanded, part.columns)) if expanded else part.nbytes
+        taken = sum(map(_expanded_bytes, part.columns)) if expanded else part.nbytes
         count, nbytes, given = count + len(part), nbytes + taken, given + taken
-        if given > limits.unpacked(size):
+        if given > limits.unpacked_bytes(size):
             limits.refuse(given, size, "the file")
         if count + few > rows or nbytes >= limits.batch_bytes:
-            yield _joined(held)
+            yield _join_batches(held)
             held, count, nbytes = [], 0, 0
     if held:
-        yield _joined(held)
+        yield _join_batches(held)
 
 
-def _expanded(column: pyarrow.Array) -> int:
+def _expanded_bytes(column: pyarrow.Array) -> int:
     """Return the bytes of a column, once the values of dictionaries in it are written out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_struct(column.type):
-        return sum(_expanded(column.field(k)) for k in range(column.type.num_fields))
+        return sum(_expanded_bytes(column.field(k)) for k in range(column.type.num_fields))
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     kind = column.type.value_type
@@ -130,13 +130,13 @@ def _expanded(column: pyarrow.Array) -> int:
     return int(pc.sum(lengths.take(column.indices).cast(pa.int64())).as_py() or 0)
 
 
-def _looked_into(source: Path | BinaryIO, metadata: Any, columns: Sequence[str]) -> tuple[int, Sizes]:
+def _size_and_pages(source: Path | BinaryIO, metadata: Any, columns: Sequence[str]) -> tuple[int, PageSizes]:
     """Return the bytes of a file, and what the headers of its pages say."""
     with contextlib.nullcontext(source) if not isinstance(source, Path) else source.open("rb") as file:
         return file.seek(0, os.SEEK_END), page_sizes(file, metadata, columns)
 
 
-def _joined(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
+def _join_batches(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
     import pyarrow as pa
 
     if len(parts) == 1:
@@ -209,11 +209,11 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None 
 
 def _batches(file: Any, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions) -> Iterator[AnyBatch]:
     """Yield the alerts of an open file, once their cutouts have been seen to ask for no more than they may."""
-    size = _looked_into(path, file.metadata, ())[0]
+    size = _size_and_pages(path, file.metadata, ())[0]
     first = spent = 0
     for part in bounded_batches(file, reader.wanted, options.size, path, options.limits):
         spent += reader.unpacked(part)
-        if spent > options.limits.unpacked(size):
+        if spent > options.limits.unpacked_bytes(size):
             options.limits.refuse(spent, size, "cutouts of the file")
         yield from reader.batches(part, first)
         first += len(part)

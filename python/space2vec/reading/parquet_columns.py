@@ -14,12 +14,23 @@ from space2vec.backends import kernels
 from space2vec.data.columns import Columns, check_columns
 from space2vec.data.ids import NO_ID, parse_ids
 from space2vec.errors import ReadError
-from space2vec.reading.fits import LIMIT
+from space2vec.reading.fits import LARGEST_CUTOUT
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Leaf", "Table", "announced", "cut", "cutouts", "first_ids", "first_place", "further", "plain", "texts"]
+__all__ = [
+    "Leaf",
+    "Table",
+    "concatenate_cutouts",
+    "extra_columns",
+    "first_ids",
+    "first_index",
+    "shorten_texts",
+    "texts",
+    "to_plain_column",
+    "unpacked_bytes",
+]
 
 #: Types whose values do not lie one after another, and those to which they are brought.
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
@@ -40,17 +51,17 @@ class Leaf:
     type: Any
 
     @property
-    def single(self) -> bool:
+    def is_scalar(self) -> bool:
         """Whether its values are single ones, not lists or maps."""
         import pyarrow as pa
 
         return not pa.types.is_nested(self.type)
 
-    def of(self, part: pyarrow.RecordBatch) -> pyarrow.Array:
+    def values_in(self, part: pyarrow.RecordBatch) -> pyarrow.Array:
         """Return its values (n,) in a batch of the table; a record that is null has null fields."""
-        values = plain(part.column(first_place(part.schema, self.steps[0])))
+        values = to_plain_column(part.column(first_index(part.schema, self.steps[0])))
         for step in self.steps[1:]:
-            values = _masked(plain(values.field(step)), values)
+            values = _null_where(to_plain_column(values.field(step)), values)
         return values
 
 
@@ -71,10 +82,10 @@ class Table:
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of all columns that hold single values."""
-        return tuple(path for path, leaf in self.leaves.items() if leaf.single)
+        return tuple(path for path, leaf in self.leaves.items() if leaf.is_scalar)
 
 
-def first_place(schema: pyarrow.Schema, name: str) -> int:
+def first_index(schema: pyarrow.Schema, name: str) -> int:
     """Return where a column stands, the first of this name: ``get_field_index`` finds none where there are two."""
     place: int = schema.get_all_field_indices(name)[0]
     return place
@@ -91,20 +102,20 @@ def _leaves(fields: Any, before: tuple[str, ...]) -> Iterator[Leaf]:
             yield Leaf(".".join(steps), steps, field.type)
 
 
-def _masked(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
+def _null_where(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
     import pyarrow.compute as pc
 
     return pc.if_else(of.is_valid(), values, None) if of.null_count else values
 
 
-def plain(column: pyarrow.Array) -> pyarrow.Array:
+def to_plain_column(column: pyarrow.Array) -> pyarrow.Array:
     """Return a column with its values as they are, not as a dictionary or views; what is no UTF-8 by its codes."""
     import pyarrow as pa
 
     if isinstance(column.type, pa.BaseExtensionType):
-        return plain(column.storage)
+        return to_plain_column(column.storage)
     if pa.types.is_dictionary(column.type):
-        return plain(column.cast(column.type.value_type))
+        return to_plain_column(column.cast(column.type.value_type))
     column = column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         try:
@@ -152,7 +163,7 @@ def _id_text(value: Any) -> str | None:
     return None if value is None or value == 0 or value == "" else str(value)
 
 
-def further(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> tuple[Columns, dict[int, int]]:
+def extra_columns(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> tuple[Columns, dict[int, int]]:
     """Return columns (n,) that go along with the rows, by name, and the bytes of texts that are too long, by row.
 
     A column that the table has not is NaN. A text that is too long is ``None``.
@@ -160,13 +171,13 @@ def further(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> tuple[
     n = len(part)
     long: dict[int, int] = {}
     values = {
-        name: np.full(n, np.nan) if leaf is None else _values(_short(leaf.of(part), long))
+        name: np.full(n, np.nan) if leaf is None else _to_numpy(_without_long_texts(leaf.values_in(part), long))
         for name, leaf in leaves.items()
     }
     return check_columns(values, n), long
 
 
-def _short(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
+def _without_long_texts(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
     """Return a column without texts that are too long, whose bytes are taken down by row."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -181,7 +192,7 @@ def _short(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
     return pc.if_else(pc.greater(lengths, _LONGEST_TEXT), None, column) if long else column
 
 
-def _values(column: pyarrow.Array) -> NDArray[Any]:
+def _to_numpy(column: pyarrow.Array) -> NDArray[Any]:
     import pyarrow as pa
 
     kind = column.type
@@ -203,7 +214,7 @@ def _values(column: pyarrow.Array) -> NDArray[Any]:
     return values
 
 
-def cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def concatenate_cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty.
 
     Its cells are bytes (FITS files, gzip'd or not), or the pixels as lists of rows; others raise a ReadError.
@@ -211,7 +222,7 @@ def cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArra
     import pyarrow as pa
 
     if _is_list(column.type) and _is_list(column.type.value_type):
-        column = pa.array([_fits(rows) if rows.is_valid else None for rows in column], pa.large_binary())
+        column = pa.array([_to_fits(rows) if rows.is_valid else None for rows in column], pa.large_binary())
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         try:
             column = column.cast(pa.large_binary())
@@ -236,7 +247,7 @@ def _is_list(kind: pyarrow.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def announced(data: NDArray[np.uint8], begin: NDArray[np.int64]) -> int:
+def unpacked_bytes(data: NDArray[np.uint8], begin: NDArray[np.int64]) -> int:
     """Return to how many bytes cutouts unpack, by the last four of each that is gzip'd; as :func:`cutouts` has them."""
     length = np.diff(begin)
     first = begin[:-1][length >= _SHORTEST_GZIP]
@@ -244,10 +255,10 @@ def announced(data: NDArray[np.uint8], begin: NDArray[np.int64]) -> int:
     packed = (data[first] == 0x1F) & (data[first + 1] == 0x8B)
     ends = last[packed, None] - np.arange(4, 0, -1)
     sizes = np.ascontiguousarray(data[ends]).view("<u4").astype(np.int64)
-    return int(np.minimum(sizes, LIMIT).sum()) + int(length.sum())
+    return int(np.minimum(sizes, LARGEST_CUTOUT).sum()) + int(length.sum())
 
 
-def cut(column: pyarrow.Array, most: int) -> pyarrow.Array:
+def shorten_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
     """Return texts as they are, but for longer ones than so many bytes, of which a bit more than these stays."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -258,7 +269,7 @@ def cut(column: pyarrow.Array, most: int) -> pyarrow.Array:
     return pc.if_else(long, pc.utf8_slice_codeunits(column, 0, most + 1), column) if pc.any(long).as_py() else column
 
 
-def _fits(rows: pyarrow.ListScalar) -> bytes:
+def _to_fits(rows: pyarrow.ListScalar) -> bytes:
     """Return pixels, which brokers also give as lists of rows, as a FITS file; what is no image stays none."""
     import pyarrow as pa
     import pyarrow.compute as pc

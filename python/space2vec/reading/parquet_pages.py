@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-__all__ = ["Sizes", "page_sizes"]
+__all__ = ["PageSizes", "page_sizes"]
 
 _DICTIONARY_PAGE = 2
 _NUMBER = 8
@@ -17,7 +17,7 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 
 
 @dataclass(slots=True)
-class Sizes:
+class PageSizes:
     """Bytes to which the pages of some columns unpack.
 
     Attributes
@@ -38,7 +38,7 @@ class Sizes:
     values: int = 0
 
 
-def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> Sizes:
+def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> PageSizes:
     """Return what the headers of the pages of some columns say.
 
     Parameters
@@ -55,7 +55,7 @@ def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> Sizes:
     Of a chunk with a damaged header nothing is known from there on: its reader stops there too, and says so.
     """
     wanted = tuple(columns)
-    sizes = Sizes()
+    sizes = PageSizes()
     largest: dict[str, tuple[int, int]] = {}
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_result", "is_written"]
+__all__ = ["is_output", "is_result"]
 
 
 def is_result(table: Path) -> bool:
@@ -15,7 +15,7 @@ def is_result(table: Path) -> bool:
     return note.get("command") == "score" or note.get("table") == "errors"
 
 
-def is_written(table: Path) -> bool:
+def is_output(table: Path) -> bool:
     """Tell whether a run wrote a CSV or Parquet file, features included."""
     return is_result(table) or _note(table).get("command") == "features"
 

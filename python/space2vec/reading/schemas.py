@@ -53,12 +53,12 @@ def read_schema(path: str | os.PathLike[str]) -> str:
     """
     file = Path(path)
     try:
-        return json.dumps(_Parts(file).whole(_parsed(file), ""))
+        return json.dumps(_Parts(file).resolve(_parse(file), ""))
     except RecursionError:
         raise ReadError(f"{file} is nested beyond all use") from None
 
 
-def _parsed(file: Path) -> Any:
+def _parse(file: Path) -> Any:
     try:
         return json.loads(file.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -73,19 +73,19 @@ class _Parts:
         self._defined: set[str] = set()
         self._siblings: dict[str, Any] | None = None
 
-    def whole(self, schema: Any, space: str) -> Any:
+    def resolve(self, schema: Any, space: str) -> Any:
         """Return a schema with each foreign type defined where it is named first; `space` encloses it."""
         if isinstance(schema, str):
             return self._reference(schema, space)
         if isinstance(schema, list):
-            return [self.whole(branch, space) for branch in schema]
+            return [self.resolve(branch, space) for branch in schema]
         if not isinstance(schema, dict):
             return schema
         kind = schema.get("type")
         if isinstance(kind, str) and kind in _NAMED:
             return self._definition(schema, space)
         inner = {"array": "items", "map": "values"}.get(kind, "type") if isinstance(kind, str) else "type"
-        return {**schema, inner: self.whole(schema[inner], space)} if inner in schema else schema
+        return {**schema, inner: self.resolve(schema[inner], space)} if inner in schema else schema
 
     def _definition(self, schema: dict[str, Any], space: str) -> dict[str, Any]:
         name = full_name(schema, space)
@@ -98,7 +98,7 @@ class _Parts:
     def _field(self, field: Any, space: str) -> Any:
         if not isinstance(field, dict) or "type" not in field:
             return field
-        return {**field, "type": self.whole(field["type"], space)}
+        return {**field, "type": self.resolve(field["type"], space)}
 
     def _reference(self, name: str, space: str) -> Any:
         full = name if "." in name or not space else f"{space}.{name}"
@@ -111,7 +111,7 @@ class _Parts:
             raise ReadError(f"{self._file} names the unknown type {full!r}, which no {kinds} file beside it defines")
         # By its full name it means the same wherever it stands.
         short = {key: value for key, value in siblings[found].items() if key != "namespace"}
-        return self.whole({**short, "name": found}, "")
+        return self.resolve({**short, "name": found}, "")
 
     def _sibling_types(self) -> dict[str, Any]:
         """Return the types that the other files of the folder define, by full name."""
@@ -127,7 +127,7 @@ class _Parts:
 def _types(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the named types of a file, one or a list; other files of the folder are passed over."""
     try:
-        held = _parsed(file)
+        held = _parse(file)
     except (ReadError, OSError):
         return
     for schema in held if isinstance(held, list) else [held]:

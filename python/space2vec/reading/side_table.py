@@ -14,10 +14,10 @@ from space2vec.data.ids import as_ids
 from space2vec.data.joins import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Problem
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors
-from space2vec.reading.feature_table import find_ids, id_kinds, kind_of
-from space2vec.reading.results import is_written
-from space2vec.reading.table_file import TABLE_SUFFIXES, problems_of, read_columns, table_columns
+from space2vec.reading.feature_table import column_kind, find_ids, id_kinds
+from space2vec.reading.limits import Limits, size_faults_as_read_errors, unopenable_as_read_errors
+from space2vec.reading.results import is_output
+from space2vec.reading.table_file import TABLE_SUFFIXES, problems_in, read_columns, table_columns
 from space2vec.registry import CATALOGUE
 
 __all__ = ["SideTable", "find_side_table", "read_side_table"]
@@ -45,9 +45,9 @@ class SideTable:
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def within(self, rows: slice) -> RowProblems:
+    def problems_in(self, rows: slice) -> RowProblems:
         """Return the problems and flags of some of the rows."""
-        inside = [replace(one, row=one.row - rows.start) for one in problems_of(self.problems, rows)]
+        inside = [replace(one, row=one.row - rows.start) for one in problems_in(self.problems, rows)]
         flags = np.zeros(rows.stop - rows.start, dtype=np.uint32)
         for problem in inside:
             flags[problem.row] |= bits("bad_cell")
@@ -57,7 +57,7 @@ class SideTable:
 def find_side_table(path: Path) -> Path | None:
     """Return the table that accompanies a NumPy file, ``None`` if there is none; results of runs do not count."""
     tables = (path.with_suffix(suffix) for suffix in TABLE_SUFFIXES)
-    return next((table for table in tables if table.is_file() and not is_written(table)), None)
+    return next((table for table in tables if table.is_file() and not is_output(table)), None)
 
 
 def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits) -> SideTable:
@@ -85,7 +85,7 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
     wrong: list[Problem] = []
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
-            kinds = {**{name: kind_of(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}
+            kinds = {**{name: column_kind(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}
             columns = read_columns(table, kinds, wrong, limits)
     except ReadError as error:
         raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
@@ -97,10 +97,10 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
         raise ReadError(f"{size} stamps, but the table {table.name} beside them has {length} rows")
     if ids is None or "candidate_id" not in columns:
         return SideTable(columns, wrong)
-    return _by_id(SideTable(columns, wrong), as_ids(ids), path.name, table.name)
+    return _sort_by_id(SideTable(columns, wrong), as_ids(ids), path.name, table.name)
 
 
-def _by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
+def _sort_by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
     """Sort the rows of a table in the order of the stamps' ids."""
     pairs = pair_rows(Side(ids, stamps), Side(table.columns["candidate_id"], name))
     order = np.full(len(ids), -1, dtype=np.intp)

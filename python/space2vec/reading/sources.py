@@ -11,12 +11,12 @@ from typing import cast
 
 from space2vec.errors import ReadError
 from space2vec.reading import alert_files, arrays, des, feature_table, images, inputs, parquet
-from space2vec.reading.batch import AnyBatch, Batch, Position, damaged, failed_features, failed_rows
-from space2vec.reading.budget import Limits, size_faults_as_read_errors, unopenable_as_read_errors, with_short_ids
-from space2vec.reading.open_files import Content, as_file, unpacked_head
+from space2vec.reading.batch import AnyBatch, Batch, Position, damaged_file, failed_features, failed_rows
+from space2vec.reading.limits import Limits, refuse_long_ids, size_faults_as_read_errors, unopenable_as_read_errors
+from space2vec.reading.open_files import FileContent, as_temporary_file, unpacked_head
 from space2vec.reading.options import ReadOptions
 
-__all__ = ["read_stamps", "read_tables", "samples"]
+__all__ = ["read_stamps", "read_tables", "sample_batches"]
 
 _BEGINNING = Position()
 #: How .npy and .npz files begin, and FITS files.
@@ -25,7 +25,7 @@ _FITS = (b"SIMPLE  ", b"XTENSION")
 
 
 def read_stamps(
-    found: inputs.Found, options: ReadOptions, channels: Sequence[str] | None, start: Position = _BEGINNING
+    found: inputs.InputFiles, options: ReadOptions, channels: Sequence[str] | None, start: Position = _BEGINNING
 ) -> Iterator[AnyBatch]:
     """Read the sources in order: consecutive alert files by one pipeline, other files one by one."""
     sources = found.sources
@@ -44,18 +44,18 @@ def read_stamps(
             number = end
         else:
             row = 0
-            called = _called(sources[number])
-            for part in _one(sources[number], options, channels, found):
+            called = _source_name(sources[number])
+            for part in _read_source(sources[number], options, channels, found):
                 row += len(part.rows)
                 if row > here.row:
-                    part = with_short_ids(part, options.limits, called)
+                    part = refuse_long_ids(part, options.limits, called)
                     yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
             number += 1
 
 
-def samples(found: inputs.Found, options: ReadOptions, most: int) -> Iterator[AnyBatch]:
+def sample_batches(found: inputs.InputFiles, options: ReadOptions, most: int) -> Iterator[AnyBatch]:
     """Yield the first row of at most `most` alert files, evenly spread; standard input is skipped."""
-    files = [source for source in found.sources if isinstance(source, (str, Path, Content))]
+    files = [source for source in found.sources if isinstance(source, (str, Path, FileContent))]
     files = [source for source in files if source != alert_files.STANDARD_INPUT]
     small = replace(options, size=1, threads=1, measure=None, memory=None, model=None)
     for number in sorted({k * len(files) // most for k in range(most)}) if files else ():
@@ -63,44 +63,44 @@ def samples(found: inputs.Found, options: ReadOptions, most: int) -> Iterator[An
             yield next(read_stamps(replace(found, sources=[files[number]]), small, None))
 
 
-def _one(
-    source: inputs.Source, options: ReadOptions, channels: Sequence[str] | None, found: inputs.Found
+def _read_source(
+    source: inputs.Source, options: ReadOptions, channels: Sequence[str] | None, found: inputs.InputFiles
 ) -> Iterator[AnyBatch]:
     """Yield the batches of one source; if the rest cannot be read, one row represents it."""
     if isinstance(source, des.Candidates):
         yield from des.read_stamps(source, options.size, options.limits)
         return
     if isinstance(source, images.FitsFiles):
-        yield from images.read_stamps(source, options.size, channels, found.origins, options.limits)
+        yield from images.read_stamps(source, options.size, channels, found.default_ids, options.limits)
         return
     assert not isinstance(source, str)
-    called = _called(source)
+    called = _source_name(source)
     row = 0
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
             parts = (
-                _held(source, options, channels)
-                if isinstance(source, Content)
-                else _opened(source, options, channels, found)
+                _read_content(source, options, channels)
+                if isinstance(source, FileContent)
+                else _read_path(source, options, channels, found)
             )
             for part in parts:
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        yield Batch(failed_rows(called, options.measure), (damaged(called, error, record=row or None),))
+        yield Batch(failed_rows(called, options.measure), (damaged_file(called, error, record=row or None),))
 
 
-def _called(source: inputs.Source) -> str:
+def _source_name(source: inputs.Source) -> str:
     """Return the name of a source in problems."""
     if isinstance(source, des.Candidates):
         return "stamps"
     if isinstance(source, images.FitsFiles):
         return str(source.paths[0])
-    return source.name if isinstance(source, Content) else str(source)
+    return source.name if isinstance(source, FileContent) else str(source)
 
 
-def _opened(
-    path: Path, options: ReadOptions, channels: Sequence[str] | None, found: inputs.Found
+def _read_path(
+    path: Path, options: ReadOptions, channels: Sequence[str] | None, found: inputs.InputFiles
 ) -> Iterator[AnyBatch]:
     """Choose the reader by the file's first bytes."""
     with path.open("rb") as file:
@@ -108,25 +108,27 @@ def _opened(
     if head.startswith(parquet.MAGIC):
         return parquet.read_alerts(path, options)
     if head.startswith(_ARRAYS):
-        return arrays.read_stamps(path, options.size, channels, found.origins(path), options.limits)
+        return arrays.read_stamps(path, options.size, channels, found.default_ids(path), options.limits)
     if images.is_fits(path):
-        return images.read_stamps(images.FitsFiles([path]), options.size, channels, found.origins, options.limits)
+        return images.read_stamps(images.FitsFiles([path]), options.size, channels, found.default_ids, options.limits)
     return alert_files.read_files([str(path)], options, _BEGINNING)
 
 
-def _held(source: Content, options: ReadOptions, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
+def _read_content(source: FileContent, options: ReadOptions, channels: Sequence[str] | None) -> Iterator[AnyBatch]:
     """Choose the reader for the content of an open file by its first bytes."""
-    head = source.content[:8]
+    head = source.data[:8]
     if head.startswith(parquet.MAGIC):
-        yield from parquet.read_alerts(io.BytesIO(source.content), options, source.name)
-    elif head.startswith(_ARRAYS) or unpacked_head(source.content).startswith(_FITS):
-        with as_file(source) as path:
-            yield from _opened(path, options, channels, inputs.Found([path]))
+        yield from parquet.read_alerts(io.BytesIO(source.data), options, source.name)
+    elif head.startswith(_ARRAYS) or unpacked_head(source.data).startswith(_FITS):
+        with as_temporary_file(source) as path:
+            yield from _read_path(path, options, channels, inputs.InputFiles([path]))
     else:
-        yield from alert_files.read_files([source.content], options, _BEGINNING, [source.name])
+        yield from alert_files.read_files([source.data], options, _BEGINNING, [source.name])
 
 
-def read_tables(found: inputs.Found, size: int, strict: bool, start: Position, limits: Limits) -> Iterator[AnyBatch]:
+def read_tables(
+    found: inputs.InputFiles, size: int, strict: bool, start: Position, limits: Limits
+) -> Iterator[AnyBatch]:
     """Read the feature tables of an input in order."""
     names = found.features or ()
     total = len(found.sources)
@@ -135,15 +137,15 @@ def read_tables(found: inputs.Found, size: int, strict: bool, start: Position, l
         if number < start.source:
             continue
         row = 0
-        for part in _table(source, names, size, strict, found.origins(source), limits):
+        for part in _read_table(source, names, size, strict, found.default_ids(source), limits):
             row += len(part.rows)
             if (number, row) > (start.source, start.row):
-                part = with_short_ids(part, limits, str(source))
+                part = refuse_long_ids(part, limits, str(source))
                 yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
 
 
-def _table(
-    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.Origins, limits: Limits
+def _read_table(
+    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.DefaultIds, limits: Limits
 ) -> Iterator[AnyBatch]:
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
@@ -154,5 +156,5 @@ def _table(
                 yield part
     except ReadError as error:
         if strict:
-            raise ReadError(f"{source}: {error}; {inputs.ACCEPTED}") from None
-        yield Batch(failed_features(origins.stem, names), (damaged(source, error),))
+            raise ReadError(f"{source}: {error}; {inputs.ACCEPTED_INPUTS}") from None
+        yield Batch(failed_features(origins.stem, names), (damaged_file(source, error),))

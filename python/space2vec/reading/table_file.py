@@ -15,14 +15,14 @@ from space2vec.data.ids import join_ids
 from space2vec.errors import ReadError
 from space2vec.reading import astropy_table, csv_file, parquet
 from space2vec.reading.batch import Problem
-from space2vec.reading.budget import Limits
 from space2vec.reading.cells import Kind, convert
-from space2vec.reading.parquet_columns import cut, plain
+from space2vec.reading.limits import Limits
+from space2vec.reading.parquet_columns import shorten_texts, to_plain_column
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TABLE_SUFFIXES", "Part", "problems_of", "read_columns", "read_parts", "table_columns"]
+__all__ = ["TABLE_SUFFIXES", "Part", "problems_in", "read_columns", "read_parts", "table_columns"]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -93,13 +93,13 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
     ReadError
         If the file is damaged, a column occurs twice, or its type is another one.
     """
-    _once([name for name in table_columns(path) if name in kinds])
+    _require_unique([name for name in table_columns(path) if name in kinds])
     start = 0
     with parquet.damage_as_read_errors(path, "damaged"):
         for block in _blocks(path, kinds, rows, limits):
             part = _part(block, path, kinds, start)
             start += part.size
-            yield from _cut(part, rows)
+            yield from _split_part(part, rows)
 
 
 def read_columns(
@@ -122,7 +122,7 @@ def read_columns(
         As :func:`read_parts`, or if no line has the right number of values.
     """
     names = [name for name in table_columns(path) if name in kinds]
-    _once(names)
+    _require_unique(names)
     if not names:
         return {}
     wrong: list[Problem] = []
@@ -143,7 +143,7 @@ def read_columns(
     }
 
 
-def _once(names: Sequence[str]) -> None:
+def _require_unique(names: Sequence[str]) -> None:
     """Raise if a column that is to be read stands in the table twice."""
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
@@ -193,7 +193,7 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
         more = f", and so {len(held) - 1} further columns" if many and len(held) > 1 else ""
         for name, text in held[:1] if many else held:
             noun = _NOUNS[kinds[name]]
-            message = f"{where} {block.lines[row]}: column {name} holds {_short(text)}, which is no {noun}{more}"
+            message = f"{where} {block.lines[row]}: column {name} holds {_shorten(text)}, which is no {noun}{more}"
             problems.append(problem(row, "bad_cell", message))
     problems.sort(key=lambda problem: problem.row)
     return Part(columns, block.size, broken, bad, problems)
@@ -204,11 +204,11 @@ def short_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
-        return cut(plain(column), most)
-    return pa.DictionaryArray.from_arrays(column.indices, cut(plain(column.dictionary), most))
+        return shorten_texts(to_plain_column(column), most)
+    return pa.DictionaryArray.from_arrays(column.indices, shorten_texts(to_plain_column(column.dictionary), most))
 
 
-def problems_of(problems: Sequence[Problem], rows: slice) -> Sequence[Problem]:
+def problems_in(problems: Sequence[Problem], rows: slice) -> Sequence[Problem]:
     """Return the problems of some rows, out of problems in the order of their rows."""
     first, end = (bisect.bisect_left(problems, row, key=lambda problem: problem.row) for row in (rows.start, rows.stop))
     return problems[first:end]
@@ -217,17 +217,17 @@ def problems_of(problems: Sequence[Problem], rows: slice) -> Sequence[Problem]:
 _NOUNS: dict[Kind, str] = {"feature": "number", "number": "number", "label": "label", "band": "filter"}
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
-def _cut(part: Part, rows: int) -> Iterator[Part]:
+def _split_part(part: Part, rows: int) -> Iterator[Part]:
     """Yield a part in pieces of so many rows, at most."""
     if part.size <= rows:
         yield part
         return
     for start in range(0, part.size, rows):
         piece = slice(start, start + rows)
-        inside = [replace(problem, row=problem.row - start) for problem in problems_of(part.problems, piece)]
+        inside = [replace(problem, row=problem.row - start) for problem in problems_in(part.problems, piece)]
         columns = {name: values[piece] for name, values in part.columns.items()}
         yield Part(columns, len(part.broken[piece]), part.broken[piece], part.bad[piece], inside)

@@ -25,7 +25,7 @@ from space2vec.errors import ReadError
 from space2vec.evaluation import Contest, compare_models
 from space2vec.reading.batch import Problem
 from space2vec.reading.des import STAMP_NAME, Candidates, read_stamps
-from space2vec.reading.des_tar import index
+from space2vec.reading.des_tar import index_archives
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
 from space2vec.training.dataset import split
@@ -213,7 +213,7 @@ def _stamp_files(folder: Path, wanted: set[str]) -> Candidates:
     """Find the wanted stamps: in the archives, or unpacked."""
     archives = sorted(folder.glob(_ARCHIVES))
     if archives:
-        return index(archives, wanted)
+        return index_archives(archives, wanted)
     found = Candidates()
     for path in sorted(folder.rglob("*")):
         if STAMP_NAME.fullmatch(path.name):

@@ -16,7 +16,7 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.errors import ReadError
 from space2vec.reading import parquet
 from space2vec.registry import FEATURES
-from space2vec.writing.tables import decode, encode
+from space2vec.writing.tables import table_from_bytes, table_to_bytes
 
 __all__ = ["decode_part", "encode_stamps", "encode_truth"]
 
@@ -76,7 +76,7 @@ def encode_truth(part: LabelledStamps) -> bytes:
         "teacher": arrow.numbers(part.teacher, np.isnan(part.teacher)),
         "group": arrow.texts(part.group.tolist()),
     }
-    return encode(pa.table(columns))
+    return table_to_bytes(pa.table(columns))
 
 
 def _stamps(data: bytes, path: Path) -> Stamps:
@@ -120,7 +120,7 @@ def decode_part(stamps_file: Path, stamps: bytes, truth_file: Path, truth: bytes
         If a file is not what a part consists of, or the two do not fit each other.
     """
     with parquet.damage_as_read_errors(truth_file, f"{truth_file} is no Parquet file"):
-        table = decode(truth)
+        table = table_from_bytes(truth)
     absent = [name for name in _TRUTH if name not in table.column_names]
     if absent:
         raise ReadError(f"{truth_file} lacks the column {', '.join(absent)}")

@@ -56,17 +56,17 @@ class AtomicFile:
     def __init__(self, path: Path, folder: int | None = None) -> None:
         self.path = path
         self._folder = folder
-        self._aside = self._place(path.with_name(f".{_cut(path.name)}.{os.urandom(8).hex()}.part"))
+        self._aside = self._place(path.with_name(f".{_shorten(path.name)}.{os.urandom(8).hex()}.part"))
         self._appeared = False
         #: What has been written so far: the number of bytes, and their digest.
         self.size, self.sha256 = 0, hashlib.sha256()
         with name_in_errors("write", path):
-            old = _regular(self._place(path), folder)
+            old = _state_of_file(self._place(path), folder)
             mode = 0o666 if old is None else old.st_mode & _MODE
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(self._aside, flags, mode, dir_fd=folder)
         if old is not None:
-            _take_over_mode(self._file, old)
+            _copy_mode(self._file, old)
 
     def _place(self, path: Path) -> str:
         return os.fspath(path) if self._folder is None else path.name
@@ -127,7 +127,7 @@ class AtomicFile:
                     os.unlink(self._aside, dir_fd=self._folder)
 
 
-def _cut(name: str) -> str:
+def _shorten(name: str) -> str:
     return os.fsdecode(os.fsencode(name)[:_LONGEST])
 
 
@@ -139,7 +139,7 @@ def final_name(name: str) -> str | None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes of this user have left aside of a file, where the folder can be read."""
-    name = _cut(path.name)
+    name = _shorten(path.name)
     with name_in_errors("write", path), contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
         for entry in [entry for entry in entries if final_name(entry.name) == name]:
             with contextlib.suppress(FileNotFoundError):
@@ -148,7 +148,7 @@ def remove_leftovers(path: Path) -> None:
                     os.unlink(entry.path)
 
 
-def _regular(place: str, folder: int | None) -> os.stat_result | None:
+def _state_of_file(place: str, folder: int | None) -> os.stat_result | None:
     """Return the state of a file that is there, if it is a plain one."""
     try:
         state = os.stat(place, dir_fd=folder, follow_symlinks=False)
@@ -157,7 +157,7 @@ def _regular(place: str, folder: int | None) -> os.stat_result | None:
     return state if stat.S_ISREG(state.st_mode) else None
 
 
-def _take_over_mode(file: int, old: os.stat_result) -> None:
+def _copy_mode(file: int, old: os.stat_result) -> None:
     """Give a new file the group and the permissions of the one it replaces.
 
     In a shared folder the old one may be a stranger's, who is to gain nothing by it: then the umask counts too.

@@ -11,26 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.reading.notes import FITS_CARD
-from space2vec.writing.tables import with_joined_lists
+from space2vec.writing.tables import join_lists
 
 if TYPE_CHECKING:
     import pyarrow
 
     from space2vec.writing.atomic_file import AtomicFile
-    from space2vec.writing.tables import Joined
+    from space2vec.writing.tables import JoinedTable
 
 __all__ = ["write_fits"]
 
 _BLOCK = 2880
 #: Bytes of rows that are written at a time, about.
-_TOGETHER = 4 << 20
+_BYTES_AT_ONCE = 4 << 20
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _LEAST = -(1 << 63)
 #: By the type of a column of numbers.
 _FORMATS = {"int64": "K", "double": "D", "float": "E"}
 
 
-def write_fits(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
     FITS knows printable ASCII alone, so other characters are written as Python escapes them (``\xfc``), and absent
@@ -38,8 +38,8 @@ def write_fits(file: AtomicFile, table: Joined, note: Mapping[str, Any], descrip
     """
     from astropy.io import fits
 
-    schema = with_joined_lists(table.schema.empty_table()).schema
-    widths, nulls = _measured(table, schema)
+    schema = join_lists(table.schema.empty_table()).schema
+    widths, nulls = _measure_columns(table, schema)
     columns = [
         fits.Column(
             name=field.name,
@@ -65,15 +65,15 @@ def write_fits(file: AtomicFile, table: Joined, note: Mapping[str, Any], descrip
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     file.write(header.tostring().encode("ascii"))
     # One long text makes every row as long.
-    few = max(1, _TOGETHER // (sum(widths.values()) + 8 * len(schema)))
+    few = max(1, _BYTES_AT_ONCE // (sum(widths.values()) + 8 * len(schema)))
     for part in table:
-        rows = with_joined_lists(part)
+        rows = join_lists(part)
         for start in range(0, len(rows), few):
             file.write(_rows(rows.slice(start, few), widths, nulls).tobytes())
     file.write(bytes(-file.size % _BLOCK))  # the headers fill blocks
 
 
-def _measured(table: Joined, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
+def _measure_columns(table: JoinedTable, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
     """Return the bytes of the longest text of each text column, and what stands for an absent integer in others."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -82,7 +82,7 @@ def _measured(table: Joined, schema: pyarrow.Schema) -> tuple[dict[str, int], di
     absent = set()
     taken: dict[str, set[int]] = {field.name: set() for field in schema if pa.types.is_integer(field.type)}
     for part in table:
-        text = with_joined_lists(part)
+        text = join_lists(part)
         for name in widths:
             widths[name] = max([widths[name], *(len(cell) for cell in _bytes(text[name]))])
         for name in taken:

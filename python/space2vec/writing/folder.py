@@ -35,9 +35,9 @@ class Folder:
         self.is_new = False
         while True:
             with name_in_errors("write", path):
-                self.file = self._opened(mode)
+                self.file = self._open_folder(mode)
             try:
-                self._need_ours()
+                self._check_owner()
                 if self._take_lock():
                     return
             except BaseException:
@@ -45,7 +45,7 @@ class Folder:
                 raise
             os.close(self.file)
 
-    def _opened(self, mode: int) -> int:
+    def _open_folder(self, mode: int) -> int:
         """Return the open folder, which is made first where it is not there."""
         while True:
             try:
@@ -59,10 +59,10 @@ class Folder:
                 continue  # another process has just removed it, having finished
             except OSError:
                 if self.path.is_symlink():
-                    raise _is_link(self.path) from None
+                    raise _link_error(self.path) from None
                 raise
 
-    def _need_ours(self) -> None:
+    def _check_owner(self) -> None:
         """See that the folder belongs to this user: whoever it belongs to can change what lies in it."""
         owner = os.fstat(self.file).st_uid
         if owner == os.geteuid():
@@ -101,7 +101,7 @@ class Folder:
             state = os.fstat(self._lock)
             if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
                 raise OutputError(f"{place} is no file of its own (a pipe, or a second name of a file); remove it")
-            self._need_alone()
+            self._lock_or_refuse()
             if self._has_lock():
                 with name_in_errors("write", place):
                     os.ftruncate(self._lock, 0)
@@ -113,7 +113,7 @@ class Folder:
         os.close(self._lock)
         return False
 
-    def _need_alone(self) -> None:
+    def _lock_or_refuse(self) -> None:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -138,7 +138,7 @@ class Folder:
             return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=self.file)
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise _is_link(self.path / name) from None
+                raise _link_error(self.path / name) from None
             raise
 
     def reader(self, name: str) -> BinaryIO:
@@ -203,5 +203,5 @@ class Folder:
         os.close(self.file)
 
 
-def _is_link(path: Path) -> OutputError:
+def _link_error(path: Path) -> OutputError:
     return OutputError(f"{path} is a link, and leads away from the output; remove it")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from space2vec.reading.notes import KEY
 from space2vec.writing.fits_table import write_fits
-from space2vec.writing.tables import Joined, with_joined_lists
+from space2vec.writing.tables import JoinedTable, join_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _GROUP = 1 << 16
 
 
 def write_table(
-    file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
 ) -> bytes | None:
     """Write a table in the format that the suffix of the file names, out of :data:`SUFFIXES`.
 
@@ -35,7 +35,9 @@ def write_table(
     return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
 
 
-def _write_parquet(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def _write_parquet(
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -56,14 +58,14 @@ def _write_parquet(file: AtomicFile, table: Joined, note: Mapping[str, Any], des
             writer.write_table(rest.combine_chunks())
 
 
-def _write_csv(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
+def _write_csv(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
     _write_lines(file, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
     of_file = {"bytes": file.size, "sha256": file.sha256.hexdigest()}
     return (json.dumps({KEY: {**note, "descriptions": columns, "file": of_file}}, indent=1) + "\n").encode()
 
 
-def _write_ecsv(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def _write_ecsv(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     import io
 
     import numpy as np
@@ -81,15 +83,15 @@ def _write_ecsv(file: AtomicFile, table: Joined, note: Mapping[str, Any], descri
     _write_lines(file, table, header=False)
 
 
-def _write_lines(file: AtomicFile, table: Joined, *, header: bool) -> None:
+def _write_lines(file: AtomicFile, table: JoinedTable, *, header: bool) -> None:
     """Write the rows as CSV."""
     import pyarrow.csv
 
-    schema = with_joined_lists(table.schema.empty_table()).schema
+    schema = join_lists(table.schema.empty_table()).schema
     options = pyarrow.csv.WriteOptions(include_header=header)
     with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
         for part in table:
-            writer.write_table(with_joined_lists(part))
+            writer.write_table(join_lists(part))
 
 
 _WRITERS: dict[str, Callable[..., bytes | None]] = {

@@ -18,10 +18,10 @@ from space2vec.registry import FLAGS
 from space2vec.writing.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
-from space2vec.writing.inputs import Inputs
-from space2vec.writing.places import check_table_place, folder_mode
-from space2vec.writing.run import KINDS, Run, stated
-from space2vec.writing.tables import Joined, check_columns, decode, encode, join
+from space2vec.writing.input_record import InputRecord
+from space2vec.writing.places import check_table_writable, folder_mode
+from space2vec.writing.run import KINDS, Run, describe_option
+from space2vec.writing.tables import JoinedTable, check_columns, join_tables, table_from_bytes, table_to_bytes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,9 +32,9 @@ __all__ = ["Chunk", "Output"]
 
 #: The layout of the folder; a run that another layout has begun is refused.
 _FORMAT = 2
-_TABLE, _ERRORS, _KEPT = KINDS
+_TABLE, _ERRORS, _EXTRA = KINDS
 #: What a note says of rows, and not of the run.
-_OF_ROWS = ("rows", "flags", "descriptions")
+_NOTES_OF_ROWS = ("rows", "flags", "descriptions")
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -99,24 +99,24 @@ class Output:
         *,
         options: Mapping[str, Any],
         note: Mapping[str, Any],
-        inputs: Inputs,
+        inputs: InputRecord,
         part_rows: int,
         how: Literal["begin", "resume", "restart"] = "begin",
         descriptions: Mapping[str, str] | None = None,
         optional: Collection[str] = (),
-        lasting: bool = True,
-        keep: Callable[[], bytes] | None = None,
+        keep_parts: bool = True,
+        extra: Callable[[], bytes] | None = None,
     ) -> None:
         self.path, self.errors = Path(path), Path(errors)
         for place in (self.path, self.errors):
-            check_table_place(place)
+            check_table_writable(place)
         if self.path.resolve() == self.errors.resolve():
             raise ValueError(f"cannot write {self.errors}: the errors need a file of their own")
         self.folder = self.path.with_name(f"{self.path.name}.parts")
         # Through JSON, so that they compare with what is read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
-        self._note, self._inputs, self._part_rows, self._how, self._keep = dict(note), inputs, part_rows, how, keep
-        self._lasting = lasting
+        self._note, self._inputs, self._part_rows, self._how, self._extra = dict(note), inputs, part_rows, how, extra
+        self._keep_parts = keep_parts
         self._descriptions, self._optional = dict(descriptions or {}), frozenset(optional)
         self._held: list[Chunk] = []
         self._held_rows = 0
@@ -168,9 +168,9 @@ class Output:
     @property
     def counts(self) -> dict[str, Counter[str]]:
         """What the finished parts add up to."""
-        return _added(part.counts for part in self._run.parts)
+        return _sum_counts(part.counts for part in self._run.parts)
 
-    def reasons(self) -> Counter[str]:
+    def count_reasons(self) -> Counter[str]:
         """Count the reasons in the errors table of an output that is complete."""
         from space2vec.reading.table_file import read_columns
 
@@ -202,20 +202,20 @@ class Output:
             if not self._held and not self.parts:
                 self._held.append(empty())
             self._commit(last=True)
-        table = join(lambda: self._each(_TABLE), optional=self._optional)
-        errors = join(lambda: self._each(_ERRORS), like=table.schema)
+        table = join_tables(lambda: self._part_tables(_TABLE), optional=self._optional)
+        errors = join_tables(lambda: self._part_tables(_ERRORS), like=table.schema)
         self.unknown = table.unknown
         with ExitStack() as stack:
             files = [file for path, whole, kind in ((self.errors, errors, _ERRORS), (self.path, table, _TABLE))
-                     for file in self._written(stack, path, whole, kind)]  # fmt: skip
+                     for file in self._write_files(stack, path, whole, kind)]  # fmt: skip
             for file in files:
                 file.appear()
         for folder in {self.errors.parent, self.path.parent}:
             sync_folder(folder)
 
-    def kept(self) -> Iterator[bytes]:
+    def read_extras(self) -> Iterator[bytes]:
         """Yield what was kept with each part."""
-        return (self._run.read(number, _KEPT) for number in range(self.parts))
+        return (self._run.read(number, _EXTRA) for number in range(self.parts))
 
     def _open(self) -> None:
         begun = self._run.begun
@@ -236,17 +236,17 @@ class Output:
             self._run.load()
             return
         if not begun and self._how == "resume" and self.path.exists():
-            self._inputs.look()
+            self._inputs.scan()
             if not self.errors.exists():
                 raise OutputError(f"{self.path} is there, but not {self.errors}; --restart writes both anew")
             for path, kind in ((self.path, _TABLE), (self.errors, _ERRORS)):
-                self._need_same(path, kind)
+                self._check_same_run(path, kind)
             self.complete = True
             return
         self._run.begin(self._options, self._inputs)
         sync_folder(self.folder.parent)
 
-    def _need_same(self, path: Path, kind: str) -> None:
+    def _check_same_run(self, path: Path, kind: str) -> None:
         """See that a file which is there already is what this run would write."""
         try:
             note = read_note(path)
@@ -254,12 +254,12 @@ class Output:
             raise OutputError(f"{path} is there, but {error}; --restart writes it anew") from None
         ours = json.loads(json.dumps(self._run_note(kind)))
         for name in dict.fromkeys([*ours, *note]):
-            if name not in _OF_ROWS and note.get(name) != ours.get(name):
+            if name not in _NOTES_OF_ROWS and note.get(name) != ours.get(name):
                 raise OutputError(
-                    f"{path} is there, but from another run: it was made {stated(note, name)}, and now "
-                    f"{stated(ours, name)}; --restart writes it anew"
+                    f"{path} is there, but from another run: it was made {describe_option(note, name)}, and now "
+                    f"{describe_option(ours, name)}; --restart writes it anew"
                 )
-        if self._inputs.youngest > path.stat().st_mtime_ns:
+        if self._inputs.last_change > path.stat().st_mtime_ns:
             raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")
 
     def _run_note(self, kind: str) -> dict[str, Any]:
@@ -268,32 +268,32 @@ class Output:
         return {"table": kind, **self._note, **inputs}
 
     def _commit(self, *, last: bool) -> None:
-        tables = self._joined_held()
-        files = {kind: encode(table) for kind, table in zip((_TABLE, _ERRORS), tables, strict=True)}
-        if self._keep is not None:
-            files[_KEPT] = self._keep()
+        tables = self._held_tables()
+        files = {kind: table_to_bytes(table) for kind, table in zip((_TABLE, _ERRORS), tables, strict=True)}
+        if self._extra is not None:
+            files[_EXTRA] = self._extra()
         position = list(self._held[-1].position if self._held else self.position)
-        counts = {name: dict(values) for name, values in _added(chunk.counts for chunk in self._held).items()}
+        counts = {name: dict(values) for name, values in _sum_counts(chunk.counts for chunk in self._held).items()}
         self._run.commit(files, rows=len(tables[0]), position=position, last=last, counts=counts)
         self._held.clear()
         self._held_rows = 0
 
-    def _joined_held(self) -> tuple[pyarrow.Table, pyarrow.Table]:
+    def _held_tables(self) -> tuple[pyarrow.Table, pyarrow.Table]:
         import pyarrow as pa
 
         if not self._held:  # the last part may have no rows
-            table, errors = (decode(self._run.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
+            table, errors = (table_from_bytes(self._run.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
             return table, errors
         return (
-            pa.concat_tables(join(lambda: [chunk.table for chunk in self._held])),
-            pa.concat_tables(join(lambda: [chunk.errors for chunk in self._held])),
+            pa.concat_tables(join_tables(lambda: [chunk.table for chunk in self._held])),
+            pa.concat_tables(join_tables(lambda: [chunk.errors for chunk in self._held])),
         )
 
-    def _each(self, kind: str) -> Iterator[pyarrow.Table]:
+    def _part_tables(self, kind: str) -> Iterator[pyarrow.Table]:
         """Yield the parts of one kind, one at a time."""
-        return (decode(self._run.read(number, kind)) for number in range(self.parts))
+        return (table_from_bytes(self._run.read(number, kind)) for number in range(self.parts))
 
-    def _written(self, stack: ExitStack, path: Path, table: Joined, kind: str) -> Iterator[AtomicFile]:
+    def _write_files(self, stack: ExitStack, path: Path, table: JoinedTable, kind: str) -> Iterator[AtomicFile]:
         """Write a table, and what is beside it; yield the files, which have yet to appear."""
         flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
         note = {**self._run_note(kind), "rows": table.rows, "flags": flags}
@@ -313,16 +313,16 @@ class Output:
     ) -> None:
         try:
             if error is None:
-                self._tidy()
-            elif self._lasting and self._has_parts():
-                error.add_note(self._how_to_go_on())
+                self._remove_parts()
+            elif self._keep_parts and self._has_parts():
+                error.add_note(self._how_to_resume())
             else:
                 with suppress(OSError):  # the error that is under way matters more
                     self._run.remove()
         finally:
             self._run.folder.close()
 
-    def _tidy(self) -> None:
+    def _remove_parts(self) -> None:
         try:
             self._run.remove()
         except OSError as error:
@@ -336,7 +336,7 @@ class Output:
         except OSError:
             return self.parts > 0
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_resume(self) -> str:
         kept = "what is finished is kept"
         if self.parts:
             kept = f"{self._run.rows} rows in {self.parts} part{'s' if self.parts > 1 else ''} are kept"
@@ -345,7 +345,7 @@ class Output:
         return f"{kept} in {self.folder}; what standard input gave is gone"
 
 
-def _added(counts: Iterable[Counts]) -> dict[str, Counter[str]]:
+def _sum_counts(counts: Iterable[Counts]) -> dict[str, Counter[str]]:
     total: dict[str, Counter[str]] = {}
     for each in counts:
         for name, values in each.items():

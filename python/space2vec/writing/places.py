@@ -9,10 +9,10 @@ from pathlib import Path
 from space2vec.reading.notes import KEY, note_file
 from space2vec.writing.formats import SUFFIXES
 
-__all__ = ["check_place", "check_table_place", "folder_mode"]
+__all__ = ["check_table_writable", "check_writable", "folder_mode"]
 
 
-def check_place(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """See that a file can be written before the work for it is done; else an OSError says why not."""
     folder = path.absolute().parent
     if path.is_dir():
@@ -23,14 +23,14 @@ def check_place(path: Path) -> None:
         raise PermissionError(f"cannot write {path}: the folder {path.parent} does not let you")
 
 
-def check_table_place(path: Path) -> None:
+def check_table_writable(path: Path) -> None:
     """See that a table can be written, and its note where it needs a file.
 
     A suffix of no format, and a note in whose place stands a file of another kind or a link, raise a ValueError.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
-    check_place(path)
+    check_writable(path)
     beside = note_file(path)
     if beside is None or not os.path.lexists(beside):
         return

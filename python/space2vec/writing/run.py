@@ -12,9 +12,9 @@ from typing import Any
 from space2vec.errors import OutputError
 from space2vec.writing.atomic_file import final_name
 from space2vec.writing.folder import Folder
-from space2vec.writing.inputs import Inputs
+from space2vec.writing.input_record import InputRecord
 
-__all__ = ["KINDS", "Part", "Run", "stated"]
+__all__ = ["KINDS", "Part", "Run", "describe_option"]
 
 #: The kinds of files that a part has, beside its entry.
 KINDS = ("table", "errors", "kept")
@@ -26,7 +26,7 @@ _OPTIONS, _INPUTS = "run.json", "inputs"
 _ALWAYS = "format"
 
 
-def stated(options: Mapping[str, Any], name: str) -> str:
+def describe_option(options: Mapping[str, Any], name: str) -> str:
     """Say what an option of a run was, or that it had none."""
     return f"without {name}" if options.get(name) is None else f"with {name} {options[name]}"
 
@@ -77,9 +77,9 @@ class Run:
     @property
     def has_parts(self) -> bool:
         """Whether at least one part has been finished."""
-        return self.folder.has(_name(0, _ENTRY))
+        return self.folder.has(_file_name(0, _ENTRY))
 
-    def begin(self, options: Mapping[str, Any], inputs: Inputs) -> None:
+    def begin(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
         """Write down the options and the inputs, in place of all that an earlier run has left."""
         self._clear()
         self.folder.sync()
@@ -88,14 +88,16 @@ class Run:
         self.folder.write(_OPTIONS, json.dumps(options, indent=1).encode())
         self.folder.sync()
 
-    def compare(self, options: Mapping[str, Any], inputs: Inputs) -> None:
+    def compare(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
         """See that the run had these options and inputs; an OutputError names the first that differs."""
         begun = self._read_options()
         if begun is None:
             raise OutputError(f"{self.folder.path / _OPTIONS} is damaged")
         for name in dict.fromkeys([*options, *begun]):
             if begun.get(name) != options.get(name):
-                raise OutputError(f"it was begun {stated(begun, name)}, and now {stated(options, name)}")
+                raise OutputError(
+                    f"it was begun {describe_option(begun, name)}, and now {describe_option(options, name)}"
+                )
         inputs.compare(self.folder, _INPUTS)
 
     def load(self) -> None:
@@ -116,19 +118,19 @@ class Run:
         """Add a part that stays, whatever happens from now on; the arguments are those of its entry."""
         number = len(self.parts)
         for kind, data in files.items():
-            self.folder.write(_name(number, kind), data)
+            self.folder.write(_file_name(number, kind), data)
         self.folder.sync()
-        part = Part(rows, position, last, counts, {kind: _mark(data) for kind, data in files.items()})
+        part = Part(rows, position, last, counts, {kind: _seal(data) for kind, data in files.items()})
         entry = json.dumps(asdict(part)).encode()
-        self.folder.write(_name(number, _ENTRY), entry + b"\n" + _mark(entry)[1].encode())
+        self.folder.write(_file_name(number, _ENTRY), entry + b"\n" + _seal(entry)[1].encode())
         self.folder.sync()
         self._count(part)
 
     def read(self, number: int, kind: str) -> bytes:
         """Return a file of a part."""
-        data = self.folder.read(_name(number, kind))
-        if _mark(data) != self.parts[number].files[kind]:
-            path = self.folder.path / _name(number, kind)
+        data = self.folder.read(_file_name(number, kind))
+        if _seal(data) != self.parts[number].files[kind]:
+            path = self.folder.path / _file_name(number, kind)
             raise OutputError(f"{path} is damaged; --resume does it again from there")
         return data
 
@@ -169,7 +171,7 @@ class Run:
 
     def _remove_parts(self, number: int) -> None:
         """Remove the files of the parts from a number on."""
-        behind = [(_number(name), name.endswith(f".{_ENTRY}"), name) for name in self._part_files()]
+        behind = [(_part_number(name), name.endswith(f".{_ENTRY}"), name) for name in self._part_files()]
         # From the end on: whatever stops this, no part stands behind a gap.
         for each, _, name in sorted(behind, reverse=True):
             if each >= number:
@@ -184,10 +186,10 @@ class Run:
 
     def _read_entry(self, number: int) -> Part | None:
         try:
-            entry, _, digest = self.folder.read(_name(number, _ENTRY)).partition(b"\n")
+            entry, _, digest = self.folder.read(_file_name(number, _ENTRY)).partition(b"\n")
         except FileNotFoundError:
             return None
-        if _mark(entry)[1].encode() != digest:
+        if _seal(entry)[1].encode() != digest:
             return None
         facts = json.loads(entry)
         files = {kind: (size, digest) for kind, (size, digest) in facts.pop("files").items()}
@@ -196,19 +198,19 @@ class Run:
     def _is_whole(self, part: Part) -> bool:
         number = len(self.parts)
         try:
-            return all(_mark(self.folder.read(_name(number, kind))) == mark for kind, mark in part.files.items())
+            return all(_seal(self.folder.read(_file_name(number, kind))) == mark for kind, mark in part.files.items())
         except FileNotFoundError:
             return False
 
 
-def _name(number: int, kind: str) -> str:
+def _file_name(number: int, kind: str) -> str:
     # No suffix that a reader knows: the folder may lie among the inputs.
     return f"{number:06}.{kind}"
 
 
-def _number(name: str) -> int:
+def _part_number(name: str) -> int:
     return int((final_name(name) or name).partition(".")[0])
 
 
-def _mark(data: bytes) -> tuple[int, str]:
+def _seal(data: bytes) -> tuple[int, str]:
     return len(data), hashlib.sha256(data).hexdigest()

@@ -12,10 +12,10 @@ from space2vec.errors import OutputError
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Joined", "check_columns", "decode", "encode", "join", "with_joined_lists"]
+__all__ = ["JoinedTable", "check_columns", "join_lists", "join_tables", "table_from_bytes", "table_to_bytes"]
 
 
-def encode(table: pyarrow.Table) -> bytes:
+def table_to_bytes(table: pyarrow.Table) -> bytes:
     """Return a table as the bytes of a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -25,7 +25,7 @@ def encode(table: pyarrow.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode(data: bytes) -> pyarrow.Table:
+def table_from_bytes(data: bytes) -> pyarrow.Table:
     """Return the table of such bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -35,7 +35,7 @@ def decode(data: bytes) -> pyarrow.Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedTable:
     """Several tables of the same columns as one.
 
     The type of a column is that of the tables in which some of it is known; where these differ it is text. So it does
@@ -53,15 +53,15 @@ class Joined:
     def __iter__(self) -> Iterator[pyarrow.Table]:
         """Yield the tables, with the columns and types of the schema."""
         for table in self._tables():
-            yield _fitted(table, self.schema)
+            yield _cast_columns(table, self.schema)
 
 
-def join(
+def join_tables(
     tables: Callable[[], Iterable[pyarrow.Table]],
     *,
     optional: Collection[str] = (),
     like: pyarrow.Schema | None = None,
-) -> Joined:
+) -> JoinedTable:
     """Look at tables, and return them as one.
 
     `tables` returns them, at least one, each time that it is called. Columns that are `optional` are left out where
@@ -95,7 +95,7 @@ def join(
         if field.name in known or field.name not in optional:
             fields.append(field.with_type(types[0]))
     unknown = tuple(field.name for field in fields if field.name not in known)
-    return Joined(pa.schema(fields), rows, frozenset(flags), unknown, tables)
+    return JoinedTable(pa.schema(fields), rows, frozenset(flags), unknown, tables)
 
 
 def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
@@ -105,7 +105,7 @@ def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
         raise OutputError(f"the inputs do not fit into one table: {', '.join(differing)} are not columns of all")
 
 
-def with_joined_lists(table: pyarrow.Table) -> pyarrow.Table:
+def join_lists(table: pyarrow.Table) -> pyarrow.Table:
     """Return a table whose lists of names are text, joined by ``|``."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -116,7 +116,7 @@ def with_joined_lists(table: pyarrow.Table) -> pyarrow.Table:
     return table
 
 
-def _fitted(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
+def _cast_columns(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
     import pyarrow as pa
 
     columns = []

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from space2vec.reading.notes import KEY
-from space2vec.writing.tables import with_joined_lists
+from space2vec.writing.tables import join_lists
 
 if TYPE_CHECKING:
     import pyarrow
 
     from space2vec.writing.atomic_file import AtomicFile
-    from space2vec.writing.tables import Joined
+    from space2vec.writing.tables import JoinedTable
 
 __all__ = ["write_votable"]
 
@@ -36,7 +36,9 @@ _TYPES = {
 _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
-def write_votable(file: AtomicFile, table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def write_votable(
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
+) -> None:
     r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
     An absent number is an empty cell, and so is absent text. Characters that XML cannot hold are written as Python
@@ -44,13 +46,13 @@ def write_votable(file: AtomicFile, table: Joined, note: Mapping[str, Any], desc
     """
     file.write("".join(_head(table, note, descriptions)).encode())
     for part in table:
-        rows = _rows(with_joined_lists(part))
+        rows = _rows(join_lists(part))
         if len(rows):
             file.write(("\n".join(rows.to_pylist()) + "\n").encode())
     file.write(_TAIL.encode())
 
 
-def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> Iterator[str]:
+def _head(table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> Iterator[str]:
     from xml.sax.saxutils import escape, quoteattr
 
     yield _HEAD
@@ -58,12 +60,12 @@ def _head(table: Joined, note: Mapping[str, Any], descriptions: Mapping[str, str
     yield f"<TABLE name={quoteattr(str(note.get('table', 'table')))} nrows={quoteattr(str(table.rows))}>\n"
     lines = [f"{name}: {note[name]}" for name in ("model", "version") if name in note]
     lines += [f"flag {name}: {meaning}" for name, meaning in note.get("flags", {}).items()]
-    yield f"<DESCRIPTION>{escape(chr(10).join(map(_fit, lines)))}</DESCRIPTION>\n"
+    yield f"<DESCRIPTION>{escape(chr(10).join(map(_escape_unfit, lines)))}</DESCRIPTION>\n"
     yield f"<INFO name={quoteattr(KEY)} value={quoteattr(json.dumps(dict(note)))}/>\n"
-    for field in with_joined_lists(table.schema.empty_table()).schema:
-        yield f"<FIELD name={quoteattr(_fit(field.name))} {_TYPES[str(field.type)]}>"
+    for field in join_lists(table.schema.empty_table()).schema:
+        yield f"<FIELD name={quoteattr(_escape_unfit(field.name))} {_TYPES[str(field.type)]}>"
         if field.name in descriptions:
-            yield f"<DESCRIPTION>{escape(_fit(descriptions[field.name]))}</DESCRIPTION>"
+            yield f"<DESCRIPTION>{escape(_escape_unfit(descriptions[field.name]))}</DESCRIPTION>"
         yield "</FIELD>\n"
     yield "<DATA><TABLEDATA>\n"
 
@@ -78,7 +80,9 @@ def _rows(table: pyarrow.Table) -> pyarrow.Array:
         text = column.cast(pa.string())
         if pa.types.is_string(column.type):
             if pc.any(pc.match_substring_regex(text, _UNFIT)).as_py():
-                text = pa.array([None if cell is None else _fit(cell) for cell in text.to_pylist()], pa.string())
+                text = pa.array(
+                    [None if cell is None else _escape_unfit(cell) for cell in text.to_pylist()], pa.string()
+                )
             for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
                 text = pc.replace_substring(text, character, entity)
         elif pa.types.is_floating(column.type):
@@ -89,5 +93,5 @@ def _rows(table: pyarrow.Table) -> pyarrow.Array:
     return pc.binary_join_element_wise("<TR><TD>", joined, "</TD></TR>", "").combine_chunks()
 
 
-def _fit(text: str) -> str:
+def _escape_unfit(text: str) -> str:
     return re.sub(_UNFIT, lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

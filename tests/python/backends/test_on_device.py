@@ -279,7 +279,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
 
     def batches() -> Any:
         for _ in range(30):
-            batch = alerts.read_columns(
+            batch = alerts.decode_columns(
                 columns, {}, rubin=False, object_id=np.full(n, "a", object), candidate_id=np.arange(n), options=options,
                 path="table", first=0,
             )  # fmt: skip

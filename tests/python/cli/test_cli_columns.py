@@ -12,7 +12,7 @@ from helpers.packets import CUTOUTS, avro_bytes, fits_bytes, planes
 from space2vec.cli import main
 from space2vec.cli.packet_columns import PacketColumns
 from space2vec.data.columns import check_columns, unknown
-from space2vec.reading.columns import RUBIN_COLUMNS, ZTF_COLUMNS
+from space2vec.reading.packet_columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.writing import SUFFIXES
 
 OWN = ["object_id", "candidate_id", "score", "flags"]

@@ -16,7 +16,7 @@ from pyarrow import parquet
 from helpers.packets import CUTOUTS, fits_bytes
 from oracle import fits as oracle
 from space2vec.errors import ReadError
-from space2vec.reading.fits import LIMIT, decode
+from space2vec.reading.fits import LARGEST_CUTOUT, decode
 from space2vec.registry import FAULTS
 
 core = pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
@@ -223,7 +223,7 @@ def test_the_largest_image_of_a_gzip_stream():
     pixels[-1, -1] = 1
     assert np.array_equal(decode(gzip.compress(fits_bytes(pixels), 1))[0], pixels)
     assert fault(gzip.compress(fits_bytes(np.zeros((2049, 2050))), 1))[0] == "too_large"
-    assert 4 * side * side < LIMIT < 4 * 2049 * 2050
+    assert 4 * side * side < LARGEST_CUTOUT < 4 * 2049 * 2050
 
 
 def both(data, unit):

@@ -14,7 +14,7 @@ from space2vec.data import flags
 from space2vec.errors import ReadError
 from space2vec.plans.features import Measure
 from space2vec.reading import batches, read, read_messages
-from space2vec.reading.fits import LIMIT, decode, decode_named
+from space2vec.reading.fits import LARGEST_CUTOUT, decode, decode_named
 
 pytest.importorskip("space2vec._core", reason="the compiled extension is missing: space2vec._core")
 
@@ -120,7 +120,7 @@ def test_damage_in_a_later_member_is_told_where_it_is():
         decode(bytes(wrong))
     with pytest.raises(ReadError, match="truncated"):
         decode(packed[:end])
-    many = gzip.compress(bytes(LIMIT // 2), 1) * 3
+    many = gzip.compress(bytes(LARGEST_CUTOUT // 2), 1) * 3
     with pytest.raises(ReadError, match="too_large"):
         decode(many)
 

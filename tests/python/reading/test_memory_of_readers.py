@@ -34,7 +34,7 @@ def night(tmp_path):
 
 def fail_at(monkeypatch, error, marks):
     """Let the reader fail, and stay failed, wherever a batch has one of some objects."""
-    plain = alerts._next
+    plain = alerts._next_rows
     failed = set()
 
     def at(reader, size):
@@ -45,7 +45,7 @@ def fail_at(monkeypatch, error, marks):
         failed.discard(id(reader))
         return raw
 
-    monkeypatch.setattr(alerts, "_next", at)
+    monkeypatch.setattr(alerts, "_next_rows", at)
 
 
 def scores(path):
@@ -94,7 +94,7 @@ def test_what_came_before_the_row_that_fails_is_given(night, monkeypatch):
 
 
 def test_a_shortage_that_passes_costs_nothing(night, monkeypatch):
-    plain, calls = alerts._next, []
+    plain, calls = alerts._next_rows, []
 
     def at(reader, size):
         calls.append(size)
@@ -103,7 +103,7 @@ def test_a_shortage_that_passes_costs_nothing(night, monkeypatch):
         return plain(reader, size)
 
     want = read(night)
-    monkeypatch.setattr(alerts, "_next", at)
+    monkeypatch.setattr(alerts, "_next_rows", at)
     parts = list(batches(night, batch=32))
     assert not any(part.problems for part in parts)
     assert np.array_equal(np.concatenate([part.rows.pixels for part in parts]), want.pixels)
@@ -123,7 +123,7 @@ def test_no_memory_at_all_ends_the_run_and_resume_goes_on(night, tmp_path, monke
     assert main(["score", str(night), "-o", str(tmp_path / "alone.parquet")]) == 0
     with monkeypatch.context() as patch:
         fail_at(patch, MemoryError(), {"hog"})
-        patch.setattr(alert_files, "_FIT", 1 << 62)
+        patch.setattr(alert_files, "_FREE_MEMORY", 1 << 62)
         capsys.readouterr()
         assert main(["score", str(night), "-o", str(out), *options]) == 2
         told = capsys.readouterr().err

@@ -24,7 +24,7 @@ from space2vec.data.stamps import CHANNELS, NO_ID
 from space2vec.errors import ReadError
 from space2vec.plans.features import Measure
 from space2vec.reading import batches
-from space2vec.reading.fits import LIMIT, decode
+from space2vec.reading.fits import LARGEST_CUTOUT, decode
 
 
 def triplet(stamps, row):
@@ -331,7 +331,7 @@ def test_bad_files_keep_their_place(tmp_path):
         (fits_bytes(np.ones((2, 3, 3))), "bad_stamp", "no_image"),
         (fits_bytes(np.ones((0, 3))), "bad_stamp", "no_image"),
         (fits_bytes(np.ones((1, LARGEST_SIDE + 1))), "bad_stamp", "too_large"),
-        (gzip.compress(fits_bytes(np.zeros((LIMIT // 4096, 1024)))), "bad_stamp", "too_large"),
+        (gzip.compress(fits_bytes(np.zeros((LARGEST_CUTOUT // 4096, 1024)))), "bad_stamp", "too_large"),
     ],
 )
 def test_a_cutout_that_cannot_be_used_costs_its_row_only(tmp_path, data, flag, reason):

@@ -76,14 +76,14 @@ def published(night: s2v.simulation.Night, tmp_path_factory: pytest.TempPathFact
 
 def test_members_of_archives_are_the_stamps(published: Path, night: s2v.simulation.Night) -> None:
     archives = sorted(published.glob("stamps_*.tar"))
-    found = des_tar.index(archives, {"7000013", "7000026", "1"})
+    found = des_tar.index_archives(archives, {"7000013", "7000026", "1"})
     assert {number for _, number in found.files} == {"7000013", "7000026"}
-    assert len(des_tar.index(archives).files) == COUNT
+    assert len(des_tar.index_archives(archives).files) == COUNT
     (batch,) = des.read_stamps(found, 10)
-    row = batch.rows.candidate_id.tolist().index(7_000_026)
+    row = batch.rows.candidate_id.tolist().index_archives(7_000_026)
     for channel in ("science", "template", "difference"):
         np.testing.assert_array_equal(batch.rows.plane(row, channel), night.stamps.plane(2, channel))
-    gif = batch.rows.candidate_id.tolist().index(7_000_013)
+    gif = batch.rows.candidate_id.tolist().index_archives(7_000_013)
     assert s2v.flags.names(int(batch.rows.flags[gif])) == ["masked_pixels"]
 
 
@@ -91,7 +91,7 @@ def test_what_is_no_plain_archive_is_told(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "stamps_0.tar", "w:gz"):
         pass
     with pytest.raises(ReadError, match=r"stamps_0\.tar: no tar archive without compression"):
-        des_tar.index([tmp_path / "stamps_0.tar"])
+        des_tar.index_archives([tmp_path / "stamps_0.tar"])
 
 
 def test_both_sides_of_the_comparison_see_the_same_rows(published: Path) -> None:

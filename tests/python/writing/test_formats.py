@@ -19,7 +19,7 @@ from space2vec.data.tables import Scores
 from space2vec.reading.notes import read_note
 from space2vec.registry import FLAGS
 from space2vec.writing import SUFFIXES, Chunk, Output
-from space2vec.writing.inputs import Inputs
+from space2vec.writing.input_record import InputRecord
 
 BIG = 2**63 + 5
 #: Columns of consecutive batches, of changing types.
@@ -49,7 +49,7 @@ def write(folder, suffix, batches, part_rows=3, **options):
     path = folder / f"table{suffix}"
     settings = {"options": {}, "note": {"version": "1.2.3", "model": "it's & <b> 0123"}, **options}
     with Output(
-        path, folder / f"errors{suffix}", inputs=Inputs([folder / "input"]), part_rows=part_rows, **settings
+        path, folder / f"errors{suffix}", inputs=InputRecord([folder / "input"]), part_rows=part_rows, **settings
     ) as out:
         for batch in batches:
             table = batch.to_arrow()

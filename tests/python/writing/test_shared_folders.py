@@ -17,7 +17,7 @@ from space2vec.errors import OutputError
 from space2vec.simulation import write_packets
 from space2vec.writing import Chunk, Output
 from space2vec.writing.atomic_file import AtomicFile, write_whole
-from space2vec.writing.inputs import Inputs
+from space2vec.writing.input_record import InputRecord
 
 #: Users and a group that own nothing; they need no name.
 ANOTHER, STRANGER, GROUP = 54321, 54322, 54323
@@ -67,7 +67,7 @@ def chunk(start, stop):
 
 def output(folder, how="begin", suffix=".csv"):
     path = folder / f"scores{suffix}"
-    inputs = Inputs(["/dev/null"])
+    inputs = InputRecord(["/dev/null"])
     return Output(
         path, path.with_suffix(f".errors{suffix}"), options={}, note={}, inputs=inputs, part_rows=PART, how=how
     )

@@ -21,8 +21,8 @@ from space2vec.reading import Batch, Origin
 from space2vec.reading.notes import read_note
 from space2vec.registry import FLAGS
 from space2vec.writing import SUFFIXES, Chunk, Output
-from space2vec.writing.failures import failures
-from space2vec.writing.inputs import Inputs
+from space2vec.writing.errors_table import make_errors_table
+from space2vec.writing.input_record import InputRecord
 
 ROWS, BATCH, PART = 37, 5, 15
 
@@ -45,7 +45,7 @@ def chunk(start, stop):
     table = scores.to_arrow()
     return Chunk(
         table,
-        failures(Batch(None, tuple(problems)), table, scores.flags, ~bad, start),
+        make_errors_table(Batch(None, tuple(problems)), table, scores.flags, ~bad, start),
         (0, 0, stop),
         {"rows": {"all": stop - start}},
     )
@@ -62,7 +62,7 @@ def output(folder, how="begin", suffix=".parquet", **changed):
         inputs.write_bytes(b"made up")
     settings = {"options": {"model": "model"}, "note": {"model": "model"}, "part_rows": PART, **changed}
     path = folder / f"scores{suffix}"
-    return Output(path, path.with_suffix(f".errors{suffix}"), inputs=Inputs([inputs]), how=how, **settings)
+    return Output(path, path.with_suffix(f".errors{suffix}"), inputs=InputRecord([inputs]), how=how, **settings)
 
 
 def work(folder, how="begin", suffix=".parquet", rows=ROWS, stop=None, **changed):
@@ -346,7 +346,7 @@ def test_a_changed_input_is_named(tmp_path):
     def output_of(names, how):
         return Output(
             tmp_path / "scores.csv", tmp_path / "errors.csv", options={}, note={}, part_rows=5, how=how,
-            inputs=Inputs([folder / name for name in names]),
+            inputs=InputRecord([folder / name for name in names]),
         )  # fmt: skip
 
     with pytest.raises(KeyboardInterrupt), output_of("abc", "begin") as out:  # noqa: PT012
@@ -516,19 +516,19 @@ def test_places_that_cannot_be(tmp_path):
         ("a.csv", "a.csv", "need a file of their own"),
     ):
         with pytest.raises((ValueError, OSError), match=told):
-            Output(tmp_path / path, tmp_path / errors, options={}, note={}, inputs=Inputs([]), part_rows=1)
+            Output(tmp_path / path, tmp_path / errors, options={}, note={}, inputs=InputRecord([]), part_rows=1)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
 def test_what_is_kept_comes_back_part_by_part(tmp_path):
     given = iter([b"first", b"", b"third"])
     with pytest.raises(KeyboardInterrupt):
-        work(tmp_path, stop=31, keep=lambda: next(given))
-    with output(tmp_path, "resume", keep=lambda: next(given)) as out:
+        work(tmp_path, stop=31, extra=lambda: next(given))
+    with output(tmp_path, "resume", extra=lambda: next(given)) as out:
         for start in range(30, ROWS, BATCH):
             out.add(chunk(start, min(start + BATCH, ROWS)))
         out.finish(lambda: chunk(0, 0))
-        assert list(out.kept()) == [b"first", b"", b"third"]
+        assert list(out.read_extras()) == [b"first", b"", b"third"]
 
 
 def test_lines_of_the_errors_table():
@@ -546,7 +546,7 @@ def test_lines_of_the_errors_table():
         problem(6, reason="checksum", message="not needed either"),
     ]
     origin = Origin(["night.avro"] * 8, np.arange(8), np.arange(100, 108, dtype=np.uint64))
-    lines = failures(Batch(None, tuple(problems), origin=origin), table, flags, done, 1000).to_pylist()
+    lines = make_errors_table(Batch(None, tuple(problems), origin=origin), table, flags, done, 1000).to_pylist()
     meaning = {name: flag.meaning for name, flag in FLAGS.items()}
     assert [tuple(line.values()) for line in lines] == [
         ("n\\xff.avro", None, 1, 1001, "b", 77, "foreign_file", "file"),
@@ -559,6 +559,6 @@ def test_lines_of_the_errors_table():
         ("night.avro", 106, 6, 1006, "g", 6, "constant", meaning["constant"]),
         ("night.avro", 107, 7, 1007, "h", 7, "no_result", "the row has no result, and no flag says why"),
     ]
-    unknown = failures(Batch(None), table, flags, done, 1000).to_pylist()
+    unknown = make_errors_table(Batch(None), table, flags, done, 1000).to_pylist()
     assert {(line["file"], line["offset"], line["record"]) for line in unknown} == {(None, None, None)}
     assert list(lines[0]) == ["file", "offset", "record", "row", "object_id", "candidate_id", "reason", "message"]

@@ -24,10 +24,10 @@ __all__ = [
     "describe_size_fault",
     "id_size",
     "long_ids",
+    "refuse_long_ids",
+    "refuse_long_texts",
     "size_faults_as_read_errors",
     "unopenable_as_read_errors",
-    "with_short_ids",
-    "with_short_texts",
 ]
 
 #: The most bytes to which a byte of a file may unpack: if it is read in pieces, and if all of it is held at once.
@@ -74,7 +74,7 @@ class Limits:
         """Return the limits in the order of the compiled readers."""
         return self.id_bytes, self.batch_bytes, self.free_rows, self.free_bytes
 
-    def held(self, size: int) -> int:
+    def held_bytes(self, size: int) -> int:
         """Return the bytes to which a file of `size` bytes may unpack if all of it is held at once."""
         return self.free_bytes + _SHARE_HELD * size
 
@@ -86,14 +86,14 @@ class Limits:
         ReadError
             If it does not.
         """
-        if wanted > self.held(size):
+        if wanted > self.held_bytes(size):
             self.refuse(wanted, size, what)
 
     def refuse(self, wanted: int, size: int, what: str) -> NoReturn:
         """Raise the ReadError of something that demands too many bytes."""
-        raise ReadError(f"{what} asks for {wanted} bytes or more, and has {size}; {_how('free_bytes')}")
+        raise ReadError(f"{what} asks for {wanted} bytes or more, and has {size}; {_how_to_raise('free_bytes')}")
 
-    def unpacked(self, size: int) -> int:
+    def unpacked_bytes(self, size: int) -> int:
         """Return the bytes to which a file of `size` bytes may unpack if it is read in pieces."""
         return self.free_bytes + _SHARE * size
 
@@ -106,14 +106,14 @@ class Limits:
             If they do not.
         """
         if rows > self.free_rows + size // _BYTES_OF_ROW:
-            raise ReadError(f"{rows} rows in {size} bytes; {_how('free_rows')}")
+            raise ReadError(f"{rows} rows in {size} bytes; {_how_to_raise('free_rows')}")
 
     def rows(self, pixel_bytes: int, most: int) -> int:
         """Return the rows of a batch, at most `most`, given the bytes of the pixels of one row."""
         return max(1, min(most, self.batch_bytes // max(pixel_bytes, 1)))
 
 
-def _how(name: str) -> str:
+def _how_to_raise(name: str) -> str:
     """Return the advice how to raise a limit."""
     return f"--limit {name}=N (limits=Limits({name}=N) in Python) allows more"
 
@@ -166,7 +166,7 @@ def unopenable_as_read_errors() -> Iterator[None]:
         raise UnreadableError(error.strerror or str(error)) from None
 
 
-def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
+def refuse_long_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
     """Refuse rows with an id above the limit: such a row loses that id and its result.
 
     Parameters
@@ -202,10 +202,10 @@ def with_short_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
                 object_id=object_id[row],
             )
         )
-    return _refusing(batch, problems, object_id, candidate_id)
+    return _refuse_rows(batch, problems, object_id, candidate_id)
 
 
-def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
+def refuse_long_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
     """Refuse alerts with an extra column of text that is too long; `long` has its bytes by row."""
     if not long:
         return batch
@@ -218,13 +218,13 @@ def with_short_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
         )
         for row, length in long.items()
     ]  # fmt: skip
-    return _refusing(batch, problems, rows.object_id, rows.candidate_id)
+    return _refuse_rows(batch, problems, rows.object_id, rows.candidate_id)
 
 
 def describe_excess(detail: str) -> str:
     """Return the message for a demand above a limit, with the advice how to raise the limit."""
     name = {"an id": "id_bytes", "more rows": "free_rows"}.get(" ".join(detail.split()[:2]))
-    return detail if name is None else f"{detail}; {_how(name)}"
+    return detail if name is None else f"{detail}; {_how_to_raise(name)}"
 
 
 def long_ids(ids: NDArray[Any], most: int) -> list[int]:
@@ -243,7 +243,7 @@ def id_size(text: Any) -> int:
     return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
 
 
-def _refusing(
+def _refuse_rows(
     batch: AnyBatch, problems: list[Problem], object_id: NDArray[Any], candidate_id: NDArray[Any]
 ) -> AnyBatch:
     """Return a batch with these ids, and without results in the rows of the new problems."""

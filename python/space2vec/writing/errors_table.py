@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.reading import AnyBatch, Origin, Problem
 
-__all__ = ["failures"]
+__all__ = ["make_errors_table"]
 
 #: The flags by which a reader marks the rows that it has a problem with.
 _OF_READER = bits(["bad_stamp", "missing"])
@@ -28,7 +28,7 @@ _WHOLE = frozenset({"offset", "record", "row"})
 _NO_SCALE = bits("zero_scale")
 
 
-def failures(
+def make_errors_table(
     batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
 ) -> pyarrow.Table:
     """Return the lines of one batch, in the order of its rows, which begin at `first` in the whole table.
@@ -39,7 +39,8 @@ def failures(
     import pyarrow as pa
 
     lines = sorted(
-        [*_problem_lines(batch.problems, table), *_refused(batch, table, flags, done)], key=lambda line: line["row"]
+        [*_problem_lines(batch.problems, table), *_lines_without_result(batch, table, flags, done)],
+        key=lambda line: line["row"],
     )
     for line in lines:
         line["row"] += first
@@ -48,11 +49,11 @@ def failures(
     if table.schema.field("candidate_id").type not in (ids.type, pa.int64()):
         ids = arrow.texts(ids.to_pylist())
     columns = {name: [line[name] for line in lines] for name in _COLUMNS}
-    arrays = {name: _whole(column) if name in _WHOLE else arrow.texts(column) for name, column in columns.items()}
+    arrays = {name: _to_integers(column) if name in _WHOLE else arrow.texts(column) for name, column in columns.items()}
     return pa.table({**arrays, "candidate_id": ids})
 
 
-def _whole(values: Sequence[int | None]) -> pyarrow.Array:
+def _to_integers(values: Sequence[int | None]) -> pyarrow.Array:
     """Return whole numbers as an Arrow array, null for ``None``."""
     absent = np.array([value is None for value in values], dtype=np.bool_)
     return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
@@ -69,7 +70,7 @@ def _problem_lines(problems: Sequence[Problem], table: pyarrow.Table) -> Iterato
         yield line
 
 
-def _refused(
+def _lines_without_result(
     batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
 ) -> Iterator[dict[str, Any]]:
     told = {problem.row for problem in batch.problems}
@@ -84,10 +85,10 @@ def _refused(
             line = _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
         else:
             line = _line(row, table, "no_result", "the row has no result, and no flag says why")
-        yield line | _where(batch.origin, row)
+        yield line | _location(batch.origin, row)
 
 
-def _where(origin: Origin | None, row: int) -> dict[str, Any]:
+def _location(origin: Origin | None, row: int) -> dict[str, Any]:
     """Return file, offset and record of a row, as far as they are known."""
     if origin is None:
         return {}

@@ -16,13 +16,13 @@ from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.writing.atomic_file import AtomicFile, name_in_errors
 from space2vec.writing.folder import Folder
 
-__all__ = ["Inputs"]
+__all__ = ["InputRecord"]
 
 #: Lines that are written at once.
 _LINES = 4096
 
 
-class Inputs:
+class InputRecord:
     """The inputs of a run, every file in order, looked at in one pass; ``-`` is standard input."""
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
@@ -30,7 +30,7 @@ class Inputs:
         self._digest = hashlib.sha256()
         self._bytes = 0
         #: When the youngest of them came or was changed, in nanoseconds.
-        self.youngest = 0
+        self.last_change = 0
 
     @property
     def repeatable(self) -> bool:
@@ -42,7 +42,7 @@ class Inputs:
         """What a table says of its inputs, once they have been looked at; their folders do not count."""
         return {"files": len(self._paths), "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
-    def look(self) -> None:
+    def scan(self) -> None:
         """Look at every input without keeping what was seen."""
         for _ in self._lines():
             pass
@@ -80,7 +80,7 @@ class Inputs:
                     with name_in_errors("read", Path(path)):
                         raise
                 state = os.lstat(path)  # a link that leads nowhere: its reader says so
-            self.youngest = max(self.youngest, state.st_ctime_ns)
+            self.last_change = max(self.last_change, state.st_ctime_ns)
             self._bytes += state.st_size
             self._digest.update(f"{os.path.basename(path)}\0{state.st_size}\n".encode(errors="surrogateescape"))
             yield f"[{quoted(path)}, {state.st_size}, {state.st_mtime_ns}]\n".encode()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from space2vec.errors import ReadError
-from space2vec.reading.batch import AnyBatch, Offer
+from space2vec.reading.batch import AnyBatch, PacketFields
 
-__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_offer", "check_paths", "complete_batches", "join_offers"]
+__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_fields", "check_paths", "complete_batches", "join_packet_fields"]
 
 #: The default columns of ZTF alerts: position, time, filter, brightness, and ZTF's own scores.
 ZTF_COLUMNS: tuple[str, ...] = (
@@ -42,13 +42,13 @@ def check_paths(columns: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def join_offers(batches: Iterable[AnyBatch]) -> Offer | None:
+def join_packet_fields(batches: Iterable[AnyBatch]) -> PacketFields | None:
     """Combine what the packets of several batches have; ``None`` if it is not known for any."""
-    offers = [batch.offer for batch in batches if batch.offer is not None]
-    if not offers:
+    known = [batch.packet_fields for batch in batches if batch.packet_fields is not None]
+    if not known:
         return None
-    lacking = tuple(path for path in offers[0].lacking if all(path in offer.lacking for offer in offers))
-    return Offer(lacking, tuple(dict.fromkeys(path for offer in offers for path in offer.paths)))
+    missing = tuple(path for path in known[0].missing if all(path in fields.missing for fields in known))
+    return PacketFields(missing, tuple(dict.fromkeys(path for fields in known for path in fields.available)))
 
 
 def complete_batches(
@@ -62,14 +62,14 @@ def complete_batches(
     unsure = bool(set(columns) - _KNOWN)
     packets = False
     for batch in batches:
-        packets = packets or batch.offer is not None
-        if unsure and batch.offer is not None:
+        packets = packets or batch.packet_fields is not None
+        if unsure and batch.packet_fields is not None:
             unsure = False
-            if set(batch.offer.lacking) - _KNOWN:
-                offer = join_offers([batch, *others(_SAMPLE)])
-                if offer is not None:
-                    check_offer(offer)
-        yield _completed(batch, columns)
+            if set(batch.packet_fields.missing) - _KNOWN:
+                fields = join_packet_fields([batch, *others(_SAMPLE)])
+                if fields is not None:
+                    check_fields(fields)
+        yield _with_all_columns(batch, columns)
     if unsure and not packets:
         raise ReadError(
             f"no alert packets, so there are no columns {', '.join(columns)} of them; what tables know of these "
@@ -77,14 +77,15 @@ def complete_batches(
         )
 
 
-def check_offer(offer: Offer) -> None:
-    """Raise a ReadError for a column that no packet has, unless it is one of the default ones."""
-    for path in offer.lacking:
+def check_fields(fields: PacketFields) -> None:
+    """Raise a ReadError for the first column that no packet has, unless it is one of the default ones."""
+    for path in fields.missing:
         if path not in _KNOWN:
-            raise ReadError(f"no packet has {path!r}; {_near(path, offer.paths)}")
+            raise ReadError(f"no packet has {path!r}; {_similar_paths(path, fields.available)}")
 
 
-def _near(path: str, paths: Sequence[str]) -> str:
+def _similar_paths(path: str, paths: Sequence[str]) -> str:
+    """Return the end of an error message that suggests fields of similar names."""
     import difflib
 
     ends: dict[str, list[str]] = {}
@@ -100,10 +101,10 @@ def _near(path: str, paths: Sequence[str]) -> str:
     return f"there are {', '.join(paths[:8])}{', ...' if len(paths) > 8 else ''}"
 
 
-def _completed(batch: AnyBatch, columns: tuple[str, ...]) -> AnyBatch:
+def _with_all_columns(batch: AnyBatch, columns: tuple[str, ...]) -> AnyBatch:
     """Return a batch whose rows have every column; a missing column is all NaN."""
-    lacking = [name for name in columns if name not in batch.rows.columns]
-    if lacking:
-        blank = {name: np.full(len(batch.rows), np.nan) for name in lacking}
+    absent = [name for name in columns if name not in batch.rows.columns]
+    if absent:
+        blank = {name: np.full(len(batch.rows), np.nan) for name in absent}
         batch.rows.columns = {name: {**batch.rows.columns, **blank}[name] for name in [*columns, *batch.rows.columns]}
     return batch
