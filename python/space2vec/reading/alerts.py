@@ -119,7 +119,7 @@ def decode_columns(
         Who made the packets, where they say so.
     columns : dict of str to ndarray (n,)
         The values that go along with the rows.
-    offer : Offer or None
+    packet_fields : PacketFields or None
         What the table has of them.
     options : ReadOptions
         How to read them; its size is not looked at.

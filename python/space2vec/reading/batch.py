@@ -160,7 +160,7 @@ class Batch(Generic[RowsT_co]):
         Where the next batch begins.
     origin : Origin or None
         Where the rows come from, if they are alerts.
-    offer : Offer or None
+    packet_fields : PacketFields or None
         Which of the requested columns the packets have; ``None`` if none are requested or it is not known.
     """
 
