@@ -23,29 +23,31 @@ constexpr std::int64_t kMostProducts = std::int64_t{1} << 28;  // of a candidate
 constexpr std::int64_t kLargestBias = std::int64_t{1} << 62;   // of the output
 constexpr float kLeastScale = std::numeric_limits<float>::min();
 
-void require_model(bool holds, const std::string &what) {
-    if (!holds) throw Failure(S2V_BAD_MODEL, "integer network: " + what);
+// The sentence is put together only where it is thrown: there are checks of every weight.
+template <class... Parts>
+void require_model(bool holds, const Parts &...parts) {
+    if (!holds) throw Failure(S2V_BAD_MODEL, (std::string("integer network: ") + ... + parts));
 }
 
-void check_scales(std::span<const float> values, bool positive, const std::string &what) {
+void check_scales(std::span<const float> values, bool positive, const char *what) {
     for (const float value : values) require_model(std::isfinite(value) && (!positive || value > 0.0F), what);
 }
 
 // What a product is scaled by: no denormal number either.
-void check_normal(std::span<const float> values, const std::string &what) {
+void check_normal(std::span<const float> values, const char *what) {
     for (const float value : values) require_model(std::isfinite(value) && value >= kLeastScale, what);
 }
 
 void check_multipliers(const std::vector<std::int32_t> &values, const std::string &what) {
-    for (const std::int32_t value : values) require_model(value >= 0, "a multiplier of " + what + " is negative");
+    for (const std::int32_t value : values) require_model(value >= 0, "a multiplier of ", what, " is negative");
 }
 
 void check_weights(const Weights &weights, std::int32_t inputs, const std::string &what) {
     require_model(weights.outputs >= 1 && weights.outputs <= kMostOutputs && weights.inputs == inputs &&
                       weights.values.size() ==
                           static_cast<std::size_t>(weights.outputs) * static_cast<std::size_t>(weights.inputs),
-                  "the weights of " + what + " have another shape");
-    for (const std::int8_t value : weights.values) require_model(value != -128, "a weight of " + what + " is -128");
+                  "the weights of ", what, " have another shape");
+    for (const std::int8_t value : weights.values) require_model(value != -128, "a weight of ", what, " is -128");
 }
 
 // The largest magnitude that the sum of a row can have; largest(i): that of input i.
@@ -66,21 +68,21 @@ void check_convolutions(const Network &network) {
     for (std::size_t k = 0; k < network.convolutions.size(); ++k) {
         const Convolution &layer = network.convolutions[k];
         const std::string what = "convolution " + std::to_string(k);
-        require_model(side >= 3 && side <= kLargestMap && side % 2 == 1, what + " sees maps of a side that it cannot");
+        require_model(side >= 3 && side <= kLargestMap && side % 2 == 1, what, " sees maps of a side that it cannot");
         check_weights(layer.weights, 9 * channels, what);
         channels = layer.weights.outputs;
         side = (side + 1) / 2;
         products += static_cast<std::int64_t>(layer.weights.values.size()) * side * side;
         require_model(products <= kMostProducts, "more than 268435456 multiplications a candidate");
         const auto n = static_cast<std::size_t>(channels);
-        require_model(layer.bias.size() == n && layer.shift.size() == n && layer.multiplier.size() == n,
-                      what + " lacks scales");
+        require_model(layer.bias.size() == n && layer.shift.size() == n && layer.multiplier.size() == n, what,
+                      " lacks scales");
         for (std::size_t o = 0; o < n; ++o) {
-            require_model(layer.shift[o] <= 31, what + " shifts too far");
-            require_model(layer.multiplier[o] >= 16384, what + " has a multiplier that is not normal");
+            require_model(layer.shift[o] <= 31, what, " shifts too far");
+            require_model(layer.multiplier[o] >= 16384, what, " has a multiplier that is not normal");
             const std::int64_t sum =
                 largest_sum(layer.weights, static_cast<std::int32_t>(o), [](std::int32_t) { return kLargestPixel; });
-            require_model(sum + std::abs(std::int64_t{layer.bias[o]}) <= kLargestSum, what + " could overflow");
+            require_model(sum + std::abs(std::int64_t{layer.bias[o]}) <= kLargestSum, what, " could overflow");
         }
     }
     require_model(side % 2 == 1 && side <= kLargestRings, "no rings about a middle of its maps");
@@ -113,7 +115,7 @@ void check_hidden_sum(const Hidden &hidden, std::size_t o, std::int64_t first, s
     double sum = std::ldexp(1.0, hidden.shift) + std::abs(static_cast<double>(hidden.bias[o]));
     if (first) sum += static_cast<double>(first) * static_cast<double>(hidden.planes_multiplier[o]);
     if (second) sum += static_cast<double>(second) * static_cast<double>(hidden.columns_multiplier[o]);
-    require_model(sum < 0x1p63 * (1.0 - 1e-6), what + " could overflow");
+    require_model(sum < 0x1p63 * (1.0 - 1e-6), what, " could overflow");
 }
 
 void check_hidden_layers(const Network &network) {
@@ -136,8 +138,8 @@ void check_hidden_layers(const Network &network) {
         const auto n = static_cast<std::size_t>(width);
         require_model(layer.bias.size() == n && layer.planes_multiplier.size() == (k > 0 || with_planes ? n : 0) &&
                           layer.columns_multiplier.size() == (k == 0 && with_columns ? n : 0),
-                      what + " lacks scales");
-        require_model(layer.shift >= 0 && layer.shift <= 62, what + " shifts too far");
+                      what, " lacks scales");
+        require_model(layer.shift >= 0 && layer.shift <= 62, what, " shifts too far");
         check_multipliers(layer.planes_multiplier, what);
         check_multipliers(layer.columns_multiplier, what);
         for (std::int32_t o = 0; o < width; ++o) {
@@ -150,7 +152,7 @@ void check_hidden_layers(const Network &network) {
             if (k == 0 && with_columns)
                 second = largest_sum(network.of_columns, o,
                                      [&](std::int32_t i) { return i < values ? kLargestColumn : kLargestEncoding; });
-            require_model(first <= kLargestSum && second <= kLargestSum, what + " could overflow");
+            require_model(first <= kLargestSum && second <= kLargestSum, what, " could overflow");
             check_hidden_sum(layer, static_cast<std::size_t>(o), first, second, what);
         }
     }
