@@ -27,7 +27,7 @@ from space2vec.reading.limits import size_faults_as_read_errors, unopenable_as_r
 from space2vec.reading.open_files import BinaryFile, FileContent, is_open_file, read_open_file
 from space2vec.reading.table_file import TABLE_SUFFIXES, table_columns
 
-__all__ = ["ACCEPTED_INPUTS", "ALERT_SUFFIXES", "Input", "InputFiles", "Source", "find"]
+__all__ = ["ACCEPTED_INPUTS", "ALERT_SUFFIXES", "Input", "InputFiles", "Source", "find_files"]
 
 ACCEPTED_INPUTS = (
     "accepted are ZTF and Rubin Avro (.avro, .avro.gz), Parquet of alerts (.parquet), tar archives of Avro (.tar, "
@@ -83,7 +83,7 @@ def _stems(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: printable(names[base]) for path, base in bases.items()}
 
 
-def find(inputs: Input | Iterable[Input]) -> InputFiles:
+def find_files(inputs: Input | Iterable[Input]) -> InputFiles:
     """Return the files that an input consists of.
 
     A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
