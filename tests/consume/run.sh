@@ -120,6 +120,12 @@ consume_by_pkg_config() {
     # shellcheck disable=SC2046
     quietly "$CXX" -std=c++20 "${strict[@]}" $(pkg-config --cflags space2vec) "$root/tests/consume/cpp/main.cpp" \
         -o "$work/by_cpp" $(pkg-config --libs space2vec)
+    if [[ -f $folder/libspace2vec.a ]]; then
+        # shellcheck disable=SC2046
+        quietly "$CC" -std=c99 "${strict[@]}" $(pkg-config --cflags space2vec) "$root/tests/consume/c/main.c" \
+            -o "$work/by_c_static" $(pkg-config --static --libs space2vec | sed 's/-lspace2vec/-l:libspace2vec.a/')
+        quietly "$work/by_c_static"
+    fi
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_c"
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_cpp"
     [[ -f $(pkg-config --variable=modelsdir space2vec)/stampnet.safetensors ]]
@@ -154,6 +160,27 @@ for candidate in python python3; do
     fi
 done
 [[ -n $package ]] || echo "not compared with Python: no python with space2vec, Astropy and fastavro"
+
+# The library as a part of another project, which it leaves as it is: linked statically, and as that project says.
+consume_as_subproject() {
+    local folder=$work/$CC-subproject shared installed
+    for shared in OFF ON; do
+        quietly env CC="$CC" CXX="$CXX" cmake -S "$root/tests/consume/subproject" -B "$folder" -DSPACE2VEC="$root" \
+            -DCMAKE_INSTALL_PREFIX="$folder-prefix" -DBUILD_SHARED_LIBS="$shared"
+        quietly cmake --build "$folder"
+        quietly cmake --install "$folder"
+        installed=$(cd "$folder-prefix" && find . -type f)
+        [[ $installed == ./bin/consume ]] || {
+            echo "failed: a part of another project installs $installed"
+            exit 1
+        }
+        rm -rf "$folder/packaged"
+        cp -r "$root/python/space2vec/packaged" "$folder/packaged" # beside the program
+        quietly "$folder/consume"
+        quietly "$folder/consume_cpp"
+        echo "as a part of another project, $CC, BUILD_SHARED_LIBS $shared"
+    done
+}
 
 all=0
 if [[ ${1:-} == --wheel ]]; then
@@ -196,17 +223,4 @@ each_compiler consume "$prefix" shared
 each_compiler consume_by_pkg_config "$(dirname "$library")/pkgconfig"
 consume_by_rust "$(dirname "$library")/pkgconfig"
 
-if [[ $all == 1 ]]; then
-    quietly cmake -S "$root/tests/consume/subproject" -B "$work/subproject" -DSPACE2VEC="$root" \
-        -DCMAKE_INSTALL_PREFIX="$work/subproject-prefix"
-    quietly cmake --build "$work/subproject"
-    quietly cmake --install "$work/subproject"
-    installed=$(cd "$work/subproject-prefix" && find . -type f)
-    [[ $installed == ./bin/consume ]] || {
-        echo "failed: a part of another project installs $installed"
-        exit 1
-    }
-    cp -r "$root/python/space2vec/packaged" "$work/subproject/packaged" # beside the program
-    quietly "$work/subproject/consume"
-    echo "as a part of another project"
-fi
+[[ $all == 0 ]] || each_compiler consume_as_subproject

@@ -1,6 +1,6 @@
 //! What this program needs of space2vec.h, for version 0.1 of the ABI. `cpp/abi.txt` has every size and offset.
 
-use std::ffi::{c_char, c_void};
+use std::os::raw::{c_char, c_void};
 
 pub const ABI_VERSION: u32 = 1;
 pub const OK: i32 = 0;

@@ -1,4 +1,4 @@
-//! Scores of messages as a stream of alerts delivers them: score_messages SCHEMA_ID SCHEMA_FILE MESSAGE_FILE...
+//! Scores of messages as a stream of alerts delivers them: `score_messages SCHEMA_ID SCHEMA_FILE MESSAGE_FILE...`
 
 mod abi;
 
