@@ -6,24 +6,22 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from space2vec.errors import ReadError
-from space2vec.reading.alerts import CUTOUTS, decode_columns
+from space2vec.reading.alerts import CUTOUTS, AlertRows, decode_columns
 from space2vec.reading.batch import AnyBatch, PacketFields
 from space2vec.reading.catalogue import RUBIN_FIELDS, ZTF_FIELDS
 from space2vec.reading.limits import refuse_long_texts
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import (
+    CutoutColumn,
     Leaf,
     Table,
     concatenate_cutouts,
     extra_columns,
     first_ids,
     first_index,
+    first_texts,
     shorten_texts,
-    texts,
     unpacked_bytes,
 )
 
@@ -49,8 +47,7 @@ class AlertColumns:
     def __init__(self, table: Table, options: ReadOptions, path: str) -> None:
         self._options = options
         self._path = path
-        self._held: list[tuple[NDArray[np.uint8], NDArray[np.int64]] | None] = []
-        self._hollow: list[NDArray[np.bool_] | None] = []
+        self._checked_cutouts: list[CutoutColumn | None] = []
         ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
         #: Whether these are Rubin's packets.
         self._rubin = any(leaf is not None for leaf in ids)
@@ -116,45 +113,38 @@ class AlertColumns:
                     raise ReadError(f"the column {name} is no sound Arrow: {error}") from None
 
     def unpacked(self, part: pyarrow.RecordBatch) -> int:
-        """Return to how many bytes the cutouts of some rows unpack, as they say themselves."""
-        columns = [None if leaf is None else leaf.values_in(part) for leaf in self._cutouts]
-        self._held = [
-            None if leaf is None else concatenate_cutouts(column, leaf.steps[0])
-            for leaf, column in zip(self._cutouts, columns, strict=True)
+        """Return the bytes to which the cutouts of some rows unpack, as they state; :meth:`batches` decodes them."""
+        self._checked_cutouts = [
+            None if leaf is None else concatenate_cutouts(leaf.values_in(part), leaf.steps[0]) for leaf in self._cutouts
         ]
-        self._hollow = [
-            None if column is None or held is None else np.asarray(column.is_valid()) & (np.diff(held[1]) == 0)
-            for column, held in zip(columns, self._held, strict=True)
-        ]
-        return sum(unpacked_bytes(*held) for held in self._held if held is not None)
+        return sum(unpacked_bytes(column) for column in self._checked_cutouts if column is not None)
 
     def batches(self, part: pyarrow.RecordBatch, first: int) -> Iterator[AnyBatch]:
-        """Yield the alerts of consecutive rows, whose cutouts have been looked at; the first has this number."""
+        """Yield the alerts of the rows last given to :meth:`unpacked`; `first` is the number of the first one."""
         n = len(part)
         most = self._options.limits.id_bytes
-        held, self._held = self._held, []
-        columns, long = extra_columns(self._columns, part)
-        read_in = decode_columns(
-            held,
-            self._hollow,
-            {name: leaf.values_in(part).to_pylist() for name, leaf in self._fields.items()},
+        cutouts, self._checked_cutouts = self._checked_cutouts, []
+        columns, long_texts = extra_columns(self._columns, part)
+
+        def ids(leaves: Iterable[Leaf]) -> list[pyarrow.Array]:
+            return [shorten_texts(leaf.values_in(part), most) for leaf in leaves]
+
+        table = AlertRows(
+            cutouts,
+            object_id=first_texts(ids(self._objects), n),
+            candidate_id=first_ids(ids(self._candidates), n),
+            record={name: leaf.values_in(part).to_pylist() for name, leaf in self._fields.items()},
             rubin=self._rubin,
             ztf_fields=self._ztf_fields,
-            object_id=texts([shorten_texts(leaf.values_in(part), most) for leaf in self._objects], n),
-            candidate_id=first_ids([shorten_texts(leaf.values_in(part), most) for leaf in self._candidates], n),
-            publisher=None
-            if self._publisher is None
-            else texts([shorten_texts(self._publisher.values_in(part), most)], n).tolist(),
+            publisher=None if self._publisher is None else first_texts(ids([self._publisher]), n).tolist(),
             columns=columns,
             packet_fields=self.packet_fields,
-            options=self._options,
-            path=self._path,
-            first=first,
         )
         begin = 0
-        for batch in read_in:
+        for batch in decode_columns(table, self._options, self._path, first):
             end = begin + len(batch.rows)
-            yield refuse_long_texts(batch, {row - begin: size for row, size in long.items() if begin <= row < end})
+            long = {row - begin: size for row, size in long_texts.items() if begin <= row < end}
+            yield refuse_long_texts(batch, long)
             begin = end
 
 

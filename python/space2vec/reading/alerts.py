@@ -6,6 +6,7 @@ import functools
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,10 @@ from space2vec.reading.batch import AnyBatch, Batch, Origin, PacketFields, Posit
 from space2vec.reading.catalogue import catalogue_fields, columns_by_name
 from space2vec.reading.limits import describe_excess
 from space2vec.reading.options import ReadOptions
+from space2vec.reading.parquet_columns import CutoutColumn
 from space2vec.registry import FAULTS
 
-__all__ = ["CUTOUTS", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
+__all__ = ["CUTOUTS", "AlertRows", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
@@ -83,63 +85,72 @@ def run_pipeline(
         yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, packet_fields)
 
 
-def decode_columns(
-    cutouts: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]] | None],
-    hollow: Sequence[NDArray[np.bool_] | None],
-    record: Mapping[str, Sequence[Any] | NDArray[Any]],
-    *,
-    rubin: bool,
-    ztf_fields: bool,
-    object_id: NDArray[Any],
-    candidate_id: NDArray[Any],
-    publisher: Sequence[str | None] | None,
-    columns: Columns,
-    packet_fields: PacketFields | None,
-    options: ReadOptions,
-    path: str,
-    first: int,
-) -> Iterator[AnyBatch]:
-    """Yield the alerts of a table that is in memory: one batch, or several where its pixels exceed the limit of one.
+@dataclass(frozen=True, slots=True)
+class AlertRows:
+    """Alerts in memory, column by column, as :func:`decode_columns` takes them.
+
+    Attributes
+    ----------
+    cutouts : sequence of CutoutColumn or None
+        The cutouts of science, template and difference; ``None`` for a channel that the table does not have.
+    object_id, candidate_id : ndarray (n,)
+        The ids.
+    record : mapping of str to sequence (n,)
+        The fields of the candidate records, ``None`` where null.
+    rubin : bool
+        Whether the fields are those of Rubin; otherwise those of ZTF and of cameras with its format.
+    ztf_fields : bool
+        Whether the table has fields that only ZTF's packets have.
+    publisher : sequence of str or None (n,), or None
+        The publishers that the packets name.
+    columns : dict of str to ndarray (n,)
+        The extra columns that are returned with the rows.
+    packet_fields : PacketFields or None
+        Which of the requested extra columns the table has.
+    """
+
+    cutouts: Sequence[CutoutColumn | None]
+    object_id: NDArray[Any]  # integers or text
+    candidate_id: NDArray[Any]  # integers or text
+    record: Mapping[str, Sequence[Any] | NDArray[Any]] = field(default_factory=dict)  # values of any type
+    rubin: bool = False
+    ztf_fields: bool = False
+    publisher: Sequence[str | None] | None = None
+    columns: Columns = field(default_factory=dict)
+    packet_fields: PacketFields | None = None
+
+
+def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int = 0) -> Iterator[AnyBatch]:
+    """Decode the alerts of a table in memory, in one batch, or in several if its pixels exceed the limit of a batch.
 
     Parameters
     ----------
-    cutouts : sequence of (data, begin) or None
-        For each channel the cutouts one after another, and (n + 1) offsets into them; ``None`` where there is none.
-    hollow : sequence of bool (n,), or None
-        For each channel which cutouts are there, but have no bytes.
-    record : mapping of str to sequence (n,)
-        The fields of the candidate records.
-    rubin : bool
-        Whether these are Rubin's fields, or those of ZTF and cameras like it.
-    ztf_fields : bool
-        Whether the table has fields that only ZTF's packets have.
-    object_id, candidate_id : ndarray (n,)
-        The ids.
-    publisher : sequence of str or None (n,), or None
-        Who made the packets, where they say so.
-    columns : dict of str to ndarray (n,)
-        The values that go along with the rows.
-    packet_fields : PacketFields or None
-        What the table has of them.
+    table : AlertRows
+        The alerts (n rows).
     options : ReadOptions
-        How to read them; its size is not looked at.
+        How to read them; `size` is ignored.
     path : str
-        What to call the table in problems.
+        The name of the table in problems.
     first : int
-        The number of its first row in the file.
+        The number of the first row in its file.
+
+    Yields
+    ------
+    Batch
+        Consecutive rows of the table.
     """
-    n = len(candidate_id)
+    n, record, rubin = len(table.candidate_id), table.record, table.rubin
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
         position = tuple(numbers(record[name], n) for name in ("xpos", "ypos"))
     reader = _open_reader(
         options,
-        cutouts=list(cutouts),
+        cutouts=[None if column is None else (column.data, column.begin) for column in table.cutouts],
         position=position,
-        object_ids=None if rubin else _concatenate_texts(object_id),
-        publishers=None if rubin or publisher is None else _concatenate_texts(publisher),
+        object_ids=None if rubin else _concatenate_texts(table.object_id),
+        publishers=None if rubin or table.publisher is None else _concatenate_texts(table.publisher),
         rubin=rubin,
-        ztf_fields=ztf_fields,
+        ztf_fields=table.ztf_fields,
         catalogue_fields=catalogue_fields(record, n, rubin=rubin) if options.takes_catalogue else None,
     )
     path = printable(path)
@@ -148,31 +159,33 @@ def decode_columns(
         raw = _next_rows(reader, n - begin)
         assert raw is not None
         rows = slice(begin, begin + len(raw["offset"]))
-        objects, candidates = object_id[rows], candidate_id[rows]
+        objects, candidates = table.object_id[rows], table.candidate_id[rows]
         known: dict[str, NDArray[np.float32]] = {}
         if record and options.takes_catalogue and options.model is None:
             known = columns_by_name(raw["catalogue"], np.unique(raw["survey"]).tolist())
         problems = tuple(
-            _make_problem(_with_reason(entry, hollow, begin), path, objects[entry[0]], candidates[entry[0]], first)
+            _make_problem(
+                _distinguish_empty(entry, table.cutouts, begin), path, objects[entry[0]], candidates[entry[0]], first
+            )
             for entry in raw["problems"]
         )
         yield Batch(
-            _make_rows(raw, objects, candidates, known, select_rows(columns, rows), options),
+            _make_rows(raw, objects, candidates, known, select_rows(table.columns, rows), options),
             problems,
             origin=Origin([path] * len(objects), np.arange(first + begin, first + rows.stop)),
-            packet_fields=packet_fields,
+            packet_fields=table.packet_fields,
         )
         begin = rows.stop
 
 
-def _with_reason(entry: tuple[Any, ...], hollow: Sequence[NDArray[np.bool_] | None], begin: int) -> tuple[Any, ...]:
-    """Return a problem of a table, in which the library takes a cutout without bytes for one that is null.
+def _distinguish_empty(entry: tuple[Any, ...], cutouts: Sequence[CutoutColumn | None], begin: int) -> tuple[Any, ...]:
+    """Correct the fault of a cutout without bytes, which the library cannot tell from a null one.
 
-    The batch of the problem begins with row `begin` of the table.
+    Row `begin` of the table is the first of the problem's batch.
     """
     row, channel = begin + entry[0], entry[6]
-    empty = hollow[channel] if channel >= 0 else None
-    if entry[4] == "missing_plane" and empty is not None and empty[row]:
+    column = cutouts[channel] if channel >= 0 else None
+    if entry[4] == "missing_plane" and column is not None and column.empty is not None and column.empty[row]:
         return (*entry[:4], "empty_cutout", *entry[5:])
     return entry
 

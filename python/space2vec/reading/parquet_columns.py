@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
+    "CutoutColumn",
+    "ExtraColumns",
     "Leaf",
     "Table",
     "concatenate_cutouts",
     "extra_columns",
     "first_ids",
     "first_index",
+    "first_texts",
     "shorten_texts",
-    "texts",
     "to_plain_column",
     "unpacked_bytes",
 ]
@@ -39,6 +41,25 @@ _FITS_BLOCK = 2880
 _SHORTEST_GZIP = 18
 #: Bytes of a text that goes along with a row, as of packets.
 _LONGEST_TEXT = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutColumn:
+    """The cutouts of one channel, one after another.
+
+    Attributes
+    ----------
+    data : ndarray of uint8
+        The bytes of all cutouts: FITS files, gzip'd or plain.
+    begin : ndarray of int64 (n + 1,)
+        The offsets in `data` at which they begin, and the end of the last.
+    empty : ndarray of bool (n,), or None
+        Which cutouts are present without a byte; any other cutout of length 0 is null.
+    """
+
+    data: NDArray[np.uint8]
+    begin: NDArray[np.int64]
+    empty: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +163,7 @@ def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:
     return parse_ids(next((text for text in row if text is not None), None) for row in zip(*rows, strict=True))
 
 
-def texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]:
+def first_texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]:
     """Return for each row (n,) the first text or number that one of some columns knows, as text, else ``""``."""
     values = np.full(n, "", dtype=object)
     for column in reversed(columns):
@@ -163,18 +184,30 @@ def _id_text(value: Any) -> str | None:
     return None if value is None or value == 0 or value == "" else str(value)
 
 
-def extra_columns(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> tuple[Columns, dict[int, int]]:
-    """Return columns (n,) that go along with the rows, by name, and the bytes of texts that are too long, by row.
+class ExtraColumns(NamedTuple):
+    """The extra columns of some rows.
 
-    A column that the table has not is NaN. A text that is too long is ``None``.
+    Attributes
+    ----------
+    columns : dict of str to ndarray (n,)
+        The values by name; a column that the table lacks is NaN, and a text that is too long is ``None``.
+    long_texts : dict of int to int
+        The length in bytes of the texts that are too long, by row.
     """
+
+    columns: Columns
+    long_texts: dict[int, int]
+
+
+def extra_columns(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> ExtraColumns:
+    """Read the extra columns (n,) that are returned with the rows of a batch."""
     n = len(part)
     long: dict[int, int] = {}
     values = {
         name: np.full(n, np.nan) if leaf is None else _to_numpy(_without_long_texts(leaf.values_in(part), long))
         for name, leaf in leaves.items()
     }
-    return check_columns(values, n), long
+    return ExtraColumns(check_columns(values, n), long)
 
 
 def _without_long_texts(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
@@ -214,13 +247,15 @@ def _to_numpy(column: pyarrow.Array) -> NDArray[Any]:
     return values
 
 
-def concatenate_cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the bytes of a column of cutouts, one after another, and where each begins; a null one is empty.
+def concatenate_cutouts(column: pyarrow.Array, name: str) -> CutoutColumn:
+    """Return the cutouts (n,) of one channel as bytes, without copying them if the column holds bytes.
 
-    Its cells are bytes (FITS files, gzip'd or not), or the pixels as lists of rows; others raise a ReadError.
+    Cells are FITS files as bytes, gzip'd or plain, or the pixels as a list of rows, which becomes a FITS file. A
+    column of another type raises a ReadError, which contains `name`.
     """
     import pyarrow as pa
 
+    present = np.asarray(column.is_valid())
     if _is_list(column.type) and _is_list(column.type.value_type):
         column = pa.array([_to_fits(rows) if rows.is_valid else None for rows in column], pa.large_binary())
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
@@ -236,9 +271,10 @@ def concatenate_cutouts(column: pyarrow.Array, name: str) -> tuple[NDArray[np.ui
     large = pa.types.is_large_binary(column.type)
     _, offsets, data = column.buffers()
     rows = slice(column.offset, column.offset + len(column) + 1)
-    begin = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)[rows]
+    offset = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)[rows]
     pixels = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
-    return pixels, np.ascontiguousarray(begin, dtype=np.int64)
+    begin = np.ascontiguousarray(offset, dtype=np.int64)
+    return CutoutColumn(pixels, begin, present & (np.diff(begin) == 0))
 
 
 def _is_list(kind: pyarrow.DataType) -> bool:
@@ -247,8 +283,9 @@ def _is_list(kind: pyarrow.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def unpacked_bytes(data: NDArray[np.uint8], begin: NDArray[np.int64]) -> int:
-    """Return to how many bytes cutouts unpack, by the last four of each that is gzip'd; as :func:`cutouts` has them."""
+def unpacked_bytes(cutouts: CutoutColumn) -> int:
+    """Return the bytes to which cutouts unpack, as the last four bytes of each gzip'd one state."""
+    data, begin = cutouts.data, cutouts.begin
     length = np.diff(begin)
     first = begin[:-1][length >= _SHORTEST_GZIP]
     last = begin[1:][length >= _SHORTEST_GZIP]

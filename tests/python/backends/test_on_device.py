@@ -267,22 +267,21 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
     from space2vec.data.device.page_locked import page_locked
     from space2vec.plans.features import Measure
     from space2vec.reading import alerts
+    from space2vec.reading.parquet_columns import CutoutColumn
 
-    columns: list[Any] = []
+    cutouts = []
     for channel in range(3):
         files = [fits(stamp[channel]) for stamp in pixels]
         begin = np.cumsum([0, *map(len, files)])
-        columns.append((np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
+        cutouts.append(CutoutColumn(np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
     n = len(pixels)
+    table = alerts.AlertRows(cutouts, np.full(n, "a", object), np.arange(n))
     options = alerts.ReadOptions(n, 4, memory=page_locked(0))
     places, locked = set(), []
 
     def batches() -> Any:
         for _ in range(30):
-            batch = alerts.decode_columns(
-                columns, {}, rubin=False, object_id=np.full(n, "a", object), candidate_id=np.arange(n), options=options,
-                path="table", first=0,
-            )  # fmt: skip
+            (batch,) = alerts.decode_columns(table, options, "table")
             assert isinstance(batch.rows, s2v.Stamps)
             places.add(batch.rows.buffer.ctypes.data)
             locked.append(active().memory_at(batch.rows.buffer.ctypes.data)[0] == 3)
