@@ -50,6 +50,9 @@ OPTIONAL: dict[str, Package] = {
         Package("onnxscript", "onnxscript", "writing networks as ONNX", "torch"),
         Package("cupy", "cupy-cuda13x", "arrays on a GPU without PyTorch", "cuda"),
         Package("lightgbm", "lightgbm", "boosted trees, which reproduce compares with"),
+        Package("pyspark", "pyspark[sql]", "scores in Spark", "spark"),
+        Package("dask", "dask[dataframe]", "scores in Dask and LSDB", "dask"),
+        Package("ray", "ray[data]", "scores in Ray", "ray"),
         Package("pandas", "pandas", "results as pandas tables"),
     )
 }
@@ -62,7 +65,7 @@ def installed(module: str) -> str | None:
     from importlib import metadata
 
     try:
-        return metadata.version(OPTIONAL[module].package)
+        return metadata.version(OPTIONAL[module].package.partition("[")[0])
     except metadata.PackageNotFoundError:  # another package brings the module
         packages = metadata.packages_distributions().get(module, [])
         return f"{metadata.version(packages[0])} ({packages[0]})" if packages else "of unknown version"
@@ -71,7 +74,8 @@ def installed(module: str) -> str | None:
 def how_to_get(module: str) -> str:
     """Return the command that installs an optional package, from space2vec's sources or without them."""
     one = OPTIONAL[module]
-    plain = f"pip install {one.package}"
+    # Shells may take brackets for a pattern.
+    plain = f"pip install '{one.package}'" if "[" in one.package else f"pip install {one.package}"
     return f"pip install '.[{one.extra}]' in the folder of space2vec's sources, or {plain}" if one.extra else plain
 
 

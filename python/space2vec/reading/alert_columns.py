@@ -59,7 +59,8 @@ class AlertColumns:
             self._objects = _scalar_leaves(table.find("objectId"))
             record, fields = "candidate", ZTF_FIELDS
         self._publisher = table.find("publisher")[0]
-        self._ztf_fields = all(table.find("candidate.rcid", "candidate.pdiffimfilename"))
+        of_ztf = table.find("candidate.rcid", "candidate.pdiffimfilename")
+        self._ztf_fields = all(of_ztf)
         self._fields = {
             name: leaf
             for name, inner in zip(fields, table.find(*(f"{record}.{name}" for name in fields)), strict=True)
@@ -89,6 +90,8 @@ class AlertColumns:
         ]  # fmt: skip
         #: The columns to read, those inside a record by their dotted names.
         self.wanted = list(dict.fromkeys(leaf.path for leaf in self._leaves))
+        #: The same by their names from the outermost record on, and those whose being there tells the survey.
+        self.steps = list(dict.fromkeys(leaf.steps for leaf in (*self._leaves, *of_ztf, *ids) if leaf is not None))
 
     @property
     def text_ids(self) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from space2vec.reading.joined_rows import ScoringModel
 
-__all__ = ["ArrowSource", "read_arrow", "score_arrow"]
+__all__ = ["ArrowSource", "alert_columns", "as_table", "read_arrow", "score_arrow"]
 
 
 class ArrowStream(Protocol):
@@ -116,8 +116,12 @@ def score_arrow(
     threads: int | None = None,
     device: str = "cpu",
     problems: list[Problem] | None = None,
+    text_ids: bool | None = None,
 ) -> pyarrow.RecordBatch:
-    """Score the alerts of an Arrow table, one row each; see :meth:`space2vec.models.model.Model.score_arrow`."""
+    """Score the alerts of an Arrow table, one row each; see :meth:`space2vec.models.model.Model.score_arrow`.
+
+    `text_ids` overrules what the schema says of the ids of candidates.
+    """
     held = as_table(table)
     measured, scoring = plan_reader_work(model, device)
     options = ReadOptions(_ROWS, kernels.thread_count(threads), measured, model=scoring)
@@ -130,7 +134,19 @@ def score_arrow(
             problems.extend(replace(problem, row=first + problem.row) for problem in batch.problems)
         first += len(batch.rows)
     scores = Scores.concatenate(parts) if parts else no_scores(model)
-    return scores.to_batch(text_ids=reader.text_ids)
+    return scores.to_batch(text_ids=reader.text_ids if text_ids is None else text_ids)
+
+
+def alert_columns(schema: pyarrow.Schema, model: ScoringModel) -> AlertColumns:
+    """Return which columns of tables of a schema are looked at for a model.
+
+    Raises
+    ------
+    ReadError
+        If none holds cutouts.
+    """
+    measured, scoring = plan_reader_work(model)
+    return AlertColumns(Table(schema), ReadOptions(_ROWS, 1, measured, model=scoring), _NAME)
 
 
 def as_table(source: ArrowSource) -> pyarrow.Table:

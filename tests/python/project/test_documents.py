@@ -19,7 +19,7 @@ from space2vec.cli import main
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 #: Pages whose examples have tests of their own.
-ELSEWHERE = {"features.md", "normalisers.md"}
+ELSEWHERE = {"features.md", "normalisers.md", "cluster.md"}
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = {
     str(path.relative_to(DOCS)): BLOCK.findall(path.read_text(encoding="utf-8"))
@@ -28,8 +28,8 @@ PAGES = {
 }
 #: Functions and classes whose docstrings show an example.
 SHOWN = (
-    "read", "read_messages", "read_table", "features", "prepare", "normalise", "load", "simulate", "Stamps", "Features",
-    "Scores", "Recipe", "Forest",
+    "read", "read_arrow", "read_messages", "read_table", "features", "prepare", "normalise", "load", "simulate",
+    "Stamps", "Features", "Scores", "Recipe", "Forest",
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ def test_an_optional_package_is_that_of_its_extra() -> None:
         if one.extra:
             assert one.package in packages_of(one.extra)
             assert packages.how_to_get(one.module).startswith(f"pip install '.[{one.extra}]' in the folder of")
-        assert packages.how_to_get(one.module).endswith(f"pip install {one.package}")
+        asked = f"'{one.package}'" if "[" in one.package else one.package
+        assert packages.how_to_get(one.module).endswith(f"pip install {asked}")
 
 
 def test_every_package_of_an_extra_is_known() -> None:
@@ -52,7 +53,8 @@ def test_doctor_tells_what_is_there_and_what_for(module: str, monkeypatch: pytes
     one = packages.OPTIONAL[module]
     monkeypatch.setattr(metadata, "version", lambda name: f"1.2 of {name}")
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: object())
-    assert doctor._optional(module) == f"1.2 of {one.package}, for {one.purpose}"
+    name = one.package.partition("[")[0]
+    assert doctor._optional(module) == f"1.2 of {name}, for {one.purpose}"
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
     assert doctor._optional(module) == f"absent; for {one.purpose}: {packages.how_to_get(module)}"
 

@@ -1,0 +1,49 @@
+"""Alerts as brokers have them, damaged ones among them, and what the command line makes of them."""
+
+import gzip
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from helpers.packets import CUTOUTS, fits_bytes, packet, planes
+from space2vec.cli import main
+
+__all__ = ["damaged_alerts", "same_scores", "scores_by_command_line"]
+
+
+def damaged_alerts(rows=40):
+    """Return a table of alerts in Fink's manner; some have no cutouts or damaged ones."""
+    made = [packet(row, candidate={"magpsf": 17 + row / 20}) for row in range(rows)]
+    damage = {
+        3: {"cutoutTemplate": None},
+        4: {"cutoutScience": b"rubbish"},
+        9: dict.fromkeys(CUTOUTS, b""),
+        10: dict.fromkeys(CUTOUTS),
+        17: dict.fromkeys(CUTOUTS, b"\x1f\x8b" * 40),
+        18: {"cutoutDifference": gzip.compress(fits_bytes(planes(18)[2]))[:700]},
+        19: {"cutoutDifference": gzip.compress(fits_bytes(planes(19, (4, 4))[2]))},
+        20: {"cutoutScience": gzip.compress(fits_bytes(np.zeros((63, 63))))},
+        39: {"cutoutScience": gzip.compress(fits_bytes(np.full((63, 63), np.nan)))},
+    }
+    for row, cutouts in damage.items():
+        made[row] = packet(row, **cutouts)
+    return pa.Table.from_pylist(made)
+
+
+def scores_by_command_line(table, folder, model="default"):
+    """Return the table that ``space2vec score`` writes of a Parquet file of the alerts."""
+    file, out = folder / f"of_{model}.parquet", folder / f"by_{model}.parquet"
+    parquet.write_table(table, file)
+    assert main(["score", str(file), "--model", model, "-o", str(out)]) == 1  # some alerts are damaged
+    return parquet.read_table(out)
+
+
+def same_scores(got, expected):
+    """Tell whether ids, flags and scores are the same, the last to the bit, in whatever order the rows come."""
+    one, other = (table.sort_by("candidate_id") for table in (got, expected))
+    return (
+        all(one[name].to_pylist() == other[name].to_pylist() for name in ("object_id", "candidate_id", "flags"))
+        and one["score"].null_count == other["score"].null_count == 0
+        and np.array_equal(*(np.asarray(table["score"]).view(np.uint32) for table in (one, other)))
+    )
