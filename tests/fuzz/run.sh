@@ -8,9 +8,9 @@
 # Without names it runs the targets in C++ that are built, and those in Python where Atheris is installed; "python" and "c++"
 # stand for all of a kind. FUZZ_PYTHON: another interpreter.
 # What is found out is kept under build/fuzz/work/TARGET, and a later run goes on from it: corpus/ (inputs that reach new
-# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang (a minute, for a busy
-# machine may hold a run up) or a greed (2 GB), at which the run ends and fails. FUZZ_BUILD: another build folder;
-# FUZZ_JOBS: how many at a time.
+# code), log, cpu (seconds of processor time so far), and the input of a crash, a leak, a hang or a greed (2 GB), at which
+# the run ends and fails. FUZZ_BUILD: another build folder; FUZZ_JOBS: how many at a time; FUZZ_HANG (60): seconds by the
+# clock that are a hang, more where others need the machine.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,7 +40,7 @@ done
 fuzz() {
     local target=$1 work=$build/work/$1 spent=0 left used ended
     local dictionary=$here/$target.dict
-    local options=(-timeout=60 -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
+    local options=("-timeout=${FUZZ_HANG:-60}" -rss_limit_mb=2048 -print_final_stats=1 "-artifact_prefix=$work/")
     local program=("$build/tests/fuzz/fuzz_$target")
     if [[ $target == python/* ]]; then
         program=("$python" "$here/python/fuzz_reader.py" "${target#python/}")
