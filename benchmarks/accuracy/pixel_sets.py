@@ -59,7 +59,8 @@ def run(
     for title, (rows, _) in sets.items():
         sound = flags.scorable(rows.stamps.flags)
         train, test = (
-            part[sound[part]] for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + contenders.APART)
+            part[sound[part]]
+            for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + contenders.SPLIT_SEED_OFFSET)
         )
         learned.append(rows[train])
         tests[title] = rows[test]

@@ -1,6 +1,6 @@
-"""space2vec: from image stamps of transient candidates to scores, at the speed of the pixels.
+"""Turn image stamps of transient candidates into scores between 0 (artifact) and 1 (real).
 
-Everything listed in ``__all__`` is imported where it is first used, so that ``import space2vec`` stays fast.
+Everything listed in ``__all__`` is imported when it is first used, so that ``import space2vec`` stays fast.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from space2vec.reading.frames import from_images
     from space2vec.simulation import simulate
 
+#: The module of each name, within the package.
 _HOME = {
     "Features": "data.tables",
     "Forest": "models.forest",
@@ -76,7 +77,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # a module, a class or a function: type checkers use the imports above
     if name == "__version__":
         version: str = importlib.import_module("space2vec.registry").library_version()
         return version

@@ -1,4 +1,4 @@
-"""What this installation is and can do, in words."""
+"""Describe this installation: backend, instruction set, GPU, optional packages and models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from importlib import metadata
+from typing import NamedTuple
 
 from space2vec.backends import kernels
 from space2vec.data.device import extension
@@ -15,25 +16,35 @@ from space2vec.models.forest import Forest
 from space2vec.models.load import load, packaged
 from space2vec.registry import library_version
 
-__all__ = ["report"]
+__all__ = ["Fact", "report"]
 
-#: Makes the CUDA backend where it was not asked for.
+
+class Fact(NamedTuple):
+    """One fact about this installation."""
+
+    subject: str
+    words: str
+
+
+#: How to build the CUDA backend.
 _BUILD = "pip install . -C cmake.define.SPACE2VEC_BUILD_CUDA=ON in the folder of space2vec's sources"
 
 _CODECS = ("null", "deflate", "snappy", "zstandard")
 
 
 def _backend() -> str:
+    """Return which kernels compute on the CPU, and with which instruction set."""
     try:
         chosen = kernels.active()
     except BackendError as error:
         return f"none: {error}"
     if kernels.name() == "native":
         return f"native, instruction set {chosen.isa()}"
-    return "numba (the compiled extension is absent or was not asked for)"
+    return "numba (the compiled extension is absent, or SPACE2VEC_BACKEND asks for Numba)"
 
 
 def _decoding() -> str:
+    """Return what decompresses gzip, and which Avro codecs can be read."""
     try:
         compiled = kernels.compiled("reading alerts")
     except BackendError as error:
@@ -46,21 +57,22 @@ def _decoding() -> str:
 
 
 def _cuda() -> str:
-    """Tell whether the CUDA backend was built, and whether there is a device for it."""
+    """Return whether the CUDA backend was built, and the devices that it can use."""
     if not extension.built():
         return f"not built: {extension.trouble()}; device='cuda' raises. With nvcc: {_BUILD}"
-    made = f"built with CUDA {extension.versions().get('runtime', '?')}"
+    build = f"built with CUDA {extension.versions().get('runtime', '?')}"
     found = [
         f"cuda:{number} is {device['name']}, compute capability {device['compute_capability']}, "
         f"{device['memory'] / 2**30:.0f} GiB"
         for number, device in enumerate(extension.devices())
     ]
     if not found:
-        return f"{made}, not present: {extension.trouble().split('but ')[-1]}; device='cuda' raises"
-    return f"{made}, driver {extension.versions().get('driver', '?')}: {'; '.join(found)}"
+        return f"{build}, not present: {extension.trouble().split('but ')[-1]}; device='cuda' raises"
+    return f"{build}, driver {extension.versions().get('driver', '?')}: {'; '.join(found)}"
 
 
 def _networks() -> str:
+    """Return what runs networks."""
     try:
         return f"run by {runtimes.runtime_from_environment() or f'the backend {kernels.name()}'}"
     except BackendError as error:
@@ -68,28 +80,30 @@ def _networks() -> str:
 
 
 def _optional(module: str) -> str:
+    """Return the version of an optional package and its purpose, or how to install it."""
     version, purpose = packages.installed(module), packages.OPTIONAL[module].purpose
     return f"absent; for {purpose}: {packages.how_to_get(module)}" if version is None else f"{version}, for {purpose}"
 
 
-def _models() -> list[tuple[str, str]]:
+def _models() -> list[Fact]:
+    """Describe each packaged model."""
     lines = []
     for name, path in packaged().items():
         try:
-            judge = load(name)
+            model = load(name)
         except (ModelError, BackendError) as error:
-            lines.append((f"model {name}", str(error)))
+            lines.append(Fact(f"model {name}", str(error)))
             continue
-        kind = "cascade of networks" if judge.first is not None else "network"
-        what = f"{len(judge)} trees" if isinstance(judge, Forest) else f"{kind} of {' and '.join(judge.takes)}"
+        kind = "cascade of networks" if model.first is not None else "network"
+        what = f"{len(model)} trees" if isinstance(model, Forest) else f"{kind} of {' and '.join(model.takes)}"
         size = f"{path.stat().st_size / 1e6:.1f} MB"
-        lines.append((f"model {name}", f"{what}, {len(judge.feature_names)} columns, {size}, id {judge.id}"))
-    return lines or [("models", "none packaged: run `make models`")]
+        lines.append(Fact(f"model {name}", f"{what}, {len(model.feature_names)} columns, {size}, id {model.id}"))
+    return lines or [Fact("models", "none packaged: run `make models`")]
 
 
-def report() -> list[tuple[str, str]]:
-    """Return what there is to say, as (subject, words)."""
-    return [
+def report() -> list[Fact]:
+    """Describe this installation, one fact after the other."""
+    facts = [
         ("space2vec", library_version()),
         ("python", f"{platform.python_version()} ({sys.executable}), NumPy {metadata.version('numpy')}"),
         ("machine", f"{platform.system()} {platform.machine()}"),
@@ -101,3 +115,4 @@ def report() -> list[tuple[str, str]]:
         ("networks", _networks()),
         *_models(),
     ]
+    return [Fact(*fact) for fact in facts]

@@ -1,7 +1,7 @@
-"""``space2vec bench``: what each stage takes on a core, on all cores and on a GPU of this machine; where a GPU pays.
+"""Measure the speed of each stage on one core, on all cores and on a GPU, and from which batch on the GPU is faster.
 
-It needs NumPy and the compiled extension, fastavro to make alerts to read, and matplotlib for the picture. What cannot
-run is named, with the reason.
+``space2vec bench`` runs it. It needs the compiled extension, fastavro to write the alerts that it reads, and Matplotlib
+for the picture. A stage that cannot run is listed with the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a measurement ran on, and what that machine can do at most: copies on it, over its link and on its device."""
+"""Describe the machine, and measure the memory rates that bound it: copies on the CPU, over the link and on the GPU."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def processor() -> str:
     """Return the name of the processor."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:  # this is no Linux
+    except OSError:  # not Linux
         text = ""
     found = re.search(r"^model name\s*:\s*(\S.*)$", text, re.MULTILINE)
     return " ".join(found[1].split()) if found else platform.machine()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of what takes part."""
+    """Return the version of Python, of these packages where they are installed, and of this package."""
     found = {"python": platform.python_version()}
     for package in (*packages, "space2vec"):
         try:
@@ -41,7 +41,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _rates(run: Callable[[], object], amount: float, rounds: int) -> list[float]:
-    """Return the quartiles of the amount a second."""
+    """Time a call several times; return the quartiles of amount / seconds."""
     run()
     rates = []
     for _ in range(rounds):
@@ -52,7 +52,20 @@ def _rates(run: Callable[[], object], amount: float, rounds: int) -> list[float]
 
 
 def host_limits(rounds: int, cores: int) -> dict[str, list[float]]:
-    """Return bytes a second, read and written together, that one core copies, and all of them."""
+    """Measure how fast one core, and all cores together, copy memory.
+
+    Parameters
+    ----------
+    rounds : int
+        Number of timings.
+    cores : int
+        Number of usable cores.
+
+    Returns
+    -------
+    dict of str to list of float
+        Quartiles of bytes a second by name of the limit; bytes read and bytes written both count.
+    """
     source = np.ones(_BYTES // 4, np.float32)
     to = np.empty_like(source)
     parts = list(zip(np.array_split(to, cores), np.array_split(source, cores), strict=True))
@@ -66,10 +79,20 @@ def host_limits(rounds: int, cores: int) -> dict[str, list[float]]:
 
 
 def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
-    """Return bytes a second of a device.
+    """Measure how fast a GPU copies its own memory, and how fast its link to the host is.
 
-    Read and written together for a copy on the device; one way for the link, from and to page-locked memory of the
-    host.
+    Parameters
+    ----------
+    ordinal : int
+        Number of the device.
+    rounds : int
+        Number of timings.
+
+    Returns
+    -------
+    dict of str to list of float
+        Quartiles of bytes a second by name of the limit. For a copy on the device bytes read and bytes written both
+        count; the link is measured one way at a time, with page-locked memory of the host.
     """
     from space2vec.backends.cuda.device_batch import BatchSlot
     from space2vec.data.device.extension import active

@@ -1,4 +1,7 @@
-"""The measurement: every stage in every column, what it is a share of, and the batch from which on a GPU pays."""
+"""Measure every stage on every processor, how near it comes to a limit of the machine, and from which batch a GPU pays.
+
+A *column* is a processor and where the data are: one core, all cores, the GPU with data in place, the GPU with copies.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from space2vec.errors import DeviceLostError, Space2vecError
 
 __all__ = ["COLUMNS", "LIMITS", "measure"]
 
-#: The columns: what the name in the record means.
+#: The columns of a record, with a description of each.
 COLUMNS = {
     "one core": "one thread of the CPU",
     "all cores": "a thread for each usable core",
@@ -29,7 +32,7 @@ COLUMNS = {
     "gpu with transfers": "on the GPU, from page-locked memory of the host and back",
 }
 _THROUGH = "gpu with transfers"
-#: The limit that each column has a share of.
+#: The limit of the machine that each column is compared with.
 LIMITS = {
     "one core": "copy on one core",
     "all cores": "copy on all cores",
@@ -37,9 +40,9 @@ LIMITS = {
     _THROUGH: "link to the device",
 }
 _PACKAGES = ("numpy", "torch", "onnxruntime", "cupy-cuda12x", "cupy-cuda13x", "fastavro")
-#: Batches for which it is asked whether a GPU pays.
+#: Batches (rows) for which the GPU is compared with the CPU.
 _LADDER = tuple(1 << k for k in range(0, 17, 2))
-#: Rounds' worth of time that a column takes beside its rounds: until they are sized, and for the break-even.
+#: Time that a column takes apart from its rounds, in rounds: to find its number of rows, and for the break-even.
 _SIZING = {"one core": 6, "all cores": 6, IN_PLACE: 8, _THROUGH: 14}
 
 
@@ -53,22 +56,48 @@ def measure(
     where: str = "auto",
     only: Sequence[str] = (),
     columns: Sequence[str] = tuple(COLUMNS),
-    tell: Callable[[str], None] = lambda line: None,
-    keep: Callable[[dict[str, Any]], None] = lambda record: None,
+    report: Callable[[str], None] = lambda line: None,
+    save: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
-    """Measure the stages whose names begin like `only`, all by default, in some of :data:`COLUMNS`.
+    """Measure stages on the cores and the GPU of this machine; the columns take turns, round after round.
 
-    Of `rows` triplets of a side a contender takes as many as fill a round of so many seconds; the columns take turns in
-    the rounds. Alerts are read from `source`; made ones by default. `where` is the GPU: none for ``"cpu"``, the first
-    for ``"auto"`` where there is one. `tell` is called with a line at the start, which estimates the time, and for each
-    stage; `keep` with the record so far after each stage, so that a run that is stopped leaves what it has measured.
+    Parameters
+    ----------
+    rows : int
+        Number of triplets to measure with, at most.
+    rounds : int
+        Number of timings of each stage in each column.
+    seconds : float, optional
+        How long a timing should take: it uses as many rows as fill this time.
+    side : int, optional
+        Side of a triplet in pixels.
+    source : path, optional
+        A folder of alerts to read; simulated ones by default.
+    where : str, optional
+        The GPU: ``"cpu"`` for none, ``"auto"`` for the first if there is one, or ``"cuda:N"``.
+    only : sequence of str, optional
+        Beginnings of the names of the stages to measure; all stages by default.
+    columns : sequence of str, optional
+        Some of :data:`COLUMNS`.
+    report : callable, optional
+        Called with a line of text at the start, which estimates the time, and after each stage.
+    save : callable, optional
+        Called with the record so far after each stage, so that an interrupted run leaves its figures.
 
-    Returned are plain values, ready for JSON: what was measured, on what, in ``results`` by stage and column.
-    BackendError if a GPU is asked for and is not there; ValueError if there is no such stage.
+    Returns
+    -------
+    dict
+        The record, ready for JSON: the machine, and in ``results`` the figures by stage and column.
+
+    Raises
+    ------
+    BackendError
+        If a GPU is requested that cannot be used.
+    ValueError
+        If no stage has such a name.
     """
     where = choice.usable_device(where, bulk=True)
-    lack = extension.trouble(0)
-    reason = lack or ("not asked for: --device cpu" if where == "cpu" else "")
+    reason = extension.trouble(0) or ("not requested: --device cpu" if where == "cpu" else "")
     number = None if where == "cpu" else extension.ordinal(where)
     cores = kernels.thread_count(None)
     wanted = [name for name in COLUMNS if name in columns]
@@ -78,7 +107,7 @@ def measure(
     if not chosen:
         raise ValueError(f"no stage begins with {' or '.join(only)}")
     whole = seconds * len(chosen) * sum(rounds + _SIZING[name] for name in run)
-    tell(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(whole)}")
+    report(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(whole)}")
     record: dict[str, Any] = {
         "benchmark": "bench",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -99,20 +128,20 @@ def measure(
         record["limits"] |= device_limits(number, rounds)
     for stage in chosen:
         with contextlib.ExitStack() as inputs.stack:
-            found = _stage(stage, wanted, run, reason, number, rounds, seconds, record["limits"])
+            found = _measure_stage(stage, wanted, run, reason, number, rounds, seconds, record["limits"])
         record["results"][stage.name] = found
-        keep(record)
+        save(record)
         rates = (f"{name} {entry['rate'][1]:.3g}/s" for name, entry in found["columns"].items() if "rate" in entry)
-        tell(f"{stage.name}: {', '.join(rates) or 'not run'}")
+        report(f"{stage.name}: {', '.join(rates) or 'not run'}")
     return record
 
 
 def _duration(seconds: float) -> str:
-    """Return a time in words."""
+    """Return a time as text, in seconds or minutes."""
     return f"{max(round(seconds), 1)} s" if seconds < 90 else f"{round(seconds / 60)} minutes"
 
 
-def _stage(
+def _measure_stage(
     stage: Stage,
     wanted: Sequence[str],
     run: Sequence[str],
@@ -122,12 +151,12 @@ def _stage(
     seconds: float,
     limits: dict[str, list[float]],
 ) -> dict[str, Any]:
-    """Return the figures of a stage in the columns that are wanted, of which some are run."""
+    """Measure one stage in the columns `run`; the other columns of `wanted` get the reason why they are not run."""
     columns: dict[str, dict[str, Any]] = {name: {"not run": reason} for name in wanted}
     running: dict[str, tuple[Run, int]] = {}
 
     def refuse(name: str, error: Exception) -> None:
-        columns[name] = {"not run": _refused(error, number)}
+        columns[name] = {"not run": _reason_not_run(error, number)}
 
     for name in run:
         try:
@@ -147,19 +176,19 @@ def _stage(
         try:
             found["break even"] = _break_even(running[_THROUGH][0], spent, stage.most)
         except Exception as error:
-            found["break even"] = {"not run": _refused(error, number)}
+            found["break even"] = {"not run": _reason_not_run(error, number)}
     return found
 
 
-def _refused(error: Exception, number: int | None) -> str:
-    """Return why a column is not run.
+def _reason_not_run(error: Exception, number: int | None) -> str:
+    """Return the reason why a column cannot be measured, in one line.
 
     Raises
     ------
     DeviceLostError
-        If the device does not answer any more: nothing can be measured on it then.
+        If the device stopped answering: nothing more can be measured on it.
     Exception
-        The error itself, if it is a mistake and not a want of memory, of a package or of a device's goodwill.
+        The error itself, if it is not one of a lack of memory, a missing package or an unusable device.
     """
     try:
         with extension.translated_errors(number or 0):
@@ -173,14 +202,14 @@ def _refused(error: Exception, number: int | None) -> str:
 def _column(
     name: str, stage: Stage, values: list[float], spent: dict[str, list[float]], limits: dict[str, list[float]]
 ) -> dict[str, Any]:
-    """Return what the seconds a row of a column say."""
+    """Return the figures of a column from its seconds per row, a value for each round; ready for JSON."""
     column: dict[str, Any] = {
         "microseconds": quartiles([1e6 * value for value in values]),
         "rate": quartiles([1 / value for value in values]),
     }
     if "one core" in spent:
         pairs = zip(spent["one core"], values, strict=True)
-        column["times one core"] = quartiles([own / value for own, value in pairs])
+        column["times one core"] = quartiles([one_core / value for one_core, value in pairs])
     limit, amount = LIMITS[name], stage.carried if name == _THROUGH else stage.moved
     if amount and limit in limits:
         column["share"] = {"of": limit, "value": column["rate"][1] * amount / limits[limit][1]}
@@ -188,7 +217,7 @@ def _column(
 
 
 def _break_even(run: Run, spent: dict[str, list[float]], most: int) -> dict[str, int | None]:
-    """Return the least batch from which on the GPU with transfers is faster than each column of the CPU."""
+    """Return the smallest batch from which on the GPU with transfers is faster than each column of the CPU."""
     sizes = [size for size in _LADDER if size <= most]
     took = []
     for size in sizes:

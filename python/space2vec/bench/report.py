@@ -1,4 +1,4 @@
-"""The record of a measurement as a table and as a picture: CPU and GPU beside each other."""
+"""Show the record of a measurement as a table or as a picture, CPU and GPU side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from space2vec.errors.text import NAME, one_line
 
 __all__ = ["columns_of", "figure", "has_other_load", "limiting_factor", "plot", "rows", "table"]
 
-#: What a column is called, and its colour.
+#: The heading of each column, and its colour.
 _HEADS = {
     "one core": "one core",
     "all cores": "{cores} cores",
@@ -20,17 +20,17 @@ _HEADS = {
     "gpu with transfers": "GPU, copies",
 }
 _COLOURS = {"one core": "0.6", "all cores": "0.2", "gpu in place": "tab:green", "gpu with transfers": "tab:blue"}
-#: What holds a stage up that takes this share of a limit, or more of it; else it computes.
+#: A stage that reaches this share of the limit of its column, or more, is bound by it; otherwise by arithmetic.
 _LIMITING_SHARE = 0.5
 _LIMIT = {"one core": "memory", "all cores": "memory", "gpu in place": "its memory", "gpu with transfers": "the link"}
-#: With transfers at this share of the rate in place, or more of it, copies cost little.
+#: If the rate with transfers is this share of the rate in place, or more, copies cost little.
 _CHEAP_COPIES = 0.7
-#: Load of a machine before from which on other work takes part of the cores.
+#: A load average above this, before the measurement, means that other work used the cores.
 _BUSY = 0.5
 
 
 def figure(value: float) -> str:
-    """Return a rate in three digits: ``9.77 k``."""
+    """Return a rate with three digits as text, such as ``9.77 k``."""
     for power, letter in ((9, "G"), (6, "M"), (3, "k")):
         if value >= 10**power:
             return f"{value / 10**power:.3g} {letter}"
@@ -38,18 +38,18 @@ def figure(value: float) -> str:
 
 
 def columns_of(record: Mapping[str, Any]) -> list[str]:
-    """Return the columns in which something was measured."""
+    """Return the names of the columns in which something was measured."""
     stages = record["results"].values()
     return [name for name in _HEADS if any("rate" in found["columns"].get(name, ()) for found in stages)]
 
 
 def has_other_load(record: Mapping[str, Any]) -> bool:
-    """Tell whether other work took part of the cores."""
+    """Tell whether other work used the cores during the measurement."""
     return bool(record["load before"] > _BUSY)
 
 
 def limiting_factor(found: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return what bounds a stage in the last of some columns that was run: memory, the link, or arithmetic."""
+    """Return what bounds a stage, by the last column of `names` that was measured: memory, the link, or arithmetic."""
     measured = [name for name in names if "rate" in found["columns"].get(name, ())]
     if not measured:
         return ""
@@ -60,14 +60,14 @@ def limiting_factor(found: Mapping[str, Any], names: Sequence[str]) -> str:
     if name == "gpu with transfers":
         in_place = found["columns"].get("gpu in place", {})
         if "rate" not in in_place:
-            return "the CPU"  # which does what the GPU cannot
+            return "the CPU"  # it does a part that the GPU cannot do
         if column["rate"][1] < _CHEAP_COPIES * in_place["rate"][1]:
             return "copies and calls"
     return "arithmetic"
 
 
 def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return the heads and the cells of the table: a row a stage, medians of the rounds."""
+    """Return the headings and the cells of the table: a row for each stage, medians of the rounds."""
     names = columns_of(record)
     cores, gpu = [name for name in names if "core" in name], [name for name in names if "gpu" in name]
     heads = ["rows a second", *(_HEADS[name].format(cores=record["cores"]) for name in names)]
@@ -94,13 +94,13 @@ def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """Return the figures in words: a line a stage."""
+    """Return the record as text: the machine, a table with a line for each stage, and what was not run."""
     gpu = record["gpu"]
     lines = [f"CPU: {record['device']}, {record['cores']} cores ({record['isa']}), load {record['load before']:.1f}",
              f"GPU: {gpu['name'] if 'name' in gpu else 'not run: ' + gpu['not run']}",
              f"stamps of {record['side']}x{record['side']} pixels; medians of {record['rounds']} rounds"]  # fmt: skip
     if has_other_load(record):
-        lines.append("other work took part of the cores: figures of the CPU are too low")
+        lines.append("other work used the cores: the figures of the CPU are too low")
     lines.append("")
     heads, cells = rows(record)
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -120,12 +120,12 @@ def table(record: Mapping[str, Any]) -> str:
 
 
 def plot(record: Mapping[str, Any], path: Path) -> None:
-    """Draw the rates of all stages and columns, with the middle halves of the rounds.
+    """Draw the rates of all stages and columns, with bars from the first to the third quartile of the rounds.
 
     Raises
     ------
     ImportError
-        If matplotlib is absent.
+        If Matplotlib is not installed.
     """
     from space2vec.plot.figure import LITERAL_TEXT, new_figure, save
 

@@ -1,4 +1,4 @@
-"""The stages that are measured: each is a call on rows, on whatever backend and wherever the rows lie."""
+"""The stages to measure, from reading alerts to scores: each is a call on a number of rows, on any backend."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Stage", "StageInputs", "stages"]
 
-#: The columns of the CPU, with their threads (None: one a usable core), and the column of data that lie on the GPU.
+#: The columns of the CPU, with their number of threads (None: one for each usable core).
 THREADS: dict[str, int | None] = {"one core": 1, "all cores": None}
+#: The column of the GPU with data that are already in its memory.
 IN_PLACE = "gpu in place"
-#: The sets of features, by the name of their stage.
+#: The sets of features, by name of the stage that measures each.
 _SETS: dict[str, FeatureSet] = {
     "features: autoScan's eighteen": "autoscan-stamp",
     "features: the set s2v": "s2v",
@@ -46,23 +47,36 @@ _SETS: dict[str, FeatureSet] = {
 }
 #: The stages of a quick look.
 QUICK = ("alerts", *_SETS, "normalise: median-mad", "prepare: braai", "score: stamps")
-#: Rows of a batch on its way through a GPU.
+#: Rows of a batch that is sent through a GPU.
 _BATCH = 4096
 
-#: Does the work for rows on a backend, with so many threads, and returns the array of results.
+#: Does the work on a backend, for rows, with a number of threads (None: all), and returns the results. Rows and results
+#: are Stamps or arrays of NumPy or of the GPU, which have no type in common.
 Call = Callable[["Backend", Any, int | None], Any]
 
 
 class NotRun(Exception):  # noqa: N818
-    """Why a stage is not run in a column."""
+    """The reason why a stage is not run in a column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is done (`name`) to rows (`unit`), of which there are `most`; `work` gives the work in a column by its name.
+    """A stage to measure.
 
-    `moved` are the bytes a row that it reads and writes at least, where the data lie, `carried` those that go to a
-    device; 0: not known.
+    Attributes
+    ----------
+    name : str
+        What is done.
+    unit : str
+        What it is done to, in the plural.
+    work : callable
+        Returns the work to time, given the name of a column; raises NotRun if it cannot run there.
+    most : int
+        The most rows to measure with.
+    moved : int
+        Bytes per row that the stage must read and write, 0 if unknown.
+    carried : int
+        Bytes per row that must be copied to a GPU, 0 if unknown.
     """
 
     name: str
@@ -75,11 +89,20 @@ class Stage:
 
 @dataclass
 class StageInputs:
-    """What the stages work on: so many triplets of a side, a forest and a table for it, and alerts.
+    """The data that the stages work on: triplets, a forest with a table of features for it, and alerts.
 
-    `source` is a folder of alerts; made ones by default, where packets can be written here. `where` is the device
-    beside the host, whose copies start in page-locked memory; none if ``"cpu"``. `stack` takes up what the stage under
-    way holds, until it is over.
+    Attributes
+    ----------
+    rows : int
+        Number of triplets.
+    side : int
+        Side of a triplet in pixels.
+    source : path or None
+        A folder of alerts to read; None: simulated ones.
+    where : str
+        The GPU, ``"cpu"`` for none. With a GPU the data are in page-locked memory.
+    stack : contextlib.ExitStack
+        Holds what the current stage has opened; closed after the stage.
     """
 
     rows: int
@@ -87,36 +110,36 @@ class StageInputs:
     source: Path | None = None
     where: str = "cpu"
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _folder: Any = None
+    _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __post_init__(self) -> None:
-        self.pixels = self.locked(triplets(self.rows, self.side))
+        self.pixels = self.page_locked(triplets(self.rows, self.side))
         every = Measure(registry.feature_set("stamp"))
         table = backends.on_host().features(self.stamps(min(self.rows, 512)), every, None)
         self.forest = full_forest(table.values, table.names)
-        self.table = self.locked(np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names))))
+        self.table = self.page_locked(np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names))))
 
-    def locked(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return an array in memory that the device copies fastest."""
+    def page_locked(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Copy an array into page-locked memory, from which a GPU copies fastest; without a GPU return it unchanged."""
         if self.where == "cpu":
             return array
         from space2vec.data.device.page_locked import pinned
 
-        there = pinned(array.shape, ordinal=extension.ordinal(self.where))
-        there[:] = array
-        return there
+        copy = pinned(array.shape, ordinal=extension.ordinal(self.where))
+        copy[:] = array
+        return copy
 
     def stamps(self, n: int) -> Stamps:
         """Return the first n triplets."""
         return Stamps(self.pixels[:n])
 
     def night(self) -> Path:
-        """Return a folder of alerts.
+        """Return the folder of alerts; simulate one at the first call if no folder was given.
 
         Raises
         ------
         NotRun
-            If none was given, and none can be made.
+            If no folder was given and alerts cannot be simulated.
         """
         if self.source is not None:
             return self.source
@@ -134,59 +157,64 @@ class StageInputs:
 
 
 def stages(inputs: StageInputs) -> Iterator[Stage]:
-    """Yield every stage, in the order of an alert's way: reading, features, planes, scores."""
+    """Yield every stage, in the order in which an alert passes them: reading, features, planes, scores."""
     plane, default = 4 * inputs.side**2, load("default")
     assert isinstance(default, Network)
     triplets_of = functools.partial(Stage, unit="triplets", most=inputs.rows, carried=3 * plane)
     yield Stage("alerts: files to stamps", "alerts", _reading(inputs, None), 1 << 20)
     yield Stage("alerts: files to scores", "alerts", _reading(inputs, default), 1 << 20)
-    for name, own_set in _SETS.items():
-        measure = Measure(registry.feature_set(own_set))
-        yield triplets_of(name, work=_features(inputs, measure), moved=3 * plane + 4 * len(measure.names))
+    for name, feature_set in _SETS.items():
+        measure = Measure(registry.feature_set(feature_set))
+        yield triplets_of(name, work=_measure_features(inputs, measure), moved=3 * plane + 4 * len(measure.names))
     for name in registry.NORMALISERS:
-        work = _normaliser(inputs, steps.chain(name))
+        work = _normalise(inputs, steps.chain(name))
         yield Stage(f"normalise: {name}", "planes", work, 3 * inputs.rows, 2 * plane, plane)
-    for own in registry.RECIPES:
-        recipe = Recipe(own)
+    for recipe_name in registry.RECIPES:
+        recipe = Recipe(recipe_name)
         moved = plane * len(recipe.channels) + 4 * math.prod(recipe.shape)
-        yield triplets_of(f"prepare: {own}", work=_recipe(inputs, recipe), moved=moved)
+        yield triplets_of(f"prepare: {recipe_name}", work=_prepare(inputs, recipe), moved=moved)
     columns = 4 * inputs.table.shape[1]
     features = _work(inputs, lambda n: (inputs.table[:n],), _predict(inputs.forest))
     yield Stage("score: features by a forest", "rows", features, len(inputs.table), columns + 4, columns)
     of_model = default.inputs(inputs.stamps(min(inputs.rows, 512))).arrays
-    arrays = [inputs.locked(np.resize(values, (inputs.rows, *values.shape[1:]))) for values in of_model]
+    arrays = [inputs.page_locked(np.resize(values, (inputs.rows, *values.shape[1:]))) for values in of_model]
     carried = 4 * sum(math.prod(values.shape[1:]) for values in arrays)
     ready = _work(inputs, lambda n: tuple(values[:n] for values in arrays), _predict(default))
     yield Stage("score: prepared planes by the default model", "rows", ready, inputs.rows, carried + 4, carried)
     for name, model in (("a forest", inputs.forest), ("the default model", default)):
-        yield triplets_of(f"score: stamps by {name}", work=_scores(inputs, model), moved=3 * plane + 4)
+        yield triplets_of(f"score: stamps by {name}", work=_score(inputs, model), moved=3 * plane + 4)
 
 
-def _features(inputs: StageInputs, measure: Measure) -> Callable[[str], Run]:
+def _measure_features(inputs: StageInputs, measure: Measure) -> Callable[[str], Run]:
+    """Return the work of measuring features of stamps."""
     return _work(
         inputs, inputs.stamps, lambda on, stamps, threads: on.features(stamps, measure, threads).values,
         lambda cuda: cuda.feature_pipeline(measure),
     )  # fmt: skip
 
 
-def _normaliser(inputs: StageInputs, steps: tuple[registry.Step, ...]) -> Callable[[str], Run]:
+def _normalise(inputs: StageInputs, steps: tuple[registry.Step, ...]) -> Callable[[str], Run]:
+    """Return the work of normalising planes."""
     planes = inputs.pixels.reshape(-1, inputs.side, inputs.side)
     return _work(
         inputs,
         lambda n: (planes[:n],),
-        lambda on, given, threads: on.normalise(given[0], None, steps, math.nan, threads)[0],
+        lambda on, arrays, threads: on.normalise(arrays[0], None, steps, math.nan, threads)[0],
     )
 
 
-def _recipe(inputs: StageInputs, recipe: Recipe) -> Callable[[str], Run]:
+def _prepare(inputs: StageInputs, recipe: Recipe) -> Callable[[str], Run]:
+    """Return the work of preparing planes of stamps by a recipe."""
     return _work(inputs, inputs.stamps, lambda on, stamps, threads: on.prepare(stamps, recipe, threads).planes)
 
 
 def _predict(model: Model) -> Call:
+    """Return a call of a model on the arrays that it takes."""
     return lambda on, inputs, threads: on.predict(model, inputs, threads)
 
 
-def _scores(inputs: StageInputs, model: Model) -> Callable[[str], Run]:
+def _score(inputs: StageInputs, model: Model) -> Callable[[str], Run]:
+    """Return the work of scoring stamps."""
     return _work(
         inputs, inputs.stamps, lambda on, stamps, threads: on.score(model, stamps, threads).score,
         lambda cuda: cuda.pipeline(model),
@@ -199,16 +227,30 @@ def _work(
     call: Call,
     pipeline: Callable[[Cuda], Pipeline[Any, Any]] | None = None,
 ) -> Callable[[str], Run]:
-    """Return the work of a call in each column.
+    """Turn a call into the work of each column.
 
-    `rows` gives n rows of the host, Stamps or a tuple of arrays. `pipeline` gives what takes batches of the host
-    through a device, where there is such a thing; copies, call and copies follow each other otherwise.
+    Parameters
+    ----------
+    inputs : StageInputs
+        The data.
+    rows : callable
+        Returns the first n rows in memory of the host: Stamps, or a tuple of arrays.
+    call : callable
+        What to time.
+    pipeline : callable, optional
+        Opens a pipeline that sends batches through a GPU while copies and kernels overlap. Without it, the copy to the
+        GPU, the call and the copy back follow one another.
+
+    Returns
+    -------
+    callable
+        The work in a column, by the name of the column.
     """
 
     def work(column: str) -> Run:
         if column in THREADS:
             host = backends.on_host()
-            return lambda n: _drop(call(host, rows(n), THREADS[column]))
+            return lambda n: _discard(call(host, rows(n), THREADS[column]))
         from space2vec.backends.cuda.backend import Cuda
         from space2vec.data.device.extension import active
         from space2vec.data.device.view import view
@@ -216,30 +258,32 @@ def _work(
         number = extension.ordinal(inputs.where)
         cuda = Cuda(number)
         if column == IN_PLACE:
-            there = functools.lru_cache(maxsize=1)(lambda n: _put(rows(n), inputs.where))
+            rows_on_gpu = functools.lru_cache(maxsize=1)(lambda n: _copy_to_device(rows(n), inputs.where))
 
             def in_place(n: int) -> None:
-                results = call(cuda, there(n), None)
-                active(number).stream_wait(number, 0)  # that of arrays which the package makes
-                del results  # kept until then: to give memory back is to wait
+                results = call(cuda, rows_on_gpu(n), None)
+                active(number).stream_wait(number, 0)  # the stream of arrays that the package makes
+                del results  # kept until here, because freeing memory of a GPU waits for it
 
             return in_place
         if pipeline is None:
-            return lambda n: _drop(view(call(cuda, _put(rows(n), inputs.where), None), "results").to_host())
-        way = inputs.stack.enter_context(pipeline(cuda))
+            return lambda n: _discard(
+                view(call(cuda, _copy_to_device(rows(n), inputs.where), None), "results").to_host()
+            )
+        opened = inputs.stack.enter_context(pipeline(cuda))
 
-        def through(n: int) -> None:
+        def with_transfers(n: int) -> None:
             batch = rows(n)
-            for _ in way.run(batch[k : k + _BATCH] for k in range(0, n, _BATCH)):
+            for _ in opened.run(batch[k : k + _BATCH] for k in range(0, n, _BATCH)):
                 pass
 
-        return through
+        return with_transfers
 
     return work
 
 
-def _put(rows: Any, where: str) -> Any:
-    """Copy Stamps or a tuple of arrays to a device."""
+def _copy_to_device(rows: Any, where: str) -> Any:
+    """Copy rows (Stamps, or a tuple of arrays) to a GPU; the result has the same form."""
     from space2vec.data.device.array import DeviceArray
 
     if isinstance(rows, Stamps):
@@ -247,8 +291,8 @@ def _put(rows: Any, where: str) -> Any:
     return tuple(DeviceArray.of_host(array, ordinal=extension.ordinal(where)) for array in rows)
 
 
-def _drop(_: object) -> None:
-    """Throw a result away."""
+def _discard(_: object) -> None:
+    """Discard a result, so that a lambda returns None."""
 
 
 def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
@@ -265,18 +309,18 @@ def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
         else:
             threads, where = None, inputs.where
             assert model is not None
-            way = inputs.stack.enter_context(model.pipeline(where))
+            pipeline = inputs.stack.enter_context(model.pipeline(where))
 
         def run(n: int) -> None:
             done = 0
             while done < n:
                 read = (batch.rows for batch in batches(paths[: n - done], threads=threads, model=model, device=where))
-                met = done
-                for rows in read if where == "cpu" else way.run(read):
+                before = done
+                for rows in read if where == "cpu" else pipeline.run(read):
                     if model is not None and not isinstance(rows, Scores):
                         model.score(rows, threads=threads, device=where)
                     done += len(rows)
-                if done == met:
+                if done == before:
                     raise NotRun(f"there are no alerts in {inputs.night()}")
 
         return run

@@ -1,4 +1,4 @@
-"""Stamps and a forest to measure with: made, not drawn from a sky, and the same everywhere."""
+"""Synthetic triplets and a synthetic forest to measure speed with, the same on every machine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,28 @@ from space2vec.models.forest import Forest
 
 __all__ = ["DEPTH", "TREES", "full_forest", "triplets"]
 
-#: The forest: full binary trees, so many and so deep.
+#: The number of trees of the forest, full binary trees, and their depth.
 TREES, DEPTH = 100, 10
-#: Different triplets; more are these again.
+#: Number of different triplets; they are repeated if more are needed.
 _DIFFERENT = 512
 
 
 def triplets(n: int, side: int = 51, seed: int = 1) -> NDArray[np.float32]:
-    """Return n triplets (n, 3, side, side): transients, dipoles, cosmic rays, saturated stars and noise alone.
+    """Draw triplets with a transient, a dipole, a cosmic ray, a saturated star or noise alone.
 
-    After 512 they begin again.
+    Parameters
+    ----------
+    n : int
+        Number of triplets; after 512 they repeat.
+    side : int, optional
+        Side of a plane in pixels.
+    seed : int, optional
+        Seed of the random numbers.
+
+    Returns
+    -------
+    ndarray of float32 (n, 3, side, side)
+        Science, template and difference.
     """
     rng = np.random.default_rng(seed)
     count = min(n, _DIFFERENT)
@@ -48,7 +60,7 @@ def triplets(n: int, side: int = 51, seed: int = 1) -> NDArray[np.float32]:
 
 
 def full_forest(x: NDArray[np.float32], names: tuple[str, ...], trees: int = TREES, depth: int = DEPTH) -> Forest:
-    """Return a forest of full trees whose splits lie at values of the rows x (n, k)."""
+    """Return a forest of full trees whose thresholds are values of the rows x (n, k)."""
     rng = np.random.default_rng(2)
     right: list[int] = []
 

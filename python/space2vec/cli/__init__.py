@@ -1,8 +1,9 @@
 """The command line: ``space2vec COMMAND ...``.
 
-Exit status: 0 when all is well, 1 when some input could not be read (its rows are flagged, and in the errors table) or,
-from ``doctor``, when nothing can compute, 2 when the command could not run or not go on, 130 and 143 when it was
-interrupted or terminated. With ``SPACE2VEC_TRACEBACK`` set, an error shows where it came from.
+The exit status is 0 when all is well; 1 when some input could not be read (its rows are flagged and listed in the
+table of errors) or, from ``doctor``, when no backend can compute; 2 when the command could not start or not continue;
+130 when it was interrupted and 143 when it was terminated. If ``SPACE2VEC_TRACEBACK`` is set, an error prints its
+traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 
 from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors import Space2vecError, Space2vecWarning
@@ -27,7 +28,8 @@ from space2vec.registry import library_version
 
 __all__ = ["main"]
 
-#: The commands and what each does. A module of the name adds its options, imported only where that command is run.
+#: The commands, and what each does. The module of the same name adds the options; only that of the command that runs is
+#: imported.
 _COMMANDS = {
     "score": "score candidates",
     "features": "extract features",
@@ -38,10 +40,10 @@ _COMMANDS = {
     "simulate": "simulate alerts and data sets",
     "export": "write a network as an ONNX file",
     "bench": "measure the stages on this machine, CPU against GPU",
-    "doctor": "say what this installation can do",
+    "doctor": "show what this installation can do",
 }
 
-#: Options that print a folder, in the package, and exit.
+#: Options that print a folder of the package and exit.
 _FOLDERS = (
     ("--cmake-dir", "lib/cmake/space2vec", "print the folder of the CMake package, for C and C++"),
     ("--pkgconfig-dir", "lib/pkgconfig", "print the folder of space2vec.pc, for C and C++"),
@@ -49,10 +51,10 @@ _FOLDERS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors quote arguments as they can be shown."""
+    """A parser whose error messages are safe to print, whatever the arguments hold."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and exit."""
+        """Print the usage and the error, and exit with status 2."""
         super().error(one_line(message))
 
 
@@ -60,7 +62,7 @@ class _PrintFolder(argparse.Action):
     """Print a folder of this installation that the build of a program in C or C++ asks for, and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print it; an installation from which nothing can be linked is an error."""
+        """Print the folder; an installation without it is an error."""
         folder = Path(__file__).resolve().parents[1] / str(self.const)
         if not folder.is_dir():
             parser.error("this installation carries no library for C and C++; one from a wheel does")
@@ -69,16 +71,16 @@ class _PrintFolder(argparse.Action):
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser for the command that the arguments name, and what the others are."""
+    """Return a parser with all options of the command that the arguments name, and one line for each other command."""
     parser = _Parser(prog="space2vec", description="Image stamps of transient candidates to scores.")
     parser.add_argument("--version", action="version", version=f"space2vec {library_version()}")
     for option, folder, what in _FOLDERS:
         parser.add_argument(option, action=_PrintFolder, nargs=0, const=folder, help=what)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, what in _COMMANDS.items():
         command = commands.add_parser(name, help=what)
-        if name == asked:
+        if name == named:
             importlib.import_module(f"space2vec.cli.{name}").register(command)
     return parser
 
@@ -96,20 +98,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    _print_any_name()
+    _escape_unencodable_output()
     try:
-        with _stoppable(), warnings.catch_warnings():
-            _show_our_warnings_in_a_line()
+        with _raise_on_sigterm(), warnings.catch_warnings():
+            _print_own_warnings_in_one_line()
             try:
                 words = sys.argv[1:] if argv is None else argv
                 arguments = _parser(words).parse_args(words)
             except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
                 return stop.code if isinstance(stop.code, int) else 2
             status = int(arguments.run(arguments))
-            sys.stdout.flush()  # what cannot be written is to be told here
+            sys.stdout.flush()  # so that a failure to write is reported by this function
             return status
     except BrokenPipeError:
-        _print_no_more()  # the reader of our output has gone
+        _discard_output()  # whoever read the output has closed it
         return 2
     except (Space2vecError, ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("SPACE2VEC_TRACEBACK"):
@@ -127,36 +129,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGTERM
 
 
-def _print_any_name() -> None:
-    """Let what standard output cannot hold, such as the bytes of a file name, be printed by its codes."""
+def _escape_unencodable_output() -> None:
+    """Print what the encoding of standard output lacks, such as raw bytes of a file name, as escape codes."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _show_our_warnings_in_a_line() -> None:
-    """Print the package's own warnings as other problems are, each text once; those of others stay as they are."""
+def _print_own_warnings_in_one_line() -> None:
+    """Print a warning of this package like any other problem, each text once; leave those of other packages alone."""
     others = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if issubclass(category, Space2vecWarning):
             print_notice(message)
         else:
-            # Astropy's warnings, for one, quote cards of FITS headers.
+            # A warning may quote a file: Astropy's, for example, quote cards of FITS headers.
             words = str(message)
-            others(message if words.isprintable() else lines(words), category, *where, **more)
+            others(message if words.isprintable() else lines(words), category, filename, lineno, file, line)
 
     warnings.showwarning = show
     warnings.simplefilter("default", Space2vecWarning)
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM end the command as an exception does, so that nothing half-written is left."""
+def _raise_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that the command ends in order and leaves no half-written file."""
 
     def stop(*_: object) -> None:
         raise _Terminated
 
-    # Only the main thread may set handlers; a handler that somebody has set, or has turned off, stays.
+    # Only the main thread may set handlers. A handler that the caller has set, or has disabled, stays.
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if ours:
         signal.signal(signal.SIGTERM, stop)
@@ -168,40 +177,40 @@ def _stoppable() -> Iterator[None]:
 
 
 def _comes_from_interrupt(error: BaseException | None) -> bool:
-    """Tell whether an error is what a package that was being imported made of an interrupt."""
+    """Tell whether an interrupt caused an error, as where a package catches it while it is being imported."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 class _Terminated(BaseException):
-    """SIGTERM has come."""
+    """Raised where SIGTERM arrives."""
 
 
 def _print_error(error: BaseException, what: str) -> None:
-    """Say what ended the command, and what was noted on the way (how to go on)."""
+    """Print why the command ended, and the notes of the error, such as how to resume."""
     for line in (what, *getattr(error, "__notes__", ())):
         print_notice(line)
 
 
-def _cannot_print() -> bool:
-    """Tell whether nothing can be printed, by an empty line; then nothing further is tried."""
+def _output_is_broken() -> bool:
+    """Tell, by printing an empty line, whether standard output fails; if it does, discard what follows."""
     try:
         print(flush=True)
     except OSError:
-        _print_no_more()
+        _discard_output()
         return True
     return False
 
 
-def _print_no_more() -> None:
-    """Keep the interpreter from complaining when it flushes at its end."""
+def _discard_output() -> None:
+    """Send standard output to nowhere, so that the interpreter's last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _error_text(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        file = error.filename or ("standard output" if _cannot_print() else None)
+        file = error.filename or ("standard output" if _output_is_broken() else None)
         return f"{file}: {error.strerror}" if file else error.strerror
     if isinstance(error, MemoryError):
         return "there is not enough memory"

@@ -1,4 +1,4 @@
-"""``space2vec bench``: the stages on this machine's cores and GPU."""
+"""``space2vec bench``: measure the speed of each stage on the cores and the GPU of this machine."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from space2vec.cli.printing import print_line, print_lines, print_progress
 
 __all__ = ["register"]
 
-#: Those of :data:`space2vec.bench.COLUMNS`, which is not imported to name them.
+#: The same as :data:`space2vec.bench.COLUMNS`, repeated here because importing that for the help text is slow.
 _COLUMNS = ("one core", "all cores", "gpu in place", "gpu with transfers")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.description = (
-        "Measure how many rows a second each stage does, from reading alerts to scores, on one core, on all cores and, "
-        "where there is one, on a GPU, with its data in place and with copies there and back; print a table."
+        "Measure how many rows a second each stage processes, from reading alerts to scores: on one core, on all cores "
+        "and, if there is a GPU, on the GPU, both with data that are already in its memory and with copies to it and "
+        "back. Print a table."
     )
     parser.add_argument("--quick", action="store_true", help="the main stages in a minute: fewer rows and rounds")
-    parser.add_argument("-o", "--output", metavar="FILE.json", help="write the figures, with device and versions")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw them")
+    parser.add_argument("-o", "--output", metavar="FILE.json", help="write the figures, the device and the versions")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the figures")
     parser.add_argument("--rows", type=positive, metavar="N", help="triplets (default: 32768; quick: 4096)")
-    parser.add_argument("--side", type=positive, default=51, metavar="PIXELS", help="of a triplet (default: 51)")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="in which all take turns (default: 7; quick: 3)")
-    parser.add_argument("--alerts", type=Path, metavar="FOLDER", help="alerts to read (default: made ones)")
-    parser.add_argument("--only", nargs="+", metavar="STAGE", help="stages whose names begin like this")
+    parser.add_argument("--side", type=positive, default=51, metavar="PIXELS", help="side of a triplet (default: 51)")
+    parser.add_argument(
+        "--rounds", type=positive, metavar="N", help="rounds; in each, every stage is timed once (default: 7; quick: 3)"
+    )
+    parser.add_argument("--alerts", type=Path, metavar="FOLDER", help="alerts to read (default: simulated ones)")
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="measure only stages whose names begin so")
     parser.add_argument("--columns", nargs="+", choices=_COLUMNS, default=_COLUMNS, metavar="COLUMN",
                         help=f"where to measure: {', '.join(map(repr, _COLUMNS))} (default: all)")  # fmt: skip
     add_device(parser)
@@ -48,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         check_picture(arguments.plot)
 
-    def keep(record: dict[str, Any]) -> None:
+    def save(record: dict[str, Any]) -> None:
+        """Write the record, a dict that is ready for JSON."""
         if output is not None:
             write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
 
@@ -62,12 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
         where=arguments.device,
         only=arguments.only or (bench.QUICK if arguments.quick else ()),
         columns=arguments.columns,
-        tell=print_progress,
-        keep=keep,
+        report=print_progress,
+        save=save,
     )
     print_lines(bench.table(record))
     if output is not None:
-        keep(record)
+        save(record)
         print_line(f"figures in {output}")
     if arguments.plot is not None:
         plot(record, Path(arguments.plot))

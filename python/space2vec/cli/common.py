@@ -1,4 +1,4 @@
-"""What the commands share: options, and the loop over batches with progress, problems and summary."""
+"""Options that several commands share, and the loop over batches that shows progress and problems."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 #: Suffixes of pictures.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg")
-#: Problems that are shown one by one.
+#: Number of problems that are printed one by one.
 _SHOWN = 10
 
 _INPUT = (
@@ -46,7 +46,7 @@ _INPUT = (
 
 
 def positive(text: str) -> int:
-    """Read a whole number above 0, for argparse."""
+    """Parse a whole number above 0, for argparse."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -54,7 +54,7 @@ def positive(text: str) -> int:
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the positional INPUT."""
+    """Add the positional argument INPUT and the options that say how to read it."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUT)
     parser.add_argument(
         "--schema",
@@ -62,16 +62,16 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_schema,
         metavar="NUMBER=FILE",
-        help="the schema (JSON) of bare Avro messages whose header has this number; types that it names may be defined "
-        "in files beside it; may be given several times",
+        help="the schema (JSON) of bare Avro messages whose header has this number; the types that it names may be in "
+        "other files of the same folder; may be given several times",
     )
     add_limits(parser)
     parser.add_argument(
         "--channels",
         type=_channels,
         metavar="NAME,NAME,...",
-        help="what the planes of .npy, .npz and FITS files are that do not name them, in their order: out of science, "
-        "template, difference (default: these where there are three, difference where there is one)",
+        help="the planes, in order, of .npy, .npz and FITS files that do not name them: science, template or "
+        "difference (default: all three if a file has three planes, difference if it has one)",
     )
 
 
@@ -83,19 +83,20 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_limit,
         metavar="NAME=NUMBER",
-        help="let a file ask for more: id_bytes, batch_bytes, free_rows, free_bytes; may be given several times",
+        help="raise a limit on the memory that one file may take: id_bytes, batch_bytes, free_rows, free_bytes; may be "
+        "given several times",
     )
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
-    """Return what a file may ask for, by --limit."""
+    """Return the limits on what one file may take, as changed by --limit."""
     from space2vec.reading import Limits
 
     return Limits(**dict(arguments.limit))
 
 
 def _limit(text: str) -> tuple[str, int]:
-    """Read a limit by its name, for argparse."""
+    """Parse NAME=NUMBER, for argparse."""
     from space2vec.reading import Limits
 
     name, _, number = text.partition("=")
@@ -108,7 +109,7 @@ def _limit(text: str) -> tuple[str, int]:
 
 
 def _channels(text: str) -> tuple[str, ...]:
-    """Read names of planes, for argparse."""
+    """Parse names of planes separated by commas, for argparse."""
     names = tuple(name.strip() for name in text.split(","))
     try:
         channel_positions(names)
@@ -118,7 +119,7 @@ def _channels(text: str) -> tuple[str, ...]:
 
 
 def _schema(text: str) -> tuple[int, str]:
-    """Read a numbered schema, for argparse."""
+    """Parse NUMBER=FILE and read the schema from the file, for argparse."""
     number, equals, file = text.partition("=")
     if not equals or not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=FILE")
@@ -139,8 +140,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         type=_device,
         default="auto",
         metavar="auto|cpu|cuda",
-        help="where to compute: a CUDA device (cuda:1: the second), or auto, a CUDA device where there is one on which "
-        "all can run (default: auto)",
+        help="where to compute: cpu, a CUDA device (cuda; cuda:1 is the second), or auto: a CUDA device if there is "
+        "one that can run everything, otherwise the CPU (default: auto)",
     )
 
 
@@ -148,12 +149,12 @@ def add_compute_options(parser: argparse.ArgumentParser) -> None:
     """Add --device and --threads."""
     add_device(parser)
     parser.add_argument(
-        "--threads", type=positive, default=None, metavar="N", help="threads to use (default: one a usable core)"
+        "--threads", type=positive, default=None, metavar="N", help="threads to use (default: one for each usable core)"
     )
 
 
 def _device(text: str) -> str:
-    """Read the name of a device, for argparse; whether it is there is seen later."""
+    """Parse the name of a device, for argparse; whether the device exists is checked later."""
     from space2vec.data.device.extension import ordinal
 
     try:
@@ -165,9 +166,12 @@ def _device(text: str) -> str:
 
 
 class Problems:
-    """Files and records that could not be read: the first are told at once, the rest are counted.
+    """Print the first problems of files and records at once, and count all of them.
 
-    With `strict` the first stops the command.
+    Parameters
+    ----------
+    strict : bool
+        Whether the first problem stops the command, as a ReadError.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -175,7 +179,7 @@ class Problems:
         self._strict = strict
 
     def report(self, problem: Problem) -> None:
-        """Count one, and say it if it is among the first."""
+        """Count a problem, and print it if it is among the first."""
         if self._strict:
             offset = "" if problem.offset is None else f", byte {problem.offset}"
             raise ReadError(f"{problem} ({problem.reason}{offset}); --strict stops here")
@@ -184,14 +188,26 @@ class Problems:
             print_notice(problem)
 
     def finish(self) -> int:
-        """Say how many were not told; return the exit status."""
+        """Print how many problems were not printed; return the exit status."""
         if self.count > _SHOWN:
             print_notice(f"... and {self.count - _SHOWN} further problems")
         return 1 if self.count else 0
 
 
 def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, **options: Any) -> Iterator[AnyBatch]:
-    """Read the inputs batch by batch, with progress on standard error; the options are those of `reading.batches`."""
+    """Yield the inputs batch by batch, and show progress and problems on standard error.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        The options of :func:`add_inputs`, and ``threads``.
+    what : str
+        What is being done, for the line of progress.
+    problems : Problems
+        Counts and prints the problems.
+    **options
+        Handed to :func:`space2vec.reading.batches`, which says their types.
+    """
     from space2vec.reading import batches
 
     with Progress(what) as progress:
@@ -210,7 +226,15 @@ def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, *
 
 
 def check_picture(path: str) -> None:
-    """See that a picture can be drawn and written before the work for it is done; else an error says why not."""
+    """Raise, before any work is done, if a picture cannot be drawn or written.
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed.
+    ValueError
+        If the suffix is not that of a picture.
+    """
     from space2vec.writing.places import check_writable
 
     need("matplotlib", "a picture needs matplotlib")
@@ -221,28 +245,28 @@ def check_picture(path: str) -> None:
 
 
 def check_no_input(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path]) -> None:
-    """See that nothing that is to be written is a file that is read."""
-    there: dict[tuple[int, int], Path] = {}
+    """Raise a ValueError if an output would overwrite an input, under whatever name."""
+    existing: dict[tuple[int, int], Path] = {}
     for place in (Path(path) for path in outputs if path):
-        with suppress(OSError):  # what is not there yet is no input
-            there[_identity(place)] = place
-    for path in inputs if there else ():
+        with suppress(OSError):  # a file that does not exist yet is no input
+            existing[_identity(place)] = place
+    for path in inputs if existing else ():
         with suppress(OSError):
-            if (same := there.get(_identity(path))) is not None:
+            if (same := existing.get(_identity(path))) is not None:
                 raise ValueError(f"cannot write {same}: it is an input")
 
 
 def _identity(path: str | Path) -> tuple[int, int]:
-    """Return what tells a file from all others, whatever its names."""
+    """Return the device and inode of a file, which are the same for all its names."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
 def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
-    """Return some of the options by name, to hand them on."""
+    """Return the options of these names as keyword arguments; argparse gives their values no static type."""
     return {name: getattr(arguments, name) for name in names}
 
 
 def table_metadata(**entries: Any) -> dict[str, Any]:
-    """Return what a table's metadata says: the version that wrote it, and the entries."""
+    """Return the metadata of an output, ready for JSON: the version that wrote it, and the given entries."""
     return {"version": library_version(), **entries}

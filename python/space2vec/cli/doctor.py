@@ -1,4 +1,4 @@
-"""``space2vec doctor``: what this installation can do."""
+"""``space2vec doctor``: show what this installation can do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ __all__ = ["register"]
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.description = "Say what this installation can do."
+    parser.description = (
+        "Show what this installation can do: backend, instruction set, GPU, optional packages and models."
+    )
     parser.set_defaults(run=run)
 
 

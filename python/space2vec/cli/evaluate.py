@@ -1,4 +1,4 @@
-"""``space2vec evaluate``: score files and labels to figures and curves."""
+"""``space2vec evaluate``: measure files of scores against labels, and draw the curves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-#: Resamples for the band around a curve, at most: more cannot be told apart in a picture.
+#: The most resamples for the band around a curve: more would not change the picture visibly.
 _BAND = 400
 
 
@@ -23,9 +23,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.description = (
         "Measure scores against labels: AUC, missed detections (MDR) and false positives (FPR) with the "
-        "thresholds that give them, Brier score and calibration error, with bootstrap intervals over objects. Of "
-        "several score files, each is compared with the first on the candidates that both have: a paired bootstrap, "
-        "and McNemar's exact test."
+        "thresholds that give them, Brier score and calibration error, with bootstrap intervals over objects. If "
+        "there are several score files, the first is compared with each other on the candidates that both have, by a "
+        "paired bootstrap and McNemar's exact test."
     )
     parser.add_argument("scores", nargs="+", metavar="SCORES", help="score files, of any format that score writes")
     parser.add_argument(
@@ -35,13 +35,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="a table with candidate_id, candid or ID and label (1 real, 0 bogus) or OBJECT_TYPE (1 artifact, 0 real)",
     )
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
-    parser.add_argument("--json", metavar="FILE", help="write the figures as JSON as well")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw the MDR-FPR curves, each in its bootstrap interval")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the resampling")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the MDR-FPR curves, each with its bootstrap interval")
     parser.add_argument(
         "--reliability",
         metavar="FILE.png",
-        help="draw what share of the candidates of each score is real, and how many there are",
+        help="draw the share of real candidates at each score, and the number of candidates",
     )
     add_limits(parser)
     parser.set_defaults(run=run)
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     limits = limits_of(arguments)
     joined = {path: evaluation.join(path, arguments.labels, problems=wrong, limits=limits) for path in arguments.scores}
     problems = Problems()
-    for problem in dict.fromkeys(wrong):  # those of the labels come with every file of scores
+    for problem in dict.fromkeys(wrong):  # each file of scores repeats the problems of the labels
         problems.report(problem)
     names = evaluation.names_of(arguments.scores)
     options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}

@@ -1,4 +1,4 @@
-"""``space2vec export``: a network as an ONNX file."""
+"""``space2vec export``: write a network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["register"]
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.description = "Write a network as an ONNX file, whose metadata declares its recipe and its columns."
+    parser.description = "Write a network as an ONNX file, whose metadata names its recipe and its columns."
     parser.add_argument("model", metavar="MODEL", help="a packaged model or a model file")
     parser.add_argument("-o", "--output", required=True, metavar="FILE.onnx", help="the ONNX file")
     parser.set_defaults(run=run)
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     if not isinstance(model, Network):
         raise ValueError(
-            f"{model.name} is a {model.kind}, and only networks are exported; the C library reads a forest's own file"
+            f"{model.name} is a {model.kind}, and only networks are exported; the C library reads the file of a forest"
         )
     model.export(output)
     how = "" if model.header.calibration is None else ", its calibration included"

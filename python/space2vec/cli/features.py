@@ -1,4 +1,4 @@
-"""``space2vec features``: inputs to feature tables."""
+"""``space2vec features``: measure the features of candidates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--convention",
         choices=("code", "paper"),
         default="code",
-        help="whose definition where autoScan's code and paper disagree (default: code)",
+        help="definition where autoScan's code and paper disagree (default: code)",
     )
     add_compute_options(parser)
     parser.set_defaults(run=run)

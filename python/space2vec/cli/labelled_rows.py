@@ -1,4 +1,4 @@
-"""Features with labels beside them: what forests and networks of features are trained on."""
+"""Read features together with their labels, to train forests and networks of features on."""
 
 from __future__ import annotations
 
@@ -26,13 +26,25 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelledRows", "add_labels", "read_labelled"]
 
-#: The columns taken from stamps where --set does not say.
+#: The set of features that is computed from stamps if there is no --set.
 _STAMP_SET: FeatureSet = "stamp"
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Rows that have a label (1 real, 0 bogus) and can be scored: their features (n, k) and objects."""
+    """Rows that have a label and can be scored.
+
+    Attributes
+    ----------
+    x : ndarray of float32 (n, k)
+        Features.
+    y : ndarray of int64 (n,)
+        Labels: 1 real, 0 bogus.
+    group : ndarray of object (n,)
+        The object of each row.
+    names : tuple of str (k,)
+        Names of the features.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
@@ -48,14 +60,27 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         metavar="FILE",
         help="a table with candidate_id (or ID) and label (1 real, 0 bogus) or OBJECT_TYPE (0 real, 1 artifact); "
-        "by default the inputs themselves, where they are tables",
+        "default: the inputs themselves, if they are tables with such columns",
     )
-    parser.add_argument("--set", choices=tuple(FEATURE_SETS), help=f"columns (default: a table's own, or {_STAMP_SET})")
-    parser.add_argument("--convention", choices=("code", "paper"), default="code", help="of the features from stamps")
+    parser.add_argument(
+        "--set", choices=tuple(FEATURE_SETS), help=f"columns (default: those of the table; of stamps {_STAMP_SET})"
+    )
+    parser.add_argument(
+        "--convention",
+        choices=("code", "paper"),
+        default="code",
+        help="definition of features of stamps: that of autoScan's code or paper (default: code)",
+    )
 
 
 def read_labelled(arguments: argparse.Namespace, problems: Problems) -> LabelledRows:
-    """Read the inputs and their labels; a ValueError says that no row has a label and can be scored."""
+    """Read the inputs and their labels.
+
+    Raises
+    ------
+    ValueError
+        If no row has a label and can be scored.
+    """
     from space2vec import registry
     from space2vec.data import flags
 
@@ -69,9 +94,9 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
         raise ValueError(str(error.args[0])) from None
     limits = limits_of(arguments)
     if arguments.labels:
-        real = _joined(arguments.labels, table, files, problems, limits)
+        real = _join_labels(arguments.labels, table, files, problems, limits)
     else:
-        real = _own(files, problems, limits)
+        real = _labels_of_inputs(files, problems, limits)
     usable = flags.scorable(table.flags) & ~np.isnan(real)
     print_line(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
@@ -84,7 +109,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
 
 
 def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, list[str]]:
-    """Return the rows, and the file of each."""
+    """Read the features of all inputs, and the file of each row."""
     from space2vec import compute
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features
@@ -108,7 +133,7 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, 
 
 
 def _need_tables(inputs: Iterable[str]) -> None:
-    """Raise if one of the inputs cannot hold its own labels; one that is not there is told where it is read."""
+    """Raise if an input is not one table, which could hold its own labels; the reader checks whether it exists."""
     from space2vec.reading.table_file import TABLE_SUFFIXES
 
     for name in inputs:
@@ -117,8 +142,8 @@ def _need_tables(inputs: Iterable[str]) -> None:
             raise ValueError(f"{name} is not one table with labels in it; labels are needed: --labels FILE")
 
 
-def _own(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np.float32]:
-    """Return the labels that stand in the tables themselves (n,), NaN unknown: each stays with its row."""
+def _labels_of_inputs(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np.float32]:
+    """Return the label of each row (n,) from the tables themselves, NaN where it is unknown."""
     from space2vec.reading import read_labels
 
     real: list[NDArray[np.float32]] = []
@@ -126,17 +151,17 @@ def _own(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np
         wrong: list[Problem] = []
         labels = read_labels(file, problems=wrong, limits=limits)
         for problem in wrong:
-            if not problem.of_file:  # what costs a whole line was told with its features
+            if not problem.of_file:  # a problem of a whole line was reported with its features
                 problems.report(problem)
-        # Where the numbers differ the table could not be read as features, which was told.
+        # The numbers differ if the table could not be read as features, which has been reported.
         real.append(labels.real if len(labels.real) == count else np.full(count, np.nan, dtype=np.float32))
     return np.concatenate(real)
 
 
-def _joined(
+def _join_labels(
     file: str, table: Features, files: Sequence[str], problems: Problems, limits: Limits
 ) -> NDArray[np.float32]:
-    """Return the labels of a file (n,), NaN unknown, joined by candidate; without ids they are those of the rows."""
+    """Return the label of each row (n,) from a file, joined by candidate, or by row number if the file has no ids."""
     from space2vec.data.joins import Side, pair_rows
     from space2vec.reading import read_labels
 
@@ -145,7 +170,7 @@ def _joined(
     for problem in wrong:
         problems.report(problem)
     if labels.candidate_id is None:
-        # The rows of one file without ids are known by their number as well.
+        # Rows of a single input without ids have their numbers for ids.
         if not np.array_equal(table.candidate_id, np.arange(len(labels.real))):
             shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
             raise ReadError(

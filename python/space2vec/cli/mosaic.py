@@ -1,10 +1,9 @@
-"""The mosaic of ``space2vec score --mosaic``, gathered batch by batch."""
+"""The mosaic of ``space2vec score --mosaic``: a picture of candidates, collected batch by batch."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +19,32 @@ _ROWS = 12
 
 
 class Mosaic:
-    """Keep the best, worst and most doubtful candidates of a long input, and draw them at its end into a picture."""
+    """Collect the candidates with the highest, lowest and most doubtful scores of a long input, and draw them.
+
+    Parameters
+    ----------
+    path : str
+        The picture to write.
+    """
 
     def __init__(self, path: str) -> None:
         check_picture(path)
-        #: The picture.
+        #: The picture to write.
         self.path = Path(path)
         self._stamps: Stamps | None = None
         self._score = np.empty(0, dtype=np.float32)
         self._flags = np.empty(0, dtype=np.uint32)
 
     def add(self, stamps: Stamps, scores: Scores) -> None:
-        """Look at one batch; what is not among the chosen so far is let go."""
-        self._choose(stamps, scores.score, scores.flags)
+        """Consider the candidates of one batch; those that are not selected are freed."""
+        self._select(stamps, scores.score, scores.flags)
 
     def pop_bytes(self) -> bytes:
-        """Return the chosen as bytes, and begin anew without them."""
+        """Return the selected candidates as bytes, and start again with none."""
         if self._stamps is None:
             return b""
         kept = self._stamps
-        arrays: dict[str, np.ndarray[Any, Any]] = {
+        arrays: dict[str, NDArray[np.generic]] = {
             "object_id": id_texts(kept.object_id),
             "candidate_id": id_texts(kept.candidate_id),
             "flags": kept.flags,
@@ -57,7 +62,7 @@ class Mosaic:
         return file.getvalue()
 
     def add_bytes(self, packed: bytes) -> None:
-        """Look at what :meth:`take` has returned."""
+        """Consider the candidates that :meth:`pop_bytes` has returned."""
         if not packed:
             return
         with np.load(io.BytesIO(packed)) as arrays:
@@ -68,9 +73,9 @@ class Mosaic:
                 flags=arrays["flags"],
                 centre=arrays["centre"],
             )
-            self._choose(stamps, arrays["score"], arrays["score_flags"])
+            self._select(stamps, arrays["score"], arrays["score_flags"])
 
-    def _choose(self, stamps: Stamps, score: NDArray[np.float32], flags: NDArray[np.uint32]) -> None:
+    def _select(self, stamps: Stamps, score: NDArray[np.float32], flags: NDArray[np.uint32]) -> None:
         from space2vec.plot import select_rows
 
         pool = stamps if self._stamps is None else Stamps.concatenate([self._stamps, stamps])
@@ -80,7 +85,7 @@ class Mosaic:
         self._stamps, self._score, self._flags = _copy(pool, chosen), score[chosen], flags[chosen]
 
     def draw(self) -> str:
-        """Draw the picture; return what to say of it."""
+        """Draw the picture; return a message that says where it is, or why there is none."""
         from space2vec.plot import mosaic
 
         if self._stamps is None or not len(self._stamps):
@@ -91,8 +96,8 @@ class Mosaic:
         return f"mosaic in {self.path}"
 
 
-def _copy(stamps: Stamps, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Stamps:
-    """Select candidates with pixels of their own, so that those of the others can be freed."""
+def _copy(stamps: Stamps, rows: NDArray[np.intp]) -> Stamps:
+    """Copy the selected candidates, so that the pixels of the others can be freed."""
     return Stamps(
         [[stamps.plane(row, channel) for channel in CHANNELS] for row in rows.tolist()],
         object_id=stamps.object_id[rows],

@@ -1,4 +1,4 @@
-"""Where a command writes its tables and what it says: into files, or through standard output."""
+"""Where a command writes: its tables into files or to standard output, and its messages beside them."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ _STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class OutputPlaces:
-    """The files of a table and of its errors."""
+    """The files of an output: its table, and the table of errors."""
 
     table: Path
     errors: Path
-    #: Whether the table is in a temporary folder, and goes to standard output at the end.
+    #: Whether the table is written to a temporary folder and copied to standard output at the end.
     streamed: bool = False
-    #: Whether the table of errors stays.
+    #: Whether the table of errors is kept.
     errors_kept: bool = True
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, stack: ExitStack) -> OutputPlaces:
-        """Return the place that -o and --errors name; the stack removes what is temporary."""
+        """Return the places that -o and --errors name; `stack` removes the temporary folder, if there is one."""
         if arguments.output != _STANDARD_OUTPUT:
             output = Path(arguments.output)
             errors = arguments.errors or output.with_name(f"{output.stem}.errors{output.suffix}")
             return cls(output, Path(errors))
         if arguments.resume:
-            raise ValueError("what went to standard output cannot be resumed: --resume needs -o with a file")
+            raise ValueError("an output to standard output cannot be resumed: --resume needs -o with a file")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="space2vec-")))
         errors = arguments.errors or folder / "errors.csv"
         return cls(folder / "table.csv", Path(errors), streamed=True, errors_kept=arguments.errors is not None)
 
     @property
     def name(self) -> str:
-        """What to call the place of the table."""
+        """The name of the place of the table, for messages."""
         return "standard output" if self.streamed else str(self.table)
 
-    def say(self, text: str) -> None:
-        """Print a message, to standard error if the table goes to standard output."""
+    def print_message(self, text: str) -> None:
+        """Print a line to standard output, or to standard error if the table goes to standard output."""
         print(one_line(text), file=sys.stderr if self.streamed else sys.stdout)
 
-    def end(self) -> None:
-        """Write a finished table to standard output, if that is where it goes."""
+    def copy_to_standard_output(self) -> None:
+        """Copy the finished table to standard output if -o says so."""
         if not self.streamed:
             return
         if sys.stdout.isatty():
-            # A terminal does what control codes in an id say; files and pipes get the table as it is.
+            # A terminal would obey control codes in an id, so they are escaped; files and pipes get the table as it is.
             with self.table.open(encoding="utf-8", newline="\n") as rows:
                 for row in rows:
                     sys.stdout.write(f"{one_line(row.removesuffix(chr(10)), len(row) * 10 + 20)}\n")
@@ -66,7 +66,7 @@ class OutputPlaces:
         sys.stdout.flush()
 
     def errors_summary(self, reasons: Counter[str]) -> str:
-        """Return what is to be said of the table of errors, given its reasons."""
+        """Return the line of the summary on the table of errors, from the number of rows of each reason."""
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         if not self.errors_kept:
             return f"{reasons.total()} errors: {counted}; --errors FILE writes them down" if reasons else "no errors"

@@ -1,4 +1,4 @@
-"""``--columns``: which fields of packets stand beside the results, and what they are called there."""
+"""``--columns``: fields of alert packets that are copied into the output, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -21,42 +21,45 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--columns",
         type=_paths,
         metavar="A,B,...",
-        help="fields of the alert packets to write beside the results, separated by commas: by name (ra; of ZTF's "
-        "candidate or Rubin's diaSource) or by dotted path (candidate.ssnamenr); 'none' for none; 'default' stands for "
-        f"those that are written if nothing is asked for, as far as packets have them: {', '.join(_DEFAULT)}",
+        help="fields of the alert packets to copy into the output, separated by commas: a name (ra) is a field of "
+        "ZTF's candidate or Rubin's diaSource, a dotted path (candidate.ssnamenr) any field; 'none' copies none; "
+        f"'default' stands for these, if packets have them: {', '.join(_DEFAULT)}",
     )
 
 
 def _paths(text: str) -> list[str]:
-    """Read names separated by commas, for argparse."""
+    """Parse names separated by commas, for argparse."""
     names = [name.strip() for name in text.split(",")]
     if names in ([""], [_NONE_WORD]):
         return []
     for name in names:
         if not all(name.split(".")) or name == _NONE_WORD:
-            raise argparse.ArgumentTypeError(f"{text!r} is no list of fields separated by commas, as ra,candidate.dec")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a list of fields separated by commas, such as ra,candidate.dec"
+            )
     return list(dict.fromkeys(names))
 
 
 def _last(path: str) -> str:
+    """Return the last part of a dotted path."""
     return path.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class PacketColumns:
-    """Fields of packets, as columns of an output."""
+    """Fields of alert packets that become columns of an output."""
 
-    #: By the name of each column, in order, the path of its field as the reader takes it.
+    #: The path of the field of each column, by name of the column, in order.
     paths: Mapping[str, str]
-    #: Columns that are left out where no packet gives them.
+    #: Columns that are left out if no packet has the field.
     optional: frozenset[str]
 
     @classmethod
     def of(cls, wanted: Sequence[str] | None, taken: Collection[str]) -> PacketColumns:
         """Return the columns for a list of names and dotted paths, ``None`` for the default ones.
 
-        A column has the last part of its path for its name; the whole path where another column, one of the `taken` of
-        the output too, has that name.
+        A column is named by the last part of its path, or by the whole path if another column has that name: one of
+        this list, or one of `taken`, the other columns of the output.
         """
         asked = [_DEFAULT_WORD] if wanted is None else wanted
         fields = list(dict.fromkeys(path for name in asked for path in (_DEFAULT if name == _DEFAULT_WORD else [name])))
@@ -69,9 +72,9 @@ class PacketColumns:
 
     @property
     def descriptions(self) -> dict[str, str]:
-        """What each column is."""
+        """A sentence on each column, by name."""
         return {name: f"field {path} of the alert packet" for name, path in self.paths.items()}
 
-    def fitted(self, columns: Columns, n: int) -> Columns:
-        """Return the output's columns (n,) out of those that were read, unknown where there are none."""
+    def select(self, columns: Columns, n: int) -> Columns:
+        """Return the columns (n,) of the output from those that were read; a column that was not read is unknown."""
         return {name: columns[path] if path in columns else blank_column(n) for name, path in self.paths.items()}

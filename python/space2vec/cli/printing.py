@@ -1,4 +1,4 @@
-"""What the commands print: nothing that a file, an id or a model is called by steers the terminal."""
+"""Print safely: no name of a file, an id or a model can send control codes to the terminal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def print_line(text: object) -> None:
 
 
 def print_lines(text: object) -> None:
-    """Print text of several lines to standard output; the names in it are one line each already."""
+    """Print several lines to standard output; names in them must have been made safe already."""
     print(lines(text))
 
 
 def print_notice(text: object) -> None:
-    """Print one line to standard error, with the name of the command before it."""
+    """Print one line to standard error, after ``space2vec:``."""
     print(one_line(f"space2vec: {text}"), file=sys.stderr)
 
 
 def print_progress(text: object) -> None:
-    """Print one line to standard error at once."""
+    """Print one line to standard error without delay."""
     print(one_line(text), file=sys.stderr, flush=True)

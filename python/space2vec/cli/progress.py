@@ -1,4 +1,4 @@
-"""Progress with a rate: a bar on a terminal, plain lines elsewhere; and the summary at the end."""
+"""Show the progress of long work (a bar on a terminal, plain lines elsewhere), and summarise it at the end."""
 
 from __future__ import annotations
 
@@ -22,21 +22,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "count_rows", "summary"]
 
-#: The flag that tells how a model worked, and of nothing that is wrong.
+#: This flag says that a cascade needed only its first network; nothing is wrong with the row.
 _EARLY = "scored_early"
-#: A flag of this share of the rows, out of at least so many, tells of the input and not of a row.
+#: A flag on this share of the rows or more, of at least so many rows, is a property of the input, not of single rows.
 _SHARE_OF_MANY, _ROWS_OF_MANY = 0.25, 50
 #: Seconds between plain lines.
 _EVERY = 5.0
 
 
 class Progress:
-    """Show how far long work is, on a stream: standard error by default. The unit is counted, and in the plural."""
+    """Show how many rows are done, and how many a second.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+    unit : str, optional
+        What is counted, in the plural.
+    stream : text file, optional
+        Standard error by default.
+    """
 
     def __init__(self, what: str, unit: str = "rows", stream: TextIO | None = None) -> None:
         self._what, self._unit = one_line(what, NAME), unit
         self._stream = sys.stderr if stream is None else stream
-        self._bar: Any = None
+        self._bar: Any = None  # a bar of tqdm, which has no types and is imported where it draws
         self._done = 0
         self._start = self._last = time.monotonic()
 
@@ -44,7 +54,7 @@ class Progress:
         return self
 
     def update(self, rows: int, files_done: int = 0, files_total: int = 0) -> None:
-        """Count further rows, and say how many files are done."""
+        """Add to the rows that are done, and show them with the number of finished files."""
         self._done += rows
         if self._stream.isatty():
             self._draw(files_done, files_total)
@@ -80,7 +90,21 @@ class Progress:
 
 
 def count_rows(flags: NDArray[np.uint32], done: NDArray[np.bool_]) -> dict[str, Counter[str]]:
-    """Count rows (n,): those that have a result, and the flags of these and, as far as they refuse them, of others."""
+    """Count the rows of a batch for the summary.
+
+    Parameters
+    ----------
+    flags : ndarray of uint32 (n,)
+        The flags of each row.
+    done : ndarray of bool (n,)
+        Whether the row has a result.
+
+    Returns
+    -------
+    dict of str to Counter
+        ``done``: the rows with a result. ``flags``: how often each flag is on such a row. ``refused``: how often each
+        flag is the reason that a row has none.
+    """
     refusing = flags[~done]
     forbidding = refusing & np.uint32(flag_bits.UNSCORABLE)
     return {
@@ -91,11 +115,23 @@ def count_rows(flags: NDArray[np.uint32], done: NDArray[np.bool_]) -> dict[str, 
 
 
 def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: float, earlier: int = 0) -> str:
-    """Return the summary: rows, how many are done, what is unusual about them, rate without the rows of earlier runs.
+    """Summarise a run in words: how many rows have a result, what is unusual about them, and the rate.
 
-    The counts are the sums of :func:`count_rows`. Flags that refuse rows come first, then those of rows with a result,
-    each with its count, its share of all rows and its meaning. Flags that many rows with a result have are named in one
-    line.
+    Flags of rows without a result come first, then flags of rows with one, each with its count, its share of all rows
+    and its meaning. Flags that are on many rows with a result are named in one line.
+
+    Parameters
+    ----------
+    verb : str
+        What the run does to a row, such as ``"scored"``.
+    rows : int
+        All rows, those of earlier runs of the same output included.
+    counts : mapping of str to Counter
+        Sums of :func:`count_rows` over the batches.
+    seconds : float
+        How long this run took.
+    earlier : int, optional
+        Rows of earlier runs, which do not count for the rate.
     """
     done, flagged, refused = counts["done"]["rows"], counts["flags"], counts["refused"]
     lines = [f"{rows} rows: {done} {verb}, {rows - done} not {verb}"]
@@ -115,11 +151,12 @@ def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: f
     if usual:
         lines.append(f"on many rows: {', '.join(f'{name} ({_share(flagged[name], rows)})' for name in usual)}")
     if early := flagged[_EARLY]:
-        lines.append(f"{verb} early: {_share(early, rows)}, which needed no other planes")
+        lines.append(f"{verb} early: {_share(early, rows)}, by the first network of a cascade alone")
     lines.append(f"{seconds:.1f} s, {(rows - earlier) / max(seconds, 1e-9):.0f} rows/s")
     return "\n".join(lines)
 
 
 def _share(count: int, rows: int) -> str:
+    """Return a share of the rows in per cent, as text."""
     share = 100 * count / rows
     return "<0.1 %" if share < 0.1 else f"{share:.1f} %"

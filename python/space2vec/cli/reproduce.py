@@ -1,4 +1,4 @@
-"""``space2vec reproduce``: published comparisons, on the public data of whoever has them."""
+"""``space2vec reproduce``: repeat a published comparison on a local copy of its public data."""
 
 from __future__ import annotations
 
@@ -20,30 +20,51 @@ def register(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(title="data", metavar="DATA", required=True)
     des = kinds.add_parser(
         "des",
-        help="the DES autoScan set",
-        description="Train the paper's forest and the networks on one half of the public DES autoScan set, and measure "
-        "them on the other, with bootstrap intervals and paired tests.",
+        help="the DES autoScan data set",
+        description="Train the paper's forest and the networks on one half of the public DES autoScan data set, and "
+        "measure them on the other half, with bootstrap intervals and paired tests.",
     )
     defaults = contenders.TrainingEffort()
     des.add_argument(
         "folder", metavar="PATH", type=Path, help="the folder with autoscan_features.3.csv and stamps_0.tar ..."
     )
-    des.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON as well")
+    des.add_argument("--json", metavar="FILE", type=Path, help="also write the figures as JSON")
     des.add_argument("--rows", type=positive, metavar="N", help="rows of the table (default: all)")
     des.add_argument(
-        "--stamps", type=int, default=20_000, metavar="N", help="candidates whose stamps are used; 0: none (20000)"
+        "--stamps",
+        type=int,
+        default=20_000,
+        metavar="N",
+        help="candidates whose stamps are used, 0: none (default: 20000)",
     )
-    des.add_argument("--train-share", type=float, default=0.5, metavar="SHARE", help="of the IDs (default: 0.5)")
+    des.add_argument(
+        "--train-share", type=float, default=0.5, metavar="SHARE", help="share of the ids to train on (default: 0.5)"
+    )
     names = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
-    des.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    des.add_argument("--trees", type=positive, default=defaults.trees, help="of each forest")
-    des.add_argument("--members", type=positive, default=defaults.members, help="boosted models that are averaged")
-    des.add_argument("--rounds", type=positive, default=defaults.rounds, help="trees of each boosted model")
-    des.add_argument("--epochs", type=positive, help="of each network (default: its trainer's)")
+    des.add_argument(
+        "--models",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"models to train: {', '.join(names)} (default: all)",
+    )
+    des.add_argument("--trees", type=positive, default=defaults.trees, metavar="N", help="trees of each forest")
+    des.add_argument(
+        "--members", type=positive, default=defaults.members, metavar="N", help="boosted models to average"
+    )
+    des.add_argument(
+        "--rounds", type=positive, default=defaults.rounds, metavar="N", help="trees of each boosted model"
+    )
+    des.add_argument(
+        "--epochs", type=positive, metavar="N", help="epochs of each network (default: that of its trainer)"
+    )
     des.add_argument("--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: 1000)")
     des.add_argument("--seed", type=int, default=defaults.seed)
-    des.add_argument("--threads", type=positive, default=defaults.threads, metavar="N", help="to train with (1)")
-    des.add_argument("--device", default=defaults.device, help="of PyTorch, to train networks on (default: cpu)")
+    des.add_argument(
+        "--threads", type=positive, default=defaults.threads, metavar="N", help="threads to train with (default: 1)"
+    )
+    des.add_argument("--device", default=defaults.device, help="device of PyTorch to train networks on (default: cpu)")
     des.set_defaults(run=run)
 
 
@@ -60,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = reproduce_des(
         arguments.folder,
         effort=TrainingEffort(**options_of(arguments, names)),
-        tell=print_notice,
+        report=print_notice,
         **options_of(arguments, ("rows", "stamps", "train_share", "models", "bootstrap")),
     )
     for what, figures in (("38 columns", found.columns), ("stamps", found.pixels)):

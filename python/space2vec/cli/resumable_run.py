@@ -1,4 +1,7 @@
-"""What ``score`` and ``features`` share: inputs to a table and its errors table, in parts, resumed where asked."""
+"""Write a table of results and a table of errors in parts, so that an interrupted run can be resumed.
+
+``space2vec score`` and ``space2vec features`` both run through here.
+"""
 
 from __future__ import annotations
 
@@ -33,24 +36,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "Rows", "Work", "add_output", "run"]
 
-#: What a command is given of a batch.
+#: The rows of one batch, as a command gets them.
 Rows: TypeAlias = "Stamps | Features | Scores"
-#: What it makes of it: features or scores.
+#: What the command computes from them: features or scores.
 Table = TypeVar("Table")
 
-#: The columns that every output has, and what they are.
-_OWN = {
-    "object_id": "the object that the candidate belongs to",
-    "candidate_id": "the candidate",
-    "flags": "names of what was met, joined by |; what they mean is said in this file",
+#: The columns of every output, with their descriptions.
+_COMMON = {
+    "object_id": "id of the object that the candidate belongs to",
+    "candidate_id": "id of the candidate",
+    "flags": "names of the flags of the row, joined by |; this file says what they mean",
 }
-#: Rows of a part, by default: seconds of work, and few files.
+#: Rows of a part by default: seconds of work are lost at most, and there are few files.
 _PART_ROWS = 16384
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command makes of one batch: a table, the flags a row, and which rows have a result."""
+    """The results of one batch.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        The rows of the output.
+    flags : ndarray of uint32 (n,)
+        Their flags.
+    done : ndarray of bool (n,)
+        Whether the row has a result.
+    """
 
     table: pyarrow.Table
     flags: NDArray[np.uint32]
@@ -58,62 +71,92 @@ class Result:
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add -o OUT and how it is written."""
+    """Add -o OUT and the options that say how it is written; `what` describes it in the help text."""
     parser.add_argument(
         "-o",
         "--output",
         required=True,
         metavar="OUT",
-        help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot; - writes CSV to standard output at the end, messages to "
-        "standard error, and the table of what was wrong only where --errors names a file",
+        help=f"{what}: .parquet, .csv, .fits, .ecsv or .vot; with - CSV goes to standard output at the end and "
+        "messages to standard error, and a table of errors is written only if --errors names a file",
     )
     add_columns(parser)
     parser.add_argument(
         "--errors",
         metavar="FILE",
-        help="the table of what was wrong: file, offset, ids, reason, message (default: OUT with .errors in its name)",
+        help="the table of errors: file, offset, ids, reason, message (default: OUT with .errors in its name)",
     )
-    parser.add_argument("--strict", action="store_true", help="stop at the first thing that is wrong")
+    parser.add_argument("--strict", action="store_true", help="stop at the first problem of the inputs")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with a run that was stopped or killed")
-    again.add_argument("--restart", action="store_true", help="throw away what such a run has finished")
+    again.add_argument("--resume", action="store_true", help="continue a run that was interrupted or killed")
+    again.add_argument("--restart", action="store_true", help="delete what such a run has finished, and begin anew")
     parser.add_argument(
         "--part-rows",
         type=positive,
         default=_PART_ROWS,
         metavar="N",
-        help=f"rows that are finished at a time, in OUT.parts until all are (default: {_PART_ROWS})",
+        help=f"rows of a part; finished parts are kept in OUT.parts until the run ends (default: {_PART_ROWS})",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Table]):
-    """What a command makes of its inputs, a row for each row."""
+    """How a command turns its inputs into results, one row of the output for each row of the input.
 
-    #: The command, and what it does to a row: ``"score"``, ``"scored"``.
+    Attributes
+    ----------
+    name : str
+        The command, such as ``"score"``.
+    verb : str
+        What it does to a row, such as ``"scored"``.
+    contents : str
+        What the output holds, for the last message.
+    descriptions : mapping of str to str
+        A sentence on each column of the results.
+    options : mapping of str to str
+        Everything that the results depend on. It is written into the tables, and a run is resumed only if it is equal.
+    compute : callable
+        Yields features or scores for each batch of rows, in order; it may read ahead.
+    result : callable
+        Turns one batch of rows and what `compute` yielded for it into a :class:`Result`.
+    measure : Measure, optional
+        Features that the compiled backend shall measure while it reads alerts, instead of keeping their pixels.
+    model : Model, optional
+        The model whose scores `compute` yields: readers may score with it, see :func:`space2vec.reading.batches`.
+    mosaic : Mosaic, optional
+        Draws a picture of the rows that `result` has added to it.
+    device : str, optional
+        The device that `compute` sends the pixels to.
+    """
+
     name: str
     verb: str
-    #: What the output holds, to say at the end; and the columns of results, and what they are.
     contents: str
     descriptions: Mapping[str, str]
-    #: What decides about the results; the tables say it of themselves, and a run is resumed only if it is the same.
     options: Mapping[str, str]
-    #: Yields what it makes of each batch of rows, in order; it may have taken further ones by then.
     compute: Callable[[Iterator[Rows]], Iterator[Table]]
-    #: Returns the results of a batch, given the rows and what `compute` has made of them.
     result: Callable[[Rows, Table], Result]
-    #: What `compute` needs of alerts, which the compiled backend then measures while it reads; by default their pixels.
     measure: Measure | None = None
-    #: Whose scores `compute` is to give, which readers may give already, see :func:`space2vec.reading.batches`.
     model: Model | None = None
-    #: Draws a picture of the rows that `result` has shown it.
     mosaic: Mosaic | None = None
-    #: Where `compute` takes the pixels first.
     device: str = "cpu"
 
 
 def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
-    """Run a command, with the options of :func:`add_output`, inputs and threads; return the exit status."""
+    """Read the inputs, compute, and write the tables part by part; return the exit status.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        The options of :func:`add_output`, :func:`space2vec.cli.common.add_inputs` and ``--threads``.
+    work : Work
+        What to compute.
+
+    Raises
+    ------
+    OutputError
+        If the output is in use, or cannot be resumed.
+    """
     from space2vec.backends import kernels
     from space2vec.cli.progress import summary
     from space2vec.reading import Position, batch_rows, find
@@ -121,17 +164,17 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
 
     measure = work.measure if kernels.name() == "native" else None
     mosaic = work.mosaic
-    arguments.inputs = find(arguments.inputs)  # looked for once, however many look at it
+    arguments.inputs = find(arguments.inputs)  # listed once for all that follow
     if arguments.inputs.features is not None and set(arguments.columns or ()) - {"default"}:
         raise ValueError(
             "--columns names fields of alert packets; the input is a table of features, which keep their ids: leave "
             "--columns out, and join the output with the table by candidate_id"
         )
-    columns = PacketColumns.of(arguments.columns, {*_OWN, *work.descriptions})
+    columns = PacketColumns.of(arguments.columns, {*_COMMON, *work.descriptions})
     with ExitStack() as stack:
         places = OutputPlaces.from_arguments(arguments, stack)
-        out = _output(arguments, work, places, columns)
-        problems, begun = Problems(strict=arguments.strict), time.monotonic()
+        out = _open_output(arguments, work, places, columns)
+        problems, start_time = Problems(strict=arguments.strict), time.monotonic()
         with out:
             if out.complete:
                 reasons = out.count_reasons()
@@ -142,11 +185,11 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                 return 0 if FAULTS.keys().isdisjoint(reasons) else 1
             earlier = out.rows
             if out.parts:
-                print_notice(f"going on after {earlier} rows, which are finished")
+                print_notice(f"continuing after {earlier} rows, which are finished")
             if not out.ended:
                 size = min(batch_rows(measure, work.model, work.device), arguments.part_rows)
                 start = Position(*out.position)
-                batches = _with_columns(
+                batches = _select_columns(
                     read_batches(
                         arguments, work.name, problems, batch=size, measure=measure, model=work.model, start=start,
                         device=work.device, columns=list(columns.paths.values()),
@@ -154,32 +197,35 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
                     columns,
                 )  # fmt: skip
                 try:
-                    for batch, result in _results(batches, work):
+                    for batch, result in _compute_results(batches, work):
                         out.add(_chunk(batch, result, out.rows))
                 except DeviceLostError:
                     out.save()
                     raise
-            out.finish(lambda: _empty(work, columns))
+            out.finish(lambda: _empty_chunk(work, columns))
             picture = None
             if mosaic is not None:
                 for kept in out.read_extras():
                     mosaic.add_bytes(kept)
                 picture = mosaic.draw()
             rows, totals = out.rows, out.counts
-        for line in summary(work.verb, rows, totals, time.monotonic() - begun, earlier).splitlines():
-            places.say(line)
-        places.say(f"{work.contents} in {places.name}")
-        places.say(places.errors_summary(totals["reasons"]))
+        for line in summary(work.verb, rows, totals, time.monotonic() - start_time, earlier).splitlines():
+            places.print_message(line)
+        places.print_message(f"{work.contents} in {places.name}")
+        places.print_message(places.errors_summary(totals["reasons"]))
         if silent := [name for name in out.unknown if name in columns.paths]:
-            places.say(f"nothing is known of {', '.join(silent)}: no packet has a value there")
+            places.print_message(f"nothing is known of {', '.join(silent)}: no packet has a value there")
         if picture is not None:
-            places.say(picture)
+            places.print_message(picture)
         problems.finish()
-        places.end()
+        places.copy_to_standard_output()
     return 1 if totals["problems"].total() else 0
 
 
-def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlaces, columns: PacketColumns) -> Output:
+def _open_output(
+    arguments: argparse.Namespace, work: Work[Table], places: OutputPlaces, columns: PacketColumns
+) -> Output:
+    """Begin the output, or resume or restart it, with the options that it must agree with."""
     from space2vec.reading import files
     from space2vec.reading.alert_files import STANDARD_INPUT
     from space2vec.writing import Output
@@ -190,14 +236,17 @@ def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlac
     paths = list(files(arguments.inputs))
     mosaic = work.mosaic
     check_no_input([places.table, places.errors, None if mosaic is None else mosaic.path], paths)
-    # Of a schema its digest: it may be long.
+    # A schema may be long; its digest stands for it.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
     }
-    wanted = "default" if arguments.columns is None else ",".join(arguments.columns) or "none"
-    asked = {"schemas": digests, "channels": arguments.channels}
+    column_option = "default" if arguments.columns is None else ",".join(arguments.columns) or "none"
+    reading = {"schemas": digests, "channels": arguments.channels}
     note = table_metadata(
-        command=work.name, **work.options, columns=wanted, **{name: what for name, what in asked.items() if what}
+        command=work.name,
+        **work.options,
+        columns=column_option,
+        **{name: what for name, what in reading.items() if what},
     )
     return Output(
         places.table,
@@ -207,20 +256,22 @@ def _output(arguments: argparse.Namespace, work: Work[Table], places: OutputPlac
         inputs=InputRecord(paths),
         part_rows=arguments.part_rows,
         how="resume" if arguments.resume else "restart" if arguments.restart else "begin",
-        descriptions={**_OWN, **work.descriptions, **columns.descriptions},
+        descriptions={**_COMMON, **work.descriptions, **columns.descriptions},
         optional=columns.optional,
         keep_parts=not places.streamed,
         extra=None if mosaic is None else mosaic.pop_bytes,
     )
 
 
-def _with_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterator[AnyBatch]:
+def _select_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterator[AnyBatch]:
+    """Yield the batches with the columns of packets that the output has, and no others."""
     for batch in batches:
-        batch.rows.columns = columns.fitted(batch.rows.columns, len(batch.rows))
+        batch.rows.columns = columns.select(batch.rows.columns, len(batch.rows))
         yield batch
 
 
 def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
+    """Return what one batch adds to the output; `first` is the number of its first row."""
     from space2vec.cli.progress import count_rows
     from space2vec.writing import Chunk
     from space2vec.writing.errors_table import make_errors_table
@@ -232,8 +283,8 @@ def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
     return Chunk(result.table, errors, batch.position, counts)
 
 
-def _results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[AnyBatch, Result]]:
-    """Yield batches with their results, however many it takes before there is the first."""
+def _compute_results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[AnyBatch, Result]]:
+    """Yield each batch with its results; `work.compute` may read several batches before it yields the first."""
     under_way: deque[AnyBatch] = deque()
 
     def rows() -> Iterator[Rows]:
@@ -246,9 +297,10 @@ def _results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[A
         yield batch, work.result(batch.rows, table)
 
 
-def _empty(work: Work[Table], columns: PacketColumns) -> Chunk:
+def _empty_chunk(work: Work[Table], columns: PacketColumns) -> Chunk:
+    """Return the results of no rows, whose columns and types an empty output has."""
     from space2vec.data.stamps import Stamps
     from space2vec.reading import Batch, Position
 
-    batches = _with_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
-    return _chunk(*next(_results(batches, work)), 0)
+    batches = _select_columns(iter([Batch(Stamps.concatenate([]), position=Position())]), columns)
+    return _chunk(*next(_compute_results(batches, work)), 0)

@@ -1,4 +1,4 @@
-"""``space2vec score``: inputs to scores."""
+"""``space2vec score``: compute the scores of candidates."""
 
 from __future__ import annotations
 
@@ -35,16 +35,20 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_threshold,
         metavar="T",
-        help="write a column decision as well: real at a score of T (0 to 1) or above, bogus below; evaluate tells the "
-        "thresholds of operating points",
+        help="also write a column decision: real if the score is T (0 to 1) or above, bogus if below; space2vec "
+        "evaluate prints the thresholds of operating points",
     )
-    parser.add_argument("--mosaic", metavar="FILE.png", help="draw best, worst and most doubtful candidates as well")
+    parser.add_argument(
+        "--mosaic",
+        metavar="FILE.png",
+        help="also draw the candidates with the highest, the lowest and the most doubtful scores",
+    )
     add_compute_options(parser)
     parser.set_defaults(run=run)
 
 
 def _threshold(text: str) -> float:
-    """Read a threshold, for argparse."""
+    """Parse a threshold from 0 to 1, for argparse."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
@@ -77,12 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
             mosaic.add(rows, scores)
         table = scores.to_arrow()
         if arguments.threshold is not None:
-            words = arrow.texts(scores.decide(arguments.threshold).tolist())
-            table = table.add_column(table.column_names.index("score") + 1, "decision", words)
+            decisions = arrow.texts(scores.decide(arguments.threshold).tolist())
+            table = table.add_column(table.column_names.index("score") + 1, "decision", decisions)
         return resumable_run.Result(table, scores.flags, ~np.isnan(scores.score))
 
     options = {"model": model.id, "model's SHA-256": model.digest}
-    if model.runtime is not None:  # in floating point: not the same to the bit everywhere
+    if model.runtime is not None:  # floating point: scores may differ in the last bits from one runtime to another
         options["runtime"] = model.runtime if where == "cpu" else f"torch on {where}"
     descriptions = {"score": f"P(real) by the model {model.id}, NaN where a row could not be scored"}
     if arguments.threshold is not None:

@@ -1,4 +1,4 @@
-"""``space2vec train``: labelled candidates to a model."""
+"""``space2vec train``: train a model on labelled candidates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_file", "register"]
 
-_THREADS = "threads to use (default: one a usable core)"
+_THREADS = "threads to use (default: one for each usable core)"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +35,19 @@ def _add_forest(parser: argparse.ArgumentParser) -> None:
         "Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors."
     )
     _add_table_options(parser)
-    parser.add_argument("--trees", type=positive, default=100)
+    parser.add_argument("--trees", type=positive, default=100, metavar="N", help="number of trees (default: 100)")
     parser.add_argument("--criterion", choices=("entropy", "gini", "log_loss"), default="entropy")
-    parser.add_argument("--max-features", type=positive, default=6, metavar="N", help="features a split")
+    parser.add_argument(
+        "--max-features", type=positive, default=6, metavar="N", help="features to try at each split (default: 6)"
+    )
     parser.add_argument("--min-samples-split", type=positive, default=3, metavar="N")
     parser.add_argument("--min-samples-leaf", type=positive, default=1, metavar="N")
-    parser.add_argument("--max-leaf-nodes", type=positive, metavar="N", help="leaves a tree (default: no limit)")
-    parser.add_argument("--folds", type=int, default=10, metavar="N", help="of cross-validation by object; 0: none")
+    parser.add_argument(
+        "--max-leaf-nodes", type=positive, metavar="N", help="most leaves of a tree (default: no limit)"
+    )
+    parser.add_argument(
+        "--folds", type=int, default=10, metavar="N", help="folds of cross-validation, 0: none (default: 10)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=positive, metavar="N", help=_THREADS)
     parser.set_defaults(run=_train_forest)
@@ -57,40 +63,55 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
     parser.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
-    parser.add_argument("--set", choices=tuple(FEATURE_SETS), default="stamp", help="features beside the planes")
     parser.add_argument(
-        "--validation", metavar="DATASET", help="to stop early and calibrate with (default: a tenth of the objects)"
+        "--set",
+        choices=tuple(FEATURE_SETS),
+        default="stamp",
+        help="features that the network takes with the planes (default: stamp)",
     )
     parser.add_argument(
-        "--teacher", type=float, default=0.0, metavar="SHARE", help="how much the teacher's score is of the target"
+        "--validation", metavar="DATASET", help="to stop early and to calibrate on (default: a tenth of the objects)"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the teacher's score in the target (default: 0)",
     )
     parser.add_argument("--epochs", type=positive, default=30)
     parser.add_argument("--batch", type=positive, default=128, metavar="ROWS")
-    parser.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="at its highest")
-    parser.add_argument("--patience", type=positive, default=8, metavar="EPOCHS", help="without a gain, to the end")
+    parser.add_argument(
+        "--learning-rate", type=float, default=3e-3, metavar="RATE", help="the highest of the schedule (default: 0.003)"
+    )
+    parser.add_argument(
+        "--patience", type=positive, default=8, metavar="EPOCHS", help="stop after so many without a gain (default: 8)"
+    )
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", help="the model's name (default: that of the architecture)")
     parser.add_argument("--threads", type=positive, metavar="N", help=_THREADS)
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    parser.add_argument("--resume", action="store_true", help="continue the run in the folder")
     parser.set_defaults(run=_train_network)
 
 
 def _add_tablenet(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train a network on features, taught by boosted trees that are trained on the same rows, and write "
-        "it as safetensors. Needs PyTorch and scikit-learn."
+        "Train a network on features and write it as safetensors. Boosted trees that are trained on the same rows are "
+        "its teacher. Needs PyTorch and scikit-learn."
     )
     _add_table_options(parser)
-    parser.add_argument("--epochs", type=positive, metavar="N", help="(default: those of the published figures)")
-    parser.add_argument("--folds", type=int, default=0, metavar="N", help="of cross-validation by object (default: 0)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: as for the published figures)")
+    parser.add_argument(
+        "--folds", type=int, default=0, metavar="N", help="folds of cross-validation (default: 0, none)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_train_tablenet, threads=None)
 
 
 def _add_table_options(parser: argparse.ArgumentParser) -> None:
-    """Add what models of features share: inputs, output, labels and a name."""
+    """Add the options that all models of features share: inputs, output, labels and a name."""
     add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
     add_labels(parser)
@@ -114,7 +135,7 @@ def _train_forest(arguments: argparse.Namespace) -> int:
         rows.names,
         name=arguments.name or output.stem,
         convention=arguments.convention,
-        training=_data(arguments),
+        training=_training_data(arguments),
         metrics=metrics,
         **settings,
     )
@@ -131,7 +152,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
     from space2vec.training.dataset import read_dataset
 
     rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
-    checked = None if arguments.validation is None else read_dataset(arguments.validation)
+    validation = None if arguments.validation is None else read_dataset(arguments.validation)
     print_lines(f"{rows!r}")
 
     from space2vec.training.loop import FitSettings
@@ -140,11 +161,11 @@ def _train_network(arguments: argparse.Namespace) -> int:
     network = train_network(
         rows,
         features=arguments.set,
-        validation=checked,
+        validation=validation,
         fit_settings=FitSettings(**options_of(arguments, names)),
         folder=arguments.output,
         progress=_print_epoch,
-        training=_data(arguments),
+        training=_training_data(arguments),
         **options_of(arguments, ("architecture", "teacher", "resume", "threads", "name")),
     )
     print_line(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
@@ -167,13 +188,13 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
     }
 
-    def trained(learned: NDArray[np.intp]) -> Scorer:
-        x, y, group = rows.x[learned], rows.y[learned], rows.group[learned]
+    def train_on(chosen: NDArray[np.intp]) -> Scorer:
+        x, y, group = rows.x[chosen], rows.y[chosen], rows.group[chosen]
         return train_tablenet(x, y, rows.names, group=group, **settings).predict
 
     metrics: dict[str, Any] = {}
     if arguments.folds:
-        score = out_of_fold(trained, rows.x, rows.y, group=rows.group, folds=arguments.folds, seed=arguments.seed)
+        score = out_of_fold(train_on, rows.x, rows.y, group=rows.group, folds=arguments.folds, seed=arguments.seed)
         metrics = _measure_folds(score, rows, arguments.folds)
     network = train_tablenet(
         rows.x,
@@ -182,7 +203,7 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
         group=rows.group,
         progress=_print_epoch,
         name=arguments.name or output.stem,
-        training=_data(arguments),
+        training=_training_data(arguments),
         metrics=metrics,
         **settings,
     )
@@ -192,7 +213,7 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
 
 
 def model_file(output: str) -> Path:
-    """Return the path of the model file to write, once it is known that it can be written."""
+    """Return the path of a model file to write; raise if its suffix is wrong or its folder cannot be written to."""
     from space2vec.writing.places import check_writable
 
     path = Path(output)
@@ -202,13 +223,13 @@ def model_file(output: str) -> Path:
     return path
 
 
-def _data(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what the header of a model says of the data."""
+def _training_data(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the entry of the model's header on the training data: the names of the inputs, ready for JSON."""
     return {"data": [Path(name).name for name in arguments.inputs]}
 
 
 def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
-    """Show what cross-validation came to, and return it for the header of the model."""
+    """Print the metrics of cross-validation, and return them for the header of the model."""
     from space2vec import evaluation
 
     measured = evaluation.evaluate(score, rows.y, group=rows.group, bootstrap=200)

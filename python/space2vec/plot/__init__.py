@@ -1,6 +1,6 @@
-"""Pictures: mosaics of triplets, curves of missed detections against false positives, distributions of features.
+"""Draw mosaics of triplets, curves of missed detections against false positives, and distributions of features.
 
-Figures are made without pyplot: no window opens and no global state is touched. Save one with ``figure.savefig(path)``.
+Figures are made without pyplot: no window opens and no global state changes. Save one with ``figure.savefig(path)``.
 """
 
 from space2vec.plot.curves import mdr_fpr, reliability

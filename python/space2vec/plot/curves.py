@@ -1,4 +1,4 @@
-"""Curves of missed detections against false positives, and of what scores say against what is."""
+"""Draw curves of missed detections against false positives, and of real candidates against their scores."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["mdr_fpr", "reliability"]
 
-#: Where the band around a curve is drawn, evenly in the logarithm of the FPR.
+#: Number of points of the band around a curve, evenly spaced in the logarithm of the FPR.
 _BAND_POINTS = 240
-#: Models that differ in shape as well as in colour.
+#: Markers, so that models differ in shape as well as in colour.
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-#: As many models at most have their counts written on their bars: more would overlap.
+#: With more models than this, bars have no counts written on them, because the counts would overlap.
 _NUMBERED = 2
 
 
@@ -33,14 +33,14 @@ def mdr_fpr(
     seed: int = 0,
     path: str | PathLike[str] | None = None,
 ) -> Figure:
-    """Draw missed detections against false positives, both logarithmic, one curve a classifier.
+    """Draw missed detections against false positives, both on logarithmic axes, with a curve for each classifier.
 
     Parameters
     ----------
     curves : mapping of str to (score, label)
-        Scores and labels (1 real, 0 bogus) by the name to be shown.
+        Scores (n,) and labels (n,), 1 real and 0 bogus, by the name to show in the legend.
     group : mapping of str to array_like (n,), optional
-        What each row belongs to, by the same names: whole groups are resampled. Rows by default.
+        What each row belongs to, such as its object, by the same names: whole groups are resampled. Rows by default.
     bootstrap : int, optional
         Number of resamples for the band around each curve, the 95 % interval of the MDR at each FPR; none by default.
     seed : int, optional
@@ -51,12 +51,12 @@ def mdr_fpr(
     Returns
     -------
     matplotlib.figure.Figure
-        A dot marks the threshold 0.5 of each curve. Rates of zero lie on the border of the plot.
+        A dot marks the threshold 0.5 on each curve. Rates of zero are drawn on the border.
 
     Raises
     ------
     ValueError
-        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluation.mdr_fpr`).
+        If there is no curve, or scores and labels do not fit (:func:`space2vec.evaluation.mdr_fpr`).
     """
     if not curves:
         raise ValueError("there are no curves to draw")
@@ -75,7 +75,7 @@ def mdr_fpr(
             low, high = evaluation.mdr_band(score, label, grid, group=of, bootstrap=bootstrap, seed=seed)
             axes.fill_between(grid, np.maximum(low, floor), np.maximum(high, floor), step="post", color=colour,
                               alpha=0.18, linewidth=0)  # fmt: skip
-        # Steps: between two thresholds no working point exists.
+        # Drawn as steps, because there is no working point between two thresholds.
         axes.step(np.maximum(passed, floor), np.maximum(missed, floor), where="pre", color=colour, linestyle=style,
                   linewidth=1.4, label=label_of(name))  # fmt: skip
         half = int(np.searchsorted(threshold, 0.5))
@@ -97,25 +97,25 @@ def reliability(
     *,
     path: str | PathLike[str] | None = None,
 ) -> Figure:
-    """Draw what share of the candidates of each score is real, and below it how many candidates have that score.
+    """Draw the share of real candidates at each score and, below it, the number of candidates.
 
     Parameters
     ----------
     curves : mapping of str to (score, label)
-        Scores from 0 to 1 and labels (1 real, 0 bogus) by the name to be shown.
+        Scores (n,) from 0 to 1 and labels (n,), 1 real and 0 bogus, by the name to show in the legend.
     path : path, optional
         Where to save the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A point for each tenth of the scores, at its mean score, with a 95 % interval; scores that are probabilities lie
-        on the diagonal. The legend shows the expected calibration error.
+        A point for each tenth of the range of scores, at the mean score of its candidates, with a 95 % interval. The
+        points of scores that are probabilities lie on the diagonal. The legend shows the expected calibration error.
 
     Raises
     ------
     ValueError
-        If nothing is given, or scores and labels do not fit (:func:`space2vec.evaluation.reliability`).
+        If there are no scores, or scores and labels do not fit (:func:`space2vec.evaluation.reliability`).
     """
     if not curves:
         raise ValueError("there are no scores to draw")
@@ -127,9 +127,9 @@ def reliability(
     bar = 0.8 * width / len(found)
     for k, (name, bins) in enumerate(found.items()):
         colour, marker = COLOURS[k % len(COLOURS)], _MARKERS[k % len(_MARKERS)]
-        there = bins.count > 0
-        score, share = bins.score[there], bins.share[there]
-        reach = np.maximum([share - bins.low[there], bins.high[there] - share], 0.0)
+        filled = bins.count > 0
+        score, share = bins.score[filled], bins.share[filled]
+        reach = np.maximum([share - bins.low[filled], bins.high[filled] - share], 0.0)
         above.errorbar(score, share, reach, color=colour, marker=marker, markersize=5, linewidth=1.3, elinewidth=1.0,
                        capsize=2, label=label_of(f"{name} (calibration error {bins.error:.3f})"))  # fmt: skip
         place = width * np.arange(evaluation.BINS) + 0.1 * width + bar * (k + 0.5)

@@ -1,4 +1,4 @@
-"""A figure that no window shows, and its way into a file."""
+"""Make figures without a window, and write them into files."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["COLOURS", "LITERAL_TEXT", "label_of", "new_figure", "save", "set_lit
 
 #: Colours that people with any colour vision can tell apart (Okabe & Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-#: Draws text with its dollars and backslashes as they are: ids and names are neither formulas nor LaTeX.
+#: Options that draw dollars and backslashes as they are: ids and names are no LaTeX. Others of any type join them.
 LITERAL_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
-#: Characters of a name in a legend.
+#: The most characters of a name in a legend.
 _LABEL = 80
 
 
 def label_of(text: str) -> str:
-    """Return text for a legend: one line, cut; matplotlib leaves out what begins with an underscore."""
+    """Return text for a legend: one line, shortened; a space goes before an underscore, which would hide the entry."""
     line = one_line(text, _LABEL)
     return f" {line}" if line.startswith("_") else line
 
 
 def set_literal_text(legend: Legend) -> None:
-    """Draw the texts of a legend as :data:`LITERAL_TEXT` says."""
+    """Let the texts of a legend be drawn literally, see :data:`LITERAL_TEXT`."""
     for text in legend.get_texts():
         text.update(LITERAL_TEXT)
 
@@ -47,12 +47,15 @@ def new_figure(**options: Any) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str] | None, **options: Any) -> None:
-    """Write a figure, if there is a path, in the format of its suffix; an existing file is replaced by a whole one."""
+    """Write a figure in the format of the suffix, replacing an existing file as a whole; without a path do nothing.
+
+    The options are those of :meth:`matplotlib.figure.Figure.savefig`.
+    """
     if path is None:
         return
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # An id may be of characters that no font has: boxes stand for them, and no line for each.
+        # An id may hold characters that no font has. They are drawn as boxes, without a warning for each.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(picture, format=Path(path).suffix[1:] or "png", **options)
     write_whole(path, picture.getvalue())

@@ -1,10 +1,10 @@
-"""Distributions of features among real and bogus candidates."""
+"""Draw the distributions of features among real and bogus candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,11 +17,14 @@ from space2vec.plot.figure import COLOURS, LITERAL_TEXT, label_of, new_figure, s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 __all__ = ["distributions"]
+
+Values: TypeAlias = NDArray[np.float64]
 
 _KINDS = {"real": COLOURS[0], "bogus": COLOURS[1]}
 _BINS = 32
-#: A range of so many interquartile ranges is a heavy tail.
+#: Tails are heavy if the range (1st to 99th percentile) is more than this many interquartile ranges.
 _HEAVY = 15.0
 
 
@@ -32,26 +35,28 @@ def distributions(
     columns: int = 4,
     path: str | PathLike[str] | None = None,
 ) -> Figure:
-    """Draw how features are distributed among real and among bogus candidates, a panel a feature.
+    """Draw how features are distributed among real and among bogus candidates, a panel for each feature.
 
     Parameters
     ----------
     samples : mapping of str to (Features, label)
-        Tables and labels (1 real, 0 bogus) by the name to be shown. The first is drawn filled, the others as outlines.
+        Tables and labels (n,), 1 real and 0 bogus, by the name to show in the legend. The first sample is drawn filled,
+        the others as outlines.
     names : sequence of str, optional
         The features to draw; by default those of the first table.
     columns : int
-        Panels side by side.
+        Number of panels side by side.
     path : path, optional
         Where to save the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Heights are square roots of shares, so that few are seen beside many. The axis of values reaches from the 1st to
-        the 99th percentile, and what lies beyond is in the outermost bins; it is linear near 0 and logarithmic far from
-        it where the tails are heavy. A title has the feature's AUC in the first sample: the share of pairs of a real
-        and a bogus candidate in which the real one has the larger value. Below stands how many lack a value there.
+        Heights are square roots of shares, so that small bins remain visible. The axis of values runs from the 1st to
+        the 99th percentile; values beyond are counted in the outermost bins. If the tails are heavy, the axis is linear
+        near 0 and logarithmic far from it. The title has the AUC of the feature in the first sample: the share of pairs
+        of a real and a bogus candidate in which the real one has the larger value. Below the panel is the share of
+        candidates without a value.
 
     Raises
     ------
@@ -86,7 +91,8 @@ def distributions(
     return figure
 
 
-def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> None:
+def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[Values, Values]]) -> None:
+    """Draw one panel from the values of the real and of the bogus candidates of each sample."""
     finite = {sample: tuple(part[np.isfinite(part)] for part in pair) for sample, pair in samples.items()}
     edges, width = _bins([part for pair in finite.values() for part in pair if part.size])
     for k, pair in enumerate(finite.values()):
@@ -99,22 +105,23 @@ def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[NDArra
     axes.set(yticks=[], ylim=(0.0, None))
     _scale(axes, edges, width)
     first, shown = next(iter(samples.values())), next(iter(finite.values()))
-    told = one_line(name, 40) + (f"   AUC {_auc(*shown):.2f}" if all(part.size for part in shown) else "")
-    axes.set_title(told, fontsize=7.5, pad=3, **LITERAL_TEXT)
+    title = one_line(name, 40) + (f"   AUC {_auc(*shown):.2f}" if all(part.size for part in shown) else "")
+    axes.set_title(title, fontsize=7.5, pad=3, **LITERAL_TEXT)
     lacking = [1.0 - part.size / whole.size for part, whole in zip(shown, first, strict=True)]
     if any(lacking):
-        told = ", ".join(f"{kind} {100 * share:.3g} %" for kind, share in zip(_KINDS, lacking, strict=True))
-        axes.set_xlabel(f"no value: {told}", fontsize=6.5, labelpad=1)
+        shares = ", ".join(f"{kind} {100 * share:.3g} %" for kind, share in zip(_KINDS, lacking, strict=True))
+        axes.set_xlabel(f"no value: {shares}", fontsize=6.5, labelpad=1)
 
 
-def _auc(real: NDArray[Any], bogus: NDArray[Any]) -> float:
+def _auc(real: Values, bogus: Values) -> float:
+    """Return the area under the ROC curve of a feature."""
     label = np.repeat([1, 0], [real.size, bogus.size])
     _, missed, passed = evaluation.mdr_fpr(np.concatenate([real, bogus]), label)
     return float(-np.diff(passed) @ (1.0 - 0.5 * (missed[1:] + missed[:-1])))
 
 
-def _bins(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float64], float]:
-    """Return the edges of bins and the width of the axis's linear part, infinite where tails are not heavy."""
+def _bins(parts: Sequence[Values]) -> tuple[Values, float]:
+    """Return the edges of the bins, and the half-width of the linear part of the axis: infinite without heavy tails."""
     if not parts:
         return np.array([0.0, 1.0]), np.inf
     low, high = (min(np.percentile(part, 1) for part in parts), max(np.percentile(part, 99) for part in parts))
@@ -127,14 +134,14 @@ def _bins(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float64], float]:
     if np.ptp(quartiles) * _HEAVY < high - low:
         width = float(np.median(np.abs(values[values != 0.0])))
         ends = np.arcsinh(np.array([low, high]) / width)
-        # Tails about another value than 0 gain nothing.
+        # A logarithmic axis helps only if the tails are those of a distribution around 0.
         if np.ptp(np.arcsinh(quartiles / width)) / np.ptp(ends) > np.ptp(quartiles) / (high - low):
             return width * np.sinh(np.linspace(ends[0], ends[1], _BINS + 1)), width
     return np.linspace(low, high, _BINS + 1), np.inf
 
 
 def _scale(axes: Axes, edges: NDArray[np.float64], width: float) -> None:
-    """Set the axis of values; where it is linear near 0 and logarithmic beyond, its marks are round and apart."""
+    """Set the axis of values; a logarithmic one gets marks at round values that do not overlap."""
     axes.tick_params(labelsize=6.5, length=2.5)
     axes.locator_params(axis="x", nbins=5, integer=bool(edges[1] - edges[0] == 1.0))
     if width < np.inf:

@@ -1,4 +1,4 @@
-"""Mosaics of triplets."""
+"""Draw mosaics of triplets: science, template and difference of the best, worst and most doubtful candidates."""
 
 from __future__ import annotations
 
@@ -19,41 +19,43 @@ from space2vec.plot.figure import LITERAL_TEXT, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["BLOCKS", "mosaic", "select_rows"]
 
-#: The blocks of a mosaic, and what each title says.
+#: The blocks of a mosaic, and the title of each.
 BLOCKS: dict[str, str] = {
     "best": "best: highest scores",
     "doubtful": "most doubtful: scores nearest 0.5",
     "worst": "worst: lowest scores",
 }
-#: Neither grey nor black nor white: what is no number.
+#: The colour of NaN pixels and missing planes, which no pixel of a grey picture has.
 _BLANK_COLOUR = "#3b6ea5"
 _LINE_COLOUR = "#d55e00"
 _STAMP_INCHES = 1.05
-#: Characters of an id above a triplet.
+#: The most characters of an id above a triplet.
 _ID_WIDTH = 32
 
 
 def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful") -> dict[str, NDArray[np.intp]]:
-    """Choose the rows of a mosaic.
+    """Choose the candidates of a mosaic by their scores.
 
     Parameters
     ----------
     score : array_like of float (n,)
-        Scores; rows without one (NaN) are never chosen.
+        Scores; candidates without a score (NaN) are never chosen.
     rows : int
-        Candidates a block, at most.
+        The most candidates of a block.
     select : str
-        Blocks out of :data:`BLOCKS`, joined by hyphens.
+        Names of blocks (:data:`BLOCKS`), joined by hyphens.
 
     Returns
     -------
     dict of str to ndarray
-        Row numbers by block: best from the highest score down, worst from the lowest up, doubtful from the nearest to
-        0.5 on. Equal scores keep the order of the input. A block is empty only if no row has a score.
+        Row numbers by block: the best from the highest score down, the worst from the lowest up, the doubtful ones in
+        order of their distance from 0.5. Equal scores keep the order of the input. A block is empty only if no
+        candidate has a score.
 
     Raises
     ------
@@ -80,33 +82,33 @@ def mosaic(
     columns: int = 3,
     path: str | PathLike[str] | None = None,
 ) -> Figure:
-    """Draw triplets, with their scores, as one looks at candidates: each plane stretched by ZScale, blanks in blue.
+    """Draw triplets with their scores, as for inspection by eye: each plane scaled by ZScale, NaN pixels in blue.
 
     Parameters
     ----------
     stamps : Stamps
         The candidates.
     scores : Scores, array_like of float (n,), or dict, optional
-        One score a candidate; of a single one, a row of the scores too, as ``scores[3]``. Without scores the first
-        candidates are drawn in their order.
+        One score for each candidate; for a single candidate also a row of scores, such as ``scores[3]``. Without scores
+        the first candidates are drawn in their order.
     select : str
-        Which blocks, in which order, see :func:`select_rows`.
+        Which blocks to draw, in which order, see :func:`select_rows`.
     rows : int
-        Candidates a block, at most.
+        The most candidates of a block.
     columns : int
-        Candidates side by side.
+        Number of candidates side by side.
     path : path, optional
-        Where to save the picture; its suffix tells the format.
+        Where to save the picture, in the format of its suffix.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Above each triplet stand its ids, its score and its flags. Corner marks point at the candidate.
+        Ids, score and flags are above each triplet. Two strokes, right of the candidate and above it, point at it.
 
     Raises
     ------
     ValueError
-        If there are no candidates, the numbers of stamps and scores differ, the scores are of other candidates, or a
+        If there are no candidates, the numbers of stamps and scores differ, the scores belong to other candidates, or a
         block is unknown.
 
     Examples
@@ -143,6 +145,7 @@ def mosaic(
 def _scores_and_flags(
     stamps: Stamps, scores: Scores | Mapping[str, Any] | ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32]]:
+    """Return the score and the flags of each candidate, whatever form the scores have; raise if they do not fit."""
     if scores is None:
         return None, stamps.flags
     values: Any = scores
@@ -158,10 +161,10 @@ def _scores_and_flags(
         raise ValueError(f"scores must have one value for each of {len(stamps)} stamps; given shape {values.shape}")
     for row, (one, other) in enumerate(zip(stamps.candidate_id.tolist(), ids or (), strict=False)):
         if str(one) != str(other) and {one, other}.isdisjoint((NO_ID, None)):
-            ours, theirs = one_line(one, NAME), one_line(other, NAME)
+            in_stamps, in_scores = one_line(one, NAME), one_line(other, NAME)
             raise ValueError(
-                f"the scores are of other candidates than the stamps: row {row} is {theirs}, and {ours} among the "
-                "stamps; choose the same rows of both, or give scores.score to go by their order"
+                f"the scores are of other candidates than the stamps: row {row} is {in_scores} in the scores and "
+                f"{in_stamps} in the stamps; choose the same rows of both, or pass scores.score to ignore the ids"
             )
     return values, raised
 
@@ -177,6 +180,7 @@ def _draw_block(
     columns: int,
     height: float,
 ) -> None:
+    """Draw one block of a mosaic: its title and its triplets."""
     part.text(0.008, 1.0 - 0.2 / height, title, fontsize=11, fontweight="bold", va="center")
     # A narrow empty column keeps triplets apart.
     ratios = ([1.0] * 3 + [0.12]) * columns
@@ -198,13 +202,15 @@ def _draw_block(
 
 
 def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:
+    """Return the text above a triplet: ids, score and flags."""
     ids = "  ".join(one_line(text, _ID_WIDTH) for text in (stamps.object_id[row], stamps.candidate_id[row]))
-    told = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
+    score_text = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
     names = ", ".join(flags.names(int(bits[row])))
-    return f"{ids}\n{'  '.join(filter(None, (told, names)))}"
+    return f"{ids}\n{'  '.join(filter(None, (score_text, names)))}"
 
 
 def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int, int]) -> None:
+    """Draw one plane, with two strokes that point at the candidate."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -218,7 +224,7 @@ def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int
     axes.imshow(np.ma.masked_invalid(plane), cmap=_grey(), vmin=low, vmax=high, origin="lower", interpolation="nearest")
     row, column = centre
     reach = 0.11 * max(plane.shape)
-    # Two strokes that stop short of the candidate, right and above, as on a finding chart.
+    # The strokes stop short of the candidate, right of it and above it, as on a finding chart.
     near, far = 0.7 * reach, 1.6 * reach
     for x, y in (([column + near, column + far], [row, row]), ([column, column], [row + near, row + far])):
         axes.plot(x, y, color=_LINE_COLOUR, linewidth=0.8, solid_capstyle="butt")
@@ -226,14 +232,15 @@ def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int
     axes.set_ylim(-0.5, plane.shape[0] - 0.5)
 
 
-def _grey() -> Any:
+def _grey() -> Colormap:
+    """Return a grey colour map that shows NaN in blue."""
     from matplotlib import colormaps
 
     return colormaps["gray"].with_extremes(bad=_BLANK_COLOUR)
 
 
 def _zscale(plane: NDArray[np.float32]) -> tuple[float, float]:
-    """Return IRAF's ZScale limits; what it cannot do (few or equal pixels) gets a range around the median."""
+    """Return IRAF's ZScale limits; of pixels that are all equal, a range of 2 around their value."""
     from astropy.visualization import ZScaleInterval
 
     values = plane[np.isfinite(plane)].astype(np.float64)

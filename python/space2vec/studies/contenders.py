@@ -1,4 +1,4 @@
-"""The models of a comparison, and how each is trained; all of them get the same rows."""
+"""Train the models of a comparison, all on the same rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,22 @@ from space2vec.models.forest import Forest
 from space2vec.models.load import Model
 from space2vec.models.network import Network
 
-__all__ = ["APART", "COLUMNS", "PIXELS", "Boosted", "TrainingEffort", "choose", "train_columns", "train_pixels"]
+__all__ = [
+    "SPLIT_SEED_OFFSET",
+    "COLUMNS",
+    "PIXELS",
+    "Boosted",
+    "TrainingEffort",
+    "Trainable",
+    "find_trainable",
+    "train_columns",
+    "train_pixels",
+]
 
-#: Models of columns, and the package that each needs: the paper's forest, boosted trees, ours.
+#: Models of columns, and the package that each needs: the paper's forest, boosted trees, and our network.
 COLUMNS: dict[str, str] = {"forest": "sklearn", "lightgbm": "lightgbm", "tablenet": "torch"}
-#: Models of stamps: a forest on all features that are measured on them, ours, and the published networks.
+#: Models of stamps, and the package that each needs: a forest on all features of stamps, our network, and the published
+#: networks.
 PIXELS: dict[str, str] = {
     "forest": "sklearn",
     "stampnet": "torch",
@@ -33,45 +44,46 @@ PIXELS: dict[str, str] = {
 }
 
 
-#: What is added to a seed that splits rows to train on from rows to test on: trainers split again with the seed itself,
-#: and the same objects would fall on the same side.
-APART = 1 << 20
-#: The features of the forest on stamps: all that are measured on them.
+#: Added to the seed that splits rows into training and test: trainers split their rows again with the seed itself, and
+#: with the same seed the same objects would fall on the same side again.
+SPLIT_SEED_OFFSET = 1 << 20
+#: The features of the forest on stamps.
 _SET: registry.FeatureSet = "stamp"
-#: A row counts on a side from this probability on.
+#: A row is used as real (or as bogus) if the probability of that is larger.
 _DOUBT = 0.01
 #: Settings of ``stampnet`` that differ from its trainer's defaults.
 _OURS: dict[str, Any] = {"epochs": 24, "precision": "bfloat16"}
-#: How the published networks are fitted: in smaller and more steps than ours, which has features to begin with.
-#: Braai's learning rate is the better of 0.001 and 0.003 on 2,000 simulated candidates; the others were tried once.
+#: Settings of the published networks: more and smaller steps than ours, which is given features. Braai's learning rate is
+#: the better of 0.001 and 0.003 on 2,000 simulated candidates; those of the others were tried once.
 _PUBLISHED: dict[str, Any] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
-#: Fewest steps of the published networks, none of which stops early: braai learns nothing for its first hundreds.
+#: The published networks do at least so many steps and do not stop early: braai learns nothing in its first hundreds.
 _STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
-#: An AUC of validation below which a network has learned nothing: its units have died. It gets another go at a third of
-#: the rate, and once more.
-_NOTHING = 0.6
-_GOES = 3
+#: A network with a lower AUC of validation has learned nothing, because its units have died. It is trained again at a
+#: third of the learning rate, and so on for a number of attempts.
+_LEARNED_NOTHING = 0.6
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class TrainingEffort:
-    """How hard everything is trained; the defaults are those of the published figures.
+    """How long and where the models are trained; the defaults are those of the published figures.
 
     Attributes
     ----------
     trees : int
-        Of each forest.
+        Number of trees of each forest.
     members, rounds : int
-        Boosted models that are averaged, and trees of each; those that teach tablenet have no more.
+        Number of boosted models to average, and of trees of each. The boosted trees that teach tablenet have at most as
+        many trees.
     epochs : int or None
-        Of each network; what its trainer takes by default if None.
+        Epochs of each network; None: the default of its trainer.
     seed : int
-        Of everything.
+        Seed of all random numbers.
     threads : int
-        Threads of whatever trains with several.
+        Number of threads to train with.
     device : str
-        Device of PyTorch that networks are trained on.
+        Device of PyTorch to train networks on.
     progress : callable or None
         Called with the metrics of each epoch of a network.
     """
@@ -86,31 +98,45 @@ class TrainingEffort:
     progress: Callable[[dict[str, float]], object] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a result depends on, ready for JSON."""
+        """Return the settings that a result depends on, ready for JSON."""
         return {key: value for key, value in vars(self).items() if key not in ("threads", "progress")}
 
 
-def choose(
-    models: Mapping[str, str], asked: Collection[str], tell: Callable[[str], object] = lambda line: None
-) -> tuple[list[str], list[str]]:
-    """Return the requested models that can run, and why the others cannot; ``tell`` is called with each reason.
+class Trainable(NamedTuple):
+    """The models that can be trained here, and for each other requested model a sentence why it cannot."""
 
-    ``models`` maps each to the package that it needs, as :data:`COLUMNS` and :data:`PIXELS` do.
+    names: list[str]
+    reasons: list[str]
+
+
+def find_trainable(
+    models: Mapping[str, str], requested: Collection[str], report: Callable[[str], object] = lambda line: None
+) -> Trainable:
+    """Find out which of the requested models can be trained here.
+
+    Parameters
+    ----------
+    models : mapping of str to str
+        Models, and the package that each needs: :data:`COLUMNS` or :data:`PIXELS`.
+    requested : collection of str
+        Names of the models to train.
+    report : callable, optional
+        Called with each sentence that says why a model is left out.
     """
-    names, reasons = [], []
-    for name, needs in models.items():
-        if name in asked and importlib.util.find_spec(needs) is None:
-            reasons.append(f"{name} is left out: it needs {needs}, which is not installed")
-            tell(reasons[-1])
-        elif name in asked:
-            names.append(name)
-    return names, reasons
+    found = Trainable([], [])
+    for name, package in models.items():
+        if name in requested and importlib.util.find_spec(package) is None:
+            found.reasons.append(f"{name} is left out: it needs {package}, which is not installed")
+            report(found.reasons[-1])
+        elif name in requested:
+            found.names.append(name)
+    return found
 
 
 class Boosted:
-    """Boosted trees by LightGBM on rows x (n, k) and labels y (n,), several seeds averaged."""
+    """Boosted trees of LightGBM on rows x (n, k) and labels y (n,): the average of several seeds."""
 
-    def __init__(self, x: NDArray[np.float32], y: NDArray[Any], effort: TrainingEffort) -> None:
+    def __init__(self, x: NDArray[np.float32], y: NDArray[np.generic], effort: TrainingEffort) -> None:
         need("lightgbm", "boosted trees need LightGBM")
         from lightgbm import LGBMClassifier
 
@@ -125,18 +151,41 @@ class Boosted:
 
     def predict(self, x: NDArray[np.float32], *, threads: int | None = None) -> NDArray[np.float32]:
         """Return P(real) (n,)."""
-        using: dict[str, Any] = {} if threads is None else {"num_threads": threads}
-        members = np.array([np.asarray(member.predict_proba(x, **using))[:, 1] for member in self._members])
+        options = {} if threads is None else {"num_threads": threads}
+        members = np.array([np.asarray(member.predict_proba(x, **options))[:, 1] for member in self._members])
         mean: NDArray[np.float32] = members.mean(axis=0).astype(np.float32)
         return mean
 
 
 def train_columns(
-    name: str, x: NDArray[np.float32], y: NDArray[Any], columns: Sequence[str], effort: TrainingEffort
+    name: str, x: NDArray[np.float32], y: NDArray[np.generic], columns: Sequence[str], effort: TrainingEffort
 ) -> Forest | Boosted | Network:
-    """Train one of :data:`COLUMNS` on rows x (n, k), NaN where a value is missing, and labels y (n,).
+    """Train one of the models of columns.
 
-    Its ``predict`` takes rows (m, k) and gives P(real) (m,). ImportError if what it needs is absent.
+    Parameters
+    ----------
+    name : str
+        One of :data:`COLUMNS`.
+    x : ndarray of float32 (n, k)
+        Rows; NaN where a value is missing.
+    y : ndarray (n,)
+        Labels: 1 real, 0 bogus.
+    columns : sequence of str (k,)
+        Names of the columns.
+    effort : TrainingEffort
+        How long to train.
+
+    Returns
+    -------
+    Forest, Boosted or Network
+        Its ``predict`` takes rows (m, k) and returns P(real) (m,).
+
+    Raises
+    ------
+    ImportError
+        If the package that the model needs is not installed.
+    KeyError
+        If there is no such model.
     """
     if name == "forest":
         return training.train_forest(x, y, columns, trees=effort.trees, seed=effort.seed, n_jobs=effort.threads)
@@ -160,10 +209,25 @@ def train_columns(
 
 
 def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, teacher: float = 0.0) -> Model:
-    """Train one of :data:`PIXELS`; rows that a flag forbids to score are left out.
+    """Train one of the models of stamps; candidates that a flag forbids to score are left out.
 
-    ``teacher`` is how much of the target is the teacher's score, where a row has one; the rest is the label.
-    ImportError if what the model needs is absent.
+    Parameters
+    ----------
+    name : str
+        One of :data:`PIXELS`.
+    rows : LabelledStamps
+        The candidates to train on.
+    effort : TrainingEffort
+        How long to train.
+    teacher : float, optional
+        Share of the teacher's score in the target of a candidate that has one; the rest is the label.
+
+    Raises
+    ------
+    ImportError
+        If the package that the model needs is not installed.
+    KeyError
+        If there is no such model.
     """
     if name not in PIXELS:
         raise KeyError(name)
@@ -171,15 +235,15 @@ def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, tea
         return _forest(rows, effort, teacher)
     from space2vec.training.loop import FitSettings
 
-    given = dict(_OURS) if name == "stampnet" else {**_PUBLISHED, "learning_rate": _RATES[name]}
+    settings = dict(_OURS) if name == "stampnet" else {**_PUBLISHED, "learning_rate": _RATES[name]}
     if effort.epochs is not None:
-        given["epochs"] = effort.epochs
+        settings["epochs"] = effort.epochs
     elif name != "stampnet":
-        given["epochs"] = max(given["epochs"], math.ceil(_STEPS * given["batch"] / len(rows)))
+        settings["epochs"] = max(settings["epochs"], math.ceil(_STEPS * settings["batch"] / len(rows)))
     if name != "stampnet":
-        given["patience"] = given["epochs"]
-    fit_settings = FitSettings(**given, seed=effort.seed, device=effort.device)
-    for go in range(_GOES):
+        settings["patience"] = settings["epochs"]
+    fit_settings = FitSettings(**settings, seed=effort.seed, device=effort.device)
+    for attempt in range(_ATTEMPTS):
         network = training.train_network(
             rows,
             architecture=name,
@@ -188,14 +252,15 @@ def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, tea
             threads=effort.threads,
             progress=effort.progress,
         )
-        if name == "stampnet" or go == _GOES - 1 or network.header.metrics["validation"]["auc"] > _NOTHING:
+        auc = network.header.metrics["validation"]["auc"]
+        if name == "stampnet" or attempt == _ATTEMPTS - 1 or auc > _LEARNED_NOTHING:
             break
         fit_settings = replace(fit_settings, learning_rate=fit_settings.learning_rate / 3.0)
     return network
 
 
 def _forest(rows: LabelledStamps, effort: TrainingEffort, teacher: float) -> Forest:
-    """Train a forest on the features of stamps; a row of doubt counts on both sides."""
+    """Train a forest on the features of stamps; a doubtful row is used twice, as real and as bogus, with weights."""
     table = compute.features(rows.stamps, set=_SET)
     sound = flags.scorable(table.flags)
     x, weight = table.values[sound], rows.weight[sound]

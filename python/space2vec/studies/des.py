@@ -1,6 +1,7 @@
-"""The comparison on the full public DES autoScan set, for whoever has it (Goldstein et al. 2015, AJ 150, 82).
+"""Repeat the comparison of models on the public DES autoScan data set (Goldstein et al. 2015, AJ 150, 82).
 
-The set is one folder: ``autoscan_features.3.csv``, and ``stamps_0.tar`` ... ``stamps_10.tar`` or what they hold.
+The data set is a folder with ``autoscan_features.3.csv`` and ``stamps_0.tar`` ... ``stamps_10.tar``, or the unpacked
+stamps.
 """
 
 from __future__ import annotations
@@ -35,17 +36,23 @@ __all__ = ["Reproduction", "reproduce_des"]
 _TABLE, _ARCHIVES = "autoscan_features*.csv", "stamps_*.tar"
 #: Candidates whose stamps are read at a time.
 _BATCH = 1000
-#: The rivals with which every other model is compared.
+#: The models with which every other model is compared.
 _AGAINST = ("forest", "lightgbm", "forest on the columns", "braai")
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Results of the models on the test rows of the set.
+    """Results of the models on the test rows of the data set.
 
-    `columns`: those of the 38 columns, on all test rows; None where none was asked for. `pixels`: those of the stamps,
-    and the forest on the columns trained on the same rows; None where none was asked for, or the stamps cannot be used.
-    `about`: rows of each side, settings, what was left out and why.
+    Attributes
+    ----------
+    columns : Contest or None
+        The models of the 38 columns, on all test rows; None if none was requested.
+    pixels : Contest or None
+        The models of the stamps, and the forest on the columns trained on the same rows; None if none was requested or
+        the stamps cannot be used.
+    about : dict
+        Numbers of rows, settings, and what was left out for which reason; ready for JSON.
     """
 
     columns: Contest | None
@@ -60,7 +67,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The table: ids (n,), columns (n, 38), labels (n,), and the rows to train on and to test on."""
+    """The rows of the table: ids (n,), columns (n, 38), labels (n,), and the numbers of training and test rows."""
 
     ids: NDArray[np.str_]
     x: NDArray[np.float32]
@@ -78,25 +85,39 @@ def reproduce_des(
     models: Sequence[str] = (*contenders.COLUMNS, *contenders.PIXELS),
     effort: TrainingEffort | None = None,
     bootstrap: int = 1000,
-    tell: Callable[[str], object] = lambda line: None,
+    report: Callable[[str], object] = lambda line: None,
 ) -> Reproduction:
-    """Train the forest and the networks on one side of the DES set and measure them on the other.
+    """Train the forest and the networks on one part of the DES data set and measure them on the other.
 
-    Of the table as many rows as asked for are chosen by their ID, all by default, and of these as many candidates'
-    stamps are used: 31 kB of memory each, 0 leaves the stamps out. `train_share` of the IDs is trained on. `models` are
-    some of :data:`space2vec.studies.contenders.COLUMNS` and
-    :data:`space2vec.studies.contenders.PIXELS`; one whose package is absent is left
-    out, with a line to `tell`, which is called with a line at each step.
+    Parameters
+    ----------
+    folder : path
+        The data set.
+    rows : int, optional
+        Number of rows of the table to use, chosen by their ids; all by default.
+    stamps : int, optional
+        Number of these candidates whose stamps are used, 31 kB of memory each; 0 for no models of stamps.
+    train_share : float, optional
+        Share of the ids to train on.
+    models : sequence of str, optional
+        Some of :data:`space2vec.studies.contenders.COLUMNS` and :data:`space2vec.studies.contenders.PIXELS`. A model
+        whose package is not installed is left out.
+    effort : TrainingEffort, optional
+        How long to train.
+    bootstrap : int, optional
+        Number of resamples for the intervals.
+    report : callable, optional
+        Called with a line of text at each step, and for each model that is left out.
 
     Raises
     ------
     ReadError
-        If the folder has not the set's layout. Where the stamps alone are missing or damaged, or too few, and there are
-        results of the columns, the error goes to `tell` and into ``about``.
+        If the folder does not have the layout of the data set. If only the stamps are missing, damaged or too few, and
+        there are results of the columns, the error goes to `report` and into ``about`` instead.
     ValueError
-        If a model is unknown, a side lacks a class, or a number is out of range.
+        If a model is unknown, the training or the test rows lack a class, or a number is out of range.
     ImportError
-        If scikit-learn is absent.
+        If scikit-learn is not installed.
     """
     unknown = [name for name in models if name not in {**contenders.COLUMNS, **contenders.PIXELS}]
     if unknown:
@@ -107,32 +128,33 @@ def reproduce_des(
     if not 0.0 < train_share < 1.0:
         raise ValueError(f"the share to train on must lie between 0 and 1; given {train_share}")
     work = effort or TrainingEffort()
-    table = _read(folder, rows, train_share, work.seed)
-    tell(f"{len(table.ids)} rows: {len(table.train)} to train on, {len(table.test)} to test on")
-    of_rows, lost = contenders.choose(contenders.COLUMNS, models, tell)
-    of_stamps, lost_too = contenders.choose(contenders.PIXELS, models, tell)
-    scores = {name: _of_columns(name, table, table.train, table.test, work, tell) for name in of_rows}
+    table = _read_table(folder, rows, train_share, work.seed)
+    report(f"{len(table.ids)} rows: {len(table.train)} to train on, {len(table.test)} to test on")
+    on_columns = contenders.find_trainable(contenders.COLUMNS, models, report)
+    on_stamps = contenders.find_trainable(contenders.PIXELS, models, report)
+    scores = {name: _score_columns(name, table, table.train, table.test, work, report) for name in on_columns.names}
     drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
     of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
-        "train share": train_share, "effort": work.to_dict(), "left out": sorted({*lost, *lost_too}),
+        "train share": train_share, "effort": work.to_dict(), "left out": sorted({*on_columns.reasons, *on_stamps.reasons}),
     }  # fmt: skip
     of_pixels = None
-    if stamps and of_stamps:
+    if stamps and on_stamps.names:
         try:
-            of_pixels, about["stamps"] = _pixels(folder, table, stamps, of_stamps, work, drawn, tell)
+            of_pixels, about["stamps"] = _compare_on_stamps(folder, table, stamps, on_stamps.names, work, drawn, report)
         except (ReadError, ValueError) as error:
-            # The figures of the columns took long: they are not lost with the stamps.
+            # The figures of the columns took long: keep them though the stamps fail.
             if of_columns is None:
                 raise
             about["stamps"] = {"left out": str(error)}
-            tell(f"the stamps are left out: {error}; --stamps 0 asks for the columns alone")
+            report(f"the stamps are left out: {error}; --stamps 0 uses the columns alone")
     return Reproduction(of_columns, of_pixels, about)
 
 
-def _read(folder: Path, rows: int | None, train_share: float, seed: int) -> _Rows:
-    path = _one_table(folder)
+def _read_table(folder: Path, rows: int | None, train_share: float, seed: int) -> _Rows:
+    """Read the table, and split its rows into training and test rows by id."""
+    path = _find_table(folder)
     table, labels = reading.read(path), reading.read_labels(path)
     assert isinstance(table, Features)
     try:
@@ -142,13 +164,14 @@ def _read(folder: Path, rows: int | None, train_share: float, seed: int) -> _Row
     keys = np.array([key or "" for key in id_keys(table.candidate_id)], dtype=np.str_)
     chosen = np.flatnonzero(~np.isnan(labels.real) & (keys != ""))
     if rows is not None and rows < len(chosen):
-        chosen = chosen[_first(keys[chosen], rows, seed)]
+        chosen = chosen[_choose_rows(keys[chosen], rows, seed)]
     ids = keys[chosen]
-    train, test = split(ids, (train_share, 1.0 - train_share), seed + contenders.APART)
+    train, test = split(ids, (train_share, 1.0 - train_share), seed + contenders.SPLIT_SEED_OFFSET)
     return _Rows(ids, x[chosen], labels.real[chosen].astype(np.int8), train, test)
 
 
-def _one_table(folder: Path) -> Path:
+def _find_table(folder: Path) -> Path:
+    """Return the path of the only table of the folder."""
     if not folder.is_dir():
         raise ReadError(f"there is no folder {folder}")
     tables = sorted(folder.glob(_TABLE))
@@ -158,59 +181,60 @@ def _one_table(folder: Path) -> Path:
     return tables[0]
 
 
-def _first(ids: NDArray[Any], count: int, seed: int) -> NDArray[np.intp]:
-    """Return the rows, ascending, of the `count` ids with the smallest digests; other ids do not change the choice."""
+def _choose_rows(ids: NDArray[np.str_], count: int, seed: int) -> NDArray[np.intp]:
+    """Return the numbers of `count` rows, ascending, chosen by a hash of their ids: other rows do not change it."""
     digest = [hashlib.sha256(f"rows {seed}:{number}".encode()).digest()[:8] for number in ids.tolist()]
     return np.sort(np.argsort(np.array(digest), kind="stable")[:count])
 
 
-def _of_columns(
+def _score_columns(
     name: str,
     table: _Rows,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     effort: TrainingEffort,
-    tell: Callable[[str], object],
+    report: Callable[[str], object],
 ) -> NDArray[np.float32]:
-    tell(f"{name} on {len(registry.AUTOSCAN)} columns, {len(train)} rows")
+    """Train a model of columns, and return its scores of the test rows."""
+    report(f"{name} on {len(registry.AUTOSCAN)} columns, {len(train)} rows")
     model = contenders.train_columns(name, table.x[train], table.real[train], registry.AUTOSCAN, effort)
     return model.predict(table.x[test])
 
 
-def _pixels(
+def _compare_on_stamps(
     folder: Path,
     table: _Rows,
     count: int,
     models: Sequence[str],
     effort: TrainingEffort,
     drawn: dict[str, Any],
-    tell: Callable[[str], object],
+    report: Callable[[str], object],
 ) -> tuple[Contest, dict[str, Any]]:
-    """Train on the stamps of the first side and test on those of the second."""
-    chosen = _first(table.ids, count, effort.seed + 1) if count < len(table.ids) else np.arange(len(table.ids))
+    """Train the models of stamps and compare them on the test rows; also return a dict, for JSON, on the stamps."""
+    chosen = _choose_rows(table.ids, count, effort.seed + 1) if count < len(table.ids) else np.arange(len(table.ids))
     files = _stamp_files(folder, set(table.ids[chosen].tolist()))
     if not files.files:
         raise ReadError(f"{folder} holds no stamps of the table's candidates: neither {_ARCHIVES} nor FITS files")
-    tell(f"reading the stamps of {len(files.files)} candidates")
+    report(f"reading the stamps of {len(files.files)} candidates")
     problems: list[Problem] = []
-    stamps = _stamps(files, problems)
-    # In the order of the table, however the archives are filled.
+    stamps = _read_all(files, problems)
+    # In the order of the table, whatever the order in the archives.
     pairs = pair_rows(Side(table.ids, f"the table in {folder}"), Side(stamps.candidate_id, "the stamps"))
     stamps, row = stamps[pairs.right], pairs.left
     labelled = LabelledStamps(stamps, table.real[row], np.where(table.real[row] == 1, "real", "artifact"))
     sound = flags.scorable(stamps.flags)
     train, test = (np.flatnonzero(np.isin(row, side) & sound) for side in (table.train, table.test))
-    scores = {"forest on the columns": _of_columns("forest", table, row[train], row[test], effort, tell)}
+    scores = {"forest on the columns": _score_columns("forest", table, row[train], row[test], effort, tell)}
     for name in models:
-        tell(f"{name} on stamps, {len(train)} rows")
+        report(f"{name} on stamps, {len(train)} rows")
         scores[name] = contenders.train_pixels(name, labelled[train], effort).score(stamps[test]).score
-    said = {"found": len(stamps), "damaged or incomplete": int((~sound).sum()), "train": len(train), "test": len(test),
+    about = {"found": len(stamps), "damaged or incomplete": int((~sound).sum()), "train": len(train), "test": len(test),
             "problems": [str(problem) for problem in problems[:10]]}  # fmt: skip
-    return compare_models(scores, labelled.label[test], **drawn), said
+    return compare_models(scores, labelled.label[test], **drawn), about
 
 
 def _stamp_files(folder: Path, wanted: set[str]) -> Candidates:
-    """Find the wanted stamps: in the archives, or unpacked."""
+    """Find the stamps of the wanted candidates, in the archives or in unpacked files."""
     archives = sorted(folder.glob(_ARCHIVES))
     if archives:
         return index_archives(archives, wanted)
@@ -221,7 +245,8 @@ def _stamp_files(folder: Path, wanted: set[str]) -> Candidates:
     return found
 
 
-def _stamps(files: Candidates, problems: list[Problem]) -> Stamps:
+def _read_all(files: Candidates, problems: list[Problem]) -> Stamps:
+    """Read all stamps; their problems are appended to `problems`."""
     parts: list[Stamps] = []
     for batch in read_stamps(files, _BATCH):
         assert isinstance(batch.rows, Stamps)

@@ -357,5 +357,5 @@ def test_a_device_that_is_lost_loses_nothing_that_was_scored(
     assert not out.exists()
     module.lose_after = None
     assert run(alerts, out, "--device", "cuda", "--resume") == 0
-    assert "going on after" in capsys.readouterr().err
+    assert "continuing after" in capsys.readouterr().err
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()

@@ -156,7 +156,7 @@ def test_columns_of_a_table_of_features(night, tmp_path, capsys):
 @pytest.mark.parametrize("text", ["ra,,dec", "ra,candidate.", ".ra", "none,ra", ","])
 def test_lists_that_are_none(night, tmp_path, capsys, text):
     assert score(night / "ztf", tmp_path / "out.csv", "--columns", text) == 2
-    assert "is no list of fields separated by commas" in capsys.readouterr().err
+    assert "is not a list of fields separated by commas" in capsys.readouterr().err
 
 
 def test_a_field_that_no_packet_has(night, tmp_path, capsys):
@@ -197,10 +197,10 @@ def test_what_columns_are_called(wanted, paths):
     assert list(columns.paths) == list(paths)
     assert not columns.optional
     read = check_columns({path: [1, 2] for path in paths.values()}, 2)
-    assert {name: values.tolist() for name, values in columns.fitted(read, 2).items()} == {
+    assert {name: values.tolist() for name, values in columns.select(read, 2).items()} == {
         name: [1, 2] for name in paths
     }
-    assert all(unknown(values).all() for values in columns.fitted({}, 2).values())
+    assert all(unknown(values).all() for values in columns.select({}, 2).values())
 
 
 def test_what_is_asked_for_is_not_optional():

@@ -106,7 +106,7 @@ def test_csv_to_standard_output(night, tmp_path, capfdbinary):
 def test_standard_output_cannot_be_resumed(night, capsys):
     assert run("score", night, "-", "--resume") == 2
     said = capsys.readouterr()
-    assert "what went to standard output cannot be resumed: --resume needs -o with a file" in said.err
+    assert "an output to standard output cannot be resumed: --resume needs -o with a file" in said.err
     assert said.out == ""
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
 
 import space2vec as s2v
 from helpers import host_device
+from helpers.walks import follow
 from space2vec import reading
 from space2vec.backends import kernels
 
@@ -38,28 +36,11 @@ def walks() -> list[list[tuple[str, str]]]:
 BYTES, ARRAY, NUMBA, DEVICE = walks()
 
 
-def called(call: Callable[[], object]) -> Iterator[tuple[str, str]]:
-    """Yield the functions of the package that a call enters, in order, as the page writes them."""
-    met: list[tuple[str, str]] = []
-
-    def note(frame: FrameType, event: str, _: Any) -> None:
-        file = Path(frame.f_code.co_filename)
-        if event == "call" and file.is_relative_to(Path(s2v.__file__).parent):
-            name = file.relative_to(Path(s2v.__file__).parent)
-            met.append((f"python/space2vec/{name.as_posix()}", frame.f_code.co_qualname))
-
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return iter(met)
-
-
 def assert_walked(walk: list[tuple[str, str]], call: Callable[[], object]) -> None:
     """See that a call enters the Python functions of a walk in its order."""
-    call()  # what is imported or made once is not of the walk
-    steps = called(call)
+    call()  # what is imported or made once is no part of the walk
+    entered = follow(call, Path(s2v.__file__).parent).entered
+    steps = ((f"python/space2vec/{file}", function) for file, function in entered)
     for step in walk:
         if step[0].startswith("python/"):
             assert step in steps, f"{step} is not entered, or not in this place"

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
 
 import space2vec as s2v
 from helpers import host_device
+from helpers.walks import follow, rooms_above
+from space2vec import reading
 from space2vec.backends import kernels
+from space2vec.simulation import write_packets
 
-_PACKAGE = str(Path(s2v.__file__).parent)
+_PACKAGE = Path(s2v.__file__).parent
 #: The most moves of a call.
 _MOST = 60
+#: The most moves, and the most climbs to a room above, of reading and scoring three alerts.
+_MOST_OF_ALERTS, _MOST_CLIMBS = 110, 3
 
 pytestmark = pytest.mark.skipif(kernels.name() != "native", reason="Numba's twin is Python itself")
 
 
-def moves(call: Callable[[], object]) -> list[str]:
-    """Return each move that a call makes: which file goes to which, by calling or by returning."""
-    met: list[str] = []
-    before = ""
-
-    def note(frame: FrameType, event: str, _: Any) -> None:
-        nonlocal before
-        seen: FrameType | None = frame if event == "call" else frame.f_back
-        if event not in ("call", "return") or seen is None or not seen.f_code.co_filename.startswith(_PACKAGE):
-            return
-        file = seen.f_code.co_filename.removeprefix(_PACKAGE)
-        if before and file != before:
-            met.append(f"{before} -> {file}")
-        before = file
-
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return met
+def moves(call: Callable[[], object]) -> list[tuple[str, str]]:
+    """Return each move that a call makes from one file to another, by calling or by returning."""
+    return follow(call, _PACKAGE).moves
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +53,22 @@ def test_features_and_planes(stamps: s2v.Stamps) -> None:
     ):
         call()
         assert 0 < len(moves(call)) < _MOST
+
+
+def test_features_never_climb_to_a_room_above(stamps: s2v.Stamps) -> None:
+    s2v.features(stamps, set="stamp")
+    assert not follow(lambda: s2v.features(stamps, set="stamp"), _PACKAGE).climbs(rooms_above(_PACKAGE))
+
+
+def test_alerts_to_scores(tmp_path: Path) -> None:
+    """Of the three climbs two ask the model that is handed down what it is, and one for its bytes."""
+    pytest.importorskip("fastavro")
+    write_packets(s2v.simulate(3, seed=1), tmp_path)
+    model = s2v.load("stampnet")
+    list(reading.batches(tmp_path, model=model))
+    walk = follow(lambda: list(reading.batches(tmp_path, model=model)), _PACKAGE)
+    assert 0 < len(walk.moves) < _MOST_OF_ALERTS
+    assert len(walk.climbs(rooms_above(_PACKAGE))) <= _MOST_CLIMBS
 
 
 @pytest.mark.parametrize("name", ["stampnet", "forest"])

@@ -96,7 +96,7 @@ def test_what_is_no_plain_archive_is_told(tmp_path: Path) -> None:
 
 def test_both_sides_of_the_comparison_see_the_same_rows(published: Path) -> None:
     told: list[str] = []
-    found = reproduce_des(published, models=("forest",), effort=QUICK, bootstrap=20, tell=told.append)
+    found = reproduce_des(published, models=("forest",), effort=QUICK, bootstrap=20, report=told.append)
     about = found.about
     assert about["rows"] == COUNT == about["train"] + about["test"]
     assert (about["stamps"]["found"], about["stamps"]["damaged or incomplete"]) == (COUNT, 0)

@@ -214,7 +214,7 @@ def failing(capsys: Captured, *command: str) -> str:
         (["m.safetensors", "none.csv", "--labels", "labels.csv", "-o", "new.safetensors"], "none.csv: no such file"),
         (
             ["forest", "scores.parquet", "--labels", "labels.csv", "-o", "new.safetensors"],
-            "scores.parquet is of the model",
+            "scores.parquet holds scores of the model",
         ),
         (["m.safetensors", "scores.parquet", "--labels", "labels.csv", "-o", "new.onnx"], "suffix of a model file"),
         (["m.safetensors", "scores.parquet", "--labels", "few.csv", "-o", "new.safetensors"], "20 labelled rows"),
@@ -234,7 +234,7 @@ def test_few_rows_and_unknown_scores_are_told(made: s2v.Forest, capsys: Captured
     capsys.readouterr()
     assert main(["calibrate", "m.safetensors", "others.csv", "--labels", "few.csv", "-o", "new.safetensors"]) == 0
     told = capsys.readouterr().err
-    assert f"others.csv does not say its model; taken for {made.id}" in told
+    assert f"others.csv does not say its model; they are assumed to be of {made.id}" in told
     assert "only 20 rows of one label" in told
     assert "too few objects for a cross-validation" in told
 

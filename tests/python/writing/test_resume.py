@@ -108,7 +108,7 @@ def test_stopped_and_resumed(night, tmp_path, monkeypatch, capsys, command, suff
     assert "--resume goes on from there, --restart begins anew" in capsys.readouterr().err
     assert main([*words, str(out), "--resume"]) == 1, "the first damaged alert was in the part before"
     said = capsys.readouterr()
-    assert "going on after 48 rows" in said.err
+    assert "continuing after 48 rows" in said.err
     assert [line for line in said.out.splitlines() if "rows/s" not in line] == [
         line.replace(str(whole), str(again)) for line in told.splitlines() if "rows/s" not in line
     ]
