@@ -1,4 +1,4 @@
-"""The programs that the benchmarks run, and what they run on."""
+"""Build the C++ programs of the benchmarks, and describe the machine that they run on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from space2vec.bench.machine import processor, versions
 
-__all__ = ["REPOSITORY", "build", "processor", "tell", "versions"]
+__all__ = ["REPOSITORY", "build", "print_progress", "processor", "versions"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def build(*targets: str) -> Path:
-    """Build programs into ``build/benchmarks``; return the folder that they are in."""
+    """Build programs of benchmarks/speed; return their folder, below ``build/benchmarks``."""
     folder = REPOSITORY / "build" / "benchmarks"
     options = [
         "-DCMAKE_BUILD_TYPE=Release",
@@ -28,6 +28,6 @@ def build(*targets: str) -> Path:
     return folder / "benchmarks" / "speed"
 
 
-def tell(line: str) -> None:
-    """Say what is going on."""
+def print_progress(line: str) -> None:
+    """Print a line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)

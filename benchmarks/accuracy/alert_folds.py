@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.robustness import turned
-from benchmarks.programs import tell
+from benchmarks.programs import print_progress
 from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models, mdr_fpr
@@ -111,18 +111,18 @@ def run(
     by_braai = braai_scorer(weights, threads=effort.threads)
     scores["braai, stamps turned"] = by_braai(next(s for name, s in turned(rows.stamps) if name == "rotation"))
     taught = teach(simulated, by_braai)
-    names, left_out = contenders.choose(contenders.PIXELS, models, tell)
+    names, left_out = contenders.find_trainable(contenders.PIXELS, models, print_progress)
     scores |= {name: np.full(len(rows), np.nan, dtype=np.float32) for name in names}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
     for number, (train, test) in enumerate(splitter.split(rows.label, rows.label, rows.group)):
         beside = stampnet_rows(rows[train], weights, seed=100 * (1 + number), shares=dict(made))
         learned = LabelledStamps.concatenate([rows[train], teach(beside, by_braai), taught])
         for name in names:
-            tell(f"alerts: {name}, fold {number + 1} of {folds}")
+            print_progress(f"alerts: {name}, fold {number + 1} of {folds}")
             model = contenders.train_pixels(name, learned, effort, teacher=1.0)
             scores[name][test] = model.score(rows.stamps[test]).score
     for name in names if len(simulated) else ():
-        tell(f"alerts: {name}, simulation alone")
+        print_progress(f"alerts: {name}, simulation alone")
         scores[f"{name}, simulation alone"] = contenders.train_pixels(name, simulated, effort).score(rows.stamps).score
     found = {}
     for part, here in {"all": np.ones(len(rows), dtype=bool), "night": alerts.night}.items():

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.candidate_cost import of_rows
-from benchmarks.accuracy.kept import Kept, code, digest
-from benchmarks.programs import tell, versions
+from benchmarks.accuracy.result_cache import ResultCache, code_digest, digest
+from benchmarks.programs import print_progress, versions
 from space2vec import reading, registry
 from space2vec.evaluation import compare_models
 from space2vec.studies import contenders
@@ -22,7 +22,7 @@ _TIMED = 2000
 
 
 def run(
-    data: Path, effort: TrainingEffort, folds: int, bootstrap: int, models: list[str], kept: Kept
+    data: Path, effort: TrainingEffort, folds: int, bootstrap: int, models: list[str], cache: ResultCache
 ) -> dict[str, Any]:
     """Score every row by models that have not seen it; compare them."""
     from sklearn.model_selection import StratifiedKFold
@@ -32,18 +32,18 @@ def run(
     # The same folds as space2vec.training.cross_validate.
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=effort.seed).split(x, y))
     scores = {}
-    names, left_out = contenders.choose(contenders.COLUMNS, models, tell)
+    names, left_out = contenders.find_trainable(contenders.COLUMNS, models, print_progress)
     for name in names:
         score = np.empty(len(y), dtype=np.float32)
         for number, (train, test) in enumerate(parts):
-            tell(f"des: {name}, fold {number + 1} of {folds}")
+            print_progress(f"des: {name}, fold {number + 1} of {folds}")
             depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.to_dict(),
-                       "code": code(contenders.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+                       "code": code_digest(contenders.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
 
             def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:
                 return contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(x[test])
 
-            score[test] = kept.get(f"des {name}", depends, fold)
+            score[test] = cache.get(f"des {name}", depends, fold)
         scores[name] = score
     found = compare_models(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
     print(f"\nDES, {folds}-fold cross-validation, real labels: {found}")

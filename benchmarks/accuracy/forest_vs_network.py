@@ -1,23 +1,23 @@
-"""Can a network beat the forest? Both are trained on the same rows and measured on others, and in microseconds.
+"""Can a network beat the forest? Train both on the same rows, and measure their accuracy on others and their cost.
 
     python -m benchmarks.accuracy.forest_vs_network [--only des pixels alerts robustness] [--pictures docs/accuracy]
 
 ``des``
-    Real labels: cross-validation on the labelled DES rows. The paper's forest, five LightGBM models averaged
-    (``pip install lightgbm``; left out where it is absent), tablenet.
+    Real labels: cross-validation on the labelled DES rows, of the paper's forest, five averaged LightGBM models
+    (``pip install lightgbm``; left out if it is not installed) and tablenet.
 ``pixels``
     Stamps, simulated (--surveys) and hybrid (fakes in real stamps), split by object: a forest on all features of the
-    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018, each trained once, on both.
+    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018, each trained once on either set.
 ``alerts``
-    Real ZTF alerts in folds by object: agreement with braai, which is no accuracy; and the share of alerts that are
-    real by construction which pass.
+    Real ZTF alerts in folds by object: agreement with braai (which is not accuracy), and how many of the alerts that
+    are real by construction pass.
 ``robustness``
-    What blank rows and columns, empty stamps, edges, turns and shifts do to the scores of --model files or names.
+    How blank rows and columns, empty stamps, edges, rotations and shifts change the scores of the models --model.
 
-``--device cuda`` trains the networks on a GPU; cost is measured on the processor in any case.
+``--device cuda`` trains the networks on a GPU; cost is always measured on the CPU.
 
-Every figure has its bootstrap interval over objects, every pair its paired test on the same resamples. Parts that run
-replace their own entries of the JSON file and leave the others. The data folder is $SPACE2VEC_DATA, or --data.
+Every figure has a bootstrap interval over objects, every pair of models a paired test on the same resamples. Each part
+replaces its own entry of the JSON file and leaves the others. The data folder is $SPACE2VEC_DATA, or --data.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from typing import Any
 
 import space2vec as s2v
 from benchmarks.accuracy import accuracy_pictures, alert_folds, des_folds, pixel_sets, robustness
-from benchmarks.accuracy.kept import Kept
-from benchmarks.programs import REPOSITORY, processor, tell, versions
+from benchmarks.accuracy.result_cache import ResultCache
+from benchmarks.programs import REPOSITORY, print_progress, processor, versions
 from space2vec.simulation.hybrid import hybrid
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
@@ -41,46 +41,52 @@ from space2vec.studies.packaged.networks import real_alerts
 
 PARTS = ("des", "pixels", "alerts", "robustness")
 RESULTS = REPOSITORY / "benchmarks" / "results" / "forest_vs_network.json"
-#: Of what is simulated here: no other script of this repository has skies from it on.
+#: The first seed of the simulations here; no other script of this repository uses seeds from it on.
 SEED = 7100
 PACKAGES = ("lightgbm", "numpy", "onnxruntime", "scikit-learn", "torch")
 MODELS = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    made = argparse.ArgumentParser(description="Forest against network.")
+    """Return the parser of the command line."""
+    options = argparse.ArgumentParser(description="Forest against network.")
     effort = TrainingEffort()
-    made.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME", help=", ".join(MODELS))
-    made.add_argument("--data", type=Path, default=Path(os.environ.get("SPACE2VEC_DATA", "../shared/data")))
-    made.add_argument("--surveys", nargs="*", choices=("ztf", "des", "rubin"), default=("ztf",))
-    made.add_argument("--simulated", type=int, default=24000, metavar="N", help="candidates of each survey")
-    made.add_argument("--hybrid", type=int, default=16000, metavar="N", help="fakes in real stamps, and real bogus")
-    made.add_argument("--folds", type=int, default=10, help="of des")
-    made.add_argument("--alert-folds", type=int, default=4, help="of alerts")
-    made.add_argument("--alert-models", nargs="+", choices=tuple(contenders.PIXELS), default=("forest", "stampnet"))
-    made.add_argument("--beside", type=int, default=20000, metavar="N", help="variants beside real alerts, and more")
-    made.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
-    made.add_argument("--epochs", type=int, help="of every network (default: its trainer's; with real alerts 10)")
-    made.add_argument("--trees", type=int, default=effort.trees)
-    made.add_argument("--seed", type=int, default=effort.seed)
-    made.add_argument("--threads", type=int, default=effort.threads, help="to train with")
-    made.add_argument("--device", default=effort.device, help="of PyTorch, to train networks on")
-    made.add_argument("--bootstrap", type=int, default=2000)
-    made.add_argument("--kept", type=Path, metavar="FOLDER", help="where scores and models are kept")
-    made.add_argument("--json", type=Path, default=RESULTS)
-    made.add_argument("--pictures", type=Path, metavar="FOLDER", help="where to draw")
-    return made
+    options.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME", help=", ".join(MODELS))
+    options.add_argument("--data", type=Path, default=Path(os.environ.get("SPACE2VEC_DATA", "../shared/data")))
+    options.add_argument("--surveys", nargs="*", choices=("ztf", "des", "rubin"), default=("ztf",))
+    options.add_argument("--simulated", type=int, default=24000, metavar="N", help="candidates of each survey")
+    options.add_argument("--hybrid", type=int, default=16000, metavar="N", help="fakes in real stamps, and real bogus")
+    options.add_argument("--folds", type=int, default=10, help="folds of des")
+    options.add_argument("--alert-folds", type=int, default=4, help="folds of alerts")
+    options.add_argument("--alert-models", nargs="+", choices=tuple(contenders.PIXELS), default=("forest", "stampnet"))
+    options.add_argument(
+        "--beside",
+        type=int,
+        default=20000,
+        metavar="N",
+        help="variants of the real alerts to train on with them, and as many other rows",
+    )
+    options.add_argument("--model", nargs="+", default=["default"], help="names or files, for robustness")
+    options.add_argument("--epochs", type=int, help="of every network (default: its trainer's; with real alerts 10)")
+    options.add_argument("--trees", type=int, default=effort.trees)
+    options.add_argument("--seed", type=int, default=effort.seed)
+    options.add_argument("--threads", type=int, default=effort.threads, help="threads to train with")
+    options.add_argument("--device", default=effort.device, help="device of PyTorch to train networks on")
+    options.add_argument("--bootstrap", type=int, default=2000)
+    options.add_argument("--kept", type=Path, metavar="FOLDER", help="keep scores and models there between runs")
+    options.add_argument("--json", type=Path, default=RESULTS)
+    options.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw pictures there")
+    return options
 
 
-def tell_epoch(metrics: dict[str, float]) -> None:
-    """Print what an epoch came to."""
-    tell("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()))
+def print_epoch(metrics: dict[str, float]) -> None:
+    """Print the metrics of an epoch."""
+    print_progress("  " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items()))
 
 
 def pixels(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Run the part on stamps."""
+    """Run the part on stamps; return its entry of the record, ready for JSON."""
     sets = {}
     for survey in arguments.surveys:
         rows = pixel_sets.simulated(arguments.simulated, (survey,), SEED)
@@ -88,11 +94,11 @@ def pixels(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, A
     if arguments.hybrid and (arguments.data / "ztf").is_dir():
         rows = hybrid(real_alerts(arguments.data), arguments.hybrid, seed=SEED)
         sets["hybrid"] = rows, f"{len(rows)} hybrids, fakes in real ZTF stamps against real bogus (braai below 0.3)"
-    return pixel_sets.run(sets, effort, arguments.bootstrap, arguments.models, Kept(arguments.kept))[0]
+    return pixel_sets.run(sets, effort, arguments.bootstrap, arguments.models, ResultCache(arguments.kept))[0]
 
 
 def alerts(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Run the part on real alerts."""
+    """Run the part on real alerts; return its entry of the record, ready for JSON."""
     held = alert_folds.read(arguments.data)
     count = arguments.beside
     record, scores = alert_folds.run(
@@ -112,7 +118,7 @@ def alerts(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, A
 
 
 def robust(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Measure what stamps go through in practice, on simulated candidates with the truth and on real alerts."""
+    """Run the part on robustness, on simulated candidates with known truth and on real alerts; for JSON."""
     night = s2v.simulate(min(arguments.simulated, 2000), seed=SEED + 20)
     sets = {"simulated": (night.stamps, night.labels)}
     if (arguments.data / "ztf").is_dir():
@@ -137,7 +143,7 @@ def main() -> None:
     """Run the parts, print, and write the record."""
     arguments = parser().parse_args()
     names = ("trees", "epochs", "seed", "threads", "device")
-    effort = TrainingEffort(**{name: getattr(arguments, name) for name in names}, progress=tell_epoch)
+    effort = TrainingEffort(**{name: getattr(arguments, name) for name in names}, progress=print_epoch)
     for folder in (arguments.pictures, arguments.json.parent):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +151,12 @@ def main() -> None:
     for part in arguments.only:
         if part == "des":
             found = des_folds.run(
-                arguments.data, effort, arguments.folds, arguments.bootstrap, arguments.models, Kept(arguments.kept)
+                arguments.data,
+                effort,
+                arguments.folds,
+                arguments.bootstrap,
+                arguments.models,
+                ResultCache(arguments.kept),
             )
         else:
             found = {"pixels": pixels, "alerts": alerts, "robustness": robust}[part](arguments, effort)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import space2vec as s2v
 from benchmarks.accuracy.worth_rows import COLUMNS, PAIRED, Half, Rows, halves
-from benchmarks.programs import processor, tell, versions
+from benchmarks.programs import print_progress, processor, versions
 from space2vec.evaluation import compare_models
 from space2vec.evaluation.contest import Contest
 from space2vec.model_files.integer_network import IntegerNetwork
@@ -110,7 +110,7 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
             rows = Rows.read(path)
             if number and name not in PAIRED:
                 continue
-            tell(f"half {number}: {name}, {len(rows)} rows")
+            print_progress(f"half {number}: {name}, {len(rows)} rows")
             given = taken(network, rows)
             filled = (np.abs(given[0]).max(axis=(2, 3)) > _FILLER * reach).any(axis=1)
             own = given if packaged is None else packaged(given)

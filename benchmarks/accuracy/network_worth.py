@@ -27,7 +27,7 @@ from benchmarks.accuracy.worth_cost import FIXED, INFLATE, NETWORK, Cost, measur
 from benchmarks.accuracy.worth_figures import SETS, Scored, compare, joined
 from benchmarks.accuracy.worth_rows import SURVEYS, Half, Rows, halves
 from benchmarks.accuracy.worth_variants import VARIANTS, kept_scores, scores_path
-from benchmarks.programs import processor, tell, versions
+from benchmarks.programs import print_progress, processor, versions
 
 #: The variant that the others are held against.
 BASE = "all"
@@ -182,5 +182,5 @@ def show(results: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     assert set(SURVEYS) == {"ztf", "des", "rubin"}
-    tell("rows and scores that are kept are taken as they are")
+    print_progress("rows and scores that are kept are taken as they are")
     main()

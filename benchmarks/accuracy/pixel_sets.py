@@ -9,8 +9,8 @@ import numpy as np
 
 import space2vec as s2v
 from benchmarks.accuracy.candidate_cost import of_stamps
-from benchmarks.accuracy.kept import Kept, code, digest
-from benchmarks.programs import tell, versions
+from benchmarks.accuracy.result_cache import ResultCache, code_digest, digest
+from benchmarks.programs import print_progress, versions
 from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models
@@ -44,7 +44,7 @@ def run(
     effort: TrainingEffort,
     bootstrap: int,
     models: Sequence[str],
-    kept: Kept,
+    cache: ResultCache,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Model]]:
     """Train every model once, on some objects of all sets together; measure all on the other objects of each set.
 
@@ -66,12 +66,12 @@ def run(
         tests[title] = rows[test]
     train_rows = LabelledStamps.concatenate(learned)
     trained: dict[str, Model] = {}
-    names, left_out = contenders.choose(contenders.PIXELS, models, tell)
+    names, left_out = contenders.find_trainable(contenders.PIXELS, models, print_progress)
     for name in names:
-        tell(f"{name} on {len(train_rows)} rows")
+        print_progress(f"{name} on {len(train_rows)} rows")
         depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.to_dict(),
-                   "code": code(contenders.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
-        trained[name] = kept.model(
+                   "code": code_digest(contenders.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+        trained[name] = cache.model(
             f"pixels {name}", depends, lambda name=name: contenders.train_pixels(name, train_rows, effort)
         )
     records = {}

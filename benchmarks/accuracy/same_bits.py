@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import space2vec as s2v
-from benchmarks.programs import REPOSITORY, processor, tell, versions
+from benchmarks.programs import REPOSITORY, print_progress, processor, versions
 from space2vec import registry
 from space2vec.data import flags as flag_bits
 from space2vec.data.labelled_stamps import LabelledStamps
@@ -149,12 +149,12 @@ def compare(found: Mapping[str, Stamps], engines: Sequence[str], threads: int) -
             given = asked(engine, file, out, threads)
             if isinstance(given, str):
                 record["engines"][engine] = {"not run": given}
-                tell(f"{engine}: not run: {given}")
+                print_progress(f"{engine}: not run: {given}")
                 continue
             results[engine] = given
             wrong = differing(next(iter(results.values())), given)
             record["engines"][engine] = {"rows that differ": wrong}
-            tell(f"{engine}: {wrong or 'the same bits'}, {time.perf_counter() - begin:.0f} s")
+            print_progress(f"{engine}: {wrong or 'the same bits'}, {time.perf_counter() - begin:.0f} s")
     first = next(iter(results.values()))
     for name, path in models().items():
         score = first[f"score {name}"]

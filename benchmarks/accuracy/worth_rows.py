@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import space2vec as s2v
 from benchmarks.accuracy.pixel_sets import simulated
-from benchmarks.programs import tell
+from benchmarks.programs import print_progress
 from space2vec import registry
 from space2vec.backends import on_host
 from space2vec.data.labelled_stamps import LabelledStamps
@@ -161,7 +161,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
     def keep(name: str, make: Callable[[], LabelledStamps]) -> Path:
         path = folder / f"{name}_{share:g}.npz"
         if not path.exists():
-            tell(f"rows: {name}")
+            print_progress(f"rows: {name}")
             prepared(make(), threads).save(path)
         return path
 
@@ -184,7 +184,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
     for number in (0, 1):
         learned = [folder / f"learned_{number}_{copy}_{share:g}.npz" for copy in range(COPIES)]
         if not all(path.exists() for path in learned):
-            tell(f"rows: learned_{number}")
+            print_progress(f"rows: learned_{number}")
             rows = to_learn(number)
             for copy, path in enumerate(learned):
                 rng = np.random.default_rng([number, copy])

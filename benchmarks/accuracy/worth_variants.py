@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.worth_rows import COLUMNS, RECIPE, Half, Rows
-from benchmarks.programs import tell
+from benchmarks.programs import print_progress
 from space2vec import registry
 from space2vec.architectures import build
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits
@@ -114,7 +114,7 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
     scores = {"validation": _sigmoid(found / temperature)}
     for name, path in half.tests.items():
         scores[name] = _sigmoid(logits(module, variant.given(Rows.read(path))) / temperature)
-    tell(
+    print_progress(
         f"  loss {history[-1]['loss']:.4f} of {min(epoch['validation_loss'] for epoch in history):.4f}, "
         f"{time.process_time() - spent:.0f} s of {time.time() - start:.0f} s"
     )
@@ -130,7 +130,7 @@ def kept_scores(name: str, halves: list[Half], number: int, seed: int, epochs: i
     """Return the scores of a variant trained on a half, which are kept in a folder."""
     path = scores_path(name, number, seed, epochs, folder)
     if not path.exists():
-        tell(f"{name}, half {number}, seed {seed}")
+        print_progress(f"{name}, half {number}, seed {seed}")
         np.savez(path, **scores_of(VARIANTS[name], halves[number], 10 * seed + number, epochs))
     with np.load(path) as kept:
         return dict(kept)

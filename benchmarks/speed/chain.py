@@ -118,8 +118,8 @@ def shares(results: dict[str, Any]) -> dict[str, float]:
     return dict(zip(labels, steps, strict=True))
 
 
-def tell(results: dict[str, Any]) -> None:
-    """Print the figures."""
+def print_results(results: dict[str, Any]) -> None:
+    """Print the figures, ready for JSON, as a table."""
     print(f"{'':28}{'alerts/s':>10}{'us':>9}{'us of CPU':>11}{'system':>8}{'x default':>11}{'MB':>7}")
     for name, figures in results.items():
         ratio = figures.get("times_as_long_as_default", [math.nan] * 3)[1]
@@ -174,7 +174,7 @@ def main() -> None:
     results = summary(rounds)
     device = processor()
     print(f"{device}, {arguments.alerts} alerts, {arguments.rounds} rounds, medians")
-    tell(results)
+    print_results(results)
     if arguments.json:
         record = {
             "benchmark": "chain",

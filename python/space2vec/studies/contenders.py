@@ -20,12 +20,12 @@ from space2vec.models.load import Model
 from space2vec.models.network import Network
 
 __all__ = [
-    "SPLIT_SEED_OFFSET",
     "COLUMNS",
     "PIXELS",
+    "SPLIT_SEED_OFFSET",
     "Boosted",
-    "TrainingEffort",
     "Trainable",
+    "TrainingEffort",
     "find_trainable",
     "train_columns",
     "train_pixels",
@@ -53,8 +53,8 @@ _SET: registry.FeatureSet = "stamp"
 _DOUBT = 0.01
 #: Settings of ``stampnet`` that differ from its trainer's defaults.
 _OURS: dict[str, Any] = {"epochs": 24, "precision": "bfloat16"}
-#: Settings of the published networks: more and smaller steps than ours, which is given features. Braai's learning rate is
-#: the better of 0.001 and 0.003 on 2,000 simulated candidates; those of the others were tried once.
+#: Settings of the published networks: more and smaller steps than ours, which is given features. Braai's learning rate
+#: is the better of 0.001 and 0.003 on 2,000 simulated candidates; those of the others were tried once.
 _PUBLISHED: dict[str, Any] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
 #: The published networks do at least so many steps and do not stop early: braai learns nothing in its first hundreds.
 _STEPS = 2500

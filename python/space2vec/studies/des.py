@@ -137,7 +137,8 @@ def reproduce_des(
     of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
-        "train share": train_share, "effort": work.to_dict(), "left out": sorted({*on_columns.reasons, *on_stamps.reasons}),
+        "train share": train_share, "effort": work.to_dict(),
+        "left out": sorted({*on_columns.reasons, *on_stamps.reasons}),
     }  # fmt: skip
     of_pixels = None
     if stamps and on_stamps.names:
@@ -224,7 +225,7 @@ def _compare_on_stamps(
     labelled = LabelledStamps(stamps, table.real[row], np.where(table.real[row] == 1, "real", "artifact"))
     sound = flags.scorable(stamps.flags)
     train, test = (np.flatnonzero(np.isin(row, side) & sound) for side in (table.train, table.test))
-    scores = {"forest on the columns": _score_columns("forest", table, row[train], row[test], effort, tell)}
+    scores = {"forest on the columns": _score_columns("forest", table, row[train], row[test], effort, report)}
     for name in models:
         report(f"{name} on stamps, {len(train)} rows")
         scores[name] = contenders.train_pixels(name, labelled[train], effort).score(stamps[test]).score

@@ -18,7 +18,7 @@ from space2vec.studies.contenders import TrainingEffort
 
 pytest.importorskip("sklearn")
 
-from benchmarks.accuracy import accuracy_pictures, alert_folds, candidate_cost, kept, pixel_sets
+from benchmarks.accuracy import accuracy_pictures, alert_folds, candidate_cost, pixel_sets, result_cache
 
 QUICK = TrainingEffort(trees=8, members=2, rounds=10, epochs=1)
 
@@ -73,7 +73,7 @@ def test_shares_that_go_wrong_by_kind() -> None:
 
 
 def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = kept.Kept(tmp_path)
+    store = result_cache.ResultCache(tmp_path)
     made = []
 
     def make() -> np.ndarray:
@@ -87,17 +87,17 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
     for name in ("studies/contenders.py", "training/forest.py", "training/loop.py", "architectures/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
-    monkeypatch.setattr(kept.space2vec, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(result_cache.space2vec, "__file__", str(package / "__init__.py"))
     needs = ("sklearn", "lightgbm", "torch")
     for name, changed in (
         ("studies/contenders.py", needs),
         ("training/forest.py", ("sklearn", "torch")),
         ("architectures/stampnet.py", ("torch",)),
     ):
-        before = {need: kept.code(need) for need in needs}
+        before = {need: result_cache.code_digest(need) for need in needs}
         (package / name).write_text("other settings")
-        assert tuple(need for need in needs if kept.code(need) != before[need]) == changed
-    kept.Kept(None).get("a name", {"seed": 0}, make)
+        assert tuple(need for need in needs if result_cache.code_digest(need) != before[need]) == changed
+    result_cache.ResultCache(None).get("a name", {"seed": 0}, make)
     assert len(made) == 3
 
 
@@ -117,7 +117,7 @@ def test_pixels_are_trained_tested_timed_and_drawn(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(pixel_sets, "TIMED", 64)
     rows = pixel_sets.simulated(100, ("ztf", "des"), 3)
     assert len(set(rows.group)) == 200
-    store = kept.Kept(tmp_path / "kept")
+    store = result_cache.ResultCache(tmp_path / "kept")
     sets = {"ztf and des": (rows, "some stamps"), "more": (pixel_sets.simulated(100, ("ztf",), 9), "others")}
     records, trained = pixel_sets.run(sets, QUICK, 20, ["forest", "lightgbm"], store)
     assert list(records) == list(sets)

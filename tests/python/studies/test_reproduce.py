@@ -162,7 +162,7 @@ def test_figures_of_the_columns_are_not_lost_with_the_stamps(
     said = capsys.readouterr()
     assert "38 columns:" in said.out
     assert "the stamps are left out:" in said.err
-    assert "--stamps 0 asks for the columns alone" in said.err
+    assert "--stamps 0 uses the columns alone" in said.err
     document = json.loads(told.read_text())
     assert document["columns"]["models"]["forest"]["metrics"]["auc"]["value"] > 0.5
     assert "holds no stamps of the table's candidates" in document["about"]["stamps"]["left out"]

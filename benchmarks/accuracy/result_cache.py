@@ -1,4 +1,4 @@
-"""Arrays and models that took long, kept between runs of a benchmark."""
+"""Keep arrays and models that take long to compute between the runs of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import space2vec
 from space2vec.models.load import Model
 
 
-class Kept:
-    """Arrays and models by name and by all that they depend on.
+class ResultCache:
+    """Files of arrays and models, found by name and by everything that they depend on.
 
     Parameters
     ----------
     folder : Path or None
-        Where they are kept; None keeps nothing.
+        The folder of the files; None keeps nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -32,7 +32,7 @@ class Kept:
     def get(
         self, name: str, depends: Mapping[str, Any], make: Callable[[], NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """Return the array of that name that was made under the same conditions, or make it."""
+        """Return the kept array of this name and these conditions (ready for JSON), or compute and keep it."""
         if self._folder is None:
             return make()
         path = self._path(self._folder, name, depends, "npy")
@@ -41,7 +41,7 @@ class Kept:
         return np.load(path)
 
     def model(self, name: str, depends: Mapping[str, Any], make: Callable[[], Model]) -> Model:
-        """Return the model of that name that was trained under the same conditions, or train it."""
+        """Return the kept model of this name and these conditions (ready for JSON), or train and keep it."""
         if self._folder is None:
             return make()
         path = self._path(self._folder, name, depends, "safetensors")
@@ -55,21 +55,21 @@ class Kept:
         return folder / f"{name.replace(' ', '_')}_{digest}.{suffix}"
 
 
-#: What trains models by the package that they need, beside studies/contenders.py, which has the settings of all.
+#: The modules that train models, by the package that the models need. studies/contenders.py has the settings of all.
 _TRAINERS = {"torch": ("architectures/*.py", "training/*.py"), "sklearn": ("training/forest.py",), "lightgbm": ()}
 
 
-def code(needs: str) -> str:
-    """Return what tells the code and the settings that train a model from those of another day."""
+def code_digest(needs: str) -> str:
+    """Return a digest of the code and settings that train models with a package; it changes when the code does."""
     package = Path(space2vec.__file__).parent
     files = [path for pattern in ("studies/contenders.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
     return hashlib.sha256("".join(path.read_text() for path in sorted(files)).encode()).hexdigest()[:16]
 
 
-def digest(*arrays: NDArray[Any]) -> str:
-    """Return what tells arrays from others."""
-    told = hashlib.sha256()
+def digest(*arrays: NDArray[np.generic]) -> str:
+    """Return a digest of arrays: their types, shapes and values."""
+    found = hashlib.sha256()
     for array in arrays:
-        told.update(f"{array.dtype} {array.shape}".encode())
-        told.update(array.astype(str).tobytes() if array.dtype == object else np.ascontiguousarray(array).tobytes())
-    return told.hexdigest()[:16]
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(array.astype(str).tobytes() if array.dtype == object else np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
