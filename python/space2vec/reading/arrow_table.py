@@ -118,7 +118,7 @@ def score_arrow(
     problems: list[Problem] | None = None,
     text_ids: bool | None = None,
 ) -> pyarrow.RecordBatch:
-    """Score the alerts of an Arrow table, one row each; see :meth:`space2vec.models.model.Model.score_arrow`.
+    """Score the alerts of an Arrow table, one row each; see ``score_arrow`` of a model.
 
     `text_ids` overrules what the schema says of the ids of candidates.
     """
