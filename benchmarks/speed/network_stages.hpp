@@ -17,9 +17,7 @@ using namespace s2v::kernel;
 class NetworkSample {
 public:
     NetworkSample()
-        : network_(made::network({}, 3)),
-          packed_(network_, HostDot::kGroup, HostDot::kCentred ? s2v::PackedFor::kCentredDot : s2v::PackedFor::kDot),
-          view_(packed_.view()) {
+        : network_(made::network({}, 3)), packed_(network_, HostDot::kGroup, HostDot::kPacked), view_(packed_.view()) {
         made::Random random(4);
         planes_ = made::planes_of(network_, 1, random);
         columns_ = made::columns_of(network_, 1, random);

@@ -3,10 +3,10 @@
 //
 // A Dot multiplies one word of inputs, the same for all, by a word of weights for each of kLanes outputs, and adds to
 // their sums. A word of 32 bits holds kGroup inputs from 0 to 255 of a convolution (narrow), or two of 16 bits (wide).
-// One that is kCentred multiplies inputs of a convolution less 128: its networks are packed for that (src/network.hpp).
+// kPacked tells how its networks are packed.
 #pragma once
 
-#include "macros.hpp"
+#include "network_view.hpp"
 
 #if defined(__x86_64__) && !defined(__CUDACC__)
 #include <immintrin.h>
@@ -61,7 +61,7 @@ S2V_HD inline std::int32_t requantise(std::int32_t sum, std::int32_t shift, std:
 template <int Lanes>
 struct PlainDot {
     static constexpr int kGroup = 4;
-    static constexpr bool kCentred = false;
+    static constexpr PackedFor kPacked = PackedFor::kDot;
     static constexpr int kLanes = Lanes;
     static constexpr int kVectors = 1;  // the most that share a word
     using Cell = CellOf<kGroup>::Type;
@@ -133,7 +133,7 @@ struct HostDot {
 #else
     static constexpr int kGroup = 2;
 #endif
-    static constexpr bool kCentred = false;
+    static constexpr PackedFor kPacked = PackedFor::kDot;
     static constexpr int kLanes = 16;
     static constexpr int kVectors = 4;
     using Cell = CellOf<kGroup>::Type;
@@ -202,7 +202,7 @@ private:
 // AVX2: eight outputs, two products of 16 bits a lane and step. Its products of 8 bits saturate, and are no use.
 struct HostDot {
     static constexpr int kGroup = 2;
-    static constexpr bool kCentred = false;
+    static constexpr PackedFor kPacked = PackedFor::kDot;
     static constexpr int kLanes = 8;
     static constexpr int kVectors = 2;
     using Cell = CellOf<kGroup>::Type;
@@ -258,7 +258,7 @@ private:
 // SSE2: four outputs, two products of 16 bits a lane and step.
 struct HostDot {
     static constexpr int kGroup = 2;
-    static constexpr bool kCentred = false;
+    static constexpr PackedFor kPacked = PackedFor::kDot;
     static constexpr int kLanes = 4;
     static constexpr int kVectors = 2;
     using Cell = CellOf<kGroup>::Type;

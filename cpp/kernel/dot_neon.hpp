@@ -2,9 +2,13 @@
 // time, with
 // - plain NEON, two products of 16 bits a lane in two steps;
 // - the dot product (FEAT_DotProd), four products of signed bytes a lane and step. Inputs lie from 0 to 255: they are
-//   multiplied less 128, and packed biases hold 128 times the sum of the weights (kCentred);
-// - the matrix extension (FEAT_I8MM), four products of an unsigned and a signed byte a lane and step.
+//   multiplied less 128, and packed biases hold 128 times the sum of the weights;
+// - the matrix extension (FEAT_I8MM), four products of an unsigned and a signed byte a lane and step, and eight where
+//   words are multiplied in pairs.
 #pragma once
+
+#include "quotient.hpp"
+#include "register_array.hpp"
 
 #include <arm_neon.h>
 
@@ -17,10 +21,12 @@ struct HostDot {
 #else
     static constexpr int kGroup = 2;
 #endif
-#if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
-    static constexpr bool kCentred = true;
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    static constexpr PackedFor kPacked = PackedFor::kPairs;
+#elif defined(__ARM_FEATURE_DOTPROD)
+    static constexpr PackedFor kPacked = PackedFor::kCentredDot;
 #else
-    static constexpr bool kCentred = false;
+    static constexpr PackedFor kPacked = PackedFor::kDot;
 #endif
     static constexpr int kLanes = 16;
     static constexpr int kVectors = 1;
@@ -88,7 +94,72 @@ struct HostDot {
 #endif
     }
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    // A convolution whose words are packed in pairs. out: the first output of the first row, `pitch` outputs a row.
+    static void convolve_pairs(const ConvolutionView &layer, const std::uint32_t *in, Cell *out, int pitch) {
+        const Quotient line(layer.out_side);
+        const int last = layer.out_side * layer.out_side - 1;
+        for (int channel = 0; channel < layer.channels; channel += kLanes)
+            for (int begin = 0; begin <= last; begin += kPixels) {
+                const std::uint32_t *from[kPixels];
+                Cell *to[kPixels];
+                for (int p = 0; p < kPixels; ++p) {  // what is behind the last pixel is the last once more
+                    const int pixel = begin + p < last ? begin + p : last;
+                    const int y = line(pixel);
+                    const int x = pixel - y * layer.out_side;
+                    from[p] = in + y * layer.row_step + x * layer.step;
+                    to[p] = out + (y * pitch + x) * layer.channels + channel;
+                }
+                convolve_pairs_of(layer, from, channel, to);
+            }
+    }
+#endif
+
 private:
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    static constexpr int kPixels = 4;
+
+    // kLanes channels of kPixels outputs. An instruction multiplies two words of two pixels by those of two channels:
+    // sums are of both channels of a pixel, then of the next pixel.
+    static void convolve_pairs_of(const ConvolutionView &layer, const std::uint32_t *const (&from)[kPixels],
+                                  int channel, Cell *const (&to)[kPixels]) {
+        constexpr int kTwos = kLanes / 2;
+        RegisterArray<RegisterArray<int32x4_t, kTwos>, kPixels / 2> sums;
+        each_of<kTwos>([&](auto two) {
+            const int32x2_t bias = vld1_s32(layer.bias + channel + 2 * two.value);
+            each_of<kPixels / 2>([&](auto pair) { sums[pair][two] = vcombine_s32(bias, bias); });
+        });
+        const std::uint32_t *weights = layer.weights + 2 * channel;
+        for (int k = 0; k < layer.words; k += 2) {
+            const auto where = layer.offset[k];
+            const uint8x16_t first = two_words(from[0] + where, from[1] + where);
+            const uint8x16_t second = two_words(from[2] + where, from[3] + where);
+            each_of<kTwos>([&](auto two) {
+                const int8x16_t w = vreinterpretq_s8_u32(vld1q_u32(weights + 4 * two.value));
+                sums[Constant<0>{}][two] = vusmmlaq_s32(sums[Constant<0>{}][two], first, w);
+                sums[Constant<1>{}][two] = vusmmlaq_s32(sums[Constant<1>{}][two], second, w);
+            });
+            weights += 2 * layer.channels;
+        }
+        each_of<kPixels / 2>([&](auto pair) {
+            auto &of = sums[pair];
+            const auto sum = [&](auto half) {
+                return Sum{vcombine_s32(half(of[Constant<0>{}]), half(of[Constant<1>{}])),
+                           vcombine_s32(half(of[Constant<2>{}]), half(of[Constant<3>{}])),
+                           vcombine_s32(half(of[Constant<4>{}]), half(of[Constant<5>{}])),
+                           vcombine_s32(half(of[Constant<6>{}]), half(of[Constant<7>{}]))};
+            };
+            const auto low = [](int32x4_t x) { return vget_low_s32(x); };
+            const auto high = [](int32x4_t x) { return vget_high_s32(x); };
+            requantised(sum(low), layer.shift + channel, layer.multiplier + channel, to[2 * pair.value]);
+            requantised(sum(high), layer.shift + channel, layer.multiplier + channel, to[2 * pair.value + 1]);
+        });
+    }
+    static uint8x16_t two_words(const std::uint32_t *a, const std::uint32_t *b) {
+        return vcombine_u8(vld1_u8(reinterpret_cast<const std::uint8_t *>(a)),
+                           vld1_u8(reinterpret_cast<const std::uint8_t *>(b)));
+    }
+#endif
     // The first and the second weights of eight words.
     struct Halves {
         int16x8_t first, second;

@@ -109,10 +109,13 @@ S2V_HD void look_at_map(const Team &team, const NetworkView &view, int row, cons
         const int inner = last ? 0 : (side + 3) * words;  // words before the first output
         const auto *const in = s.map[k % 2];
         auto *const out = reinterpret_cast<Cell *>(map + inner);
-        if constexpr (Team::kAlone)
-            convolve<Dot, Dot::kVectors>(team, layer, in, out, last ? side : side + 2);
-        else
-            convolve_by_matrices(team, nearer(layer, s.nearer), in, out, last ? side : side + 2);
+        const int pitch = last ? side : side + 2;
+        if constexpr (!Team::kAlone)
+            convolve_by_matrices(team, nearer(layer, s.nearer), in, out, pitch);
+        else if (Dot::kPacked != PackedFor::kPairs || k == 0)
+            convolve<Dot, Dot::kVectors>(team, layer, in, out, pitch);
+        else if constexpr (Dot::kPacked == PackedFor::kPairs)
+            Dot::convolve_pairs(layer, in, out, pitch);
         if (last)
             average_rings(team, reinterpret_cast<const Cell *>(map), side, layer.channels,
                           reinterpret_cast<std::int16_t *>(s.means + row * mean_words(view)));

@@ -13,9 +13,17 @@ inline constexpr int kMostHidden = 8;
 inline constexpr int kMostPlanes = 32;
 inline constexpr int kChannelBlock = 16;  // outputs of a layer are a multiple of it; those that fill up are 0
 
+// For whom the tensors of a network are packed.
+enum class PackedFor : std::int32_t {
+    kDot,         // a Dot of kernel/dot.hpp
+    kCentredDot,  // one that multiplies inputs of convolutions less 128, for which biases make up
+    kPairs,       // one that multiplies pairs of words in all convolutions but the first (kernel/dot_neon.hpp)
+    kLanes        // the lanes of a warp: four inputs of a convolution a word (matrix_tiles.hpp, linear_lanes.hpp)
+};
+
 // 3x3 pixels, every second one, within a border of one pixel. Words are those of kernel/dot.hpp.
 struct ConvolutionView {
-    const std::uint32_t *weights;  // (words, channels), or for lanes as matrix_tiles.hpp has them
+    const std::uint32_t *weights;  // (words, channels), or as PackedFor has them
     const std::int32_t *offset;    // (words): where each lies, from the corner of what an output sees
     const std::int32_t *bias;      // (channels), as shift and multiplier
     const std::int32_t *shift;

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 namespace s2v::kernel {
+enum class PackedFor : int32_t;
 struct InflateState;
 struct Measuring;
 struct ModelNeeds;
@@ -43,7 +44,7 @@ struct s2v_stream_kernels {
 
 struct s2v_network_kernels {
     int32_t network_group;  // inputs in a word, as a PackedNetwork must have them
-    bool network_centred;   // whether inputs are multiplied less 128
+    s2v::kernel::PackedFor network_packing;
     // Bytes that a worker needs for blocks of at most `rows` rows, aligned to 64.
     std::size_t (*network_scratch)(const s2v::kernel::NetworkView *network, int32_t rows);
     // The planes of a row, which is number `row` of its block.

@@ -37,4 +37,4 @@ void judge(const NetworkView *network, const float *columns, int32_t rows, float
 
 }  // namespace
 
-extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kCentred, bytes, look, judge};
+extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kPacked, bytes, look, judge};

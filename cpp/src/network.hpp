@@ -68,9 +68,7 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 // or a sum could overflow.
 void check_network(const Network &network);
 
-// For whom a network is packed: a Dot (kernel/dot.hpp), one that is centred, or the lanes of a warp, four inputs of a
-// convolution a word (kernel/matrix_tiles.hpp, kernel/linear_lanes.hpp).
-enum class PackedFor { kDot, kCentredDot, kLanes };
+using kernel::PackedFor;
 
 // A network packed with `group` inputs a word, in one piece of memory.
 class PackedNetwork {

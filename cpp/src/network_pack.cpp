@@ -68,6 +68,18 @@ std::vector<std::int32_t> centred_bias(const Convolution &layer) {
     return bias;
 }
 
+// Words (words, channels) of a convolution in pairs: of a channel two words, beside them those of the next channel.
+std::vector<std::uint32_t> in_pairs(const std::vector<std::uint32_t> &words, std::int32_t channels) {
+    std::vector<std::uint32_t> out;
+    const auto next = static_cast<std::size_t>(channels);
+    for (std::size_t word = 0; word < words.size(); word += 2 * next)
+        for (std::size_t channel = word; channel < word + next; ++channel) {
+            out.push_back(words[channel]);
+            out.push_back(words[channel + next]);
+        }
+    return out;
+}
+
 // Words (words, channels) of a convolution as lanes load them.
 std::vector<std::uint32_t> for_lanes(const std::vector<std::uint32_t> &words, std::int32_t channels) {
     std::vector<std::uint32_t> out(words.size());
@@ -84,7 +96,7 @@ std::vector<std::uint32_t> for_lanes(const std::vector<std::uint32_t> &words, st
 class PackedNetwork::Packer {
 public:
     Packer(PackedNetwork &packed, int group, PackedFor user)
-        : packed_(packed), group_(group), lanes_(user == PackedFor::kLanes), centred_(user == PackedFor::kCentredDot) {}
+        : packed_(packed), group_(group), user_(user), lanes_(user == PackedFor::kLanes) {}
 
     template <class T>
     void put(const T *&member, const std::vector<T> &values) {
@@ -107,26 +119,30 @@ public:
         const std::int32_t pitch = side + 2;
         to.step = first ? 2 : 2 * packs;
         to.row_step = pitch * to.step;
+        const bool pairs = user_ == PackedFor::kPairs && !first;
         std::vector<std::int32_t> offset;
         std::vector<std::int32_t> input;
-        for (std::int32_t pack = 0; pack < packs; ++pack)
-            for (std::int32_t y = 0; y < 3; ++y)
-                for (std::int32_t x = 0; x < 3; ++x) {
-                    offset.push_back(first ? (pack * pitch + y) * pitch + x : (y * pitch + x) * packs + pack);
-                    for (std::int32_t j = 0; j < group; ++j) {
-                        const std::int32_t channel = pack * group + j;
-                        input.push_back(channel < real ? channel * 9 + y * 3 + x : -1);
-                    }
-                }
+        for (std::int32_t word = 0; word < 9 * packs; ++word) {
+            const std::int32_t pack = pairs ? word % packs : word / 9;  // in pairs, words of a pixel follow each other
+            const std::int32_t place = pairs ? word / packs : word % 9;
+            const std::int32_t y = place / 3;
+            const std::int32_t x = place % 3;
+            offset.push_back(first ? (pack * pitch + y) * pitch + x : (y * pitch + x) * packs + pack);
+            for (std::int32_t j = 0; j < group; ++j) {
+                const std::int32_t channel = pack * group + j;
+                input.push_back(channel < real ? channel * 9 + place : -1);
+            }
+        }
         while (lanes_ && offset.size() % kernel::kMatrixWords != 0) {
             offset.push_back(0);
             input.insert(input.end(), static_cast<std::size_t>(group), -1);
         }
         to.words = static_cast<std::int32_t>(offset.size());
         const std::vector<std::uint32_t> words = words_of(layer.weights, input, group, to.channels);
-        put(to.weights, lanes_ ? for_lanes(words, to.channels) : words);
+        put(to.weights, lanes_ ? for_lanes(words, to.channels) : pairs ? in_pairs(words, to.channels) : words);
         put(to.offset, offset);
-        put(to.bias, widened<std::int32_t>(centred_ ? centred_bias(layer) : layer.bias, to.channels));
+        put(to.bias,
+            widened<std::int32_t>(user_ == PackedFor::kCentredDot ? centred_bias(layer) : layer.bias, to.channels));
         put(to.shift, widened<std::int32_t>(layer.shift, to.channels));
         put(to.multiplier, widened<std::int16_t>(layer.multiplier, to.channels));
     }
@@ -189,13 +205,13 @@ private:
 
     PackedNetwork &packed_;
     const int group_;
+    const PackedFor user_;
     const bool lanes_;
-    const bool centred_;
     std::vector<std::byte> bytes_;
 };
 
 PackedNetwork::PackedNetwork(const Network &network, const s2v_network_kernels &isa)
-    : PackedNetwork(network, isa.network_group, isa.network_centred ? PackedFor::kCentredDot : PackedFor::kDot) {}
+    : PackedNetwork(network, isa.network_group, isa.network_packing) {}
 
 PackedNetwork::PackedNetwork(const Network &network, int group, PackedFor user) {
     static_assert(std::is_trivially_copyable_v<kernel::NetworkView>);

@@ -50,8 +50,7 @@ unsigned char *aligned(std::vector<unsigned char> &memory) {
 
 template <class Dot>
 std::vector<float> on_host(const Given &given) {
-    const s2v::PackedNetwork packed(given.network, Dot::kGroup,
-                                    Dot::kCentred ? s2v::PackedFor::kCentredDot : s2v::PackedFor::kDot);
+    const s2v::PackedNetwork packed(given.network, Dot::kGroup, Dot::kPacked);
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(packed.view());
     score_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
