@@ -163,7 +163,7 @@ done
 
 # The library as a part of another project, which it leaves as it is: linked statically, and as that project says.
 consume_as_subproject() {
-    local folder=$work/$CC-subproject shared installed
+    local folder=$work/$CC-subproject shared installed models
     for shared in OFF ON; do
         quietly env CC="$CC" CXX="$CXX" cmake -S "$root/tests/consume/subproject" -B "$folder" -DSPACE2VEC="$root" \
             -DCMAKE_INSTALL_PREFIX="$folder-prefix" -DBUILD_SHARED_LIBS="$shared"
@@ -174,8 +174,10 @@ consume_as_subproject() {
             echo "failed: a part of another project installs $installed"
             exit 1
         }
-        rm -rf "$folder/packaged"
-        cp -r "$root/python/space2vec/packaged" "$folder/packaged" # beside the program
+        # Models are looked for beside what holds the library: the program, or the shared library.
+        [[ $shared == OFF ]] && models=$folder/packaged || models=$folder/space2vec/cpp/packaged
+        rm -rf "$folder/packaged" "$folder/space2vec/cpp/packaged"
+        cp -r "$root/python/space2vec/packaged" "$models"
         quietly "$folder/consume"
         quietly "$folder/consume_cpp"
         echo "as a part of another project, $CC, BUILD_SHARED_LIBS $shared"
