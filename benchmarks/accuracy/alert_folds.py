@@ -23,7 +23,7 @@ from space2vec.evaluation import compare_models, mdr_fpr
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
 from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
-from space2vec.training.teacher import braai_scorer, teach
+from space2vec.training.teacher import add_teacher_scores, braai_scorer
 
 #: Of every network, where the user does not say: more of them learn the alerts by heart.
 EPOCHS = 10
@@ -110,13 +110,13 @@ def run(
     scores: dict[str, np.ndarray] = {"rb": alerts.rb.astype(np.float32)}
     by_braai = braai_scorer(weights, threads=effort.threads)
     scores["braai, stamps turned"] = by_braai(next(s for name, s in turned(rows.stamps) if name == "rotation"))
-    taught = teach(simulated, by_braai)
+    taught = add_teacher_scores(simulated, by_braai)
     names, left_out = contenders.find_trainable(contenders.PIXELS, models, print_progress)
     scores |= {name: np.full(len(rows), np.nan, dtype=np.float32) for name in names}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
     for number, (train, test) in enumerate(splitter.split(rows.label, rows.label, rows.group)):
         beside = stampnet_rows(rows[train], weights, seed=100 * (1 + number), shares=dict(made))
-        learned = LabelledStamps.concatenate([rows[train], teach(beside, by_braai), taught])
+        learned = LabelledStamps.concatenate([rows[train], add_teacher_scores(beside, by_braai), taught])
         for name in names:
             print_progress(f"alerts: {name}, fold {number + 1} of {folds}")
             model = contenders.train_pixels(name, learned, effort, teacher=1.0)

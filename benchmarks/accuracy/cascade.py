@@ -21,7 +21,7 @@ from benchmarks.accuracy.integer_accuracy import METRICS, compared, scorer, take
 from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
 from benchmarks.programs import processor, versions
 from space2vec.evaluation import compare_models
-from space2vec.model_files.header import in_doubt
+from space2vec.model_files.header import is_in_doubt
 from space2vec.models.network import Network
 
 NAMES = ("stampnet-fast", "stampnet", "first alone")
@@ -83,7 +83,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         }
         for metric in METRICS
     }
-    doubtful = in_doubt(cascade.header.doubt, early)
+    doubtful = is_in_doubt(cascade.header.doubt, early)
     floats = scorer(cascade.first, None)
     without = np.concatenate([floats(tuple(cascade.first_inputs(taken(cascade, side)))) for side in rows])
     change = compared(without, early, label, group, 1)

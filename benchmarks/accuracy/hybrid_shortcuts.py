@@ -26,7 +26,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.residuals import mine_bogus
-from space2vec.training.teacher import braai_scorer, labelled_alerts, teach
+from space2vec.training.teacher import add_teacher_scores, braai_scorer, read_labelled_alerts
 
 #: Half side of what is looked at, and of what is looked at pixel by pixel.
 HALF, NEAR = 31, 10
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--braai", required=True)
     parser.add_argument("-n", type=int, default=3000)
     arguments = parser.parse_args()
-    alerts = labelled_alerts(arguments.inputs, *arguments.scores, column=arguments.column)
+    alerts = read_labelled_alerts(arguments.inputs, *arguments.scores, column=arguments.column)
     score = braai_scorer(arguments.braai)
     found = mine_bogus(alerts, score)
     real = LabelledStamps.concatenate([alerts, found])
@@ -108,7 +108,7 @@ def main() -> None:
     start = time.process_time()
     rows = hybrid(real, arguments.n, seed=1)
     print(f"{len(rows) / (time.process_time() - start):.0f} stamps a second of processor time")
-    rows = teach(rows, score)
+    rows = add_teacher_scores(rows, score)
     known = ~np.isnan(rows.teacher)
     print(f"braai on the hybrids: AUC {roc_auc_score(rows.label[known], rows.teacher[known]):.3f}")
     for kind in np.unique(rows.kind):

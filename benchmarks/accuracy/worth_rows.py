@@ -24,7 +24,7 @@ from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs
 from space2vec.simulation.hybrid import hybrid
 from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
-from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import read_dataset, split
 from space2vec.training.network import RECIPES
 
@@ -188,7 +188,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
             rows = to_learn(number)
             for copy, path in enumerate(learned):
                 rng = np.random.default_rng([number, copy])
-                prepared(replace(rows, stamps=augmented(rows.stamps, rng, Augmentation())), threads).save(path)
+                prepared(replace(rows, stamps=augment(rows.stamps, rng, Augmentation())), threads).save(path)
         validation = keep(f"validation_{number}", functools.partial(to_check, number))
         of_half = {
             "alerts": keep(f"test_alerts_{number}", lambda number=number: _by_source(side(number)[2], data)),

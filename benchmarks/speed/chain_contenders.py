@@ -151,10 +151,10 @@ def part_of_ours(name: str, files: list[Path]) -> Callable[[], None]:
 
     asked: dict[str, Any] = {"planes": 0 if name == "read and walk" else 7, "pixels": False}
     if name == "read to scores":
-        asked["model"] = kernels.compiled("the benchmark").Model(s2v.load("default").file)
+        asked["model"] = kernels.require_extension("the benchmark").Model(s2v.load("default").file)
 
     def run() -> None:
-        reader = kernels.compiled("the benchmark").Reader(
+        reader = kernels.require_extension("the benchmark").Reader(
             inputs=[os.fsencode(path) for path in files], in_memory=False, columns=[], fields=[], schemas=[],
             start=(0, 0, 0), **(ReadOptions(BATCH, 1).options() | asked),
         )  # fmt: skip

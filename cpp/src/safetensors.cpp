@@ -90,9 +90,9 @@ Safetensors::Safetensors(std::string_view bytes) {
             tensors_.emplace(member.name, entry_of(member.name, member.value));
             continue;
         }
-        if (member.value.object() == nullptr) bad("what it says of itself is no text");
+        if (member.value.object() == nullptr) bad("the metadata are no texts");
         for (const json::Member &said : *member.value.object()) {
-            if (said.value.string() == nullptr) bad("what it says of itself is no text");
+            if (said.value.string() == nullptr) bad("the metadata are no texts");
             if (said.name == "space2vec") model_text_ = *said.value.string();
         }
     }

@@ -46,7 +46,7 @@ def _backend() -> str:
 def _decoding() -> str:
     """Return what decompresses gzip, and which Avro codecs can be read."""
     try:
-        compiled = kernels.compiled("reading alerts")
+        compiled = kernels.require_extension("reading alerts")
     except BackendError as error:
         return f"none: {error}"
     engine = compiled.inflate_engine()
@@ -58,8 +58,8 @@ def _decoding() -> str:
 
 def _cuda() -> str:
     """Return whether the CUDA backend was built, and the devices that it can use."""
-    if not extension.built():
-        return f"not built: {extension.trouble()}; device='cuda' raises. With nvcc: {_BUILD}"
+    if not extension.is_built():
+        return f"not built: {extension.unavailable_reason()}; device='cuda' raises. With nvcc: {_BUILD}"
     build = f"built with CUDA {extension.versions().get('runtime', '?')}"
     found = [
         f"cuda:{number} is {device['name']}, compute capability {device['compute_capability']}, "
@@ -67,7 +67,7 @@ def _cuda() -> str:
         for number, device in enumerate(extension.devices())
     ]
     if not found:
-        return f"{build}, not present: {extension.trouble().split('but ')[-1]}; device='cuda' raises"
+        return f"{build}, not present: {extension.unavailable_reason().split('but ')[-1]}; device='cuda' raises"
     return f"{build}, driver {extension.versions().get('driver', '?')}: {'; '.join(found)}"
 
 
@@ -81,7 +81,7 @@ def _networks() -> str:
 
 def _optional(module: str) -> str:
     """Return the version of an optional package and its purpose, or how to install it."""
-    version, purpose = packages.installed(module), packages.OPTIONAL[module].purpose
+    version, purpose = packages.installed_version(module), packages.OPTIONAL[module].purpose
     return f"absent; for {purpose}: {packages.how_to_get(module)}" if version is None else f"{version}, for {purpose}"
 
 

@@ -12,8 +12,8 @@ import space2vec as s2v
 from space2vec import model_files, registry
 from space2vec.model_files import tensor_file
 from space2vec.model_files.calibration import Calibration
-from space2vec.model_files.integer_network import rings_of
-from space2vec.plans.derived_columns import derived_places
+from space2vec.model_files.integer_network import pixel_rings
+from space2vec.plans.derived_columns import applicable_rules
 
 __all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "with_header"]
 
@@ -60,7 +60,7 @@ def network(
 ) -> bytes:
     """Return a network in integers: a stampnet of a recipe, or a tablenet of columns alone."""
     rng = np.random.default_rng(seed)
-    places = derived_places(columns if recipe is None else ())
+    places = applicable_rules(columns if recipe is None else ())
     width, k, bins = 16, len(columns) + len(places), 3 if recipe is None else 0
     tensors: dict[str, NDArray[Any]] = {}
     if recipe is not None:
@@ -76,7 +76,9 @@ def network(
             tensors[own + "shift"] = np.full(filters, 2, np.uint8)
             tensors[own + "multiplier"] = rng.integers(1 << 14, 1 << 15, filters).astype(np.int16)
             inputs, side = filters, (side + 1) // 2
-        tensors["integer.of_planes.weight"] = rng.integers(-127, 128, (width, inputs * len(rings_of(side)[1])), np.int8)
+        tensors["integer.of_planes.weight"] = rng.integers(
+            -127, 128, (width, inputs * len(pixel_rings(side)[1])), np.int8
+        )
         tensors["integer.hidden0.planes_multiplier"] = rng.integers(1, 30, width).astype(np.int32)
     if k:
         tensors["integer.of_features.weight"] = rng.integers(-127, 128, (width, k * (2 + bins)), np.int8)

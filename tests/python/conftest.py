@@ -12,7 +12,7 @@ from space2vec.data.device import extension
 
 def pytest_runtest_setup(item):
     """Name a test that needs a device as not run where there is none, and say why."""
-    if item.get_closest_marker("device") is not None and (reason := extension.trouble()):
+    if item.get_closest_marker("device") is not None and (reason := extension.unavailable_reason()):
         pytest.skip(f"not run on a device: {reason}")
 
 

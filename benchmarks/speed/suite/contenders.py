@@ -12,7 +12,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.data.arrays import on_host
-from space2vec.data.device import trouble
+from space2vec.data.device import unavailable_reason
 
 __all__ = ["OURS", "Bench", "needs"]
 
@@ -47,7 +47,7 @@ class Bench:
             pytest.importorskip("numba")
             self.patch.setenv("SPACE2VEC_BACKEND", "numba")
         elif contender.startswith("cuda"):
-            if reason := trouble():
+            if reason := unavailable_reason():
                 pytest.skip(reason)
             where = {"device": "cuda"} if contender == "cuda from host" else {}
             source = source.to_device("cuda") if contender == "cuda" else source

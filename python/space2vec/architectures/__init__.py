@@ -1,16 +1,16 @@
-"""Networks: plain PyTorch modules, by name.
+"""The architectures of networks, as PyTorch modules by name.
 
-A module names in ``takes`` what its ``forward`` is given, in order: ``"planes"``, float32 (n, channel, height, width)
-as a recipe prepared them, and ``"features"``, float32 (n, k) with NaN where a feature is undefined. It returns logits
-(n,). Its arguments are plain values, kept in ``settings``. One that takes features scales them itself, by what its
-``fit_features`` saw of the rows to train on.
+The attribute ``takes`` of a module names the arguments of its ``forward`` in order: ``"planes"``, float32 (n, channel,
+height, width), prepared by a recipe, and ``"features"``, float32 (n, k), NaN where a feature is undefined. ``forward``
+returns logits (n,). The arguments of the class are JSON values, which the attribute ``settings`` holds. A module that
+takes features scales them; its method ``fit_features`` sets the scales from training rows.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: of JSON values, and tensors of any dtype
 
 import numpy as np
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-__all__ = ["NETWORKS", "build", "check_shapes", "rebuilt"]
+__all__ = ["NETWORKS", "build", "check_shapes", "rebuild"]
 
-#: Name to ``"module:Class"``; a class is imported where it is first built.
+#: The networks by name, each as ``"module:Class"``. A module is imported when its network is first built.
 NETWORKS: dict[str, str] = {
     "braai": "space2vec.architectures.published:Braai",
     "rubin": "space2vec.architectures.published:Rubin",
@@ -33,14 +33,21 @@ NETWORKS: dict[str, str] = {
 
 
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
-    """Build a network of :data:`NETWORKS` with fresh weights; `settings` are the arguments of its class.
+    """Build a network with random weights.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`NETWORKS`.
+    settings : mapping of str to JSON values
+        The arguments of its class.
 
     Raises
     ------
     ImportError
-        If PyTorch is absent.
+        If PyTorch is not installed.
     ValueError
-        If there is no network of that name, or the settings are none of its.
+        If the name is unknown, or the class does not accept the settings.
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
@@ -53,20 +60,29 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     return network
 
 
-def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.Module:
-    """Build a network with the weights of a model file, in eval mode; `how` is the architecture that its header names.
+def rebuild(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+    """Build a network with the weights of a model file, in eval mode.
+
+    Parameters
+    ----------
+    how : mapping
+        The architecture in the header of the file: its ``name`` and ``settings``.
+    weights : mapping of str to ndarray
+        The tensors by name.
 
     Raises
     ------
-    ImportError, ValueError
-        As :func:`build`; ValueError also if the weights are not the network's.
+    ImportError
+        If PyTorch is not installed.
+    ValueError
+        If the architecture is unknown, or the weights do not fit it or are not finite.
     """
     import torch
 
     for tensor_name, tensor in weights.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ValueError(f"the tensor {tensor_name} holds what is no finite number")
-    with torch.device("meta"):  # takes no memory: what the settings ask for is to be what the file holds
+    with torch.device("meta"):  # checks the shapes without allocating the memory that the settings ask for
         _set_weights(build(how["name"], how["settings"]), how["name"], weights, assign=True)
     module = build(how["name"], how["settings"])
     _set_weights(module, how["name"], weights)
@@ -74,23 +90,24 @@ def rebuilt(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.M
 
 
 def _set_weights(module: nn.Module, name: str, weights: Mapping[str, NDArray[Any]], assign: bool = False) -> None:
+    """Set the weights of a network; ValueError if they do not fit it."""
     import torch
 
     try:
         module.load_state_dict({key: torch.tensor(tensor) for key, tensor in weights.items()}, assign=assign)
     except (RuntimeError, TypeError) as error:
-        words = "; ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
-        raise ValueError(f"these are no weights of {name}: {words}") from error
+        reasons = "; ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
+        raise ValueError(f"these are no weights of {name}: {reasons}") from error
 
 
 def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """See that a network takes inputs of these shapes a row, and gives a logit a row, or raise ValueError."""
+    """Check that a network takes rows of these shapes and returns one logit per row; ValueError if not."""
     import torch
 
     try:
         with torch.inference_mode():
-            given = tuple(module(*(torch.zeros(2, *shape) for shape in shapes.values())).shape)
+            output = tuple(module(*(torch.zeros(2, *shape) for shape in shapes.values())).shape)
     except RuntimeError as error:
         raise ValueError(f"the module cannot take {dict(shapes)}: {error}") from error
-    if given != (2,):
-        raise ValueError(f"the module gives {given} for two rows, and not two logits (2,)")
+    if output != (2,):
+        raise ValueError(f"the module gives {output} for two rows, and not two logits (2,)")

@@ -1,4 +1,4 @@
-"""What columns of autoScan's set say together: differences and ratios that no single column shows."""
+"""Columns that are derived from others of autoScan's set: differences and ratios of them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,41 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from space2vec.plans.derived_columns import derived_places
+from space2vec.plans.derived_columns import applicable_rules
 
 __all__ = ["DerivedColumns"]
 
 
 def _magnitudes(ratio: Tensor) -> Tensor:
+    """Return a ratio of fluxes in magnitudes."""
     return 2.5 * torch.log10(ratio.abs())
 
 
-#: What is derived of the columns of :data:`DERIVED`. Magnitudes stay magnitudes; a quotient by 0 is undefined.
+#: The rules, in the order of :data:`space2vec.plans.derived_columns.DERIVED`, which names their columns. A quotient
+#: by 0 is undefined.
 _RULES: tuple[Callable[..., Tensor], ...] = (
-    # The host against the candidate, where MAGDIFF takes the limit for a host that is not there.
+    # Magnitude of the host relative to the candidate. (MAGDIFF uses the limit if there is no host.)
     lambda host, mag: host - mag,
-    # Sizes: area, size against the host's, against the fitted Gaussian's, shape of the host.
+    # Sizes: area; size relative to the host; the fitted Gaussian relative to the size; shape of the host.
     lambda a, b: a * b,
     lambda a, host: a / host,
     lambda scale, a, b: scale / (a * b).sqrt(),
     lambda a, b: a / b,
-    # How far from a point source in units of the error, how far from the host in units of its size.
+    # Deviation from a point source in units of its error; distance from the host in units of the host's size.
     lambda spread, error: spread / error,
     lambda away, a, b: away / (a * b).sqrt(),
-    # The exposure: its noise and its limit as magnitudes; the host's surface brightness, and its own signal to noise.
+    # Noise and limit of the exposure as magnitudes; surface brightness of the host; signal-to-noise ratio of the host.
     lambda mag, snr: mag + _magnitudes(snr),
     lambda mag, below: mag + below,
     lambda mag, a, b: mag + _magnitudes(a * b),
     lambda host, mag, snr: host - mag - _magnitudes(snr),
-    # Fluxes measured twice: within the aperture and the box, by the fit, and by the catalogue.
+    # Ratios of fluxes that are measured in two ways: in an aperture, in a box, by a fit, in the catalogue.
     lambda ratio, host, mag: _magnitudes(1.0 + ratio) - (host - mag),
     lambda height, scale: height * scale * scale,
     lambda total, snr: total / snr,
     lambda l1, residual: l1 / residual,
     lambda l1, total: l1 / total,
-    # The ring between the boxes of 5 and 7 pixels, and what is left of the shifts once negative pixels are counted.
+    # Counts of pixels in the ring between the boxes of 5 and 7 pixels; the shift, corrected for negative pixels.
     lambda outer, inner: outer - inner,
     lambda outer, inner: outer - inner,
     lambda outer, inner: outer - inner,
@@ -48,20 +50,31 @@ _RULES: tuple[Callable[..., Tensor], ...] = (
 
 
 class DerivedColumns(nn.Module):
-    """Append to feature columns what is derived of them; what needs a column that is not there is left out.
+    """Append derived columns to columns of features.
 
-    Those of :data:`space2vec.registry.AUTOSCAN` have derived ones; `width` columns come out.
+    A derived column is left out if a column that it uses is not among the features, so that only columns of
+    :data:`space2vec.registry.AUTOSCAN` have derived ones.
+
+    Parameters
+    ----------
+    names : sequence of str (k,)
+        The names of the features.
+
+    Attributes
+    ----------
+    width : int
+        Number of columns of the output.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        places = derived_places(names).tolist()
-        self._known = [([k for k in own if k >= 0], _RULES[number]) for number, *own in places]
-        self.width = len(names) + len(self._known)
+        rules = applicable_rules(names).tolist()
+        self._rules = [([k for k in positions if k >= 0], _RULES[number]) for number, *positions in rules]
+        self.width = len(names) + len(self._rules)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the columns (n, k) and the derived ones, NaN where undefined, float32 (n, width)."""
-        derived = [rule(*(x[:, k] for k in places)) for places, rule in self._known]
+        """Return the columns (n, k) with the derived ones appended (n, width), NaN where undefined."""
+        derived = [rule(*(x[:, k] for k in positions)) for positions, rule in self._rules]
         if not derived:
             return x
         values = torch.stack(derived, dim=1)

@@ -1,4 +1,4 @@
-"""Feature columns made fit for a network: centred, of like width, without heavy tails, and never NaN."""
+"""Scaling of features for networks: columns are centred, of similar width, without heavy tails, and never NaN."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from torch import Tensor, nn
 
 __all__ = ["FeatureInput"]
 
-#: Half the width of a column in the units of its own spread; what lies further out is as far out as it can be.
+#: Scaled values are clipped to plus and minus this number.
 _BOUND = 10.0
-#: The quantiles that lie one standard deviation either side of a Gaussian's middle.
+#: The quantiles one standard deviation below and above the mean of a Gaussian.
 _ONE_SIGMA = (0.1587, 0.8413)
 
 
 class FeatureInput(nn.Module):
-    """Scale columns by what the training rows hold, and say where a value is missing.
+    """Scale columns by the distribution of the training rows, and mark undefined values.
 
-    A column x becomes z = asinh((x - median) / s), s half the width of its middle 68 %, then (z - mean) / deviation,
-    kept within +-10: linear in the body of a column and logarithmic in its tails. A missing value (NaN) becomes 0, the
-    mean. Beside each column stands 1 where the value is missing and 0 elsewhere; in a column that lacked no value in
-    training it is 0 throughout, as the network has not learned what a gap there means.
+    A column x becomes z = asinh((x - median) / s), where s is half the width of its central 68 %, and then (z - mean) /
+    deviation, clipped to +-10. This is linear in the centre of a distribution and logarithmic in its tails. An
+    undefined value (NaN) becomes 0, which is the mean. A second column is 1 where the value is undefined and 0
+    elsewhere; it is always 0 for a column that had no undefined value in training, since the network could not learn
+    what one means.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class FeatureInput(nn.Module):
     Attributes
     ----------
     width : int
-        Number of columns that come out, 2 k: the values, then the marks of missing ones.
+        Number of columns of the output, 2 k: the scaled values, then the marks of undefined values.
     """
 
     median: Tensor
@@ -52,7 +53,7 @@ class FeatureInput(nn.Module):
         Parameters
         ----------
         x : array_like (n, k)
-            Features; what is not finite counts as missing. A column without a value, or with one value throughout,
+            Features; values that are not finite count as undefined. A column that has no value, or only equal values,
             is only centred.
 
         Raises
@@ -68,16 +69,16 @@ class FeatureInput(nn.Module):
         rows[:, lacking.all(axis=0)] = 0.0
         median = np.nanmedian(rows, axis=0)
         low, high = np.nanquantile(rows, _ONE_SIGMA, axis=0)
-        # Of counts and flags most are equal: their spread is the deviation.
+        # Most values of counts and flags are equal: the standard deviation is their spread.
         spread = _or_one(np.where(high > low, (high - low) / 2, np.nanstd(rows, axis=0)))
         z = np.arcsinh((rows - median) / spread)
-        told = {"median": median, "spread": spread, "mean": np.nanmean(z, axis=0),
-                "deviation": _or_one(np.nanstd(z, axis=0)), "lacking": lacking.any(axis=0)}  # fmt: skip
-        for name, values in told.items():
+        scales = {"median": median, "spread": spread, "mean": np.nanmean(z, axis=0),
+                  "deviation": _or_one(np.nanstd(z, axis=0)), "lacking": lacking.any(axis=0)}  # fmt: skip
+        for name, values in scales.items():
             getattr(self, name).copy_(torch.from_numpy(values.astype(np.float32)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the scaled columns and the marks of missing values, float32 (n, 2 k), of features (n, k)."""
+        """Return the scaled columns and the marks of undefined values (n, 2 k) of features (n, k)."""
         missing = torch.isnan(x)
         z = (torch.asinh((x - self.median) / self.spread) - self.mean) / self.deviation
         values = torch.where(missing, torch.zeros_like(z), z.clamp(-_BOUND, _BOUND))
@@ -85,5 +86,5 @@ class FeatureInput(nn.Module):
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the scales, 1 where a column is constant, up to rounding."""
+    """Replace a scale that is 0 up to rounding, as that of a constant column, by 1."""
     return np.where(scale > 1e-12, scale, 1.0)

@@ -1,20 +1,21 @@
-"""The published networks, each one chain of layers over prepared planes.
+"""Published networks, each a chain of layers that takes prepared planes.
 
 ``braai``
-    VGG6 of ZTF: Duev et al. 2019, MNRAS 489, 3582. Planes of the recipe ``braai``;
-    :mod:`space2vec.architectures.braai` has its weights.
+    The network of ZTF (Duev et al. 2019, MNRAS 489, 3582). It takes planes of the recipe ``braai``;
+    :mod:`space2vec.architectures.braai` loads its weights.
 ``rubin``
-    Rubin's network for the reliability of difference sources: technote DMTN-337, planes of the recipe ``transinet``.
+    Rubin's network for the reliability of difference sources (technote DMTN-337). It takes planes of the recipe
+    ``transinet``.
 ``space2vec2018``
-    That of the space2vec project of 2018 on stamps of the DES autoScan set: ``cnn-model`` of
-    github.com/pippinlee/space2vec-ml-code. There is no activation between the two dense layers: it is so in the source.
-    Strided convolutions pad both sides by one, where Keras pads an even side once.
+    The network of the space2vec project of 2018 for stamps of the DES autoScan set (``cnn-model`` of
+    github.com/pippinlee/space2vec-ml-code). As in that code, there is no activation between the two dense layers.
+    Convolutions with a stride pad both sides by one pixel, where Keras pads only one if the side is even.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar  # Any: of JSON values
 
 import torch
 from torch import nn
@@ -23,19 +24,19 @@ __all__ = ["Braai", "Rubin", "Space2Vec2018"]
 
 
 class _Published(nn.Module):
-    """A chain of convolutional layers, then dense ones that end in one logit.
+    """A chain of convolutional and dense layers that ends in one logit.
 
     Parameters
     ----------
     channels : int
-        Planes of the input.
-    side : int
-        Height and width of the input, pixels; that of the publication by default.
+        Number of planes.
+    side : int, optional
+        Height and width of the planes, pixels; those of the publication by default.
 
     Raises
     ------
     ValueError
-        If nothing is left of planes of this side behind the convolutions, or an argument is not positive.
+        If the planes are too small for the convolutions, or an argument is not positive.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("planes",)
@@ -50,7 +51,7 @@ class _Published(nn.Module):
         self.body = nn.Sequential(*self._convolutions(channels))
         try:
             with torch.no_grad():
-                # The layers may drop or normalise: only the shape counts.
+                # Only the shape of the result is used, so that dropout and normalisation do not matter.
                 width = self.body.eval()(torch.zeros(1, channels, pixels, pixels)).numel()
         except RuntimeError as error:
             raise ValueError(f"planes of {pixels}x{pixels} are too small for {type(self).__name__} ({error})") from None
@@ -58,20 +59,21 @@ class _Published(nn.Module):
         self.head = nn.Sequential(*self._dense(width))
 
     def _convolutions(self, channels: int) -> list[nn.Module]:
+        """Return the convolutional layers for a number of planes."""
         raise NotImplementedError
 
     def _dense(self, width: int) -> list[nn.Module]:
-        """Return the layers behind `width` values."""
+        """Return the layers after the convolutions, which give `width` values."""
         raise NotImplementedError
 
     def forward(self, planes: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n,) of planes (n, channels, side, side), float32, prepared by the model's recipe."""
+        """Return the logits (n,) of planes (n, channel, side, side) of float32, prepared by the model's recipe."""
         logit: torch.Tensor = self.head(self.body(planes).flatten(1))
         return logit.squeeze(1)
 
 
 class Braai(_Published):
-    """Two pairs of 3x3 convolutions, 16 and 32 filters, pooled by 2 and by 4; 256 dense: 312,081 parameters."""
+    """Two pairs of 3x3 convolutions of 16 and 32 filters, pooled by 2 and by 4, then 256 units: 312,081 parameters."""
 
     published_side = 63
 
@@ -87,7 +89,7 @@ class Braai(_Published):
 
 
 class Rubin(_Published):
-    """Three 5x5 convolutions of 16, 32 and 64 filters, pooled by 2 with dropout; 32 dense: 73,569 parameters."""
+    """Three 5x5 convolutions of 16, 32 and 64 filters, each pooled by 2, then 32 units: 73,569 parameters."""
 
     def _convolutions(self, channels: int) -> list[nn.Module]:
         layers: list[nn.Module] = []
@@ -100,7 +102,7 @@ class Rubin(_Published):
 
 
 class Space2Vec2018(_Published):
-    """Four pairs of 3x3 convolutions, the second with stride 2 and normalised; one more, then 128 dense."""
+    """Four pairs of 3x3 convolutions, of which the second has stride 2, one more convolution, and 128 units."""
 
     def _convolutions(self, channels: int) -> list[nn.Module]:
         layers: list[nn.Module] = []

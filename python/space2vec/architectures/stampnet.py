@@ -1,9 +1,9 @@
-"""``stampnet``: the planes of a candidate and its features to one logit, for few multiplications."""
+"""``stampnet``: a small convolutional network that takes the planes of a candidate and its features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar  # Any: of JSON values and array-like objects
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,15 @@ from space2vec.architectures.feature_input import FeatureInput
 __all__ = ["StampNet"]
 
 
-#: A larger map has more rings than a layer behind them could be trained for, and their table takes gigabytes.
+#: The largest side of a map whose rings are averaged. The table of a larger map would take gigabytes.
 _LARGEST_RINGS = 65
 
 
 class RingMean(nn.Module):
-    """The mean over each of `rings` sets of pixels that turns and flips about the middle bring onto one another.
+    """The mean of maps over rings around the centre.
 
-    Maps are squares of an odd side, up to 65.
+    A ring consists of those pixels that rotations by 90 degrees and reflections about the centre map onto one another.
+    Maps are squares of an odd side, up to 65 pixels.
     """
 
     share: Tensor
@@ -43,34 +44,34 @@ class RingMean(nn.Module):
 
 
 class StampNet(nn.Module):
-    """Convolutions over the planes, each of which halves the side, joined with the features by a small perceptron.
+    """A network of convolutions over planes, each of which halves the side, and of a small perceptron.
 
-    The side is odd and stays odd, so that turning or flipping a stamp turns the grid of every layer onto itself; what
-    the last layer sees is then averaged over the eight symmetries. Batch normalisation costs nothing once trained: it
-    is folded into the convolutions.
+    The perceptron takes the means of the last maps over rings, and the features. The side of all maps is odd, so that
+    a rotation or reflection of a stamp maps the pixels of every layer onto pixels; the mean over rings averages over
+    these eight symmetries. After training, batch normalisation can be merged into the convolutions.
 
     Parameters
     ----------
     features : int
-        Number of feature columns, at least 1.
+        Number of features, at least 1.
     channels : int
         Number of planes.
     side : int
-        Height and width of the planes: ``2**len(width) * m + 1``.
+        Height and width of the planes in pixels: ``2**len(width) * m + 1``.
     width : sequence of int
-        Channels of the convolutions; multiples of 16 cost least.
+        Number of channels of each convolution; multiples of 16 cost least.
     hidden : int
-        Width of the layers of the perceptron.
+        Number of units of each hidden layer.
     dropout : float
-        Share of its units that are left out in training.
+        Share of the hidden units that are dropped in training.
     reach : sequence of float, optional
-        How far the pixels of each plane reach: what lies further out is as far out as it can be. A plane then fits into
-        bytes, and a pixel that holds no flux but a filler (-3.4e38 in templates of ZTF) does not drown the others.
+        The largest absolute value of the pixels of each plane; others are clipped. Planes can then be represented by
+        8-bit integers, and filler values (-3.4e38 in templates of ZTF) do not dominate all other pixels.
 
     Raises
     ------
     ValueError
-        If the side does not stay odd, or the reach is not a number above 0 for each plane.
+        If the side of a map is not odd, or `reach` does not have a number above 0 for each plane.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("planes", "features")
@@ -98,7 +99,7 @@ class StampNet(nn.Module):
         }
         if reach is not None:
             self.settings["reach"] = list(reach)
-            if len(reach) != channels or not all(0.0 < far < float("inf") for far in reach):
+            if len(reach) != channels or not all(0.0 < largest < float("inf") for largest in reach):
                 raise ValueError(f"reach must be a number above 0 for each of {channels} planes; given {list(reach)}")
             self.register_buffer("reach", torch.tensor(reach)[:, None, None], persistent=False)
         if (side - 1) % 2 ** len(width) or side <= 1:
@@ -117,7 +118,7 @@ class StampNet(nn.Module):
         )  # fmt: skip
 
     def fit_features(self, x: Any) -> None:
-        """Set the scales of the features from training rows (n, k), see :class:`FeatureInput`."""
+        """Set the scales of the features from training rows (n, k); see :class:`FeatureInput`."""
         self.scale.fit_features(x)
 
     def forward(self, planes: Tensor, features: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""``tablenet``: the columns of a candidate to one logit."""
+"""``tablenet``: a perceptron that takes the features of a candidate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar  # Any: of JSON values
 
 import numpy as np
 import torch
@@ -16,14 +16,16 @@ from space2vec.architectures.feature_input import FeatureInput
 
 __all__ = ["TableNet"]
 
-#: Where a bin begins that no value reaches.
+#: The lower edge of a bin that is not used; no scaled value reaches it.
 _NEVER = 100.0
 
 
 class PiecewiseLinear(nn.Module):
-    """Encode each of k columns as how far it reaches into each of its bins, 0 to 1.
+    """Piecewise linear encoding of columns (Gorishniy et al. 2022, arXiv:2203.05556).
 
-    What follows can bend at every edge between bins, as a tree splits (Gorishniy et al. 2022, arXiv:2203.05556).
+    A value becomes one number for each bin of its column: 0 if it is below the bin, 1 if it is above, and otherwise the
+    fraction of the bin that is below it. A linear layer can then change its slope at every edge of a bin, as a tree
+    splits there.
     """
 
     low: Tensor
@@ -35,11 +37,11 @@ class PiecewiseLinear(nn.Module):
         self.register_buffer("size", torch.ones(columns, bins))
 
     def fit(self, z: Tensor, missing: Tensor) -> None:
-        """Put the edges of the bins at quantiles of each column of training rows z (n, k), without missing values."""
+        """Set the edges of the bins to quantiles of each column of training rows z (n, k), without undefined values."""
         columns, bins = self.low.shape
         for k in range(columns):
             values = z[~missing[:, k], k].double().numpy()
-            # Of counts several quantiles are one value: they have fewer bins.
+            # Several quantiles of a column of counts may be equal; it gets fewer bins.
             edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1))) if len(values) else np.zeros(0)
             used = max(len(edges) - 1, 0)
             self.low[k, :used] = torch.from_numpy(edges[:-1])
@@ -51,18 +53,18 @@ class PiecewiseLinear(nn.Module):
 
 
 class TableNet(nn.Module):
-    """A perceptron on columns, on what is derived of them, and on their piecewise linear encoding.
+    """A perceptron that takes features, columns derived from them, and the piecewise linear encoding of both.
 
     Parameters
     ----------
     names : sequence of str (k,)
-        The columns, in order.
+        The features, in order.
     hidden : sequence of int
-        Width of the hidden layers.
+        Number of units of each hidden layer.
     bins : int
-        Bins a column.
+        Bins per column.
     dropout : float
-        Share of the hidden units that are left out in training.
+        Share of the hidden units that are dropped in training.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("features",)

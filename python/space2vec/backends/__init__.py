@@ -1,6 +1,6 @@
-"""Where things are computed: on the host, by the compiled library or its Numba twin, or on a CUDA device.
+"""Backends, which compute features, planes and scores: the host, with compiled or Numba kernels, and CUDA devices.
 
-A public verb chooses a :class:`Backend` once, by the device that is asked for and the one that holds the data.
+A public function chooses a :class:`Backend` once, by the ``device`` argument and the device that holds the data.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""Which backend computes: by the device that a caller asks for, and the one on which the data lie."""
+"""The choice of a backend, host or CUDA device, by the ``device`` argument and the device that holds the data.
+
+Which kernels the host runs, compiled or Numba, is chosen in :mod:`space2vec.backends.kernels`.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.backends import kernels
 from space2vec.backends.host import Host
@@ -19,66 +22,68 @@ __all__ = ["choose", "device_of_data", "on_host", "usable_device"]
 
 
 def usable_device(device: str, runtime: str | None = None, *, bulk: bool = False) -> str:
-    """Return the device to compute on for data on the host: ``"cpu"``, or ``"cuda:0"`` and so on.
+    """Return the name of the device to compute on for data on the host: ``"cpu"``, ``"cuda:0"`` and so on.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        What was asked for.
+        The device that the caller wants.
     runtime : str, optional
-        What runs the model in floating point, where it is no backend: then PyTorch runs it on a device.
+        The runtime of a network in floating point; on a device such a network needs PyTorch.
     bulk : bool, optional
-        Whether ``"auto"`` is to take a device on which everything can run, as the command line does for whole inputs.
-        Otherwise it is the CPU: a few stamps are scored before a device has woken up.
+        Whether ``"auto"`` may choose a CUDA device, as the command line does for whole inputs. Otherwise ``"auto"`` is
+        the CPU, since a few stamps are scored in less time than a device needs to start.
 
     Raises
     ------
     BackendError
-        For a CUDA device that cannot be had: it is never replaced by the CPU unseen.
+        If a CUDA device is wanted and cannot be used. It is never silently replaced by the CPU.
     ValueError
         If the name is unknown.
     """
     if device == "cpu" or (device == "auto" and not bulk):
         return "cpu"
-    from space2vec.data.device.extension import find
+    from space2vec.data.device.extension import find_device
 
-    number, lack = find(device)
-    reason = lack or ("" if runtime is None else _no_torch_cuda(number))
+    number, reason = find_device(device)
+    reason = reason or ("" if runtime is None else _no_torch_cuda(number))
     if reason and device != "auto":
         raise BackendError(f"device {device!r} is not available: {reason}; use 'cpu' or 'auto'")
     return "cpu" if reason else f"cuda:{number}"
 
 
-def device_of_data(device: str, data: Any, runtime: str | None = None) -> str:
-    """Return the device to compute on: the one on which the data lie, or, from the host, as :func:`usable_device`.
+def device_of_data(device: str, data: object, runtime: str | None = None) -> str:
+    """Return the name of the device to compute on: the device that holds the data or, for data on the host, any.
 
     Parameters
     ----------
     device, runtime : str
         As for :func:`usable_device`.
     data : object
-        Stamps, or an array of any library; what is neither counts as data of the host.
+        Stamps, or an array of any library; any other object counts as data on the host.
 
     Raises
     ------
-    BackendError, ValueError
-        As :func:`usable_device`; and if another device is asked for than that on which the data lie.
+    BackendError
+        If the device cannot be used, or is not the one that holds the data.
+    ValueError
+        If the name is unknown.
     TypeError
-        If an array lies on a device of another kind.
+        If an array is on a device that is not a CUDA device.
     """
-    there = _place(data)
-    if there == "cpu":
+    holder = _device_that_holds(data)
+    if holder == "cpu":
         return usable_device(device, runtime)
     from space2vec.data.device.extension import ordinal
 
-    if device == "cpu" or (device != "auto" and f"cuda:{ordinal(device)}" != there):
-        what = "stamps lie" if isinstance(data, Stamps) else "data lie"
-        raise BackendError(f"the {what} on {there}, and device {device!r} was asked for: move them there first")
-    return usable_device(there, runtime)
+    if device == "cpu" or (device != "auto" and f"cuda:{ordinal(device)}" != holder):
+        subject = "stamps lie" if isinstance(data, Stamps) else "data lie"
+        raise BackendError(f"the {subject} on {holder}, and device {device!r} was asked for: move them there first")
+    return usable_device(holder, runtime)
 
 
-def _place(data: Any) -> str:
-    """Return the device on which data lie."""
+def _device_that_holds(data: object) -> str:
+    """Return the name of the device that holds data, ``"cpu"`` for the host."""
     if isinstance(data, Stamps):
         return data.device
     if not lies_on_device(data):
@@ -89,7 +94,7 @@ def _place(data: Any) -> str:
 
 
 def _no_torch_cuda(number: int) -> str:
-    """Return why PyTorch cannot compute on a GPU here; nothing if it can."""
+    """Return the reason why PyTorch cannot compute on a CUDA device, or an empty text if it can."""
     if importlib.util.find_spec("torch") is None:
         return f"networks of floats run there by PyTorch, which is not installed: {how_to_get('torch')}"
     import torch
@@ -101,26 +106,25 @@ def _no_torch_cuda(number: int) -> str:
 
 
 def on_host() -> Host:
-    """Return the backend of the host that is in use.
+    """Return the backend of the host, with the kernels in use.
 
     Raises
     ------
     BackendError
-        If it cannot run here.
+        If these kernels cannot run on this machine.
     """
     return Host(kernels.active())
 
 
-def choose(device: str, data: Any, runtime: str | None = None) -> Backend:
-    """Return the backend for data: that of the device on which they lie, or, of the host, the one that is asked for.
+def choose(device: str, data: object, runtime: str | None = None) -> Backend:
+    """Return the backend that computes on data.
 
-    `data` are Stamps or an array of any library; what is neither counts as data of the host. `runtime` is what runs a
-    model in floating point, where it is no backend. Raises as :func:`device_of_data`; BackendError also if no
-    backend of the host can run.
+    The parameters, and what is raised, are those of :func:`device_of_data`; BackendError is also raised if the host has
+    no kernels that can run.
     """
-    where = device_of_data(device, data, runtime)
-    if where == "cpu":
+    name = device_of_data(device, data, runtime)
+    if name == "cpu":
         return on_host()
     from space2vec.backends.cuda.backend import Cuda
 
-    return Cuda(int(where.removeprefix("cuda:")))
+    return Cuda(int(name.removeprefix("cuda:")))

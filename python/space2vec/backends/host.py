@@ -1,11 +1,11 @@
-"""The host: the kernels of the compiled library or of their Numba twin, on arrays of the host."""
+"""The backend of the host: kernels of the compiled library, or their Numba twin, on arrays in host memory."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast  # Any: an array-like object or a table of any library
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,35 +22,35 @@ from space2vec.data.tables import Features, Scores
 from space2vec.errors import Space2vecWarning
 from space2vec.errors.text import NAME, one_line
 from space2vec.plans.recipe import Prepared, Recipe
-from space2vec.plans.steps import numbered
+from space2vec.plans.steps import Normalised, numbered_steps
 from space2vec.registry import RECIPES, Step, stamp_columns
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import KernelModel, Model, Network
     from space2vec.model_files.needs import Needs
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
 
 __all__ = ["Host", "ModelInputs", "as_model_inputs"]
 
-#: Rows that a network of floats is given at a time, with what it takes of them: few enough to stay in the cache; and
-#: numbers in these at most, unless one row has more.
+#: The most rows that are prepared and scored at a time by a network in floating point, so that they stay in the cache,
+#: and the most numbers in their inputs, unless a single row has more.
 _ROWS, _FLOATS = 1024, 1 << 25
 
 
 class ModelInputs(NamedTuple):
-    """What a model takes of stamps.
+    """The inputs of a model for n stamps.
 
     Attributes
     ----------
     planes : ndarray of float32 (n, channel, height, width) or None
-        Prepared pixels, where the model has a recipe: NaN throughout where a row cannot be prepared, 0 in a plane that
-        is missing and that the model can do without.
+        Prepared pixels; None if the model has no recipe. A row that cannot be prepared is NaN. A missing plane that the
+        model can do without is 0.
     columns : ndarray of float32 (n, k) or None
-        The columns that the model names, NaN where undefined; None where it names none.
+        The columns that the model names, NaN where undefined; None if it names none.
     flags : ndarray of uint32 (n,)
         The flags of the scores.
     scored : ndarray of bool (n,)
-        The rows that are to be scored.
+        Whether each row can be scored.
     """
 
     planes: NDArray[np.float32] | None
@@ -60,12 +60,12 @@ class ModelInputs(NamedTuple):
 
     @property
     def arrays(self) -> tuple[NDArray[np.float32], ...]:
-        """The planes and the columns, as far as the model takes them."""
+        """The planes and the columns, without those that the model does not take."""
         return tuple(array for array in (self.planes, self.columns) if array is not None)
 
 
 class Host:
-    """A backend over kernels on arrays of the host.
+    """The backend that runs kernels on arrays in host memory.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Host:
     def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
 
-    def features(self, stamps: Stamps, measure: Measure, threads: int | None) -> Features:
-        """Return the features of stamps."""
+    def features(self, stamps: Stamps, measure: FeaturePlan, threads: int | None) -> Features:
+        """Return the features (n, k) of stamps."""
         values = np.empty((len(stamps), len(stamp_columns(measure.sets))), dtype=np.float32)
         flags = np.empty(len(stamps), dtype=np.uint32)
         paper = measure.convention == "paper"
@@ -89,7 +89,7 @@ class Host:
         return Features(table, measure.names, joined, stamps.object_id, stamps.candidate_id, columns=stamps.columns)
 
     def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
-        """Return the planes of stamps by a recipe."""
+        """Return the planes (n, channel, height, width) of stamps after a recipe."""
         n, width, side, workers = len(stamps), len(recipe.channels), recipe.shape[1], thread_count(threads)
         planes, flags = np.empty((n, *recipe.shape), dtype=np.float32), np.zeros(n, dtype=np.uint32)
         if recipe.name in RECIPES:
@@ -99,18 +99,16 @@ class Host:
             for view, steps in enumerate(recipe.chains):
                 part = planes if recipe.views == 1 else np.empty((n, width, side, side), dtype=np.float32)
                 raised = np.empty_like(flags)
-                self._kernels.compose(stamps, side, order, numbered(steps), part, raised, workers)
+                self._kernels.compose(stamps, side, order, numbered_steps(steps), part, raised, workers)
                 flags |= raised
                 if recipe.views > 1:
                     planes[:, view * width : (view + 1) * width] = part
-            if recipe.views > 1:  # what one chain refuses, no chain gives
+            if recipe.views > 1:  # a row that one chain cannot prepare is NaN in the planes of all chains
                 planes[np.isnan(planes[:, ::width, 0, 0]).any(axis=1)] = np.nan
         return Prepared(planes, flag_bits.join_reader_flags(stamps.flags, flags, stamps.offset), recipe)
 
-    def normalise(
-        self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return planes (..., height, width) normalised each by its own pixels, and their flags (...)."""
+    def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
+        """Normalise planes (..., height, width), each by its own pixels."""
         masked = np.ma.getmaskarray(planes) if np.ma.is_masked(planes) else None
         pixels = as_plane_array(np.ma.getdata(planes) if isinstance(planes, np.ma.MaskedArray) else planes, "array")
         if pixels.ndim < 2:
@@ -125,16 +123,16 @@ class Host:
         self._kernels.normalise(
             pixels.reshape(plane),
             None if masked is None else np.ascontiguousarray(masked).view(np.uint8).reshape(plane),
-            numbered(steps),
+            numbered_steps(steps),
             fill,
             out.reshape(plane),
             flags.reshape(-1),
             thread_count(threads),
         )
-        return out, flags
+        return Normalised(out, flags, tuple(steps))
 
     def model(self, model: Model) -> KernelModel:
-        """Return a model as the kernels have it, made once.
+        """Return a model in the form of the kernels, which is made once.
 
         Raises
         ------
@@ -146,88 +144,88 @@ class Host:
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates."""
         score, flags = np.empty(len(source), dtype=np.float32), np.empty(len(source), dtype=np.uint32)
-        own, workers = self.model(model), thread_count(threads)
+        engine, workers = self.model(model), thread_count(threads)
         if model.runtime is not None:
             floats = sum(math.prod(shape) for shape in model.shapes.values())
             most = max(1, min(_ROWS, _FLOATS // floats))
             for begin in range(0, len(source), most):
                 rows = slice(begin, begin + most)
-                score[rows], flags[rows] = self._in_floats(model, own, source[rows], workers)
+                score[rows], flags[rows] = self._score_in_floats(model, engine, source[rows], workers)
         elif isinstance(source, Stamps):
-            own.score(source, model.needs.catalogue_columns(source), score, flags, workers)
+            engine.score(source, model.needs.catalogue_columns(source), score, flags, workers)
         else:
-            own.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
+            engine.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
         ids = source.object_id, source.candidate_id
         return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
 
-    def _in_floats(
-        self, model: Model, own: KernelModel, source: Stamps | Features, workers: int
+    def _score_in_floats(
+        self, model: Model, engine: KernelModel, source: Stamps | Features, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return the scores and flags of a few candidates by a network in floating point."""
+        """Return the scores and flags (n,) that a network in floating point gives to a few candidates."""
         if model.first is not None:
-            return self._cascaded(cast("Network", model), source, workers)
+            return self._score_by_cascade(cast("Network", model), source, workers)
         inputs = (
-            self._of_stamps(own, model.needs, source, workers)
+            self._inputs_of_stamps(engine, model.needs, source, workers)
             if isinstance(source, Stamps)
-            else self._of_table(own, model.needs, source)
+            else self._inputs_of_table(engine, model.needs, source)
         )
         score = model.predict_in_floats(inputs.arrays, workers)
         if lost := int(np.count_nonzero(inputs.scored & np.isnan(score))):
             name = one_line(repr(model.name), NAME)
             warnings.warn(
                 f"the network {name} in floating point gives no number for {lost} of {len(score)} candidates, though "
-                "what it is given are numbers: they have no score",
+                "their inputs are finite: they have no score",
                 Space2vecWarning,
                 stacklevel=2,
             )
         score[~inputs.scored] = np.nan
         return score, inputs.flags
 
-    def _cascaded(
+    def _score_by_cascade(
         self, model: Network, source: Stamps | Features, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return the same by both networks of a cascade, each by the rule for what it takes."""
+        """Return the scores and flags (n,) of a cascade; each network decides which of its rows can be scored."""
         first, second = model.first, model.second
         assert first is not None
-        early, flags = self._in_floats(first, self.model(first), source, workers)
+        early, flags = self._score_in_floats(first, self.model(first), source, workers)
 
         def score_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
-            score, flags[rows] = self._in_floats(second, self.model(second), source[rows], workers)
+            score, flags[rows] = self._score_in_floats(second, self.model(second), source[rows], workers)
             return score
 
-        score, doubtful = model.cascade_scores(early, score_rows)
-        flags[~doubtful & ~np.isnan(early)] |= np.uint32(flag_bits.bits("scored_early"))
+        score, by_second = model.cascade_scores(early, score_rows)
+        flags[~by_second & ~np.isnan(early)] |= np.uint32(flag_bits.bits("scored_early"))
         return score, flags
 
     def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> ModelInputs:
-        """Return what a model takes of stamps, by its needs alone.
+        """Return the inputs of a model for stamps; the weights of the model are not needed.
 
         Raises
         ------
         ModelError
-            If stamps do not give what it takes.
+            If stamps do not give what the model needs.
         """
         needs.check(stamps)
-        return self._of_stamps(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
+        return self._inputs_of_stamps(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
 
     @staticmethod
-    def _of_stamps(own: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> ModelInputs:
+    def _inputs_of_stamps(engine: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> ModelInputs:
         n, names = len(stamps), needs.header.feature_names
         planes = None if needs.recipe is None else np.empty((n, *needs.recipe.shape), dtype=np.float32)
         columns = np.empty((n, len(names)), dtype=np.float32) if names else None
         inputs = ModelInputs(planes, columns, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.bool_))
-        own.inputs(stamps, needs.catalogue_columns(stamps), *inputs, workers)
+        engine.inputs(stamps, needs.catalogue_columns(stamps), *inputs, workers)
         return inputs
 
     @staticmethod
-    def _of_table(own: KernelModel, needs: Needs, table: Features) -> ModelInputs:
+    def _inputs_of_table(engine: KernelModel, needs: Needs, table: Features) -> ModelInputs:
         columns, raised = needs.columns_of_table(table)
         inputs = ModelInputs(None, columns, np.empty_like(raised), np.empty(len(raised), dtype=np.bool_))
-        own.judge_columns(columns, raised, inputs.flags, inputs.scored)
+        engine.judge_columns(columns, raised, inputs.flags, inputs.scored)
         return inputs
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
-        """Return P(real) (n,) of what a model takes."""
+        """Return P(real) (n,) from the inputs of a model."""
         rows = as_model_inputs(model, inputs)
         workers = thread_count(threads)
         if model.runtime is not None:
@@ -238,7 +236,7 @@ class Host:
 
 
 def as_model_inputs(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
-    """Return what a model is given on the host, in float32 and C order, by what it is (``"planes"``, ``"features"``).
+    """Check the inputs of a model and convert them to float32 in C order; the keys are those of its ``shapes``.
 
     Raises
     ------
@@ -246,23 +244,23 @@ def as_model_inputs(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np
         As :meth:`space2vec.models.model.Model.predict`.
     """
     rows: dict[str, NDArray[np.float32]] = {}
-    for what, given in zip(model.shapes, inputs, strict=True):
-        word = model.words[what]
-        if what == "planes":
-            rows[what] = as_plane_array(given, word)
+    for key, array in zip(model.shapes, inputs, strict=True):
+        name = model.input_names[key]
+        if key == "planes":
+            rows[key] = as_plane_array(array, name)
             continue
-        table = as_numbers(image_array(stack_columns(given, model.feature_names, word), word), word)
+        table = as_numbers(image_array(stack_columns(array, model.feature_names, name), name), name)
         with np.errstate(over="ignore"):
-            rows[what] = np.ascontiguousarray(table, dtype=np.float32)
-    model.check_shapes([given.shape for given in rows.values()])
+            rows[key] = np.ascontiguousarray(table, dtype=np.float32)
+    model.check_shapes([array.shape for array in rows.values()])
     return rows
 
 
-def _mask(given: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return a mask that is True where a pixel is left out, in the shape of the planes."""
-    if lies_on_device(given):
+def _mask(array: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Check a mask, True where a pixel is left out, and broadcast it to the shape of the planes."""
+    if lies_on_device(array):
         raise TypeError("array lies on the host and mask on a device: give both on one device")
-    mask = np.asarray(given)
+    mask = np.asarray(array)
     if mask.dtype != np.bool_:
         raise TypeError(f"mask must be of bool, True where a pixel is left out; given {mask.dtype}")
     try:

@@ -1,9 +1,9 @@
-"""What the layers ask of each other: backends of kernels and of models, and verbs of backends."""
+"""Protocols between layers: what kernels and models offer to backends, and backends to the public functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar  # Any: an array of any library
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,43 +13,50 @@ from space2vec.registry import RecipeName
 if TYPE_CHECKING:
     from torch import nn
 
-    from space2vec.data.flags import FlagSource
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.model_files.header import Header
     from space2vec.model_files.needs import Needs
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
     from space2vec.plans.recipe import Prepared, Recipe
+    from space2vec.plans.steps import Normalised
     from space2vec.registry import Step
 
-__all__ = ["Backend", "KernelModel", "Kernels", "Model", "Network"]
+__all__ = ["Backend", "CascadeScores", "KernelModel", "Kernels", "Model", "Network"]
 
 _Engine = TypeVar("_Engine")
 
 Floats: TypeAlias = "NDArray[np.float32]"
 Flags: TypeAlias = "NDArray[np.uint32]"
-#: The number of a normaliser and its parameters, a step each.
+#: For each step, the number of a normaliser and its parameters.
 NumberedSteps: TypeAlias = "list[tuple[int, list[float]]]"
 
 
+class CascadeScores(NamedTuple):
+    """The scores (n,) of a cascade of two networks, and which of them the second network gave (n,)."""
+
+    score: NDArray[np.float32]
+    by_second: NDArray[np.bool_]
+
+
 class KernelModel(Protocol):
-    """A model as kernels have it, made of the bytes of a model file (ValueError where they are damaged)."""
+    """A model in the form that kernels run; it is made from the bytes of a model file (ValueError if damaged)."""
 
     @property
     def runs(self) -> bool:
-        """Whether it is a forest or a network in integers; of a network of floats alone :meth:`inputs` works."""
+        """Whether the kernels can run it: a forest or a network in integers. Otherwise only :meth:`inputs` works."""
 
     def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
         """Write P(real) (n,) of prepared planes and columns."""
 
     def score(self, stamps: Stamps, catalogue: Floats | None, score: Floats, flags: Flags, threads: int) -> None:
-        """Write the scores and flags (n,) of stamps; the catalogue has 20 columns, NaN where unknown."""
+        """Write the scores and flags (n,) of stamps; the catalogue (n, 20) is NaN where a value is unknown."""
 
     def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
-        """Write the scores and flags (n,) of rows of a table with the model's columns (n, k) and flags."""
+        """Write the scores and flags (n,) of rows of a table, from the model's columns (n, k) and the flags raised."""
 
     def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
-        """Write the flags (n,) of rows of a table, and which of them are to be scored."""
+        """Write the flags (n,) of rows of a table, and which rows can be scored (n,)."""
 
     def inputs(
         self,
@@ -61,26 +68,29 @@ class KernelModel(Protocol):
         scored: NDArray[np.bool_],
         threads: int,
     ) -> None:
-        """Write what the model takes of stamps, the flags of their scores, and which rows are to be scored."""
+        """Write the inputs of the model for stamps, the flags of the scores, and which rows can be scored."""
 
 
 class Kernels(Protocol):
-    """What ``space2vec._core`` and ``space2vec.backends.numba`` offer. Arrays are checked and made by the callers."""
+    """What ``space2vec._core`` and ``space2vec.backends.numba`` offer.
+
+    Callers check the inputs and allocate the arrays that are written.
+    """
 
     __name__: str
 
     @property
     def Model(self) -> Callable[[bytes], KernelModel]:  # noqa: N802
-        """Make a model of the bytes of a model file."""
+        """The class of models, which takes the bytes of a model file."""
 
     def isa(self) -> str | None:
         """Return the instruction set in use."""
 
     def features(self, stamps: Stamps, sets: int, paper: bool, values: Floats, flags: Flags, threads: int) -> None:
-        """Write the features of the sets (bits of :data:`space2vec.registry.STAMP_SETS`) of a batch."""
+        """Write the features (n, k) of sets, which are bits of :data:`space2vec.registry.STAMP_SETS`, and the flags."""
 
     def prepare(self, stamps: Stamps, recipe: RecipeName, planes: Floats, flags: Flags, threads: int) -> None:
-        """Write the planes of a recipe."""
+        """Write the planes (n, channel, height, width) of a recipe of the registry, and the flags."""
 
     def compose(
         self,
@@ -92,7 +102,7 @@ class Kernels(Protocol):
         flags: Flags,
         threads: int,
     ) -> None:
-        """Write the planes of a chain of steps on a square around the candidate."""
+        """Write the planes (n, channel, side, side) of a square around the candidate after a chain of steps."""
 
     def normalise(
         self,
@@ -104,15 +114,15 @@ class Kernels(Protocol):
         flags: Flags,
         threads: int,
     ) -> None:
-        """Write planes normalised by steps (the number of a normaliser and its parameters)."""
+        """Write the normalised planes (n, height, width), and the flags (n,)."""
 
 
 class Model(Protocol):
-    """What backends ask of a model; :class:`space2vec.models.model.Model` says what each is."""
+    """What a model offers to backends; see :class:`space2vec.models.model.Model`."""
 
     @property
     def header(self) -> Header:
-        """What the model is."""
+        """The header of its model file."""
 
     @property
     def name(self) -> str:
@@ -120,11 +130,11 @@ class Model(Protocol):
 
     @property
     def id(self) -> str:
-        """The name, and digits that change with whatever scores depend on."""
+        """Its name and digits, which change with everything that scores depend on."""
 
     @property
     def needs(self) -> Needs:
-        """What it takes of candidates."""
+        """The pixels and columns that it needs of a candidate."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -132,32 +142,32 @@ class Model(Protocol):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """What ``predict`` is given, in order, and the shape of a row of it."""
+        """The inputs of ``predict`` (``"planes"``, ``"features"``) in order, and the shape of one row of each."""
 
     @property
-    def words(self) -> Mapping[str, str]:
-        """What errors call that which it takes."""
+    def input_names(self) -> Mapping[str, str]:
+        """The name of each input in error messages."""
 
     @property
     def runtime(self) -> str | None:
-        """What runs it in floating point; None where backends run it."""
+        """The runtime that runs it in floating point; None if backends run it."""
 
     @property
     def first(self) -> Network | None:
-        """Of a cascade, the network that is asked first."""
+        """The first network of a cascade; None for any other model."""
 
-    def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:
-        """Return the model as a backend has it, made of the bytes of its file once."""
+    def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
+        """Return the model in the form of a backend; it is made from the bytes of its file once."""
 
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) by its runtime on the host, calibrated."""
 
     def check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
-        """See that inputs have the shapes that it takes; ValueError if they have others."""
+        """Raise ValueError if inputs do not have the shapes that it takes."""
 
 
 class Network(Model, Protocol):
-    """What backends ask of a network, of a cascade above all; see :class:`space2vec.models.network.Network`."""
+    """What a network offers to backends; see :class:`space2vec.models.network.Network`."""
 
     @property
     def module(self) -> nn.Module:
@@ -165,34 +175,32 @@ class Network(Model, Protocol):
 
     @property
     def second(self) -> Network:
-        """The network that a cascade asks in doubt; of any other network, itself."""
+        """The second network of a cascade; any other network returns itself."""
 
     def cascade_scores(
         self, score: NDArray[np.float32], score_rows: Callable[[NDArray[np.intp]], NDArray[np.float32]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    ) -> CascadeScores:
         """Return the scores (n,) of a cascade, and which of them the second network gave."""
 
 
 class Backend(Protocol):
-    """What computes. Results lie where the data do, in their library."""
+    """What a backend offers. Results are on the device of the data, in arrays of the same library."""
 
     @property
     def name(self) -> str:
-        """Where it computes: ``"cpu"``, ``"cuda:0"`` and so on."""
+        """The device on which it computes: ``"cpu"``, ``"cuda:0"`` and so on."""
 
-    def features(self, stamps: Stamps, measure: Measure, threads: int | None) -> Features:
-        """Return the features of stamps, with their flags."""
+    def features(self, stamps: Stamps, measure: FeaturePlan, threads: int | None) -> Features:
+        """Return the features (n, k) of stamps, with their flags."""
 
     def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
-        """Return the planes of stamps by a recipe, with their flags."""
+        """Return the planes (n, channel, height, width) of stamps after a recipe, with their flags."""
 
-    def normalise(
-        self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None
-    ) -> tuple[Any, FlagSource]:
-        """Return planes (..., height, width) normalised each by its own pixels, and their flags (...)."""
+    def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
+        """Normalise planes (..., height, width), each by its own pixels."""
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
-        """Return the scores of candidates, which the model can take."""
+        """Return the scores of candidates; the caller has checked that they give what the model needs."""
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> Any:
-        """Return P(real) (n,) of what a model takes, as many inputs as it names."""
+        """Return P(real) (n,) from the inputs of a model, in the order of its ``shapes``."""

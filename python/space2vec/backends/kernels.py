@@ -1,4 +1,7 @@
-"""Which kernels compute: the compiled extension, or its Numba twin."""
+"""The choice of the kernels that the host runs: those of the compiled extension, or their Numba twin.
+
+Whether the host or a CUDA device computes is chosen in :mod:`space2vec.backends.choice`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib
 import operator
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast  # Any: all that the extension has
 
 from space2vec.errors import BackendError
 from space2vec.errors.packages import how_to_get
@@ -14,38 +17,46 @@ from space2vec.errors.packages import how_to_get
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Kernels
 
-__all__ = ["active", "compiled", "name", "thread_count"]
+__all__ = ["active", "name", "require_extension", "thread_count"]
 
-#: More threads than this never help, and may be more than a process can start.
+#: The most threads that are used: more do not help, and a process may be unable to start them.
 _MOST_THREADS = 1024
 
 
 def name() -> str:
-    """Return the backend in use, ``native`` or ``numba``.
+    """Return the name of the kernels in use, ``native`` for the compiled extension or ``numba``.
 
-    ``SPACE2VEC_BACKEND`` chooses; by default it is the compiled extension where that is installed.
+    The environment variable ``SPACE2VEC_BACKEND`` chooses. Without it, it is the compiled extension if that is
+    installed.
 
     Raises
     ------
     BackendError
-        If ``SPACE2VEC_BACKEND`` names no backend, or the one that it names is not installed.
+        If ``SPACE2VEC_BACKEND`` has another value.
     """
-    asked = os.environ.get("SPACE2VEC_BACKEND", "")
-    if asked not in ("", "native", "numba"):
-        raise BackendError(f"SPACE2VEC_BACKEND is {asked!r}; accepted are native and numba")
-    return asked or ("native" if _native() is not None else "numba")
+    wanted = os.environ.get("SPACE2VEC_BACKEND", "")
+    if wanted not in ("", "native", "numba"):
+        raise BackendError(f"SPACE2VEC_BACKEND is {wanted!r}; accepted are native and numba")
+    return wanted or ("native" if _native() is not None else "numba")
 
 
 @cache
 def _native() -> Kernels | None:
+    """Return the compiled extension, or None if it is not installed."""
     try:
         return cast("Kernels", importlib.import_module("space2vec._core"))
     except ModuleNotFoundError:
         return None
 
 
-def compiled(purpose: str) -> Any:
-    """Return the compiled extension, for what has no twin in Numba; a BackendError names the purpose."""
+def require_extension(purpose: str) -> Any:  # Any: the extension's functions that Kernels does not name
+    """Return the compiled extension for a purpose that Numba cannot serve.
+
+    Raises
+    ------
+    BackendError
+        If the extension is not installed; the message names the purpose.
+    """
     extension = _native()
     if extension is None:
         raise BackendError(f"{purpose} needs the compiled extension, which this installation lacks")
@@ -53,7 +64,13 @@ def compiled(purpose: str) -> Any:
 
 
 def active() -> Kernels:
-    """Return the kernels in use; a BackendError says what to install or to change where they cannot run."""
+    """Return the kernels in use.
+
+    Raises
+    ------
+    BackendError
+        If they are not installed or cannot run on this processor; the message says what to install or to change.
+    """
     if name() == "native":
         kernels = _native()
         if kernels is None:
@@ -74,7 +91,15 @@ def active() -> Kernels:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return a checked number of threads; ``None`` stands for one a usable core."""
+    """Check and return a number of threads; None stands for one per usable core.
+
+    Raises
+    ------
+    TypeError
+        If it is not a whole number.
+    ValueError
+        If it is below 1.
+    """
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not isinstance(threads, SupportsIndex):

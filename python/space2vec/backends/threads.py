@@ -1,4 +1,4 @@
-"""Threads that do the parts of a piece of work."""
+"""A pool of threads that stops early when it is interrupted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["stopping_pool"]
 
 @contextlib.contextmanager
 def stopping_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads which, where the block is left by an exception (an interrupt, most of all), begin nothing further.
+    """Open a pool of threads that begins no further task once the block raises, as it does at an interrupt.
 
     Parameters
     ----------
     workers : int
-        How many.
+        Number of threads.
     """
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -96,9 +96,9 @@ def device_limits(ordinal: int, rounds: int) -> dict[str, list[float]]:
     """
     from space2vec.backends.cuda.device_batch import BatchSlot
     from space2vec.data.device.extension import active
-    from space2vec.data.device.page_locked import pinned
+    from space2vec.data.device.page_locked import pinned_array
 
-    slot, host = BatchSlot(active(ordinal), ordinal), pinned((_BYTES,), np.uint8, ordinal=ordinal)
+    slot, host = BatchSlot(active(ordinal), ordinal), pinned_array((_BYTES,), np.uint8, ordinal=ordinal)
     try:
         one, other = slot.device("one", _BYTES), slot.device("other", _BYTES)
 

@@ -97,7 +97,7 @@ def measure(
         If no stage has such a name.
     """
     where = choice.usable_device(where, bulk=True)
-    reason = extension.trouble(0) or ("not requested: --device cpu" if where == "cpu" else "")
+    reason = extension.unavailable_reason(0) or ("not requested: --device cpu" if where == "cpu" else "")
     number = None if where == "cpu" else extension.ordinal(where)
     cores = kernels.thread_count(None)
     wanted = [name for name in COLUMNS if name in columns]
@@ -191,7 +191,7 @@ def _reason_not_run(error: Exception, number: int | None) -> str:
         The error itself, if it is not one of a lack of memory, a missing package or an unusable device.
     """
     try:
-        with extension.translated_errors(number or 0):
+        with extension.translate_errors(number or 0):
             raise error
     except DeviceLostError:
         raise

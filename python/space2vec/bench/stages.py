@@ -23,7 +23,7 @@ from space2vec.data.tables import Scores
 from space2vec.models.load import load
 from space2vec.models.network import Network
 from space2vec.plans import steps
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import FeatureSet
 
@@ -114,7 +114,7 @@ class StageInputs:
 
     def __post_init__(self) -> None:
         self.pixels = self.page_locked(triplets(self.rows, self.side))
-        every = Measure(registry.feature_set("stamp"))
+        every = FeaturePlan(registry.feature_set("stamp"))
         table = backends.on_host().features(self.stamps(min(self.rows, 512)), every, None)
         self.forest = full_forest(table.values, table.names)
         self.table = self.page_locked(np.resize(table.values, (max(4 * self.rows, 1 << 16), len(table.names))))
@@ -123,9 +123,9 @@ class StageInputs:
         """Copy an array into page-locked memory, from which a GPU copies fastest; without a GPU return it unchanged."""
         if self.where == "cpu":
             return array
-        from space2vec.data.device.page_locked import pinned
+        from space2vec.data.device.page_locked import pinned_array
 
-        copy = pinned(array.shape, ordinal=extension.ordinal(self.where))
+        copy = pinned_array(array.shape, ordinal=extension.ordinal(self.where))
         copy[:] = array
         return copy
 
@@ -164,7 +164,7 @@ def stages(inputs: StageInputs) -> Iterator[Stage]:
     yield Stage("alerts: files to stamps", "alerts", _reading(inputs, None), 1 << 20)
     yield Stage("alerts: files to scores", "alerts", _reading(inputs, default), 1 << 20)
     for name, feature_set in _SETS.items():
-        measure = Measure(registry.feature_set(feature_set))
+        measure = FeaturePlan(registry.feature_set(feature_set))
         yield triplets_of(name, work=_measure_features(inputs, measure), moved=3 * plane + 4 * len(measure.names))
     for name in registry.NORMALISERS:
         work = _normalise(inputs, steps.chain(name))
@@ -185,7 +185,7 @@ def stages(inputs: StageInputs) -> Iterator[Stage]:
         yield triplets_of(f"score: stamps by {name}", work=_score(inputs, model), moved=3 * plane + 4)
 
 
-def _measure_features(inputs: StageInputs, measure: Measure) -> Callable[[str], Run]:
+def _measure_features(inputs: StageInputs, measure: FeaturePlan) -> Callable[[str], Run]:
     """Return the work of measuring features of stamps."""
     return _work(
         inputs, inputs.stamps, lambda on, stamps, threads: on.features(stamps, measure, threads).values,
@@ -199,7 +199,7 @@ def _normalise(inputs: StageInputs, steps: tuple[registry.Step, ...]) -> Callabl
     return _work(
         inputs,
         lambda n: (planes[:n],),
-        lambda on, arrays, threads: on.normalise(arrays[0], None, steps, math.nan, threads)[0],
+        lambda on, arrays, threads: on.normalise(arrays[0], None, steps, math.nan, threads).planes,
     )
 
 

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.data.device.extension import ordinal
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
     from space2vec.reading import find
     from space2vec.registry import FEATURES, feature_set
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.inputs.features is not None:
         raise ValueError("the input is a table of features already; `space2vec score` takes it as it is")
 
-    measure = Measure(feature_set(arguments.set), arguments.convention)
+    measure = FeaturePlan(feature_set(arguments.set), arguments.convention)
 
     def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Features]:
         if where != "cpu":

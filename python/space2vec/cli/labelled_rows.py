@@ -183,6 +183,6 @@ def _join_labels(
     pairs = pair_rows(rows, Side(labels.candidate_id, file))
     real = np.full(len(table), np.nan, dtype=np.float32)
     real[pairs.left] = labels.real[pairs.right]
-    if pairs.lonely_right:
-        print_line(f"{pairs.lonely_right} labels of {file} name no row of the inputs")
+    if pairs.unmatched_right:
+        print_line(f"{pairs.unmatched_right} labels of {file} name no row of the inputs")
     return real

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.models.model import Model
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
     from space2vec.reading import AnyBatch
     from space2vec.writing import Chunk, Output
 
@@ -119,7 +119,7 @@ class Work(Generic[Table]):
         Yields features or scores for each batch of rows, in order; it may read ahead.
     result : callable
         Turns one batch of rows and what `compute` yielded for it into a :class:`Result`.
-    measure : Measure, optional
+    measure : FeaturePlan, optional
         Features that the compiled backend shall measure while it reads alerts, instead of keeping their pixels.
     model : Model, optional
         The model whose scores `compute` yields: readers may score with it, see :func:`space2vec.reading.batches`.
@@ -136,7 +136,7 @@ class Work(Generic[Table]):
     options: Mapping[str, str]
     compute: Callable[[Iterator[Rows]], Iterator[Table]]
     result: Callable[[Rows, Table], Result]
-    measure: Measure | None = None
+    measure: FeaturePlan | None = None
     model: Model | None = None
     mosaic: Mosaic | None = None
     device: str = "cpu"

@@ -150,11 +150,11 @@ def _add_scores(parts: Iterator[LabelledStamps], weights: str | None) -> Iterato
     if weights is None:
         yield from parts
         return
-    from space2vec.training.teacher import braai_scorer, teach
+    from space2vec.training.teacher import add_teacher_scores, braai_scorer
 
     score = braai_scorer(weights)
     for part in parts:
-        yield teach(part, score)
+        yield add_teacher_scores(part, score)
 
 
 def _simulated_parts(arguments: argparse.Namespace, progress: Progress) -> Iterator[LabelledStamps]:
@@ -179,9 +179,9 @@ def _hybrid_parts(arguments: argparse.Namespace) -> Callable[[Progress], Iterato
     from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.simulation.hybrid import hybrid
     from space2vec.simulation.residuals import mine_bogus
-    from space2vec.training.teacher import braai_scorer, labelled_alerts
+    from space2vec.training.teacher import braai_scorer, read_labelled_alerts
 
-    real = labelled_alerts(arguments.hybrid, *arguments.scores, column=arguments.column)
+    real = read_labelled_alerts(arguments.hybrid, *arguments.scores, column=arguments.column)
     if arguments.braai:
         found = mine_bogus(real, braai_scorer(arguments.braai), seed=arguments.seed)
         real = LabelledStamps.concatenate([real, found])

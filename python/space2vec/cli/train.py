@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from space2vec.training.folds import Scorer
+    from space2vec.training.folds import FeatureScorer
 
 __all__ = ["model_file", "register"]
 
@@ -188,7 +188,7 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
     }
 
-    def train_on(chosen: NDArray[np.intp]) -> Scorer:
+    def train_on(chosen: NDArray[np.intp]) -> FeatureScorer:
         x, y, group = rows.x[chosen], rows.y[chosen], rows.group[chosen]
         return train_tablenet(x, y, rows.names, group=group, **settings).predict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # Any: pixels of any library and dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class PlaneBuffer(NamedTuple):
     shape: NDArray[np.int32]
 
 
-def lies_on_device(values: Any) -> bool:
+def lies_on_device(values: object) -> bool:
     """Tell whether an array lies in the memory of a device, not of the host."""
     if isinstance(values, np.ndarray):
         return False
@@ -203,12 +203,12 @@ def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[A
     return list(candidate)
 
 
-def _has_units(values: Any) -> bool:
+def _has_units(values: object) -> bool:
     """Tell whether an object is an HDUList of Astropy."""
     return isinstance(values, list) and _is_of_astropy(values)
 
 
-def _is_of_astropy(values: Any) -> bool:
+def _is_of_astropy(values: object) -> bool:
     return any(kind.__module__.startswith("astropy.") for kind in type(values).__mro__)
 
 
@@ -268,7 +268,7 @@ def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, i
     return n, channels, height, width
 
 
-def on_host(values: Any) -> NDArray[Any]:
+def on_host(values: object) -> NDArray[Any]:
     """Return an array on the host; an array on a device is copied."""
     if isinstance(values, np.ndarray):
         return values

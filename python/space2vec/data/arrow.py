@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: texts, ids and numbers of any dtype
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from space2vec.data.ids import NO_ID, id_keys, printable
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ids", "numbers", "text_lists", "texts", "texts_of"]
+__all__ = ["flatten_texts", "ids", "numbers", "text_lists", "texts"]
 
 #: The most bytes of text in one array of strings.
 _MOST = np.iinfo(np.int32).max
@@ -35,7 +35,7 @@ def ids(values: NDArray[Any]) -> pyarrow.Array:
     return texts(id_keys(values))
 
 
-def texts(values: Iterable[Any]) -> pyarrow.Array:
+def texts(values: Iterable[object]) -> pyarrow.Array:
     """Convert texts (n,) to an Arrow array of strings; ``None`` is null.
 
     Characters that UTF-8 cannot encode are escaped; other objects are converted by ``str``.
@@ -62,7 +62,7 @@ def text_lists(ends: NDArray[np.int64], values: Iterable[str]) -> pyarrow.Array:
     return pa.ListArray.from_arrays(numbers(offsets), texts(values))
 
 
-def texts_of(lists: pyarrow.ListArray) -> list[str]:
+def flatten_texts(lists: pyarrow.ListArray) -> list[str]:
     """Return the texts of all rows of an array of :func:`text_lists` in one list."""
     begin, end = (lists.offsets[k].as_py() for k in (0, -1))
     held: list[str] = lists.values.slice(begin, end - begin).to_pylist()
@@ -77,7 +77,7 @@ def _validity(absent: NDArray[np.bool_] | None) -> pyarrow.Buffer | None:
     return pa.py_buffer(np.packbits(~absent, bitorder="little"))
 
 
-def _encoded(text: Any) -> bytes:
+def _encoded(text: object) -> bytes:
     if isinstance(text, bytes):
         text = text.decode(errors="backslashreplace")
     return printable(str(text)).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any  # Any: values as records hold them
 
 import numpy as np
 from numpy.typing import NDArray

@@ -7,7 +7,7 @@ unknown; or an object array of str, ``None`` where unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias  # Any: columns of any dtype
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,11 +24,11 @@ __all__ = [
     "as_text",
     "blank_column",
     "check_columns",
+    "is_unknown",
     "join_columns",
     "select_rows",
     "to_arrow",
     "to_astropy",
-    "unknown",
 ]
 
 #: Columns (n,) by name.
@@ -55,7 +55,7 @@ def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
     return checked
 
 
-def select_rows(columns: Columns, rows: Any) -> Columns:
+def select_rows(columns: Columns, rows: slice | NDArray[Any]) -> Columns:
     """Select rows of every column by a slice, a mask or row numbers."""
     return {name: values[rows] for name, values in columns.items()}
 
@@ -69,7 +69,7 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
     joined = {}
     for name in {name: None for part in parts for name in part}:
         values = [part[name] for part in parts if name in part]
-        known = [column for column in values if not unknown(column).all()] or values[:1]
+        known = [column for column in values if not is_unknown(column).all()] or values[:1]
         kinds = {column.dtype.kind for column in known}
         kind = kinds.pop() if len(kinds) == 1 else "O"
         pieces = [
@@ -78,7 +78,7 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
         ]
         joined[name] = np.concatenate([np.ma.getdata(piece) for piece in pieces])
         if kind == "i":
-            joined[name] = np.ma.array(joined[name], mask=np.concatenate([unknown(piece) for piece in pieces]))
+            joined[name] = np.ma.array(joined[name], mask=np.concatenate([is_unknown(piece) for piece in pieces]))
     return joined
 
 
@@ -89,7 +89,7 @@ def blank_column(n: int, kind: str = "f") -> NDArray[Any]:
     return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
 
 
-def unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
+def is_unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Return a mask (n,) of the rows whose value is unknown."""
     if values.dtype.kind == "i":
         return np.asarray(np.ma.getmaskarray(values))
@@ -103,14 +103,14 @@ def as_text(values: NDArray[Any]) -> NDArray[np.object_]:
     if values.dtype.kind == "O":
         return values
     text = np.array([str(value) for value in np.ma.getdata(values).tolist()] or [], dtype=object)
-    text[unknown(values)] = None
+    text[is_unknown(values)] = None
     return text
 
 
 def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
     """Return a column as an Arrow array of float64, int64 or string, null where unknown."""
     if values.dtype.kind in "if":
-        return arrow.numbers(np.ma.getdata(values), unknown(values))
+        return arrow.numbers(np.ma.getdata(values), is_unknown(values))
     return arrow.texts(values.tolist())
 
 
@@ -118,7 +118,7 @@ def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
     """Return a column for an Astropy table; unknown text is masked."""
     if values.dtype.kind != "O":
         return values
-    absent = unknown(values)
+    absent = is_unknown(values)
     text = text_array(["" if value is None else value for value in values.tolist()])
     return np.ma.array(text, mask=absent) if absent.any() else text
 

@@ -1,8 +1,8 @@
-"""A whole image with what belongs to it: mask, variance, place in the sky."""
+"""A whole image of a field with its mask, variance and position in the sky."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # pixels of any dtype, and a WCS of any library
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,35 +10,36 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["Frame"]
 
 _EVERY_BIT = (1 << 32) - 1
+#: The dtypes of pixels and of masks that the library reads without a conversion.
 _PIXELS = ("f4", "f8", "i2", "u2")
 _MASKS = ("b1", "u1", "i1", "i2", "u2", "i4", "u4")
 
 
 class Frame:
-    """A whole image of a field, such as a science exposure, with its mask and its place in the sky.
+    """A whole image of a field, such as a science exposure, with its mask and its position in the sky.
 
     Parameters
     ----------
     pixels : array_like (height, width)
-        The image. float32, float64, int16 and uint16 of either byte order are not copied, where the pixels of a row
-        follow each other; other real dtypes become float64. What a masked array masks is bad.
+        The image. An image of float32, float64, int16 or uint16, in either byte order, is not copied if the pixels of a
+        row are contiguous; other real dtypes become float64. Masked pixels of a masked array are bad.
     mask : array_like (height, width), optional
         Booleans, ``True`` where a pixel is bad, or bits in whole numbers of up to 32 bits.
     bad_bits : int, optional
-        The bits of the mask that make a pixel bad; all of them by default. A bad pixel counts as NaN.
+        The bits of the mask that make a pixel bad; by default all except `saturated_bits`. A bad pixel counts as NaN.
     saturated_bits : int, optional
-        The bits of the science frame's mask that make a pixel saturated; none by default. They are not bad unless
-        ``bad_bits`` has them too.
+        The bits of the science frame's mask that mark a saturated pixel; none by default. Such a pixel is not bad
+        unless ``bad_bits`` has its bit too.
     variance : array_like (height, width), optional
-        The variance of each pixel; where it is not positive and finite, the pixel is bad.
+        The variance of each pixel. A pixel is bad if its variance is not positive and finite.
     saturation : float, optional
-        The value of the science frame from which on a pixel is saturated. Pixels that the mask calls saturated are
-        raised to it.
+        The smallest value of a saturated pixel in the science frame. Pixels that the mask marks as saturated are raised
+        to this value.
     origin : tuple of float, optional
-        Column and row of the first pixel in the frame of the sky, in which positions are counted: (0, 0) by default.
-        Rubin's XY0.
+        Column and row of the first pixel in the coordinates in which positions are given; (0, 0) by default. (XY0 of
+        Rubin's images.)
     wcs : object, optional
-        What turns the sky into pixels: an astropy WCS, which counts from the first pixel of this image, or Rubin's
+        Converts sky positions to pixels: an Astropy WCS, which counts from the first pixel of this image, or Rubin's
         SkyWcs, which counts as ``origin`` does.
 
     Raises
@@ -46,7 +47,13 @@ class Frame:
     TypeError
         If the pixels or the variance are not real numbers, or the mask has neither booleans nor whole numbers.
     ValueError
-        If shapes differ, or a bit lies beyond 32.
+        If shapes differ, or a bit is beyond 32.
+
+    Examples
+    --------
+    >>> frame = s2v.Frame(np.zeros((200, 300), np.float32), mask=np.zeros((200, 300), bool))
+    >>> frame.shape
+    (200, 300)
     """
 
     def __init__(
@@ -61,11 +68,11 @@ class Frame:
         origin: tuple[float, float] = (0.0, 0.0),
         wcs: Any = None,
     ) -> None:
-        given = np.asanyarray(pixels)
-        if given.ndim != 2 or not given.size:
-            raise ValueError(f"a frame must have shape (height, width); given {given.shape}")
-        hidden = np.ma.getmaskarray(given) if np.ma.is_masked(given) else None
-        self.pixels: NDArray[Any] = _numbers(np.asarray(np.ma.getdata(given)), "pixels")
+        image = np.asanyarray(pixels)
+        if image.ndim != 2 or not image.size:
+            raise ValueError(f"a frame must have shape (height, width); given {image.shape}")
+        masked = np.ma.getmaskarray(image) if np.ma.is_masked(image) else None
+        self.pixels: NDArray[Any] = _as_numbers(np.asarray(np.ma.getdata(image)), "pixels")
         for name, bits in (("bad_bits", bad_bits), ("saturated_bits", saturated_bits)):
             if bits is not None and not 0 <= bits <= _EVERY_BIT:
                 raise ValueError(f"{name} must be a number of 32 bits; given {bits}")
@@ -73,31 +80,33 @@ class Frame:
             _EVERY_BIT & ~saturated_bits if bad_bits is None else bad_bits,
             saturated_bits,
         )
-        self.mask: NDArray[Any] | None = None if mask is None else self._like(_bits(np.asarray(mask)), "mask")
-        if hidden is not None:
-            self._hide(hidden)
+        self.mask: NDArray[Any] | None = None if mask is None else self._check_shape(_as_bits(np.asarray(mask)), "mask")
+        if masked is not None:
+            self._add_to_mask(masked)
         if self.mask is None:
             self.bad_bits = self.saturated_bits = 0
         self.variance: NDArray[Any] | None = None
         if variance is not None:
-            self.variance = self._like(_numbers(np.asarray(variance), "variance", _PIXELS[:2]), "variance")
+            array = _as_numbers(np.asarray(variance), "variance", _PIXELS[:2])
+            self.variance = self._check_shape(array, "variance")
         self.saturation = None if saturation is None else float(saturation)
-        self.x0, self.y0 = (float(at) for at in origin)
+        self.x0, self.y0 = (float(coordinate) for coordinate in origin)
         self.wcs = wcs
 
-    def _like(self, array: NDArray[Any], what: str) -> NDArray[Any]:
+    def _check_shape(self, array: NDArray[Any], what: str) -> NDArray[Any]:
+        """Return an array that has the shape of the pixels; ValueError for any other."""
         if array.shape != self.pixels.shape:
             raise ValueError(f"{what} must have the shape of the pixels, {self.pixels.shape}; given {array.shape}")
         return array
 
-    def _hide(self, hidden: NDArray[np.bool_]) -> None:
-        """Make bad what a masked array masks, beside what the mask says."""
+    def _add_to_mask(self, masked: NDArray[np.bool_]) -> None:
+        """Make the masked pixels of a masked array bad, in addition to those of the mask."""
         if self.mask is None:
-            self.mask, self.bad_bits, self.saturated_bits = hidden, 1, 0
+            self.mask, self.bad_bits, self.saturated_bits = masked, 1, 0
             return
         wide = self.mask.astype(np.uint32)
         bad, saturated = (wide & np.uint32(self.bad_bits)) != 0, (wide & np.uint32(self.saturated_bits)) != 0
-        self.mask = (bad | hidden).astype(np.uint8) | (saturated.astype(np.uint8) << 1)
+        self.mask = (bad | masked).astype(np.uint8) | (saturated.astype(np.uint8) << 1)
         self.bad_bits, self.saturated_bits = 1, 2
 
     @property
@@ -111,24 +120,26 @@ class Frame:
         return f"Frame({height}x{width} {self.pixels.dtype}, origin=({self.x0:g}, {self.y0:g}))"
 
 
-def _in_rows(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array whose pixels of a row follow each other: this one, or a copy."""
+def _with_contiguous_rows(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose rows are contiguous: this one, or a copy."""
     size = array.itemsize
     fits = array.strides[1] == size and array.strides[0] % size == 0 and abs(array.strides[0]) >= size * array.shape[1]
     return array if fits else np.ascontiguousarray(array)
 
 
-def _numbers(array: NDArray[Any], what: str, accepted: tuple[str, ...] = _PIXELS) -> NDArray[Any]:
+def _as_numbers(array: NDArray[Any], what: str, accepted: tuple[str, ...] = _PIXELS) -> NDArray[Any]:
+    """Check an image of numbers, and convert it to float64 if its dtype is not accepted."""
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{what} of a frame has dtype {array.dtype}; accepted are real numbers")
     if array.ndim != 2:
         raise ValueError(f"{what} of a frame must have shape (height, width); given {array.shape}")
     if array.dtype.str[1:] not in accepted:
         array = array.astype(np.float64)
-    return _in_rows(array)
+    return _with_contiguous_rows(array)
 
 
-def _bits(array: NDArray[Any]) -> NDArray[Any]:
+def _as_bits(array: NDArray[Any]) -> NDArray[Any]:
+    """Check a mask of booleans or of bits, and convert it to uint32 if its dtype is not accepted."""
     if array.dtype.kind not in "biu":
         raise TypeError(f"the mask of a frame has dtype {array.dtype}; accepted are booleans and whole numbers")
     if array.ndim != 2:
@@ -137,4 +148,4 @@ def _bits(array: NDArray[Any]) -> NDArray[Any]:
         if array.size and (int(array.min()) < 0 or int(array.max()) > _EVERY_BIT):
             raise ValueError("the mask of a frame has bits beyond 32; accepted are those of 32")
         array = array.astype(np.uint32)
-    return _in_rows(array)
+    return _with_contiguous_rows(array)

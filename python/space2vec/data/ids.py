@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any  # Any: whatever a user gives; arrays of int64 or of text
 
 import numpy as np
 from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # Any: ids of int64 or text
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ class Pairs:
     left: NDArray[np.intp]
     right: NDArray[np.intp]
     #: The number of rows without a match in each table.
-    lonely_left: int
-    lonely_right: int
+    unmatched_left: int
+    unmatched_right: int
 
 
 def pair_rows(left: Side, right: Side) -> Pairs:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data.ids import text_array
-from space2vec.data.numeric import unmasked
+from space2vec.data.numeric import masked_to_nan
 from space2vec.data.row_index import row_index
 from space2vec.data.stamps import Stamps
 
@@ -59,10 +59,12 @@ class LabelledStamps:
         given = {
             "label": np.asarray(self.label).astype(np.int8),
             "kind": text_array(self.kind),
-            "weight": np.ones(n, np.float32) if self.weight is None else np.asarray(unmasked(self.weight), np.float32),
+            "weight": np.ones(n, np.float32)
+            if self.weight is None
+            else np.asarray(masked_to_nan(self.weight), np.float32),
             "teacher": np.full(n, np.nan, np.float32)
             if self.teacher is None
-            else np.asarray(unmasked(self.teacher), np.float32),
+            else np.asarray(masked_to_nan(self.teacher), np.float32),
             "group": text_array(self.stamps.object_id if self.group is None else self.group),
         }
         for name, values in given.items():

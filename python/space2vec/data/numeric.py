@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # Any: whatever a user gives
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_numbers", "is_absent", "unmasked"]
+__all__ = ["as_numbers", "is_absent", "masked_to_nan"]
 
 
-def unmasked(values: Any) -> Any:
+def masked_to_nan(values: Any) -> Any:
     """Replace the masked values of a NumPy or Astropy array by NaN; return anything without a mask unchanged."""
     if isinstance(values, np.ma.MaskedArray):
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
@@ -28,7 +28,7 @@ def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray
 
     Values that are not numbers raise a TypeError that names `what` they are and which types are `accepted`.
     """
-    array = np.asarray(unmasked(values))
+    array = np.asarray(masked_to_nan(values))
     if array.dtype.kind == "O":
         cells = [np.nan if is_absent(cell) else cell for cell in array.reshape(-1).tolist()]
         if all(isinstance(cell, (bool, int, float, np.number)) for cell in cells):
@@ -38,6 +38,6 @@ def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray
     return array
 
 
-def is_absent(value: Any) -> bool:
+def is_absent(value: object) -> bool:
     """Tell whether a cell is ``None``, masked, or pandas' ``NA`` or ``NaT``."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")

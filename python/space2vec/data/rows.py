@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, overload  # Any: cells and columns of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -241,7 +241,7 @@ def _to_pandas(pd: Any, values: NDArray[Any]) -> Any:
     return values
 
 
-def _python(cell: Any) -> Any:
+def _python(cell: object) -> object:
     """Return a cell as a Python object; a masked cell is ``None``."""
     if cell is np.ma.masked:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, overload  # Any: pixels of any library, and arrays of any dtype
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,7 @@ from space2vec.data.arrays import LARGEST_SIDE, as_batch, as_plane_array, batch_
 from space2vec.data.channels import CHANNELS, channel_positions
 from space2vec.data.columns import Columns, check_columns, join_columns, select_rows
 from space2vec.data.ids import NO_ID, as_ids, join_ids, texts_as_objects
-from space2vec.data.numeric import unmasked
+from space2vec.data.numeric import masked_to_nan
 from space2vec.data.row_index import row_index
 from space2vec.registry import FEATURES
 
@@ -104,7 +104,7 @@ class Stamps:
         self.device_pixels: View | None = None
         self._buffer: NDArray[np.float32]
         #: The offsets, shapes and centres that were copied to the device last, and the copy.
-        self._geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
+        self.device_geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
         pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
@@ -156,14 +156,23 @@ class Stamps:
         flags: NDArray[np.uint32],
         columns: Columns | None = None,
     ) -> Stamps:
-        """Make stamps of planes that already lie in one buffer, without a copy or a check; for readers.
+        """Make stamps from planes that are in one buffer already, without a copy or a check; for readers.
 
-        `offset` (n, 3) is the index of the first pixel of each plane, -1 for a missing plane; `shape` (n, 3, 2) is
-        height and width; `centre` (n, 2) is row and column of the candidate. The other arrays (n,) are those of
-        :class:`Stamps`, already of their final types.
+        Parameters
+        ----------
+        buffer : ndarray of float32
+            The pixels of all planes, each plane in C order.
+        offset : ndarray of int64 (n, 3)
+            The index of the first pixel of each plane, -1 for a missing plane.
+        shape : ndarray of int32 (n, 3, 2)
+            Height and width of each plane.
+        centre : ndarray of int32 (n, 2)
+            Row and column of each candidate.
+        object_id, candidate_id, catalogue, flags, columns
+            As for :class:`Stamps`, of their final types.
         """
         stamps = object.__new__(cls)
-        stamps.device_pixels, stamps._geometry, stamps._buffer = None, None, buffer
+        stamps.device_pixels, stamps.device_geometry, stamps._buffer = None, None, buffer
         stamps.offset, stamps.shape, stamps.centre = offset, shape, centre
         stamps.object_id, stamps.candidate_id = object_id, candidate_id
         stamps.catalogue, stamps.flags, stamps.saturation = dict(catalogue), flags, None
@@ -253,7 +262,7 @@ class Stamps:
         return column
 
     def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:
-        column = self._column(name, unmasked(values), None)
+        column = self._column(name, masked_to_nan(values), None)
         try:
             with np.errstate(over="ignore"):
                 return column.astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any  # Any: columns of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def _shown(n: int, most: int) -> list[int]:
     return list(range(n)) if n <= most else [*range(most // 2), *range(n - most // 2, n)]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None or value is np.ma.masked:
         return "--"
     if isinstance(value, np.float32):

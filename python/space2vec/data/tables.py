@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: arrays of any library, ids of int64 or text
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from space2vec.data import columns as further
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device, on_host
 from space2vec.data.ids import as_ids, id_keys
-from space2vec.data.numeric import unmasked
+from space2vec.data.numeric import masked_to_nan
 from space2vec.data.rows import Rows
 from space2vec.errors.text import one_line
 
@@ -64,7 +64,7 @@ class Features(Rows):
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         if not lies_on_device(values):
-            values = np.asarray(unmasked(values), dtype=np.float32)
+            values = np.asarray(masked_to_nan(values), dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != len(names):
             shape = tuple(values.shape)
             raise ValueError(f"values must have shape (n, {len(names)}) for {len(names)} names; given {shape}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-__all__ = ["OPTIONAL", "Package", "how_to_get", "installed", "need"]
+__all__ = ["OPTIONAL", "Package", "how_to_get", "installed_version", "need"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ OPTIONAL: dict[str, Package] = {
 }
 
 
-def installed(module: str) -> str | None:
+def installed_version(module: str) -> str | None:
     """Return the version of an optional package, or ``None`` if it is not installed."""
     if importlib.util.find_spec(module) is None:
         return None

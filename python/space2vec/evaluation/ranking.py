@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.data.numeric import unmasked
+from space2vec.data.numeric import masked_to_nan
 from space2vec.evaluation.reliability import is_probability
 
 __all__ = [
@@ -60,7 +60,7 @@ def check_scores(score: ArrayLike, label: ArrayLike) -> LabelledScores:
     ValueError
         If lengths differ, a label is neither 0 nor 1, or one of the two classes is empty.
     """
-    values = np.asarray(unmasked(score), dtype=np.float64)
+    values = np.asarray(masked_to_nan(score), dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"score must have one dimension; given shape {values.shape}")
     labels = column_of("label", label, len(values))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.data.numeric import unmasked
+from space2vec.data.numeric import masked_to_nan
 
 __all__ = ["BINS", "NO_PROBABILITIES", "Reliability", "count_outside", "is_probability", "reliability"]
 
@@ -75,7 +75,7 @@ class Reliability:
 
 def is_probability(score: ArrayLike) -> bool:
     """Tell whether there is at least one score and all lie from 0 to 1; NaN does not count."""
-    values = np.asarray(unmasked(score), dtype=np.float64)
+    values = np.asarray(masked_to_nan(score), dtype=np.float64)
     known = values[~np.isnan(values)]
     return bool(len(known) and known.min() >= 0.0 and known.max() <= 1.0)
 
@@ -106,7 +106,7 @@ def reliability(score: ArrayLike, label: ArrayLike, *, bins: int = BINS) -> Reli
     ValueError
         If lengths differ, there is no score, one lies outside 0 to 1, or there is no bin.
     """
-    values, truth = np.asarray(unmasked(score), dtype=np.float64), np.asarray(label)
+    values, truth = np.asarray(masked_to_nan(score), dtype=np.float64), np.asarray(label)
     if values.ndim != 1 or truth.shape != values.shape:
         raise ValueError(f"score and label must have one value for each row; given {values.shape} and {truth.shape}")
     if bins < 1:

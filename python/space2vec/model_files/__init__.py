@@ -1,7 +1,8 @@
-"""Model files: what they say of a model, read and written without running anything.
+"""Model files, which are read and written without running any code that they might hold.
 
-``header`` is what a model is, ``needs`` what it takes of candidates, ``tensor_file`` the bytes (safetensors),
-``strict_json`` the text; ``trees``, ``integer_network`` and ``calibration`` are what the tensors hold.
+``tensor_file`` reads and writes the format (safetensors), and ``strict_json`` its text. ``header`` describes a model,
+and ``needs`` what pixels and columns it needs of a candidate. ``trees``, ``integer_network`` and ``calibration`` are
+the contents of the tensors.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from space2vec.model_files.header import (
     FORMAT,
     RUN_MODEL_FILE,
     Header,
+    ModelFile,
     check_architecture,
     check_first,
     encode,
-    in_doubt,
+    is_in_doubt,
     read,
 )
 
@@ -25,9 +27,10 @@ __all__ = [
     "FORMAT",
     "RUN_MODEL_FILE",
     "Header",
+    "ModelFile",
     "check_architecture",
     "check_first",
     "encode",
-    "in_doubt",
+    "is_in_doubt",
     "read",
 ]

@@ -1,11 +1,11 @@
-"""The table that turns a model's scores into probabilities: straight lines between knots, stored in its header."""
+"""Calibration: the table in a model's header that turns its scores into probabilities, by lines between knots."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,20 +13,27 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["MOST_KNOTS", "Calibration", "apply_calibration"]
+__all__ = ["MOST_KNOTS", "Calibration", "Knots", "apply_calibration"]
 
-#: As many knots a table may have.
+#: The most knots that a table may have.
 MOST_KNOTS = 1024
+
+
+class Knots(NamedTuple):
+    """The knots of a calibration: scores that rise, and their probabilities, each (knots,)."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
 
 
 def apply_calibration(
     x: NDArray[np.float32], y: NDArray[np.float32], score: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the probabilities (n,) of scores (n,) by a table of knots; NaN stays NaN.
+    """Turn scores (n,) into probabilities (n,) by a table of knots (x, y); NaN stays NaN.
 
-    The arithmetic is that of ``cpp/kernel/calibration.hpp`` in the same order, for the same bits.
+    The operations and their order are those of ``cpp/kernel/calibration.hpp``, for the same bits.
     """
-    knot = np.maximum(np.searchsorted(x, score, side="right") - 1, 0)  # the last one that is not above the score
+    knot = np.maximum(np.searchsorted(x, score, side="right") - 1, 0)  # the last knot that is not above the score
     end = np.minimum(knot + 1, len(x) - 1)
     begin, low, high = x[knot].astype(np.float64), y[knot].astype(np.float64), y[end].astype(np.float64)
     at_a_knot = (score <= x[knot]) | (knot == len(x) - 1)
@@ -38,25 +45,31 @@ def apply_calibration(
 
 @dataclass(frozen=True)
 class Calibration:
-    """A monotone table: what a model gives, and the probability that a candidate with that score is real.
+    """A table that turns the scores of a model into probabilities that a candidate is real.
 
-    Between two knots it is a straight line, computed in double and rounded to single precision; beyond the first and
-    the last it is theirs. A higher score never becomes a lower probability; every backend gives the same bits. Make one
-    by :func:`space2vec.training.fit_calibration`.
+    Between two knots the probability is interpolated linearly, in double precision, and rounded to single precision.
+    Below the first and above the last knot it is constant. A higher score never becomes a lower probability, and every
+    backend gives the same bits. :func:`space2vec.training.fit_calibration` makes a calibration.
 
     Attributes
     ----------
     x : tuple of float (knots,)
-        Scores from 0 to 1, rising strictly; 2 to :data:`MOST_KNOTS` of them, each a number of single precision.
+        The scores of the knots, from 0 to 1, strictly increasing in single precision; 2 to :data:`MOST_KNOTS` of them.
     y : tuple of float (knots,)
-        The probabilities there, from 0 to 1, none below the one before.
+        The probabilities at the knots, from 0 to 1, not decreasing.
     fitted : dict
-        What it was fitted on, and how; plain JSON values.
+        The rows that it was fitted to, and the method; JSON values.
 
     Raises
     ------
     ValueError
-        If these are no such tables.
+        If the knots are not as described.
+
+    Examples
+    --------
+    >>> from space2vec.model_files.calibration import Calibration
+    >>> Calibration((0.0, 1.0), (0.0, 0.5))([0.5])
+    array([0.25], dtype=float32)
     """
 
     x: tuple[float, ...]
@@ -80,29 +93,29 @@ class Calibration:
             raise ValueError("calibration: y falls")
 
     @cached_property
-    def knots(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The two columns of the table, as kernels take them."""
-        return np.array(self.x, dtype=np.float32), np.array(self.y, dtype=np.float32)
+    def knots(self) -> Knots:
+        """The knots as arrays, which kernels take."""
+        return Knots(np.array(self.x, dtype=np.float32), np.array(self.y, dtype=np.float32))
 
     def __call__(self, score: ArrayLike) -> NDArray[np.float32]:
-        """Return the probabilities (n,) of scores (n,); NaN stays NaN."""
+        """Turn scores (n,) into probabilities (n,); NaN stays NaN."""
         out = np.array(score, dtype=np.float32, order="C", copy=True)
         if out.ndim != 1:
             raise ValueError(f"score must have one dimension; given shape {out.shape}")
         return apply_calibration(*self.knots, out)
 
     def to_plain(self) -> dict[str, Any]:
-        """Return it as the header of a model file holds it."""
+        """Return the calibration as JSON values, as in the header of a model file."""
         return {"x": list(self.x), "y": list(self.y), "fitted": self.fitted}
 
     @classmethod
-    def of_plain(cls, plain: Any) -> Self:
-        """Read what a header holds.
+    def from_plain(cls, plain: Any) -> Self:
+        """Make a calibration from the JSON values in a header.
 
         Raises
         ------
         ValueError
-            If it is no such table.
+            If they do not describe a calibration.
         """
         if not isinstance(plain, dict) or not all(isinstance(plain.get(name), list) for name in ("x", "y")):
             raise ValueError("calibration: it has no lists x and y")

@@ -1,4 +1,7 @@
-"""Model files: safetensors whose header says what the model is. No pickle is ever read."""
+"""The header of a model file, which describes the model, and the reading and writing of model files.
+
+Model files are safetensors files; pickles are never read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple  # Any: of JSON values, and tensors of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,37 +29,40 @@ __all__ = [
     "MOST_COLUMNS",
     "RUN_MODEL_FILE",
     "Header",
+    "ModelFile",
     "check_architecture",
     "check_first",
     "encode",
-    "in_doubt",
+    "is_in_doubt",
     "read",
 ]
 
-#: The version of the layout described in ``cpp/src/model_file.hpp``.
+#: The version of the layout that ``cpp/src/model_file.hpp`` describes.
 FORMAT = 1
 
-#: The model's file in the folder of a training run, which writes it at its end.
+#: The name of the model file in the folder of a training run; it is written at the end of the run.
 RUN_MODEL_FILE = "model.safetensors"
 
-#: What the names of the tensors of a cascade's first network begin with.
+#: The prefix of the names of the tensors of a cascade's first network.
 FIRST = "first."
 
+#: The key of the header in the metadata of the file.
 _KEY = "space2vec"
 
-#: A temperature lies between these, exclusive: what rounds to 0 or to infinity in single precision is none.
+#: A temperature is between these numbers, exclusive; others round to 0 or to infinity in single precision.
 _LEAST, _LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
 
-#: What is said of a file that the interpreter has no room for.
+#: The error text for a file for which the interpreter has too little memory.
 BEYOND_MEMORY = "there is not memory enough for it"
 
-#: The metrics of a model's scores before they went through its calibration.
+#: The key of the metrics of scores before calibration.
 _BEFORE = "before calibration"
 
-#: Columns that a model may take, pixels of what its recipe gives of a candidate, planes times chains included, and
-#: settings of an architecture, each a number up to the largest; as the kernels have it (``cpp/src/model_header.cpp``).
+#: The most columns that a model may take, pixels that its recipe may give of a candidate (over all planes and chains),
+#: chains, settings of an architecture, and the largest number among these; as in ``cpp/src/model_header.cpp``.
 MOST_COLUMNS, _MOST_PIXELS, _MOST_CHAINS, _MOST_SETTINGS, _LARGEST_SETTING = 1024, 1 << 20, 4, 32, 1 << 16
 
+#: The types of the plain entries of a header.
 _KINDS: dict[str, type] = {
     "kind": str,
     "name": str,
@@ -71,7 +77,7 @@ _KINDS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a model file says of its model.
+    """The description of a model in its file.
 
     Attributes
     ----------
@@ -80,35 +86,35 @@ class Header:
     name : str
         The model's name.
     feature_names : tuple of str
-        The columns the model takes, in order; none for a network that takes the prepared stamps alone.
+        The columns that the model takes, in order; empty for a network that takes planes only.
     feature_set : str
-        The set of the registry they are, or ``"custom"``.
+        The set of the registry that the columns are from, or ``"custom"``.
     feature_version : int
-        The version of the definitions behind the names.
+        The version of the definitions of the features.
     convention : str
         ``"code"`` or ``"paper"``, see :func:`space2vec.features`.
     imputation : str
-        What replaces NaN: ``"median"``, ``"mean"``, ..., or ``"none"`` where the trees route it.
+        What replaces NaN: ``"median"``, ``"mean"``, ..., or ``"none"`` if the trees choose a side for NaN.
     training : dict
-        What it was trained on and how.
+        The training data and settings.
     metrics : dict
-        Measured figures, and on what. Where there is a calibration, those measured before it are in
-        ``"before calibration"``: rates at a threshold among them are not those of the scores now.
+        Measured metrics, and the data on which they were measured. If the model is calibrated, the metrics before the
+        calibration are in ``"before calibration"``; rates at a threshold among them do not hold for calibrated scores.
     library : str
-        The version of space2vec that wrote it.
+        The version of space2vec that wrote the file.
     recipe : dict, optional
-        What its stamps are prepared by, see :meth:`space2vec.Recipe.to_plain`; absent for a model of features.
+        How stamps are prepared, see :meth:`space2vec.Recipe.to_plain`; None for a model of features.
     architecture : dict, optional
-        Of a network: ``name`` (of :data:`space2vec.architectures.NETWORKS`), its ``settings``, the ``temperature``
-        that its logits are divided by, and in ``optional``, where there are any, the planes that it can do without.
+        For a network: its ``name`` in :data:`space2vec.architectures.NETWORKS`, its ``settings``, the ``temperature``
+        by which its logits are divided, and, if there are any, the ``optional`` planes that it can do without.
     integer : dict, optional
-        Of a network whose file holds it in integers as well: the ``version`` of their arithmetic.
+        For a network whose file holds it in integers too: the ``version`` of the integer arithmetic.
     calibration : Calibration, optional
-        The table that scores go through.
+        The table that turns scores into probabilities.
     first : Header, optional
-        Of a cascade: the network that is asked before this one. It takes nothing that this one does not take.
+        For a cascade: the header of the first network, which takes only inputs that the second one takes too.
     doubt : tuple of float, optional
-        Of a cascade: the scores of the first network, from and to, of which this one decides.
+        For a cascade: the lowest and highest score of the first network for which the second network decides.
     """
 
     kind: str
@@ -130,7 +136,7 @@ class Header:
 
     @property
     def temperature(self) -> float:
-        """What the logits of a network are divided by."""
+        """The number by which the logits of a network are divided."""
         return float((self.architecture or {}).get("temperature", 1.0))
 
     @property
@@ -139,15 +145,15 @@ class Header:
         return tuple((self.architecture or {}).get("optional", ()))
 
     def calibrated(self, calibration: Calibration | None, metrics: dict[str, Any] | None = None) -> Header:
-        """Return the header of the same model whose scores go through another table, or through none.
+        """Return the header of the same model with another calibration, or with none.
 
         Parameters
         ----------
         calibration : Calibration or None
-            The table.
+            The calibration.
         metrics : dict, optional
-            What was measured of the scores with it. The metrics of the scores without one are kept beside, under
-            ``"before calibration"``; without a table they are the metrics again.
+            Metrics of the calibrated scores. Those of the scores before calibration are kept under
+            ``"before calibration"``; they become the metrics again if `calibration` is None.
         """
         measured = self.metrics if self.calibration is None else self.metrics.get(_BEFORE, {})
         if calibration is not None:
@@ -155,7 +161,7 @@ class Header:
         return replace(self, calibration=calibration, metrics=measured)
 
     def to_json(self) -> str:
-        """Return the JSON text that the file holds."""
+        """Return the header as the JSON text in the file."""
         return json.dumps(self._to_plain(), allow_nan=False)
 
     def _to_plain(self) -> dict[str, Any]:
@@ -173,17 +179,17 @@ class Header:
 
     @classmethod
     def from_json(cls, text: str) -> Header:
-        """Read the JSON text of a file.
+        """Make a header from the JSON text in a file.
 
         Raises
         ------
         ValueError
             If it is not a header of this format.
         """
-        return cls._of_plain(strict_json.loads(text.encode("utf-8")))
+        return cls._from_plain(strict_json.loads(text.encode("utf-8")))
 
     @classmethod
-    def _of_plain(cls, document: Any) -> Header:
+    def _from_plain(cls, document: Any) -> Header:
         if not isinstance(document, dict) or "format" not in document:
             raise ValueError("the header is no space2vec header")
         if document["format"] != FORMAT:
@@ -208,8 +214,10 @@ class Header:
             recipe=document.get("recipe"),
             architecture=document.get("architecture"),
             integer=document.get("integer"),
-            calibration=None if document.get("calibration") is None else Calibration.of_plain(document["calibration"]),
-            first=cls._of_plain(document["first"]) if "first" in document else None,
+            calibration=None
+            if document.get("calibration") is None
+            else Calibration.from_plain(document["calibration"]),
+            first=cls._from_plain(document["first"]) if "first" in document else None,
             doubt=_interval(document["doubt"]) if "doubt" in document else None,
         )
         for key, kind in _KINDS.items():
@@ -232,20 +240,20 @@ class Header:
         return header
 
 
-def _interval(given: Any) -> tuple[float, float]:
-    """Return the doubt that a header states."""
-    if not isinstance(given, list) or len(given) != 2 or not all(type(end) in (int, float) for end in given):
+def _interval(value: Any) -> tuple[float, float]:
+    """Check the interval of doubt in a header."""
+    if not isinstance(value, list) or len(value) != 2 or not all(type(end) in (int, float) for end in value):
         raise ValueError("the doubt is no pair of numbers")
-    return float(given[0]), float(given[1])
+    return float(value[0]), float(value[1])
 
 
 def check_first(header: Header) -> None:
-    """See that the first network of a cascade takes nothing that the second does not, and that its doubt is one.
+    """Check the first network of a cascade, which may take only what the second takes, and its interval of doubt.
 
     Raises
     ------
     ValueError
-        With what is wrong.
+        If they do not fit; the message says what is wrong.
     """
     first, doubt = header.first, header.doubt
     if first is None and doubt is None:
@@ -263,33 +271,33 @@ def check_first(header: Header) -> None:
         raise ValueError(
             f"{who} takes features of the convention {first.convention!r}, the second {header.convention!r}"
         )
-    own, whole = dict(first.recipe or {}), dict(header.recipe or {})
-    if "steps" not in own or "steps" not in whole:
+    of_first, of_second = dict(first.recipe or {}), dict(header.recipe or {})
+    if "steps" not in of_first or "steps" not in of_second:
         raise ValueError(f"{who} and the second must take planes that a recipe of steps prepares")
-    if any(own.get(key) != whole.get(key) for key in ("side", "steps", "further")):
+    if any(of_first.get(key) != of_second.get(key) for key in ("side", "steps", "further")):
         raise ValueError(f"{who} prepares planes in another way than the second")
-    for what, some, others in (
-        ("planes", own.get("channels", ()), whole.get("channels", ())),
+    for inputs, some, others in (
+        ("planes", of_first.get("channels", ()), of_second.get("channels", ())),
         ("columns", first.feature_names, header.feature_names),
     ):
         if lacking := [name for name in some if name not in others]:
-            raise ValueError(f"{who} takes {what} that the second does not: {', '.join(map(str, lacking))}")
+            raise ValueError(f"{who} takes {inputs} that the second does not: {', '.join(map(str, lacking))}")
 
 
-def in_doubt(doubt: tuple[float, float], score: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which scores (n,) of the first network of a cascade leave a doubt, as ``is_in_doubt`` of the kernels."""
+def is_in_doubt(doubt: tuple[float, float], score: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell for which scores (n,) of a cascade's first network the second network decides, as the kernels do."""
     low, high = np.asarray(doubt, dtype=np.float32)
     doubtful: NDArray[np.bool_] = (score >= low) & (score <= high)
     return doubtful
 
 
 def check_architecture(header: Header) -> None:
-    """See that the header of a network says how it is built, and that no other does.
+    """Check that the header of a network describes its architecture, and that the header of a forest has none.
 
     Raises
     ------
     ValueError
-        With what is wrong.
+        If not; the message says what is wrong.
     """
     how = header.architecture
     if (header.kind == "network") != (how is not None):
@@ -298,17 +306,17 @@ def check_architecture(header: Header) -> None:
         return
     if not isinstance(how, dict) or not isinstance(how.get("name"), str) or not isinstance(how.get("settings"), dict):
         raise ValueError("the architecture has no name and settings")
-    warmth = how.get("temperature", 1.0)
-    if type(warmth) not in (int, float) or not _LEAST < warmth < _LARGEST:
-        raise ValueError(f"the temperature is {warmth!r}, not a number above 0")
+    temperature = how.get("temperature", 1.0)
+    if type(temperature) not in (int, float) or not _LEAST < temperature < _LARGEST:
+        raise ValueError(f"the temperature is {temperature!r}, not a number above 0")
     _check_settings(how["settings"])
-    spare = how.get("optional", [])
-    if not isinstance(spare, list | tuple) or not set(map(str, spare)) <= set(CHANNELS):
-        raise ValueError(f"optional is {spare!r}; it is a list of planes: {', '.join(CHANNELS)}")
+    optional = how.get("optional", [])
+    if not isinstance(optional, list | tuple) or not set(map(str, optional)) <= set(CHANNELS):
+        raise ValueError(f"optional is {optional!r}; it is a list of planes: {', '.join(CHANNELS)}")
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
-    """See that settings are plain and small, before a network is built of them."""
+    """Check that settings are plain values and within limits, before a network is built from them."""
     if len(settings) > _MOST_SETTINGS:
         raise ValueError(f"the architecture has {len(settings)} settings; there may be {_MOST_SETTINGS}")
     for name, setting in settings.items():
@@ -323,26 +331,33 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def _check_recipe(plain: Mapping[str, Any]) -> None:
-    """See that a recipe asks for no more than can be held, before anything is made of it."""
+    """Check that the planes of a recipe are within limits, before memory is allocated for them."""
     if "steps" not in plain:
         return  # one of the registry
     side, channels, further = plain.get("side"), plain.get("channels"), plain.get("further", [])
     if type(side) is not int or not isinstance(channels, list) or not isinstance(further, list):
         raise ValueError("the recipe has no side, planes and chains")
     chains = [plain["steps"], *further[:_MOST_CHAINS]]
-    if len(chains) > _MOST_CHAINS or not all(isinstance(one, list) and len(one) <= MOST_STEPS for one in chains):
+    if len(chains) > _MOST_CHAINS or not all(isinstance(steps, list) and len(steps) <= MOST_STEPS for steps in chains):
         raise ValueError(f"the recipe has more than {_MOST_CHAINS} chains, or one of more than {MOST_STEPS} steps")
     if len(channels) > len(CHANNELS) or side * side * len(channels) * len(chains) > _MOST_PIXELS:
         raise ValueError(f"the recipe gives more than {_MOST_PIXELS} pixels a candidate")
 
 
+class ModelFile(NamedTuple):
+    """The contents of a model file: the header, and the tensors by name."""
+
+    header: Header
+    tensors: dict[str, NDArray[Any]]
+
+
 def encode(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a model file, which every backend makes its model of.
+    """Encode a model as the bytes of a file, from which backends make their form of the model.
 
     Raises
     ------
     ModelError
-        If no reader would take them: the header is beyond the limits of model files.
+        If the header is beyond the limits of model files, so that no reader would accept it.
     """
     text = header.to_json()
     try:
@@ -352,13 +367,13 @@ def encode(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
         raise ModelError(f"this is no model that a file can hold: {error}") from error
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:
+def read(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file.
 
     Raises
     ------
     ModelError
-        If the file is absent, damaged, or no space2vec model; the message names it and says why.
+        If the file does not exist, is damaged, or is not a model of space2vec; the message names it and says why.
     """
     target = Path(path)
     if not target.is_file():
@@ -375,6 +390,6 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
     if _KEY not in metadata:
         raise ModelError(f"cannot load the model {target}: a safetensors file, but not one of space2vec")
     try:
-        return Header.from_json(metadata[_KEY]), tensors
+        return ModelFile(Header.from_json(metadata[_KEY]), tensors)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"cannot load the model {target}: damaged header ({error})") from error

@@ -1,4 +1,4 @@
-"""What a model takes of candidates, and whether they can give it."""
+"""The pixels and columns that a model needs of candidates, and checks that candidates have them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,29 @@ from space2vec.plans.recipe import Recipe
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Needs", "check_version", "set_of"]
+__all__ = ["Needs", "TableColumns", "check_version", "smallest_feature_set"]
 
 
-def set_of(names: Sequence[str]) -> registry.FeatureSet | Literal["custom"]:
-    """Return the smallest set of the registry that has all the names, or ``"custom"``."""
+class TableColumns(NamedTuple):
+    """The columns (n, k) that a model takes of a table, in its order, and the flags (n,) of the rows."""
+
+    columns: NDArray[np.float32]
+    flags: NDArray[np.uint32]
+
+
+def smallest_feature_set(names: Sequence[str]) -> registry.FeatureSet | Literal["custom"]:
+    """Return the name of the smallest set of features that has all the columns, or ``"custom"`` if none has."""
     fitting = [(len(columns), name) for name, columns in registry.FEATURE_SETS.items() if set(names) <= set(columns)]
     return min(fitting)[1] if fitting else "custom"
 
 
 def check_version(header: Header) -> None:
-    """See that a model was trained on the features that are computed here.
+    """Check that a model was trained on the definitions of features that this version computes.
 
     Raises
     ------
     ModelError
-        If their definitions have changed since.
+        If the definitions have changed since then.
     """
     if header.feature_names and header.feature_set != "custom" and header.feature_version != registry.FEATURES_VERSION:
         raise ModelError(
@@ -48,14 +55,14 @@ def check_version(header: Header) -> None:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a model takes.
+    """The pixels and columns that a model needs.
 
     Attributes
     ----------
     header : space2vec.model_files.header.Header
-        What the model is.
+        The header of the model.
     recipe : Recipe, optional
-        What its stamps are prepared by.
+        The recipe by which its stamps are prepared; None if it takes no pixels.
     """
 
     header: Header
@@ -63,12 +70,12 @@ class Needs:
 
     @classmethod
     def of(cls, header: Header) -> Self:
-        """Return what a model of this header takes.
+        """Return the needs of the model with a header.
 
         Raises
         ------
         ModelError
-            If its recipe is not known here, or cannot do without the planes that the model can do without.
+            If this version does not know its recipe, or the recipe cannot be applied without the optional planes.
         """
         if header.recipe is None:
             return cls(header)
@@ -76,29 +83,32 @@ class Needs:
             recipe = Recipe.from_plain(header.recipe)
         except ValueError as error:
             raise ModelError(str(error)) from error
-        spared = set(recipe.channels) & set(header.optional)
-        if spared and not recipe.steps:
+        optional = set(recipe.channels) & set(header.optional)
+        if optional and not recipe.steps:
             raise ModelError(f"recipe {recipe.name!r} does not prepare planes one by one, and cannot do without any")
-        if spared == set(recipe.channels):
+        if optional == set(recipe.channels):
             raise ModelError(f"optional names all planes of recipe {recipe.name!r}: nothing would be left to look at")
         return cls(header, recipe)
 
     @cached_property
     def joins_planes(self) -> bool:
-        """Whether the model compares planes with each other, so that they must share a flux scale."""
-        kept = self.recipe is not None and self.recipe.name in registry.RECIPES and registry.RECIPES[self.recipe.name]
-        features = (registry.FEATURES[name] for name in self.header.feature_names if name in registry.FEATURES)
-        return bool(kept and kept.together) or any(len(feature.planes) > 1 for feature in features)
+        """Whether the model compares planes with each other, so that they must have the same flux scale."""
+        recipe, entries = self.recipe, registry.RECIPES
+        together = recipe is not None and recipe.name in entries and bool(entries[recipe.name].together)
+        features = (registry.FEATURES[column] for column in self.header.feature_names if column in registry.FEATURES)
+        return together or any(len(feature.planes) > 1 for feature in features)
 
     def warn_of_units(self, source: Stamps | Features, stacklevel: int = 1) -> None:
-        """Warn where the planes of stamps on the host share no flux scale, and the model compares them.
+        """Warn if the model compares planes with each other, and those of the stamps have different flux scales.
+
+        Only stamps on the host are checked.
 
         Parameters
         ----------
         source : Stamps or Features
-            What is to be scored.
+            The candidates to score.
         stacklevel : int, optional
-            Whose line the warning names: that of the caller with 1, of its caller with 2.
+            Whether the warning names the line of the caller (1), of the caller's caller (2), and so on.
         """
         if isinstance(source, Stamps) and source.device_pixels is None and self.joins_planes:
             kind = find_normalisation(source)
@@ -108,17 +118,19 @@ class Needs:
                 )
 
     def check(self, source: Stamps | Features) -> None:
-        """See that a source can give what the model needs.
+        """Check that candidates have what the model needs.
 
         Raises
         ------
-        TypeError, ModelError
-            As :meth:`inputs`.
+        TypeError
+            If they are neither stamps nor features.
+        ModelError
+            If they lack pixels or columns that the model needs.
         """
         if not isinstance(source, (Stamps, Features)):
             raise TypeError(
                 f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
-                "Wrap arrays in Stamps(...), or use predict for what a model is given"
+                "Wrap arrays in Stamps(...), or use predict for planes and features that are prepared already"
             )
         name, names = self.header.name, self.header.feature_names
         if not isinstance(source, Stamps):
@@ -129,7 +141,7 @@ class Needs:
                     f"the model {name!r} needs columns that the table lacks: {', '.join(lacking)}; "
                     f"it has {', '.join(source.names)}"
                 )
-        elif names and set_of(names) == "custom":
+        elif names and smallest_feature_set(names) == "custom":
             unknown = [column for column in names if column not in registry.FEATURES]
             raise ModelError(
                 f"the model {name!r} needs columns that stamps do not give: {', '.join(unknown)}; score a table"
@@ -137,17 +149,17 @@ class Needs:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """What the model takes, in order, ``"planes"`` or ``"features"`` or both, and the shape of a row of it."""
+        """The inputs of the model in order, ``"planes"``, ``"features"`` or both, and the shape of one row of each."""
         shapes: dict[str, tuple[int, ...]] = {} if self.recipe is None else {"planes": self.recipe.shape}
         return {**shapes, "features": (len(self.header.feature_names),)} if self.header.feature_names else shapes
 
     @property
     def catalogue(self) -> list[int]:
-        """Where the columns of the catalogue stand among those of the model."""
-        return [place for place, name in enumerate(self.header.feature_names) if name in registry.CATALOGUE]
+        """The positions of the catalogue columns among the columns of the model."""
+        return [position for position, name in enumerate(self.header.feature_names) if name in registry.CATALOGUE]
 
     def catalogue_columns(self, stamps: Stamps) -> NDArray[np.float32] | None:
-        """Return all columns of the catalogue (n, 20) as kernels take them; None where none that is taken is known."""
+        """Return the catalogue columns (n, 20) of stamps, NaN where unknown; None if the model takes none of them."""
         if stamps.catalogue.keys().isdisjoint(self.header.feature_names):
             return None
         table = np.full((len(stamps.offset), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
@@ -155,12 +167,12 @@ class Needs:
             table[:, registry.CATALOGUE.index(name)] = values
         return table
 
-    def columns_of_table(self, table: Features) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return the model's columns (n, k) of a table, in its order, and the flags (n,), as kernels take them."""
+    def columns_of_table(self, table: Features) -> TableColumns:
+        """Return the columns of a table that the model takes, and its flags."""
         columns = np.ascontiguousarray(table.select(self.header.feature_names))
-        return columns, np.ascontiguousarray(table.flags, dtype=np.uint32)
+        return TableColumns(columns, np.ascontiguousarray(table.flags, dtype=np.uint32))
 
     @cached_property
     def file(self) -> bytes:
-        """The bytes of a model file that holds no more than what the model takes."""
+        """The bytes of a model file without tensors, from which kernels make a model that only prepares inputs."""
         return model_files.encode(replace(self.header, integer=None, calibration=None, first=None, doubt=None), {})

@@ -1,4 +1,4 @@
-"""JSON of files that others made, within the limits that the library keeps as well (``cpp/src/json.hpp``)."""
+"""A reader of JSON in files from others, with the limits that the library has too (``cpp/src/json.hpp``)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 import math
 import re
 from itertools import accumulate
-from typing import Any
+from typing import Any  # of JSON values
 
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "MOST_VALUES", "loads"]
 
-#: Bytes of a text, brackets and commas in it outside of strings, and how deep it may be nested.
+#: The most bytes of a text, the most brackets and commas outside of strings, and the deepest nesting.
 MOST_BYTES, MOST_VALUES, MOST_DEPTH = 16 << 20, 1 << 18, 128
 
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def loads(data: bytes) -> Any:
-    """Read a JSON text, whose size, depth and number of values are looked at before anything is made of it.
+    """Read a JSON text; its size, depth and number of values are checked before any object is created.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def loads(data: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is beyond the limits, or no JSON as the standard has it: a key comes twice, a number is none or beyond
-        double precision, a string is half a surrogate pair.
+        If the text is beyond the limits, or not JSON as the standard defines it: a key that comes twice, NaN, a number
+        beyond double precision, or half of a surrogate pair.
     """
     if len(data) > MOST_BYTES:
         raise ValueError("JSON of more than 16 MiB")
@@ -56,6 +56,7 @@ def _check_size(text: str) -> None:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object; ValueError if a key comes twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("JSON with a key that comes twice")

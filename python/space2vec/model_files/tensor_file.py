@@ -1,7 +1,7 @@
-"""Files of tensors in the format safetensors, read and written with NumPy alone.
+"""Files of tensors in the safetensors format, read and written with NumPy alone.
 
-Eight bytes say how long the header is, which is JSON: for each tensor its type, shape, and place in the bytes that
-follow (https://github.com/huggingface/safetensors). Nothing in it is ever run.
+The first eight bytes are the length of the header, which is JSON: the type and shape of each tensor, and its range in
+the bytes that follow (https://github.com/huggingface/safetensors). No part of a file is ever executed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple  # Any: tensors of any dtype, and JSON of any shape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import strict_json
 
-__all__ = ["LONGEST_NAME", "decode", "encode", "read"]
+__all__ = ["LONGEST_NAME", "TensorFile", "decode", "encode", "read"]
 
-#: Tensors of a file, axes and elements of one, and bytes of a name at most, as in ``cpp/src/safetensors.hpp``.
+#: The most tensors of a file, axes and elements of a tensor, and bytes of a name, as in ``cpp/src/safetensors.hpp``.
 _MOST_TENSORS, _MOST_AXES, _MOST_ELEMENTS, LONGEST_NAME = 4096, 8, 1 << 48, 256
 _LARGEST_FILE = 1 << 31
-#: The types in the order in which the package safetensors writes them, the last one first.
+#: The names of the types, and NumPy's; the package safetensors writes tensors in the reverse order of their types.
 _TYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "U16": "<u2", "F16": "<f2", "I32": "<i4", "U32": "<u4",
     "F32": "<f4", "F64": "<f8", "I64": "<i8", "U64": "<u8",
@@ -30,20 +30,36 @@ _TYPES = {
 _ORDER = tuple(np.dtype(kind) for kind in _TYPES.values())
 
 
+class TensorFile(NamedTuple):
+    """The contents of a file: its metadata, and its tensors by name, in the order of their names."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, NDArray[Any]]
+
+
+class _Entry(NamedTuple):
+    """The type and shape of a tensor, and the range of its bytes behind the header."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
 def encode(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a file; the same tensors give the same bytes, whatever order they come in.
+    """Encode tensors as the bytes of a file; the bytes do not depend on the order of the tensors.
 
     Parameters
     ----------
     metadata : mapping of str to str
-        What the file says of itself.
+        The metadata of the file.
     tensors : mapping of str to ndarray
         The tensors.
 
     Raises
     ------
     ValueError
-        If a tensor is of a type that the format has not.
+        If the format does not know the type of a tensor.
     """
     kinds = {name: tensor.dtype.newbyteorder("<") for name, tensor in tensors.items()}
     if strange := [name for name in kinds if kinds[name] not in _ORDER]:
@@ -53,22 +69,22 @@ def encode(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> 
     end = 0
     for name in sorted(tensors, key=lambda name: (-_ORDER.index(kinds[name]), name)):
         data = tensors[name].astype(kinds[name], copy=False).tobytes()
-        place = [end, end := end + len(data)]
+        offsets = [end, end := end + len(data)]
         kind = list(_TYPES)[_ORDER.index(kinds[name])]
-        header[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": place}
+        header[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": offsets}
         parts.append(data)
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """Return what a file says of itself, and its tensors by name, in the order of their names.
+def read(path: Path) -> TensorFile:
+    """Read a file of tensors.
 
     Raises
     ------
     ValueError
-        If it is no such file, or not a whole one; the message says what is wrong.
+        If it is not a safetensors file, or not a whole one; the message says what is wrong.
     OSError
         If it cannot be read.
     """
@@ -77,13 +93,13 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     return decode(path.read_bytes())
 
 
-def decode(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """Return what the bytes of a file say of themselves, and its tensors, as :func:`read` does.
+def decode(whole: bytes) -> TensorFile:
+    """Decode the bytes of a file of tensors.
 
     Raises
     ------
     ValueError
-        If these are no such file, or not a whole one; the message says what is wrong.
+        If it is not a safetensors file, or not a whole one; the message says what is wrong.
     """
     size = int.from_bytes(whole[:8], "little")
     if len(whole) < 8 or 8 + size > len(whole):
@@ -95,24 +111,25 @@ def decode(whole: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
         raise ValueError(f"the header is no JSON that can be read: {error}") from None
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
-    told = header.pop("__metadata__", {})
-    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
-        raise ValueError("what it says of itself is no text")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("the metadata are no texts")
     if len(header) > _MOST_TENSORS:
         raise ValueError(f"{len(header)} tensors; there may be {_MOST_TENSORS}")
     data = data[size:]
-    entries = {name: _entry(name, header[name]) for name in sorted(header)}
-    _check_places([place for _, _, place in entries.values()], len(data))
-    return told, {
-        name: np.frombuffer(data[begin:end], kind).reshape(shape).astype(kind.newbyteorder("="))
-        for name, (kind, shape, (begin, end)) in entries.items()
+    entries = {name: _check_entry(name, header[name]) for name in sorted(header)}
+    _check_ranges([(entry.begin, entry.end) for entry in entries.values()], len(data))
+    tensors = {
+        name: np.frombuffer(data[begin:end], dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        for name, (dtype, shape, begin, end) in entries.items()
     }
+    return TensorFile(metadata, tensors)
 
 
-def _check_places(places: list[tuple[int, int]], size: int) -> None:
-    """See that tensors lie one after another, each byte in one of them, before memory is taken for any."""
+def _check_ranges(ranges: list[tuple[int, int]], size: int) -> None:
+    """Check that each byte is in exactly one tensor, before memory is allocated for any of them."""
     last = 0
-    for begin, end in sorted(places):
+    for begin, end in sorted(ranges):
         if begin != last:
             raise ValueError(f"byte {last} is of no tensor, or of two")
         last = end
@@ -122,8 +139,8 @@ def _check_places(places: list[tuple[int, int]], size: int) -> None:
         raise ValueError(f"byte {last} is of no tensor")
 
 
-def _entry(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
-    """Return the type, the shape and the place of a tensor."""
+def _check_entry(name: str, entry: Any) -> _Entry:
+    """Check the entry of a tensor in the header."""
     if len(name.encode()) > LONGEST_NAME:
         raise ValueError(f"tensor {name[:20]!r}... has a name of more than {LONGEST_NAME} bytes")
     shown = one_line(name, NAME)
@@ -144,4 +161,4 @@ def _entry(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple
             raise ValueError(f"tensor {shown} has shape {shape}, which is beyond all use")
     if end - begin != (0 if 0 in shape else elements) * dtype.itemsize:
         raise ValueError(f"tensor {shown} of shape {shape} has bytes {begin} to {end}")
-    return dtype, tuple(shape), (begin, end)
+    return _Entry(dtype, tuple(shape), begin, end)

@@ -1,37 +1,44 @@
-"""The trees of a forest as flat arrays: the layout of the model file, checked, and made from scikit-learn's."""
+"""The trees of a forest as flat arrays, as in a model file, and their conversion from scikit-learn's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple  # Any: scikit-learn has no types
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEATURE_LIMIT", "Trees", "from_tree"]
+__all__ = ["FEATURE_LIMIT", "Children", "Trees", "convert_tree"]
 
-#: A packed node has ten bits for its feature.
+#: The most features of a forest: kernels store the feature of a node in ten bits.
 FEATURE_LIMIT = 1024
-#: ... and twenty for the distance to its right child.
+#: The largest distance from a node to its right child: kernels store it in twenty bits.
 _OFFSET_LIMIT = 1 << 20
+
+
+class Children(NamedTuple):
+    """The left and right child of each node (nodes,), counted from the first node of the tree; -1 at a leaf."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trees:
-    """Binary decision trees, one after another, each depth first: a left child comes right after its parent.
+    """Binary decision trees whose nodes follow one another in depth-first order: a left child follows its parent.
 
     Attributes
     ----------
     tree_start : ndarray of int64 (trees + 1,)
-        First node of each tree; the number of nodes at the end.
+        The first node of each tree; the last element is the number of nodes.
     right : ndarray of int32 (nodes,)
-        Distance from a split to its right child; 0 marks a leaf.
+        Distance from a split to its right child; 0 at a leaf.
     feature : ndarray of int16 (nodes,)
-        Column that a split looks at; 0 at a leaf.
+        The column whose value a split compares; 0 at a leaf.
     missing_left : ndarray of uint8 (nodes,)
-        1 where NaN goes left.
+        1 if NaN goes to the left child.
     value : ndarray of float32 (nodes,)
-        Threshold of a split (``x <= threshold`` goes left), P(real) of a leaf.
+        At a split the threshold (``x <= threshold`` goes left), at a leaf P(real).
     """
 
     tree_start: NDArray[np.int64]
@@ -44,12 +51,12 @@ class Trees:
         return len(self.tree_start) - 1
 
     def check(self, features: int) -> None:
-        """Check that these are trees on so many features, so that a walk from a root always ends at a leaf.
+        """Check that the arrays are trees on a number of features, so that every walk from a root ends at a leaf.
 
         Raises
         ------
         ValueError
-            Saying what is wrong.
+            If they are not; the message says what is wrong.
         """
         nodes = len(self.right)
         if not 1 <= features <= FEATURE_LIMIT:
@@ -66,7 +73,7 @@ class Trees:
             raise ValueError("a child lies outside its tree")
         if (self.right >= _OFFSET_LIMIT).any():
             raise ValueError(f"a tree is too large: a left branch of more than {_OFFSET_LIMIT - 2} nodes")
-        # Every node but the roots is the child of exactly one split.
+        # Every node is the child of exactly one split, except the roots.
         parents = np.bincount(np.concatenate([split + 1, target]), minlength=nodes)
         expected = np.ones(nodes, dtype=parents.dtype)
         expected[start[:-1]] = 0
@@ -80,13 +87,13 @@ class Trees:
         if not ((leaf >= 0) & (leaf <= 1)).all():
             raise ValueError("the value of a leaf lies outside 0 to 1")
 
-    def children(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the left and right children (nodes,), counted from the first node of the tree; -1 at a leaf."""
+    def children(self) -> Children:
+        """Return the left and right child of each node."""
         start = np.repeat(self.tree_start[:-1], np.diff(self.tree_start))
         local = np.arange(len(self.right)) - start
         leaf = self.right == 0
         left = np.where(leaf, -1, local + 1).astype(np.int32)
-        return left, np.where(leaf, -1, local + self.right).astype(np.int32)
+        return Children(left, np.where(leaf, -1, local + self.right).astype(np.int32))
 
     @classmethod
     def join(cls, trees: list[Trees]) -> Trees:
@@ -104,7 +111,7 @@ class Trees:
 
 
 def _depth_first(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the nodes in depth-first order. scikit-learn's trees have it but where max_leaf_nodes was given."""
+    """Return the nodes in depth-first order; scikit-learn's have another order if max_leaf_nodes was given."""
     split = left >= 0
     if (left[split] == np.flatnonzero(split) + 1).all():
         return np.arange(len(left))
@@ -121,26 +128,34 @@ def _depth_first(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[n
 def _round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Round to float32 towards minus infinity.
 
-    For every float32 x, ``x <= t`` and ``x <= round_down(t)`` are the same: scikit-learn's leaves are kept.
+    For every x of float32, ``x <= t`` equals ``x <= round_down(t)``, so that x reaches the same leaf as in
+    scikit-learn.
     """
     with np.errstate(over="ignore"):
         rounded = values.astype(np.float32)
     return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
-def from_tree(tree: Any, real: int) -> Trees:
-    """Convert one ``sklearn.tree._tree.Tree``; ``real`` is the position of the real class.
+def convert_tree(tree: Any, real: int) -> Trees:
+    """Convert one tree of scikit-learn (``sklearn.tree._tree.Tree``).
+
+    Parameters
+    ----------
+    tree : sklearn.tree._tree.Tree
+        The tree.
+    real : int
+        The index of the class of real candidates.
 
     Returns
     -------
     Trees
-        One tree, with scikit-learn's own leaves and its routing of NaN.
+        One tree, in which every row reaches the same leaf as in scikit-learn, also where a value is NaN.
     """
     order = _depth_first(tree.children_left, tree.children_right)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
     leaf = tree.children_left[order] < 0
-    right = np.where(leaf, 0, place[tree.children_right[order]] - np.arange(len(order)))
+    right = np.where(leaf, 0, position[tree.children_right[order]] - np.arange(len(order)))
     weight = tree.value[order, 0, :]
     probability = weight[:, real] / weight.sum(axis=1)
     return Trees(

@@ -1,1 +1,1 @@
-"""The packaged models, and how they are built (:mod:`space2vec.studies.packaged.build`)."""
+"""Models: forests and networks that score candidates, loaded by the name of a packaged model or from a file."""

@@ -1,9 +1,9 @@
-"""Forests: random forests of scikit-learn's kind."""
+"""Random forests, made from scikit-learn's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal  # Any: scikit-learn's models, JSON values, any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from space2vec import model_files, registry
 from space2vec.errors import ModelError
 from space2vec.errors.text import NAME, one_line
-from space2vec.model_files.needs import set_of
+from space2vec.model_files.needs import smallest_feature_set
 from space2vec.model_files.trees import Trees
 from space2vec.models.model import Model
 from space2vec.registry import Convention
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Forest"]
 
+#: The tensors of a forest in its file, and their types.
 _DTYPES = {
     "tree_start": np.int64,
     "right": np.int32,
@@ -31,23 +32,30 @@ _DTYPES = {
 
 
 class Forest(Model):
-    """A random forest: P(real) is the mean over its trees, by its calibration if it has one.
+    """A random forest: P(real) is the mean over its trees, calibrated if the model has a calibration.
 
-    Made by :meth:`from_sklearn` or :meth:`load`. It never changes, and threads may share it.
+    :meth:`from_sklearn` and :meth:`load` make one. A forest never changes, so that threads can share it.
 
     Parameters
     ----------
     trees : Trees
         The trees.
     header : space2vec.model_files.header.Header
-        What the model is.
+        The description of the model.
     fill : ndarray of float32 (k,), optional
-        What replaces NaN in each column before the trees see it.
+        The value that replaces NaN in each column; without it, trees choose a side for NaN.
+
+    Attributes
+    ----------
+    trees : Trees
+        The trees; they must not be changed.
+    fill : ndarray of float32 (k,) or None
+        The value that replaces NaN in each column.
 
     Raises
     ------
     ModelError
-        If these are no trees on the columns that the header names, or it is the header of another kind of model.
+        If these are not trees on the columns of the header, or the header is that of another kind of model.
 
     Examples
     --------
@@ -61,7 +69,7 @@ class Forest(Model):
     """
 
     kind: ClassVar[Literal["forest"]] = "forest"
-    words: ClassVar[Mapping[str, str]] = {"features": "x"}
+    input_names: ClassVar[Mapping[str, str]] = {"features": "x"}
 
     def __init__(self, trees: Trees, header: model_files.Header, fill: NDArray[np.float32] | None = None) -> None:
         super().__init__(header)
@@ -74,8 +82,8 @@ class Forest(Model):
             trees.check(k)
         except ValueError as error:
             raise ModelError(f"these are no trees: {error}") from error
-        self._trees = trees
-        self._fill = fill
+        self.trees = trees
+        self.fill = fill
 
     @classmethod
     def from_sklearn(
@@ -89,10 +97,10 @@ class Forest(Model):
         training: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Take over a fitted scikit-learn forest.
+        """Convert a fitted scikit-learn forest.
 
-        The leaves are scikit-learn's own for every float32 input, NaN included; a leaf's probability is rounded to
-        float32.
+        Every row of float32 reaches the same leaves as in scikit-learn, also where a value is NaN. The probability of a
+        leaf is rounded to float32.
 
         Parameters
         ----------
@@ -101,20 +109,21 @@ class Forest(Model):
             Pipeline of one of them after a SimpleImputer and, before that, a
             :class:`space2vec.sklearn.StampFeatures`.
         feature_names : sequence of str, optional
-            The columns in order; those that the model was fitted with by default.
+            The columns in order; by default the names that the model was fitted with.
         real_class : optional
-            The class whose probability is the score.
+            The class of real candidates, whose probability is the score.
         name : str, optional
             The model's name.
         convention : {"code", "paper"}, optional
-            The convention of the stamp features it was trained on; that of StampFeatures, or ``"code"``, by default.
-        training, metrics : mapping, optional
-            What to say in the model file of its training data and of figures measured; plain JSON values.
+            The convention of the features that it was trained on; by default that of StampFeatures, or ``"code"``.
+        training, metrics : mapping of str to JSON values, optional
+            Entries of the model file about the training data and about measured metrics.
 
         Raises
         ------
         ModelError
-            If the model is of another kind, or classes or columns do not fit; the message says what is accepted.
+            If the model is of another kind, or the class or the columns do not fit it; the message says what is
+            accepted.
         """
         from space2vec.models.sklearn_import import read_forest
 
@@ -123,7 +132,7 @@ class Forest(Model):
             kind=cls.kind,
             name=name,
             feature_names=parts.names,
-            feature_set=set_of(parts.names),
+            feature_set=smallest_feature_set(parts.names),
             feature_version=registry.FEATURES_VERSION,
             convention=convention or parts.convention,
             imputation=parts.imputation,
@@ -142,13 +151,13 @@ class Forest(Model):
         return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"))
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
-        tensors: dict[str, NDArray[Any]] = {name: getattr(self._trees, name) for name in _DTYPES}
-        return tensors if self._fill is None else {**tensors, "fill": self._fill}
+        tensors: dict[str, NDArray[Any]] = {name: getattr(self.trees, name) for name in _DTYPES}
+        return tensors if self.fill is None else {**tensors, "fill": self.fill}
 
     def __len__(self) -> int:
         """Return the number of trees."""
-        return len(self._trees)
+        return len(self.trees)
 
     def __repr__(self) -> str:
-        size = f"trees={len(self)}, nodes={len(self._trees.right)}, features={len(self.feature_names)}"
+        size = f"trees={len(self)}, nodes={len(self.trees.right)}, features={len(self.feature_names)}"
         return f"Forest({one_line(repr(self.name), NAME)}, {size}{', calibrated' if self.header.calibration else ''})"

@@ -1,4 +1,4 @@
-"""Models by name or path."""
+"""Loading of models, by the name of a packaged model or the path of a file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from space2vec.models.network import Network
 __all__ = ["Model", "load", "packaged"]
 
 _SUFFIX = ".safetensors"
-#: What ``default`` is, on every machine; docs/accuracy.md says why.
+#: The packaged model that ``default`` names, on every machine; docs/accuracy.md gives the reasons.
 _DEFAULT = "stampnet"
-
 
 _KINDS: dict[str, type[Forest] | type[Network]] = {Forest.kind: Forest, Network.kind: Network}
 
 
 def packaged() -> dict[str, Path]:
-    """Return the models that come with the package: name to file; ``default`` is another name of one of them."""
+    """Return the files of the packaged models by their names; ``default`` is another name of one of them."""
     folder = Path(str(resources.files("space2vec") / "packaged"))
     known = {path.stem: path for path in folder.glob(f"*{_SUFFIX}")}
     if _DEFAULT in known:
@@ -37,18 +36,18 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     Parameters
     ----------
     name_or_path : str or path
-        A packaged name (``default``, ``stampnet``, ``forest``, ...), or the path of a model file or of the folder of a
-        training run, which holds one.
+        The name of a packaged model (``default``, ``stampnet``, ``forest``, ...), or the path of a model file or of the
+        folder of a training run.
 
     Returns
     -------
     Forest or Network
-        The model; see :class:`space2vec.models.model.Model` for what every kind of model offers.
+        The model; :class:`space2vec.models.model.Model` describes what all models offer.
 
     Raises
     ------
     ModelError
-        If there is no such model, or the file is damaged or of another kind.
+        If there is no such model, or the file is damaged or of an unknown kind.
     BackendError
         If it is a network in floating point, and PyTorch, which runs it, is not installed.
 
@@ -62,11 +61,11 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     (20,)
     """
     known = packaged()
-    given = os.fspath(name_or_path)
-    path = known.get(given, Path(given))
-    if not path.exists() and path.suffix != _SUFFIX and path.name == given:
-        there = ", ".join(known) or "none (run `make models`)"
-        raise ModelError(f"unknown model {given!r}; packaged models: {there}; or give the path of a {_SUFFIX} file")
+    name = os.fspath(name_or_path)
+    path = known.get(name, Path(name))
+    if not path.exists() and path.suffix != _SUFFIX and path.name == name:
+        names = ", ".join(known) or "none (run `make models`)"
+        raise ModelError(f"unknown model {name!r}; packaged models: {names}; or give the path of a {_SUFFIX} file")
     if path.is_dir() and (path / model_files.RUN_MODEL_FILE).is_file():
         path /= model_files.RUN_MODEL_FILE
     if path.is_file() and path.suffix == ".onnx":

@@ -1,4 +1,4 @@
-"""What every kind of model is to its user."""
+"""The base class of all models: loading, saving, scoring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar  # Any: JSON values, and tensors of any dtype
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,43 +42,48 @@ __all__ = ["Model"]
 
 _Engine = TypeVar("_Engine")
 
-#: What a header tells of a model that no score depends on. Whatever is not named here makes another model.
-_OF_NO_SCORE = ("name", "training", "metrics", "library", "imputation")
+#: The entries of a header on which no score depends. A model that differs in any other entry has another digest.
+_WITHOUT_EFFECT = ("name", "training", "metrics", "library", "imputation")
 
 
-def _deciding(header: Header) -> dict[str, Any]:
-    """Return what of a header scores depend on, as plain values."""
-    own = {entry.name: getattr(header, entry.name) for entry in fields(header) if entry.name not in _OF_NO_SCORE}
+def _entries_with_effect(header: Header) -> dict[str, Any]:
+    """Return the entries of a header on which scores depend, as JSON values."""
+    entries = {entry.name: getattr(header, entry.name) for entry in fields(header) if entry.name not in _WITHOUT_EFFECT}
     if header.calibration is not None:
-        own["calibration"] = header.calibration.x, header.calibration.y
-    return {name: _deciding(value) if isinstance(value, Header) else value for name, value in own.items()}
+        entries["calibration"] = header.calibration.x, header.calibration.y
+    return {
+        name: _entries_with_effect(value) if isinstance(value, Header) else value for name, value in entries.items()
+    }
 
 
 class Model:
-    """What every model is to its user. It never changes, and threads may share it.
+    """The base class of models. A model never changes, so that threads can share it.
 
     Parameters
     ----------
     header : space2vec.model_files.header.Header
-        What it is.
+        The description of the model.
 
     Attributes
     ----------
     header : space2vec.model_files.header.Header
-        What it is.
+        The description of the model.
     runtime : str or None
-        What runs it in floating point, ``"torch"`` or ``"onnxruntime"``; None where backends run it, to the same bits.
+        The runtime that runs it in floating point, ``"torch"`` or ``"onnxruntime"``; None if backends run it, all with
+        the same bits.
+    needs : space2vec.model_files.needs.Needs
+        The pixels and columns that it needs of a candidate.
 
     Raises
     ------
     ModelError
-        If the header is of another kind of model, or its recipe or its features are not known here.
+        If the header is that of another kind of model, or this version does not know its recipe or features.
     """
 
     kind: ClassVar[Literal["forest", "network"]]
-    #: What errors call that which a model takes.
-    words: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
-    #: Of a cascade, the network that is asked first.
+    #: The name of each input in error messages.
+    input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
+    #: The first network of a cascade; None for any other model.
     first: Network | None = None
 
     def __init__(self, header: Header) -> None:
@@ -86,7 +91,7 @@ class Model:
         self.header = header
         self.runtime: str | None = None
         self.needs = Needs.of(header)
-        self._engines: dict[str, Any] = {}
+        self._engines: dict[str, Any] = {}  # Any: each backend has a form of its own
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -95,16 +100,16 @@ class Model:
         Raises
         ------
         ModelError
-            If the file is absent, damaged, of another kind, or made for other definitions of the features or another
-            version of the recipe.
+            If the file does not exist, is damaged, holds another kind of model, or was made for other definitions of
+            the features or another version of the recipe.
         BackendError
-            If it is a network in floating point, and PyTorch, which runs it, is absent.
+            If it is a network in floating point, and PyTorch, which runs it, is not installed.
         """
         return cls.of_file(path, *model_files.read(path))
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> Self:
-        """Return the model that a file holds, as :func:`space2vec.model_files.header.read` gave it.
+        """Make a model from the contents of a file, as :func:`space2vec.model_files.header.read` returns them.
 
         Raises
         ------
@@ -121,41 +126,45 @@ class Model:
 
     @classmethod
     def _check(cls, header: Header) -> None:
+        """Check the kind of the model and the version of its features."""
         if header.kind != cls.kind:
             raise ModelError(f"it is of kind {header.kind!r}, not {cls.kind!r}")
         check_version(header)
 
     @classmethod
     def _of_tensors(cls, header: Header, tensors: dict[str, NDArray[Any]]) -> Self:
+        """Make a model from a header that has been checked and its tensors."""
         raise NotImplementedError
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what the model file holds beside the header."""
+        """Return the tensors of the model file."""
         raise NotImplementedError
 
     @cached_property
     def file(self) -> bytes:
-        """The bytes of its model file, which backends make their model of."""
+        """The bytes of its model file, from which backends make their form of the model."""
         return model_files.encode(self.header, self._tensors())
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of whatever scores depend on: every tensor, and the header but for what it tells of the model."""
+        """The SHA-256 of everything that scores depend on: all tensors, and the header without descriptive entries."""
         tensors = {name: tensor.astype(tensor.dtype.newbyteorder("<")) for name, tensor in self._tensors().items()}
         # The shapes come first, so that no two models give the same bytes.
         shapes = [(name, tensors[name].dtype.str, tensors[name].shape) for name in sorted(tensors)]
-        digest = hashlib.sha256(json.dumps([_deciding(self.header), shapes], sort_keys=True).encode() + b"\0")
+        digest = hashlib.sha256(
+            json.dumps([_entries_with_effect(self.header), shapes], sort_keys=True).encode() + b"\0"
+        )
         for name in sorted(tensors):
             digest.update(tensors[name].tobytes())
         return digest.hexdigest()
 
     @cached_property
     def id(self) -> str:
-        """The name and twelve digits that change with whatever scores depend on: weights, columns, recipe, table."""
+        """The name and twelve digits of the digest, which change with everything that scores depend on."""
         return f"{self.name} {self.digest[:12]}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as safetensors; an existing file is replaced only once the new one is whole.
+        """Write the model as a safetensors file; an existing file is replaced when the new one is complete.
 
         Raises
         ------
@@ -172,23 +181,23 @@ class Model:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The columns that it takes, in order; none where it takes planes alone."""
+        """The columns that it takes, in order; empty if it takes planes only."""
         return self.header.feature_names
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """What :meth:`predict` is given, in order, and the shape of a row of it; see :attr:`Needs.shapes`."""
+        """The inputs of :meth:`predict` in order, and the shape of one row of each; see :attr:`Needs.shapes`."""
         return self.needs.shapes
 
     def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Any] | None = None) -> Self:
-        """Return the same model whose scores go through a table, or, without one, are those of the model itself.
+        """Return the same model with another calibration of its scores, or with none.
 
         Parameters
         ----------
         calibration : space2vec.model_files.calibration.Calibration or None
-            The table.
+            The calibration.
         metrics : mapping, optional
-            What was measured of the scores with it, for the model file; see
+            Metrics of the calibrated scores, for the model file; see
             :meth:`space2vec.model_files.header.Header.calibrated`.
         """
         model = copy.copy(self)
@@ -200,35 +209,46 @@ class Model:
         kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "digest", "id")}
         return {**kept, "_engines": {}}
 
-    def engine(self, where: str, make: Callable[[bytes], _Engine]) -> _Engine:
-        """Return the model as the backend `where` has it: made of the bytes of its file when first asked for, and kept.
+    def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
+        """Return the model in the form of a backend, which is made at the first call and kept.
 
-        ModelError if the backend finds the file damaged.
+        Parameters
+        ----------
+        backend : str
+            The name of the backend.
+        make : callable
+            Takes the bytes of the model file and returns the model in the form of the backend; ValueError if the file
+            is damaged.
+
+        Raises
+        ------
+        ModelError
+            If the backend finds that the file is damaged.
         """
-        if where not in self._engines:
+        if backend not in self._engines:
             try:
-                self._engines[where] = make(self.file)
+                self._engines[backend] = make(self.file)
             except ValueError as error:
                 raise ModelError(str(error)) from error
-        engine: _Engine = self._engines[where]
+        engine: _Engine = self._engines[backend]
         return engine
 
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
-        """Return P(real) (n,) of what the model takes, by its runtime on the host, calibrated."""
+        """Return P(real) (n,) from the inputs of the model, by its runtime on the host, calibrated."""
         raise NotImplementedError
 
     def check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
-        """See that inputs have the shapes that the model takes.
+        """Check the shapes of the inputs of the model.
 
         Raises
         ------
         ValueError
-            If they have others.
+            If the model takes inputs of other shapes.
         """
-        for own, (what, shape) in zip(given, self.shapes.items(), strict=True):
-            if own != (given[0][0] if given[0] else None, *shape):
+        for actual, (key, shape) in zip(given, self.shapes.items(), strict=True):
+            if actual != (given[0][0] if given[0] else None, *shape):
                 wanted = f"({', '.join(map(str, ('n', *shape)))}){', as many rows each' if len(given) > 1 else ''}"
-                raise ValueError(f"{self.words[what]} must have shape {wanted}; given {own}")
+                raise ValueError(f"{self.input_names[key]} must have shape {wanted}; given {actual}")
 
     def predict(
         self,
@@ -236,86 +256,87 @@ class Model:
         threads: int | None = None,
         device: str = "auto",
     ) -> NDArray[np.float32]:
-        """Return P(real) of rows that are prepared already.
+        """Score rows of planes and features that are prepared already.
 
         Parameters
         ----------
         *inputs : array_like or table
-            What the model takes, in order: of a network planes (n, channel, height, width) as its recipe prepares them;
-            features (n, k) in the order of ``feature_names``, of any real dtype and strides, NaN where undefined or
-            masked. Named columns (a mapping, a structured array, a table of Arrow, pandas, Polars or Astropy, Features)
-            are taken by their names, in whatever order they are. All on the host, or all on one CUDA device, where they
-            are taken as they lie; PyTorch and CuPy convert them there.
+            The inputs of the model, in the order of :attr:`shapes`: for a network, planes (n, channel, height, width)
+            after its recipe; features (n, k) in the order of ``feature_names``, of any real dtype and strides, NaN if
+            undefined or masked. Named columns (a mapping, a structured array, a table of Arrow, pandas, Polars or
+            Astropy, Features) are taken by their names and may have any order. All inputs are on the host, or all on
+            one CUDA device, where they are not copied unless PyTorch or CuPy has to convert them.
         threads : int, optional
-            Threads to use, on the host; one a usable core by default. The result does not depend on it.
+            Number of threads on the host; one per usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-            Where to compute: where the inputs lie by default.
+            The device that computes; by default the one that holds the inputs.
 
         Returns
         -------
         ndarray of float32 (n,)
-            NaN where a pixel of a row is not finite. On the device of the inputs, in their library.
+            P(real), NaN for a row with a pixel that is not finite. It is on the device of the inputs, as an array of
+            the same library.
 
         Raises
         ------
         BackendError
-            If the device is not there, or the inputs lie on another one.
+            If the device cannot be used, or the inputs are on another one.
         TypeError
-            If an input is not of a real dtype, or lies on a device that cannot be used.
+            If an input is not of a real dtype, or is on a device that cannot be used.
         ValueError
-            If the inputs are not those that the model takes, have other shapes, or names for their columns of which
-            some are missing or none of the model's; Features may have further ones.
+            If the number of inputs or their shapes are wrong, or their named columns lack some of the model's or have
+            others; only Features may have others.
         """
         if len(inputs) != len(self.shapes):
-            wanted = " and ".join(self.words[what] for what in self.shapes)
+            wanted = " and ".join(self.input_names[key] for key in self.shapes)
             raise ValueError(f"the model {one_line(repr(self.name), NAME)} takes {wanted}; given {len(inputs)} inputs")
-        away = next((given for given in inputs if lies_on_device(given)), None)
-        score: NDArray[np.float32] = choice.choose(device, away, self.runtime).predict(self, inputs, threads)
+        on_device = next((array for array in inputs if lies_on_device(array)), None)
+        score: NDArray[np.float32] = choice.choose(device, on_device, self.runtime).predict(self, inputs, threads)
         return score
 
     def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
-        """Score candidates: P(real), NaN and a flag where a row cannot be scored.
+        """Score candidates: the probability P(real) of each, or NaN and a flag if it cannot be scored.
 
         Parameters
         ----------
         source : Stamps or Features
-            Stamps, which are prepared and measured as the model needs it; or, for a model of features alone, a table
-            with its columns.
+            Stamps, whose planes are prepared and whose features are measured as the model needs; or, for a model that
+            takes features only, a table with its columns.
         threads : int, optional
-            Threads to use, on the host; one a usable core by default. The result does not depend on it.
+            Number of threads on the host; one per usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-            Where to compute: where the stamps lie by default. Backends give the same bits, unless stamps of the host
-            are to be rounded on their way to a device (``SPACE2VEC_DEVICE_PIXELS``, README).
+            The device that computes; by default the one that holds the stamps. All devices give the same bits, unless
+            ``SPACE2VEC_DEVICE_PIXELS`` rounds pixels that are copied to a device (README).
 
         Returns
         -------
         Scores
-            One row a candidate, in the stamps' library where they lie on a device. NaN is a row that a flag forbids to
-            score; one without a single column that a model of features needs (flag ``missing``); and one of a network
-            of planes whose stamp is under 5 pixels wide or does not hold its candidate (``off_shape``).
+            One row per candidate; for stamps on a device, an array of their library. A score is NaN if a flag forbids
+            it; if a model of features has none of its columns (flag ``missing``); or if the stamp for a network of
+            planes is less than 5 pixels wide or does not contain its candidate (``off_shape``).
 
         Raises
         ------
         TypeError
-            If the source is neither.
+            If the source is of another type.
         ModelError
-            If the source cannot give what the model takes.
+            If the source lacks pixels or columns that the model needs.
         BackendError
-            If the device is not there.
+            If the device cannot be used.
 
         Notes
         -----
-        A flag of a row with a score tells what to think of it. ``missing``: the model did without a plane, or, where
-        most of its columns are the catalogue's, without all of these. ``zero_scale``: a plane is constant but for a few
-        pixels; a network on planes leaves such a row NaN, models of features score it by what is defined. ``padded``:
-        the window reaches beyond the stamp; models of features score whatever is left in it, be it 2x2 pixels or beside
-        the candidate, which a network on planes does not (``off_shape``). ``scored_early``: the first network of a
-        cascade was sure, and nothing that only the second looks at was looked at.
+        A row with a score may have flags, which tell how reliable it is. ``missing``: the model did without a plane or,
+        if most of its columns are catalogue columns, without all of these. ``zero_scale``: a plane is constant except
+        for a few pixels; models of features score the row by those features that are defined, networks of planes give
+        NaN. ``padded``: the window around the candidate extends beyond the stamp; models of features use the pixels
+        that it contains, however few, and also if the candidate is outside. ``scored_early``: the first network of a
+        cascade was certain, and the second network was not run.
         """
         self.needs.check(source)
-        chosen = choice.choose(device, source, self.runtime)
+        backend = choice.choose(device, source, self.runtime)
         self.needs.warn_of_units(source, stacklevel=2)
-        return chosen.score(self, source, threads)
+        return backend.score(self, source, threads)
 
     def score_arrow(
         self,
@@ -366,7 +387,7 @@ class Model:
         Raises
         ------
         BackendError
-            If the device is not there.
+            If the device cannot be used.
         """
         from space2vec.backends.cuda.backend import Cuda
 

@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs: made by PyTorch, and said in them what they take and give."""
+"""Networks as ONNX graphs, which PyTorch makes, with a description of their inputs and outputs in the metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: onnx has no types
 
 import numpy as np
 
@@ -24,11 +24,16 @@ _MODEL_KEY = "space2vec.model"
 
 
 def make_graph(network: Network) -> bytes:
-    """Return a network in floating point as the bytes of an ONNX file, without its calibration.
+    """Return a network in floating point, without its calibration, as the bytes of an ONNX file.
 
-    Its inputs are ``planes`` and ``features``, as far as the network takes them, with any number of rows; its output
-    ``score`` (n,) is sigmoid(logit / temperature). The metadata tells the recipe with its definition, the columns, the
-    temperature and the id of the model. It needs PyTorch, onnx and onnxscript.
+    The inputs of the graph are those of the network, ``planes`` (n, channel, height, width) or ``features`` (n, k) or
+    both, for any n. Its output ``score`` (n,) is sigmoid(logit / temperature). The metadata has the recipe with its
+    definition, the columns, the temperature and the id of the model.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch, onnx or onnxscript is not installed.
     """
     for package in ("torch", "onnx", "onnxscript"):
         need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
@@ -58,17 +63,18 @@ def make_graph(network: Network) -> bytes:
         )
     assert program is not None
     proto = program.model_proto
-    _forget_the_source(proto.graph)
-    for key, text in _about(network).items():
+    _remove_source_names(proto.graph)
+    for key, text in _metadata(network).items():
         proto.metadata_props.add(key=key, value=text)
     data: bytes = proto.SerializeToString()
     return data
 
 
 def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
-    """Return an ONNX graph whose output ``score`` goes through a calibration, as ``cpp/kernel/calibration.hpp`` does.
+    """Add a calibration to an ONNX graph of :func:`make_graph`, so that its output ``score`` is calibrated.
 
-    The graph is that of :func:`make_graph`; the metadata holds the table too, in ``space2vec.model_files.calibration``.
+    The operations are those of ``cpp/kernel/calibration.hpp``. The table is also in the metadata, under
+    ``space2vec.calibration``.
     """
     need("onnx", "an ONNX graph with a calibration is made by onnx")
     import onnx
@@ -91,21 +97,21 @@ def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
     x, y = constant("x", table.x), constant("y", table.y)
     one, last = constant("one", 1, np.int64), constant("last", len(table.x) - 1, np.int64)
     zero, columns = constant("zero", 0, np.int64), constant("columns", [1], np.int64)
-    given = add("Cast", "given", "uncalibrated", to=TensorProto.DOUBLE)
-    # The knots at or below a score are counted; NaN is above none.
-    row = add("Unsqueeze", "row", given, columns)
+    score = add("Cast", "double", "uncalibrated", to=TensorProto.DOUBLE)
+    # The number of knots at or below the score; it is 0 for NaN.
+    row = add("Unsqueeze", "row", score, columns)
     below = add("Cast", "below", add("Not", "reached", add("Less", "above", row, x)), to=TensorProto.INT64)
     count = add("ReduceSum", "count", below, columns, keepdims=0)
     knot = add("Min", "knot", add("Max", "first", add("Sub", "before", count, one), zero), last)
     end = add("Min", "end", add("Add", "after", knot, one), last)
     begin, low, high = add("Gather", "begin", x, knot), add("Gather", "low", y, knot), add("Gather", "high", y, end)
     rise = add("Sub", "rise", high, low)
-    along = add("Mul", "along", add("Sub", "run", given, begin), rise)
+    along = add("Mul", "along", add("Sub", "run", score, begin), rise)
     whole = add("Sub", "whole", add("Gather", "next", x, end), begin)
     line = add("Add", "line", low, add("Div", "part", along, whole))
-    flat = add("Or", "flat", add("Not", "on", add("Less", "beyond", begin, given)), add("Equal", "ended", knot, last))
+    flat = add("Or", "flat", add("Not", "on", add("Less", "beyond", begin, score)), add("Equal", "ended", knot, last))
     value = add("Where", "value", flat, low, add("Where", "capped", add("Less", "under", line, high), line, high))
-    known = add("Where", "known", add("IsNaN", "unknown", given), given, value)
+    known = add("Where", "known", add("IsNaN", "unknown", score), score, value)
     add("Cast", "score", known, to=TensorProto.FLOAT)
     proto.metadata_props.add(key="space2vec.calibration", value=json.dumps(table.to_plain()))
     data: bytes = proto.SerializeToString()
@@ -114,7 +120,7 @@ def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what the exporter says of itself; what it raises stays."""
+    """Suppress messages and warnings of PyTorch's exporter; its errors are raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -126,14 +132,15 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _forget_the_source(graph: Any) -> None:
-    """Leave out where in which source file a node was made: it is long, and names paths of this machine."""
+def _remove_source_names(graph: Any) -> None:
+    """Remove the names of source files and lines from a graph: they are long, and are paths of this machine."""
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
 
 
-def _about(network: Network) -> dict[str, str]:
+def _metadata(network: Network) -> dict[str, str]:
+    """Return the metadata of the graph of a network."""
     header, recipe = network.header, network.needs.recipe
     about = {_MODEL_KEY: network.id, "space2vec.temperature": repr(header.temperature)}
     if recipe is not None:

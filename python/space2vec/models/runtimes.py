@@ -1,7 +1,7 @@
-"""What runs a network in floating point on the host: PyTorch, or ONNX Runtime on a graph that PyTorch makes.
+"""Runtimes, which run a network in floating point on the host: PyTorch, or ONNX Runtime on a graph of PyTorch's.
 
-``SPACE2VEC_RUNTIME`` (``torch`` or ``onnxruntime``) has every network run so; without it, only those without integers
-are, by PyTorch.
+If the environment variable ``SPACE2VEC_RUNTIME`` is ``torch`` or ``onnxruntime``, that runtime runs every network.
+Otherwise PyTorch runs networks that have no integers, and backends run all others.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar  # Any: ONNX Runtime has no types
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,11 @@ __all__ = [
     "runtime_from_environment",
 ]
 
-#: Rows that a network is given at a time: enough to drown the cost of a call, few enough for a core's cache; fewer of
-#: so many pixels that these would fill it.
+#: Rows that a network scores at a time: enough that the cost of a call does not matter, few enough for a core's cache.
+#: There are fewer if their inputs have more numbers than `_PIXELS`.
 _CHUNK, _PIXELS = 64, 1 << 20
 
+#: The names of the runtimes.
 RUNTIMES = ("onnxruntime", "torch")
 
 _Arrays: TypeAlias = Sequence[NDArray[np.float32]]
@@ -47,17 +48,23 @@ _Result = TypeVar("_Result")
 
 
 class Runtime(Protocol):
-    """What runs a network, on one thread a call."""
+    """A function that runs a network in floating point, on one thread per call."""
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:
         """Return P(real) (n,) of the rows of the inputs."""
 
     def one_thread(self) -> contextlib.AbstractContextManager[None]:
-        """Keep each call within the block to the thread that makes it."""
+        """Return a context in which each call uses only the thread that makes it."""
 
 
 def runtime_from_environment() -> str | None:
-    """Return the runtime that ``SPACE2VEC_RUNTIME`` names, if it is set; a BackendError says that it cannot be had."""
+    """Return the runtime that ``SPACE2VEC_RUNTIME`` names, or None if it is not set.
+
+    Raises
+    ------
+    BackendError
+        If the variable has another value, or the runtime is not installed.
+    """
     name = os.environ.get("SPACE2VEC_RUNTIME", "")
     if name not in ("", *RUNTIMES):
         raise BackendError(f"SPACE2VEC_RUNTIME is {name!r}; accepted are {' and '.join(RUNTIMES)}")
@@ -67,10 +74,19 @@ def runtime_from_environment() -> str | None:
 
 
 def runtime_for(model: str, floats: bool) -> str | None:
-    """Return the runtime of a network in floating point; None where backends run its integers.
+    """Return the runtime of a network, or None if backends run its integers.
 
-    A network that has `floats` alone has no integers. If what is to run it is not installed, a BackendError names the
-    model.
+    Parameters
+    ----------
+    model : str
+        The name of the model, for error messages.
+    floats : bool
+        Whether the network has no integers.
+
+    Raises
+    ------
+    BackendError
+        If the runtime is not installed.
     """
     name = runtime_from_environment()
     if name is None and floats:
@@ -84,7 +100,7 @@ def runtime_for(model: str, floats: bool) -> str | None:
 
 
 def make_runtime(network: Network) -> Runtime:
-    """Return what runs a network, by its ``runtime``."""
+    """Make the runtime of a network, which its attribute ``runtime`` names."""
     if network.runtime == "torch":
         return TorchRuntime(network.module, network.header.temperature)
     from space2vec.models.onnx_graph import make_graph
@@ -93,7 +109,15 @@ def make_runtime(network: Network) -> Runtime:
 
 
 class OnnxRuntime:
-    """A network, the bytes of an ONNX file with inputs of these names, run by ONNX Runtime on the CPU."""
+    """ONNX Runtime on the CPU, with the graph of one network.
+
+    Parameters
+    ----------
+    graph : bytes
+        The bytes of an ONNX file.
+    names : sequence of str
+        The names of its inputs, in order.
+    """
 
     def __init__(self, graph: bytes, names: Sequence[str]) -> None:
         import onnxruntime
@@ -115,7 +139,7 @@ class OnnxRuntime:
 
 
 class _Blocks:
-    """The blocks in which PyTorch has one thread a call: how many are open, and the number of threads before them."""
+    """The number of open blocks in which PyTorch uses one thread, and the number of threads before them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -127,7 +151,15 @@ _blocks = _Blocks()
 
 
 class TorchRuntime:
-    """A network, a module that gives logits (n,), run by PyTorch on the CPU; a temperature divides the logits."""
+    """PyTorch on the CPU, with one network.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, which returns logits (n,).
+    temperature : float
+        The number by which logits are divided.
+    """
 
     def __init__(self, module: nn.Module, temperature: float) -> None:
         self._module, self._temperature = module, temperature
@@ -143,7 +175,7 @@ class TorchRuntime:
 
     @contextlib.contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Set PyTorch to one thread a call, for the whole process; the last block to end sets it back."""
+        """Let PyTorch use one thread per call in the whole process; the last block that ends restores the number."""
         import torch
 
         with _blocks.lock:
@@ -161,29 +193,29 @@ class TorchRuntime:
 
 
 def run(runtime: Runtime, inputs: _Arrays, threads: int) -> NDArray[np.float32]:
-    """Return P(real) (n,) of the inputs (n, ...) that a network takes, NaN where the planes of a row are not finite.
+    """Return P(real) (n,) from the inputs (n, ...) of a network; NaN for a row with a pixel that is not finite.
 
-    The result does not depend on the threads.
+    The result does not depend on the number of threads.
     """
-    n, pixels = len(inputs[0]), sum(math.prod(given.shape[1:]) for given in inputs)
+    n, pixels = len(inputs[0]), sum(math.prod(array.shape[1:]) for array in inputs)
     chunk = min(_CHUNK, max(1, _PIXELS // max(pixels, 1)))
     out = np.empty(n, dtype=np.float32)
 
-    def one(start: int) -> None:
+    def run_chunk(start: int) -> None:
         rows = slice(start, start + chunk)
-        part = [given[rows] for given in inputs]
+        part = [array[rows] for array in inputs]
         out[rows] = runtime(part)
-        for given in part:
-            if given.ndim == 4:  # what a network makes of a row that is not finite may look like a score
-                out[rows][_not_finite(given.reshape(len(given), -1))] = np.nan
+        for array in part:
+            if array.ndim == 4:  # the network may return a finite number for pixels that are not finite
+                out[rows][_not_finite(array.reshape(len(array), -1))] = np.nan
 
     with runtime.one_thread():
-        _spread(one, range(0, n, chunk), threads)
+        _map(run_chunk, range(0, n, chunk), threads)
     return out
 
 
-def _spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:
-    """Return the results of the work on every item in order, done on several threads where there are several items."""
+def _map(work: Callable[[int], _Result], items: Sequence[int], threads: int) -> list[_Result]:
+    """Do the work on every item, with several threads if there are several items, and return the results in order."""
     workers = min(threads, len(items))
     if workers < 2:
         return [work(item) for item in items]
@@ -192,7 +224,7 @@ def _spread(work: Callable[[int], _Result], items: Sequence[int], threads: int) 
 
 
 def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Return which rows (n, k) hold NaN or an infinity."""
+    """Return the numbers of those rows (n, k) that contain NaN or an infinity."""
     with np.errstate(over="ignore", invalid="ignore"):
-        doubtful = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))  # a sum may be infinite though no value is
-    return doubtful[~np.isfinite(rows[doubtful]).all(axis=1)]
+        suspects = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))  # a sum may overflow although all values are finite
+    return suspects[~np.isfinite(rows[suspects]).all(axis=1)]

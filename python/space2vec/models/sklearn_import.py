@@ -1,20 +1,21 @@
-"""scikit-learn's forests taken apart: what :meth:`space2vec.Forest.from_sklearn` accepts, and how it is read."""
+"""Conversion of fitted scikit-learn forests, for :meth:`space2vec.Forest.from_sklearn`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple  # Any: scikit-learn has no types
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
-from space2vec.model_files.trees import FEATURE_LIMIT, Trees, from_tree
+from space2vec.model_files.trees import FEATURE_LIMIT, Trees, convert_tree
 from space2vec.registry import Convention
 
 __all__ = ["ACCEPTED", "ForestParts", "read_forest"]
 
+#: The models that are accepted, as error messages name them.
 ACCEPTED = (
     "RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier, ExtraTreeClassifier, or a Pipeline of one "
     "of them after SimpleImputer and, before that, space2vec.sklearn.StampFeatures"
@@ -23,7 +24,21 @@ ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class ForestParts:
-    """What a fitted scikit-learn model holds."""
+    """The contents of a fitted scikit-learn model.
+
+    Attributes
+    ----------
+    trees : Trees
+        Its trees.
+    names : tuple of str
+        Its columns.
+    fill : ndarray of float32 (k,) or None
+        The value by which its imputer replaces NaN in each column.
+    imputation : str
+        The strategy of its imputer, or ``"none"``.
+    convention : {"code", "paper"}
+        The convention of its stamp features.
+    """
 
     trees: Trees
     names: tuple[str, ...]
@@ -32,7 +47,16 @@ class ForestParts:
     convention: Convention
 
 
+class _Steps(NamedTuple):
+    """The StampFeatures and the SimpleImputer of a model, either of which may be None, and its forest."""
+
+    stamps: Any
+    imputer: Any
+    forest: Any
+
+
 def _estimators(forest: Any) -> list[Any]:
+    """Return the fitted trees of a forest."""
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
     from sklearn.tree import DecisionTreeClassifier
     from sklearn.utils.validation import check_is_fitted
@@ -44,6 +68,7 @@ def _estimators(forest: Any) -> list[Any]:
 
 
 def _fill(imputer: Any, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the values by which an imputer replaces NaN."""
     if imputer.add_indicator:
         raise ModelError("SimpleImputer(add_indicator=True) adds columns; a forest's columns are the features alone")
     if not (isinstance(imputer.missing_values, float) and np.isnan(imputer.missing_values)):
@@ -58,15 +83,15 @@ def _fill(imputer: Any, names: Sequence[str]) -> NDArray[np.float32]:
     return statistics.astype(np.float32)
 
 
-def _steps(model: Any) -> tuple[Any, Any, Any]:
-    """Return the StampFeatures, the SimpleImputer (either may be None) and the forest of a model."""
+def _steps(model: Any) -> _Steps:
+    """Return the steps of a Pipeline, or those of a lone forest."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
 
     from space2vec.sklearn import StampFeatures
 
     if not isinstance(model, Pipeline):
-        return None, None, model
+        return _Steps(None, None, model)
     steps = [step for _, step in model.steps if step is not None and step != "passthrough"]
     if not steps:
         raise ModelError(f"cannot take an empty Pipeline; accepted are {ACCEPTED}")
@@ -75,16 +100,16 @@ def _steps(model: Any) -> tuple[Any, Any, Any]:
     imputer = before.pop(0) if before and isinstance(before[0], SimpleImputer) else None
     if before:
         raise ModelError(f"cannot take a Pipeline with a step {type(before[0]).__name__}; accepted are {ACCEPTED}")
-    return stamps, imputer, forest
+    return _Steps(stamps, imputer, forest)
 
 
 def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any) -> ForestParts:
-    """Read a fitted scikit-learn model.
+    """Read the trees, columns and imputation of a fitted scikit-learn model.
 
     Raises
     ------
     ModelError
-        If the model is of another kind, or its classes or columns do not fit what was given.
+        If the model is of another kind, or does not have the class or the columns.
     """
     stamps, imputer, forest = _steps(model)
     estimators = _estimators(forest)
@@ -93,19 +118,19 @@ def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any
     classes = forest.classes_.tolist()
     if real_class not in classes:
         raise ModelError(f"the forest knows the classes {classes}; real_class={real_class!r} is none of them")
-    given = feature_names
+    columns = feature_names
     fitted = [str(name) for name in getattr(model, "feature_names_in_", ())]
-    if given is not None and sorted(fitted) == sorted(map(str, given)) and fitted != [*map(str, given)]:
+    if columns is not None and sorted(fitted) == sorted(map(str, columns)) and fitted != [*map(str, columns)]:
         raise ModelError(
             f"feature_names has the columns in another order than the model was fitted with: {', '.join(fitted)}"
         )
-    if given is None and stamps is not None:
-        given = stamps.get_feature_names_out()
-    if given is None:
-        given = getattr(model, "feature_names_in_", None)
-    if given is None:
+    if columns is None and stamps is not None:
+        columns = stamps.get_feature_names_out()
+    if columns is None:
+        columns = getattr(model, "feature_names_in_", None)
+    if columns is None:
         raise ModelError("the model was fitted without column names: give feature_names")
-    names = tuple(str(name) for name in given)
+    names = tuple(str(name) for name in columns)
     k = int((forest if imputer is None else imputer).n_features_in_)
     if len(names) != k or len(set(names)) != k:
         raise ModelError(f"the model takes {k} columns; feature_names must be as many distinct names, not {names}")
@@ -113,7 +138,7 @@ def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any
         raise ModelError(f"the model takes {k} columns; at most {FEATURE_LIMIT} are accepted")
     fill = None if imputer is None else _fill(imputer, names)
     real = classes.index(real_class)
-    trees = Trees.join([from_tree(estimator.tree_, real) for estimator in estimators])
+    trees = Trees.join([convert_tree(estimator.tree_, real) for estimator in estimators])
     try:
         trees.check(k)
     except ValueError as error:

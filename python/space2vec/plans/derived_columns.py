@@ -1,4 +1,4 @@
-"""Which columns the derived ones are made of, for everything that computes them."""
+"""The rules by which features are derived from others: which columns each rule uses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DERIVED", "derived_places"]
+__all__ = ["DERIVED", "applicable_rules"]
 
-#: What the rules take, in their order: that of :mod:`space2vec.architectures.derived_columns`.
+#: The columns that each rule uses. The order of the rules is that of :mod:`space2vec.architectures.derived_columns`,
+#: which computes them.
 DERIVED: tuple[tuple[str, ...], ...] = (
     ("MAG_REF", "MAG"),
     ("A_IMAGE", "B_IMAGE"),
@@ -34,15 +35,23 @@ DERIVED: tuple[tuple[str, ...], ...] = (
 )
 
 
-def derived_places(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the rules that columns of these names allow, int64 (rules, 4).
+def applicable_rules(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the rules whose columns are all among some names.
 
-    The number of each rule, and where its columns stand among the names; -1 where it takes fewer than three.
+    Parameters
+    ----------
+    names : sequence of str
+        Names of columns.
+
+    Returns
+    -------
+    ndarray of int64 (rules, 4)
+        The number of each rule, and the positions of its columns among the names; -1 if it uses fewer than three.
     """
-    place = {name: k for k, name in enumerate(names)}
-    found = [
-        (number, *(place[name] for name in needs), *[-1] * (3 - len(needs)))
-        for number, needs in enumerate(DERIVED)
-        if place.keys() >= {*needs}
+    position = {name: k for k, name in enumerate(names)}
+    rules = [
+        (number, *(position[name] for name in columns), *[-1] * (3 - len(columns)))
+        for number, columns in enumerate(DERIVED)
+        if position.keys() >= {*columns}
     ]
-    return np.array(found, dtype=np.int64).reshape(-1, 4)
+    return np.array(rules, dtype=np.int64).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Which features to measure, and by which convention."""
+"""The features that are to be measured of stamps, and the planes that they need."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from numpy.typing import NDArray
 from space2vec.data.channels import CHANNELS
 from space2vec.registry import FEATURES, STAMP_SETS, Convention, FeatureEntry, stamp_columns
 
-__all__ = ["Measure"]
+__all__ = ["FeaturePlan"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """The features to measure of stamps; readers measure them at once and need not keep the pixels."""
+class FeaturePlan:
+    """The features that are to be measured of stamps.
 
-    #: Features of the registry.
+    A reader that has such a plan measures stamps when it reads them, and need not keep their pixels.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Features of the registry, in order.
+    convention : {"code", "paper"}
+        Whether autoScan's published code or its paper defines a feature that they define differently.
+    """
+
     names: tuple[str, ...]
-    #: Whose definitions are used: those of autoScan's published code, or those of its paper.
     convention: Convention = "code"
 
     def _stamp_features(self) -> list[FeatureEntry]:
+        """Return the entries of those features that are measured on pixels."""
         return [FEATURES[name] for name in self.names if name in FEATURES and FEATURES[name].source == "stamp"]
 
     @property
@@ -34,7 +43,7 @@ class Measure:
 
     @property
     def planes(self) -> tuple[str, ...]:
-        """The planes that the features need; the set s2v needs the difference alone or all three."""
+        """The planes that the features need. The set s2v needs either the difference alone or all three planes."""
         planes = {plane for entry in self._stamp_features() for plane in entry.planes} | {"difference"}
         if self.sets & STAMP_SETS["s2v"] and len(planes) > 1:
             return CHANNELS
@@ -43,7 +52,7 @@ class Measure:
     def in_columns(
         self, values: NDArray[np.float32], catalogue: Mapping[str, NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """Return the features (n, k) in order, out of the computed stamp features and the catalogue; unknown is NaN."""
+        """Return computed features (n, m) and catalogue columns (n,) in the order of `names` (n, k), NaN if unknown."""
         written = stamp_columns(self.sets)
         if self.names == written:
             return values

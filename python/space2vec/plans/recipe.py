@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any  # of JSON values, and planes of any library
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def _described(step: Step) -> str:
+def _describe(step: Step) -> str:
     """Return a step as text, such as ``asinh(softening=0.1)``."""
     values = ", ".join(f"{name}={value:g}" for name, value in step.parameters.items())
     return f"{step.name}({values})" if values else step.name
@@ -127,7 +127,9 @@ class Recipe:
         if not isinstance(name, str):
             raise TypeError(f"name must be a str; given {name!r}")
         if not name or name in RECIPES:
-            raise ValueError(f"name {name!r} is {'that of a recipe here' if name else 'empty'}; give another")
+            raise ValueError(
+                f"name {name!r} is {'that of a recipe of the registry' if name else 'empty'}; give another"
+            )
         number, pixels = operator.index(version), operator.index(side)
         if number < 1:
             raise ValueError(f"version must be at least 1; given {number}")
@@ -135,8 +137,8 @@ class Recipe:
             raise ValueError(f"side must be from 1 to {_LARGEST_SQUARE}; given {pixels}")
         chains = [chain(one) for one in (steps, *further)]
         planes = tuple(CHANNELS[position] for position in channel_positions(channels))
-        done = "; beside it ".join(", ".join(_described(step) for step in one) for one in chains)
-        definition = f"{pixels}x{pixels} around the candidate; {done}; masked, bad and outside the stamp -> 0"
+        normalisation = "; beside it ".join(", ".join(_describe(step) for step in steps) for steps in chains)
+        definition = f"{pixels}x{pixels} around the candidate; {normalisation}; masked, bad and outside the stamp -> 0"
         recipe = cls.__new__(cls)
         recipe._entry = RecipeEntry(
             name, number, planes, pixels, pixels, definition, "", steps=chains[0], further=tuple(chains[1:])
@@ -220,7 +222,7 @@ class Recipe:
 
     @property
     def definition(self) -> str:
-        """What is done to the pixels."""
+        """A description of how pixels are prepared."""
         return self._entry.definition
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias  # Any: steps in any form, and planes of any library
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from space2vec.data import flags as flag_bits
 from space2vec.registry import NORMALISERS, Step
 
-__all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "numbered"]
+__all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "numbered_steps"]
 
 #: The largest number of steps in a chain.
 MOST_STEPS = 8
@@ -44,15 +44,13 @@ class Normalised(flag_bits.Flagged):
         self.steps = steps
 
 
-def _step(given: Any) -> Step:
+def _check_step(step: Any) -> Step:
     """Check one step, and return it with all parameters."""
-    if isinstance(given, Step):
-        if given.name in NORMALISERS and len(given.values) != len(NORMALISERS[given.name].parameters):
-            raise ValueError(
-                f"a step {given.name!r} has {len(NORMALISERS[given.name].parameters)} parameters; {given!r}"
-            )
-        return _step((given.name, given.parameters)) if given.name in NORMALISERS else _step(given.name)
-    name, parameters = (given, {}) if isinstance(given, str) else given
+    if isinstance(step, Step):
+        if step.name in NORMALISERS and len(step.values) != len(NORMALISERS[step.name].parameters):
+            raise ValueError(f"a step {step.name!r} has {len(NORMALISERS[step.name].parameters)} parameters; {step!r}")
+        return _check_step((step.name, step.parameters)) if step.name in NORMALISERS else _check_step(step.name)
+    name, parameters = (step, {}) if isinstance(step, str) else step
     if name not in NORMALISERS:
         raise ValueError(f"unknown normaliser {name!r}; known normalisers: {', '.join(NORMALISERS)}")
     known = {entry.name: entry for entry in NORMALISERS[name].parameters}
@@ -77,10 +75,10 @@ def _step(given: Any) -> Step:
     return Step(name, tuple(values))
 
 
-def _is_step(given: Any) -> bool:
+def _is_step(value: Any) -> bool:
     """Tell whether an object describes one step rather than a sequence of them."""
-    pair = isinstance(given, Sequence) and len(given) == 2 and isinstance(given[1], Mapping)
-    return isinstance(given, str | Step) or (pair and isinstance(given[0], str))
+    pair = isinstance(value, Sequence) and len(value) == 2 and isinstance(value[1], Mapping)
+    return isinstance(value, str | Step) or (pair and isinstance(value[0], str))
 
 
 def chain(steps: Steps) -> tuple[Step, ...]:
@@ -99,16 +97,16 @@ def chain(steps: Steps) -> tuple[Step, ...]:
     ValueError
         If a name or a parameter is unknown, a value is out of range, or there are no steps or too many.
     """
-    given: list[Any] = [steps] if _is_step(steps) else list(steps) if isinstance(steps, Sequence) else [steps]
-    if not 1 <= len(given) <= MOST_STEPS:
-        raise ValueError(f"a chain has 1 to {MOST_STEPS} steps; given {len(given)}")
-    for step in given:
+    several: list[Any] = [steps] if _is_step(steps) else list(steps) if isinstance(steps, Sequence) else [steps]
+    if not 1 <= len(several) <= MOST_STEPS:
+        raise ValueError(f"a chain has 1 to {MOST_STEPS} steps; given {len(several)}")
+    for step in several:
         if not _is_step(step):
             raise TypeError(f"a step is a name, or a name and a mapping of parameters; given {step!r}")
-    return tuple(_step(step) for step in given)
+    return tuple(_check_step(step) for step in several)
 
 
-def numbered(steps: Sequence[Step]) -> list[tuple[int, list[float]]]:
+def numbered_steps(steps: Sequence[Step]) -> list[tuple[int, list[float]]]:
     """Return steps in the form of the kernels: the number of the normaliser, and its parameters."""
     order = tuple(NORMALISERS)
     return [(order.index(step.name), list(step.values)) for step in steps]

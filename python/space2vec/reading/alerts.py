@@ -195,7 +195,7 @@ def make_decoder(options: ReadOptions) -> Any:
     native = options.native()
     for name in ("threads", "memory"):
         del native[name]
-    return kernels.compiled("reading alerts").Decoder(
+    return kernels.require_extension("reading alerts").Decoder(
         fields=list(options.columns), catalogue=options.takes_catalogue, **native
     )
 
@@ -217,7 +217,7 @@ def _concatenate_texts(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDAr
 
 
 def _open_reader(options: ReadOptions, **source: Any) -> Any:
-    compiled = kernels.compiled("reading alerts")
+    compiled = kernels.require_extension("reading alerts")
     if compiled.inflate_engine() is None:
         raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
     try:

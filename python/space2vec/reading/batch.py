@@ -18,7 +18,7 @@ from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
 from space2vec.errors.text import NAME, one_line
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 
 __all__ = [
     "AnyBatch",
@@ -215,7 +215,7 @@ def failed_features(object_id: str, names: Sequence[str]) -> Features:
     )
 
 
-def failed_rows(path: str, measure: Measure | None) -> Stamps | Features:
+def failed_rows(path: str, measure: FeaturePlan | None) -> Stamps | Features:
     """Make the row that represents an unreadable file of alerts: Features if these are measured, else Stamps."""
     return failed_stamps(path) if measure is None else failed_features(stem(path), measure.names)
 

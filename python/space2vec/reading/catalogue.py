@@ -113,6 +113,6 @@ def columns_by_name(table: NDArray[np.float32], surveys: Sequence[int]) -> dict[
 
 def _compute_columns(survey: int, columns: Records) -> dict[str, NDArray[np.float32]]:
     size = len(next(iter(columns.values()))) if columns else 0
-    library = kernels.compiled("making the columns of the catalogue")
+    library = kernels.require_extension("making the columns of the catalogue")
     table = library.catalogue_from(survey, *catalogue_fields(columns, size, rubin=survey == _RUBIN))
     return columns_by_name(table, [survey])

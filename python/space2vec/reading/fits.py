@@ -75,7 +75,7 @@ def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | Non
 
 def _decode(data: bytes, unit: str) -> Image | str:
     """Return the image, or the message that there is no such image."""
-    pixels, first, second = kernels.compiled("reading FITS").fits_image(data, unit)
+    pixels, first, second = kernels.require_extension("reading FITS").fits_image(data, unit)
     if pixels is not None:
         return Image(pixels, (first, second))
     if first == "compressed_image":

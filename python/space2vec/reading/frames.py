@@ -298,7 +298,7 @@ def _cut_stamps(
     frames: Mapping[str, Frame], places: Mapping[str, PixelPositions], n: int, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
     """Return a buffer with the stamps, the first pixel of each plane, their shapes and centres, and what was met."""
-    compiled = kernels.compiled("cutting stamps")
+    compiled = kernels.require_extension("cutting stamps")
     pixels = np.empty((n, len(frames), side, side), dtype=np.float32)
     offset = np.full((n, 3), -1, dtype=np.int64)
     shape = np.zeros((n, 3, 2), dtype=np.int32)

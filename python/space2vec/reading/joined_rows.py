@@ -12,7 +12,7 @@ from space2vec.data.tables import Features, Scores
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
     from space2vec.reading.options import ReadOptions
 
     class ScoringModel(Model, Protocol):
@@ -46,7 +46,7 @@ def join_rows(
     return rows if model is None else model.score(rows)
 
 
-def _join(parts: Sequence[Stamps | Features | Scores], measure: Measure | None) -> Stamps | Features:
+def _join(parts: Sequence[Stamps | Features | Scores], measure: FeaturePlan | None) -> Stamps | Features:
     if measure is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import packet_columns
 from space2vec.reading.alerts import decode_messages, make_decoder
 from space2vec.reading.batch import AnyBatch, Problem, collect_rows
@@ -46,7 +46,7 @@ class MessageReader:
     schema : str, mapping or path, optional
         The schema of messages without a header. A message that begins like one with a header, of a number that is
         known, is taken for that.
-    measure : Measure, optional
+    measure : FeaturePlan, optional
         What to measure of the alerts; their pixels are let go, and the rows are Features.
     model : Forest or Network, optional
         What to score the alerts by; the rows are Scores.
@@ -66,7 +66,7 @@ class MessageReader:
         schemas: SchemaSource | None = None,
         schema: Schema | None = None,
         *,
-        measure: Measure | None = None,
+        measure: FeaturePlan | None = None,
         model: ScoringModel | None = None,
         columns: Sequence[str] | None = None,
         limits: Limits | None = None,

@@ -8,7 +8,7 @@ from typing import cast, overload
 from space2vec.backends import kernels
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import packet_columns
 from space2vec.reading.alert_files import read_files
 from space2vec.reading.batch import Position, Problem, collect_rows
@@ -41,7 +41,7 @@ def read_messages(
     *,
     threads: int | None = None,
     columns: Sequence[str] | None = None,
-    measure: Measure,
+    measure: FeaturePlan,
     problems: list[Problem] | None = None,
 ) -> Features: ...
 
@@ -52,7 +52,7 @@ def read_messages(
     *,
     threads: int | None = None,
     columns: Sequence[str] | None = None,
-    measure: Measure | None = None,
+    measure: FeaturePlan | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Features:
     """Read alerts that are in memory already, one a message.
@@ -68,7 +68,7 @@ def read_messages(
         Threads that decode; one a usable core by default.
     columns : sequence of str, optional
         Paths of the packets whose values go along with the rows, as for :func:`space2vec.read`.
-    measure : Measure, optional
+    measure : FeaturePlan, optional
         What to measure of the alerts; their pixels are let go, and the result is Features.
     problems : list, optional
         Takes up what was wrong; a problem's path is ``message`` and the number of the message.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from space2vec.backends import kernels
 from space2vec.data.stamps import CHANNELS
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading.fits import decode_tiles
 from space2vec.reading.limits import Limits
 from space2vec.registry import FEATURES
@@ -31,13 +31,13 @@ class ReaderWork(NamedTuple):
 
     Attributes
     ----------
-    measure : Measure or None
+    measure : FeaturePlan or None
         The features to measure while reading; the model then takes the Features.
     model : Model or None
         The model, if it scores while reading.
     """
 
-    measure: Measure | None
+    measure: FeaturePlan | None
     model: Model | None
 
 
@@ -62,10 +62,10 @@ def plan_reader_work(model: Model | None, device: str = "cpu") -> ReaderWork:
     if model.runtime is None:
         return ReaderWork(None, model)
     without_planes = header.recipe is None and not header.optional
-    return ReaderWork(Measure(names, header.convention) if without_planes else None, None)
+    return ReaderWork(FeaturePlan(names, header.convention) if without_planes else None, None)
 
 
-def batch_rows(measure: Measure | None = None, model: Model | None = None, device: str = "cpu") -> int:
+def batch_rows(measure: FeaturePlan | None = None, model: Model | None = None, device: str = "cpu") -> int:
     """Return the default number of rows of a batch, given what readers compute and which device gets the pixels."""
     work = plan_reader_work(model, device)
     return ROWS_WITH_PIXELS if device == "cpu" and (measure or work.measure or work.model) is None else ROWS
@@ -81,7 +81,7 @@ class ReadOptions:
         The most rows of a batch.
     threads : int
         The number of threads.
-    measure : Measure or None
+    measure : FeaturePlan or None
         The features to measure; the pixels are not kept then.
     schemas : mapping of int to str
         The schemas of bare Avro messages, as JSON, by the number in a message's header.
@@ -97,7 +97,7 @@ class ReadOptions:
 
     size: int
     threads: int
-    measure: Measure | None = None
+    measure: FeaturePlan | None = None
     schemas: Mapping[int, str] = field(default_factory=dict)
     memory: Allocator | None = None
     columns: tuple[str, ...] = ()
@@ -133,4 +133,4 @@ class ReadOptions:
             return None
         from space2vec.backends import Host
 
-        return Host(kernels.compiled("reading alerts")).model(self.model)
+        return Host(kernels.require_extension("reading alerts")).model(self.model)

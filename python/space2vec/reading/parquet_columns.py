@@ -94,7 +94,7 @@ class Table:
         for leaf in _leaves(schema, ()):
             self.leaves.setdefault(leaf.path, leaf)
         self._paths = list(self.leaves)
-        self._find = kernels.compiled("reading alerts").find_fields
+        self._find = kernels.require_extension("reading alerts").find_fields
 
     def find(self, *names: str) -> list[Leaf | None]:
         """Return the columns that are meant by names, as :func:`space2vec.read` takes them; ``None`` for none."""

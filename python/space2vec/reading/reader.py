@@ -11,7 +11,7 @@ from space2vec.data.flux_units import find_normalisation
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import packet_columns, sources
 from space2vec.reading.arrays import ARRAY_SUFFIXES
 from space2vec.reading.batch import AnyBatch, Batch, Position, Problem, collect_rows
@@ -171,7 +171,7 @@ def batches(
     threads: int | None = None,
     schemas: Schemas | None = None,
     columns: Sequence[str] | None = None,
-    measure: Measure | None = None,
+    measure: FeaturePlan | None = None,
     model: None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
@@ -189,7 +189,7 @@ def batches(
     threads: int | None = None,
     schemas: Schemas | None = None,
     columns: Sequence[str] | None = None,
-    measure: Measure | None = None,
+    measure: FeaturePlan | None = None,
     model: Model | None,
     start: Position = _BEGINNING,
     device: str = "cpu",
@@ -206,7 +206,7 @@ def batches(
     threads: int | None = None,
     schemas: Schemas | None = None,
     columns: Sequence[str] | None = None,
-    measure: Measure | None = None,
+    measure: FeaturePlan | None = None,
     model: Model | None = None,
     start: Position = _BEGINNING,
     device: str = "cpu",
@@ -220,7 +220,7 @@ def batches(
         As for :func:`read`.
     batch : int, optional
         The most rows of a batch; by default 512 if the pixels of alerts are kept for the CPU, else 2,048.
-    measure : Measure, optional
+    measure : FeaturePlan, optional
         The features to measure while alerts are read: the rows are then Features, and the pixels are not kept. Stamps
         of other kinds (DES, .npy) are returned unmeasured.
     model : Forest or Network, optional
@@ -313,9 +313,9 @@ def _memory_for(device: str) -> Allocator | None:
     if device == "cpu":
         return None
     from space2vec.data.device.extension import ordinal
-    from space2vec.data.device.page_locked import page_locked
+    from space2vec.data.device.page_locked import page_locked_allocator
 
-    return page_locked(ordinal(device))
+    return page_locked_allocator(ordinal(device))
 
 
 def files(inputs: Inputs) -> Iterator[str]:

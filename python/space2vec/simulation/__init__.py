@@ -1,4 +1,4 @@
-"""Simulated alerts of several surveys: a sky, a camera, transients, and the artifacts that matter."""
+"""Simulated alerts of ZTF, DES and Rubin: sky, camera, transients, and artifacts that look like transients."""
 
 from space2vec.simulation.night import KINDS, Night, simulate
 from space2vec.simulation.packet import write_packets

@@ -1,4 +1,4 @@
-"""Artifacts: faults of the subtraction, of the detector, of light and noise that look like a source."""
+"""Artifacts: faults of subtraction, detector, light and noise that look like sources, and how frequent each is."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from space2vec.simulation.transients import AddSource
 
 __all__ = ["ARTIFACTS", "BYSTANDERS", "Artifact", "ImageFault"]
 
-#: Changes the images of an exposure around column ``x``, row ``y``; ``boost`` (1 and more) makes it stronger.
+#: A function that adds a fault to the images of an exposure at column ``x``, row ``y``; it is stronger by the factor
+#: ``boost``, 1 or more.
 ImageFault = Callable[[Images, Exposure, np.random.Generator, float, float, float], None]
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A kind of bogus.
+    """A kind of bogus: one of two functions adds it, before or after the exposure.
 
     Attributes
     ----------
     share : float
         Its share of all bogus candidates.
-    before, after : callable, optional
-        What it does to the scene before the exposure, or to the images after it and before they are subtracted.
+    before : callable, optional
+        Changes the scene before it is exposed.
+    after : callable, optional
+        Changes the images after the exposure, before they are subtracted.
     reach : float
-        Largest distance of its detection from where it was put, pixel.
+        Largest distance of its detection from the position where it was added, pixels.
     """
 
     share: float
@@ -57,7 +60,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "ghost": Artifact(0.02, after=light.ghost, reach=8.0),
 }
 
-#: What may lie in the stamp of any candidate, some way off.
+#: The artifacts that may be in the stamp of any candidate, away from the candidate itself.
 BYSTANDERS: tuple[ImageFault, ...] = (
     detector.cosmic_ray, detector.template_defect, detector.bad_column, detector.hot_pixel, detector.noise_peak,
     detector.row_noise, detector.amplifier, light.satellite, light.ghost,

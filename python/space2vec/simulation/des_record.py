@@ -1,8 +1,8 @@
-"""The record of a DES candidate: the columns that autoScan reads beside the stamps."""
+"""The record of a DES candidate: the catalogue columns that autoScan uses."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # of the values of a record: text, integers and floats
 
 import numpy as np
 
@@ -13,16 +13,19 @@ from space2vec.simulation.ztf_record import nearest_source
 __all__ = ["des_record"]
 
 _MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
-#: autoScan looks this far for a source of the template, arcsec.
+#: autoScan uses a source of the template up to this distance, arcsec.
 _REACH = 5.0
 
 
 def des_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Return the columns that the images give, under autoScan's names (Goldstein et al. 2015, AJ 150, 82, table 2).
+    """Return those columns that can be measured on the images, with autoScan's names.
 
-    The parameters are those of :func:`space2vec.simulation.ztf_record.candidate_record`.
+    The columns are defined by Goldstein et al. (2015, AJ 150, 82, table 2).
+
+
+    The parameters are those of :func:`space2vec.simulation.ztf_record.ztf_record`.
     """
     exposure, survey = scene.exposure, scene.exposure.survey
     x, y = position

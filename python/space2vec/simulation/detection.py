@@ -1,4 +1,4 @@
-"""Detection of a candidate on a difference image, and its measurement, for real and bogus alike."""
+"""Detection of a candidate on a difference image and its measurement, the same for real and bogus."""
 
 from __future__ import annotations
 
@@ -14,17 +14,47 @@ __all__ = ["Detection", "detect"]
 
 Array = NDArray[np.float64]
 
-_REACH = 15  # half side of the window of all measurements
-_BOX = 7  # half side of the box of the shape
-#: Smallest signal to noise ratio of a detection, in units of the pipeline's own error.
+#: Half the side of the window of all measurements, pixels.
+_REACH = 15
+#: Half the side of the window in which the shape is measured, pixels.
+_BOX = 7
+#: Smallest signal-to-noise ratio of a detection, with the error that the pipeline assumes.
 THRESHOLD = 5.0
-# What the filter finds below this share of the threshold the fit will not lift above it.
-_HOPELESS = 0.8
+#: A peak of the matched filter below this share of the threshold is not fitted: the fit would not exceed the threshold.
+_FITTED_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A candidate as a survey pipeline reports it; positions on the canvas in pixels, fluxes as in the image."""
+    """A candidate as a survey pipeline reports it.
+
+    Attributes
+    ----------
+    x, y : float
+        Column and row on the canvas, pixels.
+    positive : bool
+        Whether the candidate is brighter in the science image than in the template.
+    flux, flux_error : float
+        Flux of a fit of the point spread function, positive, in the unit of the survey, and its error.
+    chi : float
+        Reduced chi squared of the fit.
+    peak_snr : float
+        Peak of the matched filter, in units of its noise on blank sky.
+    sky : float
+        Median of an annulus around the candidate.
+    aperture_flux, aperture_error : float
+        Flux within 7 pixels, and its error.
+    wide_flux, wide_error : float
+        Flux within 9 pixels, and its error.
+    fwhm : float
+        Full width at half maximum, pixels.
+    major, minor : float
+        Root mean square width along the major and the minor axis, pixels.
+    negative : int
+        Negative pixels among the 5 x 5 around the candidate.
+    sum_ratio : float
+        Sum of these pixels, divided by the sum of their absolute values.
+    """
 
     x: float
     y: float
@@ -48,38 +78,37 @@ class Detection:
 def detect(
     difference: Array, light: Array, exposure: Exposure, x: float, y: float, reach: float, *, positive: bool = False
 ) -> Detection | None:
-    """Find the strongest source, of either sign or positive, within ``reach`` pixels of a position and measure it.
+    """Find the strongest source near a position in a difference image, and measure it.
 
     Parameters
     ----------
     difference : ndarray (size, size)
-        The difference image, NaN where it is blank.
+        The difference image, NaN where it is masked.
     light : ndarray (size, size)
-        The science image without its sky: its photons count among the errors.
+        The science image without its sky; it gives the photon noise.
     exposure : Exposure
-        Gives the point spread function that the pipeline believes in, and by how much it overrates its errors.
+        Gives the point spread function that the pipeline assumes, and the factor by which it overestimates errors.
     x, y, reach : float
-        Where to look, pixel.
+        Column, row and radius of the region that is searched, pixels.
     positive : bool
-        Whether to look for positive sources alone.
+        Whether only positive sources are searched for; otherwise those of either sign.
 
     Returns
     -------
     Detection or None
-        ``None`` where nothing reaches the threshold, or the source has no positive flux in its aperture, or lies in a
-        blank.
+        None if no source reaches the threshold, or the source has no positive flux in its aperture or is masked.
     """
     usable = np.isfinite(difference)
     if not usable.any():
         return None
-    # Half of the pixels tell level and noise as well.
+    # Every other pixel is enough for level and noise.
     values = difference[usable][::2]
     middle = float(np.median(values))
     noise = 1.4826 * float(np.median(np.abs(values - middle)))
     flat = np.where(usable, difference - middle, 0.0)
     size = len(flat)
     # Matched filter: correlation with the profile, in units of its noise on blank sky.
-    profile = exposure.matched(size).profile
+    profile = exposure.matching_filters(size).profile
     spread = np.fft.irfft2(np.fft.rfft2(flat) * profile, flat.shape)
     norm = float(np.sqrt(np.mean(profile**2)))
     rows, columns = np.ogrid[:size, :size]
@@ -90,15 +119,15 @@ def detect(
     row, column = divmod(int(np.argmax(np.where(near, spread if positive else np.abs(spread), -np.inf))), size)
     sign = 1.0 if positive or spread[row, column] > 0.0 else -1.0
     snr = sign * spread[row, column] / (noise * norm)
-    if snr < _HOPELESS * THRESHOLD * exposure.error_scale:
+    if snr < _FITTED_SHARE * THRESHOLD * exposure.error_scale:
         return None
-    found_x = column + _vertex(sign * spread[row, column - 1 : column + 2])
-    found_y = row + _vertex(sign * spread[row - 1 : row + 2, column])
-    return _measure(sign * flat, light, usable, exposure, noise, (found_x, found_y), snr, sign > 0.0, sign * middle)
+    peak_x = column + _vertex(sign * spread[row, column - 1 : column + 2])
+    peak_y = row + _vertex(sign * spread[row - 1 : row + 2, column])
+    return _measure(sign * flat, light, usable, exposure, noise, (peak_x, peak_y), snr, sign > 0.0, sign * middle)
 
 
 def _vertex(three: Array) -> float:
-    """Return where the parabola through three points has its top, within half a pixel of the middle one."""
+    """Return the position of the maximum of a parabola through three points, within half a pixel of the middle one."""
     curve = three[0] - 2.0 * three[1] + three[2]
     return 0.0 if curve >= 0.0 else float(np.clip(0.5 * (three[0] - three[2]) / curve, -0.49, 0.49))
 
@@ -114,9 +143,10 @@ def _measure(
     positive: bool,
     middle: float,
 ) -> Detection | None:
-    # All that is measured lies within this window.
-    profile = _profile(exposure.matched(len(image)).profile, *position)
-    top, left = (max(round(place) - _REACH, 0) for place in (position[1], position[0]))
+    """Measure the source at a position, or return None if it is below the threshold or masked."""
+    # Everything is measured within this window.
+    profile = _profile(exposure.matching_filters(len(image)).profile, *position)
+    top, left = (max(round(middle_pixel) - _REACH, 0) for middle_pixel in (position[1], position[0]))
     window = np.s_[top : round(position[1]) + _REACH + 1, left : round(position[0]) + _REACH + 1]
     image, light, usable, profile = image[window], light[window], usable[window], profile[window]
     x, y = position[0] - left, position[1] - top
@@ -168,7 +198,7 @@ def _measure(
 
 
 def _profile(transform: Array, x: float, y: float) -> Array:
-    """Return the profile of a source at column ``x``, row ``y``, from its transform."""
+    """Return the image of a point source of flux 1 at column ``x``, row ``y``, from the transform of its profile."""
     fy, fx = frequencies(len(transform))
     moved = transform * (np.exp(-2j * np.pi * y * fy) * np.exp(-2j * np.pi * x * fx))
     drawn: Array = np.fft.irfft2(moved, (len(transform), len(transform)))
@@ -176,14 +206,16 @@ def _profile(transform: Array, x: float, y: float) -> Array:
 
 
 def _aperture_error(flux: float, noise: float, radius: float, gain: float) -> float:
+    """Return the error of an aperture flux, from the noise of a pixel and the photons of the flux."""
     return float(np.sqrt(np.pi * radius**2 * noise**2 + flux / gain))
 
 
 def _shape(image: Array, noise: float, seeing: float, row: int, column: int) -> tuple[float, float, float]:
-    """Return full width at half maximum, and root mean square width along and across.
+    """Return the full width at half maximum, and the root mean square widths along the major and the minor axis.
 
-    The last two are taken in a window as wide as the seeing and not corrected for it, as ZTF's are not: a point source
-    has its own width over the square root of two. Only pixels above 1.5 sigma that hang together with the peak count.
+    The last two are measured with a Gaussian window as wide as the seeing and, as ZTF's, are not corrected for it: a
+    point source gets its width divided by the square root of two. Only those pixels above 1.5 sigma are used that are
+    connected with the peak.
     """
     part = image[row - _BOX : row + _BOX + 1, column - _BOX : column + _BOX + 1]
     above = part > 1.5 * noise
@@ -208,6 +240,6 @@ def _shape(image: Array, noise: float, seeing: float, row: int, column: int) -> 
     # No source is narrower than a pixel.
     major, minor = float(np.sqrt(max(middle + half, 1 / 12))), float(np.sqrt(max(middle - half, 1 / 12)))
     peak = float(part[connected].max())
-    # Pixels near half the peak count in part, so that the width does not jump from pixel to pixel.
+    # Pixels near half of the peak are counted in part, so that the width changes smoothly.
     area = float(np.clip((part[connected] / peak - 0.3) / 0.4, 0.0, 1.0).sum())
     return 2.0 * float(np.sqrt(max(area, 1.0) / np.pi)), major, minor

@@ -1,6 +1,7 @@
-"""Faults of the detector and of the noise. Each changes the images before they are subtracted.
+"""Faults of the detector and of the noise.
 
-Arguments: images, their exposure, random numbers, column ``x``, row ``y``, and ``boost`` (1 and more) for the strength.
+Each function changes the images before they are subtracted; its arguments are those of an
+:data:`space2vec.simulation.artifacts.ImageFault`.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ Rng = np.random.Generator
 
 
 def _level(exposure: Exposure, rng: Rng, low: float, high: float, boost: float) -> float:
-    """Draw a level between ``low`` and ``high`` times the noise; low ones are the more frequent."""
+    """Draw a level between ``low`` and ``high`` times the noise of a pixel; low levels are more frequent."""
     return float(boost * exposure.noise * low * (high / low) ** rng.random() ** 2)
 
 
 def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float) -> Array:
-    """Return a hot spot, or a track that no optics has blurred; the charge spills a little on the neighbours."""
+    """Return an image of the charge that a particle leaves, a spot or a track; a little of it spills to neighbours."""
     length = 0.0 if rng.random() < 0.4 else rng.exponential(6.0) + 1.0
     angle = rng.uniform(0.0, np.pi)
     steps = int(np.ceil(length * 3.0)) + 1
     along = np.linspace(-0.5, 0.5, steps) * length
-    # The energy left a step varies.
+    # The energy that the particle loses varies along the track.
     energy = rng.gamma(2.0, 0.5, steps) * deposit / max(steps / 3.0, 1.0)
     columns = np.rint(x + along * np.cos(angle)).astype(int)
     rows = np.rint(y + along * np.sin(angle)).astype(int)
@@ -46,19 +47,19 @@ def _track(shape: tuple[int, ...], rng: Rng, x: float, y: float, deposit: float)
 
 
 def cosmic_ray(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Let a particle pass the science detector."""
+    """Add the track of a cosmic ray to the science image."""
     images.science += _track(images.science.shape, rng, x, y, _level(exposure, rng, 6.0, 200.0, boost))
 
 
 def template_defect(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Leave a particle's track in the template, a hole in the difference; or a pit, dead pixels that no frame fills."""
+    """Add a cosmic-ray track, negative in the difference, or a pit of dead pixels to the template."""
     track = _track(images.template.shape, rng, x, y, _level(exposure, rng, 8.0, 150.0, boost))
     pit = exposure.survey.faded == "absent" or rng.random() < 0.25
     images.template += -track if pit else track
 
 
 def bad_column(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Give a column an offset and noise of its own, whole or from some row on."""
+    """Give one or two columns of the science image, or a part of them, an offset and additional noise."""
     column, width = round(x), int(rng.choice([1, 1, 2]))
     start = 0 if rng.random() < 0.6 else max(round(y) - int(rng.integers(0, 12)), 0)
     level = _level(exposure, rng, 1.5, 20.0, boost) * (1.0 if rng.random() < 0.75 else -1.0)
@@ -67,7 +68,7 @@ def bad_column(images: Images, exposure: Exposure, rng: Rng, x: float, y: float,
 
 
 def hot_pixel(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Let a pixel, now and then a pair, count without light."""
+    """Add charge to one pixel of the science image, or sometimes to two."""
     level = _level(exposure, rng, 8.0, 120.0, boost)
     row, column = round(y), round(x)
     images.science[row, column] += level
@@ -76,12 +77,12 @@ def hot_pixel(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, 
 
 
 def noise_peak(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Raise the noise of a patch, with heavy tails: a seam of the template, scattered light, a bad flat."""
+    """Increase the noise in a patch of the science image, with heavy tails, as scattered light or a bad flat does."""
     size = len(images.science)
     rows, columns = np.ogrid[:size, :size]
     patch = np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / rng.uniform(1.5, 6.0) ** 2)
     level = boost * rng.uniform(0.6, 1.3) * exposure.noise
-    # Noise that was resampled once is no longer white: half of a pixel's noise it shares with its neighbours.
+    # The noise of a resampled image is correlated: a pixel shares half of it with its neighbours.
     white = np.clip(rng.standard_t(4.0, (size, size)), -8.0, 8.0)
     shared = white.copy()
     for axis in (0, 1):
@@ -90,7 +91,7 @@ def noise_peak(images: Images, exposure: Exposure, rng: Rng, x: float, y: float,
 
 
 def edge(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Let the last rows or columns of the nearest border of the detector glow, unevenly."""
+    """Add an uneven glow along the nearest border of the detector to the science image."""
     top, bottom, left, right = images.detector
     size = len(images.science)
     borders = {("y", top): y - top, ("y", bottom - 1): bottom - 1 - y}
@@ -103,7 +104,7 @@ def edge(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost
 
 
 def amplifier(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Let two readout channels meet: a step, and an overshoot that dies away from it."""
+    """Add the border between two readout channels: a step in level, and an overshoot that decays away from it."""
     steps = np.arange(len(images.science)) - round(x)
     side = 1.0 if rng.random() < 0.5 else -1.0
     level = _level(exposure, rng, 0.2, 2.0, boost)
@@ -113,7 +114,7 @@ def amplifier(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, 
 
 
 def row_noise(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Shift the levels of some rows, each by itself and along a part of its length."""
+    """Shift the level of each row of the science image by a different amount, which varies along the row."""
     size = len(images.science)
     rows = np.arange(size)[:, None] - y
     reach = rng.uniform(2.0, 12.0)

@@ -1,8 +1,8 @@
-"""Engines: what draws point spread functions, stars and galaxies."""
+"""Engines, which draw point spread functions, stars and galaxies."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol  # Any: each engine takes only the profiles that it has made itself
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies, Stars, draw_sky
 
-__all__ = ["ENGINES", "Engine", "NumpyEngine", "Profile", "engine_of"]
+__all__ = ["ENGINES", "Engine", "NumpyEngine", "Profile", "engine_by_name"]
 
 Array = NDArray[np.float64]
 
-#: The engines that :func:`engine_of` knows.
+#: The names that :func:`engine_by_name` knows.
 ENGINES: tuple[str, ...] = ("numpy", "galsim")
 
 
@@ -25,33 +25,37 @@ class Profile(Protocol):
         """Return the same profile, wider by the factors ``x`` and ``y``."""
 
     def transform(self, size: int) -> Array:
-        """Return its Fourier transform on the grid of ``numpy.fft.rfft2`` of a square image of ``size`` pixels."""
+        """Return its Fourier transform (size, size // 2 + 1) on the grid of ``numpy.fft.rfft2``."""
 
 
 class Engine(Protocol):
-    """Draws a sky; lengths are in pixels, fluxes in the unit of the survey."""
+    """Draws point spread functions and skies; lengths are in pixels, fluxes in the unit of the survey."""
 
     def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float]) -> Any:
-        """Return a :class:`Profile` of a width (FWHM), a wing index, and an ellipticity along axes and diagonals."""
+        """Return a :class:`Profile`.
+
+        `fwhm` is its full width at half maximum, `beta` the Moffat index of its wings, and `ellipticity` that of its
+        second moments, along the axes and along the diagonals.
+        """
 
     def draw(self, psf: Any, stars: Stars, galaxies: Galaxies, size: int) -> Array:
-        """Draw sources, (size, size)."""
+        """Draw sources into an image (size, size)."""
 
 
 class NumpyEngine:
-    """Sums of Gaussians: Moffat profiles to a few per cent, drawn without a convolution."""
+    """The engine that needs NumPy only: profiles are sums of Gaussians, right to a few per cent."""
 
     def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float]) -> Psf:
         """Return a Moffat profile."""
         return Psf.moffat(fwhm, beta, ellipticity=ellipticity)
 
     def draw(self, psf: Psf, stars: Stars, galaxies: Galaxies, size: int) -> Array:
-        """Draw sources, (size, size)."""
+        """Draw sources into an image (size, size)."""
         return draw_sky(psf, stars, galaxies, size, size)
 
 
-def engine_of(name: str) -> Engine:
-    """Return an engine by its name; :class:`ValueError` where there is none, :class:`ImportError` without GalSim."""
+def engine_by_name(name: str) -> Engine:
+    """Return the engine of a name; ValueError if the name is unknown, ImportError if GalSim is not installed."""
     if name == "numpy":
         return NumpyEngine()
     if name == "galsim":

@@ -1,10 +1,10 @@
-"""Exposures: the conditions that all candidates of one image share."""
+"""Exposures: the conditions under which a science image and its template were taken."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, overload  # Any: the profiles of an engine
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +17,26 @@ __all__ = ["Exposure", "Matching", "draw_exposure", "draw_log_uniform"]
 
 Array = NDArray[np.float64]
 
-#: Nothing is sampled worse than this, whatever the randomisation: full width at half maximum, pixel.
+#: The smallest seeing, whatever the randomisation: full width at half maximum, pixels.
 _SHARPEST = 1.2
-#: Nor is any field more crowded: stars a pixel.
+#: The most crowded field, whatever the randomisation: stars per pixel.
 _CROWDED = 0.02
+
+#: How the pipeline matches the images: with a kernel for the template; the same, damped; with a kernel for the science
+#: image; or with ZOGY's filters for both.
+_Method = Literal["template", "damped", "science", "zogy"]
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Transforms, on one canvas, of the filters that the pipeline puts on the images before it subtracts them.
+    """The filters with which the pipeline matches the images, as transforms (size, size // 2 + 1).
 
     Attributes
     ----------
     science, template : ndarray or None
-        Filter of each image; ``None`` leaves it as it is.
+        The filter of each image; None if the image is not filtered.
     profile : ndarray
-        Point spread function of the difference image.
+        The point spread function of the difference image.
     """
 
     science: Array | None
@@ -40,9 +44,65 @@ class Matching:
     profile: Array
 
 
+class _Seeing(NamedTuple):
+    """Full width at half maximum of both point spread functions in pixels, and how the pipeline matches them."""
+
+    science: float
+    template: float
+    matching: _Method
+
+
 @dataclass(frozen=True)
 class Exposure:
-    """One science image and its template; lengths in pixels, levels in the survey's unit, angles in degrees."""
+    """The conditions of one science image and its template.
+
+    Lengths are in pixels and levels in the unit of the survey.
+
+    Attributes
+    ----------
+    survey : Survey
+        The survey.
+    engine : Engine
+        The engine that draws its point spread functions and sources.
+    night, fraction : int
+        Night, counted from 2017-01-01, and millionths of the day.
+    field, detector, band : int
+        Field, detector and filter code.
+    ra, dec : float
+        Sky position of the middle of the detector, degrees.
+    zeropoint : float
+        Magnitude of one unit of flux.
+    gain : float
+        Electrons per unit of flux.
+    read_noise : float
+        Electrons per pixel.
+    sky, template_sky : float
+        Level of the sky.
+    frames : int
+        Number of exposures in the template.
+    seeing, template_seeing : float
+        Full width at half maximum of the point spread functions, without the blur by the pixels.
+    psf, template_psf : Profile
+        The point spread functions.
+    matching : {"template", "damped", "science", "zogy"}
+        How the pipeline matches the images.
+    damping : float
+        See :func:`space2vec.simulation.psf.matching_kernel`.
+    resampling, template_resampling : tuple of float
+        Fractions of a pixel by which each image was shifted along rows and columns.
+    saturation : float
+        Level of saturation.
+    star_density, galaxy_density : float
+        Sources per pixel.
+    error_scale : float
+        Factor by which the pipeline overestimates its errors.
+    spikes : tuple of float
+        Angles of the diffraction spikes in science image and template, radians.
+    ripple : ndarray (2,)
+        Relative errors of the pipeline's interpolation at the highest frequencies, along x and y.
+    randomise : float
+        How much wider than in the survey the ranges are from which the conditions of each candidate are drawn.
+    """
 
     survey: Survey
     engine: Engine
@@ -61,9 +121,9 @@ class Exposure:
     frames: int
     seeing: float
     template_seeing: float
-    psf: Any
-    template_psf: Any
-    matching: Literal["template", "damped", "science", "zogy"]
+    psf: Any  # a Profile of the engine, which takes no other profiles
+    template_psf: Any  # the same
+    matching: _Method
     damping: float
     resampling: tuple[float, float]
     template_resampling: tuple[float, float]
@@ -73,9 +133,8 @@ class Exposure:
     error_scale: float
     spikes: tuple[float, float]
     ripple: Array
-    #: How much wider than usual everything is drawn that is drawn for each candidate.
     randomise: float = 0.0
-    _matched: dict[int, Matching] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    _filters: dict[int, Matching] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @property
     def jd(self) -> float:
@@ -84,55 +143,62 @@ class Exposure:
 
     @property
     def pid(self) -> int:
-        """Processing id: night, fraction of the day, readout channel."""
+        """ZTF's processing id: night, fraction of the day, readout channel."""
         return (self.night * 10**6 + self.fraction) * 1000 + self.detector * 10 + 5
 
     def candidate_id(self, serial: int) -> int:
-        """Return the id of a candidate by its number in this exposure."""
+        """Return the id of a candidate from its number in this exposure."""
         return self.pid * 10**6 + 15 * 1000 + serial
 
     @property
     def noise(self) -> float:
-        """Noise of one pixel of blank sky in the science image."""
+        """Noise of a pixel of blank sky in the science image, in the unit of the survey."""
         return float(np.hypot(np.sqrt(self.sky / self.gain), self.read_noise / self.gain))
 
     @property
     def template_noise(self) -> float:
-        """Noise of one pixel of blank sky in the template, before it was resampled."""
+        """Noise of a pixel of blank sky in the template before resampling, in the unit of the survey."""
         variance = self.template_sky / self.gain + (self.read_noise / self.gain) ** 2
         return float(np.sqrt(variance / self.frames))
 
     @property
     def limit(self) -> float:
-        """Magnitude of a point source at five times the pipeline's own error."""
+        """Magnitude of a point source whose flux is five times the error that the pipeline assumes."""
         area = 4.0 * np.pi * (self.seeing / 2.355) ** 2
         return float(self.zeropoint - 2.5 * np.log10(5.0 * self.noise * np.sqrt(area) * self.error_scale))
 
-    def flux(self, magnitude: float | Array) -> Any:
-        """Return the flux of a magnitude."""
+    @overload
+    def flux(self, magnitude: float) -> float: ...
+
+    @overload
+    def flux(self, magnitude: Array) -> Array: ...
+
+    def flux(self, magnitude: float | Array) -> float | Array:
+        """Return the flux of a magnitude, in the unit of the survey."""
         return 10.0 ** (-0.4 * (magnitude - self.zeropoint))
 
-    def matched(self, size: int) -> Matching:
-        """Return the filters for square images of ``size`` pixels."""
-        if size not in self._matched:
+    def matching_filters(self, size: int) -> Matching:
+        """Return the filters with which the pipeline matches images of ``size`` x ``size`` pixels."""
+        if size not in self._filters:
             science, template = self.psf.transform(size), self.template_psf.transform(size)
             if self.matching == "zogy":
                 filters = zogy_filters(science, template, self.noise, self.template_noise)
-                self._matched[size] = Matching(*filters, profile=filters[0] * science)
+                self._filters[size] = Matching(*filters, profile=filters.science * science)
             elif self.matching == "science":
                 kernel = matching_kernel(template, science, self.damping)
-                self._matched[size] = Matching(kernel, None, profile=kernel * science)
+                self._filters[size] = Matching(kernel, None, profile=kernel * science)
             else:
                 damping = self.damping if self.matching == "damped" else 0.0
-                self._matched[size] = Matching(None, matching_kernel(science, template, damping), profile=science)
-        return self._matched[size]
+                self._filters[size] = Matching(None, matching_kernel(science, template, damping), profile=science)
+        return self._filters[size]
 
 
 def draw_log_uniform(rng: np.random.Generator, limits: tuple[float, float], randomise: float = 0.0) -> float:
-    """Draw a positive number, even in its logarithm, from a range that ``randomise`` widens.
+    """Draw a positive number whose logarithm is uniformly distributed over a range.
 
-    The logarithm's range grows by ``randomise`` times itself, and that of a narrow range by 0.15 ``randomise`` to
-    either side at least. A range that starts at 0 is drawn evenly and grows upwards.
+    ``randomise`` widens the range of the logarithm by that factor of its width, and by at least 0.15 times that factor
+    on each side. In a range that starts at 0 the number itself is uniformly distributed, and the range is extended
+    upwards.
     """
     low, high = limits
     if low == 0.0:
@@ -148,12 +214,12 @@ def draw_exposure(
     randomise: float = 0.0,
     engine: Engine | None = None,
 ) -> Exposure:
-    """Draw the conditions of an exposure of a survey; ``randomise`` widens the ranges they are drawn from."""
+    """Draw the conditions of an exposure of a survey from its ranges, which ``randomise`` widens."""
     engine = engine or NumpyEngine()
     codes = list(survey.bands)
     band = codes[int(rng.choice(len(codes), p=[survey.bands[code][0] for code in codes]))]
-    seeing, template_seeing, matching = _seeing(rng, survey, randomise)
-    psf, template_psf = _profiles(rng, engine, seeing, template_seeing, randomise)
+    seeing = _draw_seeing(rng, survey, randomise)
+    psf, template_psf = _draw_profiles(rng, engine, seeing, randomise)
     sky = draw_log_uniform(rng, survey.bands[band][1:], randomise)
     frames = max(round(draw_log_uniform(rng, (float(survey.frames[0]), float(survey.frames[1])), randomise)), 1)
 
@@ -177,11 +243,11 @@ def draw_exposure(
         sky=sky,
         template_sky=sky + rng.normal(0.0, 1.0),
         frames=frames,
-        seeing=seeing,
-        template_seeing=template_seeing,
+        seeing=seeing.science,
+        template_seeing=seeing.template,
         psf=psf,
         template_psf=template_psf,
-        matching=matching,
+        matching=seeing.matching,
         damping=float(np.exp(rng.uniform(np.log(0.03), np.log(0.15)))),
         resampling=shift(survey.science_resampling),
         template_resampling=shift(survey.template_resampling),
@@ -189,46 +255,44 @@ def draw_exposure(
         star_density=min(draw_log_uniform(rng, survey.star_density, randomise), _CROWDED),
         galaxy_density=min(draw_log_uniform(rng, survey.galaxy_density, randomise), 0.3 * _CROWDED),
         error_scale=rng.uniform(*survey.error_scale),
-        spikes=_spikes(rng, survey),
-        # A camera that samples its profile badly cannot be interpolated well: stripes remain of bright stars.
+        spikes=_draw_spike_angles(rng, survey),
+        # Interpolation of an undersampled image has errors, which leave stripes at bright stars.
         ripple=rng.normal(0.0, survey.ripple * (1.0 + randomise), 2),
         randomise=randomise,
     )
 
 
-def _seeing(
-    rng: np.random.Generator, survey: Survey, randomise: float
-) -> tuple[float, float, Literal["template", "damped", "science", "zogy"]]:
-    """Draw the seeing of science image and template, and what the pipeline then does."""
+def _draw_seeing(rng: np.random.Generator, survey: Survey, randomise: float) -> _Seeing:
+    """Draw the seeing of science image and template, and how the pipeline matches them."""
     template = max(draw_log_uniform(rng, survey.template_seeing, randomise), _SHARPEST)
     seeing = max(draw_log_uniform(rng, survey.seeing, randomise), _SHARPEST)
     sharper = rng.random() < survey.sharper * (1.0 + randomise)
-    # The template is the wider one by a tenth or so at most: it was made of good nights.
+    # The seeing of the template is at most a little worse, since it was taken in good nights.
     if sharper:
         seeing = max(template * rng.uniform(0.85, 1.0), _SHARPEST)
     elif seeing < 1.02 * template:
         seeing = float(np.hypot(template, rng.uniform(0.2, 0.6) * template))
     if survey.subtraction == "zogy":
-        return seeing, template, "zogy"
+        return _Seeing(seeing, template, "zogy")
     if not sharper:
-        return seeing, template, "template"
-    return seeing, template, "science" if rng.random() < 0.5 else "damped"
+        return _Seeing(seeing, template, "template")
+    return _Seeing(seeing, template, "science" if rng.random() < 0.5 else "damped")
 
 
-def _profiles(
-    rng: np.random.Generator, engine: Engine, seeing: float, template_seeing: float, randomise: float
-) -> tuple[Any, Any]:
-    """Draw the two point spread functions: alike in their wings, each with an elongation of its own."""
+def _draw_profiles(
+    rng: np.random.Generator, engine: Engine, seeing: _Seeing, randomise: float
+) -> tuple[Any, Any]:  # profiles of the engine
+    """Draw the two point spread functions, with almost the same wings and different elongations."""
     beta = draw_log_uniform(rng, (3.0, 4.5), randomise)
     spread = 0.03 * (1.0 + 3.0 * randomise)
     science, template = (np.clip(rng.normal(0.0, spread, 2), -0.3, 0.3) * scale for scale in (1.0, 0.5))
     return (
-        engine.psf(seeing, beta, (float(science[0]), float(science[1]))),
-        engine.psf(template_seeing, max(beta + rng.normal(0.0, 0.1), 2.2), (float(template[0]), float(template[1]))),
+        engine.psf(seeing.science, beta, (float(science[0]), float(science[1]))),
+        engine.psf(seeing.template, max(beta + rng.normal(0.0, 0.1), 2.2), (float(template[0]), float(template[1]))),
     )
 
 
-def _spikes(rng: np.random.Generator, survey: Survey) -> tuple[float, float]:
-    """Draw the angles (radian) of the diffraction spikes in science image and template."""
+def _draw_spike_angles(rng: np.random.Generator, survey: Survey) -> tuple[float, float]:
+    """Draw the angles (radians) of the diffraction spikes in science image and template."""
     angle = rng.uniform(0.0, 0.5 * np.pi) if survey.rotates else rng.normal(0.0, 0.03)
     return float(angle), float(rng.uniform(0.0, 0.5 * np.pi) if survey.rotates else angle)

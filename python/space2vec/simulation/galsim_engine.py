@@ -1,8 +1,8 @@
-"""GalSim as an engine: Kolmogorov and Moffat profiles with optics, Sersic galaxies."""
+"""The engine GalSim: Kolmogorov and Moffat profiles with optics, and Sersic galaxies."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # GalSim has no types
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,22 @@ __all__ = ["GalsimEngine"]
 
 Array = NDArray[np.float64]
 
-#: Pixels around the canvas into which light may wrap, and by how much the grid is finer than the pixels.
-_BORDER, _FINER = 16, 2
-#: Sersic indices of the profiles.
+#: Width in pixels of a border around the canvas, into which light may wrap.
+_BORDER = 16
+#: The grid on which sources are drawn is finer than the pixels by this factor.
+_FINER = 2
+#: The Sersic index of each profile of :data:`space2vec.simulation.sky.PROFILES`.
 _SERSIC = {"exponential": 1.0, "de_vaucouleurs": 4.0}
 
 
 class GalsimProfile:
-    """A surface brightness profile of GalSim, pixel included, with unit flux."""
+    """A point spread function of GalSim with flux 1; the average over a pixel is included."""
 
     def __init__(self, light: Any) -> None:
         import galsim
 
         self.light = light
-        self._seen = galsim.Convolve(light, galsim.Pixel(1.0))
+        self._with_pixel = galsim.Convolve(light, galsim.Pixel(1.0))
         self._transforms: dict[tuple[int, int], Array] = {}
 
     def stretched(self, x: float, y: float) -> GalsimProfile:
@@ -35,16 +37,17 @@ class GalsimProfile:
         return GalsimProfile(self.light.transform(x, 0.0, 0.0, y).withFlux(1.0))
 
     def transform(self, size: int, finer: int = 1) -> Array:
-        """Return its Fourier transform on the grid of ``numpy.fft.rfft2`` of a square image of ``size`` pixels.
+        """Return its Fourier transform (size, size // 2 + 1) on the grid of ``numpy.fft.rfft2``.
 
-        With ``finer`` it is that of an image with pixels so many times smaller.
+        The pixels of the image are smaller than those of the camera by the factor ``finer``.
         """
         if (size, finer) not in self._transforms:
-            self._transforms[size, finer] = _transform(self._seen, size, finer).real
+            self._transforms[size, finer] = _transform(self._with_pixel, size, finer).real
         return self._transforms[size, finer]
 
 
 def _transform(light: Any, size: int, finer: int = 1) -> NDArray[np.complex128]:
+    """Return the Fourier transform (size, size // 2 + 1) of a surface brightness profile of GalSim."""
     import galsim
 
     wide = 2 * (size // 2) + 1
@@ -57,44 +60,56 @@ def _transform(light: Any, size: int, finer: int = 1) -> NDArray[np.complex128]:
 
 
 class GalsimEngine:
-    """Draws by the Fourier transforms that GalSim gives: any profile, no wrap within 16 pixels, no aliasing."""
+    """The engine that draws with GalSim's Fourier transforms of profiles.
+
+    Images have no aliasing, and light wraps from one side to the other only beyond a border of 16 pixels.
+    """
 
     def __init__(self) -> None:
         need("galsim", "the engine galsim needs GalSim")
 
     def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float], *, obscured: float = 0.3) -> Any:
-        """Return an atmosphere seen by an obscured mirror.
+        """Return the profile of an atmosphere, convolved with that of an obscured mirror.
 
-        Wings of ``beta`` above 4 are those of Kolmogorov turbulence; below, the atmosphere is a Moffat profile.
-        ``obscured`` is the share of the mirror's diameter that is hidden; 0 leaves the optics out.
+        Parameters
+        ----------
+        fwhm : float
+            Full width at half maximum, pixels.
+        beta : float
+            Moffat index of the wings; above 4 the profile of the atmosphere is that of Kolmogorov turbulence.
+        ellipticity : tuple of float
+            Ellipticity of the second moments, along the axes and along the diagonals.
+        obscured : float, optional
+            Diameter of the obscuration divided by that of the mirror; with 0 there is no mirror.
         """
         import galsim
 
         air = galsim.Kolmogorov(fwhm=fwhm) if beta > 4.0 and obscured else galsim.Moffat(beta, fwhm=fwhm)
-        # Second moments of ellipticity e are those of a distortion e; GalSim's x is the column, as here.
+        # GalSim's e1 and e2 are the ellipticity of the second moments too, and its x is the column, as here.
         air = air.shear(e1=ellipticity[0], e2=ellipticity[1])
         if obscured:
             air = galsim.Convolve(air, galsim.Airy(lam_over_diam=0.08 * fwhm, obscuration=obscured))
         return GalsimProfile(air)
 
     def draw(self, psf: GalsimProfile, stars: Stars, galaxies: Galaxies, size: int) -> Array:
-        """Draw sources, (size, size)."""
+        """Draw sources into an image (size, size)."""
         grid = (size + 2 * _BORDER) * _FINER
         fy, fx = np.fft.fftfreq(grid)[:, None], np.fft.rfftfreq(grid)[None, :]
 
-        def moved(x: Array, y: Array) -> tuple[Array, Array]:
+        def shifts(x: Array, y: Array) -> tuple[Array, Array]:
+            """Return the factors along y and x that shift a transform to each position."""
             down = np.exp(-2j * np.pi * fy * ((y + _BORDER) * _FINER))
             along = np.exp(-2j * np.pi * fx.T * ((x + _BORDER) * _FINER)).T
             return down, along
 
-        # What lies beyond the border would wrap to the other side.
+        # Stars beyond the border would wrap to the other side.
         near = (np.abs(stars.x - size / 2) < size / 2 + _BORDER / 2) & (
             np.abs(stars.y - size / 2) < size / 2 + _BORDER / 2
         )
-        down, along = moved(stars.x[near], stars.y[near])
+        down, along = shifts(stars.x[near], stars.y[near])
         spectrum = (down * stars.flux[near]) @ along
         for k, profile in enumerate(galaxies.profile):
-            down, along = moved(galaxies.x[k : k + 1], galaxies.y[k : k + 1])
+            down, along = shifts(galaxies.x[k : k + 1], galaxies.y[k : k + 1])
             spectrum += galaxies.flux[k] * _galaxy(galaxies, k, profile, grid) * (down * along)
         image = np.fft.irfft2(spectrum * psf.transform(grid, _FINER), (grid, grid)) * _FINER**2
         window = slice(_BORDER * _FINER, (size + _BORDER) * _FINER, _FINER)
@@ -103,6 +118,7 @@ class GalsimEngine:
 
 
 def _galaxy(galaxies: Galaxies, k: int, profile: str, grid: int) -> NDArray[np.complex128]:
+    """Return the Fourier transform of the profile of one galaxy."""
     import galsim
 
     radius, ratio = float(galaxies.radius[k]), float(galaxies.ratio[k])

@@ -1,4 +1,8 @@
-"""Light that is no source: trails of satellites, ghosts. Each changes the images before they are subtracted."""
+"""Light that is not from a source in the sky: satellite trails and ghosts.
+
+Each function changes the images before they are subtracted; its arguments are those of an
+:data:`space2vec.simulation.artifacts.ImageFault`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ Rng = np.random.Generator
 
 
 def satellite(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Let a satellite cross the science image, steady or tumbling."""
+    """Add the trail of a satellite to the science image, of constant brightness or flickering as it tumbles."""
     size = len(images.science)
     rows, columns = np.ogrid[:size, :size]
     angle = rng.uniform(0.0, np.pi)
     along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
     across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
-    # Near satellites are out of focus.
+    # Satellites are so near that they are out of focus.
     sigma = exposure.seeing / 2.355 * rng.uniform(0.95, 1.8)
     level = boost * exposure.noise * 20.0 ** rng.random() ** 1.5
     flicker = 1.0
@@ -30,7 +34,7 @@ def satellite(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, 
 
 
 def ghost(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
-    """Lay the rim of an image of the pupil, or of a bright star's halo, over the science image."""
+    """Add the rim of an image of the pupil, or of the halo of a bright star, to the science image."""
     size = len(images.science)
     rows, columns = np.ogrid[:size, :size]
     radius, angle = rng.uniform(10.0, 80.0), rng.uniform(0.0, 2.0 * np.pi)

@@ -1,10 +1,10 @@
-"""A simulated night: candidates with their stamps, their records and the truth about them."""
+"""A simulated night: candidates with their stamps, records, labels and kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # of the values of a record: text, integers and floats
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,39 +12,39 @@ from numpy.typing import NDArray
 from space2vec.data.stamps import Stamps
 from space2vec.simulation.artifacts import ARTIFACTS
 from space2vec.simulation.candidate import draw_candidate
-from space2vec.simulation.engine import engine_of
+from space2vec.simulation.engine import engine_by_name
 from space2vec.simulation.exposure import draw_exposure
-from space2vec.simulation.survey import Survey, survey_of
+from space2vec.simulation.survey import Survey, survey_by_name
 from space2vec.simulation.survey_records import RECORDS, object_name
 from space2vec.simulation.transients import TRANSIENTS
 
 __all__ = ["KINDS", "Night", "simulate"]
 
-#: The kinds of candidates: True where they are real.
+#: The kinds of candidates; the value is True if they are real.
 KINDS: dict[str, bool] = {**dict.fromkeys(TRANSIENTS, True), **dict.fromkeys(ARTIFACTS, False)}
 
-#: Candidates of one exposure.
+#: Number of candidates in one exposure.
 _PER_EXPOSURE = 10
 
 
 @dataclass(frozen=True, repr=False)
 class Night:
-    """Simulated candidates.
+    """The simulated candidates of a night.
 
     Attributes
     ----------
     stamps : Stamps
-        Triplets with ids, catalogue columns and the place of each candidate.
+        Triplets with ids, catalogue columns and the position of each candidate.
     labels : ndarray of int8 (n,)
         1 for real, 0 for bogus.
     kinds : ndarray of str (n,)
-        What each candidate is, see :data:`KINDS`.
+        The kind of each candidate, see :data:`KINDS`.
     flux : ndarray of float64 (n,)
-        Flux by which a real source was changed, always positive, in the unit of the pixels; NaN for bogus.
+        The change in flux of a real source, always positive, in the unit of the pixels; NaN for bogus.
     records : list of dict
-        The record of each alert: ZTF's ``candidate``, Rubin's ``diaSource``, the columns of DES.
+        The record of each alert: ZTF's ``candidate``, Rubin's ``diaSource``, or the catalogue columns of DES.
     survey : str
-        Whose night it is.
+        Name of the survey.
     """
 
     stamps: Stamps
@@ -76,30 +76,31 @@ def simulate(
     engine: str = "numpy",
     progress: Callable[[int], object] | None = None,
 ) -> Night:
-    """Simulate the alerts of a night.
+    """Simulate the alerts of a night, real and bogus.
 
     Parameters
     ----------
     n : int
         Number of candidates.
     survey : {"ztf", "des", "rubin"}
-        Whose camera, site and pipeline, see :data:`space2vec.simulation.SURVEYS`.
+        The survey whose camera, site and pipeline are simulated, see :data:`space2vec.simulation.SURVEYS`.
     seed : int
         The same seed gives the same candidates.
     size : int, optional
-        Side of a stamp, pixel, odd; the survey's own by default. Some surveys cut stamps smaller at the border of a
-        detector.
+        Side of a stamp in pixels, an odd number; by default as in the survey. Some surveys cut smaller stamps at the
+        border of a detector.
     real_fraction : float
-        Share of real candidates; the number is exact to rounding.
+        Share of real candidates; their number is exact to rounding.
     kinds : mapping of str to float, optional
-        Weights of kinds (:data:`KINDS`) in place of the built-in ones; kinds that are not named are left out.
+        Weights of kinds (:data:`KINDS`), which replace the built-in ones; kinds that are not named do not occur.
     randomise : float
-        How much wider than the survey's own the ranges of all conditions are: seeing, sky, profile and its
-        elongation, gain, errors of registration, correlation of the noise, crowding, brightness of hosts. 0 is the
-        survey; with 1 logarithmic ranges are twice as wide. For training, that a network does not learn the simulator.
+        How much wider than in the survey the ranges of all conditions are: seeing, sky, profile and its elongation,
+        gain, errors of registration, correlation of the noise, crowding, brightness of hosts. With 0 they are those of
+        the survey, with 1 logarithmic ranges are twice as wide. Networks that are trained on wider ranges learn less of
+        the simulator.
     engine : {"numpy", "galsim"}
-        What draws profiles, stars and galaxies. GalSim (the extra ``sim``) has Kolmogorov turbulence, optics and
-        Sersic profiles proper, and is slower.
+        The engine that draws profiles, stars and galaxies. GalSim (extra ``sim``) draws Kolmogorov turbulence, optics
+        and exact Sersic profiles, and is slower.
     progress : callable, optional
         Called with 1 after each candidate.
 
@@ -113,14 +114,14 @@ def simulate(
     ValueError
         If a number is out of range, or a survey, an engine or a kind is unknown.
     ImportError
-        If GalSim is asked for and is not there.
+        If the engine is GalSim, and it is not installed.
 
     Notes
     -----
-    A candidate is what a pipeline found: its position, magnitude and shape are measured on the difference image, and
-    what is not detected is drawn again. Pixels are rounded to 1/256, so that they do not depend on the last bit of a
-    machine's exponential. ZTF turns the difference over where a source fades: it is always positive. Rubin leaves it
-    negative, and DES does not look at such sources.
+    Every candidate was detected: its position, magnitude and shape are measured on the difference image, and a
+    candidate that is not detected is drawn again. Pixels are rounded to 1/256, so that they do not depend on the last
+    bit of the machine's exponential function. If a source fades, ZTF changes the sign of the difference, which is
+    therefore always positive; Rubin leaves it negative, and DES does not search for such sources.
 
     Examples
     --------
@@ -130,27 +131,29 @@ def simulate(
     >>> night.labels.shape
     (20,)
     """
-    theirs = survey_of(survey)
+    properties = survey_by_name(survey)
     _check(n, size, real_fraction, randomise)
-    plan = np.random.default_rng([seed, 0])
-    chosen = _choose_kinds(n, real_fraction, kinds, plan)
-    sizes = _choose_sizes(n, size, theirs, plan)
-    drawn_by = engine_of(engine)
+    rng = np.random.default_rng([seed, 0])
+    chosen = _choose_kinds(n, real_fraction, kinds, rng)
+    sizes = _choose_sizes(n, size, properties, rng)
+    drawing = engine_by_name(engine)
     exposures = [
-        draw_exposure(plan, theirs, randomise=randomise, engine=drawn_by) for _ in range(-(-n // _PER_EXPOSURE))
+        draw_exposure(rng, properties, randomise=randomise, engine=drawing) for _ in range(-(-n // _PER_EXPOSURE))
     ]
-    to_record, to_catalogue = RECORDS[theirs.name]
+    record_format = RECORDS[survey]
     planes: list[tuple[NDArray[np.float32], ...]] = []
     records: list[dict[str, Any]] = []
     centres = np.zeros((n, 2), dtype=np.int32)
     flux = np.full(n, np.nan)
     for row, kind in enumerate(chosen):
         exposure = exposures[row // _PER_EXPOSURE]
-        one = draw_candidate(kind, exposure, np.random.default_rng([seed, 1, row]), sizes[row])
-        planes.append(one.planes)
-        centres[row] = one.centre
-        flux[row] = one.flux
-        records.append(to_record(one.scene, one.detection, one.position, row % _PER_EXPOSURE, one.rng))
+        found = draw_candidate(kind, exposure, np.random.default_rng([seed, 1, row]), sizes[row])
+        planes.append(found.planes)
+        centres[row] = found.centre
+        flux[row] = found.flux
+        records.append(
+            record_format.record(found.scene, found.detection, found.position, row % _PER_EXPOSURE, found.rng)
+        )
         if progress is not None:
             progress(1)
     days = [exposures[row // _PER_EXPOSURE].jd for row in range(n)]
@@ -160,14 +163,15 @@ def simulate(
         candidate_id=np.array(
             [exposures[row // _PER_EXPOSURE].candidate_id(row % _PER_EXPOSURE) for row in range(n)], dtype=np.int64
         ),
-        catalogue=to_catalogue(records),
+        catalogue=record_format.catalogue(records),
         centre=centres,
     )
     labels = np.array([KINDS[kind] for kind in chosen], dtype=np.int8)
-    return Night(stamps, labels, np.array(chosen, dtype=np.str_), flux, records, theirs.name)
+    return Night(stamps, labels, np.array(chosen, dtype=np.str_), flux, records, survey)
 
 
 def _check(n: int, size: int | None, real_fraction: float, randomise: float) -> None:
+    """Raise ValueError if an argument of :func:`simulate` is out of range."""
     if n < 0:
         raise ValueError(f"n must not be negative; given {n}")
     if size is not None and (size < 21 or size % 2 == 0):
@@ -179,6 +183,7 @@ def _check(n: int, size: int | None, real_fraction: float, randomise: float) -> 
 
 
 def _choose_sizes(n: int, size: int | None, survey: Survey, rng: np.random.Generator) -> list[int]:
+    """Draw the side of each stamp in pixels."""
     if size is not None or len(survey.sizes) == 1:
         return [size or next(iter(survey.sizes))] * n
     chosen: list[int] = rng.choice(list(survey.sizes), n, p=list(survey.sizes.values())).tolist()
@@ -188,7 +193,9 @@ def _choose_sizes(n: int, size: int | None, survey: Survey, rng: np.random.Gener
 def _choose_kinds(
     n: int, real_fraction: float, kinds: Mapping[str, float] | None, rng: np.random.Generator
 ) -> list[str]:
-    shares = {**{name: share for name, (_, share) in TRANSIENTS.items()}, **{k: a.share for k, a in ARTIFACTS.items()}}
+    """Draw the kind of each candidate."""
+    shares = {name: transient.share for name, transient in TRANSIENTS.items()}
+    shares |= {name: artifact.share for name, artifact in ARTIFACTS.items()}
     if kinds is not None:
         unknown = [name for name in kinds if name not in KINDS]
         if unknown or any(not weight >= 0.0 for weight in kinds.values()):
@@ -197,11 +204,11 @@ def _choose_kinds(
         shares = {name: float(weight) for name, weight in kinds.items()}
     real = round(n * real_fraction)
     chosen: list[str] = []
-    for wanted, label in ((real, True), (n - real, False)):
+    for count, label in ((real, True), (n - real, False)):
         names = [name for name in KINDS if KINDS[name] is label and shares.get(name, 0.0) > 0.0]
-        if wanted and not names:
-            asked = "real" if label else "bogus"
-            raise ValueError(f"real_fraction = {real_fraction} asks for {asked} kinds; none is given")
+        if count and not names:
+            missing = "real" if label else "bogus"
+            raise ValueError(f"real_fraction = {real_fraction} asks for {missing} kinds; none is given")
         weights = np.array([shares[name] for name in names])
-        chosen += [names[k] for k in rng.choice(len(names), wanted, p=weights / weights.sum())] if wanted else []
+        chosen += [names[k] for k in rng.choice(len(names), count, p=weights / weights.sum())] if count else []
     return [chosen[k] for k in rng.permutation(n)]

@@ -1,4 +1,4 @@
-"""Alert packets: candidates written in ZTF's Avro schema, version 3.3."""
+"""Alert packets: simulated candidates are written as Avro files in ZTF's schema, version 3.3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import io
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, cast  # Any: of the values of a packet and of a schema
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ __all__ = ["SCHEMA", "packet", "write_packets"]
 _CUTOUTS = dict(zip(CHANNELS, ("cutoutScience", "cutoutTemplate", "cutoutDifference"), strict=True))
 _FILES = dict(zip(CHANNELS, ("pid{pid}_targ_sci", "ref", "pid{pid}_targ_scimref"), strict=True))
 
-# Fields of the candidate record by type; a star marks one that may not be null.
+# The fields of the candidate record, by their types. A star marks a field that may not be null.
 # https://github.com/ZwickyTransientFacility/ztf-avro-alert/tree/master/schema
 _CANDIDATE = """
 double jd*; int fid*; long pid*; float diffmaglim; string pdiffimfilename programpi; int programid*; long candid*;
@@ -40,6 +40,7 @@ maggaiabright exptime drb; string drbversion*
 
 
 def _fields() -> list[dict[str, Any]]:
+    """Return the fields of the candidate record, in the form of an Avro schema."""
     fields: list[dict[str, Any]] = []
     for group in _CANDIDATE.split(";"):
         kind, *names = group.split()
@@ -75,12 +76,13 @@ def _schema() -> dict[str, Any]:
     )
 
 
-#: The schema of the packets, as JSON.
+#: The Avro schema of the packets.
 SCHEMA: dict[str, Any] = _schema()
 
 
 @cache
 def _header(height: int, width: int) -> bytes:
+    """Return the FITS header of a cutout."""
     from astropy.io import fits
 
     header = fits.PrimaryHDU(np.zeros((height, width), dtype=np.float32)).header
@@ -90,14 +92,14 @@ def _header(height: int, width: int) -> bytes:
 
 
 def _cutout(plane: NDArray[np.float32]) -> bytes:
-    """Return a plane as a gzipped FITS file; no time stamp, so that one zlib gives the same bytes again."""
+    """Return a plane as a gzipped FITS file without a time stamp, so that the same plane gives the same bytes."""
     data = plane.astype(">f4").tobytes()
     document = _header(*plane.shape) + data + bytes(-len(data) % 2880)
     return gzip.compress(document, compresslevel=1, mtime=0)
 
 
 def packet(night: Night, row: int) -> dict[str, Any]:
-    """Return one candidate as the record of an alert packet."""
+    """Return the record of an alert packet of one candidate."""
     record = night.records[row]
     document: dict[str, Any] = {
         "schemavsn": "3.3",
@@ -122,18 +124,18 @@ def write_packets(
     codec: Literal["null", "deflate", "snappy"] = "null",
     per_file: int = 1,
 ) -> list[Path]:
-    """Write a night as Avro files, and ``truth.csv`` (candid, objectId, label, kind) beside them.
+    """Write a simulated night as Avro files, and a table ``truth.csv`` of candid, objectId, label and kind.
 
     Parameters
     ----------
     night : Night
-        Simulated candidates.
+        The simulated candidates, of the survey ``ztf``.
     folder : path
-        Made if it is not there. Files of the same names are replaced.
+        A folder; it is created if it does not exist. Files of the same names are replaced.
     codec : {"null", "deflate", "snappy"}
-        Compression of the Avro blocks; ZTF itself uses none, the cutouts are gzipped anyway.
+        Compression of the Avro blocks. ZTF uses none, since the cutouts are gzipped.
     per_file : int
-        Alerts a file. With 1 a file is named after its ``candid``, as in ZTF's archive.
+        Alerts per file. With 1 a file is named after its ``candid``, as in ZTF's archive.
 
     Returns
     -------
@@ -143,7 +145,13 @@ def write_packets(
     Raises
     ------
     ValueError
-        If the night is not ZTF's, the codec is unknown or ``per_file`` is below 1.
+        If the night is of another survey, the codec is unknown, or ``per_file`` is below 1.
+
+    Examples
+    --------
+    >>> files = write_packets(s2v.simulate(10, seed=1), "night")
+    >>> len(s2v.read("night"))
+    10
     """
     import fastavro
 
@@ -161,7 +169,7 @@ def write_packets(
         rows = range(start, min(start + per_file, len(night)))
         name = str(night.records[start]["candid"]) if per_file == 1 else f"alerts_{start // per_file:05d}"
         files.append(target / f"{name}.avro")
-        # A marker from the name, where fastavro would draw one: the same night gives the same bytes.
+        # The sync marker is derived from the name, where fastavro would draw one: the same night gives the same bytes.
         marker = hashlib.md5(name.encode(), usedforsecurity=False).digest()
         with AtomicFile(files[-1]) as file:
             packets = (packet(night, row) for row in rows)

@@ -1,4 +1,4 @@
-"""More bogus from real stamps: residuals in the difference, away from the candidate."""
+"""Bogus candidates mined from real stamps: subtraction residuals at some distance from the candidate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from space2vec.simulation.triplet import Triplet, measure_triplet
 
 __all__ = ["mine_bogus"]
 
-#: A detection is a pixel of that many times the noise, the highest within two pixels.
+#: A detection is the highest pixel within two pixels, and at least this many times the noise.
 _PEAK = 6.0
-#: Nearest and farthest that it lies from the candidate, pixel: nearer it may be the candidate.
+#: Smallest and largest distance of a detection from the candidate, in pixels. A nearer one may be the candidate itself.
 _NEAREST, _FARTHEST = 10.0, 14
 
 
@@ -27,27 +27,27 @@ def mine_bogus(
     each: int = 2,
     below: float = 0.3,
 ) -> LabelledStamps:
-    """Cut stamps around the other detections in the differences of alerts, and keep what a teacher takes for bogus.
+    """Cut stamps around other detections in the difference images of alerts, and keep those that a teacher calls bogus.
 
     Parameters
     ----------
     real : LabelledStamps
-        Real alerts, whatever their label.
+        Real alerts, of either label.
     score : callable
-        Gives a teacher's P(real) of stamps, (n,).
+        Takes stamps and returns a teacher's P(real) (n,).
     seed : int, optional
         The same seed gives the same rows.
     each : int, optional
-        Detections of an alert, at most.
+        Largest number of detections per alert.
     below : float, optional
-        The teacher's score below which a detection is taken for bogus.
+        A detection with a lower score of the teacher is taken for bogus.
 
     Returns
     -------
     LabelledStamps
-        Label 0, kind ``residual``, the teacher's score; ids and group are those of the alert. The candidate of the
-        alert is in the stamps too, off the middle; pixels beyond the alert's stamp are filled from its
-        opposite side. Where light was lost the difference is turned over, as ZTF does.
+        Rows of label 0 and kind ``residual``, with the teacher's score, and the ids and group of the alert. The alert's
+        candidate is in the stamp too, away from its middle. Pixels outside the alert's stamp are filled from its
+        opposite side. If the detection is negative, the sign of the difference is changed, as ZTF does.
     """
     planes, centres, rows = [], [], []
     for row in range(len(real)):
@@ -55,13 +55,13 @@ def mine_bogus(
         if triplet is None:
             continue
         rng = np.random.default_rng([seed, row])
-        found = rng.permutation(np.array(_detections(triplet)).reshape(-1, 2))[:each]
-        for y, x in found.tolist():
+        detections = rng.permutation(np.array(_detections(triplet)).reshape(-1, 2))[:each]
+        for y, x in detections.tolist():
             shift = (y - triplet.centre[0], x - triplet.centre[1])
             sign = triplet.sign if triplet.difference[y, x] > 0.0 else -triplet.sign
-            stamp, centre = triplet.turned(sign).moved(shift).planes(0)
-            planes.append(stamp)
-            centres.append(centre)
+            stamp = triplet.with_sign(sign).recentred(shift).oriented(0)
+            planes.append(stamp.planes)
+            centres.append(stamp.centre)
             rows.append(row)
     index = np.array(rows, dtype=np.intp)
     stamps = Stamps(
@@ -83,7 +83,7 @@ def mine_bogus(
 
 
 def _detections(triplet: Triplet) -> list[tuple[int, int]]:
-    """Find the pixels of either sign that stand out of the difference, near the candidate but not of it."""
+    """Find the peaks of either sign in the difference near the candidate, but not the candidate: row and column."""
     size = np.abs(triplet.difference)
     found = []
     with np.errstate(invalid="ignore"):

@@ -1,8 +1,8 @@
-"""The record of a Rubin candidate: what images give of a ``diaSource``."""
+"""The record of a Rubin candidate: those fields of a ``diaSource`` that can be measured on the images."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # of the values of a record: text, integers and floats
 
 import numpy as np
 
@@ -13,17 +13,18 @@ from space2vec.simulation.ztf_record import sky_position
 __all__ = ["rubin_record"]
 
 _LETTERS = {1: "g", 2: "r", 3: "i", 4: "z"}
-#: Modified Julian dates begin here.
+#: The Julian date of the modified Julian date 0.
 _MJD = 2400000.5
 
 
 def rubin_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Return the fields of a ``diaSource`` (https://sdm-schemas.lsst.io/apdb.html) that the images give.
+    """Return those fields of a ``diaSource`` that can be measured on the images.
 
-    The parameters are those of :func:`space2vec.simulation.ztf_record.candidate_record`. Fluxes in nJy, second moments
-    in arcsec^2; a source that faded has a negative flux.
+    They are defined at https://sdm-schemas.lsst.io/apdb.html. The parameters are those of
+    :func:`space2vec.simulation.ztf_record.ztf_record`. Fluxes are in nJy and second moments in arcsec^2; a source that
+    has faded has a negative flux.
     """
     exposure = scene.exposure
     x, y = position
@@ -32,10 +33,10 @@ def rubin_record(
     distance = np.hypot(scene.stars.x - found.x, scene.stars.y - found.y)
     template = float(scene.stars.flux[distance < 0.5 * exposure.seeing].sum())
     for k in np.nonzero(np.hypot(scene.galaxies.x - found.x, scene.galaxies.y - found.y) < exposure.seeing)[0]:
-        # The share of a galaxy that a point source's profile takes.
+        # The share of a galaxy's light that a fit of a point source measures.
         template += float(scene.galaxies.flux[k] / (1.0 + (2.355 * scene.galaxies.radius[k] / exposure.seeing) ** 2))
     scale = exposure.survey.pixel_scale**2
-    # The axes' direction is not measured: the longer one is laid at random.
+    # The direction of the major axis is not measured: it is drawn at random.
     angle = rng.uniform(0.0, np.pi)
     middle, half = 0.5 * (found.major**2 + found.minor**2), 0.5 * (found.major**2 - found.minor**2)
     return {

@@ -1,4 +1,4 @@
-"""Scenes: what stands in the sky around one candidate, and the three images of it."""
+"""Scenes: the stars and galaxies around one candidate, and the three images of them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,40 @@ __all__ = ["Images", "Scene", "draw_scene"]
 
 Array = NDArray[np.float64]
 
-#: Stars that outshine the limit by so many magnitudes show the spider that holds the mirror.
+#: Stars brighter than the limit by this many magnitudes have visible diffraction spikes.
 _SPIKED = 6.5
 
 
 @dataclass
 class Scene:
-    """Sources of the template, how the science image differs from it, and what the telescope does to both.
+    """The sources of the template, how the science image differs from it, and the errors of the subtraction.
 
-    Star 0 is the transient: it has no flux in the template unless the source fades. Positions are on the canvas.
+    Star 0 is the candidate. Positions are on the canvas, in pixels.
+
+    Attributes
+    ----------
+    exposure : Exposure
+        The conditions of both images.
+    stars : Stars
+        The point sources (n,) of the template.
+    science_flux : ndarray (n,)
+        Their fluxes in the science image.
+    jitter : ndarray (2, n)
+        Error of the registration of each star along x and y, pixels.
+    galaxies : Galaxies
+        The galaxies of both images.
+    shift : tuple of float
+        Shift (x, y) of the science image that the registration has not removed, pixels.
+    stretch : tuple of float
+        Factors (x, y) by which the science point spread function is wider than the pipeline assumes.
+    scale_error : float
+        Relative error of the photometric scale of the template.
+    ripple : tuple of float
+        Relative errors (x, y) of the pipeline's interpolation at the highest frequencies of the science image.
+    saturates : bool
+        Whether pixels of both images are clipped at saturation, and bleed.
+    masks : list of tuple of int
+        Blocks (top, bottom, left, right) that the pipeline masks.
     """
 
     exposure: Exposure
@@ -32,25 +57,20 @@ class Scene:
     science_flux: Array
     jitter: Array
     galaxies: Galaxies
-    #: Shift (x, y) of the science image that the registration did not take out, pixel.
     shift: tuple[float, float]
-    #: Factors on the width of the science point spread function that the matching does not know.
     stretch: tuple[float, float]
-    #: Relative error of the photometric scale of the template.
     scale_error: float
-    #: What the pipeline's interpolation does to the highest frequencies of the science image, along x and y.
     ripple: tuple[float, float] = (0.0, 0.0)
     saturates: bool = False
-    #: Blocks (top, bottom, left, right) that the pipeline blanks.
-    blanks: list[tuple[int, int, int, int]] = field(default_factory=list)
+    masks: list[tuple[int, int, int, int]] = field(default_factory=list)
 
-    def put(self, x: float, y: float, template: float, science: float) -> None:
-        """Make star 0 a source at column ``x``, row ``y`` with a flux in either image."""
+    def set_candidate(self, x: float, y: float, template: float, science: float) -> None:
+        """Set the position and the fluxes, in template and science image, of star 0."""
         self.stars.x[0], self.stars.y[0] = x, y
         self.stars.flux[0], self.science_flux[0] = template, science
 
     def add_stars(self, x: Array, y: Array, template: Array, science: Array) -> None:
-        """Add sources (n,), registered without an error of their own."""
+        """Add point sources (n,) without an error of their registration."""
         stars = self.stars
         self.stars = Stars(np.append(stars.x, x), np.append(stars.y, y), np.append(stars.flux, template))
         self.science_flux = np.append(self.science_flux, science)
@@ -59,7 +79,7 @@ class Scene:
     def add_galaxy(
         self, x: float, y: float, flux: float, radius: float, ratio: float, angle: float, profile: str
     ) -> None:
-        """Add a galaxy, see :class:`Galaxies`."""
+        """Add one galaxy; the arguments are the attributes of :class:`Galaxies`."""
         old = self.galaxies
         self.galaxies = Galaxies(
             x=np.append(old.x, x),
@@ -74,7 +94,7 @@ class Scene:
 
 @dataclass
 class Images:
-    """Science, template and difference (science less template, brought together) of one canvas.
+    """Science image, template and difference (science less template, after matching) of one canvas (size, size).
 
     ``detector`` is the part of the canvas that the detector covers: top, bottom, left, right, ends excluded.
     """
@@ -85,8 +105,8 @@ class Images:
     detector: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, scene: Scene, rng: np.random.Generator, size: int, detector: tuple[int, int, int, int]) -> Images:
-        """Expose a scene on a canvas of ``size`` x ``size`` pixels; nothing is subtracted yet."""
+    def exposed(cls, scene: Scene, rng: np.random.Generator, size: int, detector: tuple[int, int, int, int]) -> Images:
+        """Expose science image and template of a scene, (size, size) pixels each; the difference is left empty."""
         exposure, stars = scene.exposure, scene.stars
         dx, dy = scene.shift
         moved = Stars(stars.x + dx + scene.jitter[0], stars.y + dy + scene.jitter[1], scene.science_flux)
@@ -116,45 +136,45 @@ class Images:
         return cls(science - exposure.sky, template - exposure.template_sky, np.empty(0), detector)
 
     def copy(self) -> Images:
-        """Return images that can be changed without changing these."""
+        """Return a copy whose science image and template can be changed."""
         return Images(self.science.copy(), self.template.copy(), self.difference, self.detector)
 
     def subtract(self, scene: Scene) -> None:
-        """Make the difference, with the pipeline's filters and its error of the photometric scale."""
+        """Compute the difference, with the pipeline's filters and the errors of the scene."""
         size = len(self.science)
-        matching = scene.exposure.matched(size)
-        taken = matching.science
+        filters = scene.exposure.matching_filters(size)
+        science_filter = filters.science
         if any(scene.ripple):
-            down, along = (np.sin(np.pi * f) ** 4 for f in frequencies(size))
-            rippled: Array = 1.0 + scene.ripple[0] * along + scene.ripple[1] * down
-            taken = rippled if taken is None else taken * rippled
+            along_y, along_x = (np.sin(np.pi * f) ** 4 for f in frequencies(size))
+            ripple: Array = 1.0 + scene.ripple[0] * along_x + scene.ripple[1] * along_y
+            science_filter = ripple if science_filter is None else science_filter * ripple
         science, template = (np.fft.rfft2(image) for image in (self.science, self.template))
-        science = science if taken is None else science * taken
-        template = template if matching.template is None else template * matching.template
+        science = science if science_filter is None else science * science_filter
+        template = template if filters.template is None else template * filters.template
         spectrum = science - (1.0 + scene.scale_error) * template
         self.difference = np.fft.irfft2(spectrum, (size, size))
 
-    def light(self, exposure: Exposure) -> Array:
-        """Return the finished science image without its sky."""
+    def without_sky(self, exposure: Exposure) -> Array:
+        """Return the science image, as the survey publishes it, without its sky."""
         return self.science if exposure.survey.sky_subtracted else self.science - exposure.sky
 
-    def lift(self, exposure: Exposure) -> None:
-        """Give back the sky to the images of a survey that does not take it away."""
+    def add_sky(self, exposure: Exposure) -> None:
+        """Add the sky to science image and template if the survey does not subtract it."""
         if not exposure.survey.sky_subtracted:
             self.science = self.science + exposure.sky
             self.template = self.template + exposure.template_sky
 
 
 def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene:
-    """Draw field stars and galaxies, and the small errors that every subtraction has."""
+    """Draw the stars and galaxies of a field (size, size), and the small errors that every subtraction has."""
     count = int(rng.poisson(exposure.star_density * size * size))
-    # Star counts rise by a factor of 1.8 a magnitude, over eight of them that end a little beyond the limit.
+    # Star counts rise by a factor of 1.8 per magnitude, over eight magnitudes that end one beyond the limit.
     steps = np.log(1.0 + rng.random(count + 1) * (1.8**8 - 1.0)) / np.log(1.8)
     flux = exposure.flux(exposure.limit - 7.0 + steps)
     flux[0] = 0.0
     stars = Stars(rng.uniform(0.0, size, count + 1), rng.uniform(0.0, size, count + 1), flux)
     number = int(rng.poisson(exposure.galaxy_density * size * size))
-    # Galaxies rise by a factor of 2.2 a magnitude; fainter ones are smaller.
+    # Galaxy counts rise by a factor of 2.2 per magnitude; fainter galaxies are smaller.
     fainter = np.log(1.0 + rng.random(number) * (2.2**5 - 1.0)) / np.log(2.2)
     wild = 1.0 + exposure.randomise
     galaxies = Galaxies(

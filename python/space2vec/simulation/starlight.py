@@ -1,4 +1,4 @@
-"""What bright stars do to an image besides their profile: diffraction spikes, and charge that bleeds."""
+"""Effects of bright stars on an image: diffraction spikes, and charge that bleeds along the rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["bleed", "draw_spikes"]
 
 Array = NDArray[np.float64]
 
-#: Share of a star's light in its spikes, and their length in units of the seeing.
+#: The share of a star's light that is in its spikes, and the length of these in units of the seeing.
 _SPIKE_LIGHT, _SPIKE_LENGTH = 0.004, 8.0
 
 
 def draw_spikes(image: Array, x: float, y: float, flux: float, seeing: float, angle: float) -> None:
-    """Add the four diffraction spikes of a star at column ``x``, row ``y``; one lies at ``angle`` (radian)."""
+    """Add the four diffraction spikes of a star at column ``x``, row ``y``; one is at ``angle`` (radians)."""
     height, width = image.shape
     columns, rows = np.arange(width)[None, :] - x, np.arange(height)[:, None] - y
     sigma, length = seeing / 2.355, _SPIKE_LENGTH * seeing
@@ -26,18 +26,18 @@ def draw_spikes(image: Array, x: float, y: float, flux: float, seeing: float, an
 
 
 def bleed(image: Array, level: float) -> Array:
-    """Clip at the saturation level; the charge above it runs along the row, half to either side."""
+    """Clip an image at the saturation level, and let the charge above it bleed along the rows, half to each side."""
     clipped = np.minimum(image, level)
     for row in np.nonzero((image > level).any(axis=1))[0]:
         columns = np.nonzero(image[row] > level)[0]
         excess = float((image[row] - clipped[row]).sum()) * 0.5
         for side in (range(columns[0] - 1, -1, -1), range(columns[-1] + 1, image.shape[1])):
-            left = excess
+            charge = excess
             for column in side:
-                if left <= 0.0:
+                if charge <= 0.0:
                     break
-                # A trail that is far from full fades instead of ending.
-                taken = min(level - clipped[row, column], max(0.3 * left, 50.0), left)
+                # A pixel takes only a part of the charge, so that the trail fades out.
+                taken = min(level - clipped[row, column], max(0.3 * charge, 50.0), charge)
                 clipped[row, column] += taken
-                left -= taken
+                charge -= taken
     return clipped

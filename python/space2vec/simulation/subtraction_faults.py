@@ -1,4 +1,4 @@
-"""Faults of the subtraction: what a bright source leaves where the two images were not brought together."""
+"""Faults of the subtraction: residuals of bright sources whose two images do not match."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["mismatch", "misregistered", "saturated"]
 
 
 def _star(scene: Scene, rng: np.random.Generator, x: float, y: float, brighter: tuple[float, float]) -> None:
-    """Put a star that outshines the limit by so many magnitudes."""
+    """Add a star that is brighter than the limit by a number of magnitudes drawn from a range."""
     flux = scene.exposure.flux(scene.exposure.limit - rng.uniform(*brighter))
-    scene.put(x, y, flux, flux)
+    scene.set_candidate(x, y, flux, flux)
 
 
 def misregistered(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
-    """Miss the registration of a star or a galaxy by a fraction of a pixel, which leaves a dipole."""
-    louder = 0.5 * np.log(boost)
-    _star(scene, rng, x, y, (1.3 + louder, 5.8 + louder))
+    """Shift a star or a galaxy by a fraction of a pixel between the images, which leaves a dipole."""
+    brighter = 0.5 * np.log(boost)
+    _star(scene, rng, x, y, (1.3 + brighter, 5.8 + brighter))
     if rng.random() < 0.3:
         # The star becomes the nucleus of a galaxy, much fainter than it was.
         scene.stars.flux[0] = scene.science_flux[0] = 0.1 * scene.stars.flux[0]
@@ -30,9 +30,9 @@ def misregistered(scene: Scene, rng: np.random.Generator, x: float, y: float, bo
 
 
 def mismatch(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
-    """Put a bright source whose point spread function the kernel does not match: rings and clover leaves."""
-    louder = 0.5 * np.log(boost)
-    _star(scene, rng, x, y, (2.6 + louder, 6.8 + louder))
+    """Add a bright source whose point spread functions the kernel does not match: rings and clover leaves."""
+    brighter = 0.5 * np.log(boost)
+    _star(scene, rng, x, y, (2.6 + brighter, 6.8 + brighter))
     common, skew = rng.normal(0.0, 0.045) * boost, rng.normal(0.0, 0.03) * boost
     scene.stretch = (max(1.0 + common + skew, 0.7), max(1.0 + common - skew, 0.7))
     scene.scale_error = rng.normal(0.0, 0.01)
@@ -42,19 +42,19 @@ def mismatch(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: 
 
 
 def saturated(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
-    """Put a star that fills its pixels near by.
+    """Add a star nearby that saturates its pixels.
 
-    It is clipped and bleeds along the row; most often the pipeline blanks its core by a block.
+    It is clipped and its charge bleeds along the row. In most cases the pipeline masks a block around its core.
     """
     angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(4.0, 14.0)
     star_x, star_y = x + away * np.cos(angle), y + away * np.sin(angle)
-    louder = np.log(boost)
-    _star(scene, rng, star_x, star_y, (8.4 + louder, 11.0 + louder))
+    brighter = np.log(boost)
+    _star(scene, rng, star_x, star_y, (8.4 + brighter, 11.0 + brighter))
     scene.saturates = True
     common = rng.normal(0.0, 0.05) * boost
     scene.stretch = (1.0 + common, 1.0 + common)
     if rng.random() < 0.85:
-        # The block ends before the candidate, so that something is left to be detected.
+        # The block does not reach the candidate, so that a residual can be detected.
         half = min(round(rng.uniform(4.0, 10.0)), max(round(max(abs(star_x - x), abs(star_y - y))) - 1, 2))
         row, column = round(star_y), round(star_x)
-        scene.blanks.append((row - half, row + half, column - half, column + half))
+        scene.masks.append((row - half, row + half, column - half, column + half))

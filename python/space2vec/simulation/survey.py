@@ -1,18 +1,18 @@
-"""Surveys: a camera, its site, and the habits of its pipeline, as far as a stamp shows them."""
+"""Surveys: those properties of a camera, its site and its pipeline that stamps depend on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["SURVEYS", "Survey", "survey_of"]
+__all__ = ["SURVEYS", "Survey", "survey_by_name"]
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the exposures of a survey have in common; ranges are (lowest, highest).
+    """The properties that the exposures of a survey have in common; ranges are (lowest, highest).
 
     Attributes
     ----------
@@ -21,48 +21,47 @@ class Survey:
     pixel_scale : float
         Arcsec a pixel.
     width, height, detectors : int
-        Pixels of a detector (or readout channel), and how many there are.
+        Pixels of a detector (or readout channel), and the number of detectors.
     gain : (float, float)
-        Electrons a unit of flux; the unit is that of the pixels.
+        Electrons per unit of flux; the unit of flux is that of the pixels.
     read_noise : float
-        Electrons.
+        Electrons per pixel.
     zeropoint : (float, float)
         Magnitude of one unit of flux.
     bands : dict of int to (share, lowest, highest)
-        Filter codes, how often each is used, and its sky (unit of flux a pixel).
+        For each filter code, the share of the exposures, and the range of the sky (unit of flux per pixel).
     seeing, template_seeing : (float, float)
-        Full width at half maximum before the pixels blur it, pixel.
+        Full width at half maximum of the point spread function without the blur by the pixels, pixels.
     sharper : float
-        Share of the exposures whose template has the worse seeing.
+        Share of the exposures that have a better seeing than their template.
     frames : (int, int)
-        Exposures in a template.
+        Number of exposures in a template.
     saturation : (float, float)
         Full well, unit of flux.
     sizes : dict of int to float
-        Sides of the stamps, pixel, and their shares.
+        Sides of the stamps in pixels, and the share of each.
     star_density, galaxy_density : (float, float)
-        Sources a pixel.
+        Sources per pixel.
     science_resampling, template_resampling : (float, float)
-        Fraction of a pixel by which images were shifted onto a common grid; it correlates their noise.
+        Fraction of a pixel by which images were shifted onto a common grid, which correlates their noise.
     ripple : float
-        Scatter of the error that interpolation makes at the highest frequencies, relative.
+        Standard deviation of the relative error that interpolation causes at the highest frequencies.
     error_scale : (float, float)
-        Factor by which the pipeline overrates its errors.
+        Factor by which the pipeline overestimates its errors.
     subtraction : {"kernel", "zogy"}
-        How the images are brought together.
+        How the images are matched: with a kernel for one of them, or with a filter for each (ZOGY).
     faded : {"flipped", "negative", "absent"}
-        What becomes of a source that faded: its difference is turned over, stays negative, or is not looked at.
+        The difference of a source that has faded changes its sign, stays negative, or is not searched for.
     blank : float
         Value of a blank pixel.
     masking : {"blank", "difference", "interpolate"}
-        What the pipeline does to the pixels that it masks: blanks them in all planes, or in the difference alone, or
-        fills them along their row.
+        Masked pixels are blanked in all planes, blanked in the difference only, or interpolated along their row.
     pads : bool
-        Whether a stamp at the border of a detector is filled up with blank pixels; else it is cut.
+        Whether a stamp at the border of a detector is padded with blank pixels; otherwise it is smaller.
     sky_subtracted : bool
-        Whether science image and template come without their sky.
+        Whether science image and template are published without their sky.
     rotates : bool
-        Whether the sky turns on the camera, so that the diffraction spikes of two exposures do not coincide.
+        Whether the camera rotates relative to the sky, so that diffraction spikes of two exposures have other angles.
     """
 
     name: str
@@ -95,8 +94,8 @@ class Survey:
     rotates: bool
 
 
-#: The surveys by name. Levels, sizes and noise of ``ztf`` are those of a night of public alerts, of ``rubin`` those of
-#: the alerts that brokers publish as samples; ``des`` follows DECam and Kessler et al. 2015 (AJ 150, 172).
+#: The surveys by name. Levels, sizes and noise of ``ztf`` were measured on a night of public alerts, those of ``rubin``
+#: on sample alerts that brokers have published; ``des`` follows DECam and Kessler et al. (2015, AJ 150, 172).
 SURVEYS: dict[str, Survey] = {
     "ztf": Survey(
         name="ztf",
@@ -191,8 +190,8 @@ SURVEYS: dict[str, Survey] = {
 }
 
 
-def survey_of(name: str) -> Survey:
-    """Return a survey by its name; :class:`ValueError` where there is none."""
+def survey_by_name(name: str) -> Survey:
+    """Return the survey of a name; ValueError if the name is unknown."""
     if name not in SURVEYS:
         raise ValueError(f"survey must be one of {', '.join(SURVEYS)}; given {name!r}")
     return SURVEYS[name]

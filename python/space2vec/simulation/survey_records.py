@@ -1,9 +1,9 @@
-"""The packet records of each survey, and the catalogue columns that follow from them."""
+"""How each survey records a candidate, and which catalogue columns are read from its records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple  # Any: the values of a record are text, integers and floats
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,29 @@ from space2vec.simulation.des_record import des_record
 from space2vec.simulation.detection import Detection
 from space2vec.simulation.rubin_record import rubin_record
 from space2vec.simulation.scene import Scene
-from space2vec.simulation.ztf_record import candidate_record
+from space2vec.simulation.ztf_record import ztf_record
 
-__all__ = ["RECORDS", "object_name"]
+__all__ = ["RECORDS", "RecordFormat", "object_name"]
 
-#: A record of what was drawn and measured: scene, detection, place on the detector, number in the exposure, and random
-#: numbers for what the images do not give.
-Record = Callable[[Scene, Detection, tuple[float, float], int, np.random.Generator], dict[str, Any]]
-Catalogue = Callable[[Sequence[dict[str, Any]]], dict[str, NDArray[np.float32]]]
+
+class RecordFormat(NamedTuple):
+    """How a survey records candidates.
+
+    Attributes
+    ----------
+    record : callable
+        Takes the scene, the detection, the position (column, row) on the detector, the number of the candidate in its
+        exposure, and a generator of random numbers for values that the images do not give. Returns the record.
+    catalogue : callable
+        Takes records and returns the catalogue columns of features, each (n,).
+    """
+
+    record: Callable[[Scene, Detection, tuple[float, float], int, np.random.Generator], dict[str, Any]]
+    catalogue: Callable[[Sequence[dict[str, Any]]], dict[str, NDArray[np.float32]]]
 
 
 def object_name(jd: float, row: int) -> str:
-    """Return a name in the form of ZTF's, year and seven letters, that no real object has."""
+    """Return an object name in the form of ZTF's (a year and seven letters) that no real object has."""
     letters = ""
     for _ in range(7):
         row, letter = divmod(row, 26)
@@ -39,9 +50,11 @@ def _from_des(records: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.float32
     return columns
 
 
-#: By survey: how a record is made, and how the catalogue columns are read from records.
-RECORDS: dict[str, tuple[Record, Catalogue]] = {
-    "ztf": (candidate_record, lambda rows: from_ztf({name: [row[name] for row in rows] for name in ZTF_FIELDS})),
-    "des": (des_record, _from_des),
-    "rubin": (rubin_record, lambda rows: from_rubin({name: [row[name] for row in rows] for name in RUBIN_FIELDS})),
+#: The record format of each survey.
+RECORDS: dict[str, RecordFormat] = {
+    "ztf": RecordFormat(ztf_record, lambda rows: from_ztf({name: [row[name] for row in rows] for name in ZTF_FIELDS})),
+    "des": RecordFormat(des_record, _from_des),
+    "rubin": RecordFormat(
+        rubin_record, lambda rows: from_rubin({name: [row[name] for row in rows] for name in RUBIN_FIELDS})
+    ),
 }

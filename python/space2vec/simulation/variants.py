@@ -1,4 +1,4 @@
-"""Variants of real alerts: changed stamps of known candidates, for a teacher to score."""
+"""Variants of real alerts: changed stamps of known candidates, which a teacher scores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from space2vec.simulation.triplet import Array, Triplet, measure_triplet
 
 __all__ = ["variants"]
 
-#: Shares of the rows whose change is put on another still sky, whose change is scaled, that get noise, that have what
-#: changed in another alert too, that are shifted.
-_MOVED, _SCALED, _NOISY, _JOINED, _SHIFTED = 0.45, 0.6, 0.5, 0.15, 0.5
-#: Least and largest share of the other alert's change.
-_JOINED_BY = (0.1, 1.0)
-#: Least and largest factor of a change; the most noise, in units of the difference's; the farthest shift, pixel.
+#: Shares of the rows whose difference is added to the sky of another alert, whose difference is scaled, to which noise
+#: is added, to which the difference of another alert is added, and that are shifted.
+_OTHER_SKY, _SCALED, _NOISY, _SUMMED, _SHIFTED = 0.45, 0.6, 0.5, 0.15, 0.5
+#: Smallest and largest factor by which the other alert's difference is scaled.
+_OTHER_FACTORS = (0.1, 1.0)
+#: Smallest and largest factor of the difference; largest added noise, in units of its noise; largest shift, pixels.
 _FACTORS, _MOST_NOISE, _FARTHEST = (0.4, 2.0), 1.5, 2
 
 
@@ -31,33 +31,34 @@ def variants(
     bogus_share: float = 0.5,
     progress: Callable[[int], object] | None = None,
 ) -> LabelledStamps:
-    """Make variants of real alerts.
+    """Make variants of real alerts, whose pixels are changed at random.
 
-    What changed (the difference) is made brighter or fainter, put on the still sky of another alert in one of its eight
-    symmetries, gets more noise, and now and then what changed in another alert; the whole is turned, flipped and
-    shifted. Only a teacher can label a variant (:func:`space2vec.training.teacher.teach`): variants show a student how
-    the teacher scores such stamps. A variant may hold pixels of another alert: split by object first, then make
-    variants.
+    The difference of an alert is scaled, added to the unchanging sky of another alert in one of its eight symmetries,
+    and given more noise; sometimes the difference of another alert is added too. The result is rotated, mirrored and
+    shifted. The label of the alert may no longer hold, so only a teacher can label a variant
+    (:func:`space2vec.training.teacher.add_teacher_scores`): variants show a network how the teacher scores such stamps.
+    A variant may hold pixels of two alerts: split by object first, then make variants.
 
     Parameters
     ----------
     real : LabelledStamps
-        Real alerts.
+        Real alerts, of either label.
     n : int
-        Rows to make.
+        Number of rows to make.
     seed : int, optional
         The same seed gives the same rows.
     first : int, optional
-        Number of the first row: rows depend on their number and the seed alone.
+        Number of the first row. A row depends only on its number and the seed.
     bogus_share : float, optional
-        Share of the rows that are made of alerts labelled bogus, where there are both.
+        Share of the rows that are made from alerts labelled bogus, if there are alerts of both labels.
     progress : callable, optional
         Called with 1 after each row.
 
     Returns
     -------
     LabelledStamps
-        Kind ``variant``; label, object id and group of the alert; no teacher, no catalogue.
+        Rows of the kind ``variant``, with the label, object id and group of the alert, but without a teacher's score
+        and catalogue columns.
 
     Raises
     ------
@@ -73,16 +74,16 @@ def variants(
     ]
     if not measured and n:
         raise ValueError(f"none of the {len(real)} alerts can be changed")
-    classes = [[one for one in measured if real.label[one[0]] == label] for label in (0, 1)]
+    by_label = [[pair for pair in measured if real.label[pair[0]] == label] for label in (0, 1)]
     planes, centres, rows = [], [], []
     for number in range(first, first + n):
         rng = np.random.default_rng([seed, number])
-        among = classes[0 if rng.random() < bogus_share else 1] or measured
-        row, triplet = among[int(rng.integers(len(among)))]
+        choices = by_label[0 if rng.random() < bogus_share else 1] or measured
+        row, triplet = choices[int(rng.integers(len(choices)))]
         other = measured[int(rng.integers(len(measured)))][1]
-        stamp, centre = _variant(triplet, other, rng).planes(int(rng.integers(8)))
-        planes.append(stamp)
-        centres.append(centre)
+        stamp = _variant(triplet, other, rng).oriented(int(rng.integers(8)))
+        planes.append(stamp.planes)
+        centres.append(stamp.centre)
         rows.append(row)
         if progress is not None:
             progress(1)
@@ -97,32 +98,33 @@ def variants(
 
 
 def _variant(triplet: Triplet, other: Triplet, rng: np.random.Generator) -> Triplet:
-    alike = other.science.shape == triplet.science.shape
-    if rng.random() < _MOVED:
-        triplet = _on_the_sky(triplet, other if alike else triplet, int(rng.integers(1, 8)))
+    """Change a triplet at random, with pixels of another one."""
+    same_shape = other.science.shape == triplet.science.shape
+    if rng.random() < _OTHER_SKY:
+        triplet = _on_sky_of(triplet, other if same_shape else triplet, int(rng.integers(1, 8)))
     if rng.random() < _SCALED:
         factor = float(np.exp(rng.uniform(*np.log(_FACTORS))))
-        triplet = replace(triplet.changed((factor - 1.0) * triplet.change), noise=factor * triplet.noise)
+        triplet = replace(triplet.with_light((factor - 1.0) * triplet.change), noise=factor * triplet.noise)
     if rng.random() < _NOISY:
-        triplet = triplet.noisier(rng.uniform(0.0, _MOST_NOISE), rng)
-    if rng.random() < _JOINED and alike:
-        triplet = triplet.changed(rng.uniform(*_JOINED_BY) * _turned(other.change, int(rng.integers(8))))
+        triplet = triplet.with_noise(rng.uniform(0.0, _MOST_NOISE), rng)
+    if rng.random() < _SUMMED and same_shape:
+        triplet = triplet.with_light(rng.uniform(*_OTHER_FACTORS) * _oriented(other.change, int(rng.integers(8))))
     if rng.random() < _SHIFTED:
-        down, right = (int(by) for by in rng.integers(-_FARTHEST, _FARTHEST + 1, 2))
+        down, right = (int(pixels) for pixels in rng.integers(-_FARTHEST, _FARTHEST + 1, 2))
         middle = (triplet.centre[0] + down, triplet.centre[1] + right)
         inside = all(0 <= at < side for at, side in zip(middle, triplet.science.shape, strict=True))
         triplet = replace(triplet, centre=middle) if inside else triplet
     return triplet
 
 
-def _on_the_sky(triplet: Triplet, other: Triplet, symmetry: int) -> Triplet:
-    """Put what changed on what did not change in another, turned or flipped."""
-    still = _turned(other.science - other.change, symmetry)
-    return replace(triplet, science=still + triplet.change, template=_turned(other.template, symmetry))
+def _on_sky_of(triplet: Triplet, other: Triplet, symmetry: int) -> Triplet:
+    """Return a triplet with its own difference, and with the unchanging sky and the template of another one."""
+    still = _oriented(other.science - other.change, symmetry)
+    return replace(triplet, science=still + triplet.change, template=_oriented(other.template, symmetry))
 
 
-def _turned(plane: Array, symmetry: int) -> Array:
-    """Return a plane in one of the eight symmetries of a square; one that is no square is only flipped."""
+def _oriented(plane: Array, symmetry: int) -> Array:
+    """Return a plane in one of the eight symmetries of a square; a plane that is not square is only mirrored."""
     plane = plane[::-1] if symmetry & 1 else plane
     plane = plane[:, ::-1] if symmetry & 2 else plane
     return plane.T if symmetry & 4 and plane.shape[0] == plane.shape[1] else plane

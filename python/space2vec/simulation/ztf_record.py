@@ -1,9 +1,9 @@
-"""The candidate record: what a ZTF packet says of a detection."""
+"""The record of a ZTF candidate: the fields of ``candidate`` in an alert packet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple  # Any: the values of a record are text, integers and floats
 
 import numpy as np
 
@@ -11,18 +11,35 @@ from space2vec.simulation.detection import Detection
 from space2vec.simulation.exposure import Exposure
 from space2vec.simulation.scene import Scene
 
-__all__ = ["NearestSource", "candidate_record", "nearest_source", "sky_position"]
+__all__ = ["NearestSource", "SkyPosition", "nearest_source", "sky_position", "ztf_record"]
 
 _MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
-#: How much fainter than the limit of one exposure the faintest source in the catalogue of a template is, mag.
+#: The catalogue of a template is deeper than one exposure by this many magnitudes.
 _TEMPLATE_LIMIT = 2.0
-#: Calibration error that ZTF's magnitudes never fall below.
-_FLOOR = 0.02
+#: The calibration error that is part of every magnitude error of ZTF, mag.
+_CALIBRATION_ERROR = 0.02
+
+
+class SkyPosition(NamedTuple):
+    """Right ascension and declination, degrees."""
+
+    ra: float
+    dec: float
 
 
 @dataclass(frozen=True)
 class NearestSource:
-    """What the template's catalogue says of its source nearest to a candidate: offset (pixel) and magnitude."""
+    """The source in the template's catalogue that is nearest to a candidate.
+
+    Attributes
+    ----------
+    dx, dy : float
+        Offset from the candidate in columns and rows, pixels.
+    magnitude, error : float
+        Its magnitude, and the error.
+    chi, sharpness : float
+        Statistics of the fit of a point source, as those of ZTF's DAOPHOT.
+    """
 
     dx: float
     dy: float
@@ -33,30 +50,30 @@ class NearestSource:
 
     @property
     def distance(self) -> float:
-        """How far it lies from the candidate, pixel."""
+        """Distance from the candidate, pixels."""
         return float(np.hypot(self.dx, self.dy))
 
 
-def candidate_record(
+def ztf_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Return the ``candidate`` record of a detection.
+    """Return the record ``candidate`` of a detection.
 
-    Only what is measured on the images or known of the exposure is filled in; the rest stays null in the packet. There
-    is no history: every object is seen for the first time.
+    It has those fields that are measured on the images or known of the exposure; the others are null in the packet.
+    There is no history: every object is detected for the first time.
 
     Parameters
     ----------
     scene : Scene
-        Gives the exposure and the sources of the template.
+        The exposure and the sources of the template.
     found : Detection
-        The measured candidate.
+        The measurements of the candidate.
     position : tuple of float
-        Column and row on the detector, from 1.
+        Column and row on the detector; the middle of the first pixel is 1.
     serial : int
         Number of the candidate in its exposure.
     rng : numpy.random.Generator
-        For quantities that the images do not give (the template's fit statistics).
+        Source of the values that the images do not give (statistics of fits to the template).
     """
     exposure = scene.exposure
     survey = exposure.survey
@@ -82,7 +99,7 @@ def candidate_record(
         "ra": round(ra, 7),
         "dec": round(dec, 7),
         "magpsf": magnitude,
-        "sigmapsf": np.hypot(_MAG_PER_RELATIVE_FLUX * found.flux_error / found.flux, _FLOOR),
+        "sigmapsf": np.hypot(_MAG_PER_RELATIVE_FLUX * found.flux_error / found.flux, _CALIBRATION_ERROR),
         "chipsf": found.chi,
         "magap": aperture,
         "sigmagap": _MAG_PER_RELATIVE_FLUX * found.aperture_error / found.aperture_flux,
@@ -120,8 +137,8 @@ def candidate_record(
         "exptime": 30.0,
         "drbversion": "",
     }
-    record.update(_nearest(scene, found, ra, dec, rng))
-    # A packet holds single precision but for these; the record must say what the packet will say.
+    record.update(_nearest_fields(scene, found, ra, dec, rng))
+    # A packet holds all other numbers in single precision, and the record must equal what is read from the packet.
     double = {"jd", "ra", "dec", "ranr", "decnr", "scorr", "jdstartref", "jdendref"}
     return {
         name: float(value if name in double else np.float32(value)) if isinstance(value, float) else value
@@ -129,16 +146,16 @@ def candidate_record(
     }
 
 
-def sky_position(exposure: Exposure, x: float, y: float) -> tuple[float, float]:
-    """Return right ascension and declination (degrees) of a pixel: a tangent plane is more than a stamp needs."""
+def sky_position(exposure: Exposure, x: float, y: float) -> SkyPosition:
+    """Return the sky position of a pixel of the detector, without the distortion of a tangent projection."""
     scale = exposure.survey.pixel_scale / 3600.0
     dec = exposure.dec + (y - exposure.survey.height / 2) * scale
     ra = exposure.ra - (x - exposure.survey.width / 2) * scale / np.cos(np.radians(dec))
-    return float(ra % 360.0), float(dec)
+    return SkyPosition(float(ra % 360.0), float(dec))
 
 
 def nearest_source(scene: Scene, found: Detection, rng: np.random.Generator) -> NearestSource | None:
-    """Look for the candidate's nearest neighbour in the template's catalogue; ``None`` where that is empty."""
+    """Find the source in the template's catalogue that is nearest to a candidate; None if the catalogue is empty."""
     exposure = scene.exposure
     x = np.concatenate([scene.stars.x, scene.galaxies.x])
     y = np.concatenate([scene.stars.y, scene.galaxies.y])
@@ -153,10 +170,10 @@ def nearest_source(scene: Scene, found: Detection, rng: np.random.Generator) -> 
     radius = 0.0 if star else float(scene.galaxies.radius[k - len(scene.stars.x)])
     noise = exposure.template_noise * np.sqrt(4.0 * np.pi) * exposure.template_seeing / 2.355
     return NearestSource(
-        # The catalogue's own positions scatter by a tenth of a pixel.
+        # The positions in the catalogue have errors of a tenth of a pixel.
         dx=float(offset_x[k] + scatter[0]),
         dy=float(offset_y[k] + scatter[1]),
-        # A profile fitted to a galaxy misses its outskirts.
+        # A point source that is fitted to a galaxy misses the light of its outskirts.
         magnitude=float(exposure.zeropoint - 2.5 * np.log10(flux[k]) + 0.15 * radius),
         error=float(np.hypot(_MAG_PER_RELATIVE_FLUX * 2.0 * noise / flux[k], 0.012)),
         chi=float(chi),
@@ -164,8 +181,8 @@ def nearest_source(scene: Scene, found: Detection, rng: np.random.Generator) -> 
     )
 
 
-def _nearest(scene: Scene, found: Detection, ra: float, dec: float, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the fields of the nearest source of the template."""
+def _nearest_fields(scene: Scene, found: Detection, ra: float, dec: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the fields of the record about the nearest source of the template."""
     near = nearest_source(scene, found, rng)
     if near is None:
         unknown = dict.fromkeys(("distnr", "magnr", "sigmagnr", "chinr", "sharpnr"))

@@ -1,9 +1,9 @@
-"""Training: forests and networks, and the calibration of their scores."""
+"""Training of forests and networks, and the calibration of their scores."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.errors.packages import need
 from space2vec.training.forest import cross_validate, train_forest
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cross_check", "cross_validate", "fit_calibration", "train_forest", "train_network", "train_tablenet"]
 
-#: Functions that need PyTorch, and their modules.
+#: The functions that need PyTorch, each with its module.
 _NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}
-#: Functions that load late, so that the command line starts quickly.
+#: The functions whose modules are imported at the first use, so that the command line starts quickly.
 _CALIBRATION = dict.fromkeys(("cross_check", "fit_calibration"), "space2vec.training.isotonic")
 
 
-def __getattr__(name: str) -> Any:
-    """Import a heavy function where it is first used."""
+def __getattr__(name: str) -> object:
+    """Import a function whose module is slow to import when it is first asked for."""
     if name in _NETWORKS:
         need("torch", "training a network needs PyTorch")
     elif name not in _CALIBRATION:

@@ -1,4 +1,4 @@
-"""Augmentation: random changes of stamps (turns, noise, blanks, lost templates) that leave their labels valid."""
+"""Augmentation: random changes of stamps (rotations, noise, blank pixels, no template) that keep their labels true."""
 
 from __future__ import annotations
 
@@ -9,36 +9,35 @@ from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS, Stamps
 
-__all__ = ["Augmentation", "augmented"]
+__all__ = ["Augmentation", "augment"]
 
 Plane = NDArray[np.float32]
 
 _SCIENCE, _TEMPLATE, _DIFFERENCE = range(3)
-#: Blanks and edges stay more than this many pixels away from a candidate, in rows or in columns.
-_KEPT = 4
+#: Blank pixels and detector edges are more than this many pixels away from the candidate, in rows or in columns.
+_CLEARANCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """The random changes of a stamp, and the share of the rows that each happens to.
+    """Which random changes are made to stamps, and to what share of them.
 
     Attributes
     ----------
     symmetries : bool
-        Turn by a multiple of 90 degrees and flip.
+        Rotate each stamp by a random multiple of 90 degrees and mirror half of them.
     shift : int
-        Largest shift of the centre, pixels, in rows and in columns.
+        Largest shift of the candidate's position, in pixels, along rows and along columns.
     noise : float
-        Share of the rows with more noise, of up to ``most_noise`` times that of the difference, in the science and the
-        difference plane.
+        Share of the stamps to which white noise is added, the same in the science and the difference plane.
     most_noise : float
-        See ``noise``.
+        Largest standard deviation of the added noise, in units of the noise of the difference plane.
     edge : float
-        Share of the rows that are cut off at one side, as at the edge of a detector.
+        Share of the stamps that are cut off at one side, as at the edge of a detector.
     blank : float
-        Share of the rows with a block, a row or a column of NaN.
+        Share of the stamps in which a block, a row or a column becomes NaN.
     without_template : float
-        Share of the rows that lose their template.
+        Share of the stamps whose template is removed.
     """
 
     symmetries: bool = True
@@ -50,18 +49,19 @@ class Augmentation:
     without_template: float = 0.03
 
 
-def augmented(stamps: Stamps, rng: np.random.Generator, how: Augmentation) -> Stamps:
-    """Return a randomly changed copy of each stamp.
+def augment(stamps: Stamps, rng: np.random.Generator, augmentation: Augmentation) -> Stamps:
+    """Return a copy of stamps in which each stamp is changed at random.
 
-    Rows keep their order, ids, columns and flags. The same state of `rng` gives the same copies.
+    The copy has the same order, ids, catalogue columns and flags. The same state of `rng` gives the same copy. Stamps
+    whose planes differ in size are copied unchanged.
     """
     rows: list[list[Plane | None]] = []
     centre = stamps.centre.copy()
     for row in range(len(stamps)):
         planes = [stamps.plane(row, channel) for channel in CHANNELS]
-        there = {plane.shape for plane in planes if plane is not None}
-        if len(there) == 1:
-            planes, centre[row] = _changed(planes, there.pop(), centre[row], rng, how)
+        shapes = {plane.shape for plane in planes if plane is not None}
+        if len(shapes) == 1:
+            planes, centre[row] = _change(planes, shapes.pop(), centre[row], rng, augmentation)
         rows.append(planes)
     copies = Stamps(
         rows, object_id=stamps.object_id, candidate_id=stamps.candidate_id, flags=stamps.flags, centre=centre,
@@ -70,47 +70,47 @@ def augmented(stamps: Stamps, rng: np.random.Generator, how: Augmentation) -> St
     return copies
 
 
-def _changed(
+def _change(
     planes: list[Plane | None],
     shape: tuple[int, ...],
     centre: NDArray[np.int32],
     rng: np.random.Generator,
-    how: Augmentation,
+    augmentation: Augmentation,
 ) -> tuple[list[Plane | None], tuple[int, int]]:
     """Change the planes of one candidate; return them and its position (row, column)."""
     height, width = shape
     y, x = (int(at) for at in centre)
     chances = rng.random(4)
     difference = planes[_DIFFERENCE]
-    if chances[0] < how.noise and difference is not None:
+    if chances[0] < augmentation.noise and difference is not None:
         noise = rng.standard_normal((height, width), dtype=np.float32)
-        noise *= np.float32(rng.uniform(0.0, how.most_noise) * _deviation(difference))
+        noise *= np.float32(rng.uniform(0.0, augmentation.most_noise) * _deviation(difference))
         planes = [p if p is None or k == _TEMPLATE else p + noise for k, p in enumerate(planes)]
-    if chances[1] < how.blank:
+    if chances[1] < augmentation.blank:
         block = _block(height, width, y, x, rng)
-        planes = [None if plane is None else _blanked(plane, block) for plane in planes]
-    if chances[2] < how.edge:
+        planes = [None if plane is None else _with_blank(plane, block) for plane in planes]
+    if chances[2] < augmentation.edge:
         rows, columns = _remainder(height, width, y, x, rng)
         planes = [None if plane is None else plane[rows, columns] for plane in planes]
         y, x = y - rows.start, x - columns.start
         height, width = rows.stop - rows.start, columns.stop - columns.start
-    if how.symmetries:
+    if augmentation.symmetries:
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         for _ in range(turns):
             y, x, height, width = width - 1 - x, y, width, height
         planes = [None if plane is None else np.rot90(plane, turns) for plane in planes]
         if flip:
             planes, x = [None if plane is None else plane[:, ::-1] for plane in planes], width - 1 - x
-    if how.shift:
-        down, right = rng.integers(-how.shift, how.shift + 1, 2).tolist()
+    if augmentation.shift:
+        down, right = rng.integers(-augmentation.shift, augmentation.shift + 1, 2).tolist()
         y, x = min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)
-    if chances[3] < how.without_template:
+    if chances[3] < augmentation.without_template:
         planes = [None if k == _TEMPLATE else plane for k, plane in enumerate(planes)]
     return planes, (y, x)
 
 
 def _deviation(plane: Plane) -> float:
-    """Return about the standard deviation of a plane's noise, from a tenth of its pixels."""
+    """Estimate the standard deviation of a plane's noise from the median deviation of every eleventh pixel."""
     some = plane.reshape(-1)[::11]
     some = some[np.isfinite(some)]
     if not len(some):
@@ -119,34 +119,35 @@ def _deviation(plane: Plane) -> float:
 
 
 def _block(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Return a block, a row or a column that leaves the candidate alone."""
+    """Draw the rows and columns of a block, a row or a column clear of the candidate; empty if none is found."""
     tall, wide = [(1, width), (height, 1), tuple(rng.integers(3, 16, 2).tolist())][int(rng.integers(3))]
     for _ in range(10):
         top, left = (
             int(rng.integers(0, height - min(tall, height) + 1)),
             int(rng.integers(0, width - min(wide, width) + 1)),
         )
-        clear_y = top > y + _KEPT or top + tall - 1 < y - _KEPT
-        clear_x = left > x + _KEPT or left + wide - 1 < x - _KEPT
+        clear_y = top > y + _CLEARANCE or top + tall - 1 < y - _CLEARANCE
+        clear_x = left > x + _CLEARANCE or left + wide - 1 < x - _CLEARANCE
         if clear_y or clear_x:
             return slice(top, top + tall), slice(left, left + wide)
     return slice(0, 0), slice(0, 0)
 
 
-def _blanked(plane: Plane, block: tuple[slice, slice]) -> Plane:
+def _with_blank(plane: Plane, block: tuple[slice, slice]) -> Plane:
+    """Return a copy of a plane in which a block is NaN."""
     copy = plane.copy()
     copy[block] = np.nan
     return copy
 
 
 def _remainder(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Draw a detector edge near the candidate; return the rows and columns that are left."""
+    """Draw a detector edge near the candidate; return the rows and columns that are inside the detector."""
     rows, columns = slice(0, height), slice(0, width)
     side = int(rng.integers(4))
     room = (y, height - 1 - y, x, width - 1 - x)[side]
-    if room <= _KEPT:
+    if room <= _CLEARANCE:
         return rows, columns
-    kept = int(rng.integers(_KEPT, room + 1))
+    kept = int(rng.integers(_CLEARANCE, room + 1))
     if side < 2:
         rows = slice(y - kept, height) if side == 0 else slice(0, y + kept + 1)
     else:

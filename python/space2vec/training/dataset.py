@@ -1,4 +1,4 @@
-"""Data sets to learn from: labelled stamps in a folder with a manifest (docs/datasets.md)."""
+"""Training data sets: labelled stamps in a folder with a manifest (docs/datasets.md)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any  # Any: of JSON values
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,87 +17,99 @@ from space2vec.data.ids import text_array
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import OutputError, ReadError
 from space2vec.registry import library_version
-from space2vec.training.dataset_part import decode_part, encode_stamps, encode_truth
+from space2vec.training.dataset_part import PartFile, decode_part, encode_stamps, encode_truth
 from space2vec.writing.atomic_file import sync_folder, write_file
 
 __all__ = ["FORMAT", "MANIFEST", "VERSION", "LabelledStamps", "read_dataset", "read_manifest", "split", "write_dataset"]
 
-#: What a manifest says it is, and the version of its format.
+#: The values of "format" and "version" in a manifest.
 FORMAT, VERSION = "space2vec data set", 1
-#: The file that makes a folder a data set; written last.
+#: The file that makes a folder a data set. It is written last, so a folder without it was not finished.
 MANIFEST = "manifest.json"
 
-#: Rows of a part, at most: about 100 MB of triplets of 63 x 63 pixels.
+#: The most rows that one part holds: about 100 MB of triplets of 63 x 63 pixels.
 _PART_ROWS = 2000
 
 
 def split(group: ArrayLike, shares: Sequence[float], seed: int = 0) -> list[NDArray[np.intp]]:
-    """Split rows by object.
+    """Split rows by object, say into rows to train on and rows to test on.
 
     Parameters
     ----------
     group : array_like of str (n,)
-        The object of each row. All rows of an object fall on one side.
+        The object of each row. All rows of an object fall into one part.
     shares : sequence of float
-        The share of each side, of the objects; what they lack to 1 falls on no side.
+        The share of the objects that each part gets. If the shares add up to less than 1, the remaining objects are in
+        no part.
     seed : int, optional
-        Another seed, another split.
+        Seed of the split; another seed gives another split.
 
     Returns
     -------
-    list of ndarray
-        Row numbers of each side, ascending, disjoint. An object's side depends on its id, the shares and the seed
-        alone: it stays where it is when others are added or left out.
+    list of ndarray of intp
+        The row numbers of each part, ascending. The parts are disjoint. The part of an object depends only on its id,
+        the shares and the seed, so that an object stays in its part when others are added or removed.
 
     Raises
     ------
     ValueError
-        If a share is negative, there is none, or they add up to more than 1.
+        If there is no share, a share is negative, or they add up to more than 1.
+
+    Examples
+    --------
+    >>> from space2vec.training.dataset import split
+    >>> train, test = split(["ZTF18a", "ZTF18b", "ZTF18a", "ZTF18c"], (0.5, 0.5))
+    >>> len(train) + len(test)
+    4
     """
     parts = np.asarray(shares, dtype=np.float64)
     if parts.ndim != 1 or not len(parts) or not (parts >= 0.0).all() or parts.sum() > 1.0 + 1e-9:
-        raise ValueError(f"shares must be of 0 or more and add up to 1 at most; given {shares}")
+        raise ValueError(f"shares must be 0 or more and add up to 1 at most; given {shares}")
     bounds = np.cumsum(parts)
     if bounds[-1] > 1.0 - 1e-9:
         bounds[-1] = 1.0
     names, row = np.unique(text_array(group), return_inverse=True)
     digests = (hashlib.sha256(f"{seed}:{name}".encode()).digest() for name in names.tolist())
-    place = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.float64) / 2.0**64
-    side = np.searchsorted(bounds, place, side="right")[row]
-    return [np.flatnonzero(side == k) for k in range(len(parts))]
+    # A number from 0 to 1 for each object, drawn from its name: it does not depend on the other objects.
+    fraction = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.float64) / 2.0**64
+    part = np.searchsorted(bounds, fraction, side="right")[row]
+    return [np.flatnonzero(part == k) for k in range(len(parts))]
 
 
 def write_dataset(
     folder: str | os.PathLike[str], parts: Iterable[LabelledStamps], about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write a data set, part by part, so that it may be larger than memory.
+    """Write a training data set part by part, so that it may be larger than memory.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there; must be empty.
+        An empty folder; it is created if it does not exist.
     parts : iterable of LabelledStamps
-        The rows, in order. Every item becomes one file of stamps and one of truth, or more where it is large.
-    about : mapping
-        How it was made, JSON values: survey, seed, arguments, and what ``teacher`` is.
+        The rows, in order. Each item becomes a file of stamps and a file of labels; an item of more than 2,000 rows
+        becomes several of both.
+    about : mapping of str to JSON values
+        How the data set was made: survey, seed, arguments, and which model the ``teacher`` scores are from.
 
     Returns
     -------
     dict
-        The manifest, which is written last: a folder without one is no data set.
+        The manifest. It is written last, so that a folder without it is not a data set.
 
     Raises
     ------
     OutputError
         If the folder is not empty, or there are no rows.
     OSError
-        If it cannot be written.
+        If a file cannot be written.
+    TypeError
+        If `about` holds a value that JSON cannot represent.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise OutputError(f"{target} is not empty; a data set needs a folder of its own")
-    said = json.loads(json.dumps(dict(about)))  # what is no JSON fails before the work
+    about = json.loads(json.dumps(dict(about)))  # a value that JSON cannot represent raises before the work begins
     written: list[dict[str, Any]] = []
     kinds: Counter[str] = Counter()
     objects: set[str] = set()
@@ -127,7 +139,7 @@ def write_dataset(
         "bogus": rows - real,
         "objects": len(objects),
         "kinds": dict(sorted(kinds.items())),
-        "about": said,
+        "about": about,
         "parts": written,
     }
     sync_folder(target)
@@ -137,12 +149,12 @@ def write_dataset(
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what a data set says of itself.
+    """Read the manifest of a training data set: its rows, objects, kinds, files, and how it was made.
 
     Raises
     ------
     ReadError
-        If the folder is no data set, or one of another version.
+        If the folder is not a data set, is one of another version, or is empty.
     """
     place = Path(folder) / MANIFEST
     if not place.is_file():
@@ -162,15 +174,15 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_dataset(folder: str | os.PathLike[str]) -> LabelledStamps:
-    """Read a whole data set.
+    """Read a whole training data set into memory.
 
     Raises
     ------
     ReadError
-        If the folder is no data set or one of another version, if a part is missing or not the one that was written,
-        or lacks a column.
+        If the folder is not a data set or is one of another version, or if a part is missing, has been changed, or
+        lacks a column.
     OSError
-        If the machine cannot read a file.
+        If a file cannot be read.
     """
     manifest = read_manifest(folder)
     whole = LabelledStamps.concatenate(_parts(Path(folder), manifest["parts"]))
@@ -180,18 +192,20 @@ def read_dataset(folder: str | os.PathLike[str]) -> LabelledStamps:
 
 
 def _pieces(parts: Iterable[LabelledStamps]) -> Iterator[LabelledStamps]:
+    """Cut parts into pieces of at most ``_PART_ROWS`` rows."""
     for part in parts:
         for start in range(0, len(part), _PART_ROWS):
             yield part[start : start + _PART_ROWS]
 
 
-def _parts(folder: Path, entries: Sequence[Any]) -> Iterator[LabelledStamps]:
+def _parts(folder: Path, entries: Sequence[object]) -> Iterator[LabelledStamps]:
+    """Read the parts that the entries of a manifest name."""
     for entry in entries:
-        yield decode_part(*_checked(folder, entry, "stamps"), *_checked(folder, entry, "truth"))
+        yield decode_part(_read_part_file(folder, entry, "stamps"), _read_part_file(folder, entry, "truth"))
 
 
-def _checked(folder: Path, entry: Any, what: str) -> tuple[Path, bytes]:
-    """Return a file of a part that is the one which was written."""
+def _read_part_file(folder: Path, entry: Any, what: str) -> PartFile:  # Any: JSON from the outside, of any shape
+    """Read one file of a part; ReadError if it is missing or its digest is not the one in the manifest."""
     try:
         path, digest = folder / Path(entry[what]["file"]).name, entry[what]["sha256"]
     except (KeyError, TypeError):
@@ -201,4 +215,4 @@ def _checked(folder: Path, entry: Any, what: str) -> tuple[Path, bytes]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         raise ReadError(f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}")
-    return path, data
+    return PartFile(path, data)

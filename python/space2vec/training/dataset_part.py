@@ -1,10 +1,10 @@
-"""Parts of a data set: stamps as a .npz file, the truth about them as Parquet."""
+"""The two files of a part of a training data set: stamps (.npz), and their labels and kinds (Parquet)."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple  # Any: arrays of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +18,36 @@ from space2vec.reading import parquet
 from space2vec.registry import FEATURES
 from space2vec.writing.tables import table_from_bytes, table_to_bytes
 
-__all__ = ["decode_part", "encode_stamps", "encode_truth"]
+__all__ = ["PartFile", "decode_part", "encode_stamps", "encode_truth"]
 
+#: The arrays that a file of stamps holds beside the planes, and the columns of a file of labels.
 _ARRAYS = ("object_id", "candidate_id", "shape", "centre", "flags", "saturation")
 _TRUTH = ("candidate_id", "object_id", "label", "kind", "weight", "teacher", "group")
 
 
+class PartFile(NamedTuple):
+    """A file of a part: its path, which errors name, and its bytes."""
+
+    path: Path
+    data: bytes
+
+
 def _origins(shape: NDArray[np.int32], centre: NDArray[np.int32], frame: tuple[int, int]) -> NDArray[np.int64]:
-    """Return where in a frame the first pixel of each plane lies, (n, 3, 2): the candidate is on its middle pixel."""
+    """Return the row and column (n, 3, 2) of each plane's first pixel in a frame whose middle pixel is the candidate.
+
+    `shape` (n, 3, 2) are the planes' heights and widths, `centre` (n, 2) the candidates' positions in them, and `frame`
+    is the height and width of the frame, all in pixels.
+    """
     last = np.maximum(shape.astype(np.int64) - 1, 0)
     origins: NDArray[np.int64] = np.array(frame) // 2 - np.clip(centre[:, None, :], 0, last)
     return origins
 
 
 def encode_stamps(stamps: Stamps) -> bytes:
-    """Return stamps as a .npz file that :func:`space2vec.read` reads too.
+    """Encode stamps as a .npz file, which :func:`space2vec.read` reads too.
 
-    Every plane lies in a frame of one size, its candidate on the middle pixel, NaN around it; its own size is beside.
+    The planes of a channel become one array (n, height, width) of float32: each plane is placed so that its candidate
+    is on the middle pixel, and is surrounded by NaN. The arrays ``shape`` and ``centre`` keep its size and position.
     """
     n = len(stamps)
     before = np.clip(stamps.centre[:, None, :], 0, np.maximum(stamps.shape - 1, 0))
@@ -44,7 +57,7 @@ def encode_stamps(stamps: Stamps) -> bytes:
         max(2 * int(before[..., axis].max(initial=0)), 2 * int(after[..., axis].max(initial=1)) - 1) for axis in (0, 1)
     )
     origins = _origins(stamps.shape, stamps.centre, (height, width))
-    arrays: dict[str, NDArray[Any]] = dict(stamps.catalogue)
+    arrays: dict[str, NDArray[Any]] = dict(stamps.catalogue)  # Any: texts, integers and floats
     for position, channel in enumerate(CHANNELS):
         if not (stamps.offset[:, position] >= 0).any():
             continue
@@ -64,10 +77,10 @@ def encode_stamps(stamps: Stamps) -> bytes:
 
 
 def encode_truth(part: LabelledStamps) -> bytes:
-    """Return the truth about stamps as a Parquet file."""
+    """Encode what is known of stamps as a Parquet file: label, kind, weight, teacher's score and group of each row."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {
+    columns: dict[str, Any] = {  # Any: pyarrow has no types
         "candidate_id": arrow.ids(part.stamps.candidate_id),
         "object_id": arrow.texts(part.stamps.object_id.tolist()),
         "label": part.label,
@@ -79,9 +92,11 @@ def encode_truth(part: LabelledStamps) -> bytes:
     return table_to_bytes(pa.table(columns))
 
 
-def _stamps(data: bytes, path: Path) -> Stamps:
+def _decode_stamps(file: PartFile) -> Stamps:
+    """Decode a file that :func:`encode_stamps` made; ReadError if it is damaged or lacks an array."""
+    path = file.path
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(file.data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # NumPy and zipfile raise errors of many kinds on damaged files.
         raise ReadError(f"{path} is no NumPy archive ({error})") from None
@@ -111,22 +126,22 @@ def _stamps(data: bytes, path: Path) -> Stamps:
     )
 
 
-def decode_part(stamps_file: Path, stamps: bytes, truth_file: Path, truth: bytes) -> LabelledStamps:
-    """Return the rows of a part; the files are named in errors.
+def decode_part(stamps: PartFile, truth: PartFile) -> LabelledStamps:
+    """Decode the two files of a part of a data set.
 
     Raises
     ------
     ReadError
-        If a file is not what a part consists of, or the two do not fit each other.
+        If a file is damaged or lacks something, or the two do not have the same rows.
     """
-    with parquet.damage_as_read_errors(truth_file, f"{truth_file} is no Parquet file"):
-        table = table_from_bytes(truth)
+    with parquet.damage_as_read_errors(truth.path, f"{truth.path} is no Parquet file"):
+        table = table_from_bytes(truth.data)
     absent = [name for name in _TRUTH if name not in table.column_names]
     if absent:
-        raise ReadError(f"{truth_file} lacks the column {', '.join(absent)}")
+        raise ReadError(f"{truth.path} lacks the column {', '.join(absent)}")
     try:
         return LabelledStamps(
-            _stamps(stamps, stamps_file),
+            _decode_stamps(stamps),
             label=table["label"].to_numpy(),
             kind=text_array(table["kind"].to_pylist()),
             weight=table["weight"].to_numpy(),
@@ -134,4 +149,4 @@ def decode_part(stamps_file: Path, stamps: bytes, truth_file: Path, truth: bytes
             group=text_array(table["group"].to_pylist()),
         )
     except (TypeError, ValueError) as error:
-        raise ReadError(f"{truth_file} does not fit {stamps_file.name}: {error}") from None
+        raise ReadError(f"{truth.path} does not fit {stamps.path.name}: {error}") from None

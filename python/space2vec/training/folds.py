@@ -1,9 +1,9 @@
-"""Cross-validation of any trainer: folds stratified by label, that keep groups together."""
+"""Cross-validation: folds that have the same share of real rows, and that keep the rows of an object together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias  # Any: tables of any library, numbers of any precision
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,25 +12,51 @@ from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers
 from space2vec.errors.packages import need
 
-__all__ = ["Scorer", "Trainer", "folds_of", "need_sklearn", "out_of_fold", "rows_and_labels"]
+__all__ = ["FeatureScorer", "Fold", "LabelledFeatures", "Trainer", "labelled_features", "need_sklearn", "out_of_fold"]
+__all__ += ["split_folds"]
 
-#: Takes rows (m, k), gives P(real) (m,).
-Scorer: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
-#: Takes the numbers of the rows to train on, gives what scores others.
-Trainer: TypeAlias = Callable[[NDArray[np.intp]], Scorer]
+#: A function that takes feature rows (m, k) and returns P(real) (m,).
+FeatureScorer: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]  # Any: of any precision
+#: A function that takes the numbers of the rows to train on and returns a trained model's scores of other rows.
+Trainer: TypeAlias = Callable[[NDArray[np.intp]], FeatureScorer]
+
+
+class LabelledFeatures(NamedTuple):
+    """Feature rows (n, k) and their labels (n,), 1 for real and 0 for bogus; rows of both labels are among them."""
+
+    rows: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+class Fold(NamedTuple):
+    """The numbers of the rows that a model is trained on, and of those that it is tested on; both ascend."""
+
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
 
 
 def need_sklearn() -> None:
-    """See that scikit-learn is there, or raise ImportError."""
+    """Raise ImportError, which says what to install, if scikit-learn is not installed."""
     need("sklearn", "training needs scikit-learn")
 
 
-def rows_and_labels(
-    x: Any, y: ArrayLike, names: Sequence[str] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return feature rows (n, k) and labels (n,), or raise ValueError if shapes or labels do not fit.
+def labelled_features(x: Any, y: ArrayLike, names: Sequence[str] | None = None) -> LabelledFeatures:
+    """Check and convert feature rows and their labels.
 
-    Of named columns those of `names` are taken, in that order.
+    Parameters
+    ----------
+    x : array_like (n, k), or table
+        The features. Of a table with named columns, those of `names` are taken, in that order. (`Any`, because tables
+        of many libraries are accepted.)
+    y : array_like (n,)
+        1 for real, 0 for bogus.
+    names : sequence of str, optional
+        The columns to take.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, a label is neither 0 nor 1, or one of the two labels does not occur.
     """
     given = x if names is None else stack_columns(x, names, select=True)
     with np.errstate(over="ignore"):
@@ -42,17 +68,30 @@ def rows_and_labels(
         raise ValueError("y must be 1 for real and 0 for bogus")
     if len(np.unique(labels)) < 2:
         raise ValueError("y must have both real (1) and bogus (0) rows")
-    return rows, labels.astype(np.int64)
+    return LabelledFeatures(rows, labels.astype(np.int64))
 
 
-def folds_of(
-    y: ArrayLike, *, group: ArrayLike | None = None, folds: int = 10, seed: int = 0
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield the rows to train on and those to test on, fold by fold, stratified by y (n,): 1 for real, 0 for bogus.
+def split_folds(y: ArrayLike, *, group: ArrayLike | None = None, folds: int = 10, seed: int = 0) -> Iterator[Fold]:
+    """Divide rows into folds and yield, for each, the rows to train on and the rows to test on.
 
-    Rows of one `group` (n,), an object's alerts, say, are kept in one fold. The same y and seed give the same folds.
-    ImportError without scikit-learn; ValueError if a class has fewer rows than there are folds, there are fewer groups,
-    or rows to train on would be of one class.
+    Parameters
+    ----------
+    y : array_like (n,)
+        1 for real, 0 for bogus. Every fold has about the same share of real rows.
+    group : array_like (n,), optional
+        The object of each row: the rows of an object are in one fold.
+    folds : int, optional
+        Number of folds.
+    seed : int, optional
+        Seed of the division: the same y, group and seed give the same folds.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    ValueError
+        If a label has fewer rows than there are folds, there are fewer groups than folds, or the rows to train on would
+        all have one label.
     """
     need_sklearn()
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -67,8 +106,8 @@ def folds_of(
             f"{folds} folds need rows of as many objects (groups), which are kept together; given {groups}"
         )
     splitter = (StratifiedKFold if group is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
-    parts = list(splitter.split(np.zeros(len(labels)), labels, group))
-    if any(len(np.unique(labels[learned])) < 2 for learned, _ in parts):
+    parts = [Fold(train, test) for train, test in splitter.split(np.zeros(len(labels)), labels, group)]
+    if any(len(np.unique(labels[fold.train])) < 2 for fold in parts):
         raise ValueError(f"{folds} folds leave one class to train on: too few objects (groups) have rows of the other")
     yield from parts
 
@@ -82,11 +121,23 @@ def out_of_fold(
     folds: int = 10,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """Return P(real) (n,) of rows x by models that have not seen them; `train` is given the numbers of the rows to use.
+    """Score every row by a model that was trained without the rows of its fold.
 
-    `y`, `group`, `folds`, `seed` and what is raised are those of :func:`folds_of`.
+    Parameters
+    ----------
+    train : callable
+        Takes the numbers of the rows to train on and returns a function that scores other rows.
+    x : ndarray of float32 (n, k)
+        The features.
+    y, group, folds, seed
+        As for :func:`split_folds`, which also says what is raised.
+
+    Returns
+    -------
+    ndarray of float32 (n,)
+        P(real) of each row.
     """
     out = np.empty(len(x), dtype=np.float32)
-    for learned, tested in folds_of(y, group=group, folds=folds, seed=seed):
-        out[tested] = train(learned)(x[tested])
+    for fold in split_folds(y, group=group, folds=folds, seed=seed):
+        out[fold.test] = train(fold.train)(x[fold.test])
     return out

@@ -1,16 +1,16 @@
-"""Training forests, with autoScan's hyperparameters by default (Goldstein et al. 2015, AJ 150, 82)."""
+"""Training of random forests, with autoScan's settings by default (Goldstein et al. 2015, AJ 150, 82)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any  # of JSON values and of scikit-learn's keyword arguments
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.models.forest import Forest
 from space2vec.registry import Convention
-from space2vec.training.folds import Scorer, need_sklearn, out_of_fold, rows_and_labels
+from space2vec.training.folds import FeatureScorer, labelled_features, need_sklearn, out_of_fold
 
 __all__ = ["cross_validate", "train_forest"]
 
@@ -40,23 +40,24 @@ def train_forest(
     Parameters
     ----------
     x : array_like (n, k), or table
-        The features; of a table with named columns those of `names` are taken.
+        The features, NaN where undefined. Of a table with named columns, those of `names` are taken.
     y : array_like (n,)
         1 for real, 0 for bogus.
     names : sequence of str (k,)
         The columns of x.
     trees, criterion, max_features, min_samples_split, min_samples_leaf, max_leaf_nodes
-        As in scikit-learn's RandomForestClassifier; autoScan's by default.
+        As in scikit-learn's RandomForestClassifier; the defaults are autoScan's.
     imputation : {"median", "mean", "none"}, optional
-        What replaces NaN in a column, or that each split sends it where it serves best.
+        What replaces NaN: the median or the mean of its column. With "none" each split sends NaN to the side that
+        separates the training rows better.
     weight : array_like (n,), optional
-        Weight of each row.
+        Weight of each row; 1 by default.
     seed : int, optional
         Seed of the forest: the same rows and seed give the same forest.
     n_jobs : int, optional
-        Processes' worth of threads to train with; all cores by default.
+        Threads to train with, counted as in scikit-learn; -1, the default, is all cores.
     name, convention, training, metrics
-        What the model file says, see :meth:`space2vec.Forest.from_sklearn`.
+        Entries of the model file's header, see :meth:`space2vec.Forest.from_sklearn`.
 
     Returns
     -------
@@ -65,9 +66,9 @@ def train_forest(
     Raises
     ------
     ImportError
-        If scikit-learn is absent.
+        If scikit-learn is not installed.
     ValueError
-        If shapes or labels do not fit.
+        If the shapes do not fit each other, a label is neither 0 nor 1 or does not occur, or the imputation is unknown.
     """
     need_sklearn()
     from sklearn.ensemble import RandomForestClassifier
@@ -76,20 +77,20 @@ def train_forest(
 
     if imputation not in ("median", "mean", "none"):
         raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
-    rows, labels = rows_and_labels(x, y, names)
-    own: dict[str, Any] = {
+    rows, labels = labelled_features(x, y, names)
+    arguments: dict[str, Any] = {
         "criterion": criterion, "max_features": max_features, "min_samples_split": min_samples_split,
         "min_samples_leaf": min_samples_leaf, "max_leaf_nodes": max_leaf_nodes,
     }  # fmt: skip
-    settings = {"trees": trees, **own, "imputation": imputation, "seed": seed}
-    own["max_features"] = min(max_features, rows.shape[1])
+    settings = {"trees": trees, **arguments, "imputation": imputation, "seed": seed}
+    arguments["max_features"] = min(max_features, rows.shape[1])
     imputer = "passthrough" if imputation == "none" else SimpleImputer(strategy=imputation, keep_empty_features=True)
-    forest = RandomForestClassifier(trees, **own, random_state=seed, n_jobs=n_jobs)
+    forest = RandomForestClassifier(trees, **arguments, random_state=seed, n_jobs=n_jobs)
     model = Pipeline([("imputer", imputer), ("forest", forest)])
     model.fit(rows, labels, forest__sample_weight=weight)
-    said = {"rows": len(rows), "real": int(labels.sum()), "settings": settings, **(training or {})}
+    about = {"rows": len(rows), "real": int(labels.sum()), "settings": settings, **(training or {})}
     return Forest.from_sklearn(
-        model, feature_names=names, name=name, convention=convention, training=said, metrics=metrics
+        model, feature_names=names, name=name, convention=convention, training=about, metrics=metrics
     )
 
 
@@ -103,37 +104,38 @@ def cross_validate(
     seed: int = 0,
     **settings: Any,
 ) -> NDArray[np.float32]:
-    """Score every row by a forest that has not seen it.
+    """Score every row by a random forest that was trained without it.
 
     Parameters
     ----------
     x, y, weight, seed
         As in :func:`train_forest`.
     group : array_like (n,), optional
-        Rows of one group (an object's alerts, say) are kept in one fold.
+        The object of each row: the rows of an object are in one fold.
     folds : int, optional
-        Number of folds, stratified by y.
+        Number of folds; each has about the same share of real rows.
     **settings
         Further arguments of :func:`train_forest`.
 
     Returns
     -------
     ndarray of float32 (n,)
-        P(real) out of fold.
+        P(real) of each row.
 
     Raises
     ------
     ImportError
-        If scikit-learn is absent.
+        If scikit-learn is not installed.
     ValueError
-        If shapes or labels do not fit, a class has fewer rows than there are folds, or there are fewer groups.
+        If the shapes do not fit each other, a label is neither 0 nor 1, a label has fewer rows than there are folds, or
+        there are fewer groups than folds.
     """
-    rows, labels = rows_and_labels(x, y)
+    rows, labels = labelled_features(x, y)
     weights = np.ones(len(rows)) if weight is None else np.asarray(weight)
     names = [f"column {i}" for i in range(rows.shape[1])]
 
-    def train(learned: NDArray[np.intp]) -> Scorer:
-        forest = train_forest(rows[learned], labels[learned], names, weight=weights[learned], seed=seed, **settings)
+    def train(index: NDArray[np.intp]) -> FeatureScorer:
+        forest = train_forest(rows[index], labels[index], names, weight=weights[index], seed=seed, **settings)
         return forest.predict
 
     return out_of_fold(train, rows, labels, group=group, folds=folds, seed=seed)

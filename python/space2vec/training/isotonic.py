@@ -1,11 +1,11 @@
-"""Calibration by isotonic regression: scores to probabilities that never fall while scores rise."""
+"""Calibration by isotonic regression: a table that turns scores into probabilities and keeps their order."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple  # Any: of JSON values
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,35 +15,58 @@ from space2vec.evaluation.metrics import Evaluation
 from space2vec.evaluation.reliability import is_probability
 from space2vec.model_files.calibration import MOST_KNOTS, Calibration
 
-__all__ = ["FEW", "LEAST", "CrossCheck", "cross_check", "fit_calibration"]
+__all__ = ["FEW", "LEAST", "CrossCheck", "cross_check", "fit_calibration", "pool_violators"]
 
-#: Rows that a fit needs at least, and of each label.
+#: The fewest rows that a calibration can be fitted to, and the fewest of each label.
 LEAST, _LEAST_EACH = 20, 5
-#: Rows of a label below which probabilities are coarse.
+#: With fewer rows of a label than this, the probabilities are coarse, which the command line says.
 FEW = 100
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-#: The rows of a stretch whose scores its two knots stand at.
-_INNER = (0.1, 0.9)
-#: How much a stretch rises at most, so that it keeps the order of its scores.
+#: The two knots of a stretch are at these quantiles of its scores.
+_KNOT_QUANTILES = (0.1, 0.9)
+#: A stretch rises from this much below its probability to this much above it, so that its scores keep their order.
 _TILT = 0.01
+
+
+class _Stretches(NamedTuple):
+    """Ranges of scores that share a probability: where each ends (exclusive, by level), and its share of real rows."""
+
+    ends: list[int]
+    real_share: Array
+
+
+class _Knots(NamedTuple):
+    """The knots of a table: scores that rise, and their probabilities."""
+
+    score: tuple[float, ...]
+    probability: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What scores were before, and what they are by tables that were fitted on other objects, in so many folds."""
+    """How good scores are before and after calibration, by cross-validation.
+
+    Attributes
+    ----------
+    folds : int
+        Number of folds. The rows of a fold are calibrated by a table that was fitted to the other folds.
+    before, after : Evaluation
+        The evaluation of the scores as they were, and as calibrated.
+    """
 
     folds: int
     before: Evaluation
     after: Evaluation
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values, for the header of a model."""
+        """Return the calibration errors and Brier scores as JSON values, for the header of a model."""
         return {
             "how": f"{self.folds}-fold cross-validation split by object",
-            **{name: _figures(getattr(self, name)) for name in ("before", "after")},
+            "before": _calibration_metrics(self.before),
+            "after": _calibration_metrics(self.after),
         }
 
     def __str__(self) -> str:
@@ -53,31 +76,33 @@ class CrossCheck:
         return "\n".join(lines)
 
 
-def _figures(found: Evaluation) -> dict[str, float]:
-    assert found.reliability is not None
+def _calibration_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """Return those metrics of an evaluation that tell how well scores are calibrated, rounded."""
+    assert evaluation.reliability is not None
     return {
-        "brier": round(found["brier"], 6),
-        "calibration error": round(found.reliability.error, 6),
-        "calibration error by chance": round(found.reliability.by_chance, 6),
+        "brier": round(evaluation["brier"], 6),
+        "calibration error": round(evaluation.reliability.error, 6),
+        "calibration error by chance": round(evaluation.reliability.by_chance, 6),
     }
 
 
 def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, Any] | None = None) -> Calibration:
-    """Fit the table that turns scores into probabilities.
+    """Fit a table that turns the scores of a model into probabilities.
 
-    Isotonic regression (pool adjacent violators) on labels that stand a little off 0 and 1 (Platt 1999: what so many
-    rows without an exception say). Stretches of few rows are joined with the next; each becomes two knots at its tenth
-    and ninetieth percentile that rise by 0.02 at most, so that scores keep their order; single precision alone may make
-    ties of neighbours.
+    The table is an isotonic regression (pool adjacent violators). Its labels are a little more than 0 and a little less
+    than 1, as Platt (1999) proposed, since finitely many rows cannot show that a probability is exactly 0 or 1.
+    Stretches of few rows are joined with the next one. Each stretch becomes two knots, at the tenth and the ninetieth
+    percentile of its scores, between which the probability rises by 0.02 at most; so scores keep their order, except
+    that neighbours may become equal in single precision.
 
     Parameters
     ----------
     score : array_like of float (n,)
-        What the model gave, from 0 to 1; NaN where there is none.
+        The scores of the model, from 0 to 1; NaN if a row has none.
     label : array_like (n,)
-        1 for real, 0 for bogus. The share of real ones among them is what the probabilities hold for.
-    fitted : mapping, optional
-        What to say of the rows in the model file; plain JSON values.
+        1 for real, 0 for bogus. The probabilities are right for data with the same share of real candidates.
+    fitted : mapping of str to JSON values, optional
+        Further entries about the rows for the header of the model file.
 
     Returns
     -------
@@ -86,7 +111,16 @@ def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, 
     Raises
     ------
     ValueError
-        If there are fewer than 20 rows with a score, or than 5 of a label, or scores lie outside 0 to 1.
+        If there are fewer than 20 rows with a score, fewer than 5 of a label, or a score is not from 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from space2vec.training import fit_calibration
+    >>> score = np.linspace(0, 1, 200)
+    >>> calibration = fit_calibration(score, score > 0.5)
+    >>> bool(calibration(np.array([0.9]))[0] > 0.9)
+    True
     """
     values, truth = check_scores(score, label)
     known = ~np.isnan(values)
@@ -99,31 +133,32 @@ def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, 
         )
     if not is_probability(values):
         raise ValueError("a calibration needs scores from 0 to 1")
-    x, y = _table(values, truth)
+    knots = _fit_knots(values, truth)
     about = {"rows": len(values), "real": real, "bogus": bogus, "how": "isotonic regression", **(fitted or {})}
-    return Calibration(x, y, about)
+    return Calibration(*knots, about)
 
 
 def cross_check(
     score: ArrayLike, label: ArrayLike, *, group: ArrayLike | None = None, folds: int = 5, seed: int = 0
 ) -> CrossCheck | None:
-    """Measure what a calibration is worth on objects that it was not fitted on.
+    """Measure by cross-validation how much a calibration improves scores of objects that it was not fitted to.
 
     Parameters
     ----------
     score, label
         As for :func:`fit_calibration`.
     group : array_like (n,), optional
-        What each row belongs to, such as its objectId: an object is in one fold. Rows by default.
+        The object of each row, such as its objectId: the rows of an object are in one fold. By default each row is an
+        object.
     folds : int, optional
-        How many parts the objects are put into.
+        Number of folds.
     seed : int, optional
-        Seed of the parting.
+        Seed of the division into folds.
 
     Returns
     -------
     CrossCheck or None
-        None where too few objects have rows of a label.
+        None if so few objects have rows of a label that a fold would be calibrated by rows of the other label alone.
 
     Raises
     ------
@@ -137,16 +172,16 @@ def cross_check(
     known = ~np.isnan(values)
     values, truth, members = values[known], truth[known], members[known]
     after = np.full(len(values), np.nan)
-    for tested in _parts(truth, members, folds, seed):
-        learned = ~tested
-        if truth[learned].all() or not truth[learned].any():
+    for tested in _split(truth, members, folds, seed):
+        fitted = ~tested
+        if truth[fitted].all() or not truth[fitted].any():
             return None
-        after[tested] = Calibration(*_table(values[learned], truth[learned]))(values[tested])
-    return CrossCheck(folds, *(evaluate(given, truth, group=members, bootstrap=0) for given in (values, after)))
+        after[tested] = Calibration(*_fit_knots(values[fitted], truth[fitted]))(values[tested])
+    return CrossCheck(folds, *(evaluate(score, truth, group=members, bootstrap=0) for score in (values, after)))
 
 
-def _parts(truth: NDArray[np.bool_], members: NDArray[np.intp], folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    """Yield the rows of each part: whole objects, those with real rows spread evenly."""
+def _split(truth: NDArray[np.bool_], members: NDArray[np.intp], folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Yield a mask (n,) of the rows of each fold: whole objects, with those that have real rows spread evenly."""
     real = np.bincount(members, truth) > 0
     order = np.random.default_rng(seed).permutation(len(real))
     order = order[np.argsort(real[order], kind="stable")]
@@ -158,38 +193,43 @@ def _parts(truth: NDArray[np.bool_], members: NDArray[np.intp], folds: int, seed
             yield tested
 
 
-def _table(score: Array, truth: NDArray[np.bool_]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the knots of a table for rows of both labels."""
+def _fit_knots(score: Array, truth: NDArray[np.bool_]) -> _Knots:
+    """Fit a table to rows that have both labels."""
     single = score.astype(np.float32)
     levels, which = np.unique(single, return_inverse=True)
     count, real = np.bincount(which), np.bincount(which[truth], minlength=len(levels))
     highest, lowest = 1 - 1 / (real.sum() + 2), 1 / (len(truth) - real.sum() + 2)
-    pooled = _pooled(real, count)
+    pooled = pool_violators(real, count)
     least = max(_LEAST_EACH, math.ceil(math.sqrt(len(score)) / 2))
     while True:
-        ends, shares = _joined(pooled, real, count, least)
-        x, y = _knots(levels.astype(np.float64), count, ends, lowest + shares * (highest - lowest))
-        if len(x) <= MOST_KNOTS:
-            return tuple(x), tuple(y)
+        stretches = _join_small_stretches(pooled, real, count, least)
+        means = lowest + stretches.real_share * (highest - lowest)
+        knots = _knots(levels.astype(np.float64), count, stretches.ends, means)
+        if len(knots.score) <= MOST_KNOTS:
+            return knots
         least *= 2
 
 
-def _pooled(real: Counts, count: Counts) -> list[int]:
-    """Return where each stretch ends, behind its last level: adjacent ones are pooled until the share of real rises."""
+def pool_violators(real: Counts, count: Counts) -> list[int]:
+    """Pool adjacent levels until the share of real rows rises from stretch to stretch; return where each one ends.
+
+    A level is a score that occurs. `real` and `count` are the real rows and all rows of each level. A stretch ends
+    before the level whose number is returned.
+    """
     ends: list[int] = []
     reals: list[int] = []
     counts: list[int] = []
-    for level, (some, rows) in enumerate(zip(real.tolist(), count.tolist(), strict=True)):
+    for level, (real_rows, rows) in enumerate(zip(real.tolist(), count.tolist(), strict=True)):
         ends.append(level + 1)
-        reals.append(some)
+        reals.append(real_rows)
         counts.append(rows)
         while len(ends) > 1 and reals[-2] * counts[-1] >= reals[-1] * counts[-2]:
             ends[-2:], reals[-2:], counts[-2:] = [ends[-1]], [sum(reals[-2:])], [sum(counts[-2:])]
     return ends
 
 
-def _joined(pooled: list[int], real: Counts, count: Counts, least: int) -> tuple[list[int], Array]:
-    """Return where each stretch ends, and its share of real rows, where each has so many rows at least."""
+def _join_small_stretches(pooled: list[int], real: Counts, count: Counts, least: int) -> _Stretches:
+    """Join stretches with the next one until each has at least `least` rows."""
     below, rows = np.append(0, np.cumsum(real)), np.append(0, np.cumsum(count))
     ends, begin = [], 0
     for end in pooled:
@@ -198,13 +238,13 @@ def _joined(pooled: list[int], real: Counts, count: Counts, least: int) -> tuple
             begin = end
     if not ends:
         ends = [len(count)]
-    ends[-1] = len(count)  # what is left over belongs to the last one
+    ends[-1] = len(count)  # the last stretch takes the levels that remain
     starts = [0, *ends[:-1]]
-    return ends, (below[ends] - below[starts]) / (rows[ends] - rows[starts])
+    return _Stretches(ends, (below[ends] - below[starts]) / (rows[ends] - rows[starts]))
 
 
-def _knots(levels: Array, count: Counts, ends: list[int], means: Array) -> tuple[list[float], list[float]]:
-    """Return two knots a stretch, one where all its scores are equal, and one at 0 and at 1."""
+def _knots(levels: Array, count: Counts, ends: list[int], means: Array) -> _Knots:
+    """Return the knots of a table: two for each stretch, or one if its scores are all equal, and one at 0 and at 1."""
     rows = np.append(0, np.cumsum(count))
     around = np.concatenate([[0.0], means, [1.0]])
     tilt = np.minimum(np.diff(around)[:-1], np.diff(around)[1:]) / 8
@@ -212,7 +252,7 @@ def _knots(levels: Array, count: Counts, ends: list[int], means: Array) -> tuple
     y: list[float] = []
     begin = 0
     for end, mean, rise in zip(ends, means.tolist(), np.minimum(tilt, _TILT).tolist(), strict=True):
-        inner = [rows[begin] + share * (rows[end] - rows[begin]) for share in _INNER]
+        inner = [rows[begin] + share * (rows[end] - rows[begin]) for share in _KNOT_QUANTILES]
         low, high = (int(k) for k in np.searchsorted(rows[begin + 1 : end + 1], inner) + begin)
         if low == high:
             x.append(float(levels[low]))
@@ -225,4 +265,4 @@ def _knots(levels: Array, count: Counts, ends: list[int], means: Array) -> tuple
         x, y = [0.0, *x], [y[0] / 2, *y]
     if x[-1] < 1.0:
         x, y = [*x, 1.0], [*y, (1.0 + y[-1]) / 2]
-    return x, y
+    return _Knots(tuple(x), tuple(y))

@@ -1,4 +1,4 @@
-"""The loop that fits a network: AdamW, warm-up and cosine, averaged weights, early stopping, resumed where it ended."""
+"""The loop that fits a network: AdamW, a learning rate that warms up and decays, averaged weights, early stopping."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,38 +23,44 @@ if TYPE_CHECKING:
 
 __all__ = ["FitRows", "FitSettings", "best_temperature", "fit", "logits", "torch_device"]
 
-#: Rows a batch where the network only scores.
-_CHUNK = 256
-#: The grid on which the logarithm of the temperature is searched.
-_LOGS = np.linspace(np.log(0.2), np.log(5.0), 321)
+#: Rows that are scored at a time.
+_SCORING_BATCH = 256
+#: Values of log(temperature) among which the best one is searched.
+_LOG_TEMPERATURES = np.linspace(np.log(0.2), np.log(5.0), 321)
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How a network is fitted.
+    """Settings of the fit of a network.
 
     Attributes
     ----------
     epochs : int
-        Passes over the rows, at most.
+        Largest number of passes over the training rows.
     batch : int
-        Rows a step.
+        Rows per step of the optimiser.
     learning_rate : float
-        At its highest.
+        The highest learning rate.
     weight_decay : float
-        Of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
+        Weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
     warm_up : float
-        Share of the steps in which the learning rate rises from 0; a cosine leads it back to 0.
+        Share of the steps during which the learning rate rises from 0; afterwards it falls back to 0 along a cosine.
     average : float
-        Decay a step of the average of the weights, which is what is kept (Polyak & Juditsky 1992).
+        Decay per step of the running average of the weights; the fitted network has the averaged weights (Polyak &
+        Juditsky 1992).
     patience : int
-        Epochs without a lower loss on the validation rows after which it ends.
+        The fit ends after this many epochs without a lower loss on the validation rows.
     seed : int
-        Of everything that is drawn.
+        Seed of the order of the rows and of everything else that is random.
     precision : {"float32", "bfloat16"}
-        What is multiplied in training; bfloat16 is the faster one where the hardware has it.
+        Precision of the products during training; bfloat16 is faster on hardware that supports it.
     device : str
-        A device of PyTorch.
+        Name of a PyTorch device, such as "cpu" or "cuda".
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
     """
 
     epochs: int = 30
@@ -84,7 +90,7 @@ class FitSettings:
             raise ValueError(f"unknown precision {self.precision!r}; known: float32, bfloat16")
 
     def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of one step, counted from 0, of so many."""
+        """Return the learning rate of a step, counted from 0, of a fit of `steps` steps."""
         rising = max(self.warm_up * steps, 1.0)
         if step < rising:
             return self.learning_rate * (step + 1) / rising
@@ -93,9 +99,16 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True)
 class FitRows:
-    """Rows to learn from or to validate with: inputs of the network, n rows each, and target and weight (n,), float32.
+    """Rows that a network is fitted to or validated with.
 
-    The target is the probability that a row is real.
+    Attributes
+    ----------
+    inputs : tuple of ndarray of float32
+        The inputs of the network: planes (n, channel, side, side), features (n, k), or both in this order.
+    target : ndarray of float32 (n,)
+        The probability that each row is real.
+    weight : ndarray of float32 (n,)
+        The weight of each row in the loss.
     """
 
     inputs: tuple[NDArray[np.float32], ...]
@@ -105,9 +118,9 @@ class FitRows:
     def __len__(self) -> int:
         return len(self.target)
 
-    def rows(self, index: NDArray[Any]) -> FitRows:
-        """Select rows."""
-        return FitRows(tuple(given[index] for given in self.inputs), self.target[index], self.weight[index])
+    def rows(self, index: NDArray[np.intp]) -> FitRows:
+        """Select rows by their numbers."""
+        return FitRows(tuple(array[index] for array in self.inputs), self.target[index], self.weight[index])
 
 
 def fit(
@@ -118,17 +131,35 @@ def fit(
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
-    """Fit a network in place; it ends with the averaged weights of the lowest loss on validation rows.
+    """Fit a network in place, and leave it with the averaged weights of the epoch of lowest validation loss.
 
-    `epoch_rows` gives the rows of an epoch by its number: the same number, the same rows, and always about as many. A
-    fit that was stopped in a folder goes on where it ended, to the same weights. `progress` is called with the
-    metrics of each epoch, which are returned: epoch, steps, learning_rate, loss, validation_loss, and validation_auc
-    where the validation rows are of both classes.
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network; it returns logits (n,).
+    epoch_rows : callable
+        Takes the number of an epoch, counted from 0, and returns the rows to fit to in it. It must return the same rows
+        for the same number, and about as many in every epoch.
+    validation : FitRows
+        Rows that the network is not fitted to.
+    settings : FitSettings
+        How to fit.
+    folder : RunFolder, optional
+        Where the state is kept after every epoch. A fit that was stopped goes on from there, to the same weights as if
+        it had not been stopped.
+    progress : callable, optional
+        Called with the metrics of each epoch.
+
+    Returns
+    -------
+    list of dict
+        The metrics of each epoch: epoch, steps, learning_rate, loss, validation_loss, and, if the validation rows have
+        both labels, validation_auc.
 
     Raises
     ------
     BackendError
-        If the device cannot be had.
+        If PyTorch cannot use the device.
     ValueError
         If the loss is not finite.
     """
@@ -141,7 +172,7 @@ def fit(
         history = folder.restore({"module": module, "average": average}, optimiser, best)
     step = sum(int(epoch["steps"]) for epoch in history)
     for epoch in range(len(history), settings.epochs):
-        if _stale(history) >= settings.patience:
+        if _epochs_since_best(history) >= settings.patience:
             break
         with _seeded(settings.seed, epoch) as rng:
             rows = epoch_rows(epoch)
@@ -152,18 +183,18 @@ def fit(
                 rate = settings.rate(step, steps * settings.epochs)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                losses.append(_learn(module, rows.rows(batch), optimiser, settings))
+                losses.append(_take_step(module, rows.rows(batch), optimiser, settings))
                 step += 1
-                _follow(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
+                _update_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
         metrics = {"epoch": epoch, "steps": steps, "learning_rate": rate, "loss": float(np.mean(losses))}
-        metrics |= _validated(average, validation, settings)
+        metrics |= _validate(average, validation, settings)
         if not np.isfinite(metrics["loss"] + metrics["validation_loss"]):
             raise ValueError(f"the loss of epoch {epoch} is not finite: lower the learning rate")
         history.append(metrics)
-        if _stale(history) == 0:
+        if _epochs_since_best(history) == 0:
             best = copy.deepcopy(average.state_dict())
         if folder is not None:
-            folder.keep({"module": module, "average": average}, optimiser, best, history)
+            folder.save_epoch({"module": module, "average": average}, optimiser, best, history)
         if progress is not None:
             progress(metrics)
     module.load_state_dict(best)
@@ -172,7 +203,7 @@ def fit(
 
 
 def torch_device(name: str) -> torch.device:
-    """Return a device of PyTorch, or raise BackendError where it cannot be had."""
+    """Return the PyTorch device of a name, or raise BackendError if PyTorch cannot use it."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -182,35 +213,43 @@ def torch_device(name: str) -> torch.device:
 
 
 def logits(module: nn.Module, inputs: tuple[NDArray[np.float32], ...], device: str = "cpu") -> NDArray[np.float32]:
-    """Return the logits (n,) of rows."""
+    """Run a network on rows and return its logits (n,), float32; the network is left in eval mode."""
     out = np.empty(len(inputs[0]), dtype=np.float32)
     module.eval()
     with torch.inference_mode():
-        for start in range(0, len(out), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            given = [torch.from_numpy(np.ascontiguousarray(rows[part])).to(device) for rows in inputs]
-            out[part] = module(*given).float().cpu().numpy()
+        for start in range(0, len(out), _SCORING_BATCH):
+            part = slice(start, start + _SCORING_BATCH)
+            tensors = [torch.from_numpy(np.ascontiguousarray(rows[part])).to(device) for rows in inputs]
+            out[part] = module(*tensors).float().cpu().numpy()
     return out
 
 
 def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> float:
-    """Return the T for which sigmoid(logit / T) has the lowest cross-entropy (Guo et al. 2017, arXiv:1706.04599).
+    """Find the temperature T for which sigmoid(logit / T) has the lowest cross-entropy.
 
-    Between 0.2 and 5, to 1 %. All arguments (n,): the logits of rows that the network has not learned from, the
-    probability that each is real, and how much each counts.
+    Temperature scaling is by Guo et al. (2017, arXiv:1706.04599). T is searched from 0.2 to 5, in steps of 1 %.
+
+    Parameters
+    ----------
+    logit : array_like (n,)
+        The logits of rows that the network was not fitted to.
+    target : array_like (n,)
+        The probability that each row is real.
+    weight : array_like (n,)
+        The weight of each row.
     """
     z, y, w = (np.asarray(values, dtype=np.float64) for values in (logit, target, weight))
-    losses = [float(w @ (np.logaddexp(0.0, z / t) - y * (z / t))) for t in np.exp(_LOGS)]
-    return round(float(np.exp(_LOGS[int(np.argmin(losses))])), 4)
+    losses = [float(w @ (np.logaddexp(0.0, z / t) - y * (z / t))) for t in np.exp(_LOG_TEMPERATURES)]
+    return round(float(np.exp(_LOG_TEMPERATURES[int(np.argmin(losses))])), 4)
 
 
-def _learn(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimizer, settings: FitSettings) -> float:
-    """Take one step and return its loss."""
-    given = [_tensor(x, settings.device) for x in rows.inputs]
+def _take_step(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimizer, settings: FitSettings) -> float:
+    """Fit the network to one batch of rows and return the loss before the step."""
+    inputs = [_tensor(x, settings.device) for x in rows.inputs]
     target, weight = _tensor(rows.target, settings.device), _tensor(rows.weight, settings.device)
     kind = torch.device(settings.device).type
     with torch.autocast(kind, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        logit = module(*given)
+        logit = module(*inputs)
     loss = _loss(logit.float(), target, weight)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -219,27 +258,30 @@ def _learn(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimizer, s
 
 
 def _tensor(rows: NDArray[np.float32], device: str) -> Tensor:
+    """Move rows to a device; planes are laid out channels last, which convolutions prefer."""
     tensor = torch.from_numpy(rows).to(device)
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 def _loss(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean of the cross-entropy."""
     each = functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
     return (each * weight).sum() / weight.sum()
 
 
-def _validated(average: nn.Module, rows: FitRows, settings: FitSettings) -> dict[str, float]:
-    found = logits(average, rows.inputs, settings.device)
-    loss = _loss(torch.from_numpy(found), torch.from_numpy(rows.target), torch.from_numpy(rows.weight)).item()
+def _validate(average: nn.Module, rows: FitRows, settings: FitSettings) -> dict[str, float]:
+    """Return the loss on validation rows, and the area under the ROC curve if they have both labels."""
+    logit = logits(average, rows.inputs, settings.device)
+    loss = _loss(torch.from_numpy(logit), torch.from_numpy(rows.target), torch.from_numpy(rows.weight)).item()
     metrics = {"validation_loss": loss}
     real = rows.target > 0.5
     if real.any() and not real.all():
-        metrics["validation_auc"] = evaluation.evaluate(found, real, bootstrap=0)["auc"]
+        metrics["validation_auc"] = evaluation.evaluate(logit, real, bootstrap=0)["auc"]
     return metrics
 
 
-def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards those of the network."""
+def _update_average(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the weights of the network by 1 - `decay`."""
     with torch.no_grad():
         for old, new in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
             if old.dtype.is_floating_point:
@@ -248,7 +290,7 @@ def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
                 old.copy_(new)
 
 
-def _stale(history: list[dict[str, float]]) -> int:
+def _epochs_since_best(history: list[dict[str, float]]) -> int:
     """Return the number of epochs since the lowest validation loss."""
     if not history:
         return 0
@@ -258,7 +300,7 @@ def _stale(history: list[dict[str, float]]) -> int:
 
 @contextlib.contextmanager
 def _seeded(seed: int, epoch: int) -> Iterator[np.random.Generator]:
-    """Draw what an epoch draws from its own numbers, so that it is the same after a restart."""
+    """Seed the random numbers of an epoch by its number, so that they are the same when a fit is resumed."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
         yield np.random.default_rng([seed, epoch])

@@ -1,4 +1,4 @@
-"""Training networks on labelled stamps."""
+"""Training of networks on labelled stamps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values and of a network's own arguments
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from space2vec.architectures import NETWORKS, build
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.model_files.header import Header
-from space2vec.model_files.needs import Needs, set_of
+from space2vec.model_files.needs import Needs, smallest_feature_set
 from space2vec.models.network import Network
 from space2vec.plans.recipe import Recipe
-from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import split
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
 from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
     from space2vec.model_files.integer_network import IntegerNetwork
 
-__all__ = ["REACH", "RECIPES", "held_out", "train_network"]
+__all__ = ["REACH", "RECIPES", "TrainingSplit", "split_validation", "train_network"]
 
 
-#: Steps that give a plane in units of its own noise, bright pixels compressed.
+#: Steps that scale a plane to units of its own noise, and compress bright pixels.
 _NOISE = ("median-mad", "asinh")
-#: Steps that give its contrast: the root mean square of its pixels is about 1. In the science plane the sky stays in,
-#: which tells how deep an exposure was.
+#: Steps that scale a plane so that the root mean square of its pixels is about 1. The sky is not subtracted from the
+#: science plane, since its level tells how deep an exposure was.
 _CONTRAST: tuple[tuple[str, dict[str, float]], ...] = (("l2", {}), ("asinh", {"softening": 1.0 / 63.0}))
 
-#: The default recipe of each network of stamps. Braai's is its authors'; networks whose authors published none get the
-#: noise planes of ``stampnet``.
+#: The default recipe of each network of stamps. Braai's is that of its authors; networks whose authors published none
+#: are given planes in units of their noise, as ``stampnet`` is.
 RECIPES: dict[str, Recipe] = {
     "stampnet": Recipe.of("stampnet", steps=_NOISE, further=(_CONTRAST,), side=33),
     "braai": Recipe("braai"),
@@ -49,16 +49,24 @@ RECIPES: dict[str, Recipe] = {
     "space2vec2018": Recipe.of("noise-51", steps=_NOISE, side=51),
 }
 
-#: How far the planes of the recipe "stampnet" reach: 1,490 times the noise; and no pixel has more contrast than 63.
+#: The largest values of the six planes of the recipe "stampnet" that integers can represent: in the first three planes
+#: 1,490 times the noise, and in the last three a pixel that holds all the light of a plane of 63 x 63 pixels.
 REACH = (8.0, 8.0, 8.0, 4.8363, 4.8363, 4.8363)
 
 #: Rows that are prepared at a time.
 _BLOCK = 2048
-#: What is added to a seed that splits off rows for validation: a user who has split with the seed itself would find all
-#: objects on one side.
-_APART = 7_919
-#: End of the error message where those rows are too few.
+#: This is added to the seed that splits off rows for validation. A user who has split with the same seed before would
+#: otherwise find all objects in one part.
+_SEED_OFFSET = 7_919
+#: The end of the error message when the rows that were split off for validation are too few.
 _TOO_FEW = ", a tenth of the objects, which are too few: give rows for validation (--validation)"
+
+
+class TrainingSplit(NamedTuple):
+    """Rows that a network is fitted to, and rows that stop the fit and calibrate it."""
+
+    training: LabelledStamps
+    validation: LabelledStamps
 
 
 def train_network(
@@ -85,31 +93,33 @@ def train_network(
     Parameters
     ----------
     rows : LabelledStamps
-        What to learn from.
+        The stamps to fit to.
     architecture : str, optional
         A name of :data:`space2vec.architectures.NETWORKS` that takes planes.
     settings : mapping, optional
-        Arguments of its class; those that the recipe and the features imply need not be given.
+        Arguments of the class of the architecture; those that follow from the recipe and the features may be left out.
     recipe : Recipe, optional
-        What prepares the planes; that which the architecture was made for by default.
+        How the planes are prepared; by default as the architecture was designed for (:data:`RECIPES`).
     features : str or sequence of str, optional
-        The set of features (:data:`space2vec.registry.FEATURE_SETS`) of a network that takes some, or columns of one.
+        For a network that takes features beside planes: a set of features (:data:`space2vec.registry.FEATURE_SETS`) or
+        columns of one.
     teacher : float, optional
-        How much of the target is the teacher's score, where a row has one; the rest is the label.
+        Share of the teacher's score in the target of a row that has one, from 0 to 1; the rest is the label.
     validation : LabelledStamps, optional
-        Rows to stop early and to calibrate with; a tenth of the objects by default, which are then not learned from.
+        Rows that decide when the fit stops and that calibrate the scores. By default a tenth of the objects of `rows`,
+        to which the network is then not fitted.
     augmentation : Augmentation, optional
-        What may happen to the stamps, anew in every epoch.
+        The random changes of the stamps, which are drawn again in every epoch.
     fit_settings : FitSettings, optional
         How to fit.
     folder : path, optional
-        Where settings, metrics, curves, state and model are kept.
+        A folder for settings, metrics, loss curves, state and model.
     resume : bool, optional
-        Go on with the run in the folder, where there is one.
+        Go on with the run in the folder, if there is one.
     progress : callable, optional
         Called with the metrics of each epoch.
     threads : int, optional
-        Threads that prepare and measure; one a usable core by default.
+        Threads that prepare and measure stamps; one per usable core by default.
     name, training, metrics
         Entries of the model file's header.
 
@@ -117,77 +127,77 @@ def train_network(
     -------
     Network
         The averaged weights of the best epoch, with the temperature that makes its scores probabilities on the
-        validation rows (Guo et al. 2017, arXiv:1706.04599); ``stampnet`` in integers as well
+        validation rows (Guo et al. 2017, arXiv:1706.04599). ``stampnet`` is also turned into an integer network
         (:func:`space2vec.training.quantise.quantise`).
 
     Raises
     ------
     BackendError
-        If the device cannot be had.
+        If PyTorch cannot use the device.
     ImportError
-        If PyTorch is absent.
+        If PyTorch is not installed.
     ValueError
-        If the architecture takes no planes, settings do not fit, or the rows lack a class.
+        If the architecture takes no planes, the settings do not fit it, or the rows do not have both labels.
     OutputError
-        If the folder holds a run that is another one.
+        If the folder holds a run that may not be resumed, or one of other settings.
     """
-    how, change = fit_settings or FitSettings(), augmentation or Augmentation()
+    how, changes = fit_settings or FitSettings(), augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
-    learned, checked = (rows, validation) if validation is not None else held_out(rows, how.seed)
-    way_out = "" if validation is not None else _TOO_FEW
-    for what, part, more in (("to learn from", learned, ""), ("for validation", checked, way_out)):
+    parts = split_validation(rows, how.seed) if validation is None else TrainingSplit(rows, validation)
+    advice = "" if validation is not None else _TOO_FEW
+    for use, part, hint in (("to learn from", parts.training, ""), ("for validation", parts.validation, advice)):
         if len(np.unique(part.label)) < 2:
-            raise ValueError(f"the rows {what} must be of both classes; given {len(part)} rows{more}")
+            raise ValueError(f"the rows {use} must be of both classes; given {len(part)} rows{hint}")
     header = _header(architecture, settings, recipe, features, name)
     needs = Needs.of(header)
-    said = {
-        "rows": len(learned), "real": int(learned.label.sum()), "validation": len(checked), "teacher": teacher,
-        "course": asdict(how), "augmentation": asdict(change), **(training or {}),
+    about = {
+        "rows": len(parts.training), "real": int(parts.training.label.sum()), "validation": len(parts.validation),
+        "teacher": teacher, "fit": asdict(how), "augmentation": asdict(changes), **(training or {}),
     }  # fmt: skip
     run = None
     if folder is not None:
-        data = [_digest(part) for part in (learned, checked)]
-        about = {
+        digests = [_digest(part) for part in parts]
+        run_settings = {
             "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
-            "data digest": data, **said,
+            "data digest": digests, **about,
         }  # fmt: skip
-        run = RunFolder(Path(folder), about, resume=resume)
+        run = RunFolder(Path(folder), run_settings, resume=resume)
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         assert header.architecture is not None
         module = build(architecture, header.architecture["settings"])
-    plain = _fit_rows(needs, learned, teacher, threads)
+    unchanged = _fit_rows(needs, parts.training, teacher, threads)
     if header.feature_names:
-        fit_features: Any = module.fit_features
-        fit_features(plain.inputs[-1])
+        fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
+        fit_features(unchanged.inputs[-1])
 
     def epoch_rows(epoch: int) -> FitRows:
         rng = np.random.default_rng([how.seed, epoch, 1])
-        return _fit_rows(needs, learned, teacher, threads, lambda stamps: augmented(stamps, rng, change))
+        return _fit_rows(needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes))
 
-    held = _fit_rows(needs, checked, teacher, threads)
-    if len(np.unique(held.target > 0.5)) < 2:
-        raise ValueError(f"the {len(held)} rows for validation that can be scored are of one class{way_out}")
-    history = fit(module, epoch_rows, held, how, run, progress)
-    found = logits(module, held.inputs, how.device)
-    temperature = best_temperature(found, held.target, held.weight)
-    score = 1.0 / (1.0 + np.exp(-found.astype(np.float64) / temperature))
-    measured = evaluation.evaluate(score, held.target > 0.5, bootstrap=0)
-    figures = {
-        "validation": {metric: round(m.value, 5) for metric, m in measured.metrics.items()},
-        "validation labels": _labels(checked, teacher),
+    held_out = _fit_rows(needs, parts.validation, teacher, threads)
+    if len(np.unique(held_out.target > 0.5)) < 2:
+        raise ValueError(f"the {len(held_out)} rows for validation that can be scored are of one class{advice}")
+    history = fit(module, epoch_rows, held_out, how, run, progress)
+    logit = logits(module, held_out.inputs, how.device)
+    temperature = best_temperature(logit, held_out.target, held_out.weight)
+    score = 1.0 / (1.0 + np.exp(-logit.astype(np.float64) / temperature))
+    evaluated = evaluation.evaluate(score, held_out.target > 0.5, bootstrap=0)
+    all_metrics = {
+        "validation": {metric: round(m.value, 5) for metric, m in evaluated.metrics.items()},
+        "validation labels": _describe_targets(parts.validation, teacher),
         **(metrics or {}),
     }
     header = replace(
-        header, architecture={**header.architecture, "temperature": temperature}, training=said, metrics=figures
+        header, architecture={**header.architecture, "temperature": temperature}, training=about, metrics=all_metrics
     )
-    network = Network(module, header, _in_integers(module, plain.inputs, how.seed))
+    network = Network(module, header, _integer_network(module, unchanged.inputs, how.seed))
     if run is not None:
         network.save(run.model)
-        run.write_metrics({"epochs": history, **figures})
-        run.draw(history)
+        run.write_metrics({"epochs": history, **all_metrics})
+        run.draw_losses(history)
     return network
 
 
@@ -198,48 +208,49 @@ def _header(
     features: str | Sequence[str],
     name: str | None,
 ) -> Header:
+    """Return the header of a network that is not fitted yet, with every setting that its class needs."""
     if architecture not in NETWORKS or architecture not in RECIPES:
         raise ValueError(f"no network of stamps is called {architecture!r}; known: {', '.join(RECIPES)}")
     planes = recipe or RECIPES[architecture]
     names: Sequence[str] = ()
-    given = dict(settings or {})
+    arguments = dict(settings or {})
     optional: list[str] = []
     if architecture == "stampnet":
         names = registry.feature_set(features) if isinstance(features, str) else tuple(features)
-        if not isinstance(features, str) and set_of(names) == "custom":
+        if not isinstance(features, str) and smallest_feature_set(names) == "custom":
             raise ValueError(f"no set has the columns {', '.join(names)}")
-        given = {"features": len(names), "channels": planes.shape[0], "side": planes.shape[1], **given}
+        arguments = {"features": len(names), "channels": planes.shape[0], "side": planes.shape[1], **arguments}
         if planes == RECIPES["stampnet"]:
-            given = {"reach": REACH, **given}
+            arguments = {"reach": REACH, **arguments}
         optional = ["template"] if "template" in planes.channels else []
-    made = build(architecture, given)
+    module = build(architecture, arguments)
     return Header(
         kind=Network.kind,
         name=name or architecture,
         feature_names=tuple(names),
-        feature_set=set_of(names) if names else "custom",
+        feature_set=smallest_feature_set(names) if names else "custom",
         feature_version=registry.FEATURES_VERSION,
         recipe=planes.to_plain(),
-        architecture={"name": architecture, "settings": made.settings, "temperature": 1.0, "optional": optional},
+        architecture={"name": architecture, "settings": module.settings, "temperature": 1.0, "optional": optional},
     )
 
 
-def held_out(rows: LabelledStamps, seed: int) -> tuple[LabelledStamps, LabelledStamps]:
-    """Return the rows that :func:`train_network` learns from, and those that it keeps for validation."""
-    learned, checked = split(rows.group, (0.9, 0.1), seed + _APART)
-    return rows[learned], rows[checked]
+def split_validation(rows: LabelledStamps, seed: int) -> TrainingSplit:
+    """Split off a tenth of the objects for validation, as :func:`train_network` does by default."""
+    training, validation = split(rows.group, (0.9, 0.1), seed + _SEED_OFFSET)
+    return TrainingSplit(rows[training], rows[validation])
 
 
-def _in_integers(module: nn.Module, learned: Sequence[NDArray[np.float32]], seed: int) -> IntegerNetwork | None:
-    """Quantise a network if its layers allow it; rows that it has learned from set the ranges."""
+def _integer_network(module: nn.Module, inputs: Sequence[NDArray[np.float32]], seed: int) -> IntegerNetwork | None:
+    """Quantise a network, with training rows as the calibration rows; None if its layers cannot be quantised."""
     if not can_quantise(module):
         return None
-    some = np.random.default_rng([seed, 4]).permutation(len(learned[0]))[:CALIBRATION_ROWS]
-    return quantise(module.cpu(), [given[some] for given in learned])
+    some = np.random.default_rng([seed, 4]).permutation(len(inputs[0]))[:CALIBRATION_ROWS]
+    return quantise(module.cpu(), [array[some] for array in inputs])
 
 
-def _labels(rows: LabelledStamps, teacher: float) -> str:
-    """Say what the figures of validation are measured against."""
+def _describe_targets(rows: LabelledStamps, teacher: float) -> str:
+    """Say, for the header of the model, what the validation metrics compare the scores with."""
     taught = int(np.isfinite(rows.teacher).sum()) if teacher else 0
     if not taught:
         return "the labels of the rows"
@@ -250,7 +261,7 @@ def _labels(rows: LabelledStamps, teacher: float) -> str:
 
 
 def _digest(rows: LabelledStamps) -> str:
-    """Return a digest of rows: of their pixels, and of every column that training depends on."""
+    """Return a digest of the pixels of rows and of every column that training depends on."""
     digest = hashlib.sha256(rows.stamps.buffer.data)
     stamps = rows.stamps
     for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
@@ -265,10 +276,10 @@ def _fit_rows(
     threads: int | None,
     change: Callable[[Stamps], Stamps] | None = None,
 ) -> FitRows:
-    """Return the inputs, targets and weights of stamps, changed or not.
+    """Prepare stamps for the fit, and change them before if `change` is given.
 
-    Rows that cannot be scored are left out. A row that lost its template keeps its target: the teacher's score of it is
-    unknown.
+    Rows that cannot be scored are left out. A row whose template is removed keeps its target, since it is not known how
+    the teacher would score it without a template.
     """
     known = np.isfinite(rows.teacher)
     target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
@@ -283,5 +294,5 @@ def _fit_rows(
         parts.append(tuple(array[good] for array in inputs.arrays))
         kept.append(good + start)
     index = np.concatenate(kept)
-    given = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
-    return FitRows(given, target[index].astype(np.float32), rows.weight[index])
+    arrays = tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    return FitRows(arrays, target[index].astype(np.float32), rows.weight[index])

@@ -1,4 +1,4 @@
-"""The folder of a training run: its settings, the metrics of every epoch, curves, and what it needs to go on."""
+"""The folder of a training run: settings, metrics of every epoch, loss curves, model, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any  # of JSON values
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +19,33 @@ from space2vec.writing.atomic_file import remove_leftovers, write_file, write_wh
 __all__ = ["RunFolder"]
 
 _SETTINGS, _METRICS, _STATE, _CURVES = "settings.json", "metrics.json", "state.safetensors", "curves.png"
-#: Keys that each epoch of metrics.json must have.
-_OF_AN_EPOCH = frozenset({"epoch", "steps", "loss", "validation_loss"})
-#: Characters of a setting that are shown where it differs.
-_SHOWN = 60
+#: Metrics that each epoch of metrics.json must have.
+_EPOCH_METRICS = frozenset({"epoch", "steps", "loss", "validation_loss"})
+#: The most characters of a setting that an error message shows.
+_SHOWN_CHARACTERS = 60
 
 
 class RunFolder:
-    """The folder of a run: settings, metrics and state, at the end the curves and the model.
+    """The folder of a training run.
 
-    The folder `path` is made if it is not there. `settings` are all that the weights depend on, JSON values; with
-    `resume` a run of the same ones goes on where it ended, and without one it begins. A run that has not finished an
-    epoch counts as none. OutputError if there is a run in the folder that was not asked for, or one of other or of
-    damaged settings, or the path is that of a file.
+    It holds ``settings.json``, ``metrics.json`` and ``state.safetensors`` while the run goes on, and at its end also
+    ``curves.png`` and the model.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it is created if it does not exist.
+    settings : mapping of str to JSON values
+        Everything that the fitted weights depend on.
+    resume : bool, optional
+        Go on with the run that the folder holds; its settings must be the same. If the folder holds no run, or one that
+        has not finished an epoch, a new run begins.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds a run and `resume` is false, the settings of that run differ or are damaged, or the path is
+        that of a file.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], *, resume: bool = False) -> None:
@@ -68,23 +82,28 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The path of the model file."""
+        """The path of the model file, which is written at the end of the run."""
         return self.path / RUN_MODEL_FILE
 
     def restore(
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
     ) -> list[dict[str, float]]:
-        """Set modules, optimiser and best weights to where the run ended; return the metrics of its epochs.
+        """Load the state of a run that is resumed into modules, optimiser and best weights.
+
+        Returns
+        -------
+        list of dict
+            The metrics of the epochs that are done; empty for a new run, whose arguments are not changed.
 
         Raises
         ------
         OutputError
-            If the state or the metrics are damaged, or those of another network.
+            If the state or the metrics are damaged, or are those of another network.
         """
         if not self._resumes:
             return []
         try:
-            epochs = self._restored(modules, optimiser, best)
+            epochs = self._load_state(modules, optimiser, best)
         except KeyError as error:
             raise self._broken(_STATE, f"it lacks {error}") from error
         except (OSError, RuntimeError, TypeError, ValueError) as error:
@@ -92,14 +111,14 @@ class RunFolder:
         history: Any = self._read(_METRICS).get("epochs")
         if not isinstance(history, list) or len(history) < epochs:
             raise self._broken(_METRICS, f"it lacks some of {epochs} epochs")
-        if not all(isinstance(epoch, dict) and epoch.keys() >= _OF_AN_EPOCH for epoch in history):
-            raise self._broken(_METRICS, f"its epochs lack some of {', '.join(sorted(_OF_AN_EPOCH))}")
+        if not all(isinstance(epoch, dict) and epoch.keys() >= _EPOCH_METRICS for epoch in history):
+            raise self._broken(_METRICS, f"its epochs lack some of {', '.join(sorted(_EPOCH_METRICS))}")
         return history[:epochs]
 
-    def _restored(
+    def _load_state(
         self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
     ) -> int:
-        """Take over the state, and return the number of epochs that it comes after."""
+        """Load the state file, and return the number of epochs that were done when it was written."""
         state = {name: torch.from_numpy(tensor) for name, tensor in tensor_file.read(self.path / _STATE)[1].items()}
         parts: dict[str, dict[str, Tensor]] = {}
         for key, tensor in state.items():
@@ -116,14 +135,18 @@ class RunFolder:
         optimiser.load_state_dict({"state": slots, "param_groups": groups})
         return int(parts["epochs"]["done"].item())
 
-    def keep(
+    def save_epoch(
         self,
         modules: Mapping[str, nn.Module],
         optimiser: torch.optim.Optimizer,
         best: Mapping[str, Tensor],
         history: list[dict[str, float]],
     ) -> None:
-        """Write the metrics and the state to resume from; each file is written whole, the state last."""
+        """Write the metrics and the state to resume from after an epoch.
+
+        Each file is replaced as a whole, and the state is written last: a run that is killed at any moment can be
+        resumed.
+        """
         self.write_metrics({"epochs": history})
         state = {f"{part}/{name}": tensor for part, m in modules.items() for name, tensor in m.state_dict().items()}
         state |= {f"best/{name}": tensor for name, tensor in best.items()}
@@ -134,11 +157,11 @@ class RunFolder:
         write_file(self.path / _STATE, tensor_file.encode({}, tensors))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write ``metrics.json``."""
+        """Write JSON values as ``metrics.json``."""
         write_file(self.path / _METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
 
-    def draw(self, history: list[dict[str, float]]) -> None:
-        """Draw the losses of the epochs, if Matplotlib is installed."""
+    def draw_losses(self, history: list[dict[str, float]]) -> None:
+        """Draw the losses of the epochs as ``curves.png``, if Matplotlib is installed."""
         try:
             from matplotlib.figure import Figure
         except ImportError:
@@ -156,7 +179,7 @@ class RunFolder:
 
 
 def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield the settings that differ, by their whole name, as text."""
+    """Yield the full name, the old and the new value of each setting that differs, as text."""
     for key in sorted({*was, *now}):
         old, new = was.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -165,6 +188,7 @@ def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "")
             yield f"{within}{key}", _short(old), _short(new)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
+    """Return a JSON value as text, cut to ``_SHOWN_CHARACTERS``."""
     text = json.dumps(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."

@@ -1,4 +1,4 @@
-"""Teachers: scores of other models, from a table or from ZTF's network braai."""
+"""Teachers: other models whose scores a network learns from, read from a table or computed by ZTF's network braai."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias  # Any: ids of int64 or text
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,31 +23,44 @@ from space2vec.reading.feature_table import find_ids, id_columns
 from space2vec.reading.labels import read_column
 from space2vec.reading.table_file import table_columns
 
-__all__ = ["Scorer", "braai_scorer", "labelled_alerts", "teach"]
+__all__ = ["StampScorer", "add_teacher_scores", "braai_scorer", "read_labelled_alerts"]
 
-#: A function that returns P(real) of stamps, (n,), NaN for a stamp that it cannot score.
-Scorer: TypeAlias = Callable[[Stamps], NDArray[np.float32]]
+#: A function that takes n stamps and returns P(real) (n,), NaN for a stamp that it cannot score.
+StampScorer: TypeAlias = Callable[[Stamps], NDArray[np.float32]]
 
 
-def labelled_alerts(
+def read_labelled_alerts(
     inputs: Inputs,
     *tables: str | os.PathLike[str],
     column: str = "score",
     threshold: float = 0.5,
     threads: int | None = None,
 ) -> LabelledStamps:
-    """Read alerts with another model's scores of them, each candidate once.
+    """Read alerts and label them by the scores that another model, the teacher, gave them.
 
-    `inputs` are those of :func:`space2vec.read`; files that cannot be read are left out. The tables (CSV, Parquet) have
-    the candidates' ids under ``candidate_id``, ``ID`` or ``candid``, and the scores in `column`: the teacher's. A
-    candidate above the threshold is labelled real; its kind is ``alert``. Alerts without a score or a plane are left
-    out.
+    Parameters
+    ----------
+    inputs
+        As for :func:`space2vec.read`. Files that cannot be read are left out.
+    *tables : path
+        Tables (CSV, Parquet) with the candidates' ids under ``candidate_id``, ``ID`` or ``candid``.
+    column : str, optional
+        The column of the tables that holds the teacher's scores.
+    threshold : float, optional
+        A candidate whose score is above it is labelled real, any other bogus.
+    threads : int, optional
+        Threads that read; one per usable core by default.
+
+    Returns
+    -------
+    LabelledStamps
+        Each candidate once, of the kind ``alert``. Alerts without a score or without any plane are left out.
 
     Raises
     ------
     ReadError
-        If something cannot be read, a table has no such columns or an alert twice, two tables contradict each other,
-        or no alert is in the tables.
+        If a table cannot be read, lacks the columns or names an alert twice, two tables give an alert different scores,
+        or none of the alerts is in the tables.
     """
     stamps = read(inputs, strict=False, threads=threads)
     if not isinstance(stamps, Stamps):
@@ -56,13 +69,13 @@ def labelled_alerts(
     keys = id_keys(stamps.candidate_id)
     once = _first_of_each(keys, stamps.object_id)
     for table in tables:
-        ids, values = _scores(Path(table), column)
-        pairs = pair_rows(Side(stamps.candidate_id[once], "the alerts"), Side(ids, str(table)))
-        rows, listed = once[pairs.left], values[pairs.right].astype(np.float32)
-        other = ~np.isnan(score[rows]) & ~np.isnan(listed) & (score[rows] != listed)
-        if other.any():
+        scores = _read_scores(Path(table), column)
+        pairs = pair_rows(Side(stamps.candidate_id[once], "the alerts"), Side(scores.ids, str(table)))
+        rows, listed = once[pairs.left], scores.values[pairs.right].astype(np.float32)
+        differ = ~np.isnan(score[rows]) & ~np.isnan(listed) & (score[rows] != listed)
+        if differ.any():
             raise ReadError(
-                f"{table} gives candidate {keys[rows[other][0]]} another {column} than the tables before it"
+                f"{table} gives candidate {keys[rows[differ][0]]} another {column} than the tables before it"
             )
         score[rows] = np.where(np.isnan(listed), score[rows], listed)
     rows = np.flatnonzero(~np.isnan(score) & (stamps.offset >= 0).any(axis=1))
@@ -72,13 +85,13 @@ def labelled_alerts(
     return LabelledStamps(stamps[rows], label, np.full(len(rows), "alert"), teacher=score[rows])
 
 
-def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the first row of each candidate that is known; several files may have the same alert.
+def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray[np.intp]:  # Any: texts or integers
+    """Return the first row of each candidate that has an id; several files may hold the same alert.
 
     Raises
     ------
     ReadError
-        If two objects share a candidate: these are not the same alert.
+        If rows of one candidate id belong to different objects, so that they cannot be the same alert.
     """
     rows: dict[str, int] = {}
     for row, key in enumerate(keys):
@@ -93,8 +106,15 @@ def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray
     return np.array([*rows.values()], dtype=np.intp)
 
 
-def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return candidate ids and scores of a table (n,)."""
+class _ScoreTable(NamedTuple):
+    """Candidate ids (n,) and scores (n,) that a table holds."""
+
+    ids: NDArray[Any]  # Any: texts or integers
+    values: NDArray[np.float64]
+
+
+def _read_scores(path: Path, column: str) -> _ScoreTable:
+    """Read the candidate ids of a table and one of its columns; ReadError if it lacks them."""
     if not path.is_file():
         raise ReadError(f"{path}: no such file")
     try:
@@ -107,14 +127,30 @@ def _scores(path: Path, column: str) -> tuple[NDArray[Any], NDArray[np.float64]]
         raise ReadError(f"{path}: {error}") from None
     _, ids = find_ids(columns)
     assert ids is not None
-    return ids, columns[column]
+    return _ScoreTable(ids, columns[column])
 
 
-def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> Scorer:
-    """Return a function that scores stamps with ZTF's network braai.
+def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None) -> StampScorer:
+    """Return a function that scores stamps with ZTF's network braai (Duev et al. 2019, MNRAS 489, 3582).
 
-    `weights` are those for :func:`space2vec.architectures.braai.published`. ImportError without PyTorch;
-    ModelError if the weights cannot be read.
+    Parameters
+    ----------
+    weights : path
+        The published weights, as for :func:`space2vec.architectures.braai.published`.
+    threads : int, optional
+        Threads that prepare the planes; one per usable core by default.
+
+    Returns
+    -------
+    callable
+        Takes `Stamps` and returns P(real) (n,), NaN for a stamp that braai cannot score.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    ModelError
+        If the weights cannot be read.
     """
     need("torch", "braai's scores need PyTorch")
     from space2vec.architectures import braai
@@ -122,7 +158,10 @@ def braai_scorer(weights: str | os.PathLike[str], *, threads: int | None = None)
     return partial(braai.score, braai.published(weights), threads=threads)
 
 
-def teach(labelled: LabelledStamps, score: Scorer | str | os.PathLike[str]) -> LabelledStamps:
-    """Return labelled stamps with the scores of a teacher: a callable, or braai's weights for :func:`braai_scorer`."""
-    scorer = braai_scorer(score) if isinstance(score, (str, os.PathLike)) else score
+def add_teacher_scores(labelled: LabelledStamps, teacher: StampScorer | str | os.PathLike[str]) -> LabelledStamps:
+    """Return a copy of labelled stamps that carries the scores which a teacher gives them.
+
+    `teacher` is a function of stamps, or the path of braai's weights, as for :func:`braai_scorer`.
+    """
+    scorer = braai_scorer(teacher) if isinstance(teacher, (str, os.PathLike)) else teacher
     return replace(labelled, teacher=scorer(labelled.stamps))

@@ -83,7 +83,7 @@ def join_tables(
                 known.setdefault(name, {})[column.type] = None
         if "flags" in first.names and pa.types.is_list(table.schema.field("flags").type):
             for chunk in table["flags"].chunks:
-                flags.update(arrow.texts_of(chunk))
+                flags.update(arrow.flatten_texts(chunk))
     assert first is not None
     fields = []
     for field in first:

@@ -9,7 +9,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec import registry
-from space2vec.training.folds import folds_of, out_of_fold
+from space2vec.training.folds import out_of_fold, split_folds
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -21,7 +21,7 @@ from space2vec.training.distill import interpolated_rows  # noqa: E402
 from space2vec.training.loop import FitSettings  # noqa: E402
 
 NAMES = ("MAG", "SNR", "A_IMAGE", "B_IMAGE", "MAG_REF")
-TEACHING = distill.DistillSettings(folds=3, rounds=1, copies=3, iterations=20)
+DISTILLATION = distill.DistillSettings(folds=3, rounds=1, interpolated=3, iterations=20)
 FITTING = FitSettings(epochs=6, batch=64, learning_rate=5e-3, average=0.98)
 SETTINGS = {"hidden": [16], "bins": 4}
 
@@ -38,7 +38,7 @@ def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def train(n: int = 400, **given: object) -> s2v.Network:
     x, y = rows(n)
     return distill.train_tablenet(
-        x, y, NAMES, settings=SETTINGS, distill_settings=TEACHING, fit_settings=FITTING, **given
+        x, y, NAMES, settings=SETTINGS, distill_settings=DISTILLATION, fit_settings=FITTING, **given
     )  # type: ignore[arg-type]
 
 
@@ -125,7 +125,7 @@ def test_the_teacher_has_not_seen_what_it_teaches() -> None:
     # Labels that nothing tells: trees that had seen them would know them.
     x, _ = rows(400)
     y = np.random.default_rng(3).integers(0, 2, 400)
-    given = distill.train_tablenet(x, y, NAMES, settings=SETTINGS, distill_settings=TEACHING, fit_settings=FITTING)
+    given = distill.train_tablenet(x, y, NAMES, settings=SETTINGS, distill_settings=DISTILLATION, fit_settings=FITTING)
     assert abs(given.header.metrics["teacher out of fold"]["auc"] - 0.5) < 0.1
 
 
@@ -141,7 +141,7 @@ def test_a_column_without_a_single_value_is_kept() -> None:
     x[:, 1] = np.nan
     given = {
         "settings": SETTINGS,
-        "distill_settings": TEACHING,
+        "distill_settings": DISTILLATION,
         "fit_settings": FitSettings(epochs=1, batch=64),
     }
     assert np.isfinite(distill.train_tablenet(x, y, NAMES, **given).predict(x)).all()
@@ -162,4 +162,4 @@ def test_out_of_fold_scores_are_of_models_that_have_not_seen_the_row() -> None:
     assert not out_of_fold(remembers, x, y, group=group, folds=5).any()  # type: ignore[arg-type]
     assert out_of_fold(remembers, x, y, folds=5).any()  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="between 2 and"):
-        next(folds_of(y, folds=31))
+        next(split_folds(y, folds=31))

@@ -19,7 +19,7 @@ from space2vec.backends.cuda.pipeline import Pipeline, feature_work
 from space2vec.cli import main
 from space2vec.data.device import page_locked
 from space2vec.errors import BackendError, DeviceLostError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.registry import feature_set
 
 
@@ -38,7 +38,7 @@ def expected(night: s2v.Stamps) -> s2v.Features:
     return s2v.features(night, set="all")
 
 
-MEASURE = Measure(feature_set("all"))
+MEASURE = FeaturePlan(feature_set("all"))
 WORK = feature_work(MEASURE)
 
 
@@ -244,7 +244,7 @@ def test_scattered_stamps_and_missing_planes(module: host_device.HostDevice, nig
 
 
 def test_page_locked_stamps_are_copied_where_they_lie(module: host_device.HostDevice, night: s2v.Stamps) -> None:
-    array = page_locked.pinned((8, 3, 20, 20))
+    array = page_locked.pinned_array((8, 3, 20, 20))
     array[:] = np.random.default_rng(0).normal(size=array.shape)
     assert module.is_page_locked(array)
     assert module.is_page_locked(array[2:4].reshape(-1))

@@ -65,7 +65,7 @@ def test_a_forest_scores_where_the_features_lie(
 ) -> None:
     forest = suite.model(COLUMNS[columns])
     if not fill:
-        forest = Forest(forest._trees, forest.header)
+        forest = Forest(forest.trees, forest.header)
     for source in (stamps, bare, bare[:0]):
         expected = forest.score(source)
         there = source.to_device()
@@ -248,4 +248,4 @@ def test_columns_of_ones_own(module: host_device.HostDevice, bare: s2v.Stamps) -
 def test_a_forest_takes_features_alone() -> None:
     header = dataclasses.replace(stump().header, recipe=s2v.Recipe("braai").to_plain())
     with pytest.raises(ModelError, match="a forest takes features alone"):
-        Forest(stump()._trees, header)
+        Forest(stump().trees, header)

@@ -50,7 +50,7 @@ def test_a_temporary_folder_of_the_user_serves(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert compiling.compiled(add)(1) == 2
+        assert compiling.compile_and_cache(add)(1) == 2
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert list(folder.rglob("*.nbi"))
@@ -75,10 +75,10 @@ def test_without_a_safe_folder_nothing_is_kept_and_that_is_said(
         folder.touch()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     with pytest.warns(Space2vecWarning, match="each process compiles anew. NUMBA_CACHE_DIR names one"):
-        assert compiling.compiled(add)(1) == 2
+        assert compiling.compile_and_cache(add)(1) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert compiling.compiled(add)(2) == 3
+        assert compiling.compile_and_cache(add)(2) == 3
     assert "cache" not in unwritable[-1]
 
 
@@ -87,8 +87,8 @@ def test_a_package_that_can_only_be_read_computes(tmp_path: Path) -> None:
     module = tmp_path / "package" / "mine.py"
     module.parent.mkdir()
     module.write_text(
-        "import numba\nfrom space2vec.backends.numba.compiling import compiled\n"
-        "def add(x):\n    return x + 1\nprint(compiled(add)(1))\n"
+        "import numba\nfrom space2vec.backends.numba.compiling import compile_and_cache\n"
+        "def add(x):\n    return x + 1\nprint(compile_and_cache(add)(1))\n"
     )
     (module.parent / "__pycache__").symlink_to(tmp_path / "nowhere" / "at" / "all")
     environment = os.environ | {"HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none", "TMPDIR": str(tmp_path)}
@@ -110,13 +110,14 @@ def test_what_was_compiled_is_dropped_once_another_file_of_the_kernels_changed(t
     for name in ("registry.json", "model_files/integer_network.py"):
         (package / name).write_text("{}")
     (package / "outer.py").write_text(
-        "from kernels.compiling import compiled\nfrom kernels.inner import inner\n"
-        "def outer(x):\n    return inner(x)\nouter = compiled(outer)\n"
+        "from kernels.compiling import compile_and_cache\nfrom kernels.inner import inner\n"
+        "def outer(x):\n    return inner(x)\nouter = compile_and_cache(outer)\n"
     )
 
     def run(added: int) -> str:
         (package / "inner.py").write_text(
-            f"from kernels.compiling import compiled\ndef inner(x):\n    return x + {added}\ninner = compiled(inner)\n"
+            "from kernels.compiling import compile_and_cache\n"
+            f"def inner(x):\n    return x + {added}\ninner = compile_and_cache(inner)\n"
         )
         code = "from kernels.outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
         environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -264,8 +264,8 @@ def fits(image: np.ndarray) -> bytes:
 def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> None:
     from space2vec.backends.cuda.pipeline import DEPTH, Pipeline, feature_work
     from space2vec.data.device.extension import active
-    from space2vec.data.device.page_locked import page_locked
-    from space2vec.plans.features import Measure
+    from space2vec.data.device.page_locked import page_locked_allocator
+    from space2vec.plans.features import FeaturePlan
     from space2vec.reading import alerts
     from space2vec.reading.parquet_columns import CutoutColumn
 
@@ -276,7 +276,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
         cutouts.append(CutoutColumn(np.frombuffer(b"".join(files), np.uint8), begin.astype(np.int64)))
     n = len(pixels)
     table = alerts.AlertRows(cutouts, np.full(n, "a", object), np.arange(n))
-    options = alerts.ReadOptions(n, 4, memory=page_locked(0))
+    options = alerts.ReadOptions(n, 4, memory=page_locked_allocator(0))
     places, locked = set(), []
 
     def batches() -> Any:
@@ -288,7 +288,7 @@ def test_alerts_that_are_read_into_page_locked_memory(pixels: np.ndarray) -> Non
             yield batch.rows
 
     expected = s2v.features(s2v.Stamps(pixels), set="stamp")
-    measure = Measure(expected.names)
+    measure = FeaturePlan(expected.names)
     with Pipeline(feature_work(measure), 0) as through:
         tables = list(through.run(batches()))
     assert all(locked)

@@ -103,7 +103,7 @@ def test_what_is_measured_with() -> None:
     x = np.random.default_rng(0).normal(size=(50, 67)).astype(np.float32)
     forest = full_forest(x, registry.FEATURE_SETS["stamp"], trees=3, depth=4)
     assert len(forest) == 3
-    assert len(forest._trees.right) == 3 * 31
+    assert len(forest.trees.right) == 3 * 31
     assert len(np.unique(forest.predict(x))) > 10
 
 

@@ -50,7 +50,7 @@ def test_contenders_on_a_device_give_the_same(verb: str, contender: str, monkeyp
 
 
 def test_without_a_device_its_contenders_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.speed.suite.contenders.trouble", lambda: "no device")
+    monkeypatch.setattr("benchmarks.speed.suite.contenders.unavailable_reason", lambda: "no device")
     bench = Bench(Once(), 6, False, monkeypatch)
     with pytest.raises(pytest.skip.Exception, match="no device"):
         bench.ours("a stage", "cuda", s2v.features, s2v.Stamps(triplets(6)))

@@ -11,7 +11,7 @@ from astropy.table import Table
 from helpers.packets import CUTOUTS, avro_bytes, fits_bytes, planes
 from space2vec.cli import main
 from space2vec.cli.packet_columns import PacketColumns
-from space2vec.data.columns import check_columns, unknown
+from space2vec.data.columns import check_columns, is_unknown
 from space2vec.reading.packet_columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.writing import SUFFIXES
 
@@ -200,7 +200,7 @@ def test_what_columns_are_called(wanted, paths):
     assert {name: values.tolist() for name, values in columns.select(read, 2).items()} == {
         name: [1, 2] for name in paths
     }
-    assert all(unknown(values).all() for values in columns.select({}, 2).values())
+    assert all(is_unknown(values).all() for values in columns.select({}, 2).values())
 
 
 def test_what_is_asked_for_is_not_optional():

@@ -34,12 +34,12 @@ def test_network_is_trained_resumed_and_scores(made: Path, tmp_path: Path, capsy
     run, out = tmp_path / "run", tmp_path / "scores.parquet"
     command = ["train", "network", str(made / "set"), "-o", str(run), "--epochs", "1", "--name", "mine"]
     assert main(command) == 0
-    assert json.loads((run / "settings.json").read_text())["course"]["epochs"] == 1
+    assert json.loads((run / "settings.json").read_text())["fit"]["epochs"] == 1
     assert main(command) == 2
     assert "holds a training run already" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert main([*command[:-3], "2", "--resume"]) == 2
-    assert "had other settings: course.epochs 1, now 2" in capsys.readouterr().err
+    assert "had other settings: fit.epochs 1, now 2" in capsys.readouterr().err
     assert main(["score", str(made / "alerts"), "-o", str(out), "--model", str(run / "model.safetensors")]) == 0
     assert "model mine " in capsys.readouterr().out
     assert np.isfinite(pq.read_table(out)["score"].to_numpy()).all()

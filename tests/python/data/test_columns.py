@@ -8,7 +8,7 @@ import pytest
 
 import space2vec as s2v
 from helpers import host_device
-from space2vec.data.columns import as_text, check_columns, join_columns, unknown
+from space2vec.data.columns import as_text, check_columns, is_unknown, join_columns
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 
@@ -32,7 +32,7 @@ def stamps(n=N, **options):
 def plain(columns):
     """Columns as Python writes them, None where unknown."""
     return {
-        name: [None if absent else value for value, absent in zip(values.tolist(), unknown(values), strict=True)]
+        name: [None if absent else value for value, absent in zip(values.tolist(), is_unknown(values), strict=True)]
         for name, values in columns.items()
     }
 

@@ -38,15 +38,15 @@ def pixels() -> np.ndarray:
 
 
 def test_why_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not extension.built()
-    assert extension.trouble() == "this build has no CUDA backend"
+    assert not extension.is_built()
+    assert extension.unavailable_reason() == "this build has no CUDA backend"
     with pytest.raises(BackendError, match="device 'cuda:0' is not available: this build has no CUDA backend"):
         DeviceArray((2,))
     host_device.make(monkeypatch, count=0, why="there is no NVIDIA driver")
-    assert extension.built()
-    assert extension.trouble() == "this build has a CUDA backend, but there is no NVIDIA driver"
+    assert extension.is_built()
+    assert extension.unavailable_reason() == "this build has a CUDA backend, but there is no NVIDIA driver"
     host_device.make(monkeypatch, count=2)
-    assert (extension.trouble(1), extension.trouble(2)) == (
+    assert (extension.unavailable_reason(1), extension.unavailable_reason(2)) == (
         "", "there is no device 2: this machine has 2, counted from 0",
     )  # fmt: skip
     assert extension.versions() == {"runtime": "13.0", "driver": "13.1"}

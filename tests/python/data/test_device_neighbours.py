@@ -104,7 +104,7 @@ def test_the_driver_knows_where_an_array_lies(monkeypatch: pytest.MonkeyPatch, p
 
 def test_page_locked_memory_wakes_its_own_device_alone(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     module = host_device.make(monkeypatch, count=2)
-    array = page_locked.pinned((4,), ordinal=1)
+    array = page_locked.pinned_array((4,), ordinal=1)
     s2v.features(s2v.Stamps(pixels), set="s2v", device="cuda:1")
     s2v.load("forest").score(s2v.Stamps(pixels), device="cuda:1")
     del array
@@ -168,7 +168,7 @@ def test_memory_that_was_lent_waits_for_its_borrowers(module: host_device.HostDe
         del table
         gc.collect()
         assert not module.queues[theirs], "what a borrower has begun is done before the memory is another's"
-    assert extension.trouble() == ""
+    assert extension.unavailable_reason() == ""
 
 
 def test_a_pipeline_that_ends_early_waits_before_it_lets_its_batches_go(

@@ -8,7 +8,7 @@ import space2vec as s2v
 from space2vec import evaluation
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.named_columns import stack_columns
-from space2vec.data.numeric import as_numbers, unmasked
+from space2vec.data.numeric import as_numbers, masked_to_nan
 from space2vec.data.tables import Features
 from space2vec.errors import ModelError
 
@@ -112,7 +112,7 @@ def test_masked_values_are_nan(forest, dtype):
     np.testing.assert_array_equal(forest.predict(columns), expected)
     np.testing.assert_array_equal(forest.predict(astropy_table(columns)), expected)
     np.testing.assert_array_equal(Features(masked, NAMES).values, plain.astype(np.float32))
-    np.testing.assert_array_equal(unmasked(masked), plain)
+    np.testing.assert_array_equal(masked_to_nan(masked), plain)
 
 
 def test_absent_values_of_tables_are_nan(forest):

@@ -23,11 +23,11 @@ from space2vec.backends.cuda import device_batch
 from space2vec.backends.cuda.pipeline import DEPTH, Pipeline, feature_work
 from space2vec.cli import main
 from space2vec.errors import BackendError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.registry import feature_set
 
 ROWS = 60
-MEASURE = Measure(feature_set("stamp"))
+MEASURE = FeaturePlan(feature_set("stamp"))
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def watch(module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch) -> tu
     """Return where copies to the device will come from, and what will be copied within the host before."""
     sources: list[int] = []
     staged: list[str] = []
-    copy, stage = module.copy, device_batch.BatchSlot._staged
+    copy, stage = module.copy, device_batch.BatchSlot._page_locked
 
     def watched(device: int, stream: int, to: int, source: int, size: int, kind: str) -> None:
         if kind == "to_device":
@@ -173,7 +173,7 @@ def watch(module: host_device.HostDevice, monkeypatch: pytest.MonkeyPatch) -> tu
         return stage(slot, name, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "copy", watched)
-    monkeypatch.setattr(device_batch.BatchSlot, "_staged", noted)
+    monkeypatch.setattr(device_batch.BatchSlot, "_page_locked", noted)
     return sources, staged
 
 

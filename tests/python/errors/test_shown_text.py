@@ -20,7 +20,7 @@ import space2vec as s2v
 from helpers import tiny_models
 from helpers.packets import avro_bytes, packet
 from space2vec import Features, Scores, Stamps, errors
-from space2vec.cli import _show_our_warnings_in_a_line, main, printing
+from space2vec.cli import _print_own_warnings_in_one_line, main, printing
 from space2vec.errors.text import MESSAGE, lines, one_line
 from space2vec.reading import Problem, read_scores
 from space2vec.writing import SUFFIXES
@@ -335,7 +335,7 @@ def test_a_long_id_costs_its_row_alone(tmp_path):
 def test_warnings_of_other_packages():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _show_our_warnings_in_a_line()
+        _print_own_warnings_in_one_line()
         warnings.warn("a card\x1b[31m\nof a header", UserWarning, stacklevel=1)
         warnings.warn("plain", UserWarning, stacklevel=1)
     assert [str(one.message) for one in caught] == ["a card\\x1b[31m\nof a header", "plain"]

@@ -242,7 +242,7 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
     session = onnxruntime.InferenceSession(path.read_bytes())
     about = session.get_modelmeta().custom_metadata_map
     assert about["space2vec.model"] == made.id
-    assert Calibration.of_plain(json.loads(about["space2vec.calibration"])) == table
+    assert Calibration.from_plain(json.loads(about["space2vec.calibration"])) == table
     inputs = [tensor.numpy() for tensor in made.tensors(night)]
     inputs[0][3] = np.nan
     names = [entry.name for entry in session.get_inputs()]

@@ -11,8 +11,8 @@ import space2vec as s2v
 from oracle import integer_network as oracle
 from space2vec import model_files
 from space2vec.errors import ModelError
-from space2vec.model_files.integer_network import IntegerNetwork, NetworkInputs, rings_of
-from space2vec.plans.derived_columns import DERIVED, derived_places
+from space2vec.model_files.integer_network import IntegerNetwork, NetworkInputs, pixel_rings
+from space2vec.plans.derived_columns import DERIVED, applicable_rules
 
 torch = pytest.importorskip("torch")
 numba = pytest.importorskip("numba")
@@ -78,7 +78,7 @@ def scores_of(module: torch.nn.Module, integers: IntegerNetwork, planes, feature
     tables, names = tables_of(module), getattr(module, "settings", {}).get("names")
     logit = oracle.logit(integers.tensors, planes, features, tables, names)
     twin = np.empty(len(logit), dtype=np.float32)
-    places = derived_places(names or ())
+    places = applicable_rules(names or ())
     Twin(integers, tables, places, temperature).score_rows(planes, features, twin)
     return oracle.score(logit, temperature), twin
 
@@ -222,7 +222,7 @@ def test_rings_are_those_of_the_float_network() -> None:
     maps = np.random.default_rng(8).integers(0, 256, (2, 3, 5, 5))
     wanted = RingMean(5)(torch.from_numpy(maps.astype(np.float32))).numpy()
     np.testing.assert_allclose(oracle.ring_means(maps) / 8.0, wanted, rtol=1e-6)
-    ring, sizes = rings_of(5)
+    ring, sizes = pixel_rings(5)
     assert sizes.tolist() == [1, 4, 4, 4, 8, 4]
     assert ring[2, 2] == 0
     assert ring[0, 0] == 5

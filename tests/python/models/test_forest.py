@@ -58,13 +58,13 @@ MODELS = {
 
 def leaves_of(forest: s2v.Forest, tree: int, x: np.ndarray) -> np.ndarray:
     """The leaf that each row reaches in one tree: the tree alone, its leaves' values replaced by their numbers."""
-    trees = forest._trees
+    trees = forest.trees
     part = slice(int(trees.tree_start[tree]), int(trees.tree_start[tree + 1]))
     leaf = trees.right[part] == 0
     numbered = np.where(leaf, np.arange(len(leaf)) * LEAF_STEP, trees.value[part]).astype(np.float32)
     start = np.array([0, len(leaf)])
     alone = Trees(start, trees.right[part], trees.feature[part], trees.missing_left[part], numbered)
-    return np.round(s2v.Forest(alone, forest.header, forest._fill).predict(x) / LEAF_STEP).astype(int)
+    return np.round(s2v.Forest(alone, forest.header, forest.fill).predict(x) / LEAF_STEP).astype(int)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "best first"])
@@ -223,10 +223,10 @@ def test_damaged_trees_are_refused(damage: str) -> None:
     field, at, value = DAMAGE[damage]
     model = fitted(RandomForestClassifier(3, random_state=0))
     forest = s2v.Forest.from_sklearn(model, feature_names=NAMES)
-    column = getattr(forest._trees, field).copy()
+    column = getattr(forest.trees, field).copy()
     column[at] = value
     with pytest.raises(ModelError, match="these are no trees"):
-        s2v.Forest(dataclasses.replace(forest._trees, **{field: column}), forest.header)
+        s2v.Forest(dataclasses.replace(forest.trees, **{field: column}), forest.header)
 
 
 def autoscan_forest() -> s2v.Forest:

@@ -100,7 +100,7 @@ def test_what_cannot_be_read():
     for change, what in (
         ({"side": 0}, "side"),
         ({"channels": ["x"]}, "channels"),
-        ({"name": "braai"}, "'braai' is that of a recipe here"),
+        ({"name": "braai"}, "'braai' is that of a recipe of the registry"),
         ({"steps": [{"name": "x", "version": 1, "parameters": {}}]}, "unknown normaliser 'x'"),
         ({"steps": [{"name": "l2", "version": 2, "parameters": {}}]}, "has version 1 here, not 2"),
         ({"steps": [{"name": "l2"}]}, "no recipe"),
@@ -115,7 +115,7 @@ def test_what_cannot_be_read():
 
 def test_what_cannot_be_made():
     for change, what in (
-        ({"name": "boom"}, "'boom' is that of a recipe here"),
+        ({"name": "boom"}, "'boom' is that of a recipe of the registry"),
         ({"name": ""}, "is empty"),
         ({"side": 5000}, "side must be from 1 to 4096"),
         ({"version": 0}, "version must be at least 1"),

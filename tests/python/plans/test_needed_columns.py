@@ -10,7 +10,7 @@ from oracle import stamps as made
 from space2vec import model_files, registry
 from space2vec.data import flags as flag_bits
 from space2vec.data.stamps import CHANNELS
-from space2vec.model_files.needs import set_of
+from space2vec.model_files.needs import smallest_feature_set
 from space2vec.studies.packaged.networks import STAMPNET_COLUMNS
 
 core = pytest.importorskip("space2vec._core")
@@ -52,7 +52,7 @@ def stamps() -> s2v.Stamps:
 
 def model_of(columns: tuple[str, ...]) -> object:
     """Return a forest of one leaf on some columns."""
-    header = model_files.Header("forest", "leaf", columns, set_of(columns), registry.FEATURES_VERSION)
+    header = model_files.Header("forest", "leaf", columns, smallest_feature_set(columns), registry.FEATURES_VERSION)
     none = {"tree_start": np.array([0, 1], np.int64), "right": np.zeros(1, np.int32), "feature": np.zeros(1, np.int16)}
     tensors = {**none, "missing_left": np.zeros(1, np.uint8), "value": np.array([0.5], np.float32)}
     return core.Model(model_files.encode(header, tensors))
@@ -73,7 +73,7 @@ def test_columns_and_flags(choice, stamps):
     planes = planes_of(columns)
     seen = stamps[:]
     seen.offset[:, [k for k in range(3) if k not in planes]] = -1
-    expected = s2v.features(seen, set=set_of(columns))
+    expected = s2v.features(seen, set=smallest_feature_set(columns))
     flags = expected.flags.copy()
     if 1 not in planes:  # nothing is asked of the template
         flags[seen.offset[:, 2] >= 0] &= ~np.uint32(flag_bits.bits("missing"))

@@ -68,8 +68,8 @@ def test_another_package_may_bring_the_module(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(metadata, "packages_distributions", lambda: {"onnxruntime": ["onnxruntime-gpu"]})
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: object())
-    assert packages.installed("onnxruntime") == "1.30 (onnxruntime-gpu)"
-    assert packages.installed("torch") == "of unknown version"
+    assert packages.installed_version("onnxruntime") == "1.30 (onnxruntime-gpu)"
+    assert packages.installed_version("torch") == "of unknown version"
 
 
 def test_what_is_absent_is_named_with_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import space2vec
 from space2vec import registry
 from space2vec.cli import main
-from space2vec.data.device import trouble
+from space2vec.data.device import unavailable_reason
 
 HEAVY = ("astropy", "cramjam", "fastavro", "matplotlib", "numba", "onnx", "onnxruntime", "PIL", "pyarrow",
          "safetensors", "scipy", "sklearn", "torch", "tqdm")  # fmt: skip
@@ -48,7 +48,7 @@ def test_asking_for_whatever_device_there_is_does_not_load_pytorch():
     program = (
         "from space2vec.backends.choice import usable_device\nassert usable_device('auto', 'torch', bulk=True) == 'cpu'"
     )
-    if not trouble():
+    if not unavailable_reason():
         pytest.skip("there is a device, which PyTorch is asked for")
     assert loaded_by(program).isdisjoint(HEAVY)
 

@@ -286,7 +286,7 @@ def test_standard_input(tmp_path, form):
 MEMORY = """
 import re
 from pathlib import Path
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
 rows = sum(len(batch.rows) for batch in batches("-", batch=512, measure={measure}))
@@ -295,7 +295,7 @@ print(rows, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()
 """
 
 
-@pytest.mark.parametrize("measure", ["None", "Measure(AUTOSCAN)"])
+@pytest.mark.parametrize("measure", ["None", "FeaturePlan(AUTOSCAN)"])
 def test_memory_does_not_grow_with_the_input(measure):
     content = avro_bytes([packet(k) for k in range(100)], block=200_000)
     peaks = []
@@ -310,10 +310,10 @@ def test_memory_does_not_grow_with_the_input(measure):
 BOMB = """
 import re, sys
 from pathlib import Path
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import batches
 from space2vec.registry import AUTOSCAN
-rows = sum(len(batch.rows) for batch in batches(sys.argv[1], batch=10, threads=2, measure=Measure(AUTOSCAN)))
+rows = sum(len(batch.rows) for batch in batches(sys.argv[1], batch=10, threads=2, measure=FeaturePlan(AUTOSCAN)))
 print(rows, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 

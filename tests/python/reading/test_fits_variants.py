@@ -12,7 +12,7 @@ from helpers.packets import CUTOUTS, avro_bytes, fits_bytes, packet, planes
 from oracle import fits as oracle
 from space2vec.data import flags
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import batches, read, read_messages
 from space2vec.reading.fits import LARGEST_CUTOUT, decode, decode_named
 
@@ -225,7 +225,7 @@ def test_features_of_alerts_in_tiles_are_those_of_plain_ones(tmp_path):
     write_night(tmp_path / "night.avro")
     stamps = read(tmp_path / "night.avro")
     want = s2v.features(stamps, set="s2v")
-    got = [part.rows.values for part in batches(tmp_path, measure=Measure(want.names))]
+    got = [part.rows.values for part in batches(tmp_path, measure=FeaturePlan(want.names))]
     assert np.array_equal(np.concatenate(got), want.values, equal_nan=True)
 
 

@@ -33,7 +33,7 @@ def test_pairs_are_those_of_a_plain_search():
         if key is not None and one and str(one) == key
     ]
     assert list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)) == expected
-    assert (pairs.lonely_left, pairs.lonely_right) == (120 - len(expected), 120 - len(expected))
+    assert (pairs.unmatched_left, pairs.unmatched_right) == (120 - len(expected), 120 - len(expected))
 
 
 def test_a_join_that_is_not_one_to_one_names_the_ids():
@@ -45,7 +45,7 @@ def test_a_join_that_is_not_one_to_one_names_the_ids():
         "one to one with labels.csv"
     )
     pairs = pair_rows(Side(as_ids(["b", "x"]), "labels.csv"), Side(ids, "scores.csv"))
-    assert (pairs.left.tolist(), pairs.right.tolist(), pairs.lonely_right) == ([0], [1], 12)
+    assert (pairs.left.tolist(), pairs.right.tolist(), pairs.unmatched_right) == ([0], [1], 12)
 
 
 # Files of scores and labels

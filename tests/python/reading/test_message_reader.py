@@ -13,7 +13,7 @@ from helpers.packets import SCHEMA, avro_bytes, packet
 from oracle import catalogue as oracle
 from space2vec.data.flags import bits
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import catalogue
 
 NUMBER = 7
@@ -117,7 +117,7 @@ def test_what_is_made_of_messages():
     assert scores.flags.tolist() == expected.flags.tolist()
     assert scores.model == expected.model
     assert np.isfinite(scores.score[:-1]).all()
-    measure = Measure(("MASKFRAC", "MAG"), "code")
+    measure = FeaturePlan(("MASKFRAC", "MAG"), "code")
     features = s2v.MessageReader({NUMBER: SCHEMA}, measure=measure).read(messages)
     assert features.names == measure.names
     assert features["MAG"][:-1].tolist() == stamps.catalogue["MAG"][:-1].tolist()

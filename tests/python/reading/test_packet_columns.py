@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from helpers.packets import CUTOUTS, SCHEMA, avro_bytes, fits_bytes, packet, planes
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import (
     RUBIN_COLUMNS,
     ZTF_COLUMNS,
@@ -191,7 +191,7 @@ def test_columns_of_messages():
 def test_columns_go_along_with_features(tmp_path):
     alerts = [rich_alert(number) for number in range(9)]
     (tmp_path / "x.avro").write_bytes(avro_bytes(alerts, schema=RICH))
-    parts = list(batches(tmp_path / "x.avro", batch=4, columns=PATHS, measure=Measure(AUTOSCAN)))
+    parts = list(batches(tmp_path / "x.avro", batch=4, columns=PATHS, measure=FeaturePlan(AUTOSCAN)))
     assert [len(part.rows) for part in parts] == [4, 4, 1]
     got = [value for part in parts for value in part.rows.columns["extra.kind"].tolist()]
     assert got == wanted(alerts, "extra.kind")

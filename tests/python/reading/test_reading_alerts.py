@@ -22,7 +22,7 @@ from space2vec.data import flags
 from space2vec.data.arrays import LARGEST_SIDE
 from space2vec.data.stamps import CHANNELS, NO_ID
 from space2vec.errors import ReadError
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import batches
 from space2vec.reading.fits import LARGEST_CUTOUT, decode
 
@@ -361,7 +361,7 @@ def test_a_plane_that_no_feature_needs_does_not_refuse_a_row(tmp_path):
     assert [names(stamps, row) for row in range(4)] == [["missing"], ["bad_stamp"], ["missing"], []]
     table = features(stamps)
     assert [bool(value & flags.UNSCORABLE) for value in table.flags] == [False, False, True, False]
-    measured = [batch.rows for batch in batches(tmp_path, measure=Measure(table.names))]
+    measured = [batch.rows for batch in batches(tmp_path, measure=FeaturePlan(table.names))]
     assert np.array_equal(measured[0].values, table.values, equal_nan=True)
     assert measured[0].flags.tolist() == table.flags.tolist()
 

@@ -201,7 +201,7 @@ def test_a_backend_that_fails_is_no_damage(tmp_path, monkeypatch):
     def compiled(purpose):
         raise BackendError(f"{purpose} cannot be done here")
 
-    monkeypatch.setattr("space2vec.backends.kernels.compiled", compiled)
+    monkeypatch.setattr("space2vec.backends.kernels.require_extension", compiled)
     with pytest.raises(BackendError, match="cannot be done here"):
         read(file, strict=False)
 

@@ -20,7 +20,7 @@ from space2vec.data.tables import Scores
 from space2vec.errors import Space2vecWarning
 from space2vec.model_files.calibration import Calibration
 from space2vec.models.model import Model
-from space2vec.plans.features import Measure
+from space2vec.plans.features import FeaturePlan
 from space2vec.reading import batch_rows, batches
 from space2vec.registry import AUTOSCAN_STAMP, S2V
 
@@ -178,10 +178,10 @@ def test_networks_in_floats_are_given_stamps(night: Path, monkeypatch: pytest.Mo
 def test_batches_are_large_where_no_pixels_are_kept() -> None:
     default, catalogue = s2v.load("default"), s2v.load("forest")
     assert batch_rows() == 512
-    assert batch_rows(model=default) == batch_rows(model=catalogue) == batch_rows(Measure(S2V)) == 2048
+    assert batch_rows(model=default) == batch_rows(model=catalogue) == batch_rows(FeaturePlan(S2V)) == 2048
     assert batch_rows(device="cuda:0") == batch_rows(model=default, device="cuda:0") == 2048
     with pytest.raises(ValueError, match="give measure or model, not both"):
-        batches("nowhere", model=default, measure=Measure(S2V))
+        batches("nowhere", model=default, measure=FeaturePlan(S2V))
 
 
 def test_planes_that_share_no_scale_are_told_though_nobody_keeps_them(tmp_path: Path, night: Path) -> None:

@@ -17,7 +17,7 @@ from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.residuals import mine_bogus
 from space2vec.simulation.triplet import Triplet, measure_triplet
-from space2vec.training.teacher import labelled_alerts, teach
+from space2vec.training.teacher import add_teacher_scores, read_labelled_alerts
 
 CHANNELS = ("science", "template", "difference")
 
@@ -80,7 +80,7 @@ def test_light_goes_into_science_and_difference_alike(night: Night) -> None:
     assert (lost.template - triplet.template).sum() == pytest.approx(5000.0, rel=0.05)
     assert (lost.change - triplet.change).sum() == pytest.approx(-5000.0, rel=0.05)
     np.testing.assert_array_equal(lost.science, triplet.science)
-    turned = lit.turned(1.0)
+    turned = lit.with_sign(1.0)
     np.testing.assert_array_equal(turned.change, lit.change)
     np.testing.assert_array_equal(turned.difference, -lit.difference)
     assert night.stamps.plane(row, "science") is not None
@@ -93,7 +93,7 @@ def test_what_is_cleaned_is_gone_and_leaves_noise(night: Night) -> None:
     for row, triplet in triplets(night):
         if not night.labels[row] or night.kinds[row] == "variable":
             continue
-        clean = triplet.cleaned(triplet.centre, triplet.radius, rng)
+        clean = triplet.without_change(triplet.centre, triplet.radius, rng)
         before.append(snr_at(triplet, triplet.centre, psf))
         after.append(snr_at(clean, triplet.centre, psf))
         y, x = triplet.centre
@@ -112,7 +112,7 @@ def test_what_is_cleaned_is_gone_and_leaves_noise(night: Night) -> None:
 def test_moves_crops_and_symmetries_keep_the_candidate(night: Night) -> None:
     _, triplet = next((row, t) for row, t in triplets(night) if t.science.shape == (63, 63))
     y, x = triplet.centre
-    moved, kept, less = triplet.moved((5, -9)), triplet.as_if_moved((5, -9)), triplet.cropped((5, -9))
+    moved, kept, less = triplet.recentred((5, -9)), triplet.with_recentred_border((5, -9)), triplet.cropped((5, -9))
     assert moved.centre == kept.centre == triplet.centre
     assert moved.science[moved.centre] == triplet.science[y + 5, x - 9]
     assert kept.science[kept.centre] == less.science[less.centre] == triplet.science[y, x]
@@ -122,7 +122,7 @@ def test_moves_crops_and_symmetries_keep_the_candidate(night: Night) -> None:
     np.testing.assert_array_equal(kept.science[58:], triplet.science[4::-1, ::-1])
     np.testing.assert_array_equal(less.science, triplet.science[:58, 9:])
     for symmetry in range(8):
-        planes, centre = less.planes(symmetry)
+        planes, centre = less.oriented(symmetry)
         assert planes[0][centre] == np.float32(triplet.science[y, x])
 
 
@@ -291,25 +291,25 @@ def test_alerts_get_the_scores_of_a_table(night: Night, tmp_path: Path) -> None:
         table = csv.writer(file)
         table.writerow(["candid", "drb"])
         table.writerows(zip((record["candid"] for record in night.records[:150]), score[:150], strict=True))
-    found = labelled_alerts([tmp_path / "alerts", tmp_path / "alerts"], tmp_path / "scores.csv", column="drb")
+    found = read_labelled_alerts([tmp_path / "alerts", tmp_path / "alerts"], tmp_path / "scores.csv", column="drb")
     assert len(found) == 150
     np.testing.assert_allclose(found.teacher, score[:150], rtol=1e-6)
     assert found.label.tolist() == (score[:150] > 0.5).tolist()
     assert found.group.tolist() == night.stamps.object_id[:150].tolist()
     with pytest.raises(ReadError, match="no column score; it has candid, drb"):
-        labelled_alerts(tmp_path / "alerts", tmp_path / "scores.csv")
+        read_labelled_alerts(tmp_path / "alerts", tmp_path / "scores.csv")
     with pytest.raises(ReadError, match="no such file"):
-        labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
+        read_labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
     (tmp_path / "others.csv").write_text("candid,score\n1,0.5\n")
     with pytest.raises(ReadError, match="none of the 160 alerts has a score"):
-        labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
+        read_labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
     (tmp_path / "others.csv").write_text("name,score\n1,0.5\n")
     with pytest.raises(ReadError, match="no column candidate_id"):
-        labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
+        read_labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
 
 
 def test_a_teacher_scores_rows(made: LabelledStamps) -> None:
-    taught = teach(made[:5], lambda stamps: np.arange(len(stamps), dtype=np.float32) / 10)
+    taught = add_teacher_scores(made[:5], lambda stamps: np.arange(len(stamps), dtype=np.float32) / 10)
     np.testing.assert_allclose(taught.teacher, [0.0, 0.1, 0.2, 0.3, 0.4])
     assert taught.label.tolist() == made.label[:5].tolist()
 
@@ -320,11 +320,11 @@ def test_hybrids_of_real_alerts(data: Path) -> None:
     torch.set_num_threads(1)
     folder = data / "ztf"
     column = "braai_d6_m9"
-    real = labelled_alerts(folder / "night_20180713", folder / "night_20180713.csv", column=column, threads=1)
+    real = read_labelled_alerts(folder / "night_20180713", folder / "night_20180713.csv", column=column, threads=1)
     assert len(real) == 511
     sure = real[np.flatnonzero(real.teacher > 0.98)[:60]]
     fakes = hybrid(replace(sure, teacher=np.zeros(len(sure), np.float32)), 60, seed=1, real_fraction=1.0)
-    scores = teach(fakes, data / "braai" / "braai_d6_m9.npz").teacher
+    scores = add_teacher_scores(fakes, data / "braai" / "braai_d6_m9.npz").teacher
     assert np.mean(scores > 0.5) > 0.85
-    rows = teach(hybrid(real, 60, seed=1, real_fraction=0.0), data / "braai" / "braai_d6_m9.npz")
+    rows = add_teacher_scores(hybrid(real, 60, seed=1, real_fraction=0.0), data / "braai" / "braai_d6_m9.npz")
     assert np.mean(rows.teacher > 0.5) < 0.3

@@ -96,7 +96,7 @@ def test_most_templates_are_sharper_than_science_images():
     sharper = []
     for seed in range(50):
         exposure = draw_exposure(np.random.default_rng(seed), SURVEYS["des"])
-        matching = exposure.matched(90)
+        matching = exposure.matching_filters(90)
         sharper.append(exposure.seeing < exposure.template_seeing)
         if sharper[-1]:
             assert exposure.matching in ("damped", "science")

@@ -7,7 +7,7 @@ import pytest
 
 from space2vec.simulation import KINDS, SURVEYS, simulate, write_packets
 from space2vec.simulation.artifacts import ARTIFACTS
-from space2vec.simulation.engine import NumpyEngine, engine_of
+from space2vec.simulation.engine import NumpyEngine, engine_by_name
 from space2vec.simulation.exposure import draw_exposure, draw_log_uniform
 from space2vec.simulation.psf import Psf, zogy_filters
 from space2vec.simulation.scene import draw_scene
@@ -309,7 +309,7 @@ def test_zogy_whitens_the_difference_and_keeps_flux():
 def test_galsim_and_numpy_draw_the_same_stars_and_discs(ellipticity):
     """Of the peak: a Moffat profile to 2 %, an exponential galaxy to 3 %."""
     pytest.importorskip("galsim")
-    galsim, plain = engine_of("galsim"), NumpyEngine()
+    galsim, plain = engine_by_name("galsim"), NumpyEngine()
     one, nothing = np.ones(1), np.zeros(0)
     star = Stars(30.3 * one, 28.6 * one, 1000.0 * one), Galaxies(*[nothing] * 6, ())
     disc = (
@@ -330,7 +330,7 @@ def test_a_night_by_galsim_has_optics_and_repeats():
     first, again = (simulate(4, survey="des", seed=1, engine="galsim") for _ in range(2))
     np.testing.assert_array_equal(first.stamps.buffer, again.stamps.buffer)
     assert first.labels.sum() == 2
-    engine = engine_of("galsim")
+    engine = engine_by_name("galsim")
     plain, seen = (engine.psf(4.0, 5.0, (0.0, 0.0), obscured=share).transform(60) for share in (0.0, 0.3))
     # Optics take from the high frequencies and leave the flux.
     assert seen[0, 0] == pytest.approx(1.0, abs=1e-3)
@@ -373,4 +373,4 @@ def test_an_empty_night_of_each_survey(name):
 
 def test_the_shares_of_kinds_add_up_to_one():
     assert sum(artifact.share for artifact in ARTIFACTS.values()) == pytest.approx(1.0)
-    assert sum(share for _, share in TRANSIENTS.values()) == pytest.approx(1.0)
+    assert sum(kind.share for kind in TRANSIENTS.values()) == pytest.approx(1.0)

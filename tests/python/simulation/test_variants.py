@@ -9,7 +9,7 @@ import space2vec as s2v
 from space2vec.data.channels import CHANNELS
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.simulation.variants import variants
-from space2vec.training.teacher import teach
+from space2vec.training.teacher import add_teacher_scores
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_half_of_them_are_made_of_bogus_and_ids_are_kept(alerts: LabelledStamps)
 
 
 def test_a_teacher_scores_them(alerts: LabelledStamps) -> None:
-    made = teach(variants(alerts, 6, seed=6), lambda stamps: np.full(len(stamps), 0.25, np.float32))
+    made = add_teacher_scores(variants(alerts, 6, seed=6), lambda stamps: np.full(len(stamps), 0.25, np.float32))
     assert (made.teacher == 0.25).all()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from space2vec.training.augment import Augmentation, augmented
+from space2vec.training.augment import Augmentation, augment
 
 NOTHING = Augmentation(symmetries=False, shift=0, noise=0.0, edge=0.0, blank=0.0, without_template=0.0)
 
@@ -20,7 +20,7 @@ def marked(n: int = 300, height: int = 21, width: int = 31, row: int = 7, column
 
 def test_nothing_changes_where_nothing_may() -> None:
     stamps = marked(5)
-    copies = augmented(stamps, np.random.default_rng(1), NOTHING)
+    copies = augment(stamps, np.random.default_rng(1), NOTHING)
     np.testing.assert_array_equal(copies.pixels, stamps.pixels)
     np.testing.assert_array_equal(copies.centre, stamps.centre)
 
@@ -28,7 +28,7 @@ def test_nothing_changes_where_nothing_may() -> None:
 def test_the_candidate_keeps_its_place_through_symmetries_edges_and_blanks() -> None:
     stamps = marked()
     how = Augmentation(shift=0, noise=0.0, edge=1.0, blank=1.0, without_template=0.0)
-    copies = augmented(stamps, np.random.default_rng(1), how)
+    copies = augment(stamps, np.random.default_rng(1), how)
     shapes = set()
     for row in range(len(copies)):
         plane = copies.plane(row, "difference")
@@ -45,7 +45,7 @@ def test_all_eight_symmetries_occur_and_are_those_of_numpy() -> None:
     pixels = np.arange(3 * 25, dtype=np.float32).reshape(1, 3, 5, 5)
     stamps = s2v.Stamps(np.repeat(pixels, 200, axis=0))
     how = Augmentation(shift=0, noise=0.0, edge=0.0, blank=0.0, without_template=0.0)
-    found = {augmented(stamps, np.random.default_rng(2), how).pixels[k].tobytes() for k in range(200)}
+    found = {augment(stamps, np.random.default_rng(2), how).pixels[k].tobytes() for k in range(200)}
     turned = [np.rot90(pixels[0], k, (1, 2)) for k in range(4)]
     expected = {plane.tobytes() for t in turned for plane in (t, t[..., ::-1])}
     assert found == expected
@@ -55,7 +55,7 @@ def test_all_eight_symmetries_occur_and_are_those_of_numpy() -> None:
 def test_noise_is_the_same_in_science_and_difference_and_of_the_size_asked() -> None:
     stamps = marked(50)
     how = Augmentation(symmetries=False, shift=0, noise=1.0, most_noise=2.0, edge=0.0, blank=0.0, without_template=0.0)
-    change = augmented(stamps, np.random.default_rng(3), how).pixels - stamps.pixels
+    change = augment(stamps, np.random.default_rng(3), how).pixels - stamps.pixels
     np.testing.assert_allclose(change[:, 0], change[:, 2], atol=2e-5)
     assert not change[:, 1].any()
     size = change[:, 2].std(axis=(1, 2))
@@ -66,7 +66,7 @@ def test_noise_is_the_same_in_science_and_difference_and_of_the_size_asked() -> 
 def test_shift_and_missing_template() -> None:
     stamps = marked(400)
     how = Augmentation(symmetries=False, shift=2, noise=0.0, edge=0.0, blank=0.0, without_template=0.25)
-    copies = augmented(stamps, np.random.default_rng(4), how)
+    copies = augment(stamps, np.random.default_rng(4), how)
     moved = copies.centre - stamps.centre
     assert set(moved.ravel().tolist()) == {-2, -1, 0, 1, 2}
     missing = copies.offset[:, 1] < 0
@@ -76,7 +76,7 @@ def test_shift_and_missing_template() -> None:
 
 def test_the_same_state_gives_the_same_copies() -> None:
     stamps = marked(20)
-    first, again, other = (augmented(stamps, np.random.default_rng(s), Augmentation()) for s in (5, 5, 6))
+    first, again, other = (augment(stamps, np.random.default_rng(s), Augmentation()) for s in (5, 5, 6))
     np.testing.assert_array_equal(first.buffer, again.buffer)
     assert first.buffer.shape != other.buffer.shape or not np.array_equal(first.buffer, other.buffer, equal_nan=True)
 
@@ -84,6 +84,6 @@ def test_the_same_state_gives_the_same_copies() -> None:
 @pytest.mark.parametrize("size", [1, 3, 9])
 def test_small_stamps_and_planes_that_are_missing(size: int) -> None:
     planes = [[None, None, np.ones((size, size), np.float32)], [None, None, None]] * 20
-    copies = augmented(s2v.Stamps(planes), np.random.default_rng(7), Augmentation(edge=1.0, blank=1.0, noise=1.0))
+    copies = augment(s2v.Stamps(planes), np.random.default_rng(7), Augmentation(edge=1.0, blank=1.0, noise=1.0))
     assert len(copies) == 40
     assert copies.channels == ("difference",)

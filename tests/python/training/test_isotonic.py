@@ -19,7 +19,7 @@ from space2vec.evaluation import OPERATING_POINTS, evaluate, reliability
 from space2vec.model_files.calibration import MOST_KNOTS
 from space2vec.reading.notes import peek_note
 from space2vec.training import cross_check, fit_calibration
-from space2vec.training.isotonic import _pooled
+from space2vec.training.isotonic import pool_violators
 
 Captured = pytest.CaptureFixture[str]
 
@@ -38,7 +38,7 @@ def test_stretches_are_those_of_isotonic_regression(digits: int | None) -> None:
     score, label = drawn(800, 1, digits=digits)
     levels, which = np.unique(score, return_inverse=True)
     count, real = np.bincount(which), np.bincount(which[label == 1], minlength=len(levels))
-    ends = _pooled(real, count)
+    ends = pool_violators(real, count)
     levels = levels.astype(float)
     expected = IsotonicRegression().fit(levels, real / count, count).predict(levels)
     means, begin = [], 0
@@ -147,7 +147,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s2v.Forest:
     """Stand in a folder with a model, features of candidates, their labels and their scores."""
     monkeypatch.chdir(tmp_path)
     forest = suite.model(registry.AUTOSCAN_STAMP)
-    forest = type(forest)(forest._trees, forest.header.calibrated(None), forest._fill)
+    forest = type(forest)(forest.trees, forest.header.calibrated(None), forest.fill)
     forest.header.metrics["auc"] = 0.9
     forest.save("m.safetensors")
     x = suite.forest().x

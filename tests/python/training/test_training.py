@@ -33,8 +33,8 @@ def test_defaults_are_autoscans_and_are_told() -> None:
     assert (settings["trees"], settings["criterion"], settings["max_features"]) == (100, "entropy", 6)
     assert (settings["min_samples_split"], settings["max_leaf_nodes"], settings["imputation"]) == (3, None, "median")
     assert forest.header.imputation == "median"
-    assert forest._fill is not None
-    np.testing.assert_allclose(forest._fill, np.nanmedian(x, axis=0))
+    assert forest.fill is not None
+    np.testing.assert_allclose(forest.fill, np.nanmedian(x, axis=0))
 
 
 def test_the_same_seed_gives_the_same_forest() -> None:
@@ -47,8 +47,8 @@ def test_the_same_seed_gives_the_same_forest() -> None:
 def test_imputation_none_routes_nan() -> None:
     x, y = rows()
     forest = training.train_forest(x, y, NAMES, trees=5, imputation="none", n_jobs=1)
-    assert forest._fill is None
-    assert forest._trees.missing_left.any()
+    assert forest.fill is None
+    assert forest.trees.missing_left.any()
     with pytest.raises(ValueError, match="unknown imputation 'other'; known: median, mean, none"):
         training.train_forest(x, y, NAMES, imputation="other")
 

@@ -34,7 +34,7 @@ from space2vec.training.loop import (  # noqa: E402
 from space2vec.training.run_folder import RunFolder  # noqa: E402
 
 SMALL = {"width": [16, 16, 16], "hidden": 16, "dropout": 0.0}
-COURSE = FitSettings(epochs=3, batch=32, learning_rate=1e-2)
+FITTING = FitSettings(epochs=3, batch=32, learning_rate=1e-2)
 
 
 class Line(torch.nn.Module):
@@ -55,7 +55,7 @@ def line(seed: int = 0) -> Line:
     return Line()
 
 
-def lesson(epoch: int, n: int = 400) -> FitRows:
+def epoch_rows(epoch: int, n: int = 400) -> FitRows:
     rng = np.random.default_rng([9, epoch])
     x = rng.normal(size=(n, 3)).astype(np.float32)
     return FitRows((x,), (x[:, 0] > 0.2).astype(np.float32), np.ones(n, np.float32))
@@ -69,14 +69,16 @@ def rows() -> LabelledStamps:
 
 def test_fit_learns_and_tells_every_epoch() -> None:
     module, told = line(), []
-    history = fit(module, lesson, lesson(99), FitSettings(epochs=6, batch=32, learning_rate=0.05), progress=told.append)
+    history = fit(
+        module, epoch_rows, epoch_rows(99), FitSettings(epochs=6, batch=32, learning_rate=0.05), progress=told.append
+    )
     assert told == history
     assert [epoch["epoch"] for epoch in history] == list(range(6))
     assert history[-1]["validation_auc"] > 0.98
     assert history[-1]["validation_loss"] < 0.6 * history[0]["validation_loss"]
-    found = logits(module, lesson(99).inputs)
+    found = logits(module, epoch_rows(99).inputs)
     best = min(epoch["validation_loss"] for epoch in history)
-    own = float(np.mean(np.logaddexp(0, found) - lesson(99).target * found))
+    own = float(np.mean(np.logaddexp(0, found) - epoch_rows(99).target * found))
     assert own == pytest.approx(best, rel=1e-5), "it ends with the best weights"
 
 
@@ -92,7 +94,7 @@ def test_learning_rate_rises_and_falls() -> None:
 
 def test_weights_of_the_rows_count() -> None:
     def doubled(epoch: int) -> FitRows:
-        plain = lesson(epoch)
+        plain = epoch_rows(epoch)
         wrong = replace(plain, target=1 - plain.target, weight=plain.weight * 0)
         return FitRows(
             (np.concatenate([plain.inputs[0], wrong.inputs[0]]),),
@@ -101,14 +103,16 @@ def test_weights_of_the_rows_count() -> None:
         )
 
     module = line()
-    fit(module, doubled, lesson(99), FitSettings(epochs=4, batch=64, learning_rate=0.05))
-    assert s2v.evaluation.evaluate(logits(module, lesson(99).inputs), lesson(99).target, bootstrap=0)["auc"] > 0.95
+    fit(module, doubled, epoch_rows(99), FitSettings(epochs=4, batch=64, learning_rate=0.05))
+    assert (
+        s2v.evaluation.evaluate(logits(module, epoch_rows(99).inputs), epoch_rows(99).target, bootstrap=0)["auc"] > 0.95
+    )
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     fit_settings = FitSettings(epochs=6, batch=32, learning_rate=0.02)
     whole = line()
-    history = fit(whole, lesson, lesson(99), fit_settings, RunFolder(tmp_path / "whole", {"a": 1}))
+    history = fit(whole, epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path / "whole", {"a": 1}))
 
     class Killed(BaseException):
         pass
@@ -118,9 +122,9 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}), kill)
+        fit(line(), epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}), kill)
     resumed = line(seed=77)  # its own weights do not matter
-    again = fit(resumed, lesson, lesson(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}, resume=True))
+    again = fit(resumed, epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path / "cut", {"a": 1}, resume=True))
     assert again == history
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
@@ -141,21 +145,21 @@ def test_it_stops_where_validation_no_longer_gains() -> None:
 
 def test_a_loss_that_is_not_finite_ends_it() -> None:
     def broken(epoch: int) -> FitRows:
-        plain = lesson(epoch)
+        plain = epoch_rows(epoch)
         return replace(plain, inputs=(plain.inputs[0] * np.float32(np.nan),))
 
     with pytest.raises(ValueError, match="loss of epoch 0 is not finite"):
-        fit(line(), broken, lesson(99), COURSE)
+        fit(line(), broken, epoch_rows(99), FITTING)
 
 
 def test_run_folder_refuses_what_is_another_run(tmp_path: Path) -> None:
-    settings = {"course": {"seed": 1, "epochs": 1}, "names": ["a" * 100]}
+    settings = {"fit": {"seed": 1, "epochs": 1}, "names": ["a" * 100]}
     fit_settings = FitSettings(epochs=1, batch=64)
-    fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path / "run", settings))
+    fit(line(), epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path / "run", settings))
     with pytest.raises(OutputError, match="holds a training run already; resume it, or name another folder"):
         RunFolder(tmp_path / "run", settings)
-    other = {"course": {"seed": 2, "epochs": 1}, "names": ["b"]}
-    reason = r'had other settings: course\.seed 1, now 2; names \["a{55}\.\.\., now \["b"\]$'
+    other = {"fit": {"seed": 2, "epochs": 1}, "names": ["b"]}
+    reason = r'had other settings: fit\.seed 1, now 2; names \["a{55}\.\.\., now \["b"\]$'
     with pytest.raises(OutputError, match=reason):
         RunFolder(tmp_path / "run", other, resume=True)
     RunFolder(tmp_path / "run", settings, resume=True)
@@ -169,7 +173,7 @@ def test_a_run_without_a_whole_epoch_is_in_nobodys_way(tmp_path: Path) -> None:
         raise ValueError("nothing to learn")
 
     with pytest.raises(ValueError, match="nothing to learn"):
-        fit(line(), broken, lesson(99), COURSE, RunFolder(tmp_path, {"seed": 1}))
+        fit(line(), broken, epoch_rows(99), FITTING, RunFolder(tmp_path, {"seed": 1}))
     for resume in (False, True):
         RunFolder(tmp_path, {"seed": 2}, resume=resume)
 
@@ -198,14 +202,14 @@ def test_a_run_without_a_whole_epoch_is_in_nobodys_way(tmp_path: Path) -> None:
 )
 def test_a_damaged_run_is_told(tmp_path: Path, file: str, change: Callable[[bytes], bytes] | None, reason: str) -> None:
     fit_settings = FitSettings(epochs=1, batch=64)
-    fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path, {"seed": 1}))
+    fit(line(), epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path, {"seed": 1}))
     path = tmp_path / file
     if change is None:
         path.unlink()
     else:
         path.write_bytes(change(path.read_bytes()))
     with pytest.raises(OutputError, match=f"cannot resume the run in .*{reason}.*; put it back, or begin anew"):
-        fit(line(), lesson, lesson(99), fit_settings, RunFolder(tmp_path, {"seed": 1}, resume=True))
+        fit(line(), epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path, {"seed": 1}, resume=True))
 
 
 def test_course_refuses_nonsense() -> None:
@@ -219,7 +223,7 @@ def test_course_refuses_nonsense() -> None:
     for device in ("cuda", "abacus"):
         if device == "abacus" or not torch.cuda.is_available():
             with pytest.raises(BackendError, match=f"device '{device}' is not available to PyTorch"):
-                fit(line(), lesson, lesson(99), FitSettings(device=device))
+                fit(line(), epoch_rows, epoch_rows(99), FitSettings(device=device))
 
 
 def test_temperature_is_that_of_a_minimiser() -> None:
@@ -258,7 +262,7 @@ def test_stampnet_keeps_its_grid_odd() -> None:
 
 
 def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> None:
-    settings = {"settings": SMALL, "features": "autoscan-stamp", "fit_settings": COURSE, "threads": 1}
+    settings = {"settings": SMALL, "features": "autoscan-stamp", "fit_settings": FITTING, "threads": 1}
     network = train_network(rows, folder=tmp_path / "run", **settings)
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files >= {"settings.json", "metrics.json", "state.safetensors", "model.safetensors"}
@@ -283,7 +287,7 @@ def test_from_stamps_to_a_model_file(rows: LabelledStamps, tmp_path: Path) -> No
 
 def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamps) -> None:
     columns = ("snr_3", "sharpness", "MASKFRAC")
-    network = train_network(rows, settings=SMALL, features=columns, fit_settings=replace(COURSE, epochs=1), threads=1)
+    network = train_network(rows, settings=SMALL, features=columns, fit_settings=replace(FITTING, epochs=1), threads=1)
     assert network.feature_names == columns
     assert network.header.integer == {"version": 1}
     assert network.integers is not None
@@ -296,14 +300,14 @@ def test_columns_are_chosen_and_the_last_step_makes_integers(rows: LabelledStamp
     temperature = network.header.temperature
     found = oracle.score(oracle.logit(network.integers.tensors, planes, features, scale), temperature)
     assert np.abs(found - network.predict(planes, features)).max() < 0.03
-    other = train_network(rows, architecture="rubin", fit_settings=replace(COURSE, epochs=1), threads=1)
+    other = train_network(rows, architecture="rubin", fit_settings=replace(FITTING, epochs=1), threads=1)
     assert other.integers is None
     with pytest.raises(ValueError, match="no set has the columns snr_3, snr_4"):
-        train_network(rows, features=("snr_3", "snr_4"), fit_settings=COURSE)
+        train_network(rows, features=("snr_3", "snr_4"), fit_settings=FITTING)
 
 
 def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: LabelledStamps) -> None:
-    network = train_network(rows, settings=SMALL, features="s2v", fit_settings=replace(COURSE, epochs=1), threads=1)
+    network = train_network(rows, settings=SMALL, features="s2v", fit_settings=replace(FITTING, epochs=1), threads=1)
     triplets = [[rows.stamps.plane(row, channel) for channel in CHANNELS] for row in range(6)]
     for row, channel in ((1, 1), (2, 2), (3, 0)):
         triplets[row][channel] = None
@@ -316,7 +320,7 @@ def test_a_missing_template_is_scored_and_a_missing_difference_is_not(rows: Labe
 
 def test_the_teacher_is_mixed_into_the_target(rows: LabelledStamps) -> None:
     taught = replace(rows, teacher=1.0 - rows.label.astype(np.float32))
-    fit_settings = replace(COURSE, epochs=4)
+    fit_settings = replace(FITTING, epochs=4)
     against = train_network(taught, settings=SMALL, features="s2v", teacher=1.0, fit_settings=fit_settings, threads=1)
     assert "the target, 1 of which is the teacher's score" in against.header.metrics["validation labels"]
     fresh = s2v.simulate(60, seed=6)
@@ -330,7 +334,10 @@ def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None
     broken[3][1] = flat
     stamps = s2v.Stamps(broken, object_id=rows.stamps.object_id)
     network = train_network(
-        LabelledStamps(stamps, rows.label, rows.kind), settings=SMALL, fit_settings=replace(COURSE, epochs=1), threads=1
+        LabelledStamps(stamps, rows.label, rows.kind),
+        settings=SMALL,
+        fit_settings=replace(FITTING, epochs=1),
+        threads=1,
     )
     score = network.score(stamps[:5]).score
     np.testing.assert_array_equal(np.isnan(score), [False, False, False, True, False])
@@ -338,11 +345,11 @@ def test_rows_that_cannot_be_prepared_are_left_out(rows: LabelledStamps) -> None
 
 def test_what_cannot_be_trained_is_told(rows: LabelledStamps) -> None:
     with pytest.raises(ValueError, match="rows to learn from must be of both classes"):
-        train_network(rows[rows.label == 1], fit_settings=COURSE)
+        train_network(rows[rows.label == 1], fit_settings=FITTING)
     with pytest.raises(ValueError, match="no network of stamps is called 'resnet'; known: stampnet, "):
-        train_network(rows, architecture="resnet", fit_settings=COURSE)
+        train_network(rows, architecture="resnet", fit_settings=FITTING)
     few = LabelledStamps.concatenate([rows[rows.label == label][:2] for label in (0, 1)])
     with pytest.raises(ValueError, match=r"a tenth of the objects, which are too few: .*\(--validation\)"):
-        train_network(few, fit_settings=COURSE)
+        train_network(few, fit_settings=FITTING)
     with pytest.raises(ValueError, match=r"rows for validation must be of both classes; given 2 rows$"):
-        train_network(rows, validation=few[:2], fit_settings=COURSE)
+        train_network(rows, validation=few[:2], fit_settings=FITTING)

@@ -1,4 +1,4 @@
-"""How pixels of the host come over the link to a device: as they are, or in 16 bits, which are widened there."""
+"""The form in which pixels are copied from the host to a device: as float32, or in 16 bits, which the device widens."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from space2vec.backends import kernels
 
 __all__ = ["UNPACKED", "VARIABLE", "Packing", "packings"]
 
-#: The variable of the environment that says how pixels come over the link, and its values that leave them as they are.
+#: The environment variable that chooses the form in which pixels are copied, and its values that mean float32.
 VARIABLE, UNPACKED = "SPACE2VEC_DEVICE_PIXELS", ("", "float32")
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Pixels in 16 bits.
+    """A form of pixels in 16 bits.
 
     Attributes
     ----------
     integers : bool
-        Whether a pixel is ``zero + scale * integer``; otherwise it is half precision.
+        Whether pixels are integers, with the value ``zero + scale * integer``; otherwise they are in half precision.
     scale, zero : float
-        Of the integers.
+        The scale and the zero of integers.
     exact : bool
-        Whether only pixels are packed that all come back bit for bit.
+        Whether pixels are packed only if all of them can be restored to the bit.
     """
 
     integers: bool
@@ -38,33 +38,34 @@ class Packing:
     exact: bool = False
 
     def pack(self, pixels: NDArray[np.float32], packed: NDArray[np.uint16]) -> bool:
-        """Pack pixels (n,) into an array (n,); return False where they are not packed, since some would change."""
-        same = kernels.compiled("packing pixels for a device").pack_pixels(
+        """Pack pixels (n,) into an array (n,); return False if they are not packed because some would change."""
+        same = kernels.require_extension("packing pixels for a device").pack_pixels(
             pixels, packed, self.integers, self.scale, self.zero, self.exact, 0
         )
         return same or not self.exact
 
 
-#: Whole numbers from -32766 to 32767, then all that half precision can hold.
+#: First for whole numbers from -32766 to 32767, then for numbers that half precision represents.
 _EXACT = (Packing(integers=True, exact=True), Packing(integers=False, exact=True))
 
 
 def packings() -> tuple[Packing, ...]:
-    """Return in which ways pixels of the host are packed for the link, as ``SPACE2VEC_DEVICE_PIXELS`` says.
+    """Return the forms in which pixels are packed, as the environment variable ``SPACE2VEC_DEVICE_PIXELS`` says.
 
-    ``float32``, what holds without it, is none. ``exact`` packs batches whose pixels all come back bit for bit, and no
-    others. ``float16`` keeps 11 bits of each pixel, up to 65504; ``int16``, ``int16:SCALE`` and ``int16:SCALE:ZERO``
-    round pixels to integers times a scale (1) plus a zero (0), within -32766 and 32767. These two change bits.
+    With ``float32``, the default, pixels are not packed. With ``exact``, those batches are packed whose pixels can all
+    be restored to the bit. ``float16`` keeps 11 bits of each pixel, up to 65504. ``int16``, ``int16:SCALE`` and
+    ``int16:SCALE:ZERO`` round pixels to integers from -32766 to 32767, times a scale (1) plus a zero (0). The last two
+    forms change the bits of results.
 
     Returns
     -------
     tuple of Packing
-        In the order in which they are tried.
+        The forms, in the order in which they are tried; empty for ``float32``.
 
     Raises
     ------
     ValueError
-        If the variable says something else.
+        If the variable has another value.
     """
     text = os.environ.get(VARIABLE, "")
     if text in UNPACKED:
@@ -73,10 +74,10 @@ def packings() -> tuple[Packing, ...]:
         return _EXACT
     if text == "float16":
         return (Packing(integers=False),)
-    found = re.fullmatch(r"int16(?::([^:]+))?(?::([^:]+))?", text)
-    if found is not None:
+    match = re.fullmatch(r"int16(?::([^:]+))?(?::([^:]+))?", text)
+    if match is not None:
         try:
-            scale, zero = (float(np.float32(given)) for given in (found[1] or "1", found[2] or "0"))
+            scale, zero = (float(np.float32(number)) for number in (match[1] or "1", match[2] or "0"))
         except ValueError:
             scale = zero = math.nan
         if 0 < scale < math.inf and math.isfinite(zero):

@@ -1,8 +1,8 @@
-"""Batches of the host through a device, one after another, in bounded memory of it.
+"""A pipeline that takes batches on the host through a device, within a limit of device memory.
 
-Three batches are under way at a time, each on a stream of its own: while one is copied to the device, the kernels work
-on the next one and the results of the third come back. The reader's threads go on meanwhile. What they put into
-page-locked memory is copied from there; other pixels go through page-locked memory of the slot.
+Three batches are in progress at a time, each on its own stream: while one is copied to the device, kernels compute the
+second, and the results of the third are copied back. The threads of a reader continue meanwhile. Pixels that a reader
+has put into page-locked memory are copied from there; others are first copied to page-locked memory of the slot.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar  # Any: the compiled module, and batches of any kind
 
 from space2vec.backends.cuda.device_batch import (
     DEPTH,
@@ -36,13 +36,14 @@ if TYPE_CHECKING:
     from typing import Self
 
     from space2vec.backends.interfaces import Model
-    from space2vec.plans.features import Measure
+    from space2vec.plans.features import FeaturePlan
 
 __all__ = ["DEPTH", "Pipeline", "Work", "feature_pipeline", "feature_work", "score_pipeline"]
 
-#: Bytes a row of what the kernels are told of stamps: where planes begin, sizes, centres; what the reader raised, and
-#: the columns of the catalogue; of a result and its flags.
-_OF_STAMP, _RESULT = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4, 4 + 4
+#: Bytes per row of a stamp without its pixels: offsets, sizes, centre, flags of the reader, catalogue columns.
+_STAMP_BYTES = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4
+#: Bytes per row of a score and its flags.
+_RESULT_BYTES = 4 + 4
 
 Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
@@ -50,15 +51,15 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _Order(Generic[Result]):
-    """A batch that was asked for: the parts of it that are under way, and the results so far."""
+    """A batch that the pipeline has taken: the number of its parts in progress, and their results so far."""
 
-    open: int = 1  # itself, until all its parts have been begun
+    open: int = 1  # one more than the parts in progress, until all parts have been begun
     results: list[Result] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Flight(Generic[Batch, Result]):
-    """A part of a batch on its way through a slot."""
+    """A part of a batch in progress in a slot."""
 
     slot: BatchSlot
     part: Batch
@@ -68,18 +69,19 @@ class _Flight(Generic[Batch, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Result]):
-    """What a pipeline does with batches, which have a length and slices.
+    """The work that a pipeline does with batches, which have a length and can be sliced.
 
     Attributes
     ----------
     nbytes : callable
-        Returns the bytes of a device's memory that a batch takes, given it and its length.
+        Takes a batch and its length, and returns the bytes of device memory that it needs.
     begin : callable
-        Begins all of it on a slot, without waiting; returns what ``end`` needs.
+        Takes a slot and a batch, begins all work on the batch without waiting, and returns what ``end`` needs.
     end : callable
-        Returns the result of a batch, once the slot's stream was waited for; the slot's memory is the next batch's.
+        Takes a batch and what ``begin`` returned for it, once the work is done, and returns the result. The slot's
+        memory is used for the next batch afterwards.
     join : callable
-        Joins the results of consecutive parts, of two or more.
+        Takes the results of two or more consecutive parts of a batch and joins them.
     """
 
     nbytes: Callable[[Any, int], int]
@@ -89,24 +91,25 @@ class Work(Generic[Result]):
 
 
 class Pipeline(Generic[Batch, Result]):
-    """A way through a device; a context manager, which gives the memory back.
+    """A pipeline of batches through a device; a context manager, which releases the memory at its end.
 
     Parameters
     ----------
     work : Work
-        What is done with each batch.
+        The work to do with each batch.
     ordinal : int
         The number of the device.
     memory : int, optional
-        Bytes of the device's memory that the batches under way may hold together, :func:`memory_limit` by default; a
-        batch is cut into parts that are small enough, of one row at least.
+        The bytes of device memory that all batches in progress may use together, :func:`memory_limit` by default. A
+        batch that needs too much is cut into parts of at least one row.
     depth : int, optional
-        Batches under way; a slot for each is made when it is first needed.
+        The number of batches in progress. A slot for each is created when it is first needed.
 
     Attributes
     ----------
     rows : int
-        The most rows of a part: no limit at first, half of what the device had no memory for afterwards.
+        The most rows of a part. There is no limit at first; if the device runs out of memory for a part, it becomes
+        half of the rows of that part.
     """
 
     def __init__(self, work: Work[Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH) -> None:
@@ -122,7 +125,7 @@ class Pipeline(Generic[Batch, Result]):
         return self
 
     def run_one(self, batch: Batch) -> Result:
-        """Return the result of one batch, and give everything back."""
+        """Return the result of a single batch, and release all memory."""
         with self:
             return next(self.run([batch]))
 
@@ -133,19 +136,19 @@ class Pipeline(Generic[Batch, Result]):
 
     def _close(self) -> None:
         for slot in self._slots:
-            slot.close()  # which waits: what is under way still works on memory of its batches
+            slot.close()  # waits first, since work in progress still reads the memory of its batch
         self._flights.clear()
         self._slots.clear()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Result]:
-        """Yield the result of each batch, in order; a batch is taken when there is room for it.
+        """Yield the result of each batch, in order; a batch is taken from the iterable when a slot is free.
 
         Raises
         ------
         DeviceLostError
-            If the device does not answer any more; the results before are given.
+            If the device no longer answers. The results of earlier batches are yielded before.
         BackendError
-            If its memory does not even hold one row.
+            If the device has too little memory for a single row.
         """
         orders: deque[_Order[Result]] = deque()
         for batch in batches:
@@ -155,10 +158,10 @@ class Pipeline(Generic[Batch, Result]):
             try:
                 self._begin(batch, order)
                 order.open -= 1
-            except Exception as error:  # once the results that are there already are given
+            except Exception as error:  # raised after the results that are complete have been yielded
                 failed = error
             while orders and orders[0].open == 0:
-                yield self._joined(orders.popleft())
+                yield self._join(orders.popleft())
             if failed is not None:
                 raise_translated(failed, self.ordinal)
                 raise failed
@@ -169,13 +172,14 @@ class Pipeline(Generic[Batch, Result]):
             except Exception as error:
                 raise_translated(error, self.ordinal)
                 raise
-            yield self._joined(orders.popleft())
+            yield self._join(orders.popleft())
 
-    def _joined(self, order: _Order[Result]) -> Result:
+    def _join(self, order: _Order[Result]) -> Result:
+        """Return the result of a batch whose parts are all complete."""
         return order.results[0] if len(order.results) == 1 else self._work.join(order.results)
 
     def _begin(self, batch: Batch, order: _Order[Result]) -> None:
-        """Begin a batch, or its parts in order."""
+        """Begin the work on a batch, or on its parts in order if it needs too much memory."""
         size = len(batch)
         if size > 1 and (size > self.rows or self._work.nbytes(batch, size) > self._memory):
             middle = min(size // 2, self.rows)
@@ -194,15 +198,15 @@ class Pipeline(Generic[Batch, Result]):
         except Exception as error:
             if not _out_of_memory(error, slot):
                 raise
-            while self._flights:  # what is under way may hold what this batch needs
+            while self._flights:  # they may use the memory that this batch needs
                 self._finish()
-            order.results += self._again(batch, error)
+            order.results += self._retry(batch, error)
             return
         order.open += 1
         self._flights.append(_Flight(slot, batch, begun, order))
 
     def _finish(self) -> None:
-        """Wait for the part that was begun first, and keep its result."""
+        """Wait for the part that was begun first, and store its result."""
         flight = self._flights.popleft()
         try:
             flight.slot.wait()
@@ -211,18 +215,18 @@ class Pipeline(Generic[Batch, Result]):
             if not _out_of_memory(error, flight.slot):
                 raise
             later, self._flights = self._flights, deque()
-            for other in later:  # their slots are needed
+            for other in later:  # their results remain in their slots, which are not used below
                 other.slot.wait()
-            results = self._again(flight.part, error, {id(other.slot) for other in later})
+            results = self._retry(flight.part, error, {id(other.slot) for other in later})
             self._flights = later
         flight.order.results += results
         flight.order.open -= 1
 
-    def _again(self, batch: Batch, error: Exception, busy: frozenset[int] | set[int] = frozenset()) -> list[Result]:
-        """Do a batch that the device had no memory for: in halves, one at a time, with all memory that is idle."""
+    def _retry(self, batch: Batch, error: Exception, busy: frozenset[int] | set[int] = frozenset()) -> list[Result]:
+        """Repeat a batch for which the device had too little memory, in halves, after releasing all idle memory."""
         size, rows = len(batch), self.rows
         idle = [slot for slot in self._slots if id(slot) not in busy]
-        kept = sum(slot.held for slot in idle)
+        kept = sum(slot.device_bytes for slot in idle)
         for slot in idle:
             slot.drop()
         if size > 1:
@@ -249,12 +253,12 @@ class Pipeline(Generic[Batch, Result]):
                     raise
                 if size == 1:
                     idle[0].drop()
-                results += self._again(part, again, busy)
+                results += self._retry(part, again, busy)
         return results
 
 
 def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
-    """Tell whether a device had no memory left, ours or PyTorch's; what PyTorch keeps for later is then let go."""
+    """Tell whether an error means that the device is out of memory, and if so release what PyTorch caches."""
     if not isinstance(error, slot.module.OutOfDeviceMemory) and not out_of_memory(error):
         return False
     torch = sys.modules.get("torch")
@@ -263,11 +267,11 @@ def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
     return True
 
 
-def feature_work(how: Measure) -> Work[Features]:
-    """Return the work that measures stamps; tables of features stay as they are."""
-    sets, paper = how.sets, how.convention == "paper"
+def feature_work(plan: FeaturePlan) -> Work[Features]:
+    """Return the work that measures stamps; batches of features pass unchanged."""
+    sets, paper = plan.sets, plan.convention == "paper"
     columns = stamp_columns(sets)
-    row = _OF_STAMP + _RESULT + 4 * len(columns)
+    row = _STAMP_BYTES + _RESULT_BYTES + 4 * len(columns)
 
     def nbytes(batch: Rows, size: int) -> int:
         return pixel_bytes(batch) + size * row if isinstance(batch, Stamps) else 0
@@ -282,20 +286,20 @@ def feature_work(how: Measure) -> Work[Features]:
         if not isinstance(batch, Stamps):
             return batch
         values, raised = (part.copy() for part in begun)
-        values = values if how.names == columns else how.in_columns(values, batch.catalogue)
+        values = values if plan.names == columns else plan.in_columns(values, batch.catalogue)
         flags = flag_bits.join_reader_flags(batch.flags, raised, batch.offset)
-        return Features(values, how.names, flags, batch.object_id, batch.candidate_id, columns=batch.columns)
+        return Features(values, plan.names, flags, batch.object_id, batch.candidate_id, columns=batch.columns)
 
-    return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, how.names))
+    return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, plan.names))
 
 
-def feature_pipeline(how: Measure, ordinal: int) -> Pipeline[Any, Features]:
-    """Return a pipeline that measures stamps on a device; tables of features stay as they are."""
-    return Pipeline(feature_work(how), ordinal)
+def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[Any, Features]:
+    """Return a pipeline that measures stamps on a device; batches of features pass unchanged."""
+    return Pipeline(feature_work(plan), ordinal)
 
 
 def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Any, Scores]:
-    """Return a pipeline that scores stamps and tables by a model.
+    """Return a pipeline that scores stamps or features with a model.
 
     Parameters
     ----------
@@ -304,12 +308,12 @@ def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) ->
     ordinal : int
         The number of the device.
     checked : bool
-        Whether the batches can give what the model takes, as somebody has looked.
+        Whether the caller has checked that the batches give what the model needs.
     """
     width, device = 4 * len(model.header.feature_names), f"cuda:{ordinal}"
 
     def nbytes(batch: Rows, size: int) -> int:
-        each = size * (_OF_STAMP + _RESULT)
+        each = size * (_STAMP_BYTES + _RESULT_BYTES)
         if not isinstance(batch, Stamps):
             return each + size * width
         return each + score_bytes(engine, batch, DEPTH)

@@ -1,7 +1,7 @@
-"""The kernels in Numba: what ``space2vec._core`` offers, with the same bits, for machines without the extension.
+"""The kernels in Numba, for machines without the compiled extension; results are the same to the bit.
 
-Each module follows the file of the same name in ``cpp/kernel``: the same operations in the same order and precision;
-``model`` and what it is made of follow what ``cpp/src`` has around these.
+Each module is a twin of the file of the same name in ``cpp/kernel``: the same operations in the same order and
+precision. ``model`` and the modules that it imports are twins of files in ``cpp/src``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Steps = list[tuple[int, list[float]]]
 
 
 def isa() -> str:
-    """Return the name of this backend in the place of an instruction set."""
+    """Return ``"numba"``, where the compiled extension returns the name of an instruction set."""
     return "numba"
 
 
@@ -40,10 +40,10 @@ def features(
     stamps: Stamps, sets: int, paper: bool, values: NDArray[np.float32], flags: NDArray[np.uint32], threads: int
 ) -> None:
     """Write the features of the sets of a batch; see :class:`space2vec.backends.interfaces.Kernels`."""
-    batch, what = batch_of(stamps), measure_all(sets)
+    batch, kernel = batch_of(stamps), measure_all(sets)
 
     def work(begin: int, end: int) -> None:
-        features_rows(batch, what, paper, values, flags, begin, end)
+        features_rows(batch, kernel, paper, values, flags, begin, end)
 
     parallel_for(len(flags), threads, work)
 
@@ -69,10 +69,7 @@ def compose(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None:
-    """Write the planes of a chain on a square of ``side`` pixels.
-
-    See :class:`space2vec.backends.interfaces.Kernels`.
-    """
+    """Write the planes of a square around the candidate; see :class:`space2vec.backends.interfaces.Kernels`."""
     batch, views = batch_of(stamps), views_of(channels, [steps])
 
     def work(begin: int, end: int) -> None:

@@ -1,4 +1,4 @@
-"""Where Numba keeps what it has compiled, and what is said while it compiles."""
+"""Compilation by Numba: the cache of compiled functions on the disk, and messages while Numba compiles."""
 
 from __future__ import annotations
 
@@ -14,44 +14,48 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any  # Numba has no types
 
 import numba
 
 from space2vec.errors import Space2vecWarning
 
-__all__ = ["compiled", "tell_while_compiling"]
+__all__ = ["compile_and_cache", "tell_while_compiling"]
 
-#: Seconds after which somebody wonders what is going on.
+#: Seconds of compilation after which a message is printed.
 _PATIENCE = 1.5
 
 
-def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """Return a function that Numba compiles at its first call, and keeps on the disk for the next process.
+def compile_and_cache(function: Callable[..., Any], **options: Any) -> Any:
+    """Return a function that Numba compiles at its first call, and that later processes load from the disk.
 
-    It is kept beside the package, in Numba's folder of the user or, where neither can be written, in a folder of the
-    user's own among the temporary files; nowhere, where there is none, which a warning says. What was compiled is
-    dropped once any file of this folder has changed.
+    The cache is in the package's folder, in Numba's folder of the user or, if neither can be written, in a private
+    folder among the temporary files. If there is none of these, each process compiles anew, and a warning says so. A
+    change of any file of this package of kernels makes the cache invalid.
     """
     try:
-        return _kept(function, options)
+        return _cached_jit(function, options)
     except RuntimeError:  # neither the package's folder nor that of the user can be written
-        folder = _temporary()
+        folder = _private_folder()
     if folder is None:
-        _say_once("Numba has no folder to keep what it compiles: each process compiles anew. NUMBA_CACHE_DIR names one")
+        _warn_once(
+            "Numba has no folder to keep what it compiles: each process compiles anew. NUMBA_CACHE_DIR names one"
+        )
         return numba.njit(**options)(function)
     settings: Any = numba.config
-    was = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)  # Numba asks for it when it decorates
+    previous = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)  # Numba reads it when a function is decorated
     try:
-        return _kept(function, options)
+        return _cached_jit(function, options)
     finally:
-        settings.CACHE_DIR = was
+        settings.CACHE_DIR = previous
 
 
-def _kept(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+def _cached_jit(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return a function that Numba compiles and caches; RuntimeError if no folder can be written."""
     dispatcher: Any = numba.njit(cache=True, **options)(function)
-    # Numba looks at the function's own file alone, and inlines what lies in others.
+    # Numba checks only the function's own file for changes, but inlines functions of others. It offers no other way to
+    # add these to the check than its private names.
     index = dispatcher._cache._cache_file
     index._source_stamp = (index._source_stamp, _sources())
     return dispatcher
@@ -59,7 +63,7 @@ def _kept(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 @cache
 def _sources() -> str:
-    """Return a digest of all that goes into the compiled code."""
+    """Return a digest of all files that the compiled code depends on."""
     folder = Path(__file__).parent
     package = folder.parent.parent
     files = [*sorted(folder.glob("*.py")), package / "registry.json", package / "model_files" / "integer_network.py"]
@@ -69,35 +73,35 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _temporary() -> Path | None:
-    """Return a folder that only this user can write, or nothing: what lies in it is loaded as code."""
+def _private_folder() -> Path | None:
+    """Return a temporary folder that only this user can write, or None; files in it are loaded as code."""
     try:
         folder = Path(tempfile.gettempdir(), f"space2vec-numba-{os.getuid()}")
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:
         return None
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-    return folder if ours else None
+    private = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return folder if private else None
 
 
-def _say_once(text: str) -> None:
-    """Warn, however many functions give the occasion."""
-    if text not in _said:
-        _said.add(text)
+def _warn_once(text: str) -> None:
+    """Warn once in a process, although every function is a reason to warn."""
+    if text not in _warned:
+        _warned.add(text)
         warnings.warn(text, Space2vecWarning, stacklevel=2)
 
 
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 @contextmanager
 def tell_while_compiling() -> Iterator[None]:
-    """Say on standard error what goes on in a block that may compile, and for how long, where that takes time."""
+    """Print to standard error that Numba compiles, and afterwards for how long, if a block takes more than a moment."""
     began = time.monotonic()
-    timer = threading.Timer(_PATIENCE, _tell, ["Numba compiles the kernels, which may take minutes"])
+    timer = threading.Timer(_PATIENCE, _print, ["Numba compiles the kernels, which may take minutes"])
     timer.daemon = True
     timer.start()
     try:
@@ -106,8 +110,8 @@ def tell_while_compiling() -> Iterator[None]:
         timer.cancel()
     took = time.monotonic() - began
     if took > _PATIENCE:
-        _tell(f"Numba has compiled the kernels in {took:.0f} s")
+        _print(f"Numba has compiled the kernels in {took:.0f} s")
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     print(f"space2vec: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What of the work of the sets of stamp features a choice of columns needs, as in ``cpp/kernel/feature_sets.hpp``."""
+"""The parts of the feature sets that a choice of columns needs, as in ``cpp/kernel/feature_sets.hpp``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Measuring(NamedTuple):
 
 
 def measure_all(sets: int) -> Measuring:
-    """Return the columns of whole sets, of all planes that are there."""
+    """Return the plan to measure whole sets, on all planes that a candidate has."""
     return Measuring(sets, _EVERY_PART, _EVERY_PLANE)
 
 

@@ -1,8 +1,8 @@
-"""A model in Numba: what ``space2vec._core.Model`` is, with the same bits."""
+"""Models in Numba: the twin of ``space2vec._core.Model``, with the same bits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: arrays of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
 from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.team import parallel_for
 from space2vec.model_files.calibration import apply_calibration
-from space2vec.model_files.header import in_doubt
+from space2vec.model_files.header import is_in_doubt
 from space2vec.registry import CATALOGUE, stamp_columns
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ class Model:
     Parameters
     ----------
     file : bytes
-        What a model file holds.
+        The bytes of a model file.
 
     Raises
     ------
     ValueError
-        If it is damaged, of another kind, or trained on another version of the features; the message says why.
+        If the file is damaged, holds another kind of model, or was trained on another version of the features; the
+        message says which.
     """
 
     def __init__(self, file: bytes) -> None:
@@ -49,10 +50,11 @@ class Model:
         first = None
         if model.first is not None:
             first = Model.__new__(Model)
-            first._take(model.first, None)
-        self._take(model, first)
+            first._set(model.first, None)
+        self._set(model, first)
 
-    def _take(self, model: ModelFile, first: Model | None) -> None:
+    def _set(self, model: ModelFile, first: Model | None) -> None:
+        """Set all attributes from the contents of a model file."""
         self._needs, self._measuring, self._paper = model.needs, model.measuring, model.paper
         self._place, self._of_catalogue = model.place, model.of_catalogue
         self._knots, self._rows = model.knots, model.rows
@@ -64,27 +66,27 @@ class Model:
 
     @property
     def runs(self) -> bool:
-        """Whether scores can be computed here: it is no network of floats alone."""
+        """Whether kernels can run it: a forest or a network in integers."""
         return self._rows is not None
 
     def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
-        """Write the scores (n,) of what the model takes.
+        """Write the scores (n,) of prepared inputs.
 
         Parameters
         ----------
         planes : ndarray of float32 (n, channel, height, width) or None
-            Prepared planes, where it takes any. A row with a pixel that is not finite is NaN.
+            Prepared planes; None if the model takes none. A row with a pixel that is not finite gets NaN.
         columns : ndarray of float32 (n, k) or None
-            Columns, where it takes any.
+            Columns; None if the model takes none.
         score : ndarray of float32 (n,)
-            What is written.
+            The scores are written here.
         threads : int
-            Threads to use.
+            Number of threads.
 
         Raises
         ------
         ValueError
-            If the model is of floats alone, or the arrays are of another shape.
+            If the model is in floating point only, or an array has another shape.
         """
         self._check_runs()
         if (planes is None) != (self._recipe is None) or (columns is None) == self._needs.columns:
@@ -102,25 +104,26 @@ class Model:
         parallel_for(len(score), threads, work)
 
     def score(self, stamps: Stamps, catalogue: Floats | None, score: Floats, flags: Flags, threads: int) -> None:
-        """Write the scores and flags (n,) of stamps; NaN where a row is not scored.
+        """Write the scores and flags (n,) of stamps; the score of a row that cannot be scored is NaN.
 
         Parameters
         ----------
         stamps : Stamps
             The candidates, with the flags that their reader raised.
         catalogue : ndarray of float32 (n, 20) or None
-            All columns of the catalogue in the order of the registry, NaN where unknown.
+            All catalogue columns in the order of the registry, NaN where unknown.
         score : ndarray of float32 (n,)
-            What is written.
+            The scores are written here.
         flags : ndarray of uint32 (n,)
-            What is written beside.
+            The flags are written here.
         threads : int
-            Threads to use.
+            Number of threads.
 
         Raises
         ------
         ValueError
-            If the model is of floats alone, takes columns that stamps do not give, or the arrays are of another shape.
+            If the model is in floating point only, takes columns that stamps do not have, or an array has another
+            shape.
         """
         self._check_runs()
         self._check_stamps(stamps, catalogue, len(score), flags)
@@ -137,7 +140,7 @@ class Model:
         parallel_for(len(score), threads, work)
 
     def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
-        """Write the scores and flags (n,) of the rows of a table; NaN where a row is not scored.
+        """Write the scores and flags (n,) of rows of a table; the score of a row that cannot be scored is NaN.
 
         Parameters
         ----------
@@ -146,16 +149,16 @@ class Model:
         raised : ndarray of uint32 (n,)
             The flags of the table.
         score : ndarray of float32 (n,)
-            What is written.
+            The scores are written here.
         flags : ndarray of uint32 (n,)
-            What is written beside.
+            The flags are written here.
         threads : int
-            Threads to use.
+            Number of threads.
 
         Raises
         ------
         ValueError
-            If the model is of floats alone, takes planes, or the arrays are of another shape.
+            If the model is in floating point only, takes planes, or an array has another shape.
         """
         self._check_runs()
         n = len(score)
@@ -169,19 +172,19 @@ class Model:
         parallel_for(n, threads, work)
 
     def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
-        """Write the flags (n,) of the rows of a table, and which of them are scored.
+        """Write the flags (n,) of rows of a table, and which of the rows can be scored.
 
         Parameters
         ----------
         columns, raised, flags
             As for :meth:`score_columns`.
         scored : ndarray of bool (n,)
-            What is written beside.
+            Whether each row can be scored is written here.
 
         Raises
         ------
         ValueError
-            If the model takes planes, or the arrays are of another shape.
+            If the model takes planes, or an array has another shape.
         """
         n = len(scored)
         if self._recipe is not None:
@@ -202,28 +205,28 @@ class Model:
         scored: NDArray[np.bool_],
         threads: int,
     ) -> None:
-        """Write what the model takes of stamps, and which rows it scores.
+        """Write the inputs of the model for stamps, and which rows can be scored.
 
         Parameters
         ----------
         stamps, catalogue
             As for :meth:`score`.
         planes : ndarray of float32 (n, channel, height, width) or None
-            Where prepared planes are written, unless they are not wanted: NaN throughout where a row cannot be
-            prepared, 0 in an absent plane that the model can do without.
+            The prepared planes are written here: NaN for a row that cannot be prepared, 0 for a missing plane that the
+            model can do without. None if they are not wanted.
         columns : ndarray of float32 (n, k) or None
-            Where columns are written, unless they are not wanted: NaN where undefined.
+            The columns are written here, NaN where undefined. None if they are not wanted.
         flags : ndarray of uint32 (n,)
-            Where the flags are written that :meth:`score` gives.
+            The flags are written here, as by :meth:`score`.
         scored : ndarray of bool (n,)
-            Where it is written which rows are scored.
+            Whether each row can be scored is written here.
         threads : int
-            Threads to use.
+            Number of threads.
 
         Raises
         ------
         ValueError
-            If the model takes columns that stamps do not give, or the arrays are of another shape.
+            If the model takes columns that stamps do not have, or an array has another shape.
         """
         self._check_stamps(stamps, catalogue, len(scored), flags)
         self._check_inputs(len(scored), planes, columns)
@@ -244,7 +247,7 @@ class Model:
         parallel_for(len(flags), threads, work)
 
     def _score_rows(self, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags) -> None:
-        """Write the scores and flags of a whole batch, by the model alone."""
+        """Write the scores and flags of a whole batch by this model, without a first network."""
         planes, columns = self._empty(len(score))
         scored = np.empty(len(score), dtype=np.bool_)
         self._take_inputs(batch, reader, catalogue, planes, columns, flags, scored)
@@ -253,9 +256,9 @@ class Model:
     def _score_cascade(
         self, first: Model, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags
     ) -> None:
-        """Write the scores and flags of a whole batch: those of this network in doubt, else the first's."""
+        """Write the scores and flags of a whole batch by a cascade: this network scores rows in doubt."""
         first._score_rows(batch, reader, catalogue, score, flags)
-        doubtful = self._settle(score)
+        doubtful = self._calibrate_certain(score)
         flags[~doubtful & ~np.isnan(score)] |= np.uint32(FLAG.scored_early)
         rows = np.flatnonzero(doubtful)
         own_score, own_flags = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint32)
@@ -264,21 +267,21 @@ class Model:
         score[rows], flags[rows] = own_score, own_flags
 
     def _predict_cascade(self, first: Model, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
-        """Write the scores of inputs; what the first network takes is among what this one takes."""
+        """Write the scores of inputs by a cascade; the inputs of the first network are among those of this one."""
         assert planes is not None
         channels = [self._channels.index(channel) for channel in first._channels]
         places = [view + k for view in range(0, self._shape[0], len(self._channels)) for k in channels]
         known = None if columns is None else columns[:, [self._names.index(name) for name in first._names]]
         first._predict_rows(np.ascontiguousarray(planes[:, places]), None if known is None else known.copy(), score)
-        rows = np.flatnonzero(self._settle(score))
+        rows = np.flatnonzero(self._calibrate_certain(score))
         own = np.empty(len(rows), dtype=np.float32)
         self._predict_rows(planes[rows], None if columns is None else columns[rows], own)
         score[rows] = own
 
-    def _settle(self, score: Floats) -> NDArray[np.bool_]:
-        """Return which scores of the first network leave a doubt; the others go through the table of this one."""
+    def _calibrate_certain(self, score: Floats) -> NDArray[np.bool_]:
+        """Calibrate those scores of the first network that are final, and return which are in doubt."""
         assert self._doubt is not None
-        doubtful = in_doubt(self._doubt, score)
+        doubtful = is_in_doubt(self._doubt, score)
         if self._knots is not None:
             score[~doubtful] = apply_calibration(*self._knots, score[~doubtful])
         return doubtful
@@ -293,7 +296,7 @@ class Model:
         flags: Flags,
         scored: NDArray[np.bool_],
     ) -> None:
-        """Write planes, columns, flags and the verdict of a whole batch."""
+        """Write the inputs and flags of a whole batch, and which rows can be scored."""
         n = len(reader)
         prepared, measured = np.zeros(n, dtype=np.uint32), np.zeros(n, dtype=np.uint32)
         if self._recipe is not None and planes is not None:
@@ -301,8 +304,8 @@ class Model:
         if columns is not None:
             values = np.empty((n, len(stamp_columns(self._measuring.sets))), dtype=np.float32)
             features_rows(batch, self._measuring, self._paper, values, measured, 0, n)
-            beside = np.full((n, len(CATALOGUE)), np.nan, np.float32) if catalogue is None else catalogue
-            columns[:] = np.concatenate([values, beside], axis=1)[:, self._place]
+            known = np.full((n, len(CATALOGUE)), np.nan, np.float32) if catalogue is None else catalogue
+            columns[:] = np.concatenate([values, known], axis=1)[:, self._place]
         else:
             columns = np.empty((n, 0), dtype=np.float32)
         judge_stamps(
@@ -312,6 +315,7 @@ class Model:
     def _predict_scored(
         self, planes: Floats | None, columns: Floats | None, scored: NDArray[np.bool_], score: Floats
     ) -> None:
+        """Write the scores of those rows that can be scored, and NaN for the others."""
         score[:] = np.nan
         own = np.empty(np.count_nonzero(scored), dtype=np.float32)
         self._predict_rows(
@@ -320,13 +324,14 @@ class Model:
         score[scored] = own
 
     def _predict_rows(self, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
+        """Write the calibrated scores of inputs, without a first network."""
         assert self._rows is not None
         self._rows.score_rows(planes, columns, score)
         if self._knots is not None:
             score[:] = apply_calibration(*self._knots, score)
 
     def _empty(self, n: int) -> tuple[Floats | None, Floats | None]:
-        """Return room for what the model takes of n rows."""
+        """Allocate the inputs of the model for n rows."""
         planes = np.empty((n, *self._shape), dtype=np.float32) if self._recipe is not None else None
         columns = np.empty((n, len(self._place)), dtype=np.float32) if len(self._place) else None
         return planes, columns
@@ -336,15 +341,15 @@ class Model:
             raise ValueError("Model: the model holds no integers, and floats are not run here")
 
     def _check_inputs(self, n: int, planes: Floats | None, columns: Floats | None) -> None:
-        """See that planes and columns have the shape of what the model takes, if they are there."""
-        for name, given, takes, shape in (
+        """Check planes and columns, either of which may be None."""
+        for name, array, takes, shape in (
             ("planes", planes, self._recipe is not None, self._shape),
             ("columns", columns, self._needs.columns, self._place.shape),
         ):
-            if given is not None and not takes:
+            if array is not None and not takes:
                 raise ValueError(f"Model: the model takes no {name}")
-            if given is not None:
-                _check(name, given, np.float32, (n, *shape))
+            if array is not None:
+                _check(name, array, np.float32, (n, *shape))
 
     def _check_stamps(self, stamps: Stamps, catalogue: Floats | None, n: int, flags: Flags) -> None:
         if (self._place == FOREIGN).any():
@@ -358,7 +363,7 @@ class Model:
 
 
 def _check(name: str, array: NDArray[Any], kind: type[np.generic], shape: tuple[int, ...]) -> None:
-    """See that an array is as the kernels take it."""
+    """Check the dtype, order and shape of an array."""
     if array.dtype != kind or not array.flags.c_contiguous:
         raise TypeError(f"Model: {name} must be {np.dtype(kind)} in C order; given {array.dtype}")
     if array.shape != shape:

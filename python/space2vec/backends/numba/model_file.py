@@ -1,9 +1,9 @@
-"""A model file as the kernels need it: what ``cpp/src/model.cpp`` and ``model_header.cpp`` make of one."""
+"""The reading of model files for the kernels in Numba, as in ``cpp/src/model.cpp`` and ``model_header.cpp``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # Any: tensors of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,46 +19,47 @@ from space2vec.model_files import tensor_file
 from space2vec.model_files.header import FIRST, Header
 from space2vec.model_files.integer_network import NetworkInputs, split_integers
 from space2vec.model_files.trees import Trees
-from space2vec.plans.derived_columns import derived_places
+from space2vec.plans.derived_columns import applicable_rules
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import CATALOGUE, stamp_columns
 
 __all__ = ["FOREIGN", "ModelFile", "read_model"]
 
-#: Where a column stands that neither stamps nor the catalogue have.
+#: The position of a column that neither stamps nor the catalogue have.
 FOREIGN = -1
+#: The tensors of a forest, and their types.
 _TREES = {"tree_start": np.int64, "right": np.int32, "feature": np.int16, "missing_left": np.uint8, "value": np.float32}
 
 
 class ModelFile(NamedTuple):
-    """What a file says of a model.
+    """The contents of a model file, in the form that the kernels need.
 
     Attributes
     ----------
     text : str
-        The header, JSON.
+        The header, as JSON text.
     names : tuple of str
-        Its columns.
+        The columns of the model.
     needs : ModelNeeds
-        What the row rule must know of the model.
+        The properties that decide which rows can be scored.
     recipe : Recipe or None
-        What its planes are prepared by.
+        The recipe by which planes are prepared.
     measuring : Measuring
-        What is measured of stamps; of no set where it takes no columns.
+        The features to measure; without any set if the model takes no columns.
     paper : bool
-        Whether these are measured as the paper has it.
+        Whether features are defined as in autoScan's paper.
     place : ndarray of int (k,)
-        Where its columns stand among the features of the sets and, after them, the catalogue's.
+        The position of each column among the features of the sets, followed by the catalogue columns.
     of_catalogue : ndarray of bool (k,)
-        Which of them are the catalogue's.
+        Whether each column is a catalogue column.
     knots : tuple of ndarray of float32, or None
-        Its calibration.
+        The calibration.
     rows : Forest, Network or None
-        What scores rows; None for a network of floats alone.
+        The forest or integer network that scores rows; None for a network in floating point.
     first : ModelFile or None
-        Of a cascade, the network that is asked first.
+        The first network of a cascade.
     doubt : tuple of float or None
-        Of a cascade, the scores of that one which leave a doubt.
+        The interval of scores of the first network for which the second network decides.
     """
 
     text: str
@@ -76,12 +77,13 @@ class ModelFile(NamedTuple):
 
 
 def read_model(file: bytes) -> ModelFile:
-    """Read a model file.
+    """Read the bytes of a model file.
 
     Raises
     ------
     ValueError
-        If it is damaged, of another kind, or trained on another version of the features; the message says why.
+        If the file is damaged, holds another kind of model, or was trained on another version of the features; the
+        message says which.
     """
     metadata, tensors = tensor_file.decode(file)
     if "space2vec" not in metadata:
@@ -136,7 +138,7 @@ def _bits(channels: Sequence[str]) -> int:
 def _needs_of(
     header: Header, recipe: Recipe | None, measuring: Measuring, of_catalogue: NDArray[np.bool_]
 ) -> ModelNeeds:
-    """Return what the row rule must know of a model."""
+    """Return those properties of a model that decide which rows can be scored."""
     prepared, optional = 0 if recipe is None else _bits(recipe.channels), _bits(header.optional)
     spare = prepared & optional
     if spare and (recipe is None or not recipe.steps or spare == prepared):
@@ -148,7 +150,7 @@ def _needs_of(
 
 
 def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[Any]]) -> Forest | Network | None:
-    """Return what scores rows; None for a network of floats alone."""
+    """Return the forest or integer network that scores rows; None for a network in floating point."""
     names = header.feature_names
     if header.kind == "forest":
         if recipe is not None:
@@ -158,7 +160,7 @@ def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[A
     if integers is None:
         return None
     encoded = (header.architecture or {})["name"] == "tablenet"
-    places = derived_places(names if encoded else ())
+    places = applicable_rules(names if encoded else ())
     inputs = integers.inputs
     taken = (0, 0, 0) if recipe is None else recipe.shape
     if taken != (inputs.channels, inputs.side, inputs.side) or len(names) + len(places) != inputs.columns:
@@ -181,7 +183,7 @@ def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> For
 def _scales_of(
     floats: Mapping[str, NDArray[Any]], inputs: NetworkInputs, prefix: str
 ) -> dict[str, NDArray[np.float32]]:
-    """Return how the columns of a network are scaled, checked."""
+    """Check and return the tensors by which the columns of a network are scaled."""
     row, bins = (inputs.columns,), (inputs.columns, inputs.bins)
     shapes: dict[str, tuple[int, ...]] = {
         prefix + name: row for name in ("median", "spread", "mean", "deviation", "lacking")

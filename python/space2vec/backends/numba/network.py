@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any  # Any: Numba compiles for the types it meets
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.math import HALF, NAN, ZERO, absolute, exponential, is_finite
 from space2vec.backends.numba.network_columns import columns_to_integers, derive
 from space2vec.backends.numba.team import jit
-from space2vec.model_files.integer_network import HIDDEN_MOST, MOST, RING, IntegerNetwork, rings_of
+from space2vec.model_files.integer_network import HIDDEN_MOST, MOST, RING, IntegerNetwork, pixel_rings
 
 __all__ = ["Network"]
 
@@ -127,19 +127,19 @@ def _finite(planes: NDArray[np.float32]) -> bool:
 
 
 class Network:
-    """What the network of the library is, in Numba.
+    """An integer network in Numba, the twin of the library's network.
 
     Parameters
     ----------
     integers : IntegerNetwork
-        The integers, checked.
+        The network.
     columns : mapping of str to ndarray
-        How columns are scaled: ``median``, ``spread``, ``mean``, ``deviation``, ``lacking`` (k,), and ``low`` and
-        ``size`` (k, bins) where they are encoded; float32. Empty where the network takes no columns.
+        The scales of columns, float32: ``median``, ``spread``, ``mean``, ``deviation``, ``lacking`` (k,), and, if
+        columns are encoded, ``low`` and ``size`` (k, bins). Empty if the network takes no columns.
     places : ndarray of int64 (rules, 4)
-        What is derived of the columns, see :func:`space2vec.plans.derived_columns.derived_places`.
+        The derived columns, see :func:`space2vec.plans.derived_columns.applicable_rules`.
     temperature : float
-        What logits are divided by.
+        The number by which logits are divided.
     """
 
     def __init__(
@@ -167,9 +167,9 @@ class Network:
     def score_rows(
         self, planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, out: NDArray[np.float32]
     ) -> None:
-        """Write P(real) (n,) of planes (n, channel, side, side) and columns (n, k), as far as the network takes them.
+        """Write P(real) (n,) of planes (n, channel, side, side) and columns (n, k), either of which may be None.
 
-        NaN where a pixel of a row is not finite.
+        A row with a pixel that is not finite gets NaN.
         """
         for row in range(len(out)):
             own = None if planes is None else planes[row]
@@ -204,7 +204,7 @@ class Network:
             smaller = np.empty((len(weight), half, half), dtype=np.int64)
             _convolve(maps, zero, weight, bias, shift, multiplier, smaller)
             maps, zero = smaller, 0
-        ring, sizes = rings_of(len(maps[0]))
+        ring, sizes = pixel_rings(len(maps[0]))
         means = np.empty(len(maps) * len(sizes), dtype=np.int64)
         _ring_means(maps, ring, sizes, means)
         return means

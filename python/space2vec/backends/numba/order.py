@@ -1,4 +1,4 @@
-"""Order statistics. How they are found does not matter to their bits, so here they come from a partition."""
+"""Order statistics. Their bits do not depend on the algorithm, so that they are computed by a partition here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows of a batch are prepared by a recipe: by chains of steps, or by a recipe of the registry that is none."""
+"""The preparation of rows by a recipe, be it made of chains of steps or another recipe of the registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from space2vec.backends.numba.stamp import Batch
 from space2vec.backends.numba.views import Views, view_rows, views_of
 from space2vec.data.channels import CHANNELS
 from space2vec.plans.recipe import Recipe
-from space2vec.plans.steps import numbered
+from space2vec.plans.steps import numbered_steps
 from space2vec.registry import RECIPES
 
 __all__ = ["RecipeRows"]
@@ -30,7 +30,7 @@ class RecipeRows:
         self._channels = [CHANNELS.index(name) for name in recipe.channels]
         self._views: Views | None = None
         if recipe.steps:
-            self._views = views_of(self._channels, [numbered(chain) for chain in recipe.chains])
+            self._views = views_of(self._channels, [numbered_steps(chain) for chain in recipe.chains])
         else:
             self._number = tuple(RECIPES).index(recipe.name)
 
@@ -43,7 +43,7 @@ class RecipeRows:
         begin: int,
         end: int,
     ) -> None:
-        """Write planes (n, channel, height, width) and flags (n,) of rows begin to end, for a model of some needs."""
+        """Write planes (n, channel, height, width) and flags (n,) of rows begin to end of a batch."""
         if self._views is not None:
             view_rows(batch, self._views, needs, planes, flags, begin, end)
             return

@@ -1,4 +1,4 @@
-"""Which rows get a score, and which flags a scored row has, as in ``cpp/kernel/row_rule.hpp``."""
+"""The rule that decides which rows are scored and which flags they get, as in ``cpp/kernel/row_rule.hpp``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ _LEAST_SIDE = 5
 
 
 class ModelNeeds(NamedTuple):
-    """What a model takes. Planes are bits, ``1 << channel``.
+    """The needs of a model. Planes are bits, ``1 << channel``.
 
-    ``planes`` are looked at; of them ``recipe`` are prepared, and the model can do without the ``optional``.
-    ``columns`` tells whether it takes columns, ``on_catalogue`` whether most of these are the catalogue's.
+    Attributes
+    ----------
+    planes : int
+        The planes that it uses.
+    recipe : int
+        Those of them that a recipe prepares.
+    optional : int
+        Those that it can do without.
+    columns : bool
+        Whether it takes columns.
+    on_catalogue : bool
+        Whether most of these are catalogue columns.
     """
 
     planes: int
@@ -56,7 +66,7 @@ def is_spared(needs: ModelNeeds, absent: int) -> bool:
 def _joined_flags(reader: int, kernels: int, absent: int) -> int:
     """Join the flags that the reader raised with those of the kernels.
 
-    Of an absent plane, the reader knows why, and the kernels whether it is needed.
+    For an absent plane, the reader knows the reason, and the kernels know whether it is needed.
     """
     if absent and not kernels & FLAG.missing:
         reader &= ~(FLAG.bad_stamp | FLAG.missing)
@@ -67,7 +77,7 @@ def _joined_flags(reader: int, kernels: int, absent: int) -> int:
 
 @jit
 def _is_off_shape(needs: ModelNeeds, triplet: Triplet) -> bool:
-    """Tell whether a plane that a recipe prepares is too small, or does not hold the candidate."""
+    """Tell whether a plane that a recipe prepares is too small, or does not contain the candidate."""
     off = False
     for channel, plane in enumerate(triplet.plane):
         height, width = plane.shape
@@ -97,7 +107,7 @@ def _judge_pixels(needs: ModelNeeds, triplet: Triplet, reader: int, prepared: in
 def _judge_columns(
     needs: ModelNeeds, flags: int, scored: bool, row: NDArray[np.float32], of_catalogue: NDArray[np.bool_]
 ) -> tuple[int, bool]:
-    """Return the flags of a row and whether it is scored, by what there is in its columns too."""
+    """Return the flags of a row, and whether it can be scored, from the values of its columns too."""
     if not needs.columns or not scored:
         return flags, scored
     any_value = catalogue_value = False

@@ -1,16 +1,16 @@
-"""How a loop over pixels is compiled and summed: the lanes of ``cpp/kernel/host_team.hpp``, threads over stamps."""
+"""Compilation of loops over pixels, sums over the lanes of ``cpp/kernel/host_team.hpp``, and threads over stamps."""
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast  # Any: Numba has no types
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.compiling import compiled, tell_while_compiling
+from space2vec.backends.numba.compiling import compile_and_cache, tell_while_compiling
 from space2vec.backends.threads import stopping_pool
 
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
@@ -23,8 +23,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def jit(function: _Function) -> _Function:
-    """Compile with C's arithmetic: nothing reassociated or contracted, and x/0 is what IEEE says."""
-    return cast("_Function", compiled(function, nogil=True, error_model="numpy"))
+    """Compile a function with the arithmetic of IEEE: nothing is reassociated or contracted, and x/0 is no error."""
+    return cast("_Function", compile_and_cache(function, nogil=True, error_model="numpy"))
 
 
 def constants(numbers: Mapping[str, int]) -> Any:

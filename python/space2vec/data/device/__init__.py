@@ -8,6 +8,6 @@ on streams, and ``page_locked`` allocates host memory that a device copies faste
 from __future__ import annotations
 
 from space2vec.data.device.array import DeviceArray
-from space2vec.data.device.extension import devices, trouble
+from space2vec.data.device.extension import devices, unavailable_reason
 
-__all__ = ["DeviceArray", "devices", "trouble"]
+__all__ = ["DeviceArray", "devices", "unavailable_reason"]

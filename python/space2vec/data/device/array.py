@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol  # Any: arrays of any library and dtype
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray

@@ -6,7 +6,7 @@ The layout is that of dlpack.h, version 0.8 (``DLManagedTensor``), which every l
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any  # Any: ctypes, and objects of any library
 
 import numpy as np
 

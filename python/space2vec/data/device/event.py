@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any  # Any: the compiled module, arrays of any dtype
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray

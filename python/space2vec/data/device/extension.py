@@ -8,21 +8,21 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # Any: the compiled module has no types
 
 from space2vec.errors import BackendError, DeviceLostError
 
 __all__ = [
     "FoundDevice",
     "active",
-    "built",
     "devices",
-    "find",
+    "find_device",
+    "is_built",
     "ordinal",
     "out_of_memory",
     "raise_translated",
-    "translated_errors",
-    "trouble",
+    "translate_errors",
+    "unavailable_reason",
     "versions",
 ]
 
@@ -47,12 +47,12 @@ def _load() -> tuple[Any, str]:
         return None, f"this build's CUDA backend cannot be loaded ({error})"
 
 
-def built() -> bool:
+def is_built() -> bool:
     """Tell whether this build has a CUDA backend, whether or not there is a device."""
     return _load()[0] is not None
 
 
-def trouble(ordinal: int = 0) -> str:
+def unavailable_reason(ordinal: int = 0) -> str:
     """Return the reason why a device cannot be used, or an empty text if it can."""
     module, why = _load()
     if module is None:
@@ -73,7 +73,7 @@ def active(ordinal: int = 0) -> Any:
     BackendError
         If the device cannot be used; the message says why.
     """
-    if reason := trouble(ordinal):
+    if reason := unavailable_reason(ordinal):
         raise BackendError(f"device 'cuda:{ordinal}' is not available: {reason}; use 'cpu' or 'auto'")
     return _load()[0]
 
@@ -130,7 +130,7 @@ def raise_translated(error: Exception, ordinal: int) -> None:
 
 
 @contextlib.contextmanager
-def translated_errors(ordinal: int) -> Iterator[None]:
+def translate_errors(ordinal: int) -> Iterator[None]:
     """Run a block, and translate its errors by :func:`raise_translated`."""
     try:
         yield
@@ -157,10 +157,10 @@ class FoundDevice(NamedTuple):
     """A device by its number, and the reason why it cannot be used; the reason is empty if it can."""
 
     ordinal: int
-    trouble: str
+    reason: str
 
 
-def find(device: str) -> FoundDevice:
+def find_device(device: str) -> FoundDevice:
     """Look up a CUDA device by name, the first one for ``"auto"``, and whether it can be used.
 
     Raises
@@ -169,4 +169,4 @@ def find(device: str) -> FoundDevice:
         If it is the name of none.
     """
     number = 0 if device == "auto" else ordinal(device)
-    return FoundDevice(number, trouble(number))
+    return FoundDevice(number, unavailable_reason(number))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # Any: arrays of any dtype
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.data.device.extension import active
 
-__all__ = ["Allocator", "page_locked", "pinned"]
+__all__ = ["Allocator", "page_locked_allocator", "pinned_array"]
 
 
 class _Pinned:
@@ -25,7 +25,7 @@ class _Pinned:
         end.atexit = False  # the driver may be gone by then, and takes its page locks with it
 
 
-def pinned(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
+def pinned_array(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
     """Make an uninitialised array in page-locked memory of the host.
 
     Raises
@@ -50,7 +50,7 @@ class Allocator(NamedTuple):
     context: int
 
 
-def page_locked(ordinal: int) -> Allocator:
+def page_locked_allocator(ordinal: int) -> Allocator:
     """Return the allocator by which a reader puts pixels into page-locked memory for a device.
 
     If the system has no page-locked memory left, the reader uses ordinary memory.

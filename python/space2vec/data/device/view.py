@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # Any: arrays of any library and dtype
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.device import dlpack
 from space2vec.data.device.array import UNKNOWN, Library, library_of
-from space2vec.data.device.extension import active, trouble
+from space2vec.data.device.extension import active, unavailable_reason
 
 __all__ = ["PlaneRun", "View", "to_host", "view"]
 
@@ -63,9 +63,9 @@ class View:
     @property
     def is_plain(self) -> bool:
         """Whether the array is float32 in C order."""
-        return self.dtype == _FLOAT and self.packed(len(self.shape))
+        return self.dtype == _FLOAT and self.is_packed(len(self.shape))
 
-    def packed(self, axes: int) -> bool:
+    def is_packed(self, axes: int) -> bool:
         """Tell whether the last axes lie in C order without gaps."""
         step = self.dtype.itemsize
         for size, stride in list(zip(self.shape, self.strides, strict=True))[::-1][:axes]:
@@ -106,7 +106,7 @@ class View:
             As :meth:`to_float32`.
         """
         given = self
-        if not (self.dtype == _FLOAT and self.packed(2) and all(s >= 0 and s % 4 == 0 for s in self.strides)):
+        if not (self.dtype == _FLOAT and self.is_packed(2) and all(s >= 0 and s % 4 == 0 for s in self.strides)):
             given = self.to_float32(what)
         outer = given.shape[:-2]
         starts = np.zeros(outer, dtype=np.int64)
@@ -172,7 +172,7 @@ def view(values: Any, what: str) -> View:
         raise TypeError(f"{what} lies in memory of the host: give it as an array of the host")
     if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
         raise TypeError(f"{what} lies on a device of DLPack's kind {kind}; accepted are the host and CUDA devices")
-    if reason := trouble(ordinal):
+    if reason := unavailable_reason(ordinal):
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
     described = _described(values, what)
     unsaid = library is UNKNOWN and (described or {}).get("version", 0) < _WITH_STREAM
@@ -230,7 +230,7 @@ def _aligned(array: View, what: str) -> View:
 
 def _place(address: int, what: str) -> tuple[int, int]:
     """Return DLPack's kind and the number of the device of an address; an empty array counts as on the first."""
-    if reason := trouble():
+    if reason := unavailable_reason():
         raise TypeError(f"{what} lies on a device; {reason}: copy it to the host first")
     kind, ordinal = active().memory_at(address) if address else (dlpack.CUDA, 0)
     return kind, ordinal

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from space2vec import registry
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.model_files.header import in_doubt
+from space2vec.model_files.header import is_in_doubt
 from space2vec.models.network import Network
 from space2vec.studies.packaged.networks import (
     EPOCHS,
@@ -92,7 +92,7 @@ def doubt_interval(score: NDArray[np.float32], share: float = _DOUBT) -> tuple[f
 
 
 def _share(score: NDArray[np.float32], doubt: tuple[float, float]) -> float:
-    return round(float(np.mean(in_doubt(doubt, score))), 4)
+    return round(float(np.mean(is_in_doubt(doubt, score))), 4)
 
 
 def build_first(

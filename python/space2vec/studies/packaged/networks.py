@@ -16,7 +16,7 @@ from space2vec.models.network import Network
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
 from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
-from space2vec.training.teacher import labelled_alerts, teach
+from space2vec.training.teacher import add_teacher_scores, read_labelled_alerts
 
 __all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
 
@@ -49,7 +49,7 @@ def real_alerts(data: Path) -> LabelledStamps:
     """
     names = ("night_20180713", "brokers")
     tables = [data / "ztf" / f"{name}.csv" for name in names]
-    return labelled_alerts([data / "ztf" / name for name in names], *tables, column="braai_d6_m9")
+    return read_labelled_alerts([data / "ztf" / name for name in names], *tables, column="braai_d6_m9")
 
 
 def stampnet_rows(
@@ -76,7 +76,7 @@ def stampnet_rows(
     """
     wanted = dict(_SHARES if shares is None else shares)
     parts = [
-        teach(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
+        add_teacher_scores(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
         hybrid(real, wanted.pop("hybrid"), seed=seed + 2),
     ]
     for k, (survey, count) in enumerate(wanted.items()):
@@ -129,11 +129,11 @@ def build_stampnet(
 def training_and_validation_rows(data: Path) -> tuple[LabelledStamps, LabelledStamps]:
     """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
     from space2vec.training.loop import FitSettings
-    from space2vec.training.network import held_out
+    from space2vec.training.network import split_validation
 
     real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
     # Split first: what is made of an alert may have the sky of another.
-    learned, held = held_out(real, FitSettings().seed)
+    learned, held = split_validation(real, FitSettings().seed)
     few = {kind: count // 10 for kind, count in _SHARES.items()}
     return (
         LabelledStamps.concatenate([learned, stampnet_rows(learned, weights)]),
