@@ -149,8 +149,9 @@ def write_packets(
 
     Examples
     --------
-    >>> files = write_packets(s2v.simulate(10, seed=1), "night")
-    >>> len(s2v.read("night"))
+    >>> from space2vec.simulation import write_packets
+    >>> files = write_packets(s2v.simulate(10, seed=1), "simulated_alerts")
+    >>> len(files)
     10
     """
     import fastavro
