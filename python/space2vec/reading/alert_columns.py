@@ -1,4 +1,4 @@
-"""The columns of a table that tell of alerts, and the alerts of its rows."""
+"""Find the columns of a table that describe alerts, and decode the alerts of its rows."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 
 __all__ = ["AlertColumns", "has_cutouts"]
 
-#: The fields that tell where the candidate lies in a cutout.
+#: The fields with the position of the candidate in a cutout.
 _POSITION_FIELDS = frozenset({"xpos", "ypos"})
-#: A column of cutouts under any of its names; the library knows which is which.
+#: The name of a column of cutouts under any prefix or suffix; the library identifies its channel.
 _CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9])", re.IGNORECASE)
 
 
 def has_cutouts(names: Iterable[str]) -> bool:
-    """Tell whether a table with these columns is one of alerts."""
+    """Tell whether a table with these column names holds alerts."""
     return any(_CUTOUT.match(name) for name in names)
 
 
 class AlertColumns:
-    """The columns of a table that tell of alerts, found once for all its batches."""
+    """The columns of a table that describe alerts, which are found once and then read batch by batch."""
 
     def __init__(self, table: Table, options: ReadOptions, path: str) -> None:
         self._options = options
         self._path = path
         self._checked_cutouts: list[CutoutColumn | None] = []
         ids = table.find("diaSourceId", "diaSource.diaSourceId", "diaSource.diaObjectId", "diaSource.ssObjectId")
-        #: Whether these are Rubin's packets.
+        #: Whether the columns are those of Rubin's packets.
         self._rubin = any(leaf is not None for leaf in ids)
         if self._rubin:
             self._candidates, self._objects = _scalar_leaves(ids[:2]), _scalar_leaves(ids[2:])
@@ -89,7 +89,7 @@ class AlertColumns:
             if leaf is not None
         ]  # fmt: skip
         #: The columns to read, those inside a record by their dotted names.
-        self.wanted = list(dict.fromkeys(leaf.path for leaf in self._leaves))
+        self.paths_to_read = list(dict.fromkeys(leaf.path for leaf in self._leaves))
         #: The same by their names from the outermost record on, and those whose being there tells the survey.
         self.steps = list(dict.fromkeys(leaf.steps for leaf in (*self._leaves, *of_ztf, *ids) if leaf is not None))
 

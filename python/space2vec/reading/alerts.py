@@ -1,4 +1,4 @@
-"""Alert packets through the compiled pipeline: Avro files, archives of them, bare messages, and cutouts in columns."""
+"""Decode alert packets with the library: Avro files, archives of them, messages, and cutouts in columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,37 +27,53 @@ from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import CutoutColumn
 from space2vec.registry import FAULTS
 
+if TYPE_CHECKING:
+    from space2vec._core import Decoder, Reader
+
 __all__ = ["CUTOUTS", "AlertRows", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
+
+#: What the library returns of some rows: arrays and lists by name. Any: each entry has a type of its own.
+Raw: TypeAlias = dict[str, Any]
+#: A problem as the library describes it: row, a number, record, offset, fault, offset of the fault, channel, member,
+#: detail. Any: the members have different types.
+Entry: TypeAlias = tuple[Any, ...]
+#: A candidate id of an array: an integer, text, or ``None``.
+CandidateId: TypeAlias = "np.int64 | int | str | None"
 
 #: The fields of a packet that hold the cutouts.
 CUTOUTS: tuple[str, ...] = tuple(f"cutout{channel.capitalize()}" for channel in CHANNELS)
 
-#: How the library begins to say what a row, or a file, asks for that it may not.
+#: How the library's descriptions of demands above a limit begin.
 _DEMANDS = ("an id", "a text", "more rows", "more memory")
-#: Numbers that the library gives the kinds of values.
+#: The library's numbers for the types of values.
 _INTEGER, _REAL, _TEXT_VALUE = 1, 2, 3
 
 
 def run_pipeline(
-    sources: Sequence[str | bytes], options: ReadOptions, start: Position, called: Sequence[str]
+    sources: Sequence[str | bytes], options: ReadOptions, start: Position, names: Sequence[str]
 ) -> Iterator[AnyBatch]:
-    """Yield the alerts of files, in order, by one pipeline.
+    """Yield the alerts of files, in order, decoded by one pipeline of threads in the library.
 
     Parameters
     ----------
     sources : sequence of str, or of bytes
-        Paths (``-`` for standard input), or what such files hold.
+        The paths (``-`` for standard input), or the contents of the files.
     options : ReadOptions
-        How to read them.
+        How to read the alerts.
     start : Position
-        Where to begin; its `source` counts in `sources`, as that of every batch does.
-    called : sequence of str
-        What to call the sources in problems.
+        Where to begin. Its `source` is an index into `sources`, as is that of every batch.
+    names : sequence of str
+        The names of the sources in problems.
+
+    Yields
+    ------
+    Batch
+        At most `options.size` rows.
 
     Raises
     ------
     OSError
-        If the machine cannot read a file. That is no fault of the data, so no row stands for it.
+        If the machine cannot read a file. The data are not at fault, so no row stands for the file.
     """
     in_memory = bool(sources) and isinstance(sources[0], bytes)
     begin = start.source
@@ -75,11 +91,11 @@ def run_pipeline(
     while (raw := _next_rows(reader, options.size)) is not None:
         source, block = begin + raw["source"], raw["block"]
         here = (int(source[-1]), int(block[-1]))
-        # Rows of the last block that have been given, by earlier batches and earlier runs too.
+        # The rows of the last block that were yielded so far, in earlier batches and earlier runs too.
         other = np.flatnonzero((source != here[0]) | (block != here[1]))
         row = len(source) - 1 - int(other[-1]) if len(other) else len(source) + (row if here == last else 0)
         last = here
-        origin = Origin([called[k] for k in source.tolist()], raw["record"], raw["byte"])
+        origin = Origin([names[k] for k in source.tolist()], raw["record"], raw["byte"])
         rows, problems = _rows_and_problems(raw, reader, options, origin.paths)
         packet_fields = _packet_fields(raw, reader, options)
         yield Batch(rows, problems, here[0], len(sources), Position(*here, row), origin, packet_fields)
@@ -178,7 +194,7 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
         begin = rows.stop
 
 
-def _distinguish_empty(entry: tuple[Any, ...], cutouts: Sequence[CutoutColumn | None], begin: int) -> tuple[Any, ...]:
+def _distinguish_empty(entry: Entry, cutouts: Sequence[CutoutColumn | None], begin: int) -> Entry:
     """Correct the fault of a cutout without bytes, which the library cannot tell from a null one.
 
     Row `begin` of the table is the first of the problem's batch.
@@ -190,38 +206,42 @@ def _distinguish_empty(entry: tuple[Any, ...], cutouts: Sequence[CutoutColumn | 
     return entry
 
 
-def make_decoder(options: ReadOptions) -> Any:
-    """Return the library's decoder of messages, which takes :meth:`add_schema` and :meth:`decode`."""
+def make_decoder(options: ReadOptions) -> Decoder:
+    """Make the library's decoder of messages; :func:`decode_messages` uses it."""
     native = options.native()
     for name in ("threads", "memory"):
         del native[name]
-    return kernels.require_extension("reading alerts").Decoder(
+    decoder: Decoder = kernels.require_extension("reading alerts").Decoder(
         fields=list(options.columns), catalogue=options.takes_catalogue, **native
     )
+    return decoder
 
 
 def decode_messages(
-    decoder: Any, messages: Sequence[bytes | None], options: ReadOptions, called: Sequence[str]
+    decoder: Decoder, messages: Sequence[bytes | None], options: ReadOptions, names: Sequence[str]
 ) -> AnyBatch:
-    """Return the alerts of messages, at least one, a row each; `called` says what to call them in problems."""
-    raw = decoder.decode(messages)
-    origin = Origin(list(called), raw["record"], raw["byte"])
+    """Decode messages (n,), at least one, to one row each; `names` (n,) are their names in problems."""
+    raw = decoder.decode(list(messages))
+    assert raw is not None
+    origin = Origin(list(names), raw["record"], raw["byte"])
     rows, problems = _rows_and_problems(raw, decoder, options, origin.paths)
     return Batch(rows, problems, origin=origin, packet_fields=_packet_fields(raw, decoder, options))
 
 
 def _concatenate_texts(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return texts one after another as UTF-8, and where each ends."""
+    """Return texts one after another as UTF-8, and the offset at which each ends."""
     held = [b"" if text is None else text.encode(errors="surrogateescape") for text in texts]
     return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
 
 
-def _open_reader(options: ReadOptions, **source: Any) -> Any:
+def _open_reader(options: ReadOptions, **source: Any) -> Reader:  # Any: the arguments of either constructor of Reader
+    """Open the library's reader of files, or of a table in memory."""
     compiled = kernels.require_extension("reading alerts")
     if compiled.inflate_engine() is None:
         raise BackendError("SPACE2VEC_INFLATE names nothing that is here; known are space2vec, libdeflate and zlib")
     try:
-        return compiled.Reader(**source, **options.native())
+        reader: Reader = compiled.Reader(**source, **options.native())
+        return reader
     except ValueError:
         for number, schema in options.schemas.items():
             if reason := compiled.schema_fault(schema):
@@ -229,13 +249,13 @@ def _open_reader(options: ReadOptions, **source: Any) -> Any:
         raise
 
 
-def _next_rows(reader: Any, size: int) -> dict[str, Any] | None:
-    raw: dict[str, Any] | None = reader.next(size)
-    return raw
+def _next_rows(reader: Reader, size: int) -> Raw | None:
+    """Return the arrays of the next rows, at most `size`; ``None`` at the end."""
+    return reader.next(size)
 
 
 def _rows_and_problems(
-    raw: dict[str, Any], reader: Any, options: ReadOptions, paths: Sequence[str]
+    raw: Raw, reader: Reader | Decoder, options: ReadOptions, paths: Sequence[str]
 ) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
@@ -252,8 +272,8 @@ def _rows_and_problems(
     return _make_rows(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
 
-def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
-    """Return the ids of candidates: integers, or text where one of them is no integer."""
+def _candidate_ids(raw: Raw) -> NDArray[Any]:
+    """Return the candidate ids (n,): integers, or text if one of them is not an integer."""
     numbers: NDArray[np.int64] = raw["candidate_id"]
     texts: dict[int, str] = raw["other_ids"]
     if not texts:
@@ -265,8 +285,8 @@ def _candidate_ids(raw: dict[str, Any]) -> NDArray[Any]:
     return ids
 
 
-def _value_kinds(raw: dict[str, Any], reader: Any, options: ReadOptions) -> list[int]:
-    """Return the kinds of value that the schemas of a batch have at each path that is asked for, as bits."""
+def _value_kinds(raw: Raw, reader: Reader | Decoder, options: ReadOptions) -> list[int]:
+    """Return for each requested field the types that the schemas of a batch give it, as bits."""
     each = [reader.schema_fields(schema) for schema in _schema_numbers(raw["schema"])] if options.columns else []
     return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(options.columns)
 
@@ -274,7 +294,7 @@ def _value_kinds(raw: dict[str, Any], reader: Any, options: ReadOptions) -> list
 def _values_at_path(
     values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], dict[int, str]], kinds: int
 ) -> NDArray[Any]:
-    """Return what packets have at one path: text if a schema has text there, else real numbers, else integers."""
+    """Return the values (n,) of one field: text if a schema declares text, otherwise real numbers or integers."""
     kind, integer, real, texts = values
     if kinds >> _TEXT_VALUE & 1:
         column = np.full(len(kind), None, dtype=object)
@@ -287,11 +307,11 @@ def _values_at_path(
 
 
 def _schema_numbers(schemas: NDArray[np.int32]) -> list[int]:
-    """Return the numbers of the schemas that occur."""
+    """Return the numbers of the schemas that occur, without those of unreadable rows."""
     return sorted({number for number in schemas.tolist() if number >= 0})
 
 
-def _packet_fields(raw: dict[str, Any], reader: Any, options: ReadOptions) -> PacketFields | None:
+def _packet_fields(raw: Raw, reader: Reader | Decoder, options: ReadOptions) -> PacketFields | None:
     """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
     schemas = _schema_numbers(raw["schema"]) if options.columns else []
     if not schemas:
@@ -304,7 +324,7 @@ def _packet_fields(raw: dict[str, Any], reader: Any, options: ReadOptions) -> Pa
 
 
 def _make_rows(
-    raw: dict[str, Any],
+    raw: Raw,
     object_id: NDArray[Any],
     candidate_id: NDArray[Any],
     known: Mapping[str, NDArray[np.float32]],
@@ -330,18 +350,19 @@ def _make_rows(
     return Features(values, options.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
-def _catalogue_columns(raw: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Return the catalogue columns that the packets of a batch give."""
+def _catalogue_columns(raw: Raw) -> dict[str, NDArray[np.float32]]:
+    """Return the catalogue columns (n,) that the surveys of a batch provide."""
     return columns_by_name(raw["catalogue"], np.unique(raw["survey"][raw["schema"] >= 0]).tolist())
 
 
-def _known_id(candidate_id: Any) -> int | str | None:
+def _known_id(candidate_id: CandidateId) -> int | str | None:
+    """Return a candidate id, or ``None`` if it is unknown."""
     if candidate_id is None or isinstance(candidate_id, str):
         return candidate_id
     return None if candidate_id == NO_ID else int(candidate_id)
 
 
-def _make_problem(entry: tuple[Any, ...], path: str, object_id: str | None, candidate_id: Any, first: int) -> Problem:
+def _make_problem(entry: Entry, path: str, object_id: str | None, candidate_id: CandidateId, first: int) -> Problem:
     row, _, record, offset, fault, fault_offset, channel, _, detail = entry
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning

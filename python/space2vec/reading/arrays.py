@@ -1,4 +1,4 @@
-"""Stamps out of NumPy files, with or without a table beside them."""
+"""Read stamps from NumPy files, with the catalogue columns of a table in the same folder, if there is one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["ARRAY_SUFFIXES", "read_stamps", "split_arrays"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-#: Names of an array of whole stamps in a .npz, in lower case; the first one that is there counts.
+#: Accepted names, in lower case, of the array in a .npz that holds all planes; the first that exists is read.
 _WHOLE = ("pixels", "images", "stamps", "triplets", "cutouts", "data", "arr_0")
 
 
 def read_stamps(
-    path: Path, batch: int, channels: Sequence[str] | None, origins: DefaultIds, limits: Limits
+    path: Path, batch: int, channels: Sequence[str] | None, default_ids: DefaultIds, limits: Limits
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of one .npy or .npz file, at most `batch` at a time.
 
@@ -40,20 +40,20 @@ def read_stamps(
     path : Path
         A .npy file of shape (n, channel, height, width), or a .npz file with such an array under ``pixels`` (or images,
         stamps, triplets, cutouts, data, arr_0), or with arrays (n, height, width) under the names of some planes;
-        further arrays (n,) of a .npz may be ids, under the names that tables may have for them, and catalogue
-        columns under their autoScan names. A table of the same stem beside it (.csv, .parquet) gives what the file
-        itself does not: candidate by candidate where both have ids, and else row by row.
+        further arrays (n,) of a .npz may be ids, under the names that tables use, and catalogue columns under their
+        autoScan names. What the file lacks is read from a table of the same stem in the same folder (.csv, .parquet):
+        matched by candidate id if both have ids, otherwise by row.
     batch : int
-        Rows at a time.
-    channels, origins, limits
-        As for :func:`split`.
+        The most rows of a batch.
+    channels, default_ids, limits
+        As for :func:`split_arrays`.
 
     Raises
     ------
     ReadError
-        If the file is damaged, pickled, of another shape or dtype, or does not fit the table beside it.
+        If the file is damaged or pickled, its shape or dtype is not accepted, or the table does not match it.
     """
-    yield from split_arrays(path, _load(path, limits), batch, channels, origins, limits)
+    yield from split_arrays(path, _load(path, limits), batch, channels, default_ids, limits)
 
 
 def split_arrays(
@@ -61,34 +61,32 @@ def split_arrays(
     arrays: Mapping[str, NDArray[Any]],
     batch: int,
     channels: Sequence[str] | None,
-    origins: DefaultIds,
+    default_ids: DefaultIds,
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
-    """Yield the stamps of arrays that a file holds, at most `batch` at a time.
+    """Yield the stamps that the arrays of a file hold, at most `batch` at a time.
 
     Parameters
     ----------
     path : Path
         The file.
     arrays : mapping of str to ndarray
-        ``pixels``, or the planes by their names (n, height, width); further arrays as for :func:`read_stamps`.
+        ``pixels``, or the planes by their names (n, height, width); further arrays as for :func:`read_stamps`. Pixels
+        that the array ``mask`` marks become NaN.
     batch : int
-        Rows at a time.
+        The most rows of a batch.
     channels : sequence of str, optional
-        What the planes of ``pixels`` are; by default science, template, difference for three and difference for one.
-    origins : Origins
-        What names rows without ids.
+        The names of the planes of ``pixels``; by default science, template, difference for three and difference for
+        one.
+    default_ids : DefaultIds
+        The ids of rows for which the file has none.
     limits : Limits
-        What the file may ask for.
+        The limits on what the file may demand.
 
     Raises
     ------
     ReadError
-        If the arrays are of another shape or dtype, or do not fit the table beside the file.
-
-    Notes
-    -----
-    Pixels that ``mask`` marks are NaN.
+        If a shape or dtype is not accepted, or the table of the same stem does not match the arrays.
     """
     planes, names = _planes(arrays, channels, path.name)
     size = len(planes[0])
@@ -106,7 +104,7 @@ def split_arrays(
         candidates = as_ids(columns["candidate_id"]) if "candidate_id" in columns else None
     except TypeError as error:
         raise ReadError(str(error)) from None
-    object_id, candidate_id = origins.ids(columns.get("object_id"), candidates, np.arange(size))
+    object_id, candidate_id = default_ids.ids(columns.get("object_id"), candidates, np.arange(size))
     pixels_of_row = 4 * sum(int(np.prod(plane.shape[1:])) for plane in planes)
     batch = limits.rows(pixels_of_row, batch)
     for start in range(0, max(size, 1), batch):
@@ -128,7 +126,7 @@ def split_arrays(
 
 
 def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of a .npz file by name, or the one of a .npy file, mapped from disk, as ``pixels``."""
+    """Return the arrays of a .npz file by name, or the array of a .npy file, mapped from disk, as ``pixels``."""
     try:
         with size_faults_as_read_errors():
             return _load_arrays(path, limits)
@@ -149,12 +147,12 @@ def _load_arrays(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
     try:
         return {"pixels": np.load(path, mmap_mode="r", allow_pickle=False)}
     except ValueError:
-        # An array without elements cannot be mapped; what is damaged fails here again, with its reason.
+        # An array without elements cannot be mapped. A damaged file fails here too, with its reason.
         return {"pixels": np.load(path, allow_pickle=False)}
 
 
 def _check_members(archive: zipfile.ZipFile, wanted: set[str], size: int, limits: Limits) -> None:
-    """See that the arrays that are to be loaded stand in proportion to their bytes in the file."""
+    """Check that the arrays to load are in proportion to their bytes in the archive; a ReadError says which is not."""
     for member in archive.infolist():
         if member.filename.removesuffix(".npy") in wanted:
             with archive.open(member) as file:
@@ -168,13 +166,13 @@ def _declared_bytes(file: Any) -> int:
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)
     if version not in read:
-        return 0  # its reader says what it thinks of it
+        return 0  # NumPy refuses this version when it loads the array
     shape, _, dtype = read[version](file)
     return math.prod(shape) * int(dtype.itemsize)
 
 
 def _choose_arrays(names: Sequence[str]) -> dict[str, str]:
-    """Return the names of a .npz that are looked at, by what they mean."""
+    """Return the names of the arrays of a .npz to load, by meaning: a plane, ``pixels``, ``mask`` or a column."""
     lower = {name.lower(): name for name in names}
     wanted = {name: name for name in CATALOGUE if name in names}
     ids = zip(("object_id", "candidate_id"), id_columns(names), strict=True)
@@ -201,7 +199,7 @@ def _choose_arrays(names: Sequence[str]) -> dict[str, str]:
 def _planes(
     arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None, what: str
 ) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
-    """Return one array (n, channel, height, width), or one (n, height, width) a plane, and the planes' names."""
+    """Return one array (n, channel, height, width), or an array (n, height, width) for each plane, and their names."""
     if "pixels" in arrays:
         pixels = arrays["pixels"]
         names = _default_names(pixels.shape) if channels is None else tuple(channels)
@@ -218,7 +216,7 @@ def _planes(
 
 
 def _mask_of_planes(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return which pixels are left out, (n, 1 or channel, height, width)."""
+    """Return a mask (n, 1 or channel, height, width) of the pixels to exclude."""
     *_, height, width = planes[0].shape
     size, channels = len(planes[0]), len(planes) if planes[0].ndim == 3 else planes[0].shape[1]
     given = mask[None] if mask.shape == (height, width) and size == 1 else mask
@@ -235,7 +233,7 @@ def _mask_of_planes(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArr
 
 
 def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what the planes of an array of this shape are."""
+    """Return the default names of the planes of an array of this shape."""
     known = {1: ("difference",), 3: CHANNELS}
     if len(shape) == 4:
         sizes = shape[1], shape[3]
@@ -251,7 +249,7 @@ def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _without_channel(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return one plane of a batch (n, height, width), given with an axis of one channel or for one stamp too."""
+    """Return a plane as (n, height, width), given also with an axis for one channel, or as one stamp."""
     if plane.ndim == 4 and (axis := channel_axis(plane.shape, 1)) is not None:
         single: NDArray[Any] = np.moveaxis(plane, axis, 0)[0]
         return single

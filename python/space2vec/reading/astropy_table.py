@@ -1,4 +1,4 @@
-"""Tables in FITS and VOTable, through Astropy, as Arrow has tables."""
+"""Read tables in FITS and VOTable with Astropy, and convert them to Arrow."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "read_table"]
 
-#: The formats that are read here, by suffix.
+#: Astropy's names of the formats, by suffix.
 SUFFIXES = {".fits": "fits", ".vot": "votable"}
 
 
 def read_table(path: Path) -> pyarrow.Table:
-    """Return the first table of a file, null where a cell is masked; columns of arrays are left out.
+    """Read the first table of a file, with null for masked cells and without columns of arrays.
 
     Raises
     ------
     ReadError
-        If it holds no table, or is damaged.
+        If the file contains no table, or is damaged.
     OSError
-        If the machine cannot read it.
+        If the machine cannot read the file.
     """
     import pyarrow as pa
     from astropy.table import Table
 
-    with path.open("rb") as file:  # what the machine cannot read is no fault of the data
+    with path.open("rb") as file:  # an error of the machine must not become a ReadError
         file.read(1)
     try:
         with warnings.catch_warnings(action="ignore"):
             table = Table.read(path, format=SUFFIXES[path.suffix])
             table.convert_bytestring_to_unicode()
-    except Exception as error:  # whatever Astropy may say of damaged bytes
+    except Exception as error:  # Astropy raises errors of many kinds on damaged files
         raise ReadError(f"no table can be read ({str(error).partition(chr(10))[0]})") from None
     columns: dict[str, Any] = {}
     for name in table.colnames:

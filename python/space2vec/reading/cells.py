@@ -38,12 +38,12 @@ _WORDS = {"true": 1.0, "false": 0.0}
 class Values:
     """The converted values (n,) of a column, and its invalid cells.
 
-    Its values are float32 of a feature, float64 of other numbers, NaN where there is none; ids as
-    :mod:`space2vec.data.ids` has them; an object array of str or None (text), of lists of str or None (flags).
+    The values of a feature are float32, other numbers float64, NaN where unknown. Ids have the types of
+    :mod:`space2vec.data.ids`. Text is an object array of str or None, flags one of lists of str, of str, or None.
     """
 
     values: NDArray[Any]
-    #: By row, the text of cells that are neither valid nor empty.
+    #: By row, the text of the cells that are neither valid nor empty.
     bad: dict[int, str]
 
 

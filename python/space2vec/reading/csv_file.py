@@ -1,4 +1,4 @@
-"""CSV files in blocks of whole lines: Arrow reads sound blocks; of others each line is looked at by itself."""
+"""Read CSV files in blocks of whole lines: with Arrow if a block is valid, otherwise line by line."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Header", "read_blocks", "read_header"]
 
 _BOM = b"\xef\xbb\xbf"
-#: Bytes of a block, about; of comments and header, and of a line, at most.
+#: The bytes of a block, approximately, and the most bytes of comments and header; the most bytes of a line.
 _BLOCK, _LONGEST = 1 << 20, 1 << 26
-#: Lines with too few or too many values that a table may have; beyond, fewer than half of all.
+#: The number of lines with too few or too many values that is always accepted; a larger number must be below half.
 _MOST_BROKEN = 10_000
 _NO_TABLE = "no table: of its first {} lines more than half have too few or too many values"
-#: What separates values: the first of these that the header has.
+#: The separators of values; the first that the header contains is used.
 _SEPARATORS = (",", "\t", ";")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the rows of a CSV file.
+    """The header of a CSV file: everything before its rows.
 
     Attributes
     ----------
     names : list of str
-        The columns, without blanks and quotes around them.
+        The names of the columns, without surrounding blanks and quotes.
     separator : str
-        What stands between values: a comma, or a tabulator or semicolon where the header has no comma.
+        The separator of values: a comma, or a tabulator or semicolon if the header has no comma.
     newline : bytes
-        What ends a line.
+        The end of a line.
     end : int
-        Where the rows begin, in bytes.
+        The byte at which the rows begin.
     lines : int
-        Lines before the rows.
+        The number of lines before the rows.
     """
 
     names: list[str]
@@ -53,18 +53,18 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive rows.
+    """Consecutive rows of a table, before their cells are converted.
 
     Attributes
     ----------
     columns : dict of str to pyarrow.Array (n,)
-        Numbers, or text.
+        Numbers or text, by name.
     size : int
-        The number of rows.
+        The number of rows n.
     lines : sequence of int (n,)
-        The number of each row's line in the file, from 1.
+        The line of each row in the file, from 1.
     broken : dict of int to str
-        What is wrong with rows that have too few or too many values; their cells are null.
+        By row, the description of lines with too few or too many values; the cells of such a row are null.
     """
 
     columns: dict[str, pyarrow.Array]
@@ -74,14 +74,14 @@ class Block:
 
 
 def read_header(path: Path) -> Header:
-    """Read the names of the columns, behind any number of empty lines and of lines that begin with ``#``.
+    """Read the names of the columns, after any number of empty lines and of comment lines that begin with ``#``.
 
-    Where numbers follow these at once, the last of them has the names, as ``numpy.savetxt`` writes them.
+    If numbers follow the comments directly, the last comment contains the names, as ``numpy.savetxt`` writes them.
 
     Raises
     ------
     ReadError
-        If there is none.
+        If the file has no header.
     """
     with path.open("rb") as file:
         head = file.read(_BLOCK)
@@ -106,8 +106,8 @@ def read_header(path: Path) -> Header:
 
 
 def _names(line: bytes) -> tuple[list[str], str]:
-    """Return the names in a header, and what separates them."""
-    # A name that is not UTF-8 must not cost the others.
+    """Return the names in a header, and their separator."""
+    # A name that is not UTF-8 must not make the other columns unreadable.
     text = line.decode(errors="replace").strip()
     separator = next((mark for mark in _SEPARATORS if mark in text), ",")
     try:
@@ -126,7 +126,7 @@ def _is_number(cell: str) -> bool:
 
 
 def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterator[Block]:
-    """Yield the rows of some columns, about 1 MB of the file at a time.
+    """Yield the rows of some columns of a CSV file, about 1 MB of the file at a time.
 
     Parameters
     ----------
@@ -135,12 +135,13 @@ def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterat
     header : Header
         Its header.
     kinds : mapping of str to str
-        The columns, and what they are to hold.
+        The columns to read, and the kinds of their values.
 
     Raises
     ------
     ReadError
-        If a line is longer than 64 MB, or, beyond 10,000, more lines than not have too few or too many values.
+        If a line is longer than 64 MB, or if more than 10,000 lines, and more than half of all, have too few or too
+        many values.
     """
     line = header.lines + 1
     rows = broken = 0
@@ -155,7 +156,7 @@ def read_blocks(path: Path, header: Header, kinds: Mapping[str, Kind]) -> Iterat
 
 
 def _whole_lines(path: Path, header: Header) -> Iterator[bytes]:
-    """Yield the bytes of whole lines."""
+    """Yield the rows as bytes, in pieces that end with a whole line."""
     rest = b""
     with path.open("rb") as file:
         file.seek(header.end)
@@ -173,13 +174,13 @@ def _whole_lines(path: Path, header: Header) -> Iterator[bytes]:
 
 
 def _read_block(data: bytes, header: Header, kinds: Mapping[str, Kind], line: int) -> Block | None:
-    """Let Arrow read a block; None where a line or a cell is not as it should be."""
+    """Read a block with Arrow; ``None`` if a line or a cell is invalid, so that each line must be read separately."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv as arrow
 
     types = {"feature": pa.float32(), "number": pa.float64(), "label": pa.float64()}
-    # Columns that are not wanted may share a name.
+    # Columns that are not read may share a name.
     names = [name if name in kinds else f"{place} {name}" for place, name in enumerate(header.names)]
     try:
         table = arrow.read_csv(
@@ -198,7 +199,7 @@ def _read_block(data: bytes, header: Header, kinds: Mapping[str, Kind], line: in
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
     for column in columns.values():
-        # A quoted text behind a blank, which Arrow takes for one that has quotes.
+        # Arrow keeps the quotes of a text that follows a blank.
         if pa.types.is_string(column.type) and pc.any(pc.match_substring_regex(column, r'^\s+"')).as_py():
             return None
     size = len(table)
@@ -208,7 +209,7 @@ def _read_block(data: bytes, header: Header, kinds: Mapping[str, Kind], line: in
 
 
 def _numbered_lines(data: bytes, header: Header, line: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not empty, with their numbers."""
+    """Yield the number and the bytes of each line that is not empty."""
     for number, text in enumerate(data.split(header.newline), line):
         if text.rstrip(b"\r"):
             yield number, text.rstrip(b"\r")

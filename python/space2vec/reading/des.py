@@ -1,4 +1,4 @@
-"""DES stamp folders: ``srch{ID}``, ``temp{ID}`` and ``diff{ID}``, each a FITS or a GIF file."""
+"""Read DES stamps: three files for each candidate, ``srch{ID}``, ``temp{ID}`` and ``diff{ID}``, in FITS or GIF."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TICKS = np.array([(row, column) for k in range(10) for row in (k, _SIDE - 1 - k
 
 
 class StampFile(Protocol):
-    """What is read of a stamp's file: a path, or a member of an archive."""
+    """A file that holds one plane: a path, or a member of an archive."""
 
     @property
     def name(self) -> str:
@@ -54,24 +54,24 @@ class StampFile(Protocol):
 
 @dataclass(slots=True)
 class Candidates:
-    """The stamp files of an input, by candidate in the order in which they were found, and the tables to join.
+    """The stamp files of an input by candidate, in the order in which they were found, and the tables to join.
 
-    The planes of a candidate lie in one folder: a number that occurs in two folders is two candidates. Numbers are told
-    apart as text, 7 from 007.
+    All planes of a candidate are in one folder: the same number in two folders means two candidates. Numbers are
+    compared as text, so 7 and 007 differ.
 
     Attributes
     ----------
     files : dict of (PurePath, str) to dict of (str, str) to StampFile
-        For each folder and number the file of each (plane, format).
+        By folder and number: the file of each (plane, format).
     tables : list of Path
-        Tables with an ID column and catalogue columns.
+        The tables with an ID column and catalogue columns.
     """
 
     files: dict[tuple[PurePath, str], dict[tuple[str, str], StampFile]] = field(default_factory=dict)
     tables: list[Path] = field(default_factory=list)
 
     def add(self, path: StampFile, wanted: Collection[str] | None = None) -> bool:
-        """Take a file up if its name is that of a stamp, and of a wanted number; tell whether it is."""
+        """Add a file if it is named as a stamp and has one of the wanted numbers; return whether it was added."""
         match = STAMP_NAME.fullmatch(path.name)
         if match is None or (wanted is not None and match[2] not in wanted):
             return False
@@ -80,7 +80,7 @@ class Candidates:
         return True
 
     def names(self) -> list[str]:
-        """Return the id of each candidate, as text: its number, behind its folder where several have that number."""
+        """Return the id of each candidate as text: its number, preceded by the folder if several have that number."""
         count = Counter(number for _, number in self.files)
         folders = short_names({folder: None for folder, number in self.files if count[number] > 1})
         return [f"{folders[folder]}/{number}" if count[number] > 1 else number for folder, number in self.files]
@@ -89,8 +89,8 @@ class Candidates:
 def read_stamps(candidates: Candidates, batch: int, limits: Limits = _LIMITS) -> Iterator[Batch[Stamps]]:
     """Yield the candidates' stamps, at most `batch` at a time, with the catalogue columns of the tables.
 
-    FITS is preferred to GIF, whose planes are each stretched on their own. The tick marks of a GIF become NaN and the
-    row is flagged ``masked_pixels``. Rows are kept as the files have them: in FITS the first row is the lowest.
+    FITS is preferred to GIF, in which each plane is stretched separately. The tick marks of a GIF become NaN, and the
+    row gets the flag ``masked_pixels``. Rows of pixels keep their order in the file: in FITS the lowest comes first.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Catalogue columns of DES stamps: out of tables with an ID, those of a stamp's own folder first."""
+"""Join tables with an ID column to DES stamps; a table in the folder of a stamp precedes one farther away."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from space2vec.registry import CATALOGUE
 
 __all__ = ["CandidateColumns", "DesTables"]
 
-#: Farther than any folder: the distance of a table that stands in none of those above a stamp.
+#: The distance, larger than any other, of a table that is in no folder above the stamp.
 _ELSEWHERE = 1 << 20
 _LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateColumns:
-    """What the tables say of some candidates: columns (n,), NaN where they say nothing, and what is wrong with them."""
+    """The catalogue columns (n,) of some candidates, NaN where no table has a value, and the problems of the tables."""
 
     columns: dict[str, NDArray[np.float32]]
     problems: list[Problem]
 
 
 class DesTables:
-    """Tables with an ID, joined with the stamps of candidates, whose folders and numbers are given.
+    """Tables with an ID column, joined to candidates that are given by folder and number.
 
-    A row goes to the candidate of that number: the one nearest below the table's folder, if several folders have the
-    number. Numbers are compared as text, and by value (``007`` and 7) where that leaves one on each side. A table that
-    cannot be read says nothing, and is told; where two tables of one folder contradict each other, the value is NaN and
-    the candidate has a problem.
+    A row belongs to the candidate with its number; if several folders have that number, to the one nearest below the
+    folder of the table. Numbers are compared as text, and by value (``007`` and 7) if that leaves one on each side. A
+    table that cannot be read becomes a problem. If two tables of one folder contradict each other, the value is NaN
+    and the candidate gets a problem.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class DesTables:
     ) -> None:
         numbers = {number for _, number in candidates}
         values = {_without_zeros(number) for number in numbers}
-        #: For each candidate the tables and rows that are its own, the nearest first.
+        #: For each candidate (distance, table, row) of the rows that belong to it, the nearest first.
         self._claims: dict[tuple[PurePath, str], list[tuple[int, _Table, int]]] = {}
         self._lost: list[Problem] = []
         self._names: dict[str, None] = {}
@@ -77,7 +77,7 @@ class DesTables:
             claims.sort(key=lambda claim: claim[0])
 
     def look_up(self, candidates: Sequence[tuple[PurePath, str]]) -> CandidateColumns:
-        """Return what the tables say of some candidates; lines that cannot be read are told with the first."""
+        """Return the catalogue columns of some candidates; the first call also returns the problems of whole tables."""
         columns = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in self._names}
         problems, self._lost = self._lost, []
         for place, candidate in enumerate(candidates):
@@ -106,11 +106,11 @@ def _contradiction(one: Path, other: Path, name: str, number: str, row: int) -> 
 
 
 class _RefusedError(ReadError):
-    """What a table asks for cannot be done, whatever it holds."""
+    """The join with a table is refused, and reading ends."""
 
 
 class _Table:
-    """A table, and where the wanted candidates stand in it."""
+    """A table, with the rows of the wanted candidates."""
 
     def __init__(self, path: Path, numbers: set[str], values: set[str], limits: Limits) -> None:
         self.path = path
@@ -140,19 +140,19 @@ class _Table:
             self._loose[_without_zeros(key)] = None if _without_zeros(key) in self._loose else row
 
     def row(self, number: str, alone: bool) -> int | None:
-        """Return the row of a number; by its value only where no other candidate has that."""
+        """Return the row of a number; it is compared by value only if no other candidate has that value (`alone`)."""
         return self._exact.get(number, self._loose.get(_without_zeros(number)) if alone else None)
 
 
 def _without_zeros(number: str) -> str:
-    """Return a number without the zeros before it; other text as it is."""
+    """Return a number without leading zeros, and other text unchanged."""
     return (number.lstrip("0") or "0") if number.isdecimal() else number
 
 
 def _claim_rows(
     table: _Table, candidates: Iterable[tuple[PurePath, str]], alike: Counter[tuple[PurePath, str]]
 ) -> dict[tuple[int, tuple[PurePath, str]], int]:
-    """Return the row of a table that is a candidate's, with its distance, for all that have one."""
+    """Return the row of each candidate that a table has, by distance and candidate."""
     claims: dict[int, list[tuple[int, tuple[PurePath, str]]]] = {}
     for folder, number in candidates:
         row = table.row(number, alike[folder, _without_zeros(number)] == 1)
@@ -173,7 +173,7 @@ def _claim_rows(
 
 
 def _distance(table: PurePath, folder: PurePath) -> int:
-    """Return how many folders a table stands above one with stamps."""
+    """Return how many folders a table is above a folder with stamps."""
     if table == folder:
         return 0
     return folder.parents.index(table) + 1 if table in folder.parents else _ELSEWHERE

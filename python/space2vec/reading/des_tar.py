@@ -1,4 +1,4 @@
-"""DES stamps in the tar archives in which they are published, without unpacking them."""
+"""Find DES stamps in the tar archives in which they are published, without unpacking the archives."""
 
 from __future__ import annotations
 
@@ -18,9 +18,18 @@ __all__ = ["Member", "index_archives"]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive that is not compressed: what a reader of stamps needs of a path.
+    """A file in an uncompressed tar archive, with the methods of a path that a reader of stamps needs.
 
-    Its parent is its folder in the archive, behind the archive; the offset is that of its bytes.
+    Attributes
+    ----------
+    archive : Path
+        The archive.
+    parent : PurePath
+        The path of the archive, followed by the folder of the file in it.
+    name : str
+        The name without folders.
+    offset, size : int
+        Where the bytes of the file begin in the archive, and how many they are.
     """
 
     archive: Path
@@ -30,7 +39,7 @@ class Member:
     size: int
 
     def open(self, mode: Literal["rb"]) -> BinaryIO:
-        """Open the file for reading; of one that is too long for a stamp, only the beginning is there."""
+        """Open the file for reading; a file that is too long for a stamp is cut short."""
         with self.archive.open("rb") as file:
             file.seek(self.offset)
             return io.BytesIO(file.read(min(self.size, LARGEST_CUTOUT + 1)))
@@ -40,7 +49,7 @@ class Member:
 
 
 def index_archives(archives: Iterable[Path], wanted: Collection[str] | None = None) -> Candidates:
-    """Find the stamps in archives; their headers alone are read.
+    """Find the stamps in tar archives, of which only the headers are read.
 
     Parameters
     ----------
@@ -64,7 +73,7 @@ def index_archives(archives: Iterable[Path], wanted: Collection[str] | None = No
         try:
             with tarfile.open(path, "r:") as archive:
                 while (entry := archive.next()) is not None:
-                    # The archive would keep what it knows of each of some hundred thousand members.
+                    # Otherwise tarfile keeps an object for each of some hundred thousand members.
                     archive.members.clear()  # type: ignore[attr-defined]
                     if entry.isreg():
                         inside = PurePosixPath(entry.name)

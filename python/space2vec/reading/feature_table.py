@@ -1,4 +1,4 @@
-"""Feature tables: CSV as DES published it, or Parquet."""
+"""Read feature tables: CSV files, such as those that DES published, or Parquet files."""
 
 from __future__ import annotations
 
@@ -32,50 +32,57 @@ __all__ = [
     "read_features",
 ]
 
-#: Names of columns with ids; the first that a table has counts. Under others they are found where only case and
-#: underscores differ (``candId``, ``id``).
+#: Accepted names of the columns with ids; the first that a table has is read. If it has none of them, a name that
+#: differs only in case and underscores (``candId``, ``id``) is accepted.
 OBJECT_IDS = ("object_id", "objectId", "diaObjectId")
 CANDIDATE_IDS = ("candidate_id", "ID", "candid", "diaSourceId")
 _BAD_CELL, _BAD_STAMP = (np.uint32(flags.bits(name)) for name in ("bad_cell", "bad_stamp"))
 
 
+class CompleteIds(NamedTuple):
+    """The ids of objects and of candidates (n,) of rows, all of them known."""
+
+    object_id: NDArray[np.object_]
+    candidate_id: NDArray[Any]  # integers or text
+
+
 @dataclass(frozen=True, slots=True)
 class DefaultIds:
-    """What names the rows of a file that names none itself.
+    """The ids given to rows of a file without ids: the file's name and the row number.
 
     Attributes
     ----------
     stem : str
-        The name of the file among the others of the input.
+        The name of the file, which distinguishes it from the other files of the input.
     alone : bool
-        Whether there is no other: candidates are known by the number of their row then, and else by file and row, so
-        that those of two files are never one.
+        Whether the input has no other file. Candidate ids are row numbers then; otherwise they contain the file's name
+        too, so that candidates of two files never share an id.
     """
 
     stem: str
     alone: bool = True
 
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return object ids of rows (n,), by their number in the file."""
+        """Return object ids ``stem:row`` for rows (n,), given by their number in the file."""
         return np.array([f"{self.stem}:{row}" for row in rows.tolist()] or [], dtype=object)
 
     def candidates(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return candidate ids of rows (n,), by their number in the file."""
+        """Return candidate ids for rows (n,), given by their number in the file."""
         return rows if self.alone else self.objects(rows)
 
     def ids(
         self, objects: NDArray[Any] | None, candidates: NDArray[Any] | None, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.object_], NDArray[Any]]:
-        """Return object and candidate ids (n,) of rows that have both, either or none.
+    ) -> CompleteIds:
+        """Complete the ids (n,) of rows of which a file gives both, one or neither.
 
-        An object that is not known is named after its candidate, and else after the row.
+        An unknown object id becomes the candidate's id, and if that is unknown too, file and row number.
         """
         known: list[str | None] = [None] * len(rows) if candidates is None else id_keys(candidates)
         names = known if objects is None else [_as_text(name) or key for name, key in zip(objects, known, strict=True)]
         object_id = np.array(names, dtype=object)
         unnamed = np.array([name is None for name in names], dtype=np.bool_)
         object_id[unnamed] = self.objects(rows[unnamed])
-        return object_id, self.candidates(rows) if candidates is None else candidates
+        return CompleteIds(object_id, self.candidates(rows) if candidates is None else candidates)
 
 
 def _as_text(name: Any) -> str:
@@ -85,12 +92,12 @@ def _as_text(name: Any) -> str:
 
 
 def feature_columns(path: Path) -> tuple[str, ...]:
-    """Return the features that a table has, in its order.
+    """Return the names of the features that a table has, in the order of its columns.
 
     Raises
     ------
     ReadError
-        If it cannot be read or has none.
+        If the table cannot be read or has no feature.
     """
     names = table_columns(path)
     known = tuple(name for name in names if name in FEATURES)
@@ -101,7 +108,7 @@ def feature_columns(path: Path) -> tuple[str, ...]:
 
 
 def column_kind(name: str) -> Kind:
-    """Return what a column of this name is to hold."""
+    """Return the kind of values that a column of this name holds."""
     return "band" if name == "BAND" else "flags" if name == "flags" else "feature" if name in FEATURES else "number"
 
 
@@ -136,38 +143,38 @@ def _folded(name: str) -> str:
 
 
 def id_kinds(names: Iterable[str]) -> dict[str, Kind]:
-    """Return the columns of ids that a table with these columns has, and what they hold."""
+    """Return the kinds of values in the id columns of a table with these column names."""
     objects, candidates = id_columns(names)
     kinds: dict[str, Kind] = {} if objects is None else {objects: "text"}
     return kinds if candidates is None else {**kinds, candidates: "id"}
 
 
 def find_ids(columns: Mapping[str, NDArray[Any]]) -> RowIds:
-    """Return the ids among the columns of a table."""
+    """Return the ids of a table, given its columns (n,) by name."""
     objects, candidates = (None if name is None else columns[name] for name in id_columns(columns))
     return RowIds(objects, candidates)
 
 
 def read_features(
-    path: Path, names: Sequence[str], batch: int, origins: DefaultIds, limits: Limits
+    path: Path, names: Sequence[str], batch: int, default_ids: DefaultIds, limits: Limits
 ) -> Iterator[Batch[Features]]:
     """Yield the rows of one feature table, at most `batch` at a time.
 
-    A line with too few or too many values is one row without values, with the flag ``bad_stamp``. A cell that holds no
-    number is NaN, and its row has the flag ``bad_cell``.
+    A line with too few or too many values becomes a row of NaN with the flag ``bad_stamp``. A cell that holds no number
+    becomes NaN, and its row gets the flag ``bad_cell``.
 
     Parameters
     ----------
     path : Path
         A CSV file, with any number of ``#`` lines before its header, or a Parquet file.
     names : sequence of str
-        The features to give, in order. BAND may be a letter.
+        The features to return, in order. BAND may be a letter.
     batch : int
-        Rows at a time.
-    origins : Origins
-        What names rows without ids.
+        The most rows of a batch.
+    default_ids : DefaultIds
+        The ids of rows for which the table has none.
     limits : Limits
-        What the file may ask for.
+        The limits on what the file may demand.
 
     Raises
     ------
@@ -182,20 +189,20 @@ def read_features(
     start = 0
     for part in read_parts(path, kinds, batch, limits):
         if part.size:
-            yield Batch(_to_features(part, names, origins, start), tuple(part.problems))
+            yield Batch(_to_features(part, names, default_ids, start), tuple(part.problems))
         start += part.size
 
 
-def _to_features(part: Part, names: Sequence[str], origins: DefaultIds, start: int) -> Features:
-    object_id, candidate_id = origins.ids(*find_ids(part.columns), np.arange(start, start + part.size))
+def _to_features(part: Part, names: Sequence[str], default_ids: DefaultIds, start: int) -> Features:
+    object_id, candidate_id = default_ids.ids(*find_ids(part.columns), np.arange(start, start + part.size))
     if part.broken.any():
-        object_id[part.broken] = origins.stem
+        object_id[part.broken] = default_ids.stem
         candidate_id = candidate_id.copy()
         candidate_id[part.broken] = NO_ID if candidate_id.dtype.kind == "i" else None
     raised = part.broken * _BAD_STAMP | part.bad * _BAD_CELL
     if "flags" in part.columns:
         for row, given in enumerate(part.columns["flags"].tolist()):
-            # A list in Parquet, joined by bars in CSV; other tables mean something else by a column of this name.
+            # Parquet holds a list of names, CSV names joined by bars. Other contents of a column "flags" are ignored.
             names_given = given.split("|") if isinstance(given, str) else given if isinstance(given, list) else []
             raised[row] |= flags.bits(name for name in names_given if isinstance(name, str) and name in FLAGS)
     values = np.empty((part.size, len(names)), dtype=np.float32)

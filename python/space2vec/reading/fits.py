@@ -1,4 +1,4 @@
-"""Decode the bytes of a FITS cutout to pixels."""
+"""Decode the bytes of a FITS file to the pixels of an image."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def decode(data: bytes, unit: str | None = None) -> Image:
     Raises
     ------
     ReadError
-        If the bytes are not FITS, damaged, or without such an image; the message ends with the fault's name and where
-        it was noticed, in the gzip stream or in the FITS file that came out of it.
+        If the bytes are not FITS, damaged, or without such an image. The message ends with the name of the fault and
+        the byte at which it was noticed, in the gzip stream or in the unpacked FITS file.
     BackendError
-        If this installation has no compiled extension.
+        If this installation lacks the compiled extension.
     """
     found = _decode(data, unit or "")
     if isinstance(found, str):
@@ -66,15 +66,15 @@ def decode(data: bytes, unit: str | None = None) -> Image:
 
 
 def decode_named(data: bytes, names: Iterable[str]) -> NDArray[np.float32] | None:
-    """Read the image of the first of some units (EXTNAMEs) that a FITS file has, ``None`` if it has none of them.
+    """Read the image (height, width) of the first unit that has one of some EXTNAMEs; ``None`` if there is none.
 
-    See :func:`decode`, whose errors are those of this.
+    It raises as :func:`decode` does.
     """
     return next((found[0] for name in names if not isinstance(found := _decode(data, name), str)), None)
 
 
 def _decode(data: bytes, unit: str) -> Image | str:
-    """Return the image, or the message that there is no such image."""
+    """Return the image, or the message of the error if the file has no such image."""
     pixels, first, second = kernels.require_extension("reading FITS").fits_image(data, unit)
     if pixels is not None:
         return Image(pixels, (first, second))
@@ -92,7 +92,7 @@ def _decode(data: bytes, unit: str) -> Image | str:
 def decode_tiles(unit: bytes) -> NDArray[np.float32]:
     """Decode an image (height, width) that is compressed in tiles, by Astropy, as :func:`decode` returns it.
 
-    The unit is the extension that holds it, from its header on. If it is damaged, errors of any kind come out.
+    `unit` is the extension with the image, from its header on. A damaged unit raises an error of any type.
     """
     return _decode_with_astropy(unit)[0]
 
@@ -101,13 +101,13 @@ def _decode_with_astropy(unit: bytes) -> Image:
     from astropy.io import fits
 
     with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False) as units:
-        # Astropy takes the cards of scaling away once the pixels are read.
+        # Astropy removes the cards of the scaling from the header when it reads the pixels.
         header = units[1].header.copy()
         with np.errstate(over="ignore", invalid="ignore"):
             image = np.array(units[1].data, dtype=np.float32)
     blank = header.get("BLANK")
     if header["BITPIX"] > 0 and isinstance(blank, int):
-        # Astropy leaves blank pixels of unsigned integers as they are, and such as are 0.
+        # Astropy does not blank the pixels of unsigned integers, nor those whose BLANK is 0.
         with fits.open(io.BytesIO(EMPTY_UNIT + unit), memmap=False, do_not_scale_image_data=True) as units:
             image[units[1].data == blank] = np.nan
     shape = list(image.shape)

@@ -33,32 +33,32 @@ _BLOCK, _LONGEST_HEADER = 2880, 1 << 20
 
 @dataclass(slots=True)
 class FitsFiles:
-    """Consecutive FITS files of an input.
+    """FITS files that follow one another in an input, of which batches may hold several.
 
     Attributes
     ----------
     paths : list of Path
-        In the order in which they are to be read.
+        The files in the order in which they are read.
     """
 
     paths: list[Path] = field(default_factory=list)
 
 
 def is_fits(path: Path) -> bool:
-    """Tell whether a file begins as FITS does, once unpacked."""
+    """Tell whether a file is FITS, plain or gzip'd, by its first bytes."""
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(b"\x1f\x8b"):
         try:
             with gzip.open(path) as packed:
                 head = packed.read(8)
-        except Exception:  # What is damaged is told by the reader that is chosen.
+        except Exception:  # the reader of another format will report the damage
             return False
     return head.startswith((b"SIMPLE  ", b"XTENSION"))
 
 
 def is_result(path: str | Path) -> bool:
-    """Tell whether a FITS file is a table that this package wrote; what cannot be looked at is none."""
+    """Tell whether a FITS file is a table that this package wrote; false for a file that cannot be opened."""
     try:
         with open(path, "rb") as file:
             head = file.read(2 * _BLOCK)
@@ -78,7 +78,7 @@ def read_stamps(
     files: FitsFiles,
     batch: int,
     channels: Sequence[str] | None,
-    origins: Callable[[Path], DefaultIds],
+    default_ids: Callable[[Path], DefaultIds],
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     """Yield the stamps of FITS files in order, at most `batch` at a time.
@@ -86,23 +86,25 @@ def read_stamps(
     Parameters
     ----------
     files : FitsFiles
-        Each holds one candidate, in image units whose EXTNAMEs are names of planes (SCIENCE, TEMPLATE and DIFFERENCE,
-        or SCI, REF, DIFF, ...), or many: cubes (n, height, width) in units of such names, or one cube (n, channel,
-        height, width), (channel, height, width) or (n, height, width). Any of them gzip'd, or compressed in tiles.
-        Pixels that a unit MASK excludes from named planes are NaN, see :func:`space2vec.reading.mask.excluded_pixels`.
+        The files. A file holds one candidate, in image units whose EXTNAMEs name the planes (SCIENCE, TEMPLATE and
+        DIFFERENCE, or SCI, REF, DIFF, ...), or many candidates: cubes (n, height, width) in units of such names, or one
+        cube (n, channel, height, width), (channel, height, width) or (n, height, width). Files may be gzip'd, or
+        compressed in tiles. Pixels that a unit MASK excludes become NaN, see
+        :func:`space2vec.reading.mask.excluded_pixels`.
     batch : int
-        Rows at a time.
+        The most rows of a batch.
     channels : sequence of str, optional
-        What the planes of a cube are, or the image units of a file in their order if they have no such names.
-    origins : callable
-        What names the rows of a file. A candidate that has a file of its own is known by the file's name.
+        The names of the planes of a cube, or of the image units of a file in their order, if EXTNAMEs do not name them.
+    default_ids : callable
+        Returns the default ids of the rows of a file. A candidate with a file of its own gets the file's name.
     limits : Limits
-        What a file may ask for.
+        The limits on what a file may demand.
 
-    Returns
-    -------
-    iterator of Batch
-        A file that cannot be read is a row without planes, and a problem; a plane that cannot is missing.
+    Yields
+    ------
+    Batch
+        Consecutive rows. A file that cannot be read becomes a row without planes and a problem; a plane that cannot be
+        read is missing.
     """
     rows = _Rows()
     for path in files.paths:
@@ -116,20 +118,20 @@ def read_stamps(
             rows.problems.append(damaged_file(path, error, row=len(rows.planes)))
             candidate, known = [None, None, None], False
         if candidate is not None:
-            rows.add(origins(path).stem, candidate, known)
+            rows.add(default_ids(path).stem, candidate, known)
             if len(rows.planes) == batch or rows.bytes >= limits.batch_bytes:
                 yield rows.take_batch()
             continue
         if rows.planes:
             yield rows.take_batch()
-        yield from _cube_batches(path, cubes, batch, channels, origins(path), limits)
+        yield from _cube_batches(path, cubes, batch, channels, default_ids(path), limits)
     if rows.planes:
         yield rows.take_batch()
 
 
 @dataclass(slots=True)
 class _Rows:
-    """Rows of a batch, one a file, and what was wrong with them."""
+    """The rows collected for the next batch, one for each file, with their problems."""
 
     planes: list[list[NDArray[Any] | None]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -138,14 +140,14 @@ class _Rows:
     bytes: int = 0
 
     def add(self, name: str, planes: list[NDArray[Any] | None], known: bool) -> None:
-        """Add a row; how many candidates a file has that cannot be read is not known."""
+        """Add a row; `known` is false for a file that cannot be read, whose number of candidates is unknown."""
         self.planes.append(planes)
         self.bytes += sum(0 if plane is None else plane.nbytes for plane in planes)
         self.names.append(name)
         self.ids.append(name if known else None)
 
     def take_batch(self) -> Batch[Stamps]:
-        """Return the rows as a batch, and begin anew."""
+        """Return the collected rows as a batch, and remove them."""
         flags = np.zeros(len(self.planes), dtype=np.uint32)
         for problem in self.problems:
             flags[problem.row] = bits("bad_stamp")
@@ -161,13 +163,13 @@ def _cube_batches(
     cubes: Mapping[str, NDArray[Any]],
     batch: int,
     channels: Sequence[str] | None,
-    origins: DefaultIds,
+    default_ids: DefaultIds,
     limits: Limits,
 ) -> Iterator[Batch[Stamps]]:
     row = 0
     try:
         with size_faults_as_read_errors():
-            for part in arrays.split_arrays(path, cubes, batch, channels, origins, limits):
+            for part in arrays.split_arrays(path, cubes, batch, channels, default_ids, limits):
                 row += len(part.rows)
                 yield part
     except ReadError as error:
@@ -175,7 +177,7 @@ def _cube_batches(
 
 
 def _read_candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
-    """Return the planes of a file whose units are those of one candidate, ``None`` for any other file."""
+    """Return the planes of a file whose units name those of one candidate; ``None`` for any other file."""
     data = _read_bytes(path)
     if data is None:
         return None
@@ -207,7 +209,7 @@ def _mask_plane(plane: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[
 
 
 def _read_plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
-    """Return the plane of a candidate out of the unit that has one of its names."""
+    """Return a plane (height, width) from the unit whose EXTNAME is one of the names of the channel."""
     found: dict[str, NDArray[np.float32]] = {}
     for name in names_of(channel):
         try:
@@ -215,7 +217,7 @@ def _read_plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
         except ReadError:
             if not found:
                 raise
-            break  # damage behind a plane does not cost it
+            break  # damage after the unit of a plane does not affect it
         if plane is not None:
             found[name] = plane
     if len(found) > 1:
@@ -224,7 +226,7 @@ def _read_plane(data: bytes, channel: str) -> NDArray[np.float32] | None:
 
 
 def _read_bytes(path: Path) -> bytes | None:
-    """Return a file, unpacked; ``None`` where it is too long for one candidate."""
+    """Return the unpacked bytes of a file; ``None`` if it is too long for one candidate."""
     with path.open("rb") as file:
         head = file.read(2)
         file.seek(0)
@@ -244,7 +246,7 @@ def _read_bytes(path: Path) -> bytes | None:
 
 
 def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
-    """Return the images of a file by the names of their units; the mask as excluded pixels."""
+    """Return the name and the pixels of each image unit of a file; the unit MASK as excluded pixels."""
     from astropy.io import fits
 
     size = path.stat().st_size
@@ -272,12 +274,12 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, An
 
 
 def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, NDArray[Any]]:
-    """Return the images of a file as arrays, by the names of planes or as ``pixels``."""
+    """Return the cubes of a file by the names of planes, or one array as ``pixels``."""
     try:
         try:
             images = _read_images(path, path.suffix in (".fits", ".fit"), limits)
         except ValueError:
-            # Pixels that are scaled cannot be mapped.
+            # Astropy cannot map pixels with BSCALE or BZERO into memory.
             images = _read_images(path, False, limits)
     except (ReadError, MemoryError, RecursionError, OverflowError):
         raise

@@ -56,17 +56,22 @@ def read_labels(
     path : path
         CSV or Parquet.
     problems : list, optional
-        Takes up what is wrong with lines and cells. A line with too few or too many values, or with an id that is too
-        long, is a row without id and label then; without the list it raises. A cell that holds no label is none, in
-        either case.
+        A list to which the problems of lines and cells are appended. A line with too few or too many values, or with an
+        id that is too long, is then a row without id and label; without the list it raises. A cell that holds no label
+        becomes NaN in either case.
     limits : Limits, optional
-        What the file may ask for: bytes of an id, rows, bytes unpacked.
+        The limits on what the file may demand: bytes of an id, rows, bytes unpacked.
+
+    Returns
+    -------
+    Labels
+        The labels and ids, row by row.
 
     Raises
     ------
     ReadError
-        If the table cannot be read, has neither column or two that contradict each other, a label is neither 0 nor 1,
-        or none of them is a number.
+        If the table cannot be read, has neither column, has both with contradicting values, contains a label other than
+        0 and 1, or contains no label at all.
     """
     name, object_id, candidate_id, values = _read_numbers(path, _LABELS, problems, limits)
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
@@ -114,7 +119,7 @@ def read_scores(
 def _read_numbers(
     path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None, limits: Limits
 ) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
-    """Return the first of the accepted columns that the table has, after its name and the ids of its rows."""
+    """Read the first of the accepted columns that the table has, with the ids of its rows."""
     place = Path(path)
     if not place.is_file():
         raise ReadError(f"{place}: no such file")
@@ -143,7 +148,7 @@ def read_column(
     wrong: list[Problem] = []
     kinds = id_kinds(table_columns(path))
     columns = read_columns(path, {**kinds, name: kind}, wrong, limits)
-    # FITS and VOTable have a byte that is no ASCII by four characters.
+    # Our FITS and VOTable files write a byte that is not ASCII as four characters (``\xfc``).
     most = limits.id_bytes * (4 if path.suffix in astropy_table.SUFFIXES else 1)
     for row in sorted({row for ids in kinds for row in long_ids(columns[ids], most)}):
         wrong.append(_long_id_problem(path, row, max(id_size(columns[ids][row]) for ids in kinds)))

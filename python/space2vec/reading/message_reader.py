@@ -1,9 +1,9 @@
-"""Messages as a stream of alerts delivers them: exactly one row each, schemas compiled once."""
+"""Read the messages of an alert stream, exactly one row each, with schemas that are parsed once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -22,43 +22,45 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageReader"]
 
-#: Schemas by the number in a message's header, or what gives one when it is asked, as a client of a registry does.
+#: Schemas by the number in a message's header, or a function that returns the schema of a number, such as the client of
+#: a schema registry.
 SchemaSource: TypeAlias = Mapping[int, Schema] | Callable[[int], Schema | None]
-#: Bytes before a record: a zero, and the number of its schema, highest byte first.
+#: The bytes of the header before a record: a zero, then the number of its schema, highest byte first.
 _HEADER = 5
 
 
 class MessageReader:
-    """Reads alerts out of messages, exactly one row a message, in order, whatever the messages hold.
+    """Read alerts from messages, exactly one row for each message, in order, whatever the messages contain.
 
-    A message is a record behind the header of a schema registry (a zero, the number of its schema in four bytes), a
-    whole Avro file, or a bare record where `schema` is given. One that is None, empty, damaged or of an unknown schema
-    is a row without planes, with the flag ``bad_stamp``; of one that holds more than its one alert, or bytes behind
-    it, the first alert is taken, and its row has the flag ``surplus``. A schema is parsed once, however many messages
-    have it. One thread at a time may use a reader.
+    A message is a record after the header of a schema registry (a zero, then the number of its schema in four bytes), a
+    whole Avro file, or a bare record if `schema` is given. A message that is None, empty, damaged or of an unknown
+    schema becomes a row without planes, with the flag ``bad_stamp``. If a message contains bytes after its first alert,
+    the first alert is read, and its row has the flag ``surplus``. A schema is parsed once, however many messages use
+    it. Only one thread at a time may use a reader.
 
     Parameters
     ----------
     schemas : mapping of int to schema, or callable, optional
-        The schemas by their number: JSON, what is parsed of it, or the file that holds it. A callable is asked for each
-        number when it is met first; it returns None, or raises a LookupError, for one that it does not know, and is
-        then asked again by the next call. Whatever else it raises passes through, and no message is lost by it.
+        The schemas by number, each as JSON text, as parsed JSON, or as the path of its file. A callable is called with
+        each number that occurs for the first time. For a number that it does not know it returns None or raises a
+        LookupError, and the next call of :meth:`read` asks it again. Other exceptions are passed on before a message
+        is read, so the call can be repeated.
     schema : str, mapping or path, optional
-        The schema of messages without a header. A message that begins like one with a header, of a number that is
-        known, is taken for that.
+        The schema of messages without a header. A message that begins with a header of a known number is read by the
+        schema of that number.
     measure : FeaturePlan, optional
-        What to measure of the alerts; their pixels are let go, and the rows are Features.
+        The features to measure; the rows are then Features, and the pixels are not kept.
     model : Forest or Network, optional
-        What to score the alerts by; the rows are Scores.
+        The model that scores the alerts; the rows are then Scores. Excludes `measure`.
     columns : sequence of str, optional
-        Paths of the packets whose values go along with the rows, as for :func:`space2vec.read`.
+        Fields of the packets whose values are returned with the rows, as for :func:`space2vec.read`.
     limits : Limits, optional
-        What a message may ask for; of an id alone.
+        The limits on what a message may demand; only the limit on the bytes of an id is used.
 
     Raises
     ------
     ReadError
-        If a schema that is given is none of alerts.
+        If a schema does not describe alerts.
     """
 
     def __init__(
@@ -83,9 +85,9 @@ class MessageReader:
             model=scoring,
             limits=limits or Limits(),
         )
-        self._decoder: Any = make_decoder(self._options)
+        self._decoder = make_decoder(self._options)
         self._schema_source = schemas if callable(schemas) else None
-        #: Numbers of schemas that need not be asked for.
+        #: The numbers of the schemas that need not be requested again.
         self._known_schemas: set[int] = set()
         if schemas is not None and not callable(schemas):
             for number, text in schema_texts(schemas).items():
@@ -96,19 +98,19 @@ class MessageReader:
     def read(
         self, messages: Iterable[bytes | bytearray | memoryview | None], problems: list[Problem] | None = None
     ) -> Stamps | Features | Scores:
-        """Read messages, a row each.
+        """Read messages, one row each.
 
         Parameters
         ----------
         messages : iterable of bytes or None (n,)
             The messages.
         problems : list, optional
-            Takes up what was wrong; a problem's path is ``message`` and the number of the message.
+            A list to which the problems are appended; their path is ``message`` and the number of the message.
 
         Returns
         -------
         Stamps, Features or Scores (n rows)
-            Stamps; Features where the reader measures, Scores where it has a model.
+            One row for each message: Features if the reader measures, Scores if it has a model, otherwise Stamps.
 
         Raises
         ------
@@ -139,7 +141,7 @@ class MessageReader:
             self._known_schemas.add(number)
 
     def _fetch_schemas(self, messages: list[bytes | None]) -> None:
-        """Ask for the schemas of messages that are not known yet."""
+        """Request the schemas of numbers that occur for the first time."""
         if self._schema_source is None:
             return
         met = {
@@ -157,7 +159,7 @@ class MessageReader:
             try:
                 self._add(number, schema_text(schema))
             except ReadError:
-                # Its messages are rows that say so; asking again would not mend it.
+                # The rows of its messages report the unknown schema; a second request would return the same.
                 self._known_schemas.add(number)
 
 

@@ -1,4 +1,4 @@
-"""Bare Avro messages, as a stream of alerts delivers them."""
+"""Read Avro messages that are in memory, as a stream of alerts delivers them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from space2vec.reading.schemas import Schemas, schema_texts
 
 __all__ = ["read_messages"]
 
-#: Rows at a time, so that an interrupt is heard.
+#: The most rows of a batch, so that Python handles an interrupt between two batches.
 _BATCH = 1000
 
 
@@ -55,7 +55,7 @@ def read_messages(
     measure: FeaturePlan | None = None,
     problems: list[Problem] | None = None,
 ) -> Stamps | Features:
-    """Read alerts that are in memory already, one a message.
+    """Read alerts from messages in memory, one row for each alert.
 
     Parameters
     ----------
@@ -63,29 +63,29 @@ def read_messages(
         Bare Avro records, each behind the header of a schema registry (a zero, the number of the schema in four bytes,
         highest first), or whole Avro files.
     schemas : mapping of int to str, mapping or path, optional
-        The schemas by their number: as JSON, as that is parsed, or as the file that holds it.
+        The schemas by number, each as JSON text, as parsed JSON, or as the path of its file.
     threads : int, optional
-        Threads that decode; one a usable core by default.
+        The number of threads that decode; by default one for each usable core.
     columns : sequence of str, optional
-        Paths of the packets whose values go along with the rows, as for :func:`space2vec.read`.
+        Fields of the packets whose values are returned with the rows, as for :func:`space2vec.read`.
     measure : FeaturePlan, optional
-        What to measure of the alerts; their pixels are let go, and the result is Features.
+        The features to measure; the result is then Features, and the pixels are not kept.
     problems : list, optional
-        Takes up what was wrong; a problem's path is ``message`` and the number of the message.
+        A list to which the problems are appended; their path is ``message`` and the number of the message.
 
     Returns
     -------
     Stamps or Features
-        In order, one row a message that holds one alert: an Avro file of several gives as many rows, and bytes behind
-        a bare record are read as a further message. One that cannot be read is a row without planes, with the flag
-        ``bad_stamp``.
+        The rows in the order of the messages. A message usually holds one alert; an Avro file gives a row for each of
+        its alerts, and bytes after a bare record are read as a further message. A message that cannot be read becomes
+        a row without planes, with the flag ``bad_stamp``. :class:`MessageReader` returns exactly one row for each.
 
     Raises
     ------
     TypeError
         If a message is neither bytes nor an open binary file.
     ReadError
-        If a schema is none of alerts, or no packet has one of the `columns`.
+        If a schema does not describe alerts, or no packet has one of the `columns`.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def read_messages(
     3
     """
     held = []
-    # One message alone would be taken for a sequence of its bytes, or of a file's lines.
+    # A single message is itself a sequence: of integers, or of the lines of a file.
     alone = isinstance(messages, bytes) or is_open_file(messages)
     for number, message in enumerate(cast("Sequence[bytes | BinaryFile]", [messages] if alone else messages)):
         if isinstance(message, str):

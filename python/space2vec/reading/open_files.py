@@ -1,4 +1,4 @@
-"""Open files as inputs: what they hold is read into memory."""
+"""Read open binary files, which may be inputs, into memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from space2vec.data.ids import printable
 
@@ -16,38 +16,44 @@ __all__ = ["BinaryFile", "FileContent", "as_temporary_file", "is_open_file", "re
 
 
 class BinaryFile(Protocol):
-    """An open file, or anything else whose bytes can be read."""
+    """An open binary file, or any object whose method ``read`` returns bytes."""
 
     def read(self) -> bytes:
-        """Return what is left of it."""
+        """Return the bytes from the current position to the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What an open file held: what to call it, and its bytes."""
+    """The name of an open file, and the bytes read from it."""
 
     name: str
     data: bytes
 
 
-def is_open_file(given: Any) -> bool:
-    """Tell whether something is an open file rather than a name."""
-    return callable(getattr(given, "read", None))
+def is_open_file(source: object) -> bool:
+    """Tell whether an input is an open file, rather than a path."""
+    return callable(getattr(source, "read", None))
 
 
-def read_open_file(file: BinaryFile, called: str) -> FileContent:
-    """Return what an open file holds from where it stands, and its name, or another where it has none."""
+def read_open_file(file: BinaryFile, default_name: str) -> FileContent:
+    """Read an open file from its current position to its end; `default_name` is used if it has no name.
+
+    Raises
+    ------
+    TypeError
+        If the object has no method ``read``, or the method does not return bytes.
+    """
     if not is_open_file(file):
         raise TypeError(f"an input must be a path or an open binary file; given {type(file).__name__}")
     content = file.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f"an open file must give bytes; it gives {type(content).__name__}: open it in mode 'rb'")
     name = getattr(file, "name", None)
-    return FileContent(printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else called, bytes(content))
+    return FileContent(printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else default_name, bytes(content))
 
 
 def unpacked_head(content: bytes) -> bytes:
-    """Return the first bytes of a file, once unpacked; none of a gzip stream that is damaged there."""
+    """Return the first eight bytes of a file after gzip is undone; no bytes if the gzip stream is damaged there."""
     if not content.startswith(b"\x1f\x8b"):
         return content[:8]
     try:
@@ -58,7 +64,7 @@ def unpacked_head(content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def as_temporary_file(content: FileContent) -> Iterator[Path]:
-    """Write what an open file held into a file, for a reader that needs one."""
+    """Write the bytes of an open file to a temporary file, for a reader that needs a path."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="space2vec-") as folder:

@@ -169,7 +169,7 @@ def columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None = None) -> Iterator[AnyBatch]:
+def read_alerts(path: Path | BinaryIO, options: ReadOptions, default_name: str | None = None) -> Iterator[AnyBatch]:
     """Yield the alerts of one Parquet file, in order.
 
     Parameters
@@ -178,7 +178,7 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None 
         The file.
     options : ReadOptions
         How to read it.
-    called : str, optional
+    default_name : str, optional
         What to call it in problems; its path by default.
 
     Raises
@@ -193,7 +193,7 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, called: str | None 
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        reader = AlertColumns(Table(schema), options, str(path) if called is None else called)
+        reader = AlertColumns(Table(schema), options, str(path) if default_name is None else default_name)
         batches = _batches(file, reader, path, options)
         done = 0
         while True:
@@ -211,7 +211,7 @@ def _batches(file: Any, reader: AlertColumns, path: Path | BinaryIO, options: Re
     """Yield the alerts of an open file, once their cutouts have been seen to ask for no more than they may."""
     size = _size_and_pages(path, file.metadata, ())[0]
     first = spent = 0
-    for part in bounded_batches(file, reader.wanted, options.size, path, options.limits):
+    for part in bounded_batches(file, reader.paths_to_read, options.size, path, options.limits):
         spent += reader.unpacked(part)
         if spent > options.limits.unpacked_bytes(size):
             options.limits.refuse(spent, size, "cutouts of the file")

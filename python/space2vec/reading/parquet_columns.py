@@ -1,9 +1,9 @@
-"""The columns of a table of alerts, under whatever names brokers give them: ids, cutouts, fields of the candidate."""
+"""Read the columns of a table of alerts, under the names that brokers give them: ids, cutouts, candidate fields."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,12 +34,12 @@ __all__ = [
     "unpacked_bytes",
 ]
 
-#: Types whose values do not lie one after another, and those to which they are brought.
+#: Types whose values are not contiguous, and the types to which they are cast.
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
 #: FITS files consist of blocks of so many bytes.
 _FITS_BLOCK = 2880
 _SHORTEST_GZIP = 18
-#: Bytes of a text that goes along with a row, as of packets.
+#: The most bytes of a text in an extra column; the library has the same limit for packets.
 _LONGEST_TEXT = 64 << 10
 
 
@@ -64,22 +64,22 @@ class CutoutColumn:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A column, or a field inside a column of records: its dotted path and the type of its values."""
+    """A column, or a field inside a column of records, with its dotted path and the Arrow type of its values."""
 
     path: str
-    #: The names on the way; a column's own name may have dots in it.
+    #: The names along the path; a name itself may contain dots.
     steps: tuple[str, ...]
-    type: Any
+    type: pyarrow.DataType
 
     @property
     def is_scalar(self) -> bool:
-        """Whether its values are single ones, not lists or maps."""
+        """Whether its values are single numbers or texts, not lists or maps."""
         import pyarrow as pa
 
         return not pa.types.is_nested(self.type)
 
     def values_in(self, part: pyarrow.RecordBatch) -> pyarrow.Array:
-        """Return its values (n,) in a batch of the table; a record that is null has null fields."""
+        """Return its values (n,) in a batch of the table; the fields of a null record are null."""
         values = to_plain_column(part.column(first_index(part.schema, self.steps[0])))
         for step in self.steps[1:]:
             values = _null_where(to_plain_column(values.field(step)), values)
@@ -87,7 +87,7 @@ class Leaf:
 
 
 class Table:
-    """What a table's columns are; where a name stands twice the first counts."""
+    """The columns of a table and the fields in them; if a name occurs twice, the first is used."""
 
     def __init__(self, schema: pyarrow.Schema) -> None:
         self.leaves: dict[str, Leaf] = {}
@@ -97,7 +97,7 @@ class Table:
         self._find = kernels.require_extension("reading alerts").find_fields
 
     def find(self, *names: str) -> list[Leaf | None]:
-        """Return the columns that are meant by names, as :func:`space2vec.read` takes them; ``None`` for none."""
+        """Return the column for each name, as `columns` of :func:`space2vec.read` has them; ``None`` if absent."""
         return [self.leaves[self._paths[k]] if k >= 0 else None for k in self._find(self._paths, list(names))]
 
     @property
@@ -112,7 +112,7 @@ def first_index(schema: pyarrow.Schema, name: str) -> int:
     return place
 
 
-def _leaves(fields: Any, before: tuple[str, ...]) -> Iterator[Leaf]:
+def _leaves(fields: Iterable[pyarrow.Field], before: tuple[str, ...]) -> Iterator[Leaf]:
     import pyarrow as pa
 
     for field in fields:
@@ -130,7 +130,7 @@ def _null_where(values: pyarrow.Array, of: pyarrow.Array) -> pyarrow.Array:
 
 
 def to_plain_column(column: pyarrow.Array) -> pyarrow.Array:
-    """Return a column with its values as they are, not as a dictionary or views; what is no UTF-8 by its codes."""
+    """Return a column without dictionary and views; bytes that are not UTF-8 are escaped."""
     import pyarrow as pa
 
     if isinstance(column.type, pa.BaseExtensionType):
@@ -140,7 +140,7 @@ def to_plain_column(column: pyarrow.Array) -> pyarrow.Array:
     column = column.cast(_VIEWS[str(column.type)]) if str(column.type) in _VIEWS else column
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         try:
-            column.validate(full=True)  # nobody has looked at the text of a Parquet file yet
+            column.validate(full=True)  # Arrow does not check the text of a Parquet file when it reads it
         except pa.ArrowInvalid:
             held = column.cast(pa.large_binary()).to_pylist()
             texts = [None if cell is None else cell.decode(errors="backslashreplace") for cell in held]
@@ -149,7 +149,7 @@ def to_plain_column(column: pyarrow.Array) -> pyarrow.Array:
 
 
 def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:
-    """Return for each row (n,) the first id that one of some columns knows; 0, null and an empty text are none."""
+    """Return for each row (n,) the first known id among some columns; 0, null and empty text are unknown ids."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -164,7 +164,7 @@ def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:
 
 
 def first_texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]:
-    """Return for each row (n,) the first text or number that one of some columns knows, as text, else ``""``."""
+    """Return for each row (n,) the first known text or number among some columns, as text; ``""`` if there is none."""
     values = np.full(n, "", dtype=object)
     for column in reversed(columns):
         for row, value in enumerate(column.to_pylist()):
@@ -173,8 +173,8 @@ def first_texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]
     return values
 
 
-def _id_text(value: Any) -> str | None:
-    """Return an id as text: a number as it is written, whole ones without a point; ``None`` for none."""
+def _id_text(value: Any) -> str | None:  # Any: a cell of any type
+    """Return an id as text, whole numbers without a decimal point; ``None`` for an unknown id."""
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -211,7 +211,7 @@ def extra_columns(leaves: dict[str, Leaf | None], part: pyarrow.RecordBatch) -> 
 
 
 def _without_long_texts(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.Array:
-    """Return a column without texts that are too long, whose bytes are taken down by row."""
+    """Return a column without texts that are too long; their lengths in bytes are added to `long`, by row."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -296,7 +296,7 @@ def unpacked_bytes(cutouts: CutoutColumn) -> int:
 
 
 def shorten_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
-    """Return texts as they are, but for longer ones than so many bytes, of which a bit more than these stays."""
+    """Shorten texts of more than `most` bytes to a length that is still above `most`; keep the others."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -307,7 +307,7 @@ def shorten_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
 
 
 def _to_fits(rows: pyarrow.ListScalar) -> bytes:
-    """Return pixels, which brokers also give as lists of rows, as a FITS file; what is no image stays none."""
+    """Return an image that a broker stores as a list of rows, as a FITS file; invalid bytes if it is not an image."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,16 +1,19 @@
-"""The pages of a Parquet file: what they unpack to, as their headers say, before any of them is unpacked."""
+"""Read from the headers of a Parquet file's pages to how many bytes they unpack, before any is unpacked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 __all__ = ["PageSizes", "page_sizes"]
 
 _DICTIONARY_PAGE = 2
 _NUMBER = 8
-#: Bytes of a page's header: what is read at first, and what it has at most.
+#: The bytes of a page's header that are read first, and the most that a header may have.
 _HEADER, _LONGEST_HEADER = 1 << 12, 1 << 24
 #: Types of Thrift's compact protocol.
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
@@ -18,18 +21,18 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 
 @dataclass(slots=True)
 class PageSizes:
-    """Bytes to which the pages of some columns unpack.
+    """The bytes to which the pages of some columns unpack.
 
     Attributes
     ----------
     total : int
-        All of them.
+        The bytes of all pages.
     largest : int
-        What is held at once: the largest page of each column, its dictionary too.
+        The bytes that are in memory at once: the largest page and the largest dictionary of each column.
     dictionaries : int
-        The largest dictionary of each column, any value of which a row may name.
+        The bytes of the largest dictionary of each column; a row may contain any of its values.
     values : int
-        All numbers, in lists or not, once they lie one after another.
+        The bytes of all numbers, in lists or not, as contiguous arrays.
     """
 
     total: int = 0
@@ -38,21 +41,21 @@ class PageSizes:
     values: int = 0
 
 
-def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> PageSizes:
-    """Return what the headers of the pages of some columns say.
+def page_sizes(file: BinaryIO, metadata: pyarrow.parquet.FileMetaData, columns: Iterable[str]) -> PageSizes:
+    """Read the sizes of the pages of some columns from the headers of the pages.
 
     Parameters
     ----------
     file : binary file
-        The Parquet file, which is moved about in.
+        The Parquet file; its position changes.
     metadata : pyarrow.parquet.FileMetaData
-        Its footer.
+        The footer of the file.
     columns : iterable of str
-        The dotted paths of the columns, or of records that hold them.
+        The dotted paths of the columns, or of the records that hold them.
 
     Notes
     -----
-    Of a chunk with a damaged header nothing is known from there on: its reader stops there too, and says so.
+    The pages of a chunk after a damaged header are not counted: Arrow stops at that header too, with an error.
     """
     wanted = tuple(columns)
     sizes = PageSizes()
@@ -64,7 +67,7 @@ def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> PageSiz
             try:
                 name = chunk.path_in_schema
             except UnicodeDecodeError:
-                continue  # what is asked for has another name
+                continue  # no requested column has such a name
             if not any(name == column or name.startswith(f"{column}.") for column in wanted):
                 continue
             sizes.values += 0 if chunk.physical_type == "BYTE_ARRAY" else _NUMBER * chunk.num_values
@@ -81,7 +84,7 @@ def page_sizes(file: BinaryIO, metadata: Any, columns: Iterable[str]) -> PageSiz
     return sizes
 
 
-def _pages(file: BinaryIO, chunk: Any) -> Iterator[tuple[int, int]]:
+def _pages(file: BinaryIO, chunk: pyarrow.parquet.ColumnChunkMetaData) -> Iterator[tuple[int, int]]:
     """Yield the kind of each page of a column chunk, and the bytes to which it unpacks."""
     begin = chunk.data_page_offset
     if chunk.dictionary_page_offset:
@@ -91,22 +94,30 @@ def _pages(file: BinaryIO, chunk: Any) -> Iterator[tuple[int, int]]:
         header = _header(file, begin)
         if header is None:
             return
-        kind, unpacked, packed, length = header
-        if min(unpacked, packed) < 0:
+        if min(header.unpacked, header.packed) < 0:
             return
-        yield kind, unpacked
-        begin += length + packed
+        yield header.kind, header.unpacked
+        begin += header.length + header.packed
 
 
-def _header(file: BinaryIO, at: int) -> tuple[int, int, int, int] | None:
-    """Return of a page the kind, the bytes unpacked and packed, and those of its header, ``None`` if it is damaged."""
+class _PageHeader(NamedTuple):
+    """The kind of a page, the bytes of it unpacked and packed, and the bytes of the header itself."""
+
+    kind: int
+    unpacked: int
+    packed: int
+    length: int
+
+
+def _header(file: BinaryIO, at: int) -> _PageHeader | None:
+    """Read the header of a page at an offset; ``None`` if it is damaged."""
     size = _HEADER
     while True:
         file.seek(at)
         data = file.read(size)
         try:
             fields, length = _Thrift(data).page()
-            return fields[1], fields[2], fields[3], length
+            return _PageHeader(fields[1], fields[2], fields[3], length)
         except IndexError:
             if len(data) < size or size >= _LONGEST_HEADER:
                 return None
@@ -116,14 +127,14 @@ def _header(file: BinaryIO, at: int) -> tuple[int, int, int, int] | None:
 
 
 class _Thrift:
-    """Reads a struct of Thrift's compact protocol; raises IndexError at the bytes' end, and KeyError for no struct."""
+    """Read a struct of Thrift's compact protocol; raise IndexError if bytes are lacking, KeyError if it is invalid."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def page(self) -> tuple[dict[int, int], int]:
-        """Return the whole numbers of the struct by field, and its length."""
+        """Return the integers of the struct by field, and its length in bytes."""
         numbers: dict[int, int] = {}
         field = 0
         while kind := self._byte():

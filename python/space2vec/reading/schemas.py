@@ -23,10 +23,10 @@ _SUFFIXES = (".avsc", ".json")
 
 
 def schema_texts(schemas: Schemas) -> dict[int, str]:
-    """Return schemas as JSON texts by number.
+    """Return schemas as JSON text by number.
 
-    Each is JSON text, what is parsed of it, or the file that holds it; a file's parts may lie beside it. A ReadError
-    says that a number is none of four bytes, or a file no schema.
+    Each is given as JSON text, as parsed JSON, or as the path of its file; other files of that folder may define types
+    that it names. A number that does not fit into four bytes, and a file without a schema, raise a ReadError.
     """
     for number in schemas:
         if not 0 <= number < 1 << 32:
@@ -35,7 +35,7 @@ def schema_texts(schemas: Schemas) -> dict[int, str]:
 
 
 def schema_text(schema: Schema) -> str:
-    """Return a schema as JSON; a ReadError says that a text is none, or a file no schema."""
+    """Return a schema as JSON text; text that is not JSON, and a file without a schema, raise a ReadError."""
     if isinstance(schema, os.PathLike):
         return read_schema(schema)
     if not isinstance(schema, str):
@@ -46,10 +46,11 @@ def schema_text(schema: Schema) -> str:
 
 
 def read_schema(path: str | os.PathLike[str]) -> str:
-    """Read a schema as JSON, and insert the types that it names from other files of its folder.
+    """Read a schema, insert the types that it names from other files of its folder, and return JSON text.
 
     Surveys publish a schema in parts: ``lsst.v9_0.alert.avsc`` names ``lsst.v9_0.diaSource``, which another ``.avsc``
-    or ``.json`` file of its folder defines. A file that is no JSON, and a type that no file defines, raise a ReadError.
+    or ``.json`` file of the folder defines. A file that is not JSON, and a type that no file defines, raise a
+    ReadError.
     """
     file = Path(path)
     try:
@@ -66,7 +67,7 @@ def _parse(file: Path) -> Any:
 
 
 class _Parts:
-    """The types of a schema: those defined so far, and those that other files of the folder define."""
+    """The named types of a schema: those already defined, and those that other files of the folder define."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -74,7 +75,7 @@ class _Parts:
         self._siblings: dict[str, Any] | None = None
 
     def resolve(self, schema: Any, space: str) -> Any:
-        """Return a schema with each foreign type defined where it is named first; `space` encloses it."""
+        """Return a schema in which types of other files are defined at first use; `space` is the namespace."""
         if isinstance(schema, str):
             return self._reference(schema, space)
         if isinstance(schema, list):
@@ -109,7 +110,7 @@ class _Parts:
         if found not in siblings:
             kinds = " or ".join(_SUFFIXES)
             raise ReadError(f"{self._file} names the unknown type {full!r}, which no {kinds} file beside it defines")
-        # By its full name it means the same wherever it stands.
+        # Under its full name the type means the same in every namespace.
         short = {key: value for key, value in siblings[found].items() if key != "namespace"}
         return self.resolve({**short, "name": found}, "")
 
@@ -125,7 +126,7 @@ class _Parts:
 
 
 def _types(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the named types of a file, one or a list; other files of the folder are passed over."""
+    """Yield the named types that a file defines, one or a list; a file that is not a schema yields none."""
     try:
         held = _parse(file)
     except (ReadError, OSError):
@@ -136,7 +137,7 @@ def _types(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def full_name(schema: Mapping[str, Any], space: str) -> str:
-    """Return the name of a type with its namespace: its own, or the one that encloses it."""
+    """Return the name of a type with its own namespace, or else with the enclosing one (`space`)."""
     name = str(schema.get("name", ""))
     own = schema.get("namespace", space)
     return name if "." in name or not own else f"{own}.{name}"

@@ -46,7 +46,7 @@ class SideTable:
     problems: list[Problem] = field(default_factory=list)
 
     def problems_in(self, rows: slice) -> RowProblems:
-        """Return the problems and flags of some of the rows."""
+        """Return the problems of some rows, numbered within these, and the flags of the rows."""
         inside = [replace(one, row=one.row - rows.start) for one in problems_in(self.problems, rows)]
         flags = np.zeros(rows.stop - rows.start, dtype=np.uint32)
         for problem in inside:
@@ -101,11 +101,11 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
 
 
 def _sort_by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
-    """Sort the rows of a table in the order of the stamps' ids."""
+    """Return a table with its rows in the order of the stamps' ids."""
     pairs = pair_rows(Side(ids, stamps), Side(table.columns["candidate_id"], name))
     order = np.full(len(ids), -1, dtype=np.intp)
     order[pairs.left] = pairs.right
-    # Rows whose id is unknown on both sides, such as damaged lines, stay where they are.
+    # Rows whose id is unknown on both sides, such as damaged lines, keep their place.
     left = np.flatnonzero(order < 0)
     rest = np.setdiff1d(np.arange(len(ids)), pairs.right)
     if not np.array_equal(left, rest):

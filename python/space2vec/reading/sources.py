@@ -44,11 +44,11 @@ def read_stamps(
             number = end
         else:
             row = 0
-            called = _source_name(sources[number])
+            name = _source_name(sources[number])
             for part in _read_source(sources[number], options, channels, found):
                 row += len(part.rows)
                 if row > here.row:
-                    part = refuse_long_ids(part, options.limits, called)
+                    part = refuse_long_ids(part, options.limits, name)
                     yield replace(part, files_done=number, files_total=total, position=Position(number, 0, row))
             number += 1
 
@@ -74,7 +74,7 @@ def _read_source(
         yield from images.read_stamps(source, options.size, channels, found.default_ids, options.limits)
         return
     assert not isinstance(source, str)
-    called = _source_name(source)
+    name = _source_name(source)
     row = 0
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
@@ -87,7 +87,7 @@ def _read_source(
                 row += len(part.rows)
                 yield part
     except ReadError as error:
-        yield Batch(failed_rows(called, options.measure), (damaged_file(called, error, record=row or None),))
+        yield Batch(failed_rows(name, options.measure), (damaged_file(name, error, record=row or None),))
 
 
 def _source_name(source: inputs.Source) -> str:
@@ -145,11 +145,11 @@ def read_tables(
 
 
 def _read_table(
-    source: Path, names: Sequence[str], size: int, strict: bool, origins: feature_table.DefaultIds, limits: Limits
+    source: Path, names: Sequence[str], size: int, strict: bool, default_ids: feature_table.DefaultIds, limits: Limits
 ) -> Iterator[AnyBatch]:
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
-            for part in feature_table.read_features(source, names, size, origins, limits):
+            for part in feature_table.read_features(source, names, size, default_ids, limits):
                 lost = next((problem for problem in part.problems if problem.of_file), None)
                 if strict and lost is not None:
                     raise ReadError(lost.message)
@@ -157,4 +157,4 @@ def _read_table(
     except ReadError as error:
         if strict:
             raise ReadError(f"{source}: {error}; {inputs.ACCEPTED_INPUTS}") from None
-        yield Batch(failed_features(origins.stem, names), (damaged_file(source, error),))
+        yield Batch(failed_features(default_ids.stem, names), (damaged_file(source, error),))

@@ -1,4 +1,4 @@
-"""Tables in files: their columns in parts, and what is wrong with a line or a cell."""
+"""Read columns of tables in files, in parts, with the problems of damaged lines and cells."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["TABLE_SUFFIXES", "Part", "problems_in", "read_columns", "read_parts"
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 _ROWS = 1 << 16
-#: Bad cells of a block that are told each.
+#: The most bad cells of a block of which each is a problem; above, only the first of each row is.
 _MANY_CELLS = 1000
 _LIMITS = Limits()
 
@@ -39,15 +39,15 @@ class Part:
     Attributes
     ----------
     columns : dict of str to ndarray (n,)
-        What they are to hold, see :class:`space2vec.reading.cells.Values`.
+        The values by name, with the types of :class:`space2vec.reading.cells.Values`.
     size : int
-        The number of rows.
+        The number of rows n.
     broken : ndarray of bool (n,)
-        The rows that are lines with too few or too many values: nothing is known of them.
+        The rows that are lines with too few or too many values; all their values are unknown.
     bad : ndarray of bool (n,)
-        The rows with a cell that does not hold what its column is to hold, and is unknown.
+        The rows with an invalid cell, whose value is unknown.
     problems : list of Problem
-        One for each of these lines and cells, by row of the part.
+        The problems of these lines and cells, by row of the part.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -63,7 +63,7 @@ def table_columns(path: Path) -> list[str]:
     Raises
     ------
     ReadError
-        If it cannot be read.
+        If the table cannot be read.
     """
     if path.suffix in astropy_table.SUFFIXES:
         return list(astropy_table.read_table(path).column_names)
@@ -71,10 +71,10 @@ def table_columns(path: Path) -> list[str]:
 
 
 def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits: Limits = _LIMITS) -> Iterator[Part]:
-    """Yield columns of a table in parts.
+    """Yield columns of a table in parts of consecutive rows.
 
-    A line with too few or too many values is a row of which nothing is known. A cell that does not hold what its column
-    is to hold is unknown, and costs nothing else.
+    All values of a line with too few or too many values are unknown. The value of an invalid cell is unknown, and the
+    rest of its row is read.
 
     Parameters
     ----------
@@ -82,16 +82,21 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
         A CSV file, with any number of ``#`` lines before its header (ECSV has them), a Parquet file, or the first table
         of a FITS file (``.fits``) or VOTable (``.vot``).
     kinds : mapping of str to str
-        The columns, at least one, and what they are to hold.
+        The columns, at least one, and the kinds of their values.
     rows : int, optional
-        Rows of a part, at most.
+        The most rows of a part.
     limits : Limits, optional
-        What the file may ask for.
+        The limits on what the file may demand.
+
+    Yields
+    ------
+    Part
+        Consecutive rows.
 
     Raises
     ------
     ReadError
-        If the file is damaged, a column occurs twice, or its type is another one.
+        If the file is damaged, a column occurs twice, or the type of a column does not suit its kind.
     """
     _require_unique([name for name in table_columns(path) if name in kinds])
     start = 0
@@ -105,21 +110,26 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
 def read_columns(
     path: Path, kinds: Mapping[str, Kind], problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> dict[str, NDArray[Any]]:
-    """Return those of some columns that a table has.
+    """Read some columns (n,) of a table; columns that the table lacks are absent from the result.
 
     Parameters
     ----------
     path, kinds
         As for :func:`read_parts`.
     problems : list, optional
-        Takes up what is wrong, by row of the table.
+        A list to which the problems of lines and cells are appended, by row of the table.
     limits : Limits, optional
-        What the file may ask for.
+        The limits on what the file may demand.
+
+    Returns
+    -------
+    dict of str to ndarray (n,)
+        The values by name.
 
     Raises
     ------
     ReadError
-        As :func:`read_parts`, or if no line has the right number of values.
+        As for :func:`read_parts`, or if no line has the right number of values.
     """
     names = [name for name in table_columns(path) if name in kinds]
     _require_unique(names)
@@ -144,7 +154,7 @@ def read_columns(
 
 
 def _require_unique(names: Sequence[str]) -> None:
-    """Raise if a column that is to be read stands in the table twice."""
+    """Raise a ReadError if a column to read occurs in the table twice."""
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
         raise ReadError(f"column {double} occurs more than once")
@@ -168,7 +178,7 @@ def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int, limits: Limits) ->
 
 
 def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: int) -> Part:
-    """Return what the rows hold; `start` rows precede them."""
+    """Convert the cells of a block, which `start` rows of the table precede."""
     columns: dict[str, NDArray[Any]] = {}
     bad = np.zeros(block.size, dtype=np.bool_)
     broken = np.zeros(block.size, dtype=np.bool_)
@@ -187,7 +197,7 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
         for row, text in values.bad.items():
             cells.setdefault(row, []).append((name, text))
     bad[list(cells)] = True
-    # Of a block that is bad all over, one cell a row is told.
+    # A block of invalid cells would make millions of problems: only the first cell of each row becomes one.
     many = sum(map(len, cells.values())) > _MANY_CELLS
     for row, held in cells.items():
         more = f", and so {len(held) - 1} further columns" if many and len(held) > 1 else ""
@@ -200,7 +210,7 @@ def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: i
 
 
 def short_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
-    """Return a column of a Parquet file, of texts that are longer than an id may be a bit more than that."""
+    """Return a column of a Parquet file with long texts shortened to a length that is still above the limit of ids."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
@@ -209,7 +219,7 @@ def short_texts(column: pyarrow.Array, most: int) -> pyarrow.Array:
 
 
 def problems_in(problems: Sequence[Problem], rows: slice) -> Sequence[Problem]:
-    """Return the problems of some rows, out of problems in the order of their rows."""
+    """Return the problems of some rows; `problems` must be in the order of their rows."""
     first, end = (bisect.bisect_left(problems, row, key=lambda problem: problem.row) for row in (rows.start, rows.stop))
     return problems[first:end]
 
@@ -222,7 +232,7 @@ def _shorten(text: str) -> str:
 
 
 def _split_part(part: Part, rows: int) -> Iterator[Part]:
-    """Yield a part in pieces of so many rows, at most."""
+    """Yield a part in pieces of at most `rows` rows."""
     if part.size <= rows:
         yield part
         return

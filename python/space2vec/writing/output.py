@@ -115,7 +115,13 @@ class Output:
         self.folder = self.path.with_name(f"{self.path.name}.parts")
         # Through JSON, so that they compare with what is read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
-        self._note, self._inputs, self._part_rows, self._how, self._extra = dict(note), inputs, part_rows, how, extra
+        self._note, self._inputs, self._part_rows, self._start_mode, self._extra = (
+            dict(note),
+            inputs,
+            part_rows,
+            how,
+            extra,
+        )
         self._keep_parts = keep_parts
         self._descriptions, self._optional = dict(descriptions or {}), frozenset(optional)
         self._held: list[Chunk] = []
@@ -223,8 +229,8 @@ class Output:
             for path in (self.path, self.errors):
                 for each in filter(None, (path, note_file(path))):
                     remove_leftovers(each)
-        if begun and self._run.has_parts and self._how != "restart":
-            if self._how == "begin":
+        if begun and self._run.has_parts and self._start_mode != "restart":
+            if self._start_mode == "begin":
                 raise OutputError(
                     f"{self.folder} holds finished parts of an earlier run: --resume goes on from there, "
                     "--restart begins anew"
@@ -235,7 +241,7 @@ class Output:
                 raise OutputError(f"cannot resume {self.path}: {error}; --restart begins anew") from None
             self._run.load()
             return
-        if not begun and self._how == "resume" and self.path.exists():
+        if not begun and self._start_mode == "resume" and self.path.exists():
             self._inputs.scan()
             if not self.errors.exists():
                 raise OutputError(f"{self.path} is there, but not {self.errors}; --restart writes both anew")
