@@ -169,7 +169,7 @@ def columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def read_alerts(path: Path | BinaryIO, options: ReadOptions, default_name: str | None = None) -> Iterator[AnyBatch]:
+def read_alerts(path: Path | BinaryIO, options: ReadOptions, source_name: str | None = None) -> Iterator[AnyBatch]:
     """Yield the alerts of one Parquet file, in order.
 
     Parameters
@@ -178,8 +178,8 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, default_name: str |
         The file.
     options : ReadOptions
         How to read it.
-    default_name : str, optional
-        What to call it in problems; its path by default.
+    source_name : str, optional
+        The name of the file in problems; by default its path.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, default_name: str |
         if not has_cutouts(names):
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             raise ReadError(f"no alerts: the table has none of {', '.join(CUTOUTS)}; its columns are {shown or 'none'}")
-        reader = AlertColumns(Table(schema), options, str(path) if default_name is None else default_name)
+        reader = AlertColumns(Table(schema), options, str(path) if source_name is None else source_name)
         batches = _batches(file, reader, path, options)
         done = 0
         while True:
