@@ -230,7 +230,7 @@ def test_floats_of_a_cascade_are_not_run_on_a_device(monkeypatch: pytest.MonkeyP
     pytest.importorskip("torch")
     host_device.make(monkeypatch)
     monkeypatch.setenv("SPACE2VEC_RUNTIME", "torch")
-    with pytest.raises(ModelError, match="in integers alone"):
+    with pytest.raises(ModelError, match="in integers only"):
         Cuda(0).engine(s2v.load("stampnet-fast"))
 
 
