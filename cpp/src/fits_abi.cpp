@@ -12,10 +12,6 @@ namespace {
 using namespace s2v;
 using namespace s2v::decode;
 
-bool is_gzip(Bytes bytes) {
-    return bytes.size() >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B;
-}
-
 // A gzip stream, unpacked.
 struct Plain {
     std::unique_ptr<std::uint8_t[]> room;

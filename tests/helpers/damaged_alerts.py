@@ -9,18 +9,23 @@ from pyarrow import parquet
 from helpers.packets import CUTOUTS, fits_bytes, packet, planes
 from space2vec.cli import main
 
-__all__ = ["damaged_alerts", "same_scores", "scores_by_command_line"]
+#: The row of an alert at the edge of a detector.
+OFF_CENTRE = 30
+
+__all__ = ["OFF_CENTRE", "damaged_alerts", "same_scores", "scores_by_command_line"]
 
 
 def damaged_alerts(rows=40):
-    """Return a table of alerts in Fink's manner; some have no cutouts or damaged ones."""
+    """Return a table of alerts in Fink's manner; some have no cutouts, damaged ones, or such as ask for too much."""
     made = [packet(row, candidate={"magpsf": 17 + row / 20}) for row in range(rows)]
+    bomb = bytearray(gzip.compress(bytes(17 << 20), mtime=0))
+    bomb[-4:] = (100).to_bytes(4, "little")
     damage = {
         3: {"cutoutTemplate": None},
         4: {"cutoutScience": b"rubbish"},
         9: dict.fromkeys(CUTOUTS, b""),
         10: dict.fromkeys(CUTOUTS),
-        17: dict.fromkeys(CUTOUTS, b"\x1f\x8b" * 40),
+        17: dict.fromkeys(CUTOUTS, bytes(bomb)),
         18: {"cutoutDifference": gzip.compress(fits_bytes(planes(18)[2]))[:700]},
         19: {"cutoutDifference": gzip.compress(fits_bytes(planes(19, (4, 4))[2]))},
         20: {"cutoutScience": gzip.compress(fits_bytes(np.zeros((63, 63))))},
@@ -28,6 +33,8 @@ def damaged_alerts(rows=40):
     }
     for row, cutouts in damage.items():
         made[row] = packet(row, **cutouts)
+    # Cut at the edge of the detector: the candidate is not in the middle, and its position tells where.
+    made[OFF_CENTRE] = packet(OFF_CENTRE, planes(OFF_CENTRE, (63, 50)), candidate={"xpos": 19.0})
     return pa.Table.from_pylist(made)
 
 

@@ -22,10 +22,6 @@ constexpr std::size_t kMostPixelsKept = std::size_t{1} << 25;
 // Room that one worker keeps after a use that needed more.
 constexpr std::size_t kKeptRoom = std::size_t{8} << 20;
 
-bool is_gzip(Bytes bytes) noexcept {
-    return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-}
-
 std::string_view text_of(const char *texts, const std::int64_t *end, std::int64_t row) noexcept {
     if (!texts) return {};
     const std::int64_t begin = row ? end[row - 1] : 0;

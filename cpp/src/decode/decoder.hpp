@@ -14,8 +14,8 @@
 
 namespace s2v::decode {
 
-// What a packed cutout is unpacked into at first.
-std::size_t first_capacity(Bytes packed) noexcept;
+// The bytes to which a cutout unpacks if it is as large as it announces; 0 where it is not packed.
+std::size_t announced_capacity(Bytes cutout) noexcept;
 
 // What is wanted of each alert.
 struct Wish {

@@ -11,13 +11,21 @@ namespace {
 // Bytes that the cutouts of one flush may ask for beyond what they announced.
 constexpr std::size_t kMostRetried = 4 * kLargestFile;
 
-}  // namespace
-
 // What to unpack into at first. The announced size is right for all but damaged streams; these get more when they ask.
 std::size_t first_capacity(Bytes packed) noexcept {
     const std::size_t announced = announced_size(packed);
     const bool likely = announced >= packed.size() / 2 && announced <= 64 * packed.size();
     return std::min(likely ? announced : 4 * packed.size(), kLargestFile);
+}
+
+}  // namespace
+
+// All of it at once, or at the second attempt where so much looks unlikely.
+std::size_t announced_capacity(Bytes cutout) noexcept {
+    if (!is_gzip(cutout)) return 0;
+    const std::size_t first = first_capacity(cutout);
+    const std::size_t announced = std::min(announced_size(cutout), kLargestFile);
+    return announced > first ? first + announced : first;
 }
 
 // Forget what a failed attempt took: memory, and what the files were charged for it.
@@ -101,7 +109,10 @@ void Decoder::inflate(const Unit &unit) {
         Stream &stream = cutout.stream;
         stream = streams_[at++];
         while (stream.finding.fault == Fault::too_large && stream.capacity < kLargestFile && retried < kMostRetried) {
-            const std::size_t asked = std::min(4 * std::max<std::size_t>(stream.capacity, 4096), kLargestFile);
+            const std::size_t announced = std::min(announced_size(cutout.bytes), kLargestFile);
+            const std::size_t asked = announced > stream.capacity
+                                          ? announced
+                                          : std::min(4 * std::max<std::size_t>(stream.capacity, 4096), kLargestFile);
             if (!spend(unit, piece_of(cutout), asked)) break;
             std::vector<std::uint8_t> larger(asked);
             stream = {};

@@ -1,5 +1,6 @@
 #include "decode/framer.hpp"
 
+#include "decode/inflate.hpp"
 #include "decode/mark.hpp"
 
 #include <algorithm>
@@ -78,7 +79,7 @@ void Framer::cut() {
     if (unit_->bytes.size() + whole > unit_->bytes.capacity()) turn_over();
     Bytes head = peek(std::max(whole, kTarBlock));
     if (head.empty()) return fail({Fault::empty_file, 0}, "");
-    if (head.size() >= 2 && head[0] == 0x1f && head[1] == 0x8b) {
+    if (is_gzip(head)) {
         input.unpack(head);
         unit_->bytes.resize(cursor_);
         head = peek(kTarBlock);

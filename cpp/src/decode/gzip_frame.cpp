@@ -63,6 +63,10 @@ Fault check_gzip_trailer(Bytes trailer, std::uint32_t crc, std::uint64_t size) n
     return good ? Fault::none : Fault::checksum;
 }
 
+bool is_gzip(Bytes bytes) noexcept {
+    return bytes.size() >= 2 && bytes[0] == kBegin[0] && bytes[1] == kBegin[1];
+}
+
 std::size_t announced_size(Bytes gzip) noexcept {
     return gzip.size() < kSmallestMember ? 0 : little_endian(&gzip[gzip.size() - 4], 4);
 }

@@ -28,6 +28,9 @@ void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept;
 inline constexpr int kMostLanes = 6;
 void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept;
 
+// Whether bytes begin like a gzip stream.
+bool is_gzip(Bytes bytes) noexcept;
+
 // The size of the last member that the end of a gzip stream announces, modulo 2^32; 0 where it is too short to be one.
 std::size_t announced_size(Bytes gzip) noexcept;
 

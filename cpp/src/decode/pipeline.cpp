@@ -17,8 +17,8 @@ constexpr std::chrono::milliseconds kPatience{100};
 constexpr std::size_t kKeptPixels = std::size_t{1} << 20;
 // Rows of a table that one worker takes at a time.
 constexpr std::int64_t kTableRows = 32;
-// Bytes that their cutouts may unpack to beyond what they announce.
-constexpr std::uint64_t kFreeOfRows = std::uint64_t{1} << 20;
+// Bytes that the cutouts of one row may unpack to beyond what they announce.
+constexpr std::uint64_t kFreeOfRow = std::uint64_t{1} << 20;
 
 unsigned worker_count(int threads) {
     return static_cast<unsigned>(workers_for(threads));
@@ -114,17 +114,20 @@ void Pipeline::cut_table() {
     for (std::int64_t row = 0; row < order_.table->n; row += kTableRows) {
         Unit *const unit = empty();
         unit->bytes.clear();
-        unit->pieces.assign(1, Piece{});
-        Piece &piece = unit->pieces.front();
-        piece.table = order_.table;
-        piece.records = std::min(kTableRows, order_.table->n - row);
-        piece.place.record = row;
-        piece.allowance = kFreeOfRows;
-        for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
-            const std::int64_t *const begin = order_.table->begin[channel];
-            for (std::int64_t at = row; order_.table->data[channel] && at < row + piece.records; ++at)
-                piece.allowance += first_capacity(
+        unit->pieces.clear();
+        // A piece a row: what a row asks for is not taken from its neighbours.
+        for (std::int64_t at = row; at < std::min(row + kTableRows, order_.table->n); ++at) {
+            Piece &piece = unit->pieces.emplace_back();
+            piece.table = order_.table;
+            piece.records = 1;
+            piece.place.record = at;
+            piece.allowance = kFreeOfRow;
+            for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
+                if (!order_.table->data[channel]) continue;
+                const std::int64_t *const begin = order_.table->begin[channel];
+                piece.allowance += announced_capacity(
                     {order_.table->data[channel] + begin[at], static_cast<std::size_t>(begin[at + 1] - begin[at])});
+            }
         }
         full(unit);
     }

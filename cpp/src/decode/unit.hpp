@@ -16,7 +16,7 @@ struct KnownSchema {
     std::int32_t number;
 };
 
-// Part of an input: records of one block, the first record of a message, or rows of a table; where it has a finding,
+// Part of an input: records of one block, the first record of a message, or a row of a table; where it has a finding,
 // one row stands for what is lost.
 struct Piece {
     std::shared_ptr<const KnownSchema> schema;  // null: no records

@@ -263,3 +263,21 @@ def test_no_row_is_lost_where_pixels_fill_a_batch(tmp_path, planes_of_batch):
     assert len(seen) > 2
     later = batches(file, limits=limits, start=seen[1].position)
     assert [part.rows.candidate_id.tolist() for part in later] == [part.rows.candidate_id.tolist() for part in seen[2:]]
+
+
+def test_a_row_that_asks_for_too_much_takes_nothing_from_its_neighbours(tmp_path):
+    """A cutout of one value packs to a hundredth; a stream that unpacks to far more than it announces comes before."""
+    bomb = bytearray(gzip.compress(bytes(16 << 20), mtime=0))
+    bomb[-4:] = (100).to_bytes(4, "little")
+    alerts = [packet(row, np.full((3, 63, 63), row, dtype=np.float32)) for row in range(40)]
+    for row in (0, 3):
+        alerts[row] = packet(row, **dict.fromkeys(CUTOUTS, bytes(bomb)))
+    file = written(tmp_path, pa.Table.from_pylist(alerts))
+    problems = []
+    stamps = read(file, problems=problems)
+    assert {problem.row: problem.reason for problem in problems} == {0: "too_large", 3: "too_large"}
+    for row in range(40):
+        assert flags.names(stamps.flags[row]) == (["bad_stamp"] if row in (0, 3) else [])
+        for channel in CHANNELS:
+            plane = stamps.plane(row, channel)
+            assert plane is None if row in (0, 3) else (plane == row).all()
