@@ -115,16 +115,27 @@ def score_partition(
 
 
 def _schema(frame: pandas.DataFrame) -> pyarrow.Schema:
-    """Return the types of columns as far as dtypes tell: objects count as bytes, foreign ones are left out."""
+    """Return the types of columns as far as dtypes tell.
+
+    Objects count as bytes, or as records where the first is one; foreign types are left out.
+    """
     import pyarrow as pa
 
     fields = []
     for name in map(str, frame.columns):
         if frame[name].dtype == object:
-            fields.append((name, pa.binary()))
+            fields.append((name, _record_type(frame[name]) or pa.binary()))
             continue
         try:
             fields.append((name, pa.array(frame[name].iloc[:0], from_pandas=True).type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
             continue
     return pa.schema(fields)
+
+
+def _record_type(column: pandas.Series) -> pyarrow.DataType | None:
+    """Return the type of a column of objects that are records, by the first of them."""
+    import pyarrow as pa
+
+    first = next((cell for cell in column if cell is not None), None)
+    return pa.infer_type([first]) if isinstance(first, dict) else None
