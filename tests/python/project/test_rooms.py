@@ -68,7 +68,9 @@ def imported(module: str) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    return module.partition(".")[0] or "__init__"
+    """Return the room of a module; the compiled ones, whose types others name, are those of the backends."""
+    name = module.partition(".")[0] or "__init__"
+    return "backends" if name in ("_core", "_cuda") else name
 
 
 @cache
