@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,14 @@ from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading.batch import AnyBatch, Batch, Origin, PacketFields, Position, Problem, stem
 from space2vec.reading.catalogue import catalogue_fields, columns_by_name
+from space2vec.reading.library_readers import Decoder, Raw, Reader, SchemaFields
 from space2vec.reading.limits import describe_excess
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import CutoutColumn
 from space2vec.registry import FAULTS
 
-if TYPE_CHECKING:
-    from space2vec._core import Decoder, Reader
-
 __all__ = ["CUTOUTS", "AlertRows", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
 
-#: What the library returns of some rows: arrays and lists by name. Any: each entry has a type of its own.
-Raw: TypeAlias = dict[str, Any]
 #: A problem as the library describes it: row, a number, record, offset, fault, offset of the fault, channel, member,
 #: detail. Any: the members have different types.
 Entry: TypeAlias = tuple[Any, ...]
@@ -255,7 +251,7 @@ def _next_rows(reader: Reader, size: int) -> Raw | None:
 
 
 def _rows_and_problems(
-    raw: Raw, reader: Reader | Decoder, options: ReadOptions, paths: Sequence[str]
+    raw: Raw, reader: SchemaFields, options: ReadOptions, paths: Sequence[str]
 ) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
@@ -285,7 +281,7 @@ def _candidate_ids(raw: Raw) -> NDArray[Any]:
     return ids
 
 
-def _value_kinds(raw: Raw, reader: Reader | Decoder, options: ReadOptions) -> list[int]:
+def _value_kinds(raw: Raw, reader: SchemaFields, options: ReadOptions) -> list[int]:
     """Return for each requested field the types that the schemas of a batch give it, as bits."""
     each = [reader.schema_fields(schema) for schema in _schema_numbers(raw["schema"])] if options.columns else []
     return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(options.columns)
@@ -311,7 +307,7 @@ def _schema_numbers(schemas: NDArray[np.int32]) -> list[int]:
     return sorted({number for number in schemas.tolist() if number >= 0})
 
 
-def _packet_fields(raw: Raw, reader: Reader | Decoder, options: ReadOptions) -> PacketFields | None:
+def _packet_fields(raw: Raw, reader: SchemaFields, options: ReadOptions) -> PacketFields | None:
     """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
     schemas = _schema_numbers(raw["schema"]) if options.columns else []
     if not schemas:

@@ -1,4 +1,4 @@
-"""A file that is whole or not there: written aside, synced, and renamed."""
+"""Write a file so that it appears as a whole or not at all: under a temporary name, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = [
     "write_whole",
 ]
 
-#: The permissions that a file hands on to the one that replaces it.
+#: The permissions that a new file takes over from the file that it replaces.
 _MODE = 0o777
-#: Bytes of a name that are kept aside, so that the name aside is none that the system refuses.
+#: The most bytes of a name that the temporary name contains, so that it is not too long for the system.
 _LONGEST = 200
 _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 @contextlib.contextmanager
 def name_in_errors(what: str, path: Path) -> Iterator[None]:
-    """Name what was tried (``write``, ``read``), and the file, in the error of the block."""
+    """Add the action (``write``, ``read``) and the path to the message of an OSError in the block."""
     try:
         yield
     except OSError as error:
@@ -45,12 +45,13 @@ def name_in_errors(what: str, path: Path) -> Iterator[None]:
 
 
 class AtomicFile:
-    """A file under a name of its own until it :meth:`appears <appear>` under `path`, or in an open `folder`.
+    """A file with a temporary name until it :meth:`appears <appear>` as `path`, or under that name in an open `folder`.
 
-    Use it in a ``with`` block: what has not appeared by its end is removed. Nobody can guess the name, and nothing that
-    is there already is written to: a link that somebody else has put into a shared folder leads nowhere, and one of the
-    name is replaced. The file has the permissions of the one that it replaces, and of a new one those of the umask.
-    Every method raises an OSError that names the file.
+    Use it in a ``with`` block: a file that has not appeared by its end is removed. The temporary name is random and
+    new, so nothing is written through a link that somebody else has put into a shared folder; a link named `path` is
+    replaced.
+    The file gets the permissions of the file that it replaces, and a new file those of the umask. Every method raises
+    an OSError that names the file.
     """
 
     def __init__(self, path: Path, folder: int | None = None) -> None:
@@ -58,7 +59,7 @@ class AtomicFile:
         self._folder = folder
         self._aside = self._place(path.with_name(f".{_shorten(path.name)}.{os.urandom(8).hex()}.part"))
         self._appeared = False
-        #: What has been written so far: the number of bytes, and their digest.
+        #: The number of bytes written so far, and their digest.
         self.size, self.sha256 = 0, hashlib.sha256()
         with name_in_errors("write", path):
             old = _state_of_file(self._place(path), folder)
@@ -76,7 +77,7 @@ class AtomicFile:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be written any more."""
+        """Whether the file is closed."""
         return self._file < 0
 
     def write(self, data: bytes) -> int:
@@ -91,22 +92,22 @@ class AtomicFile:
         return size
 
     def flush(self) -> None:
-        """Do nothing: every write goes to the system at once."""
+        """Do nothing, because every write is passed to the system at once."""
 
     def sync(self) -> None:
-        """Wait until all that was written is on the disk, and close."""
+        """Wait until all bytes are on the disk, and close the file."""
         with name_in_errors("write", self.path):
             os.fsync(self._file)
         self.close()
 
     def appear(self) -> None:
-        """Give the file its name; it lasts if it was synced, once its folder is synced."""
+        """Rename the file to its final name; that is permanent after :meth:`sync` and a sync of the folder."""
         with name_in_errors("write", self.path):
             os.replace(self._aside, self._place(self.path), src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._appeared = True
 
     def seekable(self) -> bool:
-        """Return false: what is written is written."""
+        """Return false, because the file is written in one direction."""
         return False
 
     def close(self) -> None:
@@ -132,13 +133,13 @@ def _shorten(name: str) -> str:
 
 
 def final_name(name: str) -> str | None:
-    """Return the name that a file written aside was to have, cut if it is long; ``None`` for any other file."""
+    """Return the final name, shortened if long, of a temporary file; ``None`` for any other name."""
     found = _ASIDE.fullmatch(name)
     return None if found is None else found[1]
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes of this user have left aside of a file, where the folder can be read."""
+    """Remove the temporary files of `path` that killed processes of this user have left, if the folder is readable."""
     name = _shorten(path.name)
     with name_in_errors("write", path), contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
         for entry in [entry for entry in entries if final_name(entry.name) == name]:
@@ -149,7 +150,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _state_of_file(place: str, folder: int | None) -> os.stat_result | None:
-    """Return the state of a file that is there, if it is a plain one."""
+    """Return the status of an existing regular file; ``None`` for anything else."""
     try:
         state = os.stat(place, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -160,7 +161,7 @@ def _state_of_file(place: str, folder: int | None) -> os.stat_result | None:
 def _copy_mode(file: int, old: os.stat_result) -> None:
     """Give a new file the group and the permissions of the one it replaces.
 
-    In a shared folder the old one may be a stranger's, who is to gain nothing by it: then the umask counts too.
+    In a shared folder another user may own the old file; the umask then restricts the permissions too.
     """
     new = os.fstat(file)
     mode = old.st_mode & _MODE
@@ -177,7 +178,7 @@ def _copy_mode(file: int, old: os.stat_result) -> None:
 
 
 def write_file(path: Path, data: bytes, folder: int | None = None) -> None:
-    """Write a whole file, into an open folder if it is given; it lasts once its folder is synced."""
+    """Write a whole file, in an open folder if that is given; it is permanent once the folder is synced."""
     with AtomicFile(path, folder) as file:
         file.write(data)
         file.sync()
@@ -187,7 +188,7 @@ def write_file(path: Path, data: bytes, folder: int | None = None) -> None:
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file; an existing one is replaced only once the new one is whole.
 
-    What is no file (a pipe, ``/dev/stdout``) is written to as it is. An OSError names the file.
+    A pipe or a device (``/dev/stdout``) is written to directly. An OSError names the file.
     """
     target = Path(path)
     if target.exists() and not target.is_file():
@@ -205,7 +206,7 @@ def _write_into(target: Path, data: bytes) -> None:
     folder, found = target.absolute().parent.stat(), target.lstat()
     if folder.st_mode & 0o022 and found.st_uid not in (os.geteuid(), folder.st_uid):
         raise OSError("it is no file, and another user has put it into a shared folder")
-    # Neither made nor emptied, for what is there now may be another thing.
+    # Neither created nor truncated, because the path may be another file by now.
     with open(os.open(target, os.O_WRONLY | os.O_CLOEXEC), "wb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
@@ -228,6 +229,6 @@ def sync_names(folder: int) -> None:
     try:
         os.fsync(folder)
     except OSError as error:
-        # Some network file systems cannot sync a folder, and keep its names without.
+        # Some network file systems cannot sync a folder, and store its names without that.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise

@@ -1,4 +1,4 @@
-"""The errors table: a line for everything that was wrong, and for every row without a result."""
+"""Make the errors table of a run: one line for each problem, and for each row without a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["make_errors_table"]
 
 #: The flags by which a reader marks the rows that it has a problem with.
 _OF_READER = bits(["bad_stamp", "missing"])
-#: The columns of the table, and those of them that are whole numbers.
+#: The columns of the table, and those that hold integers.
 _COLUMNS = ("file", "offset", "record", "row", "object_id", "candidate_id", "reason", "message")
 _WHOLE = frozenset({"offset", "record", "row"})
 _NO_SCALE = bits("zero_scale")
@@ -31,10 +31,23 @@ _NO_SCALE = bits("zero_scale")
 def make_errors_table(
     batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_], first: int
 ) -> pyarrow.Table:
-    """Return the lines of one batch, in the order of its rows, which begin at `first` in the whole table.
+    """Make the lines of one batch, in the order of its rows.
 
-    Each problem of the reader becomes a line. So does a row that is not `done` for a reason of its own: a flag that is
-    no problem of the reader's. The results tell the ids.
+    Each problem of the reader becomes a line. So does each row without a result that no problem explains: its flags
+    give the reason.
+
+    Parameters
+    ----------
+    batch : Batch
+        The batch (n rows), with its problems.
+    table : pyarrow.Table
+        The results, which contain the ids.
+    flags : ndarray of uint32 (n,)
+        The flags of the rows.
+    done : ndarray of bool (n,)
+        Which rows have a result.
+    first : int
+        The number of the first row in the whole output.
     """
     import pyarrow as pa
 
@@ -45,7 +58,7 @@ def make_errors_table(
     for line in lines:
         line["row"] += first
     ids = arrow.ids(as_ids([line["candidate_id"] for line in lines]))
-    # Of one type with the results, unless a problem knows of an id that is text where theirs are integers.
+    # The same type as in the results, unless these have integers and a problem has an id that is text.
     if table.schema.field("candidate_id").type not in (ids.type, pa.int64()):
         ids = arrow.texts(ids.to_pylist())
     columns = {name: [line[name] for line in lines] for name in _COLUMNS}
@@ -54,7 +67,7 @@ def make_errors_table(
 
 
 def _to_integers(values: Sequence[int | None]) -> pyarrow.Array:
-    """Return whole numbers as an Arrow array, null for ``None``."""
+    """Return integers as an Arrow array, null for ``None``."""
     absent = np.array([value is None for value in values], dtype=np.bool_)
     return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
@@ -80,7 +93,7 @@ def _lines_without_result(
             continue
         refusing = [flag for flag in FLAGS.values() if not flag.scored and raised >> flag.bit & 1]
         if not refusing and raised & _NO_SCALE:
-            refusing = [FLAGS["zero_scale"]]  # of planes divided by it nothing is left
+            refusing = [FLAGS["zero_scale"]]  # planes divided by a scale of zero are NaN
         if refusing:
             line = _line(row, table, refusing[0].name, "; ".join(flag.meaning for flag in refusing))
         else:
@@ -89,7 +102,7 @@ def _lines_without_result(
 
 
 def _location(origin: Origin | None, row: int) -> dict[str, Any]:
-    """Return file, offset and record of a row, as far as they are known."""
+    """Return the file, offset and record of a row, as far as they are known."""
     if origin is None:
         return {}
     offset = None if origin.offset is None else int(origin.offset[row])

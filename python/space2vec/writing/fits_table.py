@@ -1,4 +1,4 @@
-"""Tables as FITS: one binary table, row by row, so that it need not be in memory as a whole."""
+"""Write a table as a binary table in FITS, in pieces, so that it need not fit in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["write_fits"]
 
 _BLOCK = 2880
-#: Bytes of rows that are written at a time, about.
+#: The bytes of rows that are written at once, approximately.
 _BYTES_AT_ONCE = 4 << 20
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _LEAST = -(1 << 63)
@@ -33,8 +33,8 @@ _FORMATS = {"int64": "K", "double": "D", "float": "E"}
 def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
     r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
-    FITS knows printable ASCII alone, so other characters are written as Python escapes them (``\xfc``), and absent
-    text is empty. An absent integer is the value of the column's TNULL.
+    FITS allows printable ASCII only, so other characters are escaped as in Python (``\xfc``), and absent text is
+    empty. An absent integer has the value TNULL of its column.
     """
     from astropy.io import fits
 
@@ -58,13 +58,13 @@ def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], de
     header["S2VVERS"] = (str(note.get("version", "")), "version of space2vec")
     if "model" in note:
         header["S2VMODEL"] = (_printable(str(note["model"])), "model, name and digest")
-    # Quotes and ampersands mean something in a text that goes on over several cards.
+    # Quotes and ampersands have a meaning in a text that continues over several cards.
     header[FITS_CARD] = json.dumps(dict(note)).replace("'", "\\u0027").replace("&", "\\u0026")
     for name, meaning in note.get("flags", {}).items():
         header.add_comment(_printable(f"flag {name}: {meaning}"))
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     file.write(header.tostring().encode("ascii"))
-    # One long text makes every row as long.
+    # All rows are as wide as the longest text.
     few = max(1, _BYTES_AT_ONCE // (sum(widths.values()) + 8 * len(schema)))
     for part in table:
         rows = join_lists(part)
@@ -74,7 +74,7 @@ def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], de
 
 
 def _measure_columns(table: JoinedTable, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the bytes of the longest text of each text column, and what stands for an absent integer in others."""
+    """Return the width in bytes of each text column, and the TNULL of each integer column with absent values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -90,13 +90,13 @@ def _measure_columns(table: JoinedTable, schema: pyarrow.Schema) -> tuple[dict[s
                 absent.add(name)
             extremes = pc.min_max(text[name]).as_py()
             taken[name] |= {extremes["min"], extremes["max"]}
-    # Not a value that is there.
+    # TNULL must not be a value that occurs.
     nulls = {name: next(value for value in (_LEAST, -_LEAST - 1, -1) if value not in taken[name]) for name in absent}
     return widths, nulls
 
 
 def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, int]) -> NDArray[Any]:
-    """Return the rows of a table as FITS has them."""
+    """Return the rows of a table as a structured array in the byte order of FITS."""
     columns: dict[str, NDArray[Any]] = {}
     for field in table.schema:
         column = table[field.name]

@@ -1,4 +1,4 @@
-"""A folder that is held open: what is done in it is done there, whatever others make of its name."""
+"""A folder that is held open and locked, so that renaming it or a link cannot lead its files elsewhere."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _LOCK = "lock"
 
 
 class Folder:
-    """Make a folder if it is not there, with the permissions of `mode` that the umask lets be, and hold it alone.
+    """Create a folder if necessary, with the permissions `mode` restricted by the umask, and lock it.
 
-    Nothing in it is reached through a link, and a name is looked up in the open folder, not by its path: whoever can
-    rename things around it cannot lead a run elsewhere. The system lets go of the lock if the process dies. A folder
-    that another process holds, a link or another user's folder, and a link in it raise an OutputError; what the system
-    refuses raises an OSError that names the file.
+    Files are opened relative to the open folder and never through links, so nobody who can rename the folder can lead a
+    run elsewhere. The system releases the lock if the process dies. A folder that another process has locked, a folder
+    that is a link or belongs to another user, and a link in the folder raise an OutputError. An error of the system
+    raises an OSError that names the file.
     """
 
     def __init__(self, path: Path, *, mode: int = 0o777) -> None:
         self.path = path
-        #: Whether there was no lock: then no run has worked in the folder, even if it was there.
+        #: Whether there was no lock file: then no run has used the folder, even if it existed.
         self.is_new = False
         while True:
             with name_in_errors("write", path):
@@ -46,7 +46,7 @@ class Folder:
             os.close(self.file)
 
     def _open_folder(self, mode: int) -> int:
-        """Return the open folder, which is made first where it is not there."""
+        """Open the folder, and create it if necessary; return its file descriptor."""
         while True:
             try:
                 os.mkdir(self.path, mode)
@@ -63,11 +63,11 @@ class Folder:
                 raise
 
     def _check_owner(self) -> None:
-        """See that the folder belongs to this user: whoever it belongs to can change what lies in it."""
+        """Check that the folder belongs to this user, because its owner can change the files in it."""
         owner = os.fstat(self.file).st_uid
         if owner == os.geteuid():
             return
-        # A file system may call this user by another number: it is the one that a file of ours has.
+        # A file system may map this user to another number: that of a file that we create.
         probe = f".probe.{os.urandom(8).hex()}"
         ours = None
         with name_in_errors("write", self.path):
@@ -86,11 +86,11 @@ class Folder:
             )
 
     def _take_lock(self) -> bool:
-        """Take the lock; return whether it is still that of the folder."""
+        """Lock the folder; return false if another process has removed the lock file or the folder meanwhile."""
         place = self.path / _LOCK
         try:
             with name_in_errors("write", place):
-                # Whoever can read a file can lock it: only this user shall.
+                # Everybody who can read the file could lock it, so only this user may read it.
                 try:
                     self._lock, self.is_new = self.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
                 except FileExistsError:
@@ -125,7 +125,7 @@ class Folder:
             )
 
     def _has_lock(self) -> bool:
-        """Tell whether the open lock is still the one of that name."""
+        """Tell whether the open lock file still has its name in the folder."""
         try:
             there = os.stat(_LOCK, dir_fd=self.file, follow_symlinks=False)
         except FileNotFoundError:
@@ -133,7 +133,7 @@ class Folder:
         return os.path.samestat(os.fstat(self._lock), there)
 
     def open(self, name: str, flags: int, mode: int = 0o666) -> int:
-        """Open a file, which is no link."""
+        """Open a file and return its descriptor; a link raises an OutputError."""
         try:
             return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=self.file)
         except OSError as error:
@@ -142,7 +142,7 @@ class Folder:
             raise
 
     def reader(self, name: str) -> BinaryIO:
-        """Return a file that is open for reading; what is no file, such as a pipe, raises an OutputError."""
+        """Open a file for reading; a pipe or another special file raises an OutputError."""
         path = self.path / name
         with name_in_errors("read", path):
             file = open(name, "rb", opener=self.open)  # noqa: SIM115
@@ -157,7 +157,7 @@ class Folder:
             return file.read()
 
     def has(self, name: str) -> bool:
-        """Tell whether there is something of that name."""
+        """Tell whether the folder has an entry of that name."""
         with name_in_errors("read", self.path / name):
             try:
                 os.stat(name, dir_fd=self.file, follow_symlinks=False)
@@ -166,26 +166,26 @@ class Folder:
         return True
 
     def names(self) -> list[str]:
-        """Return the names of what is there."""
+        """Return the names of all entries."""
         with name_in_errors("read", self.path):
             return os.listdir(self.file)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole file; it lasts once the folder is synced."""
+        """Write a whole file; it is permanent after :meth:`sync`."""
         write_file(self.path / name, data, self.file)
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a link and not what it leads to; nothing happens if there is none."""
+        """Remove a file, or a link but not its target; nothing happens if the name does not exist."""
         with name_in_errors("remove", self.path / name), contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.file)
 
     def sync(self) -> None:
-        """Wait until the names are on the disk."""
+        """Wait until the names of the files are on the disk."""
         with name_in_errors("write", self.path):
             sync_names(self.file)
 
     def remove_if_empty(self) -> None:
-        """Remove the folder itself; it stays where others have put something into it, or moved it away."""
+        """Remove the folder, unless it contains files of others or was moved."""
         with name_in_errors("remove", self.path):
             try:
                 os.rmdir(self.path)
@@ -194,11 +194,11 @@ class Folder:
                     raise
 
     def remove_lock(self) -> None:
-        """Remove the file of the lock, and with it the sign that the folder is that of a run."""
+        """Remove the lock file, which marks the folder as that of a run."""
         self.remove(_LOCK)
 
     def close(self) -> None:
-        """Let others work in it."""
+        """Close the folder and release the lock."""
         os.close(self._lock)
         os.close(self.file)
 

@@ -1,7 +1,7 @@
-"""Tables as files: Parquet, CSV, FITS, ECSV and VOTable, written piece by piece, with a note that says what they are.
+"""Write tables as Parquet, CSV, FITS, ECSV or VOTable, piece by piece, with a note that describes the run.
 
-The bytes of a file depend on its rows and its note alone, not on how the rows come. But for Parquet, the flags of a
-row are joined by ``|``.
+The bytes of a file depend only on its rows and its note, not on the division into pieces. Flags of a row are a list in
+Parquet, and text joined by ``|`` in the other formats.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "write_table"]
 
-#: Rows of a group in a Parquet file, however the parts fell.
+#: The rows of a row group in a Parquet file.
 _GROUP = 1 << 16
 
 
 def write_table(
     file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
 ) -> bytes | None:
-    """Write a table in the format that the suffix of the file names, out of :data:`SUFFIXES`.
+    """Write a table in the format of the file's suffix, one of :data:`SUFFIXES`.
 
-    The file says of itself what the note is, as JSON, and what the columns are, as far as there are descriptions. The
-    note is returned where the format has no place for it: to be written into a file beside.
+    The note, as JSON, and the descriptions of columns become metadata of the file. CSV has no metadata: for it the note
+    is returned as bytes, to be written to a file beside; for other formats ``None`` is returned.
     """
     return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
 

@@ -1,4 +1,4 @@
-"""The files that a run reads, by name, size and time: a run goes on only where they are as they were."""
+"""A record of the input files of a run by name, size and time; a run is resumed only if they are unchanged."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from space2vec.writing.folder import Folder
 
 __all__ = ["InputRecord"]
 
-#: Lines that are written at once.
+#: The number of lines that are written at once.
 _LINES = 4096
 
 
 class InputRecord:
-    """The inputs of a run, every file in order, looked at in one pass; ``-`` is standard input."""
+    """The input files of a run, in order, with their sizes and times; ``-`` is standard input."""
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self._paths = paths
         self._digest = hashlib.sha256()
         self._bytes = 0
-        #: When the youngest of them came or was changed, in nanoseconds.
+        #: The latest time at which one of them was created or changed, in nanoseconds.
         self.last_change = 0
 
     @property
     def repeatable(self) -> bool:
-        """Whether they can be read again."""
+        """Whether all inputs can be read a second time, which standard input cannot."""
         return not any(os.fspath(path) == STANDARD_INPUT for path in self._paths)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What a table says of its inputs, once they have been looked at; their folders do not count."""
+        """The number, bytes and digest of the inputs, for the note of a table, after a scan; folders do not count."""
         return {"files": len(self._paths), "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
     def scan(self) -> None:
-        """Look at every input without keeping what was seen."""
+        """Read the size and time of every input, for :attr:`summary` and :attr:`last_change`."""
         for _ in self._lines():
             pass
 
     def write(self, folder: Folder, name: str) -> None:
-        """Write a line an input into a file of a folder."""
+        """Write a line for each input to a file in a folder."""
         with AtomicFile(folder.path / name, folder.file) as file:
             lines = self._lines()
             while held := b"".join(islice(lines, _LINES)):
@@ -57,7 +57,7 @@ class InputRecord:
             file.appear()
 
     def compare(self, folder: Folder, name: str) -> None:
-        """See that the inputs are those whose lines were written; an OutputError names the first that is not."""
+        """Check that the inputs equal those that were written; an OutputError names the first difference."""
         with folder.reader(name) as file:
             for ours, theirs in zip_longest(self._lines(), file):
                 if ours != theirs:
@@ -66,7 +66,7 @@ class InputRecord:
     def _lines(self) -> Iterator[bytes]:
         """Yield each input as a JSON list: path, bytes, time of the last change in nanoseconds.
 
-        Of standard input the name alone is known. There may be a million, so each takes a few microseconds.
+        Standard input has a path only. There may be a million inputs, so each takes a few microseconds.
         """
         for given in self._paths:
             path = os.fspath(given)
@@ -79,7 +79,7 @@ class InputRecord:
                 if not os.path.islink(path):
                     with name_in_errors("read", Path(path)):
                         raise
-                state = os.lstat(path)  # a link that leads nowhere: its reader says so
+                state = os.lstat(path)  # a broken link, which its reader reports
             self.last_change = max(self.last_change, state.st_ctime_ns)
             self._bytes += state.st_size
             self._digest.update(f"{os.path.basename(path)}\0{state.st_size}\n".encode(errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""An output table and its errors table, built in parts beside them and joined at the end."""
+"""Write an output table and its errors table in parts that survive an interruption, and join the parts at the end."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Chunk", "Output"]
 
-#: The layout of the folder; a run that another layout has begun is refused.
+#: The layout of the folder of parts; a run that was begun with another layout is refused.
 _FORMAT = 2
 _TABLE, _ERRORS, _EXTRA = KINDS
-#: What a note says of rows, and not of the run.
+#: The entries of a note that describe the rows, not the run.
 _NOTES_OF_ROWS = ("rows", "flags", "descriptions")
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -41,7 +41,7 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The results of one batch: its rows, the lines of its errors table, where the next batch begins, and counts."""
+    """The results of one batch: the rows, the lines of the errors table, the position of the next batch, and counts."""
 
     table: pyarrow.Table
     errors: pyarrow.Table
@@ -50,46 +50,47 @@ class Chunk:
 
 
 class Output:
-    """Write a table and its errors table so that nothing which was finished is lost.
+    """Write a table and its errors table so that no finished part is lost, whatever ends the process.
 
-    Parts of a fixed number of rows go into a folder beside the output, ``NAME.parts``, each to stay once it is there.
-    :meth:`finish` joins them into the output, which appears whole. Whatever ends the process, the same run goes on
-    where it was with ``how="resume"``, and ends with the same bytes. Use it in a ``with`` block.
+    Parts of a fixed number of rows are written to the folder ``NAME.parts`` beside the output, and each is permanent
+    once it is written. :meth:`finish` joins them to the output, which appears as a whole. With ``how="resume"`` the
+    same run continues after the last finished part, and its output has the same bytes. Use it in a ``with`` block.
 
     Parameters
     ----------
     path, errors : path
-        The two files; their suffixes, out of :data:`~space2vec.writing.formats.SUFFIXES`, tell the formats.
+        The two files. Their suffixes, from :data:`~space2vec.writing.formats.SUFFIXES`, determine the formats.
     options : mapping
-        All that decides about the bytes, by name; a run goes on only if all of it is the same.
+        Everything that affects the bytes of the output, by name; a run is resumed only if all of it is the same.
     note : mapping
-        What the files say of themselves, in them or, of CSV, in a file beside. To it are added the table, its rows, the
-        meaning of the flags that occur, and what the inputs were.
+        The metadata of the files, stored in them or, for CSV, in a JSON file beside. The name of the table, its number
+        of rows, the meaning of the flags that occur and a summary of the inputs are added.
     inputs : Inputs
-        What is read.
+        The input files of the run.
     part_rows : int
-        Rows of a part: it ends with the chunk that reaches them.
+        The rows of a part; a part ends with the chunk that reaches this number.
     how : {"begin", "resume", "restart"}
-        Whether finished parts of an earlier run are in the way, are gone on from, or are thrown away.
+        Whether finished parts of an earlier run are an error, are continued, or are deleted.
     descriptions : mapping of str to str, optional
-        What the columns are.
+        The descriptions of the columns.
     optional : collection of str, optional
-        Columns that are left out in the end where nothing is known of them.
+        Columns that the output omits if all their values are unknown.
     lasting : bool, optional
-        Whether finished parts stay where the run ends early.
+        Whether finished parts are kept if the run ends early.
     keep : callable, optional
-        Returns the bytes of something further that belongs to the rows since its last call.
+        A function that returns further bytes to store with each part; :meth:`read_extras` yields them again.
 
     Raises
     ------
     ValueError
-        If a suffix is another one, or both files are one.
+        If a suffix has no format, or both paths are the same file.
     OSError
-        From here and from every method, if a file cannot be written or an input cannot be looked at.
+        From here and from every method, if a file cannot be written or the state of an input cannot be read.
     OutputError
-        From the ``with``: if another process is writing there; if there are finished parts and `how` is ``"begin"``;
-        if the run to resume was another one; if the folder of parts is a link, another user's or not of a run, or
-        something in it is a link. From others, if a part is damaged or its columns are not those of the first.
+        On entering the ``with`` block: if another process writes to the same output; if there are finished parts and
+        `how` is ``"begin"``; if options or inputs differ from those of the run to resume; if the folder of parts is a
+        link, belongs to another user or not to a run, or contains a link. From the methods: if a part is damaged, or
+        its columns differ from those of the first part.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Output:
         if self.path.resolve() == self.errors.resolve():
             raise ValueError(f"cannot write {self.errors}: the errors need a file of their own")
         self.folder = self.path.with_name(f"{self.path.name}.parts")
-        # Through JSON, so that they compare with what is read back.
+        # Converted by JSON, so that they equal the options that are read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
         self._note, self._inputs, self._part_rows, self._start_mode, self._extra = (
             dict(note),
@@ -127,9 +128,9 @@ class Output:
         self._held: list[Chunk] = []
         self._held_rows = 0
         self._columns: list[str] | None = None
-        #: Columns of which nothing is known, once the output is finished.
+        #: The columns whose values are all unknown, once the output is finished.
         self.unknown: tuple[str, ...] = ()
-        #: Whether the output is there already, from this very run.
+        #: Whether the same run has already finished the output.
         self.complete = False
 
     def __enter__(self) -> Self:
@@ -153,7 +154,7 @@ class Output:
 
     @property
     def rows(self) -> int:
-        """Rows so far, finished and held."""
+        """The number of rows so far, in finished parts and in memory."""
         return self._run.rows + self._held_rows
 
     @property
@@ -163,17 +164,17 @@ class Output:
 
     @property
     def position(self) -> tuple[int, ...]:
-        """Where the next part begins; nothing where that is the beginning."""
+        """The position at which the next part begins; empty at the beginning of the inputs."""
         return tuple(self._run.parts[-1].position) if self._run.parts else ()
 
     @property
     def ended(self) -> bool:
-        """Whether the finished parts are all there is."""
+        """Whether the finished parts contain all rows of the inputs."""
         return bool(self._run.parts) and self._run.parts[-1].last
 
     @property
     def counts(self) -> dict[str, Counter[str]]:
-        """What the finished parts add up to."""
+        """The sums of the counts of the finished parts."""
         return _sum_counts(part.counts for part in self._run.parts)
 
     def count_reasons(self) -> Counter[str]:
@@ -186,7 +187,7 @@ class Output:
             raise OutputError(f"{self.errors} is damaged ({error}); --restart writes it anew") from None
 
     def add(self, chunk: Chunk) -> None:
-        """Add the results of the next batch; a part that is full by now is written."""
+        """Add the results of the next batch, and write a part if it is full."""
         self._columns = self._columns or chunk.table.column_names
         check_columns(chunk.table, self._columns)
         self._held.append(chunk)
@@ -195,14 +196,15 @@ class Output:
             self._commit(last=False)
 
     def save(self) -> None:
-        """Finish what is held as a part, be it small: the end of the run comes before the part is full."""
+        """Write the rows in memory as a part, although it is not full, because the run ends here."""
         if self._held:
             self._commit(last=False)
 
     def finish(self, empty: Callable[[], Chunk]) -> None:
-        """Join the parts into the two files; both appear under their names.
+        """Join the parts to the two files, which then appear under their names.
 
-        A column whose types differ between batches is text. Of an input without rows, `empty` returns the chunk.
+        A column whose type differs between batches becomes text. If the inputs have no rows, `empty` returns a chunk
+        with the columns.
         """
         if not self.ended:
             if not self._held and not self.parts:
@@ -220,7 +222,7 @@ class Output:
             sync_folder(folder)
 
     def read_extras(self) -> Iterator[bytes]:
-        """Yield what was kept with each part."""
+        """Yield the bytes that `extra` returned for each part."""
         return (self._run.read(number, _EXTRA) for number in range(self.parts))
 
     def _open(self) -> None:
@@ -253,7 +255,7 @@ class Output:
         sync_folder(self.folder.parent)
 
     def _check_same_run(self, path: Path, kind: str) -> None:
-        """See that a file which is there already is what this run would write."""
+        """Check that an existing file is the output of this run; an OutputError names the first difference."""
         try:
             note = read_note(path)
         except DamagedError as error:
@@ -269,7 +271,7 @@ class Output:
             raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")
 
     def _run_note(self, kind: str) -> dict[str, Any]:
-        """Return what a file says of its run, but for what its rows tell."""
+        """Return the entries of a file's note that describe the run, not the rows."""
         inputs = {"inputs": self._inputs.summary} if self._inputs.repeatable else {}
         return {"table": kind, **self._note, **inputs}
 
@@ -300,7 +302,7 @@ class Output:
         return (table_from_bytes(self._run.read(number, kind)) for number in range(self.parts))
 
     def _write_files(self, stack: ExitStack, path: Path, table: JoinedTable, kind: str) -> Iterator[AtomicFile]:
-        """Write a table, and what is beside it; yield the files, which have yet to appear."""
+        """Write a table and, for CSV, its note; yield the files, which have not appeared under their names yet."""
         flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
         note = {**self._run_note(kind), "rows": table.rows, "flags": flags}
         file = stack.enter_context(AtomicFile(path))
@@ -323,7 +325,7 @@ class Output:
             elif self._keep_parts and self._has_parts():
                 error.add_note(self._how_to_resume())
             else:
-                with suppress(OSError):  # the error that is under way matters more
+                with suppress(OSError):  # the error that ended the block matters more
                     self._run.remove()
         finally:
             self._run.folder.close()
@@ -336,7 +338,7 @@ class Output:
             raise
 
     def _has_parts(self) -> bool:
-        """Tell whether a part was finished; the disk knows, for what ends a run may come between it and its count."""
+        """Tell whether the disk has a finished part, which an interruption may have prevented from being counted."""
         try:
             return self._run.has_parts
         except OSError:

@@ -1,4 +1,4 @@
-"""Where files are to be written: seen before hours of work, not after them."""
+"""Check before hours of work that the output can be written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_table_writable", "check_writable", "folder_mode"]
 
 
 def check_writable(path: Path) -> None:
-    """See that a file can be written before the work for it is done; else an OSError says why not."""
+    """Check that a file can be written; otherwise an OSError says why not."""
     folder = path.absolute().parent
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
@@ -24,9 +24,9 @@ def check_writable(path: Path) -> None:
 
 
 def check_table_writable(path: Path) -> None:
-    """See that a table can be written, and its note where it needs a file.
+    """Check that a table can be written, and for CSV its note too.
 
-    A suffix of no format, and a note in whose place stands a file of another kind or a link, raise a ValueError.
+    A suffix without a format raises a ValueError; so does a link, or a file that is not a note, under the note's name.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"cannot write {path}: the suffix must be one of {', '.join(SUFFIXES)}")
@@ -46,7 +46,7 @@ def check_table_writable(path: Path) -> None:
 
 
 def folder_mode(path: Path) -> int:
-    """Return the permissions of a folder with what is to become a file: who cannot read that looks into neither."""
+    """Return the permissions of the folder of parts: only those who can read the output can look into it."""
     try:
         mode = path.stat(follow_symlinks=False).st_mode & 0o777
     except OSError:

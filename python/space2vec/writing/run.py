@@ -1,4 +1,4 @@
-"""What the folder of parts holds: the options and the inputs of its run, and the parts that are finished."""
+"""The state of a run in its folder of parts: options, inputs, and finished parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from space2vec.writing.input_record import InputRecord
 
 __all__ = ["KINDS", "Part", "Run", "describe_option"]
 
-#: The kinds of files that a part has, beside its entry.
+#: The kinds of files of a part, apart from its entry.
 KINDS = ("table", "errors", "kept")
 _ENTRY = "json"
 #: The files of parts: 000000.json, 000000.table, ...
@@ -27,7 +27,7 @@ _ALWAYS = "format"
 
 
 def describe_option(options: Mapping[str, Any], name: str) -> str:
-    """Say what an option of a run was, or that it had none."""
+    """Return the words that describe an option of a run in a message: its value, or that it is absent."""
     return f"without {name}" if options.get(name) is None else f"with {name} {options[name]}"
 
 
@@ -38,15 +38,15 @@ class Part:
     Attributes
     ----------
     rows : int
-        How many it has.
+        The number of its rows.
     position : list of int
-        Where the next part begins, as the reader counts it.
+        The reader's position at which the next part begins.
     last : bool
-        Whether the inputs end with it.
+        Whether it is the last part of the inputs.
     counts : dict
-        What the summary needs of it.
+        The counts for the summary of the run.
     files : dict
-        Size and SHA-256 of each of its files, by kind.
+        The size and SHA-256 of each of its files, by kind.
     """
 
     rows: int
@@ -57,10 +57,10 @@ class Part:
 
 
 class Run:
-    """The run of a folder that this process alone works in; without its options the folder counts for nothing.
+    """A run in its folder, which this process holds alone; a folder without the file of options contains no run.
 
-    Each part costs the same, however many there are: its files are written and synced, then the folder, then the
-    entry by which they count. What is not as it was written raises an OutputError.
+    To add a part, its files are written and synced, then the folder, then the entry that makes the part valid. The
+    time does not depend on the number of parts. A file that differs from what was written raises an OutputError.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def begun(self) -> bool:
-        """Whether the folder says which run it is of."""
+        """Whether the folder contains the options of a run."""
         return self.folder.has(_OPTIONS)
 
     @property
@@ -80,16 +80,16 @@ class Run:
         return self.folder.has(_file_name(0, _ENTRY))
 
     def begin(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
-        """Write down the options and the inputs, in place of all that an earlier run has left."""
+        """Store the options and the inputs, and delete everything that an earlier run has left."""
         self._clear()
         self.folder.sync()
         inputs.write(self.folder, _INPUTS)
-        # With this the run has begun.
+        # The file of options makes the folder that of a run.
         self.folder.write(_OPTIONS, json.dumps(options, indent=1).encode())
         self.folder.sync()
 
     def compare(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
-        """See that the run had these options and inputs; an OutputError names the first that differs."""
+        """Check that the run has these options and inputs; an OutputError names the first difference."""
         begun = self._read_options()
         if begun is None:
             raise OutputError(f"{self.folder.path / _OPTIONS} is damaged")
@@ -101,7 +101,7 @@ class Run:
         inputs.compare(self.folder, _INPUTS)
 
     def load(self) -> None:
-        """Take up the parts that are whole, up to the first that is not; what follows that is removed."""
+        """Load the complete parts up to the first incomplete one; that and all later ones are removed."""
         while (part := self._read_entry(len(self.parts))) is not None and self._is_whole(part):
             self._count(part)
         self._remove_parts(len(self.parts))
@@ -115,7 +115,7 @@ class Run:
         last: bool,
         counts: dict[str, dict[str, int]],
     ) -> None:
-        """Add a part that stays, whatever happens from now on; the arguments are those of its entry."""
+        """Add a part, which is permanent when this returns; the arguments are the fields of its entry."""
         number = len(self.parts)
         for kind, data in files.items():
             self.folder.write(_file_name(number, kind), data)
@@ -135,7 +135,7 @@ class Run:
         return data
 
     def check_folder(self) -> None:
-        """See that a folder without a lock holds nothing that a run would write over or remove."""
+        """Check that a folder without a lock has no file that a run would overwrite or remove."""
         names = sorted([*self._own_files(), *self._part_files()])
         if names and _ALWAYS not in (self._read_options() or {}):
             raise OutputError(
@@ -144,7 +144,7 @@ class Run:
             )
 
     def remove(self) -> None:
-        """Remove all that runs have made, and the folder; what others have put there stays."""
+        """Remove the files of runs, and the folder if it is empty then; files of others stay."""
         self.folder.remove(_OPTIONS)
         self.folder.sync()
         self._clear()
@@ -166,13 +166,13 @@ class Run:
         return [name for name in self.folder.names() if (final_name(name) or name) in (_OPTIONS, _INPUTS)]
 
     def _part_files(self) -> list[str]:
-        """Return the names that are those of parts, or were written aside for one."""
+        """Return the names of the files of parts, and of temporary files for them."""
         return [name for name in self.folder.names() if _NAME.fullmatch(final_name(name) or name)]
 
     def _remove_parts(self, number: int) -> None:
-        """Remove the files of the parts from a number on."""
+        """Remove the files of all parts from `number` on."""
         behind = [(_part_number(name), name.endswith(f".{_ENTRY}"), name) for name in self._part_files()]
-        # From the end on: whatever stops this, no part stands behind a gap.
+        # From the last on: if this is interrupted, the remaining parts have no gap.
         for each, _, name in sorted(behind, reverse=True):
             if each >= number:
                 self.folder.remove(name)

@@ -1,4 +1,4 @@
-"""Tables in parts: Parquet bytes of a part, and what all parts are as one table."""
+"""Convert parts of a table to Parquet bytes and back, and join the parts to one table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table_to_bytes(table: pyarrow.Table) -> bytes:
 
 
 def table_from_bytes(data: bytes) -> pyarrow.Table:
-    """Return the table of such bytes."""
+    """Return the table that the bytes of a Parquet file hold."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -36,17 +36,17 @@ def table_from_bytes(data: bytes) -> pyarrow.Table:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTable:
-    """Several tables of the same columns as one.
+    """Several tables with the same columns, as one.
 
-    The type of a column is that of the tables in which some of it is known; where these differ it is text. So it does
-    not depend on how rows fell into tables.
+    The type of a column is its type in the tables where it has a known value, or text if these types differ. It does
+    not depend on how the rows are divided into tables.
     """
 
     schema: pyarrow.Schema
     rows: int
     #: The flags that occur.
     flags: frozenset[str]
-    #: Columns of which nothing is known.
+    #: The columns whose values are all unknown.
     unknown: tuple[str, ...]
     _tables: Callable[[], Iterable[pyarrow.Table]]
 
@@ -62,10 +62,10 @@ def join_tables(
     optional: Collection[str] = (),
     like: pyarrow.Schema | None = None,
 ) -> JoinedTable:
-    """Look at tables, and return them as one.
+    """Join tables, in two passes, without holding all of them in memory.
 
-    `tables` returns them, at least one, each time that it is called. Columns that are `optional` are left out where
-    nothing is known of them; text columns of `like` are text here too.
+    `tables` returns the same tables, at least one, at each call. `optional` columns are omitted if all their values are
+    unknown. Columns that are text in `like` become text.
     """
     import pyarrow as pa
 
@@ -99,14 +99,14 @@ def join_tables(
 
 
 def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
-    """See that a table has these columns; an OutputError names others."""
+    """Check that a table has these columns; an OutputError names the differing ones."""
     if table.column_names != names:
         differing = sorted(set(table.column_names) ^ set(names)) or table.column_names
         raise OutputError(f"the inputs do not fit into one table: {', '.join(differing)} are not columns of all")
 
 
 def join_lists(table: pyarrow.Table) -> pyarrow.Table:
-    """Return a table whose lists of names are text, joined by ``|``."""
+    """Return a table in which lists of names are text, joined by ``|``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Tables as VOTable 1.4, with the rows as text."""
+"""Write a table as VOTable 1.4, with the rows as text (TABLEDATA)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TYPES = {
     "double": 'datatype="double"',
     "float": 'datatype="float"',
 }
-#: What XML 1.0 cannot hold, and blanks that a reader would change.
+#: Characters that XML 1.0 does not allow, and blanks that a parser would change.
 _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
@@ -41,8 +41,8 @@ def write_votable(
 ) -> None:
     r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
-    An absent number is an empty cell, and so is absent text. Characters that XML cannot hold are written as Python
-    escapes them (``\x00``).
+    Absent numbers and absent text are empty cells. Characters that XML does not allow are escaped as in Python
+    (``\x00``).
     """
     file.write("".join(_head(table, note, descriptions)).encode())
     for part in table:
