@@ -158,18 +158,9 @@ class Stamps:
     ) -> Stamps:
         """Make stamps from planes that are in one buffer already, without a copy or a check; for readers.
 
-        Parameters
-        ----------
-        buffer : ndarray of float32
-            The pixels of all planes, each plane in C order.
-        offset : ndarray of int64 (n, 3)
-            The index of the first pixel of each plane, -1 for a missing plane.
-        shape : ndarray of int32 (n, 3, 2)
-            Height and width of each plane.
-        centre : ndarray of int32 (n, 2)
-            Row and column of each candidate.
-        object_id, candidate_id, catalogue, flags, columns
-            As for :class:`Stamps`, of their final types.
+        `buffer` holds each plane in C order; `offset` (n, 3) is the index of the first pixel of each plane, -1 for a
+        missing plane; `shape` (n, 3, 2) is height and width; `centre` (n, 2) is row and column of the candidate. The
+        other arrays (n,) are those of :class:`Stamps`, of their final types.
         """
         stamps = object.__new__(cls)
         stamps.device_pixels, stamps.device_geometry, stamps._buffer = None, None, buffer
