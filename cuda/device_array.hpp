@@ -26,7 +26,7 @@ public:
         if (n > 0) check(cudaMalloc(&memory, n * sizeof(T)), "cudaMalloc");
         memory_.reset(static_cast<T *>(memory));
     }
-    // The values are there when this returns. On a stream of its own: the legacy one would wait for others, and spoil
+    // The values are there when this returns. On a stream of its own: the legacy one would wait for others, and poison
     // what another thread captures into a graph.
     explicit DeviceArray(const std::vector<T> &values) : DeviceArray(values.size()) {
         if (size_ == 0) return;
@@ -49,7 +49,7 @@ public:
         return values;
     }
     // Every byte 0xff: floats become NaN of no stored kind, so that what a kernel leaves out is seen.
-    void spoil() {
+    void poison() {
         if (size_ > 0) check(cudaMemset(get(), 0xff, bytes()), "cudaMemset");
     }
 

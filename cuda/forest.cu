@@ -43,7 +43,7 @@ struct FilledRow {
 template <class Row>
 __device__ float scored_row(const kernel::ForestView &forest, const kernel::CalibrationView &table, const Row &row) {
     const float score = kernel::forest_row(forest, row);
-    return table.knots > 0 ? kernel::calibrated(table, score) : score;
+    return table.knots > 0 ? kernel::apply_calibration(table, score) : score;
 }
 
 __device__ bool is_scored(const RowInputs &rows, std::int64_t row) {

@@ -33,7 +33,7 @@ using namespace s2v;
 extern "C" s2v_status s2v_cuda_widen_pixels(int32_t device, void *stream, const s2v_packing *how,
                                             const uint16_t *packed, int64_t n, float *pixels) {
     return cuda::guarded_call([&] {
-        const kernel::Packing checked = checked_packing(how);
+        const kernel::Packing checked = packing_of(how);
         require(n >= 0, "n");
         require(n == 0 || (packed && pixels), "null pointer");
         cuda::require_aligned(packed, pixels);

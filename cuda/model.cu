@@ -24,7 +24,7 @@ __device__ bool is_first_lane() {
     return threadIdx.x % kernel::kLanes == 0;
 }
 
-// What there was in the columns of a row (kernel::ColumnsMet); value(k) is column k.
+// What there was in the columns of a row (kernel::ColumnContents); value(k) is column k.
 template <class Value>
 __device__ std::uint32_t columns_met(const ColumnPlaces &places, Value value) {
     std::uint32_t met = 0;
@@ -37,7 +37,7 @@ __device__ std::uint32_t columns_met(const ColumnPlaces &places, Value value) {
 }
 
 // What was measured, prepared and known of stamps, by row.
-struct Known {
+struct CandidateData {
     const float *values;            // (n, measured), or null
     const std::uint32_t *measured;  // (n) flags, or null
     const std::uint32_t *prepared;  // (n) flags, or null
@@ -47,8 +47,8 @@ struct Known {
 
 // The columns, flags and verdicts of stamps.
 __global__ void __launch_bounds__(threads_of(kMostWarps))
-    judge_stamps_kernel(s2v_stamps stamps, kernel::ModelNeeds needs, ColumnPlaces places, Known known, float *columns,
-                        std::uint32_t *flags, std::uint8_t *scored) {
+    stamp_rule_kernel(s2v_stamps stamps, kernel::ModelNeeds needs, ColumnPlaces places, CandidateData known,
+                      float *columns, std::uint32_t *flags, std::uint8_t *scored) {
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
         const kernel::RaisedFlags raised = {known.prepared ? known.prepared[row] : 0,
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
         });
         const std::uint32_t reader = known.reader ? known.reader[row] : 0;
         const kernel::Verdict verdict =
-            kernel::judge_columns(needs, kernel::judge_pixels(needs, triplet, reader, raised), met);
+            kernel::apply_column_rule(needs, kernel::apply_pixel_rule(needs, triplet, reader, raised), met);
         if (!is_first_lane()) return;
         flags[row] = verdict.flags;
         scored[row] = verdict.scored ? 1 : 0;
@@ -74,13 +74,13 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
 
 // The flags of rows of a table that were scored; the score of one that is refused becomes NaN.
 __global__ void __launch_bounds__(threads_of(kMostWarps))
-    judge_table_kernel(std::int64_t n, kernel::ModelNeeds needs, ColumnPlaces places, const float *columns,
-                       const std::uint32_t *raised, float *score, std::uint32_t *flags) {
+    table_rule_kernel(std::int64_t n, kernel::ModelNeeds needs, ColumnPlaces places, const float *columns,
+                      const std::uint32_t *raised, float *score, std::uint32_t *flags) {
     each_row(n, [&](std::int64_t row) {
         const std::uint32_t met = columns_met(places, [&](int k) { return columns[row * places.columns + k]; });
         const std::uint32_t before = raised ? raised[row] : 0;
         const kernel::Verdict verdict =
-            kernel::judge_columns(needs, {before, (before & kernel::kUnscorable) == 0}, met);
+            kernel::apply_column_rule(needs, {before, (before & kernel::kUnscorable) == 0}, met);
         if (!is_first_lane()) return;
         flags[row] = verdict.flags;
         if (!verdict.scored) score[row] = kernel::quiet_nan();
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
 }
 
 // What the second network of a cascade gave rows that the first leaves in doubt, and the table of all others' scores.
-struct Settling {
+struct SecondScores {
     kernel::Doubt doubt;
     kernel::CalibrationView table;
     const float *score;          // (n)
@@ -97,7 +97,7 @@ struct Settling {
 
 // score, flags: (n) of the first network before, of the cascade afterwards.
 __global__ void __launch_bounds__(threads_of(kMostWarps))
-    settle_kernel(std::int64_t n, Settling second, float *score, std::uint32_t *flags) {
+    merge_kernel(std::int64_t n, SecondScores second, float *score, std::uint32_t *flags) {
     each_row(n, [&](std::int64_t row) {
         if (!is_first_lane()) return;
         const float early = score[row];
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(threads_of(kMostWarps))
             score[row] = second.score[row];
             flags[row] = second.flags[row];
         } else if (early == early) {
-            if (second.table.knots > 0) score[row] = kernel::calibrated(second.table, early);
+            if (second.table.knots > 0) score[row] = kernel::apply_calibration(second.table, early);
             flags[row] |= kernel::flag::scored_early;
         }
     });
@@ -174,11 +174,11 @@ void take_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &st
     if (model.measuring.sets)
         measure_stamps(stream, stamps, model.measuring, model.convention, parts.values, parts.measured);
     if (model.recipe) prepare_stamps(stream, stamps, *model.recipe, model.needs, planes, parts.prepared);
-    const Known all = {parts.values, model.measuring.sets ? parts.measured : nullptr,
-                       model.recipe ? parts.prepared : nullptr,
-                       known.values ? known.values + begin * kernel::kCatalogueColumns : nullptr,
-                       known.raised ? known.raised + begin : nullptr};
-    launch_warps(judge_stamps_kernel, 0, stamps.n, stream, stamps, model.needs, places_of(model), all, columns, flags,
+    const CandidateData all = {parts.values, model.measuring.sets ? parts.measured : nullptr,
+                               model.recipe ? parts.prepared : nullptr,
+                               known.values ? known.values + begin * kernel::kCatalogueColumns : nullptr,
+                               known.raised ? known.raised + begin : nullptr};
+    launch_warps(stamp_rule_kernel, 0, stamps.n, stream, stamps, model.needs, places_of(model), all, columns, flags,
                  scored);
 }
 
@@ -229,8 +229,8 @@ void score_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &s
     const CascadeParts parts(model, rows, scratch);
     score_alone(*model.first, stream, stamps, known, begin, rows, parts.others, score, flags);
     score_alone(model, stream, stamps, known, begin, rows, parts.others, parts.score, parts.flags);
-    const Settling second = {model.doubt, table_of(model), parts.score, parts.flags};
-    launch_warps(settle_kernel, 0, stamps.n, stream, stamps.n, second, score, flags);
+    const SecondScores second = {model.doubt, table_of(model), parts.score, parts.flags};
+    launch_warps(merge_kernel, 0, stamps.n, stream, stamps.n, second, score, flags);
 }
 
 void check_runs(const s2v_cuda_model *model) {
@@ -252,9 +252,9 @@ void check_table(const s2v_cuda_model *model, const float *columns, std::int64_t
     require_aligned(columns, score, flags);
 }
 
-void judge_table(const s2v_cuda_model &model, void *stream, const float *columns, const std::uint32_t *raised,
-                 std::int64_t n, float *score, std::uint32_t *flags) {
-    launch_warps(judge_table_kernel, 0, n, stream, n, model.needs, places_of(model), columns, raised, score, flags);
+void apply_table_rule(const s2v_cuda_model &model, void *stream, const float *columns, const std::uint32_t *raised,
+                      std::int64_t n, float *score, std::uint32_t *flags) {
+    launch_warps(table_rule_kernel, 0, n, stream, n, model.needs, places_of(model), columns, raised, score, flags);
 }
 
 // What the calls that take stamps have in common.
@@ -374,7 +374,7 @@ s2v_status s2v_cuda_model_check_columns(const s2v_cuda_model *model, void *strea
     return cuda::guarded_call([&] {
         cuda::check_table(model, columns, n, score, flags);
         const cuda::OnDevice here(model->device);
-        cuda::judge_table(*model, stream, columns, raised, n, score, flags);
+        cuda::apply_table_rule(*model, stream, columns, raised, n, score, flags);
     });
 }
 
@@ -386,7 +386,7 @@ s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *strea
         if (n == 0) return;
         const cuda::OnDevice here(model->device);
         cuda::score_rows(*model, stream, {nullptr, nullptr, columns, nullptr, n}, score);
-        cuda::judge_table(*model, stream, columns, raised, n, score, flags);
+        cuda::apply_table_rule(*model, stream, columns, raised, n, score, flags);
     });
 }
 

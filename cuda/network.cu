@@ -61,21 +61,21 @@ __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
             if (given.scored && !given.scored[begin + row]) continue;
             if (network.planes > 0) {
                 if (!map_planes(network, given, begin + row, scratch.map[0])) continue;
-                kernel::look_at_map<Dot>(team, network, taken, scratch);
+                kernel::encode_map<Dot>(team, network, taken, scratch);
             }
             if (columns > 0) {
                 const float *const from = given.columns + (begin + row) * columns;
                 team.for_each(columns, [&](int i) { scratch.x[i] = from[i]; });
-                kernel::look_at_columns(team, network, taken, scratch);
+                kernel::encode_row_columns(team, network, taken, scratch);
             }
             scored |= 1u << row;
             ++taken;
         }
-        if (taken > 0) kernel::judge_rows<Dot>(team, network, taken, scratch, made);
+        if (taken > 0) kernel::score_rows<Dot>(team, network, taken, scratch, made);
         team.for_each(rows, [&](int row) {
             float value = kernel::quiet_nan();
             if (scored >> row & 1u) value = made[__popc(scored & ((1u << row) - 1))];
-            score[begin + row] = calibration.knots > 0 ? kernel::calibrated(calibration, value) : value;
+            score[begin + row] = calibration.knots > 0 ? kernel::apply_calibration(calibration, value) : value;
         });
     });
 }

@@ -73,8 +73,8 @@ __global__ void __launch_bounds__(threads_of(kMostWarps), 2)
     compose_kernel(const __grid_constant__ Composing all, std::uint32_t *flags) {
     each_row(all.stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(all.stamps, row, kLargestStampSide);
-        const bool spared = kernel::is_spared(all.needs, kernel::absent_planes(triplet));
-        const std::uint32_t met = kernel::prepare_staged_views(kernel::WarpTeam(), triplet, all.how, spared,
+        const bool absent_allowed = kernel::lacks_only_optional(all.needs, kernel::absent_planes(triplet));
+        const std::uint32_t met = kernel::prepare_staged_views(kernel::WarpTeam(), triplet, all.how, absent_allowed,
                                                                target_of(all.to, all.how, row), scratch_in(all.memory));
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });

@@ -5,7 +5,7 @@
 
 namespace py = pybind11;
 
-py::str readable(const char *text, std::size_t size) {
+py::str decode_text(const char *text, std::size_t size) {
     PyObject *const made = PyUnicode_DecodeUTF8(text, static_cast<py::ssize_t>(size), "backslashreplace");
     if (!made) throw py::error_already_set();
     return py::reinterpret_steal<py::str>(made);
@@ -14,7 +14,7 @@ py::str readable(const char *text, std::size_t size) {
 namespace {
 
 template <typename T>
-py::array_t<T> copied(const T *from, std::vector<py::ssize_t> shape) {
+py::array_t<T> copy_array(const T *from, std::vector<py::ssize_t> shape) {
     py::array_t<T> array(std::move(shape));
     if (array.size()) std::memcpy(array.mutable_data(), from, static_cast<std::size_t>(array.nbytes()));
     return array;
@@ -40,8 +40,8 @@ py::dict other_ids(const s2v_batch &batch) {
     std::int64_t begin = 0;
     for (std::int64_t row = 0; row < n; begin = batch.candidate_text_end[row++])
         if (batch.candidate_kind[row] > S2V_ID_SIGNED)
-            out[py::int_(row)] = readable(batch.candidate_texts + begin,
-                                          static_cast<std::size_t>(batch.candidate_text_end[row] - begin));
+            out[py::int_(row)] = decode_text(batch.candidate_texts + begin,
+                                             static_cast<std::size_t>(batch.candidate_text_end[row] - begin));
     return out;
 }
 
@@ -60,11 +60,11 @@ py::tuple values_of(const s2v_batch &batch, std::size_t field, std::size_t count
         real[row] = value.real;
         if (value.kind != S2V_VALUE_TEXT) continue;
         const std::int64_t begin = at ? batch.values[at - 1].text_end : 0;
-        texts[py::int_(row)] = readable(batch.value_texts + begin, static_cast<std::size_t>(value.text_end - begin));
+        texts[py::int_(row)] = decode_text(batch.value_texts + begin, static_cast<std::size_t>(value.text_end - begin));
     }
     const auto size = static_cast<py::ssize_t>(n);
-    return py::make_tuple(copied(kind.data(), {size}), copied(integer.data(), {size}), copied(real.data(), {size}),
-                          texts);
+    return py::make_tuple(copy_array(kind.data(), {size}), copy_array(integer.data(), {size}),
+                          copy_array(real.data(), {size}), texts);
 }
 
 py::list problems_of(const s2v_batch &batch) {
@@ -73,41 +73,41 @@ py::list problems_of(const s2v_batch &batch) {
         const s2v_problem &problem = batch.problems[i];
         out.append(py::make_tuple(problem.row, problem.place.source, problem.place.record, problem.place.offset,
                                   s2v_fault_name(problem.fault), problem.fault_offset, problem.channel,
-                                  readable(problem.member, std::strlen(problem.member)),
-                                  readable(problem.detail, std::strlen(problem.detail))));
+                                  decode_text(problem.member, std::strlen(problem.member)),
+                                  decode_text(problem.detail, std::strlen(problem.detail))));
     }
     return out;
 }
 
 }  // namespace
 
-py::dict in_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_t columns, std::size_t fields,
+py::dict to_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_t columns, std::size_t fields,
                    std::int32_t sets) {
     const s2v_stamps &stamps = batch.stamps;
     const py::ssize_t n = stamps.n;
     py::dict out;
     out["pixels"] = std::move(pixels);
-    out["offset"] = copied(stamps.offset, {n, 3});
-    out["shape"] = copied(stamps.shape, {n, 3, 2});
-    out["centre"] = copied(stamps.centre, {n, 2});
-    out["flags"] = copied(batch.flags, {n});
-    out["candidate_id"] = copied(batch.candidate_id, {n});
+    out["offset"] = copy_array(stamps.offset, {n, 3});
+    out["shape"] = copy_array(stamps.shape, {n, 3, 2});
+    out["centre"] = copy_array(stamps.centre, {n, 2});
+    out["flags"] = copy_array(batch.flags, {n});
+    out["candidate_id"] = copy_array(batch.candidate_id, {n});
     out["other_ids"] = other_ids(batch);
-    out["survey"] = copied(batch.survey, {n});
+    out["survey"] = copy_array(batch.survey, {n});
     out["object_id"] = texts(batch.object_ids, batch.object_end, n);
-    out["schema"] = copied(batch.schema, {n});
-    out["columns"] = copied(batch.columns, {n, static_cast<py::ssize_t>(columns)});
+    out["schema"] = copy_array(batch.schema, {n});
+    out["columns"] = copy_array(batch.columns, {n, static_cast<py::ssize_t>(columns)});
     py::list values;
     for (std::size_t k = 0; k < fields; ++k) values.append(values_of(batch, k, fields));
     out["fields"] = values;
-    if (batch.catalogue) out["catalogue"] = copied(batch.catalogue, {n, py::ssize_t{S2V_CATALOGUE_COLUMNS}});
+    if (batch.catalogue) out["catalogue"] = copy_array(batch.catalogue, {n, py::ssize_t{S2V_CATALOGUE_COLUMNS}});
     if (batch.features) {
-        out["features"] = copied(batch.features, {n, s2v_stamp_feature_count(sets)});
-        out["feature_flags"] = copied(batch.feature_flags, {n});
+        out["features"] = copy_array(batch.features, {n, s2v_stamp_feature_count(sets)});
+        out["feature_flags"] = copy_array(batch.feature_flags, {n});
     }
     if (batch.score) {
-        out["score"] = copied(batch.score, {n});
-        out["score_flags"] = copied(batch.score_flags, {n});
+        out["score"] = copy_array(batch.score, {n});
+        out["score_flags"] = copy_array(batch.score_flags, {n});
     }
     std::vector<std::int32_t> source(static_cast<std::size_t>(n));
     std::vector<std::int64_t> record(source.size());
@@ -118,10 +118,10 @@ py::dict in_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_
         offset[row] = batch.place[row].offset;
         block[row] = batch.place[row].block;
     }
-    out["source"] = copied(source.data(), {n});
-    out["record"] = copied(record.data(), {n});
-    out["byte"] = copied(offset.data(), {n});
-    out["block"] = copied(block.data(), {n});
+    out["source"] = copy_array(source.data(), {n});
+    out["record"] = copy_array(record.data(), {n});
+    out["byte"] = copy_array(offset.data(), {n});
+    out["block"] = copy_array(block.data(), {n});
     out["problems"] = problems_of(batch);
     return out;
 }

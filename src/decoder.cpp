@@ -65,21 +65,15 @@ public:
         if (batch.stamps.n == 0) return py::none();
         auto pixels = s2v::sized<s2v_pixels>();
         check(s2v_decoder_take_pixels(decoder_.get(), &pixels), "Decoder.decode");
-        return in_python(batch, as_array(pixels), 0, field_count_, sets_);
+        return to_python(batch, as_array(pixels), 0, field_count_, sets_);
     }
 
     py::bytes schema_fields(std::int32_t schema) const {
-        std::string kinds(field_count_, '\0');
-        check(s2v_decoder_schema_fields(decoder_.get(), schema, reinterpret_cast<std::uint8_t *>(kinds.data())),
-              "Decoder.schema_fields");
-        return kinds;
+        return ::schema_fields(s2v_decoder_schema_fields, decoder_.get(), schema, field_count_);
     }
 
     py::list schema_paths(std::int32_t schema) const {
-        const std::string lines = text_of([&](char *to, std::int64_t capacity, std::int64_t *size) {
-            check(s2v_decoder_schema_paths(decoder_.get(), schema, to, capacity, size), "Decoder.schema_paths");
-        });
-        return readable(lines.data(), lines.size()).attr("splitlines")();
+        return ::schema_paths(s2v_decoder_schema_paths, decoder_.get(), schema);
     }
 
 private:

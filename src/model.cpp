@@ -15,9 +15,9 @@ namespace py = pybind11;
 namespace {
 
 // What is known of stamps beside their pixels, kept while it is used.
-class Known {
+class StampData {
 public:
-    Known(const py::object &stamps, const std::optional<Column<float>> &catalogue, std::int64_t n)
+    StampData(const py::object &stamps, const std::optional<Column<float>> &catalogue, std::int64_t n)
         : raised_(raised_flags(stamps, n)),
           view_{sizeof view_, catalogue ? catalogue->data() : nullptr, raised_.data()} {
         if (catalogue && catalogue->size() != n * S2V_CATALOGUE_COLUMNS)
@@ -189,7 +189,7 @@ void Model::score(const py::object &given, const std::optional<Column<float>> &c
                   Column<std::uint32_t> &flags, int threads) const {
     const StampArrays arrays(given);
     const s2v_stamps &stamps = arrays.view();
-    const Known known(given, catalogue, stamps.n);
+    const StampData known(given, catalogue, stamps.n);
     if (score.size() != stamps.n || flags.size() != stamps.n)
         throw std::invalid_argument("score and flags must have shape (n,)");
     float *const out = score.mutable_data();
@@ -243,14 +243,14 @@ void Model::score_columns(const Column<float> &columns, const Column<std::uint32
     });
 }
 
-void Model::judge_columns(const Column<float> &columns, const Column<std::uint32_t> &raised,
+void Model::check_columns(const Column<float> &columns, const Column<std::uint32_t> &raised,
                           Column<std::uint32_t> &flags, Column<bool> &scored) const {
     const py::ssize_t n = scored.size();
     check_table(columns, n);
     if (raised.size() != n || flags.size() != n) throw std::invalid_argument("raised and flags must have shape (n,)");
     check(s2v_check_columns(model_.get(), columns.data(), raised.data(), n, flags.mutable_data(),
                             reinterpret_cast<std::uint8_t *>(scored.mutable_data())),
-          "Model.judge_columns");
+          "Model.check_columns");
 }
 
 void Model::inputs(const py::object &given, const std::optional<Column<float>> &catalogue,
@@ -258,7 +258,7 @@ void Model::inputs(const py::object &given, const std::optional<Column<float>> &
                    Column<std::uint32_t> &flags, Column<bool> &scored, int threads) const {
     const StampArrays arrays(given);
     const s2v_stamps &stamps = arrays.view();
-    const Known known(given, catalogue, stamps.n);
+    const StampData known(given, catalogue, stamps.n);
     if ((planes && planes->size() != stamps.n * plane_pixels()) ||
         (columns && columns->size() != stamps.n * needs_.columns) || flags.size() != stamps.n ||
         scored.size() != stamps.n)
@@ -290,7 +290,7 @@ void register_model(py::module_ &module) {
              py::arg("threads"))
         .def("score_columns", &Model::score_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
              py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
-        .def("judge_columns", &Model::judge_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
+        .def("check_columns", &Model::check_columns, py::arg("columns").noconvert(), py::arg("raised").noconvert(),
              py::arg("flags").noconvert(), py::arg("scored").noconvert())
         .def("inputs", &Model::inputs, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
              py::arg("planes").noconvert().none(true), py::arg("columns").noconvert().none(true),

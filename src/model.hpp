@@ -67,7 +67,7 @@ public:
                       int threads) const;
     void score_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<float> &score,
                        Column<std::uint32_t> &flags, int threads) const;
-    void judge_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<std::uint32_t> &flags,
+    void check_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<std::uint32_t> &flags,
                        Column<bool> &scored) const;
     void inputs(const pybind11::object &stamps, const std::optional<Column<float>> &catalogue,
                 std::optional<Column<float>> &planes, std::optional<Column<float>> &columns,

@@ -172,10 +172,10 @@ public:
         }
         check(status, "Reader.next");
         if (batch.stamps.n == 0) return py::none();
-        return in_python(batch, taken_pixels(), column_count_, field_count_, sets_);
+        return to_python(batch, take_pixels(), column_count_, field_count_, sets_);
     }
 
-    py::array_t<float> taken_pixels() {
+    py::array_t<float> take_pixels() {
         auto held = s2v::sized<s2v_pixels>();
         check(s2v_reader_take_pixels(reader_.get(), &held), "Reader.next");
         return as_array(held);
@@ -188,17 +188,11 @@ public:
     }
 
     py::bytes schema_fields(std::int32_t schema) const {
-        std::string kinds(field_count_, '\0');
-        check(s2v_reader_schema_fields(reader_.get(), schema, reinterpret_cast<std::uint8_t *>(kinds.data())),
-              "Reader.schema_fields");
-        return kinds;
+        return ::schema_fields(s2v_reader_schema_fields, reader_.get(), schema, field_count_);
     }
 
     py::list schema_paths(std::int32_t schema) const {
-        const std::string lines = text_of([&](char *to, std::int64_t capacity, std::int64_t *size) {
-            check(s2v_reader_schema_paths(reader_.get(), schema, to, capacity, size), "Reader.schema_paths");
-        });
-        return readable(lines.data(), lines.size()).attr("splitlines")();
+        return ::schema_paths(s2v_reader_schema_paths, reader_.get(), schema);
     }
 
 private:
@@ -245,7 +239,7 @@ void register_reader(py::module_ &module) {
                 const s2v_status status = s2v_schema_check(schema.c_str(), to, capacity, size);
                 if (status != S2V_BAD_INPUT) check(status, "schema_fault");
             });
-            return readable(reason.data(), reason.size());
+            return decode_text(reason.data(), reason.size());
         },
         py::arg("schema"));
     py::class_<Pixels>(module, "Pixels").def_property_readonly("allocated", &Pixels::allocated);

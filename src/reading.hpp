@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arrays.hpp"
+#include "batch.hpp"
 #include "model.hpp"
 #include "space2vec/limits.h"
 #include "space2vec/space2vec.hpp"
@@ -18,8 +19,8 @@
 
 namespace py = pybind11;
 
-// Asked by the reader while it waits: has Python a signal to handle? Its handler may have raised.
-inline int32_t signalled(void * /*context*/) {
+// PacketSelection by the reader while it waits: has Python a signal to handle? Its handler may have raised.
+inline int32_t has_pending_signal(void * /*context*/) {
     const py::gil_scoped_acquire hold;
     return PyErr_CheckSignals() != 0;
 }
@@ -120,7 +121,7 @@ inline s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t se
     reading.convention = convention;
     reading.saturation = saturation;
     reading.threads = threads;
-    reading.interrupted = signalled;
+    reading.interrupted = has_pending_signal;
     reading.allocator = allocator ? &*allocator : nullptr;
     reading.model = model ? model->c() : nullptr;
     reading.catalogue = catalogue;
@@ -135,4 +136,24 @@ std::string text_of(Copy copy) {
     std::string text(static_cast<std::size_t>(size), '\0');
     copy(text.data(), size, &size);
     return text;
+}
+
+// What kinds of values a schema has at the fields that were asked for, a byte each, bits as in s2v_value_kind. `ask` is
+// s2v_reader_schema_fields or s2v_decoder_schema_fields.
+template <typename Owner>
+py::bytes schema_fields(s2v_status (*ask)(const Owner *, std::int32_t, std::uint8_t *), const Owner *owner,
+                        std::int32_t schema, std::size_t fields) {
+    std::string kinds(fields, '\0');
+    check(ask(owner, schema, reinterpret_cast<std::uint8_t *>(kinds.data())), "schema_fields");
+    return kinds;
+}
+
+// The paths that lead to single values of a schema, by s2v_reader_schema_paths or s2v_decoder_schema_paths.
+template <typename Owner>
+py::list schema_paths(s2v_status (*ask)(const Owner *, std::int32_t, char *, std::int64_t, std::int64_t *),
+                      const Owner *owner, std::int32_t schema) {
+    const std::string lines = text_of([&](char *to, std::int64_t capacity, std::int64_t *size) {
+        check(ask(owner, schema, to, capacity, size), "schema_paths");
+    });
+    return decode_text(lines.data(), lines.size()).attr("splitlines")();
 }

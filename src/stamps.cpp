@@ -3,6 +3,7 @@
 
 #include "register.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -80,6 +81,21 @@ void prepare(const py::object &given, const std::string &recipe, Column<float> &
     check(status, "prepare");
 }
 
+// Flags of others need not lie in C order, as those of rows that were picked.
+using FlagArray = py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>;
+using OffsetArray = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+
+py::array_t<std::uint32_t> join_flags(const OffsetArray &offset, const FlagArray &raised, const FlagArray &flags) {
+    const py::ssize_t n = flags.size();
+    if (raised.size() != n || offset.size() != n * S2V_CHANNELS)
+        throw std::invalid_argument("offset must have shape (n, 3), raised and flags (n,)");
+    py::array_t<std::uint32_t> joined(n);
+    std::uint32_t *const to = joined.mutable_data();
+    std::copy_n(flags.data(), n, to);
+    check(s2v_join_flags(offset.data(), raised.data(), n, to), "join_flags");
+    return joined;
+}
+
 }  // namespace
 
 void register_stamps(py::module_ &module) {
@@ -91,6 +107,7 @@ void register_stamps(py::module_ &module) {
     module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("sets"), py::arg("index"));
     module.def("features", &features, py::arg("stamps"), py::arg("sets"), py::arg("paper"),
                py::arg("values").noconvert(), py::arg("flags").noconvert(), py::arg("threads"));
+    module.def("join_flags", &join_flags, py::arg("offset"), py::arg("raised"), py::arg("flags"));
     module.def("prepare", &prepare, py::arg("stamps"), py::arg("recipe"), py::arg("planes").noconvert(),
                py::arg("flags").noconvert(), py::arg("threads"));
 }

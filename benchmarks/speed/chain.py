@@ -23,7 +23,6 @@ import itertools
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,49 +32,21 @@ import numpy as np
 
 from benchmarks.programs import processor, versions
 from benchmarks.speed.chain_contenders import CONTENDERS, make_braai, make_forest, make_night, worker
-from benchmarks.speed.rounds import SINGLE, quartiles
+from benchmarks.speed.rounds import Contender, ask, begin_all, quartiles
 
 PACKAGES = ("astropy", "deflate", "fastavro", "numba", "numpy", "onnxruntime", "scikit-learn", "scipy", "sep")
 #: Whom the others are compared with.
 FIRST = "default"
 
 
-def begin(name: str, folder: Path, older: Path | None) -> subprocess.Popen[str] | None:
-    """Start a contender; say why where it cannot run here."""
-    environment = os.environ | SINGLE
+def contender(name: str, folder: Path, older: Path | None) -> Contender:
+    """Return the command of a contender, which is this module as a worker."""
+    environment = {}
     if name.startswith("best python"):
         environment["SPACE2VEC_BACKEND"] = "numba"
     if CONTENDERS[name].before:
-        if older is None:
-            return None
-        environment["PYTHONPATH"] = os.pathsep.join((str(older), environment.get("PYTHONPATH", "")))
-    process = subprocess.Popen(
-        [sys.executable, "-m", __spec__.name, "--worker", name, "--folder", str(folder)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() == "ready":
-        return process
-    complaint = process.communicate()[1].strip().splitlines()
-    print(f"{name}: does not run here: {complaint[-1] if complaint else process.returncode}")
-    return None
-
-
-def ask(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Let a contender run one round."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise SystemExit(process.communicate()[1])
-    told: dict[str, Any] = json.loads(answer)
-    return told
+        environment["PYTHONPATH"] = os.pathsep.join((str(older), os.environ.get("PYTHONPATH", "")))
+    return Contender([sys.executable, "-m", __spec__.name, "--worker", name, "--folder", folder], environment)
 
 
 def summary(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -161,16 +132,14 @@ def main() -> None:
         make_forest(folder / "night", folder)
         if arguments.braai and "usual, braai" in names:
             make_braai(arguments.braai, folder)
-        running = {name: begin(name, folder, arguments.before) for name in names}
-        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name, process in running.items() if process}
+        names = [name for name in names if arguments.before or not CONTENDERS[name].before]
+        running = begin_all({name: contender(name, folder, arguments.before) for name in names})
+        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for _ in range(arguments.rounds):
-            for name, turns in rounds.items():
-                process = running[name]
-                assert process is not None
-                turns.append(ask(process))
+            for name, process in running.items():
+                rounds[name].append(json.loads(ask(process)))
         for process in running.values():
-            if process is not None:
-                process.communicate()
+            process.communicate()
     results = summary(rounds)
     device = processor()
     print(f"{device}, {arguments.alerts} alerts, {arguments.rounds} rounds, medians")

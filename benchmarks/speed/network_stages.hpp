@@ -25,22 +25,22 @@ public:
         memory_.resize(divide_scratch<HostDot>(view_, 1, nullptr, measured) + 64);
         const auto at = reinterpret_cast<std::uintptr_t>(memory_.data());
         divide_scratch<HostDot>(view_, 1, memory_.data() + (64 - at % 64) % 64, scratch_);
-        look_at_planes();
-        look_at_columns();
+        encode_planes();
+        encode_row_columns();
     }
 
-    double look_at_planes() {
-        s2v::kernel::look_at_planes<HostDot>(HostTeam(), view_, planes_.data(), 0, scratch_);
+    double encode_planes() {
+        s2v::kernel::encode_planes<HostDot>(HostTeam(), view_, planes_.data(), 0, scratch_);
         return static_cast<double>(scratch_.means[5]);
     }
-    double look_at_columns() {
+    double encode_row_columns() {
         HostTeam().for_each(view_.column.given, [&](int i) { scratch_.x[i] = columns_[static_cast<std::size_t>(i)]; });
-        s2v::kernel::look_at_columns(HostTeam(), view_, 0, scratch_);
+        s2v::kernel::encode_row_columns(HostTeam(), view_, 0, scratch_);
         return static_cast<double>(scratch_.codes[5]);
     }
-    double judge() {
+    double score_rows() {
         float score = 0.0F;
-        judge_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
+        score_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
         return static_cast<double>(score);
     }
 

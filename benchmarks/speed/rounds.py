@@ -12,7 +12,7 @@ from pathlib import Path
 
 from space2vec.bench.rounds import quartiles
 
-__all__ = ["Contender", "Run", "ask", "begin", "play", "quartiles", "serve"]
+__all__ = ["Contender", "Run", "ask", "begin_all", "play", "quartiles", "serve"]
 
 #: One round, of a number: how many triplets it was.
 Run = Callable[[int], int]
@@ -55,8 +55,8 @@ def begin(contender: Contender) -> subprocess.Popen[str] | str:
     return complaint[-1] if complaint else f"exit status {process.returncode}"
 
 
-def ask(process: subprocess.Popen[str]) -> float:
-    """Let a contender run one round."""
+def ask(process: subprocess.Popen[str]) -> str:
+    """Let a contender run one round, and return the line that it answers."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("\n")
@@ -64,27 +64,32 @@ def ask(process: subprocess.Popen[str]) -> float:
     answer = process.stdout.readline()
     if not answer:
         raise SystemExit(process.communicate()[1])
-    return float(answer)
+    return answer
 
 
-def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Return what each contender took in each round; those that cannot run here are told and left out.
-
-    The others are compared with the first: without it, none runs.
-    """
+def begin_all(contenders: Mapping[str, Contender]) -> dict[str, subprocess.Popen[str]]:
+    """Start contenders; print why one cannot run here, and leave it out."""
     running: dict[str, subprocess.Popen[str]] = {}
     for name, contender in contenders.items():
         begun = begin(contender)
         if isinstance(begun, str):
             print(f"{name:24} does not run here: {begun}", flush=True)
-            if not running:
-                return {}
         else:
             running[name] = begun
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(rounds):
+    return running
+
+
+def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
+    """Return what each contender took in each round; those that cannot run here are left out.
+
+    The others are compared with the first: without it, none runs.
+    """
+    running = begin_all(contenders)
+    turns = rounds if next(iter(contenders), None) in running else 0
+    times: dict[str, list[float]] = {name: [] for name in running} if turns else {}
+    for _ in range(turns):
         for name, process in running.items():
-            times[name].append(ask(process))
+            times[name].append(float(ask(process)))
     for process in running.values():
         process.communicate()
     return times

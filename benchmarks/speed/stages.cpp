@@ -248,9 +248,9 @@ std::vector<Stage> s2v_stages() {
 std::vector<Stage> network_stages() {
     const auto network = std::make_shared<bench::NetworkSample>();
     return {
-        {"network-planes", [network](const Sample &, Scratch &) { return network->look_at_planes(); }},
-        {"network-columns", [network](const Sample &, Scratch &) { return network->look_at_columns(); }},
-        {"network-layers", [network](const Sample &, Scratch &) { return network->judge(); }},
+        {"network-planes", [network](const Sample &, Scratch &) { return network->encode_planes(); }},
+        {"network-columns", [network](const Sample &, Scratch &) { return network->encode_row_columns(); }},
+        {"network-layers", [network](const Sample &, Scratch &) { return network->score_rows(); }},
     };
 }
 

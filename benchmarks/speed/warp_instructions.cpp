@@ -242,14 +242,14 @@ public:
         float score[1];
 #if __has_include("kernel/staged_views.hpp")
         spread_bytes(team, view_, reinterpret_cast<const std::uint32_t *>(planes_.data()), scratch_.map[0]);
-        look_at_map<Dot>(team, view_, 0, scratch_);
+        encode_map<Dot>(team, view_, 0, scratch_);
 #else
         team.count(view_.planes * view_.side * view_.side, [&](int i) { return !is_finite(planes_[i]); });
-        look_at_planes<Dot>(team, view_, planes_.data(), 0, scratch_);
+        encode_planes<Dot>(team, view_, planes_.data(), 0, scratch_);
 #endif
         team.for_each(view_.column.given, [&](int i) { scratch_.x[i] = columns_[static_cast<std::size_t>(i)]; });
-        look_at_columns(team, view_, 0, scratch_);
-        judge_rows<Dot>(team, view_, 1, scratch_, score);
+        encode_row_columns(team, view_, 0, scratch_);
+        score_rows<Dot>(team, view_, 1, scratch_, score);
     }
 
 private:

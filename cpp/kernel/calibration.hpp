@@ -21,7 +21,7 @@ namespace {
 
 // What a table makes of a score; NaN stays NaN. In double, rounded once. Every step of the arithmetic rises with the
 // score or stays, and no value is above the next knot's: a higher score never becomes a lower probability.
-S2V_HD inline float calibrated(const CalibrationView &table, float score) {
+S2V_HD inline float apply_calibration(const CalibrationView &table, float score) {
     if (score != score) return quiet_nan();
     std::int32_t knot = 0;  // the last one that is not above the score, else the first
     std::int32_t end = table.knots;

@@ -71,7 +71,7 @@ S2V_HD std::size_t divide_scratch(const NetworkView &view, int rows, unsigned ch
 }
 
 template <class T>
-S2V_HD const T *moved(const T *at, std::ptrdiff_t by) {
+S2V_HD const T *add_bytes(const T *at, std::ptrdiff_t by) {
     return reinterpret_cast<const T *>(reinterpret_cast<std::uintptr_t>(at) + static_cast<std::uintptr_t>(by));
 }
 
@@ -87,17 +87,17 @@ S2V_HD inline std::size_t convolution_bytes(const NetworkView &view) {
 // A convolution as the lanes of a warp read it.
 S2V_HD inline ConvolutionView nearer(const ConvolutionView &layer, std::ptrdiff_t by) {
     ConvolutionView near = layer;
-    near.weights = moved(layer.weights, by);
-    near.offset = moved(layer.offset, by);
-    near.bias = moved(layer.bias, by);
-    near.shift = moved(layer.shift, by);
-    near.multiplier = moved(layer.multiplier, by);
+    near.weights = add_bytes(layer.weights, by);
+    near.offset = add_bytes(layer.offset, by);
+    near.bias = add_bytes(layer.bias, by);
+    near.shift = add_bytes(layer.shift, by);
+    near.multiplier = add_bytes(layer.multiplier, by);
     return near;
 }
 
 // The first map of a row to its means.
 template <class Dot, class Team>
-S2V_HD void look_at_map(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
+S2V_HD void encode_map(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
     using Cell = typename Dot::Cell;
     for (int k = 0; k < view.convolutions; ++k) {
         const ConvolutionView &layer = view.convolution[k];
@@ -124,15 +124,15 @@ S2V_HD void look_at_map(const Team &team, const NetworkView &view, int row, cons
 
 // The planes of a row to its means.
 template <class Dot, class Team>
-S2V_HD void look_at_planes(const Team &team, const NetworkView &view, const float *planes, int row,
-                           const NetworkScratch &s) {
+S2V_HD void encode_planes(const Team &team, const NetworkView &view, const float *planes, int row,
+                          const NetworkScratch &s) {
     quantise_planes<Dot>(team, view, planes, s.map[0]);
-    look_at_map<Dot>(team, view, row, s);
+    encode_map<Dot>(team, view, row, s);
 }
 
 // The columns of a row, whose first are in s.x, to its codes.
 template <class Team>
-S2V_HD void look_at_columns(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
+S2V_HD void encode_row_columns(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
     std::uint32_t *const codes = s.codes + row * column_words(view.column);
     encode_columns(team, view.column, s.x, s.z, reinterpret_cast<std::int16_t *>(codes));
 }
@@ -233,7 +233,7 @@ S2V_HD inline float sigmoid(float x) {
 
 // The means and codes of some rows to their scores.
 template <class Dot, class Team>
-S2V_HD void judge_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
+S2V_HD void score_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
     const LinearView &of_planes = view.of_planes;
     const LinearView &of_columns = view.of_columns;
     if (of_planes.words) multiply<Dot, Dot::kVectors>(team, of_planes, rows, s.means, s.sums[0]);

@@ -33,7 +33,7 @@ S2V_HD inline float upper_of(float a, float b) {
 #endif
 }
 
-S2V_HD inline void put_in_order(float &a, float &b, bool down) {
+S2V_HD inline void order_pair(float &a, float &b, bool down) {
     const float low = lower_of(a, b);
     const float high = upper_of(a, b);
     a = down ? high : low;
@@ -45,7 +45,7 @@ template <int Each>
 S2V_HD void merge_own(float (&x)[Each], bool down) {
     for (int half = Each / 2; half > 0; half /= 2)
         for (int k = 0; k < Each; ++k)
-            if (k % (2 * half) < half) put_in_order(x[k], x[k + half], down);
+            if (k % (2 * half) < half) order_pair(x[k], x[k + half], down);
 }
 
 // Sorts `Each` values a lane, 1 or 2, by Batcher's bitonic network. Place p of the order is value p % Each of lane p /

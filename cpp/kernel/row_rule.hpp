@@ -26,7 +26,7 @@ namespace {
 inline constexpr int kLeastSide = 5;
 
 // What there was in the columns of a row: a value at all, and one in the catalogue's.
-enum ColumnsMet : std::uint32_t { kAnyValue = 1, kCatalogueValue = 2 };
+enum ColumnContents : std::uint32_t { kAnyValue = 1, kCatalogueValue = 2 };
 
 // The planes that a candidate lacks, bits.
 S2V_HD inline std::uint32_t absent_planes(const Triplet &triplet) {
@@ -36,14 +36,14 @@ S2V_HD inline std::uint32_t absent_planes(const Triplet &triplet) {
 }
 
 // Whether a candidate lacks planes, but none that the model cannot do without, and not all that are prepared.
-S2V_HD inline bool is_spared(const ModelNeeds &needs, std::uint32_t absent) {
+S2V_HD inline bool lacks_only_optional(const ModelNeeds &needs, std::uint32_t absent) {
     if (needs.recipe && (needs.recipe & ~absent) == 0) return false;
     return (absent & needs.planes) != 0 && (absent & needs.planes & ~needs.optional) == 0;
 }
 
 // The flags that the reader of stamps raised with those of the kernels. Of a plane that is not there, the reader knows
 // why (missing or bad_stamp), and the kernels whether it is needed: a row is not refused for one that is not.
-S2V_HD inline std::uint32_t joined_flags(std::uint32_t reader, std::uint32_t kernels, std::uint32_t absent) {
+S2V_HD inline std::uint32_t join_flags(std::uint32_t reader, std::uint32_t kernels, std::uint32_t absent) {
     if (absent && !(kernels & flag::missing)) reader &= ~(flag::bad_stamp | flag::missing);
     if (reader & flag::bad_stamp) kernels &= ~flag::missing;
     return reader | kernels;
@@ -72,25 +72,26 @@ struct Verdict {
     bool scored;
 };
 
-// The verdict on the pixels and flags of a row; judge_columns has the last word.
-S2V_HD inline Verdict judge_pixels(const ModelNeeds &needs, const Triplet &triplet, std::uint32_t reader,
-                                   const RaisedFlags &raised) {
+// The verdict on the pixels and flags of a row; apply_column_rule has the last word.
+S2V_HD inline Verdict apply_pixel_rule(const ModelNeeds &needs, const Triplet &triplet, std::uint32_t reader,
+                                       const RaisedFlags &raised) {
     const std::uint32_t absent = absent_planes(triplet);
-    const std::uint32_t spared = is_spared(needs, absent) ? flag::missing : 0u;
+    const std::uint32_t allowed = lacks_only_optional(needs, absent) ? flag::missing : 0u;
     std::uint32_t flags = 0;
-    std::uint32_t refusing = kUnscorable & ~spared;
+    std::uint32_t refusing = kUnscorable & ~allowed;
     bool refused = false;
     if (needs.recipe) {
-        flags |= joined_flags(reader, raised.prepared, absent);
+        flags |= join_flags(reader, raised.prepared, absent);
         if (is_off_shape(needs, triplet)) flags |= flag::off_shape;
-        refused = (raised.prepared & kRefused & ~spared) != 0;
+        refused = (raised.prepared & kRefused & ~allowed) != 0;
     }
-    if (needs.columns) flags |= joined_flags(reader, raised.measured, absent);
+    if (needs.columns) flags |= join_flags(reader, raised.measured, absent);
     return {flags, !refused && (flags & refusing) == 0};
 }
 
-// The verdict with what there was in the columns (ColumnsMet). A row is scored on its planes, or on a value at least.
-S2V_HD inline Verdict judge_columns(const ModelNeeds &needs, const Verdict &so_far, std::uint32_t met) {
+// The verdict with what there was in the columns (ColumnContents). A row is scored on its planes, or on a value at
+// least.
+S2V_HD inline Verdict apply_column_rule(const ModelNeeds &needs, const Verdict &so_far, std::uint32_t met) {
     if (!needs.columns || !so_far.scored) return so_far;
     const bool silent = !needs.recipe && !(met & kAnyValue);
     const bool bare = needs.on_catalogue && !(met & kCatalogueValue);

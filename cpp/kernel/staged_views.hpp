@@ -24,7 +24,7 @@ struct ViewScratch {
 };
 
 template <class Team>
-S2V_STAGE void put_plane(const Team &team, const float *x, int pixels, int plane, const PlaneTarget &to) {
+S2V_STAGE void store_plane(const Team &team, const float *x, int pixels, int plane, const PlaneTarget &to) {
     if (to.planes) {
         float *const out = to.planes + static_cast<std::int64_t>(plane) * pixels;
         team.for_each(pixels, [&](int i) { out[i] = x[i]; });
@@ -35,7 +35,7 @@ S2V_STAGE void put_plane(const Team &team, const float *x, int pixels, int plane
 }
 
 template <class Team>
-S2V_HD void put_zero(const Team &team, int pixels, int plane, const PlaneTarget &to) {
+S2V_HD void store_zeros(const Team &team, int pixels, int plane, const PlaneTarget &to) {
     if (to.planes) {
         float *const out = to.planes + static_cast<std::int64_t>(plane) * pixels;
         team.for_each(pixels, [&](int i) { out[i] = 0.0f; });
@@ -47,8 +47,8 @@ S2V_HD void put_zero(const Team &team, int pixels, int plane, const PlaneTarget 
 
 // One plane by every chain; returns the flags for which the row is refused.
 template <class Team>
-S2V_HD std::uint32_t put_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, int channel,
-                               const PlaneTarget &to, const ViewScratch &s, std::uint32_t &flags) {
+S2V_HD std::uint32_t prepare_channel_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, int channel,
+                                           const PlaneTarget &to, const ViewScratch &s, std::uint32_t &flags) {
     const int pixels = how.side * how.side;
     std::uint32_t refused = 0;
     int usable = 0;
@@ -69,24 +69,24 @@ S2V_HD std::uint32_t put_views(const Team &team, const Triplet &triplet, const V
             team.sync();
         }
         refused |= one_value ? flag::constant : apply_chain(team, how.chain[view], x, pixels, usable, 0.0f, *s.steps);
-        if (!out) put_plane(team, x, pixels, plane, to);
+        if (!out) store_plane(team, x, pixels, plane, to);
     }
     return refused;
 }
 
 // As prepare_views. Bytes of a row that is refused are not to be used.
 template <class Team>
-S2V_HD std::uint32_t prepare_staged_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
-                                          const PlaneTarget &to, const ViewScratch &s) {
+S2V_HD std::uint32_t prepare_staged_views(const Team &team, const Triplet &triplet, const ViewRecipe &how,
+                                          bool absent_allowed, const PlaneTarget &to, const ViewScratch &s) {
     const int pixels = how.side * how.side;
-    const PlanesMet met = meet_planes(team, triplet, how, spared);
+    const PlaneFlags met = flag_planes(team, triplet, how, absent_allowed);
     std::uint32_t flags = met.flags;
     std::uint32_t refused = met.refused;
     for (int k = 0; k < how.channels && !met.refused; ++k) {
         if (triplet.plane[how.channel[k]].pixels)
-            refused |= put_views(team, triplet, how, k, to, s, flags);
+            refused |= prepare_channel_views(team, triplet, how, k, to, s, flags);
         else
-            for (int view = 0; view < how.views; ++view) put_zero(team, pixels, view * how.channels + k, to);
+            for (int view = 0; view < how.views; ++view) store_zeros(team, pixels, view * how.channels + k, to);
     }
     team.sync();
     float *const planes = to.planes;

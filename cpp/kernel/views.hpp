@@ -19,14 +19,14 @@ struct ViewRecipe {
 namespace {
 
 // What there is to be said of the planes of a row before any is prepared.
-struct PlanesMet {
+struct PlaneFlags {
     std::uint32_t flags;
     std::uint32_t refused;  // of them, those for which nothing is prepared
 };
 
-// `spared`: a plane that is absent may be.
+// `absent_allowed`: a plane that is absent may be.
 template <class Team>
-S2V_HD PlanesMet meet_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared) {
+S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool absent_allowed) {
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
     int there = 0;
     for (int k = 0; k < how.channels; ++k) {
@@ -35,16 +35,16 @@ S2V_HD PlanesMet meet_planes(const Team &team, const Triplet &triplet, const Vie
         else
             flags |= flag::missing;
     }
-    return {flags, there == 0 || !spared ? flags & flag::missing : 0u};
+    return {flags, there == 0 || !absent_allowed ? flags & flag::missing : 0u};
 }
 
-// Writes the planes of every chain, 0 for a plane that is absent where `spared` says that it may be, or NaN throughout
-// where the row is refused, and returns the flags.
+// Writes the planes of every chain, 0 for a plane that is absent where `absent_allowed` says that it may be, or NaN
+// throughout where the row is refused, and returns the flags.
 template <class Team>
-S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool spared,
-                                     float *out, StepScratch &s) {
+S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how,
+                                     bool absent_allowed, float *out, StepScratch &s) {
     const int pixels = how.side * how.side;
-    const PlanesMet met = meet_planes(team, triplet, how, spared);
+    const PlaneFlags met = flag_planes(team, triplet, how, absent_allowed);
     std::uint32_t flags = met.flags;
     std::uint32_t refused = met.refused;
     const int planes = refused ? 0 : how.views * how.channels;

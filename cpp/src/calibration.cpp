@@ -32,7 +32,7 @@ s2v_status s2v_calibrate(int32_t knots, const float *x, const float *y, float *s
         const auto count = static_cast<std::size_t>(knots);
         s2v::check_calibration({x, count}, {y, count});
         const s2v::kernel::CalibrationView table = {x, y, knots};
-        for (int64_t row = 0; row < n; ++row) score[row] = s2v::kernel::calibrated(table, score[row]);
+        for (int64_t row = 0; row < n; ++row) score[row] = s2v::kernel::apply_calibration(table, score[row]);
     });
 }
 

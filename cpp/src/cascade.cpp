@@ -24,7 +24,7 @@ void copy_row(const T *from, std::int64_t row, std::size_t width, std::vector<T>
 // What a score of the first network is where it is not in doubt: it goes through the table of the cascade.
 float settled(const s2v_model &model, float score) {
     const kernel::CalibrationView table = model.calibration.view();
-    return table.knots > 0 ? kernel::calibrated(table, score) : score;
+    return table.knots > 0 ? kernel::apply_calibration(table, score) : score;
 }
 
 // Where the planes and columns of the first network stand among those of the second.
@@ -61,7 +61,7 @@ void BlockScorer::Doubtful::reserve(std::size_t rows) {
     flags.resize(rows);
 }
 
-void BlockScorer::Doubtful::gather(const s2v_stamps &stamps, const Known &known) {
+void BlockScorer::Doubtful::gather(const s2v_stamps &stamps, const CandidateData &known) {
     for (std::size_t at = 0; at < row.size(); ++at) {
         copy_row(stamps.offset, row[at], S2V_CHANNELS, offset, at);
         copy_row(stamps.shape, row[at], std::size_t{S2V_CHANNELS} * 2, shape, at);
@@ -81,7 +81,7 @@ BlockScorer::BlockScorer(const s2v_model &model, const s2v_isa_table &isa, std::
 }
 
 std::span<const std::int64_t> BlockScorer::score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                                       const Known &known, float *score, std::uint32_t *flags) {
+                                                       const CandidateData &known, float *score, std::uint32_t *flags) {
     rows_.score_block(stamps, begin, end, known, score, flags, space_);
     doubtful_.row.clear();
     for (std::int64_t row = begin; second_ && row < end; ++row) {
@@ -95,14 +95,15 @@ std::span<const std::int64_t> BlockScorer::score_first(const s2v_stamps &stamps,
     return doubtful_.row;
 }
 
-void BlockScorer::score_doubtful(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags) {
+void BlockScorer::score_doubtful(const s2v_stamps &stamps, const CandidateData &known, float *score,
+                                 std::uint32_t *flags) {
     doubtful_.gather(stamps, known);
     s2v_stamps some = stamps;
     some.n = static_cast<std::int64_t>(doubtful_.row.size());
     some.offset = doubtful_.offset.data();
     some.shape = doubtful_.shape.data();
     if (some.centre != nullptr) some.centre = doubtful_.centre.data();
-    Known own;
+    CandidateData own;
     if (known.raised != nullptr) own.raised = doubtful_.raised.data();
     if (known.catalogue != nullptr) own.catalogue = doubtful_.catalogue.data();
     second_->score_block(some, 0, some.n, own, doubtful_.score.data(), doubtful_.flags.data(), *second_space_);

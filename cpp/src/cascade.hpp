@@ -24,7 +24,7 @@ public:
                 const s2v_allocator *allocator);
 
     // Rows [begin, end) of stamps, at most kScorerBlock.
-    void score(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
+    void score(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known, float *score,
                std::uint32_t *flags) {
         const std::span<const std::int64_t> doubtful = score_first(stamps, begin, end, known, score, flags);
         if (!doubtful.empty()) score_doubtful(stamps, known, score, flags);
@@ -33,10 +33,10 @@ public:
     // The same in two steps, between which planes may be opened: by the first network, or by a model that is no
     // cascade. Returns the rows that are in doubt.
     std::span<const std::int64_t> score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                              const Known &known, float *score, std::uint32_t *flags);
+                                              const CandidateData &known, float *score, std::uint32_t *flags);
 
     // And by the second network those that were.
-    void score_doubtful(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags);
+    void score_doubtful(const s2v_stamps &stamps, const CandidateData &known, float *score, std::uint32_t *flags);
 
 private:
     // Rows that are in doubt, side by side.
@@ -51,7 +51,7 @@ private:
         std::vector<std::uint32_t> flags;   // (rows)
 
         void reserve(std::size_t rows);
-        void gather(const s2v_stamps &stamps, const Known &known);
+        void gather(const s2v_stamps &stamps, const CandidateData &known);
     };
 
     const s2v_model &model_;

@@ -38,7 +38,7 @@ inline std::int32_t recipe_index(const char *name) {
     require(name, "the recipe is a null pointer");
     for (std::int32_t i = 0; i < kernel::kRecipes; ++i)
         if (std::strcmp(kernel::kRecipeNames[i], name) == 0) return i;
-    throw Failure(S2V_UNKNOWN_NAME, "there is no recipe \"" + shown(name) + "\"");
+    throw Failure(S2V_UNKNOWN_NAME, "there is no recipe \"" + printable(name) + "\"");
 }
 
 // What can be said of stamps whose arrays need not be readable here.

@@ -53,8 +53,8 @@ public:
         job.done.wait(hold, [&] { return job.running == 0; });
     }
 
-    [[nodiscard]] bool here() const noexcept {
-        return birthplace_.here();
+    [[nodiscard]] bool is_current() const noexcept {
+        return birthplace_.is_current();
     }
     std::int64_t size() noexcept {
         const std::lock_guard<std::mutex> hold(lock_);
@@ -103,7 +103,7 @@ private:
             }
     }
 
-    const Birthplace birthplace_;
+    const OwnerProcess birthplace_;
     std::mutex lock_;
     std::condition_variable wanted_;
     Job *first_ = nullptr;  // that takes helpers; the others follow
@@ -117,7 +117,7 @@ std::atomic<Crew *> crew_of_process{nullptr};
 // Null where there is no memory for one.
 Crew *crew() noexcept {
     Crew *known = crew_of_process.load();
-    while (known == nullptr || !known->here()) {
+    while (known == nullptr || !known->is_current()) {
         // In a forked child the parent's is left as it is: its lock may be held by a thread that is not here.
         Crew *const made = new (std::nothrow) Crew;
         if (made == nullptr) return nullptr;
@@ -139,7 +139,7 @@ void work_together(std::int64_t helpers, void (*work)(void *) noexcept, void *ar
 
 std::int64_t crew_size() noexcept {
     Crew *const them = crew_of_process.load();
-    return them != nullptr && them->here() ? them->size() : 0;
+    return them != nullptr && them->is_current() ? them->size() : 0;
 }
 
 }  // namespace s2v

@@ -16,10 +16,15 @@ struct s2v_decoder {
     std::vector<s2v_problem> problems;
     std::string numbers;  // ids of candidates that are numbers, as text
 
-    s2v_decoder(const s2v::decode::Asked &asked, const s2v::decode::Wish &wish, const s2v_reading &reading)
-        : messages(asked, wish, s2v::decode::Store::of(reading.allocator)),
+    s2v_decoder(const s2v::decode::PacketSelection &selection, const s2v::decode::DecodeSettings &settings,
+                const s2v_reading &reading)
+        : messages(selection, settings, s2v::decode::Store::of(reading.allocator)),
           saturation(reading.saturation),
           scores(reading.model != nullptr) {}
+
+    [[nodiscard]] const s2v::decode::SchemaBook &schemas() const noexcept {
+        return messages.schemas();
+    }
 };
 
 namespace {
@@ -61,7 +66,7 @@ s2v_id id_of(std::string_view text, std::int32_t kind) noexcept {
     return {text.data(), static_cast<std::int64_t>(text.size()), text.empty() ? S2V_ID_UNKNOWN : kind};
 }
 
-void tell_candidates(s2v_decoder &decoder, const decode::Rows &rows, s2v_id *ids) {
+void write_candidate_ids(s2v_decoder &decoder, const decode::Rows &rows, s2v_id *ids) {
     // Room for all first, for spans look at it.
     decoder.numbers.resize(kLongestNumber * rows.count());
     char *at = decoder.numbers.data();
@@ -90,8 +95,8 @@ s2v_status s2v_decoder_create_within(const s2v_reading *reading, const s2v_limit
         require(decoder, "decoder is NULL");
         *decoder = nullptr;
         require(reading && limits, "reading or limits is NULL");
-        const decode::Wish wish = wish_of(*reading, limits_of(*limits));
-        auto made = std::make_unique<s2v_decoder>(asked_of(*reading, wish), wish, *reading);
+        const decode::DecodeSettings settings = decode_settings(*reading, limits_of(*limits));
+        auto made = std::make_unique<s2v_decoder>(packet_selection(*reading, settings), settings, *reading);
         for (std::int32_t i = 0; i < reading->schema_count; ++i)
             add_schema(reading->schemas[i],
                        [&](const char *json) { made->messages.add_schema(reading->schema_ids[i], json); });
@@ -137,7 +142,7 @@ s2v_status s2v_score_messages(s2v_decoder *decoder, const void *const *messages,
         const decode::Rows &rows = decode_messages(*decoder, messages, sizes, n);
         std::ranges::copy(rows.score, score);
         std::ranges::copy(rows.score_flags, flags);
-        if (candidate_ids) tell_candidates(*decoder, rows, candidate_ids);
+        if (candidate_ids) write_candidate_ids(*decoder, rows, candidate_ids);
         for (std::size_t row = 0; object_ids && row < rows.count(); ++row)
             object_ids[row] = id_of(text_of(rows.object_id, row), S2V_ID_TEXT);
     });
@@ -153,25 +158,16 @@ s2v_status s2v_decoder_take_pixels(s2v_decoder *decoder, s2v_pixels *pixels) {
 }
 
 s2v_status s2v_decoder_schema_columns(const s2v_decoder *decoder, int32_t schema, uint8_t *present) {
-    return guarded([&] {
-        require(decoder && present && schema >= 0, "decoder, schema or present");
-        std::ranges::copy(decoder->messages.schemas().offer(schema).columns, present);
-    });
+    return copy_schema_columns(decoder, schema, present);
 }
 
 s2v_status s2v_decoder_schema_fields(const s2v_decoder *decoder, int32_t schema, uint8_t *kinds) {
-    return guarded([&] {
-        require(decoder && kinds && schema >= 0, "decoder, schema or kinds");
-        copy_kinds(decoder->messages.schemas(), schema, kinds);
-    });
+    return copy_schema_fields(decoder, schema, kinds);
 }
 
 s2v_status s2v_decoder_schema_paths(const s2v_decoder *decoder, int32_t schema, char *paths, int64_t capacity,
                                     int64_t *size) {
-    return guarded([&] {
-        require(decoder && size && schema >= 0 && (paths || capacity == 0), "decoder, schema, paths or size");
-        copy_text(decoder->messages.schemas().offer(schema).paths, paths, capacity, size);
-    });
+    return copy_schema_paths(decoder, schema, paths, capacity, size);
 }
 
 }  // extern "C"

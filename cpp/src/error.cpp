@@ -28,7 +28,7 @@ void say(s2v_log_level level, const char *sentence) noexcept {
 
 }  // namespace
 
-std::string shown(std::string_view name) {
+std::string printable(std::string_view name) {
     constexpr std::size_t kMost = 100;
     constexpr char kDigits[] = "0123456789abcdef";
     std::string out;
@@ -43,7 +43,7 @@ std::string shown(std::string_view name) {
     return out;
 }
 
-void remember(const char *reason) noexcept {
+void set_last_error(const char *reason) noexcept {
     std::strncpy(last_error, reason, kLongest - 1);
     say(S2V_LOG_ERROR, last_error);
 }

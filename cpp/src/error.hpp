@@ -24,10 +24,10 @@ private:
 
 // A name out of a file as an error may show it: printable ASCII, all else by its bytes as \xNN, and no longer than that
 // the reason beside it fits s2v_last_error().
-std::string shown(std::string_view name);
+std::string printable(std::string_view name);
 
 // Keeps what s2v_last_error() tells this thread, and hands it to the log. Allocates nothing.
-void remember(const char *reason) noexcept;
+void set_last_error(const char *reason) noexcept;
 
 // Hands a sentence to the log alone.
 void warn(const char *sentence) noexcept;
@@ -39,19 +39,19 @@ s2v_status guarded(Body body) noexcept {
         body();
         return S2V_OK;
     } catch (const Failure &failure) {
-        remember(failure.what());
+        set_last_error(failure.what());
         return failure.status();
     } catch (const std::bad_alloc &) {
-        remember("out of memory");
+        set_last_error("out of memory");
         return S2V_OUT_OF_MEMORY;
     } catch (const std::length_error &) {
-        remember("out of memory");
+        set_last_error("out of memory");
         return S2V_OUT_OF_MEMORY;
     } catch (const std::exception &error) {  // a std::system_error
-        remember(error.what());
+        set_last_error(error.what());
         return S2V_SYSTEM_ERROR;
     } catch (...) {
-        remember("an unknown error");
+        set_last_error("an unknown error");
         return S2V_SYSTEM_ERROR;
     }
 }

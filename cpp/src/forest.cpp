@@ -119,7 +119,7 @@ void predict(const Forest &forest, const kernel::CalibrationView &table, const f
             }
             kernel::forest_block(view, block, rows, sum, score + row);
             if (table.knots == 0) continue;
-            for (std::int64_t i = row; i < row + rows; ++i) score[i] = kernel::calibrated(table, score[i]);
+            for (std::int64_t i = row; i < row + rows; ++i) score[i] = kernel::apply_calibration(table, score[i]);
         }
     });
 }

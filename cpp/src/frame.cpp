@@ -261,7 +261,7 @@ std::uint32_t Frame::read_some(std::int32_t row, std::int32_t column, std::int32
                                std::int64_t first, float *out) const noexcept {
     pixels_.values(row, column, count, scale_, zero_, out);
     std::uint32_t flags = 0;
-    if (mask_.there()) {
+    if (mask_.is_present()) {
         std::uint32_t mask[kSome];
         mask_.bits(row, column, count, mask);
         std::uint32_t met = 0;
@@ -275,7 +275,7 @@ std::uint32_t Frame::read_some(std::int32_t row, std::int32_t column, std::int32
         for (std::int32_t i = 0; i < count && (met & bad_bits_) != 0; ++i)
             if ((mask[i] & bad_bits_) != 0) out[i] = kernel::quiet_nan();
     }
-    if (variance_.there()) {
+    if (variance_.is_present()) {
         float variance[kSome];
         variance_.values(row, column, count, 1.0, 0.0, variance);
         for (std::int32_t i = 0; i < count; ++i) {

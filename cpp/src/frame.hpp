@@ -15,7 +15,7 @@ public:
     // stride: in numbers; 0: width.
     ImageRows(const void *data, std::int32_t dtype, std::int64_t stride, std::int32_t width) noexcept;
 
-    [[nodiscard]] bool there() const noexcept {
+    [[nodiscard]] bool is_present() const noexcept {
         return data_ != nullptr;
     }
     // Numbers [column, column + count) of a row, scale * stored + zero in the arithmetic of the FITS reader.
@@ -59,8 +59,8 @@ public:
     // Throws Failure, which calls the frame by `name`, where something of it cannot be. of: null for none.
     Frame(const s2v_frame *of, const char *name, bool science);
 
-    [[nodiscard]] bool there() const noexcept {
-        return pixels_.there();
+    [[nodiscard]] bool is_present() const noexcept {
+        return pixels_.is_present();
     }
     [[nodiscard]] float saturation() const noexcept {
         return saturation_;

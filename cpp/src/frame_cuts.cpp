@@ -63,7 +63,7 @@ void FrameCuts::cut_row(const Field &field, std::int64_t row, std::int64_t at) n
     const std::uint32_t cut = planes_ | (field.frame[S2V_SCIENCE].tells_saturation() ? 1U << S2V_SCIENCE : 0);
     for (int c = 0; c < S2V_CHANNELS; ++c) {
         own[c] = {0, 0, 0, 0};
-        if (!field.frame[c].there() || (cut >> c & 1U) == 0) continue;
+        if (!field.frame[c].is_present() || (cut >> c & 1U) == 0) continue;
         centre[c] = field.frame[c].pixel_at(field.x[row], field.y[row]);
         own[c] = field.frame[c].reach_of(centre[c], side_);
         if (own[c].empty()) continue;
@@ -110,7 +110,7 @@ s2v_stamps FrameCuts::cut(const Field &field, std::int64_t begin, std::int64_t e
     return stamps;
 }
 
-const std::uint32_t *FrameCuts::joined(const std::uint32_t *reader, std::int64_t count) noexcept {
+const std::uint32_t *FrameCuts::join_flags(const std::uint32_t *reader, std::int64_t count) noexcept {
     for (std::int64_t i = 0; i < count && reader != nullptr; ++i) raised_[i] |= reader[i];
     return raised_;
 }

@@ -47,7 +47,7 @@ public:
         return raised_;
     }
     // The same with the flags of a reader (rows), or null.
-    const std::uint32_t *joined(const std::uint32_t *reader, std::int64_t count) noexcept;
+    const std::uint32_t *join_flags(const std::uint32_t *reader, std::int64_t count) noexcept;
 
 private:
     std::size_t divide(std::byte *memory) noexcept;

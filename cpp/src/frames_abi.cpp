@@ -1,9 +1,9 @@
 // The C ABI of whole frames.
 #include "calls.hpp"
+#include "candidate_data.hpp"
 #include "frame_cuts.hpp"
 #include "kernel/feature_sets.hpp"
 #include "kernel/recipe.hpp"
-#include "known.hpp"
 #include "scorer.hpp"
 #include "threads.hpp"
 
@@ -63,7 +63,7 @@ s2v_status s2v_score_frames(s2v_scorer *scorer, const s2v_frame *science, const 
     return guarded([&] {
         require(scorer != nullptr, "null scorer");
         const Field field(science, reference, difference, n, x, y);
-        const Known known = known_of(catalogue);
+        const CandidateData known = candidate_data(catalogue);
         require(n == 0 || (score != nullptr && flags != nullptr), "score or flags is NULL");
         if (n > 0) scorer->score(field, known, score, flags);
     });

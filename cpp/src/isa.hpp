@@ -48,11 +48,11 @@ struct s2v_network_kernels {
     // Bytes that a worker needs for blocks of at most `rows` rows, aligned to 64.
     std::size_t (*network_scratch)(const s2v::kernel::NetworkView *network, int32_t rows);
     // The planes of a row, which is number `row` of its block.
-    void (*look_at_planes)(const s2v::kernel::NetworkView *network, const float *planes, int32_t row, int32_t most,
-                           void *scratch);
+    void (*encode_planes)(const s2v::kernel::NetworkView *network, const float *planes, int32_t row, int32_t most,
+                          void *scratch);
     // Scores of the first `rows` rows of a block, whose planes were looked at; columns: (rows, those that are given).
-    void (*judge)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, float *score,
-                  void *scratch, int32_t most);
+    void (*score_rows)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, float *score,
+                       void *scratch, int32_t most);
 };
 
 struct s2v_isa_table : s2v_feature_kernels, s2v_plane_kernels, s2v_stream_kernels, s2v_network_kernels {

@@ -19,22 +19,24 @@ std::size_t bytes(const NetworkView *network, int32_t rows) {
     return divide_scratch<HostDot>(*network, rows, nullptr, scratch);
 }
 
-void look(const NetworkView *network, const float *planes, int32_t row, int32_t rows, void *memory) {
-    look_at_planes<HostDot>(HostTeam(), *network, planes, row, scratch_in(*network, rows, memory));
+void encode_row(const NetworkView *network, const float *planes, int32_t row, int32_t rows, void *memory) {
+    encode_planes<HostDot>(HostTeam(), *network, planes, row, scratch_in(*network, rows, memory));
 }
 
-void judge(const NetworkView *network, const float *columns, int32_t rows, float *score, void *memory, int32_t most) {
+void score_block(const NetworkView *network, const float *columns, int32_t rows, float *score, void *memory,
+                 int32_t most) {
     const NetworkScratch scratch = scratch_in(*network, most, memory);
     const int given = network->column.given;
     const HostTeam team;
     for (int row = 0; row < rows && given > 0; ++row) {
         const float *const from = columns + static_cast<int64_t>(row) * given;
         team.for_each(given, [&](int i) { scratch.x[i] = from[i]; });
-        look_at_columns(team, *network, row, scratch);
+        encode_row_columns(team, *network, row, scratch);
     }
-    judge_rows<HostDot>(team, *network, rows, scratch, score);
+    score_rows<HostDot>(team, *network, rows, scratch, score);
 }
 
 }  // namespace
 
-extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kPacked, bytes, look, judge};
+extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kPacked, bytes, encode_row,
+                                                                score_block};

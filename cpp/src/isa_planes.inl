@@ -44,7 +44,7 @@ void view_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, const ViewR
     const int64_t size = int64_t{how->views} * how->channels * how->side * how->side;
     for (int64_t row = begin; row < end; ++row) {
         const Triplet triplet = triplet_of(stamps, row);
-        flags[row] = prepare_views(HostTeam(), triplet, *how, is_spared(*needs, absent_planes(triplet)),
+        flags[row] = prepare_views(HostTeam(), triplet, *how, lacks_only_optional(*needs, absent_planes(triplet)),
                                    planes + (row - begin) * size, *static_cast<StepScratch *>(scratch));
     }
 }

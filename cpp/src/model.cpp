@@ -51,11 +51,11 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
         [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
             const auto rows = static_cast<std::int32_t>(end - begin);
             for (std::int32_t row = 0; row < rows && pixels > 0; ++row)
-                isa.look_at_planes(&view, planes + (begin + row) * pixels, row, block, scratch.get());
-            isa.judge(&view, columns ? columns + begin * view.column.given : nullptr, rows, score + begin,
-                      scratch.get(), block);
+                isa.encode_planes(&view, planes + (begin + row) * pixels, row, block, scratch.get());
+            isa.score_rows(&view, columns ? columns + begin * view.column.given : nullptr, rows, score + begin,
+                           scratch.get(), block);
             for (std::int64_t row = begin; row < end && table.knots > 0; ++row)
-                score[row] = kernel::calibrated(table, score[row]);
+                score[row] = kernel::apply_calibration(table, score[row]);
             for (std::int64_t row = begin; row < end && pixels > 0; ++row)
                 if (!all_finite(planes + row * pixels, pixels)) score[row] = std::numeric_limits<float>::quiet_NaN();
         });
@@ -82,7 +82,7 @@ void read_tensors(const Safetensors &file, const ModelHeader &header, s2v_model 
 s2v_model parse_model(std::string_view bytes) {
     const Safetensors file(bytes);
     const ModelHeader header = read_header(file.model());
-    s2v_model model = made_of(header);
+    s2v_model model = model_of_header(header);
     model.header = file.model_text();
     read_tensors(file, header, model);
     return model;
@@ -105,10 +105,10 @@ std::int32_t catalogue_columns(const s2v_model &model) {
                                                    [measured](std::int32_t place) { return place >= measured; }));
 }
 
-void judge_table(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
-                 std::uint32_t *flags, std::uint8_t *scored) {
+void apply_table_rule(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
+                      std::uint32_t *flags, std::uint8_t *scored) {
     const std::size_t count = model.columns.size();
-    std::vector<std::uint32_t> what(count);  // a value of each column is (kernel::ColumnsMet)
+    std::vector<std::uint32_t> what(count);  // a value of each column is (kernel::ColumnContents)
     const std::int32_t measured = kernel::set_columns(model.measuring.sets);
     for (std::size_t k = 0; k < count; ++k)
         what[k] = kernel::kAnyValue | (model.place[k] >= measured ? kernel::kCatalogueValue : 0U);
@@ -117,7 +117,7 @@ void judge_table(const s2v_model &model, const float *columns, const std::uint32
         for (std::size_t k = 0; k < count; ++k) met |= columns[k] == columns[k] ? what[k] : 0U;
         const std::uint32_t seen = raised == nullptr ? 0U : raised[row];
         const kernel::Verdict verdict =
-            kernel::judge_columns(model.needs, {seen, (seen & kernel::kUnscorable) == 0}, met);
+            kernel::apply_column_rule(model.needs, {seen, (seen & kernel::kUnscorable) == 0}, met);
         flags[row] = verdict.flags;
         scored[row] = verdict.scored ? 1 : 0;
     }

@@ -75,8 +75,8 @@ std::int32_t catalogue_columns(const s2v_model &model);
 
 // What the row rule says of n rows of a table that has the model's columns (n, columns). raised: (n) what a reader saw,
 // or null; flags: (n); scored: (n), 1 where a row has a score.
-void judge_table(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
-                 std::uint32_t *flags, std::uint8_t *scored);
+void apply_table_rule(const s2v_model &model, const float *columns, const std::uint32_t *raised, std::int64_t n,
+                      std::uint32_t *flags, std::uint8_t *scored);
 
 // P(real) of n rows of what a model takes: planes (n, planes, height, width), columns (n, columns). A row with a pixel
 // that is not finite is NaN.

@@ -1,6 +1,6 @@
 // Models and scorers behind the C ABI.
 #include "calls.hpp"
-#include "known.hpp"
+#include "candidate_data.hpp"
 #include "model.hpp"
 #include "scorer.hpp"
 
@@ -109,7 +109,7 @@ s2v_status s2v_check_columns(const s2v_model *model, const float *columns, const
     return guarded([&] {
         const s2v_model &of = require_table(model, columns, n);
         require((flags != nullptr && scored != nullptr) || n == 0, "a null array");
-        judge_table(of, columns, raised, n, flags, scored);
+        apply_table_rule(of, columns, raised, n, flags, scored);
     });
 }
 
@@ -121,7 +121,7 @@ s2v_status s2v_score_columns(const s2v_model *model, const float *columns, const
         require(threads >= 0, "threads is negative");
         std::vector<std::uint8_t> scored(static_cast<std::size_t>(n));
         predict(of, nullptr, columns, n, score, threads);
-        judge_table(of, columns, raised, n, flags, scored.data());
+        apply_table_rule(of, columns, raised, n, flags, scored.data());
         for (std::int64_t row = 0; row < n; ++row)
             if (scored[static_cast<std::size_t>(row)] == 0) score[row] = std::numeric_limits<float>::quiet_NaN();
     });
@@ -132,7 +132,7 @@ s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, co
     return guarded([&] {
         const s2v_model &of = require_model(model);
         check_stamps(stamps, scored, flags, threads);
-        const Known known = known_of(catalogue);
+        const CandidateData known = candidate_data(catalogue);
         check_columns_of_stamps(of);
         const s2v_isa_table &isa = require_isa();
         const RowScorer rows(of, isa, kLargestStampSide);
@@ -141,7 +141,7 @@ s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, co
         parallel_for(
             stamps->n, kRows, threads, [&] { return Workspace(of, isa, kRows, nullptr); },
             [&](std::int64_t begin, std::int64_t end, Workspace &space) {
-                rows.take_block(*stamps, begin, end, known, out, space);
+                rows.write_inputs(*stamps, begin, end, known, out, space);
             });
     });
 }
@@ -180,7 +180,7 @@ s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const 
     return guarded([&] {
         require(scorer != nullptr, "null scorer");
         check_stamps(stamps, score, flags, 0);
-        const Known known = known_of(catalogue);
+        const CandidateData known = candidate_data(catalogue);
         if (stamps->n > 0) scorer->score(*stamps, known, score, flags);
     });
 }

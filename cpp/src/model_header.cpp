@@ -56,7 +56,7 @@ const std::string &name_in(const json::Value &value, const char *what) {
 std::int32_t channel_of(const json::Value &value) {
     const std::string &name = text(value, "a plane");
     const auto at = std::find(kChannelNames.begin(), kChannelNames.end(), name);
-    if (at == kChannelNames.end()) bad("unknown plane " + shown(name));
+    if (at == kChannelNames.end()) bad("unknown plane " + printable(name));
     return static_cast<std::int32_t>(at - kChannelNames.begin());
 }
 
@@ -72,7 +72,7 @@ kernel::Step step_of(const json::Value &value) {
             step.parameter[k] = number(member(member(value, "parameters"), entry.parameter[k].name), "a parameter");
         return step;
     }
-    bad("unknown normaliser " + shown(name));
+    bad("unknown normaliser " + printable(name));
 }
 
 kernel::Chain chain_of(const json::Value &value) {
@@ -119,7 +119,7 @@ ModelRecipe registered_recipe(const std::string &name, double version) {
         }
         return recipe;
     }
-    bad("unknown recipe " + shown(name));
+    bad("unknown recipe " + printable(name));
 }
 
 ModelRecipe recipe_of(const json::Value &value) {
@@ -269,7 +269,7 @@ void check_first(const ModelHeader &first, const ModelHeader &second) {
         bad(who + "takes planes that the second does not");
     for (const std::string &name : first.columns)
         if (std::find(second.columns.begin(), second.columns.end(), name) == second.columns.end())
-            bad(who + "takes columns that the second does not: " + shown(name));
+            bad(who + "takes columns that the second does not: " + printable(name));
 }
 
 void read_first(const json::Value &header, ModelHeader &out) {
@@ -294,11 +294,11 @@ ModelHeader read_header(const json::Value &header) {
     ModelHeader out;
     out.kind = text(member(header, "kind"), "the kind");
     if (out.kind != "forest" && out.kind != "network")
-        bad("neither a forest nor a network, but of kind " + shown(out.kind));
+        bad("neither a forest nor a network, but of kind " + printable(out.kind));
     if (const json::Value *name = header.find("name")) out.name = name_in(*name, "the name");
     if (const json::Value *convention = header.find("convention")) {
         const std::string &given = text(*convention, "the convention");
-        if (given != "code" && given != "paper") bad("unknown convention " + shown(given));
+        if (given != "code" && given != "paper") bad("unknown convention " + printable(given));
         out.convention = given == "paper" ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE;
     }
     read_columns(header, out);
@@ -318,7 +318,7 @@ ModelHeader read_header(const json::Value &header) {
     return out;
 }
 
-s2v_model made_of(const ModelHeader &header) {
+s2v_model model_of_header(const ModelHeader &header) {
     s2v_model model;
     model.name = header.name;
     model.convention = header.convention;
@@ -335,7 +335,7 @@ s2v_model made_of(const ModelHeader &header) {
         of_catalogue += model.place.back() >= kernel::set_columns(model.measuring.sets) ? 1 : 0;
     }
     model.needs.on_catalogue = 2 * of_catalogue > header.columns.size();
-    if (header.first) model.first = std::make_unique<s2v_model>(made_of(*header.first));
+    if (header.first) model.first = std::make_unique<s2v_model>(model_of_header(*header.first));
     model.doubt = header.doubt;
     return model;
 }

@@ -31,6 +31,6 @@ struct ModelHeader {
 ModelHeader read_header(const json::Value &header);
 
 // A model without its trees or weights: what it needs, and where its columns come from.
-s2v_model made_of(const ModelHeader &header);
+s2v_model model_of_header(const ModelHeader &header);
 
 }  // namespace s2v

@@ -121,7 +121,7 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 Network read_network(const Safetensors &file, const NetworkHeader &header) {
     const bool of_table = header.architecture == "tablenet";
     if (!of_table && header.architecture != "stampnet")
-        throw Failure(S2V_BAD_MODEL, "a network " + shown(header.architecture) + " is none of integers");
+        throw Failure(S2V_BAD_MODEL, "a network " + printable(header.architecture) + " is none of integers");
     if (of_table && header.planes > 0) throw Failure(S2V_BAD_MODEL, "a tablenet takes no planes");
     if (file.has("integer.of_planes.weight") != (header.planes > 0) ||
         file.has("integer.of_features.weight") == header.columns.empty())

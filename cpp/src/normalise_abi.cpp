@@ -20,7 +20,7 @@ s2v_status s2v_step_init(const char *name, s2v_step *step) {
             for (int i = 0; i < entry.parameters; ++i) step->parameters[i] = entry.parameter[i].otherwise;
             return;
         }
-        throw Failure(S2V_UNKNOWN_NAME, "there is no normaliser \"" + shown(name) + "\"");
+        throw Failure(S2V_UNKNOWN_NAME, "there is no normaliser \"" + printable(name) + "\"");
     });
 }
 

@@ -9,7 +9,7 @@
 
 namespace s2v {
 
-inline kernel::Packing checked_packing(const s2v_packing *how) {
+inline kernel::Packing packing_of(const s2v_packing *how) {
     S2V_REQUIRE_SIZE(how, s2v_packing);
     require(how->form == S2V_PACKED_FLOAT16 || how->form == S2V_PACKED_INT16, "form of a packing");
     const bool integers = how->form == S2V_PACKED_INT16;

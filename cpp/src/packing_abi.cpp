@@ -33,7 +33,7 @@ extern "C" {
 s2v_status s2v_pack_pixels(const s2v_packing *how, const float *pixels, int64_t n, int32_t only_exact, uint16_t *packed,
                            int32_t *exact, int32_t threads) {
     return guarded([&] {
-        const kernel::Packing checked = checked_packing(how);
+        const kernel::Packing checked = packing_of(how);
         check_pixels(pixels, packed, n, threads);
         require(exact, "null pointer");
         std::atomic<bool> all = true;
@@ -48,7 +48,7 @@ s2v_status s2v_pack_pixels(const s2v_packing *how, const float *pixels, int64_t 
 
 s2v_status s2v_widen_pixels(const s2v_packing *how, const uint16_t *packed, int64_t n, float *pixels, int32_t threads) {
     return guarded([&] {
-        const kernel::Packing checked = checked_packing(how);
+        const kernel::Packing checked = packing_of(how);
         check_pixels(packed, pixels, n, threads);
         parallel_for(n, kBlockPixels, threads, [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = begin; i < end; ++i) pixels[i] = kernel::widened_pixel(packed[i], checked);

@@ -11,7 +11,7 @@
 namespace s2v {
 
 struct Pool::Crew {
-    const Birthplace birthplace;
+    const OwnerProcess owner;
     std::mutex lock;
     std::condition_variable wanted;
     std::condition_variable done;
@@ -61,7 +61,7 @@ Pool::Pool(std::int32_t threads) : crew_(std::make_unique<Crew>()) {
 
 Pool::~Pool() {
     // In a forked child nobody can be waited for: what the threads use is left to them.
-    if (!crew_->birthplace.here()) {
+    if (!crew_->owner.is_current()) {
         static_cast<void>(crew_.release());
         return;
     }
@@ -75,7 +75,7 @@ Pool::~Pool() {
 
 void Pool::run(std::int32_t tasks, Task task, void *argument) noexcept {
     Crew &crew = *crew_;
-    if (tasks <= 1 || crew.others.empty() || !crew.birthplace.here()) {
+    if (tasks <= 1 || crew.others.empty() || !crew.owner.is_current()) {
         for (std::int32_t i = 0; i < tasks; ++i) task(argument, i);
         return;
     }

@@ -10,7 +10,7 @@
 #include <cstring>
 
 struct s2v_reader {
-    s2v::Birthplace birthplace;
+    s2v::OwnerProcess owner;
     s2v::decode::Pipeline pipeline;
     s2v::decode::Rows rows;
     std::vector<s2v_problem> problems;
@@ -19,11 +19,15 @@ struct s2v_reader {
     float saturation;
     bool out_of_memory = false;
 
-    s2v_reader(s2v::decode::Order order, const s2v_reading &reading)
-        : pipeline(std::move(order)), saturation(reading.saturation) {
+    s2v_reader(s2v::decode::ReadingPlan plan, const s2v_reading &reading)
+        : pipeline(std::move(plan)), saturation(reading.saturation) {
         rows.pixels = s2v::decode::Buffer<float>(s2v::decode::Store::of(reading.allocator));
         if (reading.interrupted)
             interrupted = [ask = reading.interrupted, context = reading.context] { return ask(context) != 0; };
+    }
+
+    [[nodiscard]] const s2v::decode::SchemaBook &schemas() const noexcept {
+        return pipeline.schemas();
     }
 };
 
@@ -31,8 +35,8 @@ namespace {
 
 using namespace s2v;
 
-decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
-    decode::Order order;
+decode::ReadingPlan reading_plan(const s2v_reading &reading, const s2v_limits &limits) {
+    decode::ReadingPlan plan;
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     require(reading.count >= 0, "count is negative");
     require(reading.count == 0 || (reading.paths != nullptr) != (reading.memory != nullptr),
@@ -51,23 +55,23 @@ decode::Order order_of(const s2v_reading &reading, const s2v_limits &limits) {
             source.memory = {static_cast<const std::uint8_t *>(reading.memory[i]),
                              static_cast<std::size_t>(reading.memory_size[i])};
         }
-        order.sources.push_back(std::move(source));
+        plan.sources.push_back(std::move(source));
     }
-    order.limits = limits_of(limits);
-    order.wish = wish_of(reading, order.limits);
-    order.book = std::make_shared<decode::SchemaBook>(asked_of(reading, order.wish));
+    plan.limits = limits_of(limits);
+    plan.settings = decode_settings(reading, plan.limits);
+    plan.book = std::make_shared<decode::SchemaBook>(packet_selection(reading, plan.settings));
     for (std::int32_t i = 0; i < reading.schema_count; ++i) {
-        order.messages[reading.schema_ids[i]] = reading.schemas[i];
+        plan.messages[reading.schema_ids[i]] = reading.schemas[i];
         try {
-            order.book->keep(reading.schemas[i]);
+            plan.book->keep(reading.schemas[i]);
         } catch (const decode::SchemaError &error) {
             throw Failure(S2V_INVALID_ARGUMENT, "a schema of messages: " + error.reason);
         }
     }
-    order.threads = reading.threads;
-    order.start = {reading.start_source, reading.start_block};
-    order.skip_rows = reading.start_row;
-    return order;
+    plan.threads = reading.threads;
+    plan.start = {reading.start_source, reading.start_block};
+    plan.skip_rows = reading.start_row;
+    return plan;
 }
 
 void require_spans(const char *texts, const std::int64_t *end, std::int64_t n) {
@@ -109,7 +113,7 @@ s2v_status s2v_reader_open_within(const s2v_reading *reading, const s2v_limits *
         require(reader, "reader is NULL");
         *reader = nullptr;
         require(reading && limits, "reading or limits");
-        *reader = std::make_unique<s2v_reader>(order_of(*reading, *limits), *reading).release();
+        *reader = std::make_unique<s2v_reader>(reading_plan(*reading, *limits), *reading).release();
     });
 }
 
@@ -134,16 +138,16 @@ s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_
         }
         require_spans(cutouts->object_ids, cutouts->object_end, cutouts->n);
         require_spans(cutouts->publishers, cutouts->publisher_end, cutouts->n);
-        decode::Order order;
+        decode::ReadingPlan plan;
         require(!reading->model || catalogue_columns(*reading->model) == 0 || cutouts->catalogue,
                 "the model takes columns of the catalogue, of which the table says nothing");
-        order.limits = limits_of(*limits);
-        order.wish = wish_of(*reading, order.limits);
-        order.wish.shape.columns = order.wish.shape.fields = 0;
-        order.book = std::make_shared<decode::SchemaBook>(decode::Asked{});
-        order.threads = reading->threads;
-        order.table = cutouts;
-        *reader = std::make_unique<s2v_reader>(std::move(order), *reading).release();
+        plan.limits = limits_of(*limits);
+        plan.settings = decode_settings(*reading, plan.limits);
+        plan.settings.shape.columns = plan.settings.shape.fields = 0;
+        plan.book = std::make_shared<decode::SchemaBook>(decode::PacketSelection{});
+        plan.threads = reading->threads;
+        plan.table = cutouts;
+        *reader = std::make_unique<s2v_reader>(std::move(plan), *reading).release();
     });
 }
 
@@ -152,7 +156,7 @@ s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch) {
         require(reader, "reader is NULL");
         S2V_REQUIRE_SIZE(batch, s2v_batch);
         require(rows >= 1, "fewer than one row asked for");
-        require(reader->birthplace.here(), "the reader was opened before this process was forked");
+        require(reader->owner.is_current(), "the reader was opened before this process was forked");
     });
     if (fit != S2V_OK) return fit;
     clear(*batch);
@@ -195,25 +199,16 @@ const char *s2v_reader_message(const s2v_reader *reader) {
 }
 
 s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present) {
-    return guarded([&] {
-        require(reader && present && schema >= 0, "reader, schema or present");
-        std::ranges::copy(reader->pipeline.schemas().offer(schema).columns, present);
-    });
+    return copy_schema_columns(reader, schema, present);
 }
 
 s2v_status s2v_reader_schema_fields(const s2v_reader *reader, int32_t schema, uint8_t *kinds) {
-    return guarded([&] {
-        require(reader && kinds && schema >= 0, "reader, schema or kinds");
-        copy_kinds(reader->pipeline.schemas(), schema, kinds);
-    });
+    return copy_schema_fields(reader, schema, kinds);
 }
 
 s2v_status s2v_reader_schema_paths(const s2v_reader *reader, int32_t schema, char *paths, int64_t capacity,
                                    int64_t *size) {
-    return guarded([&] {
-        require(reader && size && schema >= 0 && (paths || capacity == 0), "reader, schema, paths or size");
-        copy_text(reader->pipeline.schemas().offer(schema).paths, paths, capacity, size);
-    });
+    return copy_schema_paths(reader, schema, paths, capacity, size);
 }
 
 s2v_status s2v_schema_check(const char *schema, char *reason, int64_t capacity, int64_t *size) {
@@ -242,7 +237,7 @@ int64_t s2v_find_field(const char *const *paths, int64_t count, const char *want
 
 void s2v_reader_close(s2v_reader *reader) {
     // A forked child has none of the threads: what they use is left to them.
-    if (reader && !reader->birthplace.here()) return;
+    if (reader && !reader->owner.is_current()) return;
     delete reader;
 }
 

@@ -33,7 +33,7 @@ decode::Limits limits_of(const s2v_limits &given) {
     return limits;
 }
 
-decode::Wish wish_of(const s2v_reading &reading, const decode::Limits &limits) {
+decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode::Limits &limits) {
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
     require(reading.sets == 0 || kernel::set_columns(reading.sets) > 0, "there are no such sets of features");
@@ -43,35 +43,35 @@ decode::Wish wish_of(const s2v_reading &reading, const decode::Limits &limits) {
     require(!reading.allocator || (reading.allocator->allocate && reading.allocator->release),
             "an allocator without functions");
     if (!decode::inflate_engine()) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_INFLATE names nothing that is here");
-    decode::Wish wish;
-    wish.id_bytes = limits.id_bytes;
-    wish.shape.columns = static_cast<std::size_t>(reading.column_count);
-    wish.shape.fields = static_cast<std::size_t>(reading.field_count);
-    wish.shape.pixels = reading.keep_pixels != 0;
-    wish.shape.catalogue = reading.catalogue != 0 || (reading.model && catalogue_columns(*reading.model) > 0);
-    wish.saturation = reading.saturation;
-    wish.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
-    wish.convention = static_cast<s2v_convention>(reading.convention);
-    const std::uint32_t asked = reading.planes & kernel::kEveryPlane;
+    decode::DecodeSettings settings;
+    settings.id_bytes = limits.id_bytes;
+    settings.shape.columns = static_cast<std::size_t>(reading.column_count);
+    settings.shape.fields = static_cast<std::size_t>(reading.field_count);
+    settings.shape.pixels = reading.keep_pixels != 0;
+    settings.shape.catalogue = reading.catalogue != 0 || (reading.model && catalogue_columns(*reading.model) > 0);
+    settings.saturation = reading.saturation;
+    settings.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
+    settings.convention = static_cast<s2v_convention>(reading.convention);
+    const std::uint32_t selection = reading.planes & kernel::kEveryPlane;
     // Where pixels are wanted for scores alone, the model says of which planes.
-    wish.planes = reading.model && !wish.shape.pixels && !reading.sets ? 0 : asked;
-    wish.measuring = {reading.sets, kernel::kEveryPart, asked};
+    settings.planes = reading.model && !settings.shape.pixels && !reading.sets ? 0 : selection;
+    settings.measuring = {reading.sets, kernel::kEveryPart, selection};
     if (reading.model) {
         check_scoring(*reading.model);
-        wish.model = reading.model;
-        wish.shape.scores = true;
-        wish.planes |= planes_at_first(*reading.model);
-        wish.later = reading.model->needs.planes & ~wish.planes;
+        settings.model = reading.model;
+        settings.shape.scores = true;
+        settings.planes |= planes_at_first(*reading.model);
+        settings.doubt_planes = reading.model->needs.planes & ~settings.planes;
     }
-    wish.decode_image = reading.decode_image;
-    wish.context = reading.context;
+    settings.decode_image = reading.decode_image;
+    settings.context = reading.context;
     // Inflate and byte order are kernels of an instruction set too.
-    wish.isa = active_isa();
-    if (!wish.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
-    return wish;
+    settings.isa = active_isa();
+    if (!settings.isa) throw Failure(S2V_UNKNOWN_NAME, "SPACE2VEC_ISA names no instruction set of this processor");
+    return settings;
 }
 
-decode::Asked asked_of(const s2v_reading &reading, const decode::Wish &wish) {
+decode::PacketSelection packet_selection(const s2v_reading &reading, const decode::DecodeSettings &settings) {
     require(reading.column_count >= 0 && reading.field_count >= 0 && reading.schema_count >= 0, "a count is negative");
     require(reading.column_count == 0 || reading.columns, "columns is NULL");
     require(reading.field_count == 0 || reading.fields, "fields is NULL");
@@ -79,11 +79,11 @@ decode::Asked asked_of(const s2v_reading &reading, const decode::Wish &wish) {
     for (std::int32_t i = 0; i < reading.column_count; ++i) require(reading.columns[i], "a column is NULL");
     for (std::int32_t i = 0; i < reading.field_count; ++i) require(reading.fields[i], "a field is NULL");
     for (std::int32_t i = 0; i < reading.schema_count; ++i) require(reading.schemas[i], "a schema is NULL");
-    decode::Asked asked;
-    asked.columns.assign(reading.columns, reading.columns + reading.column_count);
-    asked.fields.assign(reading.fields, reading.fields + reading.field_count);
-    asked.catalogue = wish.shape.catalogue;
-    return asked;
+    decode::PacketSelection selection;
+    selection.columns.assign(reading.columns, reading.columns + reading.column_count);
+    selection.fields.assign(reading.fields, reading.fields + reading.field_count);
+    selection.catalogue = settings.shape.catalogue;
+    return selection;
 }
 
 // As much of a text as there is room for, and how long it is.

@@ -1,10 +1,12 @@
 // What the C ABI is told of reading, and what it tells of rows: of files and of messages alike.
 #pragma once
 
+#include "checks.hpp"
 #include "decode/decoder.hpp"
 #include "decode/schema_book.hpp"
 #include "space2vec/limits.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -12,14 +14,42 @@ namespace s2v {
 
 // Each throws Failure (S2V_INVALID_ARGUMENT) where what it is told makes no sense.
 decode::Limits limits_of(const s2v_limits &given);
-decode::Wish wish_of(const s2v_reading &reading, const decode::Limits &limits);
-decode::Asked asked_of(const s2v_reading &reading, const decode::Wish &wish);
+decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode::Limits &limits);
+decode::PacketSelection packet_selection(const s2v_reading &reading, const decode::DecodeSettings &settings);
 
-// The kinds of values that a schema has at the fields that are asked for, as bits (1 << s2v_value_kind).
+// Copy the kinds of values that a schema has at the selected fields, as bits (1 << s2v_value_kind).
 void copy_kinds(const decode::SchemaBook &schemas, std::int32_t schema, std::uint8_t *kinds);
 
-// As much of a text as there is room for, and how long it is.
+// Copy as much of a text as there is room for, and tell how long it is.
 void copy_text(const std::string &text, char *to, std::int64_t capacity, std::int64_t *size);
+
+// The questions about a schema that a reader and a decoder answer alike: Owner is s2v_reader or s2v_decoder, and has a
+// SchemaBook schemas().
+template <typename Owner>
+s2v_status copy_schema_columns(const Owner *owner, std::int32_t schema, std::uint8_t *present) {
+    return guarded([&] {
+        require(owner && present && schema >= 0, "the reader, the decoder or present is NULL, or schema is negative");
+        std::ranges::copy(owner->schemas().offer(schema).columns, present);
+    });
+}
+
+template <typename Owner>
+s2v_status copy_schema_fields(const Owner *owner, std::int32_t schema, std::uint8_t *kinds) {
+    return guarded([&] {
+        require(owner && kinds && schema >= 0, "the reader, the decoder or kinds is NULL, or schema is negative");
+        copy_kinds(owner->schemas(), schema, kinds);
+    });
+}
+
+template <typename Owner>
+s2v_status copy_schema_paths(const Owner *owner, std::int32_t schema, char *paths, std::int64_t capacity,
+                             std::int64_t *size) {
+    return guarded([&] {
+        require(owner && size && schema >= 0 && (paths || capacity == 0),
+                "the reader, the decoder, paths or size is NULL, or schema is negative");
+        copy_text(owner->schemas().offer(schema).paths, paths, capacity, size);
+    });
+}
 
 // Hand the pixels of rows over.
 void take_pixels(decode::Rows &rows, s2v_pixels &pixels);

@@ -65,8 +65,8 @@ std::uint32_t RowScorer::prepare_row(const s2v_stamps &block, std::int32_t i, fl
     return flags;
 }
 
-// The model's columns of row i of a block; returns what there was (kernel::ColumnsMet).
-std::uint32_t RowScorer::take_columns(const Block &block, std::int32_t i, float *to) const {
+// The model's columns of row i of a block; returns what there was (kernel::ColumnContents).
+std::uint32_t RowScorer::gather_columns(const Block &block, std::int32_t i, float *to) const {
     const float *const measured = block.features + std::ptrdiff_t{i} * measured_columns_;
     const float *const beside =
         block.catalogue == nullptr ? nullptr : block.catalogue + std::ptrdiff_t{i} * kernel::kCatalogueColumns;
@@ -87,7 +87,7 @@ std::uint32_t RowScorer::take_columns(const Block &block, std::int32_t i, float 
 
 // Measures rows [begin, end), unless that was done.
 RowScorer::Block RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                          const Known &known, Workspace &space) const {
+                                          const CandidateData &known, Workspace &space) const {
     Block block = {stamps, space.features, space.measured, known.catalogue, known.raised};
     block.stamps.n = end - begin;
     block.stamps.offset += begin * S2V_CHANNELS;
@@ -106,8 +106,8 @@ RowScorer::Block RowScorer::measure_block(const s2v_stamps &stamps, std::int64_t
 }
 
 // Writes the planes and columns of row i of a block, and judges it.
-kernel::Verdict RowScorer::look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
-                                       Workspace &space) const {
+kernel::Verdict RowScorer::prepare_inputs(const Block &block, std::int32_t i, float *planes, float *columns,
+                                          Workspace &space) const {
     const kernel::Triplet triplet = kernel::triplet_of(&block.stamps, i);
     bool large = false;
     for (int c = 0; c < S2V_CHANNELS; ++c) {
@@ -124,19 +124,19 @@ kernel::Verdict RowScorer::look_at_row(const Block &block, std::int32_t i, float
     else if (model_.recipe)
         raised.prepared = prepare_row(block.stamps, i, planes, space);
     const std::uint32_t reader = block.raised == nullptr ? 0 : block.raised[i];
-    const kernel::Verdict verdict = kernel::judge_pixels(model_.needs, triplet, reader, raised);
+    const kernel::Verdict verdict = kernel::apply_pixel_rule(model_.needs, triplet, reader, raised);
     if (model_.columns.empty()) return verdict;
-    return kernel::judge_columns(model_.needs, verdict, take_columns(block, i, columns));
+    return kernel::apply_column_rule(model_.needs, verdict, gather_columns(block, i, columns));
 }
 
 void RowScorer::score_columns(std::int32_t rows, Workspace &space) const {
     if (model_.packed)
-        isa_.judge(&network_, space.columns, rows, space.score, space.network, kScorerBlock);
+        isa_.score_rows(&network_, space.columns, rows, space.score, space.network, kScorerBlock);
     else
         walk_trees(rows, space);
     const kernel::CalibrationView table = model_.calibration.view();
     for (std::int32_t k = 0; k < rows && table.knots > 0; ++k)
-        space.score[k] = kernel::calibrated(table, space.score[k]);
+        space.score[k] = kernel::apply_calibration(table, space.score[k]);
 }
 
 void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
@@ -148,7 +148,7 @@ void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
     kernel::forest_block(forest.view(), space.columns, rows, space.sum, space.score);
 }
 
-void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
+void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
                             float *score, std::uint32_t *flags, Workspace &space) const {
     const Block block = measure_block(stamps, begin, end, known, space);
     const auto rows = static_cast<std::int32_t>(end - begin);
@@ -156,11 +156,11 @@ void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::i
     std::int32_t scored = 0;
     for (std::int32_t i = 0; i < rows; ++i) {
         float *const to = space.columns + static_cast<std::size_t>(scored) * columns;
-        const kernel::Verdict verdict = look_at_row(block, i, space.planes, to, space);
+        const kernel::Verdict verdict = prepare_inputs(block, i, space.planes, to, space);
         flags[begin + i] = verdict.flags;
         score[begin + i] = std::numeric_limits<float>::quiet_NaN();
         if (!verdict.scored) continue;
-        if (model_.recipe) isa_.look_at_planes(&network_, space.planes, scored, kScorerBlock, space.network);
+        if (model_.recipe) isa_.encode_planes(&network_, space.planes, scored, kScorerBlock, space.network);
         space.row[scored++] = i;
     }
     if (scored == 0) return;
@@ -168,15 +168,15 @@ void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::i
     for (std::int32_t k = 0; k < scored; ++k) score[begin + space.row[k]] = space.score[k];
 }
 
-void RowScorer::take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
-                           const RowInputs &out, Workspace &space) const {
+void RowScorer::write_inputs(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                             const RowInputs &out, Workspace &space) const {
     const Block block = measure_block(stamps, begin, end, known, space);
     const auto pixels = static_cast<std::int64_t>(model_.recipe ? model_.recipe->pixels() : 0);
     const auto columns = static_cast<std::int64_t>(model_.columns.size());
     for (std::int64_t row = begin; row < end; ++row) {
-        const kernel::Verdict verdict = look_at_row(block, static_cast<std::int32_t>(row - begin),
-                                                    out.planes ? out.planes + row * pixels : space.planes,
-                                                    out.columns ? out.columns + row * columns : space.columns, space);
+        const kernel::Verdict verdict = prepare_inputs(
+            block, static_cast<std::int32_t>(row - begin), out.planes ? out.planes + row * pixels : space.planes,
+            out.columns ? out.columns + row * columns : space.columns, space);
         out.flags[row] = verdict.flags;
         out.scored[row] = verdict.scored ? 1 : 0;
     }

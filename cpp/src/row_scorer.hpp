@@ -35,7 +35,7 @@ private:
 };
 
 // What is known of candidates beside their pixels, by row.
-struct Known {
+struct CandidateData {
     const float *catalogue = nullptr;       // (n, kCatalogueColumns)
     const std::uint32_t *raised = nullptr;  // (n)
     // What was measured of them already by the sets, the convention and the planes of the model; or null.
@@ -57,12 +57,12 @@ public:
     RowScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side);
 
     // Rows [begin, end) of stamps, at most as many as the workspace is made for.
-    void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known, float *score,
-                     std::uint32_t *flags, Workspace &space) const;
+    void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                     float *score, std::uint32_t *flags, Workspace &space) const;
 
     // Writes what the model takes of these rows; of a model of floats too.
-    void take_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const Known &known,
-                    const RowInputs &out, Workspace &space) const;
+    void write_inputs(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                      const RowInputs &out, Workspace &space) const;
 
 private:
     // Some rows, what was measured of them, and what is known of them beside.
@@ -74,12 +74,12 @@ private:
         const std::uint32_t *raised;         // (rows), or null
     };
     [[nodiscard]] Block measure_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                      const Known &known, Workspace &space) const;
-    [[nodiscard]] kernel::Verdict look_at_row(const Block &block, std::int32_t i, float *planes, float *columns,
-                                              Workspace &space) const;
+                                      const CandidateData &known, Workspace &space) const;
+    [[nodiscard]] kernel::Verdict prepare_inputs(const Block &block, std::int32_t i, float *planes, float *columns,
+                                                 Workspace &space) const;
     [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &block, std::int32_t i, float *planes,
                                             Workspace &space) const;
-    [[nodiscard]] std::uint32_t take_columns(const Block &block, std::int32_t i, float *to) const;
+    [[nodiscard]] std::uint32_t gather_columns(const Block &block, std::int32_t i, float *to) const;
     void score_columns(std::int32_t rows, Workspace &space) const;
     void walk_trees(std::int32_t rows, Workspace &space) const;
 

@@ -100,7 +100,7 @@ Safetensors::Safetensors(std::string_view bytes) {
 }
 
 Safetensors::Entry Safetensors::entry_of(const std::string &name, const json::Value &plain) {
-    const std::string what = "tensor " + shown(name);
+    const std::string what = "tensor " + printable(name);
     if (name.size() > kLongestName) bad(what + " has a name of more than 256 bytes");
     const json::Value *const dtype = plain.find("dtype");
     const json::Value *const shape = plain.find("shape");
@@ -109,7 +109,7 @@ Safetensors::Entry Safetensors::entry_of(const std::string &name, const json::Va
         offsets == nullptr || offsets->array() == nullptr || offsets->array()->size() != 2)
         bad(what + " has no type, shape and place");
     const std::uint64_t width = width_of(*dtype->string());
-    if (width == 0) bad(what + " has the unknown type " + shown(*dtype->string()));
+    if (width == 0) bad(what + " has the unknown type " + printable(*dtype->string()));
     if (shape->array()->size() > kMostAxes) bad(what + " has more than 8 axes");
     Entry entry{*dtype->string(),
                 {},
@@ -169,7 +169,7 @@ std::size_t Safetensors::count(std::string_view prefix) const {
 
 const Safetensors::Entry &Safetensors::entry(std::string_view name) const {
     const auto found = tensors_.find(prefix_ + std::string(name));
-    if (found == tensors_.end()) bad("tensor " + shown(prefix_ + std::string(name)) + " is missing");
+    if (found == tensors_.end()) bad("tensor " + printable(prefix_ + std::string(name)) + " is missing");
     return found->second;
 }
 
@@ -180,7 +180,7 @@ std::vector<std::int64_t> Safetensors::shape(std::string_view name) const {
 template <typename T>
 std::vector<T> Safetensors::values(std::string_view name) const {
     const Entry &own = entry(name);
-    if (own.dtype != kDtype<T>) bad("tensor " + shown(name) + " is not of dtype " + std::string(kDtype<T>));
+    if (own.dtype != kDtype<T>) bad("tensor " + printable(name) + " is not of dtype " + std::string(kDtype<T>));
     std::vector<T> values(static_cast<std::size_t>(own.end - own.begin) / sizeof(T));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = little<T>(data_.data() + own.begin + i * sizeof(T));
     return values;
@@ -192,7 +192,7 @@ std::vector<T> Safetensors::tensor(std::string_view name, std::initializer_list<
     bool good = found.size() == wanted.size();
     for (std::size_t i = 0; good && i < found.size(); ++i)
         good = wanted.begin()[i] < 0 || wanted.begin()[i] == found[i];
-    if (!good) bad("tensor " + shown(name) + " has another shape than the model asks for");
+    if (!good) bad("tensor " + printable(name) + " has another shape than the model asks for");
     return values<T>(name);
 }
 

@@ -56,18 +56,19 @@ void s2v_scorer::in_blocks(std::int64_t n, std::int64_t most, const Work &work) 
         pool_->run(tasks, task, &job);
 }
 
-void s2v_scorer::score(const s2v_stamps &stamps, const Known &known, float *score, std::uint32_t *flags) noexcept {
+void s2v_scorer::score(const s2v_stamps &stamps, const CandidateData &known, float *score,
+                       std::uint32_t *flags) noexcept {
     in_blocks(stamps.n, kScorerBlock, [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
         workers_[worker].score(stamps, begin, end, known, score, flags);
     });
 }
 
-void s2v_scorer::score(const Field &field, const Known &known, float *score, std::uint32_t *flags) noexcept {
+void s2v_scorer::score(const Field &field, const CandidateData &known, float *score, std::uint32_t *flags) noexcept {
     in_blocks(field.n, cuts_[0].rows(), [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
         const s2v_stamps stamps = cuts_[worker].cut(field, begin, end);
-        Known own;
+        CandidateData own;
         if (known.catalogue != nullptr) own.catalogue = known.catalogue + begin * kernel::kCatalogueColumns;
-        own.raised = cuts_[worker].joined(known.raised == nullptr ? nullptr : known.raised + begin, end - begin);
+        own.raised = cuts_[worker].join_flags(known.raised == nullptr ? nullptr : known.raised + begin, end - begin);
         workers_[worker].score(stamps, 0, end - begin, own, score + begin, flags + begin);
     });
 }

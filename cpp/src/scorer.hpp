@@ -13,9 +13,9 @@ struct s2v_scorer {
     s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options);
 
     // Scores all rows; stamps were checked.
-    void score(const s2v_stamps &stamps, const s2v::Known &known, float *score, std::uint32_t *flags) noexcept;
+    void score(const s2v_stamps &stamps, const s2v::CandidateData &known, float *score, std::uint32_t *flags) noexcept;
     // The same of detections in frames.
-    void score(const s2v::Field &field, const s2v::Known &known, float *score, std::uint32_t *flags) noexcept;
+    void score(const s2v::Field &field, const s2v::CandidateData &known, float *score, std::uint32_t *flags) noexcept;
 
 private:
     template <class Work>

@@ -1,6 +1,7 @@
 // The C ABI of stamps: what is asked for is checked here, once a batch; the kernels check nothing.
 #include "calls.hpp"
 #include "kernel/feature_sets.hpp"
+#include "kernel/row_rule.hpp"
 #include "threads.hpp"
 
 using namespace s2v;
@@ -21,6 +22,18 @@ s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t conventi
                 isa.features(stamps, begin, end, &what, static_cast<s2v_convention>(convention), values, flags,
                              scratch.get());
             });
+    });
+}
+
+s2v_status s2v_join_flags(const int64_t *offset, const uint32_t *raised, int64_t n, uint32_t *flags) {
+    return guarded([&] {
+        require(n >= 0, "n is negative");
+        require(n == 0 || (offset && raised && flags), "offset, raised or flags is a null pointer");
+        for (std::int64_t row = 0; row < n; ++row) {
+            std::uint32_t absent = 0;
+            for (int c = 0; c < S2V_CHANNELS; ++c) absent |= offset[row * S2V_CHANNELS + c] < 0 ? 1U << c : 0U;
+            flags[row] = kernel::join_flags(raised[row], flags[row], absent);
+        }
     });
 }
 

@@ -28,11 +28,11 @@ std::thread start_thread(F f) {
 }
 
 // The process in which something was made: a forked child has the memory of its parent, but none of the threads.
-class Birthplace {
+class OwnerProcess {
 public:
-    Birthplace() noexcept : process_(getpid()) {}
+    OwnerProcess() noexcept : process_(getpid()) {}
 
-    [[nodiscard]] bool here() const noexcept {
+    [[nodiscard]] bool is_current() const noexcept {
         return getpid() == process_;
     }
 

@@ -28,6 +28,9 @@ def features(
     flags: NDArray[np.uint32],
     threads: int,
 ) -> None: ...
+def join_flags(
+    offset: NDArray[np.int64], raised: NDArray[np.uint32], flags: NDArray[np.uint32]
+) -> NDArray[np.uint32]: ...
 def prepare(
     stamps: Stamps,
     recipe: RecipeName,
@@ -131,7 +134,7 @@ class Model:
         flags: NDArray[np.uint32],
         threads: int,
     ) -> None: ...
-    def judge_columns(
+    def check_columns(
         self,
         columns: NDArray[np.float32],
         raised: NDArray[np.uint32],

@@ -49,7 +49,7 @@ public:
                                              at<std::uint32_t>(flags)));
     }
 
-    void judge_columns(Address stream, Address columns, Address raised, std::int64_t n, Address score,
+    void check_columns(Address stream, Address columns, Address raised, std::int64_t n, Address score,
                        Address flags) const {
         ::check(s2v_cuda_model_check_columns(model_.get(), at<void>(stream), at<const float>(columns),
                                              at<const std::uint32_t>(raised), n, at<float>(score),
@@ -88,7 +88,7 @@ void register_model(py::module_ &module) {
              py::arg("flags"), py::arg("scored"))
         .def("score_columns", &Model::score_columns, Released(), py::arg("stream"), py::arg("columns"),
              py::arg("raised"), py::arg("n"), py::arg("score"), py::arg("flags"))
-        .def("judge_columns", &Model::judge_columns, Released(), py::arg("stream"), py::arg("columns"),
+        .def("check_columns", &Model::check_columns, Released(), py::arg("stream"), py::arg("columns"),
              py::arg("raised"), py::arg("n"), py::arg("score"), py::arg("flags"))
         .def("predict", &Model::predict, Released(), py::arg("stream"), py::arg("planes"), py::arg("columns"),
              py::arg("n"), py::arg("score"));

@@ -1,102 +1,20 @@
-// Messages in memory: one row each, whatever they hold, and the same rows as a reader gives.
+// The rows of messages in memory: one each, whatever they hold, and the same as those of a reader.
 #include "check.hpp"
 #include "decode/messages.hpp"
-#include "made_packets.hpp"
+#include "made_messages.hpp"
 #include "made_scoring.hpp"
 
-#include <atomic>
-#include <cmath>
-#include <cstdlib>
-#include <new>
-#include <thread>
+#include <cstring>
 
 namespace {
 
-std::atomic<long> allocations{0};
-
-}  // namespace
-
-[[gnu::noinline]] void *operator new(std::size_t size) {
-    ++allocations;
-    if (void *const memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void *operator new(std::size_t size, std::align_val_t alignment) {
-    ++allocations;
-    const auto to = static_cast<std::size_t>(alignment);
-    if (void *const memory = std::aligned_alloc(to, (size + to - 1) / to * to)) return memory;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void *operator new(std::size_t size, const std::nothrow_t &) noexcept {  // of a stable sort
-    ++allocations;
-    return std::malloc(size);
-}
-[[gnu::noinline]] void operator delete(void *memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void *memory, std::size_t) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void *memory, std::align_val_t) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void *memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
-}
-
-namespace {
-
+using made::cut;
+using made::Decoder;
+using made::joined;
+using made::kSchema;
+using made::Messages;
 using made::Octets;
-
-constexpr std::uint32_t kSchema = 900;
-
-Octets joined(Octets first, const Octets &second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
-}
-
-Octets cut(const Octets &bytes, std::size_t size) {
-    return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)};
-}
-
-struct Messages {
-    std::vector<const void *> at;
-    std::vector<std::int64_t> size;
-
-    explicit Messages(const std::vector<Octets> &messages) {
-        for (const Octets &message : messages) {
-            at.push_back(message.data());
-            size.push_back(static_cast<std::int64_t>(message.size()));
-        }
-    }
-    [[nodiscard]] std::int64_t count() const {
-        return static_cast<std::int64_t>(at.size());
-    }
-};
-
-struct Decoder {
-    s2v_decoder *c = nullptr;
-
-    explicit Decoder(const s2v_reading &reading) {
-        CHECK(s2v_decoder_create(&reading, &c) == S2V_OK);
-        CHECK(s2v_decoder_add_schema(c, kSchema, made::kPacketSchema.c_str()) == S2V_OK);
-    }
-    ~Decoder() {
-        s2v_decoder_free(c);
-    }
-    s2v_batch decode(const Messages &messages) {
-        auto batch = s2v::sized<s2v_batch>();
-        CHECK(s2v_decode_messages(c, messages.at.data(), messages.size.data(), messages.count(), &batch) == S2V_OK);
-        CHECK(batch.stamps.n == messages.count());
-        return batch;
-    }
-};
-
-s2v_reading plain() {
-    s2v_reading reading;
-    s2v_reading_init(&reading);
-    return reading;
-}
+using made::plain;
 
 std::string object_of(const s2v_batch &batch, std::int64_t row) {
     return {batch.object_ids + (row ? batch.object_end[row - 1] : 0), batch.object_ids + batch.object_end[row]};
@@ -244,9 +162,9 @@ void rows_are_a_readers() {
 }
 
 void a_schema_is_compiled_once() {
-    s2v::decode::Wish wish;
-    wish.isa = s2v::active_isa();
-    s2v::decode::MessageDecoder decoder({}, wish, s2v::decode::Store::of(nullptr));
+    s2v::decode::DecodeSettings settings;
+    settings.isa = s2v::active_isa();
+    s2v::decode::MessageDecoder decoder({}, settings, s2v::decode::Store::of(nullptr));
     decoder.add_schema(kSchema, made::kPacketSchema);
     decoder.add_schema(kSchema + 1, made::kPacketSchema);
     decoder.set_bare_schema(made::kPacketSchema);
@@ -276,74 +194,6 @@ void a_schema_is_compiled_once() {
     CHECK(decoder.schemas().compiled() == 101);
 }
 
-void sound_messages_cost_no_allocation() {
-    const s2v::Model models[] = {made::NetworkFile().model(), made::CascadeFile().model(0.0F, 1.0F),
-                                 made::NetworkFile::of(made::forest_file({"MASKFRAC", "SNR"}, 0))};
-    std::vector<Octets> all;
-    for (int number = 0; number < 60; ++number) all.push_back(made::message(number, kSchema));
-    for (int number = 60; number < 70; ++number) all.push_back(made::container(number, number + 1, 1));
-    const Messages messages(all);
-    for (const s2v::Model &model : models) {
-        s2v_reading reading = plain();
-        reading.keep_pixels = 0;
-        reading.model = model.c();
-        Decoder decoder(reading);
-        std::vector<float> score(all.size());
-        std::vector<std::uint32_t> flags(all.size());
-        std::vector<s2v_id> candidates(all.size()), objects(all.size());
-        long before = 0;
-        for (int round = 0; round < 3; ++round) {
-            if (round == 1) before = allocations;
-            CHECK(s2v_score_messages(decoder.c, messages.at.data(), messages.size.data(), messages.count(),
-                                     candidates.data(), objects.data(), score.data(), flags.data()) == S2V_OK);
-            for (std::size_t k = 0; k < all.size(); ++k)
-                s2v_score_messages(decoder.c, &messages.at[k], &messages.size[k], 1, candidates.data(), objects.data(),
-                                   &score[k], &flags[k]);
-        }
-        CHECK(allocations == before);
-        CHECK(std::isfinite(score[0]));
-    }
-}
-
-void ids_are_spans_of_text() {
-    std::string schema = made::kPacketSchema;
-    const std::string number = R"("candid", "type": "long")";
-    schema.replace(schema.find(number), number.size(), R"("candid", "type": "string")");
-    const s2v::Model model = made::NetworkFile().model();
-    s2v_reading reading = plain();
-    reading.model = model.c();
-    Decoder decoder(reading);
-    CHECK(s2v_decoder_set_bare_schema(decoder.c, schema.c_str()) == S2V_OK);
-    const struct {
-        const char *text;
-        std::int32_t kind;
-    } cases[] = {{"18446744073709551615", S2V_ID_UNSIGNED},
-                 {"-9223372036854775808", S2V_ID_SIGNED},
-                 {"007", S2V_ID_TEXT},
-                 {"12", S2V_ID_SIGNED},
-                 {"", S2V_ID_UNKNOWN},
-                 {"abc", S2V_ID_TEXT}};
-    std::vector<Octets> all;
-    for (const auto &one : cases) {
-        const Octets packet = made::packet(3);
-        Octets changed = made::Avro().text("name").text(one.text).bytes();
-        changed.insert(changed.end(), packet.begin() + 10, packet.end());  // "object3" and 1003 go
-        all.push_back(changed);
-    }
-    const Messages messages(all);
-    std::vector<float> score(all.size());
-    std::vector<std::uint32_t> flags(all.size());
-    std::vector<s2v_id> candidates(all.size()), objects(all.size());
-    CHECK(s2v_score_messages(decoder.c, messages.at.data(), messages.size.data(), messages.count(), candidates.data(),
-                             objects.data(), score.data(), flags.data()) == S2V_OK);
-    for (std::size_t k = 0; k < all.size(); ++k) {
-        CHECK(candidates[k].kind == cases[k].kind);
-        CHECK(std::string(candidates[k].text, static_cast<std::size_t>(candidates[k].size)) == cases[k].text);
-        CHECK(std::string(objects[k].text, static_cast<std::size_t>(objects[k].size)) == "name");
-        CHECK(objects[k].kind == S2V_ID_TEXT && std::isfinite(score[k]));
-    }
-}
-
 void a_long_id_costs_its_row() {
     const s2v_reading reading = plain();
     auto limits = s2v::sized<s2v_limits>();
@@ -358,32 +208,6 @@ void a_long_id_costs_its_row() {
     CHECK(batch.stamps.n == 1 && fault_of(batch, 0) == "too_large" && batch.candidate_id[0] == 1001);
     CHECK(object_of(batch, 0).empty());
     s2v_decoder_free(decoder);
-}
-
-void threads_share_a_model() {
-    const s2v::Model model = made::NetworkFile().model();
-    std::vector<Octets> all;
-    for (int number = 0; number < 30; ++number) all.push_back(made::message(number, kSchema));
-    const Messages messages(all);
-    std::vector<std::vector<float>> scores(8, std::vector<float>(all.size()));
-    std::vector<std::thread> threads;
-    for (std::vector<float> &score : scores)
-        threads.emplace_back([&] {
-            s2v_reading reading = plain();
-            reading.keep_pixels = 0;
-            reading.model = model.c();
-            s2v_decoder *decoder = nullptr;
-            if (s2v_decoder_create(&reading, &decoder) != S2V_OK) return;
-            s2v_decoder_add_schema(decoder, kSchema, made::kPacketSchema.c_str());
-            std::vector<std::uint32_t> flags(all.size());
-            for (int round = 0; round < 3; ++round)
-                s2v_score_messages(decoder, messages.at.data(), messages.size.data(), messages.count(), nullptr,
-                                   nullptr, score.data(), flags.data());
-            s2v_decoder_free(decoder);
-        });
-    for (std::thread &thread : threads) thread.join();
-    CHECK(std::isfinite(scores[0][0]));
-    for (const std::vector<float> &score : scores) CHECK(made::same_bits(score, scores[0]));
 }
 
 void what_makes_no_sense_is_refused() {
@@ -439,10 +263,7 @@ int main() {
     every_cut_of_a_message_is_a_row();
     rows_are_a_readers();
     a_schema_is_compiled_once();
-    sound_messages_cost_no_allocation();
-    ids_are_spans_of_text();
     a_long_id_costs_its_row();
-    threads_share_a_model();
     what_makes_no_sense_is_refused();
     pixels_are_taken_over();
     return check::report();

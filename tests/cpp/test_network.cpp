@@ -37,9 +37,9 @@ std::vector<float> run(const s2v::PackedNetwork &packed, const s2v::Network &net
     for (int begin = 0; begin < rows; begin += most) {
         const int count = std::min(most, rows - begin);
         for (int row = 0; row < count && network.planes; ++row)
-            isa.look_at_planes(&view, planes.data() + (begin + row) * size, row, most, scratch);
-        isa.judge(&view, columns.data() + std::ptrdiff_t{begin} * network.columns.given, count, score.data() + begin,
-                  scratch, most);
+            isa.encode_planes(&view, planes.data() + (begin + row) * size, row, most, scratch);
+        isa.score_rows(&view, columns.data() + std::ptrdiff_t{begin} * network.columns.given, count,
+                       score.data() + begin, scratch, most);
     }
     ::operator delete(scratch, std::align_val_t{64});
     return score;

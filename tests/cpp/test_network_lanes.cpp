@@ -23,18 +23,19 @@ struct Given {
 
 // Scores of all rows as one block, on any team and Dot.
 template <class Dot, class Team>
-void score_rows(const Team &team, const NetworkView &view, const Given &given, unsigned char *memory, float *score) {
+void score_some_rows(const Team &team, const NetworkView &view, const Given &given, unsigned char *memory,
+                     float *score) {
     NetworkScratch s{};
     divide_scratch<Dot>(view, kRows, memory, s);
     const int size = view.planes * view.side * view.side;
     for (int row = 0; row < kRows; ++row) {
-        if (view.planes) look_at_planes<Dot>(team, view, given.planes.data() + row * size, row, s);
+        if (view.planes) encode_planes<Dot>(team, view, given.planes.data() + row * size, row, s);
         if (view.column.given == 0) continue;
         const float *const from = given.columns.data() + row * view.column.given;
         team.for_each(view.column.given, [&](int i) { s.x[i] = from[i]; });
-        look_at_columns(team, view, row, s);
+        encode_row_columns(team, view, row, s);
     }
-    judge_rows<Dot>(team, view, kRows, s, score);
+    score_rows<Dot>(team, view, kRows, s, score);
 }
 
 template <class Dot>
@@ -53,7 +54,7 @@ std::vector<float> on_host(const Given &given) {
     const s2v::PackedNetwork packed(given.network, Dot::kGroup, Dot::kPacked);
     std::vector<float> score(kRows, -1.0F);
     auto memory = memory_for<Dot>(packed.view());
-    score_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
+    score_some_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
     return score;
 }
 
@@ -65,7 +66,7 @@ std::vector<float> on_fibers(const Given &given, bool ascending) {
     auto memory = memory_for<Dot>(view);
     FiberWarp warp;
     CHECK(warp.run(ascending, [&](FiberWarp::Lanes lane) {
-        score_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), score.data());
+        score_some_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), score.data());
     }));
     return score;
 }
@@ -104,14 +105,14 @@ std::vector<float> by_bytes(const Given &given, bool ascending) {
             }
             if (view.planes) {
                 spread_bytes(team, view, bytes.data(), own.map[0]);
-                look_at_map<Dot>(team, view, 0, own);
+                encode_map<Dot>(team, view, 0, own);
             }
             if (view.column.given > 0) {
                 const float *const from = given.columns.data() + row * view.column.given;
                 team.for_each(view.column.given, [&](int i) { own.x[i] = from[i]; });
-                look_at_columns(team, view, 0, own);
+                encode_row_columns(team, view, 0, own);
             }
-            judge_rows<Dot>(team, view, 1, own, score.data() + row);
+            score_rows<Dot>(team, view, 1, own, score.data() + row);
         }
     }));
     return score;

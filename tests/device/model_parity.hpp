@@ -77,7 +77,7 @@ inline void compare_made_rows(const BothModels &models, std::int64_t n, Report &
     std::vector<float> expected(rows);
     require(s2v_model_predict(models.here.get(), planes.data(), columns.data(), n, expected.data(), 0));
     DeviceArray<float> score(rows);
-    score.spoil();
+    score.poison();
     const double took = milliseconds([&] {
         require(s2v_cuda_model_predict(models.there.get(), nullptr, planes_there.get(), columns_there.get(), n,
                                        score.get()));
@@ -93,8 +93,8 @@ inline void compare_made_rows(const BothModels &models, std::int64_t n, Report &
     for (const bool told : {true, false}) {
         require(s2v_score_columns(models.here.get(), columns.data(), told ? raised.data() : nullptr, n, expected.data(),
                                   expected_flags.data(), 0));
-        score.spoil();
-        flags.spoil();
+        score.poison();
+        flags.poison();
         require(s2v_cuda_model_score_columns(models.there.get(), nullptr, columns_there.get(),
                                              told ? raised_there.get() : nullptr, n, score.get(), flags.get()));
         const std::string table = name + (told ? " of a table" : " of a table without flags");
@@ -123,9 +123,9 @@ inline void compare_inputs(const BothModels &models, const KnownStamps &here, co
     DeviceArray<float> columns_there(columns.size());
     DeviceArray<std::uint32_t> flags_there(count);
     DeviceArray<std::uint8_t> scored_there(std::vector<std::uint8_t>(scored.size(), 0));
-    planes_there.spoil();
-    columns_there.spoil();
-    flags_there.spoil();
+    planes_there.poison();
+    columns_there.poison();
+    flags_there.poison();
     require(s2v_cuda_model_inputs(models.there.get(), nullptr, &there.stamps, &there.known, scratch, rows,
                                   planes_there.get(), columns_there.get(), flags_there.get(), scored_there.get()));
     const std::string name = models.name + " inputs";
@@ -155,8 +155,8 @@ inline void compare_scores(const BothModels &models, const KnownStamps &here, co
     require(s2v_score_stamps(made, &here.stamps, &here.known, expected.data(), expected_flags.data()));
     DeviceArray<float> score(count);
     DeviceArray<std::uint32_t> flags(count);
-    score.spoil();
-    flags.spoil();
+    score.poison();
+    flags.poison();
     const double took = milliseconds([&] {
         require(s2v_cuda_model_score(models.there.get(), nullptr, &there.stamps, &there.known, scratch, rows,
                                      score.get(), flags.get()));
@@ -175,7 +175,7 @@ inline void compare_model(const std::filesystem::path &file, const KnownStamps &
     if (models.needs.foreign) return;
     for (const std::int64_t rows : kAtATime) {
         DeviceArray<unsigned char> scratch(static_cast<std::size_t>(s2v_cuda_model_scratch(models.there.get(), rows)));
-        scratch.spoil();
+        scratch.poison();
         compare_inputs(models, here, there, rows, scratch.get(), report);
         if (!models.needs.runs) continue;
         compare_scores(models, here, there, rows, scratch.get(), "", report);

@@ -70,8 +70,8 @@ void compare_composition(const cuda::SuiteStamps &suite, const s2v_stamps &stamp
     require(s2v_compose(&on_host, &how, expected.data(), expected_flags.data(), 0));
     DeviceArray<float> planes(expected.size());
     DeviceArray<std::uint32_t> flags(expected_flags.size());
-    planes.spoil();
-    flags.spoil();
+    planes.poison();
+    flags.poison();
     const double took =
         milliseconds([&] { require(s2v_cuda_compose(kDevice, nullptr, &stamps, &how, 1, planes.get(), flags.get())); });
     report.time("composition", microseconds_each(took, suite.n));
@@ -103,8 +103,8 @@ void compare_stamps(const std::filesystem::path &folder, const cuda::SuiteStamps
         const auto convention = paper ? S2V_CONVENTION_PAPER : S2V_CONVENTION_CODE;
         DeviceArray<float> values(static_cast<std::size_t>(suite.n) * k);
         const auto run = [&](int sets) {
-            values.spoil();
-            flags.spoil();
+            values.poison();
+            flags.poison();
             report.time(
                 name + kSetNames[sets], each(milliseconds([&] {
                     require(s2v_cuda_features(kDevice, nullptr, &stamps, sets, convention, values.get(), flags.get()));
@@ -133,8 +133,8 @@ void compare_stamps(const std::filesystem::path &folder, const cuda::SuiteStamps
         const auto expected =
             cuda::read_planes(folder / ("recipe_" + std::to_string(which) + ".bin"), suite.n, size.height, size.width);
         DeviceArray<float> planes(expected.values.size());
-        planes.spoil();
-        flags.spoil();
+        planes.poison();
+        flags.poison();
         report.time(name, each(milliseconds([&] {
                         require(s2v_cuda_prepare(kDevice, nullptr, &stamps, name.c_str(), planes.get(), flags.get()));
                     })));
@@ -165,8 +165,8 @@ void compare_planes(const std::string &name, const std::vector<float> &pixels, s
     require(s2v_normalise(&here, steps.data(), count, fill, expected.data(), expected_flags.data(), 0));
     DeviceArray<float> out(expected.size());
     DeviceArray<std::uint32_t> flags(expected_flags.size());
-    out.spoil();
-    flags.spoil();
+    out.poison();
+    flags.poison();
     const double took = milliseconds([&] {
         require(s2v_cuda_normalise(kDevice, nullptr, &there, steps.data(), count, fill, out.get(), flags.get()));
     });
@@ -215,8 +215,8 @@ void compare_normalisers(const std::filesystem::path &folder, Report &report) {
         const s2v_step *const steps = one ? &all[static_cast<std::size_t>(which)] : all.data();
         const int count = one ? 1 : kernel::kNormalisers;
         const auto expected = cuda::read_normalised(folder / ("normaliser_" + std::to_string(which) + ".bin"), suite);
-        out.spoil();
-        flags.spoil();
+        out.poison();
+        flags.poison();
         const float fill = std::numeric_limits<float>::quiet_NaN();
         const double took = milliseconds([&] {
             require(s2v_cuda_normalise(kDevice, nullptr, &planes, steps, count, fill, out.get(), flags.get()));

@@ -12,17 +12,17 @@ namespace fuzz {
 // Checks the rows of every unit and forgets them.
 class DecodeAtOnce final : public s2v::decode::UnitExchange {
 public:
-    explicit DecodeAtOnce(const s2v::decode::Wish &wish) : decoder_(wish) {}
+    explicit DecodeAtOnce(const s2v::decode::DecodeSettings &settings) : decoder_(settings) {}
 
-    s2v::decode::Unit *empty() override {
+    s2v::decode::Unit *take_empty() override {
         used_ = 1 - used_;
         return &units_[used_];
     }
-    void full(s2v::decode::Unit *unit) override {
+    void submit(s2v::decode::Unit *unit) override {
         decoder_.decode(*unit);
         check(unit->rows);
     }
-    void settle() override {}
+    void wait_until_decoded() override {}
 
 private:
     static void check(const s2v::decode::Rows &rows) {
@@ -65,13 +65,13 @@ private:
 };
 
 inline void decode_all(std::span<const std::uint8_t> input, const s2v::decode::MessageSchemas &messages = {}) {
-    const s2v::decode::Asked asked = {{"candidate.magpsf", "diaSource.psfFlux"},
-                                      {"objectId", "fid", "a.b", "stampData"}};
-    s2v::decode::Wish wish;
-    wish.shape.columns = asked.columns.size();
-    wish.shape.fields = asked.fields.size();
-    DecodeAtOnce exchange(wish);
-    s2v::decode::SchemaBook book(asked);
+    const s2v::decode::PacketSelection selection = {{"candidate.magpsf", "diaSource.psfFlux"},
+                                                    {"objectId", "fid", "a.b", "stampData"}};
+    s2v::decode::DecodeSettings settings;
+    settings.shape.columns = selection.columns.size();
+    settings.shape.fields = selection.fields.size();
+    DecodeAtOnce exchange(settings);
+    s2v::decode::SchemaBook book(selection);
     s2v::decode::Source source;
     source.path = "input";
     source.memory = input;

@@ -11,13 +11,13 @@
 namespace {
 
 std::unique_ptr<s2v::decode::MessageDecoder> decoder_of(bool bare) {
-    const s2v::decode::Asked asked = {{"candidate.magpsf"}, {"objectId", "fid"}, true};
-    s2v::decode::Wish wish;
-    wish.shape.columns = asked.columns.size();
-    wish.shape.fields = asked.fields.size();
-    wish.shape.catalogue = true;
-    wish.isa = s2v::active_isa();
-    auto decoder = std::make_unique<s2v::decode::MessageDecoder>(asked, wish, s2v::decode::Store::of(nullptr));
+    const s2v::decode::PacketSelection selection = {{"candidate.magpsf"}, {"objectId", "fid"}, true};
+    s2v::decode::DecodeSettings settings;
+    settings.shape.columns = selection.columns.size();
+    settings.shape.fields = selection.fields.size();
+    settings.shape.catalogue = true;
+    settings.isa = s2v::active_isa();
+    auto decoder = std::make_unique<s2v::decode::MessageDecoder>(selection, settings, s2v::decode::Store::of(nullptr));
     for (std::uint32_t i = 0; i < std::size(kMessageSchemas); ++i) decoder->add_schema(i, kMessageSchemas[i]);
     if (bare) decoder->set_bare_schema(kMessageSchemas[0]);
     return decoder;

@@ -476,12 +476,12 @@ class HostDevice(types.ModuleType):
 
                 module._put(stream, work)
 
-            def judge_columns(self, stream: int, columns: int, raised: int, n: int, score: int, flags: int) -> None:
-                module._call("judge_columns")
+            def check_columns(self, stream: int, columns: int, raised: int, n: int, score: int, flags: int) -> None:
+                module._call("check_columns")
 
                 def work() -> None:
                     scored = np.empty(n, np.bool_)
-                    self._model.judge_columns(
+                    self._model.check_columns(
                         *self._table(columns, raised, n), module.at(flags, (n,), np.uint32), scored
                     )
                     module.at(score, (n,), np.float32)[~scored] = np.nan

@@ -40,7 +40,7 @@ def needs_of(header, channels, features):
     return Needs(frozenset(channels), frozenset(measured), frozenset(header.optional), names, catalogue)
 
 
-def is_spared(needs, absent):
+def lacks_only_optional(needs, absent):
     """Whether a row lacks planes, but none that the model must have."""
     if needs.prepared and not needs.prepared - absent:
         return False
@@ -81,7 +81,7 @@ def of_stamp(needs, shapes, centre, reader, prepared, measured, values):
     raised when it was read, prepared and measured; values: its columns.
     """
     absent = set(CHANNELS) - set(shapes)
-    spared = {"missing"} if is_spared(needs, absent) else set()
+    spared = {"missing"} if lacks_only_optional(needs, absent) else set()
     flags = set()
     if needs.prepared:
         flags |= join(reader, prepared, absent)

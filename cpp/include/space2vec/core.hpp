@@ -41,7 +41,7 @@ namespace detail {
 inline void check(s2v_status status, const std::string &what) {
     if (status != S2V_OK) throw Error(status, what + ": " + s2v_last_error());
 }
-// No text is made, which would allocate, unless it is needed.
+// Builds the text, which allocates, only for an error.
 inline void check(s2v_status status, const char *what) {
     if (status != S2V_OK) throw Error(status, std::string(what) + ": " + s2v_last_error());
 }
@@ -142,11 +142,11 @@ inline void prepare(const Stamps &stamps, const std::string &recipe, std::span<f
 
 // A step of a chain by its name; values replace its parameters, in their order.
 inline s2v_step step(const std::string &name, std::span<const double> values = {}) {
-    s2v_step made{};
-    detail::check(s2v_step_init(name.c_str(), &made), "step " + name);
+    s2v_step out{};
+    detail::check(s2v_step_init(name.c_str(), &out), "step " + name);
     detail::require(values.size() <= S2V_STEP_PARAMETERS, "a step with too many parameters");
-    for (std::size_t i = 0; i < values.size(); ++i) made.parameters[i] = values[i];
-    return made;
+    for (std::size_t i = 0; i < values.size(); ++i) out.parameters[i] = values[i];
+    return out;
 }
 
 // Planes (n, height, width) without gaps, as in s2v_planes; mask: as long, or empty.

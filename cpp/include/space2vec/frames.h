@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* How the numbers of an image are stored. The byte order is joined by |; without one it is this machine's. */
+/* The type of the numbers of an image. A byte order is added by |; without one it is that of this machine. */
 typedef enum s2v_dtype {
     S2V_FLOAT32 = 1,
     S2V_FLOAT64 = 2,
@@ -20,7 +20,7 @@ typedef enum s2v_dtype {
     S2V_LITTLE_ENDIAN = 128
 } s2v_dtype;
 
-/* A whole image, as it lies in memory; s2v_frame_init first. The value of a pixel is scale * stored + zero, rounded to
+/* A whole image in memory. Call s2v_frame_init first. The value of a pixel is scale * stored + zero, rounded to
  * float32. A pixel is bad, and counts as masked (NAN), where its mask has one of bad_bits, and where its variance is
  * not positive and finite. */
 typedef struct s2v_frame {

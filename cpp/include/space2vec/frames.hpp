@@ -13,8 +13,7 @@
 
 namespace s2v {
 
-// A whole image in memory of the caller's, as in s2v_frame. Strides are in numbers; 0: the width. Byte orders are those
-// of std::endian.
+// A whole image in memory of the caller, as in s2v_frame. A stride counts numbers, not bytes; 0 stands for the width.
 class Frame {
 public:
     // T: float, double, std::int16_t or std::uint16_t.
@@ -25,7 +24,7 @@ public:
         s2v_frame_init(&frame_);
         frame_.height = height;
         frame_.width = width;
-        frame_.pixels = held(pixels, stride);
+        frame_.pixels = checked_data(pixels, stride);
         frame_.dtype = dtype<T>(order);
         frame_.row_stride = stride;
     }
@@ -41,7 +40,7 @@ public:
     Frame &masked(std::span<const T> mask, std::uint32_t bad, std::uint32_t saturated = 0, std::int64_t stride = 0,
                   std::endian order = std::endian::native) {
         static_assert(std::is_integral_v<T> && sizeof(T) <= 4);
-        frame_.mask = held(mask, stride);
+        frame_.mask = checked_data(mask, stride);
         frame_.mask_dtype = dtype<T>(order);
         frame_.mask_stride = stride;
         frame_.bad_bits = bad;
@@ -53,7 +52,7 @@ public:
     Frame &with_variance(std::span<const T> variance, std::int64_t stride = 0,
                          std::endian order = std::endian::native) {
         static_assert(std::is_floating_point_v<T>);
-        frame_.variance = held(variance, stride);
+        frame_.variance = checked_data(variance, stride);
         frame_.variance_dtype = dtype<T>(order);
         frame_.variance_stride = stride;
         return *this;
@@ -85,7 +84,7 @@ private:
         return (std::is_signed_v<T> ? S2V_INT16 : S2V_UINT16) | bytes;
     }
     template <class T>
-    const T *held(std::span<const T> numbers, std::int64_t stride) const {
+    const T *checked_data(std::span<const T> numbers, std::int64_t stride) const {
         const std::int64_t step = stride == 0 ? frame_.width : stride;
         detail::require(frame_.height > 0 && frame_.width > 0 && step >= frame_.width &&
                             static_cast<std::int64_t>(numbers.size()) >= (frame_.height - 1) * step + frame_.width,
@@ -96,7 +95,7 @@ private:
     s2v_frame frame_{};
 };
 
-// The frames of a field; null: missing. They must live as long as it is used.
+// The frames of a field; null: missing. They must outlive every call that uses them.
 struct Frames {
     const Frame *science = nullptr;
     const Frame *reference = nullptr;
@@ -124,8 +123,8 @@ inline std::int64_t count(const Positions &where, std::size_t flags) {
     return static_cast<std::int64_t>(flags);
 }
 
-// As check, with the library's reason.
-inline void check_said(s2v_status status) {
+// Throws Error with the reason that the library gives.
+inline void check_frames(s2v_status status) {
     if (status != S2V_OK) throw Error(status, s2v_last_error());
 }
 
@@ -142,9 +141,9 @@ inline void score_frames(Scorer &scorer, const Frames &frames, const Positions &
                     "score_frames: the arrays do not fit the positions");
     const s2v_catalogue known = {sizeof known, catalogue.empty() ? nullptr : catalogue.data(),
                                  raised.empty() ? nullptr : raised.data()};
-    detail::check_said(s2v_score_frames(scorer.c(), detail::c(frames.science), detail::c(frames.reference),
-                                        detail::c(frames.difference), detail::count(where, flags.size()),
-                                        where.x.data(), where.y.data(), &known, score.data(), flags.data()));
+    detail::check_frames(s2v_score_frames(scorer.c(), detail::c(frames.science), detail::c(frames.reference),
+                                          detail::c(frames.difference), detail::count(where, flags.size()),
+                                          where.x.data(), where.y.data(), &known, score.data(), flags.data()));
 }
 
 // The stamp features of detections; values: (n, s2v_stamp_feature_count(sets)).
@@ -153,10 +152,10 @@ inline void measure_frames(const Frames &frames, const Positions &where, std::in
                            int threads = 1) {
     detail::require(values.size() == where.size() * static_cast<std::size_t>(s2v_stamp_feature_count(sets)),
                     "measure_frames: values do not fit the positions");
-    detail::check_said(s2v_measure_frames(detail::c(frames.science), detail::c(frames.reference),
-                                          detail::c(frames.difference), detail::count(where, flags.size()),
-                                          where.x.data(), where.y.data(), sets, convention, values.data(), flags.data(),
-                                          threads));
+    detail::check_frames(s2v_measure_frames(detail::c(frames.science), detail::c(frames.reference),
+                                            detail::c(frames.difference), detail::count(where, flags.size()),
+                                            where.x.data(), where.y.data(), sets, convention, values.data(),
+                                            flags.data(), threads));
 }
 
 // Prepare detections by a recipe. planes: (n, channel, height, width).
@@ -166,10 +165,10 @@ inline void prepare_frames(const Frames &frames, const Positions &where, const s
     const auto size =
         static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
     detail::require(planes.size() == where.size() * size, "prepare_frames: planes do not fit the positions");
-    detail::check_said(s2v_prepare_frames(detail::c(frames.science), detail::c(frames.reference),
-                                          detail::c(frames.difference), detail::count(where, flags.size()),
-                                          where.x.data(), where.y.data(), recipe.c_str(), planes.data(), flags.data(),
-                                          threads));
+    detail::check_frames(s2v_prepare_frames(detail::c(frames.science), detail::c(frames.reference),
+                                            detail::c(frames.difference), detail::count(where, flags.size()),
+                                            where.x.data(), where.y.data(), recipe.c_str(), planes.data(), flags.data(),
+                                            threads));
 }
 
 // Cut stamps of one frame, as s2v_cut does. out: (n, side, side).
@@ -178,8 +177,8 @@ inline void cut(const Frame &frame, const Positions &where, std::int32_t side, s
     detail::require(
         side > 0 && out.size() == where.size() * static_cast<std::size_t>(side) * static_cast<std::size_t>(side),
         "cut: out does not fit the positions");
-    detail::check_said(s2v_cut(frame.c(), detail::count(where, flags.size()), where.x.data(), where.y.data(), side,
-                               out.data(), flags.data()));
+    detail::check_frames(s2v_cut(frame.c(), detail::count(where, flags.size()), where.x.data(), where.y.data(), side,
+                                 out.data(), flags.data()));
 }
 
 }  // namespace s2v

@@ -17,22 +17,22 @@ class Model {
 public:
     // A packaged model by its name ("default"), or a file.
     static Model load(const std::string &name_or_path) {
-        s2v_model *made = nullptr;
-        const s2v_status status = s2v_model_load(name_or_path.c_str(), &made);
+        s2v_model *model = nullptr;
+        const s2v_status status = s2v_model_load(name_or_path.c_str(), &model);
         if (status != S2V_OK) throw Error(status, name_or_path + ": " + s2v_last_error());
-        return Model(made);
+        return Model(model);
     }
     static Model from_memory(std::span<const std::byte> bytes) {
-        s2v_model *made = nullptr;
-        const s2v_status status = s2v_model_from_memory(bytes.data(), static_cast<std::int64_t>(bytes.size()), &made);
+        s2v_model *model = nullptr;
+        const s2v_status status = s2v_model_from_memory(bytes.data(), static_cast<std::int64_t>(bytes.size()), &model);
         if (status != S2V_OK) throw Error(status, s2v_last_error());
-        return Model(made);
+        return Model(model);
     }
 
     [[nodiscard]] std::string name() const {
         return s2v_model_name(model_.get());
     }
-    // What the file says of the model, as a JSON object.
+    // The header of the model's file, a JSON object.
     [[nodiscard]] std::string header() const {
         return s2v_model_header(model_.get());
     }
@@ -48,8 +48,8 @@ public:
         return names;
     }
 
-    // P(real) of rows of what it takes: planes (n, channel, height, width), columns (n, k), empty where it takes none;
-    // score: (n). threads 0: all cores.
+    // P(real) of inputs that were prepared: planes (n, channel, height, width), columns (n, k), empty where it takes
+    // none; score: (n). threads 0: all cores.
     void predict(std::span<const float> planes, std::span<const float> columns, std::span<float> score,
                  int threads = 1) const {
         const s2v_needs needs = this->needs();
@@ -62,7 +62,7 @@ public:
                       "predict");
     }
 
-    // P(real) of rows of a table of its columns (n, k), by the rule for rows. raised: (n) flags so far, or empty;
+    // P(real) of rows of a table that has its columns (n, k). raised: (n) flags so far, or empty;
     // score, flags: (n).
     void score_columns(std::span<const float> columns, std::span<const std::uint32_t> raised, std::span<float> score,
                        std::span<std::uint32_t> flags, int threads = 1) const {
@@ -73,7 +73,7 @@ public:
                       "score_columns");
     }
 
-    // The rule alone: scored (n) is 1 where a row has a score.
+    // Apply only the rule that decides which rows have a score: scored (n) is 1 there.
     void check_columns(std::span<const float> columns, std::span<const std::uint32_t> raised,
                        std::span<std::uint32_t> flags, std::span<std::uint8_t> scored) const {
         const std::size_t n = scored.size();
@@ -83,8 +83,8 @@ public:
                       "check_columns");
     }
 
-    // What it takes of stamps, as s2v_model_inputs writes it: planes (n, channel, height, width) and columns (n, k),
-    // either may be empty; flags and scored: (n). catalogue and raised as Scorer::score takes them.
+    // Compute the inputs that it needs of stamps, as s2v_model_inputs does: planes (n, channel, height, width) and
+    // columns (n, k), either may be empty; flags and scored: (n). catalogue and raised as Scorer::score takes them.
     void inputs(const Stamps &stamps, std::span<float> planes, std::span<float> columns, std::span<std::uint32_t> flags,
                 std::span<std::uint8_t> scored, std::span<const float> catalogue = {},
                 std::span<const std::uint32_t> raised = {}, int threads = 1) const {
@@ -125,23 +125,24 @@ private:
             s2v_model_free(model);
         }
     };
-    explicit Model(s2v_model *made) noexcept : model_(made) {}
+    explicit Model(s2v_model *model) noexcept : model_(model) {}
 
     std::unique_ptr<s2v_model, Free> model_;
 };
 
-// What scores stamps by a model, which must outlive it. All memory is taken here; one thread at a time.
+// Scores stamps by a model, which must outlive it. It allocates all its memory when it is created; one thread at a
+// time.
 class Scorer {
 public:
     explicit Scorer(const Model &model, int threads = 1) : Scorer(model, with_threads(threads)) {}
     Scorer(const Model &model, const s2v_scorer_options &options) {
-        s2v_scorer *made = nullptr;
-        detail::check(s2v_scorer_create(model.c(), &options, &made), "Scorer");
-        scorer_.reset(made);
+        s2v_scorer *scorer = nullptr;
+        detail::check(s2v_scorer_create(model.c(), &options, &scorer), "Scorer");
+        scorer_.reset(scorer);
     }
 
-    // P(real) of each row, NaN where a flag forbids it. catalogue: (n, S2V_CATALOGUE_COLUMNS), and raised: (n) what the
-    // reader saw; either may be empty.
+    // P(real) of each row, NaN where a flag forbids it. catalogue: (n, S2V_CATALOGUE_COLUMNS), and raised: (n) the
+    // flags that the reader raised; either may be empty.
     void score(const Stamps &stamps, std::span<float> score, std::span<std::uint32_t> flags,
                std::span<const float> catalogue = {}, std::span<const std::uint32_t> raised = {}) {
         const std::size_t n = stamps.size();

@@ -1,4 +1,5 @@
-/* space2vec: pixels in 16 bits, half as many bytes over a link or in memory. Part of space2vec.h. */
+/* space2vec: pixels packed in 16 bits, which takes half the memory and half the time of a transfer. Part of
+ * space2vec.h. */
 #ifndef SPACE2VEC_PACKING_H
 #define SPACE2VEC_PACKING_H
 
@@ -9,11 +10,11 @@ extern "C" {
 #endif
 
 typedef enum s2v_packed_form {
-    /* Half precision: 11 bits of a number. What lies beyond +-65504 becomes that; infinities and NAN stay, as do pixels
-     * of +-1e-30, which DES writes where a pixel is null. */
+    /* Half precision: 11 significant bits. Values beyond +-65504 become +-65504; infinities and NAN stay, as do pixels
+     * of +-1e-30, which mark null pixels in DES files. */
     S2V_PACKED_FLOAT16 = 0,
-    /* zero + scale * integer, from -32766 to 32767; what lies beyond becomes the nearest. What is not finite becomes
-     * NAN, and null pixels stay. */
+    /* zero + scale * integer, from -32766 to 32767; values beyond become the nearest of these. Values that are not
+     * finite become NAN, and null pixels stay. */
     S2V_PACKED_INT16 = 1
 } s2v_packed_form;
 
@@ -24,12 +25,13 @@ typedef struct s2v_packing {
     float zero;   /* of integers: finite */
 } s2v_packing;
 
-/* Pack n pixels. *exact: whether s2v_widen_pixels gives every one back bit for bit, or NAN for NAN. only_exact: not 0:
- * packed is of use only where *exact is 1; packing stops soon after a pixel for which it is not. */
+/* Pack n pixels. *exact: 1 if s2v_widen_pixels restores every pixel bit for bit (NAN counts as NAN), else 0.
+ * only_exact: if it is not 0, packing stops soon after the first pixel that is not exact, and `packed` is of use only
+ * if *exact is 1. */
 S2V_API s2v_status s2v_pack_pixels(const s2v_packing *how, const float *pixels, int64_t n, int32_t only_exact,
                                    uint16_t *packed, int32_t *exact, int32_t threads);
 
-/* The pixels (n) that packed ones stand for. */
+/* Restore n pixels from packed ones. */
 S2V_API s2v_status s2v_widen_pixels(const s2v_packing *how, const uint16_t *packed, int64_t n, float *pixels,
                                     int32_t threads);
 

@@ -1,4 +1,4 @@
-/* space2vec: messages and files of alerts to rows. Part of space2vec.h. */
+/* space2vec: readers of alert files and decoders of alert messages. Part of space2vec.h. */
 #ifndef SPACE2VEC_READER_H
 #define SPACE2VEC_READER_H
 
@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Where a row comes from. */
+/* The place of a row in the input. */
 typedef struct s2v_place {
     int32_t source;  /* number of the input */
     int64_t record;  /* number in its file, or in its member of an archive, from 0; -1: the file itself */
@@ -16,7 +16,7 @@ typedef struct s2v_place {
     uint64_t block;  /* offset at which reading can begin again */
 } s2v_place;
 
-/* Something wrong with a row. */
+/* A fault of a row. */
 typedef struct s2v_problem {
     int64_t row; /* of the batch */
     s2v_place place;
@@ -27,8 +27,8 @@ typedef struct s2v_problem {
     const char *detail;    /* further words, or "" */
 } s2v_problem;
 
-/* What to read, and how; s2v_reading_init first. Everything that it points at must live as long as the reader, but for
- * the allocator, which is copied. */
+/* The inputs and options of a reader. Call s2v_reading_init first. Everything that it points at must live as long as
+ * the reader, except the allocator, which is copied. */
 typedef struct s2v_reading {
     size_t size;               /* sizeof(s2v_reading) */
     int64_t count;             /* of the inputs */
@@ -44,8 +44,8 @@ typedef struct s2v_reading {
     int32_t schema_count;       /* of bare messages: */
     const uint32_t *schema_ids; /* (schema_count) the number in a message's header */
     const char *const *schemas; /* (schema_count) JSON */
-    uint32_t planes;            /* bit c: plane c is decoded, and features are made of it; all by default */
-    int32_t keep_pixels;        /* 0: pixels are used for the features and let go; 1 by default */
+    uint32_t planes;            /* bit c: plane c is decoded, and features are measured on it; all by default */
+    int32_t keep_pixels;        /* 0: pixels are dropped once features and scores are computed; 1 by default */
     int32_t sets;               /* the stamp features of these sets are computed; 0, the default: none */
     int32_t convention;         /* an s2v_convention */
     float saturation;           /* as in s2v_stamps; NAN by default */
@@ -56,8 +56,8 @@ typedef struct s2v_reading {
     int32_t (*interrupted)(void *context); /* or NULL; asked ten times a second while rows are waited for, in the
                                               thread that waits: once it returns non-zero, s2v_reader_next gives up
                                               with S2V_INTERRUPTED, and the reader is of no further use */
-    void *context;                         /* of interrupted and decode_image */
-    const s2v_allocator *allocator;        /* where the pixels of batches are put; NULL, the default: ordinary memory */
+    void *context;                         /* argument of interrupted and decode_image */
+    const s2v_allocator *allocator;        /* for the pixels of batches; NULL, the default: ordinary memory */
     int32_t (*decode_image)(void *context, const void *unit, int64_t size, int32_t height, int32_t width,
                             float *pixels); /* or NULL; decodes what the library does not, an image in tiles, and
                                                returns 0 where it could. unit: the extension that holds it, and what
@@ -70,7 +70,7 @@ typedef struct s2v_reading {
                                A model that takes such columns gets them either way */
 } s2v_reading;
 
-/* What an id is. */
+/* The kind of an id. */
 typedef enum s2v_id_kind {
     S2V_ID_UNKNOWN = 0,
     S2V_ID_SIGNED = 1,   /* a number that int64_t holds */
@@ -78,7 +78,7 @@ typedef enum s2v_id_kind {
     S2V_ID_TEXT = 3
 } s2v_id_kind;
 
-/* Whose an alert is, as far as it decides what its numbers mean. */
+/* The survey of an alert, which decides what its numbers mean. */
 typedef enum s2v_survey {
     S2V_SURVEY_OTHER = 0, /* unknown, or another camera with packets like ZTF's */
     S2V_SURVEY_ZTF = 1,   /* from ZTF itself or passed on by a broker */
@@ -92,7 +92,7 @@ typedef enum s2v_value_kind {
     S2V_VALUE_TEXT = 3
 } s2v_value_kind;
 
-/* What a packet has at a path. */
+/* The value of a packet at a path. */
 typedef struct s2v_value {
     int32_t kind; /* an s2v_value_kind */
     int64_t integer;
@@ -100,15 +100,16 @@ typedef struct s2v_value {
     int64_t text_end; /* in s2v_batch.value_texts; the text begins where that of the value before it ends */
 } s2v_value;
 
-/* Rows of a reader, in the order of the input; valid until the next call with the same reader, but for pixels that were
- * taken. A packet, or the rest of a file, that cannot be read is a row without planes. */
+/* A batch of rows, in the order of the input. It is valid until the next call with the same reader, except pixels that
+ * were taken over. A packet that cannot be read, or the rest of a file that cannot be read, is one row without planes.
+ */
 typedef struct s2v_batch {
-    size_t size;                       /* sizeof(s2v_batch), which the caller sets */
-    s2v_stamps stamps;                 /* n rows; without pixels where these are not kept */
-    const uint32_t *flags;             /* (n) what the reader saw */
-    const int64_t *candidate_id;       /* (n) -1: unknown, or no signed number of 64 bits; then there is a text: */
-    const uint8_t *candidate_kind;     /* (n) an s2v_id_kind */
-    const char *candidate_texts;       /* the ids of kinds unsigned and text, one after another, as they stand */
+    size_t size;                   /* sizeof(s2v_batch), which the caller sets */
+    s2v_stamps stamps;             /* n rows; without pixels where these are not kept */
+    const uint32_t *flags;         /* (n) flags that the reader raised */
+    const int64_t *candidate_id;   /* (n) -1: unknown, or no signed number of 64 bits; the latter has a text: */
+    const uint8_t *candidate_kind; /* (n) an s2v_id_kind */
+    const char *candidate_texts; /* the ids of kinds unsigned and text, one after another, as the packets write them */
     const int64_t *candidate_text_end; /* (n) */
     const char *object_ids;            /* texts, one after another; UTF-8 if the packets are in order */
     const int64_t *object_end;         /* (n) */
@@ -131,15 +132,15 @@ typedef struct s2v_reader s2v_reader;
 
 S2V_API void s2v_reading_init(s2v_reading *reading);
 
-/* Begin to read: threads read ahead and decode. */
+/* Open a reader. Its threads begin to read ahead and to decode. */
 S2V_API s2v_status s2v_reader_open(const s2v_reading *reading, s2v_reader **reader);
 
-/* The next rows, at most `rows`; batch->stamps.n is 0 at the end. S2V_IO_ERROR: the machine could not read an input,
- * see s2v_reader_message; the rows before it have been given. After S2V_OUT_OF_MEMORY the reader is of no further use.
- * One thread at a time. */
+/* Fill a batch with the next rows, at most `rows`; batch->stamps.n is 0 at the end. S2V_IO_ERROR: the machine could not
+ * read an input, which s2v_reader_message names; earlier calls have returned all rows before it. After
+ * S2V_OUT_OF_MEMORY the reader is of no further use. One thread at a time. */
 S2V_API s2v_status s2v_reader_next(s2v_reader *reader, int64_t rows, s2v_batch *batch);
 
-/* The pixels of a batch, taken over from its reader. */
+/* Pixels of a batch that the caller has taken over from a reader or a decoder. */
 typedef struct s2v_pixels {
     size_t size; /* sizeof(s2v_pixels), which the caller sets */
     float *pixels;
@@ -148,54 +149,54 @@ typedef struct s2v_pixels {
     void *owner;       /* the library's */
 } s2v_pixels;
 
-/* Take over the pixels of the batch that s2v_reader_next gave last, without a copy: they stay where they are until
- * s2v_pixels_release, whatever becomes of the reader, and the next batch has room of its own. There are none to take
- * where none are kept, or a second time: pixels is NULL then. */
+/* Take over the pixels of the last batch of s2v_reader_next without a copy: they stay valid until s2v_pixels_release,
+ * also when the reader is closed, and the next batch has its own memory. pixels is NULL if the reader keeps no pixels,
+ * or if they were taken over before. */
 S2V_API s2v_status s2v_reader_take_pixels(s2v_reader *reader, s2v_pixels *pixels);
 
-/* Give them back, from any thread; nothing is left to be given back then. */
+/* Release pixels, from any thread; a second call does nothing. */
 S2V_API void s2v_pixels_release(s2v_pixels *pixels);
 
-/* What failed last: "path: reason", or "". */
+/* The reason of the last failure, as "path: reason"; "" if there is none. */
 S2V_API const char *s2v_reader_message(const s2v_reader *reader);
 
-/* Whether a schema has each of the columns: present (column_count), 1 or 0. */
+/* Tell which of the columns a schema has. present: (column_count) 1 or 0. */
 S2V_API s2v_status s2v_reader_schema_columns(const s2v_reader *reader, int32_t schema, uint8_t *present);
 
-/* Of what kinds the values of the fields may be by a schema, as bits (1 << s2v_value_kind): kinds (field_count); 0: the
+/* Tell which kinds of values the fields may have by a schema. kinds: (field_count) bits 1 << s2v_value_kind; 0: the
  * schema has no such field. */
 S2V_API s2v_status s2v_reader_schema_fields(const s2v_reader *reader, int32_t schema, uint8_t *kinds);
 
-/* The paths to all single values of a schema, one a line, where fields are asked for: as much as `capacity` bytes hold;
- * *size is how many there are. */
+/* Copy the paths to all single values of a schema, one a line, as far as `capacity` bytes hold them. *size: their
+ * length in bytes; 0 if the reading asks for no fields. */
 S2V_API s2v_status s2v_reader_schema_paths(const s2v_reader *reader, int32_t schema, char *paths, int64_t capacity,
                                            int64_t *size);
 
-/* See whether a schema (JSON) is one of alerts. S2V_BAD_INPUT: why not, in words, as much as `capacity` bytes hold;
- * *size is how long they are. */
+/* Check whether a schema (JSON) is one of alerts. If not, the status is S2V_BAD_INPUT, and `reason` has a sentence, as
+ * far as `capacity` bytes hold it. *size: its length in bytes. */
 S2V_API s2v_status s2v_schema_check(const char *schema, char *reason, int64_t capacity, int64_t *size);
 
-/* The number of the path, or of the column of a table, that is meant by a name; -1: none, or several. A path is meant
- * by itself; by "magpsf" candidate.magpsf or diaSource.magpsf; by another name if it is the end of one path only. Case,
- * underscores, dots and Fink's prefixes (i:magpsf) do not count. Under their names in ZTF's and Rubin's packets
- * (objectId, candid, candidate.xpos, cutoutScience.stampData, ...) fields are found that other packets and tables name
- * otherwise. */
+/* Find the path, or the column of a table, that a name means, and return its number; -1 if there is none, or more than
+ * one. A full path means itself; "magpsf" means candidate.magpsf or diaSource.magpsf; any other name means the only
+ * path that ends with it. Case, underscores, dots and the prefixes of Fink (i:magpsf) do not count. The names of ZTF
+ * and Rubin (objectId, candid, candidate.xpos, cutoutScience.stampData, ...) also find fields that other packets and
+ * tables call otherwise. */
 S2V_API int64_t s2v_find_field(const char *const *paths, int64_t count, const char *wanted);
 
 S2V_API void s2v_reader_close(s2v_reader *reader);
 
-/* What of a survey's packets the columns of the catalogue are made of: *count dotted paths (those of S2V_SURVEY_OTHER
- * are ZTF's), which live as long as the process. */
+/* The fields of a survey's packets from which the columns of the catalogue are computed: *count dotted paths, which
+ * live as long as the process. S2V_SURVEY_OTHER has those of ZTF. */
 S2V_API s2v_status s2v_catalogue_columns(int32_t survey, const char *const **paths, int32_t *count);
 
-/* Columns of the catalogue out of such fields. fields: (n, count), NAN where a packet says nothing, a text of one
- * letter as its code ('g' is 103), -999 as ZTF's older packets have it; present: (count) 1 where the packets have such
- * a field at all, 0 where not (a null distnr says that no source is near), NULL: all; columns: (n,
+/* Compute the columns of the catalogue from such fields. fields: (n, count), NAN where a packet has no value, a text of
+ * one letter as its code ('g' is 103), -999 as ZTF's older packets have it; present: (count) 1 where the packets have
+ * such a field at all, 0 where not (a null distnr says that no source is near), NULL: all; columns: (n,
  * S2V_CATALOGUE_COLUMNS) in the registry's order, NAN where unknown, for s2v_catalogue.values. */
 S2V_API s2v_status s2v_catalogue_from(int32_t survey, int64_t n, const double *fields, const uint8_t *present,
                                       float *columns);
 
-/* The columns of alerts in memory, as a table has them: the cutouts of n rows (FITS, plain or gzip'd). */
+/* A table of n alerts in memory, by column; its cutouts are FITS files, plain or gzip'd. */
 typedef struct s2v_cutouts {
     size_t size; /* sizeof(s2v_cutouts) */
     int64_t n;
@@ -203,32 +204,33 @@ typedef struct s2v_cutouts {
     const int64_t *begin[3]; /* (n + 1) offsets into data; equal where a row has none */
     const double *x;         /* (n) position on the detector, from 1, NAN where unknown; or NULL */
     const double *y;
-    int32_t rubin;             /* 1: the reference pixel of a cutout is the candidate's place */
-    int32_t ztf_fields;        /* 1: the table has fields that only ZTF's packets have (rcid, pdiffimfilename) */
-    const char *object_ids;    /* texts, one after another; or NULL. With the publishers they tell whose an alert is */
-    const int64_t *object_end; /* (n) */
-    const char *publishers;    /* texts, one after another; or NULL */
+    int32_t rubin;      /* 1: the reference pixel of a cutout is the candidate's place */
+    int32_t ztf_fields; /* 1: the table has fields that only ZTF's packets have (rcid, pdiffimfilename) */
+    const char
+        *object_ids; /* texts, one after another; or NULL. With the publishers they decide the survey of an alert */
+    const int64_t *object_end;        /* (n) */
+    const char *publishers;           /* texts, one after another; or NULL */
     const int64_t *publisher_end;     /* (n) */
     const double *catalogue;          /* (n, count) the fields of s2v_catalogue_columns(rubin ? S2V_SURVEY_RUBIN :
                                          S2V_SURVEY_ZTF), NAN where a row has none; or NULL */
     const uint8_t *catalogue_present; /* (count) 1: the table has the field; NULL: all of them */
 } s2v_cutouts;
 
-/* Read such a table; of the reading only planes, keep_pixels, sets, convention, saturation, threads, allocator,
- * decode_image, model and catalogue count. */
+/* Open a reader of such a table. It uses only planes, keep_pixels, sets, convention, saturation, threads, allocator,
+ * decode_image, model and catalogue of the reading. */
 S2V_API s2v_status s2v_reader_open_cutouts(const s2v_cutouts *cutouts, const s2v_reading *reading, s2v_reader **reader);
 
-/* What decodes messages that are in memory, as a stream of alerts delivers them: at once, in the caller's thread, and a
- * schema once however many messages have it. One thread at a time; threads may share the model. */
+/* A decoder of messages in memory, as a stream of alerts delivers them. It works in the thread of the caller, and
+ * compiles each schema once. One thread at a time; threads may share the model. */
 typedef struct s2v_decoder s2v_decoder;
 
-/* Of the reading columns, fields, schemas, planes, keep_pixels, sets, convention, saturation, allocator, decode_image,
- * model and catalogue count; of what it points at, the model alone must live as long as the decoder. */
+/* Create a decoder. It uses columns, fields, schemas, planes, keep_pixels, sets, convention, saturation, allocator,
+ * decode_image, model and catalogue of the reading, of which only the model must live as long as the decoder. */
 S2V_API s2v_status s2v_decoder_create(const s2v_reading *reading, s2v_decoder **decoder);
 S2V_API void s2v_decoder_free(s2v_decoder *decoder);
 
-/* Let the decoder know a schema (JSON) of messages, at any time: by the number in their header, or of those that have
- * no header. S2V_BAD_INPUT: it is none of alerts; s2v_last_error says why. */
+/* Add the schema (JSON) of messages whose header has a number, or set that of messages without a header; at any time.
+ * S2V_BAD_INPUT: it is no schema of alerts, and s2v_last_error gives the reason. */
 S2V_API s2v_status s2v_decoder_add_schema(s2v_decoder *decoder, uint32_t id, const char *json);
 S2V_API s2v_status s2v_decoder_set_bare_schema(s2v_decoder *decoder, const char *json);
 
@@ -242,7 +244,7 @@ S2V_API s2v_status s2v_decoder_set_bare_schema(s2v_decoder *decoder, const char 
 S2V_API s2v_status s2v_decode_messages(s2v_decoder *decoder, const void *const *messages, const int64_t *sizes,
                                        int64_t n, s2v_batch *batch);
 
-/* An id as text, which does not end with a zero. */
+/* An id as text, without a terminating zero. */
 typedef struct s2v_id {
     const char *text;
     int64_t size; /* 0: unknown */
@@ -255,7 +257,7 @@ S2V_API s2v_status s2v_score_messages(s2v_decoder *decoder, const void *const *m
                                       int64_t n, s2v_id *candidate_ids, s2v_id *object_ids, float *score,
                                       uint32_t *flags);
 
-/* As of a reader: the pixels of the last batch, and what a schema (s2v_batch.schema) has. */
+/* Take over the pixels of the last batch, and ask what a schema (s2v_batch.schema) has, as of a reader. */
 S2V_API s2v_status s2v_decoder_take_pixels(s2v_decoder *decoder, s2v_pixels *pixels);
 S2V_API s2v_status s2v_decoder_schema_columns(const s2v_decoder *decoder, int32_t schema, uint8_t *present);
 S2V_API s2v_status s2v_decoder_schema_fields(const s2v_decoder *decoder, int32_t schema, uint8_t *kinds);

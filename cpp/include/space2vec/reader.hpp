@@ -1,4 +1,4 @@
-// space2vec for C++20: messages and files of alerts to rows. Part of space2vec.hpp.
+// Readers of alert files and decoders of alert messages for C++20. Part of space2vec.hpp.
 #pragma once
 
 #include "core.hpp"
@@ -8,15 +8,15 @@
 
 namespace s2v {
 
-// Where to begin to read: at a block of an input, and how many rows to leave out from there. Of a row's s2v_place the
-// source and the block, and how many rows of that block came before.
+// The place at which a reader begins: a block of an input, and the number of rows to leave out from there. To go on
+// behind a row, take source and block of its s2v_place, and count the rows of that block up to it.
 struct Start {
     std::int32_t source = 0;
     std::uint64_t block = 0;
     std::int64_t row = 0;
 };
 
-// What a reader or a decoder is told, as in s2v_reading.
+// The options of a reader or a decoder, as in s2v_reading.
 struct Reading {
     std::vector<std::string> columns;                 // dotted paths of numbers that are wanted
     std::vector<std::string> fields;                  // paths of values of any kind that are wanted
@@ -27,19 +27,19 @@ struct Reading {
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = std::numeric_limits<float>::quiet_NaN();
     int threads = 0;                          // 0: one a core
-    std::optional<s2v_allocator> allocator;   // where the pixels of batches are put; none: ordinary memory
+    std::optional<s2v_allocator> allocator;   // for the pixels of batches; none: ordinary memory
     const s2v_model *model = nullptr;         // Model::c(), to outlive the reader: batches carry its scores; or null
     bool catalogue = false;                   // batches have the catalogue's columns
-    s2v_limits limits = sized<s2v_limits>();  // of what a file of others may ask for; 0: the library's
-    Start start;                              // a reader's
-    std::function<bool()> interrupted;        // asked by a reader while it waits; true: it gives up
+    s2v_limits limits = sized<s2v_limits>();  // on what an input may ask for; 0: the library's
+    Start start;                              // of a reader
+    std::function<bool()> interrupted;        // called by a reader while it waits; true: it gives up
 };
 
-// The pixels of a batch, taken over from its reader, which they may outlive.
+// Pixels of a batch that were taken over from its reader, which they may outlive.
 class Pixels {
 public:
     Pixels() = default;
-    explicit Pixels(const s2v_pixels &taken) noexcept : held_(taken) {}
+    explicit Pixels(const s2v_pixels &pixels) noexcept : held_(pixels) {}
     Pixels(Pixels &&other) noexcept : held_(std::exchange(other.held_, sized<s2v_pixels>())) {}
     Pixels &operator=(Pixels &&other) noexcept {
         std::swap(held_, other.held_);
@@ -52,7 +52,7 @@ public:
     [[nodiscard]] std::span<float> values() const noexcept {
         return {held_.pixels, static_cast<std::size_t>(held_.pixel_count)};
     }
-    // Whether they lie in memory of the reader's allocator, or in ordinary memory.
+    // Whether they lie in memory of the allocator (true) or in ordinary memory.
     [[nodiscard]] bool allocated() const noexcept {
         return held_.allocated != 0;
     }
@@ -61,12 +61,12 @@ private:
     s2v_pixels held_ = sized<s2v_pixels>();
 };
 
-// What a packet has at a path: nothing, a number, or a text.
+// The value of a packet at a path: nothing, a number, or a text.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
 
 namespace detail {
 
-// An s2v_reading, and what it points at.
+// An s2v_reading with everything that it points at.
 class ReadingInC {
 public:
     explicit ReadingInC(const Reading &how)
@@ -113,7 +113,7 @@ private:
     std::optional<s2v_allocator> allocator_;
 };
 
-// Messages, or files in memory, as C takes them.
+// Messages, or files in memory, in the form of the C ABI.
 struct InMemory {
     std::vector<const void *> bytes;
     std::vector<std::int64_t> size;
@@ -142,7 +142,7 @@ inline std::string object_id(const s2v_batch &batch, std::int64_t row) {
     return {batch.object_ids + (row ? batch.object_end[row - 1] : 0), batch.object_ids + batch.object_end[row]};
 }
 
-// Alerts of files, of files in memory or of a table, in order, decoded by threads that read ahead.
+// Reads alerts of files, of files in memory or of a table, in order; its threads read ahead and decode.
 class Reader {
 public:
     explicit Reader(const std::vector<std::string> &paths, Reading how = {}) : how_(std::move(how)) {
@@ -153,7 +153,7 @@ public:
         });
     }
 
-    // The bytes of such files, or messages, one an input; they must outlive the reader.
+    // Read files in memory, or messages, one an input; the bytes must outlive the reader.
     explicit Reader(std::span<const std::span<const std::byte>> inputs, Reading how = {}) : how_(std::move(how)) {
         detail::InMemory memory;
         memory.assign(inputs);
@@ -164,13 +164,13 @@ public:
         });
     }
 
-    // The cutouts of a table, which must outlive the reader with all that it points at.
+    // Read a table, which must outlive the reader with everything that it points at.
     explicit Reader(const s2v_cutouts &cutouts, Reading how = {}) : how_(std::move(how)) {
         open([](s2v_reading &) {}, &cutouts);
     }
 
-    // The next rows, at most `rows`, valid until the next call; null at the end. Throws Error where the machine cannot
-    // read a file; the rows before it have been given.
+    // The next rows, at most `rows`, valid until the next call; null at the end. Throws Error if the machine cannot
+    // read a file; earlier calls have returned all rows before it.
     [[nodiscard]] const s2v_batch *next(std::int64_t rows = 1024) {
         const s2v_status status = s2v_reader_next(reader_.get(), rows, &batch_);
         if (status != S2V_OK) throw Error(status, s2v_last_error());
@@ -182,7 +182,7 @@ public:
         return s2v::candidate_id(batch_, row);
     }
 
-    // What a packet of the last batch has at one of the fields.
+    // The value of a packet of the last batch at one of the fields.
     [[nodiscard]] Value value(std::int64_t row, std::size_t field) const {
         const auto at = static_cast<std::size_t>(row) * how_.fields.size() + field;
         const s2v_value &value = batch_.values[at];
@@ -193,11 +193,11 @@ public:
         return std::string(begin, batch_.value_texts + value.text_end);
     }
 
-    // The pixels of the last batch, without a copy; none where none are kept, or a second time.
+    // Take over the pixels of the last batch without a copy. There are none if the reader keeps none, or a second time.
     [[nodiscard]] Pixels take_pixels() {
-        auto taken = sized<s2v_pixels>();
-        detail::check(s2v_reader_take_pixels(reader_.get(), &taken), "take_pixels");
-        return Pixels(taken);
+        auto pixels = sized<s2v_pixels>();
+        detail::check(s2v_reader_take_pixels(reader_.get(), &pixels), "take_pixels");
+        return Pixels(pixels);
     }
 
     // Whether a schema (s2v_batch.schema) has each of the columns.
@@ -214,7 +214,7 @@ private:
         }
     };
 
-    // Nothing that the question throws may pass; who asked for it learns of an interrupt.
+    // An exception of the function counts as an interrupt: none may pass the C ABI.
     static std::int32_t ask(void *context) {
         try {
             return (*static_cast<const std::function<bool()> *>(context))() ? 1 : 0;
@@ -232,12 +232,12 @@ private:
             reading.c.interrupted = &Reader::ask;
             reading.c.context = interrupted_.get();
         }
-        s2v_reader *made = nullptr;
+        s2v_reader *reader = nullptr;
         if (cutouts)
-            detail::check(s2v_reader_open_cutouts_within(cutouts, &reading.c, &how_.limits, &made), "Reader");
+            detail::check(s2v_reader_open_cutouts_within(cutouts, &reading.c, &how_.limits, &reader), "Reader");
         else
-            detail::check(s2v_reader_open_within(&reading.c, &how_.limits, &made), "Reader");
-        reader_.reset(made);
+            detail::check(s2v_reader_open_within(&reading.c, &how_.limits, &reader), "Reader");
+        reader_.reset(reader);
     }
 
     Reading how_;
@@ -246,17 +246,17 @@ private:
     s2v_batch batch_ = sized<s2v_batch>();
 };
 
-// Messages in memory to rows and scores, one row each, in the caller's thread. Schemas are compiled once.
+// Decodes messages in memory to rows and scores, one row each, in the thread of the caller. It compiles a schema once.
 class Decoder {
 public:
     explicit Decoder(const Reading &how = {}) {
         const detail::ReadingInC reading(how);
-        s2v_decoder *made = nullptr;
-        detail::check(s2v_decoder_create_within(&reading.c, &how.limits, &made), "Decoder");
-        decoder_.reset(made);
+        s2v_decoder *decoder = nullptr;
+        detail::check(s2v_decoder_create_within(&reading.c, &how.limits, &decoder), "Decoder");
+        decoder_.reset(decoder);
     }
 
-    // The schema of messages with a number in their header, or of those without a header. Throws Error.
+    // Add the schema of messages whose header has a number, or set that of messages without a header. Throws Error.
     void add_schema(std::uint32_t id, const std::string &json) {
         detail::check(s2v_decoder_add_schema(decoder_.get(), id, json.c_str()), "schema");
     }
@@ -264,10 +264,10 @@ public:
         detail::check(s2v_decoder_set_bare_schema(decoder_.get(), json.c_str()), "schema");
     }
 
-    // One row a message, in order, valid until the next call; an empty message is a row too.
+    // Decode messages to one row each, in order, valid until the next call; an empty message is a row too.
     [[nodiscard]] const s2v_batch &decode(std::span<const std::span<const std::byte>> messages) {
-        given_.assign(messages);
-        detail::check(s2v_decode_messages(decoder_.get(), given_.bytes.data(), given_.size.data(),
+        messages_.assign(messages);
+        detail::check(s2v_decode_messages(decoder_.get(), messages_.bytes.data(), messages_.size.data(),
                                           static_cast<std::int64_t>(messages.size()), &batch_),
                       "decode");
         return batch_;
@@ -280,8 +280,8 @@ public:
         detail::require(score.size() == messages.size() && flags.size() == messages.size() &&
                             (candidate_ids.empty() || candidate_ids.size() == messages.size()),
                         "score: the arrays do not fit the messages");
-        given_.assign(messages);
-        detail::check(s2v_score_messages(decoder_.get(), given_.bytes.data(), given_.size.data(),
+        messages_.assign(messages);
+        detail::check(s2v_score_messages(decoder_.get(), messages_.bytes.data(), messages_.size.data(),
                                          static_cast<std::int64_t>(messages.size()),
                                          candidate_ids.empty() ? nullptr : candidate_ids.data(), nullptr, score.data(),
                                          flags.data()),
@@ -299,7 +299,7 @@ private:
         }
     };
     std::unique_ptr<s2v_decoder, Free> decoder_;
-    detail::InMemory given_;
+    detail::InMemory messages_;
     s2v_batch batch_ = sized<s2v_batch>();
 };
 

@@ -1,12 +1,12 @@
 /* space2vec: stamps of transient candidates to features and scores. The C ABI.
  *
- * Functions return a status and never throw, print or abort; s2v_last_error says why. Arrays are the caller's, in
- * native float32 and C order. Every function may be called from several threads at once on different outputs. A
- * structure that is handed over by a pointer begins with its size, which the caller sets before anything else:
+ * Functions return a status and never throw, print or abort; s2v_last_error gives the reason of a failure. Arrays
+ * belong to the caller and are in native float32 and C order. Several threads may call any function at the same time on
+ * different outputs. A structure that is passed by a pointer begins with its size, which the caller sets first:
  *
  *     s2v_stamps stamps = {.size = sizeof stamps};
  *
- * Another size than sizeof is refused, so that a library of another version is noticed.
+ * The library refuses any other size, so that a program notices a library of another version.
  */
 #ifndef SPACE2VEC_H
 #define SPACE2VEC_H
@@ -49,7 +49,7 @@ typedef enum s2v_feature_set { S2V_SET_AUTOSCAN = 1, S2V_SET_S2V = 2 } s2v_featu
 /* Where autoScan's released code and its paper disagree. */
 typedef enum s2v_convention { S2V_CONVENTION_CODE = 0, S2V_CONVENTION_PAPER = 1 } s2v_convention;
 
-/* The planes of a triplet, in this order wherever a channel axis is meant. */
+/* The planes of a triplet. Every channel axis has this order. */
 enum { S2V_SCIENCE = 0, S2V_TEMPLATE = 1, S2V_DIFFERENCE = 2, S2V_CHANNELS = 3 };
 
 /* A view of the stamps of n candidates; sizes may differ from row to row. */
@@ -67,26 +67,27 @@ typedef struct s2v_stamps {
 
 S2V_API const char *s2v_version(void);
 
-/* The version of the structures and functions that a program is compiled with, 1000 times the major version and the
- * minor one, which breaks them while the major one is 0; and that of the library which it runs with. */
+/* The version of structures and functions: 1000 times the major version plus the minor one. S2V_ABI_VERSION is that of
+ * the headers that a program was compiled with, s2v_abi_version() that of the library that it runs with. While the
+ * major version is 0, each minor version may break them. */
 #define S2V_ABI_VERSION 1
 S2V_API uint32_t s2v_abi_version(void);
 
 /* A sentence for a status. */
 S2V_API const char *s2v_status_message(s2v_status status);
 
-/* Why the last call of this thread that returned a status other than S2V_OK did so, where more is known than the status
- * says; "" before. It lives in the thread, and the next such call writes over it. */
+/* The reason why a call failed: that of this thread's last call that returned a status other than S2V_OK; "" if there
+ * is none. The text belongs to the thread, and its next call that fails writes over it. */
 S2V_API const char *s2v_last_error(void);
 
 typedef enum s2v_log_level {
-    S2V_LOG_ERROR = 1,  /* what s2v_last_error tells of a call that returned a status other than S2V_OK */
+    S2V_LOG_ERROR = 1,  /* a call failed: the sentence of s2v_last_error */
     S2V_LOG_WARNING = 2 /* a call did less than it was asked for: fewer threads were to be had */
 } s2v_log_level;
 
-/* Hand such sentences to a function of the caller's, for the whole process; NULL, the default: to none. It is called in
- * the thread of the call that they are of, perhaps by several at a time, and the sentence is its own no longer than it
- * runs. After this returns, a call that was under way may still use the function from before. */
+/* Set the function that receives errors and warnings of the whole process; NULL, the default, for none. The library
+ * calls it in the thread of the call that failed, so perhaps in several threads at once, and the sentence is valid
+ * while it runs. A call that was under way when s2v_set_log returned may still use the function that was set before. */
 typedef void (*s2v_log)(void *context, s2v_log_level level, const char *sentence);
 S2V_API void s2v_set_log(s2v_log log, void *context);
 
@@ -96,8 +97,8 @@ S2V_API void s2v_set_log(s2v_log log, void *context);
  * unsupported SPACE2VEC_ISA makes every computing function return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 
-/* What unpacks short gzip and deflate streams: "space2vec", "libdeflate" or "zlib"; NULL where the environment variable
- * SPACE2VEC_INFLATE names none that this machine has: then no reader opens. */
+/* The name of the library that unpacks short gzip and deflate streams: "space2vec", "libdeflate" or "zlib". NULL if the
+ * environment variable SPACE2VEC_INFLATE names one that this machine lacks; no reader opens then. */
 S2V_API const char *s2v_inflate_engine(void);
 
 /* Whether Avro blocks of a codec ("null", "deflate", "snappy", "zstandard") can be read on this machine: 1 or 0. */
@@ -106,11 +107,11 @@ S2V_API int32_t s2v_codec_available(const char *codec);
 /* The registry of features, recipes, normalisers, flags and faults as a JSON document. */
 S2V_API const char *s2v_registry(void);
 
-/* What can be wrong with an input, by number as in the registry, counted from 1; 0: "none"; NULL past the end. */
+/* The name of a fault of an input, by its number in the registry, from 1; 0 is "none". NULL past the end. */
 S2V_API const char *s2v_fault_name(int32_t fault);
 
-/* The stamp features of some sets, in the order of s2v_features' columns: the eighteen of autoScan first. How many
- * there are (0: there is no such set), and their names; NULL past the end. */
+/* The number of stamp features of one or more sets (0: there is no such set), and the name of each; NULL past the end.
+ * The order is that of the columns of s2v_features: the eighteen features of autoScan come first. */
 S2V_API int32_t s2v_stamp_feature_count(int32_t sets);
 S2V_API const char *s2v_stamp_feature_name(int32_t sets, int32_t index);
 
@@ -119,6 +120,11 @@ S2V_API const char *s2v_stamp_feature_name(int32_t sets, int32_t index);
  * threads: at least 1, or 0 for as many as the process may use: by its affinity, and its control group's quota. */
 S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values,
                                 uint32_t *flags, int32_t threads);
+
+/* Join the flags (n) that s2v_features, s2v_prepare or s2v_compose wrote with those that the reader of the stamps
+ * raised (n). Of a plane that is missing the reader knows why (missing, bad_stamp), and the kernels whether it is
+ * needed: a row is not refused for a plane that is not. offset: (n, S2V_CHANNELS), as in s2v_stamps. */
+S2V_API s2v_status s2v_join_flags(const int64_t *offset, const uint32_t *raised, int64_t n, uint32_t *flags);
 
 /* The shape (channel, height, width) of a recipe's output. */
 S2V_API s2v_status s2v_recipe_shape(const char *recipe, int32_t shape[3]);
@@ -161,8 +167,8 @@ typedef struct s2v_planes {
     int64_t row_stride;   /* pixels from one row to the next; 0: width */
 } s2v_planes;
 
-/* A recipe that is a chain of steps on a square around the candidate. Null pixels (1e-30), and what is not finite or
- * outside the stamp, are left out and become 0. */
+/* A recipe of the caller: a chain of steps on a square around the candidate. Null pixels (1e-30), pixels that are not
+ * finite, and pixels outside the stamp are left out of every statistic and become 0. */
 typedef struct s2v_composition {
     size_t size;                    /* sizeof(s2v_composition) */
     int32_t side;                   /* 1 to 4096 */
@@ -185,10 +191,10 @@ S2V_API s2v_status s2v_normalise(const s2v_planes *planes, const s2v_step *steps
 S2V_API s2v_status s2v_compose(const s2v_stamps *stamps, const s2v_composition *how, float *planes, uint32_t *flags,
                                int32_t threads);
 
-/* Memory for the pixels of batches, such as page-locked memory, which a device copies from as it is. It is asked for
- * and given back by the threads that call s2v_reader_next, s2v_reader_close and s2v_pixels_release, perhaps at the same
- * time. What goes back is kept for later batches first, up to 256 MiB for one allocator in a process; all of it is
- * released with the last reader of this allocator and the last pixels that were taken from one. */
+/* An allocator for the pixels of batches, such as one of page-locked memory, from which a device copies directly. The
+ * threads that call s2v_reader_next, s2v_reader_close and s2v_pixels_release call its functions, perhaps at the same
+ * time. The library keeps up to 256 MiB of memory that is no longer used for later batches, for each allocator of a
+ * process, and releases all of it with the last reader of this allocator and the last pixels that were taken over. */
 typedef struct s2v_allocator {
     size_t size;                                     /* sizeof(s2v_allocator) */
     void *(*allocate)(void *context, int64_t bytes); /* aligned as malloc does; NULL: there is none, and ordinary memory
@@ -197,20 +203,20 @@ typedef struct s2v_allocator {
     void *context;
 } s2v_allocator;
 
-/* A model, see model.h. */
+/* A model; see model.h. */
 typedef struct s2v_model s2v_model;
 
-/* What scores by a model, see model.h. */
+/* A scorer: the working memory and threads that score stamps by a model; see model.h. */
 typedef struct s2v_scorer s2v_scorer;
 
 enum { S2V_CATALOGUE_COLUMNS = 20 };
 
-/* What is known of candidates beside their pixels, by row. */
+/* Data of candidates other than their pixels, by row. */
 typedef struct s2v_catalogue {
     size_t size;            /* sizeof(s2v_catalogue) */
     const float *values;    /* (n, S2V_CATALOGUE_COLUMNS), the registry's features of the source "catalogue" in its
                                order, NAN where unknown; or NULL */
-    const uint32_t *raised; /* (n) what the reader of the stamps saw (s2v_batch.flags); or NULL */
+    const uint32_t *raised; /* (n) the flags that the reader of the stamps raised (s2v_batch.flags); or NULL */
 } s2v_catalogue;
 
 /* An image in a FITS file. */

@@ -53,7 +53,7 @@ public:
         step({Code::done});
         // Records that hold one another are routines: no recursion here, whatever the schema.
         for (std::size_t i = 0; i < waiting_.size(); ++i) {
-            routines_[waiting_[i]] = here();
+            routines_[waiting_[i]] = next_step();
             fields(waiting_[i], {});
             step({Code::done});
         }
@@ -76,7 +76,7 @@ private:
     std::size_t joinable_ = 0;  // steps from here on may be joined: nothing leads between them
 
     // A place that others lead to.
-    std::uint32_t here() noexcept {
+    std::uint32_t next_step() noexcept {
         joinable_ = program_.steps.size();
         return static_cast<std::uint32_t>(program_.steps.size());
     }
@@ -221,11 +221,11 @@ private:
         const std::uint32_t head = step({.code = Code::items});
         if (type.kind == Kind::array && item.kind == Kind::record) return call(head, type.parts[0]);
         const std::uint32_t around = step({.code = Code::jump});
-        program_.steps[head].target = here();
+        program_.steps[head].target = next_step();
         if (type.kind == Kind::map) step({.code = Code::skip_text});
         value(type.parts[0], {});
         step({.code = Code::done});
-        program_.steps[around].target = here();
+        program_.steps[around].target = next_step();
     }
 
     // Whether a union is skipped in one step.
@@ -254,11 +254,11 @@ private:
         program_.targets.resize(first + type.parts.size());
         std::vector<std::uint32_t> ends;
         for (std::size_t i = 0; i < type.parts.size(); ++i) {
-            program_.targets[first + i] = here();
+            program_.targets[first + i] = next_step();
             value(type.parts[i], wants);
             ends.push_back(step({.code = Code::jump}));
         }
-        for (const std::uint32_t end : ends) program_.steps[end].target = here();
+        for (const std::uint32_t end : ends) program_.steps[end].target = next_step();
     }
 };
 

@@ -37,15 +37,16 @@ s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
 
 }  // namespace
 
-Decoder::Decoder(const Wish &wish, const std::atomic<bool> *stopping)
-    : wish_(wish), stopping_(stopping), columns_(wish.shape.columns) {
-    if (wish_.model) {
-        scorer_.emplace(*wish_.model, *wish_.isa, kLargestStampSide, nullptr);
-        const kernel::Measuring &own = wish_.model->measuring;
-        measured_once_ = !wish_.model->first && wish_.measuring.sets != 0 && wish_.measuring.sets == own.sets &&
-                         wish_.measuring.planes == own.planes && wish_.convention == wish_.model->convention;
+Decoder::Decoder(const DecodeSettings &settings, const std::atomic<bool> *stopping)
+    : settings_(settings), stopping_(stopping), columns_(settings.shape.columns) {
+    if (settings_.model) {
+        scorer_.emplace(*settings_.model, *settings_.isa, kLargestStampSide, nullptr);
+        const kernel::Measuring &own = settings_.model->measuring;
+        measured_once_ = !settings_.model->first && settings_.measuring.sets != 0 &&
+                         settings_.measuring.sets == own.sets && settings_.measuring.planes == own.planes &&
+                         settings_.convention == settings_.model->convention;
     }
-    if (wish_.shape.features) scratch_ = ::operator new(wish_.isa->feature_scratch, std::align_val_t{64});
+    if (settings_.shape.features) scratch_ = ::operator new(settings_.isa->feature_scratch, std::align_val_t{64});
 }
 
 Decoder::~Decoder() {
@@ -57,9 +58,9 @@ bool Decoder::decode(Unit &unit) {
         decode_pieces(unit);
         return true;
     } catch (const std::bad_alloc &) {
-        let_go(unit);
+        release_memory(unit);
     } catch (const std::length_error &) {
-        let_go(unit);
+        release_memory(unit);
     }
     return false;
 }
@@ -67,31 +68,31 @@ bool Decoder::decode(Unit &unit) {
 void Decoder::decode_one_by_one(Unit &unit) {
     std::vector<Piece> pieces = std::move(unit.pieces);
     Rows whole;
-    whole.shape = wish_.shape;
+    whole.shape = settings_.shape;
     for (Piece &piece : pieces) {
         unit.pieces.assign(1, std::move(piece));
-        if (!decode(unit)) give_up(unit);
+        if (!decode(unit)) add_refused_rows(unit);
         whole.append(unit.rows, 0, unit.rows.count());
     }
     unit.rows = std::move(whole);
 }
 
 void Decoder::decode_pieces(Unit &unit) {
-    unit.rows.shape = wish_.shape;
+    unit.rows.shape = settings_.shape;
     unit.rows.clear();
     pending_.clear();
     alerts_.clear();
     pending_bytes_ = pending_rows_begin_ = 0;
-    left_.clear();
-    for (const Piece &piece : unit.pieces) left_.push_back(piece.allowance);
+    allowance_left_.clear();
+    for (const Piece &piece : unit.pieces) allowance_left_.push_back(piece.allowance);
     for (const Piece &piece : unit.pieces) {
         if (piece.table)
-            table_rows(unit, piece);
+            decode_table(unit, piece);
         else if (piece.schema)
-            records(unit, piece);
+            decode_records(unit, piece);
         else if (piece.finding) {
             flush(unit);
-            lost(unit, piece, piece.place, piece.finding, piece.detail);
+            add_lost_row(unit, piece, piece.place, piece.finding, piece.detail);
         }
     }
     flush(unit);
@@ -101,11 +102,11 @@ void Decoder::decode_pieces(Unit &unit) {
     });
     arena_.trim(kKeptRoom);
     retried_.clear();
-    if (!wish_.shape.pixels) unit.rows.pixels.trim(kKeptRoom / sizeof(float));
+    if (!settings_.shape.pixels) unit.rows.pixels.trim(kKeptRoom / sizeof(float));
     if (block_.capacity() > kKeptRoom) std::vector<std::uint8_t>().swap(block_);
 }
 
-void Decoder::records(Unit &unit, const Piece &piece) {
+void Decoder::decode_records(Unit &unit, const Piece &piece) {
     const Bytes packed((piece.memory ? piece.memory : unit.bytes.data()) + piece.begin, piece.size);
     // The cutouts of earlier pieces may lie in the room that this block is unpacked to.
     if (piece.codec != Codec::null) flush(unit);
@@ -130,10 +131,10 @@ void Decoder::records(Unit &unit, const Piece &piece) {
             if (left > 1) detail = std::to_string(left) + " records of a block";
             break;
         }
-        if (const std::string what = too_long(unit, schema, alert); !what.empty()) {
+        if (const std::string what = find_long_text(unit, schema, alert); !what.empty()) {
             flush(unit);
-            lost(unit, piece, place, {Fault::too_large, 0}, what);
-            name(unit.rows, alert);
+            add_lost_row(unit, piece, place, {Fault::too_large, 0}, what);
+            write_ids(unit.rows, alert);
             if (piece.message) return;
             at += walked.size;
             ++place.record;
@@ -141,9 +142,9 @@ void Decoder::records(Unit &unit, const Piece &piece) {
             continue;
         }
         const std::size_t row = add_alert(unit, piece, place, alert);
-        std::copy_n(columns_.data(), wish_.shape.columns, unit.rows.columns.data() + row * wish_.shape.columns);
-        if (wish_.shape.fields) unit.rows.set_values(schema.values(fields_.data()));
-        if (wish_.shape.catalogue)
+        std::copy_n(columns_.data(), settings_.shape.columns, unit.rows.columns.data() + row * settings_.shape.columns);
+        if (settings_.shape.fields) unit.rows.set_values(schema.values(fields_.data()));
+        if (settings_.shape.catalogue)
             schema.fill_catalogue(fields_.data(), alert.survey,
                                   unit.rows.catalogue.data() + row * S2V_CATALOGUE_COLUMNS);
         unit.rows.schema[row] = piece.schema->number;
@@ -164,13 +165,13 @@ void Decoder::records(Unit &unit, const Piece &piece) {
     // was noticed.
     const bool sound =
         piece.codec == Codec::null || piece.finding.fault == Fault::truncated || (whole && !block.finding);
-    if (!sound) refuse(unit, piece, first, finding, piece.detail);
+    if (!sound) refuse_rows(unit, piece, first, finding, piece.detail);
     if (!sound && left == 0) return;
-    lost(unit, piece, place, finding, detail);
-    if (sound && left > 0) name(unit.rows, alert);
+    add_lost_row(unit, piece, place, finding, detail);
+    if (sound && left > 0) write_ids(unit.rows, alert);
 }
 
-void Decoder::table_rows(Unit &unit, const Piece &piece) {
+void Decoder::decode_table(Unit &unit, const Piece &piece) {
     const s2v_cutouts &table = *piece.table;
     const double unknown = std::numeric_limits<double>::quiet_NaN();
     for (std::int64_t row = piece.place.record; row < piece.place.record + piece.records; ++row) {
@@ -188,7 +189,7 @@ void Decoder::table_rows(Unit &unit, const Piece &piece) {
         Place place = piece.place;
         place.record = row;
         const std::size_t added = add_alert(unit, piece, place, alert);
-        if (!wish_.shape.catalogue || !table.catalogue) continue;
+        if (!settings_.shape.catalogue || !table.catalogue) continue;
         const std::size_t count = catalogue_paths(alert.survey).size();
         present_.assign(count, 1);
         if (table.catalogue_present) std::copy_n(table.catalogue_present, count, present_.begin());
@@ -200,7 +201,7 @@ void Decoder::table_rows(Unit &unit, const Piece &piece) {
 std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert) {
     if (pending_.size() >= kTogether || pending_bytes_ >= kTogetherBytes) flush(unit);
     const std::size_t row = unit.rows.add(place);
-    name(unit.rows, alert);
+    write_ids(unit.rows, alert);
     for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
         if (alert.cutout_fault[channel] != Fault::none) {
             unit.rows.flags[row] |= kernel::flag::missing;
@@ -208,15 +209,15 @@ std::size_t Decoder::add_alert(Unit &unit, const Piece &piece, const Place &plac
             if (piece.table ? piece.table->data[channel] != nullptr : piece.schema->packet.has_cutout(channel))
                 unit.rows.problems.push_back(
                     {static_cast<std::int64_t>(row), place, finding, channel, piece.member, ""});
-        } else if (wish_.planes >> channel & 1) {
-            want_plane(row, channel, alert.cutout[channel]);
+        } else if (settings_.planes >> channel & 1) {
+            queue_plane(row, channel, alert.cutout[channel]);
         }
     }
     alerts_.push_back({alert, &piece});
     return row;
 }
 
-void Decoder::want_plane(std::size_t row, int channel, Bytes cutout) {
+void Decoder::queue_plane(std::size_t row, int channel, Bytes cutout) {
     pending_.push_back({row, channel, cutout, is_gzip(cutout), {}});
     pending_bytes_ += cutout.size() + (is_gzip(cutout) ? std::min(announced_size(cutout), kLargestFile) : 0);
 }
@@ -224,7 +225,7 @@ void Decoder::want_plane(std::size_t row, int channel, Bytes cutout) {
 void Decoder::flush(Unit &unit) {
     reference_.assign(2 * alerts_.size(), std::numeric_limits<double>::quiet_NaN());
     read_planes(unit);
-    settle(unit);
+    finish_rows(unit);
     pending_.clear();
     pending_bytes_ = 0;
     alerts_.clear();
@@ -249,20 +250,20 @@ void Decoder::read_planes(Unit &unit) {
 }
 
 // The planes that only rows in doubt are looked at for: their bytes are still there, as those of all pending rows are.
-void Decoder::open_later(Unit &unit, std::span<const std::int64_t> doubtful) {
+void Decoder::read_doubtful_planes(Unit &unit, std::span<const std::int64_t> doubtful) {
     pending_.clear();
     for (const std::int64_t row : doubtful) {
         const Alert &alert = alerts_[static_cast<std::size_t>(row) - pending_rows_begin_].alert;
         for (int channel = 0; channel < S2V_CHANNELS; ++channel)
-            if (wish_.later >> channel & 1 && alert.cutout_fault[channel] == Fault::none)
-                want_plane(static_cast<std::size_t>(row), channel, alert.cutout[channel]);
+            if (settings_.doubt_planes >> channel & 1 && alert.cutout_fault[channel] == Fault::none)
+                queue_plane(static_cast<std::size_t>(row), channel, alert.cutout[channel]);
     }
     if (!pending_.empty()) read_planes(unit);
 }
 
 Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
     const Image image = find_image(file);
-    const bool foreign = image.finding.fault == Fault::compressed_image && wish_.decode_image;
+    const bool foreign = image.finding.fault == Fault::compressed_image && settings_.decode_image;
     if (image.finding && !foreign) return image.finding;
     Rows &rows = unit.rows;
     const std::size_t begin = rows.pixels.size();
@@ -274,7 +275,7 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
     } else {
         const Bytes tiled = file.subspan(image.finding.offset);
         const auto size = static_cast<std::int64_t>(tiled.size());
-        if (wish_.decode_image(wish_.context, tiled.data(), size, image.height, image.width, pixels) != 0) {
+        if (settings_.decode_image(settings_.context, tiled.data(), size, image.height, image.width, pixels) != 0) {
             rows.pixels.resize(begin);
             return {Fault::damaged_fits, image.finding.offset};
         }
@@ -291,9 +292,9 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
 // While the pixels of the pending rows are in the cache.
 void Decoder::score(Unit &unit) {
     Rows &rows = unit.rows;
-    Known known;
+    CandidateData known;
     known.raised = rows.flags.data();
-    if (wish_.shape.catalogue) known.catalogue = rows.catalogue.data();
+    if (settings_.shape.catalogue) known.catalogue = rows.catalogue.data();
     if (measured_once_) {
         known.features = rows.features.data();
         known.feature_flags = rows.feature_flags.data();
@@ -305,18 +306,19 @@ void Decoder::score(Unit &unit) {
             scorer_->score_first(stamps_of(rows), begin, std::min<std::int64_t>(n, begin + kScorerBlock), known,
                                  rows.score.data(), rows.score_flags.data());
         if (doubtful.empty()) continue;
-        open_later(unit, doubtful);
+        read_doubtful_planes(unit, doubtful);
         scorer_->score_doubtful(stamps_of(rows), known, rows.score.data(), rows.score_flags.data());
     }
 }
 
 s2v_stamps Decoder::stamps_of(const Rows &rows) const noexcept {
-    return {sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
-            rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       wish_.saturation};
+    return {
+        sizeof(s2v_stamps), rows.pixels.data(), static_cast<std::int64_t>(rows.pixels.size()), rows.offset.data(),
+        rows.size.data(),   rows.centre.data(), static_cast<std::int64_t>(rows.count()),       settings_.saturation};
 }
 
 // Once the planes of the pending rows are there: where the candidates lie in them, and their features.
-void Decoder::settle(Unit &unit) {
+void Decoder::finish_rows(Unit &unit) {
     Rows &rows = unit.rows;
     for (std::size_t k = 0; k < alerts_.size(); ++k) {
         const std::size_t row = pending_rows_begin_ + k;
@@ -335,14 +337,14 @@ void Decoder::settle(Unit &unit) {
             break;
         }
     }
-    if (wish_.shape.features) {
+    if (settings_.shape.features) {
         const s2v_stamps stamps = stamps_of(rows);
-        wish_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
-                            static_cast<std::int64_t>(rows.count()), &wish_.measuring, wish_.convention,
-                            rows.features.data(), rows.feature_flags.data(), scratch_);
+        settings_.isa->features(&stamps, static_cast<std::int64_t>(pending_rows_begin_),
+                                static_cast<std::int64_t>(rows.count()), &settings_.measuring, settings_.convention,
+                                rows.features.data(), rows.feature_flags.data(), scratch_);
     }
-    if (wish_.model) score(unit);
-    if (!wish_.shape.pixels) {
+    if (settings_.model) score(unit);
+    if (!settings_.shape.pixels) {
         std::fill(rows.offset.begin() + static_cast<std::ptrdiff_t>(pending_rows_begin_ * S2V_CHANNELS),
                   rows.offset.end(), -1);
         rows.pixels.clear();

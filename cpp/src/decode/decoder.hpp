@@ -18,9 +18,9 @@ namespace s2v::decode {
 std::size_t announced_capacity(Bytes cutout) noexcept;
 
 // What is wanted of each alert.
-struct Wish {
-    unsigned planes = 7;  // bit c: plane c is inflated
-    unsigned later = 0;   // of the others, those that are for rows whose first score leaves a doubt
+struct DecodeSettings {
+    unsigned planes = 7;        // bit c: plane c is inflated
+    unsigned doubt_planes = 0;  // of the others, those that are for rows whose first score leaves a doubt
     RowShape shape;
     std::size_t id_bytes = Limits{}.id_bytes;
     kernel::Measuring measuring{};  // sets 0: no features are computed
@@ -37,7 +37,7 @@ struct Wish {
 class Decoder {
 public:
     // stopping: ends scoring between two blocks of rows, by ReadingStopped; or null.
-    explicit Decoder(const Wish &wish, const std::atomic<bool> *stopping = nullptr);
+    explicit Decoder(const DecodeSettings &settings, const std::atomic<bool> *stopping = nullptr);
     ~Decoder();
     Decoder(const Decoder &) = delete;
     Decoder &operator=(const Decoder &) = delete;
@@ -50,9 +50,9 @@ public:
 
 private:
     void decode_pieces(Unit &unit);
-    void let_go(Unit &unit);
-    void give_up(Unit &unit);
-    std::string too_long(const Unit &unit, const PacketSchema &schema, Alert &alert) const;
+    void release_memory(Unit &unit);
+    void add_refused_rows(Unit &unit);
+    std::string find_long_text(const Unit &unit, const PacketSchema &schema, Alert &alert) const;
     bool spend(const Unit &unit, const Piece &piece, std::size_t bytes);
     struct Cutout {
         std::size_t row;
@@ -67,27 +67,27 @@ private:
         const Piece *piece;
     };
 
-    void records(Unit &unit, const Piece &piece);
+    void decode_records(Unit &unit, const Piece &piece);
     void end_message(Unit &unit, const Piece &piece, const Unpacked &block, std::size_t at, const Alert *broken,
                      Finding finding);
-    static void tell_surplus(Rows &rows, const Piece &piece, std::size_t bytes);
-    void table_rows(Unit &unit, const Piece &piece);
+    static void report_surplus(Rows &rows, const Piece &piece, std::size_t bytes);
+    void decode_table(Unit &unit, const Piece &piece);
     std::size_t add_alert(Unit &unit, const Piece &piece, const Place &place, const Alert &alert);
-    static void name(Rows &rows, const Alert &alert);
-    void lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail);
-    void refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
-    void want_plane(std::size_t row, int channel, Bytes cutout);
+    static void write_ids(Rows &rows, const Alert &alert);
+    void add_lost_row(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail);
+    void refuse_rows(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail);
+    void queue_plane(std::size_t row, int channel, Bytes cutout);
     void flush(Unit &unit);
     void inflate(const Unit &unit);
     const Piece &piece_of(const Cutout &cutout) const;
     void read_planes(Unit &unit);
     Finding read_plane(Unit &unit, const Cutout &cutout, Bytes file);
-    void open_later(Unit &unit, std::span<const std::int64_t> doubtful);
-    void settle(Unit &unit);
+    void read_doubtful_planes(Unit &unit, std::span<const std::int64_t> doubtful);
+    void finish_rows(Unit &unit);
     [[nodiscard]] s2v_stamps stamps_of(const Rows &rows) const noexcept;
     void score(Unit &unit);
 
-    Wish wish_;
+    DecodeSettings settings_;
     const std::atomic<bool> *stopping_;
     void *scratch_ = nullptr;
     bool measured_once_ = false;  // the model takes of the features that are asked for
@@ -99,7 +99,7 @@ private:
     std::vector<Pending> alerts_;    // whose cutouts are pending, one a row
     std::vector<double> reference_;  // (pending rows, 2)
     std::vector<std::vector<std::uint8_t>> retried_;
-    std::vector<std::uint64_t> left_;  // of the allowance of each piece
+    std::vector<std::uint64_t> allowance_left_;  // of the allowance of each piece
     Buffer<std::uint8_t> arena_;
     std::vector<std::uint8_t> block_;
     std::vector<Field> fields_;

@@ -29,31 +29,31 @@ std::size_t announced_capacity(Bytes cutout) noexcept {
 }
 
 // Forget what a failed attempt took: memory, and what the files were charged for it.
-void Decoder::let_go(Unit &unit) {
+void Decoder::release_memory(Unit &unit) {
     arena_.trim(0);
     retried_.clear();
     std::vector<std::uint8_t>().swap(block_);
     unit.rows.clear();
     unit.rows.pixels.trim(0);
-    for (std::size_t k = 0; k < left_.size(); ++k)
-        if (unit.pieces[k].unpacked) *unit.pieces[k].unpacked -= unit.pieces[k].allowance - left_[k];
+    for (std::size_t k = 0; k < allowance_left_.size(); ++k)
+        if (unit.pieces[k].unpacked) *unit.pieces[k].unpacked -= unit.pieces[k].allowance - allowance_left_[k];
 }
 
-void Decoder::give_up(Unit &unit) {
+void Decoder::add_refused_rows(Unit &unit) {
     for (const Piece &piece : unit.pieces) {
         // A table has its rows whatever becomes of them.
         for (Place place = piece.place; place.record < piece.place.record + (piece.table ? piece.records : 1);
              ++place.record)
-            lost(unit, piece, place, {Fault::too_large, 0}, "more memory than there is");
+            add_lost_row(unit, piece, place, {Fault::too_large, 0}, "more memory than there is");
     }
 }
 
 // What of an alert is longer than it may be, in words, or ""; an id that is counts as unknown.
-std::string Decoder::too_long(const Unit &unit, const PacketSchema &schema, Alert &alert) const {
+std::string Decoder::find_long_text(const Unit &unit, const PacketSchema &schema, Alert &alert) const {
     std::string what;
     for (Field(&ids)[2] : {std::ref(alert.candidate_id), std::ref(alert.object_id)})
         for (Field &id : ids)
-            if (id.kind == Field::Kind::bytes && id.bytes.size() > wish_.id_bytes) {
+            if (id.kind == Field::Kind::bytes && id.bytes.size() > settings_.id_bytes) {
                 what = "an id of " + std::to_string(id.bytes.size()) + " bytes";
                 id = {};
             }
@@ -66,7 +66,7 @@ std::string Decoder::too_long(const Unit &unit, const PacketSchema &schema, Aler
 
 // Take bytes out of what a piece may unpack to; false where it may not.
 bool Decoder::spend(const Unit &unit, const Piece &piece, std::size_t bytes) {
-    std::uint64_t &left = left_[static_cast<std::size_t>(&piece - unit.pieces.data())];
+    std::uint64_t &left = allowance_left_[static_cast<std::size_t>(&piece - unit.pieces.data())];
     if (bytes > left) return false;
     left -= bytes;
     if (piece.unpacked) *piece.unpacked += bytes;

@@ -9,7 +9,7 @@
 namespace s2v::decode {
 
 // Give the last row the alert's ids, and whose it is.
-void Decoder::name(Rows &rows, const Alert &alert) {
+void Decoder::write_ids(Rows &rows, const Alert &alert) {
     for (const Field &field : alert.candidate_id) {
         const CandidateId id = read_candidate_id(field, rows.candidate_text.letters);
         rows.candidate_id.back() = id.number;
@@ -29,19 +29,21 @@ void Decoder::name(Rows &rows, const Alert &alert) {
 }
 
 // A row that stands for what is lost.
-void Decoder::lost(Unit &unit, const Piece &piece, const Place &place, Finding finding, const std::string &detail) {
+void Decoder::add_lost_row(Unit &unit, const Piece &piece, const Place &place, Finding finding,
+                           const std::string &detail) {
     const std::size_t row = unit.rows.add(place);
-    refuse(unit, piece, row, finding, detail);
+    refuse_rows(unit, piece, row, finding, detail);
     pending_rows_begin_ = unit.rows.count();
 }
 
 // Let the rows from `first` on have nothing but their ids.
-void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding finding, const std::string &detail) {
+void Decoder::refuse_rows(Unit &unit, const Piece &piece, std::size_t first, Finding finding,
+                          const std::string &detail) {
     Rows &rows = unit.rows;
     for (std::size_t row = first; row < rows.count(); ++row) {
         rows.flags[row] = kernel::flag::bad_stamp;
-        if (wish_.shape.features) rows.feature_flags[row] = kernel::flag::missing;
-        if (wish_.shape.scores) {
+        if (settings_.shape.features) rows.feature_flags[row] = kernel::flag::missing;
+        if (settings_.shape.scores) {
             rows.score[row] = std::numeric_limits<float>::quiet_NaN();
             rows.score_flags[row] = kernel::flag::bad_stamp;
         }
@@ -53,7 +55,7 @@ void Decoder::refuse(Unit &unit, const Piece &piece, std::size_t first, Finding 
 }
 
 // Say of a message's one row, the last, what else there was: bytes behind its record, or further alerts.
-void Decoder::tell_surplus(Rows &rows, const Piece &piece, std::size_t bytes) {
+void Decoder::report_surplus(Rows &rows, const Piece &piece, std::size_t bytes) {
     if (piece.records == 1 && bytes == 0 && !piece.surplus) return;
     rows.flags.back() |= kernel::flag::surplus;
     std::string detail = "further blocks";
@@ -75,15 +77,15 @@ void Decoder::end_message(Unit &unit, const Piece &piece, const Unpacked &block,
     // The bytes of a packed block are written over by the next one.
     if (broken || piece.codec != Codec::null) flush(unit);
     if (broken) {
-        lost(unit, piece, piece.place, finding, piece.finding ? piece.detail : "a message");
-        name(unit.rows, *broken);
+        add_lost_row(unit, piece, piece.place, finding, piece.finding ? piece.detail : "a message");
+        write_ids(unit.rows, *broken);
     } else if (finding && piece.codec != Codec::null) {
-        refuse(unit, piece, unit.rows.count() - 1, finding, piece.detail);
+        refuse_rows(unit, piece, unit.rows.count() - 1, finding, piece.detail);
     } else {
         if (finding)
             unit.rows.problems.push_back({static_cast<std::int64_t>(unit.rows.count()) - 1, piece.place, finding, -1,
                                           piece.member, piece.detail});
-        tell_surplus(unit.rows, piece, block.plain.size() - at);
+        report_surplus(unit.rows, piece, block.plain.size() - at);
     }
 }
 

@@ -36,15 +36,15 @@ Framer::Framer(const std::vector<Source> &sources, const MessageSchemas &message
     : sources_(sources), message_schemas_(messages), book_(book), start_(start), limits_(limits), exchange_(exchange) {}
 
 void Framer::run() {
-    turn_over();
+    begin_unit();
     try {
         for (source_ = start_.source; source_ < static_cast<std::int32_t>(sources_.size()); ++source_)
             frame(sources_[static_cast<std::size_t>(source_)]);
     } catch (const InputError &) {
-        exchange_.full(unit_);  // what was read before is sound
+        exchange_.submit(unit_);  // what was read before is sound
         throw;
     }
-    exchange_.full(unit_);
+    exchange_.submit(unit_);
 }
 
 void Framer::frame(const Source &source) {
@@ -76,7 +76,7 @@ void Framer::cut() {
     Input &input = *input_;
     // A small file is read at once, and wholly into one unit.
     const std::size_t whole = std::min(input.expected(), kChunk);
-    if (unit_->bytes.size() + whole > unit_->bytes.capacity()) turn_over();
+    if (unit_->bytes.size() + whole > unit_->bytes.capacity()) begin_unit();
     Bytes head = peek(std::max(whole, kTarBlock));
     if (head.empty()) return fail({Fault::empty_file, 0}, "");
     if (is_gzip(head)) {
@@ -85,17 +85,17 @@ void Framer::cut() {
         head = peek(kTarBlock);
     }
     if (is_avro(head))
-        containers();
+        cut_containers();
     else if (is_tar(head))
-        archive();
+        cut_archive();
     else if (head.size() >= kMessageHead && head[0] == 0 && (!message_schemas_.empty() || may_be_message(head)))
-        messages();
+        cut_messages();
     else
         fail(input.finding() ? input.finding() : Finding{Fault::foreign_file, 0}, "");
 }
 
 // Containers one after another, as `cat *.avro` gives them.
-void Framer::containers() {
+void Framer::cut_containers() {
     for (;;) {
         std::size_t wanted = std::size_t{64} << 10;
         Bytes bytes = peek(wanted);
@@ -107,13 +107,13 @@ void Framer::containers() {
             header = read_header(bytes);
         }
         if (header.finding) {
-            if (header.finding.fault == Fault::truncated) header.finding.fault = why_short().fault;
+            if (header.finding.fault == Fault::truncated) header.finding.fault = short_finding().fault;
             fail(header.finding, "the header");
             take(kMagicSize);
             if (!find_container({})) return;
             continue;
         }
-        std::shared_ptr<const KnownSchema> schema;
+        std::shared_ptr<const NumberedSchema> schema;
         try {
             if (header.codec == Codec::unknown)
                 fail({Fault::unknown_codec, 0}, std::string(header.codec_name));
@@ -123,32 +123,33 @@ void Framer::containers() {
             fail({error.finding.fault, 0}, error.reason);
         }
         take(header.size);
-        if (!(schema ? blocks(schema, header) : find_container(header.sync))) return;
+        if (!(schema ? cut_blocks(schema, header) : find_container(header.sync))) return;
     }
 }
 
 // The blocks of one container; tells whether another container follows.
-bool Framer::blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header) {
+bool Framer::cut_blocks(const std::shared_ptr<const NumberedSchema> &schema, const ContainerHeader &header) {
     for (;;) {
         const Bytes head = peek(kMagicSize);
         if (head.empty()) {
-            if (limit_ != kNoLimit ? position_ < limit_ : static_cast<bool>(input_->finding())) fail(why_short(), "");
+            if (limit_ != kNoLimit ? position_ < limit_ : static_cast<bool>(input_->finding()))
+                fail(short_finding(), "");
             return false;
         }
         if (is_avro(head)) return true;
-        Piece piece = piece_here();
+        Piece piece = make_piece();
         piece.schema = schema;
         piece.codec = header.codec;
-        if (!next_block(header, std::move(piece))) return false;
+        if (!cut_block(header, std::move(piece))) return false;
     }
 }
 
 // Cut one block, whatever its state, and come to the next; false where there is none.
-bool Framer::next_block(const ContainerHeader &header, Piece piece) {
+bool Framer::cut_block(const ContainerHeader &header, Piece piece) {
     const BlockHead head = read_block_head(peek(kLongestBlockHead));
     if (head.finding) {
         piece.schema = nullptr;
-        piece.finding = head.finding.fault == Fault::truncated ? why_short() : head.finding;
+        piece.finding = head.finding.fault == Fault::truncated ? short_finding() : head.finding;
         piece.detail = "the head of a block";
         add(std::move(piece));
         return find_next(header.sync);
@@ -171,7 +172,7 @@ bool Framer::next_block(const ContainerHeader &header, Piece piece) {
             lost = there && !mark.found;
             ended = !there && !mark.found;
             if (ended)
-                piece.finding = why_short();
+                piece.finding = short_finding();
             else
                 piece.finding = {mark.container ? Fault::truncated : Fault::damaged_avro, 0};
             piece.detail = ended || mark.container ? "the last block" : "the length of a block";
@@ -183,7 +184,7 @@ bool Framer::next_block(const ContainerHeader &header, Piece piece) {
     piece.begin = cursor_ + head.size;
     piece.records = head.records;
     if (piece.codec == Codec::null) piece.place.offset += head.size;
-    if (!allow(piece)) return false;
+    if (!grant_bytes(piece)) return false;
     record_ += head.records;
     add(std::move(piece));
     take(advance);
@@ -222,19 +223,19 @@ bool Framer::find_container(Bytes sync) {
     return false;
 }
 
-void Framer::messages() {
-    while (next_message()) continue;
+void Framer::cut_messages() {
+    while (cut_message()) continue;
 }
 
 // A message: a zero, the number of its schema in four bytes, a record. False where there is none, or no way on.
-bool Framer::next_message() {
+bool Framer::cut_message() {
     const Bytes head = peek(kMessageHead);
     if (head.empty()) {
-        if (input_->finding()) fail(why_short(), "");
+        if (input_->finding()) fail(short_finding(), "");
         return false;
     }
     if (head.size() < kMessageHead || head[0] != 0) {
-        fail(head.size() < kMessageHead ? why_short() : Finding{Fault::damaged_record, 0}, "the head of a message");
+        fail(head.size() < kMessageHead ? short_finding() : Finding{Fault::damaged_record, 0}, "the head of a message");
         return false;
     }
     const std::uint32_t number = schema_number(head);
@@ -243,7 +244,7 @@ bool Framer::next_message() {
         fail({Fault::unknown_schema, 0}, "schema " + std::to_string(number));
         return false;
     }
-    Piece piece = piece_here();
+    Piece piece = make_piece();
     piece.schema = book_.find(known->second);
     const PacketSchema &schema = piece.schema->packet;
     fields_.resize(schema.room());
@@ -258,24 +259,24 @@ bool Framer::next_message() {
         walked = schema.read(bytes.subspan(kMessageHead), fields_.data(), alert, columns_.data());
     }
     if (walked.finding) {
-        fail(walked.finding.fault == Fault::truncated ? why_short() : walked.finding, "a message");
+        fail(walked.finding.fault == Fault::truncated ? short_finding() : walked.finding, "a message");
         return false;
     }
     piece.begin = cursor_ + kMessageHead;
     piece.size = walked.size;
     piece.records = 1;
     piece.place.offset += kMessageHead;
-    if (!allow(piece)) return false;
+    if (!grant_bytes(piece)) return false;
     ++record_;
     add(std::move(piece));
     take(kMessageHead + walked.size);
     return true;
 }
 
-Piece Framer::piece_here() {
+Piece Framer::make_piece() {
     // What is held ahead moves with each turn: the more it is, the more records are worth one.
     const auto held = static_cast<std::int64_t>((unit_->bytes.size() - cursor_) / kChunk);
-    if (unit_records_ >= kUnitRecords * (1 + held)) turn_over();
+    if (unit_records_ >= kUnitRecords * (1 + held)) begin_unit();
     Piece piece;
     piece.place = {source_, record_, position_, position_};
     piece.member = member_;
@@ -290,7 +291,7 @@ void Framer::add(Piece piece) {
 
 // A row that stands for what cannot be read here.
 void Framer::fail(Finding finding, std::string detail) {
-    Piece piece = piece_here();
+    Piece piece = make_piece();
     if (record_ == 0) piece.place.record = -1;
     piece.finding = finding;
     piece.detail = std::move(detail);
@@ -298,7 +299,7 @@ void Framer::fail(Finding finding, std::string detail) {
 }
 
 // Why bytes are missing: the file ends, or what it is packed in is damaged.
-Finding Framer::why_short() const {
+Finding Framer::short_finding() const {
     return input_->finding() ? Finding{input_->finding().fault, 0} : Finding{Fault::truncated, 0};
 }
 

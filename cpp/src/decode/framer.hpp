@@ -26,10 +26,10 @@ class UnitExchange {
 public:
     virtual ~UnitExchange() = default;
     // Throws ReadingStopped.
-    virtual Unit *empty() = 0;
-    virtual void full(Unit *unit) = 0;
+    virtual Unit *take_empty() = 0;
+    virtual void submit(Unit *unit) = 0;
     // Wait until all full ones are decoded. Throws ReadingStopped.
-    virtual void settle() = 0;
+    virtual void wait_until_decoded() = 0;
     // Nobody wants any more.
     std::atomic<bool> stopping = false;
 };
@@ -48,29 +48,29 @@ private:
 
     void frame(const Source &source);
     void cut();
-    bool allow(Piece &piece);
-    void settle(Piece &piece);
-    void archive();
-    bool member(const TarHeader &header, const std::string &name);
-    bool link(const TarHeader &header, const std::string &name);
-    void containers();
-    bool blocks(const std::shared_ptr<const KnownSchema> &schema, const ContainerHeader &header);
-    bool next_block(const ContainerHeader &header, Piece piece);
+    bool grant_bytes(Piece &piece);
+    void reclaim_unused(Piece &piece);
+    void cut_archive();
+    bool cut_member(const TarHeader &header, const std::string &name);
+    bool refuse_link(const TarHeader &header, const std::string &name);
+    void cut_containers();
+    bool cut_blocks(const std::shared_ptr<const NumberedSchema> &schema, const ContainerHeader &header);
+    bool cut_block(const ContainerHeader &header, Piece piece);
     bool block_begins_at(std::size_t ahead, const ContainerHeader &header);
     bool find_next(Bytes sync);
     bool find_container(Bytes sync);
-    void messages();
-    bool next_message();
+    void cut_messages();
+    bool cut_message();
 
-    Piece piece_here();
+    Piece make_piece();
     void add(Piece piece);
     void fail(Finding finding, std::string detail);
-    [[nodiscard]] Finding why_short() const;
+    [[nodiscard]] Finding short_finding() const;
 
     Bytes peek(std::size_t wanted);
     void take(std::size_t count) noexcept;
     bool skip(std::uint64_t count);
-    void turn_over();
+    void begin_unit();
 
     const std::vector<Source> &sources_;
     const MessageSchemas &message_schemas_;

@@ -20,7 +20,7 @@ bool is_alerts(std::string_view name) noexcept {
 
 }  // namespace
 
-void Framer::archive() {
+void Framer::cut_archive() {
     bool found = false;
     std::string name;
     std::uint64_t size = 0;
@@ -28,7 +28,7 @@ void Framer::archive() {
     for (;;) {
         const Bytes block = peek(kTarBlock);
         if (block.size() < kTarBlock) {
-            if (!block.empty() || input_->finding()) fail(why_short(), "the archive");
+            if (!block.empty() || input_->finding()) fail(short_finding(), "the archive");
             break;
         }
         TarHeader header = read_tar_header(block);
@@ -38,7 +38,7 @@ void Framer::archive() {
         if (header.kind == TarHeader::Kind::long_name || header.kind == TarHeader::Kind::pax) {
             if (header.size > kLongestName) return fail({Fault::damaged_archive, 0}, "");
             const Bytes body = peek(header.size);
-            if (body.size() < header.size) return fail(why_short(), "the archive");
+            if (body.size() < header.size) return fail(short_finding(), "the archive");
             std::string_view text(reinterpret_cast<const char *>(body.data()), body.size());
             if (header.kind == TarHeader::Kind::pax) {
                 size = 0;
@@ -47,20 +47,21 @@ void Framer::archive() {
             } else {
                 name = text.substr(0, text.find('\0'));
             }
-            if (!skip(header.size + tar_padding(header.size))) return fail(why_short(), "the archive");
+            if (!skip(header.size + tar_padding(header.size))) return fail(short_finding(), "the archive");
             continue;
         }
         if (sized) header.size = size;
         const std::uint64_t end = position_ + header.size + tar_padding(header.size);
         if (name.empty()) name = header.name;
-        const bool found_here = header.kind == TarHeader::Kind::file ? member(header, name) : link(header, name);
+        const bool found_here =
+            header.kind == TarHeader::Kind::file ? cut_member(header, name) : refuse_link(header, name);
         found |= found_here;
         if (refused_) return;
         name.clear();
         sized = false;
         // An Avro file that is cut short has said so itself.
         if (!skip(end - position_)) {
-            if (!found_here) fail(why_short(), "the archive");
+            if (!found_here) fail(short_finding(), "the archive");
             break;
         }
     }
@@ -68,7 +69,7 @@ void Framer::archive() {
 }
 
 // Read one member of an archive; tells whether it is, or is named as, an Avro file.
-bool Framer::member(const TarHeader &header, const std::string &name) {
+bool Framer::cut_member(const TarHeader &header, const std::string &name) {
     if (is_hidden(name)) return false;
     limit_ = position_ + header.size;
     member_ = name;
@@ -76,7 +77,7 @@ bool Framer::member(const TarHeader &header, const std::string &name) {
     const bool avro = is_avro(peek(4));
     const bool named = is_alerts(name);
     if (avro)
-        containers();
+        cut_containers();
     else if (named)
         fail({header.size ? Fault::foreign_file : Fault::empty_file, 0}, "");
     limit_ = kNoLimit;
@@ -85,7 +86,7 @@ bool Framer::member(const TarHeader &header, const std::string &name) {
 }
 
 // A link by the name of an Avro file: what it leads to is not followed, and not passed over in silence.
-bool Framer::link(const TarHeader &header, const std::string &name) {
+bool Framer::refuse_link(const TarHeader &header, const std::string &name) {
     if (header.kind != TarHeader::Kind::link || is_hidden(name) || !is_alerts(name)) return false;
     member_ = name;
     record_ = 0;

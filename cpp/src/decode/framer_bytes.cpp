@@ -13,7 +13,7 @@ constexpr std::size_t kKeptRoom = std::size_t{2} << 20;
 
 // Grant a piece the bytes that it may unpack to, by the bytes of the file that have been read; false, and a row that
 // says so, where the input has more rows than it may.
-bool Framer::allow(Piece &piece) {
+bool Framer::grant_bytes(Piece &piece) {
     const std::uint64_t read = input_->taken();
     rows_ += static_cast<std::uint64_t>(piece.records);
     if (rows_ > limits_.free_rows + read / Limits::kBytesOfRow) {
@@ -26,7 +26,7 @@ bool Framer::allow(Piece &piece) {
     }
     const std::uint64_t earned = limits_.free_bytes + Limits::kShare * read;
     const std::uint64_t wanted = Limits::kFreeOfPiece + Limits::kShareOfPiece * piece.size;
-    if (granted_ + wanted > earned) settle(piece);
+    if (granted_ + wanted > earned) reclaim_unused(piece);
     piece.allowance = std::min(wanted, earned - std::min(earned, granted_));
     piece.unpacked = unpacked_;
     granted_ += piece.allowance;
@@ -34,11 +34,11 @@ bool Framer::allow(Piece &piece) {
 }
 
 // Take back what earlier pieces were granted and have not used; the piece begins behind the cursor.
-void Framer::settle(Piece &piece) {
+void Framer::reclaim_unused(Piece &piece) {
     piece.begin -= cursor_;
-    turn_over();
+    begin_unit();
     piece.begin += cursor_;
-    exchange_.settle();
+    exchange_.wait_until_decoded();
     granted_ = *unpacked_;
 }
 
@@ -47,7 +47,7 @@ Bytes Framer::peek(std::size_t wanted) {
     const std::uint64_t room = limit_ - position_;
     wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, room));
     if (cursor_ + wanted > unit_->bytes.capacity()) {
-        turn_over();
+        begin_unit();
         // With room to go on, or every block of a file that announces long ones would move all that is held.
         unit_->bytes.reserve(wanted > kChunk ? wanted + kChunk : wanted);
     }
@@ -87,7 +87,7 @@ bool Framer::skip(std::uint64_t count) {
 }
 
 // Hand the unit over, and go on in an empty one with the bytes that no piece has taken.
-void Framer::turn_over() {
+void Framer::begin_unit() {
     Unit *const full = unit_;
     if (full && full->pieces.empty()) {
         const std::size_t left = full->bytes.size() - cursor_;
@@ -96,7 +96,7 @@ void Framer::turn_over() {
         cursor_ = 0;
         return;
     }
-    unit_ = exchange_.empty();
+    unit_ = exchange_.take_empty();
     unit_->bytes.clear();
     unit_->bytes.trim(kKeptRoom);
     unit_->bytes.reserve(kChunk);
@@ -108,11 +108,11 @@ void Framer::turn_over() {
     } catch (...) {
         unit_->bytes.clear();
         cursor_ = 0;
-        exchange_.full(full);  // its pieces are sound
+        exchange_.submit(full);  // its pieces are sound
         throw;
     }
     cursor_ = 0;
-    exchange_.full(full);
+    exchange_.submit(full);
 }
 
 }  // namespace s2v::decode

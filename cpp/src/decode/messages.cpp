@@ -26,8 +26,9 @@ void refuse(Piece &piece, Fault fault, std::string detail) {
 
 }  // namespace
 
-MessageDecoder::MessageDecoder(const Asked &asked, const Wish &wish, std::shared_ptr<Store> store)
-    : book_(asked), decoder_(wish) {
+MessageDecoder::MessageDecoder(const PacketSelection &selection, const DecodeSettings &settings,
+                               std::shared_ptr<Store> store)
+    : book_(selection), decoder_(settings) {
     unit_.rows.pixels = Buffer<float>(std::move(store));
 }
 

@@ -12,7 +12,7 @@ namespace s2v::decode {
 // ones.
 class MessageDecoder {
 public:
-    MessageDecoder(const Asked &asked, const Wish &wish, std::shared_ptr<Store> store);
+    MessageDecoder(const PacketSelection &selection, const DecodeSettings &settings, std::shared_ptr<Store> store);
 
     // The schema of the messages with this number in their header. Throws SchemaError.
     void add_schema(std::uint32_t number, std::string_view json);
@@ -37,8 +37,8 @@ private:
     SchemaBook book_;
     Decoder decoder_;
     Unit unit_;
-    std::map<std::uint32_t, std::shared_ptr<const KnownSchema>> known_;
-    std::shared_ptr<const KnownSchema> bare_;
+    std::map<std::uint32_t, std::shared_ptr<const NumberedSchema>> known_;
+    std::shared_ptr<const NumberedSchema> bare_;
 };
 
 }  // namespace s2v::decode

@@ -28,18 +28,18 @@ constexpr std::size_t at(Role role, int channel = 0) noexcept {
 }
 
 // What a walk looks for: the roles, then the columns and the fields that are asked for, then those of the catalogue.
-std::vector<std::string> all_paths(const Paths &paths, const Asked &asked) {
+std::vector<std::string> all_paths(const Paths &paths, const PacketSelection &selection) {
     std::vector<std::string> wanted;
     for (std::size_t role = 0; role < kRoles; ++role) {
         const std::string *const found = paths.of_role(role);
-        wanted.emplace_back(found ? *found : own_name(role));
+        wanted.emplace_back(found ? *found : packet_name(role));
     }
-    wanted.insert(wanted.end(), asked.columns.begin(), asked.columns.end());
-    for (const std::string &field : asked.fields) {
+    wanted.insert(wanted.end(), selection.columns.begin(), selection.columns.end());
+    for (const std::string &field : selection.fields) {
         const std::string *const found = paths.find(field);
         wanted.push_back(found ? *found : field);
     }
-    if (asked.catalogue)
+    if (selection.catalogue)
         for (const s2v_survey survey : kLayouts)
             for (const char *const path : catalogue_paths(survey)) wanted.emplace_back(path);
     return wanted;
@@ -80,17 +80,18 @@ std::optional<std::int32_t> place_on_channel(double position, std::int32_t size,
 
 }  // namespace
 
-PacketSchema::PacketSchema(std::string_view text, const Asked &asked) : PacketSchema(text, asked, read_types(text)) {}
+PacketSchema::PacketSchema(std::string_view text, const PacketSelection &selection)
+    : PacketSchema(text, selection, read_types(text)) {}
 
-PacketSchema::PacketSchema(std::string_view text, const Asked &asked, const AvroTypes &types)
+PacketSchema::PacketSchema(std::string_view text, const PacketSelection &selection, const AvroTypes &types)
     : text_(text),
-      columns_(asked.columns.size()),
-      fields_(asked.fields.size()),
+      columns_(selection.columns.size()),
+      fields_(selection.fields.size()),
       name_(types.name),
       paths_(value_paths(types)),
       ztf_fields_(paths_.ztf_fields()),
-      schema_(compiled(types, all_paths(paths_, asked))),
-      catalogue_(asked.catalogue) {
+      schema_(compiled(types, all_paths(paths_, selection))),
+      catalogue_(selection.catalogue) {
     if (catalogue_) {
         const std::size_t rubin = catalogue_paths(S2V_SURVEY_RUBIN).size();
         const std::size_t first = kRoles + columns_ + fields_;

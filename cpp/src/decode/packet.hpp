@@ -20,7 +20,7 @@ struct Alert {
 };
 
 // What is asked of every packet beside what a reader needs.
-struct Asked {
+struct PacketSelection {
     std::vector<std::string> columns;  // dotted paths whose numbers are wanted
     std::vector<std::string> fields;   // paths, or shorter names (Paths::find), whose values are wanted
     bool catalogue = false;            // what the catalogue's columns are made of
@@ -30,7 +30,7 @@ struct Asked {
 class PacketSchema {
 public:
     // Throws SchemaError, with foreign_schema where there is no cutout.
-    PacketSchema(std::string_view text, const Asked &asked);
+    PacketSchema(std::string_view text, const PacketSelection &selection);
 
     [[nodiscard]] const std::string &text() const noexcept {
         return text_;
@@ -67,7 +67,7 @@ private:
     bool of_rubin_ = false;              // the catalogue's columns come from Rubin's fields
     std::vector<std::uint8_t> present_;  // which of them there are
 
-    PacketSchema(std::string_view text, const Asked &asked, const AvroTypes &types);
+    PacketSchema(std::string_view text, const PacketSelection &selection, const AvroTypes &types);
     [[nodiscard]] bool is_rubin(const Field *fields) const noexcept;
 };
 

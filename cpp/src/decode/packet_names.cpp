@@ -93,7 +93,7 @@ bool is_other_camera(std::string_view name) noexcept {
 
 }  // namespace
 
-std::string_view own_name(std::size_t role) noexcept {
+std::string_view packet_name(std::size_t role) noexcept {
     return kNames[role].own;
 }
 
@@ -102,7 +102,7 @@ Paths::Paths(std::vector<std::string> paths) : paths_(std::move(paths)) {
     for (const std::string &path : paths_) plain_.push_back(plain(path));
 }
 
-const std::string *Paths::itself(std::string_view path) const {
+const std::string *Paths::find_exact(std::string_view path) const {
     const auto found = std::ranges::find(paths_, path);
     return found == paths_.end() ? nullptr : &*found;
 }
@@ -113,18 +113,18 @@ const std::string *Paths::of_plain(std::string_view name) const {
 }
 
 const std::string *Paths::of_role(std::size_t role) const {
-    const std::string *found = itself(kNames[role].own);
+    const std::string *found = find_exact(kNames[role].own);
     for (const std::string_view name : kNames[role].plain)
         if (found == nullptr && !name.empty()) found = of_plain(name);
     return found;
 }
 
 const std::string *Paths::find(std::string_view wanted) const {
-    if (const std::string *const found = itself(wanted)) return found;
+    if (const std::string *const found = find_exact(wanted)) return found;
     for (std::size_t role = 0; role < kRoles; ++role)
         if (wanted == kNames[role].own) return of_role(role);
     for (const auto &[record, letter] : kRecords)
-        if (const std::string *const found = itself(std::string(record) + '.' + std::string(wanted))) return found;
+        if (const std::string *const found = find_exact(std::string(record) + '.' + std::string(wanted))) return found;
     const std::string name = plain(wanted);
     if (name.empty()) return nullptr;
     for (const std::string &prefix : {std::string(), plain(kRecords[0].first), plain(kRecords[1].first)})
@@ -137,7 +137,7 @@ bool Paths::ztf_fields() const {
     return of_plain("candidatercid") != nullptr && of_plain("candidatepdiffimfilename") != nullptr;
 }
 
-bool is_ztf(const Testimony &testimony) noexcept {
+bool is_ztf(const AlertOrigin &testimony) noexcept {
     if (is_other_camera(testimony.schema) || is_other_camera(testimony.publisher)) return false;
     // Simulated candidates ("SIM20aaaaaao") are of the survey whose packets they come in.
     if (is_designation(testimony.object_id) && !begins(testimony.object_id, "sim"))

@@ -30,7 +30,7 @@ enum class Role : std::uint8_t {
 inline constexpr std::size_t kRoles = static_cast<std::size_t>(Role::count);
 
 // The name of a role in ZTF's and Rubin's own packets.
-std::string_view own_name(std::size_t role) noexcept;
+std::string_view packet_name(std::size_t role) noexcept;
 
 // The paths of a packet, or the columns of a table, to look names up in.
 class Paths {
@@ -54,12 +54,12 @@ private:
     std::vector<std::string> paths_;
     std::vector<std::string> plain_;  // lower case, without separators
 
-    [[nodiscard]] const std::string *itself(std::string_view path) const;
+    [[nodiscard]] const std::string *find_exact(std::string_view path) const;
     [[nodiscard]] const std::string *of_plain(std::string_view name) const;
 };
 
 // What tells whose an alert is.
-struct Testimony {
+struct AlertOrigin {
     std::string_view schema;     // full name of the packet's type, or empty
     std::string_view publisher;  // or empty
     std::string_view object_id;  // text, or empty
@@ -69,6 +69,6 @@ struct Testimony {
 // Whether an alert is of ZTF's own camera. What brokers pass on stays ZTF's: its objects keep their names
 // (ZTF18abcdefg). Other cameras have taken over the layout of the packets; they name themselves in schema, publisher or
 // object.
-bool is_ztf(const Testimony &testimony) noexcept;
+bool is_ztf(const AlertOrigin &testimony) noexcept;
 
 }  // namespace s2v::decode

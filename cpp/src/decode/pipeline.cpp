@@ -26,12 +26,12 @@ unsigned worker_count(int threads) {
 
 }  // namespace
 
-Pipeline::Pipeline(Order order)
-    : order_(std::move(order)), most_units_(2 * worker_count(order_.threads) + 4), to_skip_(order_.skip_rows) {
+Pipeline::Pipeline(ReadingPlan plan)
+    : plan_(std::move(plan)), most_units_(2 * worker_count(plan_.threads) + 4), to_skip_(plan_.skip_rows) {
     try {
         // Nothing may fail between the start of a thread and its place among them.
-        threads_.reserve(std::size_t{worker_count(order_.threads)} + 1);
-        for (unsigned i = 0; i < worker_count(order_.threads); ++i) {
+        threads_.reserve(std::size_t{worker_count(plan_.threads)} + 1);
+        for (unsigned i = 0; i < worker_count(plan_.threads); ++i) {
             try {
                 threads_.push_back(start_thread([this] { work(); }));
             } catch (const std::system_error &) {
@@ -60,7 +60,7 @@ void Pipeline::stop() noexcept {
     for (std::thread &thread : threads_) thread.join();
 }
 
-Unit *Pipeline::empty() {
+Unit *Pipeline::take_empty() {
     std::unique_lock<std::mutex> hold(lock_);
     for_framer_.wait(
         hold, [this] { return stopping || (ahead_ < kAhead && (!free_.empty() || units_.size() < most_units_)); });
@@ -74,7 +74,7 @@ Unit *Pipeline::empty() {
     return unit;
 }
 
-void Pipeline::full(Unit *unit) {
+void Pipeline::submit(Unit *unit) {
     {
         const std::lock_guard<std::mutex> hold(lock_);
         unit->number = handed_over_++;
@@ -83,7 +83,7 @@ void Pipeline::full(Unit *unit) {
     for_workers_.notify_one();
 }
 
-void Pipeline::settle() {
+void Pipeline::wait_until_decoded() {
     std::unique_lock<std::mutex> hold(lock_);
     for_framer_.wait(hold, [this] { return stopping || decoded_ == handed_over_; });
     if (stopping) throw ReadingStopped();
@@ -92,10 +92,10 @@ void Pipeline::settle() {
 void Pipeline::frame() {
     std::exception_ptr failure;
     try {
-        if (order_.table)
+        if (plan_.table)
             cut_table();
         else
-            Framer(order_.sources, order_.messages, *order_.book, order_.start, order_.limits, *this).run();
+            Framer(plan_.sources, plan_.messages, *plan_.book, plan_.start, plan_.limits, *this).run();
     } catch (const ReadingStopped &) {
         return;
     } catch (...) {
@@ -111,31 +111,31 @@ void Pipeline::frame() {
 }
 
 void Pipeline::cut_table() {
-    for (std::int64_t row = 0; row < order_.table->n; row += kTableRows) {
-        Unit *const unit = empty();
+    for (std::int64_t row = 0; row < plan_.table->n; row += kTableRows) {
+        Unit *const unit = take_empty();
         unit->bytes.clear();
         unit->pieces.clear();
         // A piece a row: what a row asks for is not taken from its neighbours.
-        for (std::int64_t at = row; at < std::min(row + kTableRows, order_.table->n); ++at) {
+        for (std::int64_t at = row; at < std::min(row + kTableRows, plan_.table->n); ++at) {
             Piece &piece = unit->pieces.emplace_back();
-            piece.table = order_.table;
+            piece.table = plan_.table;
             piece.records = 1;
             piece.place.record = at;
             piece.allowance = kFreeOfRow;
             for (int channel = 0; channel < S2V_CHANNELS; ++channel) {
-                if (!order_.table->data[channel]) continue;
-                const std::int64_t *const begin = order_.table->begin[channel];
+                if (!plan_.table->data[channel]) continue;
+                const std::int64_t *const begin = plan_.table->begin[channel];
                 piece.allowance += announced_capacity(
-                    {order_.table->data[channel] + begin[at], static_cast<std::size_t>(begin[at + 1] - begin[at])});
+                    {plan_.table->data[channel] + begin[at], static_cast<std::size_t>(begin[at + 1] - begin[at])});
             }
         }
-        full(unit);
+        submit(unit);
     }
 }
 
 void Pipeline::work() {
     try {
-        Decoder decoder(order_.wish, &stopping);
+        Decoder decoder(plan_.settings, &stopping);
         for (;;) {
             Unit *unit = nullptr;
             {
@@ -143,14 +143,14 @@ void Pipeline::work() {
                 // Far ahead of the caller, only what it waits for is decoded.
                 for_workers_.wait(hold, [this] {
                     if (stopping || (ended_ && waiting_.empty())) return true;
-                    return !waiting_.empty() && (ahead_ < kAhead || waiting_.front()->number == given_);
+                    return !waiting_.empty() && (ahead_ < kAhead || waiting_.front()->number == delivered_);
                 });
                 if (stopping || waiting_.empty()) return;
                 unit = waiting_.front();
                 waiting_.pop_front();
             }
             decode(decoder, *unit);
-            finished(unit);
+            deliver(unit);
         }
     } catch (...) {
         {
@@ -166,7 +166,7 @@ void Pipeline::work() {
 // that asks for too much is not to cost those beside it their rows.
 void Pipeline::decode(Decoder &decoder, Unit &unit) {
     {
-        const std::shared_lock<std::shared_mutex> beside(memory_);
+        const std::shared_lock<std::shared_mutex> shared(memory_);
         if (decoder.decode(unit)) return;
     }
     const std::lock_guard<std::shared_mutex> alone(memory_);
@@ -174,19 +174,19 @@ void Pipeline::decode(Decoder &decoder, Unit &unit) {
 }
 
 // Put the unit's rows where the caller finds them, and let the unit be filled again.
-void Pipeline::finished(Unit *unit) {
+void Pipeline::deliver(Unit *unit) {
     {
         const std::lock_guard<std::mutex> hold(lock_);
         std::unique_ptr<Rows> rows;
-        if (spare_.empty()) {
+        if (free_rows_.empty()) {
             rows = std::make_unique<Rows>();
         } else {
-            rows = std::move(spare_.back());
-            spare_.pop_back();
+            rows = std::move(free_rows_.back());
+            free_rows_.pop_back();
         }
         std::swap(*rows, unit->rows);
         // Where pixels are let go, their room is wanted for the next unit, not by what waits.
-        if (!order_.wish.shape.pixels) std::swap(rows->pixels, unit->rows.pixels);
+        if (!plan_.settings.shape.pixels) std::swap(rows->pixels, unit->rows.pixels);
         ahead_ += rows->bytes();
         done_.emplace(unit->number, std::move(rows));
         free_.push_back(unit);
@@ -201,17 +201,17 @@ std::unique_ptr<Rows> Pipeline::next_rows(const std::function<bool()> &interrupt
     std::unique_ptr<Rows> rows;
     {
         std::unique_lock<std::mutex> hold(lock_);
-        const auto all_given = [this] { return ended_ && given_ == handed_over_; };
+        const auto at_end = [this] { return ended_ && delivered_ == handed_over_; };
         while (!for_caller_.wait_for(hold, kPatience,
-                                     [&] { return worker_failed_ || all_given() || done_.contains(given_); })) {
+                                     [&] { return worker_failed_ || at_end() || done_.contains(delivered_); })) {
             if (!interrupted) continue;
             hold.unlock();
             if (interrupted()) throw ReadingStopped();
             hold.lock();
         }
-        if (worker_failed_ || (all_given() && failure_)) std::rethrow_exception(failure_);
-        if (all_given()) return nullptr;
-        const auto found = done_.find(given_++);
+        if (worker_failed_ || (at_end() && failure_)) std::rethrow_exception(failure_);
+        if (at_end()) return nullptr;
+        const auto found = done_.find(delivered_++);
         rows = std::move(found->second);
         done_.erase(found);
         ahead_ -= rows->bytes();
@@ -225,26 +225,26 @@ void Pipeline::recycle(std::unique_ptr<Rows> rows) {
     rows->clear();
     rows->pixels.trim(kKeptPixels);
     const std::lock_guard<std::mutex> hold(lock_);
-    if (spare_.size() < most_units_) spare_.push_back(std::move(rows));
+    if (free_rows_.size() < most_units_) free_rows_.push_back(std::move(rows));
 }
 
 // Where the rows end, before `end`, whose pixels the batch still takes; of a batch without rows one is given always.
-std::size_t Pipeline::fitting(const Rows &batch, std::size_t end) const {
+std::size_t Pipeline::rows_that_fit(const Rows &batch, std::size_t end) const {
     const Rows &rows = *current_;
     std::size_t bytes = batch.pixels.size() * sizeof(float);
     end = std::min(end, rows.count());
-    if (bytes + rows.pixels.size() * sizeof(float) <= order_.limits.batch_bytes) return end;
+    if (bytes + rows.pixels.size() * sizeof(float) <= plan_.limits.batch_bytes) return end;
     for (std::size_t row = current_at_; row < end; ++row) {
         for (std::size_t at = row * S2V_CHANNELS; at < (row + 1) * S2V_CHANNELS; ++at)
             if (rows.offset[at] >= 0)
                 bytes += static_cast<std::size_t>(rows.size[2 * at]) * rows.size[2 * at + 1] * sizeof(float);
-        if (bytes > order_.limits.batch_bytes && (batch.count() > 0 || row > current_at_)) return row;
+        if (bytes > plan_.limits.batch_bytes && (batch.count() > 0 || row > current_at_)) return row;
     }
     return end;
 }
 
 void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted) {
-    batch.shape = order_.wish.shape;
+    batch.shape = plan_.settings.shape;
     batch.clear();
     while (batch.count() < most) {
         if (!current_) {
@@ -262,7 +262,7 @@ void Pipeline::next(Rows &batch, std::size_t most, const std::function<bool()> &
                 std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(current_->count())));
             to_skip_ -= static_cast<std::int64_t>(current_at_);
         }
-        const std::size_t end = fitting(batch, current_at_ + most - batch.count());
+        const std::size_t end = rows_that_fit(batch, current_at_ + most - batch.count());
         if (end == current_at_ && end < current_->count()) return;  // else there is nothing in it, or nothing is left
         batch.append(*current_, current_at_, end);
         current_at_ = end;

@@ -14,12 +14,12 @@
 
 namespace s2v::decode {
 
-struct Order {
+struct ReadingPlan {
     std::vector<Source> sources;
     std::shared_ptr<SchemaBook> book;
     MessageSchemas messages;             // which the book keeps
     const s2v_cutouts *table = nullptr;  // instead of sources
-    Wish wish;
+    DecodeSettings settings;
     Limits limits;
     int threads = 0;  // 0: one a core
     Start start;
@@ -28,7 +28,7 @@ struct Order {
 
 class Pipeline : UnitExchange {
 public:
-    explicit Pipeline(Order order);
+    explicit Pipeline(ReadingPlan plan);
     ~Pipeline() override;
 
     // Replace `batch` by the next rows, at most `most`; none at the end. Throws InputError and std::bad_alloc, once
@@ -37,24 +37,24 @@ public:
     void next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted);
 
     [[nodiscard]] const SchemaBook &schemas() const noexcept {
-        return *order_.book;
+        return *plan_.book;
     }
 
 private:
-    Unit *empty() override;
-    void full(Unit *unit) override;
-    void settle() override;
+    Unit *take_empty() override;
+    void submit(Unit *unit) override;
+    void wait_until_decoded() override;
     void frame();
     void cut_table();
     void work();
     void decode(Decoder &decoder, Unit &unit);
-    void finished(Unit *unit);
+    void deliver(Unit *unit);
     std::unique_ptr<Rows> next_rows(const std::function<bool()> &interrupted);
-    std::size_t fitting(const Rows &batch, std::size_t end) const;
+    std::size_t rows_that_fit(const Rows &batch, std::size_t end) const;
     void recycle(std::unique_ptr<Rows> rows);
     void stop() noexcept;
 
-    const Order order_;
+    const ReadingPlan plan_;
     std::size_t most_units_;
 
     std::shared_mutex memory_;  // whoever needs more than there is waits until the others hold less
@@ -64,11 +64,11 @@ private:
     std::vector<Unit *> free_;
     std::deque<Unit *> waiting_;                           // for a worker
     std::map<std::uint64_t, std::unique_ptr<Rows>> done_;  // by the number of the unit
-    std::vector<std::unique_ptr<Rows>> spare_;
+    std::vector<std::unique_ptr<Rows>> free_rows_;
     std::size_t ahead_ = 0;  // bytes in done_
     std::uint64_t handed_over_ = 0;
     std::uint64_t decoded_ = 0;
-    std::uint64_t given_ = 0;
+    std::uint64_t delivered_ = 0;
     bool ended_ = false;
     std::exception_ptr failure_;  // what ended the framer, or a worker
     bool worker_failed_ = false;

@@ -10,11 +10,11 @@ namespace s2v::decode {
 // What the schemas met so far offer; threads may ask.
 class SchemaBook {
 public:
-    explicit SchemaBook(Asked asked) : asked_(std::move(asked)) {}
+    explicit SchemaBook(PacketSelection selection) : selection_(std::move(selection)) {}
     // The schema of a text, compiled unless it was lately, or is kept. Throws SchemaError.
-    std::shared_ptr<const KnownSchema> find(std::string_view text);
+    std::shared_ptr<const NumberedSchema> find(std::string_view text);
     // The same, and never compile it again.
-    std::shared_ptr<const KnownSchema> keep(std::string_view text);
+    std::shared_ptr<const NumberedSchema> keep(std::string_view text);
     // How many have been compiled.
     [[nodiscard]] std::size_t compiled() const noexcept {
         return compiled_;
@@ -32,13 +32,13 @@ public:
     // Of schemas that offer the same the paths of the first.
     [[nodiscard]] Offer offer(std::int32_t number) const;
     [[nodiscard]] std::size_t column_count() const noexcept {
-        return asked_.columns.size();
+        return selection_.columns.size();
     }
 
 private:
-    Asked asked_;
-    std::vector<std::shared_ptr<const KnownSchema>> kept_;
-    std::vector<std::shared_ptr<const KnownSchema>> recent_;  // the last used first
+    PacketSelection selection_;
+    std::vector<std::shared_ptr<const NumberedSchema>> kept_;
+    std::vector<std::shared_ptr<const NumberedSchema>> recent_;  // the last used first
     std::size_t compiled_ = 0;
     mutable std::mutex lock_;  // of what follows
     std::vector<Offer> offered_;

@@ -11,7 +11,7 @@
 namespace s2v::decode {
 
 // A schema that several pieces share, and its number.
-struct KnownSchema {
+struct NumberedSchema {
     PacketSchema packet;
     std::int32_t number;
 };
@@ -19,7 +19,7 @@ struct KnownSchema {
 // Part of an input: records of one block, the first record of a message, or a row of a table; where it has a finding,
 // one row stands for what is lost.
 struct Piece {
-    std::shared_ptr<const KnownSchema> schema;  // null: no records
+    std::shared_ptr<const NumberedSchema> schema;  // null: no records
     const s2v_cutouts *table = nullptr;
     Codec codec = Codec::null;
     const std::uint8_t *memory = nullptr;  // where the block lies; null: in the unit's bytes

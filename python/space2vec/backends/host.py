@@ -84,7 +84,7 @@ class Host:
         flags = np.empty(len(stamps), dtype=np.uint32)
         paper = measure.convention == "paper"
         self._kernels.features(stamps, measure.sets, paper, values, flags, thread_count(threads))
-        joined = flag_bits.join_reader_flags(stamps.flags, flags, stamps.offset)
+        joined = self._kernels.join_flags(stamps.offset, stamps.flags, flags)
         table = measure.in_columns(values, stamps.catalogue)
         return Features(table, measure.names, joined, stamps.object_id, stamps.candidate_id, columns=stamps.columns)
 
@@ -105,7 +105,7 @@ class Host:
                     planes[:, view * width : (view + 1) * width] = part
             if recipe.views > 1:  # a row that one chain cannot prepare is NaN in the planes of all chains
                 planes[np.isnan(planes[:, ::width, 0, 0]).any(axis=1)] = np.nan
-        return Prepared(planes, flag_bits.join_reader_flags(stamps.flags, flags, stamps.offset), recipe)
+        return Prepared(planes, self._kernels.join_flags(stamps.offset, stamps.flags, flags), recipe)
 
     def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
         """Normalise planes (..., height, width), each by its own pixels."""
@@ -221,7 +221,7 @@ class Host:
     def _inputs_of_table(engine: KernelModel, needs: Needs, table: Features) -> ModelInputs:
         columns, raised = needs.columns_of_table(table)
         inputs = ModelInputs(None, columns, np.empty_like(raised), np.empty(len(raised), dtype=np.bool_))
-        engine.judge_columns(columns, raised, inputs.flags, inputs.scored)
+        engine.check_columns(columns, raised, inputs.flags, inputs.scored)
         return inputs
 
     def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:

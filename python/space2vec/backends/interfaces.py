@@ -55,7 +55,7 @@ class KernelModel(Protocol):
     def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
         """Write the scores and flags (n,) of rows of a table, from the model's columns (n, k) and the flags raised."""
 
-    def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
+    def check_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
         """Write the flags (n,) of rows of a table, and which rows can be scored (n,)."""
 
     def inputs(
@@ -88,6 +88,13 @@ class Kernels(Protocol):
 
     def features(self, stamps: Stamps, sets: int, paper: bool, values: Floats, flags: Flags, threads: int) -> None:
         """Write the features (n, k) of sets, which are bits of :data:`space2vec.registry.STAMP_SETS`, and the flags."""
+
+    def join_flags(self, offset: NDArray[np.int64], raised: Flags, flags: Flags) -> Flags:
+        """Return the flags (n,) that a reader raised together with those that the kernels raised.
+
+        Of a plane that is missing (its offset, of (n, 3), is -1) the reader knows why, ``missing`` or ``bad_stamp``, and
+        the kernels whether it is needed. A row is not refused for a plane that is not needed.
+        """
 
     def prepare(self, stamps: Stamps, recipe: RecipeName, planes: Floats, flags: Flags, threads: int) -> None:
         """Write the planes (n, channel, height, width) of a recipe of the registry, and the flags."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "join_reader_flags", "names", "scorable"]
+__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "names", "scorable"]
 
 #: Flags on the host, or a function that fetches them from a device when they are first read.
 FlagSource: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
@@ -60,21 +60,6 @@ def count(values: ArrayLike) -> dict[str, int]:
     rows: NDArray[np.uint32] = np.asarray(values, dtype=np.uint32)
     totals = {flag.name: int(np.count_nonzero(rows >> np.uint32(flag.bit) & np.uint32(1))) for flag in FLAGS.values()}
     return {name: total for name, total in totals.items() if total}
-
-
-def join_reader_flags(
-    of_reader: NDArray[np.uint32], of_kernels: NDArray[np.uint32], offset: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Combine the flags (n,) raised by the reader with those raised by the kernels.
-
-    For a missing plane (`offset` (n, 3) is -1) the reader knows the reason, ``missing`` or ``bad_stamp``, and the
-    kernels know whether the plane is needed. A row is not refused for a plane that is not needed.
-    """
-    undecoded, missing = np.uint32(bits("bad_stamp")), np.uint32(bits("missing"))
-    idle = (offset < 0).any(axis=1) & ((of_kernels & missing) == 0)
-    reader: NDArray[np.uint32] = np.where(idle, of_reader & ~(undecoded | missing), of_reader)
-    kernels: NDArray[np.uint32] = np.where((reader & undecoded) != 0, of_kernels & ~missing, of_kernels)
-    return reader | kernels
 
 
 #: The bits of the flags that forbid a score.

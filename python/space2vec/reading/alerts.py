@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.data import flags as flag_bits
 from space2vec.data.catalogue import numbers
 from space2vec.data.columns import Columns, select_rows
 from space2vec.data.ids import NO_ID, printable
@@ -342,7 +341,7 @@ def _make_rows(
             columns=columns,
         )
     values = options.measure.in_columns(raw["features"], known)
-    flags = flag_bits.join_reader_flags(raw["flags"], raw["feature_flags"], raw["offset"])
+    flags = kernels.compiled("reading alerts").join_flags(raw["offset"], raw["flags"], raw["feature_flags"])
     return Features(values, options.measure.names, flags, object_id, candidate_id, columns=columns)
 
 

@@ -152,7 +152,7 @@ def test_tables(module: host_device.HostDevice, night: s2v.Stamps) -> None:
     expected = network.score(table)
     assert np.isnan(expected.score[[5, 6]]).all()
     assert close(network.score(table, device="cuda"), expected)
-    assert "judge_columns" in module.calls
+    assert "check_columns" in module.calls
 
 
 @pytest.mark.parametrize("name", list(tiny_networks.KINDS))

@@ -207,7 +207,7 @@ class Expected:
         if self.recipe is None:
             return set()
         there = [channel for channel in self.recipe.channels if channel not in absent]
-        if not oracle.is_spared(self.needs, absent) or len(there) == len(self.recipe.channels):
+        if not oracle.lacks_only_optional(self.needs, absent) or len(there) == len(self.recipe.channels):
             prepared = s2v.prepare(stamp, self.recipe)
             self.planes[row] = prepared.planes[0]
             return set(flag_bits.names(prepared.flags[0]))
@@ -259,7 +259,7 @@ def test_the_same_bits_of_tables(name: str) -> None:
                 model.score_columns(columns, raised, score, flags, threads)
             continue
         model.score_columns(columns, raised, score, flags, threads)
-        model.judge_columns(columns, raised, judged, scored)
+        model.check_columns(columns, raised, judged, scored)
         same(flags, judged)
         same(np.isnan(score), ~scored)
         found.append((score, flags))

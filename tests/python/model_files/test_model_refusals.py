@@ -86,7 +86,7 @@ def test_a_network_of_floats_is_not_run(kernels: Any, stamps: s2v.Stamps) -> Non
     ):
         with pytest.raises(ValueError, match="the model holds no integers, and floats are not run here"):
             call()
-    model.judge_columns(columns, np.zeros(n, np.uint32), flags, scored)
+    model.check_columns(columns, np.zeros(n, np.uint32), flags, scored)
     assert scored.all()
 
 
@@ -126,7 +126,7 @@ def test_arrays_that_do_not_fit_are_refused(kernels: Any, stamps: s2v.Stamps) ->
         (ValueError, lambda: table.score_columns(columns[:, 1:].copy(), flags, score, flags, 1)),
         (ValueError, lambda: table.score_columns(columns, flags[1:], score, flags, 1)),
         (TypeError, lambda: table.score_columns(columns.astype(float), flags, score, flags, 1)),
-        (ValueError, lambda: table.judge_columns(columns, flags, flags, scored[1:])),
+        (ValueError, lambda: table.check_columns(columns, flags, flags, scored[1:])),
     ):
         with pytest.raises(wrong):
             call()

@@ -192,7 +192,7 @@ def test_columns_of_a_table(name, stamps):
         np.testing.assert_array_equal(flags, expected)
         np.testing.assert_array_equal(score.view(np.uint32), plain.view(np.uint32))
     judged, has_score = np.empty_like(flags), np.empty(n, bool)
-    native(name).judge_columns(columns, raised, judged, has_score)
+    native(name).check_columns(columns, raised, judged, has_score)
     np.testing.assert_array_equal(judged, flags)
     np.testing.assert_array_equal(has_score, ~np.isnan(score))
     assert 0 < np.isnan(score).sum() < n

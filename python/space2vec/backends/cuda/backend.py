@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast  # Any: the compiled module, and arr
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.backends import kernels
 from space2vec.backends.cuda.device_batch import BatchSlot, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
 from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
-from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event
@@ -69,7 +69,7 @@ class Cuda:
             raise
 
         def flags() -> NDArray[np.uint32]:
-            return flag_bits.join_reader_flags(stamps.flags, read_flags(), stamps.offset)
+            return kernels.active().join_flags(stamps.offset, stamps.flags, read_flags())
 
         ids = stamps.object_id, stamps.candidate_id
         return Features(values, plan.names, flags, *ids, columns=stamps.columns)
@@ -92,7 +92,7 @@ class Cuda:
                     chains = [numbered_steps(steps) for steps in recipe.chains]
                     module.compose(*arguments, recipe.shape[1], order, chains, *out)
             planes, read_flags = results.results("planes")
-        return Prepared(planes, lambda: flag_bits.join_reader_flags(stamps.flags, read_flags(), stamps.offset), recipe)
+        return Prepared(planes, lambda: kernels.active().join_flags(stamps.offset, stamps.flags, read_flags()), recipe)
 
     def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
         """Normalise planes (..., height, width) on the device, each by its own pixels.
@@ -142,12 +142,12 @@ class Cuda:
             If the model is a cascade in floating point.
         """
 
-        def kernels(file: bytes) -> Any:
+        def load_kernels(file: bytes) -> Any:
             with translate_errors(self._ordinal):
                 return self._module.Model(self._ordinal, file)
 
         if model.runtime is None:
-            return model.engine(self.name, kernels)
+            return model.engine(self.name, load_kernels)
         if model.first is not None:
             raise ModelError(
                 f"the model {model.name!r} is a cascade, which devices run in integers only: use device='cpu'"
@@ -155,7 +155,7 @@ class Cuda:
         from space2vec.backends.cuda.float_network import FloatNetwork
 
         def floats(file: bytes) -> FloatNetwork:
-            return FloatNetwork(cast("Network", model), self.name, kernels(file))
+            return FloatNetwork(cast("Network", model), self.name, load_kernels(file))
 
         return model.engine(f"{self.name} floats", floats)
 

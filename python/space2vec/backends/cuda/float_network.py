@@ -132,7 +132,7 @@ class FloatNetwork:
     def score_columns(self, stream: int, columns: int, raised: int, n: int, score: int, flags: int) -> None:
         """Begin to score rows of a table, as the model of the compiled module does."""
         self.predict(stream, 0, columns, n, score)
-        self._kernels.judge_columns(stream, columns, raised, n, score, flags)
+        self._kernels.check_columns(stream, columns, raised, n, score, flags)
 
     def predict(self, stream: int, planes: int, columns: int, n: int, score: int) -> None:
         """Begin to compute P(real) from the inputs of the network, as the model of the compiled module does."""

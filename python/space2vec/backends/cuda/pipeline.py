@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar  # Any: the compiled module, and batches of any kind
 
+from space2vec.backends import kernels
 from space2vec.backends.cuda.device_batch import (
     DEPTH,
     BatchSlot,
@@ -25,7 +26,6 @@ from space2vec.backends.cuda.device_batch import (
     score,
     score_bytes,
 )
-from space2vec.data import flags as flag_bits
 from space2vec.data.device.extension import active, out_of_memory, raise_translated
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -287,7 +287,7 @@ def feature_work(plan: FeaturePlan) -> Work[Features]:
             return batch
         values, raised = (part.copy() for part in begun)
         values = values if plan.names == columns else plan.in_columns(values, batch.catalogue)
-        flags = flag_bits.join_reader_flags(batch.flags, raised, batch.offset)
+        flags = kernels.active().join_flags(batch.offset, batch.flags, raised)
         return Features(values, plan.names, flags, batch.object_id, batch.candidate_id, columns=batch.columns)
 
     return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, plan.names))

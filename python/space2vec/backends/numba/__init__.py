@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.feature_sets import measure_all
 from space2vec.backends.numba.model import Model
 from space2vec.backends.numba.planes import RecipeRows
-from space2vec.backends.numba.row_rule import NO_MODEL
+from space2vec.backends.numba.row_rule import NO_MODEL, join_flag_rows
 from space2vec.backends.numba.stamp import batch_of
 from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.steps import normalise_rows, numbered_chain
@@ -26,7 +26,7 @@ from space2vec.registry import RecipeName
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
 
-__all__ = ["Model", "compose", "features", "isa", "normalise", "prepare"]
+__all__ = ["Model", "compose", "features", "isa", "join_flags", "normalise", "prepare"]
 
 Steps = list[tuple[int, list[float]]]
 
@@ -46,6 +46,13 @@ def features(
         features_rows(batch, kernel, paper, values, flags, begin, end)
 
     parallel_for(len(flags), threads, work)
+
+
+def join_flags(offset: NDArray[np.int64], raised: NDArray[np.uint32], flags: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the flags of reader and kernels together; see :class:`space2vec.backends.interfaces.Kernels`."""
+    joined = np.empty(len(flags), dtype=np.uint32)
+    join_flag_rows(offset, raised, flags, joined)
+    return joined
 
 
 def prepare(

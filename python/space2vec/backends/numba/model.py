@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from space2vec.backends.numba.model_file import FOREIGN, ModelFile, read_model
 from space2vec.backends.numba.planes import RecipeRows
-from space2vec.backends.numba.row_rule import judge_stamps, judge_table
+from space2vec.backends.numba.row_rule import apply_stamp_rule, apply_table_rule
 from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
 from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.team import parallel_for
@@ -163,7 +163,7 @@ class Model:
         self._check_runs()
         n = len(score)
         scored = np.empty(n, dtype=np.bool_)
-        self.judge_columns(columns, raised, flags, scored)
+        self.check_columns(columns, raised, flags, scored)
         _check("score", score, np.float32, (n,))
 
         def work(begin: int, end: int) -> None:
@@ -171,7 +171,7 @@ class Model:
 
         parallel_for(n, threads, work)
 
-    def judge_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
+    def check_columns(self, columns: Floats, raised: Flags, flags: Flags, scored: NDArray[np.bool_]) -> None:
         """Write the flags (n,) of rows of a table, and which of the rows can be scored.
 
         Parameters
@@ -193,7 +193,7 @@ class Model:
         _check("raised", raised, np.uint32, (n,))
         _check("flags", flags, np.uint32, (n,))
         _check("scored", scored, np.bool_, (n,))
-        judge_table(self._needs, raised, columns, self._of_catalogue, flags, scored, 0, n)
+        apply_table_rule(self._needs, raised, columns, self._of_catalogue, flags, scored, 0, n)
 
     def inputs(
         self,
@@ -308,7 +308,7 @@ class Model:
             columns[:] = np.concatenate([values, known], axis=1)[:, self._place]
         else:
             columns = np.empty((n, 0), dtype=np.float32)
-        judge_stamps(
+        apply_stamp_rule(
             self._needs, batch, reader, prepared, measured, columns, self._of_catalogue, flags, scored, 0, n
         )  # fmt: skip
 

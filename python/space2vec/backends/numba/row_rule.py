@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.stamp import FLAG, REFUSED, UNSCORABLE, Batch, Triplet, triplet_of
 from space2vec.backends.numba.team import jit
 
-__all__ = ["NO_MODEL", "ModelNeeds", "absent_planes", "is_spared", "judge_stamps", "judge_table"]
+__all__ = [
+    "NO_MODEL",
+    "ModelNeeds",
+    "absent_planes",
+    "lacks_only_optional",
+    "apply_stamp_rule",
+    "apply_table_rule",
+    "join_flag_rows",
+]
 
 #: Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
 _LEAST_SIDE = 5
@@ -55,7 +63,7 @@ def absent_planes(triplet: Triplet) -> int:
 
 
 @jit
-def is_spared(needs: ModelNeeds, absent: int) -> bool:
+def lacks_only_optional(needs: ModelNeeds, absent: int) -> bool:
     """Tell whether a candidate lacks planes, but none that the model needs, and not all that are prepared."""
     if needs.recipe and not needs.recipe & ~absent:
         return False
@@ -63,7 +71,7 @@ def is_spared(needs: ModelNeeds, absent: int) -> bool:
 
 
 @jit
-def _joined_flags(reader: int, kernels: int, absent: int) -> int:
+def _join_flags(reader: int, kernels: int, absent: int) -> int:
     """Join the flags that the reader raised with those of the kernels.
 
     For an absent plane, the reader knows the reason, and the kernels know whether it is needed.
@@ -73,6 +81,19 @@ def _joined_flags(reader: int, kernels: int, absent: int) -> int:
     if reader & FLAG.bad_stamp:
         kernels &= ~FLAG.missing
     return reader | kernels
+
+
+@jit
+def join_flag_rows(
+    offset: NDArray[np.int64], raised: NDArray[np.uint32], flags: NDArray[np.uint32], joined: NDArray[np.uint32]
+) -> None:
+    """Join the flags that the reader raised with those of the kernels, for every row."""
+    for row in range(len(flags)):
+        absent = 0
+        for channel in range(offset.shape[1]):
+            if offset[row, channel] < 0:
+                absent |= 1 << channel
+        joined[row] = _join_flags(int(raised[row]), int(flags[row]), absent)
 
 
 @jit
@@ -88,23 +109,25 @@ def _is_off_shape(needs: ModelNeeds, triplet: Triplet) -> bool:
 
 
 @jit
-def _judge_pixels(needs: ModelNeeds, triplet: Triplet, reader: int, prepared: int, measured: int) -> tuple[int, bool]:
+def _apply_pixel_rule(
+    needs: ModelNeeds, triplet: Triplet, reader: int, prepared: int, measured: int
+) -> tuple[int, bool]:
     """Return the flags of a row, and whether its pixels allow a score."""
     absent = absent_planes(triplet)
-    spared = FLAG.missing if is_spared(needs, absent) else 0
+    spared = FLAG.missing if lacks_only_optional(needs, absent) else 0
     flags, refused = 0, False
     if needs.recipe:
-        flags |= _joined_flags(reader, prepared, absent)
+        flags |= _join_flags(reader, prepared, absent)
         if _is_off_shape(needs, triplet):
             flags |= FLAG.off_shape
         refused = prepared & REFUSED & ~spared != 0
     if needs.columns:
-        flags |= _joined_flags(reader, measured, absent)
+        flags |= _join_flags(reader, measured, absent)
     return flags, not refused and not flags & UNSCORABLE & ~spared
 
 
 @jit
-def _judge_columns(
+def _apply_column_rule(
     needs: ModelNeeds, flags: int, scored: bool, row: NDArray[np.float32], of_catalogue: NDArray[np.bool_]
 ) -> tuple[int, bool]:
     """Return the flags of a row, and whether it can be scored, from the values of its columns too."""
@@ -121,7 +144,7 @@ def _judge_columns(
 
 
 @jit
-def judge_stamps(
+def apply_stamp_rule(
     needs: ModelNeeds,
     batch: Batch,
     reader: NDArray[np.uint32],
@@ -136,14 +159,14 @@ def judge_stamps(
 ) -> None:
     """Judge rows begin to end of a batch, by the flags of the reader, of preparing and of measuring."""
     for row in range(begin, end):
-        met, good = _judge_pixels(
+        met, good = _apply_pixel_rule(
             needs, triplet_of(batch, row), int(reader[row]), int(prepared[row]), int(measured[row])
         )
-        flags[row], scored[row] = _judge_columns(needs, met, good, columns[row], of_catalogue)
+        flags[row], scored[row] = _apply_column_rule(needs, met, good, columns[row], of_catalogue)
 
 
 @jit
-def judge_table(
+def apply_table_rule(
     needs: ModelNeeds,
     raised: NDArray[np.uint32],
     columns: NDArray[np.float32],
@@ -156,4 +179,4 @@ def judge_table(
     """Judge rows begin to end of a table, by the flags that were raised when it was made."""
     for row in range(begin, end):
         met = int(raised[row])
-        flags[row], scored[row] = _judge_columns(needs, met, not met & UNSCORABLE, columns[row], of_catalogue)
+        flags[row], scored[row] = _apply_column_rule(needs, met, not met & UNSCORABLE, columns[row], of_catalogue)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from space2vec.backends.numba.compose import prepare_square
 from space2vec.backends.numba.math import NAN, ZERO
-from space2vec.backends.numba.row_rule import ModelNeeds, absent_planes, is_spared
+from space2vec.backends.numba.row_rule import ModelNeeds, absent_planes, lacks_only_optional
 from space2vec.backends.numba.stamp import FLAG, Batch, Plane, Triplet, is_saturated, triplet_of
 from space2vec.backends.numba.steps import numbered_chain
 from space2vec.backends.numba.team import jit
@@ -70,4 +70,4 @@ def view_rows(
     """Prepare rows begin to end of a batch for a model of these needs."""
     for row in range(begin, end):
         triplet = triplet_of(batch, row)
-        flags[row] = _prepare_views(triplet, how, is_spared(needs, absent_planes(triplet)), planes[row])
+        flags[row] = _prepare_views(triplet, how, lacks_only_optional(needs, absent_planes(triplet)), planes[row])

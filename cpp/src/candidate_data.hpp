@@ -6,10 +6,10 @@
 
 namespace s2v {
 
-inline Known known_of(const s2v_catalogue *catalogue) {
+inline CandidateData candidate_data(const s2v_catalogue *catalogue) {
     if (catalogue == nullptr) return {};
     require(catalogue->size >= sizeof *catalogue, "the size of the catalogue");
-    Known known;
+    CandidateData known;
     known.catalogue = catalogue->values;
     known.raised = catalogue->raised;
     return known;
