@@ -1,6 +1,6 @@
-// Models on a device: stamps are measured and prepared, judged by the row rule, and scored, so many rows at a time.
-// What lies between these steps is written to memory of the device and read again: the columns, and the planes as the
-// bytes that an integer network takes, 6.5 kB a row of stampnet.
+// Models on a device: measure and prepare stamps, apply the row rule, and score, so many rows at a time. Each step
+// writes its results to memory of the device, and the next one reads them: the columns, and the planes as the bytes
+// that an integer network takes, 6.5 kB a row of stampnet.
 #include "alignment.hpp"
 #include "checks.hpp"
 #include "device_model.hpp"
@@ -36,7 +36,7 @@ __device__ std::uint32_t columns_met(const ColumnPlaces &places, Value value) {
     return __reduce_or_sync(0xffffffffu, met);
 }
 
-// What was measured, prepared and known of stamps, by row.
+// Features, flags and other data of stamps, by row.
 struct CandidateData {
     const float *values;            // (n, measured), or null
     const std::uint32_t *measured;  // (n) flags, or null
@@ -45,7 +45,7 @@ struct CandidateData {
     const std::uint32_t *reader;    // (n) flags, or null
 };
 
-// The columns, flags and verdicts of stamps.
+// Writes the columns and flags of stamps, and which of them are scored.
 __global__ void __launch_bounds__(threads_of(kMostWarps))
     stamp_rule_kernel(s2v_stamps stamps, kernel::ModelNeeds needs, ColumnPlaces places, CandidateData known,
                       float *columns, std::uint32_t *flags, std::uint8_t *scored) {
@@ -167,7 +167,8 @@ s2v_stamps some_of(s2v_stamps stamps, std::int64_t begin, std::int64_t n) {
     return stamps;
 }
 
-// Begins to measure, to prepare and to judge stamps; planes and columns may be null where the model takes none.
+// Begins to measure and prepare stamps and to apply the row rule; planes and columns may be null where the model takes
+// none.
 void take_stamps(const s2v_cuda_model &model, void *stream, const s2v_stamps &stamps, const s2v_catalogue &known,
                  std::int64_t begin, const Parts &parts, const kernel::PlaneTarget &planes, float *columns,
                  std::uint32_t *flags, std::uint8_t *scored) {

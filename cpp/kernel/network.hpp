@@ -95,7 +95,7 @@ S2V_HD inline ConvolutionView nearer(const ConvolutionView &layer, std::ptrdiff_
     return near;
 }
 
-// The first map of a row to its means.
+// Runs the convolutions of a row on its first map, and averages their last map over rings.
 template <class Dot, class Team>
 S2V_HD void encode_map(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
     using Cell = typename Dot::Cell;
@@ -122,7 +122,7 @@ S2V_HD void encode_map(const Team &team, const NetworkView &view, int row, const
     }
 }
 
-// The planes of a row to its means.
+// Encodes the planes of a row as the means of its last map over rings.
 template <class Dot, class Team>
 S2V_HD void encode_planes(const Team &team, const NetworkView &view, const float *planes, int row,
                           const NetworkScratch &s) {
@@ -130,7 +130,7 @@ S2V_HD void encode_planes(const Team &team, const NetworkView &view, const float
     encode_map<Dot>(team, view, row, s);
 }
 
-// The columns of a row, whose first are in s.x, to its codes.
+// Encodes the columns of a row, whose first are in s.x.
 template <class Team>
 S2V_HD void encode_row_columns(const Team &team, const NetworkView &view, int row, const NetworkScratch &s) {
     std::uint32_t *const codes = s.codes + row * column_words(view.column);
@@ -231,7 +231,7 @@ S2V_HD inline float sigmoid(float x) {
     return static_cast<float>(x < 0.0f ? e / (1.0 + e) : 1.0 / (1.0 + e));
 }
 
-// The means and codes of some rows to their scores.
+// Scores some rows by their means and codes.
 template <class Dot, class Team>
 S2V_HD void score_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
     const LinearView &of_planes = view.of_planes;

@@ -5,16 +5,16 @@
 
 namespace s2v::kernel {
 
-// What a model takes. Planes are bits, 1 << channel.
+// The inputs that a model needs. Planes are bits, 1 << channel.
 struct ModelNeeds {
-    std::uint32_t planes;    // that are looked at
-    std::uint32_t recipe;    // of them, those that are prepared; 0: none is
-    std::uint32_t optional;  // of them, those that the model can do without
+    std::uint32_t planes;    // that it looks at
+    std::uint32_t recipe;    // of these, the planes that its recipe prepares; 0: none
+    std::uint32_t optional;  // of these, the planes that may be missing
     bool columns;            // it takes columns
-    bool on_catalogue;       // most of these are the catalogue's: without them its score is little worth
+    bool on_catalogue;       // most of these are of the catalogue: without them its score is worth little
 };
 
-// The scores of the first network of a cascade of which it is not sure, both ends among them.
+// The range of scores in which the first network of a cascade is in doubt, both ends included.
 struct Doubt {
     float low;
     float high;
@@ -25,7 +25,7 @@ namespace {
 // Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
 inline constexpr int kLeastSide = 5;
 
-// What there was in the columns of a row: a value at all, and one in the catalogue's.
+// Which values the columns of a row hold: any value, and one of the catalogue.
 enum ColumnContents : std::uint32_t { kAnyValue = 1, kCatalogueValue = 2 };
 
 // The planes that a candidate lacks, bits.
@@ -35,14 +35,14 @@ S2V_HD inline std::uint32_t absent_planes(const Triplet &triplet) {
     return absent;
 }
 
-// Whether a candidate lacks planes, but none that the model cannot do without, and not all that are prepared.
+// Whether a candidate lacks only planes that may be missing, and not all planes that are prepared.
 S2V_HD inline bool lacks_only_optional(const ModelNeeds &needs, std::uint32_t absent) {
     if (needs.recipe && (needs.recipe & ~absent) == 0) return false;
     return (absent & needs.planes) != 0 && (absent & needs.planes & ~needs.optional) == 0;
 }
 
-// The flags that the reader of stamps raised with those of the kernels. Of a plane that is not there, the reader knows
-// why (missing or bad_stamp), and the kernels whether it is needed: a row is not refused for one that is not.
+// Joins the flags that the reader of stamps raised with those of the kernels. Of an absent plane, the reader knows why
+// (missing or bad_stamp), and the kernels whether it is needed: a row is not refused for a plane that is not needed.
 S2V_HD inline std::uint32_t join_flags(std::uint32_t reader, std::uint32_t kernels, std::uint32_t absent) {
     if (absent && !(kernels & flag::missing)) reader &= ~(flag::bad_stamp | flag::missing);
     if (reader & flag::bad_stamp) kernels &= ~flag::missing;
@@ -61,7 +61,7 @@ S2V_HD inline bool is_off_shape(const ModelNeeds &needs, const Triplet &triplet)
     return off;
 }
 
-// What the kernels raised of a row: when its planes were prepared, and when its columns were measured.
+// The flags of the kernels for a row: of the preparation of its planes, and of the measurement of its columns.
 struct RaisedFlags {
     std::uint32_t prepared;
     std::uint32_t measured;
@@ -72,7 +72,7 @@ struct Verdict {
     bool scored;
 };
 
-// The verdict on the pixels and flags of a row; apply_column_rule has the last word.
+// Decides by pixels and flags whether a row is scored. apply_column_rule comes after it.
 S2V_HD inline Verdict apply_pixel_rule(const ModelNeeds &needs, const Triplet &triplet, std::uint32_t reader,
                                        const RaisedFlags &raised) {
     const std::uint32_t absent = absent_planes(triplet);
@@ -89,8 +89,7 @@ S2V_HD inline Verdict apply_pixel_rule(const ModelNeeds &needs, const Triplet &t
     return {flags, !refused && (flags & refusing) == 0};
 }
 
-// The verdict with what there was in the columns (ColumnContents). A row is scored on its planes, or on a value at
-// least.
+// Decides by the columns too (ColumnContents). A row is scored if it has planes, or at least one value.
 S2V_HD inline Verdict apply_column_rule(const ModelNeeds &needs, const Verdict &so_far, std::uint32_t met) {
     if (!needs.columns || !so_far.scored) return so_far;
     const bool silent = !needs.recipe && !(met & kAnyValue);

@@ -18,13 +18,13 @@ struct ViewRecipe {
 
 namespace {
 
-// What there is to be said of the planes of a row before any is prepared.
+// The flags of the planes of a row before any is prepared.
 struct PlaneFlags {
     std::uint32_t flags;
-    std::uint32_t refused;  // of them, those for which nothing is prepared
+    std::uint32_t refused;  // of these, the flags that forbid to prepare anything
 };
 
-// `absent_allowed`: a plane that is absent may be.
+// absent_allowed: the planes that are absent may be missing.
 template <class Team>
 S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool absent_allowed) {
     std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
@@ -38,8 +38,8 @@ S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const Vi
     return {flags, there == 0 || !absent_allowed ? flags & flag::missing : 0u};
 }
 
-// Writes the planes of every chain, 0 for a plane that is absent where `absent_allowed` says that it may be, or NaN
-// throughout where the row is refused, and returns the flags.
+// Writes the planes of every chain and returns the flags. A plane that is absent becomes 0 if absent_allowed; a row
+// that is refused becomes NaN throughout.
 template <class Team>
 S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how,
                                      bool absent_allowed, float *out, StepScratch &s) {

@@ -1,5 +1,4 @@
-// What the functions of the C ABI share that compute on the CPU: checks of what they read, and scratch for their
-// workers.
+// What the functions of the C ABI that compute on the CPU share: checks of stamps, and scratch for workers.
 #pragma once
 
 #include "checks.hpp"

@@ -1,4 +1,4 @@
-// What a catalogue of the C ABI says of rows.
+// The data of candidates beside their pixels, as the C ABI passes them.
 #pragma once
 
 #include "checks.hpp"

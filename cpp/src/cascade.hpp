@@ -1,5 +1,5 @@
-// Cascades: a first network is asked of every row, and a second one of those whose score leaves a doubt. Planes that
-// the first does not look at are opened for these alone.
+// Cascades: a first network scores every row, and a second one the rows whose score is in doubt. The planes that the
+// first does not look at are decoded only for these.
 #pragma once
 
 #include "row_scorer.hpp"
@@ -17,7 +17,7 @@ inline std::uint32_t planes_at_first(const s2v_model &model) noexcept {
     return model.first ? model.first->needs.planes : model.needs.planes;
 }
 
-// What one worker scores blocks of rows with, by any model. All its memory is taken when it is made.
+// Scores blocks of rows by any model, for one worker. It allocates all its memory when it is created.
 class BlockScorer {
 public:
     BlockScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side,
@@ -30,12 +30,12 @@ public:
         if (!doubtful.empty()) score_doubtful(stamps, known, score, flags);
     }
 
-    // The same in two steps, between which planes may be opened: by the first network, or by a model that is no
-    // cascade. Returns the rows that are in doubt.
+    // The first of two steps, between which planes may be decoded: scores by the first network, or by a model that is
+    // no cascade, and returns the rows that are in doubt.
     std::span<const std::int64_t> score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
                                               const CandidateData &known, float *score, std::uint32_t *flags);
 
-    // And by the second network those that were.
+    // The second step: scores the rows in doubt by the second network.
     void score_doubtful(const s2v_stamps &stamps, const CandidateData &known, float *score, std::uint32_t *flags);
 
 private:

@@ -1,4 +1,4 @@
-// The catalogue's columns out of what alert packets say of a candidate. docs/catalogue.md has the reasons.
+// Computes the columns of the catalogue from fields of alert packets. docs/catalogue.md has the reasons.
 #pragma once
 
 #include "packet_fields.hpp"

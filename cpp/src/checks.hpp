@@ -1,4 +1,4 @@
-// Checks of what the C ABI is asked for, on the CPU and on a device alike.
+// Checks of the arguments of the C ABI, on the CPU and on a device alike.
 #pragma once
 
 #include "error.hpp"
@@ -41,7 +41,7 @@ inline std::int32_t recipe_index(const char *name) {
     throw Failure(S2V_UNKNOWN_NAME, "there is no recipe \"" + printable(name) + "\"");
 }
 
-// What can be said of stamps whose arrays need not be readable here.
+// Checks stamps without reading their arrays, which may lie on a device.
 inline void check_batch(const s2v_stamps *stamps, const void *out, const void *flags) {
     S2V_REQUIRE_SIZE(stamps, s2v_stamps);
     require(stamps->n >= 0, "n of the stamps is negative");

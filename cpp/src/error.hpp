@@ -22,11 +22,11 @@ private:
     s2v_status status_;
 };
 
-// A name out of a file as an error may show it: printable ASCII, all else by its bytes as \xNN, and no longer than that
-// the reason beside it fits s2v_last_error().
+// A name out of a file as an error shows it: printable ASCII, other bytes as \xNN, and short enough that the reason
+// fits into s2v_last_error() with it.
 std::string printable(std::string_view name);
 
-// Keeps what s2v_last_error() tells this thread, and hands it to the log. Allocates nothing.
+// Sets the reason that s2v_last_error() returns in this thread, and hands it to the log. Allocates nothing.
 void set_last_error(const char *reason) noexcept;
 
 // Hands a sentence to the log alone.

@@ -47,10 +47,11 @@ struct s2v_network_kernels {
     s2v::kernel::PackedFor network_packing;
     // Bytes that a worker needs for blocks of at most `rows` rows, aligned to 64.
     std::size_t (*network_scratch)(const s2v::kernel::NetworkView *network, int32_t rows);
-    // The planes of a row, which is number `row` of its block.
+    // Encodes the planes of a row, which is number `row` of its block.
     void (*encode_planes)(const s2v::kernel::NetworkView *network, const float *planes, int32_t row, int32_t most,
                           void *scratch);
-    // Scores of the first `rows` rows of a block, whose planes were looked at; columns: (rows, those that are given).
+    // Scores the first `rows` rows of a block, whose planes are encoded; columns: (rows, columns without the derived
+    // ones).
     void (*score_rows)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, float *score,
                        void *scratch, int32_t most);
 };

@@ -1,4 +1,4 @@
-// What is asked of packed pixels, checked.
+// The packing of pixels that the C ABI passes, checked.
 #pragma once
 
 #include "checks.hpp"

@@ -1,4 +1,4 @@
-// What the C ABI is told of reading, and what it tells of rows: of files and of messages alike.
+// From the structures of the C ABI to those of the decoder and back, for readers and decoders alike.
 #pragma once
 
 #include "checks.hpp"
@@ -12,7 +12,7 @@
 
 namespace s2v {
 
-// Each throws Failure (S2V_INVALID_ARGUMENT) where what it is told makes no sense.
+// Convert and check the options of the C ABI. Each throws Failure (S2V_INVALID_ARGUMENT).
 decode::Limits limits_of(const s2v_limits &given);
 decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode::Limits &limits);
 decode::PacketSelection packet_selection(const s2v_reading &reading, const decode::DecodeSettings &settings);
@@ -51,10 +51,10 @@ s2v_status copy_schema_paths(const Owner *owner, std::int32_t schema, char *path
     });
 }
 
-// Hand the pixels of rows over.
+// Hand the pixels of rows over to the caller.
 void take_pixels(decode::Rows &rows, s2v_pixels &pixels);
 
-// Let a batch look at rows; problems: room for theirs.
+// Let a batch point at rows; problems: memory for their problems.
 void describe(const decode::Rows &rows, float saturation, std::vector<s2v_problem> &problems, s2v_batch &batch);
 
 }  // namespace s2v

@@ -1,4 +1,4 @@
-// What scores rows of stamps by one model, in the memory of one worker.
+// Scores rows of stamps by one model, in the memory of one worker.
 #pragma once
 
 #include "isa.hpp"
@@ -34,16 +34,16 @@ private:
     Piece memory_;
 };
 
-// What is known of candidates beside their pixels, by row.
+// Data of candidates beside their pixels, by row.
 struct CandidateData {
     const float *catalogue = nullptr;       // (n, kCatalogueColumns)
     const std::uint32_t *raised = nullptr;  // (n)
-    // What was measured of them already by the sets, the convention and the planes of the model; or null.
+    // Features that are measured already, by the sets, the convention and the planes of the model; or null.
     const float *features = nullptr;               // (n, stamp features)
     const std::uint32_t *feature_flags = nullptr;  // (n)
 };
 
-// What a model takes of rows of stamps.
+// The inputs of a model, computed of rows of stamps.
 struct RowInputs {
     float *planes;         // (n, the model's shape), or null
     float *columns;        // (n, the model's columns), or null
@@ -60,12 +60,12 @@ public:
     void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
                      float *score, std::uint32_t *flags, Workspace &space) const;
 
-    // Writes what the model takes of these rows; of a model of floats too.
+    // Writes the inputs that the model needs of these rows; also for a model of floats.
     void write_inputs(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
                       const RowInputs &out, Workspace &space) const;
 
 private:
-    // Some rows, what was measured of them, and what is known of them beside.
+    // Some rows, their features, and the other data of their candidates.
     struct Block {
         s2v_stamps stamps;
         const float *features;               // (rows, stamp features)

@@ -1,4 +1,4 @@
-// What scores stamps by a model: all its memory is taken when it is made.
+// Scores stamps by a model. It allocates all its memory when it is created.
 #pragma once
 
 #include "cascade.hpp"

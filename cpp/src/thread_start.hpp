@@ -27,7 +27,7 @@ std::thread start_thread(F f) {
     return std::thread(std::move(f));
 }
 
-// The process in which something was made: a forked child has the memory of its parent, but none of the threads.
+// The process that created something: a forked child has the memory of its parent, but none of its threads.
 class OwnerProcess {
 public:
     OwnerProcess() noexcept : process_(getpid()) {}

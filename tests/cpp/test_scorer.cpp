@@ -240,6 +240,20 @@ void nothing_is_allocated_in_a_call() {
 #endif
 }
 
+// Every pattern of planes and flags is held against an oracle in Python.
+void flags_are_joined() {
+    const std::int64_t offset[] = {0, -1, 9, 0, 3, 6};
+    const auto missing = flag("missing"), bad = flag("bad_stamp");
+    const std::uint32_t raised[] = {bad, bad};
+    std::uint32_t flags[] = {0, missing};
+    CHECK(s2v_join_flags(offset, raised, 2, flags) == S2V_OK && flags[0] == 0 && flags[1] == bad);
+    CHECK(s2v_join_flags(nullptr, nullptr, 0, nullptr) == S2V_OK);
+    CHECK(s2v_join_flags(offset, raised, -1, flags) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_join_flags(offset, nullptr, 2, flags) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_join_flags(nullptr, raised, 2, flags) == S2V_INVALID_ARGUMENT);
+    CHECK(s2v_join_flags(offset, raised, 2, nullptr) == S2V_INVALID_ARGUMENT);
+}
+
 }  // namespace
 
 int main() {
@@ -248,5 +262,6 @@ int main() {
     large_stamps_are_flagged();
     memory_and_threads_may_be_the_callers();
     nothing_is_allocated_in_a_call();
+    flags_are_joined();
     return check::report();
 }

@@ -1,4 +1,4 @@
-// What a schema is compiled to: small steps that walk a record.
+// The program that a schema is compiled to: small steps that walk a record.
 #pragma once
 
 #include <cstdint>

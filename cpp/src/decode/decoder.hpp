@@ -1,4 +1,5 @@
-// From the pieces of a unit to rows: unpack, walk, inflate the planes that are needed, convert, extract features.
+// Decodes the pieces of a unit to rows: unpacks blocks, walks records, inflates the planes that are needed, converts
+// their pixels, measures features and scores.
 #pragma once
 
 #include "cascade.hpp"
@@ -17,10 +18,10 @@ namespace s2v::decode {
 // The bytes to which a cutout unpacks if it is as large as it announces; 0 where it is not packed.
 std::size_t announced_capacity(Bytes cutout) noexcept;
 
-// What is wanted of each alert.
+// What a decoder computes of each alert.
 struct DecodeSettings {
     unsigned planes = 7;        // bit c: plane c is inflated
-    unsigned doubt_planes = 0;  // of the others, those that are for rows whose first score leaves a doubt
+    unsigned doubt_planes = 0;  // of the others, those of rows whose first score is in doubt
     RowShape shape;
     std::size_t id_bytes = Limits{}.id_bytes;
     kernel::Measuring measuring{};  // sets 0: no features are computed
@@ -28,12 +29,12 @@ struct DecodeSettings {
     float saturation = 0;                // NAN: none
     const s2v_isa_table *isa = nullptr;  // whose features are computed
     const s2v_model *model = nullptr;    // that scores the rows; or null
-    // What decodes images in tiles, and what it is told; or null.
+    // Decodes images in tiles, and its argument; or null.
     decltype(s2v_reading::decode_image) decode_image = nullptr;
     void *context = nullptr;
 };
 
-// One a worker: it keeps its room from unit to unit.
+// The decoder of one worker, which keeps its memory from unit to unit.
 class Decoder {
 public:
     // stopping: ends scoring between two blocks of rows, by ReadingStopped; or null.
@@ -41,11 +42,11 @@ public:
     ~Decoder();
     Decoder(const Decoder &) = delete;
     Decoder &operator=(const Decoder &) = delete;
-    // Replace the unit's rows by those of its pieces; false, and none, where these ask for more memory than there is:
-    // nothing of it is held then. Throws ReadingStopped.
+    // Replace the rows of the unit by those of its pieces. Returns false, without rows and without holding memory, if
+    // they ask for more memory than there is. Throws ReadingStopped.
     bool decode(Unit &unit);
-    // The same, a piece after the other: a row that says so stands for one which asks for too much. Throws
-    // std::bad_alloc where not even that can be had.
+    // The same, piece by piece: a piece that asks for too much becomes one row with a fault. Throws std::bad_alloc if
+    // there is no memory even for that.
     void decode_one_by_one(Unit &unit);
 
 private:
@@ -90,7 +91,7 @@ private:
     DecodeSettings settings_;
     const std::atomic<bool> *stopping_;
     void *scratch_ = nullptr;
-    bool measured_once_ = false;  // the model takes of the features that are asked for
+    bool measured_once_ = false;  // the model uses the features that the rows have
     std::optional<BlockScorer> scorer_;
     std::vector<Cutout> pending_;
     std::size_t pending_rows_begin_ = 0;

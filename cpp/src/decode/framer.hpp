@@ -21,7 +21,7 @@ struct Start {
     std::uint64_t block = 0;
 };
 
-// Where empty units come from and full ones go.
+// Provides empty units and takes full ones.
 class UnitExchange {
 public:
     virtual ~UnitExchange() = default;
@@ -30,7 +30,7 @@ public:
     virtual void submit(Unit *unit) = 0;
     // Wait until all full ones are decoded. Throws ReadingStopped.
     virtual void wait_until_decoded() = 0;
-    // Nobody wants any more.
+    // Set when no more units are wanted.
     std::atomic<bool> stopping = false;
 };
 

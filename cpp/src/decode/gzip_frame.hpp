@@ -1,4 +1,4 @@
-// What gzip puts around a deflate stream.
+// The header and trailer of a gzip member.
 #pragma once
 
 #include "decode/bytes.hpp"

@@ -9,7 +9,7 @@ namespace s2v::decode {
 
 enum class Wrapping : std::uint8_t { raw, gzip };
 
-// One stream to unpack, and what came of it.
+// One stream to unpack, and the result.
 struct Stream {
     Bytes packed;
     std::uint8_t *out = nullptr;  // `capacity` bytes; nothing is written past them
@@ -23,8 +23,7 @@ struct Stream {
 // length are checked; what follows them is left alone. A stream that fails does not disturb the others.
 void unpack(std::span<Stream> streams, Wrapping wrapping) noexcept;
 
-// The same by our own decoder, whatever SPACE2VEC_INFLATE says, with this many streams at a time; for whoever wants to
-// compare.
+// Unpack streams by the library's own decoder, whatever SPACE2VEC_INFLATE says, so many at a time: for comparisons.
 inline constexpr int kMostLanes = 6;
 void unpack_in_lanes(std::span<Stream> streams, Wrapping wrapping, int lanes) noexcept;
 
@@ -36,8 +35,8 @@ std::size_t announced_size(Bytes gzip) noexcept;
 
 std::uint32_t crc32(Bytes bytes, std::uint32_t of_what_came_before = 0) noexcept;
 
-// What unpacks streams: "space2vec", or "libdeflate" or "zlib" where SPACE2VEC_INFLATE says so. Null where that names
-// what the machine lacks: then every stream has the fault unknown_codec.
+// The name of the library that unpacks streams: "space2vec", or "libdeflate" or "zlib" by SPACE2VEC_INFLATE. Null if
+// the machine lacks what that names: then every stream has the fault unknown_codec.
 const char *inflate_engine() noexcept;
 
 // A gzip file of any length, members one after another, in bounded memory.

@@ -1,4 +1,4 @@
-// What unpacks a whole deflate stream at once: libdeflate or zlib, where the machine has them.
+// Libraries of the machine that unpack a whole deflate stream at once: libdeflate and zlib.
 #pragma once
 
 #include "decode/bytes.hpp"

@@ -18,14 +18,14 @@ struct Source {
     bool in_memory = false;
 };
 
-// The machine could not read: that is no fault of the data, unless it is `of_file` alone.
+// The machine could not read, which is no fault of the data, unless it is of this file alone (`of_file`).
 struct InputError {
     int number;  // errno
     std::string path;
     bool of_file = false;
 };
 
-// Nobody wants any more.
+// Thrown where reading ends early because no more rows are wanted.
 struct ReadingStopped {};
 
 class Input {
@@ -42,7 +42,7 @@ public:
     }
     // Read at most `room` bytes; 0: the end, or damage that finding() tells. Throws InputError.
     std::size_t read(std::uint8_t *to, std::size_t room);
-    // Take what has been read back as the beginning of a gzip file, and unpack from now on.
+    // Treat the bytes read so far as the beginning of a gzip file, and unpack from now on.
     void unpack(Bytes begun);
     // Bytes of the file, packed as it is, that have been read.
     [[nodiscard]] std::size_t taken() const noexcept {

@@ -1,4 +1,4 @@
-// What one input may ask for: a file of others may be small and stand for gigabytes, or for hours.
+// Limits on what one input may ask for: a small file may unpack to gigabytes, or take hours.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Messages in memory to rows, one a message: what a stream of alerts delivers. Synchronous, in the caller's thread.
+// Decodes messages in memory, as a stream of alerts delivers them, to one row each, in the thread of the caller.
 #pragma once
 
 #include "decode/decoder.hpp"

@@ -9,7 +9,7 @@
 
 namespace s2v::decode {
 
-// What one packet says of its candidate, beside the columns and values that are asked for.
+// The ids, survey, position and cutouts of one packet.
 struct Alert {
     Field object_id[2];     // the first that is known counts
     Field candidate_id[2];  // as well
@@ -19,14 +19,14 @@ struct Alert {
     Fault cutout_fault[S2V_CHANNELS]{};  // missing_plane, empty_cutout
 };
 
-// What is asked of every packet beside what a reader needs.
+// The columns and fields that are read of every packet beside what a reader always needs.
 struct PacketSelection {
     std::vector<std::string> columns;  // dotted paths whose numbers are wanted
     std::vector<std::string> fields;   // paths, or shorter names (Paths::find), whose values are wanted
-    bool catalogue = false;            // what the catalogue's columns are made of
+    bool catalogue = false;            // the fields from which the catalogue's columns are computed
 };
 
-// The schema of a packet, compiled for what is asked.
+// The schema of a packet, compiled for a selection of its fields.
 class PacketSchema {
 public:
     // Throws SchemaError, with foreign_schema where there is no cutout.

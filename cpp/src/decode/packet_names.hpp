@@ -1,4 +1,4 @@
-// How packets and tables of alerts name what a reader looks for, and whose they are.
+// The names that packets and tables of alerts give to what a reader looks for, and how they tell their survey.
 #pragma once
 
 #include "space2vec/space2vec.h"
@@ -11,7 +11,7 @@
 
 namespace s2v::decode {
 
-// What every reader looks for in a packet.
+// What a reader looks for in every packet.
 enum class Role : std::uint8_t {
     object_id,
     candidate_id,
@@ -58,7 +58,7 @@ private:
     [[nodiscard]] const std::string *of_plain(std::string_view name) const;
 };
 
-// What tells whose an alert is.
+// What tells the survey of an alert.
 struct AlertOrigin {
     std::string_view schema;     // full name of the packet's type, or empty
     std::string_view publisher;  // or empty

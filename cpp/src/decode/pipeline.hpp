@@ -1,5 +1,5 @@
 // The pipeline: one thread reads ahead and cuts, workers decode, the caller takes batches of rows in the input's order.
-// Workers run ahead of the caller by so many bytes of rows: what it does with a batch costs them no time.
+// Workers run ahead of the caller by a bounded number of bytes, so that they do not wait while it uses a batch.
 #pragma once
 
 #include "decode/decoder.hpp"
@@ -14,6 +14,7 @@
 
 namespace s2v::decode {
 
+// The inputs of a pipeline and how it reads them.
 struct ReadingPlan {
     std::vector<Source> sources;
     std::shared_ptr<SchemaBook> book;
@@ -31,9 +32,9 @@ public:
     explicit Pipeline(ReadingPlan plan);
     ~Pipeline() override;
 
-    // Replace `batch` by the next rows, at most `most`; none at the end. Throws InputError and std::bad_alloc, once
-    // the rows before it have been given. `interrupted` (or none) is asked ten times a second while rows are waited
-    // for; where it says so, throws ReadingStopped.
+    // Replace `batch` by the next rows, at most `most`; none at the end. Throws InputError and std::bad_alloc once all
+    // rows before the failure have been returned. `interrupted` (or none) is asked ten times a second while rows are
+    // waited for; where it says so, throws ReadingStopped.
     void next(Rows &batch, std::size_t most, const std::function<bool()> &interrupted);
 
     [[nodiscard]] const SchemaBook &schemas() const noexcept {

@@ -1,4 +1,4 @@
-// The schemas that an input has shown, each compiled once.
+// The schemas of the inputs, each compiled once.
 #pragma once
 
 #include "decode/unit.hpp"
@@ -7,7 +7,7 @@
 
 namespace s2v::decode {
 
-// What the schemas met so far offer; threads may ask.
+// Compiles schemas and remembers what each offers. Threads may share it.
 class SchemaBook {
 public:
     explicit SchemaBook(PacketSelection selection) : selection_(std::move(selection)) {}
@@ -15,11 +15,11 @@ public:
     std::shared_ptr<const NumberedSchema> find(std::string_view text);
     // The same, and never compile it again.
     std::shared_ptr<const NumberedSchema> keep(std::string_view text);
-    // How many have been compiled.
+    // The number of schemas that have been compiled.
     [[nodiscard]] std::size_t compiled() const noexcept {
         return compiled_;
     }
-    // What a schema offers of what is asked for.
+    // What a schema offers of the selection.
     struct Offer {
         std::vector<std::uint8_t> columns;  // 1: it has the column
         std::vector<std::uint8_t> fields;   // as PacketSchema::field_kinds

@@ -1,4 +1,4 @@
-// Room for the pixels of batches: it may outlive its reader, and is used again once nobody looks at it.
+// Memory for the pixels of batches. It may outlive its reader, and is used again once it is released.
 #pragma once
 
 #include "space2vec/space2vec.h"
@@ -11,7 +11,7 @@
 
 namespace s2v::decode {
 
-// Bytes somewhere, and whether they are the caller's allocator's or the library's own.
+// A block of memory, and whether it is of the caller's allocator or of the library.
 struct Space {
     void *at = nullptr;
     std::size_t size = 0;
@@ -20,7 +20,7 @@ struct Space {
 
 class Store;
 
-// Space that goes back to where it came from.
+// Memory that returns to its store when it is destroyed.
 class Room {
 public:
     Room() = default;
@@ -50,7 +50,7 @@ private:
     std::shared_ptr<Store> store_;
 };
 
-// What rooms of one allocator come from. Fresh memory costs a page fault every four kilobytes, page-locked memory far
+// The memory of one allocator. Fresh memory costs a page fault every four kilobytes, page-locked memory far
 // more: what goes back is kept for the next batch, up to kMostKept bytes in kMostKeptSpaces spaces, the largest of all.
 class Store : public std::enable_shared_from_this<Store> {
 public:

@@ -22,7 +22,7 @@ struct Piece {
     std::shared_ptr<const NumberedSchema> schema;  // null: no records
     const s2v_cutouts *table = nullptr;
     Codec codec = Codec::null;
-    const std::uint8_t *memory = nullptr;  // where the block lies; null: in the unit's bytes
+    const std::uint8_t *memory = nullptr;  // the bytes that hold the block; null: those of the unit
     std::size_t begin = 0;                 // of the block there
     std::size_t size = 0;
     bool message = false;  // one row, whatever the bytes hold
