@@ -79,3 +79,10 @@ struct s2v_cuda_model {
     std::unique_ptr<s2v_cuda_model> first;            // of a cascade
     s2v::kernel::Doubt doubt{};
 };
+
+namespace s2v::cuda {
+
+// Copies a model to a device: allocates there and waits for the copy.
+std::unique_ptr<s2v_cuda_model> copy_model(int device, const s2v_model &model);
+
+}  // namespace s2v::cuda

@@ -271,37 +271,6 @@ s2v_catalogue check_stamps(const s2v_cuda_model *model, const s2v_stamps *stamps
     return known ? *known : s2v_catalogue{};
 }
 
-DeviceNetwork network_of(const Network &network) {
-    const PackedNetwork packed(network, DeviceDot::kGroup, PackedFor::kLanes);
-    const auto *const bytes = reinterpret_cast<const unsigned char *>(packed.bytes().data());
-    DeviceNetwork made{DeviceArray<unsigned char>(std::vector(bytes, bytes + packed.bytes().size())), {}};
-    made.view = packed.view_at(reinterpret_cast<const std::byte *>(made.weights.get()));
-    return made;
-}
-
-std::unique_ptr<s2v_cuda_model> model_on(int device, const s2v_model &model) {
-    auto made = std::make_unique<s2v_cuda_model>();
-    made->device = device;
-    made->needs = model.needs;
-    made->measuring = model.measuring;
-    made->convention = model.convention;
-    made->recipe = model.recipe;
-    if (model.recipe) made->pixels = std::int64_t{model.recipe->planes} * model.recipe->height * model.recipe->width;
-    made->foreign = std::find(model.place.begin(), model.place.end(), kForeignColumn) != model.place.end();
-    made->place = DeviceArray<std::int32_t>(model.place);
-    made->x = DeviceArray<float>(model.calibration.x);
-    made->y = DeviceArray<float>(model.calibration.y);
-    if (model.forest)
-        made->forest = DeviceForest{DeviceArray<kernel::Node>(model.forest->nodes),
-                                    DeviceArray<std::int64_t>(model.forest->tree_start),
-                                    DeviceArray<float>(model.forest->fill), model.forest->features};
-    else if (model.network)
-        made->network = network_of(*model.network);
-    if (model.first) made->first = model_on(device, *model.first);
-    made->doubt = model.doubt;
-    return made;
-}
-
 }  // namespace
 }  // namespace s2v::cuda
 
@@ -315,7 +284,7 @@ s2v_status s2v_cuda_model_create(int32_t device, const s2v_model *model, s2v_cud
         *on_device = nullptr;
         require(model, "null model");
         const cuda::OnDevice here(device);
-        std::unique_ptr<s2v_cuda_model> made = cuda::model_on(device, *model);
+        std::unique_ptr<s2v_cuda_model> made = cuda::copy_model(device, *model);
         *on_device = made.release();
     });
 }

@@ -92,8 +92,8 @@ class Kernels(Protocol):
     def join_flags(self, offset: NDArray[np.int64], raised: Flags, flags: Flags) -> Flags:
         """Return the flags (n,) that a reader raised together with those that the kernels raised.
 
-        Of a plane that is missing (its offset, of (n, 3), is -1) the reader knows why, ``missing`` or ``bad_stamp``, and
-        the kernels whether it is needed. A row is not refused for a plane that is not needed.
+        For a missing plane (its offset, of (n, 3), is -1) the reader knows the reason, ``missing`` or ``bad_stamp``,
+        and the kernels know whether the plane is needed. A row is not refused for a plane that is not needed.
         """
 
     def prepare(self, stamps: Stamps, recipe: RecipeName, planes: Floats, flags: Flags, threads: int) -> None:

@@ -1,4 +1,4 @@
-"""The flags of a reader and of the kernels together: the library, its twin in Numba and the oracle agree on every row."""
+"""Flags of a reader and of the kernels together: the library, its twin in Numba and the oracle agree on all rows."""
 
 from __future__ import annotations
 

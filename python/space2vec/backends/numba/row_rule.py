@@ -14,10 +14,10 @@ __all__ = [
     "NO_MODEL",
     "ModelNeeds",
     "absent_planes",
-    "lacks_only_optional",
     "apply_stamp_rule",
     "apply_table_rule",
     "join_flag_rows",
+    "lacks_only_optional",
 ]
 
 #: Pixels a side that a stamp has at least for a recipe: no star's image fits on fewer.
