@@ -341,7 +341,7 @@ def _make_rows(
             columns=columns,
         )
     values = options.measure.in_columns(raw["features"], known)
-    flags = kernels.compiled("reading alerts").join_flags(raw["offset"], raw["flags"], raw["feature_flags"])
+    flags = kernels.require_extension("reading alerts").join_flags(raw["offset"], raw["flags"], raw["feature_flags"])
     return Features(values, options.measure.names, flags, object_id, candidate_id, columns=columns)
 
 
