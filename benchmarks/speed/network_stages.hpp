@@ -40,7 +40,7 @@ public:
     }
     double score_rows() {
         float score = 0.0F;
-        score_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
+        s2v::kernel::score_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
         return static_cast<double>(score);
     }
 
