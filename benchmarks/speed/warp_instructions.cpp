@@ -228,7 +228,10 @@ struct CountedDot : PlainDot<1> {
 // A row of a network of stampnet's sizes, alone. Its steps do not depend on its inputs.
 class NetworkRow {
 public:
-    NetworkRow() : network_(made::network({}, 3)), packed_(pack<s2v::PackedNetwork>(network_)), view_(packed_.view()) {
+    NetworkRow()
+        : network_(made::network({}, 3)),
+          packed_(network_, Dot::kGroup, s2v::PackedFor::kLanes),
+          view_(packed_.view()) {
         made::Random random(4);
         planes_ = made::planes_of(network_, 1, random);
         columns_ = made::columns_of(network_, 1, random);
@@ -254,14 +257,6 @@ public:
 
 private:
     using Dot = CountedDot;
-    static constexpr int kMatrixStep = 8;  // words, where convolutions are products of matrices
-    template <class Packed>
-    static Packed pack(const s2v::Network &network) {
-        if constexpr (std::is_constructible_v<Packed, const s2v::Network &, int, int>)
-            return Packed(network, Dot::kGroup, kMatrixStep);
-        else
-            return Packed(network, Dot::kGroup);
-    }
     s2v::Network network_;
     s2v::PackedNetwork packed_;
     NetworkView view_;
