@@ -50,7 +50,7 @@ struct HiddenView {
     std::int32_t shift;
 };
 
-// How a derived column is made, as networks/derived_columns.py lists them.
+// How a derived column is made, as plans/derived_columns.py lists them.
 struct DerivedColumn {
     std::int32_t rule;
     std::int32_t place[3];

@@ -1,4 +1,4 @@
-"""Build the packaged models (``make models``): ``python -m space2vec.studies.packaged.build --data FOLDER``."""
+"""Build the packaged models (``make models``): ``python -m space2vec.studies.packaged.build --data FOLDER --output FOLDER``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from space2vec.models.load import Model
+from space2vec.models.load import Model, packaged
 from space2vec.models.network import Network
 from space2vec.studies.packaged.cascade import build_stampnet_fast
 from space2vec.studies.packaged.forests import build_autoscan, build_forest
@@ -16,27 +16,25 @@ from space2vec.studies.packaged.networks import build_stampnet, build_tablenet
 
 __all__ = ["BUILDERS", "main"]
 
-_HERE = Path(__file__).parent
 
-
-def _tell(metrics: dict[str, float]) -> None:
+def _print_metrics(metrics: dict[str, float]) -> None:
     """Print the metrics of an epoch."""
     print({name: round(value, 4) for name, value in metrics.items()}, file=sys.stderr, flush=True)
 
 
 def _stampnet(output: Path) -> Network:
-    """Return ``stampnet``, which ``stampnet-fast`` asks in doubt: the one that was built, else the packaged one."""
+    """Return ``stampnet``, to which ``stampnet-fast`` hands doubtful rows: the one in the output folder, else the packaged one."""
     built = output / "stampnet.safetensors"
-    return Network.load(built if built.exists() else _HERE / built.name)
+    return Network.load(built if built.exists() else packaged()["stampnet"])
 
 
-#: What builds each model, from the data folder, with so many threads, and beside those that were built before it.
+#: The function that builds each model from the data folder, the number of threads, and the folder of the models built before.
 BUILDERS: dict[str, Callable[[Path, int, Path], Model]] = {
     "autoscan": lambda data, threads, _: build_autoscan(data, threads),
     "forest": lambda data, threads, _: build_forest(data, threads),
-    "stampnet": lambda data, threads, _: build_stampnet(data, threads, _tell),
-    "stampnet-fast": lambda data, threads, output: build_stampnet_fast(data, _stampnet(output), threads, _tell),
-    "tablenet": lambda data, threads, _: build_tablenet(data, _tell),
+    "stampnet": lambda data, threads, _: build_stampnet(data, threads, _print_metrics),
+    "stampnet-fast": lambda data, threads, output: build_stampnet_fast(data, _stampnet(output), threads, _print_metrics),
+    "tablenet": lambda data, threads, _: build_tablenet(data, _print_metrics),
 }
 
 
@@ -45,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m space2vec.studies.packaged.build", description="Build the packaged models."
     )
-    given = os.environ.get("SPACE2VEC_DATA")
-    parser.add_argument("--data", type=Path, default=given, required=given is None, help="the data folder")
-    parser.add_argument("--output", type=Path, default=_HERE, help=f"where to (default: {_HERE})")
+    folder = os.environ.get("SPACE2VEC_DATA")
+    parser.add_argument("--data", type=Path, default=folder, required=folder is None, help="the data folder")
+    parser.add_argument("--output", type=Path, required=True, help="the folder for the model files")
     parser.add_argument("--only", nargs="+", choices=tuple(BUILDERS), default=tuple(BUILDERS), metavar="NAME")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads to train with (default: all)")
     arguments = parser.parse_args(argv)

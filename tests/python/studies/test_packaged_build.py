@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+import space2vec as s2v
+from space2vec.models.load import packaged
+from space2vec.studies.packaged import build
+
+
+def test_a_cascade_is_built_on_the_stampnet_of_the_output_folder_else_on_the_packaged_one(tmp_path):
+    assert build._stampnet(tmp_path).header == s2v.load("stampnet").header
+    (tmp_path / "stampnet.safetensors").write_bytes(packaged()["tablenet"].read_bytes())
+    assert build._stampnet(tmp_path).header == s2v.load("tablenet").header
+
+
+def test_models_are_not_built_without_a_folder_to_put_them_in(capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        build.main(["--data", str(tmp_path)])
+    assert "--output" in capsys.readouterr().err
