@@ -40,7 +40,7 @@ def unwritable(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(compiling, "numba", SimpleNamespace(njit=choosy, config=numba.config))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    monkeypatch.setattr(compiling, "_said", set())
+    monkeypatch.setattr(compiling, "_warned", set())
     return asked
 
 
