@@ -25,7 +25,7 @@ import space2vec as s2v
 from space2vec.errors import BackendError, ModelError, ReadError
 from space2vec.reading.schemas import read_schema
 from space2vec.training.dataset import read_dataset
-from space2vec.training.dataset_part import decode_part
+from space2vec.training.dataset_part import PartFile, decode_part
 
 __all__ = ["MEMORY", "SECONDS", "TARGETS", "BrokenPromiseError"]
 
@@ -200,7 +200,10 @@ def fuzz_dataset(data: bytes, folder: Path) -> None:
                 read_dataset(folder)
             else:
                 half = len(data) // 2
-                decode_part(folder / "a.npz", made_npz(data[:half]), folder / "a.parquet", made_parquet(data[half:]))
+                decode_part(
+                        PartFile(folder / "a.npz", made_npz(data[:half])),
+                        PartFile(folder / "a.parquet", made_parquet(data[half:])),
+                    )
         except ReadError:
             pass
 
