@@ -201,9 +201,9 @@ def fuzz_dataset(data: bytes, folder: Path) -> None:
             else:
                 half = len(data) // 2
                 decode_part(
-                        PartFile(folder / "a.npz", made_npz(data[:half])),
-                        PartFile(folder / "a.parquet", made_parquet(data[half:])),
-                    )
+                    PartFile(folder / "a.npz", made_npz(data[:half])),
+                    PartFile(folder / "a.parquet", made_parquet(data[half:])),
+                )
         except ReadError:
             pass
 

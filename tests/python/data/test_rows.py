@@ -305,7 +305,9 @@ def test_a_mosaic_of_some_rows(tmp_path):
     assert "P(real) 0.500" in mosaic(stamps[[4]], 0.5, select="best")[0]
     with pytest.raises(ValueError, match="one value for each of 5 stamps"):
         mosaic(stamps[:5], scores[2])
-    with pytest.raises(ValueError, match="of other candidates than the stamps: row 0 is 4 in the scores and 0 in the stamps"):
+    with pytest.raises(
+        ValueError, match="of other candidates than the stamps: row 0 is 4 in the scores and 0 in the stamps"
+    ):
         mosaic(stamps[:5], scores[4::-1])
     assert mosaic(stamps[:5], scores[4::-1].score, select="best"), "scores alone go by their order"
 

@@ -1,4 +1,4 @@
-"""Build the packaged models (``make models``): ``python -m space2vec.studies.packaged.build --data FOLDER --output FOLDER``."""
+"""Build the packaged models: ``make models``, or ``python -m space2vec.studies.packaged.build --help``."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ def _print_metrics(metrics: dict[str, float]) -> None:
 
 
 def _stampnet(output: Path) -> Network:
-    """Return ``stampnet``, to which ``stampnet-fast`` hands doubtful rows: the one in the output folder, else the packaged one."""
+    """Return ``stampnet``, which scores what ``stampnet-fast`` doubts: of the output folder, else as packaged."""
     built = output / "stampnet.safetensors"
     return Network.load(built if built.exists() else packaged()["stampnet"])
 
 
-#: The function that builds each model from the data folder, the number of threads, and the folder of the models built before.
+#: The function that builds each model, of the data folder, the number of threads and the folder of models built before.
 BUILDERS: dict[str, Callable[[Path, int, Path], Model]] = {
     "autoscan": lambda data, threads, _: build_autoscan(data, threads),
     "forest": lambda data, threads, _: build_forest(data, threads),
     "stampnet": lambda data, threads, _: build_stampnet(data, threads, _print_metrics),
-    "stampnet-fast": lambda data, threads, output: build_stampnet_fast(data, _stampnet(output), threads, _print_metrics),
+    "stampnet-fast": lambda data, threads, output: build_stampnet_fast(
+        data, _stampnet(output), threads, _print_metrics
+    ),
     "tablenet": lambda data, threads, _: build_tablenet(data, _print_metrics),
 }
 
