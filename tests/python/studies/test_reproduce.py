@@ -80,10 +80,10 @@ def test_members_of_archives_are_the_stamps(published: Path, night: s2v.simulati
     assert {number for _, number in found.files} == {"7000013", "7000026"}
     assert len(des_tar.index_archives(archives).files) == COUNT
     (batch,) = des.read_stamps(found, 10)
-    row = batch.rows.candidate_id.tolist().index_archives(7_000_026)
+    row = batch.rows.candidate_id.tolist().index(7_000_026)
     for channel in ("science", "template", "difference"):
         np.testing.assert_array_equal(batch.rows.plane(row, channel), night.stamps.plane(2, channel))
-    gif = batch.rows.candidate_id.tolist().index_archives(7_000_013)
+    gif = batch.rows.candidate_id.tolist().index(7_000_013)
     assert s2v.flags.names(int(batch.rows.flags[gif])) == ["masked_pixels"]
 
 
