@@ -105,6 +105,16 @@ consume_by_rust() {
     [[ $any == 1 ]] || echo "Rust not run: neither cargo nor rustc is here (on Debian or Ubuntu: cargo)"
 }
 
+# A static library finds its models where it was installed, so this comes before the prefix is moved.
+link_statically_by_pkg_config() {
+    command -v pkg-config >/dev/null || return 0
+    export PKG_CONFIG_PATH=$1
+    # shellcheck disable=SC2046
+    quietly "$CC" -std=c99 "${strict[@]}" $(pkg-config --cflags space2vec) "$root/tests/consume/c/main.c" \
+        -o "$work/by_c_static" $(pkg-config --static --libs space2vec | sed 's/-lspace2vec/-l:libspace2vec.a/')
+    quietly "$work/by_c_static"
+}
+
 # The same without CMake.
 consume_by_pkg_config() {
     local pkgconfig=$1 folder
@@ -120,12 +130,6 @@ consume_by_pkg_config() {
     # shellcheck disable=SC2046
     quietly "$CXX" -std=c++20 "${strict[@]}" $(pkg-config --cflags space2vec) "$root/tests/consume/cpp/main.cpp" \
         -o "$work/by_cpp" $(pkg-config --libs space2vec)
-    if [[ -f $folder/libspace2vec.a ]]; then
-        # shellcheck disable=SC2046
-        quietly "$CC" -std=c99 "${strict[@]}" $(pkg-config --cflags space2vec) "$root/tests/consume/c/main.c" \
-            -o "$work/by_c_static" $(pkg-config --static --libs space2vec | sed 's/-lspace2vec/-l:libspace2vec.a/')
-        quietly "$work/by_c_static"
-    fi
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_c"
     quietly env LD_LIBRARY_PATH="$folder" "$work/by_cpp"
     [[ -f $(pkg-config --variable=modelsdir space2vec)/stampnet.safetensors ]]
@@ -202,6 +206,7 @@ fi
 if [[ ${1:-} == --prefix ]]; then
     all=1
     each_compiler consume "$(realpath "$2")" static shared
+    each_compiler link_statically_by_pkg_config "$(echo "$(realpath "$2")"/lib*/pkgconfig)"
     each_compiler consume_by_pkg_config "$(echo "$(realpath "$2")"/lib*/pkgconfig)"
     consume_by_rust "$(echo "$(realpath "$2")"/lib*/pkgconfig)"
     exit
@@ -217,6 +222,7 @@ quietly cmake --build "$build"
 quietly cmake --install "$build"
 [[ ! -e $prefix/include/space2vec/cuda.h && -f $prefix/share/licenses/space2vec/LICENSE ]]
 each_compiler consume "$prefix" static
+each_compiler link_statically_by_pkg_config "$(echo "$prefix"/lib*/pkgconfig)"
 mv "$prefix" "$prefix-moved" # a shared library finds its models wherever it lies
 prefix=$prefix-moved
 library=$(echo "$prefix"/lib*/libspace2vec.so)
