@@ -239,7 +239,7 @@ def test_what_hangs_is_stopped_and_the_archive_is_whole_all_the_time(machine: Ma
             seen += 1
         time.sleep(0.05)
     process.communicate()
-    assert time.monotonic() - began < 60  # far from the 600 s of what hangs; a busy machine is late
+    assert time.monotonic() - began < 26
     assert seen > 20
     steps = machine.steps("parity_nvidia_stand_in_1.json")
     assert steps["profile"] == "stopped for time"
