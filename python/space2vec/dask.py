@@ -104,9 +104,10 @@ def score_partition(
     scorer = BatchScorer(model, passthrough, threads)
     scorer.check(map(str, frame.columns))
     schema = _schema(frame)
-    names = dict.fromkeys(steps[0] for steps in scorer.wanted(schema))
+    columns = scorer.columns(schema)
+    names = dict.fromkeys(steps[0] for steps in columns.steps)
     table = pa.table({name: pa.array(frame[name], from_pandas=True) for name in names})
-    batch = scorer.score(table, text_ids=scorer.text_ids(schema))
+    batch = scorer.score(table, text_ids=columns.text_ids)
     result = batch.to_pandas(types_mapper=pd.ArrowDtype)
     result.index = frame.index
     for name in scorer.passthrough:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from space2vec.models.workers import BatchScorer, ModelSource, need, scores_schema
 
 if TYPE_CHECKING:
-    import pyarrow
     from pyspark.sql import Column, DataFrame
 
 __all__ = ["ddl", "real_bogus", "score"]
@@ -61,18 +60,18 @@ def score(
 
     scorer = BatchScorer(model, passthrough, threads)
     scorer.check(frame.columns)
-    schema = to_arrow_schema(frame.schema)
-    own = from_arrow_schema(scores_schema(text_ids=scorer.text_ids(schema)))
+    columns = scorer.columns(to_arrow_schema(frame.schema))
+    own = from_arrow_schema(scores_schema(text_ids=columns.text_ids))
     result = StructType([*own.fields, *(frame.schema[name] for name in scorer.passthrough)])
-    return frame.select(*_columns(scorer, schema)).mapInArrow(scorer.batches, result)
+    return frame.select(*_columns(scorer.passthrough, columns.steps)).mapInArrow(scorer.batches, result)
 
 
-def _columns(scorer: BatchScorer, schema: pyarrow.Schema) -> list[Column]:
+def _columns(passthrough: Sequence[str], wanted: Iterable[tuple[str, ...]]) -> list[Column]:
     """Return what the workers get: the columns that are looked at, records with no more than the fields that are."""
     from pyspark.sql import functions
 
-    fields: dict[str, list[str] | None] = dict.fromkeys(scorer.passthrough)
-    for steps in scorer.wanted(schema):
+    fields: dict[str, list[str] | None] = dict.fromkeys(passthrough)
+    for steps in wanted:
         if len(steps) != 2 or fields.get(steps[0], ()) is None:
             fields[steps[0]] = None
         else:

@@ -16,6 +16,7 @@ from space2vec.reading.arrow_table import alert_columns, as_table, score_arrow
 if TYPE_CHECKING:
     import pyarrow
 
+    from space2vec.reading.alert_columns import AlertColumns
     from space2vec.reading.arrow_table import ArrowSource
 
 __all__ = ["BatchScorer", "ModelSource", "need", "scores_schema"]
@@ -74,13 +75,9 @@ class BatchScorer:
             _LOADED[key] = load(self._source)
         return _LOADED[key]
 
-    def wanted(self, schema: pyarrow.Schema) -> list[tuple[str, ...]]:
-        """Return the columns that are looked at, by their names from the outermost record on."""
-        return alert_columns(schema, self.model).steps
-
-    def text_ids(self, schema: pyarrow.Schema) -> bool:
-        """Tell whether the ids of candidates are text in the result, given the schema of the batches."""
-        return alert_columns(schema, self.model).text_ids
+    def columns(self, schema: pyarrow.Schema) -> AlertColumns:
+        """Return the columns of batches of a schema that are looked at; see that cutouts are among them."""
+        return alert_columns(schema, self.model)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise a ValueError if a column that is to go along is none of these."""

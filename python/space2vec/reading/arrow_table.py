@@ -102,7 +102,7 @@ def read_arrow(
         columns=packet_columns.check_paths(columns),
         limits=limits or Limits(),
     )
-    parts = collect_rows(_batches(held, options, bounded=True), problems)
+    parts = collect_rows(_batches(held, AlertColumns(Table(held.schema), options, _NAME), options), problems)
     stamps = Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
     if not parts:
         stamps.columns = {name: np.empty(0) for name in options.columns}
@@ -128,7 +128,7 @@ def score_arrow(
     reader = AlertColumns(Table(held.schema), options, _NAME)
     parts: list[Scores] = []
     first = 0
-    for batch in _batches(held, options, bounded=False):
+    for batch in _batches(held, reader, options, bounded=False):
         parts.append(as_scores(batch.rows, model, threads=threads, device=device))
         if problems is not None:
             problems.extend(replace(problem, row=first + problem.row) for problem in batch.problems)
@@ -165,9 +165,10 @@ def as_table(source: ArrowSource) -> pyarrow.Table:
     )
 
 
-def _batches(table: pyarrow.Table, options: ReadOptions, *, bounded: bool) -> Iterator[AnyBatch]:
+def _batches(
+    table: pyarrow.Table, reader: AlertColumns, options: ReadOptions, *, bounded: bool = True
+) -> Iterator[AnyBatch]:
     """Yield the alerts of a table; `bounded` says that they are all kept, so that their sum has a limit."""
-    reader = AlertColumns(Table(table.schema), options, _NAME)
     if reader.packet_fields is not None:
         packet_columns.check_fields(reader.packet_fields)
     first = unpacked = 0

@@ -58,7 +58,7 @@ def test_a_model_that_is_sent_is_held_once(table, monkeypatch):
 
 
 def test_only_what_is_looked_at_is_wanted(table):
-    names = {steps[0] for steps in BatchScorer("default").wanted(table.schema)}
+    names = {steps[0] for steps in BatchScorer("default").columns(table.schema).steps}
     assert "prv_candidates" not in names
     assert {"candid", "objectId", "cutoutScience", "candidate"} <= names
     kept = [name for name in table.column_names if name in names]
