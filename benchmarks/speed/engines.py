@@ -13,11 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
-import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc, parquet
+
+from benchmarks.speed.rounds import processor_time, write_record
 
 Scores = NDArray[np.float32]
 #: Rows of a batch in Spark and Ray, as docs/cluster.md sets it.
@@ -59,7 +58,7 @@ class Workers:
         self._table, self._folder, self._model = table, folder, model
         self._scorer = BatchScorer(model)
         parquet.write_table(table, folder / "night.parquet", compression="none", use_dictionary=False)
-        wanted = {steps[0] for steps in self._scorer.wanted(table.schema)}
+        wanted = {steps[0] for steps in self._scorer.columns(table.schema).steps}
         self._narrow = table.select([name for name in table.column_names if name in wanted])
         self._arrow = self._narrow.to_pandas(types_mapper=pd.ArrowDtype)
         self._objects = self._narrow.to_pandas()
@@ -137,27 +136,14 @@ def main() -> None:
         expected = workers.command_line()
         for name, run in contenders.items():
             assert np.array_equal(run().view(np.uint32), expected.view(np.uint32)), name
-        took: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(options.rounds):
-            for name, run in contenders.items():
-                start = time.process_time()
-                run()
-                took[name].append((time.process_time() - start) / len(table) * 1e6)
+        took = processor_time({name: (run, len(table)) for name, run in contenders.items()}, options.rounds)
     micros = {name: statistics.median(times) for name, times in took.items()}
     ratios = {name: micros[name] / micros["command line"] for name in micros}
     for name, value in micros.items():
         print(f"{name:16} {value:8.1f} us a row   {min(took[name]):8.1f} to {max(took[name]):.1f}   {ratios[name]:.2f}")
     if options.json:
-        record = {
-            "what": f"{len(table)} alerts with cutouts in Parquet or Arrow, one thread, processor time, with scores;"
-            " microseconds a row, median of rounds in which the contenders take turns",
-            "model": options.model,
-            "processor": platform.processor() or platform.machine(),
-            "rounds": options.rounds,
-            "microseconds": {name: {"median": micros[name], "rounds": took[name]} for name in took},
-            "ratios": ratios,
-        }
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        what = f"{len(table)} alerts with cutouts in Parquet or Arrow, one thread, processor time, with scores"
+        write_record(options.json, what, took, ratios, model=options.model, rounds=options.rounds)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ turns in one process. Run from the repository's root::
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.speed.rounds import processor_time, write_record
 
 HEIGHT, WIDTH, DETECTIONS, SIDE = 2048, 4096, 1000, 63
 RADII = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -166,12 +165,7 @@ def main() -> None:
         "cutting by hand alone": (ours.by_hand, DETECTIONS),
         "Cutout2D, photutils, SEP, scikit-learn": (usual.scores, options.usual),
     }
-    took: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(options.rounds):
-        for name, (run, rows) in contenders.items():
-            start = time.process_time()
-            run()
-            took[name].append((time.process_time() - start) / rows * 1e6)
+    took = processor_time(contenders, options.rounds)
     micros = {name: statistics.median(times) for name, times in took.items()}
     ratios = {
         "features, frames / by hand": micros["features of frames"] / micros["features of stamps cut by hand"],
@@ -184,17 +178,9 @@ def main() -> None:
     for name, value in ratios.items():
         print(f"{name:40} {value:9.2f}")
     if options.json:
-        record = {
-            "what": f"{DETECTIONS} detections in a simulated triplet of {HEIGHT}x{WIDTH} float32 pixels in memory, one "
-            "core, processor time; microseconds a detection, median of rounds in which the contenders take turns",
-            "model": options.model,
-            "processor": platform.processor() or platform.machine(),
-            "isa": ours._core.isa(),
-            "rounds": options.rounds,
-            "microseconds": {name: {"median": micros[name], "rounds": took[name]} for name in took},
-            "ratios": ratios,
-        }
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        what = f"{DETECTIONS} detections in a simulated triplet of {HEIGHT}x{WIDTH} float32 pixels in memory, one core"
+        facts = {"model": options.model, "isa": ours._core.isa(), "rounds": options.rounds}
+        write_record(options.json, f"{what}, processor time", took, ratios, **facts)
 
 
 if __name__ == "__main__":

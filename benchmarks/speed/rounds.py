@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -12,7 +15,7 @@ from pathlib import Path
 
 from space2vec.bench.rounds import quartiles
 
-__all__ = ["Contender", "Run", "ask", "begin_all", "play", "quartiles", "serve"]
+__all__ = ["Contender", "Run", "ask", "begin_all", "play", "processor_time", "quartiles", "serve", "write_record"]
 
 #: One round, of a number: how many triplets it was.
 Run = Callable[[int], int]
@@ -93,3 +96,31 @@ def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[flo
     for process in running.values():
         process.communicate()
     return times
+
+
+def processor_time(contenders: Mapping[str, tuple[Callable[[], object], int]], rounds: int) -> dict[str, list[float]]:
+    """Let functions of this process take turns, each given with its number of rows.
+
+    Return the microseconds of processor time a row that each took in every round.
+    """
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, (run, rows) in contenders.items():
+            start = time.process_time()
+            run()
+            took[name].append((time.process_time() - start) / rows * 1e6)
+    return took
+
+
+def write_record(
+    path: Path, what: str, took: Mapping[str, list[float]], ratios: Mapping[str, float], **facts: object
+) -> None:
+    """Write what :func:`processor_time` measured as JSON, with facts about the run."""
+    record = {
+        "what": f"{what}; microseconds a row, median of rounds in which the contenders take turns",
+        "processor": platform.processor() or platform.machine(),
+        **facts,
+        "microseconds": {name: {"median": statistics.median(times), "rounds": times} for name, times in took.items()},
+        "ratios": dict(ratios),
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
