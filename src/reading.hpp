@@ -19,7 +19,7 @@
 
 namespace py = pybind11;
 
-// PacketSelection by the reader while it waits: has Python a signal to handle? Its handler may have raised.
+// Called by the reader while it waits: has Python a signal to handle? Its handler may have raised.
 inline int32_t has_pending_signal(void * /*context*/) {
     const py::gil_scoped_acquire hold;
     return PyErr_CheckSignals() != 0;

@@ -68,7 +68,7 @@ std::int32_t quota_of_version_1() noexcept {
     return cores_of_quota(both);
 }
 
-// PacketSelection for once: a quota seldom changes, and its files cost as much as a call.
+// Asked for once: a quota seldom changes, and its files cost as much as a call.
 std::int32_t quota() noexcept {
     static const std::int32_t cores = [] {
         char groups[kLongest];

@@ -54,7 +54,7 @@ public:
     }
 
     [[nodiscard]] bool is_current() const noexcept {
-        return birthplace_.is_current();
+        return owner_.is_current();
     }
     std::int64_t size() noexcept {
         const std::lock_guard<std::mutex> hold(lock_);
@@ -103,7 +103,7 @@ private:
             }
     }
 
-    const OwnerProcess birthplace_;
+    const OwnerProcess owner_;
     std::mutex lock_;
     std::condition_variable wanted_;
     Job *first_ = nullptr;  // that takes helpers; the others follow

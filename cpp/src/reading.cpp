@@ -52,10 +52,10 @@ decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode:
     settings.saturation = reading.saturation;
     settings.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
     settings.convention = static_cast<s2v_convention>(reading.convention);
-    const std::uint32_t selection = reading.planes & kernel::kEveryPlane;
+    const std::uint32_t planes = reading.planes & kernel::kEveryPlane;
     // Where pixels are wanted for scores alone, the model says of which planes.
-    settings.planes = reading.model && !settings.shape.pixels && !reading.sets ? 0 : selection;
-    settings.measuring = {reading.sets, kernel::kEveryPart, selection};
+    settings.planes = reading.model && !settings.shape.pixels && !reading.sets ? 0 : planes;
+    settings.measuring = {reading.sets, kernel::kEveryPart, planes};
     if (reading.model) {
         check_scoring(*reading.model);
         settings.model = reading.model;

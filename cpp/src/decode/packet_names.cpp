@@ -137,12 +137,11 @@ bool Paths::ztf_fields() const {
     return of_plain("candidatercid") != nullptr && of_plain("candidatepdiffimfilename") != nullptr;
 }
 
-bool is_ztf(const AlertOrigin &testimony) noexcept {
-    if (is_other_camera(testimony.schema) || is_other_camera(testimony.publisher)) return false;
+bool is_ztf(const AlertOrigin &origin) noexcept {
+    if (is_other_camera(origin.schema) || is_other_camera(origin.publisher)) return false;
     // Simulated candidates ("SIM20aaaaaao") are of the survey whose packets they come in.
-    if (is_designation(testimony.object_id) && !begins(testimony.object_id, "sim"))
-        return begins(testimony.object_id, "ztf");
-    return testimony.schema.starts_with("ztf.") || begins(testimony.publisher, "ztf") || testimony.ztf_fields;
+    if (is_designation(origin.object_id) && !begins(origin.object_id, "sim")) return begins(origin.object_id, "ztf");
+    return origin.schema.starts_with("ztf.") || begins(origin.publisher, "ztf") || origin.ztf_fields;
 }
 
 }  // namespace s2v::decode

@@ -69,6 +69,6 @@ struct AlertOrigin {
 // Whether an alert is of ZTF's own camera. What brokers pass on stays ZTF's: its objects keep their names
 // (ZTF18abcdefg). Other cameras have taken over the layout of the packets; they name themselves in schema, publisher or
 // object.
-bool is_ztf(const AlertOrigin &testimony) noexcept;
+bool is_ztf(const AlertOrigin &origin) noexcept;
 
 }  // namespace s2v::decode
