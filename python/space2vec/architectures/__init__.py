@@ -17,8 +17,9 @@ import numpy as np
 from space2vec.errors.packages import need
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import nn
+
+    from space2vec.data.types import AnyArray
 
 __all__ = ["NETWORKS", "build", "check_shapes", "rebuild"]
 
@@ -60,7 +61,7 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     return network
 
 
-def rebuild(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+def rebuild(how: Mapping[str, Any], weights: Mapping[str, AnyArray]) -> nn.Module:
     """Build a network with the weights of a model file, in eval mode.
 
     Parameters
@@ -89,7 +90,7 @@ def rebuild(how: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> nn.M
     return module.eval()
 
 
-def _set_weights(module: nn.Module, name: str, weights: Mapping[str, NDArray[Any]], assign: bool = False) -> None:
+def _set_weights(module: nn.Module, name: str, weights: Mapping[str, AnyArray], assign: bool = False) -> None:
     """Set the weights of a network; ValueError if they do not fit it."""
     import torch
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple  # Any: pixels of any library and dtype
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: pixels of any library and dtype
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.channels import ACCEPTED, CHANNELS, channel_of
 from space2vec.errors import Space2vecWarning
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "LARGEST_SIDE",
@@ -102,13 +105,13 @@ def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
     return np.where(np.ma.getmaskarray(array), np.float32(np.nan), plain) if np.ma.is_masked(array) else plain
 
 
-def _on_host(values: Any, what: str) -> NDArray[Any]:
+def _on_host(values: Any, what: str) -> AnyArray:
     if isinstance(values, (str, bytes, os.PathLike)):
         raise TypeError(f"{what} is {type(values).__name__}, no array; space2vec.read reads files")
     try:
         if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__"):
             values = np.from_dlpack(values)
-        array: NDArray[Any] = np.asanyarray(values)
+        array: AnyArray = np.asanyarray(values)
     except ValueError as error:
         raise ValueError(f"{what} is not rectangular ({error})") from None
     except (BufferError, RuntimeError) as error:
@@ -268,7 +271,7 @@ def batch_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int, i
     return n, channels, height, width
 
 
-def on_host(values: object) -> NDArray[Any]:
+def on_host(values: object) -> AnyArray:
     """Return an array on the host; an array on a device is copied."""
     if isinstance(values, np.ndarray):
         return values

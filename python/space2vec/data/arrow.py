@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any  # Any: texts, ids and numbers of any dtype
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,7 @@ def numbers(values: ArrayLike, absent: NDArray[np.bool_] | None = None) -> pyarr
     return pa.Array.from_buffers(pa.from_numpy_dtype(plain.dtype), len(plain), [_validity(absent), pa.py_buffer(plain)])
 
 
-def ids(values: NDArray[Any]) -> pyarrow.Array:
+def ids(values: NDArray[np.generic]) -> pyarrow.Array:
     """Convert candidate ids (n,) to an Arrow array of int64 or of strings; an unknown id is null."""
     if values.dtype.kind in "iu":
         return numbers(values.astype(np.int64, copy=False), values == NO_ID)

@@ -13,7 +13,7 @@ __all__ = ["bands", "numbers"]
 _BANDS = {"g": 1.0, "r": 2.0, "i": 3.0, "z": 4.0}
 
 
-def bands(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
+def bands(values: Sequence[Any] | NDArray[np.generic]) -> NDArray[np.float64]:
     """Convert filter letters to codes: g 1, r 2, i 3, z 4, others NaN; numbers, even as text, are kept."""
     codes = [_BANDS[value] if isinstance(value, str) and value in _BANDS else _number(value) for value in values]
     return np.array(codes, dtype=np.float64)
@@ -26,7 +26,7 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def numbers(values: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.float64]:
+def numbers(values: Sequence[Any] | NDArray[np.generic] | None, size: int) -> NDArray[np.float64]:
     """Convert a field (n,) to numbers; unknown values, and values that are not numbers, become NaN."""
     if values is None:
         return np.full(size, np.nan)

@@ -7,7 +7,7 @@ unknown; or an object array of str, ``None`` where unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias  # Any: columns of any dtype
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec.data import arrow
 from space2vec.data.ids import text_array, texts_as_objects
 from space2vec.data.numeric import is_absent
+from space2vec.data.types import AnyArray
 
 if TYPE_CHECKING:
     import pyarrow
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 #: Columns (n,) by name.
-Columns: TypeAlias = dict[str, NDArray[Any]]
+Columns: TypeAlias = dict[str, AnyArray]
 
 _INT64 = np.iinfo(np.int64)
 
@@ -55,7 +56,7 @@ def check_columns(columns: Mapping[str, ArrayLike] | None, n: int) -> Columns:
     return checked
 
 
-def select_rows(columns: Columns, rows: slice | NDArray[Any]) -> Columns:
+def select_rows(columns: Columns, rows: slice | AnyArray) -> Columns:
     """Select rows of every column by a slice, a mask or row numbers."""
     return {name: values[rows] for name, values in columns.items()}
 
@@ -82,14 +83,14 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
     return joined
 
 
-def blank_column(n: int, kind: str = "f") -> NDArray[Any]:
+def blank_column(n: int, kind: str = "f") -> AnyArray:
     """Return a column (n,) of unknown values; `kind` is ``"f"``, ``"i"`` or ``"O"``."""
     if kind == "i":
         return np.ma.array(np.zeros(n, dtype=np.int64), mask=np.ones(n, dtype=np.bool_))
     return np.full(n, np.nan) if kind == "f" else np.full(n, None, dtype=object)
 
 
-def is_unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
+def is_unknown(values: AnyArray) -> NDArray[np.bool_]:
     """Return a mask (n,) of the rows whose value is unknown."""
     if values.dtype.kind == "i":
         return np.asarray(np.ma.getmaskarray(values))
@@ -98,7 +99,7 @@ def is_unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.array([value is None for value in values], dtype=np.bool_)
 
 
-def as_text(values: NDArray[Any]) -> NDArray[np.object_]:
+def as_text(values: AnyArray) -> NDArray[np.object_]:
     """Return a column as text: numbers as Python writes them, ``None`` where unknown."""
     if values.dtype.kind == "O":
         return values
@@ -107,14 +108,14 @@ def as_text(values: NDArray[Any]) -> NDArray[np.object_]:
     return text
 
 
-def to_arrow(values: NDArray[Any]) -> pyarrow.Array:
+def to_arrow(values: AnyArray) -> pyarrow.Array:
     """Return a column as an Arrow array of float64, int64 or string, null where unknown."""
     if values.dtype.kind in "if":
         return arrow.numbers(np.ma.getdata(values), is_unknown(values))
     return arrow.texts(values.tolist())
 
 
-def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
+def to_astropy(values: AnyArray) -> AnyArray:
     """Return a column for an Astropy table; unknown text is masked."""
     if values.dtype.kind != "O":
         return values
@@ -123,7 +124,7 @@ def to_astropy(values: NDArray[Any]) -> NDArray[Any]:
     return np.ma.array(text, mask=absent) if absent.any() else text
 
 
-def _typed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _typed(name: str, array: AnyArray) -> AnyArray:
     if array.dtype == (np.int64 if isinstance(array, np.ma.MaskedArray) else np.float64):
         return array  # as it is to be
     mask = np.ma.getmaskarray(array)
@@ -146,7 +147,7 @@ def _typed(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return text
 
 
-def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+def _typed_objects(name: str, values: AnyArray, mask: NDArray[np.bool_]) -> AnyArray:
     if not mask.any() and set(map(type, values.tolist())) <= {str, type(None)}:
         return values  # as it is to be
     cells = [
@@ -173,7 +174,7 @@ def _typed_objects(name: str, values: NDArray[Any], mask: NDArray[np.bool_]) -> 
     return text
 
 
-def _as_kind(values: NDArray[Any], kind: str) -> NDArray[Any]:
+def _as_kind(values: AnyArray, kind: str) -> AnyArray:
     if values.dtype.kind == kind:
         return values
     return as_text(values) if kind == "O" else blank_column(len(values), kind)

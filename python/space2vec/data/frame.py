@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any  # pixels of any dtype, and a WCS of any library
+from typing import TYPE_CHECKING, Any  # pixels of any dtype, and a WCS of any library
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Frame"]
 
@@ -72,7 +75,7 @@ class Frame:
         if image.ndim != 2 or not image.size:
             raise ValueError(f"a frame must have shape (height, width); given {image.shape}")
         masked = np.ma.getmaskarray(image) if np.ma.is_masked(image) else None
-        self.pixels: NDArray[Any] = _as_numbers(np.asarray(np.ma.getdata(image)), "pixels")
+        self.pixels: AnyArray = _as_numbers(np.asarray(np.ma.getdata(image)), "pixels")
         for name, bits in (("bad_bits", bad_bits), ("saturated_bits", saturated_bits)):
             if bits is not None and not 0 <= bits <= _EVERY_BIT:
                 raise ValueError(f"{name} must be a number of 32 bits; given {bits}")
@@ -80,12 +83,12 @@ class Frame:
             _EVERY_BIT & ~saturated_bits if bad_bits is None else bad_bits,
             saturated_bits,
         )
-        self.mask: NDArray[Any] | None = None if mask is None else self._check_shape(_as_bits(np.asarray(mask)), "mask")
+        self.mask: AnyArray | None = None if mask is None else self._check_shape(_as_bits(np.asarray(mask)), "mask")
         if masked is not None:
             self._add_to_mask(masked)
         if self.mask is None:
             self.bad_bits = self.saturated_bits = 0
-        self.variance: NDArray[Any] | None = None
+        self.variance: AnyArray | None = None
         if variance is not None:
             array = _as_numbers(np.asarray(variance), "variance", _PIXELS[:2])
             self.variance = self._check_shape(array, "variance")
@@ -93,7 +96,7 @@ class Frame:
         self.x0, self.y0 = (float(coordinate) for coordinate in origin)
         self.wcs = wcs
 
-    def _check_shape(self, array: NDArray[Any], what: str) -> NDArray[Any]:
+    def _check_shape(self, array: NDArray[np.generic], what: str) -> AnyArray:
         """Return an array that has the shape of the pixels; ValueError for any other."""
         if array.shape != self.pixels.shape:
             raise ValueError(f"{what} must have the shape of the pixels, {self.pixels.shape}; given {array.shape}")
@@ -120,14 +123,14 @@ class Frame:
         return f"Frame({height}x{width} {self.pixels.dtype}, origin=({self.x0:g}, {self.y0:g}))"
 
 
-def _with_contiguous_rows(array: NDArray[Any]) -> NDArray[Any]:
+def _with_contiguous_rows(array: NDArray[np.generic]) -> AnyArray:
     """Return an array whose rows are contiguous: this one, or a copy."""
     size = array.itemsize
     fits = array.strides[1] == size and array.strides[0] % size == 0 and abs(array.strides[0]) >= size * array.shape[1]
     return array if fits else np.ascontiguousarray(array)
 
 
-def _as_numbers(array: NDArray[Any], what: str, accepted: tuple[str, ...] = _PIXELS) -> NDArray[Any]:
+def _as_numbers(array: NDArray[np.generic], what: str, accepted: tuple[str, ...] = _PIXELS) -> AnyArray:
     """Check an image of numbers, and convert it to float64 if its dtype is not accepted."""
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{what} of a frame has dtype {array.dtype}; accepted are real numbers")
@@ -138,7 +141,7 @@ def _as_numbers(array: NDArray[Any], what: str, accepted: tuple[str, ...] = _PIX
     return _with_contiguous_rows(array)
 
 
-def _as_bits(array: NDArray[Any]) -> NDArray[Any]:
+def _as_bits(array: NDArray[np.generic]) -> AnyArray:
     """Check a mask of booleans or of bits, and convert it to uint32 if its dtype is not accepted."""
     if array.dtype.kind not in "biu":
         raise TypeError(f"the mask of a frame has dtype {array.dtype}; accepted are booleans and whole numbers")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any  # Any: whatever a user gives; arrays of int64 or of text
+from typing import TYPE_CHECKING, Any  # Any: whatever a user gives; arrays of int64 or of text
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "NO_ID",
@@ -33,7 +36,7 @@ _WIDEST = 64
 _ACCEPTED = "accepted are whole numbers or text"
 
 
-def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
+def as_ids(values: Any, what: str = "candidate_id") -> AnyArray:
     """Convert a user's array or list of candidate ids (n,) to the form in which batches hold them.
 
     The result is int64 where every id is an integer that fits, with :data:`NO_ID` for an unknown id. Otherwise it is an
@@ -63,7 +66,7 @@ def as_ids(values: Any, what: str = "candidate_id") -> NDArray[Any]:
     raise TypeError(f"{what} has dtype {array.dtype}; {_ACCEPTED}")
 
 
-def _of_list(values: Sequence[Any], what: str) -> NDArray[Any]:
+def _of_list(values: Sequence[Any], what: str) -> AnyArray:
     """Convert a list of integers, texts and unknown ids."""
     known = [_plain(value, what) for value in values]
     if all(value is None or (isinstance(value, int) and _INT64.min <= value <= _INT64.max) for value in known):
@@ -83,7 +86,7 @@ def _plain(value: Any, what: str) -> int | str | None:
     raise TypeError(f"{what} has dtype {np.asarray(value).dtype}; {_ACCEPTED}, not {value!r}")
 
 
-def parse_ids(texts: Iterable[str | None]) -> NDArray[Any]:
+def parse_ids(texts: Iterable[str | None]) -> AnyArray:
     """Convert candidate ids (n,) from a file that holds only text, such as CSV, to the form of :func:`as_ids`.
 
     A text becomes an integer if it is the plain decimal form of a number that fits int64. Other texts, such as ``007``,
@@ -98,28 +101,28 @@ def _number(text: str) -> int | str:
     return text
 
 
-def join_ids(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def join_ids(parts: Sequence[NDArray[np.generic]]) -> AnyArray:
     """Concatenate the ids of several batches; if one batch has text, the integers of the others become text."""
     if len({ids.dtype.kind for ids in parts}) == 1:
         return np.concatenate(parts)
     return _objects([key for ids in parts for key in id_keys(ids)])
 
 
-def id_keys(ids: NDArray[Any]) -> list[str | None]:
+def id_keys(ids: NDArray[np.generic]) -> list[str | None]:
     """Return ids as text, by which rows are matched, and ``None`` for an unknown id."""
     if ids.dtype.kind in "iu":
         return [None if number == NO_ID else str(number) for number in ids.tolist()]
     return [None if value is None or value == NO_ID or value == "" else str(value) for value in ids.tolist()]
 
 
-def id_texts(ids: NDArray[Any]) -> NDArray[Any]:
+def id_texts(ids: NDArray[np.generic]) -> AnyArray:
     """Return ids in the form that NumPy files hold: int64, or fixed-width text that is empty for an unknown id."""
     if ids.dtype.kind in "iu":
         return ids.astype(np.int64)
     return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
 
 
-def text_array(values: Any) -> NDArray[Any]:
+def text_array(values: Any) -> AnyArray:
     """Return text (n,) as an array of fixed width, or of objects if one text has more than 64 characters.
 
     In an array of fixed width every row takes as much memory as the longest text.
@@ -146,7 +149,7 @@ def printable(text: str) -> str:
         return text.encode(errors="backslashreplace").decode()
 
 
-def _objects(values: Sequence[str | None]) -> NDArray[Any]:
+def _objects(values: Sequence[str | None]) -> AnyArray:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

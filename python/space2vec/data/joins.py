@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any  # Any: ids of int64 or text
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.ids import id_keys
 from space2vec.errors import ReadError
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Pairs", "Side", "pair_rows"]
 
@@ -22,7 +25,7 @@ _SHOWN = 3
 class Side:
     """One of two tables to join: the candidate ids (n,) of its rows; a row with an unknown id matches none."""
 
-    ids: NDArray[Any]
+    ids: AnyArray
     #: The name of the table in errors, such as a file.
     name: str
     #: Returns the place of a row (such as its file) for errors, given its number. By default errors give the number.

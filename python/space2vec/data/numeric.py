@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: whatever a user gives
+from typing import TYPE_CHECKING, Any  # Any: whatever a user gives
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["as_numbers", "is_absent", "masked_to_nan"]
 
@@ -23,7 +25,7 @@ def masked_to_nan(values: Any) -> Any:
     return np.where(mask, np.nan, data if data.dtype.kind == "f" else data.astype(np.float64))
 
 
-def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> NDArray[Any]:
+def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> AnyArray:
     """Convert values to an array of real numbers, NaN where one is masked or absent (``None``, or pandas' ``NA``).
 
     Values that are not numbers raise a TypeError that names `what` they are and which types are `accepted`.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow
     from astropy.table import Table
 
+    from space2vec.data.types import AnyArray
+
 __all__ = ["Rows"]
 
 
@@ -34,8 +36,8 @@ class Rows(flag_bits.Flagged):
     of the same kind, on the host; ``rows["name"]`` is a column. A loop yields row after row.
     """
 
-    object_id: NDArray[Any]
-    candidate_id: NDArray[Any]
+    object_id: AnyArray
+    candidate_id: AnyArray
     columns: further.Columns
     #: What a column of values is.
     _noun = "column"
@@ -71,11 +73,11 @@ class Rows(flag_bits.Flagged):
         return len(self.object_id)
 
     @overload
-    def __getitem__(self, rows: str) -> NDArray[Any]: ...
+    def __getitem__(self, rows: str) -> AnyArray: ...
     @overload
-    def __getitem__(self, rows: int | np.integer[Any]) -> dict[str, Any]: ...
+    def __getitem__(self, rows: int | np.integer) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Self: ...
+    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | NDArray[np.generic]) -> Self: ...
     def __getitem__(self, rows: Any) -> Any:
         """Return a column by its name, a row by its number, or a table of some rows.
 
@@ -129,20 +131,20 @@ class Rows(flag_bits.Flagged):
 
         return as_html(self._title(), self._shown())
 
-    def _column(self, name: str) -> NDArray[Any]:
+    def _column(self, name: str) -> AnyArray:
         main = self._main_columns()
         known = {**self._extra_columns(main), **main}
         if name not in known:
             names = dict.fromkeys([*self._values(), *known])
             raise KeyError(one_line(f"no {self._noun} {name!r}; the table has {', '.join(names)}"))
-        column: NDArray[Any] = known[name]
+        column: AnyArray = known[name]
         return column
 
-    def _main_columns(self) -> dict[str, NDArray[Any]]:
+    def _main_columns(self) -> dict[str, AnyArray]:
         """Return ids, values and flags by column."""
         return {"object_id": self.object_id, "candidate_id": self.candidate_id, **self._values(), "flags": self.flags}
 
-    def _all(self) -> dict[str, NDArray[Any]]:
+    def _all(self) -> dict[str, AnyArray]:
         """Return every column; an unknown integer id is masked."""
         main = self._main_columns()
         if self.candidate_id.dtype.kind in "iu":
@@ -153,7 +155,7 @@ class Rows(flag_bits.Flagged):
         """Return the extra columns; one whose name is used already gets the prefix ``packet.``."""
         return {f"packet.{name}" if name in used else name: values for name, values in self.columns.items()}
 
-    def _shown(self) -> dict[str, NDArray[Any]]:
+    def _shown(self) -> dict[str, AnyArray]:
         """Return what is shown of the table: every column, the flags as text."""
         return self._all() | {"flags": self._flag_texts()}
 
@@ -232,7 +234,7 @@ class Rows(flag_bits.Flagged):
         return frame
 
 
-def _to_pandas(pd: Any, values: NDArray[Any]) -> Any:
+def _to_pandas(pd: Any, values: NDArray[np.generic]) -> Any:
     if values.dtype.kind == "i" and isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         return (

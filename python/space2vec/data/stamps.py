@@ -19,6 +19,7 @@ from space2vec.registry import FEATURES
 if TYPE_CHECKING:
     from space2vec.data.device.array import DeviceArray
     from space2vec.data.device.view import View
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "CHANNELS",
@@ -87,8 +88,8 @@ class Stamps:
         pixels: Any,
         *,
         channels: Sequence[str] = CHANNELS,
-        object_id: Sequence[str] | NDArray[Any] | None = None,
-        candidate_id: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+        object_id: Sequence[str] | NDArray[np.generic] | None = None,
+        candidate_id: Sequence[int] | Sequence[str] | NDArray[np.generic] | None = None,
         catalogue: Mapping[str, ArrayLike] | None = None,
         flags: ArrayLike | None = None,
         centre: ArrayLike | None = None,
@@ -104,7 +105,7 @@ class Stamps:
         self.device_pixels: View | None = None
         self._buffer: NDArray[np.float32]
         #: The offsets, shapes and centres that were copied to the device last, and the copy.
-        self.device_geometry: tuple[tuple[NDArray[Any], ...], DeviceArray] | None = None
+        self.device_geometry: tuple[tuple[NDArray[np.generic], ...], DeviceArray] | None = None
         pixels = as_batch(pixels, len(positions))
         if isinstance(pixels, (list, tuple)):
             self._hold_planes(pixels, positions)
@@ -114,9 +115,9 @@ class Stamps:
             self._hold_array(as_plane_array(pixels, "pixels"), positions)
         n = len(self.offset)
         names = self._column("object_id", texts_as_objects(object_id), [str(i) for i in range(n)])
-        self.object_id: NDArray[Any] = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
+        self.object_id: AnyArray = (names if names.dtype.kind == "O" else names.astype(np.str_)).astype(object)
         ids = np.arange(n) if candidate_id is None else as_ids(candidate_id)
-        self.candidate_id: NDArray[Any] = self._column("candidate_id", ids, None)
+        self.candidate_id: AnyArray = self._column("candidate_id", ids, None)
         self.catalogue: dict[str, NDArray[np.float32]] = {}
         for name, values in (catalogue or {}).items():
             if name not in FEATURES or FEATURES[name].source != "catalogue":
@@ -150,8 +151,8 @@ class Stamps:
         shape: NDArray[np.int32],
         centre: NDArray[np.int32],
         *,
-        object_id: NDArray[Any],
-        candidate_id: NDArray[Any],
+        object_id: NDArray[np.generic],
+        candidate_id: NDArray[np.generic],
         catalogue: Mapping[str, NDArray[np.float32]],
         flags: NDArray[np.uint32],
         columns: Columns | None = None,
@@ -244,7 +245,7 @@ class Stamps:
     def _hold_planes(self, candidates: Sequence[Any], positions: list[int]) -> None:
         self._buffer, self.offset, self.shape = lay_out(candidates, positions)
 
-    def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> NDArray[Any]:
+    def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> AnyArray:
         column = np.asarray(default if values is None else values)
         if column.shape != (len(self.offset),):
             raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
@@ -324,7 +325,7 @@ class Stamps:
         assert plane is not None
         return plane
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.pixels, dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Stamps]:

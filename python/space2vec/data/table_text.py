@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any  # Any: columns of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ _ROWS, _COLUMNS = 10, 12
 _WIDTH = 28
 
 
-def as_lines(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
+def as_lines(title: str, columns: Mapping[str, NDArray[np.generic]]) -> str:
     """Return a table as text under a title: numbers to the right, text to the left."""
     grid, numeric = _grid(columns)
     widths = [max(map(len, column)) for column in grid]
@@ -33,7 +32,7 @@ def as_lines(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
     return "\n".join([one_line(title), *lines])
 
 
-def as_html(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
+def as_html(title: str, columns: Mapping[str, NDArray[np.generic]]) -> str:
     """Return a table as HTML, for notebooks."""
     grid, _ = _grid(columns)
     head, *body = zip(*grid, strict=True)
@@ -42,7 +41,7 @@ def as_html(title: str, columns: Mapping[str, NDArray[Any]]) -> str:
     return f"<div><p>{html.escape(one_line(title))}</p><table>{''.join(rows)}</table></div>"
 
 
-def _grid(columns: Mapping[str, NDArray[Any]]) -> tuple[list[list[str]], list[bool]]:
+def _grid(columns: Mapping[str, NDArray[np.generic]]) -> tuple[list[list[str]], list[bool]]:
     """Return the cells of the columns that are shown, names first, and which columns are numbers."""
     grid: list[list[str]] = []
     numeric: list[bool] = []

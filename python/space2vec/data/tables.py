@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow
 
+    from space2vec.data.types import AnyArray
+
 __all__ = ["Features", "Scores"]
 
 
@@ -58,8 +60,8 @@ class Features(Rows):
         values: Any,
         names: tuple[str, ...],
         flags: flag_bits.FlagSource | None = None,
-        object_id: NDArray[Any] | None = None,
-        candidate_id: NDArray[Any] | None = None,
+        object_id: NDArray[np.generic] | None = None,
+        candidate_id: NDArray[np.generic] | None = None,
         *,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class Features(Rows):
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
         self.columns = further.check_columns(columns, n)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.host_values(), dtype=dtype, copy=copy)
 
     def host_values(self) -> NDArray[np.float32]:
@@ -155,8 +157,8 @@ class Scores(Rows):
         self,
         score: Any,
         flags: flag_bits.FlagSource,
-        object_id: NDArray[Any],
-        candidate_id: NDArray[Any],
+        object_id: NDArray[np.generic],
+        candidate_id: NDArray[np.generic],
         model: str,
         device: str = "cpu",
         *,
@@ -178,7 +180,7 @@ class Scores(Rows):
         score = np.concatenate([on_host(part.score) for part in parts])
         return cls(score, model=parts[0].model, device=parts[0].device, **cls._joined(parts))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
     def decide(self, threshold: float) -> NDArray[np.object_]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: of JSON values, and tensors of any dtype
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values, and tensors of any dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from space2vec.model_files import strict_json, tensor_file
 from space2vec.model_files.calibration import Calibration
 from space2vec.plans.steps import MOST_STEPS
 from space2vec.registry import Convention
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "BEYOND_MEMORY",
@@ -348,10 +351,10 @@ class ModelFile(NamedTuple):
     """The contents of a model file: the header, and the tensors by name."""
 
     header: Header
-    tensors: dict[str, NDArray[Any]]
+    tensors: dict[str, AnyArray]
 
 
-def encode(header: Header, tensors: Mapping[str, NDArray[Any]]) -> bytes:
+def encode(header: Header, tensors: Mapping[str, AnyArray]) -> bytes:
     """Encode a model as the bytes of a file, from which backends make their form of the model.
 
     Raises

@@ -18,6 +18,7 @@ from space2vec.errors import ModelError
 from space2vec.plans.derived_columns import applicable_rules
 
 if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
     from space2vec.model_files.header import Header
 
 __all__ = [
@@ -94,7 +95,7 @@ class SplitTensors(NamedTuple):
     """The tensors of a model file: the integer network, if the file holds one, and the float weights."""
 
     integers: IntegerNetwork | None
-    weights: dict[str, NDArray[Any]]
+    weights: dict[str, AnyArray]
 
 
 def pixel_rings(side: int) -> Rings:
@@ -126,13 +127,13 @@ class IntegerNetwork:
         If a tensor is missing, unknown, of another type or shape or out of range, or a sum could overflow.
     """
 
-    tensors: Mapping[str, NDArray[Any]]
+    tensors: Mapping[str, AnyArray]
     inputs: NetworkInputs
 
     def __post_init__(self) -> None:
         _Checks(dict(self.tensors), self.inputs).run()
 
-    def to_file(self) -> dict[str, NDArray[Any]]:
+    def to_file(self) -> dict[str, AnyArray]:
         """Return the tensors with the names that they have in a model file."""
         return {PREFIX + name: tensor for name, tensor in self.tensors.items()}
 
@@ -179,7 +180,7 @@ def header_with_integers(header: Header, integers: IntegerNetwork | None) -> Hea
     return replace(header, integer={"version": VERSION})
 
 
-def split_integers(header: Header, tensors: Mapping[str, NDArray[Any]]) -> SplitTensors:
+def split_integers(header: Header, tensors: Mapping[str, AnyArray]) -> SplitTensors:
     """Split the tensors of a model file into the integer network and the float weights.
 
     Raises
@@ -226,7 +227,7 @@ def _whole(settings: Mapping[str, Any], name: str) -> int:
 class _Checks:
     """The checks of an integer network; each tensor is removed from ``tensors`` when it is checked."""
 
-    def __init__(self, tensors: dict[str, NDArray[Any]], inputs: NetworkInputs) -> None:
+    def __init__(self, tensors: dict[str, AnyArray], inputs: NetworkInputs) -> None:
         self._tensors, self._inputs = tensors, inputs
 
     def run(self) -> None:
@@ -299,7 +300,7 @@ class _Checks:
         shape: tuple[int | None, ...],
         low: float | None = None,
         high: float | None = None,
-    ) -> NDArray[Any]:
+    ) -> AnyArray:
         """Check and return a tensor of a type, a shape (None is any length above 0) and a range of values."""
         if name not in self._tensors:
             raise ValueError(f"the tensor {name} is missing")
@@ -334,6 +335,6 @@ class _Checks:
             raise ValueError(f"a sum of {name} could overflow")
 
 
-def _largest_sums(weight: NDArray[Any]) -> NDArray[np.float64]:
+def _largest_sums(weight: AnyArray) -> NDArray[np.float64]:
     """Return the largest sum of each output (outputs,) for inputs from -1 to 1: the sum of its absolute weights."""
     return np.asarray(np.abs(weight.astype(np.float64)).reshape(len(weight), -1).sum(axis=1))

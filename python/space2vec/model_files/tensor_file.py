@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: tensors of any dtype, and JSON of any shape
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: tensors of any dtype, and JSON of any shape
 
 import numpy as np
-from numpy.typing import NDArray
 
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import strict_json
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["LONGEST_NAME", "TensorFile", "decode", "encode", "read"]
 
@@ -34,19 +36,19 @@ class TensorFile(NamedTuple):
     """The contents of a file: its metadata, and its tensors by name, in the order of their names."""
 
     metadata: dict[str, str]
-    tensors: dict[str, NDArray[Any]]
+    tensors: dict[str, AnyArray]
 
 
 class _Entry(NamedTuple):
     """The type and shape of a tensor, and the range of its bytes behind the header."""
 
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     begin: int
     end: int
 
 
-def encode(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+def encode(metadata: Mapping[str, str], tensors: Mapping[str, AnyArray]) -> bytes:
     """Encode tensors as the bytes of a file; the bytes do not depend on the order of the tensors.
 
     Parameters

@@ -19,6 +19,8 @@ from space2vec.registry import Convention
 if TYPE_CHECKING:
     from typing import Self
 
+    from space2vec.data.types import AnyArray
+
 __all__ = ["Forest"]
 
 #: The tensors of a forest in its file, and their types.
@@ -142,7 +144,7 @@ class Forest(Model):
         return cls(parts.trees, header, parts.fill)
 
     @classmethod
-    def _of_tensors(cls, header: model_files.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+    def _of_tensors(cls, header: model_files.Header, tensors: dict[str, AnyArray]) -> Self:
         for name, dtype in (*_DTYPES.items(), ("fill", np.float32)):
             if name not in tensors and name != "fill":
                 raise ModelError(f"tensor {name} is missing")
@@ -150,8 +152,8 @@ class Forest(Model):
                 raise ModelError(f"tensor {name} must be 1-D {np.dtype(dtype).name}; it is {tensors[name].dtype.name}")
         return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"))
 
-    def _tensors(self) -> dict[str, NDArray[Any]]:
-        tensors: dict[str, NDArray[Any]] = {name: getattr(self.trees, name) for name in _DTYPES}
+    def _tensors(self) -> dict[str, AnyArray]:
+        tensors: dict[str, AnyArray] = {name: getattr(self.trees, name) for name in _DTYPES}
         return tensors if self.fill is None else {**tensors, "fill": self.fill}
 
     def __len__(self) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.backends.interfaces import Network
+    from space2vec.data.types import AnyArray
     from space2vec.model_files.calibration import Calibration
     from space2vec.reading.arrow_table import ArrowSource
     from space2vec.reading.batch import Problem
@@ -108,7 +109,7 @@ class Model:
         return cls.of_file(path, *model_files.read(path))
 
     @classmethod
-    def of_file(cls, path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]]) -> Self:
+    def of_file(cls, path: str | os.PathLike[str], header: Header, tensors: dict[str, AnyArray]) -> Self:
         """Make a model from the contents of a file, as :func:`space2vec.model_files.header.read` returns them.
 
         Raises
@@ -132,11 +133,11 @@ class Model:
         check_version(header)
 
     @classmethod
-    def _of_tensors(cls, header: Header, tensors: dict[str, NDArray[Any]]) -> Self:
+    def _of_tensors(cls, header: Header, tensors: dict[str, AnyArray]) -> Self:
         """Make a model from a header that has been checked and its tensors."""
         raise NotImplementedError
 
-    def _tensors(self) -> dict[str, NDArray[Any]]:
+    def _tensors(self) -> dict[str, AnyArray]:
         """Return the tensors of the model file."""
         raise NotImplementedError
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.host import ModelInputs
     from space2vec.data.stamps import Stamps
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Network"]
 
@@ -122,7 +123,7 @@ class Network(Model):
         return module
 
     @classmethod
-    def _of_tensors(cls, header: model_files.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+    def _of_tensors(cls, header: model_files.Header, tensors: dict[str, AnyArray]) -> Self:
         model = cls._without_check(header, tensors)
         if model.runtime is None:
             backends.on_host().model(model)  # raises if the integers are damaged
@@ -132,7 +133,7 @@ class Network(Model):
         return model
 
     @classmethod
-    def _without_check(cls, header: model_files.Header, tensors: dict[str, NDArray[Any]]) -> Self:
+    def _without_check(cls, header: model_files.Header, tensors: dict[str, AnyArray]) -> Self:
         """Make a network without checking its weights."""
         first_tensors = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
         if first_tensors and header.first is None:
@@ -148,7 +149,7 @@ class Network(Model):
         model._weights, model._module = weights, None
         return model
 
-    def _tensors(self) -> dict[str, NDArray[Any]]:
+    def _tensors(self) -> dict[str, AnyArray]:
         first_tensors = {} if self.first is None else self.first._tensors()
         integers = {} if self.integers is None else self.integers.to_file()
         return {**self._weights, **integers, **{FIRST + name: tensor for name, tensor in first_tensors.items()}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -121,9 +121,9 @@ class AlertRows:
     """
 
     cutouts: Sequence[CutoutColumn | None]
-    object_id: NDArray[Any]  # integers or text
-    candidate_id: NDArray[Any]  # integers or text
-    record: Mapping[str, Sequence[Any] | NDArray[Any]] = field(default_factory=dict)  # values of any type
+    object_id: NDArray[np.generic]  # integers or text
+    candidate_id: NDArray[np.generic]  # integers or text
+    record: Mapping[str, Sequence[Any] | NDArray[np.generic]] = field(default_factory=dict)  # values of any type
     rubin: bool = False
     ztf_fields: bool = False
     publisher: Sequence[str | None] | None = None
@@ -223,7 +223,7 @@ def decode_messages(
     return Batch(rows, problems, origin=origin, packet_fields=_packet_fields(raw, decoder, options))
 
 
-def _concatenate_texts(texts: Sequence[str | None] | NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _concatenate_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return texts one after another as UTF-8, and the offset at which each ends."""
     held = [b"" if text is None else text.encode(errors="surrogateescape") for text in texts]
     return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
@@ -267,7 +267,7 @@ def _rows_and_problems(
     return _make_rows(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
 
-def _candidate_ids(raw: Raw) -> NDArray[Any]:
+def _candidate_ids(raw: Raw) -> NDArray[np.generic]:
     """Return the candidate ids (n,): integers, or text if one of them is not an integer."""
     numbers: NDArray[np.int64] = raw["candidate_id"]
     texts: dict[int, str] = raw["other_ids"]
@@ -288,7 +288,7 @@ def _value_kinds(raw: Raw, reader: SchemaFields, options: ReadOptions) -> list[i
 
 def _values_at_path(
     values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], dict[int, str]], kinds: int
-) -> NDArray[Any]:
+) -> NDArray[np.generic]:
     """Return the values (n,) of one field: text if a schema declares text, otherwise real numbers or integers."""
     kind, integer, real, texts = values
     if kinds >> _TEXT_VALUE & 1:
@@ -320,8 +320,8 @@ def _packet_fields(raw: Raw, reader: SchemaFields, options: ReadOptions) -> Pack
 
 def _make_rows(
     raw: Raw,
-    object_id: NDArray[Any],
-    candidate_id: NDArray[Any],
+    object_id: NDArray[np.generic],
+    candidate_id: NDArray[np.generic],
     known: Mapping[str, NDArray[np.float32]],
     columns: Columns,
     options: ReadOptions,

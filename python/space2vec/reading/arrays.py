@@ -58,7 +58,7 @@ def read_stamps(
 
 def split_arrays(
     path: Path,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[np.generic]],
     batch: int,
     channels: Sequence[str] | None,
     default_ids: DefaultIds,
@@ -93,7 +93,7 @@ def split_arrays(
     limits.check_rows(size, path.stat().st_size)
     mask = _mask_of_planes(arrays["mask"], planes) if "mask" in arrays else None
     table = read_side_table(path, size, arrays.get("candidate_id"), limits)
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, NDArray[np.generic]] = {}
     for name in ("object_id", "candidate_id", *CATALOGUE):
         values = arrays[name] if name in arrays else table.columns.get(name)
         if values is not None:
@@ -125,7 +125,7 @@ def split_arrays(
         yield Batch(stamps, problems)
 
 
-def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
+def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[np.generic]]:
     """Return the arrays of a .npz file by name, or the array of a .npy file, mapped from disk, as ``pixels``."""
     try:
         with size_faults_as_read_errors():
@@ -136,7 +136,7 @@ def _load(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
         raise ReadError(f"not a NumPy file of numbers, or cut short ({error})") from None
 
 
-def _load_arrays(path: Path, limits: Limits) -> Mapping[str, NDArray[Any]]:
+def _load_arrays(path: Path, limits: Limits) -> Mapping[str, NDArray[np.generic]]:
     if zipfile.is_zipfile(path):
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             wanted = _choose_arrays(archive.files)
@@ -197,13 +197,13 @@ def _choose_arrays(names: Sequence[str]) -> dict[str, str]:
 
 
 def _planes(
-    arrays: Mapping[str, NDArray[Any]], channels: Sequence[str] | None, what: str
-) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
+    arrays: Mapping[str, NDArray[np.generic]], channels: Sequence[str] | None, what: str
+) -> tuple[list[NDArray[np.generic]], tuple[str, ...]]:
     """Return one array (n, channel, height, width), or an array (n, height, width) for each plane, and their names."""
     if "pixels" in arrays:
         pixels = arrays["pixels"]
         names = _default_names(pixels.shape) if channels is None else tuple(channels)
-        batch: NDArray[Any] = as_batch(pixels, len(names), what)
+        batch: NDArray[np.generic] = as_batch(pixels, len(names), what)
         if batch.ndim != 4 or batch.shape[1] != len(names):
             raise ReadError(f"an array of shape {pixels.shape}, but channels= names {len(names)}: {', '.join(names)}")
         return [batch], names
@@ -215,7 +215,7 @@ def _planes(
     return planes, named
 
 
-def _mask_of_planes(mask: NDArray[Any], planes: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+def _mask_of_planes(mask: NDArray[np.generic], planes: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:
     """Return a mask (n, 1 or channel, height, width) of the pixels to exclude."""
     *_, height, width = planes[0].shape
     size, channels = len(planes[0]), len(planes) if planes[0].ndim == 3 else planes[0].shape[1]
@@ -248,9 +248,9 @@ def _default_names(shape: tuple[int, ...]) -> tuple[str, ...]:
     raise ReadError(f"stamps must have shape (n, channel, height, width); the array's shape is {shape}")
 
 
-def _without_channel(plane: NDArray[Any]) -> NDArray[Any]:
+def _without_channel(plane: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return a plane as (n, height, width), given also with an axis for one channel, or as one stamp."""
     if plane.ndim == 4 and (axis := channel_axis(plane.shape, 1)) is not None:
-        single: NDArray[Any] = np.moveaxis(plane, axis, 0)[0]
+        single: NDArray[np.generic] = np.moveaxis(plane, axis, 0)[0]
         return single
     return plane[None] if plane.ndim == 2 else plane

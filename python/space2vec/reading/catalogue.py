@@ -33,7 +33,7 @@ RUBIN_FIELDS: tuple[str, ...] = PACKETS["rubin"].fields
 #: The numbers that the library gives surveys.
 _OTHER, _ZTF, _RUBIN = 0, 1, 2
 
-Records = Mapping[str, Sequence[Any] | NDArray[Any]]
+Records = Mapping[str, Sequence[Any] | NDArray[np.generic]]
 
 
 def from_ztf(columns: Records) -> dict[str, NDArray[np.float32]]:

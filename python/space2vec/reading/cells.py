@@ -42,7 +42,7 @@ class Values:
     :mod:`space2vec.data.ids`. Text is an object array of str or None, flags one of lists of str, of str, or None.
     """
 
-    values: NDArray[Any]
+    values: NDArray[np.generic]
     #: By row, the text of the cells that are neither valid nor empty.
     bad: dict[int, str]
 
@@ -91,7 +91,7 @@ def _trimmed(column: pyarrow.Array) -> tuple[pyarrow.Array, pyarrow.Array]:
     return text, known
 
 
-def _numbers(column: pyarrow.Array, dtype: type[np.floating[Any]], *, words: bool) -> Values:
+def _numbers(column: pyarrow.Array, dtype: type[np.floating], *, words: bool) -> Values:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -109,7 +109,7 @@ def _numbers(column: pyarrow.Array, dtype: type[np.floating[Any]], *, words: boo
     return Values(values, bad)
 
 
-def _typed(column: pyarrow.Array, name: str, kind: Kind) -> NDArray[Any]:
+def _typed(column: pyarrow.Array, name: str, kind: Kind) -> NDArray[np.generic]:
     values = column.to_numpy(zero_copy_only=False)
     try:
         if values.dtype.kind == "O":
@@ -139,7 +139,7 @@ def _bands(column: pyarrow.Array, textual: bool) -> Values:
     return Values(values, {row: texts[places[row]] for row in np.flatnonzero(np.append(odd, False)[places]).tolist()})
 
 
-def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArray[Any]:
+def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArray[np.generic]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -174,7 +174,7 @@ def _all_match(text: pyarrow.Array, pattern: str) -> bool:
     return bool(pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py())
 
 
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
+def _objects(values: Sequence[Any]) -> NDArray[np.generic]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

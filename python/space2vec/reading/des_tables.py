@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +120,7 @@ class _Table:
             raise _RefusedError(f"the table {path.name} beside the stamps has no rows with an ID")
         if not len(ids):
             raise ReadError("it has no rows")
-        self.columns: dict[str, NDArray[Any]] = columns
+        self.columns: dict[str, NDArray[np.generic]] = columns
         self.problems: dict[int, list[Problem]] = {}
         self.lost = []
         for problem in wrong:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from space2vec.reading.cells import Kind
 from space2vec.reading.limits import Limits
 from space2vec.reading.table_file import Part, read_parts, table_columns
 from space2vec.registry import FEATURES, FLAGS
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "CANDIDATE_IDS",
@@ -43,7 +46,7 @@ class CompleteIds(NamedTuple):
     """The ids of objects and of candidates (n,) of rows, all of them known."""
 
     object_id: NDArray[np.object_]
-    candidate_id: NDArray[Any]  # integers or text
+    candidate_id: AnyArray  # integers or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,12 @@ class DefaultIds:
         """Return object ids ``stem:row`` for rows (n,), given by their number in the file."""
         return np.array([f"{self.stem}:{row}" for row in rows.tolist()] or [], dtype=object)
 
-    def candidates(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def candidates(self, rows: NDArray[np.int64]) -> AnyArray:
         """Return candidate ids for rows (n,), given by their number in the file."""
         return rows if self.alone else self.objects(rows)
 
     def ids(
-        self, objects: NDArray[Any] | None, candidates: NDArray[Any] | None, rows: NDArray[np.int64]
+        self, objects: NDArray[np.generic] | None, candidates: NDArray[np.generic] | None, rows: NDArray[np.int64]
     ) -> CompleteIds:
         """Complete the ids (n,) of rows of which a file gives both, one or neither.
 
@@ -122,8 +125,8 @@ class IdColumns(NamedTuple):
 class RowIds(NamedTuple):
     """The ids of objects and of candidates (n,), ``None`` if the table has no such column."""
 
-    object_id: NDArray[Any] | None
-    candidate_id: NDArray[Any] | None
+    object_id: AnyArray | None
+    candidate_id: AnyArray | None
 
 
 def id_columns(names: Iterable[str]) -> IdColumns:
@@ -149,7 +152,7 @@ def id_kinds(names: Iterable[str]) -> dict[str, Kind]:
     return kinds if candidates is None else {**kinds, candidates: "id"}
 
 
-def find_ids(columns: Mapping[str, NDArray[Any]]) -> RowIds:
+def find_ids(columns: Mapping[str, NDArray[np.generic]]) -> RowIds:
     """Return the ids of a table, given its columns (n,) by name."""
     objects, candidates = (None if name is None else columns[name] for name in id_columns(columns))
     return RowIds(objects, candidates)

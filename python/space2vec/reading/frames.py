@@ -39,8 +39,8 @@ def from_images(
     wcs: Any = None,
     side: int = 63,
     saturation: float | None = None,
-    object_id: Sequence[str] | NDArray[Any] | None = None,
-    candidate_id: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+    object_id: Sequence[str] | NDArray[np.generic] | None = None,
+    candidate_id: Sequence[int] | Sequence[str] | NDArray[np.generic] | None = None,
     catalogue: Mapping[str, ArrayLike] | None = None,
     columns: Mapping[str, ArrayLike] | None = None,
 ) -> Stamps:
@@ -193,7 +193,7 @@ def _frame_of_units(units: Any, name: str) -> Frame:
     return Frame(pixels, wcs=wcs, **keys)
 
 
-def _mask_bits(mask: NDArray[Any], header: Mapping[str, Any]) -> dict[str, Any]:
+def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mask with its bits by name, if its header has names (MP_SAT = 1), or all that is not 0 as bad."""
     planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_BAD_PLANES, _SATURATED) if f"MP_{name}" in header}
     if not planes or mask.dtype.kind not in "iu":
@@ -202,7 +202,7 @@ def _mask_bits(mask: NDArray[Any], header: Mapping[str, Any]) -> dict[str, Any]:
     return {"mask": mask, "bad_bits": sum(planes.values()), "saturated_bits": saturated}
 
 
-def _plane(data: Any) -> NDArray[Any]:
+def _plane(data: Any) -> NDArray[np.generic]:
     """Return the image of a unit without its axes of one pixel beyond two."""
     array = np.asarray(data)
     while array.ndim > 2 and 1 in array.shape[:-2]:
@@ -241,7 +241,7 @@ def _frame_of_exposure(exposure: Any) -> Frame:
     return Frame(_array_of(exposure.getImage()), origin=origin, wcs=wcs, **keys)
 
 
-def _array_of(image: Any) -> NDArray[Any]:
+def _array_of(image: Any) -> NDArray[np.generic]:
     array = getattr(image, "array", None)
     return np.asarray(image.getArray() if array is None else array)
 

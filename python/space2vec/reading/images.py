@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from space2vec.reading.feature_table import DefaultIds
 from space2vec.reading.fits import EMPTY_UNIT, LARGEST_CUTOUT, decode_named
 from space2vec.reading.limits import Limits, size_faults_as_read_errors, unopenable_as_read_errors
 from space2vec.reading.mask import MASK, excluded_pixels, read_mask
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["FITS_SUFFIXES", "FitsFiles", "is_fits", "is_result", "read_stamps"]
 
@@ -133,13 +136,13 @@ def read_stamps(
 class _Rows:
     """The rows collected for the next batch, one for each file, with their problems."""
 
-    planes: list[list[NDArray[Any] | None]] = field(default_factory=list)
+    planes: list[list[AnyArray | None]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     ids: list[str | None] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, name: str, planes: list[NDArray[Any] | None], known: bool) -> None:
+    def add(self, name: str, planes: list[NDArray[np.generic] | None], known: bool) -> None:
         """Add a row; `known` is false for a file that cannot be read, whose number of candidates is unknown."""
         self.planes.append(planes)
         self.bytes += sum(0 if plane is None else plane.nbytes for plane in planes)
@@ -160,7 +163,7 @@ class _Rows:
 
 def _cube_batches(
     path: Path,
-    cubes: Mapping[str, NDArray[Any]],
+    cubes: Mapping[str, NDArray[np.generic]],
     batch: int,
     channels: Sequence[str] | None,
     default_ids: DefaultIds,
@@ -176,12 +179,12 @@ def _cube_batches(
         yield Batch(failed_stamps(path), (damaged_file(path, str(error), record=row or None),))
 
 
-def _read_candidate(path: Path, rows: _Rows) -> list[NDArray[Any] | None] | None:
+def _read_candidate(path: Path, rows: _Rows) -> list[AnyArray | None] | None:
     """Return the planes of a file whose units name those of one candidate; ``None`` for any other file."""
     data = _read_bytes(path)
     if data is None:
         return None
-    planes: list[NDArray[Any] | None] = []
+    planes: list[AnyArray | None] = []
     errors: list[ReadError] = []
     for channel in CHANNELS:
         try:
@@ -273,7 +276,7 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, An
     return images
 
 
-def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, NDArray[Any]]:
+def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> Mapping[str, AnyArray]:
     """Return the cubes of a file by the names of planes, or one array as ``pixels``."""
     try:
         try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from space2vec.reading.feature_table import find_ids, id_kinds
 from space2vec.reading.limits import Limits, describe_excess, id_size, long_ids
 from space2vec.reading.table_file import read_columns, table_columns
 
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
+
 __all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
 
 _LABELS = ("label", "OBJECT_TYPE")
@@ -30,8 +33,8 @@ _LIMITS = Limits()
 class Labels:
     """The labels of a table's rows (n,), with their ids; ids are ``None`` if the table has none."""
 
-    object_id: NDArray[Any] | None
-    candidate_id: NDArray[Any] | None
+    object_id: AnyArray | None
+    candidate_id: AnyArray | None
     #: 1 for real, 0 for bogus, NaN without a label.
     real: NDArray[np.float32]
 
@@ -40,8 +43,8 @@ class Labels:
 class ScoreColumn:
     """The scores of a table's rows (n,), with their ids; ids are ``None`` if the table has none."""
 
-    object_id: NDArray[Any] | None
-    candidate_id: NDArray[Any] | None
+    object_id: AnyArray | None
+    candidate_id: AnyArray | None
     #: P(real), NaN without a score.
     score: NDArray[np.float64]
 
@@ -118,7 +121,7 @@ def read_scores(
 
 def _read_numbers(
     path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None, limits: Limits
-) -> tuple[str, NDArray[Any] | None, NDArray[Any] | None, NDArray[np.float64]]:
+) -> tuple[str, AnyArray | None, AnyArray | None, NDArray[np.float64]]:
     """Read the first of the accepted columns that the table has, with the ids of its rows."""
     place = Path(path)
     if not place.is_file():
@@ -140,7 +143,7 @@ def _long_id_problem(path: Path, row: int, length: int) -> Problem:
 
 def read_column(
     path: Path, name: str, kind: Kind, problems: list[Problem] | None = None, limits: Limits = _LIMITS
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, AnyArray]:
     """Read a column of numbers and the columns of ids, as :func:`space2vec.reading.table_file.read_columns` does.
 
     A row whose id is too long loses that id and its number. A column without any number raises a ReadError too.

@@ -227,7 +227,7 @@ def describe_excess(detail: str) -> str:
     return detail if name is None else f"{detail}; {_how_to_raise(name)}"
 
 
-def long_ids(ids: NDArray[Any], most: int) -> list[int]:
+def long_ids(ids: NDArray[np.generic], most: int) -> list[int]:
     """Return the rows whose id is text of more than `most` bytes."""
     if ids.dtype.kind != "O":
         return []
@@ -244,7 +244,7 @@ def id_size(text: Any) -> int:
 
 
 def _refuse_rows(
-    batch: AnyBatch, problems: list[Problem], object_id: NDArray[Any], candidate_id: NDArray[Any]
+    batch: AnyBatch, problems: list[Problem], object_id: NDArray[np.generic], candidate_id: NDArray[np.generic]
 ) -> AnyBatch:
     """Return a batch with these ids, and without results in the rows of the new problems."""
     rows, refused = batch.rows, np.array([problem.row for problem in problems])

@@ -148,7 +148,7 @@ def to_plain_column(column: pyarrow.Array) -> pyarrow.Array:
     return column
 
 
-def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[Any]:
+def first_ids(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.generic]:
     """Return for each row (n,) the first known id among some columns; 0, null and empty text are unknown ids."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -225,7 +225,7 @@ def _without_long_texts(column: pyarrow.Array, long: dict[int, int]) -> pyarrow.
     return pc.if_else(pc.greater(lengths, _LONGEST_TEXT), None, column) if long else column
 
 
-def _to_numpy(column: pyarrow.Array) -> NDArray[Any]:
+def _to_numpy(column: pyarrow.Array) -> NDArray[np.generic]:
     import pyarrow as pa
 
     kind = column.type

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,7 @@ class SideTable:
         The damaged lines and cells, in order of the rows.
     """
 
-    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    columns: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def problems_in(self, rows: slice) -> RowProblems:
@@ -100,7 +100,7 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
     return _sort_by_id(SideTable(columns, wrong), as_ids(ids), path.name, table.name)
 
 
-def _sort_by_id(table: SideTable, ids: NDArray[Any], stamps: str, name: str) -> SideTable:
+def _sort_by_id(table: SideTable, ids: NDArray[np.generic], stamps: str, name: str) -> SideTable:
     """Return a table with its rows in the order of the stamps' ids."""
     pairs = pair_rows(Side(ids, stamps), Side(table.columns["candidate_id"], name))
     order = np.full(len(ids), -1, dtype=np.intp)

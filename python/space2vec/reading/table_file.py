@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from space2vec.reading.parquet_columns import shorten_texts, to_plain_column
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from space2vec.data.types import AnyArray
 
 __all__ = ["TABLE_SUFFIXES", "Part", "problems_in", "read_columns", "read_parts", "table_columns"]
 
@@ -50,7 +52,7 @@ class Part:
         The problems of these lines and cells, by row of the part.
     """
 
-    columns: dict[str, NDArray[Any]]
+    columns: dict[str, AnyArray]
     size: int
     broken: NDArray[np.bool_]
     bad: NDArray[np.bool_]
@@ -109,7 +111,7 @@ def read_parts(path: Path, kinds: Mapping[str, Kind], rows: int = _ROWS, limits:
 
 def read_columns(
     path: Path, kinds: Mapping[str, Kind], problems: list[Problem] | None = None, limits: Limits = _LIMITS
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, AnyArray]:
     """Read some columns (n,) of a table; columns that the table lacks are absent from the result.
 
     Parameters
@@ -179,7 +181,7 @@ def _blocks(path: Path, kinds: Mapping[str, Kind], rows: int, limits: Limits) ->
 
 def _part(block: csv_file.Block, path: Path, kinds: Mapping[str, Kind], start: int) -> Part:
     """Convert the cells of a block, which `start` rows of the table precede."""
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, AnyArray] = {}
     bad = np.zeros(block.size, dtype=np.bool_)
     broken = np.zeros(block.size, dtype=np.bool_)
     broken[list(block.broken)] = True

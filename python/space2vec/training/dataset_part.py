@@ -57,7 +57,7 @@ def encode_stamps(stamps: Stamps) -> bytes:
         max(2 * int(before[..., axis].max(initial=0)), 2 * int(after[..., axis].max(initial=1)) - 1) for axis in (0, 1)
     )
     origins = _origins(stamps.shape, stamps.centre, (height, width))
-    arrays: dict[str, NDArray[Any]] = dict(stamps.catalogue)  # Any: texts, integers and floats
+    arrays: dict[str, NDArray[np.generic]] = dict(stamps.catalogue)
     for position, channel in enumerate(CHANNELS):
         if not (stamps.offset[:, position] >= 0).any():
             continue

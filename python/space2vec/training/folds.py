@@ -16,7 +16,7 @@ __all__ = ["FeatureScorer", "Fold", "LabelledFeatures", "Trainer", "labelled_fea
 __all__ += ["split_folds"]
 
 #: A function that takes feature rows (m, k) and returns P(real) (m,).
-FeatureScorer: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]  # Any: of any precision
+FeatureScorer: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.floating]]  # of any precision
 #: A function that takes the numbers of the rows to train on and returns a trained model's scores of other rows.
 Trainer: TypeAlias = Callable[[NDArray[np.intp]], FeatureScorer]
 

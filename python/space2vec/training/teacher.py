@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias  # Any: ids of int64 or text
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def read_labelled_alerts(
     return LabelledStamps(stamps[rows], label, np.full(len(rows), "alert"), teacher=score[rows])
 
 
-def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray[np.intp]:  # Any: texts or integers
+def _first_of_each(keys: Sequence[str | None], objects: NDArray[np.generic]) -> NDArray[np.intp]:
     """Return the first row of each candidate that has an id; several files may hold the same alert.
 
     Raises
@@ -109,7 +109,7 @@ def _first_of_each(keys: Sequence[str | None], objects: NDArray[Any]) -> NDArray
 class _ScoreTable(NamedTuple):
     """Candidate ids (n,) and scores (n,) that a table holds."""
 
-    ids: NDArray[Any]  # Any: texts or integers
+    ids: NDArray[np.generic]
     values: NDArray[np.float64]
 
 

@@ -95,9 +95,9 @@ def _measure_columns(table: JoinedTable, schema: pyarrow.Schema) -> tuple[dict[s
     return widths, nulls
 
 
-def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, int]) -> NDArray[Any]:
+def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, int]) -> NDArray[np.generic]:
     """Return the rows of a table as a structured array in the byte order of FITS."""
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, NDArray[np.generic]] = {}
     for field in table.schema:
         column = table[field.name]
         if field.name in widths:

@@ -25,6 +25,7 @@ from space2vec.data.stamps import Stamps
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
     from space2vec.data.tables import Features
+    from space2vec.data.types import AnyArray
 
 __all__ = [
     "DEPTH",
@@ -80,7 +81,7 @@ class _Placed(NamedTuple):
 
     address: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
 
 
 def memory_limit() -> int:
@@ -150,7 +151,7 @@ class BatchSlot:
         self.stream: int = module.stream_create(ordinal)
         self._device: dict[str, _Block] = {}
         self._locked: dict[str, _Block] = {}
-        self._sources: list[NDArray[Any]] = []
+        self._sources: list[AnyArray] = []
         self._arrays: dict[str, _Placed] = {}
 
     @property
@@ -188,7 +189,7 @@ class BatchSlot:
         """Return the addresses of an array for values under a name, and of one for the flags of their n rows."""
         return OutputAddresses(self.array(name, shape), self.array("flags", (n,), np.uint32))
 
-    def _page_locked(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    def _page_locked(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
         """Return an array in page-locked memory under a name."""
         kind = np.dtype(dtype)
         nbytes = math.prod(shape) * kind.itemsize
@@ -203,10 +204,10 @@ class BatchSlot:
             address = self.module.pinned(self.ordinal, nbytes)
             self._locked[name] = _Block(address, nbytes)
         memory = memoryview((ctypes.c_char * nbytes).from_address(address))
-        locked: NDArray[Any] = np.frombuffer(memory, kind).reshape(shape)
+        locked: AnyArray = np.frombuffer(memory, kind).reshape(shape)
         return locked
 
-    def upload(self, name: str, array: NDArray[Any]) -> int:
+    def upload(self, name: str, array: NDArray[np.generic]) -> int:
         """Begin to copy an array to the device, and return its address there.
 
         An array that is not in page-locked memory is first copied to such memory of the slot. An array that is must not
@@ -258,7 +259,7 @@ class BatchSlot:
                 return address
         return self.upload("pixels", pixels)
 
-    def download(self, *names: str) -> list[NDArray[Any]]:
+    def download(self, *names: str) -> list[AnyArray]:
         """Begin to copy arrays from the device; the arrays returned are valid from :meth:`wait` to the next batch."""
         out = []
         for name in names:
@@ -303,7 +304,7 @@ class BatchMemory(Protocol):
     def outputs(self, name: str, shape: tuple[int, ...], n: int) -> OutputAddresses:
         """Return the addresses of an array for values under a name, and of ``"flags"`` of their n rows."""
 
-    def upload(self, name: str, array: NDArray[Any]) -> int:
+    def upload(self, name: str, array: NDArray[np.generic]) -> int:
         """Begin to copy an array in C order to the device, and return its address there."""
 
     def stamps(self, stamps: Stamps) -> Any:

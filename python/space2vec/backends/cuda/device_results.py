@@ -100,7 +100,7 @@ class DeviceResults:
         """Allocate an array for values under a name, and one for the flags of their n rows."""
         return OutputAddresses(self.array(name, shape), self.array("flags", (n,), np.int32))
 
-    def upload(self, name: str, array: NDArray[Any]) -> int:
+    def upload(self, name: str, array: NDArray[np.generic]) -> int:
         """Copy an array from the host, wait until that is done, and return its address on the device."""
         address = self.array(name, array.shape, array.dtype)
         if array.nbytes:

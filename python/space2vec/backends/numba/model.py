@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any  # Any: arrays of any dtype
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -362,7 +362,7 @@ class Model:
             _check("catalogue", catalogue, np.float32, (n, len(CATALOGUE)))
 
 
-def _check(name: str, array: NDArray[Any], kind: type[np.generic], shape: tuple[int, ...]) -> None:
+def _check(name: str, array: NDArray[np.generic], kind: type[np.generic], shape: tuple[int, ...]) -> None:
     """Check the dtype, order and shape of an array."""
     if array.dtype != kind or not array.flags.c_contiguous:
         raise TypeError(f"Model: {name} must be {np.dtype(kind)} in C order; given {array.dtype}")

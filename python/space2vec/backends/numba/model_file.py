@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple  # Any: tensors of any dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from space2vec.model_files.trees import Trees
 from space2vec.plans.derived_columns import applicable_rules
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import CATALOGUE, stamp_columns
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["FOREIGN", "ModelFile", "read_model"]
 
@@ -96,7 +99,7 @@ def read_model(file: bytes) -> ModelFile:
         raise ValueError(str(error)) from error
 
 
-def _model_of(header: Header, text: str, tensors: dict[str, NDArray[Any]]) -> ModelFile:
+def _model_of(header: Header, text: str, tensors: dict[str, AnyArray]) -> ModelFile:
     first = None
     if header.first is not None:
         of_first = {name.removeprefix(FIRST): tensors[name] for name in tensors if name.startswith(FIRST)}
@@ -149,7 +152,7 @@ def _needs_of(
     return ModelNeeds(looked_at, prepared, optional, columns > 0, on_catalogue)
 
 
-def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[Any]]) -> Forest | Network | None:
+def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, AnyArray]) -> Forest | Network | None:
     """Return the forest or integer network that scores rows; None for a network in floating point."""
     names = header.feature_names
     if header.kind == "forest":
@@ -169,7 +172,7 @@ def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, NDArray[A
     return Network(integers, scales, places, header.temperature)
 
 
-def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> Forest:
+def _forest_of(names: Sequence[str], tensors: Mapping[str, AnyArray]) -> Forest:
     for name, kind in _TREES.items():
         if tensors[name].dtype != kind or tensors[name].ndim != 1:
             raise ValueError(f"tensor {name} is not a row of {np.dtype(kind)}")
@@ -180,9 +183,7 @@ def _forest_of(names: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> For
     return Forest(trees, fill)
 
 
-def _scales_of(
-    floats: Mapping[str, NDArray[Any]], inputs: NetworkInputs, prefix: str
-) -> dict[str, NDArray[np.float32]]:
+def _scales_of(floats: Mapping[str, AnyArray], inputs: NetworkInputs, prefix: str) -> dict[str, NDArray[np.float32]]:
     """Check and return the tensors by which the columns of a network are scaled."""
     row, bins = (inputs.columns,), (inputs.columns, inputs.bins)
     shapes: dict[str, tuple[int, ...]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any  # Any: Numba compiles for the types it meets
+from typing import TYPE_CHECKING, Any  # Any: Numba compiles for the types it meets
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from space2vec.backends.numba.math import HALF, NAN, ZERO, absolute, exponential
 from space2vec.backends.numba.network_columns import columns_to_integers, derive
 from space2vec.backends.numba.team import jit
 from space2vec.model_files.integer_network import HIDDEN_MOST, MOST, RING, IntegerNetwork, pixel_rings
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Network"]
 
@@ -158,7 +161,7 @@ class Network:
         self._convolutions = [self._layer(f"conv{n}") for n in range(integers.convolutions)]
         self._hidden = [self._layer(f"hidden{n}") for n in range(1, integers.hidden)]
 
-    def _layer(self, name: str) -> tuple[NDArray[Any], ...]:
+    def _layer(self, name: str) -> tuple[AnyArray, ...]:
         return tuple(
             self._tensors[f"{name}.{what}"]
             for what in ("weight", "bias", "shift", "multiplier")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: arrays of any dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def batch_of(stamps: Stamps) -> Batch:
     """
     level = np.float32(np.nan if stamps.saturation is None else stamps.saturation)
     batch = Batch(stamps.buffer, stamps.offset, stamps.shape, stamps.centre, level)
-    arrays: tuple[NDArray[Any], ...] = batch[:4]
+    arrays: tuple[NDArray[np.generic], ...] = batch[:4]
     for array, kind in zip(arrays, (np.float32, np.int64, np.int32, np.int32), strict=True):
         if array.dtype != kind or not array.flags.c_contiguous:
             raise TypeError(f"the arrays of stamps must be as space2vec.Stamps has them; given {array.dtype}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, NamedTuple, Protocol  # Any: arrays of any library and dtype
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol  # Any: arrays of any library and dtype
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from space2vec.data.device import dlpack
 from space2vec.data.device.event import Event
 from space2vec.data.device.extension import active
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["UNKNOWN", "Allocation", "DeviceArray", "Library", "library_of"]
 
@@ -67,7 +70,7 @@ class DeviceArray:
         self.address = 0
         self._module = active(ordinal) if module is None else module
         self.shape = tuple(shape)
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.dtype: np.dtype[np.generic] = np.dtype(dtype)
         self.ordinal, self.stream = ordinal, stream
         self.filled: Event | None = None
         self.uses: dict[int, Event] = {}
@@ -76,7 +79,7 @@ class DeviceArray:
             self.address = self._module.allocate(ordinal, stream, self.nbytes)
 
     @classmethod
-    def of_host(cls, array: NDArray[Any], *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
+    def of_host(cls, array: AnyArray, *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
         """Copy an array of the host to a device; the copy is complete on return."""
         source = np.ascontiguousarray(array)
         copy = cls(source.shape, source.dtype, ordinal=ordinal, stream=stream, module=module)
@@ -85,7 +88,7 @@ class DeviceArray:
             copy._module.stream_wait(ordinal, stream)
         return copy
 
-    def to_host(self) -> NDArray[Any]:
+    def to_host(self) -> AnyArray:
         """Wait until the array is filled, and return a copy on the host."""
         filled = self.filled or Event(self._module, self.ordinal, self.stream)
         return filled.read(self.address, self.shape, self.dtype)
@@ -154,7 +157,7 @@ class DeviceArray:
         self._lent = True
         return lent
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         raise TypeError(f"the array lies on {self.device}; to_host() copies it to the host")
 
     def __len__(self) -> int:
@@ -189,14 +192,14 @@ class Library(Protocol):
         """Return the caller's stream: the library's current one, or the one that the array announced."""
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         """Make an array of the library on a device, to be filled on a stream."""
 
-    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
         """Copy an array on its device to a type and C order; ``None`` if the library is not known."""
 
-    def to_host(self, values: Any) -> NDArray[Any]:
+    def to_host(self, values: Any) -> AnyArray:
         """Return a copy on the host."""
 
 
@@ -209,20 +212,20 @@ class _Torch:
         return int(torch.cuda.current_stream(ordinal).cuda_stream)
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         import torch
 
         made = torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{ordinal}")
         return Allocation(made, int(made.data_ptr()))
 
-    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
         import torch
 
         return values.detach().to(getattr(torch, dtype.name)).contiguous()
 
-    def to_host(self, values: Any) -> NDArray[Any]:
-        host: NDArray[Any] = values.numpy(force=True)
+    def to_host(self, values: Any) -> AnyArray:
+        host: AnyArray = values.numpy(force=True)
         return host
 
 
@@ -235,19 +238,19 @@ class _CuPy:
             return int(cupy.cuda.get_current_stream().ptr)
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             made = cupy.empty(shape, dtype)
         return Allocation(made, int(made.__cuda_array_interface__["data"][0]))
 
-    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
         with sys.modules["cupy"].cuda.Device(values.device.id):
             return sys.modules["cupy"].ascontiguousarray(values, dtype=dtype)
 
-    def to_host(self, values: Any) -> NDArray[Any]:
-        host: NDArray[Any] = values.get()
+    def to_host(self, values: Any) -> AnyArray:
+        host: AnyArray = values.get()
         return host
 
 
@@ -258,16 +261,16 @@ class _Unknown:
         return announced
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int, stream: int, module: Any
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
     ) -> tuple[Any, int]:
         made = DeviceArray(shape, dtype, ordinal=ordinal, stream=stream, module=module)
         return Allocation(made, made.address)
 
-    def convert(self, values: Any, dtype: np.dtype[Any]) -> Any:
+    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
         return None
 
-    def to_host(self, values: Any) -> NDArray[Any]:
-        host: NDArray[Any] = values.to_host()
+    def to_host(self, values: Any) -> AnyArray:
+        host: AnyArray = values.to_host()
         return host
 
 

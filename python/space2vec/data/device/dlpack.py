@@ -147,7 +147,7 @@ for _thunk in (_given_back, _unused, _FRESH, _USED):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(_thunk))
 
 
-def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], ordinal: int) -> Any:
+def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int) -> Any:
     """Make a DLPack capsule for an array in C order on a CUDA device; `owner` stays alive until it is given back.
 
     Raises

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any  # Any: the compiled module, arrays of any dtype
+from typing import TYPE_CHECKING, Any  # Any: the compiled module, arrays of any dtype
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Event"]
 
@@ -40,7 +43,7 @@ class Event:
         """Make the later work of a stream wait for the event."""
         self._module.stream_wait_event(self._ordinal, stream, self.number)
 
-    def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
         """Wait for the event, and copy device memory to the host, on a separate stream."""
         out = np.empty(shape, dtype)
         stream = self._module.stream_create(self._ordinal)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import Any, NamedTuple  # Any: arrays of any dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from space2vec.data.device.extension import active
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Allocator", "page_locked_allocator", "pinned_array"]
 
@@ -25,7 +28,7 @@ class _Pinned:
         end.atexit = False  # the driver may be gone by then, and takes its page locks with it
 
 
-def pinned_array(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> NDArray[Any]:
+def pinned_array(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, ordinal: int = 0) -> AnyArray:
     """Make an uninitialised array in page-locked memory of the host.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple  # Any: arrays of any library and dtype
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: arrays of any library and dtype
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from space2vec.data.device import dlpack
 from space2vec.data.device.array import UNKNOWN, Library, library_of
 from space2vec.data.device.extension import active, unavailable_reason
+
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
 
 __all__ = ["PlaneRun", "View", "to_host", "view"]
 
@@ -44,7 +47,7 @@ class View:
     address: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     ordinal: int
     library: Library
     owner: Any
@@ -117,7 +120,7 @@ class View:
         count = int(starts.max()) + height * width if starts.size else 0
         return PlaneRun(replace(given, shape=(count,), strides=(4,)), starts)
 
-    def to_host(self) -> NDArray[Any]:
+    def to_host(self) -> AnyArray:
         """Wait for the caller's stream, and copy the array, which must be in C order, to the host."""
         out = np.empty(self.shape, self.dtype)
         module, stream = active(self.ordinal), self.stream
@@ -236,6 +239,6 @@ def _place(address: int, what: str) -> tuple[int, int]:
     return kind, ordinal
 
 
-def to_host(values: Any) -> NDArray[Any]:
+def to_host(values: Any) -> AnyArray:
     """Return an array on the host; an array on a device is copied."""
     return values if isinstance(values, np.ndarray) else library_of(values).to_host(values)

@@ -78,7 +78,7 @@ class _Block:
 
 
 def metrics_for_header(
-    score: NDArray[np.float32], real: NDArray[Any], group: NDArray[Any] | None = None
+    score: NDArray[np.float32], real: NDArray[np.generic], group: NDArray[np.generic] | None = None
 ) -> dict[str, Any]:
     """Measure scores for a model's header: every metric with its interval, drawn over groups."""
     result = evaluation.evaluate(score, np.asarray(real) > 0.5, group=group, bootstrap=_BOOTSTRAP)
