@@ -38,7 +38,7 @@ INTEGERS = """\
 ## Integers against floats
 
 What `benchmarks/accuracy/integer_accuracy.py` measures: each packaged network as floats and in integers
-([how](integer_networks.md)), on rows that the integers were not calibrated with. `stampnet` multiplies {stampnet:,}
+([how](integer-networks.md)), on rows that the integers were not calibrated with. `stampnet` multiplies {stampnet:,}
 times a candidate, `tablenet` {tablenet:,} times. Limits: AUC lost {auc:g}, median change {median:g}, decisions at 0.5
 that change {decisions:.1%}.
 """

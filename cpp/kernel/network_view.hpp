@@ -1,5 +1,5 @@
 // An integer network as the kernels see it: layers whose tensors lie as a Dot wants them. It owns nothing. The
-// arithmetic is described in docs/integer_networks.md.
+// arithmetic is described in docs/integer-networks.md.
 #pragma once
 
 #include "macros.hpp"

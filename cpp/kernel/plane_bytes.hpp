@@ -1,4 +1,4 @@
-// The pixels of prepared planes as the bytes that an integer network takes (docs/integer_networks.md), and planes of
+// The pixels of prepared planes as the bytes that an integer network takes (docs/integer-networks.md), and planes of
 // bytes in memory: four pixels a word, each plane from a whole word on.
 #pragma once
 

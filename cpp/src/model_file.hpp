@@ -30,7 +30,7 @@ struct NetworkHeader {
     float temperature = 1.0F;
 };
 
-// The integer network of a file (docs/integer_networks.md), checked. Throws Failure (S2V_BAD_MODEL).
+// The integer network of a file (docs/integer-networks.md), checked. Throws Failure (S2V_BAD_MODEL).
 Network read_network(const Safetensors &file, const NetworkHeader &header);
 
 }  // namespace s2v

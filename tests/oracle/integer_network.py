@@ -1,4 +1,4 @@
-"""Networks in integers, transcribed from docs/integer_networks.md: int64 where the text has 32 bits.
+"""Networks in integers, transcribed from docs/integer-networks.md: int64 where the text has 32 bits.
 
 ``logit`` takes the tensors of a file without their prefixes: those of the integers, and those of the columns
 (median, spread, mean, deviation, lacking; low and size where columns are encoded).

@@ -2,7 +2,7 @@
 
 Planes become 8-bit integers, which pass convolutions (3x3, stride 2, ReLU) and a mean over each ring around the centre.
 Columns become 16-bit integers. The first hidden layer sums both, and the sum of the last layer, times a scale, is the
-logit. ``docs/integer_networks.md`` defines the arithmetic.
+logit. ``docs/integer-networks.md`` defines the arithmetic.
 """
 
 from __future__ import annotations
