@@ -1,7 +1,7 @@
 // The sums over a stamp that a fit of a round Gaussian needs, as passes down the columns and along the row.
 #pragma once
 
-#include "absent.hpp"
+#include "absent_pixels.hpp"
 #include "register_array.hpp"
 
 namespace s2v::kernel {

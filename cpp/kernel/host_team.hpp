@@ -6,7 +6,7 @@
 // safe from other lanes only across a sync().
 #pragma once
 
-#include "share.hpp"
+#include "lane_elements.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -29,7 +29,7 @@ public:
     // Calls f(share) with elements of [0, N) until each was in one share; all that a thread has are in one.
     template <int N, class F>
     void for_shares(F f) const {
-        for_each(N, [&](int i) { f(Share<1>{i}); });
+        for_each(N, [&](int i) { f(LaneElements<1>{i}); });
     }
 
     // K sums at once over i in [0, n): f(i, add) calls add(k, value) for each k.

@@ -2,7 +2,7 @@
 // Source: Goldstein et al. 2015, after van Dokkum 2001, PASP 113, 1420: F = med3(B) - med7(med3(B)).
 #pragma once
 
-#include "absent.hpp"
+#include "absent_pixels.hpp"
 #include "bit_planes.hpp"
 #include "order.hpp"
 #include "windows.hpp"

@@ -8,7 +8,7 @@
 // memory. Every thread makes the same calls; all get the same results.
 #pragma once
 
-#include "share.hpp"
+#include "lane_elements.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -57,7 +57,7 @@ public:
     template <int N, class F>
     S2V_HD void for_shares(F f) const {
         static_assert(N % kLanes == 0);
-        f(Share<N / kLanes>{lanes_.index()});
+        f(LaneElements<N / kLanes>{lanes_.index()});
     }
 
     template <int K, class F>

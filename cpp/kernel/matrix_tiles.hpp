@@ -12,9 +12,9 @@
 // next lane, b of the first 8 channels before that of the others (lane_place).
 #pragma once
 
+#include "dot_tiles.hpp"
 #include "network_view.hpp"
 #include "quotient.hpp"
-#include "tiles.hpp"
 
 namespace s2v::kernel {
 namespace {

@@ -1,8 +1,8 @@
-// Exact order statistics, by narrowing on one thread and by pivots on a team: the result is an element either way.
+// Exact order statistics, by sampling on one thread and by pivots on a warp: the result is an element either way.
 #pragma once
 
-#include "narrowing.hpp"
-#include "pivots.hpp"
+#include "rank_by_pivots.hpp"
+#include "rank_by_sampling.hpp"
 
 namespace s2v::kernel {
 namespace {
@@ -112,7 +112,7 @@ S2V_HD float select(const Team &team, int n, int valid, int k, F f) {
 
 // The values of ranks k and k + 1, or twice the first: where it is the last, or the second is not `wanted`.
 template <class Team, class F>
-S2V_HD Ranked select_two(const Team &team, int n, int valid, int k, F f, bool wanted) {
+S2V_HD RankPair select_two(const Team &team, int n, int valid, int k, F f, bool wanted) {
     if constexpr (Team::kAlone) {
         const float lower = select(team, n, valid, k, f);
         if (!wanted || k + 1 >= valid || team.count(n, [&](int i) { return f(i) <= lower; }) > k + 1)
@@ -126,7 +126,7 @@ S2V_HD Ranked select_two(const Team &team, int n, int valid, int k, F f, bool wa
 // Median of the f(i) that are not NaN, of which there are `valid` > 0; the mean of the middle two if even.
 template <class Team, class F>
 S2V_HD float median(const Team &team, int n, int valid, F f) {
-    const Ranked middle = select_two(team, n, valid, (valid - 1) / 2, f, valid % 2 == 0);
+    const RankPair middle = select_two(team, n, valid, (valid - 1) / 2, f, valid % 2 == 0);
     return middle.upper > middle.lower ? middle.lower * 0.5f + middle.upper * 0.5f : middle.lower;
 }
 

@@ -21,7 +21,7 @@ struct Neighbours {
 // The values of ranks k and k + 1 among the f(i) that are not NaN, of which there are `valid` > k; twice the last.
 template <class Team, class F>
 S2V_HD Neighbours neighbours(const Team &team, int n, int valid, int k, F f) {
-    const Ranked two = select_two(team, n, valid, k, f, true);
+    const RankPair two = select_two(team, n, valid, k, f, true);
     return {static_cast<double>(two.lower), static_cast<double>(two.upper)};
 }
 

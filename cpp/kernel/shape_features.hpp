@@ -4,9 +4,9 @@
 #include "asymmetry.hpp"
 #include "circle.hpp"
 #include "daofind.hpp"
+#include "dipole_lobes.hpp"
 #include "hot_pixel.hpp"
 #include "lines.hpp"
-#include "lobes.hpp"
 
 namespace s2v::kernel {
 namespace {

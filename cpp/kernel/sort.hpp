@@ -4,7 +4,7 @@
 // square, which one lane holds, and three comparisons of four are between whole rows.
 #pragma once
 
-#include "pivots.hpp"
+#include "rank_by_pivots.hpp"
 #include "register_array.hpp"
 
 namespace s2v::kernel {

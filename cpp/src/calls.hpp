@@ -10,7 +10,8 @@
 
 namespace s2v {
 
-inline constexpr std::int64_t kBlockRows = 32;
+// Rows that a thread takes at a time.
+inline constexpr std::int64_t kStampBlock = 32;
 
 struct AlignedDelete {
     void operator()(void *memory) const {

@@ -9,7 +9,7 @@
 namespace s2v {
 namespace {
 
-constexpr std::int64_t kBlockRows = 256;  // rows of a block stay in the first cache level beside a tree
+constexpr std::int64_t kForestBlock = 256;  // rows that fit into the first cache level beside a tree
 
 [[noreturn]] void invalid(const std::string &reason) {
     throw Failure(S2V_INVALID_ARGUMENT, reason);
@@ -103,17 +103,17 @@ void predict(const Forest &forest, const kernel::CalibrationView &table, const f
              int threads) {
     const kernel::ForestView view = forest.view();
     const std::int64_t k = forest.features;
-    parallel_for(n, kBlockRows, threads, [&](std::int64_t begin, std::int64_t end) {
-        double sum[kBlockRows];
-        std::vector<float> filled(forest.fill.empty() ? 0 : static_cast<std::size_t>(std::min(kBlockRows, n) * k));
-        for (std::int64_t row = begin; row < end; row += kBlockRows) {
-            const std::int64_t rows = std::min(kBlockRows, end - row);
+    parallel_for(n, kForestBlock, threads, [&](std::int64_t begin, std::int64_t end) {
+        double sum[kForestBlock];
+        std::vector<float> filled(forest.fill.empty() ? 0 : static_cast<std::size_t>(std::min(kForestBlock, n) * k));
+        for (std::int64_t row = begin; row < end; row += kForestBlock) {
+            const std::int64_t rows = std::min(kForestBlock, end - row);
             const float *block = x + row * k;
             if (!filled.empty()) {
                 for (std::int64_t i = 0; i < rows * k; ++i) {
-                    const float given = block[i];
+                    const float value = block[i];
                     filled[static_cast<std::size_t>(i)] =
-                        given != given ? forest.fill[static_cast<std::size_t>(i % k)] : given;
+                        value != value ? forest.fill[static_cast<std::size_t>(i % k)] : value;
                 }
                 block = filled.data();
             }

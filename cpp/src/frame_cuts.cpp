@@ -43,7 +43,7 @@ FrameCuts::FrameCuts(std::int32_t side, std::uint32_t planes, const s2v_allocato
 }
 
 std::size_t FrameCuts::divide(std::byte *memory) noexcept {
-    Parts parts(memory);
+    MemoryDivider parts(memory);
     const auto rows = static_cast<std::size_t>(rows_);
     const auto side = static_cast<std::size_t>(side_);
     pixels_ = parts.take<float>(rows * S2V_CHANNELS * side * side);

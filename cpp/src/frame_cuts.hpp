@@ -3,7 +3,7 @@
 
 #include "frame.hpp"
 #include "model.hpp"
-#include "piece.hpp"
+#include "worker_memory.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +56,7 @@ private:
     std::int32_t side_;
     std::uint32_t planes_;
     std::int32_t rows_;
-    Piece memory_;
+    WorkerMemory memory_;
     float *pixels_;          // (rows, 3, side, side)
     std::int64_t *offset_;   // (rows, 3)
     std::int32_t *shape_;    // (rows, 3, 2)

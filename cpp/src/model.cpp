@@ -15,7 +15,7 @@
 namespace s2v {
 namespace {
 
-constexpr std::int32_t kBlock = 64;
+constexpr std::int32_t kNetworkBlock = 64;  // rows that a network scores together, at most
 
 NetworkHeader header_of(const s2v_model &model, const ModelHeader &header) {
     NetworkHeader out;
@@ -45,7 +45,7 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
     const kernel::NetworkView view = model.packed->view();
     const kernel::CalibrationView table = model.calibration.view();
     const std::int64_t pixels = std::int64_t{view.planes} * view.side * view.side;
-    const auto block = static_cast<std::int32_t>(std::clamp<std::int64_t>(n, 1, kBlock));
+    const auto block = static_cast<std::int32_t>(std::clamp<std::int64_t>(n, 1, kNetworkBlock));
     parallel_for(
         n, block, threads, [&] { return make_scratch(isa.network_scratch(&view, block)); },
         [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {

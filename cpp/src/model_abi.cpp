@@ -137,7 +137,7 @@ s2v_status s2v_model_inputs(const s2v_model *model, const s2v_stamps *stamps, co
         const s2v_isa_table &isa = require_isa();
         const RowScorer rows(of, isa, kLargestStampSide);
         const RowInputs out = {planes, columns, flags, scored};
-        constexpr auto kRows = static_cast<std::int32_t>(kBlockRows);
+        constexpr auto kRows = static_cast<std::int32_t>(kStampBlock);
         parallel_for(
             stamps->n, kRows, threads, [&] { return Workspace(of, isa, kRows, nullptr); },
             [&](std::int64_t begin, std::int64_t end, Workspace &space) {

@@ -32,9 +32,10 @@ s2v_status s2v_normalise(const s2v_planes *planes, const s2v_step *steps, int32_
         check_planes(planes, out, flags);
         const s2v_isa_table &isa = require_isa();
         const auto make = [&] { return make_scratch(isa.step_scratch); };
-        parallel_for(planes->n, kBlockRows, threads, make, [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
-            isa.normalise(planes, begin, end, steps, step_count, fill, out, flags, scratch.get());
-        });
+        parallel_for(planes->n, kStampBlock, threads, make,
+                     [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
+                         isa.normalise(planes, begin, end, steps, step_count, fill, out, flags, scratch.get());
+                     });
     });
 }
 
@@ -45,9 +46,10 @@ s2v_status s2v_compose(const s2v_stamps *stamps, const s2v_composition *how, flo
         check_stamps(stamps, planes, flags, threads);
         const s2v_isa_table &isa = require_isa();
         const auto make = [&] { return make_scratch(isa.step_scratch); };
-        parallel_for(stamps->n, kBlockRows, threads, make, [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
-            isa.compose(stamps, begin, end, how, planes, flags, scratch.get());
-        });
+        parallel_for(stamps->n, kStampBlock, threads, make,
+                     [&](std::int64_t begin, std::int64_t end, Scratch &scratch) {
+                         isa.compose(stamps, begin, end, how, planes, flags, scratch.get());
+                     });
     });
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using namespace s2v;
 
-constexpr std::int64_t kBlockPixels = 1 << 14;
+constexpr std::int64_t kPackingBlock = 1 << 14;
 
 // Packs pixels; returns whether all are exact.
 bool pack(kernel::Packing how, const float *pixels, std::int64_t n, std::uint16_t *packed) {
@@ -37,7 +37,7 @@ s2v_status s2v_pack_pixels(const s2v_packing *how, const float *pixels, int64_t 
         check_pixels(pixels, packed, n, threads);
         require(exact, "null pointer");
         std::atomic<bool> all = true;
-        parallel_for(n, kBlockPixels, threads, [&](std::int64_t begin, std::int64_t end) {
+        parallel_for(n, kPackingBlock, threads, [&](std::int64_t begin, std::int64_t end) {
             if (only_exact && !all.load(std::memory_order_relaxed)) return;
             if (!pack(checked, pixels + begin, end - begin, packed + begin))
                 all.store(false, std::memory_order_relaxed);
@@ -50,7 +50,7 @@ s2v_status s2v_widen_pixels(const s2v_packing *how, const uint16_t *packed, int6
     return guarded([&] {
         const kernel::Packing checked = packing_of(how);
         check_pixels(packed, pixels, n, threads);
-        parallel_for(n, kBlockPixels, threads, [&](std::int64_t begin, std::int64_t end) {
+        parallel_for(n, kPackingBlock, threads, [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = begin; i < end; ++i) pixels[i] = kernel::widened_pixel(packed[i], checked);
         });
     });

@@ -12,7 +12,7 @@ namespace {
 
 std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, const s2v_isa_table &isa,
                    std::int32_t rows) {
-    Parts parts(memory);
+    MemoryDivider parts(memory);
     const auto n = static_cast<std::size_t>(rows);
     const auto features = static_cast<std::size_t>(kernel::set_columns(model.measuring.sets));
     std::size_t network = 0;

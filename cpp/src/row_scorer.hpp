@@ -4,7 +4,7 @@
 #include "isa.hpp"
 #include "kernel/feature_sets.hpp"
 #include "model.hpp"
-#include "piece.hpp"
+#include "worker_memory.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace s2v {
 // Rows that are measured, prepared and scored together, while they are in the cache.
 inline constexpr std::int32_t kScorerBlock = 64;
 
-// The memory of one worker. Its parts lie in one piece, which an allocator of the caller's may give.
+// The arrays of one worker, in one block of memory, which the caller's allocator may give.
 class Workspace {
 public:
     Workspace(const s2v_model &model, const s2v_isa_table &isa, std::int32_t rows, const s2v_allocator *allocator);
@@ -31,7 +31,7 @@ public:
     std::int32_t *row;        // (rows): which they are
 
 private:
-    Piece memory_;
+    WorkerMemory memory_;
 };
 
 // Data of candidates beside their pixels, by row.

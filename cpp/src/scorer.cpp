@@ -24,7 +24,7 @@ s2v_scorer::s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s
         run_ = options.run;
         run_context_ = options.pool;
     } else {
-        pool_.emplace(threads);
+        threads_.emplace(threads);
     }
     const std::int32_t side = options.largest_side > 0 ? options.largest_side : kLargestStampSide;
     workers_.reserve(static_cast<std::size_t>(threads));
@@ -53,7 +53,7 @@ void s2v_scorer::in_blocks(std::int64_t n, std::int64_t most, const Work &work) 
     if (run_ != nullptr)
         run_(run_context_, tasks, task, &job);
     else
-        pool_->run(tasks, task, &job);
+        threads_->run(tasks, task, &job);
 }
 
 void s2v_scorer::score(const s2v_stamps &stamps, const CandidateData &known, float *score,

@@ -3,7 +3,7 @@
 
 #include "cascade.hpp"
 #include "frame_cuts.hpp"
-#include "pool.hpp"
+#include "scorer_threads.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -24,8 +24,8 @@ private:
     void in_blocks(std::int64_t n, std::int64_t most, const Work &work) noexcept;
 
     std::vector<s2v::BlockScorer> workers_;
-    std::vector<s2v::FrameCuts> cuts_;  // (workers)
-    std::optional<s2v::Pool> pool_;     // none: the caller's is used
+    std::vector<s2v::FrameCuts> cuts_;           // (workers)
+    std::optional<s2v::ScorerThreads> threads_;  // none: the caller's threads are used
     void (*run_)(void *, std::int32_t, void (*)(void *, std::int32_t), void *) = nullptr;
     void *run_context_ = nullptr;
 };

@@ -17,7 +17,7 @@ s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t conventi
         const s2v_isa_table &isa = require_isa();
         const kernel::Measuring what = kernel::measure_all(sets);
         parallel_for(
-            stamps->n, kBlockRows, threads, [&] { return make_scratch(isa.feature_scratch); },
+            stamps->n, kStampBlock, threads, [&] { return make_scratch(isa.feature_scratch); },
             [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
                 isa.features(stamps, begin, end, &what, static_cast<s2v_convention>(convention), values, flags,
                              scratch.get());
@@ -53,7 +53,7 @@ s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *plan
         check_stamps(stamps, planes, flags, threads);
         const s2v_isa_table &isa = require_isa();
         parallel_for(
-            stamps->n, kBlockRows, threads, [&] { return make_scratch(isa.recipe_scratch); },
+            stamps->n, kStampBlock, threads, [&] { return make_scratch(isa.recipe_scratch); },
             [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
                 isa.prepare(stamps, begin, end, which, planes, flags, scratch.get());
             });

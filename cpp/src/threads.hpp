@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cores.hpp"
-#include "crew.hpp"
+#include "process_threads.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -21,7 +21,7 @@ cudaStream_t stream_at(Address stream) {
 }
 
 // Where memory of a device comes from.
-struct Pool {
+struct MemoryPool {
     cudaMemPool_t pool = nullptr;     // null: the device has none, and memory is given back when all its work is done
     cudaStream_t releases = nullptr;  // on which it is given back, behind the work that it waits for
 };
@@ -29,35 +29,35 @@ struct Pool {
 // What a pool keeps of memory that was given back, for the next who asks; the rest is the device's again.
 constexpr std::uint64_t kKept = std::uint64_t{256} << 20;
 
-Pool make_pool(int device) {
+MemoryPool make_pool(int device) {
     int pools = 0;
     check(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device), "cudaDeviceGetAttribute");
     if (!pools) return {};
-    Pool made;
+    MemoryPool pool;
     cudaMemPoolProps of{};
     of.allocType = cudaMemAllocationTypePinned;
     of.location.type = cudaMemLocationTypeDevice;
     of.location.id = device;
-    check(cudaMemPoolCreate(&made.pool, &of), "cudaMemPoolCreate");
+    check(cudaMemPoolCreate(&pool.pool, &of), "cudaMemPoolCreate");
     std::uint64_t kept = kKept;
-    check(cudaMemPoolSetAttribute(made.pool, cudaMemPoolAttrReleaseThreshold, &kept), "cudaMemPoolSetAttribute");
-    check(cudaStreamCreateWithFlags(&made.releases, cudaStreamNonBlocking), "cudaStreamCreate");
-    return made;
+    check(cudaMemPoolSetAttribute(pool.pool, cudaMemPoolAttrReleaseThreshold, &kept), "cudaMemPoolSetAttribute");
+    check(cudaStreamCreateWithFlags(&pool.releases, cudaStreamNonBlocking), "cudaStreamCreate");
+    return pool;
 }
 
 // The pool of the current device, made once: not that of the driver, whose settings are others'.
-Pool pool_of(int device) {
+MemoryPool pool_of(int device) {
     static std::mutex mutex;
-    static std::map<int, Pool> made;
+    static std::map<int, MemoryPool> pools;
     const std::lock_guard lock(mutex);
-    const auto at = made.find(device);
-    return at != made.end() ? at->second : made[device] = make_pool(device);
+    const auto at = pools.find(device);
+    return at != pools.end() ? at->second : pools[device] = make_pool(device);
 }
 
 // Memory that what is begun on the stream from now on may use.
 Address allocate(int device, Address stream, std::size_t bytes) {
     const OnDevice here(device);
-    const Pool from = pool_of(device);
+    const MemoryPool from = pool_of(device);
     void *memory = nullptr;
     if (!from.pool) {
         check(cudaMalloc(&memory, bytes), "cudaMalloc");
@@ -77,7 +77,7 @@ Address allocate(int device, Address stream, std::size_t bytes) {
 // Gives memory back once the events are reached, or, where it is not known what works on it, once the device is idle.
 void release(int device, Address address, const std::vector<Address> &events, bool idle) {
     give_back(device, [&] {
-        const Pool to = pool_of(device);
+        const MemoryPool to = pool_of(device);
         if (idle) cudaDeviceSynchronize();
         if (!to.pool) {
             cudaFree(at<void>(address));  // which waits

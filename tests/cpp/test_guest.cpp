@@ -1,8 +1,8 @@
 // A good guest in its host's process: sentences for errors, a log, cores, threads that are kept, forks, small stacks.
 #include "check.hpp"
 #include "cores.hpp"
-#include "crew.hpp"
 #include "made_stamps.hpp"
+#include "process_threads.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -209,7 +209,7 @@ void threads_are_kept() {
     const s2v_stamps stamps = batch.view().c();
     const Features expected(stamps, 1);
     for (int i = 0; i < 5; ++i) CHECK(Features(stamps, 4) == expected);
-    CHECK(s2v::crew_size() == 3);
+    CHECK(s2v::kept_threads() == 3);
     std::vector<std::thread> callers;
     std::atomic<int> good{0};
     for (int i = 0; i < 4; ++i)
@@ -217,9 +217,9 @@ void threads_are_kept() {
             for (int k = 0; k < 3; ++k) good += Features(stamps, 3) == expected ? 1 : 0;
         });
     for (std::thread &caller : callers) caller.join();
-    CHECK(good == 12 && s2v::crew_size() <= 8);
-    const std::int64_t kept = s2v::crew_size();
-    CHECK(Features(stamps, 2) == expected && s2v::crew_size() == kept);
+    CHECK(good == 12 && s2v::kept_threads() <= 8);
+    const std::int64_t kept = s2v::kept_threads();
+    CHECK(Features(stamps, 2) == expected && s2v::kept_threads() == kept);
 }
 
 // A forked child computes on; what a reader's threads did is over.
@@ -248,9 +248,9 @@ void threads_are_kept() {
     if (child == 0) {
         alarm(60);
         const int failed = check::failed;
-        CHECK(s2v::crew_size() == 0);
+        CHECK(s2v::kept_threads() == 0);
         CHECK(Features(stamps, 4) == expected);
-        CHECK(s2v::crew_size() == 2);  // for three blocks
+        CHECK(s2v::kept_threads() == 2);  // for three blocks
         CHECK(s2v_score_stamps(scorer, &stamps, nullptr, again.data(), flags.data()) == S2V_OK);
         CHECK(std::memcmp(score.data(), again.data(), score.size() * sizeof(float)) == 0);
         s2v_scorer_free(scorer);

@@ -92,7 +92,7 @@ std::vector<float> ask(const Team &team, const std::vector<float> &x, int valid)
     const PlaneValues value = {x.data()};
     std::vector<float> found;
     for (const int k : ranks_of(valid)) {
-        const Ranked two = select_two(team, n, valid, k, value, true);
+        const RankPair two = select_two(team, n, valid, k, value, true);
         found.insert(found.end(), {two.lower, two.upper});
     }
     found.push_back(median(team, n, valid, value));

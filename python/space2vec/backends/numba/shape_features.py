@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.asymmetry import asymmetry
 from space2vec.backends.numba.circle import circle_features, sum_circles
 from space2vec.backends.numba.daofind import daofind_features
+from space2vec.backends.numba.dipole_lobes import lobe_features
 from space2vec.backends.numba.hot_pixel import hot_pixel_features
 from space2vec.backends.numba.lines import line_features
-from space2vec.backends.numba.lobes import lobe_features
 from space2vec.backends.numba.nearby_source import nearby_source_features
 from space2vec.backends.numba.noise_plane import MeasuredPlanes
 from space2vec.backends.numba.peak import brightest_in_box

@@ -1,5 +1,5 @@
-// Planes without NaN: a pixel that is not there is -0, which no other pixel has, and which counts as 0 in every sum and
-// comparison.
+// Planes in which -0 stands for a pixel without a value, instead of NaN. No other pixel is -0, and -0 counts as 0 in
+// every sum and comparison.
 #pragma once
 
 #include "stamp.hpp"
@@ -13,7 +13,7 @@ S2V_HD inline bool is_absent(float x) {
     return float_to_bits(x) == 0x80000000u;
 }
 
-// Puts kAbsent where a window has NaN. It has no -0.
+// Replaces each NaN of a window, which has no -0, by kAbsent.
 template <class Team>
 S2V_STAGE void fill_absent(const Team &team, float *window) {
     S2V_IN_SCRATCH(window);

@@ -1,4 +1,4 @@
-// The elements of a range that a thread of a team works on at once.
+// The elements of a range that one lane of a team works on.
 #pragma once
 
 #include "macros.hpp"
@@ -6,9 +6,9 @@
 namespace s2v::kernel {
 namespace {
 
-// Its elements are first, first + kLanes and so on.
+// Elements first, first + kLanes and so on, `Count` of them.
 template <int Count>
-struct Share {
+struct LaneElements {
     static constexpr int count = Count;
     int first;
     S2V_HD constexpr int operator[](int i) const {

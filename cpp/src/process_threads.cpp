@@ -1,4 +1,4 @@
-#include "crew.hpp"
+#include "process_threads.hpp"
 
 #include "error.hpp"
 #include "thread_start.hpp"
@@ -13,20 +13,20 @@
 namespace s2v {
 namespace {
 
-// That are kept at most, whatever a call asks for.
+// The most threads that are kept, whatever a call asks for.
 constexpr std::int64_t kMostThreads = 255;
 
 // Work of one call, on its stack.
 struct Job {
     void (*work)(void *) noexcept;
     void *argument;
-    std::int64_t wanted;       // helpers that it would still take
-    std::int64_t running = 0;  // helpers that are at it
+    std::int64_t wanted;       // helpers that may still join
+    std::int64_t running = 0;  // helpers that work on it now
     Job *next = nullptr;
     std::condition_variable done{};
 };
 
-class Crew {
+class ProcessThreads {
 public:
     void run(std::int64_t helpers, void (*work)(void *) noexcept, void *argument) noexcept {
         const std::int64_t asked = std::min(helpers, kMostThreads);
@@ -48,7 +48,7 @@ public:
         if (had < asked) warn("fewer threads were to be had than were asked for");
         work(argument);
         std::unique_lock<std::mutex> hold(lock_);
-        busy_ -= job.wanted;  // who has not begun is not needed any more
+        busy_ -= job.wanted;  // a helper that has not begun is no longer needed
         remove(job);
         job.done.wait(hold, [&] { return job.running == 0; });
     }
@@ -106,23 +106,23 @@ private:
     const OwnerProcess owner_;
     std::mutex lock_;
     std::condition_variable wanted_;
-    Job *first_ = nullptr;  // that takes helpers; the others follow
+    Job *first_ = nullptr;  // of the jobs that still take helpers
     std::int64_t threads_ = 0;
     std::int64_t busy_ = 0;  // helpers that all calls together want or have
 };
 
-// Never destroyed: its threads wait in it when the process ends.
-std::atomic<Crew *> crew_of_process{nullptr};
+// Never destroyed: the threads wait in it when the process ends.
+std::atomic<ProcessThreads *> process_threads{nullptr};
 
-// Null where there is no memory for one.
-Crew *crew() noexcept {
-    Crew *known = crew_of_process.load();
+// The threads of this process; null where there is no memory for them.
+ProcessThreads *current_threads() noexcept {
+    ProcessThreads *known = process_threads.load();
     while (known == nullptr || !known->is_current()) {
-        // In a forked child the parent's is left as it is: its lock may be held by a thread that is not here.
-        Crew *const made = new (std::nothrow) Crew;
-        if (made == nullptr) return nullptr;
-        if (crew_of_process.compare_exchange_strong(known, made)) return made;
-        delete made;
+        // A forked child leaves the parent's object as it is: a thread that the child lacks may hold its lock.
+        auto *const created = new (std::nothrow) ProcessThreads;
+        if (created == nullptr) return nullptr;
+        if (process_threads.compare_exchange_strong(known, created)) return created;
+        delete created;
     }
     return known;
 }
@@ -130,16 +130,16 @@ Crew *crew() noexcept {
 }  // namespace
 
 void work_together(std::int64_t helpers, void (*work)(void *) noexcept, void *argument) noexcept {
-    Crew *const them = helpers > 0 ? crew() : nullptr;
-    if (them != nullptr)
-        them->run(helpers, work, argument);
+    ProcessThreads *const threads = helpers > 0 ? current_threads() : nullptr;
+    if (threads != nullptr)
+        threads->run(helpers, work, argument);
     else
         work(argument);
 }
 
-std::int64_t crew_size() noexcept {
-    Crew *const them = crew_of_process.load();
-    return them != nullptr && them->is_current() ? them->size() : 0;
+std::int64_t kept_threads() noexcept {
+    ProcessThreads *const threads = process_threads.load();
+    return threads != nullptr && threads->is_current() ? threads->size() : 0;
 }
 
 }  // namespace s2v

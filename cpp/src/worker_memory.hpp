@@ -1,4 +1,4 @@
-// A piece of memory for a worker, from an allocator of the caller's or the ordinary one.
+// The memory of one worker, which the caller's allocator gives or the ordinary one.
 #pragma once
 
 #include "space2vec/space2vec.h"
@@ -10,13 +10,13 @@
 
 namespace s2v {
 
-class Piece {
+class WorkerMemory {
 public:
-    static constexpr std::size_t kLine = 64;  // it begins where a line of the cache does
+    static constexpr std::size_t kLine = 64;  // the memory begins at a line of the cache
 
-    Piece() = default;
+    WorkerMemory() = default;
     // allocator: null for ordinary memory.
-    Piece(std::size_t bytes, const s2v_allocator *allocator) : bytes_(bytes + kLine) {
+    WorkerMemory(std::size_t bytes, const s2v_allocator *allocator) : bytes_(bytes + kLine) {
         if (allocator != nullptr) {
             allocator_ = *allocator;
             memory_ = allocator_.allocate(allocator_.context, static_cast<std::int64_t>(bytes_));
@@ -25,18 +25,18 @@ public:
             memory_ = ::operator new(bytes_);
         }
     }
-    ~Piece() {
+    ~WorkerMemory() {
         if (memory_ == nullptr) return;
         if (allocator_.release != nullptr)
             allocator_.release(allocator_.context, memory_, static_cast<std::int64_t>(bytes_));
         else
             ::operator delete(memory_);
     }
-    Piece(Piece &&other) noexcept
+    WorkerMemory(WorkerMemory &&other) noexcept
         : bytes_(other.bytes_), allocator_(other.allocator_), memory_(std::exchange(other.memory_, nullptr)) {}
-    Piece(const Piece &) = delete;
-    Piece &operator=(const Piece &) = delete;
-    Piece &operator=(Piece &&) = delete;
+    WorkerMemory(const WorkerMemory &) = delete;
+    WorkerMemory &operator=(const WorkerMemory &) = delete;
+    WorkerMemory &operator=(WorkerMemory &&) = delete;
 
     [[nodiscard]] std::byte *data() const noexcept {
         const auto address = reinterpret_cast<std::uintptr_t>(memory_);
@@ -49,15 +49,15 @@ private:
     void *memory_ = nullptr;
 };
 
-// Divides memory whose size is counted first, with null.
-class Parts {
+// Divides memory into arrays. Divide null first: used() then tells how much memory they need.
+class MemoryDivider {
 public:
-    explicit Parts(std::byte *memory) : memory_(memory) {}
+    explicit MemoryDivider(std::byte *memory) : memory_(memory) {}
 
     template <class T>
     T *take(std::size_t count) {
         std::byte *const at = memory_ == nullptr ? nullptr : memory_ + used_;
-        used_ += (count * sizeof(T) + Piece::kLine - 1) / Piece::kLine * Piece::kLine;
+        used_ += (count * sizeof(T) + WorkerMemory::kLine - 1) / WorkerMemory::kLine * WorkerMemory::kLine;
         return reinterpret_cast<T *>(at);
     }
     [[nodiscard]] std::size_t used() const noexcept {

@@ -1,4 +1,5 @@
-// The bright and the dark pixels of the difference within 7 px of the candidate: dipoles of misaligned images, rings.
+// The bright and the dark lobe of the difference within 7 px of the candidate. Misaligned images leave such dipoles,
+// mismatched PSFs rings.
 #pragma once
 
 #include "noise_plane.hpp"
@@ -38,7 +39,7 @@ struct LobeScratch {
     LobeColumns dark;
 };
 
-// The same for the whole of it, and its centre of mass from the candidate.
+// A lobe as a whole. `row` and `column` are its centre of mass, counted from the candidate.
 struct Lobe {
     double flux;
     double pixels;

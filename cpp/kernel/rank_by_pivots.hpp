@@ -1,5 +1,5 @@
-// The search for order statistics by the lanes of a warp: pivots out of a sorted sample are counted together, and what
-// lies between two of them is gathered and sorted in registers. The results are elements, whatever was guessed.
+// How the lanes of a warp find order statistics: they count what lies below pivots out of a sorted sample, then gather
+// the values between two pivots and sort them in registers. The results are elements, whatever the guesses were.
 #pragma once
 
 #include "lane_team.hpp"
@@ -9,7 +9,7 @@ namespace s2v::kernel {
 namespace {
 
 // The values of two ranks, one after the other.
-struct Ranked {
+struct RankPair {
     float lower;
     float upper;
 };
@@ -221,12 +221,12 @@ S2V_HD RankRange narrow_range(const Team &team, F f, int n, int valid, int k) {
 // The values of ranks k and k + 1 (0 is the smallest) among the f(i) that are not NaN, i in [0, n), of which there are
 // `valid` > k, or twice the first: where it is the last, or the second is not `wanted`. None may be -0 or -inf.
 template <class Team, class F>
-S2V_PART Ranked search_ranks(const Team &team, F f, int n, int valid, int k, bool wanted) {
+S2V_PART RankPair search_ranks(const Team &team, F f, int n, int valid, int k, bool wanted) {
     const auto &lanes = team.lanes();
     const int next = wanted && k + 1 < valid ? k + 1 : k;
     const bool few = n <= kGathered;
     const RankRange range = few ? RankRange::of_all(valid) : narrow_range(team, f, n, valid, k);
-    Ranked found = {range.high, range.high};
+    RankPair found = {range.high, range.high};
     if (!range.is_one_value()) {
         float held[kGathered / kLanes];
         if (few)

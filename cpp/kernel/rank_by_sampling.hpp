@@ -1,5 +1,5 @@
-// The search for an order statistic by one thread that has all the pixels: a sample tells about where the value lies,
-// and what lies there is copied. The result is an element, whatever was guessed.
+// How one thread that has all the pixels finds an order statistic: a sample tells roughly where the value lies, and the
+// values there are copied and searched. The result is an element, whatever the guess was.
 #pragma once
 
 #include "math.hpp"

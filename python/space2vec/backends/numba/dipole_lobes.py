@@ -1,4 +1,4 @@
-"""The bright and the dark pixels of the difference around the candidate, as in ``cpp/kernel/lobes.hpp``."""
+"""The bright and the dark pixels of the difference around the candidate, as in ``cpp/kernel/dipole_lobes.hpp``."""
 
 from __future__ import annotations
 

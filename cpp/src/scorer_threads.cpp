@@ -1,4 +1,4 @@
-#include "pool.hpp"
+#include "scorer_threads.hpp"
 
 #include "error.hpp"
 #include "thread_start.hpp"
@@ -10,7 +10,7 @@
 
 namespace s2v {
 
-struct Pool::Crew {
+struct ScorerThreads::State {
     const OwnerProcess owner;
     std::mutex lock;
     std::condition_variable wanted;
@@ -46,12 +46,12 @@ struct Pool::Crew {
     }
 };
 
-Pool::Pool(std::int32_t threads) : crew_(std::make_unique<Crew>()) {
-    Crew &crew = *crew_;
-    crew.others.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));
+ScorerThreads::ScorerThreads(std::int32_t threads) : state_(std::make_unique<State>()) {
+    State &state = *state_;
+    state.others.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));
     for (std::int32_t i = 1; i < threads; ++i) {
         try {
-            crew.others.push_back(start_thread([&crew] { crew.work(); }));
+            state.others.push_back(start_thread([&state] { state.work(); }));
         } catch (const std::exception &) {
             warn("fewer threads were to be had than were asked for");
             break;
@@ -59,40 +59,40 @@ Pool::Pool(std::int32_t threads) : crew_(std::make_unique<Crew>()) {
     }
 }
 
-Pool::~Pool() {
-    // In a forked child nobody can be waited for: what the threads use is left to them.
-    if (!crew_->owner.is_current()) {
-        static_cast<void>(crew_.release());
+ScorerThreads::~ScorerThreads() {
+    // In a forked child there is no thread to wait for, and what the threads use must stay.
+    if (!state_->owner.is_current()) {
+        static_cast<void>(state_.release());
         return;
     }
     {
-        const std::lock_guard<std::mutex> hold(crew_->lock);
-        crew_->over = true;
+        const std::lock_guard<std::mutex> hold(state_->lock);
+        state_->over = true;
     }
-    crew_->wanted.notify_all();
-    for (std::thread &other : crew_->others) other.join();
+    state_->wanted.notify_all();
+    for (std::thread &other : state_->others) other.join();
 }
 
-void Pool::run(std::int32_t tasks, Task task, void *argument) noexcept {
-    Crew &crew = *crew_;
-    if (tasks <= 1 || crew.others.empty() || !crew.owner.is_current()) {
+void ScorerThreads::run(std::int32_t tasks, Task task, void *argument) noexcept {
+    State &state = *state_;
+    if (tasks <= 1 || state.others.empty() || !state.owner.is_current()) {
         for (std::int32_t i = 0; i < tasks; ++i) task(argument, i);
         return;
     }
-    std::unique_lock<std::mutex> hold(crew.lock);
-    crew.task = task;
-    crew.argument = argument;
-    crew.next = 0;
-    crew.tasks = tasks;
-    crew.wanted.notify_all();
-    while (crew.take(hold)) {
+    std::unique_lock<std::mutex> hold(state.lock);
+    state.task = task;
+    state.argument = argument;
+    state.next = 0;
+    state.tasks = tasks;
+    state.wanted.notify_all();
+    while (state.take(hold)) {
     }
-    crew.done.wait(hold, [&] { return crew.under_way == 0; });
-    crew.tasks = crew.next = 0;
+    state.done.wait(hold, [&] { return state.under_way == 0; });
+    state.tasks = state.next = 0;
 }
 
-std::int32_t Pool::threads() const noexcept {
-    return static_cast<std::int32_t>(crew_->others.size()) + 1;
+std::int32_t ScorerThreads::threads() const noexcept {
+    return static_cast<std::int32_t>(state_->others.size()) + 1;
 }
 
 }  // namespace s2v
