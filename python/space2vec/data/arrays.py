@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: pixels of any library and dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from space2vec.data.channels import ACCEPTED, CHANNELS, channel_of
 from space2vec.errors import Space2vecWarning
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray, Untyped
 
 __all__ = [
     "LARGEST_SIDE",
@@ -66,7 +66,7 @@ def lies_on_device(values: object) -> bool:
     return not hasattr(values, "requires_grad") and hasattr(values, "__cuda_array_interface__")
 
 
-def image_array(values: Any, what: str) -> Any:
+def image_array(values: LibraryArray, what: str) -> LibraryArray:
     """Return the array that an image object holds, and anything else unchanged.
 
     The masks of NDData, CCDData, Cutout2D, image HDUs and Astropy's masked arrays become NumPy masks; units and
@@ -79,7 +79,7 @@ def image_array(values: Any, what: str) -> Any:
     if not _is_of_astropy(values) or isinstance(values, list):
         return values
     if isinstance(values, np.ndarray):
-        masked: Any = values
+        masked: Untyped = values  # of Astropy
         plain = getattr(masked, "unmasked", None)
         return values if plain is None else np.ma.MaskedArray(np.asarray(plain), np.asarray(masked.mask))
     data = getattr(values, "data", None)
@@ -92,7 +92,7 @@ def image_array(values: Any, what: str) -> Any:
     return np.ma.MaskedArray(np.asarray(data), np.broadcast_to(np.asarray(mask) != 0, np.shape(data)))
 
 
-def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
+def as_plane_array(values: LibraryArray, what: str) -> NDArray[np.float32]:
     """Convert an array-like object to native float32 in C order; an array that is so already is not copied."""
     values = image_array(values, what)
     if lies_on_device(values):
@@ -105,7 +105,7 @@ def as_plane_array(values: Any, what: str) -> NDArray[np.float32]:
     return np.where(np.ma.getmaskarray(array), np.float32(np.nan), plain) if np.ma.is_masked(array) else plain
 
 
-def _on_host(values: Any, what: str) -> AnyArray:
+def _on_host(values: LibraryArray, what: str) -> AnyArray:
     if isinstance(values, (str, bytes, os.PathLike)):
         raise TypeError(f"{what} is {type(values).__name__}, no array; space2vec.read reads files")
     try:
@@ -143,7 +143,7 @@ def warn_of_channels_last(shape: Sequence[int], what: str, stacklevel: int = 2) 
     )
 
 
-def as_batch(pixels: Any, channels: int, what: str = "pixels") -> Any:
+def as_batch(pixels: LibraryArray, channels: int, what: str = "pixels") -> LibraryArray:
     """Return stamps as one array (n, channel, height, width), or as a list of candidates.
 
     A single stamp, and stamps of one plane without a channel axis, get the missing axes. Channels along the last axis
@@ -162,7 +162,7 @@ def as_batch(pixels: Any, channels: int, what: str = "pixels") -> Any:
     return _with_axes(array, channels, what)
 
 
-def _with_axes(array: Any, channels: int, what: str) -> Any:
+def _with_axes(array: LibraryArray, channels: int, what: str) -> LibraryArray:
     shape = tuple(array.shape)
     axis = channel_axis(shape, channels)
     if axis == len(shape) - 1:
@@ -179,7 +179,7 @@ def _with_axes(array: Any, channels: int, what: str) -> Any:
     return array.reshape((1, 1, *shape)) if len(shape) == 2 and channels == 1 else array
 
 
-def as_planes(candidate: Any, positions: Sequence[int], what: str) -> Sequence[Any]:
+def as_planes(candidate: LibraryArray, positions: Sequence[int], what: str) -> Sequence[LibraryArray]:
     """Return the planes of one candidate, one for each index into :data:`~space2vec.data.channels.CHANNELS`.
 
     The candidate may be a sequence of planes in order, a mapping of names to planes, the units of a FITS file, or one
@@ -215,7 +215,9 @@ def _is_of_astropy(values: object) -> bool:
     return any(kind.__module__.startswith("astropy.") for kind in type(values).__mro__)
 
 
-def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str, *, strict: bool) -> list[Any]:
+def _by_name(
+    planes: Sequence[tuple[str, LibraryArray]], wanted: Sequence[str], what: str, *, strict: bool
+) -> list[LibraryArray]:
     """Return the wanted planes, ``None`` for a missing one; if `strict`, every name must be that of a plane."""
     meant = [(channel, plane) for name, plane in planes if (channel := channel_of(name)) is not None]
     by_channel = dict(meant)
@@ -225,7 +227,7 @@ def _by_name(planes: Sequence[tuple[str, Any]], wanted: Sequence[str], what: str
     return [by_channel.get(channel) for channel in wanted]
 
 
-def lay_out(candidates: Sequence[Any], positions: Sequence[int]) -> PlaneBuffer:
+def lay_out(candidates: Sequence[LibraryArray], positions: Sequence[int]) -> PlaneBuffer:
     """Copy the planes of candidates into one buffer.
 
     Each candidate has one of the forms of :func:`as_planes`, with ``None`` for a missing plane.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any  # pixels of any dtype, and a WCS of any library
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Untyped
 
 __all__ = ["Frame"]
 
@@ -69,7 +69,7 @@ class Frame:
         variance: ArrayLike | None = None,
         saturation: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
-        wcs: Any = None,
+        wcs: Untyped = None,
     ) -> None:
         image = np.asanyarray(pixels)
         if image.ndim != 2 or not image.size:

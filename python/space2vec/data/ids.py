@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any  # Any: whatever a user gives; arrays of int64 or of text
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray
 
 __all__ = [
     "NO_ID",
@@ -36,7 +36,7 @@ _WIDEST = 64
 _ACCEPTED = "accepted are whole numbers or text"
 
 
-def as_ids(values: Any, what: str = "candidate_id") -> AnyArray:
+def as_ids(values: LibraryArray, what: str = "candidate_id") -> AnyArray:
     """Convert a user's array or list of candidate ids (n,) to the form in which batches hold them.
 
     The result is int64 where every id is an integer that fits, with :data:`NO_ID` for an unknown id. Otherwise it is an
@@ -66,7 +66,7 @@ def as_ids(values: Any, what: str = "candidate_id") -> AnyArray:
     raise TypeError(f"{what} has dtype {array.dtype}; {_ACCEPTED}")
 
 
-def _of_list(values: Sequence[Any], what: str) -> AnyArray:
+def _of_list(values: Sequence[object], what: str) -> AnyArray:
     """Convert a list of integers, texts and unknown ids."""
     known = [_plain(value, what) for value in values]
     if all(value is None or (isinstance(value, int) and _INT64.min <= value <= _INT64.max) for value in known):
@@ -74,7 +74,7 @@ def _of_list(values: Sequence[Any], what: str) -> AnyArray:
     return _objects([None if value is None or value == NO_ID else str(value) for value in known])
 
 
-def _plain(value: Any, what: str) -> int | str | None:
+def _plain(value: object, what: str) -> int | str | None:
     if isinstance(value, str):
         return value or None
     if isinstance(value, bytes):
@@ -122,7 +122,7 @@ def id_texts(ids: NDArray[np.generic]) -> AnyArray:
     return np.array([key or "" for key in id_keys(ids)], dtype=np.str_)
 
 
-def text_array(values: Any) -> AnyArray:
+def text_array(values: object) -> AnyArray:
     """Return text (n,) as an array of fixed width, or of objects if one text has more than 64 characters.
 
     In an array of fixed width every row takes as much memory as the longest text.
@@ -134,7 +134,7 @@ def text_array(values: Any) -> AnyArray:
     return _objects(texts) if max(map(len, texts), default=0) > _WIDEST else np.array(texts, dtype=np.str_)
 
 
-def texts_as_objects(values: Any) -> Any:
+def texts_as_objects(values: LibraryArray) -> LibraryArray:
     """Return a list of texts as an array of objects, and anything else unchanged."""
     if isinstance(values, (list, tuple)) and all(type(one) is str for one in values):
         return _objects(values)

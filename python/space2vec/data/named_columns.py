@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any  # Any: tables of any library
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +11,13 @@ from space2vec.data.numeric import as_numbers
 from space2vec.data.tables import Features
 from space2vec.errors.text import NAME, one_line
 
+if TYPE_CHECKING:
+    from space2vec.data.types import LibraryArray, Untyped
+
 __all__ = ["stack_columns"]
 
 
-def stack_columns(x: Any, names: Sequence[str], what: str = "x", *, select: bool = False) -> Any:
+def stack_columns(x: Untyped, names: Sequence[str], what: str = "x", *, select: bool = False) -> LibraryArray:
     """Return the named columns of a table as one array (n, k) of float32; an array without names is returned unchanged.
 
     A table is a mapping of names to columns, a structured array, a table of Arrow, pandas, Polars or Astropy, or
@@ -37,7 +40,7 @@ def stack_columns(x: Any, names: Sequence[str], what: str = "x", *, select: bool
     return np.stack(columns, axis=1) if columns else np.empty((0, 0), dtype=np.float32)
 
 
-def _columns_of(x: Any, what: str) -> Mapping[str, Any] | None:
+def _columns_of(x: Untyped, what: str) -> Mapping[str, object] | None:
     """Return the columns of a table by name, or ``None`` if it does not name its columns."""
     if isinstance(x, Mapping):
         return x
@@ -60,11 +63,11 @@ def _columns_of(x: Any, what: str) -> Mapping[str, Any] | None:
     return _once(names, [x[name] for name in dict.fromkeys(names)], what)
 
 
-def _plain_list(columns: Any) -> list[Any]:
+def _plain_list(columns: Untyped) -> list[object]:
     return [] if columns is None or callable(columns) else list(columns)
 
 
-def _once(names: Sequence[str], columns: Sequence[Any], what: str) -> dict[str, Any]:
+def _once(names: Sequence[str], columns: Sequence[object], what: str) -> dict[str, object]:
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
         raise ValueError(f"{what} has the column {one_line(double, NAME)} more than once")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any  # Any: whatever a user gives
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray
 
 __all__ = ["as_numbers", "is_absent", "masked_to_nan"]
 
 
-def masked_to_nan(values: Any) -> Any:
+def masked_to_nan(values: LibraryArray) -> LibraryArray:
     """Replace the masked values of a NumPy or Astropy array by NaN; return anything without a mask unchanged."""
     if isinstance(values, np.ma.MaskedArray):
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
@@ -25,7 +25,7 @@ def masked_to_nan(values: Any) -> Any:
     return np.where(mask, np.nan, data if data.dtype.kind == "f" else data.astype(np.float64))
 
 
-def as_numbers(values: Any, what: str, accepted: str = "real dtypes") -> AnyArray:
+def as_numbers(values: LibraryArray, what: str, accepted: str = "real dtypes") -> AnyArray:
     """Convert values to an array of real numbers, NaN where one is masked or absent (``None``, or pandas' ``NA``).
 
     Values that are not numbers raise a TypeError that names `what` they are and which types are `accepted`.

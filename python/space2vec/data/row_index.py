@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: whatever a user gives
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.arrays import lies_on_device, on_host
 
+if TYPE_CHECKING:
+    from space2vec.data.types import LibraryArray
+
 __all__ = ["row_index"]
 
 
-def row_index(rows: Any, n: int) -> int | slice | NDArray[np.intp]:
+def row_index(rows: LibraryArray, n: int) -> int | slice | NDArray[np.intp]:
     """Return the rows, out of n, that a selection means: one row number from 0, a slice, or an array of row numbers.
 
     The selection is a number, a slice, a mask (n,) of bool, or an array of numbers; negative numbers count from the

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload  # Any: cells and columns of any dtype
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,25 @@ from space2vec.errors.text import one_line
 from space2vec.registry import FLAGS, FlagEntry, library_version
 
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Self
 
     import pandas
     import pyarrow
     from astropy.table import Table
 
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Cell, Untyped
 
-__all__ = ["Rows"]
+__all__ = ["RowParts", "Rows"]
+
+
+class RowParts(TypedDict):
+    """What every table has of its rows, as arguments of its constructor: flags, ids and extra columns (n,) each."""
+
+    flags: NDArray[np.uint32]
+    object_id: AnyArray
+    candidate_id: AnyArray
+    columns: further.Columns
 
 
 class Rows(flag_bits.Flagged):
@@ -46,7 +56,7 @@ class Rows(flag_bits.Flagged):
         """Return the columns of values, on the host."""
         raise NotImplementedError
 
-    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+    def _with_values(self, rows: slice | NDArray[np.intp], part: RowParts) -> Self:
         """Return a table of some rows; `part` holds their ids, flags and columns as arguments of the constructor."""
         raise NotImplementedError
 
@@ -60,7 +70,7 @@ class Rows(flag_bits.Flagged):
         return {"version": library_version()}
 
     @staticmethod
-    def _joined(parts: Sequence[Rows]) -> dict[str, Any]:
+    def _joined(parts: Sequence[Rows]) -> RowParts:
         """Concatenate the ids, flags and columns of tables; the result holds arguments of the constructor."""
         return {
             "flags": np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
@@ -75,10 +85,10 @@ class Rows(flag_bits.Flagged):
     @overload
     def __getitem__(self, rows: str) -> AnyArray: ...
     @overload
-    def __getitem__(self, rows: int | np.integer) -> dict[str, Any]: ...
+    def __getitem__(self, rows: int | np.integer) -> dict[str, Cell]: ...
     @overload
     def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | NDArray[np.generic]) -> Self: ...
-    def __getitem__(self, rows: Any) -> Any:
+    def __getitem__(self, rows: object) -> object:
         """Return a column by its name, a row by its number, or a table of some rows.
 
         Parameters
@@ -112,10 +122,15 @@ class Rows(flag_bits.Flagged):
 
     def rows(self, rows: slice | NDArray[np.intp]) -> Self:
         """Return a table of some of the rows, on the host."""
-        part = {"flags": self.flags[rows], "object_id": self.object_id[rows], "candidate_id": self.candidate_id[rows]}
-        return self._with_values(rows, {**part, "columns": further.select_rows(self.columns, rows)})
+        part: RowParts = {
+            "flags": self.flags[rows],
+            "object_id": self.object_id[rows],
+            "candidate_id": self.candidate_id[rows],
+            "columns": further.select_rows(self.columns, rows),
+        }
+        return self._with_values(rows, part)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, Cell]]:
         """Yield the rows, each a dict of its cells by column."""
         columns = {name: values.tolist() for name, values in self._all().items()}
         for row in range(len(self)):
@@ -178,7 +193,7 @@ class Rows(flag_bits.Flagged):
         """
         import pyarrow as pa
 
-        columns: dict[str, Any] = {
+        columns: dict[str, pyarrow.Array] = {
             "object_id": arrow.texts(self.object_id.tolist()),
             "candidate_id": arrow.ids(self.candidate_id),
         }
@@ -208,7 +223,7 @@ class Rows(flag_bits.Flagged):
         """
         from astropy.table import Table
 
-        columns: dict[str, Any] = {"object_id": text_array(self.object_id), "candidate_id": self.candidate_id}
+        columns: dict[str, AnyArray] = {"object_id": text_array(self.object_id), "candidate_id": self.candidate_id}
         columns |= {**self._values(), "flags": self.flags}
         columns |= {name: further.to_astropy(values) for name, values in self._extra_columns(columns).items()}
         meanings = [f"flags & {1 << flag.bit}: {flag.name}: {flag.meaning}" for flag in self._raised()]
@@ -234,7 +249,7 @@ class Rows(flag_bits.Flagged):
         return frame
 
 
-def _to_pandas(pd: Any, values: NDArray[np.generic]) -> Any:
+def _to_pandas(pd: ModuleType, values: NDArray[np.generic]) -> Untyped:
     if values.dtype.kind == "i" and isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         return (

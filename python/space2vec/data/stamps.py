@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload  # Any: pixels of any library, and arrays of any dtype
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from space2vec.data.arrays import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
 from space2vec.data.channels import CHANNELS, channel_positions
@@ -19,7 +19,7 @@ from space2vec.registry import FEATURES
 if TYPE_CHECKING:
     from space2vec.data.device.array import DeviceArray
     from space2vec.data.device.view import View
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray
 
 __all__ = [
     "CHANNELS",
@@ -85,7 +85,7 @@ class Stamps:
 
     def __init__(
         self,
-        pixels: Any,
+        pixels: LibraryArray,
         *,
         channels: Sequence[str] = CHANNELS,
         object_id: Sequence[str] | NDArray[np.generic] | None = None,
@@ -233,7 +233,7 @@ class Stamps:
         self.offset[:, positions] = starts
         self.shape[:, positions] = size
 
-    def _hold_view(self, pixels: Any, positions: list[int]) -> None:
+    def _hold_view(self, pixels: LibraryArray, positions: list[int]) -> None:
         from space2vec.data.device.view import view
 
         array = view(pixels, "pixels")
@@ -242,10 +242,10 @@ class Stamps:
         self._buffer = np.empty(0, dtype=np.float32)
         self._place(starts.reshape(n, channels), (height, width), positions)
 
-    def _hold_planes(self, candidates: Sequence[Any], positions: list[int]) -> None:
+    def _hold_planes(self, candidates: Sequence[object], positions: list[int]) -> None:
         self._buffer, self.offset, self.shape = lay_out(candidates, positions)
 
-    def _column(self, name: str, values: Any, default: Any, kinds: str = "") -> AnyArray:
+    def _column(self, name: str, values: object, default: object, kinds: str = "") -> AnyArray:
         column = np.asarray(default if values is None else values)
         if column.shape != (len(self.offset),):
             raise ValueError(f"{name} must have one value for each of {len(self.offset)} rows; given {column.shape}")
@@ -253,7 +253,7 @@ class Stamps:
             raise TypeError(f"{name} has dtype {column.dtype}; accepted are whole numbers")
         return column
 
-    def _numbers(self, name: str, values: Any) -> NDArray[np.float32]:
+    def _numbers(self, name: str, values: object) -> NDArray[np.float32]:
         column = self._column(name, masked_to_nan(values), None)
         try:
             with np.errstate(over="ignore"):
@@ -325,7 +325,7 @@ class Stamps:
         assert plane is not None
         return plane
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.pixels, dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Stamps]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any  # Any: arrays of any library, ids of int64 or text
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from space2vec.data import arrow
 from space2vec.data import columns as further
@@ -14,7 +14,7 @@ from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import lies_on_device, on_host
 from space2vec.data.ids import as_ids, id_keys
 from space2vec.data.numeric import masked_to_nan
-from space2vec.data.rows import Rows
+from space2vec.data.rows import RowParts, Rows
 from space2vec.errors.text import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray
 
 __all__ = ["Features", "Scores"]
 
@@ -57,7 +57,7 @@ class Features(Rows):
 
     def __init__(
         self,
-        values: Any,
+        values: LibraryArray,
         names: tuple[str, ...],
         flags: flag_bits.FlagSource | None = None,
         object_id: NDArray[np.generic] | None = None,
@@ -82,7 +82,7 @@ class Features(Rows):
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
         self.columns = further.check_columns(columns, n)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.host_values(), dtype=dtype, copy=copy)
 
     def host_values(self) -> NDArray[np.float32]:
@@ -118,7 +118,7 @@ class Features(Rows):
         values = self.host_values()
         return {name: values[:, k] for k, name in enumerate(self.names)}
 
-    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+    def _with_values(self, rows: slice | NDArray[np.intp], part: RowParts) -> Self:
         return type(self)(self.host_values()[rows], self.names, **part)
 
     def _title(self) -> str:
@@ -155,7 +155,7 @@ class Scores(Rows):
 
     def __init__(
         self,
-        score: Any,
+        score: LibraryArray,
         flags: flag_bits.FlagSource,
         object_id: NDArray[np.generic],
         candidate_id: NDArray[np.generic],
@@ -180,7 +180,7 @@ class Scores(Rows):
         score = np.concatenate([on_host(part.score) for part in parts])
         return cls(score, model=parts[0].model, device=parts[0].device, **cls._joined(parts))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
 
     def decide(self, threshold: float) -> NDArray[np.object_]:
@@ -268,7 +268,7 @@ class Scores(Rows):
     def _values(self) -> dict[str, NDArray[np.float32]]:
         return {"score": on_host(self.score)}
 
-    def _with_values(self, rows: slice | NDArray[np.intp], part: Mapping[str, Any]) -> Self:
+    def _with_values(self, rows: slice | NDArray[np.intp], part: RowParts) -> Self:
         return type(self)(on_host(self.score)[rows], model=self.model, device=self.device, **part)
 
     def _title(self) -> str:

@@ -11,11 +11,15 @@ from typing import Any, TypeAlias  # Any: see each alias
 
 from numpy.typing import NDArray
 
-__all__ = ["AnyArray", "Json", "LibraryArray", "Untyped"]
+__all__ = ["AnyArray", "Cell", "Json", "LibraryArray", "Untyped"]
 
 #: An array on the host that is calculated with, and whose dtype only the input or a file decides: a column of a
 #: catalogue, a tensor of a model file. NumPy's types allow no arithmetic without a dtype.
 AnyArray: TypeAlias = NDArray[Any]
+
+#: A cell of a table or a field of an alert's record: a number, text, bytes, list, dict or None. Whoever uses a column
+#: knows which.
+Cell: TypeAlias = Any
 
 #: A value as ``json.loads`` returns it: a dict, list, str, number, bool or None. A type that names itself would have to
 #: be narrowed at every step into it; what comes from outside is checked where it is read.

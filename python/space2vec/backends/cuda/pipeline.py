@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar  # Any: the compiled module, and batches of any kind
 
 from space2vec.backends import kernels
@@ -116,7 +116,8 @@ class Pipeline(Generic[Batch, Result]):
         self._work, self.ordinal = work, ordinal
         self._memory = (memory_limit() if memory is None else memory) // depth
         self._slots: list[BatchSlot] = []
-        self._depth, self._module = depth, None
+        self._depth = depth
+        self._module: ModuleType | None = None
         self._flights: deque[_Flight[Batch, Result]] = deque()
         self.rows = sys.maxsize
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol  # Any: arrays of any library and dtype
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,7 +15,7 @@ from space2vec.data.device.event import Event
 from space2vec.data.device.extension import active
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, LibraryArray
 
 __all__ = ["UNKNOWN", "Allocation", "DeviceArray", "Library", "library_of"]
 
@@ -65,7 +66,7 @@ class DeviceArray:
         *,
         ordinal: int = 0,
         stream: int = 0,
-        module: Any = None,
+        module: ModuleType | None = None,
     ) -> None:
         self.address = 0
         self._module = active(ordinal) if module is None else module
@@ -79,7 +80,9 @@ class DeviceArray:
             self.address = self._module.allocate(ordinal, stream, self.nbytes)
 
     @classmethod
-    def of_host(cls, array: AnyArray, *, ordinal: int = 0, stream: int = 0, module: Any = None) -> DeviceArray:
+    def of_host(
+        cls, array: AnyArray, *, ordinal: int = 0, stream: int = 0, module: ModuleType | None = None
+    ) -> DeviceArray:
         """Copy an array of the host to a device; the copy is complete on return."""
         source = np.ascontiguousarray(array)
         copy = cls(source.shape, source.dtype, ordinal=ordinal, stream=stream, module=module)
@@ -114,7 +117,7 @@ class DeviceArray:
         return f"cuda:{self.ordinal}"
 
     @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
+    def __cuda_array_interface__(self) -> dict[str, object]:
         """The description by which CuPy, PyTorch and Numba use the array without a copy."""
         self._lent = True
         return {
@@ -136,7 +139,7 @@ class DeviceArray:
         max_version: tuple[int, int] | None = None,
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
-    ) -> Any:
+    ) -> object:
         """Export the array without a copy; the consumer's stream waits for ours.
 
         A `stream` of -1 does not wait; ``None`` is the default stream.
@@ -157,7 +160,7 @@ class DeviceArray:
         self._lent = True
         return lent
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         raise TypeError(f"the array lies on {self.device}; to_host() copies it to the host")
 
     def __len__(self) -> int:
@@ -181,7 +184,7 @@ class Allocation(NamedTuple):
     """A new array of a library, and the address of its first element."""
 
     #: Of the library's own type, which need not be installed.
-    array: Any
+    array: LibraryArray
     address: int
 
 
@@ -192,14 +195,14 @@ class Library(Protocol):
         """Return the caller's stream: the library's current one, or the one that the array announced."""
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
-    ) -> tuple[Any, int]:
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: ModuleType | None
+    ) -> Allocation:
         """Make an array of the library on a device, to be filled on a stream."""
 
-    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
+    def convert(self, values: LibraryArray, dtype: np.dtype[np.generic]) -> LibraryArray:
         """Copy an array on its device to a type and C order; ``None`` if the library is not known."""
 
-    def to_host(self, values: Any) -> AnyArray:
+    def to_host(self, values: LibraryArray) -> AnyArray:
         """Return a copy on the host."""
 
 
@@ -212,19 +215,19 @@ class _Torch:
         return int(torch.cuda.current_stream(ordinal).cuda_stream)
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
-    ) -> tuple[Any, int]:
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: ModuleType | None
+    ) -> Allocation:
         import torch
 
         made = torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{ordinal}")
         return Allocation(made, int(made.data_ptr()))
 
-    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
+    def convert(self, values: LibraryArray, dtype: np.dtype[np.generic]) -> LibraryArray:
         import torch
 
         return values.detach().to(getattr(torch, dtype.name)).contiguous()
 
-    def to_host(self, values: Any) -> AnyArray:
+    def to_host(self, values: LibraryArray) -> AnyArray:
         host: AnyArray = values.numpy(force=True)
         return host
 
@@ -238,18 +241,18 @@ class _CuPy:
             return int(cupy.cuda.get_current_stream().ptr)
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
-    ) -> tuple[Any, int]:
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: ModuleType | None
+    ) -> Allocation:
         cupy = sys.modules["cupy"]
         with cupy.cuda.Device(ordinal):
             made = cupy.empty(shape, dtype)
         return Allocation(made, int(made.__cuda_array_interface__["data"][0]))
 
-    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
+    def convert(self, values: LibraryArray, dtype: np.dtype[np.generic]) -> LibraryArray:
         with sys.modules["cupy"].cuda.Device(values.device.id):
             return sys.modules["cupy"].ascontiguousarray(values, dtype=dtype)
 
-    def to_host(self, values: Any) -> AnyArray:
+    def to_host(self, values: LibraryArray) -> AnyArray:
         host: AnyArray = values.get()
         return host
 
@@ -261,15 +264,15 @@ class _Unknown:
         return announced
 
     def allocate(
-        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: Any
-    ) -> tuple[Any, int]:
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int, stream: int, module: ModuleType | None
+    ) -> Allocation:
         made = DeviceArray(shape, dtype, ordinal=ordinal, stream=stream, module=module)
         return Allocation(made, made.address)
 
-    def convert(self, values: Any, dtype: np.dtype[np.generic]) -> Any:
+    def convert(self, values: LibraryArray, dtype: np.dtype[np.generic]) -> LibraryArray:
         return None
 
-    def to_host(self, values: Any) -> AnyArray:
+    def to_host(self, values: LibraryArray) -> AnyArray:
         host: AnyArray = values.to_host()
         return host
 
@@ -277,7 +280,7 @@ class _Unknown:
 _TORCH, _CUPY, UNKNOWN = _Torch(), _CuPy(), _Unknown()
 
 
-def library_of(values: Any) -> Library:
+def library_of(values: LibraryArray) -> Library:
     """Return the library to which an array belongs; a library that was never imported has no arrays."""
     torch, cupy = sys.modules.get("torch"), sys.modules.get("cupy")
     if torch is not None and isinstance(values, torch.Tensor):

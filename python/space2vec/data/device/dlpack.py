@@ -6,7 +6,8 @@ The layout is that of dlpack.h, version 0.8 (``DLManagedTensor``), which every l
 from __future__ import annotations
 
 import ctypes
-from typing import Any  # Any: ctypes, and objects of any library
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -61,6 +62,9 @@ _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
 )
 _rename = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_SetName", ctypes.pythonapi))
 
+#: A function of the C API of Python.
+_Function: TypeAlias = Callable[[int, ctypes.c_char_p], int]
+
 
 class BorrowedArray:
     """An array of another library, taken from a DLPack capsule; it is given back when this object is deleted.
@@ -87,8 +91,8 @@ class BorrowedArray:
         If it is not an unused DLPack capsule, or NumPy has no such type of elements.
     """
 
-    def __init__(self, capsule: Any) -> None:
-        self._give_back: Any = None
+    def __init__(self, capsule: object) -> None:
+        self._give_back: Callable[[int], None] | None = None
         if not _valid(id(capsule), _FRESH):
             raise TypeError("its __dlpack__ gives no capsule of DLPack, or one that is used already")
         self._address = _pointer(id(capsule), _FRESH)
@@ -126,17 +130,21 @@ def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
 
 
 #: Exported arrays by the address of their description, kept alive until the consumer gives them back.
-_out: dict[int, tuple[Any, ...]] = {}
+_out: dict[int, tuple[object, ...]] = {}
 
 
 # Consumers may give an array back at the interpreter's end, when this module's names are gone. So the two functions
 # have all that they need as defaults, and their C thunks live as long as the process.
-def _give_back(address: int, out: dict[int, tuple[Any, ...]] = _out) -> None:
+def _give_back(address: int, out: dict[int, tuple[object, ...]] = _out) -> None:
     out.pop(address, None)
 
 
 def _drop_unused(
-    capsule: int, valid: Any = _valid, pointer: Any = _pointer, fresh: ctypes.c_char_p = _FRESH, back: Any = _give_back
+    capsule: int,
+    valid: _Function = _valid,
+    pointer: _Function = _pointer,
+    fresh: ctypes.c_char_p = _FRESH,
+    back: Callable[[int], None] = _give_back,
 ) -> None:
     if valid(capsule, fresh):  # nobody has taken it over
         back(pointer(capsule, fresh))
@@ -147,7 +155,7 @@ for _thunk in (_given_back, _unused, _FRESH, _USED):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(_thunk))
 
 
-def lend(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int) -> Any:
+def lend(owner: object, address: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], ordinal: int) -> object:
     """Make a DLPack capsule for an array in C order on a CUDA device; `owner` stays alive until it is given back.
 
     Raises

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any  # Any: the compiled module, arrays of any dtype
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -32,7 +33,7 @@ class Event:
         The event's number in the compiled module.
     """
 
-    def __init__(self, module: Any, ordinal: int, stream: int) -> None:
+    def __init__(self, module: ModuleType, ordinal: int, stream: int) -> None:
         self._module, self._ordinal, self.stream = module, ordinal, stream
         self.number: int = module.event_create(ordinal)
         self._end = weakref.finalize(self, module.event_destroy, ordinal, self.number)

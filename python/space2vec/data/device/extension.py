@@ -8,9 +8,13 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple  # Any: the compiled module has no types
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from space2vec.errors import BackendError, DeviceLostError
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = [
     "FoundDevice",
@@ -35,21 +39,28 @@ _LOST = re.compile(
 )
 
 
-def _load() -> tuple[Any, str]:
+class _LoadedModule(NamedTuple):
+    """The compiled module, or the reason why there is none."""
+
+    module: ModuleType | None
+    reason: str
+
+
+def _load() -> _LoadedModule:
     """Return the module, or ``None`` and the reason."""
     try:
-        return importlib.import_module(_MODULE), ""
+        return _LoadedModule(importlib.import_module(_MODULE), "")
     except ModuleNotFoundError as error:
         if error.name != _MODULE:
             raise
-        return None, "this build has no CUDA backend"
+        return _LoadedModule(None, "this build has no CUDA backend")
     except ImportError as error:
-        return None, f"this build's CUDA backend cannot be loaded ({error})"
+        return _LoadedModule(None, f"this build's CUDA backend cannot be loaded ({error})")
 
 
 def is_built() -> bool:
     """Tell whether this build has a CUDA backend, whether or not there is a device."""
-    return _load()[0] is not None
+    return _load().module is not None
 
 
 def unavailable_reason(ordinal: int = 0) -> str:
@@ -65,7 +76,7 @@ def unavailable_reason(ordinal: int = 0) -> str:
     return ""
 
 
-def active(ordinal: int = 0) -> Any:
+def active(ordinal: int = 0) -> ModuleType:
     """Return the compiled module.
 
     Raises
@@ -75,10 +86,12 @@ def active(ordinal: int = 0) -> Any:
     """
     if reason := unavailable_reason(ordinal):
         raise BackendError(f"device 'cuda:{ordinal}' is not available: {reason}; use 'cpu' or 'auto'")
-    return _load()[0]
+    module = _load().module
+    assert module is not None
+    return module
 
 
-def devices() -> list[dict[str, Any]]:
+def devices() -> list[dict[str, Json]]:
     """Return the properties of each device: name, compute capability, memory, and so on."""
     module, _ = _load()
     return [] if module is None else [dict(module.properties(k)) for k in range(module.available()[0])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: arrays of any library and dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from space2vec.data.device.array import UNKNOWN, Library, library_of
 from space2vec.data.device.extension import active, unavailable_reason
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json, LibraryArray
 
 __all__ = ["PlaneRun", "View", "to_host", "view"]
 
@@ -50,7 +50,7 @@ class View:
     dtype: np.dtype[np.generic]
     ordinal: int
     library: Library
-    owner: Any
+    owner: object
     announced_stream: int = 0
 
     @property
@@ -145,7 +145,7 @@ class PlaneRun(NamedTuple):
     starts: NDArray[np.int64]
 
 
-def view(values: Any, what: str) -> View:
+def view(values: LibraryArray, what: str) -> View:
     """Describe an array of a CUDA device without a copy.
 
     Parameters
@@ -192,10 +192,10 @@ def view(values: Any, what: str) -> View:
     return _aligned(View(address, shape, steps, dtype, ordinal, library, values, 0 if stream == 1 else stream), what)
 
 
-def _described(values: Any, what: str) -> dict[str, Any] | None:
+def _described(values: LibraryArray, what: str) -> dict[str, Json] | None:
     """Return the ``__cuda_array_interface__`` of an array, ``None`` if it has none; a missing key is an error."""
     try:
-        described: dict[str, Any] = values.__cuda_array_interface__
+        described: dict[str, Json] = values.__cuda_array_interface__
     except (AttributeError, TypeError, RuntimeError):  # of a type that the interface does not have, such as bfloat16
         return None
     if missing := [name for name in ("shape", "typestr", "data") if name not in described]:
@@ -203,7 +203,7 @@ def _described(values: Any, what: str) -> dict[str, Any] | None:
     return described
 
 
-def _by_dlpack(values: Any, what: str, library: Library) -> View:
+def _by_dlpack(values: LibraryArray, what: str, library: Library) -> View:
     """View an array through DLPack, on the legacy default stream."""
     try:
         borrowed = dlpack.BorrowedArray(values.__dlpack__(stream=1))
@@ -239,6 +239,6 @@ def _place(address: int, what: str) -> tuple[int, int]:
     return kind, ordinal
 
 
-def to_host(values: Any) -> AnyArray:
+def to_host(values: LibraryArray) -> AnyArray:
     """Return an array on the host; an array on a device is copied."""
     return values if isinstance(values, np.ndarray) else library_of(values).to_host(values)
