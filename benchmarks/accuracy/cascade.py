@@ -22,6 +22,7 @@ from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
 from benchmarks.programs import processor, versions
 from space2vec.evaluation import compare_models
 from space2vec.model_files.header import is_in_doubt
+from space2vec.models.cascade_inputs import first_inputs
 from space2vec.models.network import Network
 
 NAMES = ("stampnet-fast", "stampnet", "first alone")
@@ -68,7 +69,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         for name, network in runs.items()
     }
     early = np.concatenate([
-        cascade.first.predict(*cascade.first_inputs(taken(cascade, side)), threads=1) for side in rows
+        cascade.first.predict(*first_inputs(cascade, taken(cascade, side)), threads=1) for side in rows
     ])  # fmt: skip
     score[NAMES[2]] = early
     label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
@@ -85,7 +86,7 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
     }
     doubtful = is_in_doubt(cascade.header.doubt, early)
     floats = scorer(cascade.first, None)
-    without = np.concatenate([floats(tuple(cascade.first_inputs(taken(cascade, side)))) for side in rows])
+    without = np.concatenate([floats(tuple(first_inputs(cascade, taken(cascade, side)))) for side in rows])
     change = compared(without, early, label, group, 1)
     return {
         "rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures,

@@ -26,9 +26,9 @@ from space2vec.evaluation import compare_models
 from space2vec.evaluation.contest import Contest
 from space2vec.model_files.integer_network import IntegerNetwork
 from space2vec.models.network import Network
+from space2vec.models.quantise import CALIBRATION_ROWS, quantise
 from space2vec.studies.packaged.forests import labelled_des
 from space2vec.training.dataset import split
-from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
 #: The most that integers may change, and what is counted.
 LIMITS = {"auc lost": 0.001, "median change": 0.002, "decisions that change": 0.002}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import AnyArray
 
-__all__ = ["NETWORKS", "build", "check_shapes", "rebuild"]
+__all__ = ["NETWORKS", "OWN", "build", "check_shapes", "class_name", "rebuild", "registered_name", "set_weights"]
 
 #: The networks by name, each as ``"module:Class"``. A module is imported when its network is first built.
 NETWORKS: dict[str, str] = {
@@ -31,6 +31,21 @@ NETWORKS: dict[str, str] = {
     "stampnet": "space2vec.architectures.stampnet:StampNet",
     "tablenet": "space2vec.architectures.tablenet:TableNet",
 }
+
+#: The name of the architecture in the header of a network whose module is none of these.
+OWN = "own"
+
+
+def class_name(module: nn.Module) -> str:
+    """Return the name of the class of a module, without the Python module that defines it."""
+    return type(module).__qualname__.rpartition(".")[2]
+
+
+def registered_name(module: nn.Module) -> str | None:
+    """Return the name in :data:`NETWORKS` of the class of a module, or None if it has none."""
+    kind = type(module)
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, known in NETWORKS.items() if known == place), None)
 
 
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
@@ -84,14 +99,14 @@ def rebuild(how: Mapping[str, Any], weights: Mapping[str, AnyArray]) -> nn.Modul
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ValueError(f"the tensor {tensor_name} holds what is no finite number")
     with torch.device("meta"):  # checks the shapes without allocating the memory that the settings ask for
-        _set_weights(build(how["name"], how["settings"]), how["name"], weights, assign=True)
+        set_weights(build(how["name"], how["settings"]), how["name"], weights, assign=True)
     module = build(how["name"], how["settings"])
-    _set_weights(module, how["name"], weights)
+    set_weights(module, how["name"], weights)
     return module.eval()
 
 
-def _set_weights(module: nn.Module, name: str, weights: Mapping[str, AnyArray], assign: bool = False) -> None:
-    """Set the weights of a network; ValueError if they do not fit it."""
+def set_weights(module: nn.Module, name: str, weights: Mapping[str, AnyArray], assign: bool = False) -> None:
+    """Set the weights of a network; ValueError if they do not fit it, and the message names it by `name`."""
     import torch
 
     try:

@@ -177,7 +177,7 @@ class Network(Model, Protocol):
     """What a network offers to backends; see :class:`space2vec.models.network.Network`."""
 
     @property
-    def module(self) -> nn.Module:
+    def frozen_module(self) -> nn.Module:
         """The network in PyTorch."""
 
     @property

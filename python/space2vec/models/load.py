@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space2vec import model_files
 from space2vec.errors import ModelError
 from space2vec.models.forest import Forest
 from space2vec.models.model import Model
 from space2vec.models.network import Network
+from space2vec.models.own_module import load_own_module
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Model", "load", "packaged"]
 
@@ -30,7 +35,7 @@ def packaged() -> dict[str, Path]:
     return dict(sorted(known.items()))
 
 
-def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
+def load(name_or_path: str | os.PathLike[str] = "default", *, module: nn.Module | None = None) -> Forest | Network:
     """Load a model.
 
     Parameters
@@ -38,6 +43,9 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
     name_or_path : str or path
         The name of a packaged model (``default``, ``stampnet``, ``forest``, ...), or the path of a model file or of the
         folder of a training run.
+    module : torch.nn.Module, optional
+        For a file that :meth:`Network.from_module` made of a module that is not one of ours: a module of the same
+        class, whose weights are read from the file into a copy of it. A file holds no code.
 
     Returns
     -------
@@ -78,4 +86,6 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Forest | Network:
         raise ModelError(
             f"cannot load the model {path}: it is of kind {header.kind!r}; this version knows: {', '.join(_KINDS)}"
         )
-    return _KINDS[header.kind].of_file(path, header, tensors)
+    if module is None:
+        return _KINDS[header.kind].of_file(path, header, tensors)
+    return load_own_module(path, header, tensors, module)

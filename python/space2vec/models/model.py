@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     import pyarrow
+    from torch import nn
 
     from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.backends.interfaces import Network
@@ -86,6 +87,8 @@ class Model:
     input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
     #: The first network of a cascade; None for any other model.
     first: Network | None = None
+    #: The module that a network has handed out to be trained, if it has.
+    _lent: nn.Module | None = None
 
     def __init__(self, header: Header) -> None:
         self._check(header)
@@ -207,8 +210,7 @@ class Model:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in self.__dict__.items() if name not in ("file", "digest", "id")}
-        return {**kept, "_engines": {}}
+        return {k: v for k, v in self.__dict__.items() if k not in ("file", "digest", "id")} | {"_engines": {}}
 
     def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
         """Return the model in the form of a backend, which is made at the first call and kept.
@@ -218,14 +220,15 @@ class Model:
         backend : str
             The name of the backend.
         make : callable
-            Takes the bytes of the model file and returns the model in the form of the backend; ValueError if the file
-            is damaged.
+            Makes that form from the bytes of the model file; ValueError if the file is damaged.
 
         Raises
         ------
         ModelError
-            If the backend finds that the file is damaged.
+            If the backend finds that the file is damaged, or :meth:`check_lent` raises one.
         """
+        if self._lent is not None:
+            self.check_lent()
         if backend not in self._engines:
             try:
                 self._engines[backend] = make(self.file)
@@ -233,6 +236,9 @@ class Model:
                 raise ModelError(str(error)) from error
         engine: _Engine = self._engines[backend]
         return engine
+
+    def check_lent(self) -> None:
+        """Raise a ModelError if a module that the model has handed out has been changed."""
 
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) from the inputs of the model, by its runtime on the host, calibrated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal  # Any: tensors of any dtype
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backends, model_files
-from space2vec.architectures import NETWORKS, check_shapes, rebuild
+from space2vec.architectures import NETWORKS, OWN, check_shapes, class_name, rebuild
 from space2vec.backends.interfaces import CascadeScores
 from space2vec.errors import ModelError
 from space2vec.errors.packages import need
@@ -23,6 +23,7 @@ from space2vec.model_files.header import FIRST
 from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers
 from space2vec.model_files.needs import Needs
 from space2vec.models import runtimes
+from space2vec.models.cascade_inputs import first_inputs
 from space2vec.models.model import Model
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ _GRAPH = ("onnx", "onnx.cuts")
 class Network(Model):
     """A network: P(real) is sigmoid(logit / temperature), calibrated if the model has a calibration.
 
-    It is made from a PyTorch module, or by :meth:`load`. A network never changes, so that threads can share it.
+    It is made from a PyTorch module (:meth:`from_module`), or by :meth:`load`. A network never changes, so that threads
+    can share it.
 
     A network with integers is run by backends, with the same bits on every machine. PyTorch runs any other, in floating
     point. The environment variable ``SPACE2VEC_RUNTIME`` (``torch`` or ``onnxruntime``) makes a runtime run all
@@ -53,7 +55,8 @@ class Network(Model):
     Parameters
     ----------
     module : nn.Module
-        One of :data:`space2vec.architectures.NETWORKS`; a copy of it is kept, on the CPU and in eval mode.
+        One of :data:`space2vec.architectures.NETWORKS`, or one of your own if the header says so; a copy of it is kept,
+        on the CPU and in eval mode.
     header : space2vec.model_files.header.Header
         The description of the model.
     integers : space2vec.model_files.integer_network.IntegerNetwork, optional
@@ -80,6 +83,7 @@ class Network(Model):
 
     kind: ClassVar[Literal["network"]] = "network"
     first: Network | None = None
+    _lent: nn.Module | None = None
 
     def __init__(
         self,
@@ -91,10 +95,59 @@ class Network(Model):
         first_header = None if first is None else first.header
         self._set(replace(header_with_integers(header, integers), first=first_header), integers, first)
         settings = (self.header.architecture or {})["settings"]
-        if json.dumps(module.settings, sort_keys=True) != json.dumps(settings, sort_keys=True):
-            raise ModelError(f"the module was made with {module.settings}; the header says {settings}")
+        made_with = {"class": class_name(module)} if self.is_own else module.settings
+        if json.dumps(made_with, sort_keys=True) != json.dumps(settings, sort_keys=True):
+            raise ModelError(f"the module was made with {made_with}; the header says {settings}")
         self._module: nn.Module | None = self._check_module(copy.deepcopy(module).cpu())
         self._weights = {name: t.numpy(force=True).copy(order="C") for name, t in self._module.state_dict().items()}
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        *,
+        like: Network,
+        stamps: Stamps | None = None,
+        temperature: float = 1.0,
+        name: str | None = None,
+        training: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+    ) -> Self:
+        """Make a network of a module that you have trained, or written, yourself.
+
+        It takes the recipe, the features and the optional planes of another network. Metrics, calibration and
+        temperature of that network do not hold for other weights, and are not taken over.
+
+        Parameters
+        ----------
+        module : nn.Module
+            Takes the inputs of `like`, in the same order, and returns logits (n,). A copy of it is kept, in eval mode.
+        like : Network
+            The network whose inputs the module takes, such as ``s2v.load("stampnet")``; of a cascade the second one.
+        stamps : Stamps, optional
+            Candidates, best some hundreds of those it was trained on, on which the scales of integers are measured if
+            the module is a ``stampnet`` or ``tablenet``. PyTorch or ONNX Runtime runs all others in floating point.
+        temperature : float, optional
+            The number by which logits are divided.
+        name, training, metrics : optional
+            Entries of the model file: by default the name of `like` with the next version, such as ``stampnet v2``.
+        threads : int, optional
+            Threads that prepare the stamps; one per usable core by default.
+
+        Raises
+        ------
+        ModelError
+            If the module does not take the inputs of `like`, or does not return a logit a row.
+        ValueError
+            If no stamp can be prepared, or a weight is not finite.
+        """
+        from space2vec.models.own_module import describe_module, to_integers
+
+        header = describe_module(module, like, name, temperature, dict(training or {}), dict(metrics or {}))
+        network = cls(module, header)
+        integers = None if stamps is None else to_integers(network, stamps, threads)
+        return network if integers is None else cls(module, header, integers)
 
     def _set(self, header: model_files.Header, integers: IntegerNetwork | None, first: Network | None) -> None:
         """Check the header, and set everything except the weights."""
@@ -105,7 +158,7 @@ class Network(Model):
         except ValueError as error:
             raise ModelError(str(error)) from error
         assert header.architecture is not None
-        if header.architecture["name"] not in NETWORKS:
+        if not self.is_own and header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         self.integers = integers
         self.first = first
@@ -113,7 +166,7 @@ class Network(Model):
 
     def _check_module(self, module: nn.Module) -> nn.Module:
         """Set a module to eval mode and return it; ModelError if its inputs are not those in the header."""
-        takes = tuple(getattr(type(module), "takes", ()))
+        takes = tuple(getattr(type(module), "takes", self.takes if self.is_own else ()))
         if takes != self.takes:
             raise ModelError(f"the module takes {takes}; the header says {self.takes}")
         try:
@@ -129,7 +182,7 @@ class Network(Model):
             backends.on_host().model(model)  # raises if the integers are damaged
         else:
             for network in (model, model.first):
-                _ = network and network.module
+                _ = network and network.frozen_module
         return model
 
     @classmethod
@@ -149,7 +202,13 @@ class Network(Model):
         model._weights, model._module = weights, None
         return model
 
+    @property
+    def is_own(self) -> bool:
+        """Whether its module is one of your own, whose code is not in the model file."""
+        return (self.header.architecture or {}).get("name") == OWN
+
     def _tensors(self) -> dict[str, AnyArray]:
+        self.check_lent()
         first_tensors = {} if self.first is None else self.first._tensors()
         integers = {} if self.integers is None else self.integers.to_file()
         return {**self._weights, **integers, **{FIRST + name: tensor for name, tensor in first_tensors.items()}}
@@ -169,6 +228,7 @@ class Network(Model):
         OSError
             If it cannot be written.
         """
+        self.check_lent()
         if self.first is not None:
             raise ModelError(
                 f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: in "
@@ -189,7 +249,9 @@ class Network(Model):
     def module(self) -> nn.Module:
         """The network as an ``nn.Module`` in eval mode, which returns logits (n,) of :meth:`tensors`.
 
-        To train it further, train a copy and make a new Network from the copy.
+        It is a copy, always the same one, which you may train: :meth:`from_module` makes a network of it. This network
+        itself keeps its weights; it refuses to score and to be saved once the copy has others, since that would not be
+        the network that you have trained.
 
         Raises
         ------
@@ -198,13 +260,39 @@ class Network(Model):
         ModelError
             If the weights do not fit the architecture.
         """
+        if self._lent is None:
+            self._lent = copy.deepcopy(self.frozen_module)
+        return self._lent
+
+    @property
+    def frozen_module(self) -> nn.Module:
+        """The module that runtimes run; it must not be changed."""
         if self._module is None:
+            if self.is_own:
+                kind = (self.header.architecture or {})["settings"].get("class")
+                raise ModelError(
+                    f"its module is not one of space2vec's but of a class {kind}, whose code is not in the file: load "
+                    "it with space2vec.load(FILE, module=...), which takes such a module"
+                )
             try:
                 module = rebuild(self.header.architecture or {}, self._weights)
             except ValueError as error:
                 raise ModelError(str(error)) from error
             self._module = self._check_module(module)
         return self._module
+
+    def check_lent(self) -> None:
+        """Raise a ModelError if :attr:`module` has been trained, so that its weights are no longer the network's."""
+        for network in (self, self.first):
+            if network is None or network._lent is None:
+                continue
+            state = {name: tensor.numpy(force=True) for name, tensor in network._lent.state_dict().items()}
+            same = state.keys() == network._weights.keys()
+            if not same or not all(np.array_equal(state[name], network._weights[name]) for name in state):
+                raise ModelError(
+                    f"the module of the network {one_line(repr(network.name), NAME)} has been changed, and the network "
+                    "has its old weights: Network.from_module(network.module, like=network) makes one of the new"
+                )
 
     def _float_runtime(self) -> runtimes.Runtime:
         """Return the runtime that runs the network on the host."""
@@ -216,7 +304,7 @@ class Network(Model):
         It is NaN for a row with a pixel that is not finite.
         """
         if self.first is not None:
-            early, second = self.first.predict_in_floats(self.first_inputs(inputs), threads), self.second
+            early, second = self.first.predict_in_floats(first_inputs(self, inputs), threads), self.second
             return self.cascade_scores(
                 early, lambda rows: second.predict_in_floats([array[rows] for array in inputs], threads)
             ).score
@@ -243,7 +331,8 @@ class Network(Model):
         return network
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "second"}
+        self.check_lent()
+        return {**{name: value for name, value in super().__getstate__().items() if name != "second"}, "_lent": None}
 
     def cascade_scores(
         self, score: NDArray[np.float32], score_rows: Callable[[NDArray[np.intp]], NDArray[np.float32]]
@@ -263,19 +352,6 @@ class Network(Model):
         if by_second.any():
             final[by_second] = score_rows(np.flatnonzero(by_second))
         return CascadeScores(final, by_second)
-
-    def first_inputs(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Select the inputs of the first network of a cascade from those of the second one."""
-        assert self.first is not None
-        assert self.needs.recipe is not None
-        assert self.first.needs.recipe is not None
-        recipe, channels = self.needs.recipe, self.first.needs.recipe.channels
-        positions = [recipe.channels.index(channel) for channel in channels]
-        planes = [view * len(recipe.channels) + position for view in range(recipe.views) for position in positions]
-        selected = [inputs[0][:, planes]]
-        if self.first.feature_names:
-            selected.append(inputs[1][:, [self.feature_names.index(name) for name in self.first.feature_names]])
-        return [np.ascontiguousarray(array) for array in selected]
 
     def inputs(self, stamps: Stamps, *, threads: int | None = None) -> ModelInputs:
         """Return the inputs of the network for stamps on the host, the flags, and which stamps can be scored.

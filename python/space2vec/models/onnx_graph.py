@@ -39,7 +39,7 @@ def make_graph(network: Network) -> bytes:
         need(package, "an ONNX graph is made by PyTorch, onnx and onnxscript")
     import torch
 
-    header, shapes, module = network.header, network.shapes, network.module
+    header, shapes, module = network.header, network.shapes, network.frozen_module
 
     class Scored(torch.nn.Module):
         def __init__(self) -> None:

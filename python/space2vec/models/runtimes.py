@@ -102,7 +102,7 @@ def runtime_for(model: str, floats: bool) -> str | None:
 def make_runtime(network: Network) -> Runtime:
     """Make the runtime of a network, which its attribute ``runtime`` names."""
     if network.runtime == "torch":
-        return TorchRuntime(network.module, network.header.temperature)
+        return TorchRuntime(network.frozen_module, network.header.temperature)
     from space2vec.models.onnx_graph import make_graph
 
     return OnnxRuntime(make_graph(network), tuple(network.shapes))

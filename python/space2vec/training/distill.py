@@ -15,9 +15,9 @@ from space2vec.architectures.tablenet import TableNet
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import smallest_feature_set
 from space2vec.models.network import Network
+from space2vec.models.quantise import CALIBRATION_ROWS, quantise
 from space2vec.training.folds import labelled_features, need_sklearn, split_folds
 from space2vec.training.loop import FitRows, FitSettings, fit
-from space2vec.training.quantise import CALIBRATION_ROWS, quantise
 
 __all__ = ["FIT_SETTINGS", "DistillSettings", "interpolated_rows", "train_tablenet"]
 

@@ -19,11 +19,11 @@ from space2vec.data.stamps import Stamps
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, smallest_feature_set
 from space2vec.models.network import Network
+from space2vec.models.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import split
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
-from space2vec.training.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def train_network(
     Network
         The averaged weights of the best epoch, with the temperature that makes its scores probabilities on the
         validation rows (Guo et al. 2017, arXiv:1706.04599). ``stampnet`` is also turned into an integer network
-        (:func:`space2vec.training.quantise.quantise`).
+        (:func:`space2vec.models.quantise.quantise`).
 
     Raises
     ------

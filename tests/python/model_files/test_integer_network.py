@@ -20,8 +20,8 @@ numba = pytest.importorskip("numba")
 from space2vec.architectures import build  # noqa: E402
 from space2vec.architectures.feature_input import FeatureInput  # noqa: E402
 from space2vec.backends.numba.network import Network as Twin  # noqa: E402 (needs Numba)
-from space2vec.training.quantise import quantise  # noqa: E402 (needs PyTorch)
-from space2vec.training.rounding import round_weights  # noqa: E402
+from space2vec.models.quantise import quantise  # noqa: E402 (needs PyTorch)
+from space2vec.models.rounding import round_weights  # noqa: E402
 
 SIDE = 17
 NAMES = tuple(sorted({name for needs in DERIVED for name in needs}))

@@ -91,7 +91,7 @@ class FloatNetwork:
         import torch
 
         self._device, self._ordinal, self._kernels = device, int(device.partition(":")[2] or 0), kernels
-        self._module = copy.deepcopy(network.module).to(device)
+        self._module = copy.deepcopy(network.frozen_module).to(device)
         self._temperature = network.header.temperature
         self._shapes = network.shapes
         table = network.header.calibration

@@ -26,7 +26,7 @@ from space2vec.model_files.integer_network import (
     NetworkInputs,
     pixel_rings,
 )
-from space2vec.training.rounding import round_weights
+from space2vec.models.rounding import round_weights
 
 __all__ = ["CALIBRATION_ROWS", "can_quantise", "quantise"]
 
@@ -109,7 +109,7 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
 
     Weights and the activations of convolutions become 8-bit integers, with a scale for each channel. Activations above
     a high quantile are clipped. The error of a rounded weight is compensated by weights that are rounded after it
-    (:func:`space2vec.training.rounding.round_weights`), and the mean error that remains by the biases.
+    (:func:`space2vec.models.rounding.round_weights`), and the mean error that remains by the biases.
 
     Parameters
     ----------
