@@ -3,7 +3,7 @@
     python -m benchmarks.speed.instructions [--only STAGE ...] [--update] [--program FILE [--emulator COMMAND]]
 
 A count does not depend on what else the machine does, so a change of 3 % in any stage shows. Each stage is run over the
-triplets of ``made_triplets.hpp``, some passes and twice as many; the difference is the stage alone. The budget is in
+triplets of ``synthetic_triplets.hpp``, some passes and twice as many; the difference is the stage alone. The budget is in
 ``instructions.json``, for one compiler and the instruction set v3 (valgrind knows no AVX-512). The exit status is 1
 where a stage takes more or less than its budget by over 3 %: more is to be mended, less is to be kept by
 ``--update``. With another compiler the counts are printed and not held.

@@ -1,9 +1,9 @@
-// The stages of an integer network of stampnet's sizes, on made inputs: they do not depend on these.
+// The stages of an integer network of stampnet's sizes, on synthetic inputs, on which their cost does not depend.
 #pragma once
 
 #include "kernel/host_team.hpp"
 #include "kernel/network.hpp"
-#include "made_networks.hpp"
+#include "synthetic_networks.hpp"
 
 #include <memory>
 #include <vector>
@@ -13,14 +13,16 @@ namespace {
 
 using namespace s2v::kernel;
 
-// A made network with what it reads, and where it works.
+// A synthetic network with its inputs and its scratch memory.
 class NetworkSample {
 public:
     NetworkSample()
-        : network_(made::network({}, 3)), packed_(network_, HostDot::kGroup, HostDot::kPacked), view_(packed_.view()) {
-        made::Random random(4);
-        planes_ = made::planes_of(network_, 1, random);
-        columns_ = made::columns_of(network_, 1, random);
+        : network_(synthetic::network({}, 3)),
+          packed_(network_, HostDot::kGroup, HostDot::kPacked),
+          view_(packed_.view()) {
+        synthetic::Random random(4);
+        planes_ = synthetic::planes_of(network_, 1, random);
+        columns_ = synthetic::columns_of(network_, 1, random);
         NetworkScratch measured{};
         memory_.resize(divide_scratch<HostDot>(view_, 1, nullptr, measured) + 64);
         const auto at = reinterpret_cast<std::uintptr_t>(memory_.data());

@@ -6,16 +6,16 @@
 //                                          how many triplets there are
 //     bench_stages_ISA STAGE N [FILE] -    says "ready", and for each line of input how many microseconds it took
 //
-// FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of made_triplets.hpp. What
-// a stage reads is made before, once: N and 2 N runs differ by the stage alone.
+// FILE: triplets of 51x51 pixels, float32 (science, template, difference); without it, those of synthetic_triplets.hpp.
+// What a stage reads is made before, once: N and 2 N runs differ by the stage alone.
 #include "kernel/host_team.hpp"
 #include "kernel/moment_features.hpp"
 #include "kernel/recipe.hpp"
 #include "kernel/shape_features.hpp"
 #include "kernel/stamp_features.hpp"
 #include "kernel/steps.hpp"
-#include "made_triplets.hpp"
 #include "network_stages.hpp"
+#include "synthetic_triplets.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -36,7 +36,7 @@ using namespace s2v::kernel;
 
 // What the stages of one triplet read.
 struct Sample {
-    made::MadeTriplet made;
+    synthetic::SyntheticTriplet planes;
     Triplet triplet;
     alignas(64) float window[3][kWindowPixels];
     alignas(64) float masked[3][kWindowPixels];  // windows, NaN where masked
@@ -82,10 +82,10 @@ void copy_window(const float *from, float *to) {
     team.for_each(kWindowPixels, [&](int i) { to[i] = from[i] + 0.0F; });
 }
 
-std::unique_ptr<Sample> make_sample(made::MadeTriplet made) {
+std::unique_ptr<Sample> make_sample(synthetic::SyntheticTriplet planes) {
     auto sample = std::make_unique<Sample>();
-    sample->made = std::move(made);
-    sample->triplet = sample->made.view();
+    sample->planes = std::move(planes);
+    sample->triplet = sample->planes.view();
     std::uint32_t flags = 0;
     for (int k = 0; k < 3; ++k) {
         float *const masked = sample->masked[k];
@@ -266,11 +266,11 @@ std::vector<Stage> every_stage() {
     return stages;
 }
 
-std::vector<made::MadeTriplet> read_triplets(const char *path) {
-    std::vector<made::MadeTriplet> triplets;
+std::vector<synthetic::SyntheticTriplet> read_triplets(const char *path) {
+    std::vector<synthetic::SyntheticTriplet> triplets;
     std::ifstream file(path, std::ios::binary);
     for (;;) {
-        made::MadeTriplet triplet{kWindow, {}};
+        synthetic::SyntheticTriplet triplet{kWindow, {}};
         for (auto &plane : triplet.planes) {
             plane.resize(kWindow * kWindow);
             file.read(reinterpret_cast<char *>(plane.data()), static_cast<std::streamsize>(4 * plane.size()));
@@ -328,7 +328,7 @@ int main(int count, char **arguments) {
         return 2;
     }
     std::vector<std::unique_ptr<Sample>> samples;
-    for (made::MadeTriplet &triplet : words > 2 ? read_triplets(arguments[3]) : made::every_scene())
+    for (synthetic::SyntheticTriplet &triplet : words > 2 ? read_triplets(arguments[3]) : synthetic::every_scene())
         samples.push_back(make_sample(std::move(triplet)));
     if (samples.empty()) {
         std::fputs("no triplets\n", stderr);

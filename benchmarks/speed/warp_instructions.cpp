@@ -16,8 +16,8 @@
 #else
 #include "kernel/views.hpp"
 #endif
-#include "made_networks.hpp"
-#include "made_triplets.hpp"
+#include "synthetic_networks.hpp"
+#include "synthetic_triplets.hpp"
 
 #include <valgrind/callgrind.h>
 
@@ -229,12 +229,12 @@ struct CountedDot : PlainDot<1> {
 class NetworkRow {
 public:
     NetworkRow()
-        : network_(made::network({}, 3)),
+        : network_(synthetic::network({}, 3)),
           packed_(network_, Dot::kGroup, s2v::PackedFor::kLanes),
           view_(packed_.view()) {
-        made::Random random(4);
-        planes_ = made::planes_of(network_, 1, random);
-        columns_ = made::columns_of(network_, 1, random);
+        synthetic::Random random(4);
+        planes_ = synthetic::planes_of(network_, 1, random);
+        columns_ = synthetic::columns_of(network_, 1, random);
         NetworkScratch measured{};
         memory_.resize(divide_scratch<Dot>(view_, 1, nullptr, measured) + 64);
         const auto at = reinterpret_cast<std::uintptr_t>(memory_.data());
@@ -282,9 +282,9 @@ std::vector<Part> every_part() {
 int run(const Part &part) {
     FiberWarp warp;
     int triplets = 0;
-    for (const made::MadeTriplet &made : made::every_scene()) {
-        if (part.side > 0 && made.side != part.side) continue;
-        part.of(made.view())(warp);
+    for (const synthetic::SyntheticTriplet &triplet : synthetic::every_scene()) {
+        if (part.side > 0 && triplet.side != part.side) continue;
+        part.of(triplet.view())(warp);
         ++triplets;
         if (part.side == 0) break;
     }

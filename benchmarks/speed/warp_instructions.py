@@ -10,7 +10,7 @@ vectors, three operands, loops unrolled four times as a device's compiler does. 
 lane 0, which has the most elements of every loop, and each is weighed by what a device takes in its place
 (``WEIGHTS``): a division is a dozen and more, a move between registers none, an operand in memory a load. Shuffles,
 votes, barriers and products of matrices are counted where they happen. The triplets are those of
-``made_triplets.hpp``. A count does not depend on the machine that counts, only on its compiler; what a device's
+``synthetic_triplets.hpp``. A count does not depend on the machine that counts, only on its compiler; what a device's
 compiler makes of a loop differs by perhaps a fifth. With ``--revision`` the kernels of another revision are counted.
 """
 

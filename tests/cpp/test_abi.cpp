@@ -1,6 +1,6 @@
 // The C ABI and the C++ face: the registry, every way a call is refused, and batches that come out row by row.
 #include "check.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -55,7 +55,7 @@ void registry_is_told() {
 
 // A good call, to be damaged.
 struct Call {
-    made::Batch batch;
+    synthetic::Batch batch;
     s2v_stamps stamps = s2v::sized<s2v_stamps>();
     int sets = S2V_SET_AUTOSCAN;
     s2v_convention convention = S2V_CONVENTION_CODE;
@@ -67,8 +67,8 @@ struct Call {
     std::int32_t threads = 1;
 
     Call() {
-        made::Random random(3);
-        for (int i = 0; i < 3; ++i) batch.add(63, 63, 31, 31, made::Fault::kNone, random);
+        synthetic::Random random(3);
+        for (int i = 0; i < 3; ++i) batch.add(63, 63, 31, 31, synthetic::Fault::kNone, random);
         values.resize(std::size_t{3} * 3 * 63 * 63);
         flags.resize(3);
         stamps = batch.view().c();
@@ -147,7 +147,7 @@ bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
 }
 
 // A set alone gives the columns that it has among those of both, `together`.
-void sets_do_not_depend_on_each_other(const made::Batch &batch, const std::vector<float> &together) {
+void sets_do_not_depend_on_each_other(const synthetic::Batch &batch, const std::vector<float> &together) {
     const std::size_t n = batch.size();
     const auto all = static_cast<std::size_t>(s2v_stamp_feature_count(kBoth));
     std::vector<std::uint32_t> flags(n);
@@ -162,7 +162,7 @@ void sets_do_not_depend_on_each_other(const made::Batch &batch, const std::vecto
 }
 
 void rows_do_not_depend_on_each_other() {
-    const made::Batch batch = made::everything(2);
+    const synthetic::Batch batch = synthetic::everything(2);
     const std::size_t n = batch.size();
     const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count(kBoth));
     std::vector<float> together(n * columns), alone(n * columns), threaded(n * columns);
@@ -200,9 +200,9 @@ void rows_do_not_depend_on_each_other() {
 }
 
 void centre_is_the_middle_by_default() {
-    made::Batch batch;
-    made::Random random(9);
-    batch.add(63, 52, 31, 26, made::Fault::kNone, random);
+    synthetic::Batch batch;
+    synthetic::Random random(9);
+    batch.add(63, 52, 31, 26, synthetic::Fault::kNone, random);
     std::vector<float> given(18), omitted(18);
     std::vector<std::uint32_t> flags(1);
     s2v::features(batch.view(), S2V_SET_AUTOSCAN, given, flags);

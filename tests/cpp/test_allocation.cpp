@@ -1,7 +1,7 @@
 // Memory that is not to be had: whichever allocation fails, alone or with all after it, a call returns a status,
 // nothing aborts and nothing is lost. test_allocation [POINTS [MODEL]]: so many of a model's; 0: all (default 40).
 #include "check.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -96,7 +96,7 @@ constexpr long kMostAllocations = 10000;  // of a run: there are networks of hal
 constexpr const char *kModels[] = {"autoscan", "forest", "tablenet", "stampnet-fast", "stampnet"};
 
 struct World {
-    made::Batch batch;
+    synthetic::Batch batch;
     s2v_stamps stamps{};
     std::string path;
     float score[4];
@@ -107,8 +107,8 @@ struct World {
     std::vector<float> expected;
 
     explicit World(const char *model) : path(std::string(S2V_TEST_MODELS) + "/" + model + ".safetensors") {
-        made::Random random(9);
-        for (int i = 0; i < 4; ++i) batch.add(63, 63, 31, 31, made::Fault::kNone, random);
+        synthetic::Random random(9);
+        for (int i = 0; i < 4; ++i) batch.add(63, 63, 31, 31, synthetic::Fault::kNone, random);
         stamps = batch.view().c();
     }
 

@@ -1,23 +1,23 @@
 // The walk over Avro records: every type, every way to break off.
 #include "check.hpp"
 #include "decode/avro.hpp"
-#include "made_avro.hpp"
+#include "synthetic_avro.hpp"
 
 #include <limits>
 #include <random>
 
 namespace {
 
-using made::Avro;
-using made::field;
-using made::Paths;
-using made::record;
-using made::Result;
-using made::walk;
 using s2v::decode::Bytes;
 using s2v::decode::Fault;
 using s2v::decode::Field;
 using s2v::decode::Schema;
+using synthetic::Avro;
+using synthetic::field;
+using synthetic::Paths;
+using synthetic::record;
+using synthetic::Result;
+using synthetic::walk;
 using Kind = Field::Kind;
 
 void longs() {
@@ -152,13 +152,13 @@ const std::string alert =
         {"name": "fileName", "type": "string"}, {"name": "stampData", "type": "bytes"}]}])") +
            "," + field("template", R"(["cutout", "null"])") + "," + field("direct", R"(["null", "bytes"])"));
 
-Avro &candidate(Avro &made, float magnitude, bool nulls) {
-    made.real(magnitude).number(nulls ? 1 : 0);
-    if (!nulls) made.real(0.5F);
-    made.number(nulls ? 0 : 1);
-    if (!nulls) made.number(1LL << 50);
-    made.number(nulls ? 1 : 0);
-    return nulls ? made : made.text("n");
+Avro &candidate(Avro &record, float magnitude, bool nulls) {
+    record.real(magnitude).number(nulls ? 1 : 0);
+    if (!nulls) record.real(0.5F);
+    record.number(nulls ? 0 : 1);
+    if (!nulls) record.number(1LL << 50);
+    record.number(nulls ? 1 : 0);
+    return nulls ? record : record.text("n");
 }
 
 void alerts() {
@@ -170,16 +170,16 @@ void alerts() {
     const bool has[] = {true, true, true, true, true, false, true, true, true, false, true, false, false};
     for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(schema.has(i) == has[i]);
     for (const int previous : {-1, 0, 1, 3}) {
-        Avro made;
-        made.text("ZTF18");
-        candidate(made, 18.5F, previous == 1);
-        made.number(previous < 0 ? 1 : 0);
-        if (previous > 0) made.number(previous);
-        for (int i = 0; i < previous; ++i) candidate(made, 19.0F, i % 2 == 0);
-        if (previous >= 0) made.number(0);
-        made.number(1).text("file").text("science").number(0).text("").text("template").number(previous == 3 ? 0 : 1);
-        if (previous != 3) made.text("direct");
-        const Result r(schema, made.bytes(), wanted.size());
+        Avro record;
+        record.text("ZTF18");
+        candidate(record, 18.5F, previous == 1);
+        record.number(previous < 0 ? 1 : 0);
+        if (previous > 0) record.number(previous);
+        for (int i = 0; i < previous; ++i) candidate(record, 19.0F, i % 2 == 0);
+        if (previous >= 0) record.number(0);
+        record.number(1).text("file").text("science").number(0).text("").text("template").number(previous == 3 ? 0 : 1);
+        if (previous != 3) record.text("direct");
+        const Result r(schema, record.bytes(), wanted.size());
         CHECK(r.whole());
         CHECK(r.text(0) == "ZTF18");
         CHECK(r.fields[1].kind == Kind::real && r.fields[1].real == 18.5);
@@ -191,15 +191,15 @@ void alerts() {
         CHECK(r.fields[8].kind == (previous == 3 ? Kind::null : Kind::bytes));
         CHECK(r.fields[9].kind == (previous == 3 ? Kind::null : Kind::absent));
         CHECK(r.fields[11].kind == Kind::absent && r.fields[12].kind == (previous < 0 ? Kind::null : Kind::absent));
-        const auto bytes = made.bytes();
+        const auto bytes = record.bytes();
         for (std::size_t size = 0; size < bytes.size(); ++size)
             CHECK(Result(schema, {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}, wanted.size())
                       .broken(Fault::truncated));
     }
     // No cutout at all: null, not absent.
-    Avro made;
-    candidate(made.text("ZTF18"), 18.5F, false).number(1).number(0).number(1).number(0);
-    const Result r(schema, made.bytes(), wanted.size());
+    Avro record;
+    candidate(record.text("ZTF18"), 18.5F, false).number(1).number(0).number(1).number(0);
+    const Result r(schema, record.bytes(), wanted.size());
     CHECK(r.whole() && r.fields[5].kind == Kind::null && r.fields[6].kind == Kind::null &&
           r.fields[7].kind == Kind::null);
 }
@@ -240,9 +240,9 @@ void unions() {
         if (of.find("bytes") != of.npos) value.text("text");
         for (const bool first : {false, true})
             for (const bool second : {false, true}) {
-                Avro made;
-                for (const bool with : {first, second}) with ? made.raw(value.bytes()) : made.number(null);
-                const Result r = walk(runs, {"z"}, made.number(77));
+                Avro record;
+                for (const bool with : {first, second}) with ? record.raw(value.bytes()) : record.number(null);
+                const Result r = walk(runs, {"z"}, record.number(77));
                 CHECK(r.whole() && r.fields[0].integer == 77);
             }
         // A branch may be written in more bytes than it needs.
@@ -311,9 +311,9 @@ void recursive_types() {
     const std::string list = R"({"type": "record", "name": "node", "namespace": "a.b", "fields": [
         {"name": "value", "type": "int"}, {"name": "next", "type": ["null", "node"]}]})";
     const auto chain = [](int nodes) {
-        Avro made;
-        for (int i = 0; i < nodes; ++i) made.number(i).number(i + 1 < nodes ? 1 : 0);
-        return made;
+        Avro record;
+        for (int i = 0; i < nodes; ++i) record.number(i).number(i + 1 < nodes ? 1 : 0);
+        return record;
     };
     const Paths wanted = {"value", "next.value", "next.next.value"};
     const Result r = walk(list, wanted, chain(100));

@@ -1,18 +1,18 @@
 // Avro schemas: names, texts that are none, and schemas that mean harm.
 #include "check.hpp"
 #include "decode/avro.hpp"
-#include "made_avro.hpp"
+#include "synthetic_avro.hpp"
 
 namespace {
 
-using made::Avro;
-using made::field;
-using made::Paths;
-using made::record;
-using made::walk;
 using s2v::decode::Fault;
 using s2v::decode::Schema;
 using s2v::decode::SchemaError;
+using synthetic::Avro;
+using synthetic::field;
+using synthetic::Paths;
+using synthetic::record;
+using synthetic::walk;
 
 std::string quoted(const std::string &text) {
     std::string out(1, '"');

@@ -1,18 +1,18 @@
 // Cascades through the C ABI: each row has what two plain models and the rule for doubt give it, from arrays and from
 // packets, whose planes are opened only where there is a doubt.
 #include "check.hpp"
-#include "made_packets.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_packets.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 namespace {
 
-using made::CascadeFile;
-using made::flag;
-using made::Octets;
-using made::same_bits;
+using synthetic::CascadeFile;
+using synthetic::flag;
+using synthetic::Octets;
+using synthetic::same_bits;
 
 struct Scored {
     std::vector<float> score;
@@ -55,13 +55,13 @@ void doubt_of(std::vector<float> score, float &low, float &high) {
 }
 
 struct Rows {
-    made::Batch batch = made::batch_of(2);
+    synthetic::Batch batch = synthetic::batch_of(2);
     std::vector<std::uint32_t> raised;
 
     Rows() {
-        made::Random random(4);
+        synthetic::Random random(4);
         for (int k = 0; k < 12; ++k) {  // without a template, which could not be decoded now and then
-            batch.add(51, 51, 25, 25, made::Fault::kNone, random);
+            batch.add(51, 51, 25, 25, synthetic::Fault::kNone, random);
             batch.offset[3 * (batch.size() - 1) + S2V_TEMPLATE] = -1;
         }
         raised.resize(batch.size());
@@ -71,11 +71,11 @@ struct Rows {
 };
 
 void a_row_has_the_score_that_the_rule_gives_it() {
-    const CascadeFile made;
+    const CascadeFile cascade;
     const Rows rows;
     const s2v_stamps stamps = rows.batch.view().c();
-    const Scored first(made.first_alone(), stamps, rows.raised);
-    const Scored second(made.second.model(), stamps, rows.raised);
+    const Scored first(cascade.first_alone(), stamps, rows.raised);
+    const Scored second(cascade.second.model(), stamps, rows.raised);
     float low = 0.0F;
     float high = 0.0F;
     doubt_of(first.score, low, high);
@@ -88,14 +88,14 @@ void a_row_has_the_score_that_the_rule_gives_it() {
     }
     CHECK(early > 20 && lost > 0 && early + 20 < expected.score.size());
     CHECK(!same_bits(expected.score, first.score) && !same_bits(expected.score, second.score));
-    const s2v::Model model = made.model(low, high);
+    const s2v::Model model = cascade.model(low, high);
     for (const int threads : {1, 3}) CHECK(Scored(model, stamps, rows.raised, threads).same(expected));
 
     // Both ends are in doubt, and what is beside them is not.
     const std::size_t n = first.score.size();
     for (std::size_t row = 0; row < n; row += 9) {
         if (first.score[row] != first.score[row] || first.score[row] >= high) continue;
-        const Scored with = Scored(made.model(first.score[row], high), stamps, rows.raised);
+        const Scored with = Scored(cascade.model(first.score[row], high), stamps, rows.raised);
         CHECK(with.same(expected_of(first, second, first.score[row], high)));
     }
 
@@ -103,28 +103,28 @@ void a_row_has_the_score_that_the_rule_gives_it() {
     needs.size = sizeof needs;
     CHECK(s2v_model_needs(model.c(), &needs) == S2V_OK);
     CHECK(needs.planes == 7 && needs.first == (1U << S2V_SCIENCE | 1U << S2V_DIFFERENCE) && needs.runs == 1);
-    CHECK(s2v_model_needs(made.second.model().c(), &needs) == S2V_OK && needs.first == 0);
+    CHECK(s2v_model_needs(cascade.second.model().c(), &needs) == S2V_OK && needs.first == 0);
 }
 
 void a_calibration_is_that_of_the_whole() {
-    const CascadeFile made;
+    const CascadeFile cascade;
     const Rows rows;
     const s2v_stamps stamps = rows.batch.view().c();
-    Scored expected(made.model(0.3F, 0.7F), stamps, rows.raised);
+    Scored expected(cascade.model(0.3F, 0.7F), stamps, rows.raised);
     const float x[] = {0.1F, 0.6F, 0.9F};
     const float y[] = {0.0F, 0.2F, 1.0F};
     CHECK(s2v_calibrate(3, x, y, expected.score.data(), stamps.n) == S2V_OK);
     const char *const table = R"(, "calibration": {"x": [0.1, 0.6, 0.9], "y": [0.0, 0.2, 1.0]})";
-    CHECK(Scored(made.model(0.3F, 0.7F, table), stamps, rows.raised).same(expected));
+    CHECK(Scored(cascade.model(0.3F, 0.7F, table), stamps, rows.raised).same(expected));
 }
 
 void inputs_are_those_of_the_second() {
-    const CascadeFile made;
-    const s2v::Model model = made.model(0.35F, 0.65F);
-    const made::Batch batch = made::batch_of(2);
+    const CascadeFile cascade;
+    const s2v::Model model = cascade.model(0.35F, 0.65F);
+    const synthetic::Batch batch = synthetic::batch_of(2);
     const s2v_stamps stamps = batch.view().c();
     const std::size_t n = batch.size();
-    std::vector<float> planes(n * 6 * 33 * 33), columns(n * made::stamp_columns().size()), score(n);
+    std::vector<float> planes(n * 6 * 33 * 33), columns(n * synthetic::stamp_columns().size()), score(n);
     std::vector<std::uint32_t> flags(n);
     std::vector<std::uint8_t> scored(n);
     CHECK(s2v_model_inputs(model.c(), &stamps, nullptr, planes.data(), columns.data(), flags.data(), scored.data(),
@@ -142,7 +142,7 @@ void inputs_are_those_of_the_second() {
 
 // A template that is too large costs only a row in doubt, as one that is damaged does.
 void planes_that_are_not_looked_at_may_be_large() {
-    const CascadeFile made;
+    const CascadeFile cascade;
     Rows rows;
     std::size_t large = 0;
     for (std::size_t row = 0; row < rows.batch.size(); ++row) {
@@ -166,13 +166,13 @@ void planes_that_are_not_looked_at_may_be_large() {
         CHECK(s2v_score_stamps(scorer.c(), &stamps, &known, out.score.data(), out.flags.data()) == S2V_OK);
         return out;
     };
-    const Scored first = scored(made.first_alone());
-    const Scored second = scored(made.second.model());
+    const Scored first = scored(cascade.first_alone());
+    const Scored second = scored(cascade.second.model());
     float low = 0.0F;
     float high = 0.0F;
     doubt_of(first.score, low, high);
     const Scored expected = expected_of(first, second, low, high);
-    CHECK(scored(made.model(low, high)).same(expected));
+    CHECK(scored(cascade.model(low, high)).same(expected));
     std::size_t early = 0;
     for (std::size_t row = 0; row < expected.score.size(); ++row)
         early += (expected.flags[row] & flag("scored_early")) && (second.flags[row] & flag("off_shape")) ? 1 : 0;
@@ -233,19 +233,19 @@ Read read(const Octets &input, const s2v::Model &model, bool pixels, int threads
 }
 
 void a_damaged_template_costs_only_rows_in_doubt() {
-    const CascadeFile made;
-    Octets input = made::container(0, 60, 7);
-    const Read whole = read(input, made.first_alone(), false, 1);
+    const CascadeFile cascade;
+    Octets input = synthetic::container(0, 60, 7);
+    const Read whole = read(input, cascade.first_alone(), false, 1);
     float low = 0.0F;
     float high = 0.0F;
     doubt_of(whole.rows.score, low, high);
-    const s2v::Model model = made.model(low, high);
+    const s2v::Model model = cascade.model(low, high);
     for (const int every : {1, 4}) {
         Octets spoilt = input;
         spoil(spoilt, S2V_TEMPLATE, every);
         spoil(spoilt, S2V_SCIENCE, 13);
-        const Read first = read(spoilt, made.first_alone(), false, 1);
-        const Read second = read(spoilt, made.second.model(), true, 1);
+        const Read first = read(spoilt, cascade.first_alone(), false, 1);
+        const Read second = read(spoilt, cascade.second.model(), true, 1);
         CHECK(second.rows.same(second.of_pixels));
         const Scored expected = expected_of(first.rows, second.rows, low, high);
         const Read plain = read(spoilt, model, true, 1);  // all planes are opened, for their pixels are wanted
@@ -271,7 +271,7 @@ void a_damaged_template_costs_only_rows_in_doubt() {
 }
 
 void headers_that_lie_are_refused() {
-    const CascadeFile made;
+    const CascadeFile cascade;
     const auto refused = [&](const std::string &bytes, const char *why) {
         s2v_model *model = nullptr;
         CHECK(s2v_model_from_memory(bytes.data(), static_cast<std::int64_t>(bytes.size()), &model) == S2V_BAD_MODEL);
@@ -280,32 +280,33 @@ void headers_that_lie_are_refused() {
         CHECK(std::strstr(s2v_last_error(), why));
         s2v_model_free(model);
     };
-    const std::string good = made.first_header();
+    const std::string good = cascade.first_header();
     for (const char *const doubt :
          {"[0.7, 0.3]", "[0.5, 0.5]", "[-0.1, 0.5]", "[0.5, 1.5]", "[0.5]", "[0.1, 0.2, 0.3]", "0.5", R"(["a", 1])"})
-        refused(made.bytes(doubt, good), "doubt");
-    refused(made.bytes("[NaN, 0.5]", good), "JSON");
-    refused(made.bytes("null", good), "doubt");
+        refused(cascade.bytes(doubt, good), "doubt");
+    refused(cascade.bytes("[NaN, 0.5]", good), "JSON");
+    refused(cascade.bytes("null", good), "doubt");
     const char *const both = "[0.3, 0.7]";
-    refused(made.bytes(both, "3"), "header lacks");
-    refused(made.bytes(both, made.first_header(R"("science", "template", "difference")", 21)), "another way");
-    refused(made.bytes(both, made.first_header(R"("science", "difference")", 33, "", "SNR")), "columns");
+    refused(cascade.bytes(both, "3"), "header lacks");
+    refused(cascade.bytes(both, cascade.first_header(R"("science", "template", "difference")", 21)), "another way");
+    refused(cascade.bytes(both, cascade.first_header(R"("science", "difference")", 33, "", "SNR")), "columns");
     std::string paper = good;
     paper.replace(paper.find(R"("code")"), 6, R"("paper")");
-    refused(made.bytes(both, paper), "convention");
-    refused(made.bytes(both, made.first_header(R"("science", "difference")", 33, R"(, "first": 3, "doubt": [0, 1])")),
-            "header lacks");
+    refused(cascade.bytes(both, paper), "convention");
+    refused(
+        cascade.bytes(both, cascade.first_header(R"("science", "difference")", 33, R"(, "first": 3, "doubt": [0, 1])")),
+        "header lacks");
     std::string of_floats = good;
     of_floats.replace(of_floats.find("integer"), 7, "other_0");
-    refused(made.bytes(both, of_floats), "in integers");
+    refused(cascade.bytes(both, of_floats), "in integers");
     std::string other = good;
     other.replace(other.find("1.25"), 4, "-1.0");
-    refused(made.bytes(both, other), "temperature");
-    made::ModelFile alone;  // a first network without its weights
-    alone.header = made::model_header(
-        "network", made::stamp_columns(),
-        made::kRecipe + made::architecture("stampnet", "") + R"(, "first": )" + good + R"(, "doubt": [0.3, 0.7])");
-    made::add_network(alone, made.second.network);
+    refused(cascade.bytes(both, other), "temperature");
+    synthetic::ModelFile alone;  // a first network without its weights
+    alone.header = synthetic::model_header("network", synthetic::stamp_columns(),
+                                           synthetic::kRecipe + synthetic::architecture("stampnet", "") +
+                                               R"(, "first": )" + good + R"(, "doubt": [0.3, 0.7])");
+    synthetic::add_network(alone, cascade.second.network);
     refused(alone.bytes(), "its header says");
 }
 

@@ -2,14 +2,13 @@
 #include "check.hpp"
 #include "decode/container.hpp"
 #include "decode/zstandard.hpp"
-#include "made_avro.hpp"
+#include "synthetic_avro.hpp"
 
 #include <algorithm>
 #include <limits>
 
 namespace {
 
-using made::Avro;
 using s2v::decode::Bytes;
 using s2v::decode::Codec;
 using s2v::decode::ContainerHeader;
@@ -17,6 +16,7 @@ using s2v::decode::Fault;
 using s2v::decode::kLargestBlock;
 using s2v::decode::kLargestHeader;
 using s2v::decode::Unpacked;
+using synthetic::Avro;
 using Room = std::vector<std::uint8_t>;
 
 Room bytes_of(std::string_view text) {
@@ -38,20 +38,20 @@ Avro file(const std::string &codec, bool by_size = false) {
     entries.text("avro.schema").text(R"("long")");
     if (!codec.empty()) entries.text("avro.codec").text(codec);
     entries.text("other").text("");
-    Avro made;
-    made.raw({'O', 'b', 'j', 1});
+    Avro header;
+    header.raw({'O', 'b', 'j', 1});
     const std::int64_t count = codec.empty() ? 2 : 3;
     if (by_size)
-        made.number(-count).number(static_cast<std::int64_t>(entries.bytes().size()));
+        header.number(-count).number(static_cast<std::int64_t>(entries.bytes().size()));
     else
-        made.number(count);
-    made.raw(entries.bytes()).number(0);
-    for (int i = 0; i < 16; ++i) made.raw({i + 1});
-    return made;
+        header.number(count);
+    header.raw(entries.bytes()).number(0);
+    for (int i = 0; i < 16; ++i) header.raw({i + 1});
+    return header;
 }
 
-ContainerHeader header_of(const Avro &made) {
-    const Room bytes = made.bytes();
+ContainerHeader header_of(const Avro &file) {
+    const Room bytes = file.bytes();
     ContainerHeader header = s2v::decode::read_header(bytes);
     header.schema = header.codec_name = {};  // of bytes that are gone
     return header;
@@ -96,8 +96,8 @@ void headers() {
 }
 
 void block_heads() {
-    const auto head_of = [](const Avro &made) {
-        const Room bytes = made.bytes();
+    const auto head_of = [](const Avro &header) {
+        const Room bytes = header.bytes();
         return s2v::decode::read_block_head(bytes);
     };
     const auto head = head_of(Avro().number(500).number(123456).raw({1, 2, 3}));
@@ -214,9 +214,9 @@ void snappy_blocks() {
     CHECK(unpacks(Avro(), ""));
     CHECK(unpacks(literal(), "abcd"));
     for (const int longer : {1, 2, 3, 4}) {
-        Avro made = Avro().raw({(59 + longer) << 2});
-        for (int i = 0; i < longer; ++i) made.raw({i == 0 ? 199 : 0});
-        CHECK(unpacks(made.raw(bytes_of(text.substr(0, 200))), text.substr(0, 200)));
+        Avro block = Avro().raw({(59 + longer) << 2});
+        for (int i = 0; i < longer; ++i) block.raw({i == 0 ? 199 : 0});
+        CHECK(unpacks(block.raw(bytes_of(text.substr(0, 200))), text.substr(0, 200)));
     }
     CHECK(unpacks(literal().raw({1 | 2 << 2, 4}), "abcdabcdab"));                       // 6 bytes, distance 4
     CHECK(unpacks(literal().raw({1 | 7 << 2, 1}), "abcd" + std::string(11, 'd')));      // 11 bytes, distance 1
@@ -225,8 +225,8 @@ void snappy_blocks() {
     CHECK(unpacks(literal().raw({2 | 63 << 2, 1, 0}), "abcd" + std::string(64, 'd')));  // 64 bytes
     {
         const std::string far = std::string(300, 'x') + "abcd";
-        Avro made = Avro().raw({61 << 2, 47, 1}).raw(bytes_of(far));
-        CHECK(unpacks(made.raw({1 | 1 << 5, 48}), far + far.substr(0, 4)));  // 4 bytes, distance 304
+        Avro block = Avro().raw({61 << 2, 47, 1}).raw(bytes_of(far));
+        CHECK(unpacks(block.raw({1 | 1 << 5, 48}), far + far.substr(0, 4)));  // 4 bytes, distance 304
     }
     CHECK(fault(snappy(5, literal(), "abcd")) == Fault::damaged_block);          // too few
     CHECK(fault(snappy(3, literal(), "abc")) == Fault::damaged_block);           // too many

@@ -1,20 +1,20 @@
 // The rows of messages in memory: one each, whatever they hold, and the same as those of a reader.
 #include "check.hpp"
 #include "decode/messages.hpp"
-#include "made_messages.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_messages.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <cstring>
 
 namespace {
 
-using made::cut;
-using made::Decoder;
-using made::joined;
-using made::kSchema;
-using made::Messages;
-using made::Octets;
-using made::plain;
+using synthetic::cut;
+using synthetic::Decoder;
+using synthetic::joined;
+using synthetic::kSchema;
+using synthetic::Messages;
+using synthetic::Octets;
+using synthetic::plain;
 
 std::string object_of(const s2v_batch &batch, std::int64_t row) {
     return {batch.object_ids + (row ? batch.object_end[row - 1] : 0), batch.object_ids + batch.object_end[row]};
@@ -27,23 +27,23 @@ std::string fault_of(const s2v_batch &batch, std::int64_t row) {
 }
 
 void every_message_is_a_row() {
-    const Octets good = made::message(1, kSchema);
-    const Octets broken_file = cut(made::container(5, 6, 1), 400);
+    const Octets good = synthetic::message(1, kSchema);
+    const Octets broken_file = cut(synthetic::container(5, 6, 1), 400);
     const std::vector<Octets> all = {
         good,
         {},
         Octets(100, 0x20),
-        made::message(2, 17),
-        joined(made::message(3, kSchema), made::message(4, kSchema)),
-        joined(made::message(5, kSchema), {1, 2, 3}),
-        made::container(6, 7, 1),
-        made::container(7, 10, 3),
-        made::container(10, 12, 1),
-        cut(made::message(12, kSchema), 200),
+        synthetic::message(2, 17),
+        joined(synthetic::message(3, kSchema), synthetic::message(4, kSchema)),
+        joined(synthetic::message(5, kSchema), {1, 2, 3}),
+        synthetic::container(6, 7, 1),
+        synthetic::container(7, 10, 3),
+        synthetic::container(10, 12, 1),
+        cut(synthetic::message(12, kSchema), 200),
         cut(good, 3),
         broken_file,
-        cut(made::container(0, 0, 1), made::container(0, 0, 1).size()),
-        made::message(13, kSchema),
+        cut(synthetic::container(0, 0, 1), synthetic::container(0, 0, 1).size()),
+        synthetic::message(13, kSchema),
     };
     Messages messages(all);
     messages.at[1] = nullptr;
@@ -54,7 +54,7 @@ void every_message_is_a_row() {
         "",        "empty_file", "foreign_file", "unknown_schema", "surplus",   "surplus",    "",
         "surplus", "surplus",    "truncated",    "truncated",      "truncated", "empty_file", ""};
     const std::vector<std::int64_t> ids = {1001, -1, -1, -1, 1003, 1005, 1006, 1007, 1010, 1012, -1, -1, -1, 1013};
-    const std::uint32_t bad = made::flag("bad_stamp"), surplus = made::flag("surplus");
+    const std::uint32_t bad = synthetic::flag("bad_stamp"), surplus = synthetic::flag("surplus");
     for (std::int64_t row = 0; row < batch.stamps.n; ++row) {
         const auto k = static_cast<std::size_t>(row);
         CHECK(fault_of(batch, row) == faults[k]);
@@ -71,18 +71,18 @@ void every_message_is_a_row() {
 
 // The ids that stand before the damage of a record are told.
 void every_cut_of_a_message_is_a_row() {
-    const Octets whole = made::message(1, kSchema);
+    const Octets whole = synthetic::message(1, kSchema);
     Decoder decoder(plain());
     for (std::size_t size = 0; size < whole.size(); size += size < 80 ? 1 : 997) {
         const Octets part = cut(whole, size);
         const s2v_batch batch = decoder.decode(Messages({part}));
-        CHECK(batch.problem_count == 1 && (batch.flags[0] & made::flag("bad_stamp")) != 0);
+        CHECK(batch.problem_count == 1 && (batch.flags[0] & synthetic::flag("bad_stamp")) != 0);
     }
 }
 
 s2v_reader *opened(const Messages &messages, s2v_reading reading) {
     const std::uint32_t id = kSchema;
-    const char *const schema = made::kPacketSchema.c_str();
+    const char *const schema = synthetic::kPacketSchema.c_str();
     reading.count = messages.count();
     reading.memory = messages.at.data();
     reading.memory_size = messages.size.data();
@@ -104,13 +104,13 @@ void rows_are_a_readers() {
     std::vector<Octets> all;
     for (int number = 0; number < 40; ++number) {
         if (number % 4 == 3)
-            all.push_back(made::container(number, number + 1, 1));
+            all.push_back(synthetic::container(number, number + 1, 1));
         else
-            all.push_back(made::message(number, kSchema));
+            all.push_back(synthetic::message(number, kSchema));
         if (number % 7 == 5) all.back()[all.back().size() / 2] ^= 0x80;
     }
     const Messages messages(all);
-    const s2v::Model model = made::NetworkFile().model();
+    const s2v::Model model = synthetic::NetworkFile().model();
     const char *const columns[] = {"candidate.magpsf"};
     const char *const fields[] = {"objectId", "xpos"};
     for (const bool scoring : {false, true}) {
@@ -157,7 +157,7 @@ void rows_are_a_readers() {
                                      &flags) == S2V_OK);
             scores.push_back(score);
         }
-        CHECK(made::same_bits(scores, together));
+        CHECK(synthetic::same_bits(scores, together));
     }
 }
 
@@ -165,13 +165,13 @@ void a_schema_is_compiled_once() {
     s2v::decode::DecodeSettings settings;
     settings.isa = s2v::active_isa();
     s2v::decode::MessageDecoder decoder({}, settings, s2v::decode::Store::of(nullptr));
-    decoder.add_schema(kSchema, made::kPacketSchema);
-    decoder.add_schema(kSchema + 1, made::kPacketSchema);
-    decoder.set_bare_schema(made::kPacketSchema);
+    decoder.add_schema(kSchema, synthetic::kPacketSchema);
+    decoder.add_schema(kSchema + 1, synthetic::kPacketSchema);
+    decoder.set_bare_schema(synthetic::kPacketSchema);
     CHECK(decoder.schemas().compiled() == 1);
     for (int number = 0; number < 20; ++number) {
-        const std::vector<Octets> all = {made::message(number, kSchema), made::message(number, kSchema + 1),
-                                         made::packet(number), made::container(number, number + 1, 1)};
+        const std::vector<Octets> all = {synthetic::message(number, kSchema), synthetic::message(number, kSchema + 1),
+                                         synthetic::packet(number), synthetic::container(number, number + 1, 1)};
         const std::vector<s2v::decode::Bytes> bytes(all.begin(), all.end());
         const s2v::decode::Rows &rows = decoder.decode(bytes);
         CHECK(rows.count() == 4 && rows.problems.empty());
@@ -180,13 +180,13 @@ void a_schema_is_compiled_once() {
     CHECK(decoder.schemas().compiled() == 1);
     // However many there are, those that were added are never compiled again.
     const auto schema = [](int number) {
-        std::string text = made::kPacketSchema;
+        std::string text = synthetic::kPacketSchema;
         return text.replace(text.find("\"alert\""), 7, "\"alert" + std::to_string(number) + "\"");
     };
     for (int number = 0; number < 100; ++number) decoder.add_schema(static_cast<std::uint32_t>(number), schema(number));
     CHECK(decoder.schemas().compiled() == 101);
     for (int number = 0; number < 100; ++number) {
-        const Octets message = made::message(number, static_cast<std::uint32_t>(number));
+        const Octets message = synthetic::message(number, static_cast<std::uint32_t>(number));
         const s2v::decode::Bytes bytes(message);
         CHECK(decoder.decode({&bytes, 1}).problems.empty());
         decoder.add_schema(static_cast<std::uint32_t>(number), schema(number));
@@ -200,8 +200,8 @@ void a_long_id_costs_its_row() {
     limits.id_bytes = 6;
     s2v_decoder *decoder = nullptr;
     CHECK(s2v_decoder_create_within(&reading, &limits, &decoder) == S2V_OK);
-    CHECK(s2v_decoder_add_schema(decoder, kSchema, made::kPacketSchema.c_str()) == S2V_OK);
-    const std::vector<Octets> one = {made::message(1, kSchema)};
+    CHECK(s2v_decoder_add_schema(decoder, kSchema, synthetic::kPacketSchema.c_str()) == S2V_OK);
+    const std::vector<Octets> one = {synthetic::message(1, kSchema)};
     const Messages messages(one);
     auto batch = s2v::sized<s2v_batch>();
     CHECK(s2v_decode_messages(decoder, messages.at.data(), messages.size.data(), 1, &batch) == S2V_OK);
@@ -224,7 +224,7 @@ void what_makes_no_sense_is_refused() {
     CHECK(s2v_decoder_add_schema(decoder, 1, R"({"type": "record", "name": "r", "fields": []})") == S2V_BAD_INPUT);
     CHECK(std::strstr(s2v_last_error(), "cutout"));
     CHECK(s2v_decoder_set_bare_schema(nullptr, "{}") == S2V_INVALID_ARGUMENT);
-    const std::vector<Octets> one = {made::message(1, kSchema)};
+    const std::vector<Octets> one = {synthetic::message(1, kSchema)};
     const Messages messages(one);
     auto batch = s2v::sized<s2v_batch>();
     float score = 0;
@@ -245,14 +245,14 @@ void what_makes_no_sense_is_refused() {
 
 void pixels_are_taken_over() {
     Decoder decoder(plain());
-    const std::vector<Octets> two = {made::message(1, kSchema), made::message(2, kSchema)};
+    const std::vector<Octets> two = {synthetic::message(1, kSchema), synthetic::message(2, kSchema)};
     const Messages messages(two);
     const s2v_batch batch = decoder.decode(messages);
     const std::vector<float> expected(batch.stamps.pixels, batch.stamps.pixels + batch.stamps.pixel_count);
     auto taken = s2v::sized<s2v_pixels>();
     CHECK(s2v_decoder_take_pixels(decoder.c, &taken) == S2V_OK);
-    decoder.decode(Messages({made::message(3, kSchema)}));
-    CHECK(made::same_bits(expected, {taken.pixels, taken.pixels + taken.pixel_count}));
+    decoder.decode(Messages({synthetic::message(3, kSchema)}));
+    CHECK(synthetic::same_bits(expected, {taken.pixels, taken.pixels + taken.pixel_count}));
     s2v_pixels_release(&taken);
 }
 

@@ -1,18 +1,18 @@
 // Whole frames through the C ABI: the same bits as stamps that a plain loop cuts, whatever the frames are stored as.
 #include "check.hpp"
-#include "made_frames.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_frames.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <functional>
 #include <thread>
 
 namespace {
 
-using made::flag;
-using made::nan_value;
-using made::NetworkFile;
-using made::Plain;
-using made::same_bits;
+using synthetic::flag;
+using synthetic::nan_value;
+using synthetic::NetworkFile;
+using synthetic::Plain;
+using synthetic::same_bits;
 
 struct Where {
     std::vector<double> x;
@@ -32,7 +32,7 @@ struct Where {
 // Inside at sub-pixel positions, at every edge and corner, beyond, and nowhere.
 Where everywhere(std::int32_t height, std::int32_t width) {
     Where where;
-    made::Random random(4);
+    synthetic::Random random(4);
     for (int i = 0; i < 24; ++i)
         where.add(40.0 + (width - 80.0) * random.uniform(), 40.0 + (height - 80.0) * random.uniform());
     const double xs[] = {0.0, -0.5, -0.500001, 3.2, width - 1.0, width - 0.5, width - 0.5000001, width + 20.0, -45.0};
@@ -47,7 +47,7 @@ Where everywhere(std::int32_t height, std::int32_t width) {
     return where;
 }
 
-made::MetFlags met_flags() {
+synthetic::MetFlags met_flags() {
     return {flag("padded"), flag("masked_pixels"), flag("saturated")};
 }
 
@@ -61,7 +61,7 @@ void check_kernels(const Plain *const (&frames)[3], const Where &where, float sa
     std::vector<std::uint32_t> raised;
     for (const std::int32_t sets : {1, 2, 3}) {
         const std::uint32_t used = (sets & 2) != 0 ? 7 : 6;
-        const made::Batch batch = made::cut_by_hand(frames, where.x, where.y, 51, met_flags(), used, raised);
+        const synthetic::Batch batch = synthetic::cut_by_hand(frames, where.x, where.y, 51, met_flags(), used, raised);
         s2v::Stamps stamps = batch.view();
         stamps.saturation = saturation;
         const auto columns = static_cast<std::size_t>(s2v_stamp_feature_count(sets));
@@ -83,8 +83,8 @@ void check_kernels(const Plain *const (&frames)[3], const Where &where, float sa
                                      "ayyar", "acero-3sigma", "robust-asinh", "zscale"}) {
         const auto shape = s2v::recipe_shape(recipe);
         const bool whole = std::string(recipe) == "alerce-stamp";
-        const made::Batch batch =
-            made::cut_by_hand(frames, where.x, where.y, whole ? 63 : std::max(51, shape[1]), met_flags(), 7, raised);
+        const synthetic::Batch batch = synthetic::cut_by_hand(
+            frames, where.x, where.y, whole ? 63 : std::max(51, shape[1]), met_flags(), 7, raised);
         s2v::Stamps stamps = batch.view();
         stamps.saturation = saturation;
         const std::size_t size = n * static_cast<std::size_t>(shape[0] * shape[1] * shape[2]);
@@ -102,7 +102,7 @@ void check_kernels(const Plain *const (&frames)[3], const Where &where, float sa
 void check_scores(const s2v::Model &model, const Plain *const (&frames)[3], const Where &where, float saturation) {
     const auto n = static_cast<std::size_t>(where.n());
     std::vector<std::uint32_t> raised;
-    const made::Batch batch = made::cut_by_hand(frames, where.x, where.y, 51, met_flags(), 7, raised);
+    const synthetic::Batch batch = synthetic::cut_by_hand(frames, where.x, where.y, 51, met_flags(), 7, raised);
     s2v::Stamps stamps = batch.view();
     stamps.saturation = saturation;
     std::vector<std::uint32_t> reader(n);  // what a reader saw is joined
@@ -132,12 +132,12 @@ void frames_give_the_bits_of_stamps() {
     const Where where = everywhere(150, 190);
     const Plain *const all[3] = {&science, &reference, &difference};
     check_kernels(all, where, nan_value);
-    const NetworkFile made;
-    check_scores(made.model(), all, where, nan_value);
-    check_scores(made::CascadeFile().model(0.3F, 0.7F), all, where, nan_value);
+    const NetworkFile file;
+    check_scores(file.model(), all, where, nan_value);
+    check_scores(synthetic::CascadeFile().model(0.3F, 0.7F), all, where, nan_value);
     const Plain *const pair[3] = {&science, nullptr, &difference};
     check_kernels(pair, where, nan_value);
-    check_scores(made.model(), pair, where, nan_value);
+    check_scores(file.model(), pair, where, nan_value);
 }
 
 // Of a stamp of any size the pixels beyond the windows count for nothing.
@@ -147,7 +147,7 @@ void larger_stamps_give_the_same_scores() {
     Where where;
     for (int i = 0; i < 40; ++i) where.add(45.0 + 2.4 * i, 46.0 + 1.3 * i);
     std::vector<std::uint32_t> raised;
-    const made::Batch batch = made::cut_by_hand(all, where.x, where.y, 91, met_flags(), 7, raised);
+    const synthetic::Batch batch = synthetic::cut_by_hand(all, where.x, where.y, 91, met_flags(), 7, raised);
     const s2v::Model model = NetworkFile().model();
     std::vector<float> expected(40), score(40);
     std::vector<std::uint32_t> expected_flags(40), flags(40);

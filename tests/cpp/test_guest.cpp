@@ -1,8 +1,8 @@
 // A good guest in its host's process: sentences for errors, a log, cores, threads that are kept, forks, small stacks.
 #include "check.hpp"
 #include "cores.hpp"
-#include "made_stamps.hpp"
 #include "process_threads.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -28,10 +28,10 @@ std::string model_file(const std::string &name) {
     return std::string(S2V_TEST_MODELS) + "/" + name + ".safetensors";
 }
 
-made::Batch some_stamps(int n) {
-    made::Batch batch;
-    made::Random random(5);
-    for (int i = 0; i < n; ++i) batch.add(63, 63, 31, 31, made::Fault::kNone, random);
+synthetic::Batch some_stamps(int n) {
+    synthetic::Batch batch;
+    synthetic::Random random(5);
+    for (int i = 0; i < n; ++i) batch.add(63, 63, 31, 31, synthetic::Fault::kNone, random);
     return batch;
 }
 
@@ -52,7 +52,7 @@ struct Features {
 
 // Every way to be refused has a sentence of its own.
 void errors_say_why() {
-    const made::Batch batch = some_stamps(2);
+    const synthetic::Batch batch = some_stamps(2);
     const s2v_stamps good = batch.view().c();
     std::vector<float> out(2 * 18);
     std::vector<std::uint32_t> flags(2);
@@ -205,7 +205,7 @@ void cores_are_counted() {
 
 // A call starts threads once; they block the program's signals.
 void threads_are_kept() {
-    const made::Batch batch = some_stamps(200);
+    const synthetic::Batch batch = some_stamps(200);
     const s2v_stamps stamps = batch.view().c();
     const Features expected(stamps, 1);
     for (int i = 0; i < 5; ++i) CHECK(Features(stamps, 4) == expected);
@@ -224,7 +224,7 @@ void threads_are_kept() {
 
 // A forked child computes on; what a reader's threads did is over.
 [[maybe_unused]] void forks_are_survived() {
-    const made::Batch batch = some_stamps(80);
+    const synthetic::Batch batch = some_stamps(80);
     const s2v_stamps stamps = batch.view().c();
     const Features expected(stamps, 4);
     const s2v::Model model = s2v::Model::load(model_file("stampnet"));
@@ -276,7 +276,7 @@ void threads_are_kept() {
 
 // All that a thread of the caller's does, with a stack of 64 kB.
 void *use_a_small_stack(void *) {
-    const made::Batch batch = some_stamps(3);
+    const synthetic::Batch batch = some_stamps(3);
     const s2v_stamps stamps = batch.view().c();
     const Features features(stamps, 1);
     for (const char *name : kModels) {

@@ -2,7 +2,7 @@
 //
 //     test_inflate [refused]      refused: SPACE2VEC_INFLATE names what is not there
 #include "check.hpp"
-#include "made_deflate.hpp"
+#include "synthetic_deflate.hpp"
 
 #include "decode/inflate.hpp"
 #include "decode/inflate_engine.hpp"
@@ -12,9 +12,9 @@
 #include <memory>
 
 using namespace s2v::decode;
-using made::Block;
-using made::Data;
-using made::Kind;
+using synthetic::Block;
+using synthetic::Data;
+using synthetic::Kind;
 
 namespace {
 
@@ -59,10 +59,10 @@ void whatever_is_written_is_read() {
     for (int kind = 0; kind < static_cast<int>(Kind::kinds); ++kind)
         for (const std::size_t size : {0, 1, 2, 3, 17, 63, 64, 65, 300, 1000, 4096, 20160, 65535})
             for (const std::vector<Block> &mix : kMixes) {
-                const Data plain = made::bytes_of(static_cast<Kind>(kind), size);
-                const Data deflated = made::deflate(plain, mix);
+                const Data plain = synthetic::bytes_of(static_cast<Kind>(kind), size);
+                const Data deflated = synthetic::deflate(plain, mix);
                 CHECK(unpacked(deflated, size, Wrapping::raw).gave(plain));
-                Data packed = made::gzip(deflated, plain);
+                Data packed = synthetic::gzip(deflated, plain);
                 CHECK(announced_size(packed) == size);
                 const std::size_t length = packed.size();
                 packed.insert(packed.end(), {1, 2, 3});
@@ -75,17 +75,17 @@ void whatever_is_written_is_read() {
 }
 
 void headers_of_gzip() {
-    const Data plain = made::bytes_of(Kind::words, 500);
-    const Data deflated = made::deflate(plain, {Block::dynamic});
-    for (const made::GzipFields &fields : std::initializer_list<made::GzipFields>{
+    const Data plain = synthetic::bytes_of(Kind::words, 500);
+    const Data deflated = synthetic::deflate(plain, {Block::dynamic});
+    for (const synthetic::GzipFields &fields : std::initializer_list<synthetic::GzipFields>{
              {"ab", "", "", false}, {"", "name.fits", "", false}, {"", "", "a comment", true}, {"x", "y", "z", true}}) {
-        const Data packed = made::gzip(deflated, plain, fields);
+        const Data packed = synthetic::gzip(deflated, plain, fields);
         CHECK(unpacked(packed, 500).gave(plain));
         for (std::size_t size = 0; size < packed.size(); ++size)
             CHECK(unpacked(Data(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size)), 500)
                       .stream.finding.fault == Fault::truncated);
     }
-    Data wrong = made::gzip(deflated, plain, {"", "name", "", true});
+    Data wrong = synthetic::gzip(deflated, plain, {"", "name", "", true});
     wrong[11] ^= 1;  // in the name: the header's CRC tells
     CHECK(unpacked(wrong, 500).stream.finding.fault == Fault::damaged_gzip);
     // As zlib 1.2.13 writes it.
@@ -99,8 +99,8 @@ void headers_of_gzip() {
 void flipped_bits() {
     for (const Kind kind : {Kind::pixels, Kind::words})
         for (const Block block : {Block::stored, Block::fixed, Block::dynamic}) {
-            const Data plain = made::bytes_of(kind, 700);
-            const Data packed = made::gzip(made::deflate(plain, {block}), plain);
+            const Data plain = synthetic::bytes_of(kind, 700);
+            const Data packed = synthetic::gzip(synthetic::deflate(plain, {block}), plain);
             for (std::size_t bit = 0; bit < 8 * packed.size(); ++bit) {
                 Data flipped = packed;
                 flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
@@ -119,9 +119,9 @@ void flipped_bits() {
 }
 
 void cut_streams() {
-    const Data plain = made::bytes_of(Kind::pixels, 3000);
+    const Data plain = synthetic::bytes_of(Kind::pixels, 3000);
     for (const std::vector<Block> &mix : kMixes) {
-        const Data packed = made::gzip(made::deflate(plain, mix), plain);
+        const Data packed = synthetic::gzip(synthetic::deflate(plain, mix), plain);
         for (std::size_t size = 0; size < packed.size(); size += size < 400 || size + 400 > packed.size() ? 1 : 37) {
             const Held held = unpacked(Data(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size)), 3000);
             CHECK(held.stream.finding.fault == Fault::truncated && held.stream.size <= 3000);
@@ -133,10 +133,10 @@ void cut_streams() {
 
 // A dynamic block with these lengths and this text of bits behind its head.
 Data dynamic(const std::vector<int> &literals, const std::vector<int> &distances, const char *bits) {
-    made::BitWriter out;
+    synthetic::BitWriter out;
     out.bits(1, 1);
     out.bits(2, 2);
-    made::put_dynamic_head(out, literals, distances);
+    synthetic::put_dynamic_head(out, literals, distances);
     for (; *bits; ++bits) out.bits(*bits == '1', 1);
     return out.data;
 }
@@ -172,7 +172,7 @@ void what_is_no_code() {
     CHECK(fault_of({0x01, 1, 0, 0xfe, 0xfe, 'a'}) == Fault::damaged_gzip);  // a stored length that is not
     CHECK(fault_of({0x01, 1, 0, 0xfe, 0xff, 'a'}) == Fault::none);
     CHECK(fault_of({}) == Fault::truncated);
-    made::BitWriter repeat;  // the first length is "as before"
+    synthetic::BitWriter repeat;  // the first length is "as before"
     repeat.bits(1 | 2 << 1, 3);
     repeat.bits(0, 10);
     repeat.bits(0, 4);
@@ -183,9 +183,9 @@ void what_is_no_code() {
 
 // Distances and lengths at every symbol's bounds, near and far, long codes among them.
 void every_length_and_distance() {
-    const Data plain = made::bytes_of(Kind::noise, 33000);
+    const Data plain = synthetic::bytes_of(Kind::noise, 33000);
     for (const bool fixed : {true, false}) {
-        std::vector<made::Token> tokens;
+        std::vector<synthetic::Token> tokens;
         Data expected = plain;
         for (const std::uint8_t byte : plain) tokens.push_back({0, 0, byte});
         const auto match = [&](int length, int distance) {
@@ -199,15 +199,15 @@ void every_length_and_distance() {
                 match(3, distance);
                 match(17, distance);
             }
-        made::BitWriter out;
-        made::put_block(out, fixed ? Block::fixed : Block::dynamic, expected, tokens, true);
+        synthetic::BitWriter out;
+        synthetic::put_block(out, fixed ? Block::fixed : Block::dynamic, expected, tokens, true);
         CHECK(unpacked(out.data, expected.size(), Wrapping::raw).gave(expected));
         for (const int distance : {1000, 1001}) {
-            std::vector<made::Token> far(tokens.begin(), tokens.begin() + 1000);
+            std::vector<synthetic::Token> far(tokens.begin(), tokens.begin() + 1000);
             far.push_back({3, distance, 0});
             far.resize(1200);
-            made::BitWriter reaching;
-            made::put_block(reaching, fixed ? Block::fixed : Block::dynamic, expected, far, true);
+            synthetic::BitWriter reaching;
+            synthetic::put_block(reaching, fixed ? Block::fixed : Block::dynamic, expected, far, true);
             CHECK(fault_of(reaching.data) == (distance == 1000 ? Fault::none : Fault::damaged_gzip));
         }
     }
@@ -218,8 +218,8 @@ void members_follow_each_other() {
     Data both, packed;
     std::size_t last = 0;
     for (const std::size_t size : {4000, 0, 300, 9000}) {
-        const Data plain = made::bytes_of(Kind::pixels, size);
-        const Data member = made::gzip(made::deflate(plain, kMixes[size / 100 % 4]), plain);
+        const Data plain = synthetic::bytes_of(Kind::pixels, size);
+        const Data member = synthetic::gzip(synthetic::deflate(plain, kMixes[size / 100 % 4]), plain);
         both.insert(both.end(), plain.begin(), plain.end());
         last = packed.size();
         packed.insert(packed.end(), member.begin(), member.end());
@@ -242,8 +242,8 @@ void lanes_do_not_disturb_each_other() {
     std::vector<Data> packed;
     std::vector<std::size_t> capacity;
     for (std::uint32_t i = 0; i < 60; ++i) {
-        const Data plain = made::bytes_of(static_cast<Kind>(i % 5), i % 7 == 0 ? i : 200 * i + i % 13, i);
-        Data one = made::gzip(made::deflate(plain, kMixes[i / 2 % 4]), plain);
+        const Data plain = synthetic::bytes_of(static_cast<Kind>(i % 5), i % 7 == 0 ? i : 200 * i + i % 13, i);
+        Data one = synthetic::gzip(synthetic::deflate(plain, kMixes[i / 2 % 4]), plain);
         if (i % 9 == 2) one.insert(one.end(), packed.back().begin(), packed.back().end());
         if (i % 6 == 1) one[one.size() / 2] ^= 16;
         if (i % 6 == 3) one.resize(one.size() * 2 / 3);
@@ -301,12 +301,12 @@ Gunzipped gunzip(const Data &packed, std::size_t piece, std::size_t room) {
 }
 
 void long_files() {
-    Data plain = made::bytes_of(Kind::words, 300000);
-    const Data noise = made::bytes_of(Kind::pixels, 100000);
+    Data plain = synthetic::bytes_of(Kind::words, 300000);
+    const Data noise = synthetic::bytes_of(Kind::pixels, 100000);
     plain.insert(plain.end(), noise.begin(), noise.end());
-    Data packed = made::gzip(made::deflate(plain, {Block::dynamic}), plain, {"ex", "name", "", true});
-    const Data second = made::bytes_of(Kind::ramp, 5000);
-    const Data member = made::gzip(made::deflate(second, kMixes[3]), second);
+    Data packed = synthetic::gzip(synthetic::deflate(plain, {Block::dynamic}), plain, {"ex", "name", "", true});
+    const Data second = synthetic::bytes_of(Kind::ramp, 5000);
+    const Data member = synthetic::gzip(synthetic::deflate(second, kMixes[3]), second);
     packed.insert(packed.end(), member.begin(), member.end());
     const std::size_t length = packed.size();
     Data both = plain;
@@ -345,8 +345,8 @@ void foreign_libraries_agree() {
         for (int kind = 0; kind < static_cast<int>(Kind::kinds); ++kind)
             for (const std::vector<Block> &mix : kMixes)
                 for (const std::size_t size : {0, 1, 1000, 20160}) {
-                    const Data plain = made::bytes_of(static_cast<Kind>(kind), size);
-                    const Data packed = made::deflate(plain, mix);
+                    const Data plain = synthetic::bytes_of(static_cast<Kind>(kind), size);
+                    const Data packed = synthetic::deflate(plain, mix);
                     Data out(size);
                     const Unpacking result = foreign->unpack(packed, out);
                     CHECK(result.whole && result.used == packed.size() && result.size == size && out == plain);
@@ -362,7 +362,7 @@ void checksums() {
     CHECK(crc32({}) == 0);
     const char *const digits = "123456789";
     CHECK(crc32({reinterpret_cast<const std::uint8_t *>(digits), 9}) == 0xcbf43926);
-    const Data data = made::bytes_of(Kind::noise, 3000);
+    const Data data = synthetic::bytes_of(Kind::noise, 3000);
     std::uint32_t bitwise = ~0u;
     for (std::size_t size = 0; size < data.size(); ++size) {
         const std::size_t cut = size / 3;

@@ -1,16 +1,16 @@
 // What SPACE2VEC_ISA does; run once for each value, which is the only argument: the name that must be in use, or
 // "refused".
 #include "check.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <cstdlib>
 #include <cstring>
 
 int main(int count, char **argument) {
     if (count != 2) return 2;
-    made::Batch batch;
-    made::Random random(4);
-    batch.add(51, 51, 25, 25, made::Fault::kNone, random);
+    synthetic::Batch batch;
+    synthetic::Random random(4);
+    batch.add(51, 51, 25, 25, synthetic::Fault::kNone, random);
     const s2v_stamps stamps = batch.view().c();
     std::vector<float> out(std::size_t{3} * 63 * 63);
     std::uint32_t flags = 0;

@@ -6,7 +6,7 @@
 #include "kernel/column_medians.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/lacosmic.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -19,8 +19,8 @@ using namespace s2v::kernel;
 const HostTeam team;
 
 // A window, with NaN beyond its columns as cut_window leaves them.
-std::vector<float> window(made::Random &random, double masked, double step) {
-    std::vector<float> plane(kWindowPixels, made::nan_value);
+std::vector<float> window(synthetic::Random &random, double masked, double step) {
+    std::vector<float> plane(kWindowPixels, synthetic::nan_value);
     for (int y = 0; y < kWindow; ++y)
         for (int x = 0; x < kWindow; ++x) {
             double value = random.normal() * std::pow(10.0, 2.0 * random.uniform());
@@ -51,7 +51,7 @@ bool same(float a, float b) {
 }
 
 void order_statistics_are_those_of_sorting() {
-    made::Random random(1);
+    synthetic::Random random(1);
     for (int kind = 0; kind < 60; ++kind) {
         const int n = 1 + static_cast<int>(random.bits() % 300);
         std::vector<float> values(static_cast<std::size_t>(n));
@@ -61,7 +61,7 @@ void order_statistics_are_those_of_sorting() {
                                   : kind % 4 == 1 ? normal * std::pow(10.0, 60.0 * random.uniform() - 30.0)
                                   : kind % 4 == 2 ? std::floor(3.0 * normal)
                                                   : (normal > 1.0 ? 3e38 : -1e-44);
-            x = random.uniform() < 0.1 ? made::nan_value : static_cast<float>(spread) + 0.0F;
+            x = random.uniform() < 0.1 ? synthetic::nan_value : static_cast<float>(spread) + 0.0F;
         }
         values[0] = 1.5F;  // one at least is a number
         const std::vector<float> sorted = sorted_numbers(values);
@@ -118,7 +118,7 @@ float column_medians_in_full(const std::vector<float> &b) {
 }
 
 void searches_with_bounds_find_what_the_full_ones_find() {
-    made::Random random(2);
+    synthetic::Random random(2);
     const auto lacosmic = std::make_unique<LacosmicScratch>();
     const auto columns = std::make_unique<ColumnScratch>();
     const auto memory = std::make_unique<WindowMemory>();
@@ -154,7 +154,7 @@ void aperture_is_the_circle_of_seps_subpixels() {
     CHECK(std::abs(inside / 25.0 - 78.54) < 1.0);
     std::vector<float> plane(kWindowPixels, 2.0F);
     CHECK(std::abs(aperture_flux(team, plane.data()) - 2.0 * inside / 25.0) < 1e-9);
-    plane[25 * kStride + 25] = made::nan_value;
+    plane[25 * kStride + 25] = synthetic::nan_value;
     plane[25 * kStride + 26] = 1e-30F;
     CHECK(std::abs(aperture_flux(team, plane.data()) - 2.0 * (inside - 50) / 25.0) < 1e-9);
 }
@@ -212,7 +212,7 @@ void windows_are_cut_around_the_candidate() {
 }
 
 void normalisations_are_robust() {
-    made::Random random(5);
+    synthetic::Random random(5);
     const std::vector<float> plane = window(random, 0.05, 0.0);
     std::vector<float> b = plane;
     std::vector<float> r(kBlockPixels);

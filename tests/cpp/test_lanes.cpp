@@ -6,7 +6,7 @@
 #include "kernel/recipe.hpp"
 #include "kernel/staged_views.hpp"
 #include "kernel/stamp_features.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 #include "triplet.hpp"
 
 #include <cstdio>
@@ -38,7 +38,7 @@ bool agree(FiberWarp &warp, bool ascending, std::size_t size, Kernel kernel) {
 // Two rows in turn on one scratch, as a warp takes them.
 template <class Scratch, class Kernel>
 void check_rows(const char *what, std::size_t size, Kernel kernel) {
-    const made::Batch batch = made::everything();
+    const synthetic::Batch batch = synthetic::everything();
     const s2v_stamps stamps = batch.view().c();
     const auto scratch = std::make_unique<Scratch>();
     FiberWarp warp;
@@ -78,11 +78,11 @@ void check_views(const char *name, const Chain &chain) {
                     return reinterpret_cast<std::uint32_t *>(out) + std::ptrdiff_t{plane} * plane_words(pixels);
                 };
                 if constexpr (std::decay_t<decltype(team)>::kAlone) {
-                    std::vector<float> made(bytes ? std::size_t{planes} * pixels : 0);
+                    std::vector<float> prepared(bytes ? std::size_t{planes} * pixels : 0);
                     const std::uint32_t flags =
-                        prepare_views(team, triplet, how, spared, bytes ? made.data() : out, s.steps);
+                        prepare_views(team, triplet, how, spared, bytes ? prepared.data() : out, s.steps);
                     for (int k = 0; bytes && k < planes; ++k) {
-                        std::copy_n(made.begin() + std::ptrdiff_t{k} * pixels, pixels, s.stage);
+                        std::copy_n(prepared.begin() + std::ptrdiff_t{k} * pixels, pixels, s.stage);
                         write_bytes(team, s.stage, pixels, scale[k], words(k));
                     }
                     return flags;

@@ -1,7 +1,7 @@
 // The scores and ids of messages in memory: no allocation, and threads that share a model.
 #include "check.hpp"
-#include "made_messages.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_messages.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <atomic>
 #include <cmath>
@@ -45,18 +45,18 @@ std::atomic<long> allocations{0};
 
 namespace {
 
-using made::Decoder;
-using made::kSchema;
-using made::Messages;
-using made::Octets;
-using made::plain;
+using synthetic::Decoder;
+using synthetic::kSchema;
+using synthetic::Messages;
+using synthetic::Octets;
+using synthetic::plain;
 
 void sound_messages_cost_no_allocation() {
-    const s2v::Model models[] = {made::NetworkFile().model(), made::CascadeFile().model(0.0F, 1.0F),
-                                 made::NetworkFile::of(made::forest_file({"MASKFRAC", "SNR"}, 0))};
+    const s2v::Model models[] = {synthetic::NetworkFile().model(), synthetic::CascadeFile().model(0.0F, 1.0F),
+                                 synthetic::NetworkFile::of(synthetic::forest_file({"MASKFRAC", "SNR"}, 0))};
     std::vector<Octets> all;
-    for (int number = 0; number < 60; ++number) all.push_back(made::message(number, kSchema));
-    for (int number = 60; number < 70; ++number) all.push_back(made::container(number, number + 1, 1));
+    for (int number = 0; number < 60; ++number) all.push_back(synthetic::message(number, kSchema));
+    for (int number = 60; number < 70; ++number) all.push_back(synthetic::container(number, number + 1, 1));
     const Messages messages(all);
     for (const s2v::Model &model : models) {
         s2v_reading reading = plain();
@@ -81,10 +81,10 @@ void sound_messages_cost_no_allocation() {
 }
 
 void ids_are_spans_of_text() {
-    std::string schema = made::kPacketSchema;
+    std::string schema = synthetic::kPacketSchema;
     const std::string number = R"("candid", "type": "long")";
     schema.replace(schema.find(number), number.size(), R"("candid", "type": "string")");
-    const s2v::Model model = made::NetworkFile().model();
+    const s2v::Model model = synthetic::NetworkFile().model();
     s2v_reading reading = plain();
     reading.model = model.c();
     Decoder decoder(reading);
@@ -100,8 +100,8 @@ void ids_are_spans_of_text() {
                  {"abc", S2V_ID_TEXT}};
     std::vector<Octets> all;
     for (const auto &one : cases) {
-        const Octets packet = made::packet(3);
-        Octets changed = made::Avro().text("name").text(one.text).bytes();
+        const Octets packet = synthetic::packet(3);
+        Octets changed = synthetic::Avro().text("name").text(one.text).bytes();
         changed.insert(changed.end(), packet.begin() + 10, packet.end());  // "object3" and 1003 go
         all.push_back(changed);
     }
@@ -120,9 +120,9 @@ void ids_are_spans_of_text() {
 }
 
 void threads_share_a_model() {
-    const s2v::Model model = made::NetworkFile().model();
+    const s2v::Model model = synthetic::NetworkFile().model();
     std::vector<Octets> all;
-    for (int number = 0; number < 30; ++number) all.push_back(made::message(number, kSchema));
+    for (int number = 0; number < 30; ++number) all.push_back(synthetic::message(number, kSchema));
     const Messages messages(all);
     std::vector<std::vector<float>> scores(8, std::vector<float>(all.size()));
     std::vector<std::thread> threads;
@@ -133,7 +133,7 @@ void threads_share_a_model() {
             reading.model = model.c();
             s2v_decoder *decoder = nullptr;
             if (s2v_decoder_create(&reading, &decoder) != S2V_OK) return;
-            s2v_decoder_add_schema(decoder, kSchema, made::kPacketSchema.c_str());
+            s2v_decoder_add_schema(decoder, kSchema, synthetic::kPacketSchema.c_str());
             std::vector<std::uint32_t> flags(all.size());
             for (int round = 0; round < 3; ++round)
                 s2v_score_messages(decoder, messages.at.data(), messages.size.data(), messages.count(), nullptr,
@@ -142,7 +142,7 @@ void threads_share_a_model() {
         });
     for (std::thread &thread : threads) thread.join();
     CHECK(std::isfinite(scores[0][0]));
-    for (const std::vector<float> &score : scores) CHECK(made::same_bits(score, scores[0]));
+    for (const std::vector<float> &score : scores) CHECK(synthetic::same_bits(score, scores[0]));
 }
 
 }  // namespace

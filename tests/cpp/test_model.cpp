@@ -1,6 +1,6 @@
 // Models through the C ABI: files, what they say and what is refused, rows of tables, and what a model takes of stamps.
 #include "check.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <array>
 #include <filesystem>
@@ -8,25 +8,25 @@
 
 namespace {
 
-using made::batch_of;
-using made::flag;
-using made::forest_file;
-using made::nan_value;
-using made::NetworkFile;
-using made::OneRow;
-using made::same_bits;
-using made::stamp_columns;
+using synthetic::batch_of;
+using synthetic::flag;
+using synthetic::forest_file;
+using synthetic::nan_value;
+using synthetic::NetworkFile;
+using synthetic::OneRow;
+using synthetic::same_bits;
+using synthetic::stamp_columns;
 
 // The same network without its integers.
-s2v::Model floats_of(const NetworkFile &made) {
-    made::ModelFile floats;
-    floats.header = made.file.header;
+s2v::Model floats_of(const NetworkFile &stored) {
+    synthetic::ModelFile floats;
+    floats.header = stored.file.header;
     floats.header.replace(floats.header.find(R"(, "integer": {"version": 1})"), 27, "");
     return NetworkFile::of(floats.bytes());
 }
 
 void forests_look_at_the_catalogue() {
-    const made::Batch batch = batch_of(1);
+    const synthetic::Batch batch = batch_of(1);
     const std::size_t n = batch.size();
     std::vector<float> catalogue(n * S2V_CATALOGUE_COLUMNS, nan_value);
     for (std::size_t row = 0; row < n; row += 2) catalogue[row * S2V_CATALOGUE_COLUMNS + 17] = row % 4 ? 5.0F : -5.0F;
@@ -38,7 +38,7 @@ void forests_look_at_the_catalogue() {
     std::vector<std::uint32_t> flags(n);
     s2v::Scorer(alone, 2).score(batch.view(), score, flags, catalogue);
     // The columns below need the difference alone, and none of these the fit.
-    made::Batch difference = batch;
+    synthetic::Batch difference = batch;
     for (std::size_t row = 0; row < n; ++row)
         difference.offset[3 * row + S2V_SCIENCE] = difference.offset[3 * row + S2V_TEMPLATE] = -1;
     std::vector<float> values(n * 18);
@@ -71,16 +71,16 @@ void forests_look_at_the_catalogue() {
 }
 
 void predict_takes_what_is_prepared() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    made::Random random(6);
+    const NetworkFile stored;
+    const s2v::Model model = stored.model();
+    synthetic::Random random(6);
     constexpr std::size_t n = 70;
-    std::vector<float> planes = made::planes_of(made.network, n, random);
-    const std::vector<float> columns = made::columns_of(made.network, n, random);
+    std::vector<float> planes = synthetic::planes_of(stored.network, n, random);
+    const std::vector<float> columns = synthetic::columns_of(stored.network, n, random);
     std::vector<float> score(n);
     model.predict(planes, columns, score, 2);
     const std::size_t pixels = planes.size() / n;
-    const made::PlainNetwork plain(made.network);
+    const synthetic::PlainNetwork plain(stored.network);
     for (std::size_t row = 0; row < n; ++row) {
         const bool finite = std::all_of(planes.data() + row * pixels, planes.data() + (row + 1) * pixels,
                                         [](float x) { return std::isfinite(x); });
@@ -134,9 +134,9 @@ void tables_follow_the_rule() {
 }
 
 void inputs_are_what_a_scorer_takes() {
-    NetworkFile made;
-    const s2v::Model model = made.model();
-    const made::Batch batch = batch_of(2);
+    NetworkFile stored;
+    const s2v::Model model = stored.model();
+    const synthetic::Batch batch = batch_of(2);
     const std::size_t n = batch.size();
     const std::size_t pixels = std::size_t{6} * 33 * 33;
     std::vector<float> planes(n * pixels, -1.0F), columns(n * 67, -1.0F), score(n), expected(n);
@@ -160,7 +160,7 @@ void inputs_are_what_a_scorer_takes() {
     CHECK(flags == expected_flags);
     // Of a network of floats too.
     std::vector<float> again(n * pixels), of_columns(n * 67);
-    const s2v::Model floats = floats_of(made);
+    const s2v::Model floats = floats_of(stored);
     CHECK(floats.needs().runs == 0);
     floats.inputs(batch.view(), again, of_columns, flags, scored);
     CHECK(same_bits(again, planes) && same_bits(of_columns, columns) && flags == expected_flags);
@@ -180,11 +180,11 @@ void a_calibration_is_the_last_step() {
     const char *const table = R"(, "calibration": {"x": [0.1, 0.5, 0.9], "y": [0, 0.25, 1]})";
     const std::vector<float> x = {0.1F, 0.5F, 0.9F};
     const std::vector<float> y = {0.0F, 0.25F, 1.0F};
-    NetworkFile made;
-    const s2v::Model plain = made.model();
-    made.file.header.insert(made.file.header.size() - 1, table);
-    const s2v::Model calibrated = made.model();
-    const made::Batch batch = batch_of(1);
+    NetworkFile stored;
+    const s2v::Model plain = stored.model();
+    stored.file.header.insert(stored.file.header.size() - 1, table);
+    const s2v::Model calibrated = stored.model();
+    const synthetic::Batch batch = batch_of(1);
     const std::size_t n = batch.size();
     std::vector<float> expected(n), score(n);
     std::vector<std::uint32_t> flags(n);
@@ -195,17 +195,17 @@ void a_calibration_is_the_last_step() {
     s2v::Scorer(calibrated, 2).score(batch.view(), score, flags);
     CHECK(same_bits(score, expected));
 
-    made::Random random(16);
-    const std::vector<float> planes = made::planes_of(made.network, 1, random);
-    const std::vector<float> columns = made::columns_of(made.network, 1, random);
+    synthetic::Random random(16);
+    const std::vector<float> planes = synthetic::planes_of(stored.network, 1, random);
+    const std::vector<float> columns = synthetic::columns_of(stored.network, 1, random);
     float one[2] = {};
     plain.predict(planes, columns, {one, 1});
     calibrated.predict(planes, columns, {one + 1, 1});
     s2v::calibrate(x, y, {one, 1});
     CHECK(one[0] == one[1]);
 
-    made.file.header.replace(made.file.header.find("[0.1, 0.5"), 9, "[0.5, 0.1");
-    CHECK_THROWS(made.model(), s2v::Error, caught.status() == S2V_BAD_MODEL);
+    stored.file.header.replace(stored.file.header.find("[0.1, 0.5"), 9, "[0.5, 0.1");
+    CHECK_THROWS(stored.model(), s2v::Error, caught.status() == S2V_BAD_MODEL);
 }
 
 // A header or a call that cannot be followed.
@@ -214,11 +214,11 @@ void what_is_wrong_is_refused() {
         CHECK_THROWS(NetworkFile::of(bytes), s2v::Error, caught.status() == S2V_BAD_MODEL);
     };
     const auto changed = [](const std::string &from, const std::string &to) {
-        NetworkFile made;
-        const std::size_t at = made.file.header.find(from);
+        NetworkFile stored;
+        const std::size_t at = stored.file.header.find(from);
         CHECK(at != std::string::npos);
-        made.file.header.replace(at, from.size(), to);
-        return made.file.bytes();
+        stored.file.header.replace(at, from.size(), to);
+        return stored.file.bytes();
     };
     refused("");
     CHECK(std::strstr(s2v_last_error(), "safetensors"));
@@ -285,12 +285,12 @@ void what_is_wrong_is_refused() {
 }
 
 void a_model_tells_what_it_is() {
-    const NetworkFile made;
+    const NetworkFile stored;
     const std::string path = (std::filesystem::temp_directory_path() / "space2vec_test_model.safetensors").string();
-    std::ofstream(path, std::ios::binary) << made.file.bytes();
+    std::ofstream(path, std::ios::binary) << stored.file.bytes();
     const s2v::Model model = s2v::Model::load(path);
     std::filesystem::remove(path);
-    CHECK(model.name() == "made" && model.header() == made.file.header && model.columns() == stamp_columns());
+    CHECK(model.name() == "made" && model.header() == stored.file.header && model.columns() == stamp_columns());
     const s2v_needs needs = model.needs();
     CHECK(needs.planes == 7 && needs.optional == 1U << S2V_TEMPLATE && needs.sets == 3 && needs.runs == 1);
     CHECK(needs.shape[0] == 6 && needs.shape[1] == 33 && needs.shape[2] == 33 && needs.columns == 67);

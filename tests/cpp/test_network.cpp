@@ -2,7 +2,7 @@
 #include "check.hpp"
 #include "error.hpp"
 #include "isa.hpp"
-#include "made_networks.hpp"
+#include "synthetic_networks.hpp"
 
 #include <cstring>
 #include <limits>
@@ -10,8 +10,8 @@
 
 namespace {
 
-std::vector<made::NetworkSizes> all_sizes() {
-    std::vector<made::NetworkSizes> sizes(10);
+std::vector<synthetic::NetworkSizes> all_sizes() {
+    std::vector<synthetic::NetworkSizes> sizes(10);
     sizes[1] = {0, 0, {}, 38, 12, true, {256, 256}, false};         // as tablenet
     sizes[2] = {3, 33, {16, 32, 48}, 0, 0, false, {64}, false};     // planes alone
     sizes[3] = {1, 17, {8, 24}, 5, 0, false, {20, 12, 36}, false};  // no width is a multiple of 16
@@ -48,15 +48,15 @@ std::vector<float> run(const s2v::PackedNetwork &packed, const s2v::Network &net
 void scores_are_those_of_the_transcription() {
     const s2v_isa_table &isa = *s2v::active_isa();
     std::uint64_t seed = 3;
-    for (const made::NetworkSizes &sizes : all_sizes()) {
-        const s2v::Network network = made::network(sizes, ++seed);
+    for (const synthetic::NetworkSizes &sizes : all_sizes()) {
+        const s2v::Network network = synthetic::network(sizes, ++seed);
         s2v::check_network(network);
         const s2v::PackedNetwork packed(network, isa);
-        made::Random random(seed);
+        synthetic::Random random(seed);
         constexpr int rows = 21;
-        const std::vector<float> planes = made::planes_of(network, rows, random);
-        const std::vector<float> columns = made::columns_of(network, rows, random);
-        const made::PlainNetwork plain(network);
+        const std::vector<float> planes = synthetic::planes_of(network, rows, random);
+        const std::vector<float> columns = synthetic::columns_of(network, rows, random);
+        const synthetic::PlainNetwork plain(network);
         std::vector<float> expected;
         const std::ptrdiff_t size = std::ptrdiff_t{network.planes} * network.side * network.side;
         for (int row = 0; row < rows; ++row)
@@ -74,8 +74,8 @@ void scores_are_those_of_the_transcription() {
 
 // A network that is changed in one place is refused, in words.
 template <class Change>
-void check_refused(const made::NetworkSizes &sizes, Change change) {
-    s2v::Network network = made::network(sizes, 9);
+void check_refused(const synthetic::NetworkSizes &sizes, Change change) {
+    s2v::Network network = synthetic::network(sizes, 9);
     s2v::check_network(network);
     change(network);
     CHECK_THROWS(s2v::check_network(network), s2v::Failure,
@@ -84,8 +84,8 @@ void check_refused(const made::NetworkSizes &sizes, Change change) {
 
 void what_cannot_be_run_is_refused() {
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-    const made::NetworkSizes both;
-    const made::NetworkSizes table = {0, 0, {}, 38, 12, true, {64, 64}, false};
+    const synthetic::NetworkSizes both;
+    const synthetic::NetworkSizes table = {0, 0, {}, 38, 12, true, {64, 64}, false};
     check_refused(both, [](s2v::Network &n) { n.plane_scale[2] = 0.0F; });
     check_refused(both, [](s2v::Network &n) { n.plane_scale.pop_back(); });
     check_refused(both, [](s2v::Network &n) { n.planes = 33; });
@@ -122,15 +122,15 @@ void what_cannot_be_run_is_refused() {
     check_refused(table, [](s2v::Network &n) { n.columns.bins = 11; });
     check_refused(table, [](s2v::Network &n) { n.of_columns = {}; });
     // 1024 inputs of 15 bits times 127 exceed 32 bits.
-    made::NetworkSizes wide = {0, 0, {}, 4, 0, false, {1024, 8}, false};
+    synthetic::NetworkSizes wide = {0, 0, {}, 4, 0, false, {1024, 8}, false};
     wide.extreme = true;
-    CHECK_THROWS(s2v::check_network(made::network(wide, 2)), s2v::Failure, caught.status() == S2V_BAD_MODEL);
+    CHECK_THROWS(s2v::check_network(synthetic::network(wide, 2)), s2v::Failure, caught.status() == S2V_BAD_MODEL);
 }
 
 // The 32 bits of a sum, used to their end: an output whose weights and inputs are all the largest, and its negative.
 void sums_reach_their_limits() {
-    made::NetworkSizes sizes = {4, 5, {16}, 0, 0, false, {16}, false};
-    s2v::Network network = made::network(sizes, 5);
+    synthetic::NetworkSizes sizes = {4, 5, {16}, 0, 0, false, {16}, false};
+    s2v::Network network = synthetic::network(sizes, 5);
     for (std::int8_t &w : network.convolutions[0].weights.values) w = 127;
     for (std::size_t o = 0; o < 16; ++o) {
         network.convolutions[0].shift[o] = static_cast<std::uint8_t>(o % 2 ? 0 : 12);
@@ -141,7 +141,7 @@ void sums_reach_their_limits() {
     const s2v::PackedNetwork packed(network, *s2v::active_isa());
     const std::vector<float> planes(100, 1e30F);
     const std::vector<float> got = run(packed, network, planes, {}, 1, 1);
-    CHECK(got[0] == made::PlainNetwork(network)(planes.data(), nullptr));
+    CHECK(got[0] == synthetic::PlainNetwork(network)(planes.data(), nullptr));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/network.hpp"
-#include "made_networks.hpp"
+#include "synthetic_networks.hpp"
 
 #include <cstdio>
 
@@ -118,14 +118,14 @@ std::vector<float> by_bytes(const Given &given, bool ascending) {
     return score;
 }
 
-void check_network_of(const made::NetworkSizes &sizes, std::uint64_t seed) {
-    const s2v::Network network = made::network(sizes, seed);
+void check_network_of(const synthetic::NetworkSizes &sizes, std::uint64_t seed) {
+    const s2v::Network network = synthetic::network(sizes, seed);
     s2v::check_network(network);
-    made::Random random(seed);
+    synthetic::Random random(seed);
     Given given = {network, {}, {}};
-    given.planes = made::planes_of(network, kRows, random);
-    given.columns = made::columns_of(network, kRows, random);
-    const made::PlainNetwork plain(network);
+    given.planes = synthetic::planes_of(network, kRows, random);
+    given.columns = synthetic::columns_of(network, kRows, random);
+    const synthetic::PlainNetwork plain(network);
     std::vector<float> expected;
     for (int row = 0; row < kRows; ++row)
         expected.push_back(plain(given.planes.data() + row * network.planes * network.side * network.side,
@@ -145,7 +145,7 @@ void check_network_of(const made::NetworkSizes &sizes, std::uint64_t seed) {
 }  // namespace
 
 int main() {
-    made::NetworkSizes stampnet;
+    synthetic::NetworkSizes stampnet;
     check_network_of(stampnet, 21);
     stampnet.extreme = true;
     check_network_of(stampnet, 22);

@@ -2,7 +2,7 @@
 #include "check.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/sort.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +20,7 @@ bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {
 }
 
 std::vector<float> noise(std::size_t n, std::uint64_t seed) {
-    made::Random random(seed);
+    synthetic::Random random(seed);
     std::vector<float> values(n);
     for (float &value : values) value = static_cast<float>(100.0 + 5.0 * random.normal());
     return values;
@@ -77,7 +77,7 @@ void bad_calls_are_refused() {
           }) == S2V_INVALID_ARGUMENT);
     for (const std::int32_t kind : {-1, static_cast<std::int32_t>(S2V_NORMALISERS)})
         CHECK(after([kind](Call &c) { c.steps[0].kind = kind; }) == S2V_INVALID_ARGUMENT);
-    for (const double softening : {0.0, -1.0, static_cast<double>(made::nan_value)})
+    for (const double softening : {0.0, -1.0, static_cast<double>(synthetic::nan_value)})
         CHECK(after([softening](Call &c) { c.steps[1].parameters[0] = softening; }) == S2V_INVALID_ARGUMENT);
     const double fraction[] = {3.0, 2.5};
     CHECK(after([&](Call &c) { c.steps[0] = s2v::step("sigma-clip", fraction); }) == S2V_INVALID_ARGUMENT);
@@ -103,7 +103,7 @@ void strides_and_masks() {
     std::vector<float> holes = call.pixels;
     for (std::size_t i = 3; i < mask.size(); i += 11) {
         mask[i] = 1;
-        holes[i] = made::nan_value;
+        holes[i] = synthetic::nan_value;
     }
     std::vector<float> masked(out.size());
     s2v::normalise({call.pixels, 21, 17, mask}, call.steps, masked, flags, -1.0F);
@@ -115,7 +115,7 @@ void strides_and_masks() {
 }
 
 void compositions() {
-    const made::Batch batch = made::everything();
+    const synthetic::Batch batch = synthetic::everything();
     const std::vector<s2v_step> steps = {s2v::step("zscale"), s2v::step("asinh")};
     s2v_composition how = {
         sizeof(s2v_composition), 63, 3, {S2V_SCIENCE, S2V_TEMPLATE, S2V_DIFFERENCE}, 2, steps.data()};
@@ -148,7 +148,7 @@ void compositions() {
 
 void sorts() {
     using namespace s2v::kernel;
-    made::Random random(8);
+    synthetic::Random random(8);
     for (int kind = 0; kind < 40; ++kind) {
         std::vector<float> x(kSorted);
         for (float &value : x)

@@ -6,7 +6,7 @@
 #include "kernel/quantile.hpp"
 #include "kernel/sort.hpp"
 #include "kernel/stamp.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -24,7 +24,7 @@ struct Case {
 };
 
 // Values of one kind; NaN and -0 come later.
-float value_of(int kind, int i, int n, made::Random &random) {
+float value_of(int kind, int i, int n, synthetic::Random &random) {
     switch (kind) {
         case 0:
             return static_cast<float>(100.0 + 3.0 * random.normal());
@@ -52,14 +52,14 @@ constexpr int kKinds = 10;
 
 std::vector<Case> cases() {
     std::vector<Case> all;
-    made::Random random(9);
+    synthetic::Random random(9);
     for (const int n : {1, 2, 33, 128, 129, 800, 3264})
         for (int kind = 0; kind < kKinds; ++kind)
             for (const double masked : {0.0, 0.6}) {
                 Case one = {std::to_string(n) + " of kind " + std::to_string(kind), {}};
                 for (int i = 0; i < n; ++i) {
                     const float x = value_of(kind, i, n, random) + 0.0F;
-                    one.x.push_back(random.uniform() < masked ? made::nan_value : x);
+                    one.x.push_back(random.uniform() < masked ? synthetic::nan_value : x);
                 }
                 all.push_back(std::move(one));
             }
@@ -145,7 +145,7 @@ struct CountedValues {
 
 void a_search_takes_few_passes() {
     constexpr int n = kWindowPixels;
-    made::Random random(3);
+    synthetic::Random random(3);
     FiberWarp warp;
     double most = 0.0;
     double all = 0.0;
@@ -170,7 +170,7 @@ void a_search_takes_few_passes() {
 void sorts_are_those_of_the_library() {
     FiberWarp warp;
     for (int kind = 0; kind < kKinds; ++kind) {
-        made::Random random(static_cast<std::uint64_t>(kind) + 50);
+        synthetic::Random random(static_cast<std::uint64_t>(kind) + 50);
         std::vector<float> x;
         for (int i = 0; i < kSorted; ++i) x.push_back(value_of(kind, i, kSorted, random) + 0.0F);
         if (kind % 2) std::fill(x.end() - 200, x.end(), HUGE_VALF);

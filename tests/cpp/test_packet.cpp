@@ -2,8 +2,8 @@
 #include "check.hpp"
 #include "decode/ids.hpp"
 #include "decode/packet.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <cmath>
 #include <limits>
@@ -177,7 +177,7 @@ void test_a_packet_of_other_names() {
           schema.field_kinds(2) == 1U << static_cast<unsigned>(Field::Kind::bytes) && schema.field_kinds(3) == 0);
     CHECK((schema.paths() == std::vector<std::string>{"objectid", "candid", "candidate.RA", "candidate.field",
                                                       "cutout_science", "cutout_difference"}));
-    made::Avro avro;
+    synthetic::Avro avro;
     avro.text("WNTR24awati").number(1).text("02a_1").real(1.5).number(1).number(7).text("S").number(0);
     const std::vector<std::uint8_t> bytes = avro.bytes();
     std::vector<Field> fields(schema.room());
@@ -193,7 +193,7 @@ void test_a_packet_of_other_names() {
 void test_schemas_that_are_none() {
     std::int64_t size = -1;
     char room[64] = {};
-    CHECK(s2v_schema_check(made::kPacketSchema.c_str(), room, sizeof room, &size) == S2V_OK && size == 0);
+    CHECK(s2v_schema_check(synthetic::kPacketSchema.c_str(), room, sizeof room, &size) == S2V_OK && size == 0);
     const char *const parts = R"({"type": "record", "name": "a.b", "fields": [{"name": "c", "type": "a.part"}]})";
     CHECK(s2v_schema_check(parts, room, sizeof room, &size) == S2V_BAD_INPUT);
     CHECK(std::string(room, static_cast<std::size_t>(size)) == "unknown type 'a.part'");

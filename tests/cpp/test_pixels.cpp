@@ -2,8 +2,8 @@
 #include "check.hpp"
 #include "decode/buffer.hpp"
 #include "decode/store.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,8 +22,8 @@
 
 namespace {
 
-using made::Octets;
 using s2v::decode::Store;
+using synthetic::Octets;
 
 // An allocator that counts, and refuses where it is told to.
 struct Memory {
@@ -93,7 +93,7 @@ std::vector<std::vector<float>> batches_of(const Octets &input, std::int64_t row
 }
 
 void test_they_stay_while_others_are_read() {
-    const Octets input = made::container(0, 40, 3);
+    const Octets input = synthetic::container(0, 40, 3);
     const std::vector<std::vector<float>> expected = batches_of(input, 6);
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
@@ -126,7 +126,7 @@ void test_they_stay_while_others_are_read() {
 }
 
 void test_memory_is_used_again() {
-    const Octets input = made::container(0, 120, 3);
+    const Octets input = synthetic::container(0, 120, 3);
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
     s2v_reader *const reader = open(input, &allocator);
@@ -153,7 +153,7 @@ void test_memory_is_used_again() {
 }
 
 void test_an_allocator_that_has_none_left() {
-    const Octets input = made::container(0, 40, 3);
+    const Octets input = synthetic::container(0, 40, 3);
     const std::vector<std::vector<float>> expected = batches_of(input, 10);
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
@@ -178,7 +178,7 @@ void test_an_allocator_that_has_none_left() {
 void test_where_there_are_none() {
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
-    const Octets sound = made::container(0, 9, 3), foreign = {'x', 'y'};
+    const Octets sound = synthetic::container(0, 9, 3), foreign = {'x', 'y'};
     s2v_reader *reader = open(sound, &allocator, false);
     auto batch = s2v::sized<s2v_batch>();
     auto pixels = s2v::sized<s2v_pixels>();
@@ -201,8 +201,8 @@ void test_where_there_are_none() {
 }
 
 void test_cutouts_of_a_table() {
-    made::Random random(3);
-    const Octets image = made::fits(random, 21);
+    synthetic::Random random(3);
+    const Octets image = synthetic::fits(random, 21);
     const std::int64_t begin[] = {0, static_cast<std::int64_t>(image.size())};
     auto cutouts = s2v::sized<s2v_cutouts>();
     cutouts.n = 1;
@@ -230,7 +230,7 @@ void test_an_interrupted_reader() {
     std::remove(path.c_str());
     CHECK(mkfifo(path.c_str(), 0600) == 0);
     const int pipe = ::open(path.c_str(), O_RDWR);
-    const Octets input = made::container(0, 3, 1);
+    const Octets input = synthetic::container(0, 3, 1);
     CHECK(write(pipe, input.data(), std::min<std::size_t>(input.size(), 4096)) > 0);
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
@@ -254,7 +254,7 @@ void test_an_interrupted_reader() {
 }
 
 void test_released_by_another_thread() {
-    const Octets input = made::container(0, 60, 2);
+    const Octets input = synthetic::container(0, 60, 2);
     const std::vector<std::vector<float>> expected = batches_of(input, 4);
     Memory memory;
     const s2v_allocator allocator = memory.allocator();
@@ -351,7 +351,7 @@ void test_small_batches_that_are_kept() {
 
 void test_the_cpp_face() {
     const std::string path = "test_pixels.avro";
-    const Octets bytes = made::container(0, 4, 2);
+    const Octets bytes = synthetic::container(0, 4, 2);
     std::FILE *const file = std::fopen(path.c_str(), "wb");
     CHECK(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size());
     std::fclose(file);

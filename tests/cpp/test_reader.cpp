@@ -1,7 +1,7 @@
 // Reading through the C ABI: the order, the batches, going on, what is damaged.
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -10,7 +10,7 @@
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 
 struct Row {
     std::string object_id;
@@ -61,7 +61,7 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
         sizes.push_back(static_cast<std::int64_t>(input.size()));
     }
     const char *const columns[] = {"candidate.magpsf"};
-    const char *const schemas[] = {made::kPacketSchema.c_str()};
+    const char *const schemas[] = {synthetic::kPacketSchema.c_str()};
     s2v_reading reading;
     s2v_reading_init(&reading);
     reading.count = static_cast<std::int64_t>(inputs.size());
@@ -117,8 +117,8 @@ Read read(const std::vector<Octets> &inputs, const How &how = {}) {
 }
 
 void test_order_and_batches() {
-    const std::vector<Octets> inputs = {made::container(0, 9, 1), made::container(9, 30, 4),
-                                        made::container(30, 31, 1)};
+    const std::vector<Octets> inputs = {synthetic::container(0, 9, 1), synthetic::container(9, 30, 4),
+                                        synthetic::container(30, 31, 1)};
     const Read first = read(inputs);
     CHECK(first.rows.size() == 31 && first.problems.empty());
     for (int k = 0; k < 31; ++k) {
@@ -151,13 +151,13 @@ void test_order_and_batches() {
 
 void test_goes_on_anywhere() {
     Octets archive;
-    made::add_member(archive, "a.avro", made::container(40, 45, 2));
-    made::add_member(archive, "readme.txt", {'h', 'i'});
-    made::add_member(archive, "b.avro", made::container(45, 47, 2));
+    synthetic::add_member(archive, "a.avro", synthetic::container(40, 45, 2));
+    synthetic::add_member(archive, "readme.txt", {'h', 'i'});
+    synthetic::add_member(archive, "b.avro", synthetic::container(45, 47, 2));
     archive.resize(archive.size() + 1024);
-    Octets cut = made::container(30, 36, 3);
+    Octets cut = synthetic::container(30, 36, 3);
     cut.resize(cut.size() - 5000);
-    const std::vector<Octets> inputs = {made::container(0, 10, 3), cut, archive, made::container(50, 52, 1)};
+    const std::vector<Octets> inputs = {synthetic::container(0, 10, 3), cut, archive, synthetic::container(50, 52, 1)};
     const Read whole = read(inputs);
     CHECK(whole.rows.size() == 10 + 6 + 7 + 2 && whole.problems.size() == 1);
     for (std::size_t row = 0; row < whole.rows.size(); ++row) {
@@ -177,8 +177,8 @@ void test_goes_on_anywhere() {
 }
 
 void test_containers_one_after_another() {
-    Octets joined = made::container(0, 5, 2);
-    const Octets more = made::container(5, 8, 3);
+    Octets joined = synthetic::container(0, 5, 2);
+    const Octets more = synthetic::container(5, 8, 3);
     joined.insert(joined.end(), more.begin(), more.end());
     const Read read_ = read({joined});
     CHECK(read_.rows.size() == 8 && read_.problems.empty() && read_.rows[7].candidate_id == 1007);
@@ -187,23 +187,23 @@ void test_containers_one_after_another() {
 void test_messages() {
     How how;
     how.schema = 0x01020304;
-    Octets several = made::message(1, how.schema);
-    const Octets second = made::message(2, how.schema);
+    Octets several = synthetic::message(1, how.schema);
+    const Octets second = synthetic::message(2, how.schema);
     several.insert(several.end(), second.begin(), second.end());
-    const Read good = read({made::message(0, how.schema), several}, how);
+    const Read good = read({synthetic::message(0, how.schema), several}, how);
     CHECK(good.rows.size() == 3 && good.problems.empty() && good.rows[2].candidate_id == 1002);
-    const Read foreign = read({made::message(0, 7), made::message(1, how.schema)}, how);
+    const Read foreign = read({synthetic::message(0, 7), synthetic::message(1, how.schema)}, how);
     CHECK(foreign.rows.size() == 2 && foreign.rows[1].candidate_id == 1001);
     CHECK(foreign.problems.size() == 1 && std::get<1>(foreign.problems[0]) == "unknown_schema");
     // Without any schema it looks like a message all the same, unless its number is no likely one.
-    CHECK(std::get<1>(read({made::message(0, 7)}).problems.at(0)) == "unknown_schema");
-    CHECK(std::get<1>(read({made::message(0, 0)}).problems.at(0)) == "foreign_file");
-    CHECK(std::get<1>(read({made::message(0, 0x01020304)}).problems.at(0)) == "foreign_file");
+    CHECK(std::get<1>(read({synthetic::message(0, 7)}).problems.at(0)) == "unknown_schema");
+    CHECK(std::get<1>(read({synthetic::message(0, 0)}).problems.at(0)) == "foreign_file");
+    CHECK(std::get<1>(read({synthetic::message(0, 0x01020304)}).problems.at(0)) == "foreign_file");
 }
 
 void test_damage_costs_its_block_only() {
-    const Octets sound = made::container(0, 12, 3);
-    const Octets marker = made::sync();
+    const Octets sound = synthetic::container(0, 12, 3);
+    const Octets marker = synthetic::sync();
     auto at = std::search(sound.begin(), sound.end(), marker.begin(), marker.end()) + 16;  // the first block
     at = std::search(at, sound.end(), marker.begin(), marker.end());                       // its end
     Octets flipped = sound;
@@ -226,7 +226,7 @@ void test_damage_costs_its_block_only() {
 }
 
 void test_any_cut_and_any_flip() {
-    const Octets sound = made::container(0, 2, 1);
+    const Octets sound = synthetic::container(0, 2, 1);
     How how;
     how.threads = 1;
     how.sets = 0;
@@ -236,7 +236,7 @@ void test_any_cut_and_any_flip() {
         // A cut between blocks is no damage that can be seen.
         CHECK(!read_.problems.empty() || read_.rows.size() <= 2);
     }
-    made::Random random(5);
+    synthetic::Random random(5);
     for (int trial = 0; trial < 300; ++trial) {
         Octets damaged = sound;
         damaged[random.bits() % 1400] ^= static_cast<std::uint8_t>(1 + random.bits() % 255);
@@ -248,14 +248,14 @@ void test_any_cut_and_any_flip() {
 void test_hollow_records() {
     const std::string hollow = R"({"type": "record", "name": "a", "fields": [{"name": "cutoutScience", "type": )";
     const auto file = [&](const std::string &type, std::int64_t records, std::size_t bytes) {
-        made::Avro avro;
+        synthetic::Avro avro;
         avro.raw({'O', 'b', 'j', 1})
             .number(1)
             .text("avro.schema")
             .text(hollow + type + "}]}")
             .number(0)
-            .raw(made::sync());
-        avro.number(records).number(static_cast<std::int64_t>(bytes)).raw(Octets(bytes)).raw(made::sync());
+            .raw(synthetic::sync());
+        avro.number(records).number(static_cast<std::int64_t>(bytes)).raw(Octets(bytes)).raw(synthetic::sync());
         return avro.bytes();
     };
     How how;
@@ -269,7 +269,7 @@ void test_hollow_records() {
 }
 
 void test_limits() {
-    const std::vector<Octets> inputs = {made::container(8, 12, 2)};  // object8 to object11
+    const std::vector<Octets> inputs = {synthetic::container(8, 12, 2)};  // object8 to object11
     const Read whole = read(inputs);
     How how;
     how.limits.id_bytes = 7;
@@ -289,16 +289,16 @@ void test_limits() {
 }
 
 void test_kinds_of_nothing() {
-    const Read read_ = read({{}, {'x', 'y', 'z'}, made::container(0, 1, 1)});
+    const Read read_ = read({{}, {'x', 'y', 'z'}, synthetic::container(0, 1, 1)});
     CHECK(read_.rows.size() == 3 && read_.problems.size() == 2 && read_.rows[2].candidate_id == 1000);
     CHECK(std::get<1>(read_.problems.at(0)) == "empty_file" && std::get<1>(read_.problems.at(1)) == "foreign_file");
     CHECK(read({}).rows.empty());
     Octets archive;
-    made::add_member(archive, "only.txt", {'a'});
+    synthetic::add_member(archive, "only.txt", {'a'});
     CHECK(std::get<1>(read({archive}).problems.at(0)) == "foreign_file");
-    made::add_member(archive, "named.avro", {'a'});
+    synthetic::add_member(archive, "named.avro", {'a'});
     CHECK(read({archive}).rows.size() == 1);
-    made::add_member(archive, "good.avro", made::container(3, 4, 1));
+    synthetic::add_member(archive, "good.avro", synthetic::container(3, 4, 1));
     archive[512 + 512 + 148] ^= 1;  // the sum of the second header
     CHECK(std::get<1>(read({archive}).problems.at(0)) == "damaged_archive");
 }

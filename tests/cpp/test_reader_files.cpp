@@ -1,7 +1,7 @@
 // Reading files by their paths: what stops a run, what costs a row, pipes.
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <sys/stat.h>
 
@@ -13,12 +13,12 @@
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 
 void files() {
     const std::string path = "test_reader.avro";
     {
-        const Octets bytes = made::container(0, 4, 2);
+        const Octets bytes = synthetic::container(0, 4, 2);
         std::ofstream(path, std::ios::binary)
             .write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     }
@@ -50,7 +50,7 @@ void pipes() {
     s2v::Reader late({path});
     std::thread writer([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(150));
-        const Octets bytes = made::container(0, 30, 2);
+        const Octets bytes = synthetic::container(0, 30, 2);
         std::ofstream file(path, std::ios::binary);
         file.write(reinterpret_cast<const char *>(bytes.data()), 5000).flush();
         std::this_thread::sleep_for(std::chrono::milliseconds(150));

@@ -1,7 +1,7 @@
 // A file that asks for more memory than there is costs its own rows, and not those of files beside it.
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -44,7 +44,7 @@ void operator delete(void *memory, std::size_t, std::align_val_t) noexcept {
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 
 // A container of one alert with a cutout, 300 kB of noise, that claims to unpack to 15 MB.
 Octets greedy() {
@@ -53,13 +53,18 @@ Octets greedy() {
     std::copy(head.begin(), head.end(), cutout.begin());
     const std::uint32_t announced = 15U << 20;
     for (int i = 0; i < 4; ++i) cutout[cutout.size() - 4 + i] = static_cast<std::uint8_t>(announced >> 8 * i);
-    made::Avro alert;
+    synthetic::Avro alert;
     alert.text("greedy").number(7).number(0).real(1.0).real(2.0).number(0);
     alert.number(0).number(0).number(1).number(static_cast<std::int64_t>(cutout.size())).raw(cutout);
     const Octets block = alert.bytes();
-    made::Avro file;
-    file.raw({'O', 'b', 'j', 1}).number(1).text("avro.schema").text(made::kPacketSchema).number(0).raw(made::sync());
-    file.number(1).number(static_cast<std::int64_t>(block.size())).raw(block).raw(made::sync());
+    synthetic::Avro file;
+    file.raw({'O', 'b', 'j', 1})
+        .number(1)
+        .text("avro.schema")
+        .text(synthetic::kPacketSchema)
+        .number(0)
+        .raw(synthetic::sync());
+    file.number(1).number(static_cast<std::int64_t>(block.size())).raw(block).raw(synthetic::sync());
     return file.bytes();
 }
 
@@ -103,7 +108,7 @@ Found read(const std::vector<Octets> &inputs, int threads) {
 void files_beside_keep_their_rows() {
     // Alerts of small stamps: all files are read into one unit, by one worker.
     std::vector<Octets> inputs;
-    for (const int number : {0, 8, 16, 24, 31, 39, 47}) inputs.push_back(made::container(number, number + 1, 1));
+    for (const int number : {0, 8, 16, 24, 31, 39, 47}) inputs.push_back(synthetic::container(number, number + 1, 1));
     inputs.insert(inputs.begin() + 3, greedy());
     for (const int threads : {1, 2, 5}) {
         most = std::size_t{8} << 20;

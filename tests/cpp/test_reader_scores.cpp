@@ -1,14 +1,14 @@
 // A reader that scores: its batches carry what a scorer gives for the same stamps.
 #include "check.hpp"
-#include "made_models.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_models.hpp"
+#include "synthetic_packets.hpp"
 
 #include <cstring>
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 
 const char *const kRecipe =
     R"(, "recipe": {"name": "made", "version": 1, "side": 9, "channels": ["science", "template", "difference"],)"
@@ -17,13 +17,13 @@ const char *const kRecipe =
 // A network on three planes of 9x9 and one feature of the eighteen.
 s2v::Model model_on_planes() {
     const std::vector<std::string> columns = {"MASKFRAC"};
-    const s2v::Network network = made::network({3, 9, {16}, 1, 0, false, {16}, false}, 12);
-    made::ModelFile file;
-    file.header = made::model_header(
+    const s2v::Network network = synthetic::network({3, 9, {16}, 1, 0, false, {16}, false}, 12);
+    synthetic::ModelFile file;
+    file.header = synthetic::model_header(
         "network", columns,
         std::string(kRecipe) + R"(, "architecture": {"name": "stampnet", "settings": {}, "temperature": 2.0,)" +
             R"( "optional": ["template"]}, "integer": {"version": 1})");
-    made::add_network(file, network);
+    synthetic::add_network(file, network);
     const std::string bytes = file.bytes();
     return s2v::Model::from_memory(std::as_bytes(std::span(bytes)));
 }
@@ -96,11 +96,11 @@ std::uint32_t read(const std::vector<Octets> &inputs, const s2v::Model &model, b
 
 // Whole packets, damaged ones, and one that is none.
 std::vector<Octets> inputs() {
-    std::vector<Octets> out = {made::container(0, 20, 3), made::container(20, 23, 1)};
-    Octets cut = made::container(30, 39, 3);
+    std::vector<Octets> out = {synthetic::container(0, 20, 3), synthetic::container(20, 23, 1)};
+    Octets cut = synthetic::container(30, 39, 3);
     cut.resize(cut.size() * 2 / 3);
     out.push_back(cut);
-    Octets flipped = made::container(40, 49, 3);
+    Octets flipped = synthetic::container(40, 49, 3);
     for (std::size_t at = flipped.size() / 2; at < flipped.size(); at += 1009) flipped[at] ^= 0x41;
     out.push_back(flipped);
     out.push_back(Octets(100, 0x20));
@@ -126,8 +126,8 @@ void batches_carry_the_scores() {
 
 // A forest of one split on one column of the difference.
 s2v::Model forest_on(const std::string &column) {
-    made::ModelFile file;
-    file.header = made::model_header("forest", {column}, "");
+    synthetic::ModelFile file;
+    file.header = synthetic::model_header("forest", {column}, "");
     file.add("tree_start", "I64", {2}, std::vector<std::int64_t>{0, 3});
     file.add("right", "I32", {3}, std::vector<std::int32_t>{2, 0, 0});
     file.add("feature", "I16", {3}, std::vector<std::int16_t>{0, 0, 0});
@@ -174,8 +174,8 @@ void features_and_scores_are_measured_once() {
 
 // The magnitude of a packet, which is one of the catalogue's columns, decides: 18 + the number of the packet.
 void models_of_the_catalogue_are_served() {
-    made::ModelFile file;
-    file.header = made::model_header("forest", {"MAG"}, "");
+    synthetic::ModelFile file;
+    file.header = synthetic::model_header("forest", {"MAG"}, "");
     file.add("tree_start", "I64", {2}, std::vector<std::int64_t>{0, 3});
     file.add("right", "I32", {3}, std::vector<std::int32_t>{2, 0, 0});
     file.add("feature", "I16", {3}, std::vector<std::int16_t>{0, 0, 0});
@@ -185,7 +185,7 @@ void models_of_the_catalogue_are_served() {
     const s2v::Model model = s2v::Model::from_memory(std::as_bytes(std::span(bytes)));
     Scores carried;
     Scores given;
-    read({made::container(0, 10, 3)}, model, false, 7, 2, carried, given);
+    read({synthetic::container(0, 10, 3)}, model, false, 7, 2, carried, given);
     CHECK(carried.score.size() == 10);
     for (std::size_t row = 0; row < carried.score.size(); ++row) CHECK(carried.score[row] == (row < 5 ? 0.25F : 0.75F));
 }

@@ -1,7 +1,7 @@
 // Ids and values of packets through the C ABI.
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <cstdio>
 #include <fstream>
@@ -9,14 +9,14 @@
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 
 // Ids of any kind and values of any kind, across units and batches.
 void test_ids_and_values() {
     const std::string schema = R"({"type": "record", "name": "alert", "fields": [
         {"name": "objectId", "type": ["long", "string", "double"]}, {"name": "candid", "type": ["null", "long", "string",
         "double"]}, {"name": "note", "type": ["null", "string", "long"]}, {"name": "cutoutScience", "type": "bytes"}]})";
-    const auto row = [](int number, made::Avro &block) {
+    const auto row = [](int number, synthetic::Avro &block) {
         block.number(number % 3);
         if (number % 3 == 0) block.number(number + 1);
         if (number % 3 == 1) block.text("o" + std::to_string(number));
@@ -33,15 +33,15 @@ void test_ids_and_values() {
     constexpr int kRows = 500;
     const std::string path = "test_reader_ids.avro";
     {
-        made::Avro file;
-        file.raw({'O', 'b', 'j', 1}).number(1).text("avro.schema").text(schema).number(0).raw(made::sync());
+        synthetic::Avro file;
+        file.raw({'O', 'b', 'j', 1}).number(1).text("avro.schema").text(schema).number(0).raw(synthetic::sync());
         for (int begin = 0; begin < kRows; begin += 25) {
-            made::Avro block;
+            synthetic::Avro block;
             for (int number = begin; number < begin + 25; ++number) row(number, block);
             file.number(25)
                 .number(static_cast<std::int64_t>(block.bytes().size()))
                 .raw(block.bytes())
-                .raw(made::sync());
+                .raw(synthetic::sync());
         }
         const Octets bytes = file.bytes();
         std::ofstream(path, std::ios::binary)
@@ -83,7 +83,7 @@ void test_ids_and_values() {
 // What a schema offers of what is asked for, and the paths that it has, for whoever asked for one that it has not.
 void test_what_a_schema_offers() {
     const char *const fields[] = {"note", "objectId", "candid", "magpsf"};
-    const Octets sound = made::container(0, 1, 1);
+    const Octets sound = synthetic::container(0, 1, 1);
     const void *const memory = sound.data();
     const auto length = static_cast<std::int64_t>(sound.size());
     s2v_reading reading;

@@ -1,14 +1,14 @@
 // The C++ face of reading: memory, tables, going on where another reader stopped, interrupts, and messages.
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <span>
 #include <vector>
 
 namespace {
 
-using made::Octets;
+using synthetic::Octets;
 using Input = std::span<const std::byte>;
 
 Input bytes_of(const Octets &octets) {
@@ -26,7 +26,7 @@ std::vector<std::string> rest_of(s2v::Reader &reader) {
 }
 
 void memory_is_read_and_gone_on_with() {
-    const Octets file = made::container(0, 9, 2);
+    const Octets file = synthetic::container(0, 9, 2);
     const std::vector<Input> inputs = {bytes_of(file)};
     s2v::Reading how;
     how.threads = 1;
@@ -43,7 +43,7 @@ void memory_is_read_and_gone_on_with() {
 }
 
 void an_interrupt_ends_reading() {
-    const Octets file = made::container(0, 400, 1);
+    const Octets file = synthetic::container(0, 400, 1);
     const std::vector<Input> inputs = {bytes_of(file)};
     s2v::Reading how;
     how.threads = 1;
@@ -67,8 +67,8 @@ void an_interrupt_ends_reading() {
 }
 
 void tables_are_read() {
-    made::Random random(3);
-    const Octets image = made::fits(random, 21);
+    synthetic::Random random(3);
+    const Octets image = synthetic::fits(random, 21);
     Octets all = image;
     all.insert(all.end(), image.begin(), image.end());
     const auto size = static_cast<std::int64_t>(image.size());
@@ -98,9 +98,9 @@ void tables_are_read() {
 
 void messages_are_decoded() {
     s2v::Decoder decoder;
-    decoder.add_schema(5, made::kPacketSchema);
+    decoder.add_schema(5, synthetic::kPacketSchema);
     CHECK_THROWS(decoder.set_bare_schema("{"), s2v::Error, caught.status() == S2V_BAD_INPUT);
-    const Octets one = made::message(1, 5), two = made::message(2, 6);
+    const Octets one = synthetic::message(1, 5), two = synthetic::message(2, 6);
     const std::vector<Input> messages = {bytes_of(one), {}, bytes_of(two)};
     const s2v_batch &batch = decoder.decode(messages);
     CHECK(batch.stamps.n == 3 && batch.problem_count == 2);

@@ -1,7 +1,7 @@
 // Scorers through the C ABI: scores against a plain transcription of the rule and of the network, threads, and memory.
 #include "check.hpp"
-#include "made_frames.hpp"
-#include "made_scoring.hpp"
+#include "synthetic_frames.hpp"
+#include "synthetic_scoring.hpp"
 
 #include <cstdlib>
 #include <new>
@@ -28,17 +28,17 @@ void *aligned_alloc(std::size_t alignment, std::size_t size) {
 
 namespace {
 
-using made::batch_of;
-using made::flag;
-using made::forest_file;
-using made::nan_value;
-using made::NetworkFile;
-using made::OneRow;
-using made::same_bits;
-using made::stamp_columns;
+using synthetic::batch_of;
+using synthetic::flag;
+using synthetic::forest_file;
+using synthetic::nan_value;
+using synthetic::NetworkFile;
+using synthetic::OneRow;
+using synthetic::same_bits;
+using synthetic::stamp_columns;
 
 // What the network scores, and the flags, row by row by other calls of the ABI: the rule in words.
-void expected_of(const NetworkFile &made, const s2v_stamps &stamps, std::vector<float> &score,
+void expected_of(const NetworkFile &file, const s2v_stamps &stamps, std::vector<float> &score,
                  std::vector<std::uint32_t> &flags) {
     const std::uint32_t refusing = flag("constant") | flag("bad_stamp") | flag("missing") | flag("off_shape");
     const std::size_t pixels = std::size_t{33} * 33;
@@ -82,18 +82,18 @@ void expected_of(const NetworkFile &made, const s2v_stamps &stamps, std::vector<
             }
         const bool refused = unprepared || (met & refusing & ~(spared ? flag("missing") : 0U)) != 0;
         flags.push_back(met);
-        score.push_back(refused ? nan_value : made::PlainNetwork(made.network)(planes.data(), columns.data()));
+        score.push_back(refused ? nan_value : synthetic::PlainNetwork(file.network)(planes.data(), columns.data()));
     }
 }
 
 void scores_follow_the_rule_and_the_network() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    const made::Batch batch = batch_of(2);
+    const NetworkFile file;
+    const s2v::Model model = file.model();
+    const synthetic::Batch batch = batch_of(2);
     const s2v_stamps stamps = batch.view().c();
     std::vector<float> expected;
     std::vector<std::uint32_t> expected_flags;
-    expected_of(made, stamps, expected, expected_flags);
+    expected_of(file, stamps, expected, expected_flags);
     const auto n = static_cast<std::size_t>(stamps.n);
     std::size_t scored = 0;
     for (const float score : expected) scored += score == score ? 1 : 0;
@@ -118,12 +118,12 @@ void scores_follow_the_rule_and_the_network() {
 }
 
 void what_the_reader_raised_is_joined() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
+    const NetworkFile file;
+    const s2v::Model model = file.model();
     s2v::Scorer scorer(model);
-    made::Batch batch;
-    made::Random random(8);
-    for (int row = 0; row < 3; ++row) batch.add(51, 51, 25, 25, made::Fault::kNone, random);
+    synthetic::Batch batch;
+    synthetic::Random random(8);
+    for (int row = 0; row < 3; ++row) batch.add(51, 51, 25, 25, synthetic::Fault::kNone, random);
     batch.offset[3 + S2V_TEMPLATE] = batch.offset[6 + S2V_TEMPLATE] = -1;
     const std::vector<std::uint32_t> raised = {flag("bad_stamp"), flag("missing"), flag("bad_stamp")};
     std::vector<float> score(3);
@@ -135,16 +135,16 @@ void what_the_reader_raised_is_joined() {
 }
 
 void large_stamps_are_flagged() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
+    const NetworkFile file;
+    const s2v::Model model = file.model();
     s2v_scorer_options options;
     s2v_scorer_options_init(&options);
     options.largest_side = 63;
     s2v::Scorer scorer(model, options);
-    made::Batch batch;
-    made::Random random(3);
-    batch.add(63, 63, 31, 31, made::Fault::kNone, random);
-    batch.add(63, 64, 31, 31, made::Fault::kNone, random);
+    synthetic::Batch batch;
+    synthetic::Random random(3);
+    batch.add(63, 63, 31, 31, synthetic::Fault::kNone, random);
+    batch.add(63, 64, 31, 31, synthetic::Fault::kNone, random);
     std::vector<float> score(2);
     std::vector<std::uint32_t> flags(2);
     scorer.score(batch.view(), score, flags);
@@ -173,9 +173,9 @@ struct Counted {
 };
 
 void memory_and_threads_may_be_the_callers() {
-    const NetworkFile made;
-    const s2v::Model model = made.model();
-    const made::Batch batch = batch_of(1);
+    const NetworkFile file;
+    const s2v::Model model = file.model();
+    const synthetic::Batch batch = batch_of(1);
     const std::size_t n = batch.size();
     std::vector<float> expected(n), score(n);
     std::vector<std::uint32_t> flags(n);
@@ -211,16 +211,16 @@ void memory_and_threads_may_be_the_callers() {
 
 void nothing_is_allocated_in_a_call() {
 #if defined(S2V_COUNTED)
-    const made::Batch batch = batch_of(3);
+    const synthetic::Batch batch = batch_of(3);
     const std::size_t n = batch.size();
     std::vector<float> score(n);
     std::vector<std::uint32_t> flags(n);
-    made::Plain science(90, 100, S2V_SCIENCE), other(90, 100, S2V_DIFFERENCE);
+    synthetic::Plain science(90, 100, S2V_SCIENCE), other(90, 100, S2V_DIFFERENCE);
     science.put_mask<std::int16_t>(S2V_INT16, true);
     std::vector<double> x(n);  // some beyond
     for (std::size_t i = 0; i < n; ++i) x[i] = 1.3 * static_cast<double>(i);
-    const NetworkFile made;
-    const s2v::Model models[] = {made.model(), made::CascadeFile().model(0.3F, 0.7F),
+    const NetworkFile file;
+    const s2v::Model models[] = {file.model(), synthetic::CascadeFile().model(0.3F, 0.7F),
                                  NetworkFile::of(forest_file({"AMP", "SNR"}, 0, true))};
     for (const s2v::Model &model : models)
         for (const int threads : {1, 4}) {

@@ -2,7 +2,7 @@
 #include "check.hpp"
 #include "fiber_lanes.hpp"
 #include "kernel/host_team.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <bit>
 
@@ -24,11 +24,11 @@ T plainly(int n, T empty, F value, Join join) {
 }
 
 std::vector<float> numbers(int n) {
-    made::Random random(static_cast<std::uint64_t>(n));
+    synthetic::Random random(static_cast<std::uint64_t>(n));
     std::vector<float> x(static_cast<std::size_t>(n));
     for (float &value : x) {
         const double chance = random.uniform();
-        value = chance < 0.1   ? made::nan_value
+        value = chance < 0.1   ? synthetic::nan_value
                 : chance < 0.2 ? (chance < 0.15 ? 0.0F : -0.0F)
                                : static_cast<float>(random.normal() * std::pow(10.0, 20.0 * random.uniform() - 10.0));
     }
@@ -132,7 +132,7 @@ void sync_passes_on_what_lanes_wrote() {
 
 // Elements of matrices as the PTX manual lays them out, one after the other (mma.m16n8k32, bytes).
 void matrices_lie_as_the_manual_has_them() {
-    made::Random random(5);
+    synthetic::Random random(5);
     std::vector<std::uint8_t> a(std::size_t{16} * 32);
     std::vector<std::int8_t> b(std::size_t{32} * 8);
     for (auto &one : a) one = static_cast<std::uint8_t>(random.bits());

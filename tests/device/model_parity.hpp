@@ -1,5 +1,5 @@
-// The models' part of the parity program: what the library on the CPU gives for the suite's stamps and for made rows,
-// and what the device gives.
+// The models' part of the parity program: what the library on the CPU gives for the suite's stamps and for synthetic
+// rows, and what the device gives.
 #pragma once
 
 #include "device_array.hpp"
@@ -17,8 +17,8 @@
 
 namespace s2v::cuda::parity {
 
-// Of rows that are made: fewer than share weights on a device, and more.
-inline constexpr std::int64_t kMadeRows[] = {333, 4099};
+// Numbers of synthetic rows: fewer than share weights on a device, and more.
+inline constexpr std::int64_t kRowCounts[] = {333, 4099};
 // Of stamps that are worked on at a time: many, and so few that there is a last block of another size.
 inline constexpr std::int64_t kAtATime[] = {4096, 77};
 
@@ -29,9 +29,9 @@ struct BothModels {
         here.reset(loaded);
         needs.size = sizeof needs;
         require(s2v_model_needs(loaded, &needs));
-        s2v_cuda_model *made = nullptr;
-        require(s2v_cuda_model_create(kDevice, loaded, &made));
-        there.reset(made);
+        s2v_cuda_model *created = nullptr;
+        require(s2v_cuda_model_create(kDevice, loaded, &created));
+        there.reset(created);
     }
 
     std::string name;
@@ -48,7 +48,7 @@ struct BothModels {
 };
 
 // Noise of many sizes, values that are missing or infinite, and some rows of nothing else.
-inline std::vector<float> made_values(std::size_t n, std::size_t row_length, bool planes) {
+inline std::vector<float> synthetic_values(std::size_t n, std::size_t row_length, bool planes) {
     std::vector<float> values;
     std::uint64_t state = 12345;
     for (std::size_t i = 0; i < n * row_length; ++i) {
@@ -70,8 +70,8 @@ inline void compare_made_rows(const BothModels &models, std::int64_t n, Report &
     if (models.needs.first) return;  // inputs of a cascade are scored on the host alone
     const auto rows = static_cast<std::size_t>(n);
     const std::string name = models.name + ", " + std::to_string(n) + " rows";
-    const std::vector<float> planes = made_values(rows, models.pixels(), true);
-    const std::vector<float> columns = made_values(rows, models.columns(), false);
+    const std::vector<float> planes = synthetic_values(rows, models.pixels(), true);
+    const std::vector<float> columns = synthetic_values(rows, models.columns(), false);
     const DeviceArray<float> planes_there(planes);
     const DeviceArray<float> columns_there(columns);
     std::vector<float> expected(rows);
@@ -147,12 +147,12 @@ inline void compare_scores(const BothModels &models, const KnownStamps &here, co
     s2v_scorer_options options;
     s2v_scorer_options_init(&options);
     options.threads = 0;
-    s2v_scorer *made = nullptr;
-    require(s2v_scorer_create(models.here.get(), &options, &made));
-    const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(made, &s2v_scorer_free);
+    s2v_scorer *created = nullptr;
+    require(s2v_scorer_create(models.here.get(), &options, &created));
+    const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(created, &s2v_scorer_free);
     std::vector<float> expected(count);
     std::vector<std::uint32_t> expected_flags(count);
-    require(s2v_score_stamps(made, &here.stamps, &here.known, expected.data(), expected_flags.data()));
+    require(s2v_score_stamps(created, &here.stamps, &here.known, expected.data(), expected_flags.data()));
     DeviceArray<float> score(count);
     DeviceArray<std::uint32_t> flags(count);
     score.poison();
@@ -171,7 +171,7 @@ inline void compare_model(const std::filesystem::path &file, const KnownStamps &
                           Report &report) {
     const BothModels models(file);
     if (models.needs.runs)
-        for (const std::int64_t n : kMadeRows) compare_made_rows(models, n, report);
+        for (const std::int64_t n : kRowCounts) compare_made_rows(models, n, report);
     if (models.needs.foreign) return;
     for (const std::int64_t rows : kAtATime) {
         DeviceArray<unsigned char> scratch(static_cast<std::size_t>(s2v_cuda_model_scratch(models.there.get(), rows)));

@@ -150,11 +150,11 @@ void dump_model(const std::filesystem::path &file, const s2v_stamps &stamps, con
     dump.add(name + ", flags of inputs", n, flags);
     dump.add(name + ", rows with a score", n, std::vector<std::uint32_t>(scored.begin(), scored.end()));
     if (!needs.runs) return;
-    s2v_scorer *made = nullptr;
-    require(s2v_scorer_create(loaded, nullptr, &made));
-    const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(made, &s2v_scorer_free);
+    s2v_scorer *created = nullptr;
+    require(s2v_scorer_create(loaded, nullptr, &created));
+    const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(created, &s2v_scorer_free);
     for (const s2v_catalogue *const what : {&known, static_cast<const s2v_catalogue *>(nullptr)}) {
-        require(s2v_score_stamps(made, &stamps, what, score.data(), flags.data()));
+        require(s2v_score_stamps(created, &stamps, what, score.data(), flags.data()));
         const std::string of = name + (what ? "" : " of pixels alone");
         dump.add(of + ", scores", n, score);
         dump.add(of + ", flags", n, flags);

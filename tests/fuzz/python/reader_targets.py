@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from made_inputs import made_npz, made_parquet
+from synthetic_inputs import npz_from_bytes, parquet_from_bytes
 
 import space2vec as s2v
 from space2vec.errors import BackendError, ModelError, ReadError
@@ -113,7 +113,7 @@ def _in(folder: Path, name: str, data: bytes) -> Path:
 
 def fuzz_parquet(data: bytes, folder: Path) -> None:
     """Parquet: as it is, or made of the bytes."""
-    whole = data if data.startswith(b"PAR1") else made_parquet(data)
+    whole = data if data.startswith(b"PAR1") else parquet_from_bytes(data)
     path = _in(folder, "alerts.parquet", whole)
     with _budget(len(whole)):
         _read(path)
@@ -125,7 +125,7 @@ def fuzz_npz(data: bytes, folder: Path) -> None:
     if data.startswith((b"\x93NUMPY", b"PK")):
         whole, name = data, "stamps.npy" if data.startswith(b"\x93") else "stamps.npz"
     else:
-        whole, name = made_npz(data), "stamps.npz"
+        whole, name = npz_from_bytes(data), "stamps.npz"
     path = _in(folder, name, whole)
     with _budget(len(whole)):
         _read(path)
@@ -201,8 +201,8 @@ def fuzz_dataset(data: bytes, folder: Path) -> None:
             else:
                 half = len(data) // 2
                 decode_part(
-                    PartFile(folder / "a.npz", made_npz(data[:half])),
-                    PartFile(folder / "a.parquet", made_parquet(data[half:])),
+                    PartFile(folder / "a.npz", npz_from_bytes(data[:half])),
+                    PartFile(folder / "a.parquet", parquet_from_bytes(data[half:])),
                 )
         except ReadError:
             pass

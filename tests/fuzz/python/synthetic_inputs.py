@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from helpers.packets import fits_bytes
 
-__all__ = ["Dice", "made_npz", "made_parquet"]
+__all__ = ["Dice", "npz_from_bytes", "parquet_from_bytes"]
 
 _T = TypeVar("_T")
 
@@ -178,7 +178,7 @@ def _column(dice: Dice, name: str, rows: int) -> pa.Array:
         return pa.nulls(rows)
 
 
-def made_parquet(data: bytes) -> bytes:
+def parquet_from_bytes(data: bytes) -> bytes:
     """Return a Parquet file of the types, names and cells that bytes choose, and some damage."""
     dice = Dice(data)
     rows = dice.pick((1, 0, 2, 3, 9, 100))
@@ -232,7 +232,7 @@ def _npy(dice: Dice) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
 
 
-def made_npz(data: bytes) -> bytes:
+def npz_from_bytes(data: bytes) -> bytes:
     """Return a .npz file whose members and their headers bytes choose, with right checksums, and some damage."""
     dice = Dice(data)
     file = io.BytesIO()

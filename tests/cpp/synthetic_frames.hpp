@@ -1,7 +1,7 @@
-// Made frames for the C++ tests: a field of sources, stored in any way, and stamps cut from it by a plain loop.
+// Synthetic frames for the C++ tests: a field of sources, stored in any way, and stamps cut from it by a plain loop.
 #pragma once
 
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 // Numbers as they may lie in memory: rows with gaps, from the bottom, in either byte order, at any address.
 template <class T>
@@ -218,4 +218,4 @@ inline Batch cut_by_hand(const Plain *const (&frames)[3], const std::vector<doub
     return batch;
 }
 
-}  // namespace made
+}  // namespace synthetic

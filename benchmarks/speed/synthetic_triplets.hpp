@@ -2,18 +2,18 @@
 #pragma once
 
 #include "kernel/stamp.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 enum class Scene { kNoise, kFaint, kBright, kFaded, kMasked, kStar, kCosmicRay, kDipole, kCount };
 
 // One candidate in the middle of three planes of `side` x `side` pixels.
-struct MadeTriplet {
+struct SyntheticTriplet {
     int side;
     std::array<std::vector<float>, S2V_CHANNELS> planes;
 
@@ -36,10 +36,10 @@ inline void add_source(std::vector<float> &plane, int side, double row, double c
         }
 }
 
-inline MadeTriplet make_triplet(Scene scene, int side, Random &random) {
-    MadeTriplet made{side, {}};
-    for (auto &plane : made.planes) plane.resize(static_cast<std::size_t>(side * side));
-    auto &[science, reference, difference] = made.planes;
+inline SyntheticTriplet make_triplet(Scene scene, int side, Random &random) {
+    SyntheticTriplet triplet{side, {}};
+    for (auto &plane : triplet.planes) plane.resize(static_cast<std::size_t>(side * side));
+    auto &[science, reference, difference] = triplet.planes;
     const double noise = 10.0;
     for (std::size_t i = 0; i < science.size(); ++i) {
         science[i] = static_cast<float>(200.0 + noise * random.normal());
@@ -81,17 +81,17 @@ inline MadeTriplet make_triplet(Scene scene, int side, Random &random) {
     }
     for (std::size_t i = 0; i < science.size(); ++i) difference[i] = science[i] - reference[i];
     if (scene == Scene::kMasked)
-        for (auto &plane : made.planes)
+        for (auto &plane : triplet.planes)
             for (float &pixel : plane) {
                 const double chance = random.uniform();
                 if (chance < 0.03) pixel = chance < 0.02 ? nan_value : s2v::kernel::kNull;
             }
-    return made;
+    return triplet;
 }
 
 // Every scene at 51x51 and at 63x63.
-inline std::vector<MadeTriplet> every_scene() {
-    std::vector<MadeTriplet> triplets;
+inline std::vector<SyntheticTriplet> every_scene() {
+    std::vector<SyntheticTriplet> triplets;
     Random random(4);
     for (const int side : {51, 63})
         for (int scene = 0; scene < static_cast<int>(Scene::kCount); ++scene)
@@ -99,4 +99,4 @@ inline std::vector<MadeTriplet> every_scene() {
     return triplets;
 }
 
-}  // namespace made
+}  // namespace synthetic

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 class Avro {
 public:
@@ -87,11 +87,11 @@ struct Result {
     }
 };
 
-inline Result walk(const std::string &schema, const Paths &wanted, const Avro &made) {
+inline Result walk(const std::string &schema, const Paths &wanted, const Avro &record) {
     const auto compiled = std::make_shared<const s2v::decode::Schema>(schema, wanted);
-    Result result(*compiled, made.bytes(), wanted.size());
+    Result result(*compiled, record.bytes(), wanted.size());
     result.schema = compiled;
     return result;
 }
 
-}  // namespace made
+}  // namespace synthetic

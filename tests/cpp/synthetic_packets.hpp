@@ -1,15 +1,15 @@
 // Alert packets made by hand: FITS cutouts in Avro records, in containers, archives and messages.
 #pragma once
 
-#include "made_avro.hpp"
-#include "made_stamps.hpp"
+#include "synthetic_avro.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
 
-namespace made {
+namespace synthetic {
 
 using Octets = std::vector<std::uint8_t>;
 
@@ -110,4 +110,4 @@ inline void add_member(Octets &archive, const std::string &name, const Octets &b
     archive.resize((archive.size() + 511) / 512 * 512);
 }
 
-}  // namespace made
+}  // namespace synthetic

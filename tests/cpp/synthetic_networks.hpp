@@ -1,15 +1,16 @@
-// Made integer networks for the C++ tests: random weights, extreme ones, and a plain transcription of what they mean.
+// Synthetic integer networks for the C++ tests: random weights, extreme ones, and a plain transcription of what they
+// mean.
 #pragma once
 
 #include "kernel/asinh.hpp"
 #include "kernel/derived_columns.hpp"
-#include "made_stamps.hpp"
 #include "network.hpp"
+#include "synthetic_stamps.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace made {
+namespace synthetic {
 
 struct NetworkSizes {
     std::int32_t planes = 6;
@@ -62,13 +63,13 @@ inline s2v::Columns columns(const NetworkSizes &sizes, Random &random) {
 
 inline s2v::Network network(const NetworkSizes &sizes, std::uint64_t seed) {
     Random random(seed);
-    s2v::Network made;
-    made.planes = sizes.planes;
-    made.side = sizes.planes ? sizes.side : 0;
+    s2v::Network network;
+    network.planes = sizes.planes;
+    network.side = sizes.planes ? sizes.side : 0;
     std::int32_t channels = sizes.planes;
     std::int32_t side = sizes.side;
     for (std::int32_t k = 0; k < sizes.planes; ++k)
-        made.plane_scale.push_back(static_cast<float>(20.0 + 40.0 * random.uniform()));
+        network.plane_scale.push_back(static_cast<float>(20.0 + 40.0 * random.uniform()));
     for (const std::int32_t width : sizes.planes ? sizes.widths : std::vector<std::int32_t>()) {
         s2v::Convolution layer;
         layer.weights = weights(width, 9 * channels, sizes.extreme, random);
@@ -77,23 +78,23 @@ inline s2v::Network network(const NetworkSizes &sizes, std::uint64_t seed) {
             for (std::int32_t i = 0; i < 9 * channels; ++i)
                 sum += layer.weights.values[static_cast<std::size_t>(o * 9 * channels + i)];
             const std::int64_t bias = between(random, -5000, 20000);
-            layer.bias.push_back(static_cast<std::int32_t>(made.convolutions.empty() ? bias - 128 * sum : bias));
+            layer.bias.push_back(static_cast<std::int32_t>(network.convolutions.empty() ? bias - 128 * sum : bias));
             layer.shift.push_back(
                 static_cast<std::uint8_t>(sizes.extreme ? between(random, 0, 31) : between(random, 1, 4)));
             layer.multiplier.push_back(static_cast<std::int16_t>(
                 sizes.extreme && random.bits() % 4 == 0 ? 32767 : between(random, 16384, 32767)));
         }
-        made.convolutions.push_back(std::move(layer));
+        network.convolutions.push_back(std::move(layer));
         channels = width;
         side = (side + 1) / 2;
     }
     const std::int32_t half = side / 2 + 1;
     const std::int32_t first = sizes.hidden.front();
-    if (sizes.planes) made.of_planes = weights(first, channels * half * (half + 1) / 2, sizes.extreme, random);
+    if (sizes.planes) network.of_planes = weights(first, channels * half * (half + 1) / 2, sizes.extreme, random);
     if (sizes.columns) {
-        made.columns = columns(sizes, random);
-        const auto n = static_cast<std::int32_t>(made.columns.median.size());
-        made.of_columns = weights(first, n * (2 + sizes.bins), sizes.extreme, random);
+        network.columns = columns(sizes, random);
+        const auto n = static_cast<std::int32_t>(network.columns.median.size());
+        network.of_columns = weights(first, n * (2 + sizes.bins), sizes.extreme, random);
     }
     std::int32_t inputs = first;
     for (std::size_t k = 0; k < sizes.hidden.size(); ++k) {
@@ -107,14 +108,14 @@ inline s2v::Network network(const NetworkSizes &sizes, std::uint64_t seed) {
             if (k == 0 && sizes.columns) layer.columns_multiplier.push_back(between(random, 10, 2000));
             layer.bias.push_back(static_cast<std::int64_t>(between(random, -1000, 100000)) << 10);
         }
-        made.hidden.push_back(std::move(layer));
+        network.hidden.push_back(std::move(layer));
         inputs = width;
     }
-    made.out = weights(1, inputs, sizes.extreme, random).values;
-    made.out_bias = between(random, -100000, 100000);
-    made.out_scale = 3e-7F;
-    made.temperature = 1.25F;
-    return made;
+    network.out = weights(1, inputs, sizes.extreme, random).values;
+    network.out_bias = between(random, -100000, 100000);
+    network.out_scale = 3e-7F;
+    network.temperature = 1.25F;
+    return network;
 }
 
 // What a network means, in plain loops over its tensors.
@@ -278,4 +279,4 @@ inline std::vector<float> columns_of(const s2v::Network &network, std::size_t ro
     return x;
 }
 
-}  // namespace made
+}  // namespace synthetic

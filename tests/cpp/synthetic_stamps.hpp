@@ -1,4 +1,4 @@
-// Made stamps for the C++ tests: a source on noise, and what can be wrong with it. The same on every machine.
+// Synthetic stamps for the C++ tests: a source on noise, and what can be wrong with it. The same on every machine.
 #pragma once
 
 #include "space2vec/space2vec.hpp"
@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 inline constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 
@@ -105,4 +105,4 @@ inline Batch everything(int repeats = 1) {
     return batch;
 }
 
-}  // namespace made
+}  // namespace synthetic

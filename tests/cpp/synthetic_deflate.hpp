@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 using Data = std::vector<std::uint8_t>;
 
@@ -319,4 +319,4 @@ inline Data bytes_of(Kind kind, std::size_t size, std::uint32_t seed = 1) {
     return data;
 }
 
-}  // namespace made
+}  // namespace synthetic

@@ -1,12 +1,12 @@
-// Made model files for the C++ tests: a header and tensors as safetensors.
+// Synthetic model files for the C++ tests: a header and tensors as safetensors.
 #pragma once
 
-#include "made_networks.hpp"
+#include "synthetic_networks.hpp"
 
 #include <cstring>
 #include <string>
 
-namespace made {
+namespace synthetic {
 
 // Collects tensors; bytes() is the file.
 class ModelFile {
@@ -110,4 +110,4 @@ inline void add_network(ModelFile &file, const s2v::Network &n) {
     file.add("integer.out.scale", "F32", {1}, std::vector<float>{n.out_scale});
 }
 
-}  // namespace made
+}  // namespace synthetic

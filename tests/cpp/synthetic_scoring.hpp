@@ -1,10 +1,10 @@
-// Made models for the C++ tests of scoring, and stamps for them: a network on planes and columns, and a forest of one
-// split.
+// Synthetic models for the C++ tests of scoring, and stamps for them: a network on planes and columns, and a forest of
+// one split.
 #pragma once
 
 #include "check.hpp"
-#include "made_models.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_models.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 inline const std::vector<std::string> &stamp_columns() {
     static const std::vector<std::string> names = [] {
@@ -39,7 +39,7 @@ struct NetworkFile {
     s2v::Network network;
     ModelFile file;
 
-    explicit NetworkFile(const char *more = R"(, "optional": ["template"])") : network(made::network({}, 31)) {
+    explicit NetworkFile(const char *more = R"(, "optional": ["template"])") : network(synthetic::network({}, 31)) {
         file.header = model_header("network", stamp_columns(), kRecipe + architecture("stampnet", more));
         add_network(file, network);
     }
@@ -148,4 +148,4 @@ inline Batch batch_of(int repeats) {
     return batch;
 }
 
-}  // namespace made
+}  // namespace synthetic

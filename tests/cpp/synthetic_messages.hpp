@@ -2,14 +2,14 @@
 #pragma once
 
 #include "check.hpp"
-#include "made_packets.hpp"
 #include "space2vec/space2vec.hpp"
+#include "synthetic_packets.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace made {
+namespace synthetic {
 
 // The number of the schema in the header of a message.
 inline constexpr std::uint32_t kSchema = 900;
@@ -65,4 +65,4 @@ inline s2v_reading plain() {
     return reading;
 }
 
-}  // namespace made
+}  // namespace synthetic
