@@ -1,7 +1,7 @@
 """Write docs/accuracy.md from the results of benchmarks/accuracy/forest_vs_network.py: ``make pages``.
 
-The pictures in docs/accuracy are drawn by the benchmark itself (``--pictures docs/accuracy``). What was asked for is
-held against what was measured in one table, met or missed.
+The benchmark itself draws the pictures in docs/accuracy (``--pictures docs/accuracy``). One table compares each
+requirement with its measurement: met or missed.
 """
 
 from __future__ import annotations
@@ -23,64 +23,75 @@ INTRODUCTION = """\
 
 <!-- Written by docs/accuracy.py from benchmarks/results/forest_vs_network.json: `make pages`. -->
 
-What the packaged kinds of models do on the same rows, measured by `benchmarks/accuracy/forest_vs_network.py`. A real
-candidate below the threshold is a missed detection (MDR), a bogus one at or above it a false positive (FPR). Behind
-every figure stands its 95 % bootstrap interval, drawn over objects; differences are paired: the same resamples for
-both, with a two-sided p, and McNemar's exact test on the bogus rows that one alone rejects, each model at its own
-threshold of MDR 4 %.
+This page compares random forests and neural networks on the same candidates: with real labels, on simulated and hybrid
+stamps, and on real ZTF alerts.
 
-What may be claimed of which figures:
+**The `stampnet` of this page has an older structure than the packaged one.** It takes 67 feature columns besides the
+planes; the packaged `stampnet` takes 54, and was trained anew. [Accuracy and cost of the parts of the
+network](network-worth.md) compares the two on the same rows.
 
-- **Real labels** (DES): accuracy. The rows are a sample of one survey's; another survey's will differ.
-- **Simulated and hybrid stamps**: accuracy on what the simulator or the injection makes, by models that were trained
-  on more of the same. It ranks models; it is no promise for a real night.
-- **Real alerts**: agreement with ZTF's network braai, never accuracy: where a model and braai differ, either may be
-  right. Known asteroids and classified transients are real by construction; the share of them that passes is a
-  detection rate of such sources, which are brighter and better isolated than most.
+A missed detection is a real candidate with a score below the threshold, a false positive a bogus candidate at or
+above it. MDR and FPR are the fractions of real and bogus candidates for which this happens. "Sum over .4 .5 .6" is
+MDR + FPR, summed over the thresholds 0.4, 0.5 and 0.6. After each figure, in brackets, is its 95 % bootstrap
+interval, resampled by object. Differences of two models are paired: both are computed on the same resamples, with a
+two-sided p value. McNemar's exact test counts the bogus candidates that only one of two models rejects, each model at
+its own threshold of MDR 4 %. `benchmarks/accuracy/forest_vs_network.py` makes these measurements.
+
+What the figures mean depends on the rows:
+
+- **Real labels** (DES) measure accuracy. The rows are a sample of one survey; accuracy on another survey will differ.
+- **Simulated and hybrid stamps** measure accuracy on what the simulator or the injection of fakes produces, of models
+  that were trained on the same kind of stamps. They rank models, and do not predict the accuracy of a real night.
+- **Real alerts** measure agreement with ZTF's network braai, not accuracy: if a model and braai differ, either may be
+  right. Known asteroids and classified transients are certainly real. The fraction of them above the threshold is a
+  detection rate for such sources, which are brighter and better isolated than most.
 """
 
 SECTIONS = {
     "des": "Real labels",
     "pixels": "Pixels",
     "alerts": "Real alerts",
-    "robustness": "What stamps go through",
+    "robustness": "Robustness",
 }
 
 DES = """\
-{data}, {folds}-fold cross-validation. `forest` is the paper's (100 trees, entropy), `lightgbm` five seeds averaged,
-`tablenet` one network. Cost: {cost}.
+{data}, {folds}-fold cross-validation. `forest` is that of the autoScan paper (100 trees, entropy), `lightgbm` is the
+mean of five seeds, and `tablenet` is one network. Cost: {cost}.
 """
 PIXELS = """\
-{data}; {test} of them to test on. All models were trained on the same {train} rows, of other objects of all these sets
-together. `forest` has all features of the stamps; `stampnet` and the networks of braai and Rubin had the same trainer.
-That they learn from all sets together was decided after each had been tried alone: on hybrids alone, which are made of
-few bogus alerts, the forest was ahead of `stampnet`, 4.6 % against 14.8; on simulations alone it was 2.4 against 1.2.
-Cost: {cost}.
+{data}; {test} of them to test on. All models were trained on the same {train} rows, drawn from all these sets
+together, of other objects. `forest` takes all features of the stamps; `stampnet` and the networks of braai and Rubin
+were trained by the same program. The decision to train on all sets together was made after each had been tried alone:
+on hybrids alone, which contain few bogus alerts, the forest was ahead of `stampnet`, 4.6 % against 14.8; on
+simulations alone it had 2.4 against 1.2. Cost: {cost}. End to end begins with stamps in memory.
 """
 ALERTS = """\
-{data}, {folds} folds by object; the label is braai's score above 0.5. Trained on the other folds' alerts and what
-stands beside them ({beside}); `simulation alone` saw no real alert. `rb` is ZTF's own forest, as it stands in the
-packets. `braai, stamps turned` is what braai itself says of the same stamps turned by 90 degrees: how a stamp is turned
-tells nothing of the candidate, and a score that does not depend on it can hardly agree with braai better than that.
-What stands beside the alerts was chosen with two of the folds in view.
+{data}, {folds} folds by object; the label is braai's score above 0.5. Each model was trained on the alerts of the
+other folds and on additional rows ({beside}); `simulation alone` saw no real alert. `rb` is ZTF's own forest, whose
+score is in the packets. `braai, stamps turned` is braai's score of the same stamps, rotated by 90 degrees.
+Orientation says nothing about a candidate, so this is about the best agreement that a score independent of it can
+reach. The additional rows were chosen with two of the folds in view.
 """
 ROBUST = """\
-`pile up`: the largest gain of any bin of 0.001 once rows and columns are blank, as a share of the rows: scores that
-gather at one value show here. `moves`: absolute change of the score, median and 95 %, under flips, rotations and
-shifts by one pixel. `edge`: AUC of the same candidates cut at an edge, and whole.
+How much does a score change if the stamp changes in a way that means nothing? *Pile-up*: rows and columns of the
+stamps are made blank, scores are counted in bins of 0.001, and the largest increase of a bin is given as a fraction
+of the rows; it shows scores that collect at one value. *Flip, rotation, shift* (by one pixel): the median and the
+95th percentile of the absolute change of the score. *Edge, whole*: AUC of the same candidates with stamps that are
+cut off at an edge, and with whole stamps.
 """
 #: What was seen in the picture of the worst disagreements; to be looked at again whenever it is drawn anew.
 DISAGREEMENTS = """\
-Looked at: where `stampnet` is the higher, two candidates are faint spots among crowded stars and two lie on a galaxy or
-a bright source, one beside masked columns: these may be real. The other two are stars whose difference is half bright
-and half dark, residuals of the subtraction: there braai is right. Where braai is the higher, two are spots sharper than
-the stars of the stamp, with nothing in the template: cosmic rays rather than sources. The other four lie on a star, in
-fields where neighbours have left stronger residuals; they may be variable stars, and then `stampnet` is wrong.
+The picture was inspected by eye. Where `stampnet` has the higher score, two candidates are faint spots among crowded
+stars, and two lie on a galaxy or a bright source, one of them next to masked columns: these may be real. The other
+two are stars whose difference is half positive and half negative, residuals of the subtraction, and braai is right.
+Where braai has the higher score, two are spots sharper than the stars of the stamp, with nothing in the template:
+cosmic rays rather than sources. The other four lie on a star, in fields where neighbours have left stronger
+residuals; they may be variable stars, and then `stampnet` is wrong.
 """
 
 
 class Check(NamedTuple):
-    """Something that was asked for: where, what, the bound in words, the figure in words, and whether it holds."""
+    """A requirement: the rows it is measured on, what is measured, bound and figure in words, and if it is met."""
 
     where: str
     what: str
@@ -103,7 +114,7 @@ def figure(name: str, metric: Mapping[str, float]) -> str:
 
 
 def p_value(p: float, bootstrap: int) -> str:
-    """Return a p in words; none is less than the resamples can tell."""
+    """Return a p value as text, not below the smallest that so many resamples can show."""
     least = 2 / (bootstrap + 1)
     return f"{least:.1g} or less" if p <= least * 1.01 else f"{p:.2g}"
 
@@ -133,7 +144,14 @@ def paired(record: Mapping[str, Any]) -> str:
             d, t = found["differences"][FPR], found["passed"]
             rows.append((f"`{name}`", f"`{rival}`", figure(FPR, d), p_value(d["p"], found["bootstrap"]),
                          f"{t['only_a']} to {t['only_b']}", f"{t['p']:.2g}"))  # fmt: skip
-    head = ("model", "against", "difference of FPR at MDR 4 %", "p", "bogus rejected by one alone", "p by McNemar")
+    head = (
+        "model",
+        "rival",
+        "difference of FPR at MDR 4 %",
+        "p",
+        "bogus rejected by only one (model to rival)",
+        "p by McNemar",
+    )
     return table(head, rows)
 
 
@@ -143,7 +161,7 @@ def value(record: Mapping[str, Any], model: str, metric: str) -> float:
 
 
 def des_checks(record: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what was asked for on the DES rows."""
+    """Yield the requirements on the DES rows."""
     if "tablenet" not in record["models"]:
         return
     for metric, bound in ((FPR, 0.039), (SUM, 0.23)):
@@ -163,7 +181,7 @@ def des_checks(record: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def pixel_checks(title: str, record: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what was asked for on a set of stamps."""
+    """Yield the requirements on a set of stamps."""
     models = record["models"]
     if "stampnet" not in models:
         return
@@ -183,24 +201,24 @@ def pixel_checks(title: str, record: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def alert_checks(record: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what was asked for on real alerts."""
+    """Yield the requirements on real alerts."""
     for part in ("all", "night"):
         if "stampnet" in record[part]["models"]:
             got = value(record[part], "stampnet", "auc")
             yield Check(f"alerts, {part}", "`stampnet`, AUC against braai", "0.98 or more", f"{got:.4f}", got >= 0.98)
     if "stampnet" in record["real by construction"]:
         share = record["real by construction"]["stampnet"]["all"]["share"][0]
-        yield Check("alerts", "`stampnet`, real by construction that pass at FPR 2.5 %", "98 % or more",
+        yield Check("alerts", "`stampnet`, certainly real alerts above the threshold of FPR 2.5 %", "98 % or more",
                     f"{100 * share:.1f} %", share >= 0.98)  # fmt: skip
 
 
 def robust_checks(record: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what was asked for of scores under what stamps go through."""
+    """Yield the requirements on the robustness of scores."""
     for name, sets in record.items():
         for kind, found in sets.items():
             where = f"`{name}`, {kind}"
             pile = found["pile up"]["excess"]
-            yield Check(where, "scores that gather at one value once lines are blank", "5 % of the rows at most",
+            yield Check(where, "pile-up of scores with blank rows and columns", "at most 5 % of the rows",
                         f"{100 * pile:.1f} %", pile <= 0.05)  # fmt: skip
             empty = sum(score is not None for score in found["scores of empty stamps"])
             yield Check(where, "empty stamps that are scored", "none", str(empty), empty == 0)
@@ -208,12 +226,12 @@ def robust_checks(record: Mapping[str, Any]) -> Iterator[Check]:
                 yield Check(where, f"median change under a {move}", "less than 0.02", f"{moved['median']:.4f}",
                             moved["median"] < 0.02)  # fmt: skip
             edge = found["edge less whole"]["differences"]["auc"]
-            yield Check(where, "AUC at edges, less that of whole stamps", "-0.01 or more", f"{edge['value']:+.4f}",
+            yield Check(where, "AUC at an edge, minus that of whole stamps", "-0.01 or more", f"{edge['value']:+.4f}",
                         edge["value"] >= -0.01)  # fmt: skip
 
 
 def checks(results: Mapping[str, Any]) -> list[Check]:
-    """Return everything that was asked for and can be told from the results."""
+    """Return the requirements that the results cover."""
     found: list[Check] = []
     if "des" in results:
         found += des_checks(results["des"]["results"])
@@ -227,7 +245,7 @@ def checks(results: Mapping[str, Any]) -> list[Check]:
 
 
 def real_by_construction(record: Mapping[str, Any]) -> str:
-    """Return the table of what passes of the alerts that are real by construction."""
+    """Return the table of detection rates of alerts that are certainly real."""
     rows = []
     for name, found in record["real by construction"].items():
         cells = [f"`{name}`", f"{found['threshold']:.3f}"]
@@ -247,7 +265,7 @@ def robust_table(record: Mapping[str, Any]) -> str:
             edge = found["edge less whole"]["differences"]["auc"]
             rows.append((f"`{name}`", kind, f"{100 * found['pile up']['excess']:.1f} %", *moves,
                          f"{edge['a']:.4f}, {edge['b']:.4f}"))  # fmt: skip
-    return table(("model", "stamps", "pile up", "flip", "rotation", "shift", "edge, whole"), rows)
+    return table(("model", "stamps", "pile-up", "flip", "rotation", "shift", "edge, whole"), rows)
 
 
 def section(part: str, held: Mapping[str, Any]) -> Iterator[str]:
@@ -266,11 +284,11 @@ def section(part: str, held: Mapping[str, Any]) -> Iterator[str]:
     elif part == "alerts":
         beside = "; ".join(record["beside"]) or "nothing"
         yield ALERTS.format(data=record["data"], folds=record["folds"], beside=beside)
-        for name, words in (("all", "All alerts"), ("night", "The one night that nobody selected from")):
+        for name, words in (("all", "All alerts"), ("night", "The alerts of one whole night, without selection")):
             yield f"{words}:\n"
             yield of_models(record[name])
         yield paired(record["all"])
-        yield "Alerts that are real by construction, at the threshold of FPR 2.5 % (bogus by braai's label):\n"
+        yield "Detection rates of certainly real alerts at the threshold of FPR 2.5 % (bogus by braai's label):\n"
         yield real_by_construction(record)
         if record.get("disagreements"):
             yield "![the alerts on which stampnet and braai differ most](accuracy/disagreements.png)\n"
@@ -288,9 +306,11 @@ def document(results: Mapping[str, Any]) -> str:
     asked = checks(results)
     if asked:
         missed = [check for check in asked if not check.met]
-        parts.append(f"## Asked for, and measured\n\n{len(asked) - len(missed)} of {len(asked)} are met.\n")
+        parts.append(
+            f"## Requirements and results\n\n{len(asked) - len(missed)} of {len(asked)} requirements are met.\n"
+        )
         rows = [(c.where, c.what, c.asked, c.measured, "met" if c.met else "**missed**") for c in asked]
-        parts.append(table(("where", "what", "asked for", "measured", ""), rows))
+        parts.append(table(("rows", "quantity", "required", "measured", ""), rows))
     if "des" in results or "pixels" in results:
         parts.append("![false positives against cost](accuracy/accuracy_cost.png)\n")
     for part, title in SECTIONS.items():

@@ -1,7 +1,7 @@
 """Write docs/cpu-vs-gpu.md from what ``space2vec bench`` measured: ``make pages``.
 
-Every ``benchmarks/results/cpu_vs_gpu*.json`` is one machine: ``space2vec bench -o ...``. What was asked for of an H100
-is held against what was measured, or said not to be measured.
+Every ``benchmarks/results/cpu_vs_gpu*.json`` is one machine: ``space2vec bench -o ...``. The requirements on an H100
+are listed with what was measured, or as not measured.
 """
 
 from __future__ import annotations
@@ -21,73 +21,78 @@ INTRODUCTION = """\
 
 <!-- Written by docs/cpu_vs_gpu.py from benchmarks/results/cpu_vs_gpu*.json: `make pages`. -->
 
-What a GPU gives for this work, as `space2vec bench` measures it by the calls that users make: each stage on one core,
-on all cores, on a GPU with data and results in its memory, and on a GPU from page-locked memory of the host and back.
-The columns take turns (A B C D A B C D ...); a figure is the median of the rounds. "GPU pays from" is the smallest
-batch from which on the GPU, copies included, is faster than all cores. What bounds a stage is a limit that was measured
-in the same run and of which it takes half or more: the bandwidth of a copy on the cores or on the device (for the bytes
-that the stage reads and writes at least), or that of the link; else its arithmetic, or, where copies and calls leave
-less than 70 % of the rate in place, these. Memory for the results is part of a call.
+This page says which stages of the work are faster on a GPU, and by how much. `space2vec bench` measures each stage by
+the calls that users make, in four ways: on one core, on all cores, on a GPU with data and results in its memory ("GPU
+in place"), and on a GPU with transfers from and to page-locked host memory. `space2vec bench -o FILE.json --plot
+FILE.png` measures your machine; `--quick` measures the main stages in a minute.
 
-`space2vec bench -o FILE.json --plot FILE.png` measures your machine, `--quick` the main stages in a minute.
+- The columns take turns (A B C D A B C D ...), and a figure is the median of the rounds. Allocating memory for the
+  results is included.
+- "GPU pays from" is the smallest batch from which on the GPU, transfers included, is faster than all cores.
+- "Bound by" names the limit of a stage. It is a bandwidth, if the bytes that the stage must read and write take half
+  or more of the one measured in the same run: of a copy on the cores, of a copy on the GPU, or of the link between
+  them. Otherwise it is arithmetic; or copies and calls, if with transfers a stage reaches less than 70 % of its rate
+  in place.
 """
 
 YOURS = """\
-## You have a GPU
+## Measure your GPU
 
-Whether it gives the bits of the CPU, and how fast, one script tells within eight minutes, from a copy of the
-repository:
+If you have a GPU, one script checks within eight minutes whether it gives the bits of the CPU, and how fast it is.
+Run it in a copy of the repository:
 
     cuda/device_check.sh
 
-It ends with the name of one file, `build/device/results.tar.gz`. **Please send that file**, with an issue; it is
-whole at any moment, so if the machine stops or you are in a hurry, send what is there. Nothing is sent by itself.
+At its end it prints the name of one file, `build/device/results.tar.gz`. **Please send us that file** with an issue.
+The script sends nothing itself. The file is complete at any moment, so an interrupted run is useful too.
 
-- It needs an NVIDIA GPU of compute capability 8.0 or later (A100, L4, RTX 30, H100, ...) with a driver for CUDA 12 or
+- Needed are an NVIDIA GPU of compute capability 8.0 or later (A100, L4, RTX 30, H100, ...) with a driver for CUDA 12 or
   13, Python 3.11 or later with NumPy, and, to build, pybind11, CMake 3.25 and the CUDA toolkit: `pip install numpy
-  pybind11 cmake ninja pytest`. PyTorch, CuPy, JAX, Numba, `ncu` and `compute-sanitizer` take part where they are
-  there; what is not is named in the results.
-- It needs no network, writes into `build/device` alone, and touches no setting of the GPU: neither clocks nor modes.
-- `--seconds S` bounds it otherwise; each step is bounded too, and one that hangs is stopped while the others go on.
-  Status 0: all is well; 77: there is no device here (the file says what was found instead); else something failed,
-  and the file is worth the more.
-- In the file are the name and driver of the GPU, the processor, versions of packages, bits that differ, rates, and
-  logs of the tools: text and JSON, neither data nor names of yours beyond the path of the copy.
+  pybind11 cmake ninja pytest`. PyTorch, CuPy, JAX, Numba, `ncu` and `compute-sanitizer` are used if they are installed;
+  the results name those that are not.
+- It needs no network, writes into `build/device` only, and changes no setting of the GPU, neither clocks nor modes.
+- `--seconds S` sets another time limit. Each step has a limit too; a step that hangs is stopped, and the others
+  continue.
+- Status 0 means that everything passed, and 77 that no device was found (the file says what was found instead). Any
+  other status means that something failed, which makes the file all the more useful.
+- The file contains the name and driver of the GPU, the processor, versions of packages, bits that differ, rates, and
+  logs of the tools. It contains no data, and no names of yours except the path of the copy.
 
-Where the GPU's machine has no compiler, build on another one: `make device-package` there (Linux, x86-64, nvcc,
-Python 3.12 with its headers; `CUDA_ARCHITECTURES=90` for one kind of GPU alone) makes `build/device-package.tar.gz`,
-which runs with Python 3.12 and a glibc of 2.34 or later. Unpack it beside the repository's copy and say
+If the machine with the GPU has no compiler, build on another one (Linux, x86-64, nvcc, Python 3.12 with its headers):
+`make device-package` writes `build/device-package.tar.gz`, which runs with Python 3.12 and a glibc of 2.34 or later
+(`CUDA_ARCHITECTURES=90` builds for one kind of GPU only). Unpack it in the copy of the repository and run
 `cuda/device_check.sh --tree device-package`.
 """
 
 
 NO_GPU = """\
-**No GPU has been measured yet.** The machines at hand had none. The logic around the kernels is tested on a stand-in
-whose device is the host; every figure of a GPU is missing below, and what is said of one is arithmetic on paper.
+**No GPU has been measured yet.** No machine with one was available. The code around the kernels is tested
+with a stand-in whose device is the host. All GPU figures below are missing, and what the text says about GPUs is
+calculated.
 """
 
 WAITING = """\
-The instructions are counted roughly, and most wait for the one before: with three warps for each scheduler to choose
-from, as of the eighteen, a half to two thirds of the limit is to be expected, with two, as of both sets, a third to a
-half (`cuda/features.cu`).
+The instructions are rough counts, and most of them wait for the result of the one before. With three warps for each
+scheduler, as for the eighteen autoScan features, half to two thirds of the limit can be expected; with two, as for both
+sets, a third to a half (`cuda/features.cu`).
 """
 
 ON_PAPER = """\
-On paper, until one is measured:
+These are calculations, until a GPU is measured:
 
-- Stamps that are on the GPU already, as a difference-imaging pipeline or a training run there has them: features,
-  recipes and scores cost no transfer, and the stamps need not leave.
-- Stamps in the memory of the host: the link carries two million triplets of 51x51 a second at most, four where
-  pixels take 16 bits (`SPACE2VEC_DEVICE_PIXELS`). That is what
-  eighteen features a triplet can gain over cores that measure some tens of thousands a second each; a normaliser
-  alone, which a core does at about the bandwidth of its memory, gains nothing by a trip over a slower link.
-- Alerts in files: hardly. A core spends at least as much on reading and inflating an alert as on features and forest,
-  so a GPU idles behind the reader; more cores are the better buy.
-- A network of many layers on planes: yes, where batches are large; the packaged one is small enough for the CPU.
-- A few stamps at a time: no. A launch, two copies and a wait take longer than a core takes for them.
+- **Stamps already in GPU memory**, as in a difference-imaging pipeline or a training run: yes. Features, recipes and
+  scores cost no transfer, and the stamps need not leave the GPU.
+- **Stamps in host memory**: for features, but not for a single normaliser. The link transfers at most two million
+  triplets of 51x51 pixels a second, four million with 16 bits a pixel (`SPACE2VEC_DEVICE_PIXELS`). A core measures
+  eighteen features of some tens of thousands a second. A normaliser alone runs on a core at about the bandwidth of
+  its memory, so a transfer over a slower link gains nothing.
+- **Alerts in files**: hardly. Reading and inflating an alert takes a core at least as long as its features and the
+  forest, so the GPU waits for the reader, and more cores are the better purchase.
+- **A network with many layers on planes**: yes, for large batches. The packaged network is small enough for the CPU.
+- **A few stamps at a time**: no. A launch, two copies and a wait take longer than a core needs for them.
 """
 
-#: What was asked for on an H100: stage, column, rate asked for (or None), share of the limit asked for (or None).
+#: The requirements on an H100: stage, column, rows a second (or None), share of the limit (or None).
 ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("features: autoScan's eighteen", "gpu in place", 5e6, None),
     ("features: both sets", "gpu in place", 2.5e6, None),
@@ -99,8 +104,8 @@ ASKED: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("features: autoScan's eighteen", "gpu with transfers", None, 0.85),
 )
 
-#: On paper, of an H100, a second: bytes of memory (SXM, HBM3) and of the link (PCIe 5.0 x16, one way), by NVIDIA's data
-#: sheet; instructions of a warp and scattered addresses, of 132 multiprocessors at 1.7 GHz.
+#: What an H100 does in a second, calculated: bytes of memory (SXM, HBM3) and of the link (PCIe 5.0 x16, one way), by
+#: its data sheet; instructions of a warp and scattered addresses, of 132 multiprocessors at 1.7 GHz.
 PAPER = {
     "bytes of memory": 3.35e12,
     "bytes of the link": 63e9,
@@ -116,8 +121,8 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def asked(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return what was asked for, and what was measured."""
-    told = []
+    """Return the table of requirements and measurements."""
+    lines = []
     for stage, column, rate, share in ASKED:
         wanted = f"{figure(rate)}/s" if rate is not None else f"{100 * (share or 0):.0f} % of the limit"
         found = []
@@ -129,12 +134,12 @@ def asked(records: Sequence[Mapping[str, Any]]) -> str:
             met = value >= (rate if rate is not None else share or 0)
             reached = f"{figure(value)}/s" if rate is not None else f"{100 * value:.0f} %"
             found.append(f"{record['gpu']['name']}: {reached}, {'met' if met else '**missed**'}")
-        told.append((f"{stage}, {column}", wanted, "; ".join(found) or "not measured"))
-    return table(("stage", "asked for", "measured"), told)
+        lines.append((f"{stage}, {column}", wanted, "; ".join(found) or "not measured"))
+    return table(("stage", "required", "measured"), lines)
 
 
 def paper() -> str:
-    """Return the limits of an H100 on paper."""
+    """Return the table of the calculated limits of an H100."""
     plane = 4 * 51 * 51
     takes = [
         ("a plane read and written (l2, asinh, min-max)", "bytes of memory", 2 * plane),
@@ -145,12 +150,12 @@ def paper() -> str:
         ("a row of 67 features read (forest)", "bytes of memory", 4 * 68),
         ("the nodes of 100 trees of depth 12 (forest)", "addresses", 1200),
     ]
-    told = [(what, f"{count:,} {unit}", f"{figure(PAPER[unit] / count)}/s") for what, unit, count in takes]
-    return table(("of 51x51 pixels", "takes", "at most"), told)
+    lines = [(what, f"{count:,} {unit}", f"{figure(PAPER[unit] / count)}/s") for what, unit, count in takes]
+    return table(("51x51 pixels", "needs", "at most"), lines)
 
 
 def reading(record: Mapping[str, Any]) -> str:
-    """Return what alerts that are read from files leave for a GPU to gain."""
+    """Return a sentence on how much a GPU can gain if alerts are read from files."""
     results = record["results"]
     read, chain = (results.get(name, {}).get("columns", {}).get("one core", {"not run": ""})
                    for name in ("alerts: files to stamps", "score: stamps by a forest"))  # fmt: skip
@@ -158,14 +163,14 @@ def reading(record: Mapping[str, Any]) -> str:
         return ""
     a, b = (column["processor microseconds"][1] for column in (read, chain))
     return (
-        f"Alerts that come from files are read and inflated by the CPU, all three planes in {a:.0f} microseconds of a "
-        f"core here; features and forest take another {b:.0f}. However fast a GPU is, files to scores becomes at most "
-        f"{(a + b) / a:.1f} times as fast by taking the second off the CPU.\n"
+        f"The CPU reads alert files and inflates the three planes, which takes {a:.0f} microseconds of a core here; "
+        f"features and forest take another {b:.0f}. However fast a GPU does the latter, scoring from files becomes at "
+        f"most {(a + b) / a:.1f} times as fast.\n"
     )
 
 
 def pays(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return when a GPU pays, and when it does not."""
+    """Return the list of stages for which a GPU pays, and for which it does not."""
     lines = []
     for record in records:
         if "name" not in record["gpu"]:
@@ -195,7 +200,7 @@ def machine(record: Mapping[str, Any]) -> Iterator[str]:
         f"{record['rounds']} rounds. Load of the machine before: {record['load before']:.1f}.\n"
     )
     if has_other_load(record):
-        yield "**Other work took part of the cores meanwhile:** figures of the CPU are too low.\n"
+        yield "**Other programs used part of the cores meanwhile:** the CPU figures are too low.\n"
     if "not run" in gpu:
         yield f"The columns of the GPU were not run: {gpu['not run']}.\n"
     yield table(*rows(record))
@@ -209,9 +214,9 @@ def document(records: Sequence[Mapping[str, Any]]) -> str:
     parts = [INTRODUCTION, YOURS]
     if not any("name" in record["gpu"] for record in records):
         parts.append(NO_GPU)
-    parts += ["## Asked for of an H100\n", asked(records)]
+    parts += ["## Requirements on an H100\n", asked(records)]
     parts += [
-        "On paper, an H100 (3.35 TB/s of memory, 63 GB/s of link one way, 132 multiprocessors):\n",
+        "Calculated limits of an H100 (3.35 TB/s of memory, 63 GB/s of link one way, 132 multiprocessors):\n",
         paper(),
         WAITING,
     ]

@@ -1,7 +1,7 @@
 """Write docs/features.md from the registry, and its pictures: ``make pages``, or ``python docs/features.py``.
 
-The pictures show simulated alerts, whose truth is known, and a night of ZTF where the data folder ($SPACE2VEC_DATA, or
-../shared/data) has it. The same data give the same bytes.
+The pictures show simulated alerts, whose truth is known, and a night of ZTF if the data folder ($SPACE2VEC_DATA, or
+../shared/data) has it. Equal data give equal bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DATA = Path(os.environ.get("SPACE2VEC_DATA") or HERE.parents[1] / "shared" / "da
 SIMULATED, SEED = 3000, 2
 #: The simulator's detectors saturate from here on, DN.
 SATURATION = 38_000.0
-#: What ZTF's network braai gives at least to what is drawn as real, and at most to what is drawn as bogus.
+#: Alerts are drawn as real if the score of ZTF's network braai is above the first, as bogus if it is below the second.
 REAL, BOGUS = 0.9, 0.1
 COLOURS = 255
 
@@ -31,32 +31,33 @@ HEADINGS = {
     "autoscan": (
         "autoScan: the eighteen features from the stamps",
         """\
-Goldstein et al. 2015. `convention="code"`, the default, is what autoScan's released code computes, `convention="paper"`
-what the paper says; the definition is followed by the paper's where they differ.""",
+These are the features of Goldstein et al. 2015. With `convention="code"`, the default, they are what autoScan's
+released code computes, with `convention="paper"` what the paper says. Where they differ, the paper's definition follows
+in brackets.""",
     ),
     "s2v": (
         "s2v: features in units of the noise and of the PSF",
         """\
-From the pixels alone. A difference without science and template has the features whose planes are the difference alone;
-the others are NaN.""",
+These features need the pixels alone. If only the difference image is given, the features that use the difference alone
+have values, and the others are NaN.""",
     ),
 }
 SETS = {
     "autoscan": "the columns of the public autoScan table, from stamps and catalogue; the default",
-    "autoscan-stamp": "those of them that come from the stamps",
-    "s2v": "more features of the stamps, below",
-    "stamp": "`autoscan-stamp` and `s2v`: all that is measured on stamps",
+    "autoscan-stamp": "the autoScan columns that are measured on the stamps",
+    "s2v": "further features of the stamps, defined below",
+    "stamp": "`autoscan-stamp` and `s2v`: everything that is measured on stamps",
     "all": "`autoscan` and `s2v`",
 }
 
-COLUMNS = ("name", "definition", "unit", "window", "planes", "tells", "source", "exact")
+COLUMNS = ("name", "definition", "unit", "window", "planes", "what it shows", "source", "exact")
 
 INTRODUCTION = """\
 # Features
 
 <!-- Written by docs/features.py from cpp/registry/registry.json: `make pages`. -->
 
-What each feature is, and how it is distributed among real and bogus candidates.
+This page defines every feature, and shows how it is distributed among real and bogus candidates.
 
 ```python
 import space2vec as s2v
@@ -72,34 +73,37 @@ On the command line: `space2vec features night/*.avro -o features.parquet --set 
 
 {sets}
 
-Every backend (each instruction set, the Numba twin, CUDA) gives the same bits of a feature that is said to be exact.
-Values are float32; what is undefined is NaN, and where a measurement failed a flag says so.
+Values are float32. An undefined value is NaN, and a flag reports a measurement that failed. A feature that is marked as
+exact has the same bits on every backend (each instruction set, Numba, CUDA).
 
 ## Notation
 
-- **I**: pixels as delivered, in a window of 51x51 with the candidate at (25, 25), counted from 0. What a smaller stamp
-  lacks is masked; what a larger one has beyond is not used. Index d, s, t: difference, science, template.
-- **masked**: NaN, infinite, or the DES null value 1e-30. Masked pixels are left out unless a definition says otherwise.
+- **I**: the pixels as delivered, in a window of 51x51 pixels with the candidate at (25, 25), counted from 0. Pixels
+  that a smaller stamp lacks are masked; pixels of a larger one outside the window are not used. The indices d, s, t
+  mean difference, science, template.
+- **masked**: NaN, infinite, or the DES null value 1e-30. Masked pixels are left out unless a definition
+  says otherwise.
 - **B**: recipe `autoscan-b`: {b}.
 - **R**: recipe `autoscan-r`, 25x25: {r}.
-  Its boxes ("R 5x5") are in these pixels.
-- **D, S, T**: (I - median) / sigma of difference, science and template, sigma = 1.4826 MAD of the unmasked pixels of
+  Boxes of R ("R 5x5") are in pixels of R.
+- **D, S, T**: (I - median) / sigma of difference, science and template; sigma = 1.4826 MAD of the unmasked pixels of
   the window. D is multiplied by `polarity`, so that a source that has faded is positive too.
 - **p**: the brightest pixel of D near the candidate (`peak_snr`). **q**: the brightest of T (`template_snr`).
-- **F(r), N(r)**: in a circle of r px at (25, 25), the sum of D times the pixels' shares, and the sum of these shares,
-  over unmasked pixels; a share counts 5x5 subpixels. With an index, F is that of another plane. autoScan's F is of raw
-  pixels.
+- **F(r), N(r)**: aperture flux and area. In a circle of r px at (25, 25), each unmasked pixel has a weight, the
+  fraction of its 5x5 subpixels inside the circle; F(r) is the weighted sum of D and N(r) the sum of the weights. F
+  with an index is that of another plane. autoScan's F is a sum of raw pixels.
 - **PSF**: the shape of a star of the science stamp (`psf_ratio`).
-- **Units**: sigma is that of the feature's plane, pixel is one of I; where none is said, a pure number.
+- **Units**: sigma is that of the feature's plane, and pixel is a pixel of I. A feature without a unit is a pure number.
 - **Windows**: a box or a circle at the candidate; 51x51 is the whole window.
 
 ## Pictures
 
-Filled: {simulated:,} alerts of the simulator, whose truth is known. Outlines: ZTF's night of 13 July 2018, real where
-ZTF's network braai gives more than {real}, bogus where less than {bogus}: braai's opinion, not the truth. Heights are
-square roots of shares, so that few are seen beside many. An axis reaches from the 1st to the 99th percentile, with what
-lies beyond in the outermost bins. AUC is that of the one feature on the simulated alerts: 1 where each real one has a
-larger value than each bogus one, 0 where a smaller, 0.5 where no threshold tells them apart.
+The pictures compare real and bogus alerts. Filled histograms are {simulated:,} simulated alerts, whose truth is
+known. Outlines are ZTF's night of 13 July 2018: real if ZTF's network braai gives more than {real}, bogus if it gives
+less than {bogus}, which is braai's opinion and not the truth. The height of a bin is the square root of its fraction
+of the alerts, so that small bins remain visible. An axis covers the 1st to the 99th percentile, and the outermost
+bins contain the values beyond. AUC is that of the feature alone on the simulated alerts: 1 if every real alert has a
+larger value than every bogus one, 0 if every one has a smaller value, 0.5 if the feature does not separate them.
 """
 
 
@@ -139,7 +143,7 @@ def table(*rows: tuple[str, ...]) -> str:
 
 
 def definition(entry: registry.FeatureEntry) -> str:
-    """Return the definition, that of the paper too where it is another."""
+    """Return the definition, followed by the paper's if that differs."""
     return escape(entry.definition) + (f" (paper: {escape(entry.paper)})" if entry.paper else "")
 
 
@@ -149,7 +153,7 @@ def document() -> str:
     parts = [
         INTRODUCTION.format(
             sets=table(
-                ("set", "features", "what"),
+                ("set", "features", "contents"),
                 *((f"`{name}`", str(len(registry.FEATURE_SETS[name])), what) for name, what in SETS.items()),
             ),
             b=escape(registry.RECIPES["autoscan-b"].definition),
@@ -186,10 +190,12 @@ def document() -> str:
     catalogue = [entry for entry in registry.FEATURES.values() if entry.source == "catalogue"]
     parts += [
         f"## autoScan: the {len(catalogue)} catalogue columns\n\n"
-        "They come with an alert or a table, and are NaN where it is silent ([from which fields](catalogue.md)).\n\n"
+        "An alert packet or a table has these values; those that it does not have are NaN ([fields of packets]"
+        "(catalogue.md)).\n\n"
         + table(("name", "definition", "unit"), *((f"`{e.name}`", definition(e), e.unit) for e in catalogue))
         + "\n",
-        "## Flags\n\nA row has those that it met. Without a score a model leaves the rows of the last column.\n\n"
+        "## Flags\n\nFlags report what is unusual about a row. A model does not score rows with a flag that is marked in "
+        "the last column.\n\n"
         + table(
             ("flag", "meaning", "not scored"),
             *((f"`{f.name}`", escape(f.meaning), "" if f.scored else "x") for f in registry.FLAGS.values()),
@@ -206,7 +212,7 @@ def selected(features: s2v.Features, rows: np.ndarray) -> s2v.Features:
 
 
 def samples() -> dict[str, tuple[s2v.Features, np.ndarray]]:
-    """Return what is drawn: simulated alerts with the truth, and a real night with braai's opinion."""
+    """Return the alerts of the pictures: simulated ones with the truth, and a real night with braai's opinion."""
     night = s2v.simulate(SIMULATED, seed=SEED)
     night.stamps.saturation = SATURATION
     found = {"simulated": (s2v.features(night.stamps, set="stamp"), night.labels)}
@@ -231,9 +237,9 @@ def save(figure: object, path: Path, names: tuple[str, ...]) -> None:
     image = (
         Image.open(memory).convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     )
-    told = PngInfo()
-    told.add_text("Description", " ".join(names))
-    image.save(path, optimize=True, pnginfo=told)
+    description = PngInfo()
+    description.add_text("Description", " ".join(names))
+    image.save(path, optimize=True, pnginfo=description)
 
 
 def main() -> None:

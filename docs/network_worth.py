@@ -11,82 +11,94 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 
 INTRODUCTION = """\
-# What the network is worth a microsecond
+# Accuracy and cost of the parts of the network
 
 <!-- Written by docs/network_worth.py from network_worth.json and integer_accuracy.json: `make pages`. -->
 
-Variants of `stampnet` that see fewer columns, planes or views, or are narrower, trained alike by
-`benchmarks/accuracy/network_worth.py`: the same rows, {epochs} epochs, seeds {seeds} unless the table says that there
-is one, once on each half of the objects and tested on the other half. These courses are short and see few rows: they
-rank variants, and are no figures of a packaged model.
+Which inputs of `stampnet` are worth their time? This page compares variants of it that take fewer feature columns,
+image planes or views of the planes, or have narrower layers. A *view* is a scaling of the planes: in units of the
+noise, or of the contrast; `stampnet` takes both.
 
-The chain is what an alert takes on one core, in microseconds: reading ({reading}), features and planes ({parts}), and
-the network ({network}).
+All variants were trained in the same way by `benchmarks/accuracy/network_worth.py`: on the same rows, for {epochs}
+epochs, with the seeds {seeds} unless the table says "one seed", once on each half of the objects and tested on the
+other half. These trainings are short and use few rows. Their figures rank variants, and are not those of a packaged
+model.
 
-Agreement is with braai's score above 0.5, on real alerts of objects that the network has not seen; accuracy on hybrids
-and on simulated candidates of three surveys is against the truth. Behind a figure stands the 95 % interval of its
-difference to `all`, paired over objects; it does not hold what another seed does, which the last column tells.
+Cost is the time of one alert on one core in microseconds: reading ({reading}), features and planes ({parts}), and the
+network ({network}).
+
+On real alerts (`night`, `alerts`) the AUC measures agreement with braai's score above 0.5, for objects that the network
+has not seen. On hybrids and on simulated candidates of three surveys it measures accuracy. In brackets is the 95 %
+interval of the difference from `all`, paired by object. It does not include the variation between training seeds, which
+the last column shows.
 
 ![1 - AUC against microseconds](accuracy/network_worth.png)
 """
 CHOICE = """\
-## What follows
+## Conclusions
 
 {choice}
 """
 INTEGERS = """\
 ## Integers against floats
 
-What `benchmarks/accuracy/integer_accuracy.py` measures: each packaged network as floats and in integers
-([how](integer-networks.md)), on rows that the integers were not calibrated with. `stampnet` multiplies {stampnet:,}
-times a candidate, `tablenet` {tablenet:,} times. Limits: AUC lost {auc:g}, median change {median:g}, decisions at 0.5
-that change {decisions:.1%}.
+The packaged networks run in integers ([how](integer-networks.md)). `benchmarks/accuracy/integer_accuracy.py` compares
+each of them with the same network in floating point, on rows that were not used to calibrate the integers.
+For one candidate `stampnet` multiplies {stampnet:,} times, and `tablenet` {tablenet:,} times. The limits that
+integers must keep: at most {auc:g} of AUC lost, a median change of {median:g}, and {decisions:.1%} of the decisions at
+0.5 changed.
 """
 FILLERS = """\
-Rows with fillers are alerts whose template holds -3.4e38 where it has no pixel: 87 units below the sky, which no byte
-can hold. `stampnet` is trained with a `reach`, beyond which pixels count as at it, in floats as in integers.
+"With fillers" counts alerts whose template contains -3.4e38 where it has no pixel. After scaling that is 87 units below
+the sky, more than a byte can represent. `stampnet` is therefore trained with a limit (`reach`) to which pixels are
+clipped, in floats as in integers.
 """
 CASCADE = """\
 ## The cascade
 
-`stampnet-fast` asks a network that sees science and difference (43 columns, trained on the rows of `stampnet` with its
-opinion), and `stampnet` of those candidates whose first score lies from {low:g} to {high:g}: 30 % of the alerts and
-variants of validation, which are harder than alerts as they come. What `benchmarks/accuracy/cascade.py` measures of it
-beside `stampnet`, both in integers. The first multiplies {first:,} times a candidate, the second, in doubt, {second:,}
-times. As above, both have learned from most of the alerts, the night among them.
+`stampnet-fast` first runs a small network that takes science and difference only (43 columns; it was trained on the
+rows of `stampnet`, with its scores as targets). It runs `stampnet` only on candidates whose first score is
+from {low:g} to {high:g}: 30 % of the validation rows, which are harder than alerts as they come.
+`benchmarks/accuracy/cascade.py` compares it with `stampnet`, both in integers. The first network multiplies {first:,}
+times a candidate, the second, for uncertain candidates, {second:,} times. Both models were trained on most of the
+alerts, including the night.
 
-`space2vec score` takes 1.70 million instructions an alert of the night with `stampnet-fast`, and 2.05 with `stampnet`;
-in one interleaved run of `benchmarks/speed/chain.py` on a busy machine (10,000 alerts, 7 rounds) 0.84 of its time, and
-1.11 times that of the forest of the eighteen. What both networks see of a candidate in doubt is measured and prepared
-twice.
+`space2vec score` takes 1.70 million instructions an alert of the night with `stampnet-fast`, and 2.05 with
+`stampnet`. In one interleaved run of `benchmarks/speed/chain.py` on a busy machine (10,000 alerts, 7 rounds) it took
+0.84 of the time of `stampnet`, and 1.11 times that of the forest on the eighteen autoScan features. For an uncertain
+candidate, the inputs that both networks take are measured and prepared twice.
 """
 CHANGE = """\
 ## The packaged network
 
-`stampnet` was trained anew: on the columns of `lean`, with a `reach`, and with half of each target from a network of
-all columns that learned from the same rows. What `benchmarks/accuracy/model_change.py` measures of it beside the one
-that was packaged before (sha256 {before}), both on the same rows, in integers and in floats. From 874 of the 987
-alerts, the night among them, both have learned: there, it shows how much each keeps of what it has seen. The 161 alerts
-called `more` neither has seen, nor the simulated candidates; hybrids are made anew of all alerts.
+The packaged `stampnet` was trained anew: on the columns of `lean`, with pixels clipped at `reach`, and with targets
+of which half is the score of a network of all columns that was trained on the same rows.
+`benchmarks/accuracy/model_change.py` compares it with the one that was packaged before (sha256 {before}) on the same
+rows, in integers and in floats.
+
+Both were trained on 874 of the 987 alerts, including the night; on those the table shows how well each reproduces its
+training data. Neither has seen the 161 alerts called `more`, nor the simulated candidates. The hybrids were generated
+anew from all alerts.
 """
 #: Written by hand, from the tables.
 CHOSEN = """\
-- **Columns.** Planes alone lose much everywhere. Which of the columns are there matters little: without the fit,
-  LACOSMIC and COLMEDS nothing is lost, and 17 us are saved. `lean` leaves out the moments of the science plane as well:
-  nothing on alerts and hybrids, 0.0009 of AUC on simulated candidates, 24 us in all. Leaving out all eighteen of
-  autoScan saves as much, loses nothing on hybrids and simulated candidates, and perhaps something on alerts; of that
-  there is one seed. `stampnet` is trained on the columns of `lean`.
-- **Planes.** Without the template 36 us more are saved; against `lean`, false positives at MDR 4 % of simulated
-  candidates rise from 6.0 to 6.6 %, and hybrids lose 0.007 of AUC. Its columns without its plane save 8 us alone: it is
-  inflated for them. The template stays.
-- **Views.** Either view alone saves 9 to 15 us, costs up to 0.0005 of AUC on simulated candidates against `lean`, and
-  nothing that shows on alerts and hybrids. Both stay; were one to go, contrast is the one to keep.
-- **Widths.** 24, 48, 64 gain on simulated candidates what `lean` lost, for 8 us; 8, 16, 32 lose on hybrids, for 5 us
-  less. 16, 32, 64 stay.
-- **Cascades.** The difference plane alone is a poor judge, and what it settles stays wrong: with 40 % in doubt, 99 us,
-  AUC on simulated candidates falls by 0.011. The network that never sees a template is better at the same price. A
-  cascade that opens the template last, for 30 % of the candidates, takes 112 us and has the false positives of `all`
-  at MDR 4 %, at 0.0016 of its AUC: this one is `stampnet-fast`, and not the default.
+- **Columns.** A network on planes alone is clearly worse on all rows. Which columns it has matters little. Without
+  the fit, LACOSMIC and COLMEDS it loses nothing and saves 17 us. `lean` also omits the moments of the science plane:
+  it loses nothing on alerts and hybrids and 0.0009 of AUC on simulated candidates, and saves 24 us in all. Omitting
+  all eighteen autoScan columns saves as much, and loses nothing on hybrids and simulated candidates, but perhaps
+  something on alerts (one seed). `stampnet` is trained on the columns of `lean`.
+- **Planes.** Omitting the template saves 36 us more. Compared with `lean`, false positives of simulated candidates at
+  MDR 4 % rise from 6.0 to 6.6 %, and hybrids lose 0.007 of AUC. Keeping the template's columns without its plane saves
+  only 8 us, because the plane is inflated for them. `stampnet` keeps the template.
+- **Views.** Omitting either view saves 9 to 15 us and costs up to 0.0005 of AUC on simulated candidates compared with
+  `lean`, and nothing measurable on alerts and hybrids. `stampnet` keeps both; if one had to go, contrast should stay.
+- **Widths.** Widths of 24, 48, 64 regain on simulated candidates what `lean` lost, for 8 us. Widths of 8, 16, 32 lose
+  on hybrids and save 5 us. `stampnet` keeps 16, 32, 64.
+- **Cascades.** A first network on the difference alone is poor, and its wrong decisions are final: with 40 % of the
+  candidates uncertain it takes 99 us, and the AUC on simulated candidates falls by 0.011. The network that never uses
+  a template is better at the same price. A cascade that uses the template last, for 30 % of the candidates, takes 112
+  us; at MDR 4 % it has the false positives of `all`, with 0.0016 less AUC. It is packaged as `stampnet-fast`, and is
+  not the default.
 """
 
 COLUMNS = ("night, AUC", "alerts, AUC", "hybrid, AUC", "simulated, AUC", "simulated, FPR at MDR 4 %")
@@ -115,15 +127,17 @@ def of_variants(results: Mapping[str, Any]) -> str:
             cells.append(f"{value:.4f}" if low == high == 0.0 else f"{value:.4f} ({low:+.4f} .. {high:+.4f})")
         spread = max(max(figures[title]["seeds"]) - min(figures[title]["seeds"]) for title in COLUMNS[:-1])
         us, seen = record["microseconds"]["chain"], str(record.get("columns", ""))
-        told = f"{spread:.4f}" if len(record["seeds"]) > 1 else "one seed"
-        rows.append((f"`{name}`", seen, f"{us:.0f}", *cells, told))
+        between = f"{spread:.4f}" if len(record["seeds"]) > 1 else "one seed"
+        rows.append((f"`{name}`", seen, f"{us:.0f}", *cells, between))
     return table(("variant", "columns", "us", *COLUMNS, "largest difference of AUC between seeds"), rows)
 
 
 def of_parts(results: Mapping[str, Any]) -> str:
-    """Return what the parts of the chain take."""
+    """Return the table of the time of each step."""
     taken = {name: record["microseconds"] for name, record in results.items()}
-    return table(("us", *PARTS), ((f"`{name}`", *(f"{us[part]:.1f}" for part in PARTS)) for name, us in taken.items()))
+    return table(
+        ("variant", *PARTS), ((f"`{name}`", *(f"{us[part]:.1f}" for part in PARTS)) for name, us in taken.items())
+    )
 
 
 def of_integers(record: Mapping[str, Any]) -> str:
@@ -143,7 +157,7 @@ def of_integers(record: Mapping[str, Any]) -> str:
 
 
 def of_change(record: Mapping[str, Any]) -> str:
-    """Return the table of the network before and now."""
+    """Return the table of the earlier and the present packaged network."""
     rows = []
     for title, part in record["results"].items():
         cells = [title, f"{part['rows']:,}"]
@@ -157,7 +171,7 @@ def of_change(record: Mapping[str, Any]) -> str:
 
 
 def of_cascade(record: Mapping[str, Any]) -> str:
-    """Return the table of the cascade beside the network that it asks in doubt."""
+    """Return the table of the cascade and of its second network alone."""
     rows = []
     sizes = record["multiplications"]
     for title, part in record["results"].items():
@@ -173,17 +187,17 @@ def of_cascade(record: Mapping[str, Any]) -> str:
         rows.append(cells)
     head = ("AUC of `stampnet`", "`stampnet-fast`", "difference", "first alone", "FPR at MDR 4 % of `stampnet`",
             "`stampnet-fast`", "difference", "first alone")  # fmt: skip
-    return table(("rows of", "rows", "in doubt", "million multiplications", *head), rows)
+    return table(("rows of", "rows", "uncertain", "million multiplications", *head), rows)
 
 
 def of_first(record: Mapping[str, Any]) -> str:
-    """Return a sentence on what integers change of the first network of the cascade."""
+    """Return a sentence on how integers change the scores of the cascade's first network."""
     parts = [part["first, integers and floats"] for part in record["results"].values()]
     median, lost = max(part["change"]["median"] for part in parts), max(part["auc lost"] for part in parts)
     decided = max(part["decisions that change"][1] for part in parts)
     return (
         f"Integers change the scores of the first network by {median:.5f} at most in the median of a set, and "
-        f"{decided:.2%} of its\ndecisions at 0.5 at most; its AUC loses {lost:.5f} at most.\n"
+        f"{decided:.2%} of its\ndecisions at 0.5 at most; it loses at most {lost:.5f} of AUC.\n"
     )
 
 
@@ -203,7 +217,7 @@ def document(
     parts = [
         INTRODUCTION.format(epochs=worth["epochs"], seeds=seeds, **how),
         of_variants(worth["results"]),
-        "What the parts of the chain take:\n",
+        "The time of each step, in microseconds:\n",
         of_parts(worth["results"]),
         CHOICE.format(choice=choice.strip()) if choice else "",
         f"Measured {worth['date'][:10]} on {worth['machine']}.\n",

@@ -1,4 +1,4 @@
-"""docs/accuracy.md is what its script writes from the results, and says of each thing asked for whether it was met."""
+"""docs/accuracy.md is what its script writes from the results, and says of each requirement whether it is met."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def test_what_was_asked_for_is_met_or_missed(accuracy: ModuleType, results: dict
     assert found[("simulated", "`stampnet`, us after preparation, batch 64", "40 or less")]
     assert found[("simulated", "`stampnet`, us after preparation", "a tenth of `braai`")]
     assert found[("alerts, all", "`stampnet`, AUC against braai", "0.98 or more")]
-    assert not found[("alerts", "`stampnet`, real by construction that pass at FPR 2.5 %", "98 % or more")]
+    assert not found[("alerts", "`stampnet`, certainly real alerts above the threshold of FPR 2.5 %", "98 % or more")]
     robust = {what: met for (where, what, _), met in found.items() if where == "`default`, simulated"}
     assert robust == {
-        "scores that gather at one value once lines are blank": False,
+        "pile-up of scores with blank rows and columns": False,
         "empty stamps that are scored": False,
         "median change under a flip": True,
         "median change under a rotation": False,
         "median change under a shift": False,
-        "AUC at edges, less that of whole stamps": True,
+        "AUC at an edge, minus that of whole stamps": True,
     }
     results["pixels"]["results"]["simulated"]["cost"]["stampnet"]["after preparation"][1] = 41.0
     again = {(check.what, check.asked): check.met for check in accuracy.checks(results)}
@@ -87,7 +87,7 @@ def test_every_part_is_told_and_tables_are_whole(accuracy: ModuleType, results: 
     for title in accuracy.SECTIONS.values():
         assert f"\n## {title}\n" in text
     met = sum(check.met for check in accuracy.checks(results))
-    assert f"{met} of {len(accuracy.checks(results))} are met." in text
+    assert f"{met} of {len(accuracy.checks(results))} requirements are met." in text
     assert text.count("**missed**") == len(accuracy.checks(results)) - met
     value = results["des"]["results"]["models"]["tablenet"]["metrics"]["auc"]["value"]
     assert f"| `tablenet` | {value:.4f} (" in text
