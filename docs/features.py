@@ -194,8 +194,8 @@ def document() -> str:
         "(catalogue.md)).\n\n"
         + table(("name", "definition", "unit"), *((f"`{e.name}`", definition(e), e.unit) for e in catalogue))
         + "\n",
-        "## Flags\n\nFlags report what is unusual about a row. A model does not score rows with a flag that is marked in "
-        "the last column.\n\n"
+        "## Flags\n\nFlags report what is unusual about a row. A model does not score a row with a flag that is marked "
+        "in the last column.\n\n"
         + table(
             ("flag", "meaning", "not scored"),
             *((f"`{f.name}`", escape(f.meaning), "" if f.scored else "x") for f in registry.FLAGS.values()),
