@@ -1,12 +1,13 @@
-// Time of unpacking gzip'd cutouts in one thread: libdeflate, zlib, and our own with one to six streams at a time.
+// Times how one thread unpacks gzip'd cutouts: libdeflate, zlib, and the library here with one to six streams at a
+// time.
 //
 //     bench_inflate CUTOUTS ROUNDS
 //
-// CUTOUTS: a file of gzip streams, before each its length (4 bytes, lowest first). All contenders unpack all streams in
-// each round, in turns; what is printed is a line for each, its name and the microseconds of processor time a stream in
-// each round. Every byte that is unpacked is compared with what the first contender gave.
+// CUTOUTS is a file of gzip streams, each behind its length (4 bytes, lowest first). In each round every contender
+// unpacks all streams. The program prints a line for each contender: its name, then the microseconds of processor time
+// a stream in each round. It fails where a contender unpacks other bytes than the first.
 #include "decode/inflate.hpp"
-#include "decode/shared_library.hpp"
+#include "shared_library.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -20,7 +21,7 @@ using namespace s2v::decode;
 
 namespace {
 
-constexpr std::size_t kTogether = 32;  // streams that the pipeline hands over at once, about
+constexpr std::size_t kTogether = 32;  // streams of a call, about as many as the pipeline unpacks in one
 
 struct Cutouts {
     std::vector<std::vector<std::uint8_t>> packed;
@@ -33,7 +34,7 @@ struct Contender {
     std::vector<double> microseconds;
 };
 
-Contender own(int lanes) {
+Contender space2vec(int lanes) {
     return {"space2vec-" + std::to_string(lanes),
             [lanes](Cutouts &cutouts) {
                 Stream streams[kTogether];
@@ -54,7 +55,7 @@ Contender own(int lanes) {
 }
 
 void add_libdeflate(std::vector<Contender> &contenders) {
-    const SharedLibrary library{"libdeflate.so.0", "libdeflate.0.dylib"};
+    const s2v::SharedLibrary library{"libdeflate.so.0"};
     void *(*allocate)() = nullptr;
     int (*decompress)(void *, const void *, std::size_t, void *, std::size_t, std::size_t *) = nullptr;
     if (!library.find("libdeflate_alloc_decompressor", allocate) ||
@@ -87,7 +88,7 @@ void add_zlib(std::vector<Contender> &contenders) {
         unsigned long checksum;
         unsigned long reserved;
     };
-    const SharedLibrary library{"libz.so.1", "libz.1.dylib"};
+    const s2v::SharedLibrary library{"libz.so.1"};
     int (*begin)(Stream *, int, const char *, int) = nullptr;
     int (*reset)(Stream *) = nullptr;
     int (*inflate)(Stream *, int) = nullptr;
@@ -143,14 +144,14 @@ int main(int count, char **arguments) {
     std::vector<Contender> contenders;
     add_libdeflate(contenders);
     add_zlib(contenders);
-    for (int lanes = 1; lanes <= kMostLanes; ++lanes) contenders.push_back(own(lanes));
+    for (int lanes = 1; lanes <= kMostLanes; ++lanes) contenders.push_back(space2vec(lanes));
 
-    std::vector<std::vector<std::uint8_t>> first;
+    std::vector<std::vector<std::uint8_t>> expected;
     for (Contender &contender : contenders) {
         for (auto &out : cutouts.out) std::fill(out.begin(), out.end(), 0xee);
         if (!contender.unpack_all(cutouts)) return 1;
-        if (first.empty()) first = cutouts.out;
-        if (first != cutouts.out) return 1;
+        if (expected.empty()) expected = cutouts.out;
+        if (expected != cutouts.out) return 1;
     }
     for (int round = 0; round < std::atoi(arguments[2]); ++round)
         for (Contender &contender : contenders) {

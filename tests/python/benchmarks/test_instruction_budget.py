@@ -1,6 +1,7 @@
 """The comparison of counted instructions with their budget, on invented numbers."""
 
 import json
+import shutil
 
 import pytest
 
@@ -90,11 +91,17 @@ def test_the_budget_of_the_repository():
     assert min(record["instructions"].values()) > 0
 
 
-def test_counts_of_an_emulated_program_are_printed_and_not_held(budget, monkeypatch, capsys):
+def test_counts_of_an_emulated_program_are_printed_and_not_compared(budget, monkeypatch, capsys):
     write_budget(budget, COUNTS | {"fit": 1})
-    monkeypatch.setattr(budget, "answer", lambda *command: "\n".join(COUNTS))
-    monkeypatch.setattr(budget, "with_plugin", lambda emulator, folder: emulator)
+    monkeypatch.setattr(budget, "run_program", lambda *command: "\n".join(COUNTS))
+    monkeypatch.setattr(budget, "load_plugin", lambda emulator, folder: emulator)
     assert run(budget, monkeypatch, "--emulator", "emulator -cpu max") == 0
     assert "+99900.0%" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run(budget, monkeypatch, "--emulator", "emulator -cpu max", "--update")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_the_plugin_of_the_emulator_compiles(tmp_path):
+    *_, plugin = instructions.load_plugin(["emulator"], tmp_path)
+    assert plugin.exists()
