@@ -22,7 +22,8 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models, mdr_fpr
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
-from space2vec.studies.packaged.networks import real_alerts, stampnet_rows
+from space2vec.studies.packaged.alerts import real_alerts
+from space2vec.studies.packaged.networks import stampnet_rows
 from space2vec.training.teacher import add_teacher_scores, braai_scorer
 
 #: Of every network, where the user does not say: more of them learn the alerts by heart.

@@ -37,7 +37,7 @@ from benchmarks.programs import REPOSITORY, print_progress, processor, versions
 from space2vec.simulation.hybrid import hybrid
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
-from space2vec.studies.packaged.networks import real_alerts
+from space2vec.studies.packaged.alerts import real_alerts
 
 PARTS = ("des", "pixels", "alerts", "robustness")
 RESULTS = REPOSITORY / "benchmarks" / "results" / "forest_vs_network.json"

@@ -104,6 +104,29 @@ def test_the_text_is_what_the_results_give(accuracy: ModuleType) -> None:
         pytest.skip(f"not measured yet: {accuracy.RESULTS.name}")
     results = json.loads(accuracy.RESULTS.read_text(encoding="utf-8"))
     text = (DOCS / "accuracy.md").read_text(encoding="utf-8")
-    assert text == accuracy.document(results), "docs/accuracy.md is stale: make pages"
+    yardsticks = json.loads(accuracy.YARDSTICKS.read_text(encoding="utf-8"))
+    assert text == accuracy.document(results, yardsticks), "docs/accuracy.md is stale: make pages"
     for picture in re.findall(r"!\[.*\]\((.*\.png)\)", text):
         assert (DOCS / picture).is_file()
+
+
+def test_yardsticks_are_told_with_their_rows_and_what_is_too_few_is_a_dash(accuracy: ModuleType) -> None:
+    cell = {"value": 0.5, "low": 0.25, "high": 0.75, "real": 4, "bogus": 8}
+    none = {**cell, "value": None, "low": None, "high": None}
+    of_model = {accuracy.KNOWN: cell, accuracy.SURE: {**cell, "value": 0.0123}, accuracy.SURE_AUC: cell,
+                "FPR: clean": {**cell, "value": 0.25}, "MDR: clean": cell,
+                "known real that pass: clean": none}  # fmt: skip
+    difference = {
+        key: {"value": -0.01, "low": -0.02, "high": 0.0, "p": 0.04} for key in (accuracy.KNOWN, accuracy.SURE)
+    }
+    part = {"alerts": 20, "objects": 12, "known real": 5, "sure real": 6, "sure bogus": 7,
+            "models": {"old": of_model, "new": of_model}, "against": {"old": {"new": difference}}}  # fmt: skip
+    held = {"date": "2026-01-02T03:04:05", "device": "d", "versions": {"numpy": "2"}, "bootstrap": 99,
+            "note": "Learned.", "strata": {"clean": 20}, "results": {"all": part, "the night": part}}  # fmt: skip
+    text = accuracy.document({}, {"five folds": held})
+    assert "### Five folds: all alerts\n" in text
+    assert "20 alerts of 12 objects: 5 known real, 6 sure real, 7 sure bogus. Learned." in text
+    assert "| `new` | 50.0 % (25.0 .. 75.0) | 1.2 % (25.0 .. 75.0) | 0.5000 (0.2500 .. 0.7500) |" in text
+    assert "| `new` | `old` | -1.0 % (-2.0 .. 0.0), p 0.04 | -1.0 % (-2.0 .. 0.0), p 0.04 |" in text
+    assert "| `old` | clean | 25.0 % (25.0 .. 75.0) of 8 | 50.0 % (25.0 .. 75.0) of 4 | - of 4 |" in text
+    assert text.count("| clean |") == 2, "strata of all alerts alone"

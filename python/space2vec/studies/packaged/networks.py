@@ -15,10 +15,11 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.models.network import Network
 from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
+from space2vec.studies.packaged.alerts import real_alerts
 from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
-from space2vec.training.teacher import add_teacher_scores, read_labelled_alerts
+from space2vec.training.teacher import add_teacher_scores
 
-__all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "real_alerts", "stampnet_rows"]
+__all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "stampnet_rows"]
 
 #: Rows of each kind beside the real alerts.
 Shares = dict[str, int]
@@ -37,19 +38,6 @@ EPOCHS = 24
 #: How much of a row's target is the opinion of a network of all columns, which is let go afterwards: it keeps one of
 #: fewer columns from learning single rows by heart.
 _TRUST = 0.5
-
-
-def real_alerts(data: Path) -> LabelledStamps:
-    """Read the real ZTF alerts of the data folder, labelled by braai above 0.5, with its score as teacher.
-
-    Raises
-    ------
-    ReadError
-        If they are not in the data folder.
-    """
-    names = ("night_20180713", "brokers")
-    tables = [data / "ztf" / f"{name}.csv" for name in names]
-    return read_labelled_alerts([data / "ztf" / name for name in names], *tables, column="braai_d6_m9")
 
 
 def stampnet_rows(
