@@ -13,7 +13,7 @@ NAMED = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", TEXT)
 
 def test_promises_name_tests():
     promises = TEXT.partition("## Promises")[2].partition("## Fuzzing")[0]
-    rows = [line for line in promises.splitlines() if line.startswith("| ") and "held by" not in line]
+    rows = [line for line in promises.splitlines() if line.startswith("| ") and "checked by" not in line]
     assert len(rows) > 10
     for row in rows:
         assert "`tests/" in row.split("|")[2], row
