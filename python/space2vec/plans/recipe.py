@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any  # of JSON values, and planes of any library
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from space2vec.data.channels import CHANNELS, channel_positions
 from space2vec.errors.text import NAME, one_line
 from space2vec.plans.steps import Steps, chain
 from space2vec.registry import NORMALISERS, RECIPES, RecipeEntry, RecipeName, Step
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json, LibraryArray
 
 __all__ = ["Prepared", "Recipe"]
 
@@ -32,13 +35,13 @@ class Prepared(flag_bits.Flagged):
         The recipe; its ``channels`` name the channel axis, once for each chain of steps.
     """
 
-    def __init__(self, planes: Any, flags: flag_bits.FlagSource, recipe: Recipe) -> None:
+    def __init__(self, planes: LibraryArray, flags: flag_bits.FlagSource, recipe: Recipe) -> None:
         super().__init__(flags)
         self.planes: NDArray[np.float32] = planes
         self.recipe = recipe
 
 
-def _plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def _plain(steps: Sequence[Step]) -> list[dict[str, Json]]:
     """Return a chain of steps in the form that JSON stores."""
     return [
         {"name": step.name, "version": NORMALISERS[step.name].version, "parameters": step.parameters} for step in steps
@@ -146,7 +149,7 @@ class Recipe:
         return recipe
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Recipe:
+    def from_plain(cls, plain: Mapping[str, Json]) -> Recipe:
         """Make a recipe from the result of :meth:`to_plain`, as read from JSON.
 
         Raises
@@ -169,10 +172,10 @@ class Recipe:
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no recipe: {error!r}") from error
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Json]:
         """Return name and version, and the steps unless the registry has the recipe, in a form that JSON stores."""
         entry = self._entry
-        plain: dict[str, Any] = {"name": entry.name, "version": entry.version}
+        plain: dict[str, Json] = {"name": entry.name, "version": entry.version}
         if entry.name not in RECIPES:
             plain |= {"side": entry.height, "channels": list(entry.channels), "steps": _plain(entry.steps)}
         if entry.further:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeAlias  # Any: steps in any form, and planes of any library
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data import flags as flag_bits
 from space2vec.registry import NORMALISERS, Step
+
+if TYPE_CHECKING:
+    from space2vec.data.types import LibraryArray
 
 __all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "numbered_steps"]
 
@@ -38,13 +41,13 @@ class Normalised(flag_bits.Flagged):
         The steps, in order.
     """
 
-    def __init__(self, planes: Any, flags: flag_bits.FlagSource, steps: tuple[Step, ...]) -> None:
+    def __init__(self, planes: LibraryArray, flags: flag_bits.FlagSource, steps: tuple[Step, ...]) -> None:
         super().__init__(flags)
         self.planes: NDArray[np.float32] = planes
         self.steps = steps
 
 
-def _check_step(step: Any) -> Step:
+def _check_step(step: OneStep) -> Step:
     """Check one step, and return it with all parameters."""
     if isinstance(step, Step):
         if step.name in NORMALISERS and len(step.values) != len(NORMALISERS[step.name].parameters):
@@ -58,7 +61,7 @@ def _check_step(step: Any) -> Step:
         if key not in known:
             accepted = f"its parameters are {', '.join(known)}" if known else "it has no parameters"
             raise ValueError(f"normaliser {name!r} has no parameter {key!r}; {accepted}")
-    values = []
+    values: list[float] = []
     for key, entry in known.items():
         value = parameters.get(key, entry.default)
         if not isinstance(value, Real | np.bool_):
@@ -75,10 +78,13 @@ def _check_step(step: Any) -> Step:
     return Step(name, tuple(values))
 
 
-def _is_step(value: Any) -> bool:
+def _is_step(value: object) -> TypeGuard[OneStep]:
     """Tell whether an object describes one step rather than a sequence of them."""
-    pair = isinstance(value, Sequence) and len(value) == 2 and isinstance(value[1], Mapping)
-    return isinstance(value, str | Step) or (pair and isinstance(value[0], str))
+    if isinstance(value, str | Step):
+        return True
+    return (
+        isinstance(value, Sequence) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], Mapping)
+    )
 
 
 def chain(steps: Steps) -> tuple[Step, ...]:
@@ -97,13 +103,15 @@ def chain(steps: Steps) -> tuple[Step, ...]:
     ValueError
         If a name or a parameter is unknown, a value is out of range, or there are no steps or too many.
     """
-    several: list[Any] = [steps] if _is_step(steps) else list(steps) if isinstance(steps, Sequence) else [steps]
+    several: list[object] = [steps] if _is_step(steps) else list(steps) if isinstance(steps, Sequence) else [steps]
     if not 1 <= len(several) <= MOST_STEPS:
         raise ValueError(f"a chain has 1 to {MOST_STEPS} steps; given {len(several)}")
+    named: list[OneStep] = []
     for step in several:
         if not _is_step(step):
             raise TypeError(f"a step is a name, or a name and a mapping of parameters; given {step!r}")
-    return tuple(_check_step(step) for step in several)
+        named.append(step)
+    return tuple(_check_step(step) for step in named)
 
 
 def numbered_steps(steps: Sequence[Step]) -> list[tuple[int, list[float]]]:

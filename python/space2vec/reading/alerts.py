@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading.batch import AnyBatch, Batch, Origin, PacketFields, Position, Problem, stem
-from space2vec.reading.catalogue import catalogue_fields, columns_by_name
-from space2vec.reading.library_readers import Decoder, Raw, Reader, SchemaFields
+from space2vec.reading.catalogue import Records, catalogue_fields, columns_by_name
+from space2vec.reading.library_readers import Decoder, FieldValues, Raw, RawProblem, Reader, SchemaFields
 from space2vec.reading.limits import describe_excess
 from space2vec.reading.options import ReadOptions
 from space2vec.reading.parquet_columns import CutoutColumn
@@ -29,9 +29,6 @@ from space2vec.registry import FAULTS
 
 __all__ = ["CUTOUTS", "AlertRows", "decode_columns", "decode_messages", "make_decoder", "run_pipeline"]
 
-#: A problem as the library describes it: row, a number, record, offset, fault, offset of the fault, channel, member,
-#: detail. Any: the members have different types.
-Entry: TypeAlias = tuple[Any, ...]
 #: A candidate id of an array: an integer, text, or ``None``.
 CandidateId: TypeAlias = "np.int64 | int | str | None"
 
@@ -123,7 +120,7 @@ class AlertRows:
     cutouts: Sequence[CutoutColumn | None]
     object_id: NDArray[np.generic]  # integers or text
     candidate_id: NDArray[np.generic]  # integers or text
-    record: Mapping[str, Sequence[Any] | NDArray[np.generic]] = field(default_factory=dict)  # values of any type
+    record: Records = field(default_factory=dict)
     rubin: bool = False
     ztf_fields: bool = False
     publisher: Sequence[str | None] | None = None
@@ -176,9 +173,9 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
             known = columns_by_name(raw["catalogue"], np.unique(raw["survey"]).tolist())
         problems = tuple(
             _make_problem(
-                _distinguish_empty(entry, table.cutouts, begin), path, objects[entry[0]], candidates[entry[0]], first
+                _distinguish_empty(entry, table.cutouts, begin), path, objects[entry.row], candidates[entry.row], first
             )
-            for entry in raw["problems"]
+            for entry in map(RawProblem._make, raw["problems"])
         )
         yield Batch(
             _make_rows(raw, objects, candidates, known, select_rows(table.columns, rows), options),
@@ -189,16 +186,15 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
         begin = rows.stop
 
 
-def _distinguish_empty(entry: Entry, cutouts: Sequence[CutoutColumn | None], begin: int) -> Entry:
+def _distinguish_empty(entry: RawProblem, cutouts: Sequence[CutoutColumn | None], begin: int) -> RawProblem:
     """Correct the fault of a cutout without bytes, which the library cannot tell from a null one.
 
     Row `begin` of the table is the first of the problem's batch.
     """
-    row, channel = begin + entry[0], entry[6]
-    column = cutouts[channel] if channel >= 0 else None
-    if entry[4] == "missing_plane" and column is not None and column.empty is not None and column.empty[row]:
-        return (*entry[:4], "empty_cutout", *entry[5:])
-    return entry
+    column = cutouts[entry.channel] if entry.channel >= 0 else None
+    if entry.fault != "missing_plane" or column is None or column.empty is None or not column.empty[begin + entry.row]:
+        return entry
+    return entry._replace(fault="empty_cutout")
 
 
 def make_decoder(options: ReadOptions) -> Decoder:
@@ -229,7 +225,7 @@ def _concatenate_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.uint8], 
     return np.frombuffer(b"".join(held), dtype=np.uint8), np.cumsum([len(text) for text in held], dtype=np.int64)
 
 
-def _open_reader(options: ReadOptions, **source: Any) -> Reader:  # Any: the arguments of either constructor of Reader
+def _open_reader(options: ReadOptions, **source: object) -> Reader:
     """Open the library's reader of files, or of a table in memory."""
     compiled = kernels.require_extension("reading alerts")
     if compiled.inflate_engine() is None:
@@ -255,14 +251,16 @@ def _rows_and_problems(
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
     problems = []
-    for entry in raw["problems"]:
-        row, member = entry[0], entry[7]
-        path = f"{paths[row]}/{member}" if member else paths[row]
+    for entry in map(RawProblem._make, raw["problems"]):
+        row = entry.row
+        path = f"{paths[row]}/{entry.member}" if entry.member else paths[row]
         problems.append(_make_problem(entry, path, object_id[row] or None, candidate_id[row], 0))
         if raw["schema"][row] < 0 and not object_id[row]:
             object_id[row] = stem(path)
     kinds = _value_kinds(raw, reader, options)
-    columns = {name: _values_at_path(raw["fields"][k], kinds[k]) for k, name in enumerate(options.columns)}
+    columns = {
+        name: _values_at_path(FieldValues(*raw["fields"][k]), kinds[k]) for k, name in enumerate(options.columns)
+    }
     known = _catalogue_columns(raw) if options.takes_catalogue and options.model is None else {}
     return _make_rows(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
@@ -286,9 +284,7 @@ def _value_kinds(raw: Raw, reader: SchemaFields, options: ReadOptions) -> list[i
     return [functools.reduce(operator.or_, kinds) for kinds in zip(*each, strict=True)] or [0] * len(options.columns)
 
 
-def _values_at_path(
-    values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], dict[int, str]], kinds: int
-) -> NDArray[np.generic]:
+def _values_at_path(values: FieldValues, kinds: int) -> NDArray[np.generic]:
     """Return the values (n,) of one field: text if a schema declares text, otherwise real numbers or integers."""
     kind, integer, real, texts = values
     if kinds >> _TEXT_VALUE & 1:
@@ -357,14 +353,16 @@ def _known_id(candidate_id: CandidateId) -> int | str | None:
     return None if candidate_id == NO_ID else int(candidate_id)
 
 
-def _make_problem(entry: Entry, path: str, object_id: str | None, candidate_id: CandidateId, first: int) -> Problem:
-    row, _, record, offset, fault, fault_offset, channel, _, detail = entry
+def _make_problem(
+    entry: RawProblem, path: str, object_id: str | None, candidate_id: CandidateId, first: int
+) -> Problem:
+    fault, channel, detail = entry.fault, entry.channel, entry.detail
     meaning = FAULTS[fault]
     words = f"{CUTOUTS[channel]}: {meaning}" if channel >= 0 else f"{detail}: {meaning}" if detail else meaning
     if fault == "too_large" and channel < 0 and detail.startswith(_DEMANDS):
         words = describe_excess(detail)
-    if fault_offset:
-        words += f" (byte {fault_offset})"
+    if entry.fault_offset:
+        words += f" (byte {entry.fault_offset})"
     if fault == "unknown_schema":
         number = detail.removeprefix("schema ")
         words += f"; give its file as --schema {number}=FILE, or schemas={{{number}: Path(FILE)}} in Python"
@@ -372,9 +370,9 @@ def _make_problem(entry: Entry, path: str, object_id: str | None, candidate_id: 
         path,
         fault,
         words,
-        None if record < 0 else record + first,
-        offset,
-        row,
+        None if entry.record < 0 else entry.record + first,
+        entry.offset,
+        entry.row,
         object_id,
         _known_id(candidate_id),
         of_file=channel < 0,

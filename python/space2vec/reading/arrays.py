@@ -6,7 +6,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def _check_members(archive: zipfile.ZipFile, wanted: set[str], size: int, limits
             limits.check_held(max(member.file_size, declared), packed, f"the array {member.filename}")
 
 
-def _declared_bytes(file: Any) -> int:
+def _declared_bytes(file: IO[bytes]) -> int:
     """Return the bytes of the array that the header of a .npy file declares."""
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_table(path: Path) -> pyarrow.Table:
             table.convert_bytestring_to_unicode()
     except Exception as error:  # Astropy raises errors of many kinds on damaged files
         raise ReadError(f"no table can be read ({str(error).partition(chr(10))[0]})") from None
-    columns: dict[str, Any] = {}
+    columns: dict[str, pyarrow.Array] = {}
     for name in table.colnames:
         column = np.ma.asarray(table[name])
         if column.ndim != 1:

@@ -6,7 +6,7 @@ The library makes them, of what :data:`space2vec.registry.PACKETS` names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from space2vec.registry import CATALOGUE, PACKETS
 __all__ = [
     "RUBIN_FIELDS",
     "ZTF_FIELDS",
+    "Records",
     "catalogue_fields",
     "columns_by_name",
     "from_candidate",
@@ -33,7 +34,8 @@ RUBIN_FIELDS: tuple[str, ...] = PACKETS["rubin"].fields
 #: The numbers that the library gives surveys.
 _OTHER, _ZTF, _RUBIN = 0, 1, 2
 
-Records = Mapping[str, Sequence[Any] | NDArray[np.generic]]
+#: The fields (n,) of records by name.
+Records: TypeAlias = Mapping[str, Sequence[object] | NDArray[np.generic]]
 
 
 def from_ztf(columns: Records) -> dict[str, NDArray[np.float32]]:

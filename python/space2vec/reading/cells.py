@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +174,7 @@ def _all_match(text: pyarrow.Array, pattern: str) -> bool:
     return bool(pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py())
 
 
-def _objects(values: Sequence[Any]) -> NDArray[np.generic]:
+def _objects(values: Sequence[object]) -> NDArray[np.generic]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class DefaultIds:
         return CompleteIds(object_id, self.candidates(rows) if candidates is None else candidates)
 
 
-def _as_text(name: Any) -> str:
+def _as_text(name: object) -> str:
     if isinstance(name, bytes):
         return name.decode(errors="backslashreplace")
     return "" if name is None else str(name)

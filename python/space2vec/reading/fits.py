@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def _decode_with_astropy(unit: bytes) -> Image:
     return Image(np.ascontiguousarray(image.reshape(shape)), reference)
 
 
-def _as_float(value: Any) -> float:
+def _as_float(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else np.nan
 
 

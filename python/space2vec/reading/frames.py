@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from space2vec.data.frame import Frame
 from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell, LibraryArray, Untyped
+
 __all__ = ["as_frame", "from_images"]
 
 #: Planes of Rubin's masks that spoil a pixel, and the one of saturated pixels.
@@ -25,18 +28,28 @@ _SATURATED = "SAT"
 #: Offsets between the pixels of two frames may differ by this much over a field.
 _SAME_GRID = 1.0
 
+
+class _FrameParts(TypedDict, total=False):
+    """What belongs to the pixels of an image, as arguments of :class:`Frame`."""
+
+    mask: NDArray[np.generic]
+    bad_bits: int
+    saturated_bits: int
+    variance: NDArray[np.generic]
+
+
 PixelPositions = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def from_images(
-    science: Any = None,
-    template: Any = None,
-    difference: Any = None,
+    science: LibraryArray = None,
+    template: LibraryArray = None,
+    difference: LibraryArray = None,
     *,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    sky: Any = None,
-    wcs: Any = None,
+    sky: Untyped = None,
+    wcs: Untyped = None,
     side: int = 63,
     saturation: float | None = None,
     object_id: Sequence[str] | NDArray[np.generic] | None = None,
@@ -132,7 +145,7 @@ def from_images(
     return stamps
 
 
-def as_frame(image: Any, name: str = "image") -> Frame:
+def as_frame(image: LibraryArray, name: str = "image") -> Frame:
     """Return an image of any kind as a :class:`Frame`; see :func:`from_images`.
 
     Raises
@@ -173,7 +186,7 @@ def _read_file(path: str, name: str) -> Frame:
         raise ReadError(f"{path} cannot be read as an image ({error})") from None
 
 
-def _frame_of_units(units: Any, name: str) -> Frame:
+def _frame_of_units(units: Untyped, name: str) -> Frame:
     """Return the first image among the units of a FITS file, with its units MASK and VARIANCE."""
     from astropy.wcs import WCS
 
@@ -184,7 +197,7 @@ def _frame_of_units(units: Any, name: str) -> Frame:
     if image is None:
         raise ReadError(f"{name}: the FITS file has no image of two axes")
     pixels = _plane(image.data)
-    keys: dict[str, Any] = {}
+    keys: _FrameParts = {}
     if "MASK" in beside and np.shape(_plane(beside["MASK"].data)) == pixels.shape:
         keys = _mask_bits(_plane(beside["MASK"].data), beside["MASK"].header)
     if "VARIANCE" in beside and np.shape(_plane(beside["VARIANCE"].data)) == pixels.shape:
@@ -193,7 +206,7 @@ def _frame_of_units(units: Any, name: str) -> Frame:
     return Frame(pixels, wcs=wcs, **keys)
 
 
-def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Any]) -> dict[str, Any]:
+def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Cell]) -> _FrameParts:
     """Return a mask with its bits by name, if its header has names (MP_SAT = 1), or all that is not 0 as bad."""
     planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_BAD_PLANES, _SATURATED) if f"MP_{name}" in header}
     if not planes or mask.dtype.kind not in "iu":
@@ -202,7 +215,7 @@ def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Any]) -> dict[str
     return {"mask": mask, "bad_bits": sum(planes.values()), "saturated_bits": saturated}
 
 
-def _plane(data: Any) -> NDArray[np.generic]:
+def _plane(data: Untyped) -> NDArray[np.generic]:
     """Return the image of a unit without its axes of one pixel beyond two."""
     array = np.asarray(data)
     while array.ndim > 2 and 1 in array.shape[:-2]:
@@ -210,12 +223,10 @@ def _plane(data: Any) -> NDArray[np.generic]:
     return array
 
 
-def _frame_of_nddata(image: Any) -> Frame:
+def _frame_of_nddata(image: Untyped) -> Frame:
     """Return an NDData, CCDData or Cutout2D."""
     mask = getattr(image, "mask", None)
-    keys: dict[str, Any] = (
-        {} if mask is None else {"mask": np.broadcast_to(np.asarray(mask) != 0, np.shape(image.data))}
-    )
+    keys: _FrameParts = {} if mask is None else {"mask": np.broadcast_to(np.asarray(mask) != 0, np.shape(image.data))}
     uncertainty = getattr(image, "uncertainty", None)
     kind = getattr(uncertainty, "uncertainty_type", "")
     if uncertainty is not None and uncertainty.array is not None and kind in ("std", "var", "ivar"):
@@ -225,9 +236,9 @@ def _frame_of_nddata(image: Any) -> Frame:
     return Frame(np.asarray(image.data), wcs=getattr(image, "wcs", None), **keys)
 
 
-def _frame_of_exposure(exposure: Any) -> Frame:
+def _frame_of_exposure(exposure: Untyped) -> Frame:
     """Return an Exposure or MaskedImage of Rubin's stack, or whatever has its methods."""
-    keys: dict[str, Any] = {}
+    keys: _FrameParts = {}
     mask = exposure.getMask()
     if mask is not None:
         numbers = mask.getMaskPlaneDict()
@@ -241,19 +252,19 @@ def _frame_of_exposure(exposure: Any) -> Frame:
     return Frame(_array_of(exposure.getImage()), origin=origin, wcs=wcs, **keys)
 
 
-def _array_of(image: Any) -> NDArray[np.generic]:
+def _array_of(image: Untyped) -> NDArray[np.generic]:
     array = getattr(image, "array", None)
     return np.asarray(image.getArray() if array is None else array)
 
 
-def _positions(values: Any, what: str) -> NDArray[np.float64]:
+def _positions(values: ArrayLike | None, what: str) -> NDArray[np.float64]:
     array = np.ma.filled(np.ma.asanyarray(values, dtype=np.float64), np.nan)
     if array.ndim != 1:
         raise ValueError(f"{what} must have shape (n,); given {array.shape}")
     return np.ascontiguousarray(array)
 
 
-def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, PixelPositions]:
+def _from_sky(frames: Mapping[str, Frame], sky: Untyped, wcs: Untyped) -> dict[str, PixelPositions]:
     """Return the positions of places in the sky in each frame, by its own WCS or another's."""
     from astropy.coordinates import SkyCoord
 
@@ -279,7 +290,7 @@ def _from_sky(frames: Mapping[str, Frame], sky: Any, wcs: Any) -> dict[str, Pixe
     return {name: own.get(name, first) for name in frames}
 
 
-def _to_pixels(wcs: Any, sky: Any, frame: Frame) -> PixelPositions:
+def _to_pixels(wcs: Untyped, sky: Untyped, frame: Frame) -> PixelPositions:
     if hasattr(wcs, "skyToPixelArray"):  # Rubin's SkyWcs, which counts as the frame's origin does
         x, y = wcs.skyToPixelArray(sky.icrs.ra.deg, sky.icrs.dec.deg, degrees=True)
     elif hasattr(wcs, "all_world2pix"):

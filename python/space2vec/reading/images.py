@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,14 +248,21 @@ def _read_bytes(path: Path) -> bytes | None:
     return data if len(data) <= 3 * LARGEST_CUTOUT else None
 
 
-def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, Any]]:
+class _ImageUnit(NamedTuple):
+    """The name and the pixels of a unit of a FITS file; of the unit MASK, the excluded pixels."""
+
+    name: str
+    pixels: AnyArray
+
+
+def _read_images(path: Path, memmap: bool, limits: Limits) -> list[_ImageUnit]:
     """Return the name and the pixels of each image unit of a file; the unit MASK as excluded pixels."""
     from astropy.io import fits
 
     size = path.stat().st_size
     with path.open("rb") as file:
         begins = file.read(8)
-    source: Any = path
+    source: Path | io.BytesIO = path
     if begins == b"XTENSION":
         source = io.BytesIO(EMPTY_UNIT + path.read_bytes())
     elif begins.startswith(b"\x1f\x8b"):
@@ -263,7 +270,7 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, An
             held = packed.read(limits.held_bytes(size) + 1)
         limits.check_held(len(held), size, "the file, unpacked,")
         source = io.BytesIO(EMPTY_UNIT + held if held.startswith(b"XTENSION") else held)
-    images: list[tuple[str, Any]] = []
+    images: list[_ImageUnit] = []
     asked = 0
     with fits.open(source, memmap=memmap and source is path) as units:
         for unit in units:
@@ -272,7 +279,7 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[tuple[str, An
                     asked += math.prod(unit.shape) * abs(unit.header["BITPIX"]) // 8
                     limits.check_held(asked, size, "an image in tiles")
                 data = excluded_pixels(unit.data, unit.header) if unit.name == MASK else unit.data
-                images.append((str(unit.name), data))
+                images.append(_ImageUnit(str(unit.name), data))
     return images
 
 
@@ -290,9 +297,9 @@ def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> M
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ReadError(f"not a FITS file, or damaged ({error})") from None
-    named: dict[str, Any] = {}
+    named: dict[str, AnyArray] = {}
     masks = [data for name, data in images if name == MASK]
-    images = [image for image in images if image[0] != MASK]
+    images = [image for image in images if image.name != MASK]
     for name, data in images:
         channel = channel_of(name)
         if channel in named:

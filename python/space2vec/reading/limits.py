@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,7 +238,7 @@ def long_ids(ids: NDArray[np.generic], most: int) -> list[int]:
     ]
 
 
-def id_size(text: Any) -> int:
+def id_size(text: object) -> int:
     """Return the length of an id in bytes of UTF-8; 0 for a number or an unknown id."""
     return len(text.encode(errors="backslashreplace")) if isinstance(text, str) else 0
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from space2vec.errors import ReadError
 from space2vec.reading.fits import EMPTY_UNIT, decode_named
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["MASK", "excluded_pixels", "read_mask"]
 
@@ -41,7 +44,7 @@ def read_mask(data: bytes) -> NDArray[np.bool_] | None:
         raise ReadError(f"the unit MASK cannot be read ({error})") from None
 
 
-def excluded_pixels(mask: Any, header: Mapping[str, Any]) -> NDArray[np.bool_]:
+def excluded_pixels(mask: ArrayLike, header: Mapping[str, Cell]) -> NDArray[np.bool_]:
     """Return the pixels that a mask excludes: all that are not 0, or, if the header names the bits, the bad ones."""
     values = np.asarray(mask)
     bits = {name: int(header[f"MP_{name}"]) for name in _BAD_BITS if f"MP_{name}" in header}

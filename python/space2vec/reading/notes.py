@@ -7,7 +7,10 @@ import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["FITS_CARD", "KEY", "DamagedError", "note_file", "peek_note", "read_note"]
 
@@ -21,12 +24,19 @@ class DamagedError(Exception):
     """A table or its note is not what was written."""
 
 
+class _NoteAndRows(NamedTuple):
+    """The note of a table, and the number of its rows or the reason why rows are missing."""
+
+    note: Json
+    rows: int | str
+
+
 def note_file(path: Path) -> Path | None:
     """Return the path of the file that holds the note of a CSV; ``None`` for formats that hold their note."""
     return path.with_name(f"{path.name}.json") if path.suffix.lower() == ".csv" else None
 
 
-def read_note(path: Path) -> dict[str, Any]:
+def read_note(path: Path) -> dict[str, Json]:
     """Read the note of a table, and check that the table is complete; raise a DamagedError if it is not."""
     try:
         note, rows = _note_and_rows(path)
@@ -43,7 +53,7 @@ def read_note(path: Path) -> dict[str, Any]:
     return note
 
 
-def peek_note(path: Path) -> dict[str, Any] | None:
+def peek_note(path: Path) -> dict[str, Json] | None:
     """Read the note of a table without a check of the table; ``None`` if it has none."""
     try:
         note, _ = _note_and_rows(path)
@@ -52,20 +62,19 @@ def peek_note(path: Path) -> dict[str, Any] | None:
     return note if isinstance(note, dict) else None
 
 
-def _note_and_rows(path: Path) -> tuple[Any, int | str]:
-    """Return the note, and the number of rows or the reason why rows are missing."""
+def _note_and_rows(path: Path) -> _NoteAndRows:
     with warnings.catch_warnings(action="ignore"):  # what is wrong is raised
         return _READERS[path.suffix.lower()](path)
 
 
-def _read_parquet(path: Path) -> tuple[Any, int]:
+def _read_parquet(path: Path) -> _NoteAndRows:
     import pyarrow.parquet as pq
 
     meta = pq.read_metadata(path)
-    return json.loads((meta.metadata or {}).get(KEY.encode(), b"null")), meta.num_rows
+    return _NoteAndRows(json.loads((meta.metadata or {}).get(KEY.encode(), b"null")), meta.num_rows)
 
 
-def _read_csv(path: Path) -> tuple[Any, int | str]:
+def _read_csv(path: Path) -> _NoteAndRows:
     beside = note_file(path)
     assert beside is not None
     try:
@@ -77,28 +86,28 @@ def _read_csv(path: Path) -> tuple[Any, int | str]:
         raise DamagedError(f"{beside}, which says what it was made of, is damaged") from None
     with path.open("rb") as file:
         if path.stat().st_size != size or hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            return note, f"it is not the table that {beside} is of"
-    return note, note.get("rows")
+            return _NoteAndRows(note, f"it is not the table that {beside} is of")
+    return _NoteAndRows(note, note.get("rows"))
 
 
-def _read_fits(path: Path) -> tuple[Any, int]:
+def _read_fits(path: Path) -> _NoteAndRows:
     from astropy.io import fits
 
     with fits.open(path, memmap=True) as file:
         header, place = file[1].header, file.fileinfo(1)
         if path.stat().st_size != place["datLoc"] + place["datSpan"]:
             raise DamagedError("its size is not what its header says")
-        return json.loads(header.get(FITS_CARD, "null")), int(header["NAXIS2"])
+        return _NoteAndRows(json.loads(header.get(FITS_CARD, "null")), int(header["NAXIS2"]))
 
 
-def _read_ecsv(path: Path) -> tuple[Any, int]:
+def _read_ecsv(path: Path) -> _NoteAndRows:
     from astropy.table import Table
 
     table = Table.read(path, format="ascii.ecsv")
-    return table.meta.get(KEY), len(table)
+    return _NoteAndRows(table.meta.get(KEY), len(table))
 
 
-def _read_votable(path: Path) -> tuple[Any, int]:
+def _read_votable(path: Path) -> _NoteAndRows:
     from xml.etree import ElementTree
 
     note, rows = None, 0
@@ -109,10 +118,10 @@ def _read_votable(path: Path) -> tuple[Any, int]:
         rows += name == "TR"
         if name in ("TR", "TD"):
             element.clear()
-    return note, rows
+    return _NoteAndRows(note, rows)
 
 
-_READERS: dict[str, Callable[[Path], tuple[Any, int | str]]] = {
+_READERS: dict[str, Callable[[Path], _NoteAndRows]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
     ".fits": _read_fits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from space2vec.backends import kernels
 from space2vec.data.stamps import CHANNELS
@@ -15,7 +15,7 @@ from space2vec.reading.limits import Limits
 from space2vec.registry import FEATURES
 
 if TYPE_CHECKING:
-    from space2vec.backends.interfaces import Model
+    from space2vec.backends.interfaces import KernelModel, Model
     from space2vec.data.device.page_locked import Allocator
 
 __all__ = ["ROWS", "ROWS_WITH_PIXELS", "ReadOptions", "ReaderWork", "batch_rows", "plan_reader_work"]
@@ -111,7 +111,7 @@ class ReadOptions:
             return bool(self.model.needs.catalogue)
         return self.measure is None or any(FEATURES[name].source == "catalogue" for name in self.measure.names)
 
-    def native(self) -> dict[str, Any]:
+    def native(self) -> dict[str, object]:
         """Return the options as keyword arguments of the compiled readers."""
         measure = self.measure
         planes = () if self.model is not None else CHANNELS if measure is None else measure.planes
@@ -128,7 +128,7 @@ class ReadOptions:
             "limits": self.limits.native(),
         }
 
-    def _native_model(self) -> Any:
+    def _native_model(self) -> KernelModel | None:
         if self.model is None:
             return None
         from space2vec.backends import Host

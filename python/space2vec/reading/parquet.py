@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from space2vec.errors import ReadError, Space2vecError
 from space2vec.reading.alert_columns import AlertColumns, has_cutouts
@@ -25,7 +25,7 @@ __all__ = ["MAGIC", "bounded_batches", "columns", "damage_as_read_errors", "open
 MAGIC = b"PAR1"
 
 
-def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> Any:
+def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> pyarrow.parquet.ParquetFile:
     """Open a Parquet file.
 
     Parameters
@@ -60,7 +60,7 @@ def _is_text(kind: pyarrow.DataType) -> bool:
 
 
 def bounded_batches(
-    file: Any,
+    file: pyarrow.parquet.ParquetFile,
     columns: Sequence[str],
     rows: int,
     source: Path | BinaryIO,
@@ -130,7 +130,9 @@ def _expanded_bytes(column: pyarrow.Array) -> int:
     return int(pc.sum(lengths.take(column.indices).cast(pa.int64())).as_py() or 0)
 
 
-def _size_and_pages(source: Path | BinaryIO, metadata: Any, columns: Sequence[str]) -> tuple[int, PageSizes]:
+def _size_and_pages(
+    source: Path | BinaryIO, metadata: pyarrow.parquet.FileMetaData, columns: Sequence[str]
+) -> tuple[int, PageSizes]:
     """Return the bytes of a file, and what the headers of its pages say."""
     with contextlib.nullcontext(source) if not isinstance(source, Path) else source.open("rb") as file:
         return file.seek(0, os.SEEK_END), page_sizes(file, metadata, columns)
@@ -207,7 +209,9 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, source_name: str | 
             done += len(batch.rows)
 
 
-def _batches(file: Any, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions) -> Iterator[AnyBatch]:
+def _batches(
+    file: pyarrow.parquet.ParquetFile, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions
+) -> Iterator[AnyBatch]:
     """Yield the alerts of an open file, once their cutouts have been seen to ask for no more than they may."""
     size = _size_and_pages(path, file.metadata, ())[0]
     first = spent = 0

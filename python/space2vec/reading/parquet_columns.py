@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from space2vec.reading.fits import LARGEST_CUTOUT
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from space2vec.data.types import Cell
 
 __all__ = [
     "CutoutColumn",
@@ -173,7 +175,7 @@ def first_texts(columns: Sequence[pyarrow.Array], n: int) -> NDArray[np.object_]
     return values
 
 
-def _id_text(value: Any) -> str | None:  # Any: a cell of any type
+def _id_text(value: Cell) -> str | None:
     """Return an id as text, whole numbers without a decimal point; ``None`` for an unknown id."""
     if isinstance(value, float):
         if not math.isfinite(value):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["is_output", "is_result"]
 
@@ -20,7 +23,7 @@ def is_output(table: Path) -> bool:
     return is_result(table) or _note(table).get("command") == "features"
 
 
-def _note(table: Path) -> dict[str, Any]:
+def _note(table: Path) -> dict[str, Json]:
     """Return the note of a table; empty if another program wrote or changed the table."""
     from space2vec.reading.notes import KEY, note_file, peek_note
 

@@ -6,14 +6,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from space2vec.data.types import Json
 from space2vec.errors import ReadError
 
 __all__ = ["Schema", "Schemas", "read_schema", "schema_text", "schema_texts"]
 
 #: A schema: JSON, as text or as it is parsed, or the file that holds it.
-Schema: TypeAlias = str | Mapping[str, Any] | Sequence[Any] | os.PathLike[str]
+Schema: TypeAlias = str | Mapping[str, Json] | Sequence[Json] | os.PathLike[str]
 #: Schemas by the number in a message's header.
 Schemas: TypeAlias = Mapping[int, Schema]
 
@@ -59,7 +60,7 @@ def read_schema(path: str | os.PathLike[str]) -> str:
         raise ReadError(f"{file} is nested beyond all use") from None
 
 
-def _parse(file: Path) -> Any:
+def _parse(file: Path) -> Json:
     try:
         return json.loads(file.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -72,9 +73,9 @@ class _Parts:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._defined: set[str] = set()
-        self._siblings: dict[str, Any] | None = None
+        self._siblings: dict[str, Json] | None = None
 
-    def resolve(self, schema: Any, space: str) -> Any:
+    def resolve(self, schema: Json, space: str) -> Json:
         """Return a schema in which types of other files are defined at first use; `space` is the namespace."""
         if isinstance(schema, str):
             return self._reference(schema, space)
@@ -88,7 +89,7 @@ class _Parts:
         inner = {"array": "items", "map": "values"}.get(kind, "type") if isinstance(kind, str) else "type"
         return {**schema, inner: self.resolve(schema[inner], space)} if inner in schema else schema
 
-    def _definition(self, schema: dict[str, Any], space: str) -> dict[str, Any]:
+    def _definition(self, schema: dict[str, Json], space: str) -> dict[str, Json]:
         name = full_name(schema, space)
         self._defined.add(name)
         if not isinstance(schema.get("fields"), list):
@@ -96,12 +97,12 @@ class _Parts:
         within = name.rpartition(".")[0]
         return {**schema, "fields": [self._field(field, within) for field in schema["fields"]]}
 
-    def _field(self, field: Any, space: str) -> Any:
+    def _field(self, field: Json, space: str) -> Json:
         if not isinstance(field, dict) or "type" not in field:
             return field
         return {**field, "type": self.resolve(field["type"], space)}
 
-    def _reference(self, name: str, space: str) -> Any:
+    def _reference(self, name: str, space: str) -> Json:
         full = name if "." in name or not space else f"{space}.{name}"
         if name in _PRIMITIVES or full in self._defined or name in self._defined:
             return name
@@ -114,7 +115,7 @@ class _Parts:
         short = {key: value for key, value in siblings[found].items() if key != "namespace"}
         return self.resolve({**short, "name": found}, "")
 
-    def _sibling_types(self) -> dict[str, Any]:
+    def _sibling_types(self) -> dict[str, Json]:
         """Return the types that the other files of the folder define, by full name."""
         if self._siblings is None:
             self._siblings = {}
@@ -125,7 +126,7 @@ class _Parts:
         return self._siblings
 
 
-def _types(file: Path) -> Iterator[dict[str, Any]]:
+def _types(file: Path) -> Iterator[dict[str, Json]]:
     """Yield the named types that a file defines, one or a list; a file that is not a schema yields none."""
     try:
         held = _parse(file)
@@ -136,7 +137,7 @@ def _types(file: Path) -> Iterator[dict[str, Any]]:
             yield schema
 
 
-def full_name(schema: Mapping[str, Any], space: str) -> str:
+def full_name(schema: Mapping[str, Json], space: str) -> str:
     """Return the name of a type with its own namespace, or else with the enclosing one (`space`)."""
     name = str(schema.get("name", ""))
     own = schema.get("namespace", space)
