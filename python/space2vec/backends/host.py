@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast  # Any: an array-like object or a table of any library
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from space2vec.registry import RECIPES, Step, stamp_columns
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import KernelModel, Model, Network
+    from space2vec.data.types import LibraryArray
     from space2vec.model_files.needs import Needs
     from space2vec.plans.features import FeaturePlan
 
@@ -107,7 +108,9 @@ class Host:
                 planes[np.isnan(planes[:, ::width, 0, 0]).any(axis=1)] = np.nan
         return Prepared(planes, self._kernels.join_flags(stamps.offset, stamps.flags, flags), recipe)
 
-    def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
+    def normalise(
+        self, planes: LibraryArray, mask: LibraryArray, steps: Sequence[Step], fill: float, threads: int | None
+    ) -> Normalised:
         """Normalise planes (..., height, width), each by its own pixels."""
         masked = np.ma.getmaskarray(planes) if np.ma.is_masked(planes) else None
         pixels = as_plane_array(np.ma.getdata(planes) if isinstance(planes, np.ma.MaskedArray) else planes, "array")
@@ -224,7 +227,7 @@ class Host:
         engine.check_columns(columns, raised, inputs.flags, inputs.scored)
         return inputs
 
-    def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> NDArray[np.float32]:
+    def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> NDArray[np.float32]:
         """Return P(real) (n,) from the inputs of a model."""
         rows = as_model_inputs(model, inputs)
         workers = thread_count(threads)
@@ -235,7 +238,7 @@ class Host:
         return score
 
 
-def as_model_inputs(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
+def as_model_inputs(model: Model, inputs: Sequence[LibraryArray]) -> dict[str, NDArray[np.float32]]:
     """Check the inputs of a model and convert them to float32 in C order; the keys are those of its ``shapes``.
 
     Raises
@@ -256,7 +259,7 @@ def as_model_inputs(model: Model, inputs: Sequence[Any]) -> dict[str, NDArray[np
     return rows
 
 
-def _mask(array: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _mask(array: LibraryArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Check a mask, True where a pixel is left out, and broadcast it to the shape of the planes."""
     if lies_on_device(array):
         raise TypeError("array lies on the host and mask on a device: give both on one device")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar  # Any: an array of any library
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
+    from space2vec.data.types import LibraryArray
     from space2vec.model_files.header import Header
     from space2vec.model_files.needs import Needs
     from space2vec.plans.features import FeaturePlan
@@ -203,11 +204,13 @@ class Backend(Protocol):
     def prepare(self, stamps: Stamps, recipe: Recipe, threads: int | None) -> Prepared:
         """Return the planes (n, channel, height, width) of stamps after a recipe, with their flags."""
 
-    def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
+    def normalise(
+        self, planes: LibraryArray, mask: LibraryArray, steps: Sequence[Step], fill: float, threads: int | None
+    ) -> Normalised:
         """Normalise planes (..., height, width), each by its own pixels."""
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates; the caller has checked that they give what the model needs."""
 
-    def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> Any:
+    def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> LibraryArray:
         """Return P(real) (n,) from the inputs of a model, in the order of its ``shapes``."""

@@ -9,7 +9,8 @@ import importlib
 import operator
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast  # Any: all that the extension has
+from types import ModuleType
+from typing import TYPE_CHECKING, SupportsIndex, cast
 
 from space2vec.errors import BackendError
 from space2vec.errors.packages import how_to_get
@@ -49,7 +50,7 @@ def _native() -> Kernels | None:
         return None
 
 
-def require_extension(purpose: str) -> Any:  # Any: the extension's functions that Kernels does not name
+def require_extension(purpose: str) -> ModuleType:
     """Return the compiled extension for a purpose that Numba cannot serve.
 
     Raises
@@ -60,7 +61,7 @@ def require_extension(purpose: str) -> Any:  # Any: the extension's functions th
     extension = _native()
     if extension is None:
         raise BackendError(f"{purpose} needs the compiled extension, which this installation lacks")
-    return extension
+    return cast("ModuleType", extension)
 
 
 def active() -> Kernels:

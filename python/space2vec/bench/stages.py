@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from space2vec.backends import Backend
     from space2vec.backends.cuda.backend import Cuda
     from space2vec.backends.cuda.pipeline import Pipeline
+    from space2vec.data.tables import Features
+    from space2vec.data.types import Untyped
     from space2vec.models.model import Model
 
 __all__ = ["IN_PLACE", "QUICK", "THREADS", "NotRun", "Stage", "StageInputs", "stages"]
@@ -50,9 +52,10 @@ QUICK = ("alerts", *_SETS, "normalise: median-mad", "prepare: braai", "score: st
 #: Rows of a batch that is sent through a GPU.
 _BATCH = 4096
 
-#: Does the work on a backend, for rows, with a number of threads (None: all), and returns the results. Rows and results
-#: are Stamps or arrays of NumPy or of the GPU, which have no type in common.
-Call = Callable[["Backend", Any, int | None], Any]
+#: What a stage is given: Stamps, or a tuple of arrays of NumPy or of the GPU.
+StageRows: TypeAlias = Any  # they have no type in common, and each stage knows its own
+#: Does the work on a backend, for rows, with a number of threads (None: all), and returns the results.
+Call: TypeAlias = Callable[["Backend", StageRows, int | None], object]
 
 
 class NotRun(Exception):  # noqa: N818
@@ -223,9 +226,9 @@ def _score(inputs: StageInputs, model: Model) -> Callable[[str], Run]:
 
 def _work(
     inputs: StageInputs,
-    rows: Callable[[int], Any],
+    rows: Callable[[int], StageRows],
     call: Call,
-    pipeline: Callable[[Cuda], Pipeline[Any, Any]] | None = None,
+    pipeline: Callable[[Cuda], Pipeline[Stamps | Features, Untyped]] | None = None,
 ) -> Callable[[str], Run]:
     """Turn a call into the work of each column.
 
@@ -282,7 +285,7 @@ def _work(
     return work
 
 
-def _copy_to_device(rows: Any, where: str) -> Any:
+def _copy_to_device(rows: StageRows, where: str) -> StageRows:
     """Copy rows (Stamps, or a tuple of arrays) to a GPU; the result has the same form."""
     from space2vec.data.device.array import DeviceArray
 
@@ -316,7 +319,7 @@ def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
             while done < n:
                 read = (batch.rows for batch in batches(paths[: n - done], threads=threads, model=model, device=where))
                 before = done
-                for rows in read if where == "cpu" else pipeline.run(read):
+                for rows in read if where == "cpu" else pipeline.run(cast("Iterator[Stamps | Features]", read)):
                     if model is not None and not isinstance(rows, Scores):
                         model.score(rows, threads=threads, device=where)
                     done += len(rows)

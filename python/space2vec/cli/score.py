@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs
 
 if TYPE_CHECKING:
-    from space2vec.data.tables import Scores
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Features, Scores
 
 __all__ = ["register"]
 
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Scores]:
         if where != "cpu":
             with model.pipeline(where) as pipeline:
-                yield from pipeline.run(batches)
+                # Alerts are scored while they are read on the CPU only.
+                yield from pipeline.run(cast("Iterator[Stamps | Features]", batches))
             return
         for rows in batches:
             yield rows if isinstance(rows, Scores) else model.score(rows, threads=arguments.threads, device=where)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from space2vec.data.types import Json
 
 __all__ = ["MOST_KNOTS", "Calibration", "Knots", "apply_calibration"]
 
@@ -74,7 +76,7 @@ class Calibration:
 
     x: tuple[float, ...]
     y: tuple[float, ...]
-    fitted: dict[str, Any] = field(default_factory=dict)
+    fitted: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y) or not 2 <= len(self.x) <= MOST_KNOTS:
@@ -104,12 +106,12 @@ class Calibration:
             raise ValueError(f"score must have one dimension; given shape {out.shape}")
         return apply_calibration(*self.knots, out)
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Json]:
         """Return the calibration as JSON values, as in the header of a model file."""
         return {"x": list(self.x), "y": list(self.y), "fitted": self.fitted}
 
     @classmethod
-    def from_plain(cls, plain: Any) -> Self:
+    def from_plain(cls, plain: Json) -> Self:
         """Make a calibration from the JSON values in a header.
 
         Raises

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values, and tensors of any dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from space2vec.plans.steps import MOST_STEPS
 from space2vec.registry import Convention
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
 
 __all__ = [
     "BEYOND_MEMORY",
@@ -127,12 +127,12 @@ class Header:
     feature_version: int = 1
     convention: Convention = "code"
     imputation: str = "none"
-    training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Json] = field(default_factory=dict)
+    metrics: dict[str, Json] = field(default_factory=dict)
     library: str = ""
-    recipe: dict[str, Any] | None = None
-    architecture: dict[str, Any] | None = None
-    integer: dict[str, Any] | None = None
+    recipe: dict[str, Json] | None = None
+    architecture: dict[str, Json] | None = None
+    integer: dict[str, Json] | None = None
     calibration: Calibration | None = None
     first: Header | None = None
     doubt: tuple[float, float] | None = None
@@ -147,7 +147,7 @@ class Header:
         """The planes that the model can do without."""
         return tuple((self.architecture or {}).get("optional", ()))
 
-    def calibrated(self, calibration: Calibration | None, metrics: dict[str, Any] | None = None) -> Header:
+    def calibrated(self, calibration: Calibration | None, metrics: dict[str, Json] | None = None) -> Header:
         """Return the header of the same model with another calibration, or with none.
 
         Parameters
@@ -167,7 +167,7 @@ class Header:
         """Return the header as the JSON text in the file."""
         return json.dumps(self._to_plain(), allow_nan=False)
 
-    def _to_plain(self) -> dict[str, Any]:
+    def _to_plain(self) -> dict[str, Json]:
         plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         names, group = list(plain.pop("feature_names")), plain.pop("feature_set")
         for key in ("recipe", "architecture", "integer", "calibration", "first", "doubt"):
@@ -192,7 +192,7 @@ class Header:
         return cls._from_plain(strict_json.loads(text.encode("utf-8")))
 
     @classmethod
-    def _from_plain(cls, document: Any) -> Header:
+    def _from_plain(cls, document: Json) -> Header:
         if not isinstance(document, dict) or "format" not in document:
             raise ValueError("the header is no space2vec header")
         if document["format"] != FORMAT:
@@ -243,7 +243,7 @@ class Header:
         return header
 
 
-def _interval(value: Any) -> tuple[float, float]:
+def _interval(value: Json) -> tuple[float, float]:
     """Check the interval of doubt in a header."""
     if not isinstance(value, list) or len(value) != 2 or not all(type(end) in (int, float) for end in value):
         raise ValueError("the doubt is no pair of numbers")
@@ -318,7 +318,7 @@ def check_architecture(header: Header) -> None:
         raise ValueError(f"optional is {optional!r}; it is a list of planes: {', '.join(CHANNELS)}")
 
 
-def _check_settings(settings: Mapping[str, Any]) -> None:
+def _check_settings(settings: Mapping[str, Json]) -> None:
     """Check that settings are plain values and within limits, before a network is built from them."""
     if len(settings) > _MOST_SETTINGS:
         raise ValueError(f"the architecture has {len(settings)} settings; there may be {_MOST_SETTINGS}")
@@ -333,7 +333,7 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
                 raise ValueError(f"the setting {name!r} is no text, and no number up to {_LARGEST_SETTING}")
 
 
-def _check_recipe(plain: Mapping[str, Any]) -> None:
+def _check_recipe(plain: Mapping[str, Json]) -> None:
     """Check that the planes of a recipe are within limits, before memory is allocated for them."""
     if "steps" not in plain:
         return  # one of the registry

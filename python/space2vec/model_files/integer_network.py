@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: tensors of any dtype, and JSON values
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from space2vec.errors import ModelError
 from space2vec.plans.derived_columns import applicable_rules
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
     from space2vec.model_files.header import Header
 
 __all__ = [
@@ -204,7 +204,7 @@ def split_integers(header: Header, tensors: Mapping[str, AnyArray]) -> SplitTens
         raise ModelError(f"its integers are damaged ({error})") from error
 
 
-def _inputs_of(how: Mapping[str, Any]) -> NetworkInputs:
+def _inputs_of(how: Mapping[str, Json]) -> NetworkInputs:
     """Return the inputs of the integer network of an architecture."""
     settings = how["settings"]
     if how["name"] == "stampnet":
@@ -217,7 +217,7 @@ def _inputs_of(how: Mapping[str, Any]) -> NetworkInputs:
     raise ValueError(f"a network {how['name']} is none of integers")
 
 
-def _whole(settings: Mapping[str, Any], name: str) -> int:
+def _whole(settings: Mapping[str, Json], name: str) -> int:
     """Return a setting that must be a whole number, 0 or more."""
     if type(settings[name]) is not int or settings[name] < 0:
         raise ValueError(f"the setting {name} is no whole number")

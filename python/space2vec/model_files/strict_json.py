@@ -6,7 +6,10 @@ import json
 import math
 import re
 from itertools import accumulate
-from typing import Any  # of JSON values
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "MOST_VALUES", "loads"]
 
@@ -16,7 +19,7 @@ MOST_BYTES, MOST_VALUES, MOST_DEPTH = 16 << 20, 1 << 18, 128
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes) -> Json:
     """Read a JSON text; its size, depth and number of values are checked before any object is created.
 
     Parameters
@@ -55,7 +58,7 @@ def _check_size(text: str) -> None:
         raise ValueError(f"JSON nested more than {MOST_DEPTH} deep")
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Return the members of an object; ValueError if a key comes twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -63,7 +66,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refused(word: str) -> Any:
+def _refused(word: str) -> NoReturn:
     raise ValueError(f"JSON with {word}, which is no number of it")
 
 

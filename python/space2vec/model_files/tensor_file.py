@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: tensors of any dtype, and JSON of any shape
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import strict_json
 
 if TYPE_CHECKING:
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
 
 __all__ = ["LONGEST_NAME", "TensorFile", "decode", "encode", "read"]
 
@@ -66,7 +66,7 @@ def encode(metadata: Mapping[str, str], tensors: Mapping[str, AnyArray]) -> byte
     kinds = {name: tensor.dtype.newbyteorder("<") for name, tensor in tensors.items()}
     if strange := [name for name in kinds if kinds[name] not in _ORDER]:
         raise ValueError(f"tensor {strange[0]} has type {kinds[strange[0]]}; known: {', '.join(_TYPES)}")
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    header: dict[str, Json] = {"__metadata__": dict(metadata)}
     parts: list[bytes] = []
     end = 0
     for name in sorted(tensors, key=lambda name: (-_ORDER.index(kinds[name]), name)):
@@ -141,7 +141,7 @@ def _check_ranges(ranges: list[tuple[int, int]], size: int) -> None:
         raise ValueError(f"byte {last} is of no tensor")
 
 
-def _check_entry(name: str, entry: Any) -> _Entry:
+def _check_entry(name: str, entry: Json) -> _Entry:
     """Check the entry of a tensor in the header."""
     if len(name.encode()) > LONGEST_NAME:
         raise ValueError(f"tensor {name[:20]!r}... has a name of more than {LONGEST_NAME} bytes")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple  # Any: scikit-learn has no types
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
 
 __all__ = ["FEATURE_LIMIT", "Children", "Trees", "convert_tree"]
 
@@ -136,7 +139,7 @@ def _round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
-def convert_tree(tree: Any, real: int) -> Trees:
+def convert_tree(tree: Untyped, real: int) -> Trees:
     """Convert one tree of scikit-learn (``sklearn.tree._tree.Tree``).
 
     Parameters

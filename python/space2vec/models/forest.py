@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal  # Any: scikit-learn's models, JSON values, any dtype
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from space2vec.registry import Convention
 if TYPE_CHECKING:
     from typing import Self
 
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json, Untyped
 
 __all__ = ["Forest"]
 
@@ -90,14 +90,14 @@ class Forest(Model):
     @classmethod
     def from_sklearn(
         cls,
-        model: Any,
+        model: Untyped,
         *,
         feature_names: Sequence[str] | None = None,
-        real_class: Any = 1,
+        real_class: object = 1,
         name: str = "forest",
         convention: Convention | None = None,
-        training: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
+        training: Mapping[str, Json] | None = None,
+        metrics: Mapping[str, Json] | None = None,
     ) -> Self:
         """Convert a fitted scikit-learn forest.
 

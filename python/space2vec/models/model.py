@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar  # Any: JSON values, and tensors of any dtype
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.cuda.pipeline import Pipeline
     from space2vec.backends.interfaces import Network
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
     from space2vec.model_files.calibration import Calibration
     from space2vec.reading.arrow_table import ArrowSource
     from space2vec.reading.batch import Problem
@@ -48,7 +48,7 @@ _Engine = TypeVar("_Engine")
 _WITHOUT_EFFECT = ("name", "training", "metrics", "library", "imputation")
 
 
-def _entries_with_effect(header: Header) -> dict[str, Any]:
+def _entries_with_effect(header: Header) -> dict[str, Json]:
     """Return the entries of a header on which scores depend, as JSON values."""
     entries = {entry.name: getattr(header, entry.name) for entry in fields(header) if entry.name not in _WITHOUT_EFFECT}
     if header.calibration is not None:
@@ -95,7 +95,7 @@ class Model:
         self.header = header
         self.runtime: str | None = None
         self.needs = Needs.of(header)
-        self._engines: dict[str, Any] = {}  # Any: each backend has a form of its own
+        self._engines: dict[str, object] = {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -193,7 +193,7 @@ class Model:
         """The inputs of :meth:`predict` in order, and the shape of one row of each; see :attr:`Needs.shapes`."""
         return self.needs.shapes
 
-    def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Any] | None = None) -> Self:
+    def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Json] | None = None) -> Self:
         """Return the same model with another calibration of its scores, or with none.
 
         Parameters
@@ -209,7 +209,7 @@ class Model:
         model.needs = Needs.of(model.header)
         return model
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("file", "digest", "id")} | {"_engines": {}}
 
     def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
@@ -234,8 +234,7 @@ class Model:
                 self._engines[backend] = make(self.file)
             except ValueError as error:
                 raise ModelError(str(error)) from error
-        engine: _Engine = self._engines[backend]
-        return engine
+        return cast("_Engine", self._engines[backend])
 
     def check_lent(self) -> None:
         """Raise a ModelError if a module that the model has handed out has been changed."""
@@ -388,7 +387,7 @@ class Model:
 
         return score_arrow(batch, self, threads=threads, device=device, problems=problems)
 
-    def pipeline(self, device: str) -> Pipeline[Any, Scores]:
+    def pipeline(self, device: str) -> Pipeline[Stamps | Features, Scores]:
         """Return a pipeline that scores batches of stamps or features on a CUDA device.
 
         Raises

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal  # Any: tensors of any dtype
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -330,7 +330,7 @@ class Network(Model):
         network.needs = Needs.of(network.header)
         return network
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         self.check_lent()
         return {**{name: value for name, value in super().__getstate__().items() if name != "second"}, "_lent": None}
 

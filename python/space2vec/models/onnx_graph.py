@@ -7,7 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any  # Any: onnx has no types
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from space2vec.errors.packages import need
 from space2vec.model_files.calibration import Calibration
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
     from space2vec.backends.interfaces import Network
+    from space2vec.data.types import Untyped
 
 __all__ = ["calibrated_graph", "make_graph"]
 
@@ -85,11 +88,11 @@ def calibrated_graph(graph: bytes, table: Calibration) -> bytes:
         for names in (node.input, node.output):
             names[:] = ["uncalibrated" if name == "score" else name for name in names]
 
-    def constant(name: str, values: Any, dtype: Any = np.float64) -> str:
+    def constant(name: str, values: ArrayLike, dtype: DTypeLike = np.float64) -> str:
         proto.graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype=dtype), f"calibration.{name}"))
         return f"calibration.{name}"
 
-    def add(kind: str, out: str, *inputs: str, **attributes: Any) -> str:
+    def add(kind: str, out: str, *inputs: str, **attributes: Untyped) -> str:
         name = out if out == "score" else f"calibration.{out}"
         proto.graph.node.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
@@ -132,7 +135,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _remove_source_names(graph: Any) -> None:
+def _remove_source_names(graph: Untyped) -> None:
     """Remove the names of source files and lines from a graph: they are long, and are paths of this machine."""
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("doc_string")

@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar  # Any: ONNX Runtime has no types
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from space2vec.backends.interfaces import Network
+    from space2vec.data.types import Untyped
 
 __all__ = [
     "RUNTIMES",
@@ -125,7 +126,9 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        self._session: Any = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"], enable_fallback=0)
+        self._session: Untyped = onnxruntime.InferenceSession(
+            graph, options, ["CPUExecutionProvider"], enable_fallback=0
+        )
         self._names = tuple(names)
 
     def __call__(self, inputs: _Arrays) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple  # Any: scikit-learn has no types
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from space2vec.errors import ModelError
 from space2vec.model_files.trees import FEATURE_LIMIT, Trees, convert_tree
 from space2vec.registry import Convention
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
+    from space2vec.sklearn import StampFeatures
 
 __all__ = ["ACCEPTED", "ForestParts", "read_forest"]
 
@@ -50,12 +54,12 @@ class ForestParts:
 class _Steps(NamedTuple):
     """The StampFeatures and the SimpleImputer of a model, either of which may be None, and its forest."""
 
-    stamps: Any
-    imputer: Any
-    forest: Any
+    stamps: StampFeatures | None
+    imputer: Untyped
+    forest: Untyped
 
 
-def _estimators(forest: Any) -> list[Any]:
+def _estimators(forest: Untyped) -> list[Untyped]:
     """Return the fitted trees of a forest."""
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
     from sklearn.tree import DecisionTreeClassifier
@@ -67,7 +71,7 @@ def _estimators(forest: Any) -> list[Any]:
     return [forest] if isinstance(forest, DecisionTreeClassifier) else list(forest.estimators_)
 
 
-def _fill(imputer: Any, names: Sequence[str]) -> NDArray[np.float32]:
+def _fill(imputer: Untyped, names: Sequence[str]) -> NDArray[np.float32]:
     """Return the values by which an imputer replaces NaN."""
     if imputer.add_indicator:
         raise ModelError("SimpleImputer(add_indicator=True) adds columns; a forest's columns are the features alone")
@@ -83,7 +87,7 @@ def _fill(imputer: Any, names: Sequence[str]) -> NDArray[np.float32]:
     return statistics.astype(np.float32)
 
 
-def _steps(model: Any) -> _Steps:
+def _steps(model: Untyped) -> _Steps:
     """Return the steps of a Pipeline, or those of a lone forest."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
@@ -103,7 +107,7 @@ def _steps(model: Any) -> _Steps:
     return _Steps(stamps, imputer, forest)
 
 
-def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any) -> ForestParts:
+def read_forest(model: Untyped, feature_names: Sequence[str] | None, real_class: object) -> ForestParts:
     """Read the trees, columns and imputation of a fitted scikit-learn model.
 
     Raises
@@ -118,7 +122,7 @@ def read_forest(model: Any, feature_names: Sequence[str] | None, real_class: Any
     classes = forest.classes_.tolist()
     if real_class not in classes:
         raise ModelError(f"the forest knows the classes {classes}; real_class={real_class!r} is none of them")
-    columns = feature_names
+    columns: Sequence[str] | NDArray[np.object_] | None = feature_names
     fitted = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if columns is not None and sorted(fitted) == sorted(map(str, columns)) and fitted != [*map(str, columns)]:
         raise ModelError(

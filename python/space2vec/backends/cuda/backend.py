@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast  # Any: the compiled module, and arrays of any library
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.backends.cuda.device_batch import BatchSlot, measure, score
+from space2vec.backends.cuda.device_batch import BatchSlot, Engine, Rows, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
 from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
 from space2vec.data.arrays import lies_on_device
@@ -27,7 +27,9 @@ from space2vec.plans.steps import Normalised, numbered_steps
 from space2vec.registry import RECIPES, Step, stamp_columns
 
 if TYPE_CHECKING:
+    from space2vec import _cuda
     from space2vec.backends.interfaces import Model, Network
+    from space2vec.data.types import LibraryArray
     from space2vec.plans.features import FeaturePlan
 
 __all__ = ["Cuda"]
@@ -94,7 +96,9 @@ class Cuda:
             planes, read_flags = results.results("planes")
         return Prepared(planes, lambda: kernels.active().join_flags(stamps.offset, stamps.flags, read_flags()), recipe)
 
-    def normalise(self, planes: Any, mask: Any, steps: Sequence[Step], fill: float, threads: int | None) -> Normalised:
+    def normalise(
+        self, planes: LibraryArray, mask: LibraryArray, steps: Sequence[Step], fill: float, threads: int | None
+    ) -> Normalised:
         """Normalise planes (..., height, width) on the device, each by its own pixels.
 
         Planes whose rows have gaps between them, as in a crop, are read without a copy.
@@ -133,7 +137,7 @@ class Cuda:
         if array.stream != stream:
             Event(self._module, self._ordinal, array.stream).precede(stream)
 
-    def engine(self, model: Model) -> Any:
+    def engine(self, model: Model) -> Engine:
         """Return a model on the device, which is made once: that of the compiled module, or a :class:`FloatNetwork`.
 
         Raises
@@ -142,9 +146,10 @@ class Cuda:
             If the model is a cascade in floating point.
         """
 
-        def load_kernels(file: bytes) -> Any:
+        def load_kernels(file: bytes) -> _cuda.Model:
             with translate_errors(self._ordinal):
-                return self._module.Model(self._ordinal, file)
+                loaded: _cuda.Model = self._module.Model(self._ordinal, file)
+                return loaded
 
         if model.runtime is None:
             return model.engine(self.name, load_kernels)
@@ -174,7 +179,7 @@ class Cuda:
         ids = source.object_id, source.candidate_id
         return Scores(values, read_flags, *ids, model.id, self.name, columns=source.columns)
 
-    def predict(self, model: Model, inputs: Sequence[Any], threads: int | None) -> Any:
+    def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> LibraryArray:
         """Return P(real) (n,) from the inputs of a model, which are all on the host or all on the device.
 
         Raises
@@ -211,7 +216,7 @@ class Cuda:
                 engine.predict(results.stream, addresses.get("planes", 0), addresses.get("features", 0), n, out)
             return results.result("score")
 
-    def _predict_from_host(self, model: Model, engine: Any, inputs: Sequence[Any]) -> NDArray[np.float32]:
+    def _predict_from_host(self, model: Model, engine: Engine, inputs: Sequence[LibraryArray]) -> NDArray[np.float32]:
         """Return P(real) (n,) from inputs on the host."""
         from space2vec.backends.host import as_model_inputs
 
@@ -230,16 +235,16 @@ class Cuda:
         finally:
             slot.close()
 
-    def pipeline(self, model: Model) -> Pipeline[Any, Scores]:
+    def pipeline(self, model: Model) -> Pipeline[Rows, Scores]:
         """Return a pipeline that scores batches of stamps on the host, or of features."""
         return score_pipeline(self.engine(model), model, self._ordinal, checked=False)
 
-    def feature_pipeline(self, plan: FeaturePlan) -> Pipeline[Any, Features]:
+    def feature_pipeline(self, plan: FeaturePlan) -> Pipeline[Rows, Features]:
         """Return a pipeline that measures batches of stamps on the host; batches of features pass unchanged."""
         return feature_pipeline(plan, self._ordinal)
 
 
-def _mask(mask: Any, pixels: View) -> View:
+def _mask(mask: LibraryArray, pixels: View) -> View:
     """Check a mask (..., height, width): it must be on the device of the pixels, of their shape, and of bool."""
     if not lies_on_device(mask):
         raise TypeError(f"array lies on {pixels.device} and mask on the host: give both on one device")

@@ -12,7 +12,8 @@ import ctypes
 import math
 import os
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias  # Any: the compiled module has no types
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,6 +24,8 @@ from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
 if TYPE_CHECKING:
+    from space2vec import _cuda
+    from space2vec.backends.cuda.float_network import FloatNetwork
     from space2vec.backends.interfaces import Model
     from space2vec.data.tables import Features
     from space2vec.data.types import AnyArray
@@ -31,6 +34,8 @@ __all__ = [
     "DEPTH",
     "BatchMemory",
     "BatchSlot",
+    "Engine",
+    "Rows",
     "measure",
     "memory_limit",
     "pixel_bytes",
@@ -41,6 +46,8 @@ __all__ = [
 
 #: The rows of a batch.
 Rows: TypeAlias = "Stamps | Features"
+#: A model on the device: that of the compiled module, or a network in floating point.
+Engine: TypeAlias = "_cuda.Model | FloatNetwork"
 
 #: DLPack's number for page-locked memory.
 _PAGE_LOCKED = 3
@@ -145,7 +152,7 @@ class BatchSlot:
         The number of the device.
     """
 
-    def __init__(self, module: Any, ordinal: int) -> None:
+    def __init__(self, module: ModuleType, ordinal: int) -> None:
         self.module, self.ordinal = module, ordinal
         self._packings = packings()  # raises for an unknown form before there is a stream, which would not be destroyed
         self.stream: int = module.stream_create(ordinal)
@@ -225,7 +232,7 @@ class BatchSlot:
         self.module.copy(self.ordinal, self.stream, address, source.ctypes.data, array.nbytes, "to_device")
         return address
 
-    def stamps(self, stamps: Stamps) -> Any:
+    def stamps(self, stamps: Stamps) -> _cuda.Stamps:
         """Begin to copy stamps to the device, and return them in the form of the compiled module.
 
         Stamps on the slot's device are not copied: the slot's stream waits for the stream of the caller.
@@ -244,7 +251,8 @@ class BatchSlot:
         pixels = self._upload_pixels(buffer)
         begin, n = self.upload("geometry", geometry(offset, stamps.shape, stamps.centre)), len(offset)
         level = math.nan if stamps.saturation is None else stamps.saturation
-        return self.module.Stamps(pixels, len(buffer), begin, begin + 24 * n, begin + 48 * n, n, level)
+        moved: _cuda.Stamps = self.module.Stamps(pixels, len(buffer), begin, begin + 24 * n, begin + 48 * n, n, level)
+        return moved
 
     def _upload_pixels(self, pixels: NDArray[np.float32]) -> int:
         """Begin to copy pixels to the device, packed in 16 bits if that is chosen, and return their address there."""
@@ -294,7 +302,7 @@ class BatchSlot:
 class BatchMemory(Protocol):
     """Device memory for one batch, and the stream on which all work on it is begun."""
 
-    module: Any
+    module: ModuleType
     ordinal: int
     stream: int
 
@@ -307,7 +315,7 @@ class BatchMemory(Protocol):
     def upload(self, name: str, array: NDArray[np.generic]) -> int:
         """Begin to copy an array in C order to the device, and return its address there."""
 
-    def stamps(self, stamps: Stamps) -> Any:
+    def stamps(self, stamps: Stamps) -> _cuda.Stamps:
         """Return stamps in the form of the compiled module, on the device."""
 
 
@@ -323,7 +331,7 @@ def measure(memory: BatchMemory, stamps: Stamps, sets: int, columns: int, *, pap
         memory.module.features(memory.ordinal, memory.stream, memory.stamps(stamps), sets, paper, values, flags)
 
 
-def rows_at_a_time(engine: Any, n: int, share: int = 1) -> int:
+def rows_at_a_time(engine: Engine, n: int, share: int = 1) -> int:
     """Return the number of rows that a model scores at a time, so that its scratch memory stays within a limit.
 
     The limit is half of :func:`memory_limit`, divided by `share`.
@@ -334,13 +342,13 @@ def rows_at_a_time(engine: Any, n: int, share: int = 1) -> int:
     return rows
 
 
-def score_bytes(engine: Any, stamps: Stamps, share: int) -> int:
+def score_bytes(engine: Engine, stamps: Stamps, share: int) -> int:
     """Return the bytes of device memory that are needed to score stamps: their pixels and the scratch memory."""
     rows = rows_at_a_time(engine, len(stamps.offset), share)
     return pixel_bytes(stamps) + int(engine.scratch(rows))
 
 
-def score(memory: BatchMemory, engine: Any, model: Model, source: Rows, share: int = 1) -> None:
+def score(memory: BatchMemory, engine: Engine, model: Model, source: Rows, share: int = 1) -> None:
     """Begin to score candidates; the results are the arrays ``"score"`` and ``"flags"`` (n,) of the memory.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: the compiled module, and arrays of any library
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -14,8 +14,12 @@ from space2vec.data.device.extension import translate_errors
 from space2vec.errors import BackendError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from space2vec import _cuda
     from space2vec.data.device.view import View
     from space2vec.data.stamps import Stamps
+    from space2vec.data.types import LibraryArray
 
 __all__ = ["DeviceResults", "OutputAddresses", "Results", "geometry"]
 
@@ -30,14 +34,14 @@ class OutputAddresses(NamedTuple):
 class Results(NamedTuple):
     """An array of values on the device, and a function that copies the flags (n,) of its rows to the host."""
 
-    values: Any
+    values: LibraryArray
     read_flags: Callable[[], NDArray[np.uint32]]
 
 
 class _Allocated(NamedTuple):
     """An allocated array, the length of its first axis, and its device address."""
 
-    array: Any
+    array: LibraryArray
     rows: int
     address: int
 
@@ -77,7 +81,7 @@ class DeviceResults:
         If the caller's stream is being captured into a graph.
     """
 
-    def __init__(self, module: Any, pixels: View) -> None:
+    def __init__(self, module: ModuleType, pixels: View) -> None:
         self.module, self.ordinal, self._pixels = module, pixels.ordinal, pixels
         self._library = pixels.library
         self.stream = self._library.stream(self.ordinal, pixels.announced_stream)
@@ -108,7 +112,7 @@ class DeviceResults:
         self.module.stream_wait(self.ordinal, self.stream)
         return address
 
-    def stamps(self, stamps: Stamps) -> Any:
+    def stamps(self, stamps: Stamps) -> _cuda.Stamps:
         """Return stamps in the form of the compiled module.
 
         Their offsets, sizes and centres are copied to the device once for each Stamps object, and the host waits for
@@ -124,7 +128,10 @@ class DeviceResults:
         level = np.nan if stamps.saturation is None else stamps.saturation
         pixels, count = self._pixels.address, self._pixels.shape[0]
         # No pixel is read of stamps that have no plane, but the kernels refuse a null pointer.
-        return self.module.Stamps(pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level)
+        moved: _cuda.Stamps = self.module.Stamps(
+            pixels or begin, count, begin, begin + 24 * n, begin + 48 * n, n, level
+        )
+        return moved
 
     def results(self, name: str) -> Results:
         """Return an array of values and a function that reads its flags; all work on them has been begun.
@@ -134,13 +141,13 @@ class DeviceResults:
         values, flags = self.result(name), self._arrays.pop("flags")
         filled, ordinal = self._filled, self.ordinal
 
-        def read_flags(_: Any = flags.array) -> NDArray[np.uint32]:  # the default keeps the array alive
+        def read_flags(_: LibraryArray = flags.array) -> NDArray[np.uint32]:  # the default keeps the array alive
             with translate_errors(ordinal):
                 return filled.read(flags.address, (flags.rows,), np.uint32)
 
         return Results(values, read_flags)
 
-    def result(self, name: str) -> Any:
+    def result(self, name: str) -> LibraryArray:
         """Return an array; all work on it has been begun, and no more will be."""
         self._filled = Event(self.module, self.ordinal, self.stream)
         for array in (*(allocated.array for allocated in self._arrays.values()), self._geometry):

@@ -6,7 +6,8 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: the compiled module has no types
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,6 +17,7 @@ from space2vec.data.device import dlpack
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from space2vec import _cuda
     from space2vec.backends.interfaces import Network
 
 __all__ = ["FloatNetwork", "apply_calibration", "as_tensor", "full_float32", "on_stream"]
@@ -43,7 +45,7 @@ def as_tensor(address: int, shape: tuple[int, ...], dtype: DTypeLike, ordinal: i
     return tensor
 
 
-def on_stream(device: str, stream: int) -> Any:
+def on_stream(device: str, stream: int) -> AbstractContextManager[object]:
     """Return a context in which PyTorch uses a stream of a device; 0 is the legacy default stream."""
     import torch
 
@@ -87,7 +89,7 @@ class FloatNetwork:
         The same network in the compiled module, which prepares planes, measures features and raises flags.
     """
 
-    def __init__(self, network: Network, device: str, kernels: Any) -> None:
+    def __init__(self, network: Network, device: str, kernels: _cuda.Model) -> None:
         import torch
 
         self._device, self._ordinal, self._kernels = device, int(device.partition(":")[2] or 0), kernels
@@ -109,7 +111,15 @@ class FloatNetwork:
         return sum(self._scratch_sizes(min(rows, _ROWS)))
 
     def score(
-        self, stream: int, stamps: Any, raised: int, catalogue: int, scratch: int, rows: int, score: int, flags: int
+        self,
+        stream: int,
+        stamps: _cuda.Stamps,
+        raised: int,
+        catalogue: int,
+        scratch: int,
+        rows: int,
+        score: int,
+        flags: int,
     ) -> None:
         """Begin to score stamps, as the model of the compiled module does."""
         step = min(rows, _ROWS)

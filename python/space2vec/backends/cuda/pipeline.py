@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar  # Any: the compiled module, and batches of any kind
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from space2vec.backends import kernels
 from space2vec.backends.cuda.device_batch import (
     DEPTH,
     BatchSlot,
+    Engine,
     Rows,
     measure,
     memory_limit,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from space2vec.backends.interfaces import Model
+    from space2vec.data.types import AnyArray
     from space2vec.plans.features import FeaturePlan
 
 __all__ = ["DEPTH", "Pipeline", "Work", "feature_pipeline", "feature_work", "score_pipeline"]
@@ -45,8 +47,17 @@ _STAMP_BYTES = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4
 #: Bytes per row of a score and its flags.
 _RESULT_BYTES = 4 + 4
 
-Batch = TypeVar("Batch", bound=Any)
+
+class _Sliceable(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Self: ...
+
+
+Batch = TypeVar("Batch", bound=_Sliceable)
 Result = TypeVar("Result")
+#: The arrays that are being copied to the host; None for a batch with which nothing is done.
+_Begun: TypeAlias = "list[AnyArray] | None"
 
 
 @dataclass(slots=True)
@@ -63,12 +74,12 @@ class _Flight(Generic[Batch, Result]):
 
     slot: BatchSlot
     part: Batch
-    begun: Any
+    begun: _Begun
     order: _Order[Result]
 
 
 @dataclass(frozen=True, slots=True)
-class Work(Generic[Result]):
+class Work(Generic[Batch, Result]):
     """The work that a pipeline does with batches, which have a length and can be sliced.
 
     Attributes
@@ -84,9 +95,9 @@ class Work(Generic[Result]):
         Takes the results of two or more consecutive parts of a batch and joins them.
     """
 
-    nbytes: Callable[[Any, int], int]
-    begin: Callable[[BatchSlot, Any], Any]
-    end: Callable[[Any, Any], Result]
+    nbytes: Callable[[Batch, int], int]
+    begin: Callable[[BatchSlot, Batch], _Begun]
+    end: Callable[[Batch, _Begun], Result]
     join: Callable[[list[Result]], Result]
 
 
@@ -112,7 +123,9 @@ class Pipeline(Generic[Batch, Result]):
         half of the rows of that part.
     """
 
-    def __init__(self, work: Work[Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH) -> None:
+    def __init__(
+        self, work: Work[Batch, Result], ordinal: int, *, memory: int | None = None, depth: int = DEPTH
+    ) -> None:
         self._work, self.ordinal = work, ordinal
         self._memory = (memory_limit() if memory is None else memory) // depth
         self._slots: list[BatchSlot] = []
@@ -192,6 +205,7 @@ class Pipeline(Generic[Batch, Result]):
         busy = {id(flight.slot) for flight in self._flights}
         slot = next((slot for slot in self._slots if id(slot) not in busy), None)
         if slot is None:
+            assert self._module is not None, "a pipeline is entered before it runs"
             slot = BatchSlot(self._module, self.ordinal)
             self._slots.append(slot)
         try:
@@ -268,7 +282,7 @@ def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
     return True
 
 
-def feature_work(plan: FeaturePlan) -> Work[Features]:
+def feature_work(plan: FeaturePlan) -> Work[Rows, Features]:
     """Return the work that measures stamps; batches of features pass unchanged."""
     sets, paper = plan.sets, plan.convention == "paper"
     columns = stamp_columns(sets)
@@ -277,15 +291,16 @@ def feature_work(plan: FeaturePlan) -> Work[Features]:
     def nbytes(batch: Rows, size: int) -> int:
         return pixel_bytes(batch) + size * row if isinstance(batch, Stamps) else 0
 
-    def begin(slot: BatchSlot, batch: Rows) -> Any:
+    def begin(slot: BatchSlot, batch: Rows) -> _Begun:
         if not isinstance(batch, Stamps):
             return None
         measure(slot, batch, sets, len(columns), paper=paper)
         return slot.download("values", "flags")
 
-    def end(batch: Rows, begun: Any) -> Features:
+    def end(batch: Rows, begun: _Begun) -> Features:
         if not isinstance(batch, Stamps):
             return batch
+        assert begun is not None
         values, raised = (part.copy() for part in begun)
         values = values if plan.names == columns else plan.in_columns(values, batch.catalogue)
         flags = kernels.active().join_flags(batch.offset, batch.flags, raised)
@@ -294,12 +309,12 @@ def feature_work(plan: FeaturePlan) -> Work[Features]:
     return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, plan.names))
 
 
-def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[Any, Features]:
+def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[Rows, Features]:
     """Return a pipeline that measures stamps on a device; batches of features pass unchanged."""
     return Pipeline(feature_work(plan), ordinal)
 
 
-def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Any, Scores]:
+def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Rows, Scores]:
     """Return a pipeline that scores stamps or features with a model.
 
     Parameters
@@ -319,14 +334,15 @@ def score_pipeline(engine: Any, model: Model, ordinal: int, *, checked: bool) ->
             return each + size * width
         return each + score_bytes(engine, batch, DEPTH)
 
-    def begin(slot: BatchSlot, batch: Rows) -> Any:
+    def begin(slot: BatchSlot, batch: Rows) -> _Begun:
         if not checked:
             model.needs.check(batch)
             model.needs.warn_of_units(batch)
         score(slot, engine, model, batch, DEPTH)
         return slot.download("score", "flags")
 
-    def end(batch: Rows, begun: Any) -> Scores:
+    def end(batch: Rows, begun: _Begun) -> Scores:
+        assert begun is not None
         score, flags = (part.copy() for part in begun)
         return Scores(score, flags, batch.object_id, batch.candidate_id, model.id, device, columns=batch.columns)
 

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any  # Numba has no types
+from typing import TYPE_CHECKING
 
 import numba
 
 from space2vec.errors import Space2vecWarning
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
 
 __all__ = ["compile_and_cache", "tell_while_compiling"]
 
@@ -26,7 +29,7 @@ __all__ = ["compile_and_cache", "tell_while_compiling"]
 _PATIENCE = 1.5
 
 
-def compile_and_cache(function: Callable[..., Any], **options: Any) -> Any:
+def compile_and_cache(function: Callable[..., object], **options: Untyped) -> Untyped:
     """Return a function that Numba compiles at its first call, and that later processes load from the disk.
 
     The cache is in the package's folder, in Numba's folder of the user or, if neither can be written, in a private
@@ -42,7 +45,7 @@ def compile_and_cache(function: Callable[..., Any], **options: Any) -> Any:
             "Numba has no folder to keep what it compiles: each process compiles anew. NUMBA_CACHE_DIR names one"
         )
         return numba.njit(**options)(function)
-    settings: Any = numba.config
+    settings: Untyped = numba.config
     previous = settings.CACHE_DIR
     settings.CACHE_DIR = str(folder)  # Numba reads it when a function is decorated
     try:
@@ -51,9 +54,9 @@ def compile_and_cache(function: Callable[..., Any], **options: Any) -> Any:
         settings.CACHE_DIR = previous
 
 
-def _cached_jit(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+def _cached_jit(function: Callable[..., object], options: dict[str, Untyped]) -> Untyped:
     """Return a function that Numba compiles and caches; RuntimeError if no folder can be written."""
-    dispatcher: Any = numba.njit(cache=True, **options)(function)
+    dispatcher: Untyped = numba.njit(cache=True, **options)(function)
     # Numba checks only the function's own file for changes, but inlines functions of others. It offers no other way to
     # add these to the check than its private names.
     index = dispatcher._cache._cache_file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any  # Any: Numba compiles for the types it meets
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,13 @@ _MIDDLE = np.float32(_ZERO) + HALF
 
 
 @jit
-def _shifted(x: Any, shift: int) -> Any:
+def _shifted(x: np.int64, shift: int) -> np.int64:
     """Return x / 2^shift, rounded half up."""
     return x if shift == 0 else (x + (1 << (shift - 1))) >> shift
 
 
 @jit
-def _within(x: Any, low: int, high: int) -> Any:
+def _within(x: np.int64, low: int, high: int) -> np.int64 | int:
     return low if x < low else high if x > high else x
 
 
@@ -83,7 +83,9 @@ def _convolve(
 
 
 @jit
-def _ring_means(maps: NDArray[np.int64], ring: NDArray[np.int64], sizes: NDArray[np.int64], out: Any) -> None:
+def _ring_means(
+    maps: NDArray[np.int64], ring: NDArray[np.int64], sizes: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
     """Write eight times the means of the rings (channel * rings,) of maps (channel, side, side)."""
     channels, side, _ = maps.shape
     rings = len(sizes)
@@ -98,7 +100,9 @@ def _ring_means(maps: NDArray[np.int64], ring: NDArray[np.int64], sizes: NDArray
 
 
 @jit
-def _linear(x: NDArray[np.int64], weight: NDArray[np.int8], multiplier: NDArray[np.int32], total: Any) -> None:
+def _linear(
+    x: NDArray[np.int64], weight: NDArray[np.int8], multiplier: NDArray[np.int32], total: NDArray[np.int64]
+) -> None:
     """Add the sums of a layer, each times its multiplier."""
     for o in range(len(weight)):
         own = np.int64(0)

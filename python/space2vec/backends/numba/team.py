@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast  # Any: Numba has no types
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numba
 import numpy as np
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.compiling import compile_and_cache, tell_while_compiling
 from space2vec.backends.threads import stopping_pool
 
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
+
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
 
 #: Rows that a thread takes at once.
 _BLOCK_ROWS = 32
 LANES = 32
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def jit(function: _Function) -> _Function:
@@ -27,9 +30,9 @@ def jit(function: _Function) -> _Function:
     return cast("_Function", compile_and_cache(function, nogil=True, error_model="numpy"))
 
 
-def constants(numbers: Mapping[str, int]) -> Any:
+def constants(numbers: Mapping[str, int]) -> Untyped:
     """Return a named tuple of integers, which Numba compiles into the code as they are."""
-    make: Any = namedtuple
+    make: Untyped = namedtuple  # mypy takes no names that are not written out
     return make("Constants", list(numbers))(*numbers.values())
 
 

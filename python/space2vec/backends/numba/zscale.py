@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: Numba compiles for the types it meets
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.quantile import Scaling
 from space2vec.backends.numba.team import jit, lane_sum
 
+if TYPE_CHECKING:
+    from space2vec.data.types import AnyArray
+
 __all__ = ["zscale_scaling"]
 
 Values = NDArray[np.float32]
-Numbers = NDArray[Any]
 
 _SAMPLES = 1000
 
 
 @jit
-def _fit_line(x: Numbers, y: Numbers, weight: Numbers) -> tuple[float, float]:
+def _fit_line(x: AnyArray, y: AnyArray, weight: AnyArray) -> tuple[float, float]:
     """Return slope and intercept of the line through the points of weight 1."""
     wx, wy = weight * x, weight * y
     n, sx, sy = lane_sum(weight), lane_sum(wx), lane_sum(wy)
@@ -28,7 +30,7 @@ def _fit_line(x: Numbers, y: Numbers, weight: Numbers) -> tuple[float, float]:
 
 
 @jit
-def _reject(y: Numbers, fitted: Numbers, weight: Numbers, good: int) -> int:
+def _reject(y: AnyArray, fitted: AnyArray, weight: AnyArray, good: int) -> int:
     """Set the weight of what is far from the line to 0, and of what is near that in rank; return how many stay."""
     away = y - fitted
     flat = weight * away
