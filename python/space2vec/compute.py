@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any  # an array of any library
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
@@ -15,6 +15,9 @@ from space2vec.plans.features import FeaturePlan
 from space2vec.plans.recipe import Prepared, Recipe
 from space2vec.plans.steps import Normalised, Steps, chain
 from space2vec.registry import Convention, FeatureSet, RecipeName, feature_set
+
+if TYPE_CHECKING:
+    from space2vec.data.types import LibraryArray
 
 __all__ = ["features", "normalise", "prepare"]
 
@@ -114,7 +117,7 @@ def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None 
 
 
 def normalise(
-    array: Any,
+    array: LibraryArray,
     steps: Steps,
     *,
     mask: ArrayLike | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from space2vec.models.workers import BatchScorer, ModelSource, need
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["meta", "score", "score_partition"]
 
+#: A Dask DataFrame or an LSDB catalogue.
+Frame: TypeAlias = Any  # neither has types, nor needs to be installed where types are checked
 
-def score(
-    frame: Any, model: ModelSource = "default", passthrough: Sequence[str] = (), *, threads: int = 1
-) -> Any:  # a Dask DataFrame or an LSDB catalogue, as the argument is
+
+def score(frame: Frame, model: ModelSource = "default", passthrough: Sequence[str] = (), *, threads: int = 1) -> Frame:
     """Score the alerts of a Dask DataFrame or an LSDB catalogue: a row in, a row out, whatever is wrong with it.
 
     Parameters
@@ -51,7 +52,7 @@ def score(
     return frame.map_partitions(score_partition, model=model, passthrough=passthrough, threads=threads, meta=empty)
 
 
-def meta(frame: Any, model: ModelSource = "default", passthrough: Sequence[str] = ()) -> pandas.DataFrame:
+def meta(frame: Frame, model: ModelSource = "default", passthrough: Sequence[str] = ()) -> pandas.DataFrame:
     """Return the empty frame that tells Dask the columns and types of the scores.
 
     Parameters
@@ -61,16 +62,16 @@ def meta(frame: Any, model: ModelSource = "default", passthrough: Sequence[str] 
     model, passthrough
         As for :func:`score`.
     """
-    empty = frame.meta if _is_catalogue(frame) else getattr(frame, "_meta", frame)
+    empty: Frame = frame.meta if _is_catalogue(frame) else getattr(frame, "_meta", frame)
     return score_partition(empty.iloc[:0], model, passthrough)
 
 
-def _is_catalogue(frame: Any) -> bool:
+def _is_catalogue(frame: Frame) -> bool:
     """Tell whether it is a catalogue of LSDB."""
     return hasattr(frame, "hc_structure")
 
 
-def _position(frame: Any) -> tuple[str, ...]:
+def _position(frame: Frame) -> tuple[str, ...]:
     """Return the columns of right ascension and declination, without which LSDB takes no result for a catalogue."""
     if not _is_catalogue(frame):
         return ()

@@ -183,7 +183,7 @@ NORMALISERS: dict[str, NormaliserEntry] = {
 }
 
 
-def _step(entry: dict[str, Any]) -> Step:
+def _step(entry: dict[str, Any]) -> Step:  # Any: values of JSON
     """Return a step of a recipe; all its parameters are written down."""
     values = entry["parameters"]
     return Step(entry["name"], tuple(float(values[one.name]) for one in NORMALISERS[entry["name"]].parameters))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.models.workers import BatchScorer, ModelSource, need, scores_schema
 
@@ -126,7 +126,7 @@ def real_bogus(
 
     scorer = BatchScorer(model)
 
-    def real_bogus(science: Any, template: Any, difference: Any) -> Any:
+    def real_bogus(science: pd.Series, template: pd.Series, difference: pd.Series) -> pd.Series:
         import pandas as pd
         import pyarrow as pa
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any  # Any: of JSON values, and tensors of any dtype
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from space2vec.errors.packages import need
 if TYPE_CHECKING:
     from torch import nn
 
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
 
 __all__ = ["NETWORKS", "OWN", "build", "check_shapes", "class_name", "rebuild", "registered_name", "set_weights"]
 
@@ -48,7 +48,7 @@ def registered_name(module: nn.Module) -> str | None:
     return next((name for name, known in NETWORKS.items() if known == place), None)
 
 
-def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
+def build(name: str, settings: Mapping[str, Json]) -> nn.Module:
     """Build a network with random weights.
 
     Parameters
@@ -76,7 +76,7 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     return network
 
 
-def rebuild(how: Mapping[str, Any], weights: Mapping[str, AnyArray]) -> nn.Module:
+def rebuild(how: Mapping[str, Json], weights: Mapping[str, AnyArray]) -> nn.Module:
     """Build a network with the weights of a model file, in eval mode.
 
     Parameters

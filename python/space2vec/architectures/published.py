@@ -15,10 +15,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar  # Any: of JSON values
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["Braai", "Rubin", "Space2Vec2018"]
 
@@ -47,7 +50,7 @@ class _Published(nn.Module):
         pixels = self.published_side if side is None else side
         if channels < 1 or pixels < 1:
             raise ValueError(f"channels and side must be positive; given {channels} and {pixels}")
-        self.settings: dict[str, Any] = {"channels": channels, "side": pixels}
+        self.settings: dict[str, Json] = {"channels": channels, "side": pixels}
         self.body = nn.Sequential(*self._convolutions(channels))
         try:
             with torch.no_grad():

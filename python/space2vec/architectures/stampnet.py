@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar  # Any: of JSON values and array-like objects
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from space2vec.architectures.feature_input import FeatureInput
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from space2vec.data.types import Json
 
 __all__ = ["StampNet"]
 
@@ -89,7 +94,7 @@ class StampNet(nn.Module):
         reach: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {
+        self.settings: dict[str, Json] = {
             "features": features,
             "channels": channels,
             "side": side,
@@ -117,7 +122,7 @@ class StampNet(nn.Module):
             nn.Linear(hidden, 1),
         )  # fmt: skip
 
-    def fit_features(self, x: Any) -> None:
+    def fit_features(self, x: ArrayLike) -> None:
         """Set the scales of the features from training rows (n, k); see :class:`FeatureInput`."""
         self.scale.fit_features(x)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar  # Any: of JSON values
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from space2vec.architectures.derived_columns import DerivedColumns
 from space2vec.architectures.feature_input import FeatureInput
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["TableNet"]
 
@@ -73,7 +76,7 @@ class TableNet(nn.Module):
         self, *, names: Sequence[str], hidden: Sequence[int] = (256, 256), bins: int = 12, dropout: float = 0.05
     ) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {
+        self.settings: dict[str, Json] = {
             "names": list(names), "hidden": list(hidden), "bins": bins, "dropout": dropout
         }  # fmt: skip
         self.derived = DerivedColumns(names)

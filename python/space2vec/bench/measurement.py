@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from space2vec.bench.rounds import Run, quartiles, rows_of, take_turns
 from space2vec.bench.stages import IN_PLACE, THREADS, NotRun, Stage, StageInputs, stages
 from space2vec.data.device import extension
 from space2vec.errors import DeviceLostError, Space2vecError
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["COLUMNS", "LIMITS", "measure"]
 
@@ -57,8 +60,8 @@ def measure(
     only: Sequence[str] = (),
     columns: Sequence[str] = tuple(COLUMNS),
     report: Callable[[str], None] = lambda line: None,
-    save: Callable[[dict[str, Any]], None] = lambda record: None,
-) -> dict[str, Any]:
+    save: Callable[[dict[str, Json]], None] = lambda record: None,
+) -> dict[str, Json]:
     """Measure stages on the cores and the GPU of this machine; the columns take turns, round after round.
 
     Parameters
@@ -108,7 +111,7 @@ def measure(
         raise ValueError(f"no stage begins with {' or '.join(only)}")
     whole = seconds * len(chosen) * sum(rounds + _SIZING[name] for name in run)
     report(f"{len(chosen)} stages, {' and '.join(run) or 'nothing'}: about {_duration(whole)}")
-    record: dict[str, Any] = {
+    record: dict[str, Json] = {
         "benchmark": "bench",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": processor(),
@@ -150,9 +153,9 @@ def _measure_stage(
     rounds: int,
     seconds: float,
     limits: dict[str, list[float]],
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Measure one stage in the columns `run`; the other columns of `wanted` get the reason why they are not run."""
-    columns: dict[str, dict[str, Any]] = {name: {"not run": reason} for name in wanted}
+    columns: dict[str, dict[str, Json]] = {name: {"not run": reason} for name in wanted}
     running: dict[str, tuple[Run, int]] = {}
 
     def refuse(name: str, error: Exception) -> None:
@@ -171,7 +174,7 @@ def _measure_stage(
             "rows": running[name][1],
             "processor microseconds": quartiles([1e6 * value for value in processor[name]]),
         }
-    found: dict[str, Any] = {"unit": stage.unit, "columns": columns}
+    found: dict[str, Json] = {"unit": stage.unit, "columns": columns}
     if _THROUGH in spent and len(spent.keys() & THREADS):
         try:
             found["break even"] = _break_even(running[_THROUGH][0], spent, stage.most)
@@ -201,9 +204,9 @@ def _reason_not_run(error: Exception, number: int | None) -> str:
 
 def _column(
     name: str, stage: Stage, values: list[float], spent: dict[str, list[float]], limits: dict[str, list[float]]
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Return the figures of a column from its seconds per row, a value for each round; ready for JSON."""
-    column: dict[str, Any] = {
+    column: dict[str, Json] = {
         "microseconds": quartiles([1e6 * value for value in values]),
         "rate": quartiles([1 / value for value in values]),
     }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space2vec.errors.text import NAME, one_line
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["columns_of", "figure", "has_other_load", "limiting_factor", "plot", "rows", "table"]
 
@@ -37,18 +40,18 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
-def columns_of(record: Mapping[str, Any]) -> list[str]:
+def columns_of(record: Mapping[str, Json]) -> list[str]:
     """Return the names of the columns in which something was measured."""
     stages = record["results"].values()
     return [name for name in _HEADS if any("rate" in found["columns"].get(name, ()) for found in stages)]
 
 
-def has_other_load(record: Mapping[str, Any]) -> bool:
+def has_other_load(record: Mapping[str, Json]) -> bool:
     """Tell whether other work used the cores during the measurement."""
     return bool(record["load before"] > _BUSY)
 
 
-def limiting_factor(found: Mapping[str, Any], names: Sequence[str]) -> str:
+def limiting_factor(found: Mapping[str, Json], names: Sequence[str]) -> str:
     """Return what bounds a stage, by the last column of `names` that was measured: memory, the link, or arithmetic."""
     measured = [name for name in names if "rate" in found["columns"].get(name, ())]
     if not measured:
@@ -66,7 +69,7 @@ def limiting_factor(found: Mapping[str, Any], names: Sequence[str]) -> str:
     return "arithmetic"
 
 
-def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+def rows(record: Mapping[str, Json]) -> tuple[list[str], list[list[str]]]:
     """Return the headings and the cells of the table: a row for each stage, medians of the rounds."""
     names = columns_of(record)
     cores, gpu = [name for name in names if "core" in name], [name for name in names if "gpu" in name]
@@ -93,7 +96,7 @@ def rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return heads, cells
 
 
-def table(record: Mapping[str, Any]) -> str:
+def table(record: Mapping[str, Json]) -> str:
     """Return the record as text: the machine, a table with a line for each stage, and what was not run."""
     gpu = record["gpu"]
     lines = [f"CPU: {record['device']}, {record['cores']} cores ({record['isa']}), load {record['load before']:.1f}",
@@ -119,7 +122,7 @@ def table(record: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *reasons])
 
 
-def plot(record: Mapping[str, Any], path: Path) -> None:
+def plot(record: Mapping[str, Json], path: Path) -> None:
     """Draw the rates of all stages and columns, with bars from the first to the third quartile of the rounds.
 
     Raises

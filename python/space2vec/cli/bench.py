@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from space2vec.cli.common import add_device, check_picture, positive
 from space2vec.cli.printing import print_line, print_lines, print_progress
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["register"]
 
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         check_picture(arguments.plot)
 
-    def save(record: dict[str, Any]) -> None:
+    def save(record: dict[str, Json]) -> None:
         """Write the record, a dict that is ready for JSON."""
         if output is not None:
             write_whole(output, (json.dumps(record, indent=1) + "\n").encode())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space2vec.cli.printing import print_line, print_lines, print_notice
 from space2vec.cli.train import model_file
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["register"]
 
@@ -59,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     if fewer < FEW:
         print_notice(f"only {fewer} rows of one label: the probabilities are coarse")
     check = cross_check(joined.score, joined.label, group=joined.group, folds=arguments.folds, seed=arguments.seed)
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Json] = {}
     if check is None:
         print_notice(
             "too few objects for a cross-validation: how good the calibration is on other objects is not known"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.cli.printing import print_notice
 from space2vec.cli.progress import Progress
@@ -17,6 +17,7 @@ from space2vec.errors.packages import need
 from space2vec.registry import library_version
 
 if TYPE_CHECKING:
+    from space2vec.data.types import Argument, Json
     from space2vec.reading import AnyBatch, Limits, Problem
 
 __all__ = [
@@ -194,7 +195,9 @@ class Problems:
         return 1 if self.count else 0
 
 
-def read_batches(arguments: argparse.Namespace, what: str, problems: Problems, **options: Any) -> Iterator[AnyBatch]:
+def read_batches(
+    arguments: argparse.Namespace, what: str, problems: Problems, **options: Argument
+) -> Iterator[AnyBatch]:
     """Yield the inputs batch by batch, and show progress and problems on standard error.
 
     Parameters
@@ -262,11 +265,11 @@ def _identity(path: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+def options_of(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Argument]:
     """Return the options of these names as keyword arguments; argparse gives their values no static type."""
     return {name: getattr(arguments, name) for name in names}
 
 
-def table_metadata(**entries: Any) -> dict[str, Any]:
+def table_metadata(**entries: Json) -> dict[str, Json]:
     """Return the metadata of an output, ready for JSON: the version that wrote it, and the given entries."""
     return {"version": library_version(), **entries}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.cli.common import Problems, add_limits, check_no_input, check_picture, limits_of
 from space2vec.cli.printing import print_line, print_lines
 
 if TYPE_CHECKING:
+    from space2vec.data.types import Argument, Json
     from space2vec.reading import Problem
 
 __all__ = ["register"]
@@ -68,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in dict.fromkeys(wrong):  # each file of scores repeats the problems of the labels
         problems.report(problem)
     names = evaluation.names_of(arguments.scores)
-    options: dict[str, Any] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
-    compare: dict[str, Any] = {**options, "problems": [], "limits": limits}
-    document: dict[str, Any] = {}
+    options: dict[str, Json] = {"bootstrap": arguments.bootstrap, "seed": arguments.seed}
+    compare: dict[str, Argument] = {**options, "problems": [], "limits": limits}
+    document: dict[str, Json] = {}
     for path, rows in joined.items():
         result = rows.evaluate(**options)
         model = evaluation.model_of(path)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.cli.common import positive
 from space2vec.cli.printing import print_line
@@ -14,6 +14,7 @@ from space2vec.cli.printing import print_line
 if TYPE_CHECKING:
     from space2vec.cli.progress import Progress
     from space2vec.data.labelled_stamps import LabelledStamps
+    from space2vec.data.types import Json
 
 __all__ = ["register"]
 
@@ -101,7 +102,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ValueError("--braai scores data sets; alerts are scored by space2vec score")
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def _settings(arguments: argparse.Namespace) -> dict[str, Json]:
     """Return the arguments of :func:`space2vec.simulate` for the options that were used."""
     options = {name: getattr(arguments, name) for name in ("survey", "randomise", "engine", "size")}
     return {name: value for name, value in options.items() if value is not None} | {"real_fraction": arguments.real}
@@ -130,7 +131,7 @@ def _write_data_set(arguments: argparse.Namespace, rows: Callable[[Progress], It
     from space2vec.cli.progress import Progress
     from space2vec.training.dataset import write_dataset
 
-    about: dict[str, Any] = {  # ready for JSON
+    about: dict[str, Json] = {  # ready for JSON
         "made_by": "space2vec simulate --hybrid" if arguments.hybrid else "space2vec simulate",
         "survey": "that of the alerts" if arguments.hybrid else arguments.survey or "ztf",
         "seed": arguments.seed,

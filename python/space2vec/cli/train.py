@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.cli.common import Problems, add_inputs, options_of, positive
 from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from space2vec.data.types import Json
     from space2vec.training.folds import FeatureScorer
 
 __all__ = ["model_file", "register"]
@@ -125,7 +126,7 @@ def _train_forest(arguments: argparse.Namespace) -> int:
     rows = read_labelled(arguments, problems)
     names = ("trees", "criterion", "max_features", "min_samples_split", "min_samples_leaf", "max_leaf_nodes", "seed")
     settings = {**options_of(arguments, names), "n_jobs": arguments.threads or -1}
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Json] = {}
     if arguments.folds:
         score = training.cross_validate(rows.x, rows.y, group=rows.group, folds=arguments.folds, **settings)
         metrics = _measure_folds(score, rows, arguments.folds)
@@ -183,7 +184,7 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
 
     output, problems = model_file(arguments.output), Problems()
     rows = read_labelled(arguments, problems)
-    settings: dict[str, Any] = {
+    settings: dict[str, Json] = {
         "fit_settings": replace(FIT_SETTINGS, epochs=arguments.epochs or FIT_SETTINGS.epochs),
         "seed": arguments.seed,
     }
@@ -192,7 +193,7 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
         x, y, group = rows.x[chosen], rows.y[chosen], rows.group[chosen]
         return train_tablenet(x, y, rows.names, group=group, **settings).predict
 
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Json] = {}
     if arguments.folds:
         score = out_of_fold(train_on, rows.x, rows.y, group=rows.group, folds=arguments.folds, seed=arguments.seed)
         metrics = _measure_folds(score, rows, arguments.folds)
@@ -223,12 +224,12 @@ def model_file(output: str) -> Path:
     return path
 
 
-def _training_data(arguments: argparse.Namespace) -> dict[str, Any]:
+def _training_data(arguments: argparse.Namespace) -> dict[str, Json]:
     """Return the entry of the model's header on the training data: the names of the inputs, ready for JSON."""
     return {"data": [Path(name).name for name in arguments.inputs]}
 
 
-def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Any]:
+def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Json]:
     """Print the metrics of cross-validation, and return them for the header of the model."""
     from space2vec import evaluation
 

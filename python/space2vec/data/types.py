@@ -11,11 +11,14 @@ from typing import Any, TypeAlias  # Any: see each alias
 
 from numpy.typing import NDArray
 
-__all__ = ["AnyArray", "Cell", "Json", "LibraryArray", "Untyped"]
+__all__ = ["AnyArray", "Argument", "Cell", "Json", "LibraryArray", "Untyped"]
 
 #: An array on the host that is calculated with, and whose dtype only the input or a file decides: a column of a
 #: catalogue, a tensor of a model file. NumPy's types allow no arithmetic without a dtype.
 AnyArray: TypeAlias = NDArray[Any]
+
+#: An argument by name that is only handed on to a function, which states its type.
+Argument: TypeAlias = Any
 
 #: A cell of a table or a field of an alert's record: a number, text, bytes, list, dict or None. Whoever uses a column
 #: knows which.

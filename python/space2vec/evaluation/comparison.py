@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from space2vec.evaluation.curve import mdr_fpr
 from space2vec.evaluation.metrics import format_metric
 from space2vec.evaluation.ranking import MDR_TARGET, METRICS, SLACK, THRESHOLDS, Ranked, check_scores
 from space2vec.evaluation.resampling import interval, resamples
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["Comparison", "Difference", "Discordance", "compare", "mcnemar"]
 
@@ -86,7 +89,7 @@ class Comparison:
         """Return the difference of a metric."""
         return self.differences[name]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain values, ready for JSON."""
         plain = asdict(self)
         plain["decisions"] = {str(threshold): found for threshold, found in plain["decisions"].items()}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
 from space2vec.evaluation.comparison import Comparison, compare
 from space2vec.evaluation.metrics import Evaluation, evaluate, format_metric
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["HEADLINES", "Contest", "compare_models"]
 
@@ -33,7 +36,7 @@ class Contest:
     evaluations: dict[str, Evaluation]
     comparisons: dict[str, dict[str, Comparison]]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain values, ready for JSON."""
         return {
             "models": {name: found.to_dict() for name, found in self.evaluations.items()},
@@ -95,7 +98,7 @@ def compare_models(
     """
     if not scores:
         raise ValueError("there are no scores to measure")
-    drawn: dict[str, Any] = {"group": group, "bootstrap": bootstrap, "seed": seed}
+    drawn: dict[str, Json] = {"group": group, "bootstrap": bootstrap, "seed": seed}
     return Contest(
         {name: evaluate(score, label, **drawn) for name, score in scores.items()},
         {

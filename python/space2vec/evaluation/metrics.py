@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike
 from space2vec.evaluation.ranking import METRICS, OPERATING_POINTS, Ranked, check_scores
 from space2vec.evaluation.reliability import NO_PROBABILITIES, Reliability, count_outside, is_probability, reliability
 from space2vec.evaluation.resampling import interval, resamples
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["Evaluation", "Metric", "evaluate", "format_metric"]
 
@@ -81,7 +84,7 @@ class Evaluation:
             f"left out: {self.unmatched_scores} scores without a label, {self.unmatched_labels} labels without a score"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain values, ready for JSON."""
         counts = ("real", "bogus", "unscored_real", "unscored_bogus", "groups", "bootstrap", "unmatched_scores",
                   "unmatched_labels", "outside")  # fmt: skip

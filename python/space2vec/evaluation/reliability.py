@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data.numeric import masked_to_nan
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["BINS", "NO_PROBABILITIES", "Reliability", "count_outside", "is_probability", "reliability"]
 
@@ -59,10 +62,10 @@ class Reliability:
     error: float
     by_chance: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain values, ready for JSON; None where a bin is empty."""
         columns = {name: getattr(self, name) for name in ("count", "real", "score", "share", "low", "high")}
-        bins: dict[str, list[Any]] = {
+        bins: dict[str, list[float | None]] = {
             name: [None if value != value else value for value in column.tolist()] for name, column in columns.items()
         }
         return {"calibration error": self.error, "by chance": self.by_chance, "bins": bins}

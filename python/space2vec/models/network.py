@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.host import ModelInputs
     from space2vec.data.stamps import Stamps
-    from space2vec.data.types import AnyArray
+    from space2vec.data.types import AnyArray, Json
 
 __all__ = ["Network"]
 
@@ -110,8 +110,8 @@ class Network(Model):
         stamps: Stamps | None = None,
         temperature: float = 1.0,
         name: str | None = None,
-        training: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
+        training: Mapping[str, Json] | None = None,
+        metrics: Mapping[str, Json] | None = None,
         threads: int | None = None,
     ) -> Self:
         """Make a network of a module that you have trained, or written, yourself.

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.errors.packages import need
 from space2vec.errors.text import one_line
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
+    from space2vec.data.types import Argument
+
 __all__ = ["COLOURS", "LITERAL_TEXT", "label_of", "new_figure", "save", "set_literal_text"]
 
 #: Colours that people with any colour vision can tell apart (Okabe & Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 #: Options that draw dollars and backslashes as they are: ids and names are no LaTeX. Others of any type join them.
-LITERAL_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
+LITERAL_TEXT: dict[str, Argument] = {"parse_math": False, "usetex": False}
 #: The most characters of a name in a legend.
 _LABEL = 80
 
@@ -38,7 +40,7 @@ def set_literal_text(legend: Legend) -> None:
         text.update(LITERAL_TEXT)
 
 
-def new_figure(**options: Any) -> Figure:
+def new_figure(**options: Argument) -> Figure:
     """Return an empty figure; the options are those of :class:`matplotlib.figure.Figure`."""
     need("matplotlib", "a picture needs matplotlib")
     from matplotlib.figure import Figure
@@ -46,7 +48,7 @@ def new_figure(**options: Any) -> Figure:
     return Figure(**options)
 
 
-def save(figure: Figure, path: str | os.PathLike[str] | None, **options: Any) -> None:
+def save(figure: Figure, path: str | os.PathLike[str] | None, **options: Argument) -> None:
     """Write a figure in the format of the suffix, replacing an existing file as a whole; without a path do nothing.
 
     The options are those of :meth:`matplotlib.figure.Figure.savefig`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,8 @@ from space2vec.plot.figure import COLOURS, LITERAL_TEXT, label_of, new_figure, s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from space2vec.data.types import Argument
 
 __all__ = ["distributions"]
 
@@ -96,7 +98,7 @@ def _draw_distribution(axes: Axes, name: str, samples: Mapping[str, tuple[Values
     finite = {sample: tuple(part[np.isfinite(part)] for part in pair) for sample, pair in samples.items()}
     edges, width = _bins([part for pair in finite.values() for part in pair if part.size])
     for k, pair in enumerate(finite.values()):
-        style: dict[str, Any] = {"linewidth": 1.0, "linestyle": ("-", "--", ":")[(k - 1) % 3]}
+        style: dict[str, Argument] = {"linewidth": 1.0, "linestyle": ("-", "--", ":")[(k - 1) % 3]}
         if k == 0:
             style = {"fill": True, "alpha": 0.45, "linewidth": 0.0}
         for (kind, colour), part in zip(_KINDS.items(), pair, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure, SubFigure
+
+    from space2vec.data.types import Cell, LibraryArray
 
 __all__ = ["BLOCKS", "mosaic", "select_rows"]
 
@@ -75,7 +77,7 @@ def select_rows(score: ArrayLike, rows: int, select: str = "best-worst-doubtful"
 
 def mosaic(
     stamps: Stamps,
-    scores: Scores | Mapping[str, Any] | ArrayLike | None = None,
+    scores: Scores | Mapping[str, Cell] | ArrayLike | None = None,
     *,
     select: str = "best-worst-doubtful",
     rows: int = 12,
@@ -143,14 +145,14 @@ def mosaic(
 
 
 def _scores_and_flags(
-    stamps: Stamps, scores: Scores | Mapping[str, Any] | ArrayLike | None
+    stamps: Stamps, scores: Scores | Mapping[str, Cell] | ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32]]:
     """Return the score and the flags of each candidate, whatever form the scores have; raise if they do not fit."""
     if scores is None:
         return None, stamps.flags
-    values: Any = scores
+    values: LibraryArray = scores
     raised = stamps.flags
-    ids: list[Any] | None = None
+    ids: list[Cell] | None = None
     if isinstance(scores, Scores):
         values, raised, ids = on_host(scores.score), scores.flags, scores.candidate_id.tolist()
     elif isinstance(scores, Mapping):

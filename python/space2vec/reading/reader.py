@@ -34,6 +34,9 @@ __all__ = ["Inputs", "batches", "default_columns", "files", "find", "read", "rea
 #: A file, a folder, a glob, an open binary file, or several of these; or the result of :func:`find`.
 Inputs: TypeAlias = Input | Iterable[Input] | InputFiles
 
+#: What the inputs hold; :func:`read_table` returns Features.
+StampsOrTable: TypeAlias = Stamps | Any  # no type checker knows whether a file holds stamps or a table
+
 _BEGINNING = Position()
 _LIMITS = Limits()
 #: The number of files that are opened to see which fields their packets have.
@@ -50,9 +53,7 @@ def read(
     columns: Sequence[str] | None = None,
     problems: list[Problem] | None = None,
     limits: Limits = _LIMITS,
-) -> (
-    Stamps | Any
-):  # Any: a type checker cannot know whether a file holds stamps or a table; read_table returns Features
+) -> StampsOrTable:
     """Read stamps from files of alerts, images or arrays, or read feature tables as :func:`read_table` does.
 
     Parameters

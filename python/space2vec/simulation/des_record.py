@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any  # of the values of a record: text, integers and floats
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space2vec.simulation.detection import Detection
 from space2vec.simulation.scene import Scene
 from space2vec.simulation.ztf_record import nearest_source
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["des_record"]
 
@@ -19,7 +22,7 @@ _REACH = 5.0
 
 def des_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, Cell]:
     """Return those columns that can be measured on the images, with autoScan's names.
 
     The columns are defined by Goldstein et al. (2015, AJ 150, 82, table 2).

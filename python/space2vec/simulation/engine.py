@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol  # Any: each engine takes only the profiles that it has made itself
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from space2vec.simulation.psf import Psf
 from space2vec.simulation.sky import Galaxies, Stars, draw_sky
 
-__all__ = ["ENGINES", "Engine", "NumpyEngine", "Profile", "engine_by_name"]
+__all__ = ["ENGINES", "AnyProfile", "Engine", "NumpyEngine", "Profile", "engine_by_name"]
 
 Array = NDArray[np.float64]
 
@@ -21,24 +21,28 @@ ENGINES: tuple[str, ...] = ("numpy", "galsim")
 class Profile(Protocol):
     """A point spread function of an engine."""
 
-    def stretched(self, x: float, y: float) -> Any:
+    def stretched(self, x: float, y: float) -> Self:
         """Return the same profile, wider by the factors ``x`` and ``y``."""
 
     def transform(self, size: int) -> Array:
         """Return its Fourier transform (size, size // 2 + 1) on the grid of ``numpy.fft.rfft2``."""
 
 
+#: A :class:`Profile` of the engine in use.
+AnyProfile: TypeAlias = Any  # each engine takes the profiles alone that it has made itself
+
+
 class Engine(Protocol):
     """Draws point spread functions and skies; lengths are in pixels, fluxes in the unit of the survey."""
 
-    def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float]) -> Any:
+    def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float]) -> AnyProfile:
         """Return a :class:`Profile`.
 
         `fwhm` is its full width at half maximum, `beta` the Moffat index of its wings, and `ellipticity` that of its
         second moments, along the axes and along the diagonals.
         """
 
-    def draw(self, psf: Any, stars: Stars, galaxies: Galaxies, size: int) -> Array:
+    def draw(self, psf: AnyProfile, stars: Stars, galaxies: Galaxies, size: int) -> Array:
         """Draw sources into an image (size, size)."""
 
 

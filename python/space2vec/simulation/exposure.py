@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, overload  # Any: the profiles of an engine
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.simulation.engine import Engine, NumpyEngine
+from space2vec.simulation.engine import AnyProfile, Engine, NumpyEngine
 from space2vec.simulation.psf import matching_kernel, zogy_filters
 from space2vec.simulation.survey import SURVEYS, Survey
 
@@ -121,8 +121,8 @@ class Exposure:
     frames: int
     seeing: float
     template_seeing: float
-    psf: Any  # a Profile of the engine, which takes no other profiles
-    template_psf: Any  # the same
+    psf: AnyProfile
+    template_psf: AnyProfile
     matching: _Method
     damping: float
     resampling: tuple[float, float]
@@ -281,7 +281,7 @@ def _draw_seeing(rng: np.random.Generator, survey: Survey, randomise: float) -> 
 
 def _draw_profiles(
     rng: np.random.Generator, engine: Engine, seeing: _Seeing, randomise: float
-) -> tuple[Any, Any]:  # profiles of the engine
+) -> tuple[AnyProfile, AnyProfile]:
     """Draw the two point spread functions, with almost the same wings and different elongations."""
     beta = draw_log_uniform(rng, (3.0, 4.5), randomise)
     spread = 0.03 * (1.0 + 3.0 * randomise)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any  # GalSim has no types
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors.packages import need
 from space2vec.simulation.sky import Galaxies, Stars
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
 
 __all__ = ["GalsimEngine"]
 
@@ -25,7 +28,7 @@ _SERSIC = {"exponential": 1.0, "de_vaucouleurs": 4.0}
 class GalsimProfile:
     """A point spread function of GalSim with flux 1; the average over a pixel is included."""
 
-    def __init__(self, light: Any) -> None:
+    def __init__(self, light: Untyped) -> None:
         import galsim
 
         self.light = light
@@ -46,7 +49,7 @@ class GalsimProfile:
         return self._transforms[size, finer]
 
 
-def _transform(light: Any, size: int, finer: int = 1) -> NDArray[np.complex128]:
+def _transform(light: Untyped, size: int, finer: int = 1) -> NDArray[np.complex128]:
     """Return the Fourier transform (size, size // 2 + 1) of a surface brightness profile of GalSim."""
     import galsim
 
@@ -68,7 +71,9 @@ class GalsimEngine:
     def __init__(self) -> None:
         need("galsim", "the engine galsim needs GalSim")
 
-    def psf(self, fwhm: float, beta: float, ellipticity: tuple[float, float], *, obscured: float = 0.3) -> Any:
+    def psf(
+        self, fwhm: float, beta: float, ellipticity: tuple[float, float], *, obscured: float = 0.3
+    ) -> GalsimProfile:
         """Return the profile of an atmosphere, convolved with that of an obscured mirror.
 
         Parameters

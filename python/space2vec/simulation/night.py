@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any  # of the values of a record: text, integers and floats
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from space2vec.simulation.exposure import draw_exposure
 from space2vec.simulation.survey import Survey, survey_by_name
 from space2vec.simulation.survey_records import RECORDS, object_name
 from space2vec.simulation.transients import TRANSIENTS
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["KINDS", "Night", "simulate"]
 
@@ -51,7 +54,7 @@ class Night:
     labels: NDArray[np.int8]
     kinds: NDArray[np.str_]
     flux: NDArray[np.float64]
-    records: list[dict[str, Any]]
+    records: list[dict[str, Cell]]
     survey: str = "ztf"
 
     def __len__(self) -> int:
@@ -142,7 +145,7 @@ def simulate(
     ]
     record_format = RECORDS[survey]
     planes: list[tuple[NDArray[np.float32], ...]] = []
-    records: list[dict[str, Any]] = []
+    records: list[dict[str, Cell]] = []
     centres = np.zeros((n, 2), dtype=np.int32)
     flux = np.full(n, np.nan)
     for row, kind in enumerate(chosen):

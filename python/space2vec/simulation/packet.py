@@ -9,7 +9,7 @@ import io
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any, Literal, cast  # Any: of the values of a packet and of a schema
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.night import Night
 from space2vec.writing.atomic_file import AtomicFile, write_whole
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["SCHEMA", "packet", "write_packets"]
 
@@ -39,9 +42,9 @@ maggaiabright exptime drb; string drbversion*
 """
 
 
-def _fields() -> list[dict[str, Any]]:
+def _fields() -> list[dict[str, Json]]:
     """Return the fields of the candidate record, in the form of an Avro schema."""
-    fields: list[dict[str, Any]] = []
+    fields: list[dict[str, Json]] = []
     for group in _CANDIDATE.split(";"):
         kind, *names = group.split()
         for name in names:
@@ -52,11 +55,11 @@ def _fields() -> list[dict[str, Any]]:
     return fields
 
 
-def _record(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(name: str, fields: list[dict[str, Json]]) -> dict[str, Json]:
     return {"type": "record", "name": name, "version": "3.3", "doc": "avro alert schema", "fields": fields}
 
 
-def _schema() -> dict[str, Any]:
+def _schema() -> dict[str, Json]:
     parts = [{"name": "fileName", "type": "string"}, {"name": "stampData", "type": "bytes"}]
     cutout = _record("ztf.alert.cutout", parts)
     optional = {"default": None}
@@ -77,7 +80,7 @@ def _schema() -> dict[str, Any]:
 
 
 #: The Avro schema of the packets.
-SCHEMA: dict[str, Any] = _schema()
+SCHEMA: dict[str, Json] = _schema()
 
 
 @cache
@@ -98,10 +101,10 @@ def _cutout(plane: NDArray[np.float32]) -> bytes:
     return gzip.compress(document, compresslevel=1, mtime=0)
 
 
-def packet(night: Night, row: int) -> dict[str, Any]:
+def packet(night: Night, row: int) -> dict[str, Json]:
     """Return the record of an alert packet of one candidate."""
     record = night.records[row]
-    document: dict[str, Any] = {
+    document: dict[str, Json] = {
         "schemavsn": "3.3",
         "publisher": "space2vec simulation",
         "objectId": night.stamps.object_id[row],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any  # of the values of a record: text, integers and floats
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space2vec.simulation.detection import Detection
 from space2vec.simulation.scene import Scene
 from space2vec.simulation.ztf_record import sky_position
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["rubin_record"]
 
@@ -19,7 +22,7 @@ _MJD = 2400000.5
 
 def rubin_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, Cell]:
     """Return those fields of a ``diaSource`` that can be measured on the images.
 
     They are defined at https://sdm-schemas.lsst.io/apdb.html. The parameters are those of

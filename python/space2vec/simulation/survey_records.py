@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple  # Any: the values of a record are text, integers and floats
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from space2vec.simulation.detection import Detection
 from space2vec.simulation.rubin_record import rubin_record
 from space2vec.simulation.scene import Scene
 from space2vec.simulation.ztf_record import ztf_record
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["RECORDS", "RecordFormat", "object_name"]
 
@@ -30,8 +33,8 @@ class RecordFormat(NamedTuple):
         Takes records and returns the catalogue columns of features, each (n,).
     """
 
-    record: Callable[[Scene, Detection, tuple[float, float], int, np.random.Generator], dict[str, Any]]
-    catalogue: Callable[[Sequence[dict[str, Any]]], dict[str, NDArray[np.float32]]]
+    record: Callable[[Scene, Detection, tuple[float, float], int, np.random.Generator], dict[str, Cell]]
+    catalogue: Callable[[Sequence[dict[str, Cell]]], dict[str, NDArray[np.float32]]]
 
 
 def object_name(jd: float, row: int) -> str:
@@ -43,7 +46,7 @@ def object_name(jd: float, row: int) -> str:
     return f"SIM{17 + int((jd - 2457754.5) / 365.25):02d}{letters}"
 
 
-def _from_des(records: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.float32]]:
+def _from_des(records: Sequence[dict[str, Cell]]) -> dict[str, NDArray[np.float32]]:
     names = records[0] if records else {}
     columns = {name: np.array([record[name] for record in records], dtype=np.float32) for name in names}
     columns.pop("ID", None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple  # Any: the values of a record are text, integers and floats
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from space2vec.simulation.detection import Detection
 from space2vec.simulation.exposure import Exposure
 from space2vec.simulation.scene import Scene
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Cell
 
 __all__ = ["NearestSource", "SkyPosition", "nearest_source", "sky_position", "ztf_record"]
 
@@ -56,7 +59,7 @@ class NearestSource:
 
 def ztf_record(
     scene: Scene, found: Detection, position: tuple[float, float], serial: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, Cell]:
     """Return the record ``candidate`` of a detection.
 
     It has those fields that are measured on the images or known of the exposure; the others are null in the packet.
@@ -82,7 +85,7 @@ def ztf_record(
     magnitude = exposure.zeropoint - 2.5 * np.log10(found.flux)
     aperture = exposure.zeropoint - 2.5 * np.log10(found.aperture_flux)
     wide = exposure.zeropoint - 2.5 * np.log10(found.wide_flux)
-    record: dict[str, Any] = {
+    record: dict[str, Cell] = {
         "jd": round(exposure.jd, 7),
         "fid": exposure.band,
         "pid": exposure.pid,
@@ -181,7 +184,7 @@ def nearest_source(scene: Scene, found: Detection, rng: np.random.Generator) -> 
     )
 
 
-def _nearest_fields(scene: Scene, found: Detection, ra: float, dec: float, rng: np.random.Generator) -> dict[str, Any]:
+def _nearest_fields(scene: Scene, found: Detection, ra: float, dec: float, rng: np.random.Generator) -> dict[str, Cell]:
     """Return the fields of the record about the nearest source of the template."""
     near = nearest_source(scene, found, rng)
     if near is None:

@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from space2vec.errors.packages import need
 from space2vec.models.forest import Forest
 from space2vec.models.load import Model
 from space2vec.models.network import Network
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = [
     "COLUMNS",
@@ -52,10 +55,10 @@ _SET: registry.FeatureSet = "stamp"
 #: A row is used as real (or as bogus) if the probability of that is larger.
 _DOUBT = 0.01
 #: Settings of ``stampnet`` that differ from its trainer's defaults.
-_OURS: dict[str, Any] = {"epochs": 24, "precision": "bfloat16"}
+_OURS: dict[str, Json] = {"epochs": 24, "precision": "bfloat16"}
 #: Settings of the published networks: more and smaller steps than ours, which is given features. Braai's learning rate
 #: is the better of 0.001 and 0.003 on 2,000 simulated candidates; those of the others were tried once.
-_PUBLISHED: dict[str, Any] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
+_PUBLISHED: dict[str, Json] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
 #: The published networks do at least so many steps and do not stop early: braai learns nothing in its first hundreds.
 _STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
@@ -97,7 +100,7 @@ class TrainingEffort:
     device: str = "cpu"
     progress: Callable[[dict[str, float]], object] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return the settings that a result depends on, ready for JSON."""
         return {key: value for key, value in vars(self).items() if key not in ("threads", "progress")}
 
@@ -140,7 +143,7 @@ class Boosted:
         need("lightgbm", "boosted trees need LightGBM")
         from lightgbm import LGBMClassifier
 
-        settings: dict[str, Any] = {
+        settings: dict[str, Json] = {
             "n_estimators": effort.rounds, "learning_rate": 0.03, "num_leaves": 31, "min_child_samples": 20,
             "colsample_bytree": 0.4, "subsample": 0.8, "subsample_freq": 1, "reg_lambda": 1.0,
         }  # fmt: skip

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from space2vec.reading.des_tar import index_archives
 from space2vec.studies import contenders
 from space2vec.studies.contenders import TrainingEffort
 from space2vec.training.dataset import split
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["Reproduction", "reproduce_des"]
 
@@ -57,9 +60,9 @@ class Reproduction:
 
     columns: Contest | None
     pixels: Contest | None
-    about: dict[str, Any]
+    about: dict[str, Json]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain values, ready for JSON."""
         columns, pixels = (part and part.to_dict() for part in (self.columns, self.pixels))
         return {"about": self.about, "columns": columns, "pixels": pixels}
@@ -133,7 +136,7 @@ def reproduce_des(
     on_columns = contenders.find_trainable(contenders.COLUMNS, models, report)
     on_stamps = contenders.find_trainable(contenders.PIXELS, models, report)
     scores = {name: _score_columns(name, table, table.train, table.test, work, report) for name in on_columns.names}
-    drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
+    drawn: dict[str, Json] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
     of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
     about = {
         "rows": len(table.ids), "real": int(table.real.sum()), "train": len(table.train), "test": len(table.test),
@@ -208,9 +211,9 @@ def _compare_on_stamps(
     count: int,
     models: Sequence[str],
     effort: TrainingEffort,
-    drawn: dict[str, Any],
+    drawn: dict[str, Json],
     report: Callable[[str], object],
-) -> tuple[Contest, dict[str, Any]]:
+) -> tuple[Contest, dict[str, Json]]:
     """Train the models of stamps and compare them on the test rows; also return a dict, for JSON, on the stamps."""
     chosen = _choose_rows(table.ids, count, effort.seed + 1) if count < len(table.ids) else np.arange(len(table.ids))
     files = _stamp_files(folder, set(table.ids[chosen].tolist()))

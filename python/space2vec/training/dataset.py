@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any  # Any: of JSON values
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from space2vec.errors import OutputError, ReadError
 from space2vec.registry import library_version
 from space2vec.training.dataset_part import PartFile, decode_part, encode_stamps, encode_truth
 from space2vec.writing.atomic_file import sync_folder, write_file
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["FORMAT", "MANIFEST", "VERSION", "LabelledStamps", "read_dataset", "read_manifest", "split", "write_dataset"]
 
@@ -77,8 +80,8 @@ def split(group: ArrayLike, shares: Sequence[float], seed: int = 0) -> list[NDAr
 
 
 def write_dataset(
-    folder: str | os.PathLike[str], parts: Iterable[LabelledStamps], about: Mapping[str, Any]
-) -> dict[str, Any]:
+    folder: str | os.PathLike[str], parts: Iterable[LabelledStamps], about: Mapping[str, Json]
+) -> dict[str, Json]:
     """Write a training data set part by part, so that it may be larger than memory.
 
     Parameters
@@ -110,13 +113,13 @@ def write_dataset(
     if any(target.iterdir()):
         raise OutputError(f"{target} is not empty; a data set needs a folder of its own")
     about = json.loads(json.dumps(dict(about)))  # a value that JSON cannot represent raises before the work begins
-    written: list[dict[str, Any]] = []
+    written: list[dict[str, Json]] = []
     kinds: Counter[str] = Counter()
     objects: set[str] = set()
     real = 0
     for part in _pieces(parts):
         name = f"part_{len(written):05d}"
-        entry: dict[str, Any] = {"rows": len(part)}
+        entry: dict[str, Json] = {"rows": len(part)}
         for what, suffix, data in (
             ("stamps", ".npz", encode_stamps(part.stamps)),
             ("truth", ".parquet", encode_truth(part)),
@@ -148,7 +151,7 @@ def write_dataset(
     return manifest
 
 
-def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
+def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Json]:
     """Read the manifest of a training data set: its rows, objects, kinds, files, and how it was made.
 
     Raises
@@ -204,7 +207,7 @@ def _parts(folder: Path, entries: Sequence[object]) -> Iterator[LabelledStamps]:
         yield decode_part(_read_part_file(folder, entry, "stamps"), _read_part_file(folder, entry, "truth"))
 
 
-def _read_part_file(folder: Path, entry: Any, what: str) -> PartFile:  # Any: JSON from the outside, of any shape
+def _read_part_file(folder: Path, entry: Json, what: str) -> PartFile:
     """Read one file of a part; ReadError if it is missing or its digest is not the one in the manifest."""
     try:
         path, digest = folder / Path(entry[what]["file"]).name, entry[what]["sha256"]

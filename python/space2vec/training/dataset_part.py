@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: arrays of any dtype
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from space2vec.errors import ReadError
 from space2vec.reading import parquet
 from space2vec.registry import FEATURES
 from space2vec.writing.tables import table_from_bytes, table_to_bytes
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Untyped
 
 __all__ = ["PartFile", "decode_part", "encode_stamps", "encode_truth"]
 
@@ -80,7 +83,7 @@ def encode_truth(part: LabelledStamps) -> bytes:
     """Encode what is known of stamps as a Parquet file: label, kind, weight, teacher's score and group of each row."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {  # Any: pyarrow has no types
+    columns: dict[str, Untyped] = {
         "candidate_id": arrow.ids(part.stamps.candidate_id),
         "object_id": arrow.texts(part.stamps.object_id.tolist()),
         "label": part.label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any  # of JSON values and of the network's own arguments
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from space2vec.models.network import Network
 from space2vec.models.quantise import CALIBRATION_ROWS, quantise
 from space2vec.training.folds import labelled_features, need_sklearn, split_folds
 from space2vec.training.loop import FitRows, FitSettings, fit
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["FIT_SETTINGS", "DistillSettings", "interpolated_rows", "train_tablenet"]
 
@@ -78,14 +81,14 @@ def train_tablenet(
     names: Sequence[str],
     *,
     group: ArrayLike | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Json] | None = None,
     distill_settings: DistillSettings | None = None,
     fit_settings: FitSettings | None = None,
     seed: int = 0,
     progress: Callable[[dict[str, float]], object] | None = None,
     name: str = "tablenet",
-    training: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, Any] | None = None,
+    training: Mapping[str, Json] | None = None,
+    metrics: Mapping[str, Json] | None = None,
 ) -> Network:
     """Train the network ``tablenet`` on feature rows, to reproduce the scores of boosted trees of the same rows.
 

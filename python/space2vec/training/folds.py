@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias  # Any: tables of any library, numbers of any precision
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers
 from space2vec.errors.packages import need
+
+if TYPE_CHECKING:
+    from space2vec.data.types import LibraryArray
 
 __all__ = ["FeatureScorer", "Fold", "LabelledFeatures", "Trainer", "labelled_features", "need_sklearn", "out_of_fold"]
 __all__ += ["split_folds"]
@@ -40,14 +43,13 @@ def need_sklearn() -> None:
     need("sklearn", "training needs scikit-learn")
 
 
-def labelled_features(x: Any, y: ArrayLike, names: Sequence[str] | None = None) -> LabelledFeatures:
+def labelled_features(x: LibraryArray, y: ArrayLike, names: Sequence[str] | None = None) -> LabelledFeatures:
     """Check and convert feature rows and their labels.
 
     Parameters
     ----------
     x : array_like (n, k), or table
-        The features. Of a table with named columns, those of `names` are taken, in that order. (`Any`, because tables
-        of many libraries are accepted.)
+        The features. Of a table with named columns, those of `names` are taken, in that order.
     y : array_like (n,)
         1 for real, 0 for bogus.
     names : sequence of str, optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any  # of JSON values and of scikit-learn's keyword arguments
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec.models.forest import Forest
 from space2vec.registry import Convention
 from space2vec.training.folds import FeatureScorer, labelled_features, need_sklearn, out_of_fold
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Argument, Json
 
 __all__ = ["cross_validate", "train_forest"]
 
@@ -32,8 +35,8 @@ def train_forest(
     n_jobs: int = -1,
     name: str = "forest",
     convention: Convention = "code",
-    training: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, Any] | None = None,
+    training: Mapping[str, Json] | None = None,
+    metrics: Mapping[str, Json] | None = None,
 ) -> Forest:
     """Train a random forest on feature rows.
 
@@ -78,7 +81,7 @@ def train_forest(
     if imputation not in ("median", "mean", "none"):
         raise ValueError(f"unknown imputation {imputation!r}; known: median, mean, none")
     rows, labels = labelled_features(x, y, names)
-    arguments: dict[str, Any] = {
+    arguments: dict[str, Json] = {
         "criterion": criterion, "max_features": max_features, "min_samples_split": min_samples_split,
         "min_samples_leaf": min_samples_leaf, "max_leaf_nodes": max_leaf_nodes,
     }  # fmt: skip
@@ -102,7 +105,7 @@ def cross_validate(
     folds: int = 10,
     weight: ArrayLike | None = None,
     seed: int = 0,
-    **settings: Any,
+    **settings: Argument,
 ) -> NDArray[np.float32]:
     """Score every row by a random forest that was trained without it.
 

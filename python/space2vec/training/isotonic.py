@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple  # Any: of JSON values
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from space2vec.evaluation import check_scores, evaluate
 from space2vec.evaluation.metrics import Evaluation
 from space2vec.evaluation.reliability import is_probability
 from space2vec.model_files.calibration import MOST_KNOTS, Calibration
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["FEW", "LEAST", "CrossCheck", "cross_check", "fit_calibration", "pool_violators"]
 
@@ -61,7 +64,7 @@ class CrossCheck:
     before: Evaluation
     after: Evaluation
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return the calibration errors and Brier scores as JSON values, for the header of a model."""
         return {
             "how": f"{self.folds}-fold cross-validation split by object",
@@ -86,7 +89,7 @@ def _calibration_metrics(evaluation: Evaluation) -> dict[str, float]:
     }
 
 
-def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, Any] | None = None) -> Calibration:
+def fit_calibration(score: ArrayLike, label: ArrayLike, *, fitted: Mapping[str, Json] | None = None) -> Calibration:
     """Fit a table that turns the scores of a model into probabilities.
 
     The table is an isotonic regression (pool adjacent violators). Its labels are a little more than 0 and a little less

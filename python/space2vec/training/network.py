@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple  # Any: of JSON values and of a network's own arguments
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from space2vec.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from torch import nn
 
+    from space2vec.data.types import Json
     from space2vec.model_files.integer_network import IntegerNetwork
 
 __all__ = ["REACH", "RECIPES", "TrainingSplit", "split_validation", "train_network"]
@@ -73,7 +74,7 @@ def train_network(
     rows: LabelledStamps,
     *,
     architecture: str = "stampnet",
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Json] | None = None,
     recipe: Recipe | None = None,
     features: str | Sequence[str] = "stamp",
     teacher: float = 0.0,
@@ -85,8 +86,8 @@ def train_network(
     progress: Callable[[dict[str, float]], object] | None = None,
     threads: int | None = None,
     name: str | None = None,
-    training: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, Any] | None = None,
+    training: Mapping[str, Json] | None = None,
+    metrics: Mapping[str, Json] | None = None,
 ) -> Network:
     """Train a network on labelled stamps.
 
@@ -203,7 +204,7 @@ def train_network(
 
 def _header(
     architecture: str,
-    settings: Mapping[str, Any] | None,
+    settings: Mapping[str, Json] | None,
     recipe: Recipe | None,
     features: str | Sequence[str],
     name: str | None,

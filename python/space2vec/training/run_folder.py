@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any  # of JSON values
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.header import RUN_MODEL_FILE
 from space2vec.writing.atomic_file import remove_leftovers, write_file, write_whole
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["RunFolder"]
 
@@ -48,7 +51,7 @@ class RunFolder:
         that of a file.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], *, resume: bool = False) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Json], *, resume: bool = False) -> None:
         self.path = path
         plain = json.loads(json.dumps(settings))
         if path.exists() and not path.is_dir():
@@ -65,7 +68,7 @@ class RunFolder:
             remove_leftovers(path / name)
         write_file(path / _SETTINGS, (json.dumps(plain, indent=1) + "\n").encode())
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str) -> dict[str, Json]:
         try:
             document = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -108,7 +111,7 @@ class RunFolder:
             raise self._broken(_STATE, f"it lacks {error}") from error
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             raise self._broken(_STATE, " ".join(str(error).split())[:200]) from error
-        history: Any = self._read(_METRICS).get("epochs")
+        history: Json = self._read(_METRICS).get("epochs")
         if not isinstance(history, list) or len(history) < epochs:
             raise self._broken(_METRICS, f"it lacks some of {epochs} epochs")
         if not all(isinstance(epoch, dict) and epoch.keys() >= _EPOCH_METRICS for epoch in history):
@@ -156,7 +159,7 @@ class RunFolder:
         tensors = {name: tensor.numpy(force=True) for name, tensor in state.items()}
         write_file(self.path / _STATE, tensor_file.encode({}, tensors))
 
-    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+    def write_metrics(self, metrics: Mapping[str, Json]) -> None:
         """Write JSON values as ``metrics.json``."""
         write_file(self.path / _METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
 
@@ -178,7 +181,7 @@ class RunFolder:
         write_whole(self.path / _CURVES, picture.getvalue())
 
 
-def _differing(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:
+def _differing(was: Mapping[str, Json], now: Mapping[str, Json], within: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield the full name, the old and the new value of each setting that differs, as text."""
     for key in sorted({*was, *now}):
         old, new = was.get(key), now.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
+    from space2vec.data.types import Json
     from space2vec.reading import AnyBatch, Origin, Problem
 
 __all__ = ["make_errors_table"]
@@ -72,7 +73,7 @@ def _to_integers(values: Sequence[int | None]) -> pyarrow.Array:
     return arrow.numbers(np.array([value or 0 for value in values], dtype=np.int64), absent)
 
 
-def _problem_lines(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Any]]:
+def _problem_lines(problems: Sequence[Problem], table: pyarrow.Table) -> Iterator[dict[str, Json]]:
     for problem in problems:
         line = _line(problem.row, table, problem.reason, problem.message)
         line |= {"file": printable(problem.path), "offset": problem.offset, "record": problem.record}
@@ -85,7 +86,7 @@ def _problem_lines(problems: Sequence[Problem], table: pyarrow.Table) -> Iterato
 
 def _lines_without_result(
     batch: AnyBatch, table: pyarrow.Table, flags: NDArray[np.uint32], done: NDArray[np.bool_]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, Json]]:
     told = {problem.row for problem in batch.problems}
     for row in np.nonzero(~done)[0].tolist():
         raised = int(flags[row])
@@ -101,7 +102,7 @@ def _lines_without_result(
         yield line | _location(batch.origin, row)
 
 
-def _location(origin: Origin | None, row: int) -> dict[str, Any]:
+def _location(origin: Origin | None, row: int) -> dict[str, Json]:
     """Return the file, offset and record of a row, as far as they are known."""
     if origin is None:
         return {}
@@ -109,6 +110,6 @@ def _location(origin: Origin | None, row: int) -> dict[str, Any]:
     return {"file": printable(origin.paths[row]), "offset": offset, "record": int(origin.record[row])}
 
 
-def _line(row: int, table: pyarrow.Table, reason: str, message: str) -> dict[str, Any]:
+def _line(row: int, table: pyarrow.Table, reason: str, message: str) -> dict[str, Json]:
     ids = {name: table[name][row].as_py() for name in ("object_id", "candidate_id")}
     return {"file": None, "offset": None, "record": None, "row": row, **ids, "reason": reason, "message": message}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from space2vec.writing.tables import join_lists
 if TYPE_CHECKING:
     import pyarrow
 
+    from space2vec.data.types import Json
     from space2vec.writing.atomic_file import AtomicFile
     from space2vec.writing.tables import JoinedTable
 
@@ -30,7 +31,7 @@ _LEAST = -(1 << 63)
 _FORMATS = {"int64": "K", "double": "D", "float": "E"}
 
 
-def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]) -> None:
     r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
     FITS allows printable ASCII only, so other characters are escaped as in Python (``\xfc``), and absent text is
@@ -103,7 +104,7 @@ def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, i
         if field.name in widths:
             columns[field.name] = np.array(_bytes(column), dtype=f"S{widths[field.name]}")
         else:
-            filler: Any = nulls.get(field.name, np.nan)
+            filler: float = nulls.get(field.name, np.nan)
             plain = column.fill_null(filler) if column.null_count else column
             values = plain.to_numpy()
             columns[field.name] = values.astype(values.dtype.newbyteorder(">"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.reading.notes import KEY
 from space2vec.writing.fits_table import write_fits
@@ -16,6 +16,7 @@ from space2vec.writing.tables import JoinedTable, join_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
+    from space2vec.data.types import Json
     from space2vec.writing.atomic_file import AtomicFile
 
 __all__ = ["SUFFIXES", "write_table"]
@@ -25,7 +26,7 @@ _GROUP = 1 << 16
 
 
 def write_table(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> bytes | None:
     """Write a table in the format of the file's suffix, one of :data:`SUFFIXES`.
 
@@ -36,7 +37,7 @@ def write_table(
 
 
 def _write_parquet(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -58,14 +59,18 @@ def _write_parquet(
             writer.write_table(rest.combine_chunks())
 
 
-def _write_csv(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> bytes:
+def _write_csv(
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+) -> bytes:
     _write_lines(file, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
     of_file = {"bytes": file.size, "sha256": file.sha256.hexdigest()}
     return (json.dumps({KEY: {**note, "descriptions": columns, "file": of_file}}, indent=1) + "\n").encode()
 
 
-def _write_ecsv(file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> None:
+def _write_ecsv(
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+) -> None:
     import io
 
     import numpy as np

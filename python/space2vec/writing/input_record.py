@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from space2vec.errors import OutputError
 from space2vec.reading.alert_files import STANDARD_INPUT
 from space2vec.writing.atomic_file import AtomicFile, name_in_errors
 from space2vec.writing.folder import Folder
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["InputRecord"]
 
@@ -38,7 +41,7 @@ class InputRecord:
         return not any(os.fspath(path) == STANDARD_INPUT for path in self._paths)
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Json]:
         """The number, bytes and digest of the inputs, for the note of a table, after a scan; folders do not count."""
         return {"files": len(self._paths), "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 

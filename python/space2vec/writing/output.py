@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from space2vec.errors import OutputError, ReadError
 from space2vec.reading.notes import DamagedError, note_file, read_note
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     import pyarrow
+
+    from space2vec.data.types import Json
 
 __all__ = ["Chunk", "Output"]
 
@@ -98,8 +100,8 @@ class Output:
         path: str | os.PathLike[str],
         errors: str | os.PathLike[str],
         *,
-        options: Mapping[str, Any],
-        note: Mapping[str, Any],
+        options: Mapping[str, Json],
+        note: Mapping[str, Json],
         inputs: InputRecord,
         part_rows: int,
         how: Literal["begin", "resume", "restart"] = "begin",
@@ -270,7 +272,7 @@ class Output:
         if self._inputs.last_change > path.stat().st_mtime_ns:
             raise OutputError(f"{path} is there, but an input has changed since; --restart writes it anew")
 
-    def _run_note(self, kind: str) -> dict[str, Any]:
+    def _run_note(self, kind: str) -> dict[str, Json]:
         """Return the entries of a file's note that describe the run, not the rows."""
         inputs = {"inputs": self._inputs.summary} if self._inputs.repeatable else {}
         return {"table": kind, **self._note, **inputs}

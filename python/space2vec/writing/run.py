@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from space2vec.errors import OutputError
 from space2vec.writing.atomic_file import final_name
 from space2vec.writing.folder import Folder
 from space2vec.writing.input_record import InputRecord
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["KINDS", "Part", "Run", "describe_option"]
 
@@ -26,7 +29,7 @@ _OPTIONS, _INPUTS = "run.json", "inputs"
 _ALWAYS = "format"
 
 
-def describe_option(options: Mapping[str, Any], name: str) -> str:
+def describe_option(options: Mapping[str, Json], name: str) -> str:
     """Return the words that describe an option of a run in a message: its value, or that it is absent."""
     return f"without {name}" if options.get(name) is None else f"with {name} {options[name]}"
 
@@ -79,7 +82,7 @@ class Run:
         """Whether at least one part has been finished."""
         return self.folder.has(_file_name(0, _ENTRY))
 
-    def begin(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
+    def begin(self, options: Mapping[str, Json], inputs: InputRecord) -> None:
         """Store the options and the inputs, and delete everything that an earlier run has left."""
         self._clear()
         self.folder.sync()
@@ -88,7 +91,7 @@ class Run:
         self.folder.write(_OPTIONS, json.dumps(options, indent=1).encode())
         self.folder.sync()
 
-    def compare(self, options: Mapping[str, Any], inputs: InputRecord) -> None:
+    def compare(self, options: Mapping[str, Json], inputs: InputRecord) -> None:
         """Check that the run has these options and inputs; an OutputError names the first difference."""
         begun = self._read_options()
         if begun is None:
@@ -177,7 +180,7 @@ class Run:
             if each >= number:
                 self.folder.remove(name)
 
-    def _read_options(self) -> dict[str, Any] | None:
+    def _read_options(self) -> dict[str, Json] | None:
         try:
             options = json.loads(self.folder.read(_OPTIONS))
         except (ValueError, FileNotFoundError):

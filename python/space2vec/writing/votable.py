@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space2vec.reading.notes import KEY
 from space2vec.writing.tables import join_lists
@@ -13,6 +13,7 @@ from space2vec.writing.tables import join_lists
 if TYPE_CHECKING:
     import pyarrow
 
+    from space2vec.data.types import Json
     from space2vec.writing.atomic_file import AtomicFile
     from space2vec.writing.tables import JoinedTable
 
@@ -37,7 +38,7 @@ _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
 def write_votable(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]
+    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> None:
     r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
@@ -52,7 +53,7 @@ def write_votable(
     file.write(_TAIL.encode())
 
 
-def _head(table: JoinedTable, note: Mapping[str, Any], descriptions: Mapping[str, str]) -> Iterator[str]:
+def _head(table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]) -> Iterator[str]:
     from xml.sax.saxutils import escape, quoteattr
 
     yield _HEAD

@@ -27,7 +27,7 @@ from space2vec.plans.steps import Normalised, numbered_steps
 from space2vec.registry import RECIPES, Step, stamp_columns
 
 if TYPE_CHECKING:
-    from space2vec import _cuda
+    import space2vec._cuda as _cuda
     from space2vec.backends.interfaces import Model, Network
     from space2vec.data.types import LibraryArray
     from space2vec.plans.features import FeaturePlan

@@ -24,7 +24,7 @@ from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
 if TYPE_CHECKING:
-    from space2vec import _cuda
+    import space2vec._cuda as _cuda
     from space2vec.backends.cuda.float_network import FloatNetwork
     from space2vec.backends.interfaces import Model
     from space2vec.data.tables import Features

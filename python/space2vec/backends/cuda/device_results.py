@@ -16,7 +16,7 @@ from space2vec.errors import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from space2vec import _cuda
+    import space2vec._cuda as _cuda
     from space2vec.data.device.view import View
     from space2vec.data.stamps import Stamps
     from space2vec.data.types import LibraryArray

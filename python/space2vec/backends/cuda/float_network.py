@@ -17,7 +17,7 @@ from space2vec.data.device import dlpack
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from space2vec import _cuda
+    import space2vec._cuda as _cuda
     from space2vec.backends.interfaces import Network
 
 __all__ = ["FloatNetwork", "apply_calibration", "as_tensor", "full_float32", "on_stream"]

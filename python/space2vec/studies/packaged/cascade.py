@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from space2vec.studies.packaged.networks import (
     metrics_by_kind,
     training_and_validation_rows,
 )
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["FIRST_COLUMNS", "build_first", "build_stampnet_fast", "doubt_interval", "join_cascade"]
 
@@ -128,7 +131,7 @@ def build_first(
     recipe = whole.of_planes(_PLANES)
     places = [whole.channels.index(plane) for plane in (*_PLANES, *_PLANES)]
     ends = [len(whole.channels) * (k // len(_PLANES)) for k in range(len(places))]
-    settings: dict[str, Any] = {"reach": [REACH[end + place] for end, place in zip(ends, places, strict=True)]}
+    settings: dict[str, Json] = {"reach": [REACH[end + place] for end, place in zip(ends, places, strict=True)]}
     return train_network(
         replace(learned, teacher=blended_targets(learned, second)),
         features=FIRST_COLUMNS,

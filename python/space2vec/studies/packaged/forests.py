@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from space2vec.data.tables import Features
 from space2vec.errors import ReadError
 from space2vec.models.forest import Forest
 from space2vec.reading.labels import read_column
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = [
     "DES_DATA",
@@ -79,7 +82,7 @@ class _Block:
 
 def metrics_for_header(
     score: NDArray[np.float32], real: NDArray[np.generic], group: NDArray[np.generic] | None = None
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Measure scores for a model's header: every metric with its interval, drawn over groups."""
     result = evaluation.evaluate(score, np.asarray(real) > 0.5, group=group, bootstrap=_BOOTSTRAP)
     metrics = {name: [round(v, 4) for v in (m.value, m.low, m.high)] for name, m in result.metrics.items()}
@@ -168,7 +171,7 @@ def build_forest(data: Path, n_jobs: int = -1) -> Forest:
     train_y = np.concatenate([label, 1 - label[doubtful]])
     train_group = np.concatenate([group, group[doubtful]])
     train_weight = np.concatenate([weight * sure, (weight * (1 - sure))[doubtful]])
-    settings: dict[str, Any] = {"imputation": "none", "min_samples_leaf": 2, "n_jobs": n_jobs}
+    settings: dict[str, Json] = {"imputation": "none", "min_samples_leaf": 2, "n_jobs": n_jobs}
     score = training.cross_validate(train_x, train_y, group=train_group, weight=train_weight, folds=10, **settings)
     ends = np.cumsum([0] + [len(block.x) for block in blocks])
     part = [slice(start, end) for start, end in itertools.pairwise(ends.tolist())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from space2vec.simulation.variants import variants
 from space2vec.studies.packaged.alerts import real_alerts
 from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
 from space2vec.training.teacher import add_teacher_scores
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
 
 __all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "stampnet_rows"]
 
@@ -91,7 +94,7 @@ def build_stampnet(
 
     learned, validation = training_and_validation_rows(data)
     fit_settings = FitSettings(epochs=EPOCHS, precision="bfloat16")
-    how: dict[str, Any] = {"teacher": 1.0, "validation": validation, "threads": threads, "progress": progress}
+    how: dict[str, Json] = {"teacher": 1.0, "validation": validation, "threads": threads, "progress": progress}
     master = train_network(learned, fit_settings=replace(fit_settings, seed=1), **how)
     network = train_network(
         replace(learned, teacher=blended_targets(learned, master)),
@@ -135,7 +138,7 @@ def blended_targets(rows: LabelledStamps, master: Network) -> NDArray[np.float32
     return np.where(np.isfinite(opinion), (1 - _TRUST) * own + _TRUST * opinion, own).astype(np.float32)
 
 
-def metrics_by_kind(network: Network, rows: LabelledStamps) -> dict[str, Any]:
+def metrics_by_kind(network: Network, rows: LabelledStamps) -> dict[str, Json]:
     """Measure a network on each kind of its validation rows, from which it did not learn."""
     score = network.score(rows.stamps).score
     simulated = np.char.startswith(rows.group.astype(np.str_), "simulated")
