@@ -6,10 +6,9 @@ import copy
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any  # Any: of JSON values, and tensors of any dtype
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from space2vec.architectures import OWN, class_name, registered_name, set_weights
 from space2vec.errors import ModelError
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from space2vec.data.stamps import Stamps
+    from space2vec.data.types import AnyArray, Json
     from space2vec.model_files.header import Header
     from space2vec.model_files.integer_network import IntegerNetwork
     from space2vec.models.network import Network
@@ -39,8 +39,8 @@ def describe_module(
     like: Network,
     name: str | None,
     temperature: float,
-    training: dict[str, Any],
-    metrics: dict[str, Any],
+    training: dict[str, Json],
+    metrics: dict[str, Json],
 ) -> Header:
     """Return the header of a network of a module that takes the inputs of another one.
 
@@ -56,7 +56,7 @@ def describe_module(
     header = like.second.header
     known = registered_name(module)
     settings = {"class": class_name(module)} if known is None else module.settings
-    architecture: dict[str, Any] = {
+    architecture: dict[str, Json] = {
         "name": known or OWN,
         "settings": settings,
         "temperature": float(temperature),
@@ -75,7 +75,7 @@ def describe_module(
 
 
 def load_own_module(
-    path: str | os.PathLike[str], header: Header, tensors: dict[str, NDArray[Any]], module: nn.Module
+    path: str | os.PathLike[str], header: Header, tensors: dict[str, AnyArray], module: nn.Module
 ) -> Network:
     """Make a network from the contents of a file whose module is not one of ours, and a module of the same class.
 
