@@ -33,6 +33,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "score": "score candidates",
     "features": "extract features",
+    "stream": "score alerts as they arrive from Kafka",
     "train": "train a model",
     "evaluate": "measure scores against labels",
     "calibrate": "make a model whose scores are probabilities",

@@ -53,15 +53,15 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def update(self, rows: int, files_done: int = 0, files_total: int = 0) -> None:
-        """Add to the rows that are done, and show them with the number of finished files."""
+    def update(self, rows: int, files_done: int = 0, files_total: int = 0, note: str = "") -> None:
+        """Add to the rows that are done, and show them with the number of finished files and a note."""
         self._done += rows
         if self._stream.isatty():
-            self._draw(files_done, files_total)
+            self._draw(files_done, files_total, note)
         elif time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
             files = f", {files_done} of {files_total} files" if files_total > 1 else ""
-            print(f"{self._what}: {self._done} {self._unit}{files}, {self.rate:.0f} {self._unit}/s", file=self._stream)
+            print(f"{self._what}: {self._done} {self._unit}{files}, {self._rate(note)}", file=self._stream)
             self._stream.flush()
 
     @property
@@ -69,7 +69,10 @@ class Progress:
         """Rows a second so far."""
         return self._done / max(time.monotonic() - self._start, 1e-9)
 
-    def _draw(self, files_done: int, files_total: int) -> None:
+    def _rate(self, note: str) -> str:
+        return f"{self.rate:.0f} {self._unit}/s{note and ', '}{note}"
+
+    def _draw(self, files_done: int, files_total: int, note: str) -> None:
         from tqdm import tqdm
 
         if self._bar is None:
@@ -80,7 +83,7 @@ class Progress:
             total = files_total if several else None
             self._bar = tqdm(desc=self._what, total=total, file=self._stream, bar_format=shape, leave=False)
         self._bar.n = files_done
-        self._bar.set_postfix_str(f"{self._done} {self._unit}, {self.rate:.0f} {self._unit}/s")
+        self._bar.set_postfix_str(f"{self._done} {self._unit}, {self._rate(note)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -15,6 +15,7 @@ __all__ = [
     "ReadError",
     "Space2vecError",
     "Space2vecWarning",
+    "StreamError",
 ]
 
 
@@ -50,3 +51,7 @@ class DeviceLostError(BackendError):
 
 class OutputError(Space2vecError):
     """An output that cannot be started or continued: in use, of another run, or damaged."""
+
+
+class StreamError(Space2vecError):
+    """A stream that cannot start or continue: no broker, a topic that is refused, or another member of its name."""

@@ -53,6 +53,7 @@ OPTIONAL: dict[str, Package] = {
         Package("pyspark", "pyspark[sql]", "scores in Spark", "spark"),
         Package("dask", "dask[dataframe]", "scores in Dask and LSDB", "dask"),
         Package("ray", "ray[data]", "scores in Ray", "ray"),
+        Package("confluent_kafka", "confluent-kafka", "scores of a stream of alerts from Kafka", "kafka"),
         Package("pandas", "pandas", "results as pandas tables"),
     )
 }

@@ -100,8 +100,18 @@ class AtomicFile:
             os.fsync(self._file)
         self.close()
 
-    def appear(self) -> None:
-        """Rename the file to its final name; that is permanent after :meth:`sync` and a sync of the folder."""
+    def appear(self, *, new: bool = False) -> None:
+        """Rename the file to its final name; that is permanent after :meth:`sync` and a sync of the folder.
+
+        Parameters
+        ----------
+        new : bool, optional
+            Whether a file that has the name already is not replaced, but raises a FileExistsError.
+        """
+        if new:
+            with name_in_errors("write", self.path):  # a second name fails where there is one; a rename replaces
+                os.link(self._aside, self._place(self.path), src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            return
         with name_in_errors("write", self.path):
             os.replace(self._aside, self._place(self.path), src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._appeared = True

@@ -1,0 +1,230 @@
+"""The loop of a stream: read messages, score them, and hand them to the thread that stores them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from space2vec.data.tables import Scores
+from space2vec.errors import StreamError
+from space2vec.errors.packages import need
+from space2vec.reading.message_reader import MessageReader
+from space2vec.stream.clients import Notices
+from space2vec.stream.events import POINTS, Counts, Events, Watch
+from space2vec.stream.folder import FolderSink
+from space2vec.stream.member import MemberName
+from space2vec.stream.messages import Messages, ScoredMessages
+from space2vec.stream.options import StreamOptions
+from space2vec.stream.producer import RecordProducer
+from space2vec.stream.records import SCHEMA, RecordEncoder
+from space2vec.stream.registry import RegistryDownError, UrlRegistry, open_registry
+from space2vec.stream.sink import Sink, TopicSink, TransactionSink
+from space2vec.stream.source import Source
+from space2vec.stream.worker import SinkThread
+
+if TYPE_CHECKING:
+    from space2vec.reading.batch import Problem
+    from space2vec.reading.joined_rows import ScoringModel
+
+__all__ = ["POINTS", "run"]
+
+#: Seconds for which the end of a stream waits for the output, and a change of partitions.
+_PATIENCE, _HANDOVER = 30.0, 120.0
+#: Seconds between attempts to reach a registry, at first and at most.
+_FIRST, _LAST = 0.1, 10.0
+#: Seconds between looks at the lag, and those that a batch waits for the sink before the source is paused.
+_LOOK, _WAIT = 1.0, 0.5
+#: The fault of a message whose first alert is read.
+_SURPLUS = "surplus"
+
+
+def run(
+    options: StreamOptions,
+    model: ScoringModel,
+    *,
+    stop: threading.Event | None = None,
+    watch: Watch | None = None,
+    report: Callable[[Counts], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Counts:
+    """Score the messages of topics until `stop` is set, or with ``until_eos`` until all have been read.
+
+    There is exactly one row of output for each message, whatever the message holds. What each kind of output
+    guarantees if the process is killed is in docs/cluster.md.
+
+    Parameters
+    ----------
+    options : StreamOptions
+        What to read, and where to write.
+    model : Forest or Network
+        The model.
+    stop : threading.Event, optional
+        Ends the stream when it is set, after what is in work is stored.
+    watch : callable, optional
+        Is called with the name of each of the :data:`POINTS` that a batch passes, and how many batches passed it
+        before; for tests of what a crash leaves.
+    report : callable, optional
+        Is called with the counts about once a second and at the end.
+    notice : callable, optional
+        Takes what the user should know, as text.
+
+    Returns
+    -------
+    Counts
+        What was done.
+
+    Raises
+    ------
+    ImportError
+        If confluent-kafka is not installed.
+    StreamError
+        If the stream cannot start or continue: a topic that does not exist, a broker that refuses, another process of
+        the same member.
+    """
+    need("confluent_kafka", "a stream needs confluent-kafka")
+    stop = stop or threading.Event()
+    events = Events(Notices(notice or _ignore), watch)
+    with ExitStack() as stack:
+        member = stack.enter_context(MemberName(options.group, options.member)).name
+        stream = _Stream(options, model, member, events, stop)
+        try:
+            stream.run(report or _ignore)
+        finally:
+            stream.close()
+    return events.counts
+
+
+class _Stream:
+    """The parts of a running stream."""
+
+    def __init__(
+        self, options: StreamOptions, model: ScoringModel, member: str, events: Events, stop: threading.Event
+    ) -> None:
+        self._options, self._events, self._stop = options, events, stop
+        place = options.schema_registry
+        self._registry = None if place is None else open_registry(place, options.registry_settings)
+        self._reader = MessageReader(self._registry, model=model)
+        self._source = source = Source(options, member, events.notice)
+
+        def open_sink(check: Callable[[], None]) -> Sink:
+            letters = None
+            if not options.to_folder or options.dead_letter is not None:
+                letters = RecordProducer(options, member, events.notice, check)
+            if options.to_folder:
+                sink = FolderSink(options, source.consumer, member, events, check, letters)
+                source.kept = sink.kept
+                return sink
+            assert letters is not None
+            kind = TransactionSink if options.exactly_once else TopicSink
+            return kind(letters, self._make_encoder, source.consumer, member, events, check)
+
+        self._sink = SinkThread(open_sink)
+        source.drain, source.drop = self._hand_over, self._sink.drop
+        interval = float(options.settings.get("max.poll.interval.ms", "300000")) / 1000
+        #: Seconds within which the group expects that partitions are given back.
+        self._patience = min(_HANDOVER, 0.5 * interval)
+
+    def run(self, report: Callable[[Counts], None]) -> None:
+        """Read, score and store until the end."""
+        while not self._sink.ready(_WAIT):
+            if self._stop.is_set():
+                return
+        self._source.subscribe()
+        looked = 0.0
+        while not self._stop.is_set():
+            self._sink.check()
+            messages = self._source.read()
+            if messages is not None:
+                self._events.passed("read")
+                self._store(messages)
+            elif self._options.until_eos and self._source.at_end():
+                break
+            if time.monotonic() - looked >= _LOOK:
+                looked = time.monotonic()
+                self._report(report)
+        if not self._sink.drain(_PATIENCE):
+            raise StreamError(
+                f"the output has not taken what was in work within {_PATIENCE:.0f} s; whoever continues reads it again"
+            )
+        self._report(report)
+
+    def close(self) -> None:
+        """Leave the group; what has not been stored is given up, and read again by whoever continues."""
+        self._source.drain = self._source.drop = _nothing
+        try:
+            self._sink.close()
+        finally:
+            self._source.close()
+
+    def _report(self, report: Callable[[Counts], None]) -> None:
+        self._events.lagging(self._source.ends(), self._source.starts)
+        report(self._events.counts)
+
+    def _hand_over(self) -> None:
+        """Store what is in work, because the group takes the partitions away."""
+        if not self._sink.drain(self._patience):
+            self._events.notice("the output did not take what was in work before the partitions had to be given back")
+            self._sink.drop()
+
+    def _make_encoder(self) -> RecordEncoder:
+        """Return the encoder of the records, whose schema a registry of the messages takes too."""
+        if not isinstance(self._registry, UrlRegistry):
+            return RecordEncoder()
+        return RecordEncoder(self._registry.register(f"{self._options.output}-value", SCHEMA))
+
+    def _store(self, messages: Messages) -> None:
+        """Score messages, and hand them to the sink, while the group is told that this process is alive."""
+        scored = self._score(messages)
+        if scored is None:
+            return
+        self._events.scored(scored)
+        self._events.passed("scored")
+        deadline = None
+        while not self._sink.submit(scored, _WAIT):
+            self._source.hold(_WAIT)
+            if scored.messages.epoch != self._source.epoch:
+                return  # its partitions have changed, and it is read again
+            if self._stop.is_set():
+                deadline = deadline or time.monotonic() + _PATIENCE
+                if time.monotonic() > deadline:
+                    return
+
+    def _score(self, messages: Messages) -> ScoredMessages | None:
+        """Return the scores of messages; None if they are not to be stored any more."""
+        problems: list[Problem] = []
+        pause = _FIRST
+        while True:
+            try:
+                rows = self._reader.read(messages.values, problems)
+                break
+            except RegistryDownError as error:
+                self._events.notice(f"{error}; trying again")
+            self._source.hold(pause)
+            pause = min(2 * pause, _LAST)
+            if self._stop.is_set() or messages.epoch != self._source.epoch:
+                return None
+        assert isinstance(rows, Scores)
+        words = {problem.row: _describe(problem) for problem in reversed(problems)}
+        unread = sorted({problem.row for problem in problems if problem.of_file and problem.reason != _SURPLUS})
+        rows.object_id[unread] = None  # the reader names such rows by their number in the batch
+        if self._options.dead_letter is None:
+            messages = replace(messages, values=())
+        return ScoredMessages(messages, rows, words, unread)
+
+
+def _describe(problem: Problem) -> str:
+    """Return what is wrong with a message: the name of the fault, and a sentence."""
+    # The reader of files advises an option that a stream does not have.
+    return f"{problem.reason}: {problem.message.partition('; give its file as')[0]}"
+
+
+def _ignore(_: object) -> None:
+    """Do nothing."""
+
+
+def _nothing() -> None:
+    """Do nothing."""

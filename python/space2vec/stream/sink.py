@@ -1,0 +1,250 @@
+"""Where scores go: into a topic, before the positions are committed or in one transaction with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from space2vec.stream.clients import error_of, fatal_error, is_fatal, retry
+from space2vec.stream.events import Events
+from space2vec.stream.messages import Offsets, ScoredMessages
+from space2vec.stream.producer import RecordProducer
+from space2vec.stream.records import RecordEncoder
+from space2vec.stream.registry import RegistryDownError
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, TopicPartition
+
+__all__ = ["AbandonedError", "Sink", "TopicSink", "TransactionSink", "commit"]
+
+#: Seconds before something is repeated, such as a transaction, at first and at most, and of one request.
+_FIRST, _LAST, _REQUEST = 0.2, 5.0, 10.0
+
+
+class AbandonedError(Exception):
+    """The work of a sink that is given up: others have its partitions, or the stream ends."""
+
+
+class Sink(Protocol):
+    """Where scores go; one thread uses it."""
+
+    def begin(self) -> None:
+        """Prepare for the first batch, before the positions to begin at are asked for."""
+
+    def write(self, scored: ScoredMessages) -> None:
+        """Store the scores of a batch, and the positions after it."""
+
+    def tick(self) -> None:
+        """Store what has waited long enough; called about once a second."""
+
+    def finish(self) -> None:
+        """Store everything that has been written."""
+
+    def drop(self) -> None:
+        """Forget what has not been stored."""
+
+    def close(self) -> None:
+        """Release the client."""
+
+
+class TopicSink:
+    """Produce scores, wait until the brokers have them, and commit the positions: nothing is lost.
+
+    If the process dies between the second and the third step, the batch is scored once more.
+
+    Parameters
+    ----------
+    producer : RecordProducer
+        Hands the records to the brokers.
+    make_encoder : callable
+        Makes the encoder of the scores; a RegistryDownError is a reason to try again.
+    consumer : confluent_kafka.Consumer
+        Its group commits the positions.
+    member : str
+        The name of this member of the group.
+    events : Events
+        What the stream says.
+    check : callable
+        Raises an AbandonedError if the work is to be given up.
+
+    Raises
+    ------
+    StreamError
+        From every method, if the brokers refuse.
+    """
+
+    def __init__(
+        self,
+        producer: RecordProducer,
+        make_encoder: Callable[[], RecordEncoder],
+        consumer: Consumer,
+        member: str,
+        events: Events,
+        check: Callable[[], None],
+    ) -> None:
+        self._producer, self._make_encoder, self._consumer, self._member = producer, make_encoder, consumer, member
+        self._events, self._check = events, check
+
+    def begin(self) -> None:
+        """Look for the topics that are written to, and register the schema of the scores."""
+        self._producer.find_topics()
+        pause = _FIRST
+        while True:
+            try:
+                self._encoder = self._make_encoder()
+                return
+            except RegistryDownError as error:
+                self._events.notice(f"{error}; trying again")
+            self._check()
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST)
+
+    def write(self, scored: ScoredMessages) -> None:
+        """Produce the scores of a batch, wait until the brokers have them, and commit the positions after it."""
+        self._produce(scored)
+        self._producer.check_delivered()
+        positions = scored.messages.positions()
+        self._events.passed("offsets sent")
+        commit(self._consumer, positions, self._member, self._events, self._check)
+        self._stored(scored, positions)
+
+    def tick(self) -> None:
+        """Serve the client while there is nothing to write."""
+        self._producer.client.poll(0)
+
+    def finish(self) -> None:
+        """Do nothing, because each batch is stored when it is written."""
+
+    def drop(self) -> None:
+        """Forget what the brokers have not taken."""
+        self._producer.purge()
+
+    def close(self) -> None:
+        """Release the client; what it holds is not sent."""
+        self._producer.close()
+
+    def _produce(self, scored: ScoredMessages) -> None:
+        """Hand a batch to the brokers, and wait until they have it."""
+        self._producer.send_scores(scored, self._encoder)
+        self._producer.send_dead_letters(scored)
+        self._events.passed("produced")
+        self._producer.flush()
+        self._events.passed("flushed")
+
+    def _stored(self, scored: ScoredMessages, positions: Offsets) -> None:
+        self._events.passed("committed")
+        self._events.stored(positions, len(scored.messages), max(scored.messages.times))
+
+
+class TransactionSink(TopicSink):
+    """Produce scores and positions in one transaction: each message has exactly one record, for ``read_committed``.
+
+    Parameters and errors are those of :class:`TopicSink`. A process that takes over the name of another fences it:
+    the other's next call fails, and nothing of its last transaction is seen.
+    """
+
+    def begin(self) -> None:
+        """Take over the name of this member, before its positions are asked for; abort what another left open."""
+        super().begin()
+        self._call(lambda: self._producer.client.init_transactions(_REQUEST), "starting transactions")
+
+    def write(self, scored: ScoredMessages) -> None:
+        """Produce the scores of a batch and commit them with the positions after it."""
+        from confluent_kafka import KafkaException
+
+        pause = _FIRST
+        while True:
+            try:
+                self._transact(scored)
+                return
+            except KafkaException as error:
+                inner = error_of(error)
+                if is_fatal(inner) or not inner.txn_requires_abort():
+                    raise fatal_error(inner, self._member) from None
+                self._events.notice(f"a transaction was aborted ({inner.str()}); trying again")
+            except AbandonedError:
+                self._abort()
+                raise
+            self._abort()
+            self._check()
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST)
+
+    def _transact(self, scored: ScoredMessages) -> None:
+        client = self._producer.client
+        client.begin_transaction()
+        self._produce(scored)
+        # After a message that was not delivered the calls of the transaction fail, and it is repeated.
+        self._producer.check_delivered(fatal_only=True)
+        positions = scored.messages.positions()
+        offsets = _as_partitions(positions)
+        self._call(
+            lambda: client.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), _REQUEST),
+            "sending positions",
+        )
+        self._events.passed("offsets sent")
+        self._call(lambda: client.commit_transaction(_REQUEST), "committing a transaction")
+        self._stored(scored, positions)
+
+    def _abort(self) -> None:
+        self._call(lambda: self._producer.client.abort_transaction(_REQUEST), "aborting a transaction")
+        self._producer.purge()
+
+    def _call(self, call: Callable[[], None], what: str) -> None:
+        """Call a step of a transaction until it succeeds; an error after which nothing can succeed ends the stream."""
+        from confluent_kafka import KafkaException
+
+        try:
+            retry(call, self._events.notice, what, self._check)
+        except KafkaException as error:
+            if error_of(error).txn_requires_abort() and not is_fatal(error_of(error)):
+                raise
+            raise fatal_error(error_of(error), self._member) from None
+
+    def drop(self) -> None:
+        """Do nothing: the transaction has been aborted."""
+
+
+def commit(consumer: Consumer, positions: Offsets, member: str, events: Events, check: Callable[[], None]) -> None:
+    """Commit positions of a group, and wait until the broker has them.
+
+    Positions of partitions that the group has given to others are not committed: the others begin where the last
+    commit was.
+
+    Parameters
+    ----------
+    consumer : confluent_kafka.Consumer
+        The member of the group.
+    positions : Offsets
+        The positions.
+    member : str
+        Its name.
+    events, check
+        As for :class:`TopicSink`.
+
+    Raises
+    ------
+    StreamError
+        If the broker refuses.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+
+    def call() -> None:
+        for part in consumer.commit(offsets=_as_partitions(positions), asynchronous=False):
+            if part.error is not None:
+                raise KafkaException(part.error)
+
+    lost = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._ASSIGNMENT_LOST)
+    try:
+        retry(call, events.notice, "committing", check)
+    except KafkaException as error:
+        if error_of(error).code() not in lost:
+            raise fatal_error(error_of(error), member) from None
+        events.notice("a commit was refused, because the group has given the partitions to others: a batch is repeated")
+
+
+def _as_partitions(positions: Offsets) -> list[TopicPartition]:
+    from confluent_kafka import TopicPartition
+
+    return [TopicPartition(*place, offset) for place, offset in positions.items()]
