@@ -46,11 +46,11 @@ def run(title):
 
 
 def test_every_section_with_code_is_tried():
-    assert {title for title, code in RECIPES.items() if code} == {"By hand", "Spark", "Dask", "LSDB", "Ray"}
+    assert {title for title, code in RECIPES.items() if code} == {"PyArrow alone", "Spark", "Dask", "LSDB", "Ray"}
 
 
 def test_by_hand(night):
-    scored = run("By hand")["scored"]
+    scored = run("PyArrow alone")["scored"]
     assert scored.schema == s2v.Scores.arrow_schema()
     assert same_scores(scored, night)
 
