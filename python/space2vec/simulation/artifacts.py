@@ -43,7 +43,7 @@ class Artifact:
     reach: float = 3.0
 
 
-#: The kinds of bogus; their shares add up to 1.
+#: The kinds of bogus; their shares add up to 1. Those of share 0 are drawn only where a user names them.
 ARTIFACTS: dict[str, Artifact] = {
     "misregistered": Artifact(0.23, before=subtraction.misregistered, reach=4.0),
     "mismatch": Artifact(0.21, before=subtraction.mismatch, reach=5.0),
@@ -58,6 +58,10 @@ ARTIFACTS: dict[str, Artifact] = {
     "row_noise": Artifact(0.02, after=detector.row_noise, reach=8.0),
     "satellite": Artifact(0.03, after=light.satellite, reach=6.0),
     "ghost": Artifact(0.02, after=light.ghost, reach=8.0),
+    "crowded": Artifact(0.0, before=subtraction.crowded, reach=5.0),
+    "striped": Artifact(0.0, before=subtraction.striped, reach=7.0),
+    "saturated_core": Artifact(0.0, before=subtraction.saturated_core, reach=6.0),
+    "ghost_spot": Artifact(0.0, after=light.ghost_spot, reach=9.0),
 }
 
 #: The artifacts that may be in the stamp of any candidate, away from the candidate itself.

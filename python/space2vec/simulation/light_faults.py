@@ -11,7 +11,7 @@ import numpy as np
 from space2vec.simulation.exposure import Exposure
 from space2vec.simulation.scene import Images
 
-__all__ = ["ghost", "satellite"]
+__all__ = ["ghost", "ghost_spot", "satellite"]
 
 Rng = np.random.Generator
 
@@ -44,3 +44,19 @@ def ghost(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boos
     rim = np.exp(-np.abs(inside) / rng.uniform(1.0, 5.0))
     plateau = 1.0 / (1.0 + np.exp(-np.clip(inside / rng.uniform(0.7, 3.0), -50.0, 50.0)))
     images.science += level * (plateau + rng.uniform(0.0, 1.5) * rim)
+
+
+def ghost_spot(images: Images, exposure: Exposure, rng: Rng, x: float, y: float, boost: float) -> None:
+    """Add the small, out-of-focus image of a bright star far away to the science image: a disc with a hole."""
+    size = len(images.science)
+    rows, columns = np.ogrid[:size, :size]
+    radius = exposure.seeing * rng.uniform(1.4, 4.5)
+    squeeze, angle = rng.uniform(0.75, 1.0), rng.uniform(0.0, np.pi)
+    along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+    across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+    away = np.hypot(along, across / squeeze)
+    hole, soft = rng.uniform(0.0, 0.6) * radius, rng.uniform(0.4, 1.2)
+    inside = 1.0 / (1.0 + np.exp(np.clip((away - radius) / soft, -50.0, 50.0)))
+    outside_hole = 1.0 / (1.0 + np.exp(np.clip((hole - away) / soft, -50.0, 50.0))) if hole > 1.0 else 1.0
+    level = boost * exposure.noise * 1.2 * 8.0 ** rng.random() ** 1.5
+    images.science += level * inside * outside_hole

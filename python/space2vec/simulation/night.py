@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,8 @@ KINDS: dict[str, bool] = {**dict.fromkeys(TRANSIENTS, True), **dict.fromkeys(ART
 
 #: Number of candidates in one exposure.
 _PER_EXPOSURE = 10
+#: The seeing of undersampled exposures: 1.5 to 2.5 pixels with the blur by the pixels, 1.3 to 2.4 without.
+_SHARP_SEEING = (1.34, 2.4)
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +78,7 @@ def simulate(
     real_fraction: float = 0.5,
     kinds: Mapping[str, float] | None = None,
     randomise: float = 0.0,
+    undersampled: float = 0.0,
     engine: str = "numpy",
     progress: Callable[[int], object] | None = None,
 ) -> Night:
@@ -101,6 +104,9 @@ def simulate(
         gain, errors of registration, correlation of the noise, crowding, brightness of hosts. With 0 they are those of
         the survey, with 1 logarithmic ranges are twice as wide. Networks that are trained on wider ranges learn less of
         the simulator.
+    undersampled : float
+        Share of the exposures whose point sources have a full width at half maximum of 1.5 to 2.5 pixels, pixels
+        included, whatever the survey's seeing.
     engine : {"numpy", "galsim"}
         The engine that draws profiles, stars and galaxies. GalSim (extra ``sim``) draws Kolmogorov turbulence, optics
         and exact Sersic profiles, and is slower.
@@ -135,14 +141,13 @@ def simulate(
     (20,)
     """
     properties = survey_by_name(survey)
-    _check(n, size, real_fraction, randomise)
+    _check(n, size, real_fraction, randomise, undersampled)
     rng = np.random.default_rng([seed, 0])
     chosen = _choose_kinds(n, real_fraction, kinds, rng)
     sizes = _choose_sizes(n, size, properties, rng)
     drawing = engine_by_name(engine)
-    exposures = [
-        draw_exposure(rng, properties, randomise=randomise, engine=drawing) for _ in range(-(-n // _PER_EXPOSURE))
-    ]
+    conditions = _choose_conditions(-(-n // _PER_EXPOSURE), undersampled, properties, seed)
+    exposures = [draw_exposure(rng, own, randomise=randomise, engine=drawing) for own in conditions]
     record_format = RECORDS[survey]
     planes: list[tuple[NDArray[np.float32], ...]] = []
     records: list[dict[str, Cell]] = []
@@ -173,7 +178,15 @@ def simulate(
     return Night(stamps, labels, np.array(chosen, dtype=np.str_), flux, records, survey)
 
 
-def _check(n: int, size: int | None, real_fraction: float, randomise: float) -> None:
+def _choose_conditions(count: int, undersampled: float, survey: Survey, seed: int) -> list[Survey]:
+    """Return the survey of each exposure, sharper where the exposure is to be undersampled."""
+    # A generator of its own: a share of 0 changes nothing else that is drawn.
+    chances = np.random.default_rng([seed, 2]).random(count)
+    sharp = replace(survey, seeing=_SHARP_SEEING, template_seeing=_SHARP_SEEING)
+    return [sharp if chance < undersampled else survey for chance in chances.tolist()]
+
+
+def _check(n: int, size: int | None, real_fraction: float, randomise: float, undersampled: float) -> None:
     """Raise ValueError if an argument of :func:`simulate` is out of range."""
     if n < 0:
         raise ValueError(f"n must not be negative; given {n}")
@@ -183,6 +196,8 @@ def _check(n: int, size: int | None, real_fraction: float, randomise: float) -> 
         raise ValueError(f"real_fraction must lie between 0 and 1; given {real_fraction}")
     if not 0.0 <= randomise <= 3.0:
         raise ValueError(f"randomise must lie between 0 and 3; given {randomise}")
+    if not 0.0 <= undersampled <= 1.0:
+        raise ValueError(f"undersampled must lie between 0 and 1; given {undersampled}")
 
 
 def _choose_sizes(n: int, size: int | None, survey: Survey, rng: np.random.Generator) -> list[int]:

@@ -1,4 +1,4 @@
-"""Augmentation: random changes of stamps (rotations, noise, blank pixels, no template) that keep their labels true."""
+"""Augmentation: random changes of stamps (rotations, noise, missing pixels, scale) that keep their labels true."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS, Stamps
+from space2vec.training.missing_pixels import MissingPatterns
 
 __all__ = ["Augmentation", "augment"]
 
@@ -38,6 +39,16 @@ class Augmentation:
         Share of the stamps in which a block, a row or a column becomes NaN.
     without_template : float
         Share of the stamps whose template is removed.
+    masks : float
+        Share of the stamps on which a pattern of missing pixels is put, which may reach the candidate
+        (:class:`space2vec.training.missing_pixels.MissingPatterns`).
+    coarser : float
+        Share of the stamps that are resampled to pixels 1.15 to 1.6 times as wide, as of an undersampled survey, unless
+        they would become smaller than 33 pixels.
+    scale : float
+        Share of the stamps whose planes are multiplied: all by one factor from 0.001 to 1000, each by one of its own
+        from 0.1 to 10, or each so that its noise is 1, as planes that were normalised one by one. Stamps of which a
+        level of saturation is known are not.
     """
 
     symmetries: bool = True
@@ -47,13 +58,28 @@ class Augmentation:
     edge: float = 0.05
     blank: float = 0.1
     without_template: float = 0.03
+    masks: float = 0.0
+    coarser: float = 0.0
+    scale: float = 0.0
 
 
-def augment(stamps: Stamps, rng: np.random.Generator, augmentation: Augmentation) -> Stamps:
+#: Smallest and largest width of coarser pixels, and the smallest side of a stamp of them.
+_COARSER, _SMALLEST = (1.15, 1.6), 33
+#: Smallest and largest factor of all planes, and of each plane.
+_FACTORS, _OWN_FACTORS = (1e-3, 1e3), (0.1, 10.0)
+#: A coarse pixel is missing if more than this share of it is.
+_MISSING = 0.2
+_NO_PATTERNS = MissingPatterns(*np.zeros((2, 0, len(CHANNELS), 63, 63), dtype=bool))
+
+
+def augment(
+    stamps: Stamps, rng: np.random.Generator, augmentation: Augmentation, patterns: MissingPatterns = _NO_PATTERNS
+) -> Stamps:
     """Return a copy of stamps in which each stamp is changed at random.
 
     The copy has the same order, ids, catalogue columns and flags. The same state of `rng` gives the same copy. Stamps
-    whose planes differ in size are copied unchanged.
+    whose planes differ in size are copied unchanged. Half of the missing pixels of ``augmentation.masks`` are in the
+    given patterns; all are simulated if there are none.
     """
     rows: list[list[Plane | None]] = []
     centre = stamps.centre.copy()
@@ -61,7 +87,15 @@ def augment(stamps: Stamps, rng: np.random.Generator, augmentation: Augmentation
         planes = [stamps.plane(row, channel) for channel in CHANNELS]
         shapes = {plane.shape for plane in planes if plane is not None}
         if len(shapes) == 1:
-            planes, centre[row] = _change(planes, shapes.pop(), centre[row], rng, augmentation)
+            place = (int(centre[row, 0]), int(centre[row, 1]))
+            if augmentation.coarser and rng.random() < augmentation.coarser:
+                planes, place = _coarser(planes, place, rng.uniform(*_COARSER))
+            if augmentation.masks and rng.random() < augmentation.masks:
+                planes = patterns.blank(planes, place, rng)
+            if augmentation.scale and stamps.saturation is None and rng.random() < augmentation.scale:
+                planes = _scaled(planes, rng)
+            shape = next(plane.shape for plane in planes if plane is not None)
+            planes, centre[row] = _change(planes, shape, place, rng, augmentation)
         rows.append(planes)
     copies = Stamps(
         rows, object_id=stamps.object_id, candidate_id=stamps.candidate_id, flags=stamps.flags, centre=centre,
@@ -73,13 +107,13 @@ def augment(stamps: Stamps, rng: np.random.Generator, augmentation: Augmentation
 def _change(
     planes: list[Plane | None],
     shape: tuple[int, ...],
-    centre: NDArray[np.int32],
+    centre: tuple[int, int],
     rng: np.random.Generator,
     augmentation: Augmentation,
 ) -> tuple[list[Plane | None], tuple[int, int]]:
     """Change the planes of one candidate; return them and its position (row, column)."""
     height, width = shape
-    y, x = (int(at) for at in centre)
+    y, x = centre
     chances = rng.random(4)
     difference = planes[_DIFFERENCE]
     if chances[0] < augmentation.noise and difference is not None:
@@ -107,6 +141,59 @@ def _change(
     if chances[3] < augmentation.without_template:
         planes = [None if k == _TEMPLATE else plane for k, plane in enumerate(planes)]
     return planes, (y, x)
+
+
+def _scaled(planes: list[Plane | None], rng: np.random.Generator) -> list[Plane | None]:
+    """Multiply planes by a factor for all, by one for each, or by the inverse of the noise of each."""
+    chance = rng.random()
+    (low, high), (own_low, own_high) = np.log(_FACTORS), np.log(_OWN_FACTORS)
+    common, own = np.exp(rng.uniform(low, high)), np.exp(rng.uniform(own_low, own_high, len(planes)))
+    scaled: list[Plane | None] = []
+    for plane, factor in zip(planes, own.tolist(), strict=True):
+        if plane is None:
+            scaled.append(None)
+        elif chance < 0.5:
+            scaled.append(plane * np.float32(common))
+        elif chance < 0.75:
+            scaled.append(plane * np.float32(factor))
+        else:
+            noise = _deviation(plane)
+            scaled.append(plane / np.float32(noise) if noise > 0.0 else plane)
+    return scaled
+
+
+def _coarser(
+    planes: list[Plane | None], centre: tuple[int, int], width: float
+) -> tuple[list[Plane | None], tuple[int, int]]:
+    """Resample planes to pixels that are wider by a factor, whose light is that of the area they cover.
+
+    The middle of the candidate's pixel stays the middle of a pixel. Planes that would become too small are unchanged.
+    """
+    height, breadth = next(plane.shape for plane in planes if plane is not None)
+    down, y = _overlap(height, centre[0], width)
+    across, x = _overlap(breadth, centre[1], width)
+    if min(len(down), len(across)) < _SMALLEST:
+        return planes, centre
+    coarse: list[Plane | None] = []
+    for plane in planes:
+        if plane is None:
+            coarse.append(None)
+            continue
+        known = np.isfinite(plane)
+        covered = down @ known.astype(np.float64) @ across.T / width**2
+        light = down @ np.where(known, plane, 0.0).astype(np.float64) @ across.T
+        missing = covered < 1.0 - _MISSING
+        with np.errstate(invalid="ignore", divide="ignore"):
+            coarse.append(np.where(missing, np.nan, light / covered).astype(np.float32))
+    return coarse, (y, x)
+
+
+def _overlap(side: int, place: int, width: float) -> tuple[NDArray[np.float64], int]:
+    """Return how much of each pixel of a line lies in each wider pixel (wide, side), and the place among these."""
+    before, after = int((place + 0.5) / width - 0.5), int((side - place - 0.5) / width - 0.5)
+    edges = place + 0.5 + (np.arange(-before, after + 2) - 0.5) * width
+    low, high = np.maximum(edges[:-1, None], np.arange(side)), np.minimum(edges[1:, None], np.arange(1, side + 1))
+    return np.maximum(high - low, 0.0), before
 
 
 def _deviation(plane: Plane) -> float:

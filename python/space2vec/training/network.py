@@ -24,6 +24,7 @@ from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import split
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
+from space2vec.training.missing_pixels import gather_patterns
 from space2vec.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -174,9 +175,13 @@ def train_network(
         fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
         fit_features(unchanged.inputs[-1])
 
+    patterns = gather_patterns(parts.training.stamps if changes.masks else parts.training.stamps[:0])
+
     def epoch_rows(epoch: int) -> FitRows:
         rng = np.random.default_rng([how.seed, epoch, 1])
-        return _fit_rows(needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes))
+        return _fit_rows(
+            needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns)
+        )
 
     held_out = _fit_rows(needs, parts.validation, teacher, threads)
     if len(np.unique(held_out.target > 0.5)) < 2:
