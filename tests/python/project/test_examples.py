@@ -53,7 +53,7 @@ def test_every_program_is_named_on_the_page() -> None:
     ("path", "regions", "most", "claim"),
     [
         ("examples/score_messages.c", ["messages"], 15, "From the bytes to the score it takes {} lines"),
-        ("examples/score_frames.cpp", ["stage", "use"], 30, "and its use, are {} lines"),
+        ("examples/score_frames.cpp", ["stage", "use"], 30, "takes {} lines, including its use"),
     ],
 )
 def test_it_takes_as_many_lines_as_is_claimed(path: str, regions: list[str], most: int, claim: str) -> None:
