@@ -15,16 +15,18 @@ import numpy as np
 from space2vec.cli.common import Problems, limits_of, read_batches
 from space2vec.cli.printing import print_line
 from space2vec.data.ids import id_keys
-from space2vec.errors import ReadError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.data.tables import Features
-    from space2vec.reading import Limits, Problem
+    from space2vec.reading import AnyBatch, Limits, Problem
+    from space2vec.reading.inputs import InputFiles
     from space2vec.registry import FeatureSet
+    from space2vec.training.labels import LabelTable
 
-__all__ = ["LabelledRows", "add_labels", "read_labelled"]
+__all__ = ["LabelledRows", "add_labels", "read_labelled", "read_labelled_stamps"]
 
 #: The set of features that is computed from stamps if there is no --set.
 _STAMP_SET: FeatureSet = "stamp"
@@ -59,8 +61,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="FILE",
-        help="a table with candidate_id (or ID) and label (1 real, 0 bogus) or OBJECT_TYPE (0 real, 1 artifact); "
-        "default: the inputs themselves, if they are tables with such columns",
+        help="a table with candidate_id (or candid, ID) or path, and label (1 or real, 0 or bogus) or OBJECT_TYPE (0 "
+        "real, 1 artifact); default: the inputs themselves, if they are tables with such columns",
     )
     parser.add_argument(
         "--set", choices=tuple(FEATURE_SETS), help=f"columns (default: those of the table; of stamps {_STAMP_SET})"
@@ -100,11 +102,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
     usable = flags.scorable(table.flags) & ~np.isnan(real)
     print_line(f"{len(x)} rows: {int(usable.sum())} usable, {int(np.isnan(real).sum())} without a label")
     if not usable.any():
-        shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
-        raise ValueError(
-            "no row has a label and can be scored; do the candidate ids of the labels fit the input's, which look like "
-            f"{shown}?"
-        )
+        raise ValueError("no row has a label and can be scored")
     return LabelledRows(x[usable], real[usable].astype(np.int64), table.object_id[usable], names)
 
 
@@ -125,8 +123,7 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, 
             rows = compute.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
         assert isinstance(rows, Features)
         parts.append(rows)
-        source = found.sources[min(part.position.source, len(found.sources) - 1)]
-        files += part.origin.paths if part.origin is not None else [str(source)] * len(rows)
+        files += _paths(part, found)
     if not parts:
         raise ValueError("the inputs have no rows")
     return Features.concatenate(parts, parts[0].names), files
@@ -161,28 +158,80 @@ def _labels_of_inputs(files: Sequence[str], problems: Problems, limits: Limits) 
 def _join_labels(
     file: str, table: Features, files: Sequence[str], problems: Problems, limits: Limits
 ) -> NDArray[np.float32]:
-    """Return the label of each row (n,) from a file, joined by candidate, or by row number if the file has no ids."""
-    from space2vec.data.joins import Side, pair_rows
-    from space2vec.reading import read_labels
+    """Return the label of each row (n,) from a file, joined as :class:`space2vec.training.labels.LabelTable` says."""
+    labels = _label_table(file, problems, limits)
+    if labels.by == "row" and np.array_equal(table.candidate_id, np.arange(len(labels.real))):
+        return labels.real  # rows of a single input without ids have their numbers for ids
+    real = labels.of(table.candidate_id, files)
+    _print_notes(labels)
+    if np.isnan(real).all():
+        raise ValueError(f"no row has a label; {labels.needed(table.candidate_id, files)}")
+    return real
+
+
+def _label_table(file: str, problems: Problems, limits: Limits) -> LabelTable:
+    """Read a table of labels, and print its problems."""
+    from space2vec.training.labels import LabelTable
 
     wrong: list[Problem] = []
-    labels = read_labels(file, problems=wrong, limits=limits)
+    labels = LabelTable(file, wrong, limits)
     for problem in wrong:
         problems.report(problem)
-    if labels.candidate_id is None:
-        # Rows of a single input without ids have their numbers for ids.
-        if not np.array_equal(table.candidate_id, np.arange(len(labels.real))):
-            shown = ", ".join(map(str, id_keys(table.candidate_id[:2])))
-            raise ReadError(
-                f"{file} has no ids of candidates: it goes only with one input that has none either, and as many rows; "
-                f"give it a column candidate_id, with ids such as {shown}"
-            )
-        return labels.real
-    several = len(set(files)) > 1
-    rows = Side(table.candidate_id, "the inputs" if several else files[0], files.__getitem__ if several else None)
-    pairs = pair_rows(rows, Side(labels.candidate_id, file))
-    real = np.full(len(table), np.nan, dtype=np.float32)
-    real[pairs.left] = labels.real[pairs.right]
-    if pairs.unmatched_right:
-        print_line(f"{pairs.unmatched_right} labels of {file} name no row of the inputs")
-    return real
+    return labels
+
+
+def _print_notes(labels: LabelTable) -> None:
+    for note in labels.notes():
+        print_line(note)
+
+
+def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> LabelledStamps:
+    """Read the stamps of the inputs that a table labels; the others are passed over batch by batch.
+
+    Raises
+    ------
+    ValueError
+        If an input is a table of features, or no stamp has a label.
+    """
+    from space2vec.data.labelled_stamps import LabelledStamps
+    from space2vec.data.stamps import Stamps
+    from space2vec.reading import find
+    from space2vec.training.labels import without_other_pixels
+
+    labels = _label_table(arguments.labels, problems, limits_of(arguments))
+    found = find(arguments.inputs)
+    if found.features is not None:
+        raise ValueError("a network of stamps learns from pixels, and the input is a table of features")
+    kept: list[LabelledStamps] = []
+    total, example = 0, ""
+    for part in read_batches(argparse.Namespace(**{**vars(arguments), "inputs": found}), "read", problems):
+        assert isinstance(part.rows, Stamps)
+        paths = _paths(part, found)
+        real = labels.of(part.rows.candidate_id, paths)
+        example = example or labels.needed(part.rows.candidate_id, paths)
+        total += len(real)
+        if len(rows := np.flatnonzero(~np.isnan(real))):
+            stamps = without_other_pixels(part.rows[rows])
+            kept.append(LabelledStamps(stamps, real[rows].astype(np.int8), np.full(len(rows), "labelled")))
+    _print_notes(labels)
+    chosen = LabelledStamps.concatenate(kept)
+    print_line(f"{total} rows: {len(chosen)} with a label, {total - len(chosen)} without")
+    if not len(chosen):
+        raise ValueError(f"no row has a label; {example}")
+    return chosen
+
+
+def _paths(part: AnyBatch, found: InputFiles) -> list[str]:
+    """Return the file of each row of a batch, as far as it is known."""
+    from space2vec.reading.batch import stem
+    from space2vec.reading.images import FitsFiles
+
+    if part.origin is not None:
+        return list(part.origin.paths)
+    source = found.sources[min(part.position.source, len(found.sources) - 1)]
+    if not isinstance(source, FitsFiles):
+        return [str(source)] * len(part.rows)
+    # Candidates of FITS files are called by the names of the files; the number of one in a cube follows a colon.
+    by_name = {stem(str(path)): str(path) for path in source.paths}
+    names = [str(key) for key in id_keys(part.rows.candidate_id)]
+    return [by_name.get(name) or by_name.get(name.rpartition(":")[0], str(source.paths[0])) for name in names]

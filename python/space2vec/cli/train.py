@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from space2vec.cli.common import Problems, add_inputs, options_of, positive
-from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled
+from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled, read_labelled_stamps
 from space2vec.cli.printing import print_line, print_lines, print_progress
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.data.types import Json
+    from space2vec.models.network import Network
     from space2vec.training.folds import FeatureScorer
 
 __all__ = ["model_file", "register"]
@@ -58,20 +61,38 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     from space2vec.registry import FEATURE_SETS
 
     parser.description = (
-        "Train a network on data sets (space2vec simulate --format dataset) and write a run folder: "
-        "settings.json, metrics.json, curves.png and model.safetensors. Needs PyTorch."
+        "Train a network on labelled stamps and write a run folder: settings.json, metrics.json, curves.png and "
+        "model.safetensors. The stamps are those of data sets (space2vec simulate --format dataset), or those that "
+        "--labels names. With few labels begin with a packaged model: --from stampnet. Needs PyTorch."
     )
-    parser.add_argument("inputs", nargs="+", metavar="DATASET", help="a data set: a folder with a manifest.json")
+    add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the run folder")
-    parser.add_argument("--architecture", default="stampnet", metavar="NAME", help="default: stampnet")
     parser.add_argument(
-        "--set",
-        choices=tuple(FEATURE_SETS),
-        default="stamp",
-        help="features that the network takes with the planes (default: stamp)",
+        "--labels",
+        metavar="FILE",
+        help="a table with candidate_id (or candid, ID) or path, and label (1 or real, 0 or bogus); without it the "
+        "inputs are data sets, folders with a manifest.json",
     )
     parser.add_argument(
-        "--validation", metavar="DATASET", help="to stop early and to calibrate on (default: a tenth of the objects)"
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights of a packaged network, a model file or a run folder, and freeze its first stages",
+    )
+    parser.add_argument(
+        "--freeze",
+        metavar="STAGE,STAGE,...",
+        help="with --from: modules whose weights stay as they are; none: fit all (default: the convolutions of "
+        "stampnet)",
+    )
+    parser.add_argument("--architecture", metavar="NAME", help="default: stampnet")
+    parser.add_argument(
+        "--set", choices=tuple(FEATURE_SETS), help="features that the network takes with the planes (default: stamp)"
+    )
+    parser.add_argument(
+        "--validation",
+        metavar="DATASET",
+        help="to stop early and to calibrate on (default: a tenth of the objects, a quarter with --from)",
     )
     parser.add_argument(
         "--teacher",
@@ -80,20 +101,32 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the teacher's score in the target (default: 0)",
     )
-    parser.add_argument("--epochs", type=positive, default=30)
-    parser.add_argument("--batch", type=positive, default=128, metavar="ROWS")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="default: 30, with --from 60")
     parser.add_argument(
-        "--learning-rate", type=float, default=3e-3, metavar="RATE", help="the highest of the schedule (default: 0.003)"
+        "--batch", type=positive, metavar="ROWS", help="default: 128, with --from an eighth of the rows, 8 to 64"
     )
     parser.add_argument(
-        "--patience", type=positive, default=8, metavar="EPOCHS", help="stop after so many without a gain (default: 8)"
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="the highest of the schedule (default: 0.003, with --from 0.001)",
     )
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument(
+        "--patience",
+        type=positive,
+        metavar="EPOCHS",
+        help="stop after so many without a gain (default: 8, with --from 15)",
+    )
+    parser.add_argument("--precision", choices=("float32", "bfloat16"))
     parser.add_argument("--device", default="cpu", help="a device of PyTorch, such as cpu or cuda")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--name", help="the model's name (default: that of the architecture)")
+    parser.add_argument(
+        "--name", help="the model's name (default: that of the architecture; with --from MODEL its next version)"
+    )
     parser.add_argument("--threads", type=positive, metavar="N", help=_THREADS)
-    parser.add_argument("--resume", action="store_true", help="continue the run in the folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in the folder; --epochs and --patience may differ"
+    )
     parser.set_defaults(run=_train_network)
 
 
@@ -121,8 +154,10 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
 
 def _train_forest(arguments: argparse.Namespace) -> int:
     from space2vec import training
+    from space2vec.training.folds import need_sklearn
 
     output, problems = model_file(arguments.output), Problems()
+    need_sklearn()
     rows = read_labelled(arguments, problems)
     names = ("trees", "criterion", "max_features", "min_samples_split", "min_samples_leaf", "max_leaf_nodes", "seed")
     settings = {**options_of(arguments, names), "n_jobs": arguments.threads or -1}
@@ -148,31 +183,80 @@ def _train_forest(arguments: argparse.Namespace) -> int:
 def _train_network(arguments: argparse.Namespace) -> int:
     if not 0.0 <= arguments.teacher <= 1.0:
         raise ValueError(f"--teacher must lie between 0 and 1; given {arguments.teacher}")
-    from space2vec.data.labelled_stamps import LabelledStamps
+    if arguments.freeze is not None and arguments.start is None:
+        raise ValueError("--freeze goes with --from MODEL, whose weights stay as they are")
+    from dataclasses import replace
+
     from space2vec.training import train_network
     from space2vec.training.dataset import read_dataset
+    from space2vec.training.loop import FitSettings, torch_device
+    from space2vec.training.network import network_header
+    from space2vec.training.run_folder import RunFolder
+    from space2vec.training.tuning import tuning_settings
 
-    rows = LabelledStamps.concatenate([read_dataset(folder) for folder in arguments.inputs])
+    # What can be checked is checked before the inputs are read.
+    RunFolder.check_place(Path(arguments.output), resume=arguments.resume)
+    torch_device(arguments.device)
+    start = None if arguments.start is None else _start_network(arguments.start)
+    kind: dict[str, Json] = {"architecture": arguments.architecture, "features": arguments.set}
+    network_header(**kind, settings=None, recipe=None, name=arguments.name, start=start)
+    names = ("epochs", "batch", "learning_rate", "patience", "precision")
+    changes = {name: value for name, value in options_of(arguments, names).items() if value is not None}
+    FitSettings(**changes, seed=arguments.seed)
+
+    problems = Problems()
+    rows = read_labelled_stamps(arguments, problems) if arguments.labels else _read_datasets(arguments.inputs)
     validation = None if arguments.validation is None else read_dataset(arguments.validation)
     print_lines(f"{rows!r}")
-
-    from space2vec.training.loop import FitSettings
-
-    names = ("epochs", "batch", "learning_rate", "patience", "seed", "precision", "device")
+    settings = FitSettings() if start is None else tuning_settings(len(rows))
+    frozen = None if arguments.freeze is None else _stages(arguments.freeze)
     network = train_network(
         rows,
-        features=arguments.set,
+        **kind,
+        start=start,
+        frozen=frozen,
         validation=validation,
-        fit_settings=FitSettings(**options_of(arguments, names)),
+        fit_settings=replace(settings, **changes, seed=arguments.seed, device=arguments.device),
         folder=arguments.output,
         progress=_print_epoch,
         training=_training_data(arguments),
-        **options_of(arguments, ("architecture", "teacher", "resume", "threads", "name")),
+        **options_of(arguments, ("teacher", "resume", "threads", "name")),
     )
     print_line(f"{network!r} in {Path(arguments.output) / 'model.safetensors'}")
+    before = network.header.metrics.get("validation before", {})
+    if before:
+        print_line(f"{'held out':<20}{'now':>9}{'before':>9}")
     for name, value in network.header.metrics["validation"].items():
-        print_line(f"{name:<20}{value:>9.4f}")
-    return 0
+        print_line(f"{name:<20}{value:>9.4f}" + (f"{before[name]:>9.4f}" if name in before else ""))
+    return problems.finish()
+
+
+def _read_datasets(folders: Sequence[str]) -> LabelledStamps:
+    """Read data sets; a folder that is none raises a ValueError that says how to label other inputs."""
+    from space2vec.data.labelled_stamps import LabelledStamps
+    from space2vec.errors import ReadError
+    from space2vec.training.dataset import MANIFEST, read_dataset
+
+    for folder in folders:
+        if not (Path(folder) / MANIFEST).is_file():
+            raise ReadError(f"{folder} is no data set: it has no {MANIFEST}; other inputs need labels: --labels FILE")
+    return LabelledStamps.concatenate([read_dataset(folder) for folder in folders])
+
+
+def _stages(text: str) -> list[str]:
+    """Parse names of stages separated by commas; ``none`` stands for no stage."""
+    return [] if text == "none" else [name.strip() for name in text.split(",")]
+
+
+def _start_network(name: str) -> Network:
+    """Load the network to start from; ValueError if it is a forest, or takes no planes."""
+    from space2vec.models.load import load
+    from space2vec.models.network import Network
+
+    model = load(name)
+    if not isinstance(model, Network) or model.needs.recipe is None:
+        raise ValueError(f"--from {name}: {model.name!r} is no network of stamps; such are stampnet and stampnet-fast")
+    return model
 
 
 def _train_tablenet(arguments: argparse.Namespace) -> int:
@@ -180,9 +264,10 @@ def _train_tablenet(arguments: argparse.Namespace) -> int:
 
     from space2vec.training import train_tablenet
     from space2vec.training.distill import FIT_SETTINGS
-    from space2vec.training.folds import out_of_fold
+    from space2vec.training.folds import need_sklearn, out_of_fold
 
     output, problems = model_file(arguments.output), Problems()
+    need_sklearn()
     rows = read_labelled(arguments, problems)
     settings: dict[str, Json] = {
         "fit_settings": replace(FIT_SETTINGS, epochs=arguments.epochs or FIT_SETTINGS.epochs),
@@ -226,7 +311,8 @@ def model_file(output: str) -> Path:
 
 def _training_data(arguments: argparse.Namespace) -> dict[str, Json]:
     """Return the entry of the model's header on the training data: the names of the inputs, ready for JSON."""
-    return {"data": [Path(name).name for name in arguments.inputs]}
+    data = {"data": [Path(name).name for name in arguments.inputs]}
+    return {**data, "labels": Path(arguments.labels).name} if arguments.labels else data
 
 
 def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Json]:

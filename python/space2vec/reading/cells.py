@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NULLS", "Kind", "Values", "convert"]
 
-#: The kind of a column: a feature (float32), another number (float64), a label (0, 1, true or false), a filter, ids,
-#: other text, or flags.
+#: The kind of a column: a feature (float32), another number (float64), a label (0, 1, true, false, real or bogus), a
+#: filter, ids, other text, or flags.
 Kind: TypeAlias = Literal["feature", "number", "label", "band", "id", "text", "flags"]
 
 #: Cells that mean an unknown value.
@@ -31,7 +31,7 @@ _WHOLE = r"^(?:0|-?[1-9][0-9]{0,18})$"
 #: The form in which pandas writes integers of a column with an absent value.
 _FLOAT_OF_WHOLE = r"(?i)^-?[0-9]+(?:\.0*|(?:\.[0-9]*)?e\+?[0-9]+)$"
 _BAND = r"^[A-Za-z][A-Za-z0-9]{0,2}$"
-_WORDS = {"true": 1.0, "false": 0.0}
+_WORDS = {"true": 1.0, "false": 0.0, "real": 1.0, "bogus": 0.0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,11 @@ from space2vec.reading.table_file import read_columns, table_columns
 if TYPE_CHECKING:
     from space2vec.data.types import AnyArray
 
-__all__ = ["Labels", "ScoreColumn", "read_column", "read_labels", "read_scores"]
+__all__ = ["Labels", "ScoreColumn", "read_column", "read_file_names", "read_labels", "read_scores"]
 
 _LABELS = ("label", "OBJECT_TYPE")
+#: Columns that name the file of a row.
+_FILES = ("path", "file", "filename")
 _LIMITS = Limits()
 
 
@@ -52,7 +54,7 @@ class ScoreColumn:
 def read_labels(
     path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> Labels:
-    """Read the labels of a table: ``label`` (1 real, 0 bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
+    """Read the labels of a table: ``label`` (1 or real, 0 or bogus) or ``OBJECT_TYPE`` (DES: 0 real, 1 artifact).
 
     Parameters
     ----------
@@ -101,6 +103,13 @@ def _check_other_column(path: Path, real: NDArray[np.float32], limits: Limits) -
         )
 
 
+def read_file_names(path: str | os.PathLike[str], limits: Limits = _LIMITS) -> list[str | None] | None:
+    """Read the column ``path``, ``file`` or ``filename`` (n,) of a table of labels; None if it has no such column."""
+    place = Path(path)
+    name = next((name for name in _FILES if name in table_columns(place)), None)
+    return None if name is None else read_columns(place, {name: "text"}, [], limits)[name].tolist()
+
+
 def read_scores(
     path: str | os.PathLike[str], *, problems: list[Problem] | None = None, limits: Limits = _LIMITS
 ) -> ScoreColumn:
@@ -131,7 +140,7 @@ def _read_numbers(
         name = next((name for name in accepted if name in names), None)
         if name is None:
             raise ReadError(f"no column {' or '.join(accepted)}; it has {', '.join(names)}")
-        columns = read_column(place, name, "label" if name in _LABELS else "number", problems, limits)
+        columns = read_column(place, name, "label" if name == "label" else "number", problems, limits)
     except ReadError as error:
         raise ReadError(f"{place}: {error}") from None
     return name, *find_ids(columns), columns[name]

@@ -136,7 +136,8 @@ def fit(
     Parameters
     ----------
     module : torch.nn.Module
-        The network; it returns logits (n,).
+        The network; it returns logits (n,). Weights that do not require a gradient are left as they are, and modules
+        that have no others stay in eval mode.
     epoch_rows : callable
         Takes the number of an epoch, counted from 0, and returns the rows to fit to in it. It must return the same rows
         for the same number, and about as many in every epoch.
@@ -166,7 +167,8 @@ def fit(
     module.to(torch_device(settings.device))
     average = copy.deepcopy(module).requires_grad_(False)
     best = copy.deepcopy(module.state_dict())
-    optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=settings.weight_decay)
+    fitted = [weight for weight in module.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(fitted, lr=0.0, weight_decay=settings.weight_decay)
     history: list[dict[str, float]] = []
     if folder is not None:
         history = folder.restore({"module": module, "average": average}, optimiser, best)
@@ -177,7 +179,7 @@ def fit(
         with _seeded(settings.seed, epoch) as rng:
             rows = epoch_rows(epoch)
             steps = -(-len(rows) // settings.batch)
-            module.train()
+            _set_train_mode(module)
             losses = []
             for batch in np.array_split(rng.permutation(len(rows)), steps):
                 rate = settings.rate(step, steps * settings.epochs)
@@ -202,6 +204,15 @@ def fit(
     return history
 
 
+def _set_train_mode(module: nn.Module) -> None:
+    """Set a network to train mode, except for modules of which all weights are frozen."""
+    module.train()
+    for part in module.modules():
+        weights = list(part.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            part.eval()
+
+
 def torch_device(name: str) -> torch.device:
     """Return the PyTorch device of a name, or raise BackendError if PyTorch cannot use it."""
     try:
@@ -224,7 +235,7 @@ def logits(module: nn.Module, inputs: tuple[NDArray[np.float32], ...], device: s
     return out
 
 
-def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> float:
+def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike, spread: float = math.inf) -> float:
     """Find the temperature T for which sigmoid(logit / T) has the lowest cross-entropy.
 
     Temperature scaling is by Guo et al. (2017, arXiv:1706.04599). T is searched from 0.2 to 5, in steps of 1 %.
@@ -237,9 +248,12 @@ def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike) -> 
         The probability that each row is real.
     weight : array_like (n,)
         The weight of each row.
+    spread : float, optional
+        The standard deviation of log(T) that is expected before rows are seen; by default no T is preferred.
     """
     z, y, w = (np.asarray(values, dtype=np.float64) for values in (logit, target, weight))
     losses = [float(w @ (np.logaddexp(0.0, z / t) - y * (z / t))) for t in np.exp(_LOG_TEMPERATURES)]
+    losses += 0.5 * (_LOG_TEMPERATURES / spread) ** 2
     return round(float(np.exp(_LOG_TEMPERATURES[int(np.argmin(losses))])), 4)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends, evaluation, registry
+from space2vec import evaluation, registry
 from space2vec.architectures import NETWORKS, build
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.data.stamps import Stamps
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, smallest_feature_set
 from space2vec.models.network import Network
+from space2vec.models.own_module import describe_module
 from space2vec.models.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import split
+from space2vec.training.fit_rows import digest_rows, fit_rows
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
 from space2vec.training.missing_pixels import gather_patterns
 from space2vec.training.run_folder import RunFolder
+from space2vec.training.tuning import FROZEN, HELD_OUT, TEMPERATURE_SPREAD, freeze, tuning_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from space2vec.data.types import Json
     from space2vec.model_files.integer_network import IntegerNetwork
 
-__all__ = ["REACH", "RECIPES", "TrainingSplit", "split_validation", "train_network"]
+__all__ = ["REACH", "RECIPES", "TrainingSplit", "network_header", "split_validation", "train_network"]
 
 
 #: Steps that scale a plane to units of its own noise, and compress bright pixels.
@@ -55,13 +57,15 @@ RECIPES: dict[str, Recipe] = {
 #: 1,490 times the noise, and in the last three a pixel that holds all the light of a plane of 63 x 63 pixels.
 REACH = (8.0, 8.0, 8.0, 4.8363, 4.8363, 4.8363)
 
-#: Rows that are prepared at a time.
-_BLOCK = 2048
+#: Rows of which a model is made before the first epoch.
+_REHEARSED = 64
 #: This is added to the seed that splits off rows for validation. A user who has split with the same seed before would
 #: otherwise find all objects in one part.
 _SEED_OFFSET = 7_919
+#: The share of the objects that is split off for validation.
+_HELD_OUT = 0.1
 #: The end of the error message when the rows that were split off for validation are too few.
-_TOO_FEW = ", a tenth of the objects, which are too few: give rows for validation (--validation)"
+_TOO_FEW = ", {:.0%} of the objects, which are too few: give rows for validation (--validation)"
 
 
 class TrainingSplit(NamedTuple):
@@ -74,10 +78,12 @@ class TrainingSplit(NamedTuple):
 def train_network(
     rows: LabelledStamps,
     *,
-    architecture: str = "stampnet",
+    architecture: str | None = None,
     settings: Mapping[str, Json] | None = None,
     recipe: Recipe | None = None,
-    features: str | Sequence[str] = "stamp",
+    features: str | Sequence[str] | None = None,
+    start: Network | None = None,
+    frozen: Sequence[str] | None = None,
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
     augmentation: Augmentation | None = None,
@@ -97,27 +103,34 @@ def train_network(
     rows : LabelledStamps
         The stamps to fit to.
     architecture : str, optional
-        A name of :data:`space2vec.architectures.NETWORKS` that takes planes.
+        A name of :data:`space2vec.architectures.NETWORKS` that takes planes; by default ``stampnet``.
     settings : mapping, optional
         Arguments of the class of the architecture; those that follow from the recipe and the features may be left out.
     recipe : Recipe, optional
         How the planes are prepared; by default as the architecture was designed for (:data:`RECIPES`).
     features : str or sequence of str, optional
         For a network that takes features beside planes: a set of features (:data:`space2vec.registry.FEATURE_SETS`) or
-        columns of one.
+        columns of one; by default the set ``stamp``.
+    start : Network, optional
+        A network to begin with instead of random weights, for a survey with few labels; of a cascade the second one.
+        Architecture, settings, recipe, features and the scales of these are its own.
+    frozen : sequence of str, optional
+        With `start`: names of modules of the network whose weights stay as they are; by default those of
+        :data:`space2vec.training.tuning.FROZEN`.
     teacher : float, optional
         Share of the teacher's score in the target of a row that has one, from 0 to 1; the rest is the label.
     validation : LabelledStamps, optional
         Rows that decide when the fit stops and that calibrate the scores. By default a tenth of the objects of `rows`,
-        to which the network is then not fitted.
+        or a quarter with `start`, to which the network is then not fitted.
     augmentation : Augmentation, optional
         The random changes of the stamps, which are drawn again in every epoch.
     fit_settings : FitSettings, optional
-        How to fit.
+        How to fit; with `start` by default as :func:`space2vec.training.tuning.tuning_settings` says.
     folder : path, optional
         A folder for settings, metrics, loss curves, state and model.
     resume : bool, optional
-        Go on with the run in the folder, if there is one.
+        Go on with the run in the folder, if there is one. Its settings must be the same, but for the patience and for
+        the number of epochs, which may be larger: further epochs then have the learning rates of the longer run.
     progress : callable, optional
         Called with the metrics of each epoch.
     threads : int, optional
@@ -139,39 +152,41 @@ def train_network(
     ImportError
         If PyTorch is not installed.
     ValueError
-        If the architecture takes no planes, the settings do not fit it, or the rows do not have both labels.
+        If the architecture takes no planes, the settings do not fit it, or the rows do not have both labels. All that
+        the end of the training needs is checked before the first epoch.
     OutputError
         If the folder holds a run that may not be resumed, or one of other settings.
     """
-    how, changes = fit_settings or FitSettings(), augmentation or Augmentation()
+    how = fit_settings or (FitSettings() if start is None else tuning_settings(len(rows)))
+    changes = augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
-    parts = split_validation(rows, how.seed) if validation is None else TrainingSplit(rows, validation)
-    advice = "" if validation is not None else _TOO_FEW
+    header = network_header(architecture, settings, recipe, features, name, start)
+    share = _HELD_OUT if start is None else HELD_OUT
+    parts = split_validation(rows, how.seed, share) if validation is None else TrainingSplit(rows, validation)
+    advice = "" if validation is not None else _TOO_FEW.format(share)
     for use, part, hint in (("to learn from", parts.training, ""), ("for validation", parts.validation, advice)):
         if len(np.unique(part.label)) < 2:
             raise ValueError(f"the rows {use} must be of both classes; given {len(part)} rows{hint}")
-    header = _header(architecture, settings, recipe, features, name)
     needs = Needs.of(header)
     about = {
         "rows": len(parts.training), "real": int(parts.training.label.sum()), "validation": len(parts.validation),
         "teacher": teacher, "fit": asdict(how), "augmentation": asdict(changes), **(training or {}),
     }  # fmt: skip
+    module, stages = _first_module(header, start, frozen, how.seed)
+    if start is not None:
+        about |= {"from": start.second.id, "frozen": stages}
     run = None
     if folder is not None:
-        digests = [_digest(part) for part in parts]
+        digests = [digest_rows(part) for part in parts]
         run_settings = {
             "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
             "data digest": digests, **about,
         }  # fmt: skip
         run = RunFolder(Path(folder), run_settings, resume=resume)
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(how.seed)
-        assert header.architecture is not None
-        module = build(architecture, header.architecture["settings"])
-    unchanged = _fit_rows(needs, parts.training, teacher, threads)
-    if header.feature_names:
+        if run.earlier_epochs:
+            about["epochs of earlier runs"] = run.earlier_epochs
+    unchanged = fit_rows(needs, parts.training, teacher, threads)
+    if header.feature_names and start is None:
         fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
         fit_features(unchanged.inputs[-1])
 
@@ -179,23 +194,25 @@ def train_network(
 
     def epoch_rows(epoch: int) -> FitRows:
         rng = np.random.default_rng([how.seed, epoch, 1])
-        return _fit_rows(
-            needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns)
-        )
+        return fit_rows(needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns))
 
-    held_out = _fit_rows(needs, parts.validation, teacher, threads)
-    if len(np.unique(held_out.target > 0.5)) < 2:
-        raise ValueError(f"the {len(held_out)} rows for validation that can be scored are of one class{advice}")
+    held_out = fit_rows(needs, parts.validation, teacher, threads)
+    for use, ready, hint in (("to learn from", unchanged, ""), ("for validation", held_out, advice)):
+        if len(np.unique(ready.target > 0.5)) < 2:
+            raise ValueError(f"the {len(ready)} rows {use} that can be scored are of one class{hint}")
+    _check_end(module, replace(header, training=about, metrics=dict(metrics or {})), unchanged.inputs)
     history = fit(module, epoch_rows, held_out, how, run, progress)
     logit = logits(module, held_out.inputs, how.device)
-    temperature = best_temperature(logit, held_out.target, held_out.weight)
+    spread = np.inf if start is None else TEMPERATURE_SPREAD
+    temperature = best_temperature(logit, held_out.target, held_out.weight, spread)
     score = 1.0 / (1.0 + np.exp(-logit.astype(np.float64) / temperature))
-    evaluated = evaluation.evaluate(score, held_out.target > 0.5, bootstrap=0)
     all_metrics = {
-        "validation": {metric: round(m.value, 5) for metric, m in evaluated.metrics.items()},
+        "validation": _measure(score, held_out),
         "validation labels": _describe_targets(parts.validation, teacher),
+        **({} if start is None else {"validation before": _measure(start.second.predict(*held_out.inputs), held_out)}),
         **(metrics or {}),
     }
+    assert header.architecture is not None
     header = replace(
         header, architecture={**header.architecture, "temperature": temperature}, training=about, metrics=all_metrics
     )
@@ -207,14 +224,56 @@ def train_network(
     return network
 
 
-def _header(
-    architecture: str,
+def _check_end(module: nn.Module, header: Header, inputs: Sequence[NDArray[np.float32]]) -> None:
+    """Make a model of the network before it is fitted: what would fail after the last epoch fails before the first."""
+    fresh = copy.deepcopy(module).eval()
+    network = Network(fresh, header, _integer_network(fresh, [array[:_REHEARSED] for array in inputs], 0))
+    network.predict(*(array[:_REHEARSED] for array in inputs), threads=1)
+
+
+def _measure(score: NDArray[np.float32] | NDArray[np.float64], rows: FitRows) -> dict[str, float]:
+    """Return the metrics of scores (n,) of rows, rounded for a header."""
+    evaluated = evaluation.evaluate(score, rows.target > 0.5, bootstrap=0)
+    return {metric: round(m.value, 5) for metric, m in evaluated.metrics.items()}
+
+
+def _first_module(
+    header: Header, start: Network | None, frozen: Sequence[str] | None, seed: int
+) -> tuple[nn.Module, list[str]]:
+    """Return the network before the first epoch, and the names of its frozen stages."""
+    import torch
+
+    assert header.architecture is not None
+    if start is None:
+        if frozen is not None:
+            raise ValueError("frozen stages keep the weights of a network to start from; without one they are random")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return build(header.architecture["name"], header.architecture["settings"]), []
+    module = copy.deepcopy(start.second.frozen_module)
+    stages = list(FROZEN.get(header.architecture["name"], ()) if frozen is None else frozen)
+    freeze(module, stages)
+    return module, stages
+
+
+def network_header(
+    architecture: str | None,
     settings: Mapping[str, Json] | None,
     recipe: Recipe | None,
-    features: str | Sequence[str],
+    features: str | Sequence[str] | None,
     name: str | None,
+    start: Network | None = None,
 ) -> Header:
-    """Return the header of a network that is not fitted yet, with every setting that its class needs."""
+    """Return the header of a network that is not fitted yet, with every setting that its class needs.
+
+    The arguments are those of :func:`train_network`, which raises the same errors.
+    """
+    if start is not None:
+        given = {"architecture": architecture, "settings": settings, "recipe": recipe, "features": features}
+        if too_many := [argument for argument, value in given.items() if value is not None]:
+            raise ValueError(f"the network to start from decides its {', '.join(too_many)}: leave that out")
+        return describe_module(start.second.frozen_module, start, name, 1.0, {}, {})
+    architecture, features = architecture or "stampnet", "stamp" if features is None else features
     if architecture not in NETWORKS or architecture not in RECIPES:
         raise ValueError(f"no network of stamps is called {architecture!r}; known: {', '.join(RECIPES)}")
     planes = recipe or RECIPES[architecture]
@@ -241,9 +300,9 @@ def _header(
     )
 
 
-def split_validation(rows: LabelledStamps, seed: int) -> TrainingSplit:
-    """Split off a tenth of the objects for validation, as :func:`train_network` does by default."""
-    training, validation = split(rows.group, (0.9, 0.1), seed + _SEED_OFFSET)
+def split_validation(rows: LabelledStamps, seed: int, share: float = _HELD_OUT) -> TrainingSplit:
+    """Split off a share of the objects for validation, as :func:`train_network` does by default."""
+    training, validation = split(rows.group, (1.0 - share, share), seed + _SEED_OFFSET)
     return TrainingSplit(rows[training], rows[validation])
 
 
@@ -264,41 +323,3 @@ def _describe_targets(rows: LabelledStamps, teacher: float) -> str:
         f"of {taught} of {len(rows)} rows whether the target, {teacher:g} of which is the teacher's score, is above "
         "0.5: agreement with the teacher, not accuracy; of the others the label"
     )
-
-
-def _digest(rows: LabelledStamps) -> str:
-    """Return a digest of the pixels of rows and of every column that training depends on."""
-    digest = hashlib.sha256(rows.stamps.buffer.data)
-    stamps = rows.stamps
-    for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _fit_rows(
-    needs: Needs,
-    rows: LabelledStamps,
-    teacher: float,
-    threads: int | None,
-    change: Callable[[Stamps], Stamps] | None = None,
-) -> FitRows:
-    """Prepare stamps for the fit, and change them before if `change` is given.
-
-    Rows that cannot be scored are left out. A row whose template is removed keeps its target, since it is not known how
-    the teacher would score it without a template.
-    """
-    known = np.isfinite(rows.teacher)
-    target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
-    parts: list[tuple[NDArray[np.float32], ...]] = []
-    kept: list[NDArray[np.intp]] = []
-    host = backends.on_host()
-    # Copies of all stamps at once would take several times the memory that the data take.
-    for start in range(0, len(rows), _BLOCK):
-        stamps = rows.stamps[start : start + _BLOCK]
-        inputs = host.inputs(needs, stamps if change is None else change(stamps), threads)
-        good = np.flatnonzero(inputs.scored)
-        parts.append(tuple(array[good] for array in inputs.arrays))
-        kept.append(good + start)
-    index = np.concatenate(kept)
-    arrays = tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
-    return FitRows(arrays, target[index].astype(np.float32), rows.weight[index])

@@ -15,6 +15,7 @@ from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.header import RUN_MODEL_FILE
 from space2vec.writing.atomic_file import remove_leftovers, write_file, write_whole
+from space2vec.writing.places import check_writable
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder"]
 
 _SETTINGS, _METRICS, _STATE, _CURVES = "settings.json", "metrics.json", "state.safetensors", "curves.png"
+#: The entry of the settings file that holds the numbers of epochs of earlier runs.
+_EARLIER = "epochs of earlier runs"
 #: Metrics that each epoch of metrics.json must have.
 _EPOCH_METRICS = frozenset({"epoch", "steps", "loss", "validation_loss"})
 #: The most characters of a setting that an error message shows.
@@ -41,32 +44,61 @@ class RunFolder:
     settings : mapping of str to JSON values
         Everything that the fitted weights depend on.
     resume : bool, optional
-        Go on with the run that the folder holds; its settings must be the same. If the folder holds no run, or one that
-        has not finished an epoch, a new run begins.
+        Go on with the run that the folder holds; its settings must be the same, except for the number of epochs, which
+        may be larger, and the patience. If the folder holds no run, or one that has not finished an epoch, a new run
+        begins.
 
     Raises
     ------
     OutputError
         If the folder holds a run and `resume` is false, the settings of that run differ or are damaged, or the path is
-        that of a file.
+        that of a file; or if a file cannot be written there.
+
+    Attributes
+    ----------
+    earlier_epochs : list of int
+        The number of epochs of each earlier run of the folder that had fewer of them.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Json], *, resume: bool = False) -> None:
         self.path = path
         plain = json.loads(json.dumps(settings))
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"cannot write the training run {path}: it is a file, where a folder is needed")
+        self.check_place(path, resume=resume)
         path.mkdir(parents=True, exist_ok=True)
+        for name in (_CURVES, _METRICS, _SETTINGS, _STATE, RUN_MODEL_FILE):
+            check_writable(path / name)
         self._resumes = (path / _STATE).is_file()
-        if self._resumes and not resume:
-            raise OutputError(f"{path} holds a training run already; resume it, or name another folder")
+        self.earlier_epochs: list[int] = []
         if self._resumes:
-            changed = [f"{name} {was}, now {now}" for name, was, now in _differing(self._read(_SETTINGS), plain)]
-            if changed:
-                raise OutputError(f"the run in {path} had other settings: {'; '.join(changed)}")
+            self._continue(plain)
         for name in (_SETTINGS, _METRICS, _STATE):
             remove_leftovers(path / name)
-        write_file(path / _SETTINGS, (json.dumps(plain, indent=1) + "\n").encode())
+        kept = {**plain, _EARLIER: self.earlier_epochs} if self.earlier_epochs else plain
+        write_file(path / _SETTINGS, (json.dumps(kept, indent=1) + "\n").encode())
+
+    @staticmethod
+    def check_place(path: Path, *, resume: bool) -> None:
+        """Raise an OutputError if a run cannot begin in a folder, or not be resumed there; nothing is written."""
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"cannot write the training run {path}: it is a file, where a folder is needed")
+        if (path / _STATE).is_file() and not resume:
+            raise OutputError(f"{path} holds a training run already; resume it, or name another folder")
+
+    def _continue(self, settings: dict[str, Any]) -> None:
+        """Check that the run in the folder had these settings, or the same with fewer epochs or another patience."""
+        before = self._read(_SETTINGS)
+        self.earlier_epochs = list(before.pop(_EARLIER, []))
+        now, was = settings.get("fit", {}), before.get("fit", {})
+        if isinstance(was, dict) and "epochs" in was:
+            done, wanted = was["epochs"], now["epochs"]
+            if wanted > done:
+                self.earlier_epochs.append(done)
+                before = {**before, "fit": {**was, "epochs": wanted}}
+            if "patience" in was:
+                before = {**before, "fit": {**before["fit"], "patience": now["patience"]}}
+        changed = [f"{name} {old}, now {new}" for name, old, new in _differing(before, settings)]
+        if changed:
+            raise OutputError(f"the run in {self.path} had other settings: {'; '.join(changed)}")
 
     def _read(self, name: str) -> dict[str, Json]:
         try:

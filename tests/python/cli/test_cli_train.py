@@ -38,11 +38,81 @@ def test_network_is_trained_resumed_and_scores(made: Path, tmp_path: Path, capsy
     assert main(command) == 2
     assert "holds a training run already" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
-    assert main([*command[:-3], "2", "--resume"]) == 2
-    assert "had other settings: fit.epochs 1, now 2" in capsys.readouterr().err
+    capsys.readouterr()
+    longer = ["2" if word == "1" else word for word in command]
+    assert main([*longer, "--resume"]) == 0
+    assert "epoch 2: loss" in "".join(capsys.readouterr())
+    assert main([*command, "--resume"]) == 2
+    assert "had other settings: fit.epochs 2, now 1" in capsys.readouterr().err
     assert main(["score", str(made / "alerts"), "-o", str(out), "--model", str(run / "model.safetensors")]) == 0
     assert "model mine " in capsys.readouterr().out
     assert np.isfinite(pq.read_table(out)["score"].to_numpy()).all()
+
+
+def test_a_network_is_tuned_to_labels_in_a_file_evaluated_and_scores(
+    made: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """Somebody labels some alerts of a folder, trains, measures the rest, and scores."""
+    alerts, run, labels = made / "alerts", tmp_path / "run", tmp_path / "labels.csv"
+    head, *lines = (alerts / "truth.csv").read_text().splitlines()
+    columns = head.split(",")
+    ids, label = (columns.index(name) for name in ("candid", "label"))
+    truth = [(cells[ids], cells[label]) for cells in (line.split(",") for line in lines)]
+    words = {"1": "real", "0": "bogus"}
+    labels.write_text(
+        "candidate_id,label\n" + "".join(f"{key},{words[real]}\n" for key, real in truth[:50]) + "12345,real\n"
+    )
+    command = ["train", "network", str(alerts), "--labels", str(labels), "--from", "stampnet", "-o", str(run)]
+    assert main([*command, "--epochs", "2", "--name", "ours"]) == 0
+    said = capsys.readouterr().out
+    assert f"1 labels of {labels} name no row of the inputs" in said
+    assert "80 rows: 50 with a label, 30 without" in said
+    assert "held out" in said
+    header = s2v.load(run).header
+    assert (header.training["labels"], header.training["data"]) == ("labels.csv", ["alerts"])
+    assert header.training["frozen"] == ["convolutions"]
+    out = tmp_path / "scores.parquet"
+    assert main(["score", str(alerts), "-o", str(out), "--model", str(run)]) == 0
+    capsys.readouterr()
+    (tmp_path / "rest.csv").write_text("candidate_id,label\n" + "".join(f"{k},{real}\n" for k, real in truth[50:]))
+    assert main(["evaluate", str(out), "--labels", str(tmp_path / "rest.csv"), "--bootstrap", "10"]) == 0
+    assert "model ours " in capsys.readouterr().out
+    paths = tmp_path / "paths.csv"
+    names = sorted(path.name for path in alerts.glob("*.avro"))
+    paths.write_text("path,label\n" + "".join(f"{name},{k % 2}\n" for k, name in enumerate(names[:30])))
+    forest = ["train", "forest", str(alerts), "--labels", str(paths), "--trees", "3", "--folds", "0"]
+    assert main([*forest, "-o", str(tmp_path / "forest.safetensors")]) == 0
+    assert "80 rows: 30 usable, 50 without a label" in capsys.readouterr().out
+
+
+def test_what_cannot_be_trained_is_said_before_the_inputs_are_read(
+    made: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    absent, run = str(tmp_path / "absent"), ["-o", str(tmp_path / "run")]
+    (tmp_path / "file").touch()
+    for options, words in (
+        (["--from", "forest"], "--from forest: 'forest' is no network of stamps"),
+        (["--from", "tablenet"], "is no network of stamps"),
+        (["--from", "nothing"], "unknown model 'nothing'"),
+        (["--from", "stampnet", "--set", "s2v"], "decides its features: leave that out"),
+        (["--freeze", "head"], "--freeze goes with --from MODEL"),
+        (["--architecture", "resnet"], "no network of stamps is called 'resnet'"),
+        (["--device", "cuda:77"], "device 'cuda:77' is not available"),
+        (["--learning-rate", "-1"], "learning_rate must be above 0"),
+        (["-o", str(tmp_path / "file")], "it is a file, where a folder is needed"),
+    ):
+        assert main(["train", "network", absent, "--labels", absent, *run, *options]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["train", "network", str(made / "alerts"), *run]) == 2
+    assert "is no data set: it has no manifest.json; other inputs need labels: --labels FILE" in capsys.readouterr().err
+    (tmp_path / "l.csv").write_text("candidate_id,label\n1,1\n2,0\n")
+    assert main(["train", "network", str(made / "alerts"), "--labels", str(tmp_path / "l.csv"), *run]) == 2
+    assert "no row has a label; do the candidate ids" in capsys.readouterr().err
+    table = tmp_path / "t.csv"
+    table.write_text("ID,label,AMP\n1,1,2\n2,0,3\n")
+    assert main(["train", "network", str(table), "--labels", str(tmp_path / "l.csv"), *run]) == 2
+    assert "the input is a table of features" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_is_no_data_set_is_told(tmp_path: Path, capsys: Captured) -> None:

@@ -1,0 +1,58 @@
+"""Labelled stamps as rows that a network is fitted to: prepared planes, features, targets and weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec import backends
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.model_files.needs import Needs
+from space2vec.training.loop import FitRows
+
+__all__ = ["digest_rows", "fit_rows"]
+
+#: Rows that are prepared at a time.
+_BLOCK = 2048
+
+
+def digest_rows(rows: LabelledStamps) -> str:
+    """Return a digest of the pixels of rows and of every column that training depends on."""
+    digest = hashlib.sha256(rows.stamps.buffer.data)
+    stamps = rows.stamps
+    for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def fit_rows(
+    needs: Needs,
+    rows: LabelledStamps,
+    teacher: float,
+    threads: int | None,
+    change: Callable[[Stamps], Stamps] | None = None,
+) -> FitRows:
+    """Prepare stamps for the fit, and change them before if `change` is given.
+
+    Rows that cannot be scored are left out. A row whose template is removed keeps its target, since it is not known how
+    the teacher would score it without a template.
+    """
+    known = np.isfinite(rows.teacher)
+    target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
+    parts: list[tuple[NDArray[np.float32], ...]] = []
+    kept: list[NDArray[np.intp]] = []
+    host = backends.on_host()
+    # Copies of all stamps at once would take several times the memory that the data take.
+    for start in range(0, len(rows), _BLOCK):
+        stamps = rows.stamps[start : start + _BLOCK]
+        inputs = host.inputs(needs, stamps if change is None else change(stamps), threads)
+        good = np.flatnonzero(inputs.scored)
+        parts.append(tuple(array[good] for array in inputs.arrays))
+        kept.append(good + start)
+    index = np.concatenate(kept)
+    arrays = tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    return FitRows(arrays, target[index].astype(np.float32), rows.weight[index])

@@ -1,0 +1,146 @@
+"""Fine-tuning: what comes from the network to start from, what stays frozen, and what is checked before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.errors import ModelError, OutputError
+
+torch = pytest.importorskip("torch")
+
+from space2vec.training import network as training_network  # noqa: E402
+from space2vec.training import train_network  # noqa: E402
+from space2vec.training.loop import FitSettings, best_temperature  # noqa: E402
+from space2vec.training.tuning import freeze, tuning_settings  # noqa: E402
+
+SHORT = replace(tuning_settings(40), epochs=1)
+
+
+@pytest.fixture(scope="module")
+def few() -> LabelledStamps:
+    night = s2v.simulate(40, survey="rubin", seed=5)
+    return LabelledStamps(night.stamps, night.labels, night.kinds)
+
+
+@pytest.fixture(scope="module")
+def start() -> s2v.Network:
+    network = s2v.load("stampnet")
+    assert isinstance(network, s2v.Network)
+    return network
+
+
+def weights(network: s2v.Network) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in network.module.state_dict().items()}
+
+
+def test_frozen_stages_keep_every_weight_and_the_rest_is_fitted(few: LabelledStamps, start: s2v.Network) -> None:
+    tuned = train_network(few, start=start, fit_settings=SHORT, threads=1)
+    before, after = weights(start), weights(tuned)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed
+    assert not {name for name in changed if name.startswith(("convolutions.", "scale."))}
+    assert all(name.startswith(("of_planes.", "of_features.", "head.")) for name in changed)
+    assert tuned.name == "stampnet v2"
+    assert tuned.integers is not None
+    assert tuned.feature_names == start.feature_names
+    assert tuned.header.recipe == start.header.recipe
+    assert tuned.header.training["from"] == start.id
+    assert tuned.header.training["frozen"] == ["convolutions"]
+    held = tuned.header.training["validation"]
+    assert 0.1 * len(few) < held < 0.45 * len(few), "about a quarter of the objects are held out"
+    assert set(tuned.header.metrics["validation before"]) == set(tuned.header.metrics["validation"])
+    whole = train_network(few, start=start, frozen=[], fit_settings=SHORT, threads=1)
+    assert any(
+        not np.array_equal(tensor, before[name])
+        for name, tensor in weights(whole).items()
+        if name.startswith("convolutions.")
+    )
+
+
+def test_a_cascade_starts_from_its_second_network(few: LabelledStamps) -> None:
+    cascade = s2v.load("stampnet-fast")
+    assert isinstance(cascade, s2v.Network)
+    tuned = train_network(few, start=cascade, fit_settings=SHORT, threads=1, name="mine")
+    assert tuned.first is None
+    assert tuned.header.doubt is None
+    assert tuned.name == "mine"
+    assert tuned.header.training["from"] == cascade.second.id
+
+
+def test_what_does_not_go_with_a_start_is_refused(few: LabelledStamps, start: s2v.Network) -> None:
+    with pytest.raises(ValueError, match="to start from decides its architecture, features: leave that out"):
+        train_network(few, start=start, architecture="braai", features="s2v")
+    with pytest.raises(ValueError, match="has no stage 'eyes'; its stages are convolutions, pool, scale"):
+        train_network(few, start=start, frozen=["eyes"])
+    with pytest.raises(ValueError, match="without one they are random"):
+        train_network(few, frozen=["head"])
+    module = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    with pytest.raises(ValueError, match="nothing is left to fit"):
+        freeze(module, ["0"])
+
+
+def test_what_the_end_needs_is_checked_before_the_first_epoch(
+    few: LabelledStamps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_epoch(*_: object) -> None:
+        raise AssertionError("an epoch has begun")
+
+    monkeypatch.setattr(training_network, "fit", no_epoch)
+    (tmp_path / "run" / "model.safetensors").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"model\.safetensors: it is a folder"):
+        train_network(few, folder=tmp_path / "run")
+    with pytest.raises(ModelError, match="a name holds a NUL or is longer"):
+        train_network(few, name="x" * 300)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        train_network(few, training={"night": object()})
+    flat = s2v.Stamps([(np.zeros((41, 41), np.float32),) * 3] * 20)
+    unfit = LabelledStamps.concatenate(
+        [few[few.label == 1], LabelledStamps(flat, np.zeros(20, np.int8), np.full(20, "flat"))]
+    )
+    with pytest.raises(ValueError, match="rows to learn from that can be scored are of one class"):
+        train_network(unfit, validation=few)
+
+    def fails(*_: object) -> None:
+        raise ValueError("no integers of that")
+
+    monkeypatch.setattr(training_network, "quantise", fails)
+    with pytest.raises(ValueError, match="no integers of that"):
+        train_network(few)
+
+
+def test_a_run_is_resumed_with_more_epochs_and_says_so(few: LabelledStamps, tmp_path: Path) -> None:
+    small = {"width": [16, 16, 16], "hidden": 16, "dropout": 0.0}
+    fit_settings = FitSettings(epochs=1, batch=32)
+    how: dict[str, Any] = {"settings": small, "features": "s2v", "threads": 1, "folder": tmp_path / "run"}
+    train_network(few, **how, fit_settings=fit_settings)
+    epochs: list[float] = []
+    longer = train_network(
+        few, **how, fit_settings=replace(fit_settings, epochs=3, patience=3), resume=True,
+        progress=lambda metrics: epochs.append(metrics["epoch"]),
+    )  # fmt: skip
+    assert epochs == [1, 2]
+    assert longer.header.training["fit"]["epochs"] == 3
+    assert longer.header.training["epochs of earlier runs"] == [1]
+    again = train_network(few, **how, fit_settings=replace(fit_settings, epochs=3), resume=True)
+    assert again.id == longer.id
+    assert again.header.training["epochs of earlier runs"] == [1]
+    with pytest.raises(OutputError, match=r"had other settings: fit\.epochs 3, now 2"):
+        train_network(few, **how, fit_settings=replace(fit_settings, epochs=2), resume=True)
+    with pytest.raises(OutputError, match=r"fit\.batch 32, now 16"):
+        train_network(few, **how, fit_settings=replace(fit_settings, epochs=4, batch=16), resume=True)
+
+
+def test_few_rows_do_not_make_a_temperature_extreme() -> None:
+    logit, target, weight = np.array([3.0, -3.0]), np.array([1.0, 0.0]), np.ones(2)
+    free, held = best_temperature(logit, target, weight), best_temperature(logit, target, weight, 0.3)
+    assert free == 0.2, "separated rows ask for the sharpest scores that there are"
+    assert 0.8 < held < 1.0
+    many = [np.tile(values, 3000) for values in (np.array([2.0, -2.0, 2.0]), np.array([1.0, 0.0, 0.0]), np.ones(3))]
+    assert abs(best_temperature(*many) / best_temperature(*many, 0.3) - 1.0) < 0.02
