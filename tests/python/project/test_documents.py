@@ -51,8 +51,19 @@ def labelled() -> None:
     Path("truth.csv").symlink_to("demo/alerts/truth.csv")
 
 
+def labels_of_ones_own() -> None:
+    labelled()
+    lines = Path("truth.csv").read_text(encoding="utf-8").splitlines()
+    Path("labels.csv").write_text("\n".join(lines[:61]) + "\n", encoding="utf-8")
+
+
 #: What the examples of a page suppose to be there, beside demo/alerts.
-BEFORE: dict[str, Callable[[], None]] = {"datasets.md": data_set, "outputs.md": scores, "decisions.md": labelled}
+BEFORE: dict[str, Callable[[], None]] = {
+    "datasets.md": data_set,
+    "outputs.md": scores,
+    "decisions.md": labelled,
+    "own-labels.md": labels_of_ones_own,
+}
 
 
 @pytest.fixture(scope="module")
