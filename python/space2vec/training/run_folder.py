@@ -84,7 +84,7 @@ class RunFolder:
         if (path / _STATE).is_file() and not resume:
             raise OutputError(f"{path} holds a training run already; resume it, or name another folder")
 
-    def _continue(self, settings: dict[str, Any]) -> None:
+    def _continue(self, settings: dict[str, Json]) -> None:
         """Check that the run in the folder had these settings, or the same with fewer epochs or another patience."""
         before = self._read(_SETTINGS)
         self.earlier_epochs = list(before.pop(_EARLIER, []))
