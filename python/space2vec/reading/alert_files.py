@@ -1,4 +1,4 @@
-"""Files of alerts, one pipeline after another: a file for which memory does not suffice costs its row alone."""
+"""Read files of alerts by the compiled pipeline; a file that needs more memory than there is costs one row."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from space2vec.reading.options import ReadOptions
 
 __all__ = ["STANDARD_INPUT", "read_files"]
 
-#: What names standard input.
+#: The input that means standard input.
 STANDARD_INPUT = "-"
-#: Files that one pipeline takes: what it holds of each stays bounded however many there are.
+#: The most files of one pipeline, which bounds the memory that it needs for their names.
 _FILES_OF_PIPELINE = 1 << 16
-#: Files that are read one by one once memory did not suffice for several, before several are tried again: threads read
-#: ahead, so the one that asks for too much may lie behind others.
+#: Number of files that are read one by one after memory was short, before several are tried together again. Threads
+#: read ahead, so the file that needs too much may come after others.
 _FILES_ALONE = 16
-#: By how much the batches of such a file are smaller.
+#: The factor by which the batches of such files are smaller.
 _SMALLER = 16
-#: Bytes that a machine has which is fit to read a file: about as many as one takes.
+#: Bytes that must be free for any file to be read: about as many as one file takes.
 _FREE_MEMORY = 128 << 20
 
 
@@ -35,25 +35,25 @@ def read_files(
 ) -> Iterator[AnyBatch]:
     """Yield the alerts of files, in order.
 
-    Where memory does not suffice, what was read ahead is let go and the files are read one by one, in smaller batches,
-    from where the last batch ended. A row stands for the rest of a file that fails alone too.
+    If memory is short, what was read ahead is discarded, and the files are read one by one, in smaller batches, from
+    the end of the last batch. If a file fails then too, one row stands for the rest of it.
 
     Parameters
     ----------
     sources : sequence of str, or of bytes
-        Paths (``-`` for standard input), or what such files hold.
+        Paths (``-`` for standard input), or the contents of such files.
     options : ReadOptions
         How to read them.
     start : Position
-        Where to begin; its `source` counts in `sources`.
+        Where to begin; its `source` is an index of `sources`.
     names : sequence of str, optional
-        What to call the sources in problems; their paths by default.
+        The names of the sources in problems; their paths by default.
 
     Raises
     ------
     OSError
-        If the machine cannot read a file, or has no memory to read any. That is no fault of the data, so no row stands
-        for it.
+        If the machine cannot read a file, or has no memory to read any file. As this is not a fault of the data, it
+        does not become a row.
     """
     called = [printable(str(source)) for source in sources] if names is None else names
     place, alone = start, 0
@@ -67,10 +67,10 @@ def read_files(
                 place = part.position
         except FAULTS_OF_SIZE as error:
             fault = describe_size_fault(error)
-        # Here no frame holds the reader any more, nor what it had taken.
+        # The except block has ended, so no traceback keeps the reader and its memory alive.
         if not fault:
             place, alone = Position(end), max(alone - 1, 0)
-        elif alone or sources[place.source] == STANDARD_INPUT:  # which cannot be read once more
+        elif alone or sources[place.source] == STANDARD_INPUT:  # it cannot be read again
             name = called[place.source]
             _check_memory(name)
             problem = damaged_file(name, fault)
@@ -81,7 +81,7 @@ def read_files(
 
 
 def _end_of_pipeline(sources: Sequence[str | bytes], begin: int, most: int) -> int:
-    """Return where the files end that one pipeline takes; standard input has one for itself."""
+    """Return the end of the files of one pipeline; standard input has its own pipeline."""
     end = min(begin + most, len(sources))
     if isinstance(sources[begin], bytes):
         return end
@@ -90,7 +90,7 @@ def _end_of_pipeline(sources: Sequence[str | bytes], begin: int, most: int) -> i
 
 
 def _check_memory(name: str) -> None:
-    """Raise OSError where there is not the memory to read any file: then it is not this one that asks for too much."""
+    """Raise OSError if there is no memory to read any file, because this file is then not at fault."""
     try:
         np.empty(_FREE_MEMORY, dtype=np.uint8)
     except MemoryError:

@@ -1,4 +1,4 @@
-"""Alerts out of Arrow tables in memory: columns of cutout bytes, as Spark, Dask, Ray and Parquet readers hold them."""
+"""Read alerts from Arrow tables in memory, whose cutouts are columns of bytes, as those of Spark, Dask and Ray."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ __all__ = ["ArrowSource", "alert_columns", "as_table", "read_arrow", "score_arro
 
 
 class ArrowStream(Protocol):
-    """Whatever gives its rows as an Arrow stream: tables of Polars, DuckDB and pandas, and readers of batches."""
+    """An object that exports its rows as an Arrow stream: tables of Polars, DuckDB and pandas, and batch readers."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return a capsule with an ``ArrowArrayStream``."""
 
 
-#: What is taken for a table.
+#: The objects that are accepted as a table.
 ArrowSource: TypeAlias = "pyarrow.Table | pyarrow.RecordBatch | ArrowStream"
 
-#: What problems call the table.
+#: The name of the table in problems.
 _NAME = "table"
-#: Rows whose ids and fields are converted at once.
+#: The number of rows whose ids and fields are converted together.
 _ROWS = 8192
 
 
@@ -51,38 +51,38 @@ def read_arrow(
     problems: list[Problem] | None = None,
     limits: Limits | None = None,
 ) -> Stamps:
-    """Read alerts from an Arrow table, one row each, whatever the cutouts hold.
+    """Read alerts from an Arrow table, with one row for each of its rows, damaged or not.
 
     Parameters
     ----------
     table : pyarrow.Table, pyarrow.RecordBatch, or an object with ``__arrow_c_stream__``
         Columns of cutouts and ids under the names that brokers give them: ``cutoutScience.stampData`` as a record, as
-        Fink's tables have it, ``cutoutScience``, ``b:cutoutScience_stampData`` and the like; ``candid``, ``objectId``,
+        in Fink's tables, ``cutoutScience``, ``b:cutoutScience_stampData`` and the like; ``candid``, ``objectId``,
         ``i:candid``, ``diaSourceId``. Cutouts are FITS files, gzip'd or plain, in columns of ``binary``,
-        ``large_binary`` or ``binary_view``, also as dictionaries, or lists of rows of pixels. The decoder takes the
-        bytes from where they lie. Slices and tables of several chunks are taken as they are.
+        ``large_binary`` or ``binary_view``, also as dictionaries, or lists of rows of pixels. They are decoded
+        without a copy, from slices and tables of several chunks too.
     columns : sequence of str, optional
-        Columns whose values go along with the rows, as for :func:`space2vec.read`.
+        Columns to keep in the result, as for :func:`space2vec.read`.
     threads : int, optional
-        Threads that decode; one a usable core by default.
+        Number of decoding threads; one for each usable core by default.
     problems : list, optional
-        Takes up what was wrong, one :class:`~space2vec.reading.Problem` a cutout; its path is ``table``, and its
-        record the number of the row.
+        A list to which one :class:`~space2vec.reading.Problem` is appended for each faulty cutout; its path is
+        ``table``, and its record is the row number.
     limits : Limits, optional
-        What the table may ask for: bytes of an id, and bytes to which all cutouts unpack.
+        Limits on the bytes of an id, and on the bytes to which all cutouts unpack.
 
     Returns
     -------
     Stamps
-        A row for each row of the table, in order. One with a damaged cutout has the flag ``bad_stamp``, one without a
-        cutout the flag ``missing``.
+        A row for each row of the table, in order. A row with a damaged cutout has the flag ``bad_stamp``, a row without
+        a cutout the flag ``missing``.
 
     Raises
     ------
     TypeError
-        If `table` is no Arrow table.
+        If `table` is not an Arrow table.
     ReadError
-        If no column holds cutouts, if they are of a type that cannot be read, if the table lacks one of the `columns`,
+        If no column has cutouts, if they are of a type that cannot be read, if the table lacks one of the `columns`,
         or if the cutouts unpack to more than the limits allow.
 
     Examples
@@ -118,9 +118,9 @@ def score_arrow(
     problems: list[Problem] | None = None,
     text_ids: bool | None = None,
 ) -> pyarrow.RecordBatch:
-    """Score the alerts of an Arrow table, one row each; see ``score_arrow`` of a model.
+    """Score the alerts of an Arrow table, with one row for each of its rows; see ``score_arrow`` of a model.
 
-    `text_ids` overrules what the schema says of the ids of candidates.
+    `text_ids` says whether candidate ids are text; by default the schema decides.
     """
     held = as_table(table)
     measured, scoring = plan_reader_work(model, device)
@@ -138,19 +138,19 @@ def score_arrow(
 
 
 def alert_columns(schema: pyarrow.Schema, model: ScoringModel) -> AlertColumns:
-    """Return which columns of tables of a schema are looked at for a model.
+    """Return the columns that a model needs from tables with a schema.
 
     Raises
     ------
     ReadError
-        If none holds cutouts.
+        If no column has cutouts.
     """
     measured, scoring = plan_reader_work(model)
     return AlertColumns(Table(schema), ReadOptions(_ROWS, 1, measured, model=scoring), _NAME)
 
 
 def as_table(source: ArrowSource) -> pyarrow.Table:
-    """Return a table of what gives one, without copying its columns; a TypeError for anything else."""
+    """Return an object as a table, without copying its columns; raise TypeError if it is not an Arrow table."""
     import pyarrow as pa
 
     if isinstance(source, pa.RecordBatch):
@@ -168,7 +168,7 @@ def as_table(source: ArrowSource) -> pyarrow.Table:
 def _batches(
     table: pyarrow.Table, reader: AlertColumns, options: ReadOptions, *, bounded: bool = True
 ) -> Iterator[AnyBatch]:
-    """Yield the alerts of a table; `bounded` says that they are all kept, so that their sum has a limit."""
+    """Yield the alerts of a table; `bounded` limits the sum of their bytes, for callers that keep all of them."""
     if reader.packet_fields is not None:
         packet_columns.check_fields(reader.packet_fields)
     first = unpacked = 0

@@ -1,4 +1,4 @@
-"""Detections in whole images: stamps are cut around them."""
+"""Cut stamps around detections in whole images."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["as_frame", "from_images"]
 
-#: Planes of Rubin's masks that spoil a pixel, and the one of saturated pixels.
+#: The planes of Rubin's masks that make a pixel bad, and the one that marks saturated pixels.
 _BAD_PLANES = ("BAD", "CR", "NO_DATA", "UNMASKEDNAN")
 _SATURATED = "SAT"
-#: Offsets between the pixels of two frames may differ by this much over a field.
+#: By how many pixels the offset between two frames may vary over a field.
 _SAME_GRID = 1.0
 
 
 class _FrameParts(TypedDict, total=False):
-    """What belongs to the pixels of an image, as arguments of :class:`Frame`."""
+    """The mask and variance of an image, as arguments of :class:`Frame`."""
 
     mask: NDArray[np.generic]
     bad_bits: int
@@ -62,40 +62,40 @@ def from_images(
     Parameters
     ----------
     science, template, difference : Frame, array_like, path, or an image of Astropy's or Rubin's, optional
-        The images of a field on one pixel grid; at least one. What may be given: a :class:`Frame`; an array
-        (height, width) of any real dtype; the path of a FITS file, whose first image is taken, compressed in tiles or
-        not, with its units MASK and VARIANCE if it has them; an HDU or HDUList; CCDData, NDData or Cutout2D with mask,
-        uncertainty and WCS; an Exposure or MaskedImage of Rubin (what has ``getImage`` and ``getMask``), whose planes
-        BAD, CR, NO_DATA and UNMASKEDNAN are bad and SAT is saturated.
+        The images of a field on one pixel grid; at least one. Each is a :class:`Frame`; an array (height, width) of any
+        real dtype; the path of a FITS file, of which the first image is used, compressed in tiles or not, with the
+        units MASK and VARIANCE if there are any; an HDU or HDUList; CCDData, NDData or Cutout2D with mask, uncertainty
+        and WCS; or Rubin's Exposure or MaskedImage (any object with ``getImage`` and ``getMask``), whose mask planes
+        BAD, CR, NO_DATA and UNMASKEDNAN mark bad pixels and SAT saturated ones.
     x, y : array_like of float (n,), optional
-        Positions in pixels, of which whole numbers are the centres, counted from 0 at the first pixel, or as the
-        ``origin`` of the frames (Rubin's XY0) counts. FITS counts from 1: subtract 1.
+        Positions in pixels. Whole numbers are the centres of pixels; the first pixel is at 0, or at the ``origin`` of
+        the frames (Rubin's XY0). FITS counts from 1, so subtract 1 from FITS positions.
     sky : SkyCoord, or a pair of array_like of float (n,), optional
-        Positions in the sky instead, right ascension and declination in degrees (ICRS). Each image goes by its own WCS;
-        one that has none is taken to share the pixels of one that has.
+        Positions in the sky instead, right ascension and declination in degrees (ICRS). They are converted to pixels by
+        the WCS of each image; an image without a WCS is taken to have the pixel grid of one with a WCS.
     wcs : object, optional
-        The WCS of the images that bring none.
+        The WCS of images that have none.
     side : int, optional
         Pixels a side of the stamps, 1 to 4096. 63 is enough for all recipes and features.
     saturation : float, optional
-        Pixel value of the science image from which on a pixel is saturated, unless its frame says so.
+        The pixel value from which pixels of the science image are saturated, unless its frame has one.
     object_id, candidate_id, catalogue, columns : optional
-        As of :class:`Stamps`; row numbers are the ids by default.
+        As for :class:`Stamps`; by default the ids are row numbers.
 
     Returns
     -------
     Stamps
-        A row for each position, in their order. A candidate is centred on the pixel that is nearest. Bad pixels are NaN
-        and raise ``masked_pixels``. Stamps end where the images do; of images that end in different places, what one
-        lacks is NaN and ``padded`` is raised; an image that has no pixel of a stamp is missing in that row, and a
-        position that is no number has no stamp.
+        A row for each position, in their order. A stamp is centred on the pixel nearest to the position. Bad pixels
+        are NaN and raise ``masked_pixels``. Stamps end at the edges of the images. If images end in different places,
+        pixels outside one of them are NaN in its plane and ``padded`` is raised; a plane without any pixel is missing
+        in that row. A position that is not finite has no stamp.
 
     Raises
     ------
     TypeError
-        If an image is none of these, or its numbers are not real.
+        If an image is of another type, or its pixels are not real numbers.
     ValueError
-        If no image is given, positions are given in both ways or in none, their lengths differ, no image has a WCS, or
+        If no image is given, both kinds of positions or none are given, their lengths differ, no image has a WCS, or
         the images are not on one pixel grid.
     ReadError
         If a file cannot be read.
@@ -151,9 +151,9 @@ def as_frame(image: LibraryArray, name: str = "image") -> Frame:
     Raises
     ------
     TypeError
-        If it is no image.
+        If it is not an image.
     ReadError
-        If it is a file that cannot be read.
+        If its file cannot be read.
     """
     if isinstance(image, Frame):
         return image
@@ -207,7 +207,7 @@ def _frame_of_units(units: Untyped, name: str) -> Frame:
 
 
 def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Cell]) -> _FrameParts:
-    """Return a mask with its bits by name, if its header has names (MP_SAT = 1), or all that is not 0 as bad."""
+    """Return a mask and its bad and saturated bits by its header (MP_SAT = 1); without names, all pixels not 0 are bad."""
     planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_BAD_PLANES, _SATURATED) if f"MP_{name}" in header}
     if not planes or mask.dtype.kind not in "iu":
         return {"mask": mask != 0}
@@ -216,7 +216,7 @@ def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Cell]) -> _FrameP
 
 
 def _plane(data: Untyped) -> NDArray[np.generic]:
-    """Return the image of a unit without its axes of one pixel beyond two."""
+    """Return the image of a unit without further axes of one pixel."""
     array = np.asarray(data)
     while array.ndim > 2 and 1 in array.shape[:-2]:
         array = array.squeeze(array.shape.index(1))
@@ -224,7 +224,7 @@ def _plane(data: Untyped) -> NDArray[np.generic]:
 
 
 def _frame_of_nddata(image: Untyped) -> Frame:
-    """Return an NDData, CCDData or Cutout2D."""
+    """Return the frame of an NDData, CCDData or Cutout2D."""
     mask = getattr(image, "mask", None)
     keys: _FrameParts = {} if mask is None else {"mask": np.broadcast_to(np.asarray(mask) != 0, np.shape(image.data))}
     uncertainty = getattr(image, "uncertainty", None)
@@ -237,7 +237,7 @@ def _frame_of_nddata(image: Untyped) -> Frame:
 
 
 def _frame_of_exposure(exposure: Untyped) -> Frame:
-    """Return an Exposure or MaskedImage of Rubin's stack, or whatever has its methods."""
+    """Return the frame of an Exposure or MaskedImage of Rubin's stack, or of an object with its methods."""
     keys: _FrameParts = {}
     mask = exposure.getMask()
     if mask is not None:
@@ -265,7 +265,7 @@ def _positions(values: ArrayLike | None, what: str) -> NDArray[np.float64]:
 
 
 def _from_sky(frames: Mapping[str, Frame], sky: Untyped, wcs: Untyped) -> dict[str, PixelPositions]:
-    """Return the positions of places in the sky in each frame, by its own WCS or another's."""
+    """Return the pixel positions of sky positions in each frame, by its own WCS or that of another frame."""
     from astropy.coordinates import SkyCoord
 
     if not isinstance(sky, SkyCoord):
@@ -291,7 +291,7 @@ def _from_sky(frames: Mapping[str, Frame], sky: Untyped, wcs: Untyped) -> dict[s
 
 
 def _to_pixels(wcs: Untyped, sky: Untyped, frame: Frame) -> PixelPositions:
-    if hasattr(wcs, "skyToPixelArray"):  # Rubin's SkyWcs, which counts as the frame's origin does
+    if hasattr(wcs, "skyToPixelArray"):  # Rubin's SkyWcs, whose pixels include the origin of the frame
         x, y = wcs.skyToPixelArray(sky.icrs.ra.deg, sky.icrs.dec.deg, degrees=True)
     elif hasattr(wcs, "all_world2pix"):
         from astropy.wcs.utils import wcs_to_celestial_frame
@@ -299,7 +299,7 @@ def _to_pixels(wcs: Untyped, sky: Untyped, frame: Frame) -> PixelPositions:
         where = sky.transform_to(wcs_to_celestial_frame(wcs)).spherical
         x, y = wcs.celestial.all_world2pix(where.lon.deg, where.lat.deg, 0, quiet=True)
         x, y = np.asarray(x) + frame.x0, np.asarray(y) + frame.y0
-    else:  # any other that Astropy's shared interface describes
+    else:  # any other WCS with Astropy's shared interface
         x, y = wcs.world_to_pixel(sky)
         x, y = np.asarray(x) + frame.x0, np.asarray(y) + frame.y0
     return _positions(x, "x"), _positions(y, "y")
@@ -308,7 +308,7 @@ def _to_pixels(wcs: Untyped, sky: Untyped, frame: Frame) -> PixelPositions:
 def _cut_stamps(
     frames: Mapping[str, Frame], places: Mapping[str, PixelPositions], n: int, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
-    """Return a buffer with the stamps, the first pixel of each plane, their shapes and centres, and what was met."""
+    """Return a buffer of the stamps, the offset, shape and centre of each plane, and the flags that were raised."""
     compiled = kernels.require_extension("cutting stamps")
     pixels = np.empty((n, len(frames), side, side), dtype=np.float32)
     offset = np.full((n, 3), -1, dtype=np.int64)
@@ -330,7 +330,7 @@ def _cut_stamps(
     whole = np.array([0, side, 0, side])
     shape[:, channels] = side
     centre = np.full((n, 2), side // 2, dtype=np.int32)
-    for row in np.flatnonzero((reach != whole).any(axis=(1, 2))):  # few: those at the edges
+    for row in np.flatnonzero((reach != whole).any(axis=(1, 2))):  # stamps at the edges, which are few
         _trim(pixels[row], reach[row], there[row], shape[row], centre[row], channels)
         if (reach[row][there[row]] != reach[row][there[row]][:1]).any():
             raised[row] |= np.uint32(bits("padded"))
@@ -338,7 +338,7 @@ def _cut_stamps(
 
 
 def _reach(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], side: int) -> NDArray[np.int64]:
-    """Return the rows and columns (n, 4) of squares around positions that a frame has: top, bottom, left, right."""
+    """Return the part of each square (n, 4) that is inside a frame: top, bottom, left, right."""
     height, width = frame.shape
     out = []
     for position, first, length in ((y, frame.y0, height), (x, frame.x0, width)):
@@ -357,7 +357,7 @@ def _trim(
     centre: NDArray[np.int32],
     channels: Sequence[int],
 ) -> None:
-    """Leave of the squares of one candidate, in place, what at least one of its frames has."""
+    """Crop the squares of one candidate, in place, to the part that is inside at least one of its frames."""
     if not there.any():
         shape[:], centre[:] = 0, 0
         return

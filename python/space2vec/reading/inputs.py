@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, globs) to the files to read, in a fixed order."""
+"""Find the files to read in the files, folders and globs that a user names, in a fixed order."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ ACCEPTED_INPUTS = (
     "images (.fits, .fits.gz, .fits.fz), NumPy arrays (.npy, .npz), and feature tables (.csv, .parquet)"
 )
 
-#: Names of files that the compiled pipeline reads.
+#: The suffixes of the files that the compiled pipeline reads.
 ALERT_SUFFIXES = (".avro", ".avro.gz", ".tar", ".tar.gz", ".tgz")
 _SUFFIXES = (*ALERT_SUFFIXES, *ARRAY_SUFFIXES, *FITS_SUFFIXES, *TABLE_SUFFIXES)
 _DIGITS = re.compile(r"\d+")
 
-#: A file of alerts by its name, a plain text because a night has hundreds of thousands; another file; what an open file
-#: held; FITS files that follow one another; or all DES stamps of the input.
+#: The path of a file of alerts (text, which needs less memory than a Path: a night has hundreds of thousands); the path
+#: of another file; the content of an open file; consecutive FITS files; or all DES stamps of the input.
 Source = str | Path | FileContent | FitsFiles | Candidates
-#: What names or holds an input.
+#: A path, folder or glob, or an open binary file.
 Input = str | os.PathLike[str] | BinaryFile
 
 
 @dataclass(slots=True)
 class InputFiles:
-    """What an input consists of.
+    """The files of an input, in the order of reading.
 
     Attributes
     ----------
-    sources : list of str, Path, Content, FitsFiles or Candidates
-        In the order in which they are to be read.
+    sources : list of str, Path, FileContent, FitsFiles or Candidates
+        The sources, in the order of reading.
     features : tuple of str or None
-        The columns, where the input is feature tables alone; ``None`` where it is stamps.
+        The columns, if the input consists of feature tables; ``None`` if it consists of stamps.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -64,7 +64,7 @@ class InputFiles:
     _stems: dict[Path, str] | None = None
 
     def default_ids(self, source: Path) -> DefaultIds:
-        """Return what names the rows of one file that names none itself."""
+        """Return the ids for the rows of a file that has no ids."""
         if self._stems is None:
             files = [item.paths if isinstance(item, FitsFiles) else [item] for item in self.sources]
             self._stems = _stems([path for paths in files for path in paths if isinstance(path, Path)])
@@ -72,7 +72,7 @@ class InputFiles:
 
 
 def _stems(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return what to call files: without suffix, unless that alone tells two of them apart."""
+    """Return short names of files: without suffix, unless two of them would then be equal."""
     bare = {
         path: path.with_name(stem(path.name)) if path.name.endswith(FITS_SUFFIXES) else path.with_suffix("")
         for path in paths
@@ -84,20 +84,20 @@ def _stems(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def find_files(inputs: Input | Iterable[Input]) -> InputFiles:
-    """Return the files that an input consists of.
+    """Return the files of an input.
 
-    A folder is searched to its bottom for files of known names; hidden files are passed over, and so are pipes and
-    devices, scores and errors of earlier runs, and tables in a folder of stamps, where they say what is known of these.
-    Names are sorted as people do, 2 before 10. Several inputs keep their order; a file named twice is read once. Open
+    Folders are searched recursively for files with known suffixes. Skipped are hidden files, pipes, devices, and the
+    scores and errors tables of earlier runs; a table in a folder of stamps belongs to these stamps. Names are sorted by
+    the numbers in them, 2 before 10. Several inputs keep their order, and a file that is named twice is read once. Open
     binary files are read to their end.
 
     Raises
     ------
     ReadError
-        If an input does not exist, is a pipe or device, matches nothing, or holds nothing that can be read, or if
+        If an input does not exist, is a pipe or device, matches nothing, or contains no file that can be read, or if
         feature tables and stamps are named together.
     TypeError
-        If an open file gives text.
+        If an open file is in text mode.
     """
     one = isinstance(inputs, (str, os.PathLike)) or is_open_file(inputs)
     given = [cast("Input", inputs)] if one else list(cast("Iterable[Input]", inputs))
@@ -107,7 +107,7 @@ def find_files(inputs: Input | Iterable[Input]) -> InputFiles:
     sources: list[Source] = []
     named: set[Path] = set()
     stands = False
-    # One input cannot name a file twice.
+    # A single input cannot name a file twice.
     seen: set[str] | None = set() if len(given) > 1 else None
     for item in given:
         if not isinstance(item, (str, os.PathLike)):
@@ -134,7 +134,7 @@ def find_files(inputs: Input | Iterable[Input]) -> InputFiles:
 
 
 def _add_file(sources: list[Source], path: Path) -> None:
-    """Add a file; FITS files that follow one another are one source, for most are one candidate."""
+    """Add a file; consecutive FITS files become one source, because most of them hold one candidate."""
     if not path.name.endswith(FITS_SUFFIXES):
         sources.append(path)
     elif sources and isinstance(sources[-1], FitsFiles):
@@ -188,7 +188,7 @@ def _require_files(names: Iterator[str], item: str) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Yield the files below a folder: its own by name, then those of its folders."""
+    """Yield the files of a folder, sorted by name, and then those of its subfolders."""
     folders: list[str] = []
     files: list[str] = []
     with os.scandir(folder) as entries:
@@ -198,7 +198,7 @@ def _walk(folder: str) -> Iterator[str]:
             if _is_folder(entry):
                 if not entry.is_symlink():
                     folders.append(entry.name)
-            # A link that leads nowhere fails where it is read.
+            # A link that leads nowhere is kept: it costs a row when it is read.
             elif (
                 _is_known_name(entry.name)
                 and (os.path.isfile(entry.path) or not os.path.exists(entry.path))
@@ -222,12 +222,12 @@ def _is_known_name(name: str) -> bool:
 
 
 def _is_result(name: str, path: str) -> bool:
-    """Tell a FITS table of results, which may lie among the stamps that were scored."""
+    """Return whether a file is a FITS table of results, which may be in the folder of the stamps that were scored."""
     return name.endswith(".fits") and STAMP_NAME.fullmatch(name) is None and is_result(path)
 
 
 def _is_special_file(path: str | Path) -> bool:
-    """Tell a pipe, socket or device, which may never end; what cannot be looked at fails where it is read."""
+    """Return whether a path is a pipe, socket or device, which may never end; a path without access fails when read."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -235,23 +235,23 @@ def _is_special_file(path: str | Path) -> bool:
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
-    """Sort names as people do, 2 before 10; the text decides between 1 and 01."""
+    """Sort names by the numbers in them, 2 before 10; equal numbers (1 and 01) are sorted as text."""
     return sorted(sorted(names), key=lambda name: _DIGITS.sub(_counted, name))
 
 
 def _counted(digits: re.Match[str]) -> str:
-    # A short text a name, for there may be a million: the more digits, the larger the number.
+    # A short key, as there may be a million names: a number with more digits is larger.
     number = digits[0].lstrip("0")
     return chr(1 + len(number)) + number
 
 
 def _separate_tables(sources: Sequence[Source], candidates: Candidates, named: set[Path]) -> InputFiles:
-    """Tell tables that are the input from tables that accompany stamps."""
+    """Separate tables that are the input from tables that belong to stamps."""
     arrays = {path.with_suffix("") for path in sources if isinstance(path, Path) and path.suffix in ARRAY_SUFFIXES}
     stamps: list[Source] = []
     tables: list[Path] = []
     kinds = [isinstance(source, Path) and _is_table(source) for source in sources]
-    # A file that cannot be looked into is not to make what lies beside it something else.
+    # A Parquet file that cannot be opened must not change how the tables of its folder are read.
     if not candidates.files and True in kinds and False not in kinds:
         kinds = [True] * len(kinds)
     for source, is_table in zip(sources, kinds, strict=True):
@@ -271,7 +271,7 @@ def _separate_tables(sources: Sequence[Source], candidates: Candidates, named: s
 
 
 def _is_table(path: Path) -> bool | None:
-    """Tell a table from stamps; ``None`` for a Parquet file that cannot be looked into and fails where it is read."""
+    """Return whether a file is a table, not stamps; ``None`` for a Parquet file that cannot be opened."""
     if path.suffix != ".parquet":
         return path.suffix in TABLE_SUFFIXES
     try:
@@ -282,7 +282,7 @@ def _is_table(path: Path) -> bool | None:
 
 
 def _has_des_ids(path: Path) -> bool:
-    """Tell whether a table goes with DES stamps; one that cannot be read is told where they are."""
+    """Return whether a table belongs to DES stamps; one that cannot be read does, so that it is reported with them."""
     try:
         with size_faults_as_read_errors(), unopenable_as_read_errors():
             return "ID" in table_columns(path)
@@ -291,7 +291,7 @@ def _has_des_ids(path: Path) -> bool:
 
 
 def _first_features(tables: Sequence[Path]) -> tuple[str, ...]:
-    """Return the features of the first table that can be read: they are those of the whole input."""
+    """Return the features of the first table that can be read, which are those of the whole input."""
     reasons = []
     for table in tables:
         try:

@@ -1,4 +1,4 @@
-"""What readers return of several batches: stamps, features, or a model's scores of either."""
+"""Join the rows of several batches: stamps, features, or a model's scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from space2vec.reading.options import ReadOptions
 
     class ScoringModel(Model, Protocol):
-        """A model that users have."""
+        """A model with a method `score`, such as :class:`space2vec.Forest`."""
 
         def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
             """Score candidates."""
@@ -28,16 +28,16 @@ __all__ = ["as_scores", "join_rows", "no_scores"]
 def join_rows(
     parts: Sequence[Stamps | Features | Scores], options: ReadOptions, model: ScoringModel | None
 ) -> Stamps | Features | Scores:
-    """Join the rows of consecutive batches, and score what is not scored yet.
+    """Join the rows of consecutive batches, and score them if the reader has not.
 
     Parameters
     ----------
     parts : sequence of Stamps, of Features, or of Scores
-        The rows, as a reader with these options gives them.
+        The rows, as a reader with these options returns them.
     options : ReadOptions
         How they were read.
     model : ScoringModel or None
-        Whose scores are wanted, if any.
+        The model for the scores, if scores are wanted.
     """
     if options.model is not None:
         scores = [part for part in parts if isinstance(part, Scores)]
@@ -55,12 +55,12 @@ def _join(parts: Sequence[Stamps | Features | Scores], measure: FeaturePlan | No
 def as_scores(
     rows: Stamps | Features | Scores, model: ScoringModel, *, threads: int | None = None, device: str = "cpu"
 ) -> Scores:
-    """Return the scores of the rows of a batch, which a reader may have scored already."""
+    """Return the scores of a batch, computing them if the reader has not."""
     return rows if isinstance(rows, Scores) else model.score(rows, threads=threads, device=device)
 
 
 def no_scores(model: Model) -> Scores:
-    """Return a table of scores without rows."""
+    """Return an empty table of scores."""
     return Scores(
         np.empty(0, dtype=np.float32),
         np.empty(0, dtype=np.uint32),

@@ -114,7 +114,7 @@ class Limits:
 
 
 def _how_to_raise(name: str) -> str:
-    """Return the advice how to raise a limit."""
+    """Return the advice on how to raise a limit."""
     return f"--limit {name}=N (limits=Limits({name}=N) in Python) allows more"
 
 
@@ -148,14 +148,14 @@ _OF_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG
 
 @contextlib.contextmanager
 def unopenable_as_read_errors() -> Iterator[None]:
-    """Raise as ReadError that a file cannot be opened, where nothing says that a whole disk is lost.
+    """Turn the errors of a file that cannot be opened into ReadError; errors of a whole disk stay OSError.
 
     Raises
     ------
     UnreadableError
-        For a file without permission, and a link that leads nowhere.
+        For a file without read permission, and for a link that leads nowhere.
     OSError
-        For whatever else the machine cannot read.
+        For all other errors of the machine.
     """
     try:
         yield
@@ -174,9 +174,9 @@ def refuse_long_ids(batch: AnyBatch, limits: Limits, path: str) -> AnyBatch:
     batch : Batch
         The rows.
     limits : Limits
-        The limits, of which that on ids is used.
+        The limits; only the one on ids is used.
     path : str
-        The file, for rows whose origin is not known.
+        The name of the file, for rows without an origin.
     """
     rows = batch.rows
     long = {row for ids in (rows.object_id, rows.candidate_id) for row in long_ids(ids, limits.id_bytes)}
@@ -222,7 +222,7 @@ def refuse_long_texts(batch: AnyBatch, long: Mapping[int, int]) -> AnyBatch:
 
 
 def describe_excess(detail: str) -> str:
-    """Return the message for a demand above a limit, with the advice how to raise the limit."""
+    """Return the message for a demand above a limit, with the advice on how to raise the limit."""
     name = {"an id": "id_bytes", "more rows": "free_rows"}.get(" ".join(detail.split()[:2]))
     return detail if name is None else f"{detail}; {_how_to_raise(name)}"
 

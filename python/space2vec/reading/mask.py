@@ -34,7 +34,7 @@ def read_mask(data: bytes) -> NDArray[np.bool_] | None:
     except ReadError as error:
         if b"EXTNAME = 'MASK" in data:
             raise ReadError(f"the unit MASK cannot be read ({error})") from None
-        return None  # damage behind the planes does not make them unreadable
+        return None  # damage after the planes does not make them unreadable
     from astropy.io import fits
 
     try:

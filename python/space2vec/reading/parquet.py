@@ -1,4 +1,4 @@
-"""Alerts out of Parquet files, as Fink writes them."""
+"""Read alerts from Parquet files, such as those of Fink."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def open_parquet(path: Path | BinaryIO, texts: Collection[str] = ()) -> pyarrow.
     path : Path or binary file
         The file.
     texts : collection of str, optional
-        Columns that are given as dictionaries where they are text: a text that occurs often is held once.
+        Text columns to read as dictionaries, so that a repeated text is stored once.
 
     Raises
     ------
     ReadError
-        If it is no Parquet file, or cut short: its schema stands at its end.
+        If it is not a Parquet file, or is truncated (its schema is at its end).
     OSError
         If the machine cannot read it.
     """
@@ -68,7 +68,7 @@ def bounded_batches(
     *,
     expanded: bool = True,
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Yield consecutive rows of some columns, once the file has been seen to ask for no more than it may.
+    """Yield consecutive rows of some columns, after checking that the file stays within the limits.
 
     Parameters
     ----------
@@ -77,18 +77,18 @@ def bounded_batches(
     columns : sequence of str
         The dotted paths of the columns.
     rows : int
-        Rows at a time, at most; fewer where they are long.
+        The most rows at a time; fewer if rows are large.
     source : Path or binary file
-        The file again.
+        The same file, to read its page headers.
     limits : Limits
-        What it may ask for.
+        The limits on its rows and bytes.
     expanded : bool, optional
-        Whether values of dictionaries are to be written out, so that each row counts with its own.
+        Whether the caller will expand dictionaries, so that the bytes of each row count in full.
 
     Raises
     ------
     ReadError
-        If it has more rows, or unpacks to more bytes, than stand in proportion to its own.
+        If it has more rows, or unpacks to more bytes, than its size allows.
     """
     import pyarrow as pa
 
@@ -97,7 +97,7 @@ def bounded_batches(
     limits.check_held(sizes.largest, size, "pages of the file")
     if sizes.values > limits.unpacked_bytes(size):
         limits.refuse(sizes.values, size, "lists of the file")
-    # Any row may name the longest value of a dictionary.
+    # Any row may refer to the longest value of a dictionary.
     few = limits.rows(sizes.dictionaries + sizes.values // max(file.metadata.num_rows, 1), rows)
     held: list[pa.RecordBatch] = []
     count = nbytes = given = 0
@@ -115,7 +115,7 @@ def bounded_batches(
 
 
 def _expanded_bytes(column: pyarrow.Array) -> int:
-    """Return the bytes of a column, once the values of dictionaries in it are written out."""
+    """Return the bytes of a column after its dictionaries are expanded."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -133,7 +133,7 @@ def _expanded_bytes(column: pyarrow.Array) -> int:
 def _size_and_pages(
     source: Path | BinaryIO, metadata: pyarrow.parquet.FileMetaData, columns: Sequence[str]
 ) -> tuple[int, PageSizes]:
-    """Return the bytes of a file, and what the headers of its pages say."""
+    """Return the size of a file in bytes, and the sizes in the headers of its pages."""
     with contextlib.nullcontext(source) if not isinstance(source, Path) else source.open("rb") as file:
         return file.seek(0, os.SEEK_END), page_sizes(file, metadata, columns)
 
@@ -152,14 +152,14 @@ def _join_batches(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
 
 @contextlib.contextmanager
 def damage_as_read_errors(path: Path | BinaryIO, damage: str) -> Iterator[None]:
-    """Raise what Arrow raises for a damaged file, of many kinds, as ReadError; faults of the machine pass."""
+    """Turn the many kinds of errors that Arrow raises for a damaged file into ReadError; errors of the machine stay."""
     try:
         with size_faults_as_read_errors():
             yield
     except Space2vecError:
         raise
     except Exception as error:
-        # For what is damaged Arrow gives no number; where it gives one it does not always name the file.
+        # Arrow gives an errno only for faults of the machine, and does not always name the file.
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise ReadError(f"{damage} ({error})") from None
@@ -186,7 +186,7 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, source_name: str | 
     Raises
     ------
     ReadError
-        If the file is no Parquet file of alerts, or once the alerts before the damage have been yielded.
+        If the file is not a Parquet file of alerts, or, after the alerts before the damage, if it is damaged.
     """
     with open_parquet(path) as file:
         with damage_as_read_errors(path, "not a Parquet file of alerts"):
@@ -212,7 +212,7 @@ def read_alerts(path: Path | BinaryIO, options: ReadOptions, source_name: str | 
 def _batches(
     file: pyarrow.parquet.ParquetFile, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions
 ) -> Iterator[AnyBatch]:
-    """Yield the alerts of an open file, once their cutouts have been seen to ask for no more than they may."""
+    """Yield the alerts of an open file, after checking that their cutouts stay within the limits."""
     size = _size_and_pages(path, file.metadata, ())[0]
     first = spent = 0
     for part in bounded_batches(file, reader.paths_to_read, options.size, path, options.limits):

@@ -19,7 +19,7 @@ from space2vec.reading.options import ReadOptions
 __all__ = ["read_stamps", "read_tables", "sample_batches"]
 
 _BEGINNING = Position()
-#: How .npy and .npz files begin, and FITS files.
+#: The first bytes of .npy and .npz files, and of FITS files.
 _ARRAYS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 _FITS = (b"SIMPLE  ", b"XTENSION")
 
@@ -54,7 +54,7 @@ def read_stamps(
 
 
 def sample_batches(found: inputs.InputFiles, options: ReadOptions, most: int) -> Iterator[AnyBatch]:
-    """Yield the first row of at most `most` alert files, evenly spread; standard input is skipped."""
+    """Yield the first row of each of at most `most` files, evenly spaced; standard input is skipped."""
     files = [source for source in found.sources if isinstance(source, (str, Path, FileContent))]
     files = [source for source in files if source != alert_files.STANDARD_INPUT]
     small = replace(options, size=1, threads=1, measure=None, memory=None, model=None)
