@@ -207,7 +207,7 @@ def _frame_of_units(units: Untyped, name: str) -> Frame:
 
 
 def _mask_bits(mask: NDArray[np.generic], header: Mapping[str, Cell]) -> _FrameParts:
-    """Return a mask and its bad and saturated bits by its header (MP_SAT = 1); without names, all pixels not 0 are bad."""
+    """Return a mask with its bad and saturated bits by its header (MP_SAT = 1); if it names none, all but 0 is bad."""
     planes = {name: 1 << int(header[f"MP_{name}"]) for name in (*_BAD_PLANES, _SATURATED) if f"MP_{name}" in header}
     if not planes or mask.dtype.kind not in "iu":
         return {"mask": mask != 0}
