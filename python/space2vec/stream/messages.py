@@ -31,6 +31,9 @@ class Messages:
         The time stamp of each, in milliseconds since 1970; negative if it has none.
     epoch : int
         How often the partitions of this process had changed when they were read; see :class:`Source`.
+    membership : object
+        What the group knew this process by when it gave it these partitions, for transactions: once the group has
+        given them to others, a transaction with it fails.
     """
 
     values: Sequence[bytes | None]
@@ -39,6 +42,7 @@ class Messages:
     offsets: Sequence[int]
     times: Sequence[int]
     epoch: int
+    membership: object = None
 
     def __len__(self) -> int:
         return len(self.offsets)

@@ -180,7 +180,7 @@ class TransactionSink(TopicSink):
         positions = scored.messages.positions()
         offsets = _as_partitions(positions)
         self._call(
-            lambda: client.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), _REQUEST),
+            lambda: client.send_offsets_to_transaction(offsets, scored.messages.membership, _REQUEST),
             "sending positions",
         )
         self._events.passed("offsets sent")

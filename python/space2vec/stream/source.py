@@ -72,6 +72,7 @@ class Source:
         self.drain: Callable[[], None] = _nothing
         self.drop: Callable[[], None] = _nothing
         self.kept: Callable[[Sequence[Partition]], Offsets] = lambda _: {}
+        self._membership: object = None
         self._positions: Offsets = {}
         self._at_end: set[Partition] = set()
         self._held: list[Message] = []
@@ -196,6 +197,7 @@ class Source:
             [int(message.offset() or 0) for message in held],
             [message.timestamp()[1] for message in held],
             self.epoch,
+            self._membership,
         )
 
     def _pause(self) -> None:
@@ -245,6 +247,8 @@ class Source:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._joined = True
         self.epoch += 1
+        # Asked for later, from the thread of the sink, it blocks for many seconds in a stream without new messages.
+        self._membership = consumer.consumer_group_metadata()
         starts = self._starts([(part.topic, part.partition) for part in partitions]) if partitions else {}
         self.assigned, self.starts = set(starts), {place: max(0, offset) for place, offset in starts.items()}
         self._at_end.clear()
