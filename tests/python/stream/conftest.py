@@ -63,3 +63,19 @@ def own_noida(tmp_path):
     """Return a noida-db of this test alone, which it may stop, kill and start again."""
     with started("noida", tmp_path) as broker:
         yield broker
+
+
+@pytest.fixture
+def stream_of():
+    """Return what makes a :class:`helpers.streams.Stream`; what it has started is killed after the test."""
+    from helpers.streams import Stream
+
+    streams = []
+
+    def make(*arguments, **options):
+        streams.append(Stream(*arguments, **options))
+        return streams[-1]
+
+    yield make
+    for stream in streams:
+        stream.kill()
