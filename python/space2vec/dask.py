@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from space2vec.models.workers import BatchScorer, ModelSource, need
+from space2vec.errors.packages import need
+from space2vec.models.workers import BatchScorer, ModelSource
 
 if TYPE_CHECKING:
     import pandas

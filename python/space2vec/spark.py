@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from space2vec.models.workers import BatchScorer, ModelSource, need, scores_schema
+from space2vec.errors.packages import need
+from space2vec.models.workers import BatchScorer, ModelSource
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -61,7 +62,7 @@ def score(
     scorer = BatchScorer(model, passthrough, threads)
     scorer.check(frame.columns)
     columns = scorer.columns(to_arrow_schema(frame.schema))
-    own = from_arrow_schema(scores_schema(text_ids=columns.text_ids))
+    own = from_arrow_schema(BatchScorer.schema(text_ids=columns.text_ids))
     result = StructType([*own.fields, *(frame.schema[name] for name in scorer.passthrough)])
     return frame.select(*_columns(scorer.passthrough, columns.steps)).mapInArrow(scorer.batches, result)
 
@@ -148,4 +149,4 @@ def ddl(*, text_ids: bool = False) -> str:
     text_ids : bool, optional
         Whether the ids of candidates are text.
     """
-    return ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in scores_schema(text_ids=text_ids))
+    return ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in BatchScorer.schema(text_ids=text_ids))

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import bench
     from space2vec.bench.report import plot
-    from space2vec.writing.atomic_file import write_whole
+    from space2vec.data.atomic_file import write_whole
 
     output = None if arguments.output is None else Path(arguments.output)
     if output is not None and not output.parent.is_dir():

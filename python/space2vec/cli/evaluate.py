@@ -51,7 +51,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluation
-    from space2vec.writing.atomic_file import write_whole
+    from space2vec.data.atomic_file import write_whole
     from space2vec.writing.places import check_writable
 
     for picture in (arguments.plot, arguments.reliability):

@@ -70,9 +70,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from space2vec.data.atomic_file import write_whole
     from space2vec.studies.contenders import TrainingEffort
     from space2vec.studies.des import reproduce_des
-    from space2vec.writing.atomic_file import write_whole
     from space2vec.writing.places import check_writable
 
     if arguments.json:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from space2vec import model_files
 from space2vec.backends import choice
 from space2vec.data.arrays import lies_on_device
+from space2vec.data.atomic_file import write_whole
 from space2vec.data.device.extension import ordinal
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -25,7 +26,6 @@ from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, check_version
 from space2vec.registry import library_version
-from space2vec.writing.atomic_file import write_whole
 
 if TYPE_CHECKING:
     from typing import Self

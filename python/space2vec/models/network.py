@@ -234,8 +234,8 @@ class Network(Model):
                 f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: in "
                 "Python, its attributes first and second are networks that can be exported"
             )
+        from space2vec.data.atomic_file import write_whole
         from space2vec.models.onnx_graph import calibrated_graph, make_graph
-        from space2vec.writing.atomic_file import write_whole
 
         graph, table = make_graph(self), self.header.calibration
         write_whole(path, graph if table is None else calibrated_graph(graph, table))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from space2vec.data.tables import Scores
-from space2vec.errors.packages import need
 from space2vec.models.load import load
 from space2vec.models.model import Model
 from space2vec.reading.arrow_table import alert_columns, as_table, score_arrow
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from space2vec.reading.alert_columns import AlertColumns
     from space2vec.reading.arrow_table import ArrowSource
 
-__all__ = ["BatchScorer", "ModelSource", "need", "scores_schema"]
+__all__ = ["BatchScorer", "ModelSource"]
 
 #: A packaged name, the path of a model file, or a model.
 ModelSource: TypeAlias = "str | os.PathLike[str] | Model"
@@ -85,6 +84,11 @@ class BatchScorer:
         if lacking := [name for name in self.passthrough if name not in known]:
             raise ValueError(f"no column {', '.join(map(repr, lacking))} to go along; there are {', '.join(known)}")
 
+    @staticmethod
+    def schema(*, text_ids: bool) -> pyarrow.Schema:
+        """Return the schema of the results of :meth:`score`; see :meth:`space2vec.Scores.arrow_schema`."""
+        return Scores.arrow_schema(text_ids=text_ids)
+
     def score(self, batch: ArrowSource, *, text_ids: bool | None = None) -> pyarrow.RecordBatch:
         """Return the scores of a batch alone; `text_ids` overrules what its schema says of the ids of candidates."""
         return score_arrow(batch, self.model, threads=self.threads, text_ids=text_ids)
@@ -114,11 +118,6 @@ class BatchScorer:
         for batch in batches:
             table = self(batch).combine_chunks()
             yield from table.to_batches() or [_no_rows(table.schema)]
-
-
-def scores_schema(*, text_ids: bool) -> pyarrow.Schema:
-    """Return the schema of scores alone; see :meth:`space2vec.Scores.arrow_schema`."""
-    return Scores.arrow_schema(text_ids=text_ids)
 
 
 def _no_rows(schema: pyarrow.Schema) -> pyarrow.RecordBatch:

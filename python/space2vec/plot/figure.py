@@ -8,9 +8,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from space2vec.data.atomic_file import write_whole
 from space2vec.errors.packages import need
 from space2vec.errors.text import one_line
-from space2vec.writing.atomic_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

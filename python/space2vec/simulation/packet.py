@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.atomic_file import AtomicFile, write_whole
 from space2vec.data.stamps import CHANNELS
 from space2vec.simulation.night import Night
-from space2vec.writing.atomic_file import AtomicFile, write_whole
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from space2vec.data import arrow
+from space2vec.data.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.errors import StreamError
 from space2vec.reading.notes import KEY, DamagedError, read_note
 from space2vec.registry import FLAGS, library_version
@@ -18,7 +19,6 @@ from space2vec.stream.events import Events
 from space2vec.stream.messages import Offsets, Partition, ScoredMessages
 from space2vec.stream.options import StreamOptions
 from space2vec.stream.sink import commit
-from space2vec.writing.atomic_file import AtomicFile, remove_leftovers, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow

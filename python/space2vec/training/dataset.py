@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from space2vec.data.atomic_file import sync_folder, write_file
 from space2vec.data.ids import text_array
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import OutputError, ReadError
 from space2vec.registry import library_version
 from space2vec.training.dataset_part import PartFile, decode_part, encode_stamps, encode_truth
-from space2vec.writing.atomic_file import sync_folder, write_file
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json

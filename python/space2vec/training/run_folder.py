@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from space2vec.data.atomic_file import remove_leftovers, write_file, write_whole
 from space2vec.errors import OutputError
 from space2vec.model_files import tensor_file
 from space2vec.model_files.header import RUN_MODEL_FILE
-from space2vec.writing.atomic_file import remove_leftovers, write_file, write_whole
 from space2vec.writing.places import check_writable
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from space2vec.writing.tables import join_lists
 if TYPE_CHECKING:
     import pyarrow
 
+    from space2vec.data.atomic_file import AtomicFile
     from space2vec.data.types import Json
-    from space2vec.writing.atomic_file import AtomicFile
     from space2vec.writing.tables import JoinedTable
 
 __all__ = ["write_fits"]

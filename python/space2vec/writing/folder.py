@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
+from space2vec.data.atomic_file import name_in_errors, sync_names, write_file
 from space2vec.errors import OutputError
-from space2vec.writing.atomic_file import name_in_errors, sync_names, write_file
 
 __all__ = ["Folder"]
 

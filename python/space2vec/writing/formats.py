@@ -16,8 +16,8 @@ from space2vec.writing.tables import JoinedTable, join_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
+    from space2vec.data.atomic_file import AtomicFile
     from space2vec.data.types import Json
-    from space2vec.writing.atomic_file import AtomicFile
 
 __all__ = ["SUFFIXES", "write_table"]
 

@@ -11,9 +11,9 @@ from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from space2vec.data.atomic_file import AtomicFile, name_in_errors
 from space2vec.errors import OutputError
 from space2vec.reading.alert_files import STANDARD_INPUT
-from space2vec.writing.atomic_file import AtomicFile, name_in_errors
 from space2vec.writing.folder import Folder
 
 if TYPE_CHECKING:

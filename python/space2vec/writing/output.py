@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from space2vec.data.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.errors import OutputError, ReadError
 from space2vec.reading.notes import DamagedError, note_file, read_note
 from space2vec.registry import FLAGS
-from space2vec.writing.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
 from space2vec.writing.input_record import InputRecord

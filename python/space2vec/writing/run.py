@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from space2vec.data.atomic_file import final_name
 from space2vec.errors import OutputError
-from space2vec.writing.atomic_file import final_name
 from space2vec.writing.folder import Folder
 from space2vec.writing.input_record import InputRecord
 

@@ -131,7 +131,7 @@ def test_files_that_python_writes_are_named_too(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_picture_or_figures_may_go_into_a_pipe(tmp_path: Path) -> None:
-    from space2vec.writing.atomic_file import write_whole
+    from space2vec.data.atomic_file import write_whole
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

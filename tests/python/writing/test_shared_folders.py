@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
+from space2vec.data.atomic_file import AtomicFile, write_whole
 from space2vec.errors import OutputError
 from space2vec.simulation import write_packets
 from space2vec.writing import Chunk, Output
-from space2vec.writing.atomic_file import AtomicFile, write_whole
 from space2vec.writing.input_record import InputRecord
 
 #: Users and a group that own nothing; they need no name.
