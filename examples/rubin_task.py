@@ -78,7 +78,7 @@ class RealBogusConfig(lsst.pipe.base.PipelineTaskConfig, pipelineConnections=Rea
 
 # [task]
 class RealBogusTask(lsst.pipe.base.PipelineTask):
-    """Score the sources of a difference image by their stamps in it, the science exposure and the template."""
+    """Score the sources of a difference image by their pixels in it, the science exposure and the template."""
 
     _DefaultName = "realBogus"
     ConfigClass = RealBogusConfig
@@ -104,8 +104,8 @@ class RealBogusTask(lsst.pipe.base.PipelineTask):
         """
         sources = diaSources if diaSources.isContiguous() else diaSources.copy(deep=True)
         x, y = (np.asarray(sources[f"slot_Centroid_{axis}"], dtype=float) for axis in "xy")
-        stamps = s2v.from_images(science, template, difference, x=x, y=y, candidate_id=np.asarray(sources["id"]))
-        scores = self.model.score(stamps)
+        found = s2v.locate(science, template, difference, x=x, y=y, candidate_id=np.asarray(sources["id"]))
+        scores = self.model.score(found)
         schema = lsst.afw.table.Schema()
         schema.addField(sources.schema["id"].asField())
         schema.addField("score", type=float, doc="P(real); NaN where score_flags forbids a score.")

@@ -14,12 +14,15 @@ import statistics
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.speed.rounds import processor_time, write_record
+
+if TYPE_CHECKING:
+    from space2vec.data.detections import Detections
 
 HEIGHT, WIDTH, DETECTIONS, SIDE = 2048, 4096, 1000, 63
 RADII = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -58,27 +61,24 @@ class Ours:
 
     def __init__(self, planes: Planes, x: NDArray[np.float64], y: NDArray[np.float64], model: str) -> None:
         import space2vec as s2v
-        from space2vec import _core
 
         self._planes, self._x, self._y = planes, x, y
-        self._s2v, self._core = s2v, _core
-        self._field = _core.Field(*(s2v.Frame(planes[name]) for name in PLANES), x, y)
-        self._python = s2v.load(model)
-        self._model = _core.Model(self._python.file)
-        n = len(x)
-        self._values = np.empty((n, len(s2v.registry.stamp_columns(3))), np.float32)
-        self._score, self._flags = np.empty(n, np.float32), np.empty(n, np.uint32)
-        self._raised = np.zeros(n, np.uint32)
+        self._s2v, self._model = s2v, s2v.load(model)
+
+    def _located(self) -> Detections:
+        return self._s2v.locate(*(self._planes[name] for name in PLANES), x=self._x, y=self._y)
 
     def features_of_frames(self) -> NDArray[np.float32]:
         """Return the 67 features, of frames."""
-        self._core.measure_frames(self._field, 3, False, self._values, self._flags, 1)
-        return self._values
+        return np.asarray(self._s2v.features(self._located(), set="stamp", threads=1).values)
 
     def scores_of_frames(self) -> NDArray[np.float32]:
         """Return the network's scores, of frames."""
-        self._model.score_frames(self._field, None, self._raised, self._score, self._flags, 1)
-        return self._score
+        return np.asarray(self._model.score(self._located(), threads=1).score)
+
+    def scores_of_cut_stamps(self) -> NDArray[np.float32]:
+        """Return the same scores, of stamps that the library cuts."""
+        return np.asarray(self._model.score(self._s2v.cut(self._located()), threads=1).score)
 
     def by_hand(self) -> Any:
         """Return stamps as one cuts them in NumPy."""
@@ -97,7 +97,7 @@ class Ours:
 
     def scores_by_hand(self) -> NDArray[np.float32]:
         """Return the same scores, of stamps that are cut by hand."""
-        return np.asarray(self._python.score(self.by_hand(), threads=1).score)
+        return np.asarray(self._model.score(self.by_hand(), threads=1).score)
 
 
 class Usual:
@@ -145,6 +145,8 @@ class Usual:
 
 def main() -> None:
     """Let the contenders take turns, and say what each took."""
+    from space2vec import _core
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--usual", type=int, default=40, help="detections that the usual chain is given in a round")
@@ -157,12 +159,14 @@ def main() -> None:
     ours, usual = Ours(planes, x, y, options.model), Usual(planes, x, y, options.usual)
     assert np.array_equal(ours.features_of_frames(), ours.features_by_hand(), equal_nan=True)
     assert np.array_equal(ours.scores_of_frames(), ours.scores_by_hand(), equal_nan=True)
+    assert np.array_equal(ours.scores_of_frames(), ours.scores_of_cut_stamps(), equal_nan=True)
     contenders: dict[str, tuple[Callable[[], Any], int]] = {
         "features of frames": (ours.features_of_frames, DETECTIONS),
         "features of stamps cut by hand": (ours.features_by_hand, DETECTIONS),
         "network on frames": (ours.scores_of_frames, DETECTIONS),
         "network on stamps cut by hand": (ours.scores_by_hand, DETECTIONS),
         "cutting by hand alone": (ours.by_hand, DETECTIONS),
+        "network on stamps cut by the library": (ours.scores_of_cut_stamps, DETECTIONS),
         "Cutout2D, photutils, SEP, scikit-learn": (usual.scores, options.usual),
     }
     took = processor_time(contenders, options.rounds)
@@ -179,7 +183,7 @@ def main() -> None:
         print(f"{name:40} {value:9.2f}")
     if options.json:
         what = f"{DETECTIONS} detections in a simulated triplet of {HEIGHT}x{WIDTH} float32 pixels in memory, one core"
-        facts = {"model": options.model, "isa": ours._core.isa(), "rounds": options.rounds}
+        facts = {"model": options.model, "isa": _core.isa(), "rounds": options.rounds}
         write_record(options.json, f"{what}, processor time", took, ratios, **facts)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from space2vec import evaluation, plot, registry
     from space2vec.compute import features, normalise, prepare
     from space2vec.data import flags
+    from space2vec.data.detections import Detections
     from space2vec.data.frame import Frame
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from space2vec.models.network import Network
     from space2vec.plans.recipe import Recipe
     from space2vec.reading import MessageReader, read, read_arrow, read_messages, read_table
-    from space2vec.reading.frames import from_images
+    from space2vec.reading.detections import cut, from_images, locate
     from space2vec.simulation import simulate
 
 #: The module of each name, within the package.
 _HOME = {
+    "Detections": "data.detections",
     "Features": "data.tables",
     "Forest": "models.forest",
     "Frame": "data.frame",
@@ -37,9 +39,11 @@ _HOME = {
     "Recipe": "plans.recipe",
     "Scores": "data.tables",
     "Stamps": "data.stamps",
+    "cut": "reading.detections",
     "features": "compute",
-    "from_images": "reading.frames",
+    "from_images": "reading.detections",
     "load": "models.load",
+    "locate": "reading.detections",
     "normalise": "compute",
     "prepare": "compute",
     "read": "reading",
@@ -51,6 +55,7 @@ _HOME = {
 _MODULES = {"evaluation": "evaluation", "flags": "data.flags", "plot": "plot", "registry": "registry"}
 
 __all__ = [
+    "Detections",
     "Features",
     "Forest",
     "Frame",
@@ -60,11 +65,13 @@ __all__ = [
     "Scores",
     "Stamps",
     "__version__",
+    "cut",
     "evaluation",
     "features",
     "flags",
     "from_images",
     "load",
+    "locate",
     "normalise",
     "plot",
     "prepare",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from space2vec.backends import choose
+from space2vec.backends import choose, whole_images
 from space2vec.data.arrays import image_array
+from space2vec.data.detections import Detections
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.plans.features import FeaturePlan
@@ -23,7 +24,7 @@ __all__ = ["features", "normalise", "prepare"]
 
 
 def features(
-    stamps: Stamps,
+    stamps: Stamps | Detections,
     *,
     set: FeatureSet = "autoscan",
     convention: Convention = "code",
@@ -34,8 +35,8 @@ def features(
 
     Parameters
     ----------
-    stamps : Stamps
-        The candidates.
+    stamps : Stamps or Detections
+        The candidates: stamps, or detections in whole images (:func:`space2vec.locate`), which are measured there.
     set : {"autoscan", "autoscan-stamp", "s2v", "stamp", "all"}, optional
         The set of features (docs/features.md). ``autoscan``: the 38 columns of Goldstein et al. (2015, AJ 150, 82)
         under their public names, NaN where the stamps have no such catalogue column. ``autoscan-stamp``: the eighteen
@@ -58,7 +59,7 @@ def features(
     Raises
     ------
     TypeError
-        If ``stamps`` are not :class:`Stamps`.
+        If ``stamps`` are neither :class:`Stamps` nor :class:`Detections`.
     ValueError
         If the set or the convention is unknown, or ``threads`` is below 1.
     BackendError
@@ -76,7 +77,10 @@ def features(
     names = feature_set(set)
     if convention not in ("code", "paper"):
         raise ValueError(f"unknown convention {convention!r}; accepted are 'code' and 'paper'")
-    return choose(device, _check_stamps(stamps)).features(stamps, FeaturePlan(names, convention), threads)
+    plan = FeaturePlan(names, convention)
+    if isinstance(stamps, Detections):
+        return whole_images.measure(stamps, plan, threads, device)
+    return choose(device, _check_stamps(stamps)).features(stamps, plan, threads)
 
 
 def prepare(stamps: Stamps, recipe: Recipe | RecipeName, *, threads: int | None = None) -> Prepared:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import model_files, registry
+from space2vec.data.detections import Detections
 from space2vec.data.flux_units import describe_normalisation, find_normalisation
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
@@ -117,23 +118,23 @@ class Needs:
                     describe_normalisation(kind, self.header.name), Space2vecWarning, stacklevel=stacklevel + 1
                 )
 
-    def check(self, source: Stamps | Features) -> None:
+    def check(self, source: Stamps | Features | Detections) -> None:
         """Check that candidates have what the model needs.
 
         Raises
         ------
         TypeError
-            If they are neither stamps nor features.
+            If they are neither stamps, detections in whole images nor features.
         ModelError
             If they lack pixels or columns that the model needs.
         """
-        if not isinstance(source, (Stamps, Features)):
+        if not isinstance(source, (Stamps, Features, Detections)):
             raise TypeError(
-                f"score takes space2vec.Stamps or Features; given {type(source).__name__}. "
+                f"score takes space2vec.Stamps, Detections or Features; given {type(source).__name__}. "
                 "Wrap arrays in Stamps(...), or use predict for planes and features that are prepared already"
             )
         name, names = self.header.name, self.header.feature_names
-        if not isinstance(source, Stamps):
+        if isinstance(source, Features):
             if self.recipe is not None:
                 raise ModelError(f"the model {name!r} takes stamps: a table of features has no pixels")
             if lacking := [column for column in names if column not in source.names]:
@@ -158,11 +159,11 @@ class Needs:
         """The positions of the catalogue columns among the columns of the model."""
         return [position for position, name in enumerate(self.header.feature_names) if name in registry.CATALOGUE]
 
-    def catalogue_columns(self, stamps: Stamps) -> NDArray[np.float32] | None:
+    def catalogue_columns(self, stamps: Stamps | Detections) -> NDArray[np.float32] | None:
         """Return the catalogue columns (n, 20) of stamps, NaN where unknown; None if the model takes none of them."""
         if stamps.catalogue.keys().isdisjoint(self.header.feature_names):
             return None
-        table = np.full((len(stamps.offset), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
+        table = np.full((len(stamps), len(registry.CATALOGUE)), np.nan, dtype=np.float32)
         for name, values in stamps.catalogue.items():
             table[:, registry.CATALOGUE.index(name)] = values
         return table

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import model_files
-from space2vec.backends import choice
+from space2vec.backends import choice, whole_images
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.atomic_file import write_whole
+from space2vec.data.detections import Detections
 from space2vec.data.device.extension import ordinal
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -300,14 +301,17 @@ class Model:
         score: NDArray[np.float32] = choice.choose(device, on_device, self.runtime).predict(self, inputs, threads)
         return score
 
-    def score(self, source: Stamps | Features, *, threads: int | None = None, device: str = "auto") -> Scores:
+    def score(
+        self, source: Stamps | Features | Detections, *, threads: int | None = None, device: str = "auto"
+    ) -> Scores:
         """Score candidates: the probability P(real) of each, or NaN and a flag if it cannot be scored.
 
         Parameters
         ----------
-        source : Stamps or Features
-            Stamps, whose planes are prepared and whose features are measured as the model needs; or, for a model that
-            takes features only, a table with its columns.
+        source : Stamps, Detections or Features
+            Stamps, whose planes are prepared and whose features are measured as the model needs; detections in whole
+            images (:func:`space2vec.locate`), whose pixels are read there, on the host, by a model that backends run;
+            or, for a model that takes features only, a table with its columns.
         threads : int, optional
             Number of threads on the host; one per usable core by default. The result does not depend on it.
         device : {"auto", "cpu", "cuda", "cuda:N"}, optional
@@ -340,6 +344,8 @@ class Model:
         cascade was certain, and the second network was not run.
         """
         self.needs.check(source)
+        if isinstance(source, Detections):
+            return whole_images.score(self, source, threads, device)
         backend = choice.choose(device, source, self.runtime)
         self.needs.warn_of_units(source, stacklevel=2)
         return backend.score(self, source, threads)
