@@ -32,6 +32,7 @@ __all__ = ["main"]
 #: imported.
 _COMMANDS = {
     "score": "score candidates",
+    "report": "write a night as pages for a browser",
     "features": "extract features",
     "stream": "score alerts as they arrive from Kafka",
     "train": "train a model",

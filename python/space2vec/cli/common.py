@@ -31,6 +31,7 @@ __all__ = [
     "limits_of",
     "options_of",
     "positive",
+    "probability",
     "read_batches",
     "table_metadata",
 ]
@@ -51,6 +52,14 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def probability(text: str) -> float:
+    """Parse a number from 0 to 1, such as a threshold of scores, for argparse."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
     return value
 
 

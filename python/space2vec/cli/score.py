@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from space2vec.cli import resumable_run
-from space2vec.cli.common import add_compute_options, add_inputs
+from space2vec.cli.common import add_compute_options, add_inputs, probability
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
@@ -34,7 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=_threshold,
+        type=probability,
         metavar="T",
         help="also write a column decision: real if the score is T (0 to 1) or above, bogus if below; space2vec "
         "evaluate prints the thresholds of operating points",
@@ -46,14 +46,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add_compute_options(parser)
     parser.set_defaults(run=run)
-
-
-def _threshold(text: str) -> float:
-    """Parse a threshold from 0 to 1, for argparse."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

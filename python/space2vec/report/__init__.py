@@ -1,0 +1,7 @@
+"""A night as pages for a browser: its candidates in a table, with their stamps, scores, flags and labels."""
+
+from __future__ import annotations
+
+from space2vec.report.night import NightReport, write_report
+
+__all__ = ["NightReport", "write_report"]

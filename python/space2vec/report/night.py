@@ -1,0 +1,257 @@
+"""Write the report of a night: a folder of pages that a browser opens from the file, without a server or a network."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from space2vec.data.columns import as_text, is_unknown, join_columns
+from space2vec.data.ids import id_texts
+from space2vec.errors import OutputError
+from space2vec.registry import FLAGS, library_version
+from space2vec.report.pixels import STEPS, CodedStamps, stamps_script
+from space2vec.writing.atomic_file import name_in_errors
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from space2vec.data.columns import Columns
+    from space2vec.data.stamps import Stamps
+    from space2vec.data.tables import Scores
+
+__all__ = ["NightReport", "write_report"]
+
+#: Candidates whose stamps share a file: a page loads the files of those that it shows.
+_STAMPS_A_FILE = 16
+#: The file that tells a report from other folders.
+_NIGHT = Path("data", "night.js")
+#: Integers beyond this are not exact in JavaScript.
+_EXACT = 1 << 53
+
+
+class NightReport:
+    """Write the report of a night batch by batch; it appears as a whole when it is finished.
+
+    Parameters
+    ----------
+    folder : path
+        The folder of the pages; ``index.html`` in it opens the report. An earlier report there is replaced.
+    title : str, optional
+        The heading of the report; by default the name of the folder.
+    model : str
+        The model that gives the scores, named on the page.
+    threshold : float
+        The score from which on the page counts a candidate as real.
+
+    Raises
+    ------
+    OutputError
+        If `folder` exists and is not a report.
+
+    Examples
+    --------
+    >>> from space2vec.report import NightReport
+    >>> stamps = s2v.simulate(20, seed=2).stamps
+    >>> model = s2v.load("default")
+    >>> with NightReport("night", model=model.id) as report:
+    ...     report.add(stamps, model.score(stamps))
+    ...     page = report.finish()
+    >>> page.name
+    'index.html'
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, title: str | None = None, model: str = "", threshold: float = 0.5
+    ) -> None:
+        #: The folder of the pages.
+        self.folder = Path(folder).absolute()
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must lie from 0 to 1; given {threshold}")
+        _check_place(self.folder)
+        self._title = self.folder.name if title is None else title
+        self._model, self._threshold = model, threshold
+        self._aside = self.folder.with_name(f".{self.folder.name}.{os.urandom(6).hex()}.part")
+        self._ids: list[NDArray[np.object_]] = []
+        self._objects: list[NDArray[np.object_]] = []
+        self._scores: list[NDArray[np.float32]] = []
+        self._flags: list[NDArray[np.uint32]] = []
+        self._columns: list[Columns] = []
+        self._waiting: list[CodedStamps] = []
+        self._files = 0
+        self._has_stamps = False
+        with name_in_errors("write", self.folder):
+            (self._aside / "data").mkdir(parents=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._aside, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ids))
+
+    def add(self, stamps: Stamps | None, scores: Scores) -> None:
+        """Add candidates: their scores, flags, ids and extra columns, and their stamps if there are any.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of stamps and scores differ.
+        """
+        if stamps is not None and len(stamps) != len(scores):
+            raise ValueError(f"there must be one score for each of {len(stamps)} stamps; given {len(scores)}")
+        self._ids.append(id_texts(scores.candidate_id).astype(object))
+        self._objects.append(id_texts(scores.object_id).astype(object))
+        self._scores.append(np.asarray(scores.score, dtype=np.float32))
+        self._flags.append(scores.flags)
+        self._columns.append(dict(scores.columns))
+        self._has_stamps |= stamps is not None
+        host = None if stamps is None else stamps.to_host()
+        for row in range(len(scores)):
+            self._waiting.append(CodedStamps.missing() if host is None else CodedStamps.of_row(host, row))
+            if len(self._waiting) == _STAMPS_A_FILE:
+                self._write_stamps()
+
+    def finish(self) -> Path:
+        """Write what is left, let the report appear, and return the path of its first page.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        if self._waiting:
+            self._write_stamps()
+        with name_in_errors("write", self.folder):
+            text = json.dumps(self._contents(), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+            (self._aside / _NIGHT).write_text(f"s2vNight({text});\n", encoding="ascii")
+            page = resources.files("space2vec.report") / "page"
+            for file in sorted(page.iterdir(), key=lambda entry: entry.name):
+                (self._aside / file.name).write_bytes(file.read_bytes())
+            self._replace()
+        return self.folder / "index.html"
+
+    def _replace(self) -> None:
+        """Rename the finished folder to its final name; an earlier report is deleted once this one has its place."""
+        _check_place(self.folder)
+        earlier = self._aside.with_suffix(".old")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.folder, earlier)
+        os.rename(self._aside, self.folder)
+        shutil.rmtree(earlier, ignore_errors=True)
+
+    def _write_stamps(self) -> None:
+        """Write the stamps that wait into one file."""
+        file = self._aside / "data" / f"stamps-{self._files}.js"
+        with name_in_errors("write", self.folder):
+            file.write_bytes(stamps_script(self._files, self._waiting))
+        self._files += 1
+        self._waiting = []
+
+    def _contents(self) -> dict[str, object]:
+        """Return what the page shows beside the stamps, as JSON."""
+        ids = np.concatenate([np.empty(0, dtype=object), *self._ids]).tolist()
+        objects = np.concatenate([np.empty(0, dtype=object), *self._objects]).tolist()
+        scores = np.concatenate([np.empty(0, dtype=np.float32), *self._scores])
+        flags = np.concatenate([np.empty(0, dtype=np.uint32), *self._flags])
+        columns = join_columns(self._columns, [len(part) for part in self._ids])
+        digest = hashlib.sha256("\n".join(map(str, ids)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return {
+            "title": self._title,
+            "model": self._model,
+            "version": library_version(),
+            "threshold": self._threshold,
+            "night": digest,
+            "steps": STEPS,
+            "stampsPerFile": _STAMPS_A_FILE,
+            "hasStamps": self._has_stamps,
+            "candidate": [_text(value or None) for value in ids],
+            "object": [_text(value or None) for value in objects],
+            "score": [None if math.isnan(value) else float(f"{value:.6g}") for value in scores.tolist()],
+            "flags": flags.tolist(),
+            "flagNames": [
+                {"name": flag.name, "bit": flag.bit, "meaning": flag.meaning, "scored": flag.scored}
+                for flag in FLAGS.values()
+            ],
+            "columns": [
+                {"name": name, "numeric": values.dtype.kind != "O", "values": _cells(values)}
+                for name, values in columns.items()
+                if not is_unknown(values).all()
+            ],
+        }
+
+
+def write_report(
+    stamps: Stamps, scores: Scores, folder: str | os.PathLike[str], *, title: str | None = None, threshold: float = 0.5
+) -> Path:
+    """Write the report of candidates that are in memory, and return the path of its first page.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        The candidates.
+    scores : Scores
+        One score for each of them, with their flags, ids and extra columns.
+    folder, title, threshold
+        As for :class:`NightReport`.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of stamps and scores differ.
+    OutputError
+        If `folder` exists and is not a report.
+    OSError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> from space2vec.report import write_report
+    >>> stamps = s2v.simulate(20, seed=2).stamps
+    >>> write_report(stamps, s2v.load("default").score(stamps), "night").name
+    'index.html'
+    """
+    with NightReport(folder, title=title, model=scores.model, threshold=threshold) as report:
+        report.add(stamps, scores)
+        return report.finish()
+
+
+def _check_place(folder: Path) -> None:
+    """Raise an OutputError if the folder holds anything but a report."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise OutputError(f"{folder} is no folder; a report is a folder of pages")
+    if not (folder / _NIGHT).is_file() and any(folder.iterdir()):
+        raise OutputError(f"{folder} holds other files than a report; name a new folder, or an earlier report")
+
+
+def _text(value: object) -> str | None:
+    """Return text that JSON and a page can hold: a half of a surrogate pair becomes a replacement character."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode()
+
+
+def _cells(values: NDArray[np.generic]) -> Sequence[float | int | str | None]:
+    """Return the values of a column; infinite numbers and integers that JavaScript would round are text."""
+    absent = is_unknown(values)
+    if values.dtype.kind == "O" or (values.dtype.kind == "i" and (np.abs(np.ma.getdata(values)) > _EXACT).any()):
+        return [_text(value) for value in as_text(values).tolist()]
+    return [
+        None if missing else value if isinstance(value, int) or math.isfinite(value) else str(value)
+        for value, missing in zip(np.ma.getdata(values).tolist(), absent.tolist(), strict=True)
+    ]

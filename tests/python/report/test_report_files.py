@@ -1,0 +1,212 @@
+"""The files of a report: what they hold, decoded by a plain transcription, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import space2vec as s2v
+from space2vec.cli import main
+from space2vec.data.flags import bits
+from space2vec.data.tables import Scores
+from space2vec.errors import OutputError
+from space2vec.report import NightReport, write_report
+from space2vec.report.pixels import CodedStamps, encode_plane
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'\\\u2028\n"
+
+
+def table_of(folder: Path) -> dict[str, Any]:
+    """Return the object that data/night.js passes to the page."""
+    text = (folder / "data" / "night.js").read_text(encoding="ascii")
+    inside = re.fullmatch(r"s2vNight\((.*)\);\n", text, re.DOTALL)
+    assert inside is not None
+    contents: dict[str, Any] = json.loads(inside[1])
+    return contents
+
+
+def stamps_of(folder: Path, number: int) -> tuple[dict[str, Any], NDArray[np.int8]]:
+    """Return what the planes of a file are, and their codes, as JavaScript would read them."""
+    raw = (folder / "data" / f"stamps-{number}.js").read_bytes()
+    start = raw.index(b',"', raw.index(b'"centres"'))
+    head = json.loads(raw[raw.index(b"{") : start])
+    text = raw[start + 2 : raw.rindex(b'"')]
+    assert b"\n" not in text
+    assert b"\r" not in text
+    plain = re.sub(rb"\\(.)", lambda found: {b"n": b"\n", b"r": b"\r"}.get(found[1], found[1]), text, flags=re.DOTALL)
+    return head, np.frombuffer(zlib.decompress(plain), dtype=np.int8)
+
+
+def scores_of(n: int, **others: Any) -> Scores:
+    """Return scores that rise from 0 to 1."""
+    ids = others.pop("candidate_id", np.arange(n))
+    score = np.linspace(0, 1, n, dtype=np.float32)
+    objects = np.array([f"o{k}" for k in range(n)], dtype=object)
+    return Scores(score, np.zeros(n, dtype=np.uint32), objects, ids, "model", **others)
+
+
+def test_codes_follow_the_formula() -> None:
+    random = np.random.default_rng(3)
+    plane = random.normal(100, 5, (63, 61)).astype(np.float32)
+    plane[10:14, 20:24] += 4000
+    plane[0, :7] = np.nan
+    plane[1, 1] = np.inf
+    steps, scale = encode_plane(plane)
+    known = plane[np.isfinite(plane)].astype(np.float64)
+    median = np.median(known)
+    noise = 1.4826 * np.median(np.abs(known - median))
+    assert scale.as_list() == [63, 61, float(f"{median:.7g}"), float(f"{noise:.7g}")]
+    assert (steps[~np.isfinite(plane)] == -128).all()
+    back = median + noise * np.sinh(steps[np.isfinite(plane)] / 4)
+    # Half a step: an eighth of the noise near the sky, an eighth of the difference for bright pixels.
+    assert (np.abs(back - known) <= 0.134 * np.hypot(noise, known - median)).all()
+
+
+@pytest.mark.parametrize(
+    ("plane", "noise"), [(np.zeros((5, 5)), 1.0), (np.eye(9) * 50, 0.5), (np.full((3, 3), np.nan), 1)]
+)
+def test_planes_without_noise(plane: NDArray[np.float64], noise: float) -> None:
+    steps, scale = encode_plane(plane.astype(np.float32))
+    assert scale.noise == noise
+    assert np.isnan(plane).all() == (steps == -128).all()
+
+
+def test_files_hold_the_stamps_in_order(tmp_path: Path) -> None:
+    stamps = s2v.simulate(35, seed=4).stamps
+    with NightReport(tmp_path / "night") as report:
+        report.add(stamps[:7], s2v.load("default").score(stamps[:7]))
+        report.add(stamps[7:], s2v.load("default").score(stamps[7:]))
+        assert len(report) == 35
+        page = report.finish()
+    assert page == tmp_path / "night" / "index.html"
+    assert sorted(file.name for file in (tmp_path / "night" / "data").iterdir()) == [
+        "night.js", "stamps-0.js", "stamps-1.js", "stamps-2.js",
+    ]  # fmt: skip
+    for number in range(3):
+        head, codes = stamps_of(tmp_path / "night", number)
+        rows = range(16 * number, min(16 * (number + 1), 35))
+        expected = [CodedStamps.of_row(stamps, row) for row in rows]
+        assert head["centres"] == stamps.centre[rows.start : rows.stop].tolist()
+        assert head["planes"] == [[None if s is None else s.as_list() for s in row.scales] for row in expected]
+        assert codes.tobytes() == b"".join(row.pixels for row in expected)
+    table = table_of(tmp_path / "night")
+    assert table["candidate"] == [str(value) for value in stamps.candidate_id]
+    np.testing.assert_allclose(table["score"], s2v.load("default").score(stamps).score, rtol=1e-5)
+
+
+def test_rows_without_stamps_scores_or_ids(tmp_path: Path) -> None:
+    stamps = s2v.Stamps([[np.ones((5, 7), np.float32), None, None], [None] * 3], candidate_id=["", "b"])
+    scores = Scores(
+        np.array([0.25, np.nan], np.float32), np.array([0, bits("missing")], np.uint32),
+        np.array([None, "o"], dtype=object), np.array([None, "b"], dtype=object), "model",
+        columns={"ra": np.array([np.nan, 12.0]), "big": np.array([1 << 60, 3]), "word": np.array([None, "x"], object),
+                 "no": np.array([np.nan, np.nan]), "far": np.array([np.inf, 1.0])},
+    )  # fmt: skip
+    write_report(stamps, scores, tmp_path / "night")
+    table = table_of(tmp_path / "night")
+    assert table["score"] == [0.25, None]
+    assert table["candidate"] == [None, "b"]
+    assert table["object"] == [None, "o"]
+    assert {column["name"]: column["values"] for column in table["columns"]} == {
+        "ra": [None, 12.0], "big": [str(1 << 60), "3"], "word": [None, "x"], "far": ["inf", 1.0],
+    }  # fmt: skip
+    head, codes = stamps_of(tmp_path / "night", 0)
+    assert head["planes"] == [[[5, 7, 1.0, 1.0], None, None], [None, None, None]]
+    assert codes.tolist() == [0] * 35
+
+
+def test_markup_in_texts_stays_text(tmp_path: Path) -> None:
+    stamps = s2v.Stamps([[np.ones((3, 3), np.float32), None, None]], candidate_id=[HOSTILE])
+    scores = scores_of(
+        1, candidate_id=np.array([HOSTILE], dtype=object), columns={HOSTILE: np.array(["\ud800"], object)}
+    )
+    write_report(stamps, scores, tmp_path / "night", title=HOSTILE)
+    table = table_of(tmp_path / "night")
+    assert table["candidate"] == [HOSTILE]
+    assert table["title"] == HOSTILE
+    assert table["columns"] == [{"name": HOSTILE, "numeric": False, "values": ["?"]}]
+    assert HOSTILE not in (tmp_path / "night" / "index.html").read_text()
+    # The page makes text alone: nothing of it parses markup or runs text as code.
+    for file in (tmp_path / "night").glob("*.js"):
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", file.read_text()
+        )
+
+
+def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    stamps = s2v.simulate(40, seed=5).stamps
+    scores = s2v.load("default").score(stamps)
+    write_report(stamps, scores, tmp_path / "night")
+    write_report(stamps[:3], scores[:3], tmp_path / "night")
+    assert sorted(file.name for file in (tmp_path / "night" / "data").iterdir()) == ["night.js", "stamps-0.js"]
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match="other files than a report"):
+        write_report(stamps, scores, tmp_path / "papers")
+    with pytest.raises(OutputError, match="no folder"):
+        write_report(stamps, scores, tmp_path / "papers" / "thesis.tex")
+    (tmp_path / "link").symlink_to(tmp_path / "night")
+    with pytest.raises(OutputError, match="no folder"):
+        write_report(stamps, scores, tmp_path / "link")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "night", "papers"]
+
+
+def test_a_report_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
+    stamps = s2v.simulate(5, seed=5).stamps
+    scores = s2v.load("default").score(stamps)
+    write_report(stamps, scores, tmp_path / "night", title="first")
+    with pytest.raises(ValueError, match="one score for each of 5 stamps"), NightReport(tmp_path / "night") as report:
+        report.add(stamps, scores[:2])
+    with NightReport(tmp_path / "night") as report:
+        report.add(stamps, scores)  # and it ends before finish()
+    assert table_of(tmp_path / "night")["title"] == "first"
+    assert [file.name for file in tmp_path.iterdir()] == ["night"]
+    with pytest.raises(ValueError, match="threshold"):
+        NightReport(tmp_path / "other", threshold=2)
+
+
+def test_an_empty_night(tmp_path: Path) -> None:
+    with NightReport(tmp_path / "night") as report:
+        report.finish()
+    assert table_of(tmp_path / "night")["candidate"] == []
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "-n", "30", "-o", str(tmp_path / "alerts"), "--seed", "3"]) == 0
+    damaged = next((tmp_path / "alerts").rglob("*.avro"))
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    capsys.readouterr()
+    out = tmp_path / "night"
+    assert main(["report", str(tmp_path / "alerts"), "-o", str(out), "--threshold", "0.7", "--title", "A night"]) == 1
+    said = capsys.readouterr().out
+    table = table_of(out)
+    assert table["title"] == "A night"
+    assert table["threshold"] == 0.7
+    assert {"ra", "dec", "magpsf"} <= {column["name"] for column in table["columns"]}
+    scored = [score for score in table["score"] if score is not None]
+    real = sum(score >= 0.7 for score in scored)
+    lost = len(table["score"]) - len(scored)
+    assert lost >= 1
+    assert f"{len(table['score'])} candidates: {real} real and {len(scored) - real} bogus" in said
+    assert f"{lost} without a score" in said
+    rows = s2v.load("default").score(s2v.read(str(tmp_path / "alerts"), strict=False))
+    np.testing.assert_allclose([np.nan if s is None else s for s in table["score"]], rows.score, rtol=1e-5)
+    assert main(["report", str(tmp_path / "alerts"), "-o", str(tmp_path / "alerts")]) == 2
+    assert "other files than a report" in capsys.readouterr().err
+
+
+def test_a_table_of_features_has_no_stamps(tmp_path: Path) -> None:
+    features = s2v.features(s2v.simulate(4, seed=1).stamps, set="all")
+    scores = s2v.load("forest").score(features)
+    with NightReport(tmp_path / "night") as report:
+        report.add(None, scores)
+        report.finish()
+    assert table_of(tmp_path / "night")["hasStamps"] is False
+    assert stamps_of(tmp_path / "night", 0)[0]["planes"] == [[None] * 3] * 4

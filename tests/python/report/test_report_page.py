@@ -1,0 +1,261 @@
+"""The pages of a report in a browser: what is seen, keys, filters, labels, and texts that mean harm.
+
+Needs Chromium and its driver (on Debian or Ubuntu: chromium chromium-driver) and Selenium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import space2vec as s2v
+from space2vec.data.stamps import CHANNELS
+from space2vec.report import write_report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="the pages need Selenium (pip install selenium)")
+if TYPE_CHECKING:
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+N = 300
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of simulated candidates; the last has an id that is markup, and the first has no template."""
+    simulated = s2v.simulate(N, seed=6).stamps
+    planes = [[simulated.plane(row, channel) for channel in CHANNELS] for row in range(N)]
+    planes[0][1] = None
+    ids = [f"c{row:03}" for row in range(N - 1)] + [HOSTILE]
+    random = np.random.default_rng(1)
+    stamps = s2v.Stamps(
+        planes, candidate_id=ids, centre=simulated.centre,
+        columns={
+            "ra": random.uniform(359, 361, N) % 360, "dec": random.uniform(-1, 1, N),
+            "magpsf": random.uniform(16, 20, N),
+        },
+    )  # fmt: skip
+    scores = s2v.load("default").score(stamps)
+    return write_report(stamps, scores, tmp_path_factory.mktemp("report") / "night", title=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A Chromium without a window."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no Chromium with its driver (on Debian or Ubuntu: chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    folder = tmp_path_factory.mktemp("downloads")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,950"):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chromium.downloads = folder
+    yield chromium
+    chromium.quit()
+
+
+@pytest.fixture
+def page(browser: WebDriver, night: Path) -> Iterator[WebDriver]:
+    """The report, opened anew and without labels; nothing that the console shows may be an error."""
+    browser.get(night.as_uri())
+    browser.execute_script("localStorage.clear()")
+    browser.get(night.as_uri())
+    yield browser
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def text(page: WebDriver, name: str) -> str:
+    """Return what the element of this id shows."""
+    return str(page.find_element("id", name).text)
+
+
+def wait(condition: Callable[[], Any]) -> Any:
+    """Return what the condition returns once it is true; fail after ten seconds."""
+    for _ in range(200):
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    pytest.fail("what was waited for did not come")
+
+
+def press(page: WebDriver, keys: str) -> None:
+    """Press keys while the list has the focus."""
+    page.find_element("id", "rows").send_keys(keys)
+
+
+def set_filter(page: WebDriver, words: str, shown: str) -> None:
+    """Write a filter and press Enter; check what the status says."""
+    field = page.find_element("id", "filter")
+    field.clear()
+    field.send_keys(f"{words}\n")
+    assert text(page, "status") == shown
+
+
+def test_what_is_seen_first(page: WebDriver, night: Path) -> None:
+    assert text(page, "title") == HOSTILE
+    assert page.title == f"{HOSTILE}: space2vec report"
+    assert f"{N} candidates" in text(page, "summary")
+    scores = page.execute_script("return S2V.night.score")
+    best = max(range(N), key=lambda row: scores[row])
+    assert text(page, "name") == page.execute_script("return S2V.night.candidate")[best]
+    assert "P(real)" in text(page, "verdict")
+    wait(lambda: len(page.find_elements("css selector", "#planes canvas")) == 3)
+    assert page.execute_script("return document.querySelectorAll('#rows [role=row]').length") < 80
+    assert page.find_element("id", "sky").is_displayed()
+
+
+def test_pixels_are_those_of_the_stamps(page: WebDriver) -> None:
+    stamps = s2v.simulate(N, seed=6).stamps
+    script = (
+        "const done = arguments[2]; S2V.pixels.load(arguments[0]).then(({planes, centre}) => {"
+        "const plane = planes[arguments[1]]; if (!plane) { done(null); return; }"
+        "const {values} = S2V.pixels.scaleOf(plane, 'linear');"
+        "done([plane.height, plane.width, centre, Array.from(plane.codes, (code) => values[code + 128])]); })"
+    )
+    for row in (0, 17, N - 1):
+        for channel in range(3):
+            found = page.execute_async_script(script, row, channel)
+            if (row, channel) == (0, 1):
+                assert found is None
+                continue
+            height, width, centre, values = found
+            plane = stamps.plane(row, CHANNELS[channel])
+            assert plane is not None
+            assert (height, width) == plane.shape
+            assert centre == stamps.centre[row].tolist()
+            shown = np.array([np.nan if value is None else value for value in values]).reshape(plane.shape)
+            assert (np.isnan(shown) == ~np.isfinite(plane)).all()
+            known = np.isfinite(plane)
+            median = np.median(plane[known])
+            noise = 1.4826 * np.median(np.abs(plane[known] - median))
+            assert (np.abs(shown - plane)[known] <= 0.135 * np.hypot(noise, plane - median)[known]).all()
+
+
+def test_zscale_is_that_of_astropy(page: WebDriver) -> None:
+    from astropy.visualization import ZScaleInterval
+
+    random = np.random.default_rng(2)
+    for values in (random.normal(0, 1, 900), np.r_[random.normal(5, 2, 950), random.uniform(50, 900, 50)]):
+        ours = page.execute_script("return S2V.pixels.zscale(arguments[0].sort((a, b) => a - b))", values.tolist())
+        np.testing.assert_allclose(ours, ZScaleInterval().get_limits(values), rtol=0.05, atol=0.15)
+
+
+def test_keys_move_and_label(page: WebDriver) -> None:
+    order = page.execute_script("return S2V.list.state.rows")
+    ids = page.execute_script("return S2V.night.candidate")
+    press(page, "jjk")
+    assert text(page, "name") == ids[order[1]]
+    press(page, "rbu")
+    assert text(page, "name") == ids[order[4]]
+    assert text(page, "labelled") == "1 real, 1 bogus, 1 unsure"
+    press(page, "kx")
+    assert text(page, "labelled") == "1 real, 1 bogus, 0 unsure"
+    page.get(page.current_url)  # labels outlast the page
+    assert text(page, "labelled") == "1 real, 1 bogus, 0 unsure"
+    press(page, "G")  # a key without a meaning
+    press(page, "m")
+    wait(lambda: page.find_elements("css selector", ".tile canvas"))
+    press(page, "?")
+    assert page.find_element("id", "keys").is_displayed()
+
+
+def test_labels_are_saved_and_loaded(page: WebDriver, tmp_path: Path) -> None:
+    set_filter(page, "onerror", f"1 of {N} candidates")
+    press(page, "r")
+    set_filter(page, "candidate_id=c005", f"1 of {N} candidates")
+    press(page, "b")
+    page.find_element("id", "save").click()
+    file: Path = page.downloads / "labels.csv"
+    wait(file.exists)
+    saved = file.read_text()
+    file.unlink()
+    assert saved == 'candidate_id,label\n"<img src=x onerror=""document.title=1"">",real\nc005,bogus\n'
+    mine = tmp_path / "mine.csv"
+    mine.write_text(saved.replace("c005,bogus", "c006,0\nc007,1\nc008,\nstrange,1"))
+    page.find_element("id", "load").send_keys(str(mine))
+    wait(lambda: "3 labels are loaded; 2 rows" in text(page, "status"))
+    assert text(page, "labelled") == "2 real, 2 bogus, 0 unsure"
+
+
+def test_filters(page: WebDriver) -> None:
+    scores = page.execute_script("return S2V.night.score")
+    magnitudes = page.execute_script("return S2V.night.columns.find((c) => c.name === 'magpsf').values")
+    count = sum(
+        score is not None and score > 0.5 and magnitude <= 18
+        for score, magnitude in zip(scores, magnitudes, strict=True)
+    )
+    set_filter(page, "score>0.5 magpsf<=18", f"{count} of {N} candidates")
+    set_filter(page, "flag:missing", f"1 of {N} candidates")
+    set_filter(page, "-flag:missing", f"{N - 1} of {N} candidates")
+    set_filter(page, "C00", f"10 of {N} candidates")
+    set_filter(page, "nothing>1", "there is no column nothing")
+    set_filter(page, "flag:nothing", "there is no flag nothing")
+    set_filter(page, "magpsf<bright", "magpsf is compared with a number")
+    set_filter(page, "label:none", f"{N} of {N} candidates")
+    page.find_element("css selector", "svg .bin:last-of-type").click()
+    wait(lambda: "score>=0.96" in page.find_element("id", "filter").get_attribute("value"))
+
+
+def test_sorting(page: WebDriver) -> None:
+    page.find_element("xpath", "//div[@id='rows']//button[text()='magpsf']").click()
+    values = page.execute_script(
+        "const m = S2V.night.columns.find((c) => c.name === 'magpsf').values;"
+        "return S2V.list.state.rows.map((row) => m[row])"
+    )
+    assert values == sorted(values, reverse=True)
+
+
+def test_blink_and_brightness(page: WebDriver) -> None:
+    press(page, " ")
+    wait(lambda: page.find_elements("css selector", "#planes.blinking canvas"))
+    first = text(page, "planes")
+    wait(lambda: text(page, "planes") != first)
+    press(page, "3")
+    assert page.execute_script("return S2V.stretch()") == "asinh"
+    press(page, " ")
+    wait(lambda: len(page.find_elements("css selector", "#planes canvas")) == 3)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_texts_have_contrast(page: WebDriver, dark: bool) -> None:
+    """Every text stands out from its ground by 4.5 to 1, as WCAG AA asks."""
+    page.execute_script("document.documentElement.dataset.theme = arguments[0]", "dark" if dark else "light")
+    colours = page.execute_script(
+        "const style = getComputedStyle(document.documentElement); return Object.fromEntries("
+        "['ground', 'panel', 'chosen', 'text', 'faint', 'real', 'bogus', 'unsure', 'accent']"
+        ".map((name) => [name, style.getPropertyValue('--' + name).trim()]))"
+    )
+
+    def brightness(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((brightness(colours[one]), brightness(colours[other])))
+        return (high + 0.05) / (low + 0.05)
+
+    pairs = [(ink, ground) for ink in ("text", "real", "bogus", "unsure") for ground in ("ground", "chosen")]
+    pairs += [("faint", "ground"), ("faint", "panel"), ("text", "panel"), ("ground", "accent")]
+    assert {pair: round(contrast(*pair), 2) for pair in pairs if contrast(*pair) < 4.5} == {}
+
+
+def test_everything_has_a_name(page: WebDriver) -> None:
+    """Every control and picture has a name that a screen reader can say."""
+    nameless = page.execute_script(
+        "return [...document.querySelectorAll('button, input, canvas, [role=button], [role=grid]')].filter((node) => "
+        "!(node.textContent.trim() || node.getAttribute('aria-label') || node.closest('label')?.textContent.trim()))"
+        ".map((node) => node.outerHTML)"
+    )
+    assert nameless == []
