@@ -1,4 +1,4 @@
-# make demo     simulate 2,000 alerts, score them, draw a mosaic
+# make demo     simulate 2,000 alerts, score them, draw a mosaic, write a report for a browser
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
 # make lock     pin what development and CI install, with hashes, anew (needs uv)
@@ -53,10 +53,12 @@ demo: $(VENV)/package
 	mkdir demo
 	$(BIN)/space2vec simulate -n 2000 -o demo/alerts
 	$(BIN)/space2vec score demo/alerts -o demo/scores.parquet --mosaic demo/mosaic.png
+	$(BIN)/space2vec report demo/alerts -o demo/report
 	@echo
 	@echo "alerts   demo/alerts (the truth in demo/alerts/truth.csv)"
 	@echo "scores   demo/scores.parquet"
 	@echo "mosaic   demo/mosaic.png"
+	@echo "report   demo/report/index.html (opens in a browser)"
 
 test: pytest ctest
 

@@ -1,0 +1,44 @@
+"""Draw docs/report.png: the report of a simulated night in Chromium (needs Selenium, Chromium and its driver).
+
+python docs/report.py
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from selenium import webdriver
+
+import space2vec as s2v
+from space2vec.cli import main
+from space2vec.report import write_report
+
+PICTURE = Path(__file__).with_name("report.png")
+
+
+def draw() -> None:
+    """Simulate and score a night, write its report, and take a picture of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        night = Path(folder) / "alerts"
+        assert main(["simulate", "-n", "1000", "-o", str(night)]) == 0
+        stamps = s2v.read(night, columns=["ra", "dec", "jd", "fid", "magpsf", "sigmapsf", "diffmaglim", "distnr"])
+        page = write_report(stamps, s2v.load("default").score(stamps), Path(folder) / "A simulated night")
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1400,900"):
+            options.add_argument(argument)
+        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+        try:
+            browser.get(page.as_uri())
+            browser.find_element("id", "rows").send_keys("jjrmjjj")
+            time.sleep(2)  # for the stamps, which are loaded one file after another
+            browser.save_screenshot(str(PICTURE))
+        finally:
+            browser.quit()
+
+
+if __name__ == "__main__":
+    draw()
