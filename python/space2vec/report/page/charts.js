@@ -90,7 +90,7 @@ S2V.charts = (() => {
     context.clearRect(0, 0, canvas.width, canvas.height);
     const project = projection(known, place, canvas.width, canvas.height);
     points = known.map((row) => [row, ...project(place.ra[row], place.dec[row])]);
-    for (const [row, x, y] of points) {
+    for (const [row, x, y] of points.slice().reverse()) { // the first of the list is on top
       const score = S2V.night.score[row];
       context.fillStyle = score === null ? style.getPropertyValue("--faint") : style.getPropertyValue(score >= S2V.night.threshold ? "--real" : "--bogus");
       context.fillRect(x - 1, y - 1, 2.5, 2.5);
