@@ -21,7 +21,7 @@ from space2vec.data.ids import id_texts
 from space2vec.errors import OutputError
 from space2vec.registry import FLAGS, library_version
 from space2vec.report.pixels import STEPS, CodedStamps, stamps_script
-from space2vec.writing.atomic_file import name_in_errors
+from space2vec.data.atomic_file import name_in_errors
 
 if TYPE_CHECKING:
     from types import TracebackType
