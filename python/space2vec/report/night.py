@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.data.atomic_file import name_in_errors
 from space2vec.data.columns import as_text, is_unknown, join_columns
 from space2vec.data.ids import id_texts
 from space2vec.errors import OutputError
 from space2vec.registry import FLAGS, library_version
 from space2vec.report.pixels import STEPS, CodedStamps, stamps_script
-from space2vec.data.atomic_file import name_in_errors
 
 if TYPE_CHECKING:
     from types import TracebackType
