@@ -17,7 +17,7 @@ def main() -> int:
     int
         The exit status; see :mod:`space2vec.cli`.
     """
-    # Until all is imported there is nothing to clean up, and an import that is interrupted raises what it likes.
+    # During the imports there is nothing to clean up, and an interrupted import may raise any error.
     ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -19,7 +19,7 @@ Frame: TypeAlias = Any  # neither has types, nor needs to be installed where typ
 
 
 def score(frame: Frame, model: ModelSource = "default", passthrough: Sequence[str] = (), *, threads: int = 1) -> Frame:
-    """Score the alerts of a Dask DataFrame or an LSDB catalogue: a row in, a row out, whatever is wrong with it.
+    """Score the alerts of a Dask DataFrame or an LSDB catalogue: one row for each alert, damaged or not.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def score_partition(
 
 
 def _schema(frame: pandas.DataFrame) -> pyarrow.Schema:
-    """Return the types of columns as far as dtypes tell.
+    """Return the types of columns, as far as their dtypes determine them.
 
     Objects count as bytes, or as records where the first is one; foreign types are left out.
     """

@@ -9,11 +9,11 @@ __all__ = ["leave_out_current_folder"]
 
 
 def leave_out_current_folder() -> None:
-    """Take the current folder off the search path of modules where ``python -m space2vec`` has put it there.
+    """Remove the current folder from the search path of modules if ``python -m space2vec`` has put it there.
 
-    Python puts it first, and a ``numpy.py`` that lies where alerts are scored would run. It has looked for ``runpy``,
-    ``pkgutil`` and for space2vec itself by then, which the command ``space2vec`` and ``python -P -m space2vec`` do not.
-    Other programs that import the package, and interactive ones, keep their path.
+    Python puts it first, so that a ``numpy.py`` in the folder of the alerts would run. By then Python has looked there
+    for ``runpy``, ``pkgutil`` and space2vec itself, which it does not for the command ``space2vec`` and for
+    ``python -P -m space2vec``. Other programs that import the package, and interactive ones, keep their path.
     """
     if sys.flags.safe_path or sys.argv[:1] != ["-m"] or _module().partition(".")[0] != "space2vec":
         return

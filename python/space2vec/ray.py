@@ -47,7 +47,7 @@ def score(
     workers: int | None = None,
     batch_size: int = 512,
 ) -> Dataset:
-    """Score the alerts of a Ray Dataset: a row in, a row out, whatever is wrong with it.
+    """Score the alerts of a Ray Dataset: one row for each alert, damaged or not.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def score(
     need("ray", "scores in Ray need it")
     import ray
 
-    Scorer(model, passthrough)  # what is wrong with these is told here, not by an actor
+    Scorer(model, passthrough)  # errors in these are raised here, and not by an actor
     if workers is None:
         workers = max(1, int(ray.cluster_resources().get("CPU", 2)) - 1)
     return dataset.map_batches(

@@ -64,7 +64,7 @@ class FlagEntry:
 class FeatureEntry:
     """A feature: where it comes from (stamp or catalogue), its set, definition and unit.
 
-    ``window``, ``planes``, ``exact`` (the same bits on every backend), ``group``, ``tells`` (what it tells of a
+    ``window``, ``planes``, ``exact`` (the same bits on every backend), ``group``, ``tells`` (what it shows of a
     candidate) and ``reference`` are those of a stamp feature; ``paper`` is the definition under ``convention="paper"``
     where it differs.
     """
@@ -85,7 +85,7 @@ class FeatureEntry:
 
 @dataclass(frozen=True, slots=True)
 class ParameterEntry:
-    """A parameter of a normaliser: its value unless another is given, and what it may be."""
+    """A parameter of a normaliser: its default, and its lowest and highest value."""
 
     name: str
     default: float
@@ -96,7 +96,7 @@ class ParameterEntry:
 
 @dataclass(frozen=True, slots=True)
 class NormaliserEntry:
-    """A way to bring a plane to a common scale: name, version, definition, where it is from, and its parameters."""
+    """A normaliser, which brings a plane to a common scale: name, version, definition, source and parameters."""
 
     name: str
     version: int
@@ -122,10 +122,10 @@ class Step:
 class RecipeEntry:
     """A way to prepare stamps: name, version, output channels in order, and output size in pixels.
 
-    ``whole`` tells a recipe whose authors take the scale from the whole stamp, as delivered: a stamp larger than the
-    output raises ``cropped``. The other recipes cut a square or a crop by definition. ``together`` tells one that keeps
+    ``whole`` marks a recipe whose authors take the scale from the whole stamp, as delivered: a stamp larger than the
+    output raises ``cropped``. The other recipes cut a square or a crop by definition. ``together`` marks one that keeps
     the ratios of the planes. ``steps`` are those of a recipe that is a chain of normalisers on a square around the
-    candidate; each chain of ``further`` gives the same planes once more, behind the others along the channel axis.
+    candidate; each chain of ``further`` gives the same planes once more, after the others along the channel axis.
     """
 
     name: str
@@ -166,7 +166,7 @@ def _tuples(entry: dict[str, object]) -> dict[str, object]:
 FLAGS: dict[str, FlagEntry] = {entry["name"]: FlagEntry(**entry) for entry in _document["flags"]}
 #: What can be wrong with an input: name and meaning.
 FAULTS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["faults"]}
-#: The groups of stamp features: name, and what a group is about.
+#: The groups of stamp features: name, and a description of the group.
 GROUPS: dict[str, str] = {entry["name"]: entry["meaning"] for entry in _document["groups"]}
 FEATURES: dict[str, FeatureEntry] = {entry["name"]: FeatureEntry(**_tuples(entry)) for entry in _document["features"]}  # type: ignore[arg-type]
 #: By survey, what of its packets the catalogue columns are made of; those of other cameras are laid out as ZTF's.

@@ -19,7 +19,7 @@ _TYPES = {"string": "string", "int64": "bigint", "float": "float", "list<item: s
 def score(
     frame: DataFrame, model: ModelSource = "default", passthrough: Sequence[str] = (), *, threads: int = 1
 ) -> DataFrame:
-    """Score the alerts of a Spark DataFrame: a row in, a row out, whatever is wrong with it.
+    """Score the alerts of a Spark DataFrame: one row for each alert, damaged or not.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def score(
 
 
 def _columns(passthrough: Sequence[str], wanted: Iterable[tuple[str, ...]]) -> list[Column]:
-    """Return what the workers get: the columns that are looked at, records with no more than the fields that are."""
+    """Return the columns that the workers get: those that the model needs, and of records the fields that it needs."""
     from pyspark.sql import functions
 
     fields: dict[str, list[str] | None] = dict.fromkeys(passthrough)
@@ -142,7 +142,7 @@ def real_bogus(
 
 
 def ddl(*, text_ids: bool = False) -> str:
-    """Return the schema of the scores as Spark's DDL, for whoever calls ``mapInArrow`` with ``model.score_arrow``.
+    """Return the schema of the scores as Spark's DDL, for code that calls ``mapInArrow`` with ``model.score_arrow``.
 
     Parameters
     ----------

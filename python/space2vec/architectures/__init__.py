@@ -98,7 +98,7 @@ def rebuild(how: Mapping[str, Json], weights: Mapping[str, AnyArray]) -> nn.Modu
     for tensor_name, tensor in weights.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ValueError(f"the tensor {tensor_name} holds what is no finite number")
-    with torch.device("meta"):  # checks the shapes without allocating the memory that the settings ask for
+    with torch.device("meta"):  # checks the shapes without allocating the memory that the settings demand
         set_weights(build(how["name"], how["settings"]), how["name"], weights, assign=True)
     module = build(how["name"], how["settings"])
     set_weights(module, how["name"], weights)

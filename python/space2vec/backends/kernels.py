@@ -92,7 +92,7 @@ def active() -> Kernels:
 
 
 def thread_count(threads: int | None) -> int:
-    """Check and return a number of threads; None stands for one per usable core.
+    """Check and return a number of threads; None means one per usable core.
 
     Raises
     ------

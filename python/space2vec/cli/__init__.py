@@ -61,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _PrintFolder(argparse.Action):
-    """Print a folder of this installation that the build of a program in C or C++ asks for, and exit."""
+    """Print a folder of this installation that the build of a C or C++ program needs, and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print the folder; an installation without it is an error."""
@@ -107,13 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 words = sys.argv[1:] if argv is None else argv
                 arguments = _parser(words).parse_args(words)
-            except SystemExit as stop:  # argparse has said why; --help and --version stop with 0
+            except SystemExit as stop:  # argparse has printed the reason; --help and --version exit with 0
                 return stop.code if isinstance(stop.code, int) else 2
             status = int(arguments.run(arguments))
             sys.stdout.flush()  # so that a failure to write is reported by this function
             return status
     except BrokenPipeError:
-        _discard_output()  # whoever read the output has closed it
+        _discard_output()  # the reader of the output has closed it
         return 2
     except (Space2vecError, ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("SPACE2VEC_TRACEBACK"):

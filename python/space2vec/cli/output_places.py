@@ -1,4 +1,4 @@
-"""Where a command writes: its tables into files or to standard output, and its messages beside them."""
+"""Where a command writes its tables, its errors table and its messages: files, standard output, standard error."""
 
 from __future__ import annotations
 

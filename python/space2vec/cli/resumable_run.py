@@ -236,7 +236,7 @@ def _open_output(
     paths = list(files(arguments.inputs))
     mosaic = work.mosaic
     check_no_input([places.table, places.errors, None if mosaic is None else mosaic.path], paths)
-    # A schema may be long; its digest stands for it.
+    # A schema may be long, so its digest is recorded.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
     }

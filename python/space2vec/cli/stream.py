@@ -135,7 +135,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def stream_options(arguments: argparse.Namespace) -> StreamOptions:
-    """Return what the arguments of the command ask for.
+    """Return the options that the arguments of the command set.
 
     Raises
     ------

@@ -244,7 +244,7 @@ def _read_datasets(folders: Sequence[str]) -> LabelledStamps:
 
 
 def _stages(text: str) -> list[str]:
-    """Parse names of stages separated by commas; ``none`` stands for no stage."""
+    """Parse names of stages separated by commas; ``none`` means no stage."""
     return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 

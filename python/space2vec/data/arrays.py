@@ -57,12 +57,12 @@ class PlaneBuffer(NamedTuple):
 
 
 def lies_on_device(values: object) -> bool:
-    """Tell whether an array lies in the memory of a device, not of the host."""
+    """Return whether an array is in the memory of a device, not of the host."""
     if isinstance(values, np.ndarray):
         return False
     if hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] not in _DLPACK_HOST:
         return True
-    # A tensor of PyTorch that lies on the host, or records gradients, raises where this is asked for.
+    # A PyTorch tensor on the host, or one that records gradients, raises when this attribute is read.
     return not hasattr(values, "requires_grad") and hasattr(values, "__cuda_array_interface__")
 
 

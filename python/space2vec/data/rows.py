@@ -61,7 +61,7 @@ class Rows(flag_bits.Flagged):
         raise NotImplementedError
 
     def _title(self) -> str:
-        """Return one line that tells what the table is."""
+        """Return a description of the table in one line."""
         raise NotImplementedError
 
     @property

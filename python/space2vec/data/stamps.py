@@ -68,7 +68,7 @@ class Stamps:
     Raises
     ------
     TypeError
-        If the pixels are not real numbers, or lie on a device that cannot be used here; if an id, a flag or a centre
+        If the pixels are not real numbers, or are on a device that cannot be used here; if an id, a flag or a centre
         is of another type.
     ValueError
         If shapes or lengths do not agree, a stamp or centre is out of range, or a channel or column name is unknown.
@@ -101,7 +101,7 @@ class Stamps:
         ):
             raise TypeError("these are Stamps already; Stamps.concatenate joins several")
         positions = channel_positions(channels)
-        #: The pixels if they lie on a device; None on the host.
+        #: The pixels if they are on a device; None on the host.
         self.device_pixels: View | None = None
         self._buffer: NDArray[np.float32]
         #: The offsets, shapes and centres that were copied to the device last, and the copy.
@@ -178,7 +178,7 @@ class Stamps:
         Raises
         ------
         TypeError
-            If the pixels lie on a device.
+            If the pixels are on a device.
         """
         if self.device_pixels is not None:
             raise TypeError(f"the pixels lie on {self.device}; to_host() gives stamps whose pixels are on the host")
@@ -186,15 +186,15 @@ class Stamps:
 
     @property
     def device(self) -> str:
-        """Where the pixels lie: ``"cpu"`` or ``"cuda:0"``."""
+        """The device of the pixels: ``"cpu"``, ``"cuda:0"``, ..."""
         return "cpu" if self.device_pixels is None else f"cuda:{self.device_pixels.ordinal}"
 
     def to_host(self) -> Stamps:
-        """Return these stamps if their pixels lie on the host, otherwise a copy there."""
+        """Return these stamps if their pixels are on the host, otherwise a copy there."""
         return self if self.device_pixels is None else self._moved(self.device_pixels.to_host(), None)
 
     def to_device(self, device: str = "cuda") -> Stamps:
-        """Return these stamps if their pixels lie on the device, otherwise a copy there.
+        """Return these stamps if their pixels are on the device, otherwise a copy there.
 
         Raises
         ------
@@ -282,7 +282,7 @@ class Stamps:
     @overload
     def plane(self, row: str) -> NDArray[np.float32] | None: ...
     def plane(self, row: int | str, channel: str | None = None) -> NDArray[np.float32] | None:
-        """Return one plane (height, width) of one candidate without a copy, or ``None`` where it is missing.
+        """Return one plane (height, width) of one candidate without a copy, or ``None`` if it is missing.
 
         For a single candidate, such as ``stamps[3]``, the channel is enough: ``stamps[3].plane("science")``.
         """

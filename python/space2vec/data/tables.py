@@ -199,7 +199,7 @@ class Scores(Rows):
         Raises
         ------
         ValueError
-            If the threshold does not lie from 0 to 1.
+            If the threshold is outside 0 to 1.
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must lie from 0 to 1; given {threshold}")

@@ -25,7 +25,7 @@ Argument: TypeAlias = Any
 Cell: TypeAlias = Any
 
 #: A value as ``json.loads`` returns it: a dict, list, str, number, bool or None. A type that names itself would have to
-#: be narrowed at every step into it; what comes from outside is checked where it is read.
+#: be narrowed at every step into it; input from outside is checked where it is read.
 Json: TypeAlias = Any
 
 #: An array of NumPy, PyTorch, CuPy or another library, on the host or on a device, or what NumPy makes an array of. The

@@ -1,4 +1,4 @@
-"""How good one set of scores is: its metrics with bootstrap intervals, and the thresholds behind them."""
+"""Metrics of one set of scores, with bootstrap intervals and the thresholds of operating points."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of one set of scores, and the thresholds behind them.
+    """The metrics of one set of scores, and the thresholds of its operating points.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Evaluation:
 
 
 def _plain(metric: Metric) -> dict[str, float | None]:
-    """Return a metric for JSON, which has neither infinity nor NaN: None stands for both."""
+    """Return a metric for JSON, which has neither infinity nor NaN; both become None."""
     return {name: value if math.isfinite(value) else None for name, value in vars(metric).items()}
 
 

@@ -45,7 +45,7 @@ def model_of(path: str | PathLike[str]) -> str | None:
 
 
 def names_of(paths: Sequence[str | PathLike[str]]) -> dict[str, str]:
-    """Name each file of scores by its model, with as much as it takes to tell the files apart.
+    """Name each file of scores by its model, with as many further words as are needed to distinguish the files.
 
     Parameters
     ----------

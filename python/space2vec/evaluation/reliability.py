@@ -77,7 +77,7 @@ class Reliability:
 
 
 def is_probability(score: ArrayLike) -> bool:
-    """Tell whether there is at least one score and all lie from 0 to 1; NaN does not count."""
+    """Return whether there is at least one score and all are from 0 to 1; NaN does not count."""
     values = np.asarray(masked_to_nan(score), dtype=np.float64)
     known = values[~np.isnan(values)]
     return bool(len(known) and known.min() >= 0.0 and known.max() <= 1.0)

@@ -40,7 +40,7 @@ class TensorFile(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """The type and shape of a tensor, and the range of its bytes behind the header."""
+    """The type and shape of a tensor, and the range of its bytes after the header."""
 
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]

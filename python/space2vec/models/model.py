@@ -336,7 +336,7 @@ class Model:
 
         Notes
         -----
-        A row with a score may have flags, which tell how reliable it is. ``missing``: the model did without a plane or,
+        A row with a score may have flags, which show how reliable it is. ``missing``: the model did without a plane or,
         if most of its columns are catalogue columns, without all of these. ``zero_scale``: a plane is constant except
         for a few pixels; models of features score the row by those features that are defined, networks of planes give
         NaN. ``padded``: the window around the candidate extends beyond the stamp; models of features use the pixels
@@ -358,7 +358,7 @@ class Model:
         device: str = "cpu",
         problems: list[Problem] | None = None,
     ) -> pyarrow.RecordBatch:
-        """Score the alerts of an Arrow table or batch: a row in, a row out, whatever is wrong with it.
+        """Score the alerts of an Arrow table or batch: one row for each of its rows, damaged or not.
 
         Parameters
         ----------

@@ -75,7 +75,7 @@ class BatchScorer:
         return _LOADED[key]
 
     def columns(self, schema: pyarrow.Schema) -> AlertColumns:
-        """Return the columns of batches of a schema that are looked at; see that cutouts are among them."""
+        """Return the columns of a schema that the model needs; raise if there are no cutouts among them."""
         return alert_columns(schema, self.model)
 
     def check(self, names: Iterable[str]) -> None:
@@ -90,7 +90,7 @@ class BatchScorer:
         return Scores.arrow_schema(text_ids=text_ids)
 
     def score(self, batch: ArrowSource, *, text_ids: bool | None = None) -> pyarrow.RecordBatch:
-        """Return the scores of a batch alone; `text_ids` overrules what its schema says of the ids of candidates."""
+        """Return the scores of one batch; `text_ids` says whether candidate ids are text, instead of its schema."""
         return score_arrow(batch, self.model, threads=self.threads, text_ids=text_ids)
 
     def __call__(self, batch: ArrowSource) -> pyarrow.Table:

@@ -21,7 +21,7 @@ __all__ = ["MOST_STEPS", "Normalised", "Steps", "chain", "numbered_steps"]
 #: The largest number of steps in a chain.
 MOST_STEPS = 8
 
-#: A normaliser by name, with parameters by name where they are not those of its definition.
+#: A normaliser by name, with those parameters that differ from the defaults of its definition.
 OneStep: TypeAlias = "str | Step | tuple[str, Mapping[str, float]]"
 #: One step, or several in order.
 Steps: TypeAlias = "OneStep | Sequence[OneStep]"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "LITERAL_TEXT", "label_of", "new_figure", "save", "set_literal_text"]
 
-#: Colours that people with any colour vision can tell apart (Okabe & Ito).
+#: Colours that people with any colour vision can distinguish (Okabe & Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 #: Options that draw dollars and backslashes as they are: ids and names are no LaTeX. Others of any type join them.
 LITERAL_TEXT: dict[str, Argument] = {"parse_math": False, "usetex": False}

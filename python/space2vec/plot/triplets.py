@@ -147,7 +147,7 @@ def mosaic(
 def _scores_and_flags(
     stamps: Stamps, scores: Scores | Mapping[str, Cell] | ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32]]:
-    """Return the score and the flags of each candidate, whatever form the scores have; raise if they do not fit."""
+    """Return the score and the flags of each candidate; raise if there are more or fewer scores than stamps."""
     if scores is None:
         return None, stamps.flags
     values: LibraryArray = scores

@@ -90,7 +90,7 @@ class AlertColumns:
         ]  # fmt: skip
         #: The columns to read, those inside a record by their dotted names.
         self.paths_to_read = list(dict.fromkeys(leaf.path for leaf in self._leaves))
-        #: The same by their names from the outermost record on, and those whose being there tells the survey.
+        #: The same by their full paths, and the fields whose presence identifies the survey.
         self.steps = list(dict.fromkeys(leaf.steps for leaf in (*self._leaves, *of_ztf, *ids) if leaf is not None))
 
     @property
@@ -104,7 +104,7 @@ class AlertColumns:
         Raises
         ------
         ReadError
-            If offsets or indices lie outside their data.
+            If offsets or indices are outside their data.
         """
         import pyarrow as pa
 

@@ -65,7 +65,7 @@ def run_pipeline(
     Raises
     ------
     OSError
-        If the machine cannot read a file. The data are not at fault, so no row stands for the file.
+        If the machine cannot read a file. The data are not at fault, so the file does not become a row.
     """
     in_memory = bool(sources) and isinstance(sources[0], bytes)
     begin = start.source
@@ -187,7 +187,7 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
 
 
 def _distinguish_empty(entry: RawProblem, cutouts: Sequence[CutoutColumn | None], begin: int) -> RawProblem:
-    """Correct the fault of a cutout without bytes, which the library cannot tell from a null one.
+    """Correct the fault of a cutout without bytes, which the library cannot distinguish from a null cutout.
 
     Row `begin` of the table is the first of the problem's batch.
     """

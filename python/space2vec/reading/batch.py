@@ -82,9 +82,9 @@ class Problem:
     row : int
         The row of the batch.
     object_id : str or None
-        The object, where it is known.
+        The object, if it is known.
     candidate_id : int, str or None
-        The candidate, where it is known.
+        The candidate, if it is known.
     of_file : bool
         Whether a file, a record or the rest of one is lost, and not a cutout alone.
     """

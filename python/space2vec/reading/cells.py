@@ -151,7 +151,7 @@ def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArra
             return as_ids(column.to_pylist())
         return as_ids(column.to_numpy(zero_copy_only=False))
     if not textual:
-        # A float cannot hold a 64-bit id: pandas makes floats of integers beside an absent value.
+        # A float cannot hold a 64-bit id: pandas turns integers into floats if a value is absent.
         held = "fractions" if pa.types.is_floating(kind) else "other values"
         raise ReadError(f"column {name} holds {held} ({kind}): ids must be integers or text")
     text, known = _trimmed(column)

@@ -78,7 +78,7 @@ class _Rows(TypedDict):
 
 
 class Raw(_Rows, total=False):
-    """What the library returns of some rows (n), by name; what stands here, only if it was asked for."""
+    """The arrays that the library returns for some rows (n), by name; those listed here only on request."""
 
     catalogue: NDArray[np.float32]
     features: NDArray[np.float32]
@@ -88,7 +88,7 @@ class Raw(_Rows, total=False):
 
 
 class SchemaFields(Protocol):
-    """What the library's readers tell of the schemas that they have met, by number."""
+    """The columns of the schemas that the library's readers have met, by number."""
 
     def schema_fields(self, schema: int) -> bytes:
         """Return the types, as bits, that a schema gives the requested fields."""
@@ -108,7 +108,7 @@ class Decoder(SchemaFields, Protocol):
     """The library's decoder of messages."""
 
     def add_schema(self, id: int | None, json: str) -> None:
-        """Add a schema; ``None`` stands for that of messages without a header."""
+        """Add a schema; ``None`` is the number of the schema for messages without a header."""
 
     def decode(self, messages: list[bytes | None]) -> Raw | None:
         """Return the rows of messages, one each."""

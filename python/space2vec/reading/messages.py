@@ -60,7 +60,7 @@ def read_messages(
     Parameters
     ----------
     messages : sequence of bytes, or of open binary files, or one alone
-        Bare Avro records, each behind the header of a schema registry (a zero, the number of the schema in four bytes,
+        Bare Avro records, each after the header of a schema registry (a zero, the number of the schema in four bytes,
         highest first), or whole Avro files.
     schemas : mapping of int to str, mapping or path, optional
         The schemas by number, each as JSON text, as parsed JSON, or as the path of its file.

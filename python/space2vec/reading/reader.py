@@ -64,7 +64,7 @@ def read(
         FITS files of a candidate's planes or of cubes, .npy and .npz, or feature tables alone (CSV, Parquet). An object
         whose method ``read`` returns bytes is read to its end into memory; it cannot be a feature table.
     strict : bool
-        Whether a file or a record that cannot be read raises. If not, one row without planes stands for it, with the
+        Whether a file or a record that cannot be read raises. If not, it becomes one row without planes, with the
         flag ``bad_stamp`` and the ids as far as they are known (otherwise the file's name and -1, null in Arrow), and
         reading continues at the next undamaged block. A cell of a table that holds no number is NaN in either mode,
         and its row has the flag ``bad_cell``.
@@ -310,7 +310,7 @@ def default_columns(inputs: Inputs, *, schemas: Schemas | None = None) -> tuple[
 
 
 def _memory_for(device: str) -> Allocator | None:
-    """Return the allocator of memory for pixels that a device will copy; ``None`` stands for ordinary memory."""
+    """Return the allocator of memory for pixels that a device will copy; ``None`` means ordinary memory."""
     if device == "cpu":
         return None
     from space2vec.data.device.extension import ordinal

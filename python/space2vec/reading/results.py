@@ -1,4 +1,4 @@
-"""Recognise tables that this package wrote, which may lie among the files to read."""
+"""Recognise tables that this package wrote, which may be in the folders to read."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def detect(
     Parameters
     ----------
     difference : ndarray (size, size)
-        The difference image, NaN where it is masked.
+        The difference image; masked pixels are NaN.
     light : ndarray (size, size)
         The science image without its sky; it gives the photon noise.
     exposure : Exposure

@@ -75,7 +75,7 @@ def hybrid(
     real_fraction : float, optional
         Share of fakes, exact to rounding.
     bogus_below : float, optional
-        An alert with a lower score of the teacher is taken for bogus.
+        An alert with a lower score of the teacher counts as bogus.
     snr : tuple of float, optional
         Smallest and largest signal-to-noise ratio of a fake in a matched filter. The logarithm of (ratio / smallest
         ratio) has an exponential distribution, so that most fakes are faint. ZTF's own ratio is smaller: its 5 is about

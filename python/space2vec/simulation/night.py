@@ -180,7 +180,7 @@ def simulate(
 
 def _choose_conditions(count: int, undersampled: float, survey: Survey, seed: int) -> list[Survey]:
     """Return the survey of each exposure, sharper where the exposure is to be undersampled."""
-    # A generator of its own: a share of 0 changes nothing else that is drawn.
+    # A separate generator, so that a share of 0 changes nothing else that is drawn.
     chances = np.random.default_rng([seed, 2]).random(count)
     sharp = replace(survey, seeing=_SHARP_SEEING, template_seeing=_SHARP_SEEING)
     return [sharp if chance < undersampled else survey for chance in chances.tolist()]

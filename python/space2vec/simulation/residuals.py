@@ -40,7 +40,7 @@ def mine_bogus(
     each : int, optional
         Largest number of detections per alert.
     below : float, optional
-        A detection with a lower score of the teacher is taken for bogus.
+        A detection with a lower score of the teacher counts as bogus.
 
     Returns
     -------

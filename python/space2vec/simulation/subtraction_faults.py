@@ -61,9 +61,9 @@ def saturated(scene: Scene, rng: np.random.Generator, x: float, y: float, boost:
 
 
 def crowded(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: float) -> None:
-    """Add a close pair of stars in a crowded field, each subtracted at a place of its own: dipoles that overlap.
+    """Add a close pair of stars in a crowded field, each with its own subtraction error: dipoles that overlap.
 
-    Where the kernel of a crowded field is wrong, many stars leave a residual, so that none stands alone.
+    If the kernel of a crowded field is wrong, many stars leave a residual, so that none is isolated.
     """
     seeing, size = scene.exposure.seeing, int(2 * max(x, y))
     brighter = 0.5 * np.log(boost)
@@ -78,7 +78,7 @@ def crowded(scene: Scene, rng: np.random.Generator, x: float, y: float, boost: f
     steps = np.log(1.0 + rng.random(count) * (1.8**6 - 1.0)) / np.log(1.8)
     field = scene.exposure.flux(scene.exposure.limit - 5.0 + steps)
     scene.add_stars(rng.uniform(0.0, size, count), rng.uniform(0.0, size, count), field, field)
-    # The fit of overlapping stars is worse than that of single ones: each is registered with an error of its own.
+    # The fit of overlapping stars is worse than that of single ones: each has its own registration error.
     pair = np.r_[0, first : first + close]
     length = boost * np.exp(rng.uniform(np.log(0.05), np.log(0.45), len(pair))) * seeing / 2.2
     angle = rng.uniform(0.0, 2.0 * np.pi, len(pair))

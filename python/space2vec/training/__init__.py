@@ -22,7 +22,7 @@ _CALIBRATION = dict.fromkeys(("cross_check", "fit_calibration"), "space2vec.trai
 
 
 def __getattr__(name: str) -> object:
-    """Import a function whose module is slow to import when it is first asked for."""
+    """Import a function when it is first used, because its module is slow to import."""
     if name in _NETWORKS:
         need("torch", "training a network needs PyTorch")
     elif name not in _CALIBRATION:

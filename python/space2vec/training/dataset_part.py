@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PartFile", "decode_part", "encode_stamps", "encode_truth"]
 
-#: The arrays that a file of stamps holds beside the planes, and the columns of a file of labels.
+#: The arrays of a file of stamps other than the planes, and the columns of a file of labels.
 _ARRAYS = ("object_id", "candidate_id", "shape", "centre", "flags", "saturation")
 _TRUTH = ("candidate_id", "object_id", "label", "kind", "weight", "teacher", "group")
 

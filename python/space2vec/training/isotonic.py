@@ -80,7 +80,7 @@ class CrossCheck:
 
 
 def _calibration_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Return those metrics of an evaluation that tell how well scores are calibrated, rounded."""
+    """Return the metrics of an evaluation that measure calibration, rounded."""
     assert evaluation.reliability is not None
     return {
         "brier": round(evaluation["brier"], 6),

@@ -41,7 +41,7 @@ __all__ = ["REACH", "RECIPES", "TrainingSplit", "network_header", "split_validat
 #: Steps that scale a plane to units of its own noise, and compress bright pixels.
 _NOISE = ("median-mad", "asinh")
 #: Steps that scale a plane so that the root mean square of its pixels is about 1. The sky is not subtracted from the
-#: science plane, since its level tells how deep an exposure was.
+#: science plane, since its level shows how deep an exposure was.
 _CONTRAST: tuple[tuple[str, dict[str, float]], ...] = (("l2", {}), ("asinh", {"softening": 1.0 / 63.0}))
 
 #: The default recipe of each network of stamps. Braai's is that of its authors; networks whose authors published none
@@ -109,8 +109,8 @@ def train_network(
     recipe : Recipe, optional
         How the planes are prepared; by default as the architecture was designed for (:data:`RECIPES`).
     features : str or sequence of str, optional
-        For a network that takes features beside planes: a set of features (:data:`space2vec.registry.FEATURE_SETS`) or
-        columns of one; by default the set ``stamp``.
+        For a network that takes features in addition to planes: a set of features
+        (:data:`space2vec.registry.FEATURE_SETS`) or columns of one; by default the set ``stamp``.
     start : Network, optional
         A network to begin with instead of random weights, for a survey with few labels; of a cascade the second one.
         Architecture, settings, recipe, features and the scales of these are its own.

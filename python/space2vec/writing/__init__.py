@@ -1,4 +1,4 @@
-"""Results to files, in parts that survive whatever ends the run: see :class:`~space2vec.writing.output.Output`."""
+"""Write results in parts that survive an interruption: see :class:`~space2vec.writing.output.Output`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def write_table(
     """Write a table in the format of the file's suffix, one of :data:`SUFFIXES`.
 
     The note, as JSON, and the descriptions of columns become metadata of the file. CSV has no metadata: for it the note
-    is returned as bytes, to be written to a file beside; for other formats ``None`` is returned.
+    is returned as bytes, to be written to a second file; for other formats ``None`` is returned.
     """
     return _WRITERS[file.path.suffix.lower()](file, table, note, descriptions)
 

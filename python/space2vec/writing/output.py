@@ -52,9 +52,9 @@ class Chunk:
 
 
 class Output:
-    """Write a table and its errors table so that no finished part is lost, whatever ends the process.
+    """Write a table and its errors table so that no finished part is lost if the process ends.
 
-    Parts of a fixed number of rows are written to the folder ``NAME.parts`` beside the output, and each is permanent
+    Parts of a fixed number of rows are written to the folder ``NAME.parts`` next to the output, and each is permanent
     once it is written. :meth:`finish` joins them to the output, which appears as a whole. With ``how="resume"`` the
     same run continues after the last finished part, and its output has the same bytes. Use it in a ``with`` block.
 
@@ -65,8 +65,8 @@ class Output:
     options : mapping
         Everything that affects the bytes of the output, by name; a run is resumed only if all of it is the same.
     note : mapping
-        The metadata of the files, stored in them or, for CSV, in a JSON file beside. The name of the table, its number
-        of rows, the meaning of the flags that occur and a summary of the inputs are added.
+        The metadata of the files, stored in them or, for CSV, in a second file (JSON). The name of the table, its
+        number of rows, the meaning of the flags that occur and a summary of the inputs are added.
     inputs : Inputs
         The input files of the run.
     part_rows : int

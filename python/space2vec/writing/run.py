@@ -207,7 +207,7 @@ class Run:
 
 
 def _file_name(number: int, kind: str) -> str:
-    # No suffix that a reader knows: the folder may lie among the inputs.
+    # No suffix that a reader knows, because the folder may be in a folder that is read.
     return f"{number:06}.{kind}"
 
 

@@ -64,7 +64,7 @@ _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 class _Span(NamedTuple):
-    """The range of a buffer that the pixels of stamps lie in, and the number of pixels that are theirs."""
+    """The range of a buffer that contains the pixels of stamps, and the number of these pixels."""
 
     begin: int
     end: int
@@ -110,7 +110,7 @@ def memory_limit() -> int:
 
 
 def _span(stamps: Stamps) -> _Span:
-    """Return the range of the buffer in which the pixels of stamps lie."""
+    """Return the range of the buffer that contains the pixels of stamps."""
     present = stamps.offset >= 0
     if not present.any():
         return _Span(0, 0, 0)

@@ -47,7 +47,7 @@ class AdaptiveMoments(NamedTuple):
 
 @jit
 def no_moments() -> AdaptiveMoments:
-    """Return what stands for moments that were not measured, or of nothing."""
+    """Return the moments of a plane that was not measured or has no source."""
     return AdaptiveMoments(False, MomentState(0.0, 0.0, Moments(0.0, 0.0, 0.0)))
 
 

@@ -39,9 +39,9 @@ _DIFFERENCE = 1 << CHANNELS.index("difference")
 
 
 class Measuring(NamedTuple):
-    """What is measured of a stamp: the columns of some sets, NaN where they are made of a part that is left out.
+    """The measurements to make on a stamp: the columns of some sets, NaN if they need a part that is left out.
 
-    Planes that are not looked at are as if they were absent. All three are bits.
+    Planes that are not used are treated as absent. All three are bits.
     """
 
     sets: int

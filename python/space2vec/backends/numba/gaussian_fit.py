@@ -1,6 +1,6 @@
 """AMP, SCALE, GAUSS: the least squares fit of a round Gaussian, step by step as in ``cpp/kernel/gaussian_fit.hpp``.
 
-What is searched, and why, is said there.
+That header explains the search.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _median_of_49(padded: Values, y: int, x: int) -> np.float32:
 
 @jit
 def _bounds(padded: Values, quantile: np.float32, lowest: np.float32) -> Values:
-    """Return what the 7x7 median is at least: the quantile where at most 24 of the 49 lie below it."""
+    """Return a lower bound of the 7x7 median: the quantile with at most 24 of the 49 values below it."""
     below = (padded < quantile).astype(np.int64)
     rows = np.zeros((WINDOW, WINDOW + 6), dtype=np.int64)
     for y in range(WINDOW):

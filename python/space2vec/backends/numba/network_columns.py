@@ -35,7 +35,7 @@ def _magnitudes(ratio: np.float32) -> np.float32:
 
 @jit
 def _rule(number: int, a: np.float32, b: np.float32, c: np.float32) -> np.float32:
-    """Return what a rule of :data:`space2vec.plans.derived_columns.DERIVED` makes of its columns."""
+    """Return a derived column, by a rule of :data:`space2vec.plans.derived_columns.DERIVED`."""
     if number == 0 or 16 <= number <= 18:
         return a - b
     if number == 1:

@@ -84,7 +84,7 @@ def batch_of(stamps: Stamps) -> Batch:
 
 
 class Triplet(NamedTuple):
-    """The planes of one candidate, 0x0 where missing, where it is in them, and the saturation level or NaN."""
+    """The planes of one candidate (0x0 if missing), its pixel in them, and the saturation level or NaN."""
 
     plane: tuple[Plane, Plane, Plane]
     row: int

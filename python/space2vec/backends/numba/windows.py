@@ -18,7 +18,7 @@ AT = constants({name: column for column, name in enumerate(stamp_columns(sum(STA
 
 
 class Windows(NamedTuple):
-    """The windows of the planes, and which of these are there and were asked for; the others are all NaN."""
+    """The windows of the planes, and which planes exist and were requested; the others are NaN throughout."""
 
     plane: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
     there: tuple[bool, bool, bool]

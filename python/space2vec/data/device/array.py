@@ -113,7 +113,7 @@ class DeviceArray:
 
     @property
     def device(self) -> str:
-        """Where it lies: ``"cuda:0"``."""
+        """The device of the array, such as ``"cuda:0"``."""
         return f"cuda:{self.ordinal}"
 
     @property

@@ -69,7 +69,7 @@ class View:
         return self.dtype == _FLOAT and self.is_packed(len(self.shape))
 
     def is_packed(self, axes: int) -> bool:
-        """Tell whether the last axes lie in C order without gaps."""
+        """Return whether the last axes are in C order without gaps."""
         step = self.dtype.itemsize
         for size, stride in list(zip(self.shape, self.strides, strict=True))[::-1][:axes]:
             if size != 1 and stride != step:
@@ -159,7 +159,7 @@ def view(values: LibraryArray, what: str) -> View:
     Raises
     ------
     TypeError
-        If it lies on a device of another kind or on one that cannot be used, is masked, lacks an address, or its
+        If it is on a device of another kind or on one that cannot be used, is masked, lacks an address, or its
         elements are not aligned to their size.
     """
     library = library_of(values)

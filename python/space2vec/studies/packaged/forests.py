@@ -41,7 +41,7 @@ __all__ = [
     "metrics_for_header",
 ]
 
-#: What `forest` takes from the packet, where it is there.
+#: The columns that `forest` takes from the packet, if there is one.
 PACKET_COLUMNS: tuple[str, ...] = (
     "A_IMAGE", "B_IMAGE", "ELLIPTICITY", "GFLUX", "MAGDIFF", "MAGLIM", "MAG_FROM_LIMIT", "NN_DIST_RENORM", "SNR",
 )  # fmt: skip
@@ -57,7 +57,7 @@ _DOUBT = 0.01
 _BOOTSTRAP = 200
 
 
-#: What is said of models that are trained on :func:`labelled_des`.
+#: The entry `data` in the header of models that are trained on :func:`labelled_des`.
 DES_DATA = {
     "data": "10,000 labelled rows of the DES autoScan table (Goldstein et al. 2015, AJ 150, 82)",
     "labels": "injected supernovae are real, all other detections artifacts",

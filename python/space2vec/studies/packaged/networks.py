@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "stampnet_rows"]
 
-#: Rows of each kind beside the real alerts.
+#: Number of rows of each kind that are added to the real alerts.
 Shares = dict[str, int]
 _SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
 #: Columns that cost most and that no network missed (docs/network-worth.md): fits, medians of columns, and the moments
@@ -33,29 +33,29 @@ _LEFT_OUT = (
     "AMP", "GAUSS", "SCALE", "LACOSMIC", "COLMEDS", "science_a", "science_b", "science_angle", "science_ellipticity",
     "plane_offset", "width_ratio", "psf_ratio", "psf_likeness",
 )  # fmt: skip
-#: What ``stampnet`` sees of a candidate beside its planes.
+#: The features that ``stampnet`` takes in addition to the planes.
 STAMPNET_COLUMNS = tuple(name for name in registry.FEATURE_SETS["stamp"] if name not in _LEFT_OUT)
 #: How far the conditions of the simulated surveys are widened.
 _RANDOMISE = 0.3
 EPOCHS = 24
-#: How much of a row's target is the opinion of a network of all columns, which is let go afterwards: it keeps one of
-#: fewer columns from learning single rows by heart.
+#: The weight, in a row's target, of the score of a network of all columns, which is discarded afterwards: it keeps a
+#: network of fewer columns from memorising single rows.
 _TRUST = 0.5
 
 
 def stampnet_rows(
     real: LabelledStamps, weights: Path, *, seed: int = 0, shares: Shares | None = None
 ) -> LabelledStamps:
-    """Return what ``stampnet`` learns from beside real alerts.
+    """Return the training rows of ``stampnet`` that are not real alerts.
 
     Parameters
     ----------
     real : LabelledStamps
         Real alerts, with braai's score as teacher.
     weights : Path
-        The published weights of braai, who scores the variants.
+        The published weights of braai, which scores the variants.
     seed : int, optional
-        Of everything that is drawn.
+        Seed of everything random.
     shares : dict of str to int, optional
         Rows of each kind: ``variants`` and ``hybrid`` of the alerts, and of each survey that is simulated.
 
@@ -63,7 +63,7 @@ def stampnet_rows(
     -------
     LabelledStamps
         Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
-        with the truth. The group of what was made of an alert is its object: leave out those that are tested on.
+        with the truth. The group of a row made from an alert is the alert's object, so that test objects can be excluded.
     """
     wanted = dict(_SHARES if shares is None else shares)
     parts = [
