@@ -63,7 +63,7 @@ def stampnet_rows(
     -------
     LabelledStamps
         Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
-        with the truth. The group of a row made from an alert is the alert's object, so that test objects can be excluded.
+        with the truth. A row made from an alert has the alert's object as its group, to exclude test objects.
     """
     wanted = dict(_SHARES if shares is None else shares)
     parts = [
