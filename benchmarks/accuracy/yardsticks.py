@@ -31,8 +31,8 @@ from benchmarks.accuracy.alert_strata import describe_strata, strata_of
 from benchmarks.accuracy.yardstick_figures import AGREEMENT, ERRORS, PASS, Truth, measure, paired
 from benchmarks.programs import REPOSITORY, processor, versions
 from space2vec.data.ids import id_keys
-from space2vec.data.joins import Side, pair_rows
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.reading import read_scores
 from space2vec.reading.table_file import TABLE_SUFFIXES

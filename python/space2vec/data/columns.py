@@ -25,8 +25,8 @@ __all__ = [
     "as_text",
     "blank_column",
     "check_columns",
+    "concatenate_columns",
     "is_unknown",
-    "join_columns",
     "select_rows",
     "to_arrow",
     "to_astropy",
@@ -61,13 +61,13 @@ def select_rows(columns: Columns, rows: slice | AnyArray) -> Columns:
     return {name: values[rows] for name, values in columns.items()}
 
 
-def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
+def concatenate_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
     """Concatenate the columns of several tables, whose numbers of rows are `lengths`.
 
     A column that a table lacks is unknown for its rows. If the known parts of a column have different types, the column
     becomes text.
     """
-    joined = {}
+    whole = {}
     for name in {name: None for part in parts for name in part}:
         values = [part[name] for part in parts if name in part]
         known = [column for column in values if not is_unknown(column).all()] or values[:1]
@@ -77,10 +77,10 @@ def join_columns(parts: Sequence[Columns], lengths: Sequence[int]) -> Columns:
             _as_kind(part[name], kind) if name in part else blank_column(n, kind)
             for part, n in zip(parts, lengths, strict=True)
         ]
-        joined[name] = np.concatenate([np.ma.getdata(piece) for piece in pieces])
+        whole[name] = np.concatenate([np.ma.getdata(piece) for piece in pieces])
         if kind == "i":
-            joined[name] = np.ma.array(joined[name], mask=np.concatenate([is_unknown(piece) for piece in pieces]))
-    return joined
+            whole[name] = np.ma.array(whole[name], mask=np.concatenate([is_unknown(piece) for piece in pieces]))
+    return whole
 
 
 def blank_column(n: int, kind: str = "f") -> AnyArray:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_ID",
     "as_ids",
+    "concatenate_ids",
     "id_keys",
     "id_texts",
-    "join_ids",
     "parse_ids",
     "printable",
     "text_array",
@@ -101,7 +101,7 @@ def _number(text: str) -> int | str:
     return text
 
 
-def join_ids(parts: Sequence[NDArray[np.generic]]) -> AnyArray:
+def concatenate_ids(parts: Sequence[NDArray[np.generic]]) -> AnyArray:
     """Concatenate the ids of several batches; if one batch has text, the integers of the others become text."""
     if len({ids.dtype.kind for ids in parts}) == 1:
         return np.concatenate(parts)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from space2vec.data import arrow
 from space2vec.data import columns as further
 from space2vec.data import flags as flag_bits
-from space2vec.data.ids import NO_ID, join_ids, text_array
+from space2vec.data.ids import NO_ID, concatenate_ids, text_array
 from space2vec.data.row_index import row_index
 from space2vec.errors.text import one_line
 from space2vec.registry import FLAGS, FlagEntry, library_version
@@ -70,13 +70,15 @@ class Rows(flag_bits.Flagged):
         return {"version": library_version()}
 
     @staticmethod
-    def _joined(parts: Sequence[Rows]) -> RowParts:
+    def _concatenated(parts: Sequence[Rows]) -> RowParts:
         """Concatenate the ids, flags and columns of tables; the result holds arguments of the constructor."""
         return {
             "flags": np.concatenate([np.empty(0, dtype=np.uint32), *(part.flags for part in parts)]),
             "object_id": np.concatenate([np.empty(0, dtype=object), *(part.object_id for part in parts)]),
-            "candidate_id": join_ids([part.candidate_id for part in parts]) if parts else np.empty(0, dtype=np.int64),
-            "columns": further.join_columns([part.columns for part in parts], [len(part) for part in parts]),
+            "candidate_id": concatenate_ids([part.candidate_id for part in parts])
+            if parts
+            else np.empty(0, dtype=np.int64),
+            "columns": further.concatenate_columns([part.columns for part in parts], [len(part) for part in parts]),
         }
 
     def __len__(self) -> int:

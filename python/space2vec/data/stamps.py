@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from space2vec.data.arrays import LARGEST_SIDE, as_batch, as_plane_array, batch_shape, lay_out, lies_on_device
 from space2vec.data.channels import CHANNELS, channel_positions
-from space2vec.data.columns import Columns, check_columns, join_columns, select_rows
-from space2vec.data.ids import NO_ID, as_ids, join_ids, texts_as_objects
+from space2vec.data.columns import Columns, check_columns, concatenate_columns, select_rows
+from space2vec.data.ids import NO_ID, as_ids, concatenate_ids, texts_as_objects
 from space2vec.data.numeric import masked_to_nan
 from space2vec.data.row_index import row_index
 from space2vec.registry import FEATURES
@@ -25,7 +25,7 @@ __all__ = [
     "CHANNELS",
     "NO_ID",
     "Stamps",
-    "join_ids",
+    "concatenate_ids",
 ]
 
 
@@ -383,7 +383,7 @@ class Stamps:
             np.concatenate([batch.shape for batch in batches]),
             np.concatenate([batch.centre for batch in batches]),
             object_id=np.concatenate([batch.object_id for batch in batches]),
-            candidate_id=join_ids([batch.candidate_id for batch in batches]),
+            candidate_id=concatenate_ids([batch.candidate_id for batch in batches]),
             catalogue={
                 name: np.concatenate(
                     [b.catalogue.get(name, np.full(len(b), np.nan, dtype=np.float32)) for b in batches]
@@ -391,7 +391,7 @@ class Stamps:
                 for name in columns
             },
             flags=np.concatenate([batch.flags for batch in batches]),
-            columns=join_columns([batch.columns for batch in batches], [len(batch) for batch in batches]),
+            columns=concatenate_columns([batch.columns for batch in batches], [len(batch) for batch in batches]),
         )
         whole.saturation = batches[0].saturation
         return whole

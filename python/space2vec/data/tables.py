@@ -112,7 +112,7 @@ class Features(Rows):
         if len(parts) == 1:
             return parts[0]
         empty = np.empty((0, len(names)), dtype=np.float32)
-        return cls(np.concatenate([empty, *(part.host_values() for part in parts)]), names, **cls._joined(parts))
+        return cls(np.concatenate([empty, *(part.host_values() for part in parts)]), names, **cls._concatenated(parts))
 
     def _values(self) -> dict[str, NDArray[np.float32]]:
         values = self.host_values()
@@ -178,7 +178,7 @@ class Scores(Rows):
         if len(parts) == 1:
             return parts[0]
         score = np.concatenate([on_host(part.score) for part in parts])
-        return cls(score, model=parts[0].model, device=parts[0].device, **cls._joined(parts))
+        return cls(score, model=parts[0].model, device=parts[0].device, **cls._concatenated(parts))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.ids import id_keys
-from space2vec.data.joins import Side, pair_rows
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.evaluation.comparison import Comparison, compare
 from space2vec.evaluation.metrics import Evaluation, evaluate

@@ -99,8 +99,8 @@ class Trees:
         return Children(left, np.where(leaf, -1, local + self.right).astype(np.int32))
 
     @classmethod
-    def join(cls, trees: list[Trees]) -> Trees:
-        """Join several sets of trees in order."""
+    def concatenate(cls, trees: list[Trees]) -> Trees:
+        """Concatenate several sets of trees in order."""
         sizes = [tree.tree_start[1:] for tree in trees]
         shifts = np.cumsum([0] + [len(tree.right) for tree in trees])
         starts = [size + shift for size, shift in zip(sizes, shifts[:-1], strict=True)]

@@ -142,7 +142,7 @@ def read_forest(model: Untyped, feature_names: Sequence[str] | None, real_class:
         raise ModelError(f"the model takes {k} columns; at most {FEATURE_LIMIT} are accepted")
     fill = None if imputer is None else _fill(imputer, names)
     real = classes.index(real_class)
-    trees = Trees.join([convert_tree(estimator.tree_, real) for estimator in estimators])
+    trees = Trees.concatenate([convert_tree(estimator.tree_, real) for estimator in estimators])
     try:
         trees.check(k)
     except ValueError as error:

@@ -14,7 +14,7 @@ from space2vec.data.tables import Scores
 from space2vec.reading import packet_columns
 from space2vec.reading.alert_columns import AlertColumns
 from space2vec.reading.batch import AnyBatch, Problem, collect_rows
-from space2vec.reading.joined_rows import as_scores, no_scores
+from space2vec.reading.concatenated_rows import as_scores, no_scores
 from space2vec.reading.limits import Limits, refuse_long_ids
 from space2vec.reading.options import ReadOptions, plan_reader_work
 from space2vec.reading.parquet_columns import Table
@@ -22,7 +22,7 @@ from space2vec.reading.parquet_columns import Table
 if TYPE_CHECKING:
     import pyarrow
 
-    from space2vec.reading.joined_rows import ScoringModel
+    from space2vec.reading.concatenated_rows import ScoringModel
 
 __all__ = ["ArrowSource", "alert_columns", "as_table", "read_arrow", "score_arrow"]
 

@@ -12,13 +12,13 @@ from space2vec.plans.features import FeaturePlan
 from space2vec.reading import packet_columns
 from space2vec.reading.alerts import decode_messages, make_decoder
 from space2vec.reading.batch import AnyBatch, Problem, collect_rows
-from space2vec.reading.joined_rows import join_rows
+from space2vec.reading.concatenated_rows import concatenate_rows
 from space2vec.reading.limits import Limits
 from space2vec.reading.options import ROWS_WITH_PIXELS, ReadOptions, plan_reader_work
 from space2vec.reading.schemas import Schema, schema_text, schema_texts
 
 if TYPE_CHECKING:
-    from space2vec.reading.joined_rows import ScoringModel
+    from space2vec.reading.concatenated_rows import ScoringModel
 
 __all__ = ["MessageReader"]
 
@@ -123,7 +123,7 @@ class MessageReader:
         self._fetch_schemas(held)
         size = self._options.size
         parts = collect_rows((self._decode(held, begin, size) for begin in range(0, len(held), size)), problems)
-        return join_rows(parts, self._options, self._model)
+        return concatenate_rows(parts, self._options, self._model)
 
     def _decode(self, held: list[bytes | None], begin: int, size: int) -> AnyBatch:
         some = held[begin : begin + size]

@@ -9,7 +9,7 @@ import numpy as np
 from space2vec.errors import ReadError
 from space2vec.reading.batch import AnyBatch, PacketFields
 
-__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_fields", "check_paths", "complete_batches", "join_packet_fields"]
+__all__ = ["RUBIN_COLUMNS", "ZTF_COLUMNS", "check_fields", "check_paths", "combine_packet_fields", "complete_batches"]
 
 #: The default columns of ZTF alerts: position, time, filter, brightness, and ZTF's own scores.
 ZTF_COLUMNS: tuple[str, ...] = (
@@ -42,7 +42,7 @@ def check_paths(columns: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def join_packet_fields(batches: Iterable[AnyBatch]) -> PacketFields | None:
+def combine_packet_fields(batches: Iterable[AnyBatch]) -> PacketFields | None:
     """Combine what the packets of several batches have; ``None`` if it is not known for any."""
     known = [batch.packet_fields for batch in batches if batch.packet_fields is not None]
     if not known:
@@ -66,7 +66,7 @@ def complete_batches(
         if unsure and batch.packet_fields is not None:
             unsure = False
             if set(batch.packet_fields.missing) - _KNOWN:
-                fields = join_packet_fields([batch, *others(_SAMPLE)])
+                fields = combine_packet_fields([batch, *others(_SAMPLE)])
                 if fields is not None:
                     check_fields(fields)
         yield _with_all_columns(batch, columns)

@@ -305,7 +305,7 @@ def default_columns(inputs: Inputs, *, schemas: Schemas | None = None) -> tuple[
         return ()
     both = tuple(dict.fromkeys((*ZTF_COLUMNS, *RUBIN_COLUMNS)))
     options = ReadOptions(1, 1, None, schema_texts(schemas or {}), columns=both)
-    fields = packet_columns.join_packet_fields(sources.sample_batches(found, options, _SAMPLED_FILES))
+    fields = packet_columns.combine_packet_fields(sources.sample_batches(found, options, _SAMPLED_FILES))
     return () if fields is None else tuple(name for name in both if name not in fields.missing)
 
 

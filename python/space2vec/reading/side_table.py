@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data.flags import bits
 from space2vec.data.ids import as_ids
-from space2vec.data.joins import Side, pair_rows
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.reading.batch import Problem
 from space2vec.reading.feature_table import column_kind, find_ids, id_kinds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.data.ids import join_ids
+from space2vec.data.ids import concatenate_ids
 from space2vec.errors import ReadError
 from space2vec.reading import astropy_table, csv_file, parquet
 from space2vec.reading.batch import Problem
@@ -150,7 +150,7 @@ def read_columns(
     if not parts:
         return {name: np.empty(0, dtype=np.int64 if kinds[name] == "id" else np.float64) for name in names}
     return {
-        name: (join_ids if kinds[name] == "id" else np.concatenate)([columns[name] for columns in parts])
+        name: (concatenate_ids if kinds[name] == "id" else np.concatenate)([columns[name] for columns in parts])
         for name in names
     }
 

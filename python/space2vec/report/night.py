@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.atomic_file import name_in_errors
-from space2vec.data.columns import as_text, is_unknown, join_columns
+from space2vec.data.columns import as_text, concatenate_columns, is_unknown
 from space2vec.data.ids import id_texts
 from space2vec.errors import OutputError
 from space2vec.registry import FLAGS, library_version
@@ -169,7 +169,7 @@ class NightReport:
         objects = np.concatenate([np.empty(0, dtype=object), *self._objects]).tolist()
         scores = np.concatenate([np.empty(0, dtype=np.float32), *self._scores])
         flags = np.concatenate([np.empty(0, dtype=np.uint32), *self._flags])
-        columns = join_columns(self._columns, [len(part) for part in self._ids])
+        columns = concatenate_columns(self._columns, [len(part) for part in self._ids])
         digest = hashlib.sha256("\n".join(map(str, ids)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return {
             "title": self._title,

@@ -28,7 +28,7 @@ from space2vec.stream.worker import SinkThread
 
 if TYPE_CHECKING:
     from space2vec.reading.batch import Problem
-    from space2vec.reading.joined_rows import ScoringModel
+    from space2vec.reading.concatenated_rows import ScoringModel
 
 __all__ = ["POINTS", "run"]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from space2vec import reading, registry
 from space2vec.data import flags
 from space2vec.data.ids import id_keys
-from space2vec.data.joins import Side, pair_rows
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.ids import id_keys
-from space2vec.data.joins import Side, pair_rows
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.errors.packages import need

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.atomic_file import AtomicFile
     from space2vec.data.types import Json
-    from space2vec.writing.tables import JoinedTable
+    from space2vec.writing.tables import ConcatenatedTable
 
 __all__ = ["write_fits"]
 
@@ -31,7 +31,9 @@ _LEAST = -(1 << 63)
 _FORMATS = {"int64": "K", "double": "D", "float": "E"}
 
 
-def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]) -> None:
+def write_fits(
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+) -> None:
     r"""Write a table as the first extension of a FITS file; see :func:`space2vec.writing.formats.write_table`.
 
     FITS allows printable ASCII only, so other characters are escaped as in Python (``\xfc``), and absent text is
@@ -74,7 +76,7 @@ def write_fits(file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], d
     file.write(bytes(-file.size % _BLOCK))  # the headers fill blocks
 
 
-def _measure_columns(table: JoinedTable, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
+def _measure_columns(table: ConcatenatedTable, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
     """Return the width in bytes of each text column, and the TNULL of each integer column with absent values."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from space2vec.reading.notes import KEY
 from space2vec.writing.fits_table import write_fits
-from space2vec.writing.tables import JoinedTable, join_lists
+from space2vec.writing.tables import ConcatenatedTable, join_lists
 from space2vec.writing.votable import write_votable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _GROUP = 1 << 16
 
 
 def write_table(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> bytes | None:
     """Write a table in the format of the file's suffix, one of :data:`SUFFIXES`.
 
@@ -37,7 +37,7 @@ def write_table(
 
 
 def _write_parquet(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -60,7 +60,7 @@ def _write_parquet(
 
 
 def _write_csv(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> bytes:
     _write_lines(file, table, header=True)
     columns = {name: descriptions[name] for name in table.schema.names if name in descriptions}
@@ -69,7 +69,7 @@ def _write_csv(
 
 
 def _write_ecsv(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> None:
     import io
 
@@ -88,7 +88,7 @@ def _write_ecsv(
     _write_lines(file, table, header=False)
 
 
-def _write_lines(file: AtomicFile, table: JoinedTable, *, header: bool) -> None:
+def _write_lines(file: AtomicFile, table: ConcatenatedTable, *, header: bool) -> None:
     """Write the rows as CSV."""
     import pyarrow.csv
 

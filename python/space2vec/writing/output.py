@@ -21,7 +21,13 @@ from space2vec.writing.formats import write_table
 from space2vec.writing.input_record import InputRecord
 from space2vec.writing.places import check_table_writable, folder_mode
 from space2vec.writing.run import KINDS, Run, describe_option
-from space2vec.writing.tables import JoinedTable, check_columns, join_tables, table_from_bytes, table_to_bytes
+from space2vec.writing.tables import (
+    ConcatenatedTable,
+    check_columns,
+    concatenate_tables,
+    table_from_bytes,
+    table_to_bytes,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -212,8 +218,8 @@ class Output:
             if not self._held and not self.parts:
                 self._held.append(empty())
             self._commit(last=True)
-        table = join_tables(lambda: self._part_tables(_TABLE), optional=self._optional)
-        errors = join_tables(lambda: self._part_tables(_ERRORS), like=table.schema)
+        table = concatenate_tables(lambda: self._part_tables(_TABLE), optional=self._optional)
+        errors = concatenate_tables(lambda: self._part_tables(_ERRORS), like=table.schema)
         self.unknown = table.unknown
         with ExitStack() as stack:
             files = [file for path, whole, kind in ((self.errors, errors, _ERRORS), (self.path, table, _TABLE))
@@ -295,15 +301,15 @@ class Output:
             table, errors = (table_from_bytes(self._run.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
             return table, errors
         return (
-            pa.concat_tables(join_tables(lambda: [chunk.table for chunk in self._held])),
-            pa.concat_tables(join_tables(lambda: [chunk.errors for chunk in self._held])),
+            pa.concat_tables(concatenate_tables(lambda: [chunk.table for chunk in self._held])),
+            pa.concat_tables(concatenate_tables(lambda: [chunk.errors for chunk in self._held])),
         )
 
     def _part_tables(self, kind: str) -> Iterator[pyarrow.Table]:
         """Yield the parts of one kind, one at a time."""
         return (table_from_bytes(self._run.read(number, kind)) for number in range(self.parts))
 
-    def _write_files(self, stack: ExitStack, path: Path, table: JoinedTable, kind: str) -> Iterator[AtomicFile]:
+    def _write_files(self, stack: ExitStack, path: Path, table: ConcatenatedTable, kind: str) -> Iterator[AtomicFile]:
         """Write a table and, for CSV, its note; yield the files, which have not appeared under their names yet."""
         flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
         note = {**self._run_note(kind), "rows": table.rows, "flags": flags}

@@ -1,4 +1,4 @@
-"""Convert parts of a table to Parquet bytes and back, and join the parts to one table."""
+"""Convert parts of a table to Parquet bytes and back, and concatenate the parts to one table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from space2vec.errors import OutputError
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["JoinedTable", "check_columns", "join_lists", "join_tables", "table_from_bytes", "table_to_bytes"]
+__all__ = [
+    "ConcatenatedTable",
+    "check_columns",
+    "concatenate_tables",
+    "join_lists",
+    "table_from_bytes",
+    "table_to_bytes",
+]
 
 
 def table_to_bytes(table: pyarrow.Table) -> bytes:
@@ -35,7 +42,7 @@ def table_from_bytes(data: bytes) -> pyarrow.Table:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedTable:
+class ConcatenatedTable:
     """Several tables with the same columns, as one.
 
     The type of a column is its type in the tables where it has a known value, or text if these types differ. It does
@@ -56,13 +63,13 @@ class JoinedTable:
             yield _cast_columns(table, self.schema)
 
 
-def join_tables(
+def concatenate_tables(
     tables: Callable[[], Iterable[pyarrow.Table]],
     *,
     optional: Collection[str] = (),
     like: pyarrow.Schema | None = None,
-) -> JoinedTable:
-    """Join tables, in two passes, without holding all of them in memory.
+) -> ConcatenatedTable:
+    """Concatenate tables, in two passes, without holding all of them in memory.
 
     `tables` returns the same tables, at least one, at each call. `optional` columns are omitted if all their values are
     unknown. Columns that are text in `like` become text.
@@ -95,7 +102,7 @@ def join_tables(
         if field.name in known or field.name not in optional:
             fields.append(field.with_type(types[0]))
     unknown = tuple(field.name for field in fields if field.name not in known)
-    return JoinedTable(pa.schema(fields), rows, frozenset(flags), unknown, tables)
+    return ConcatenatedTable(pa.schema(fields), rows, frozenset(flags), unknown, tables)
 
 
 def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.atomic_file import AtomicFile
     from space2vec.data.types import Json
-    from space2vec.writing.tables import JoinedTable
+    from space2vec.writing.tables import ConcatenatedTable
 
 __all__ = ["write_votable"]
 
@@ -38,7 +38,7 @@ _UNFIT = "[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
 
 
 def write_votable(
-    file: AtomicFile, table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
+    file: AtomicFile, table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]
 ) -> None:
     r"""Write a table as VOTable; see :func:`space2vec.writing.formats.write_table`.
 
@@ -53,7 +53,7 @@ def write_votable(
     file.write(_TAIL.encode())
 
 
-def _head(table: JoinedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]) -> Iterator[str]:
+def _head(table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapping[str, str]) -> Iterator[str]:
     from xml.sax.saxutils import escape, quoteattr
 
     yield _HEAD

@@ -8,7 +8,7 @@ import pytest
 
 import space2vec as s2v
 from helpers import host_device
-from space2vec.data.columns import as_text, check_columns, is_unknown, join_columns
+from space2vec.data.columns import as_text, check_columns, concatenate_columns, is_unknown
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 
@@ -103,7 +103,7 @@ def test_missing_values_of_pandas():
 
 def joined(*parts):
     lengths = [len(next(iter(part.values()))) for part in parts]
-    return plain(join_columns([check_columns(part, n) for part, n in zip(parts, lengths, strict=True)], lengths))
+    return plain(concatenate_columns([check_columns(part, n) for part, n in zip(parts, lengths, strict=True)], lengths))
 
 
 def test_columns_are_joined():
@@ -113,16 +113,16 @@ def test_columns_are_joined():
     assert joined({"x": [np.nan]}, {"x": [3]}, {"x": [None]}) == {"x": [None, 3, None]}, "what is unknown has no type"
     assert joined({"x": [None]}, {"x": [np.nan]}) == {"x": [None, None]}
     assert joined() == {}
-    assert join_columns([check_columns({"x": [None]}, 1), {}], [1, 2])["x"].tolist() == [None] * 3
+    assert concatenate_columns([check_columns({"x": [None]}, 1), {}], [1, 2])["x"].tolist() == [None] * 3
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_how_columns_are_joined_does_not_depend_on_the_cuts(cut):
     cells = [[1], [2.5], ["x"], [None]]
     parts = [check_columns({"x": cell}, 1) for cell in cells]
-    whole = join_columns(parts, [1] * 4)
-    two = [join_columns(parts[:cut], [1] * cut), join_columns(parts[cut:], [1] * (4 - cut))]
-    assert join_columns(two, [cut, 4 - cut])["x"].tolist() == whole["x"].tolist() == ["1", "2.5", "x", None]
+    whole = concatenate_columns(parts, [1] * 4)
+    two = [concatenate_columns(parts[:cut], [1] * cut), concatenate_columns(parts[cut:], [1] * (4 - cut))]
+    assert concatenate_columns(two, [cut, 4 - cut])["x"].tolist() == whole["x"].tolist() == ["1", "2.5", "x", None]
 
 
 def test_as_text():

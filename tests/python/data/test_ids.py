@@ -11,7 +11,7 @@ import pytest
 import space2vec as s2v
 from space2vec.cli import main
 from space2vec.data import arrow
-from space2vec.data.ids import NO_ID, as_ids, id_keys, id_texts, join_ids, parse_ids, printable, text_array
+from space2vec.data.ids import NO_ID, as_ids, concatenate_ids, id_keys, id_texts, parse_ids, printable, text_array
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -72,7 +72,7 @@ def test_ids_that_are_none_are_named(given):
 def test_joined_ids_are_what_a_reader_of_one_batch_would_have():
     parts = [["1", None], ["002"], ["3", str(BEYOND)]]
     whole = parse_ids([one for part in parts for one in part])
-    assert join_ids([parse_ids(part) for part in parts]).tolist() == whole.tolist()
+    assert concatenate_ids([parse_ids(part) for part in parts]).tolist() == whole.tolist()
     assert id_keys(whole) == ["1", None, "002", "3", str(BEYOND)]
     assert id_texts(whole).tolist() == ["1", "", "002", "3", str(BEYOND)]
     assert arrow.ids(whole).to_pylist() == ["1", None, "002", "3", str(BEYOND)]

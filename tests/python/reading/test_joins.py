@@ -13,7 +13,7 @@ from space2vec.cli import main
 from space2vec.data import flags
 from space2vec.data.channels import CHANNELS
 from space2vec.data.ids import as_ids, id_keys
-from space2vec.data.joins import Side, pair_rows
+from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.evaluation import compare_files, evaluate_files, join
 from space2vec.reading import read

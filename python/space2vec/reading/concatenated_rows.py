@@ -1,4 +1,4 @@
-"""Join the rows of several batches: stamps, features, or a model's scores."""
+"""Concatenate the rows of several batches: stamps, features, or a model's scores."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
             """Score candidates."""
 
 
-__all__ = ["as_scores", "join_rows", "no_scores"]
+__all__ = ["as_scores", "concatenate_rows", "no_scores"]
 
 
-def join_rows(
+def concatenate_rows(
     parts: Sequence[Stamps | Features | Scores], options: ReadOptions, model: ScoringModel | None
 ) -> Stamps | Features | Scores:
-    """Join the rows of consecutive batches, and score them if the reader has not.
+    """Concatenate the rows of consecutive batches, and score them if the reader has not.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ def join_rows(
     if options.model is not None:
         scores = [part for part in parts if isinstance(part, Scores)]
         return Scores.concatenate(scores) if scores else no_scores(options.model)
-    rows = _join(parts, options.measure)
+    rows = _concatenate(parts, options.measure)
     return rows if model is None else model.score(rows)
 
 
-def _join(parts: Sequence[Stamps | Features | Scores], measure: FeaturePlan | None) -> Stamps | Features:
+def _concatenate(parts: Sequence[Stamps | Features | Scores], measure: FeaturePlan | None) -> Stamps | Features:
     if measure is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
