@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS, Stamps
-from space2vec.training.missing_pixels import MissingPatterns
+from space2vec.training.missing_pixels import LARGEST, MissingPatterns
 
 __all__ = ["Augmentation", "augment"]
 
@@ -179,7 +179,8 @@ def _coarser(
         if plane is None:
             coarse.append(None)
             continue
-        known = np.isfinite(plane)
+        with np.errstate(invalid="ignore"):
+            known = np.abs(plane) < LARGEST
         covered = down @ known.astype(np.float64) @ across.T / width**2
         light = down @ np.where(known, plane, 0.0).astype(np.float64) @ across.T
         missing = covered < 1.0 - _MISSING

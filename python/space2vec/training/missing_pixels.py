@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from space2vec.data.stamps import CHANNELS, Stamps
 
-__all__ = ["MissingPatterns", "gather_patterns", "simulate_pattern"]
+__all__ = ["LARGEST", "MissingPatterns", "gather_patterns", "simulate_pattern"]
 
 Mask = NDArray[np.bool_]
 
@@ -26,7 +26,7 @@ _CORE = 5
 #: Nothing can be told of a candidate of which more than this share of the 5 x 5 pixels around it is missing.
 _MOST_OF_CORE = 0.6
 #: Larger values are no light: some templates hold -3.4e38 where they have no pixel.
-_LARGEST = 1e6
+LARGEST = 1e30
 #: The most patterns that are gathered.
 _MOST_PATTERNS = 1500
 #: Planes that a simulated pattern is in, and how often: all, those of the science image, those of the template.
@@ -106,7 +106,7 @@ def _patterns(stamps: Stamps) -> Iterator[Mask]:
             if plane is not None:
                 part, of_pattern = _common(plane.shape, centre)
                 with np.errstate(invalid="ignore"):
-                    pattern[k][of_pattern] = ~(np.abs(plane[part]) < _LARGEST)
+                    pattern[k][of_pattern] = ~(np.abs(plane[part]) < LARGEST)
         yield pattern
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.variants import variants
 from space2vec.studies.packaged.alerts import real_alerts
 from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
-from space2vec.training.teacher import add_teacher_scores
+from space2vec.training.teacher import StampScorer, add_teacher_scores
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -26,7 +26,7 @@ __all__ = ["STAMPNET_COLUMNS", "Shares", "build_stampnet", "build_tablenet", "st
 
 #: Number of rows of each kind that are added to the real alerts.
 Shares = dict[str, int]
-_SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
 #: Columns that cost most and that no network missed (docs/network-worth.md): fits, medians of columns, and the moments
 #: of the science plane with what is made of them.
 _LEFT_OUT = (
@@ -44,7 +44,13 @@ _TRUST = 0.5
 
 
 def stampnet_rows(
-    real: LabelledStamps, weights: Path, *, seed: int = 0, shares: Shares | None = None
+    real: LabelledStamps,
+    weights: Path | StampScorer,
+    *,
+    seed: int = 0,
+    shares: Shares | None = None,
+    kinds: Mapping[str, float] | None = None,
+    undersampled: float = 0.0,
 ) -> LabelledStamps:
     """Return the training rows of ``stampnet`` that are not real alerts.
 
@@ -52,12 +58,14 @@ def stampnet_rows(
     ----------
     real : LabelledStamps
         Real alerts, with braai's score as teacher.
-    weights : Path
-        The published weights of braai, which scores the variants.
+    weights : Path or callable
+        The published weights of braai, which scores the variants, or another scorer of stamps.
     seed : int, optional
         Seed of everything random.
     shares : dict of str to int, optional
         Rows of each kind: ``variants`` and ``hybrid`` of the alerts, and of each survey that is simulated.
+    kinds, undersampled
+        Of the simulated candidates, as for :func:`space2vec.simulation.simulate`.
 
     Returns
     -------
@@ -65,13 +73,15 @@ def stampnet_rows(
         Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
         with the truth. A row made from an alert has the alert's object as its group, to exclude test objects.
     """
-    wanted = dict(_SHARES if shares is None else shares)
+    wanted = dict(SHARES if shares is None else shares)
     parts = [
         add_teacher_scores(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
         hybrid(real, wanted.pop("hybrid"), seed=seed + 2),
     ]
     for k, (survey, count) in enumerate(wanted.items()):
-        night = simulation.simulate(count, survey=survey, seed=seed + 3 + k, randomise=_RANDOMISE)
+        night = simulation.simulate(
+            count, survey=survey, seed=seed + 3 + k, randomise=_RANDOMISE, kinds=kinds, undersampled=undersampled
+        )
         group = np.char.add(f"simulated {survey} ", np.arange(count).astype(np.str_))
         parts.append(LabelledStamps(night.stamps, night.labels, night.kinds, group=group))
     return LabelledStamps.concatenate(parts)
@@ -103,8 +113,8 @@ def build_stampnet(
         **how,
         training={
             "data": f"{int(np.sum(learned.kind == 'alert'))} real ZTF alerts (a night of July 2018, and alerts in "
-            f"brokers' files); made of them {_SHARES['variants']} variants and {_SHARES['hybrid']} hybrids; simulated "
-            f"candidates: {_SHARES['ztf']} of ZTF, {_SHARES['des']} of DES, {_SHARES['rubin']} of Rubin",
+            f"brokers' files); made of them {SHARES['variants']} variants and {SHARES['hybrid']} hybrids; simulated "
+            f"candidates: {SHARES['ztf']} of ZTF, {SHARES['des']} of DES, {SHARES['rubin']} of Rubin",
             "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth; "
             f"{_TRUST:g} of each target is the opinion of a network of all columns that learned from the same rows",
         },
@@ -125,7 +135,7 @@ def training_and_validation_rows(data: Path) -> tuple[LabelledStamps, LabelledSt
     real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
     # Split first: what is made of an alert may have the sky of another.
     learned, held = split_validation(real, FitSettings().seed)
-    few = {kind: count // 10 for kind, count in _SHARES.items()}
+    few = {kind: count // 10 for kind, count in SHARES.items()}
     return (
         LabelledStamps.concatenate([learned, stampnet_rows(learned, weights)]),
         LabelledStamps.concatenate([held, stampnet_rows(held, weights, seed=100, shares=few)]),

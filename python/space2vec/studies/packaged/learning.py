@@ -1,0 +1,108 @@
+"""What ``stampnet`` learns from, and how it is changed from epoch to epoch: as it is packaged, and a recipe to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.simulation.artifacts import ARTIFACTS
+from space2vec.simulation.transients import TRANSIENTS
+from space2vec.studies.packaged.alerts import KNOWN_REAL, learned_from_knowledge
+from space2vec.studies.packaged.networks import SHARES, stampnet_rows
+from space2vec.training.augment import Augmentation
+from space2vec.training.loop import FitSettings
+from space2vec.training.network import TrainingSplit, split_validation
+from space2vec.training.teacher import StampScorer
+
+__all__ = ["HARDENED", "HARD_KINDS", "RECIPES", "TODAY", "LearningRecipe"]
+
+#: Kinds of bogus that occur in a simulated night only where they are named.
+HARD_KINDS = tuple(name for name, artifact in ARTIFACTS.items() if artifact.share == 0.0)
+
+
+@dataclass(frozen=True)
+class LearningRecipe:
+    """How rows are labelled, weighted, made and changed before a network learns from them.
+
+    Attributes
+    ----------
+    name : str
+        Its key in :data:`RECIPES`.
+    knowledge : bool
+        Label alerts of known real objects 1 whatever the teacher says, and let rows that the teacher doubts count for
+        less (:func:`space2vec.studies.packaged.alerts.learned_from_knowledge`). Otherwise the teacher labels all.
+    augmentation : Augmentation
+        The changes of every epoch.
+    hard : float
+        Share of the simulated bogus that are of :data:`HARD_KINDS`.
+    undersampled : float
+        Share of the simulated exposures that are undersampled.
+    """
+
+    name: str
+    knowledge: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    hard: float = 0.0
+    undersampled: float = 0.0
+
+    def kinds(self) -> dict[str, float] | None:
+        """Return the weights of the kinds of a simulated night; None for the built-in ones."""
+        if not self.hard:
+            return None
+        of_kind = {name: transient.share for name, transient in TRANSIENTS.items()}
+        of_kind |= {name: (1.0 - self.hard) * artifact.share for name, artifact in ARTIFACTS.items()}
+        return of_kind | dict.fromkeys(HARD_KINDS, self.hard / len(HARD_KINDS))
+
+    def rows(
+        self, alerts: LabelledStamps, weights: Path | StampScorer, *, seed: int = 0, share: float = 1.0
+    ) -> TrainingSplit:
+        """Return the rows to learn from and those that stop and calibrate, made of alerts of different objects.
+
+        Parameters
+        ----------
+        alerts : LabelledStamps
+            Alerts of :func:`space2vec.studies.packaged.alerts.all_alerts`, none of them of an object to be tested on.
+        weights : Path or callable
+            The published weights of braai, which labels variants.
+        seed : int, optional
+            Of everything that is drawn.
+        share : float, optional
+            Of the rows that are made beside the alerts: less for a quick look.
+        """
+        # Split first: what is made of an alert may have the sky of another.
+        parts = split_validation(alerts, FitSettings().seed)
+        made = []
+        for part, offset, of_part in ((parts.training, 0, share), (parts.validation, 100, 0.1 * share)):
+            few = {kind: max(int(count * of_part), 10) for kind, count in SHARES.items()}
+            known = self._with_knowledge(part)
+            beside = stampnet_rows(
+                known, weights, seed=seed + offset, shares=few, kinds=self.kinds(), undersampled=self.undersampled
+            )
+            made.append(self._with_knowledge(LabelledStamps.concatenate([part, beside]), of_known=part))
+        return TrainingSplit(*made)
+
+    def _with_knowledge(self, rows: LabelledStamps, of_known: LabelledStamps | None = None) -> LabelledStamps:
+        """Label and weigh rows, of alerts and what was made of them, by what is known of the alerts' objects."""
+        if not self.knowledge:
+            # The teacher's label is that of its score, for known objects as well.
+            alert = np.isin(rows.kind, (KNOWN_REAL, "alert"))
+            return replace(rows, label=np.where(alert, rows.teacher > 0.5, rows.label))
+        alerts = rows if of_known is None else of_known
+        known = np.isin(rows.group, alerts.group[alerts.kind == KNOWN_REAL])
+        return learned_from_knowledge(rows, known & np.isin(rows.kind, (KNOWN_REAL, "alert", "variant")))
+
+
+#: ``stampnet`` as it is packaged, but for the alerts: all of the data folder that are not tested on.
+TODAY = LearningRecipe("today")
+#: What is to mend its faults at missing pixels, in crowds, at saturated stars and sharp sources.
+HARDENED = LearningRecipe(
+    "hardened",
+    knowledge=True,
+    augmentation=Augmentation(masks=0.15, coarser=0.1, scale=0.1),
+    hard=0.35,
+    undersampled=0.25,
+)
+RECIPES = {recipe.name: recipe for recipe in (TODAY, HARDENED)}
