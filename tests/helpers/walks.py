@@ -82,6 +82,7 @@ def rooms_above(package: Path) -> dict[str, frozenset[str]]:
     for file, path in modules.items():
         for imported in _imports(path):
             part = imported.removeprefix("space2vec").lstrip(".").partition(".")[0]
+            part = "backends" if part in ("_core", "_cuda") else part  # the compiled modules
             room = part if (package / part).is_dir() or f"{part}.py" in modules else "__init__"
             if part and room != _room(file):
                 importers[room].add(_room(file))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import AnyArray, Json
 
-__all__ = ["NETWORKS", "OWN", "build", "check_shapes", "class_name", "rebuild", "registered_name", "set_weights"]
+__all__ = ["NETWORKS", "build", "check_shapes", "class_name", "rebuild", "registered_name", "set_weights"]
 
 #: The networks by name, each as ``"module:Class"``. A module is imported when its network is first built.
 NETWORKS: dict[str, str] = {
@@ -31,9 +31,6 @@ NETWORKS: dict[str, str] = {
     "stampnet": "space2vec.architectures.stampnet:StampNet",
     "tablenet": "space2vec.architectures.tablenet:TableNet",
 }
-
-#: The name of the architecture in the header of a network whose module is none of these.
-OWN = "own"
 
 
 def class_name(module: nn.Module) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "FIRST",
     "FORMAT",
     "MOST_COLUMNS",
+    "OWN",
     "RUN_MODEL_FILE",
     "Header",
     "ModelFile",
@@ -46,8 +47,9 @@ FORMAT = 1
 #: The name of the model file in the folder of a training run; it is written at the end of the run.
 RUN_MODEL_FILE = "model.safetensors"
 
-#: The prefix of the names of the tensors of a cascade's first network.
-FIRST = "first."
+#: The architecture of a network whose module is not one of ours, and the prefix of the names of the tensors of a
+#: cascade's first network.
+OWN, FIRST = "own", "first."
 
 #: The key of the header in the metadata of the file.
 _KEY = "space2vec"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from space2vec.models.network import Network
+    from space2vec.backends.interfaces import Network
 
 __all__ = ["first_inputs"]
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from space2vec import model_files
+from space2vec.architectures import class_name, set_weights
 from space2vec.errors import ModelError
+from space2vec.model_files.header import OWN, Header
+from space2vec.model_files.needs import check_version
 from space2vec.models.forest import Forest
 from space2vec.models.model import Model
 from space2vec.models.network import Network
-from space2vec.models.own_module import load_own_module
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from space2vec.data.types import AnyArray
 
 __all__ = ["Model", "load", "packaged"]
 
@@ -88,4 +93,27 @@ def load(name_or_path: str | os.PathLike[str] = "default", *, module: nn.Module 
         )
     if module is None:
         return _KINDS[header.kind].of_file(path, header, tensors)
-    return load_own_module(path, header, tensors, module)
+    return _load_module(path, header, tensors, module)
+
+
+def _load_module(
+    path: str | os.PathLike[str], header: Header, tensors: dict[str, AnyArray], module: nn.Module
+) -> Network:
+    """Make a network from the contents of a file whose module is not one of ours, and a module of the same class.
+
+    The weights of the file are set in a copy of the module.
+
+    Raises
+    ------
+    ModelError
+        If the file is that of one of our networks, or its weights are not those of the module.
+    """
+    if header.kind != Network.kind or (header.architecture or {}).get("name") != OWN:
+        raise ModelError(f"cannot load the model {path}: it takes no module, since its file says how it is built")
+    filled = copy.deepcopy(module)
+    try:
+        check_version(header)
+        set_weights(filled, class_name(module), tensors)
+        return Network(filled, header)
+    except (ModelError, ValueError) as error:
+        raise ModelError(f"cannot load the model {path}: {error}") from error

@@ -88,7 +88,6 @@ class Model:
     input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
     #: The first network of a cascade; None for any other model.
     first: Network | None = None
-    #: The module that a network has handed out to be trained, if it has.
     _lent: nn.Module | None = None
 
     def __init__(self, header: Header) -> None:
@@ -176,6 +175,7 @@ class Model:
         OSError
             If it cannot be written.
         """
+        self.check_lent()
         header = replace(self.header, library=self.header.library or library_version())
         write_whole(path, model_files.encode(header, self._tensors()))
 

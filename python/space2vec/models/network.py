@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec import backends, model_files
-from space2vec.architectures import NETWORKS, OWN, check_shapes, class_name, rebuild
+from space2vec.architectures import NETWORKS, check_shapes, class_name, rebuild
 from space2vec.backends.interfaces import CascadeScores
 from space2vec.errors import ModelError
 from space2vec.errors.packages import need
 from space2vec.errors.text import NAME, one_line
-from space2vec.model_files.header import FIRST
+from space2vec.model_files.header import FIRST, OWN
 from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers
 from space2vec.model_files.needs import Needs
 from space2vec.models import runtimes
 from space2vec.models.cascade_inputs import first_inputs
 from space2vec.models.model import Model
+from space2vec.models.own_module import describe_module, to_integers
 
 if TYPE_CHECKING:
     from typing import Self
@@ -116,8 +117,8 @@ class Network(Model):
     ) -> Self:
         """Make a network of a module that you have trained, or written, yourself.
 
-        It takes the recipe, the features and the optional planes of another network. Metrics, calibration and
-        temperature of that network do not hold for other weights, and are not taken over.
+        It takes the recipe, the features and the optional planes of another network, whose metrics, calibration and
+        temperature do not hold for other weights.
 
         Parameters
         ----------
@@ -131,22 +132,25 @@ class Network(Model):
         temperature : float, optional
             The number by which logits are divided.
         name, training, metrics : optional
-            Entries of the model file: by default the name of `like` with the next version, such as ``stampnet v2``.
+            Entries of the model file; by default the name of `like` with the next version, such as ``stampnet v2``.
         threads : int, optional
-            Threads that prepare the stamps; one per usable core by default.
+            Number of threads; one per usable core by default.
 
         Raises
         ------
         ModelError
-            If the module does not take the inputs of `like`, or does not return a logit a row.
+            If the module does not take the inputs of `like`, or does not return a logit per row.
         ValueError
             If no stamp can be prepared, or a weight is not finite.
         """
-        from space2vec.models.own_module import describe_module, to_integers
-
-        header = describe_module(module, like, name, temperature, dict(training or {}), dict(metrics or {}))
+        if not isinstance(like, Network):
+            raise ModelError(f"like must be a Network, whose inputs the module takes; given {like!r:.80}")
+        plain, about, measured = like.second, dict(training or {}), dict(metrics or {})
+        header = describe_module(module, plain.header, plain.id, name, temperature, about, measured)
         network = cls(module, header)
-        integers = None if stamps is None else to_integers(network, stamps, threads)
+        integers = (
+            None if stamps is None else to_integers(network.frozen_module, network.inputs(stamps, threads=threads))
+        )
         return network if integers is None else cls(module, header, integers)
 
     def _set(self, header: model_files.Header, integers: IntegerNetwork | None, first: Network | None) -> None:
@@ -208,7 +212,6 @@ class Network(Model):
         return (self.header.architecture or {}).get("name") == OWN
 
     def _tensors(self) -> dict[str, AnyArray]:
-        self.check_lent()
         first_tensors = {} if self.first is None else self.first._tensors()
         integers = {} if self.integers is None else self.integers.to_file()
         return {**self._weights, **integers, **{FIRST + name: tensor for name, tensor in first_tensors.items()}}
@@ -294,10 +297,6 @@ class Network(Model):
                     "has its old weights: Network.from_module(network.module, like=network) makes one of the new"
                 )
 
-    def _float_runtime(self) -> runtimes.Runtime:
-        """Return the runtime that runs the network on the host."""
-        return self.engine("floats", lambda _: runtimes.make_runtime(self))
-
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) from the inputs of the network, by its runtime on the host, calibrated.
 
@@ -308,7 +307,7 @@ class Network(Model):
             return self.cascade_scores(
                 early, lambda rows: second.predict_in_floats([array[rows] for array in inputs], threads)
             ).score
-        score = runtimes.run(self._float_runtime(), inputs, threads)
+        score = runtimes.run(self.engine("floats", lambda _: runtimes.make_runtime(self)), inputs, threads)
         return score if self.header.calibration is None else self.header.calibration(score)
 
     def __repr__(self) -> str:

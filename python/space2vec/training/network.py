@@ -272,7 +272,7 @@ def network_header(
         given = {"architecture": architecture, "settings": settings, "recipe": recipe, "features": features}
         if too_many := [argument for argument, value in given.items() if value is not None]:
             raise ValueError(f"the network to start from decides its {', '.join(too_many)}: leave that out")
-        return describe_module(start.second.frozen_module, start, name, 1.0, {}, {})
+        return describe_module(start.second.frozen_module, start.second.header, start.second.id, name, 1.0, {}, {})
     architecture, features = architecture or "stampnet", "stamp" if features is None else features
     if architecture not in NETWORKS or architecture not in RECIPES:
         raise ValueError(f"no network of stamps is called {architecture!r}; known: {', '.join(RECIPES)}")

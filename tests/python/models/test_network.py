@@ -126,7 +126,7 @@ def test_bits_do_not_depend_on_threads_or_on_neighbours(
 
 
 def test_torch_keeps_its_threads_whoever_ends_last(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (by("torch", files[name], monkeypatch)._float_runtime() for name in ("Tiny", "TinyPlanes"))
+    first, second = (runtimes.make_runtime(by("torch", files[name], monkeypatch)) for name in ("Tiny", "TinyPlanes"))
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

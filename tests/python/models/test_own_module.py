@@ -73,7 +73,7 @@ def test_a_trained_module_of_ours_becomes_integers_with_nothing_of_the_old_metri
     module = like.module
     with torch.no_grad():
         module.head[-1].bias += 0.5
-    again = s2v.Network.from_module(module, like=load("stampnet"), stamps=night)
+    again = s2v.Network.from_module(module, like=like, stamps=night)
     assert again.name == "stampnet v2"
     assert again.integers is not None
     assert again.runtime is None

@@ -349,7 +349,7 @@ def test_what_cannot_be_trained_is_told(rows: LabelledStamps) -> None:
     with pytest.raises(ValueError, match="no network of stamps is called 'resnet'; known: stampnet, "):
         train_network(rows, architecture="resnet", fit_settings=FITTING)
     few = LabelledStamps.concatenate([rows[rows.label == label][:2] for label in (0, 1)])
-    with pytest.raises(ValueError, match=r"a tenth of the objects, which are too few: .*\(--validation\)"):
+    with pytest.raises(ValueError, match=r"10% of the objects, which are too few: .*\(--validation\)"):
         train_network(few, fit_settings=FITTING)
     with pytest.raises(ValueError, match=r"rows for validation must be of both classes; given 2 rows$"):
         train_network(rows, validation=few[:2], fit_settings=FITTING)
