@@ -68,7 +68,7 @@ def meta(frame: Frame, model: ModelSource = "default", passthrough: Sequence[str
 
 
 def _is_catalogue(frame: Frame) -> bool:
-    """Tell whether it is a catalogue of LSDB."""
+    """Return whether it is a catalogue of LSDB."""
     return hasattr(frame, "hc_structure")
 
 

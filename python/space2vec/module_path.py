@@ -1,4 +1,4 @@
-"""Where modules are looked for: not in the current folder, into which others may have put theirs."""
+"""Keep Python from importing modules of the current folder, where other people may have put some."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class RecipeEntry:
 
 @dataclass(frozen=True, slots=True)
 class PacketEntry:
-    """What of a survey's packets the catalogue columns are made of: a record, its fields, and each column's source."""
+    """The part of a survey's packets that gives the catalogue columns: a record, its fields, and their columns."""
 
     survey: str
     record: str

@@ -110,7 +110,7 @@ def score(network: nn.Module, stamps: Stamps, *, batch: int = 64, threads: int |
 
 
 def _overflows(plane: NDArray[np.float32] | None) -> bool:
-    """Tell whether the norm of a plane is infinite in float32."""
+    """Return whether the norm of a plane is infinite in float32."""
     assert plane is not None  # a row that lacks a plane is not scored
     pixels = np.nan_to_num(plane).reshape(-1)
     with np.errstate(over="ignore"):

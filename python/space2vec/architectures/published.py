@@ -105,7 +105,7 @@ class Rubin(_Published):
 
 
 class Space2Vec2018(_Published):
-    """Four pairs of 3x3 convolutions, of which the second has stride 2, one more convolution, and 128 units."""
+    """Four pairs of 3x3 convolutions, the second of each pair with stride 2, one more convolution, and 128 units."""
 
     def _convolutions(self, channels: int) -> list[nn.Module]:
         layers: list[nn.Module] = []

@@ -49,7 +49,7 @@ class RingMean(nn.Module):
 
 
 class StampNet(nn.Module):
-    """A network of convolutions over planes, each of which halves the side, and of a small perceptron.
+    """A network of convolutions over planes, each halving the side, and a small perceptron.
 
     The perceptron takes the means of the last maps over rings, and the features. The side of all maps is odd, so that
     a rotation or reflection of a stamp maps the pixels of every layer onto pixels; the mean over rings averages over

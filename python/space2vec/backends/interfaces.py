@@ -73,7 +73,7 @@ class KernelModel(Protocol):
 
 
 class Kernels(Protocol):
-    """What ``space2vec._core`` and ``space2vec.backends.numba`` offer.
+    """The functions that ``space2vec._core`` and ``space2vec.backends.numba`` have in common.
 
     Callers check the inputs and allocate the arrays that are written.
     """
@@ -126,7 +126,7 @@ class Kernels(Protocol):
 
 
 class Model(Protocol):
-    """What a model offers to backends; see :class:`space2vec.models.model.Model`."""
+    """The part of a model that backends use; see :class:`space2vec.models.model.Model`."""
 
     @property
     def header(self) -> Header:
@@ -138,7 +138,7 @@ class Model(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name and digits, which change with everything that scores depend on."""
+        """The name and digits of the digest, which change with everything that scores depend on."""
 
     @property
     def needs(self) -> Needs:
@@ -175,7 +175,7 @@ class Model(Protocol):
 
 
 class Network(Model, Protocol):
-    """What a network offers to backends; see :class:`space2vec.models.network.Network`."""
+    """The part of a network that backends use; see :class:`space2vec.models.network.Network`."""
 
     @property
     def frozen_module(self) -> nn.Module:
@@ -192,7 +192,7 @@ class Network(Model, Protocol):
 
 
 class Backend(Protocol):
-    """What a backend offers. Results are on the device of the data, in arrays of the same library."""
+    """The methods of a backend. Results are on the device of the data, in arrays of the same library."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Scores and features of detections in whole images, which the compiled library reads where it looks at them."""
+"""Scores and features of detections in whole images, of which the compiled library reads only the needed pixels."""
 
 from __future__ import annotations
 

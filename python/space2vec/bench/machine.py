@@ -30,7 +30,7 @@ def processor() -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the version of Python, of these packages where they are installed, and of this package."""
+    """Return the version of Python, of those of these packages that are installed, and of this package."""
     found = {"python": platform.python_version()}
     for package in (*packages, "space2vec"):
         try:

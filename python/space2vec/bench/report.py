@@ -47,7 +47,7 @@ def columns_of(record: Mapping[str, Json]) -> list[str]:
 
 
 def has_other_load(record: Mapping[str, Json]) -> bool:
-    """Tell whether other work used the cores during the measurement."""
+    """Return whether other work used the cores during the measurement."""
     return bool(record["load before"] > _BUSY)
 
 

@@ -179,7 +179,7 @@ def _raise_on_sigterm() -> Iterator[None]:
 
 
 def _comes_from_interrupt(error: BaseException | None) -> bool:
-    """Tell whether an interrupt caused an error, as where a package catches it while it is being imported."""
+    """Return whether an interrupt caused an error, as where a package catches it while it is being imported."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -140,7 +140,7 @@ def _need_tables(inputs: Iterable[str]) -> None:
 
 
 def _labels_of_inputs(files: Sequence[str], problems: Problems, limits: Limits) -> NDArray[np.float32]:
-    """Return the label of each row (n,) from the tables themselves, NaN where it is unknown."""
+    """Return the label of each row (n,) from the tables themselves, NaN if it is unknown."""
     from space2vec.reading import read_labels
 
     real: list[NDArray[np.float32]] = []

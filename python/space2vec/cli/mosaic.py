@@ -85,7 +85,7 @@ class Mosaic:
         self._stamps, self._score, self._flags = _copy(pool, chosen), score[chosen], flags[chosen]
 
     def draw(self) -> str:
-        """Draw the picture; return a message that says where it is, or why there is none."""
+        """Draw the picture, and return a message with its path, or with the reason why there is none."""
         from space2vec.plot import mosaic
 
         if self._stamps is None or not len(self._stamps):

@@ -101,7 +101,7 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Table]):
-    """How a command turns its inputs into results, one row of the output for each row of the input.
+    """The work of a command: from its inputs to results, one row of the output for each row of the input.
 
     Attributes
     ----------

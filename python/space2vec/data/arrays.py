@@ -207,7 +207,7 @@ def as_planes(candidate: LibraryArray, positions: Sequence[int], what: str) -> S
 
 
 def _has_units(values: object) -> bool:
-    """Tell whether an object is an HDUList of Astropy."""
+    """Return whether an object is an HDUList of Astropy."""
     return isinstance(values, list) and _is_of_astropy(values)
 
 

@@ -1,4 +1,4 @@
-"""Detections in whole images, of which no stamp is cut: the images, the positions, and what goes along with each."""
+"""Detections in whole images, without stamps: the images, and the positions, ids and columns of the detections."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Detections:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels of which there are images."""
+        """The channels that have images."""
         return tuple(name for name in CHANNELS if name in self.frames)
 
     def __getitem__(self, rows: int | slice | ArrayLike) -> Detections:

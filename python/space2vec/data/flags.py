@@ -1,4 +1,4 @@
-"""Flags: one uint32 for each row, in which each bit says what is wrong with the row."""
+"""Flags: one uint32 for each row, in which each bit is one kind of fault or doubt."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ UNSCORABLE: int = bits(flag.name for flag in FLAGS.values() if not flag.scored)
 
 
 def scorable(values: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which rows can be scored: True where no flag forbids it, in the shape of the flags."""
+    """Return which rows can be scored: True if no flag forbids it, in the shape of the flags."""
     sound: NDArray[np.bool_] = (np.asarray(values, dtype=np.uint32) & np.uint32(UNSCORABLE)) == 0
     return sound

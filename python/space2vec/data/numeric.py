@@ -41,5 +41,5 @@ def as_numbers(values: LibraryArray, what: str, accepted: str = "real dtypes") -
 
 
 def is_absent(value: object) -> bool:
-    """Tell whether a cell is ``None``, masked, or pandas' ``NA`` or ``NaT``."""
+    """Return whether a cell is ``None``, masked, or pandas' ``NA`` or ``NaT``."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")

@@ -31,7 +31,7 @@ __all__ = ["RowParts", "Rows"]
 
 
 class RowParts(TypedDict):
-    """What every table has of its rows, as arguments of its constructor: flags, ids and extra columns (n,) each."""
+    """The parts that every table has, as arguments of its constructor: flags, ids and extra columns, (n,) each."""
 
     flags: NDArray[np.uint32]
     object_id: AnyArray
@@ -66,7 +66,7 @@ class Rows(flag_bits.Flagged):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What made the table: the version of space2vec."""
+        """The origin of the table: the version of space2vec."""
         return {"version": library_version()}
 
     @staticmethod
@@ -173,7 +173,7 @@ class Rows(flag_bits.Flagged):
         return {f"packet.{name}" if name in used else name: values for name, values in self.columns.items()}
 
     def _shown(self) -> dict[str, AnyArray]:
-        """Return what is shown of the table: every column, the flags as text."""
+        """Return the columns to show, with the flags as text."""
         return self._all() | {"flags": self._flag_texts()}
 
     def _flag_texts(self) -> NDArray[np.object_]:

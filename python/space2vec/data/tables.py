@@ -262,7 +262,7 @@ class Scores(Rows):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What made the scores: the version of space2vec, and the model."""
+        """The origin of the scores: the version of space2vec, and the model."""
         return {**super().metadata, "model": self.model}
 
     def _values(self) -> dict[str, NDArray[np.float32]]:

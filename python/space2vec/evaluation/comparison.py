@@ -63,7 +63,7 @@ class Discordance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two sets of scores of the same rows differ.
+    """The differences between two sets of scores of the same rows.
 
     Attributes
     ----------

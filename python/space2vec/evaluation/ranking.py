@@ -111,14 +111,14 @@ class Gap(NamedTuple):
     above: float
 
     def midpoint(self) -> float:
-        """Return the threshold midway in the gap; NaN where there is none."""
+        """Return the threshold midway in the gap; NaN if there is no gap."""
         below, above = self
         # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
         low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))
         return 0.5 * (low + high) if np.isfinite((low, high)).all() else np.nan
 
     def threshold(self) -> float:
-        """Return the number with the fewest digits well within the gap; infinite where there is no threshold."""
+        """Return the number with the fewest digits well within the gap; infinite if there is no threshold."""
         below, above = self
         if above == -np.inf:
             return -np.inf

@@ -290,7 +290,7 @@ def check_first(header: Header) -> None:
 
 
 def is_in_doubt(doubt: tuple[float, float], score: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell for which scores (n,) of a cascade's first network the second network decides, as the kernels do."""
+    """Return for which scores (n,) of a cascade's first network the second network decides, as the kernels do."""
     low, high = np.asarray(doubt, dtype=np.float32)
     doubtful: NDArray[np.bool_] = (score >= low) & (score <= high)
     return doubtful

@@ -100,7 +100,7 @@ class _IntegerSums(NamedTuple):
 
 
 def can_quantise(module: nn.Module) -> bool:
-    """Tell whether a network is one that :func:`quantise` can turn into integers: `StampNet` or `TableNet`."""
+    """Return whether a network is one that :func:`quantise` can turn into integers: `StampNet` or `TableNet`."""
     return isinstance(module, (StampNet, TableNet))
 
 

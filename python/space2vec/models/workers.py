@@ -79,7 +79,7 @@ class BatchScorer:
         return alert_columns(schema, self.model)
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise a ValueError if a column that is to go along is none of these."""
+        """Raise a ValueError if a column to pass through does not exist."""
         known = list(names)
         if lacking := [name for name in self.passthrough if name not in known]:
             raise ValueError(f"no column {', '.join(map(repr, lacking))} to go along; there are {', '.join(known)}")

@@ -235,7 +235,7 @@ class Recipe:
 
     @property
     def chains(self) -> tuple[tuple[Step, ...], ...]:
-        """The chains of normalisers, each of which gives all planes once; empty as for :attr:`steps`."""
+        """The chains of normalisers, each of which prepares all planes once; empty as for :attr:`steps`."""
         return (self.steps, *self._entry.further) if self.steps else ()
 
     def __repr__(self) -> str:

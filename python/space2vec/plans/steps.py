@@ -79,7 +79,7 @@ def _check_step(step: OneStep) -> Step:
 
 
 def _is_step(value: object) -> TypeGuard[OneStep]:
-    """Tell whether an object describes one step rather than a sequence of them."""
+    """Return whether an object describes one step rather than a sequence of them."""
     if isinstance(value, str | Step):
         return True
     return (

@@ -37,7 +37,7 @@ _CUTOUT = re.compile(r"(?:\w:)?cutout_?(?:science|template|difference)(?![a-z0-9
 
 
 def has_cutouts(names: Iterable[str]) -> bool:
-    """Tell whether a table with these column names holds alerts."""
+    """Return whether a table with these column names holds alerts."""
     return any(_CUTOUT.match(name) for name in names)
 
 
@@ -95,11 +95,11 @@ class AlertColumns:
 
     @property
     def text_ids(self) -> bool:
-        """Whether the ids of candidates are text: their columns may hold what is no int64."""
+        """Whether candidate ids are text, because their columns may hold values that are not int64."""
         return any(not _holds_int64(leaf.type) for leaf in self._candidates)
 
     def check(self, part: pyarrow.RecordBatch) -> None:
-        """See that the columns to read are sound: what other programs hand over need not be.
+        """Check that the columns to read are valid, because tables of other programs may be damaged.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class AlertColumns:
 
 
 def _holds_int64(kind: pyarrow.DataType) -> bool:
-    """Tell whether all values of a type are integers that int64 holds."""
+    """Return whether all values of a type are integers that int64 holds."""
     import pyarrow as pa
 
     return bool((pa.types.is_integer(kind) and not pa.types.is_uint64(kind)) or pa.types.is_null(kind))

@@ -303,7 +303,7 @@ def _schema_numbers(schemas: NDArray[np.int32]) -> list[int]:
 
 
 def _packet_fields(raw: Raw, reader: SchemaFields, options: ReadOptions) -> PacketFields | None:
-    """Tell which of the columns the schemas of a batch have; of a batch of damage alone nothing is known."""
+    """Return which columns the schemas of a batch have; unknown if every alert of the batch is damaged."""
     schemas = _schema_numbers(raw["schema"]) if options.columns else []
     if not schemas:
         return None

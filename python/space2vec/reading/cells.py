@@ -168,7 +168,7 @@ def _ids(column: pyarrow.Array, name: str, textual: bool, first: bool) -> NDArra
 
 
 def _all_match(text: pyarrow.Array, pattern: str) -> bool:
-    """Tell whether a pattern fits every text that is not null."""
+    """Return whether a pattern fits every text that is not null."""
     import pyarrow.compute as pc
 
     return bool(pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py())

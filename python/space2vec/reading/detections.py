@@ -1,4 +1,4 @@
-"""Detections in whole images: where they are, and stamps that are cut around them."""
+"""Locate detections in whole images, and cut stamps around them."""
 
 from __future__ import annotations
 

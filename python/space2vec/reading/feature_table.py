@@ -76,7 +76,7 @@ class DefaultIds:
     def ids(
         self, objects: NDArray[np.generic] | None, candidates: NDArray[np.generic] | None, rows: NDArray[np.int64]
     ) -> CompleteIds:
-        """Complete the ids (n,) of rows of which a file gives both, one or neither.
+        """Complete the ids (n,) of rows: a file may have both, one or neither.
 
         An unknown object id becomes the candidate's id, and if that is unknown too, file and row number.
         """

@@ -36,7 +36,7 @@ _BLOCK, _LONGEST_HEADER = 2880, 1 << 20
 
 @dataclass(slots=True)
 class FitsFiles:
-    """FITS files that follow one another in an input, of which batches may hold several.
+    """Consecutive FITS files of an input; a batch may hold several of them.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class FitsFiles:
 
 
 def is_fits(path: Path) -> bool:
-    """Tell whether a file is FITS, plain or gzip'd, by its first bytes."""
+    """Return whether a file is FITS, plain or gzip'd, by its first bytes."""
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(b"\x1f\x8b"):
@@ -61,7 +61,7 @@ def is_fits(path: Path) -> bool:
 
 
 def is_result(path: str | Path) -> bool:
-    """Tell whether a FITS file is a table that this package wrote; false for a file that cannot be opened."""
+    """Return whether a FITS file is a table that this package wrote; false for a file that cannot be opened."""
     try:
         with open(path, "rb") as file:
             head = file.read(2 * _BLOCK)

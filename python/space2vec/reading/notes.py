@@ -21,7 +21,7 @@ FITS_CARD = "S2VNOTE"
 
 
 class DamagedError(Exception):
-    """A table or its note is not what was written."""
+    """A table or its note has been changed or damaged since it was written."""
 
 
 class _NoteAndRows(NamedTuple):

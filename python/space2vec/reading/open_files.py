@@ -31,7 +31,7 @@ class FileContent:
 
 
 def is_open_file(source: object) -> bool:
-    """Tell whether an input is an open file, rather than a path."""
+    """Return whether an input is an open file, rather than a path."""
     return callable(getattr(source, "read", None))
 
 

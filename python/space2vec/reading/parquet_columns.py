@@ -109,7 +109,7 @@ class Table:
 
 
 def first_index(schema: pyarrow.Schema, name: str) -> int:
-    """Return where a column stands, the first of this name: ``get_field_index`` finds none where there are two."""
+    """Return the index of the first column of a name; ``get_field_index`` finds none if there are two."""
     place: int = schema.get_all_field_indices(name)[0]
     return place
 

@@ -13,13 +13,13 @@ __all__ = ["is_output", "is_result"]
 
 
 def is_result(table: Path) -> bool:
-    """Tell whether a CSV or Parquet file holds scores or the errors of a run; features may be an input again."""
+    """Return whether a CSV or Parquet file holds scores or the errors of a run; features may be an input again."""
     note = _note(table)
     return note.get("command") in ("score", "stream") or note.get("table") == "errors"
 
 
 def is_output(table: Path) -> bool:
-    """Tell whether a run wrote a CSV or Parquet file, features included."""
+    """Return whether a run wrote a CSV or Parquet file, features included."""
     return is_result(table) or _note(table).get("command") == "features"
 
 

@@ -128,7 +128,7 @@ class NightReport:
                 self._write_stamps()
 
     def finish(self) -> Path:
-        """Write what is left, let the report appear, and return the path of its first page.
+        """Write the remaining candidates, give the report its name, and return the path of its first page.
 
         Raises
         ------

@@ -31,7 +31,7 @@ _ESCAPES = {b"\\": b"\\\\", b'"': b'\\"', b"\n": b"\\n", b"\r": b"\\r"}
 
 @dataclass(frozen=True, slots=True)
 class PlaneScale:
-    """What turns the bytes of a plane into pixels again: its size, and the median and the noise of its pixels."""
+    """The scale that converts the bytes of a plane to pixels: its size, and the median and noise of its pixels."""
 
     height: int
     width: int

@@ -100,7 +100,7 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
 
 
 def _is_source(detection: Detection, change: float) -> bool:
-    """Tell whether a detection is mainly the source that was added, and not the residual of its host.
+    """Return whether a detection is mainly the source that was added, and not the residual of its host.
 
     A fit of the point spread function measures less than half of the flux of a long streak.
     """

@@ -1,4 +1,4 @@
-"""How each survey records a candidate, and which catalogue columns are read from its records."""
+"""The records that each survey makes of a candidate, and the catalogue columns that are read from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["RECORDS", "RecordFormat", "object_name"]
 
 
 class RecordFormat(NamedTuple):
-    """How a survey records candidates.
+    """The format of a survey's records of candidates.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ class OrientedStamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Triplet:
-    """The three planes of one candidate, with what was measured on them; positions are (row, column) in pixels.
+    """The three planes of one candidate, with the measurements on them; positions are (row, column) in pixels.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Triplet:
         return replace(self, sign=sign, difference=self.difference * (sign * self.sign))
 
     def is_usable(self, position: Position, reach: int) -> bool:
-        """Tell whether all pixels up to ``reach`` from a position exist, are finite, and are far from saturation."""
+        """Return whether all pixels up to ``reach`` from a position exist, are finite, and are far from saturation."""
         row, column = round(position[0]), round(position[1])
         if min(row, column) < reach or row + reach >= self.science.shape[0] or column + reach >= self.science.shape[1]:
             return False
@@ -119,7 +119,7 @@ class Triplet:
         )
 
     def is_blank(self, position: Position) -> bool:
-        """Tell whether the template shows only sky near a position."""
+        """Return whether the template shows only sky near a position."""
         row, column = round(position[0]), round(position[1])
         near = self.template[max(row - 3, 0) : max(row + 4, 0), max(column - 3, 0) : max(column + 4, 0)]
         return bool(near.size) and bool(np.median(near) < sum(self.template_level))

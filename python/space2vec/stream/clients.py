@@ -61,7 +61,7 @@ def error_of(error: KafkaException) -> KafkaError:
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Tell whether no further call of the client can succeed."""
+    """Return whether no further call of the client can succeed."""
     from confluent_kafka import KafkaError
 
     fatal = (
@@ -81,7 +81,7 @@ def is_fatal(error: KafkaError) -> bool:
 
 
 def is_passing(error: KafkaError) -> bool:
-    """Tell whether the same call may succeed later."""
+    """Return whether the same call may succeed later."""
     from confluent_kafka import KafkaError
 
     passing = (

@@ -206,7 +206,7 @@ _PREFIXES = tuple(f"{client}." for client in _CLIENTS)
 
 
 def is_folder(output: str) -> bool:
-    """Tell whether an output is a folder: its name contains a ``/``, or there is a folder of that name."""
+    """Return whether an output is a folder: its name contains a ``/``, or there is a folder of that name."""
     return os.sep in output or Path(output).is_dir()
 
 

@@ -130,7 +130,7 @@ class Source:
         self._held.extend(received)
 
     def at_end(self) -> bool:
-        """Tell whether all partitions have been read to the end that they had when it was reached."""
+        """Return whether all partitions have been read to the end that they had when it was reached."""
         if not self._joined or self._held:
             return False
         if self.assigned:

@@ -70,7 +70,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class TrainingEffort:
-    """How long and where the models are trained; the defaults are those of the published figures.
+    """The length of the training of the models, and the device; the defaults are those of the published figures.
 
     Attributes
     ----------

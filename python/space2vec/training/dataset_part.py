@@ -80,7 +80,7 @@ def encode_stamps(stamps: Stamps) -> bytes:
 
 
 def encode_truth(part: LabelledStamps) -> bytes:
-    """Encode what is known of stamps as a Parquet file: label, kind, weight, teacher's score and group of each row."""
+    """Encode the truth about stamps as a Parquet file: label, kind, weight, teacher's score and group of each row."""
     import pyarrow as pa
 
     columns: dict[str, Untyped] = {

@@ -50,7 +50,7 @@ class _Knots(NamedTuple):
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """How good scores are before and after calibration, by cross-validation.
+    """The quality of scores before and after calibration, by cross-validation.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ TEMPERATURE_SPREAD = 0.3
 
 
 def tuning_settings(rows: int) -> FitSettings:
-    """Return how to fine-tune on a number of labelled rows: some hundreds of small steps, however few the rows are."""
+    """Return the settings to fine-tune on a number of labelled rows: some hundred small steps, even for few rows."""
     batch = min(max(rows // 8, 8), 64)
     return FitSettings(epochs=60, batch=batch, learning_rate=1e-3, average=0.99, patience=15)
 

@@ -125,7 +125,7 @@ class Folder:
             )
 
     def _has_lock(self) -> bool:
-        """Tell whether the open lock file still has its name in the folder."""
+        """Return whether the open lock file still has its name in the folder."""
         try:
             there = os.stat(_LOCK, dir_fd=self.file, follow_symlinks=False)
         except FileNotFoundError:
@@ -157,7 +157,7 @@ class Folder:
             return file.read()
 
     def has(self, name: str) -> bool:
-        """Tell whether the folder has an entry of that name."""
+        """Return whether the folder has an entry of that name."""
         with name_in_errors("read", self.path / name):
             try:
                 os.stat(name, dir_fd=self.file, follow_symlinks=False)

@@ -346,7 +346,7 @@ class Output:
             raise
 
     def _has_parts(self) -> bool:
-        """Tell whether the disk has a finished part, which an interruption may have prevented from being counted."""
+        """Return whether the disk has a finished part, which an interruption may have prevented from being counted."""
         try:
             return self._run.has_parts
         except OSError:

@@ -273,7 +273,7 @@ class Pipeline(Generic[Batch, Result]):
 
 
 def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
-    """Tell whether an error means that the device is out of memory, and if so release what PyTorch caches."""
+    """Return whether an error means that the device is out of memory, and if so release what PyTorch caches."""
     if not isinstance(error, slot.module.OutOfDeviceMemory) and not out_of_memory(error):
         return False
     torch = sys.modules.get("torch")

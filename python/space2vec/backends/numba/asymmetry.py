@@ -1,4 +1,4 @@
-"""How the difference changes under half a turn about its peak, as in ``cpp/kernel/asymmetry.hpp``."""
+"""The asymmetry of the difference under half a turn about its peak, as in ``cpp/kernel/asymmetry.hpp``."""
 
 from __future__ import annotations
 

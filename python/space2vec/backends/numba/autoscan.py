@@ -25,7 +25,7 @@ Values = NDArray[np.float32]
 
 @jit
 def _l1(window: Values, scale: BrightnessScale) -> float:
-    """From the raw pixels, in float64: the sum of B nearly cancels."""
+    """Return L1, computed from the raw pixels in float64, because the sum of B nearly cancels."""
     centre, divisor = np.float64(scale.median), np.float64(scale.largest)
     terms = np.zeros(window.size)
     for i, x in enumerate(window.flat):
@@ -74,7 +74,7 @@ def _count_features(d: Values, t: Values, with_template: bool, strict: bool, val
 
 @jit
 def autoscan_features(windows: Windows, paper: bool, what: Measuring, value: NDArray[np.float64]) -> int:
-    """Fill what is defined of ``value``; return the flags. The difference is there."""
+    """Write the defined autoScan features to ``value`` and return the flags; the difference must exist."""
     window, reference_window = windows.plane[DIFFERENCE], windows.plane[TEMPLATE]
     flags = FLAG.missing if what.planes >> TEMPLATE & 1 and not windows.there[TEMPLATE] else 0
     b, scale = normalise_b(window)

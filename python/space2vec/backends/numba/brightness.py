@@ -20,7 +20,7 @@ _HUGE = np.float32(1e38)
 
 
 class BrightnessScale(NamedTuple):
-    """What B was made with: usable pixels, whether they have one value or are none, their median and max |I|."""
+    """The scale of the plane B: usable pixels, whether they are equal or none, their median and max |I|."""
 
     valid: int
     constant: bool

@@ -29,7 +29,7 @@ _STRIDE = 8
 
 
 class _Weights(NamedTuple):
-    """What the pixels of a box of 5x5 weigh in each sum; 0 in its further columns."""
+    """The weights of the pixels of a 5x5 box in each sum; 0 in further columns."""
 
     others: Values
     along_x: Values

@@ -20,7 +20,7 @@ _TERMS = 5
 
 
 class FitPoint(NamedTuple):
-    """Where the Gaussian is, and its width."""
+    """The position and the width of the Gaussian."""
 
     x0: float
     y0: float
@@ -127,7 +127,7 @@ def _moments_with_b(g0: Sums, dx: Sums, data: Values) -> Sums:
 
 @jit
 def _moments_of_whole(g: Sums, dx: Sums, y: Sums) -> Sums:
-    """Where no pixel is masked, the sums over x and over y part."""
+    """Return the moments of a plane without masked pixels, in which sums over x and over y separate."""
     x = np.empty(_TERMS)
     v = g * g
     for k in range(_TERMS):

@@ -49,7 +49,7 @@ class GaussianFit(NamedTuple):
 
 
 class FitSums(NamedTuple):
-    """What a step needs, at a point; see the C++ structure of the same name."""
+    """The sums that a step of the fit needs; see the C++ structure of the same name."""
 
     gain: float
     amplitude: float
@@ -269,7 +269,7 @@ def _residual(b: Values, a: np.float32, at: FitPoint) -> np.float32:
 
 @jit
 def fit_gaussian(b: Values, valid: int) -> GaussianFit:
-    """Fit b, a plane B with NaN where masked, of which ``valid`` pixels are not."""
+    """Fit a round Gaussian to a plane B, whose masked pixels are NaN and of which ``valid`` pixels are not masked."""
     if valid < _FEWEST:
         return GaussianFit(NAN, NAN, NAN, False)
     filled = np.where(b == b, b, ZERO)

@@ -1,4 +1,4 @@
-"""How much the peak of the difference looks like one pixel alone, as in ``cpp/kernel/hot_pixel.hpp``."""
+"""The likeness of the peak of the difference to a single pixel, as in ``cpp/kernel/hot_pixel.hpp``."""
 
 from __future__ import annotations
 

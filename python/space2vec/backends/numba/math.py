@@ -33,7 +33,7 @@ _DOUBLE_POWERS_OF_2 = np.ldexp(1.0, np.arange(-1022, 1024))
 
 @jit
 def is_finite(x: np.float32) -> bool:
-    """Tell whether x is neither infinite nor NaN."""
+    """Return whether x is neither infinite nor NaN."""
     return x - x == ZERO
 
 

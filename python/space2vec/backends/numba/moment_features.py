@@ -37,7 +37,7 @@ def _ellipse(m: Moments) -> tuple[float, float, float, float]:
 
 @jit
 def moment_features(planes: MeasuredPlanes, parts: int, value: NDArray[np.float64]) -> int:
-    """Fill what is defined of ``value``; return the flags."""
+    """Write the defined moment features to ``value`` and return the flags."""
     flags = 0
     core = planes.core[DIFFERENCE]
     d = adaptive_moments(core) if parts & PART.difference_moments else no_moments()

@@ -1,4 +1,4 @@
-"""What the template has where the difference is, and near it, as in ``cpp/kernel/nearby_source.hpp``."""
+"""The light of the template at the candidate and near it, as in ``cpp/kernel/nearby_source.hpp``."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _rule(number: int, a: np.float32, b: np.float32, c: np.float32) -> np.float3
 
 @jit
 def derive(x: NDArray[np.float32], places: NDArray[np.int64], row: NDArray[np.float32]) -> None:
-    """Write the columns x (k,) and what is derived of them into a row, NaN where that is not finite."""
+    """Write the columns x (k,) and those derived from them to a row; derived values that are not finite become NaN."""
     k = len(x)
     row[:k] = x
     for j in range(len(places)):

@@ -23,7 +23,7 @@ CORE_ROW, CORE_COLUMN = CORE_ROWS // 2, CORE_STRIDE // 2
 
 
 class PlaneNoise(NamedTuple):
-    """The level and the noise of a window; sigma is 0 where it has none."""
+    """The level and the noise of a window; sigma is 0 if there is no noise."""
 
     valid: int
     constant: bool

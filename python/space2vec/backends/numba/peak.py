@@ -17,7 +17,7 @@ Values = NDArray[np.float32]
 
 
 class Peak(NamedTuple):
-    """A pixel of a core; ``value`` is NaN where there is none."""
+    """The peak of a core: a pixel and its value; ``value`` is NaN if there is no peak."""
 
     row: int
     column: int

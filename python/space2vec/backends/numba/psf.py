@@ -24,7 +24,7 @@ _BOX = (_SIDE + 1) * _STRIDE
 
 @jit
 def star_moments(planes: MeasuredPlanes) -> AdaptiveMoments:
-    """Return the moments of the brightest pixel that may be a star; not converged where there is none."""
+    """Return the moments of the brightest pixel that may be a star; not converged if there is none."""
     window, noise = planes.window[SCIENCE], planes.noise[SCIENCE]
     reach = MIDDLE - _INSIDE
     brightest, row, column = -INFINITY, 0, 0

@@ -15,7 +15,7 @@ Values = NDArray[np.float32]
 
 
 class Scaling(NamedTuple):
-    """How a plane is brought to a common scale: (x - offset) / scale; the scale is 0 where there is none."""
+    """The linear scaling (x - offset) / scale of a plane; the scale is 0 if the plane has none."""
 
     offset: float
     scale: float

@@ -1,4 +1,4 @@
-"""How the pixels of a triplet are prepared for a model, as in ``cpp/kernel/recipe.hpp``."""
+"""Prepare the planes of a triplet for a model, as in ``cpp/kernel/recipe.hpp``."""
 
 from __future__ import annotations
 
@@ -141,13 +141,13 @@ def _prepare_by_range(plane: Plane, out: Plane) -> int:
 
 @jit
 def _saturate(x: float) -> np.float32:
-    """To float32; what overflows there becomes +-float32 max."""
+    """Round to float32; values that overflow become the largest float32 numbers."""
     return FLOAT_MAX if x > FLOAT_MAX else -FLOAT_MAX if x < -FLOAT_MAX else np.float32(x)
 
 
 @jit
 def _write(values: Plane, out: Plane) -> None:
-    """Write values to the size of ``out``, 0 where they are NaN."""
+    """Write values, cropped to the size of ``out``, with 0 in place of NaN."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             out[y, x] = _saturate(np.float64(values[y, x])) if values[y, x] == values[y, x] else ZERO

@@ -64,7 +64,7 @@ def absent_planes(triplet: Triplet) -> int:
 
 @jit
 def lacks_only_optional(needs: ModelNeeds, absent: int) -> bool:
-    """Tell whether a candidate lacks planes, but none that the model needs, and not all that are prepared."""
+    """Return whether a candidate lacks planes, but none that the model needs, and not all that are prepared."""
     if needs.recipe and not needs.recipe & ~absent:
         return False
     return absent & needs.planes != 0 and not absent & needs.planes & ~needs.optional
@@ -98,7 +98,7 @@ def join_flag_rows(
 
 @jit
 def _is_off_shape(needs: ModelNeeds, triplet: Triplet) -> bool:
-    """Tell whether a plane that a recipe prepares is too small, or does not contain the candidate."""
+    """Return whether a plane that a recipe prepares is too small, or does not contain the candidate."""
     off = False
     for channel, plane in enumerate(triplet.plane):
         height, width = plane.shape

@@ -90,7 +90,7 @@ def _core(window: Values, noise: PlaneNoise, sign: np.float32) -> Values:
 
 @jit
 def s2v_features(windows: Windows, saturation: np.float32, what: Measuring, value: NDArray[np.float64]) -> int:
-    """Fill what is defined of ``value``; return the flags. The difference is there."""
+    """Write the defined features of the set to ``value`` and return the flags; the difference must exist."""
     science, template = _without_nulls(windows.plane[SCIENCE]), _without_nulls(windows.plane[TEMPLATE])
     difference = _without_nulls(windows.plane[DIFFERENCE])
     noise = (measure_noise(science), measure_noise(template), measure_noise(difference))

@@ -23,7 +23,7 @@ def _first_from(bound: float) -> np.float32:
 
 @jit
 def sigma_clip_scaling(x: Values, sigma: float, rounds: int) -> Scaling:
-    """Return the median and the standard deviation of what is kept."""
+    """Return the median and the standard deviation of the pixels that sigma clipping keeps."""
     low, high = -INFINITY, INFINITY
     count = np.sum(x == x)
     last = False

@@ -113,7 +113,7 @@ def triplet_of(batch: Batch, row: int) -> Triplet:
 
 @jit
 def is_masked(x: np.float32) -> bool:
-    """Tell whether a pixel is not finite, or null."""
+    """Return whether a pixel is not finite, or null."""
     return not is_finite(x) or absolute(x) == _NULL
 
 
@@ -140,7 +140,7 @@ def cut_window(plane: Plane, row: int, column: int) -> tuple[Plane, int]:
 
 @jit
 def is_saturated(triplet: Triplet) -> bool:
-    """Tell whether the science plane reaches the saturation level inside the window."""
+    """Return whether the science plane reaches the saturation level inside the window."""
     plane = triplet.plane[SCIENCE]
     height, width = plane.shape
     for y in range(max(triplet.row - MIDDLE, 0), min(triplet.row + MIDDLE + 1, height)):

@@ -25,7 +25,7 @@ _ALL_PLANES = _AUTOSCAN_PLANES | 1 << SCIENCE
 
 @jit
 def _stamp_features(triplet: Triplet, what: Measuring, paper: bool, value: NDArray[np.float64]) -> int:
-    """Fill what is measured and defined of ``value``, the features of all sets; return the flags."""
+    """Write the requested features that are defined to ``value``, which has all sets; return the flags."""
     flags = FLAG.saturated if is_saturated(triplet) else 0
     if triplet.plane[DIFFERENCE].size == 0:
         return flags | FLAG.missing

@@ -41,7 +41,7 @@ def numbered_chain(
 
 @jit
 def has_one_value(x: Values) -> bool:
-    """Tell whether all values that are not NaN are one, or there is none."""
+    """Return whether all values that are not NaN are one, or there is none."""
     return not largest(x) > smallest(x)
 
 

@@ -1,4 +1,4 @@
-"""Recipes of several chains, each of which gives every plane once, as in ``cpp/kernel/views.hpp``."""
+"""Recipes of several chains, each of which prepares every plane once, as in ``cpp/kernel/views.hpp``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def views_of(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Seque
 
 @jit
 def _prepare_views(triplet: Triplet, how: Views, spared: bool, out: Plane) -> int:
-    """Write the planes of every chain, 0 for an absent plane where it may be, or NaN throughout; return the flags."""
+    """Write the planes of every chain, or NaN throughout; an optional absent plane is 0. Return the flags."""
     flags = FLAG.saturated if is_saturated(triplet) else 0
     channels, there = how.channels.size, 0
     for k in range(channels):

@@ -31,7 +31,7 @@ def _fit_line(x: AnyArray, y: AnyArray, weight: AnyArray) -> tuple[float, float]
 
 @jit
 def _reject(y: AnyArray, fitted: AnyArray, weight: AnyArray, good: int) -> int:
-    """Set the weight of what is far from the line to 0, and of what is near that in rank; return how many stay."""
+    """Set the weights of samples far from the line, and of their neighbours in rank, to 0; return the number kept."""
     away = y - fitted
     flat = weight * away
     mean = lane_sum(flat) / good

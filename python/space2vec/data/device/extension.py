@@ -59,7 +59,7 @@ def _load() -> _LoadedModule:
 
 
 def is_built() -> bool:
-    """Tell whether this build has a CUDA backend, whether or not there is a device."""
+    """Return whether this build has a CUDA backend, whether or not there is a device."""
     return _load().module is not None
 
 
@@ -110,7 +110,7 @@ def _version(number: int) -> str:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Tell whether an error means that PyTorch, or a CUDA library it calls, ran out of device memory."""
+    """Return whether an error means that PyTorch, or a CUDA library it calls, ran out of device memory."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
         return True

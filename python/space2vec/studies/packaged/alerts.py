@@ -1,4 +1,4 @@
-"""The real ZTF alerts of the data folder, with what is known of them: labels, a teacher's scores, and weights."""
+"""The real ZTF alerts of the data folder, with labels, a teacher's scores, and weights."""
 
 from __future__ import annotations
 

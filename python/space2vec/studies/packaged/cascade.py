@@ -1,4 +1,4 @@
-"""How ``stampnet-fast`` is made: a network that sees no template before ``stampnet``, which is asked in doubt alone."""
+"""Train ``stampnet-fast``: a network without template, before ``stampnet``, which scores uncertain candidates only."""
 
 from __future__ import annotations
 

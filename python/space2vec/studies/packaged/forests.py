@@ -1,4 +1,4 @@
-"""How the packaged forests are trained, and on what.
+"""Train the packaged forests.
 
 ``autoscan``
     The paper's forest (Goldstein et al. 2015) on the 38 columns of the labelled DES rows.

@@ -1,4 +1,4 @@
-"""What ``stampnet`` learns from, and how it is changed from epoch to epoch: as it is packaged, and a recipe to come."""
+"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and a candidate recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HARD_KINDS = tuple(name for name, artifact in ARTIFACTS.items() if artifact.shar
 
 @dataclass(frozen=True)
 class LearningRecipe:
-    """How rows are labelled, weighted, made and changed before a network learns from them.
+    """How training rows are labelled, weighted, generated and augmented.
 
     Attributes
     ----------

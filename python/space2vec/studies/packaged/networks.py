@@ -1,4 +1,4 @@
-"""How the packaged networks are trained, and on what."""
+"""Train the packaged networks."""
 
 from __future__ import annotations
 
