@@ -1,6 +1,7 @@
 // Synthetic frames for the C++ tests: a field of sources, stored in any way, and stamps cut from it by a plain loop.
 #pragma once
 
+#include "synthetic_scoring.hpp"
 #include "synthetic_stamps.hpp"
 
 #include <algorithm>
@@ -216,6 +217,49 @@ inline Batch cut_by_hand(const Plain *const (&frames)[3], const std::vector<doub
         raised.push_back(met);
     }
     return batch;
+}
+
+// Positions of detections, in pixels.
+struct Detections {
+    std::vector<double> x;
+    std::vector<double> y;
+    void add(double at_x, double at_y) {
+        x.push_back(at_x);
+        y.push_back(at_y);
+    }
+    [[nodiscard]] std::int64_t n() const {
+        return static_cast<std::int64_t>(x.size());
+    }
+    [[nodiscard]] s2v::Positions positions() const {
+        return {x, y};
+    }
+};
+
+// Detections inside at sub-pixel positions, at every edge and corner, beyond, and nowhere.
+inline Detections everywhere(std::int32_t height, std::int32_t width) {
+    Detections found;
+    Random random(4);
+    for (int i = 0; i < 24; ++i)
+        found.add(40.0 + (width - 80.0) * random.uniform(), 40.0 + (height - 80.0) * random.uniform());
+    const double xs[] = {0.0, -0.5, -0.500001, 3.2, width - 1.0, width - 0.5, width - 0.5000001, width + 20.0, -45.0};
+    const double ys[] = {0.0, 12.5, height - 1.0, height / 2.0, height + 27.0};
+    for (const double x : xs)
+        for (const double y : ys) found.add(x, y);
+    for (const double nowhere : {static_cast<double>(nan_value), HUGE_VAL, -HUGE_VAL, 1e300, -1e18}) {
+        found.add(nowhere, 50.0);
+        found.add(50.0, nowhere);
+    }
+    found.add(61.5, 62.5);  // between two pixels: the higher counts
+    return found;
+}
+
+inline MetFlags met_flags() {
+    return {flag("padded"), flag("masked_pixels"), flag("saturated")};
+}
+
+// The frame of a plain one, or null.
+inline const s2v_frame *frame_of(const Plain *plain) {
+    return plain == nullptr ? nullptr : &plain->frame;
 }
 
 }  // namespace synthetic
