@@ -1,4 +1,4 @@
-"""What the benchmarks work on, and how a contender is measured."""
+"""Fixtures of the benchmarks: their inputs, and how a contender is measured."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from space2vec.bench.synthetic_inputs import triplets
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the benchmarks."""
     group = parser.getgroup("space2vec")
-    group.addoption("--rows", type=int, default=64, help="candidates that a contender works on at a time")
+    group.addoption("--rows", type=int, default=64, help="candidates that a contender works on in a call")
     group.addoption("--numba", action="store_true", help="measure the Numba twin too, which first compiles for minutes")
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Say in a saved run which processor and which kernels were measured."""
+    """Record in a saved run which processor and which kernels were measured."""
     machine_info["space2vec"] = {
         "version": s2v.__version__,
         "processor": processor(),
@@ -35,7 +35,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 @pytest.fixture
 def bench(benchmark: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Return what measures a contender."""
+    """Return the object that measures a contender."""
     config = request.config
     return Bench(benchmark, config.getoption("--rows"), config.getoption("--numba"), monkeypatch)
 
@@ -64,7 +64,7 @@ def alerts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def forest(stamps: s2v.Stamps) -> tuple[Any, s2v.Forest]:
-    """Return a forest of 100 trees on the eighteen features of autoScan, as scikit-learn's and as inputs."""
+    """Return a forest of 100 trees on the eighteen features of autoScan, by scikit-learn and by space2vec."""
     ensemble = pytest.importorskip("sklearn.ensemble")
     features = s2v.features(stamps, set="autoscan-stamp")
     values = np.nan_to_num(np.resize(features.values, (4000, 18)))

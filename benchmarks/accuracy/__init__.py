@@ -1,1 +1,1 @@
-"""What models are worth: scores beside labels, and beside those of other models."""
+"""Accuracy of models: their scores beside labels, and beside the scores of other models."""

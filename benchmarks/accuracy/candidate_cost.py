@@ -1,12 +1,11 @@
-"""Microseconds of one core a candidate, of several models that take turns.
+"""Microseconds of one core that several models take a candidate; the models take turns.
 
-Processor time is measured, not the clock on the wall: another process on the same core does not count.
+What counts is processor time and not the clock on the wall, so that other processes on the core do not disturb.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,54 +13,50 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
-from space2vec.bench.rounds import quartiles
+from benchmarks.speed.rounds import processor_time, quartiles
 from space2vec.data.stamps import Stamps
 from space2vec.models.network import Network
 
-#: Rows that a network is given at a time where its own cost is measured.
+#: Rows of a call where the cost after preparation is measured.
 BATCH = 64
 ROUNDS = 9
 
 
-def take_turns(runs: Mapping[str, Callable[[], int]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Return the quartiles of microseconds a row; each run says how many rows it had."""
-    for run in runs.values():
+def measure_costs(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Return the quartiles of the microseconds that each function takes a row; it comes with its number of rows."""
+    for run, _ in runs.values():
         run()
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            rows = run()
-            times[name].append((time.process_time() - start) / rows * 1e6)
-    return {name: [round(q, 3) for q in quartiles(taken)] for name, taken in times.items()}
+    times = processor_time(runs, rounds)
+    return {name: [round(quartile, 3) for quartile in quartiles(spent)] for name, spent in times.items()}
 
 
-def of_stamps(models: Mapping[str, Any], stamps: Stamps) -> dict[str, dict[str, list[float]]]:
+def measure_on_stamps(models: Mapping[str, Any], stamps: Stamps) -> dict[str, dict[str, list[float]]]:
     """Measure models end to end from stamps in memory, and after preparation, in batches of 64.
 
-    Networks run as those of a file do: in integers where they have any, and by PyTorch otherwise. A forest's own cost
-    is that of its trees on rows of features.
+    Networks run as they do from a file: in integers if they have integers, else by PyTorch. The cost of a forest after
+    preparation is that of its trees on rows of features.
     """
-    models = {name: _from_file(model) for name, model in models.items()}
-    whole: dict[str, Callable[[], int]] = {}
-    own: dict[str, Callable[[], int]] = {}
+    models = {name: _reload(model) for name, model in models.items()}
+    whole: dict[str, tuple[Callable[[], object], int]] = {}
+    prepared: dict[str, tuple[Callable[[], object], int]] = {}
     for name, model in models.items():
-        whole[name] = lambda model=model: len(model.score(stamps, threads=1))
-        given = _prepared(model, stamps)
-        own[name] = lambda model=model, given=given: _in_batches(model, given)
-    ends, alone = take_turns(whole), take_turns(own)
+        whole[name] = (lambda model=model: model.score(stamps, threads=1)), len(stamps)
+        inputs = _prepare(model, stamps)
+        inputs = [values[: max(len(values) // BATCH, 1) * BATCH] for values in inputs]
+        prepared[name] = (lambda model=model, inputs=inputs: _predict_batches(model, inputs)), len(inputs[0])
+    ends, alone = measure_costs(whole), measure_costs(prepared)
     return {name: {"end to end": ends[name], "after preparation": alone[name]} for name in models}
 
 
-def _from_file(model: Any) -> Any:
-    """Return a model as its user loads it."""
+def _reload(model: Any) -> Any:
+    """Save a model and load it, as its users do."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         model.save(path)
         return s2v.load(path)
 
 
-def _prepared(model: Any, stamps: Stamps) -> list[np.ndarray]:
+def _prepare(model: Any, stamps: Stamps) -> list[np.ndarray]:
     if isinstance(model, Network):
         return [
             np.nan_to_num(tensor.numpy()) if tensor.ndim == 4 else tensor.numpy() for tensor in model.tensors(stamps)
@@ -69,15 +64,15 @@ def _prepared(model: Any, stamps: Stamps) -> list[np.ndarray]:
     return [s2v.features(stamps, set=model.header.feature_set).select(model.feature_names)]
 
 
-def _in_batches(model: Any, given: list[np.ndarray]) -> int:
-    rows = len(given[0])
-    for start in range(0, rows - BATCH + 1, BATCH):
-        model.predict(*(values[start : start + BATCH] for values in given), threads=1)
-    return rows // BATCH * BATCH
+def _predict_batches(model: Any, inputs: list[np.ndarray]) -> None:
+    for start in range(0, len(inputs[0]), BATCH):
+        model.predict(*(values[start : start + BATCH] for values in inputs), threads=1)
 
 
-def of_rows(models: Mapping[str, Any], x: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Measure models on rows of columns that are there already."""
-    models = {name: _from_file(model) if hasattr(model, "save") else model for name, model in models.items()}
-    runs = {name: (lambda model=model: len(model.predict(x, threads=1))) for name, model in models.items()}
-    return {name: {"end to end": taken} for name, taken in take_turns(runs).items()}
+def measure_on_rows(models: Mapping[str, Any], x: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Measure models on rows of columns x (n, k)."""
+    models = {name: _reload(model) if hasattr(model, "save") else model for name, model in models.items()}
+    runs: dict[str, tuple[Callable[[], object], int]] = {
+        name: ((lambda model=model: model.predict(x, threads=1)), len(x)) for name, model in models.items()
+    }
+    return {name: {"end to end": cost} for name, cost in measure_costs(runs).items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy.candidate_cost import of_rows
+from benchmarks.accuracy.candidate_cost import measure_on_rows
 from benchmarks.accuracy.result_cache import ResultCache, code_digest, digest
 from benchmarks.programs import print_progress, versions
 from space2vec import reading, registry
@@ -50,7 +50,7 @@ def run(
     train, test = parts[0]
     trained = {name: contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}
     timed = np.ascontiguousarray(np.resize(x[test], (_TIMED, x.shape[1])))
-    cost = of_rows(trained, timed)
+    cost = measure_on_rows(trained, timed)
     return {"data": "10,000 labelled rows of the DES autoScan table", "labels": "real", "folds": folds,
             "left out": left_out, **found.to_dict(), "cost": cost,
             "cost is": f"microseconds of one core a row of columns, {_TIMED} rows at a time, quartiles"}  # fmt: skip

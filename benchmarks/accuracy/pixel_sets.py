@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
-from benchmarks.accuracy.candidate_cost import of_stamps
+from benchmarks.accuracy.candidate_cost import measure_on_stamps
 from benchmarks.accuracy.result_cache import ResultCache, code_digest, digest
 from benchmarks.programs import print_progress, versions
 from space2vec.data import flags
@@ -83,7 +83,7 @@ def run(
             "data": sets[title][1], "labels": "the truth", "train": len(train_rows), "test": len(rows),
             "left out": left_out, "effort": effort.to_dict(),
             **found.to_dict(), "at threshold of mdr 4% by kind": by_kind(scores, rows),
-            "cost": of_stamps(trained, rows.stamps[np.resize(np.arange(len(rows)), TIMED)]),
+            "cost": measure_on_stamps(trained, rows.stamps[np.resize(np.arange(len(rows)), TIMED)]),
             "cost is": "microseconds of one core a candidate, quartiles; after preparation: batches of 64",
             "versions": versions(("onnxruntime", "scikit-learn", "torch")),
         }  # fmt: skip

@@ -1,16 +1,16 @@
-"""Alerts a second from files to scores: the usual chains, the best that Python offers, and ours.
+"""Alerts a second from files to scores: the usual chains, the best that Python offers, and space2vec.
 
     python -m benchmarks.speed.chain --night FOLDER --braai WEIGHTS [--before FOLDER] [--alerts 20000] [--rounds 5]
         [--json FILE]
 
-FOLDER holds Avro files of one alert each; they are linked again and again into a temporary folder until there are as
-many as wanted. Every contender is a process of its own that waits while the others run; they take turns. The chains of
-``peers.py`` run on a sample. One forest of 100 full trees on autoScan's 38 columns, eighteen of which the
-pixels give, serves all chains of forests; the usual chain of a network is ZTF's braai in ONNX Runtime. Ours is run as
-``space2vec score`` runs, on one core and on two, with the forest and with ``default``; ``--before`` names a folder that
-holds an older version (a built checkout's ``python``), whose chains then run too. The stages of ours are measured by
-leaving out what comes after them; the floor is libdeflate alone on the two planes that the forest needs. Memory is the
-peak of the whole process.
+FOLDER holds Avro files of one alert each; a temporary folder gets links to them until it holds as many as
+``--alerts``. Every contender is a process of its own that waits while the others run; they take turns. The chains of
+``peers.py`` run on a sample. All chains of forests have the same forest of 100 full trees on the 38 columns of
+autoScan, eighteen of which come from the pixels; the usual chain of a network is ZTF's braai in ONNX Runtime.
+space2vec runs as ``space2vec score``, on one core and on two, with the forest and with ``default``; ``--before`` names
+a folder that holds an older version (``python`` of a built checkout), whose chains then run too. The stages of
+space2vec are measured by leaving out all later ones; the floor is libdeflate alone on the two planes that the forest
+needs. Memory is the peak of the whole process.
 
 The peers: ``pip install --group benchmark``.
 """
@@ -32,10 +32,10 @@ import numpy as np
 
 from benchmarks.programs import processor, versions
 from benchmarks.speed.chain_contenders import CONTENDERS, make_braai, make_forest, make_night, worker
-from benchmarks.speed.rounds import Contender, ask, begin_all, quartiles
+from benchmarks.speed.rounds import Contender, quartiles, run_round, start_all
 
 PACKAGES = ("astropy", "deflate", "fastavro", "numba", "numpy", "onnxruntime", "scikit-learn", "scipy", "sep")
-#: Whom the others are compared with.
+#: The contender that the others are compared with.
 FIRST = "default"
 
 
@@ -50,7 +50,7 @@ def contender(name: str, folder: Path, older: Path | None) -> Contender:
 
 
 def summary(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return the figures of each contender, and ratios taken within a round."""
+    """Return the times of each contender, and ratios taken within a round."""
     results: dict[str, Any] = {}
     keys = ("seconds", "processor_seconds", "system_seconds")
     per_alert = {
@@ -78,8 +78,8 @@ def summary(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return results
 
 
-def shares(results: dict[str, Any]) -> dict[str, float]:
-    """Return what each stage of ours takes of an alert, in microseconds of the processor."""
+def find_stage_times(results: dict[str, Any]) -> dict[str, float]:
+    """Return the microseconds of processor time that each stage of space2vec takes an alert."""
     order = [*(name for name in CONTENDERS if name.startswith("read")), FIRST]
     if not all(name in results for name in order):
         return {}
@@ -90,7 +90,7 @@ def shares(results: dict[str, Any]) -> dict[str, float]:
 
 
 def print_results(results: dict[str, Any]) -> None:
-    """Print the figures, ready for JSON, as a table."""
+    """Print the results as a table."""
     print(f"{'':28}{'alerts/s':>10}{'us':>9}{'us of CPU':>11}{'system':>8}{'x default':>11}{'MB':>7}")
     for name, figures in results.items():
         ratio = figures.get("times_as_long_as_default", [math.nan] * 3)[1]
@@ -101,9 +101,9 @@ def print_results(results: dict[str, Any]) -> None:
         )
         for stage, spent in figures["stages_microseconds"].items():
             print(f"    {stage:24}{'':10}{spent:9.1f}")
-    stages = shares(results)
+    stages = find_stage_times(results)
     for stage, spent in stages.items():
-        print(f"ours: {stage:24}{spent:9.1f} us  {spent / sum(stages.values()):5.0%}")
+        print(f"space2vec: {stage:24}{spent:9.1f} us  {spent / sum(stages.values()):5.0%}")
 
 
 def main() -> None:
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a folder that holds an older version, built")
     parser.add_argument("--alerts", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="some of the contenders")
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="run these alone")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -125,19 +125,19 @@ def main() -> None:
     if arguments.night is None:
         parser.error("--night is needed")
     names = list(arguments.only or CONTENDERS)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
         (folder / "night").mkdir()
         make_night(arguments.night, folder / "night", arguments.alerts)
         make_forest(folder / "night", folder)
         if arguments.braai and "usual, braai" in names:
             make_braai(arguments.braai, folder)
         names = [name for name in names if arguments.before or not CONTENDERS[name].before]
-        running = begin_all({name: contender(name, folder, arguments.before) for name in names})
+        running = start_all({name: contender(name, folder, arguments.before) for name in names})
         rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for _ in range(arguments.rounds):
             for name, process in running.items():
-                rounds[name].append(json.loads(ask(process)))
+                rounds[name].append(json.loads(run_round(process)))
         for process in running.values():
             process.communicate()
     results = summary(rounds)
@@ -153,7 +153,7 @@ def main() -> None:
             "alerts": arguments.alerts,
             "quantiles": [0.25, 0.5, 0.75],
             "results": results,
-            "stages_of_default_microseconds": shares(results),
+            "stages_of_default_microseconds": find_stage_times(results),
         }
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 

@@ -1,4 +1,4 @@
-"""The contenders of ``benchmarks/speed/chain.py``: what they are made of, and what a round of each does."""
+"""The contenders of ``benchmarks/speed/chain.py``: how they are prepared, and what a round of each does."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ __all__ = ["CONTENDERS", "TREES", "Chain", "make_braai", "make_forest", "make_ni
 
 TREES = 100
 FOREST = "forest.safetensors"
-#: Rows that a reader gives at a time where a stage is measured: a batch of the command's.
+#: Rows of a batch of the reader where a stage is measured; as many as the command line takes.
 BATCH = 512
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A contender.
+    """A contender of the benchmark.
 
     Attributes
     ----------
     cores : int
-        On how many it runs.
+        The number of cores that it runs on.
     most : int or None
-        The most alerts of a round; all where None.
+        The most alerts of a round; None stands for all.
     model : str or None
-        What it scores with, where it is space2vec's command line: a packaged name, or a file beside the night.
+        The model, if the contender is the command line of space2vec: a packaged name, or a file in the folder.
     before : bool
-        Whether it is the older version's.
+        Whether the older version runs it.
     """
 
     cores: int = 1
@@ -68,7 +68,7 @@ CONTENDERS: dict[str, Chain] = {
 
 
 def make_night(source: Path, folder: Path, count: int) -> None:
-    """Fill a folder with `count` alerts: each file of the source is copied once and linked from there on."""
+    """Fill a folder with `count` alerts: copy each file of the source once, then link to the copies."""
     files = sorted(source.glob("**/*.avro"))
     if not files:
         raise SystemExit(f"{source} holds no Avro file")
@@ -81,7 +81,7 @@ def make_night(source: Path, folder: Path, count: int) -> None:
 
 
 def make_forest(night: Path, folder: Path) -> None:
-    """Fit a forest to the night's features, shaken, with the packaged model's opinion as label; save it in two ways."""
+    """Fit a forest to noisy features of the night, labelled by `default`; save it as pickle and safetensors."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -106,7 +106,7 @@ def make_forest(night: Path, folder: Path) -> None:
 
 
 def make_braai(weights: Path, folder: Path) -> None:
-    """Write ZTF's network as an ONNX file."""
+    """Write braai, ZTF's network, as an ONNX file."""
     import torch
 
     from space2vec.architectures.braai import published
@@ -121,7 +121,7 @@ def make_braai(weights: Path, folder: Path) -> None:
 
 
 def faster_forest(forest: Any) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return the faster of scikit-learn and onnxruntime on a batch of 1,000, and its name."""
+    """Return the name and the function of the faster of scikit-learn and ONNX Runtime on 1,000 rows."""
     contenders: dict[str, Callable[[np.ndarray], np.ndarray]] = {"scikit-learn": lambda x: forest.predict_proba(x)}
     with contextlib.suppress(ImportError):
         import onnxruntime
@@ -143,33 +143,32 @@ def faster_forest(forest: Any) -> tuple[str, Callable[[np.ndarray], np.ndarray]]
     return name, contenders[name]
 
 
-def part_of_ours(name: str, files: list[Path]) -> Callable[[], None]:
-    """Return a run of the first stages of the chain with ``default``."""
+def first_stages(name: str, files: list[Path]) -> Callable[[], int]:
+    """Return a function that runs the first stages of the chain with ``default``, and returns the number of rows."""
     import space2vec as s2v
     from space2vec.backends import kernels
-    from space2vec.reading.alerts import ReadOptions
+    from space2vec.reading.options import ReadOptions
 
-    asked: dict[str, Any] = {"planes": 0 if name == "read and walk" else 7, "pixels": False}
+    wanted: dict[str, Any] = {"planes": 0 if name == "read and walk" else 7, "pixels": False}
     if name == "read to scores":
-        asked["model"] = kernels.require_extension("the benchmark").Model(s2v.load("default").file)
+        wanted["model"] = kernels.require_extension("the benchmark").Model(s2v.load("default").file)
 
-    def run() -> None:
+    def run() -> int:
         reader = kernels.require_extension("the benchmark").Reader(
             inputs=[os.fsencode(path) for path in files], in_memory=False, columns=[], fields=[], schemas=[],
-            start=(0, 0, 0), **(ReadOptions(BATCH, 1).options() | asked),
+            start=(0, 0, 0), **(ReadOptions(BATCH, 1).native() | wanted),
         )  # fmt: skip
-        while reader.next(BATCH) is not None:
-            pass
+        return sum(len(rows["flags"]) for rows in iter(lambda: reader.next(BATCH), None))
 
     return run
 
 
-def command(folder: Path, chain: Chain) -> None:
+def run_command(folder: Path, chain: Chain) -> None:
     """Run ``space2vec score``."""
     from space2vec.cli import main as space2vec
 
-    for made in folder.glob("scores*"):
-        made.unlink() if made.is_file() else shutil.rmtree(made)
+    for old in folder.glob("scores*"):
+        old.unlink() if old.is_file() else shutil.rmtree(old)
     model = str(folder / FOREST) if chain.model == FOREST else str(chain.model)
     arguments = ["score", str(folder / "night"), "-o", str(folder / "scores.parquet"), "--model", model]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -179,13 +178,13 @@ def command(folder: Path, chain: Chain) -> None:
 
 
 def peak_memory() -> float:
-    """Return the most memory that this process had, in MB; what getrusage tells begins with its parent's."""
+    """Return the peak memory of this process in MB; getrusage would begin with the peak of its parent."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0]) / 1024
 
 
 def python_chain(name: str, folder: Path, files: list[Path]) -> tuple[Any, str | None]:
-    """Return a chain of Python packages that has run once, and what it says of itself."""
+    """Return a chain of Python packages, which has run once, and a note on it for the record."""
     if name == "usual, braai":
         chain: Any = UsualNetwork(folder / "braai.onnx")
         note = None
@@ -198,11 +197,11 @@ def python_chain(name: str, folder: Path, files: list[Path]) -> tuple[Any, str |
 
 
 def worker(name: str, folder: Path) -> None:
-    """Run one round for each line of input; answer with what it took."""
-    own = CONTENDERS[name]
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-own.cores :])
+    """Run one round for each line of input, and print its times as a line of JSON."""
+    settings = CONTENDERS[name]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-settings.cores :])
     every = sorted((folder / "night").glob("*.avro"))
-    files = every[: own.most]
+    files = every[: settings.most]
     chain: Any = None
     note = None
     if name.startswith(("usual", "best")):
@@ -210,24 +209,24 @@ def worker(name: str, folder: Path) -> None:
     elif name == "libdeflate alone":
         floor, cutouts = LibDeflate(), needed_cutouts(files)
         floor.run(cutouts)
-    elif own.model is None:
-        part = part_of_ours(name, files)
+    elif settings.model is None:
+        part = first_stages(name, files)
     print("ready", flush=True)
     for turn, _ in enumerate(sys.stdin):
         # A chain that runs on a sample takes another one each round.
-        if own.most is not None and len(every) > own.most and chain is not None:
-            begin = turn * own.most % (len(every) - own.most)
-            files = every[begin : begin + own.most]
+        if settings.most is not None and len(every) > settings.most and chain is not None:
+            begin = turn * settings.most % (len(every) - settings.most)
+            files = every[begin : begin + settings.most]
         before, start = os.times(), time.perf_counter()
         stages: dict[str, float] = {}
         if chain is not None:
             stages = chain.run(files)
         elif name == "libdeflate alone":
             floor.run(cutouts)
-        elif own.model is None:
+        elif settings.model is None:
             part()
         else:
-            command(folder, own)
+            run_command(folder, settings)
         seconds, after = time.perf_counter() - start, os.times()
         user, system = after.user - before.user, after.system - before.system
         answer = {

@@ -1,9 +1,10 @@
-"""What the workers of engines take a row, beside the command line: processor time, Arrow conversion included.
+"""Processor time that workers of Spark, Dask and Ray take a row, beside the command line.
 
-One thread, one process, the contenders take turns: ``space2vec score`` on a Parquet file, and what a worker of each
-engine does with the same rows. Spark's gets batches through Arrow's streams and answers by one; Dask's has a partition
-with Arrow's types, and one of objects; Ray's has tables. The engines themselves, their start and the JVM are not in it.
-Run from the repository's root, with pandas installed::
+The contenders take turns in one thread of one process: ``space2vec score`` on a Parquet file, and the work of each
+engine's worker on the same rows, conversion from and to Arrow included. A worker of Spark gets batches from a stream of
+Arrow and writes its results to one; a worker of Dask has a partition of Arrow types, or one of Python objects; a worker
+of Ray has tables. The engines themselves, their start and the JVM are not measured. Run it from the root of the
+repository, with pandas installed::
 
     python -m benchmarks.speed.engines --rows 2000 --json benchmarks/results/engines.json
 """
@@ -30,8 +31,8 @@ Scores = NDArray[np.float32]
 BATCH = 512
 
 
-def simulated(rows: int) -> pa.Table:
-    """Return alerts in Fink's manner: 200 simulated ones, repeated."""
+def simulate_alerts(rows: int) -> pa.Table:
+    """Return 200 simulated alerts as a table like Fink's, repeated to the number of rows."""
     import fastavro
 
     from space2vec.cli import main
@@ -42,13 +43,13 @@ def simulated(rows: int) -> pa.Table:
         contextlib.redirect_stdout(io.StringIO()),
     ):
         assert main(["simulate", "-n", "200", "-o", folder, "--seed", "7"]) == 0
-        alerts = [one for file in sorted(Path(folder).glob("*.avro")) for one in fastavro.reader(file.open("rb"))]
+        alerts = [alert for file in sorted(Path(folder).glob("*.avro")) for alert in fastavro.reader(file.open("rb"))]
     table = pa.Table.from_pylist(alerts)
     return pa.concat_tables([table] * -(-rows // len(table)))[:rows].combine_chunks()
 
 
 class Workers:
-    """The contenders; each returns the scores of all rows."""
+    """The contenders: each method scores all rows and returns the scores (n,)."""
 
     def __init__(self, table: pa.Table, folder: Path, model: str) -> None:
         import pandas as pd
@@ -79,7 +80,7 @@ class Workers:
         return np.asarray(parquet.read_table(out, columns=["score"])["score"])
 
     def spark(self) -> Scores:
-        """Take batches from a stream of Arrow, and write the results to one."""
+        """Score batches of a stream of Arrow, and write the results to another."""
         sink = io.BytesIO()
         with ipc.open_stream(self._stream) as batches:
             results = self._scorer.batches(batches)
@@ -91,7 +92,7 @@ class Workers:
         return np.asarray(ipc.open_stream(sink.getvalue()).read_all()["score"])
 
     def dask(self) -> Scores:
-        """Score a partition with Arrow's types."""
+        """Score a partition of Arrow types."""
         from space2vec.dask import score_partition
 
         return score_partition(self._arrow, self._model)["score"].to_numpy(np.float32, na_value=np.nan)
@@ -103,7 +104,7 @@ class Workers:
         return score_partition(self._objects, self._model)["score"].to_numpy(np.float32, na_value=np.nan)
 
     def ray(self) -> Scores:
-        """Score tables, as Ray's actors get them."""
+        """Score tables, as actors of Ray get them."""
         from space2vec.ray import Scorer
 
         scorer = Scorer(self._model)
@@ -123,7 +124,7 @@ def main() -> None:
         table = pa.concat_tables([parquet.read_table(file) for file in options.data], promote_options="permissive")
         table = pa.concat_tables([table] * -(-options.rows // len(table)))[: options.rows].combine_chunks()
     else:
-        table = simulated(options.rows)
+        table = simulate_alerts(options.rows)
     with tempfile.TemporaryDirectory() as folder:
         workers = Workers(table, Path(folder), options.model)
         contenders: dict[str, Callable[[], Scores]] = {
@@ -136,14 +137,15 @@ def main() -> None:
         expected = workers.command_line()
         for name, run in contenders.items():
             assert np.array_equal(run().view(np.uint32), expected.view(np.uint32)), name
-        took = processor_time({name: (run, len(table)) for name, run in contenders.items()}, options.rounds)
-    micros = {name: statistics.median(times) for name, times in took.items()}
+        times = processor_time({name: (run, len(table)) for name, run in contenders.items()}, options.rounds)
+    micros = {name: statistics.median(rounds) for name, rounds in times.items()}
     ratios = {name: micros[name] / micros["command line"] for name in micros}
     for name, value in micros.items():
-        print(f"{name:16} {value:8.1f} us a row   {min(took[name]):8.1f} to {max(took[name]):.1f}   {ratios[name]:.2f}")
+        low, high = min(times[name]), max(times[name])
+        print(f"{name:16} {value:8.1f} us a row   {low:8.1f} to {high:.1f}   {ratios[name]:.2f}")
     if options.json:
         what = f"{len(table)} alerts with cutouts in Parquet or Arrow, one thread, processor time, with scores"
-        write_record(options.json, what, took, ratios, model=options.model, rounds=options.rounds)
+        write_record(options.json, what, times, ratios, model=options.model, rounds=options.rounds)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
     python -m benchmarks.speed.features [--only GROUP ...] [--stamps 512] [--rounds 15] [--isa v4] [--json FILE]
 
-The groups are the sets of features (the native kernels of each instruction set, the Numba twin, and for autoScan's
-eighteen SciPy) and single stages of the kernels (``stages.cpp``, built here) with what others offer for the same
-(``stage_peers.py``). The contenders of a group take turns (A B C A B C ...), each in a process of its own that waits
-while the others run, all on one core. A ratio is taken within a round; what is printed is the median over the rounds
-and the range of the middle half. Stamps are made (51x51; sources, dipoles, cosmic rays, saturated stars, noise), the
-same for everyone.
+A group is a set of features (the native kernels by instruction set, the Numba twin, and SciPy for the eighteen of
+autoScan) or a single stage of the kernels (``stages.cpp``, which this script builds) beside the packages that compute
+the same (``stage_peers.py``). The contenders of a group take turns (A B C A B C ...) on one core, each in a process of
+its own that waits while the others run. A ratio is taken within a round; the script prints the median over the rounds
+and the range of the middle half. All contenders get the same synthetic stamps (51x51; sources, dipoles, cosmic rays,
+saturated stars, noise).
 
-SciPy's eighteen features are the transcription of the tests (``tests/oracle``): one fit from autoScan's start, with
-analytic derivatives ("scipy") and with SciPy's own differences ("scipy-numeric").
+The eighteen features by SciPy are the transcription of the tests (``tests/oracle``): one fit from autoScan's start,
+with analytic derivatives ("scipy") and with the differences that SciPy takes itself ("scipy-numeric").
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.programs import REPOSITORY, build, processor, versions
-from benchmarks.speed.rounds import Contender, play, quartiles, serve
+from benchmarks.speed.rounds import Contender, quartiles, serve, time_in_turns
 from benchmarks.speed.stage_inputs import FEW, Images, one_by_one
 from benchmarks.speed.stage_peers import PEERS, note, peer
 
@@ -38,12 +38,12 @@ PACKAGES = ("numpy", "scipy", "numba", "astropy", "photutils", "galsim", "sep", 
 #: The sets of features, as ``features`` names them.
 SETS = {"autoscan": "autoscan-stamp", "s2v": "s2v", "both-sets": "stamp"}
 ISAS = ("baseline", "v3", "v4") if platform.machine() in ("x86_64", "AMD64") else ("generic",)
-#: Passes of our stages in a round, for the clock.
+#: Passes of a stage in a round, so that the clock can measure it.
 PASSES = 4
 
 
 def set_worker(group: str, name: str, planes: Images) -> None:
-    """Be a contender of a set of features."""
+    """Work as a contender of a set of features."""
     if name.startswith("scipy"):
         sys.path.insert(0, str(REPOSITORY / "tests"))
         from oracle.autoscan import autoscan_original
@@ -63,7 +63,7 @@ def set_worker(group: str, name: str, planes: Images) -> None:
 
 
 def worker(group: str, name: str, stamps: Path) -> None:
-    """Be a contender."""
+    """Work as a contender of a group."""
     planes = np.fromfile(stamps, dtype=np.float32).reshape(-1, 3, 51, 51)
     if group in SETS:
         set_worker(group, name, planes)
@@ -72,7 +72,7 @@ def worker(group: str, name: str, stamps: Path) -> None:
 
 
 def groups(stamps: Path, isa: str, stages: Path) -> dict[str, dict[str, Contender]]:
-    """Return the contenders of each group; the first is ours, and the best that we have."""
+    """Return the contenders of each group; the first is space2vec with the instruction set `isa`."""
 
     def python(group: str, name: str, environment: Mapping[str, str] | None = None) -> Contender:
         return Contender([sys.executable, "-m", __spec__.name, "--worker", group, name, str(stamps)], environment or {})
@@ -93,17 +93,17 @@ def groups(stamps: Path, isa: str, stages: Path) -> dict[str, dict[str, Contende
 
 
 def summary(group: str, times: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Return the figures of a group: what each contender took, and as many times ours, which is the first."""
+    """Return the times of each contender of a group, and their ratios to those of the first."""
     ours = next(iter(times.values()))
     results: dict[str, Any] = {}
     for name, values in times.items():
         results[name] = {
             "microseconds": quartiles(values),
-            "times_ours": quartiles([value / own for value, own in zip(values, ours, strict=True)]),
+            "times_ours": quartiles([value / first for value, first in zip(values, ours, strict=True)]),
             "rounds": values,
         }
-        if told := note(group, name):
-            results[name]["note"] = told
+        if remark := note(group, name):
+            results[name]["note"] = remark
         if "scipy" in times:
             faster = [slow / value for slow, value in zip(times["scipy"], values, strict=True)]
             results[name]["times_scipy"] = quartiles(faster)
@@ -111,25 +111,25 @@ def summary(group: str, times: Mapping[str, list[float]]) -> dict[str, Any]:
 
 
 def best_peer(results: Mapping[str, Any]) -> str | None:
-    """Return the fastest contender of a group that is neither ours nor our Numba twin."""
+    """Return the fastest contender of a group that is not part of space2vec."""
     others = [name for name in results if not name.startswith(("native", "space2vec", "numba"))]
     return min(others, key=lambda name: results[name]["microseconds"][1], default=None)
 
 
-def show(group: str, results: Mapping[str, Any]) -> None:
-    """Print the figures of a group."""
+def print_group(group: str, results: Mapping[str, Any]) -> None:
+    """Print the times and ratios of a group."""
     print(f"{group:24} {'us a triplet':>12s} {'middle half':>21s} {'times ours':>11s} {'middle half':>19s}")
-    for name, told in results.items():
-        spent, ratio = told["microseconds"], told["times_ours"]
+    for name, result in results.items():
+        spent, ratio = result["microseconds"], result["times_ours"]
         print(
             f"  {name:22} {spent[1]:12.2f} {spent[0]:10.2f}-{spent[2]:<10.2f} "
-            f"{ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f} {told.get('note', '')}"
+            f"{ratio[1]:11.2f} {ratio[0]:9.2f}-{ratio[2]:<9.2f} {result.get('note', '')}"
         )
     sys.stdout.flush()
 
 
-def show_best(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print ours beside our Numba twin and the best of the others, in each group."""
+def print_best(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print, for each group, space2vec beside its Numba twin and the fastest other package."""
     print(f"{'':16} {'ours us':>9} {'against':>26} {'us':>10} {'times ours':>11} {'middle half':>19}")
     for group, members in results.items():
         ours = next(iter(members.values()))["microseconds"][1]
@@ -141,7 +141,7 @@ def show_best(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def write_stamps(path: Path, count: int) -> None:
-    """Write the planes of made triplets."""
+    """Write the planes of synthetic triplets."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
     from oracle import stamps
 
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to run on")
     parser.add_argument("--only", nargs="+", choices=names, metavar="GROUP", help=f"some of {', '.join(names)}")
-    parser.add_argument("--isa", choices=ISAS, default=ISAS[-1], help="the instruction set that is called ours")
+    parser.add_argument("--isa", choices=ISAS, default=ISAS[-1], help="instruction set to compare with")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -178,17 +178,17 @@ def main() -> None:
         for group, contenders in groups(stamps, arguments.isa, folder).items():
             if group not in chosen:
                 continue
-            times = play(contenders, arguments.rounds)
+            times = time_in_turns(contenders, arguments.rounds)
             if not times:
                 continue
             results[group] = summary(group, times)
-            show(group, results[group])
-    show_best(results)
+            print_group(group, results[group])
+    print_best(results)
     if arguments.json:
         compiler = {}
         if folder != Path():
-            told = subprocess.run([folder / target, "--compiler"], capture_output=True, text=True, check=True)
-            compiler = {"compiler": told.stdout.strip()}
+            answer = subprocess.run([folder / target, "--compiler"], capture_output=True, text=True, check=True)
+            compiler = {"compiler": answer.stdout.strip()}
         record = {
             "benchmark": "features",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -24,12 +24,12 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 import hostile  # noqa: E402
 from hostile.measuring import Spent, spent  # noqa: E402
 
-#: Seconds of processor time that one input may take before it is given up, and seconds by the clock of a busy machine.
+#: Seconds of processor time after which an input is given up, and seconds by the clock of a busy machine.
 PROCESSOR, PATIENCE = 60, 1800.0
 
 
-def one(name: str, make: hostile.Maker) -> dict[str, Any]:
-    """Return what the command takes on one input, and how it ends."""
+def measure(name: str, make: hostile.Maker) -> dict[str, Any]:
+    """Score one input by the command line; return the time and memory of the command, and how it ended."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as place:
         folder = Path(place)
         (folder / "in").mkdir()
@@ -39,40 +39,40 @@ def one(name: str, make: hostile.Maker) -> dict[str, Any]:
         source = [folder / "in"] if name not in hostile.TABLES else paths
         command = [sys.executable, "-m", "space2vec", "score", *source, "-o", folder / "out.csv", "--threads", "2"]
         model = ["--model", "autoscan"] if name in hostile.TABLES else []
-        took = spent([*command, *model], folder, os.environ, PATIENCE, processor=PROCESSOR)
+        usage = spent([*command, *model], folder, os.environ, PATIENCE, processor=PROCESSOR)
     return {
         "bytes": size,
-        "processor_seconds": round(took.processor, 2),
-        "megabytes": round(took.megabytes),
-        "ends": _ending(took),
-        "says": took.err.strip().splitlines()[0][:160] if took.err.strip() else "",
+        "processor_seconds": round(usage.processor, 2),
+        "megabytes": round(usage.megabytes),
+        "ends": _ending(usage),
+        "says": usage.err.strip().splitlines()[0][:160] if usage.err.strip() else "",
     }
 
 
-def _ending(took: Spent) -> str:
-    if took.status < 0:
-        given_up = took.processor > PROCESSOR - 1 or took.seconds >= PATIENCE
-        return "given up" if given_up else f"killed by signal {-took.status}"
-    return "traceback" if "Traceback" in took.err else f"status {took.status}"
+def _ending(usage: Spent) -> str:
+    if usage.status < 0:
+        given_up = usage.processor > PROCESSOR - 1 or usage.seconds >= PATIENCE
+        return "given up" if given_up else f"killed by signal {-usage.status}"
+    return "traceback" if "Traceback" in usage.err else f"status {usage.status}"
 
 
-def night() -> int:
-    """Score 300 good alerts, and 300 rows of a table, beside all hostile inputs; tell which promise is not kept."""
-    from hostile.night import complaints  # which needs more than an older package has
+def score_night() -> int:
+    """Score 300 good alerts, and 300 rows of a table, beside all hostile inputs; print each promise that is broken."""
+    from hostile.night import complaints  # needs what an older package lacks
 
-    wrong = []
+    broken = []
     for makers in (hostile.STAMPS, hostile.TABLES):
         with tempfile.TemporaryDirectory(prefix="hostile-") as place:
-            wrong += complaints(makers, Path(place), 300, tables=makers is hostile.TABLES)
-    for line in wrong:
+            broken += complaints(makers, Path(place), 300, tables=makers is hostile.TABLES)
+    for line in broken:
         print(line)
     count = len(hostile.STAMPS) + len(hostile.TABLES)
-    print(f"{count} hostile inputs: {'not all promises are kept' if wrong else 'all promises are kept'}")
-    return 1 if wrong else 0
+    print(f"{count} hostile inputs: {'not all promises are kept' if broken else 'all promises are kept'}")
+    return 1 if broken else 0
 
 
 def main() -> int:
-    """Measure, and write what was measured."""
+    """Measure every input, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--side", choices=["before", "after"], default="after")
@@ -80,18 +80,18 @@ def main() -> int:
     parser.add_argument("--night", action="store_true")
     arguments = parser.parse_args()
     if arguments.night:
-        return night()
+        return score_night()
     results: dict[str, Any] = {}
     if arguments.json and arguments.json.exists():
         results = json.loads(arguments.json.read_text())
     for name, make in {**hostile.STAMPS, **hostile.TABLES}.items():
         if arguments.only and name not in arguments.only:
             continue
-        made = one(name, make)
-        results.setdefault(name, {})[arguments.side] = made
-        seconds = made["processor_seconds"]
-        print(f"{name:28} {made['bytes']:>10} B {seconds:>7} s {made['megabytes']:>6} MB  {made['ends']}  "
-              f"{made['says']}", flush=True)  # fmt: skip
+        result = measure(name, make)
+        results.setdefault(name, {})[arguments.side] = result
+        seconds = result["processor_seconds"]
+        print(f"{name:28} {result['bytes']:>10} B {seconds:>7} s {result['megabytes']:>6} MB  {result['ends']}  "
+              f"{result['says']}", flush=True)  # fmt: skip
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     return 0

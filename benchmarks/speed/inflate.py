@@ -1,12 +1,11 @@
-"""Time of unpacking a gzip'd cutout, on one core: libdeflate, zlib, and our own with one to six streams at a time.
+"""Time to unpack a gzip'd cutout on one core: libdeflate, zlib, and space2vec with one to six streams at a time.
 
     python -m benchmarks.speed.inflate [--planes template difference] [--rounds 21] [--json FILE]
 
-The cutouts are those of the real night (``$SPACE2VEC_DATA`` or ``../shared/data``). The timing is in C++
-(``inflate.cpp``, built into ``build/benchmarks``): all contenders take turns in one process, each checks
-the CRC-32, and processor time is counted, so that neighbours on the machine disturb little. A ratio is taken within a
-round; what is printed is the median over the rounds and the range of the middle half. ``SPACE2VEC_ISA`` chooses the
-kernels.
+The cutouts are those of the real night (``$SPACE2VEC_DATA`` or ``../shared/data``). A C++ program measures
+(``inflate.cpp``, built into ``build/benchmarks``): all contenders take turns in one process and check the CRC-32. It
+counts processor time, which other processes of the machine disturb little. A ratio is taken within a round; the script
+prints the median over the rounds and the range of the middle half. ``SPACE2VEC_ISA`` chooses the kernels.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from benchmarks.programs import REPOSITORY, build, processor
 QUANTILES = (0.25, 0.5, 0.75)
 
 
-def extract(folder: Path, planes: list[str], to: Path) -> int:
-    """Write the cutouts of a folder of alerts, before each its length; return how many."""
+def extract_cutouts(folder: Path, planes: list[str], to: Path) -> int:
+    """Write the cutouts of a folder of alerts, each behind its length; return their number."""
     count = 0
     with to.open("wb") as out:
         for path in sorted(folder.glob("*.avro")):
@@ -45,7 +44,7 @@ def extract(folder: Path, planes: list[str], to: Path) -> int:
 
 
 def version_of(package: str) -> str:
-    """Return the version of a Debian package, or say that it is not known."""
+    """Return the version of a Debian package, or "unknown"."""
     try:
         command = ["dpkg-query", "--show", "--showformat=${Version}", package]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -64,7 +63,7 @@ def main() -> None:
     program = options.program or build("bench_inflate") / "bench_inflate"
     with tempfile.TemporaryDirectory() as folder:
         cutouts = Path(folder) / "cutouts"
-        count = extract(data / "ztf" / "night_20180713", options.planes, cutouts)
+        count = extract_cutouts(data / "ztf" / "night_20180713", options.planes, cutouts)
         command = [str(program), str(cutouts), str(options.rounds)]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     rounds = {name: np.array(times, dtype=float) for name, *times in map(str.split, lines)}
@@ -80,7 +79,7 @@ def main() -> None:
         microseconds = results[name]["microseconds"][1]
         print(f"{name:12} {microseconds:8.2f} us a cutout, {median:.3f} of {reference} ({low:.3f} to {high:.3f})")
     if options.json:
-        document = {
+        record = {
             "benchmark": "inflate",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "device": processor(),
@@ -92,7 +91,7 @@ def main() -> None:
             "quantiles": QUANTILES,
             "results": results,
         }
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""The network in integers beside others that run its float weights, on one core, in turns.
+"""The network in integers beside programs that run its float weights, on one core, in turns.
 
     python -m benchmarks.speed.network [--rounds 25] [--batch 64 1] [--openvino PYTHON] [--json FILE]
 
-Every contender is given the same prepared planes and features, and gives P(real): the library (``native``, and with
-each instruction set), ONNX Runtime in float32, PyTorch, and OpenVINO in float32, bfloat16 and int8 (quantised by NNCF,
-if that is there). OpenVINO is run by another Python, which needs NumPy and OpenVINO alone. Times are microseconds a
-stamp.
+Every contender computes P(real) from the same prepared planes and features: the library (``native``, and with each
+instruction set), ONNX Runtime in float32, PyTorch, and OpenVINO in float32, bfloat16 and int8 (quantised by NNCF, if it
+is installed). ``--openvino`` names a Python that has OpenVINO and NumPy. Times are microseconds a stamp.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def torch_floats(folder: Path, _: int) -> Predict:
 
 
 def openvino(folder: Path, batch: int, precision: str = "f32") -> Predict:
-    """Return the float network in OpenVINO, computed in a precision."""
+    """Return the float network in OpenVINO, in the given precision."""
     import openvino as ov
 
     core = ov.Core()
@@ -100,12 +99,12 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def work(name: str, folder: Path, batch: int) -> None:
-    """Be a contender."""
+    """Work as a contender."""
     from benchmarks.speed.rounds import serve
 
     stored = np.load(folder / "inputs.npz")
     planes, features = stored["planes"], stored["features"]
-    with contextlib.redirect_stdout(sys.stderr):  # quantisation draws bars
+    with contextlib.redirect_stdout(sys.stderr):  # quantisation prints progress
         predict = CONTENDERS[name](folder, batch)
 
     def run(_: int) -> int:
@@ -117,7 +116,7 @@ def work(name: str, folder: Path, batch: int) -> None:
 
 
 def write_inputs(folder: Path) -> None:
-    """Write the packaged model, its ONNX graph, and what it is given of simulated alerts."""
+    """Write the packaged model, its ONNX graph, and its inputs for simulated alerts."""
     import space2vec as s2v
     from space2vec.models.load import packaged
 
@@ -132,32 +131,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 1])
-    parser.add_argument("--openvino", default=sys.executable, metavar="PYTHON", help="one that has OpenVINO")
+    parser.add_argument("--openvino", default=sys.executable, metavar="PYTHON", help="a Python that has OpenVINO")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--work", nargs=3, metavar=("NAME", "FOLDER", "BATCH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         return work(options.work[0], Path(options.work[1]), int(options.work[2]))
-    from benchmarks.speed.rounds import Contender, play, quartiles
+    from benchmarks.speed.rounds import Contender, quartiles, time_in_turns
 
     results: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as made:
-        write_inputs(Path(made))
+    with tempfile.TemporaryDirectory() as folder:
+        write_inputs(Path(folder))
         for batch in options.batch:
             contenders = {}
             for name in CONTENDERS:
                 python = options.openvino if name.startswith("openvino") else sys.executable
-                command: list[str | Path] = [python, "-m", __spec__.name, "--work", name, made, str(batch)]
+                command: list[str | Path] = [python, "-m", __spec__.name, "--work", name, folder, str(batch)]
                 contenders[name] = Contender(command)
                 if name == "native":
                     contenders |= {f"native {isa}": Contender(command, {"SPACE2VEC_ISA": isa}) for isa in ISAS}
-            times = play(contenders, options.rounds)
-            own = np.array(times["native"])
+            times = time_in_turns(contenders, options.rounds)
+            native_times = np.array(times["native"])
             results[str(batch)] = {}
             print(f"\nbatch {batch}: microseconds a stamp, quartiles of {options.rounds} rounds; times the native")
             for name, spent in times.items():
                 low, middle, high = quartiles(spent)
-                ratio = float(np.median(np.array(spent) / own))
+                ratio = float(np.median(np.array(spent) / native_times))
                 results[str(batch)][name] = {"microseconds": [low, middle, high], "times_native": ratio}
                 print(f"  {name:22} {low:8.2f} {middle:8.2f} {high:8.2f}   {ratio:6.2f}")
     if options.json:

@@ -1,12 +1,12 @@
-"""Time of the normalisers a plane, against what Python offers: NumPy, bottleneck, Numba, Torch, Astropy.
+"""Time of the normalisers a plane, against NumPy, bottleneck, Numba, Torch and Astropy.
 
     python -m benchmarks.speed.normalise [--planes 256] [--rounds 15] [--only CHAIN ...] [--json FILE]
 
-Contenders take turns, each in a process of its own that waits while the others run: on one core, then on two (those
-that have threads). The planes are 63x63 float32: noise on a sky, three of four with a source. What has a call for a
-batch gets the batch, and, as a contender of its own ("torch/16"), blocks of 16 planes, which stay in the cache; the
-others go plane by plane. Numba's peer is the loop that one would write by hand (``numba_normalisers.py``). A ratio is
-taken within a round, to the best peer of the round on as many cores; what is printed is the median over the rounds and
+Contenders take turns, each in a process of its own that waits while the others run: all on one core, then those that
+have threads on two. The planes are 63x63 float32: noise on a sky, three of four with a source. A package with a call
+for a batch gets the batch, and in a second contender ("torch/16") blocks of 16 planes, which stay in the cache; the
+others go plane by plane. In Numba it is the loop that one would write by hand (``numba_normalisers.py``). A ratio is
+taken within a round, to the best peer of the round on as many cores; the script prints the median over the rounds and
 the range of the middle half.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.programs import processor, versions
-from benchmarks.speed.rounds import Contender, play, quartiles, serve
+from benchmarks.speed.rounds import Contender, quartiles, serve, time_in_turns
 
 SIDE = 63
 CHAINS: dict[str, Any] = {
@@ -45,16 +45,16 @@ PEERS = {
     "min-max": ("numpy", "numpy/16", "bottleneck", "bottleneck/16", "numba", "torch", "torch/16"),
     "percentile": ("numpy", "numpy/16", "numba", "torch", "torch/16"),
 }
-#: These work on more than one core.
+#: Contenders that work on more than one core.
 THREADED = ("native", "numba-twin", "numba", "torch", "torch/16")
-#: Planes of one round of the slow ones, and passes over the batch in one of the others.
+#: Planes in a round of a slow contender, and passes over the batch in a round of the others.
 FEW, PASSES = 32, 16
 
 Work = Callable[[np.ndarray], Any]
 
 
-def made(count: int) -> np.ndarray:
-    """Return planes (count, SIDE, SIDE)."""
+def simulate_planes(count: int) -> np.ndarray:
+    """Return float32 planes (count, SIDE, SIDE): a sky with noise, three of four with a source."""
     rng = np.random.default_rng(17)
     planes = rng.normal(100, 5, (count, SIDE, SIDE))
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
@@ -63,7 +63,7 @@ def made(count: int) -> np.ndarray:
 
 
 def numpy_work(chain: str) -> Work:
-    """Return what NumPy does with a batch, or with a plane where a batch has no call."""
+    """Return the chain in NumPy, on a batch or, where NumPy has no call for one, plane by plane."""
 
     def median_mad(p: np.ndarray) -> Any:
         c = p - np.median(p, axis=(1, 2), keepdims=True)
@@ -71,14 +71,14 @@ def numpy_work(chain: str) -> Work:
 
     def clip(p: np.ndarray) -> Any:
         for plane in p:
-            kept = plane.ravel()
+            values = plane.ravel()
             for _ in range(5):
-                centre, deviation = np.median(kept), kept.std(dtype=np.float64)
-                left = kept[np.abs(kept - centre) <= 3 * deviation]
-                if left.size == kept.size:
+                centre, deviation = np.median(values), values.std(dtype=np.float64)
+                inside = values[np.abs(values - centre) <= 3 * deviation]
+                if inside.size == values.size:
                     break
-                kept = left
-            (plane - np.median(kept)) / kept.std(dtype=np.float64)
+                values = inside
+            (plane - np.median(values)) / values.std(dtype=np.float64)
 
     def zscale(p: np.ndarray) -> Any:
         for plane in p:
@@ -108,7 +108,7 @@ def numpy_work(chain: str) -> Work:
 
 
 def numpy_zscale(plane: np.ndarray) -> tuple[float, float]:
-    """Return the limits, the line by sums rather than numpy.polyfit."""
+    """Return the limits of zscale, with the line fitted by sums rather than numpy.polyfit."""
     flat = plane.ravel()
     s = np.sort(flat[:: max(1, flat.size // 1000)][:1000]).astype(np.float64)
     n = s.size
@@ -116,8 +116,8 @@ def numpy_zscale(plane: np.ndarray) -> tuple[float, float]:
     good = np.ones(n, bool)
     least, before, slope = max(5, n // 2), n + 1, 0.0
     for _ in range(5):
-        kept = int(good.sum())
-        if kept >= before or kept < least:
+        count = int(good.sum())
+        if count >= before or count < least:
             break
         gx, gy = x[good], s[good]
         mx, my = gx.mean(), gy.mean()
@@ -125,7 +125,7 @@ def numpy_zscale(plane: np.ndarray) -> tuple[float, float]:
         away = s - (my + slope * (x - mx))
         limit = 2.5 * away[good].std()
         good = ~np.convolve(~good | (np.abs(away) > limit), np.ones(max(1, n // 100), bool), mode="same")
-        before = kept
+        before = count
     if good.sum() < least:
         return float(s[0]), float(s[-1])
     middle, centre = np.median(s), (n - 1) // 2
@@ -133,7 +133,7 @@ def numpy_zscale(plane: np.ndarray) -> tuple[float, float]:
 
 
 def bottleneck_work(chain: str) -> Work:
-    """Return what bottleneck does."""
+    """Return the chain in bottleneck."""
     import bottleneck as bn
 
     def median_mad(p: np.ndarray) -> Any:
@@ -143,14 +143,14 @@ def bottleneck_work(chain: str) -> Work:
 
     def clip(p: np.ndarray) -> Any:
         for plane in p:
-            kept = plane.ravel().astype(np.float64)
+            values = plane.ravel().astype(np.float64)
             for _ in range(5):
-                centre, deviation = bn.median(kept), bn.nanstd(kept)
-                left = kept[np.abs(kept - centre) <= 3 * deviation]
-                if left.size == kept.size:
+                centre, deviation = bn.median(values), bn.nanstd(values)
+                inside = values[np.abs(values - centre) <= 3 * deviation]
+                if inside.size == values.size:
                     break
-                kept = left
-            (plane - bn.median(kept)) / bn.nanstd(kept)
+                values = inside
+            (plane - bn.median(values)) / bn.nanstd(values)
 
     def min_max(p: np.ndarray) -> Any:
         flat = p.reshape(len(p), -1)
@@ -161,7 +161,7 @@ def bottleneck_work(chain: str) -> Work:
 
 
 def numba_work(chain: str, threads: int) -> Work:
-    """Return what a hand-written loop in Numba does."""
+    """Return the chain as a loop that one would write in Numba."""
     from benchmarks.speed.numba_normalisers import LOOPS, set_threads
 
     set_threads(threads)
@@ -170,7 +170,7 @@ def numba_work(chain: str, threads: int) -> Work:
 
 
 def torch_work(chain: str, threads: int) -> Work:
-    """Return what Torch does; it has no sigma clip, which is done on the batch with NaN for what is left out."""
+    """Return the chain in Torch, which has no sigma clip: it is done on the batch, with NaN for clipped pixels."""
     import torch
 
     torch.set_num_threads(threads)
@@ -182,18 +182,18 @@ def torch_work(chain: str, threads: int) -> Work:
 
     def clip(p: Any) -> Any:
         flat = p.reshape(len(p), -1)
-        kept = flat
+        values = flat
         for _ in range(5):
-            centre = kept.nanmedian(dim=1, keepdim=True).values
-            mean = kept.nanmean(dim=1, keepdim=True)
-            deviation = (kept - mean).square().nanmean(dim=1, keepdim=True).sqrt()
-            out = (kept - centre).abs() > 3 * deviation
+            centre = values.nanmedian(dim=1, keepdim=True).values
+            mean = values.nanmean(dim=1, keepdim=True)
+            deviation = (values - mean).square().nanmean(dim=1, keepdim=True).sqrt()
+            out = (values - centre).abs() > 3 * deviation
             if not out.any():
                 break
-            kept = torch.where(out, torch.nan, kept)
-        mean = kept.nanmean(dim=1, keepdim=True)
-        deviation = (kept - mean).square().nanmean(dim=1, keepdim=True).sqrt()
-        return (flat - kept.nanmedian(dim=1, keepdim=True).values) / deviation
+            values = torch.where(out, torch.nan, values)
+        mean = values.nanmean(dim=1, keepdim=True)
+        deviation = (values - mean).square().nanmean(dim=1, keepdim=True).sqrt()
+        return (flat - values.nanmedian(dim=1, keepdim=True).values) / deviation
 
     def l2(p: Any) -> Any:
         return torch.nn.functional.normalize(p.reshape(len(p), -1), dim=1)
@@ -212,7 +212,7 @@ def torch_work(chain: str, threads: int) -> Work:
 
 
 def astropy_work(chain: str) -> Work:
-    """Return what Astropy does, plane by plane."""
+    """Return the chain in Astropy, plane by plane."""
     from astropy.stats import mad_std, sigma_clipped_stats
     from astropy.visualization import ZScaleInterval
 
@@ -238,9 +238,9 @@ def astropy_work(chain: str) -> Work:
 
 
 def worker(name: str, chain: str, count: int, cores: int) -> None:
-    """Be a contender."""
+    """Work as a contender."""
     warnings.simplefilter("ignore")
-    planes = made(count)
+    planes = simulate_planes(count)
     package, _, size = name.partition("/")
     if name in OURS:
         from space2vec.compute import normalise
@@ -270,16 +270,16 @@ def worker(name: str, chain: str, count: int, cores: int) -> None:
     serve(run)
 
 
-def compete(chain: str, count: int, rounds: int, cores: list[int]) -> dict[str, Any]:
-    """Let all contenders of a chain take turns; return times and ratios to the best peer of each round."""
+def compare_contenders(chain: str, count: int, rounds: int, cores: list[int]) -> dict[str, Any]:
+    """Time all contenders of a chain in turns; return their times, and the ratios to the best peer of each round."""
     limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     contenders = {}
     for name in (*OURS, *PEERS[chain]):
-        what = ["--worker", name, "--chain", chain, "--planes", str(count), "--cores", *map(str, cores)]
+        options = ["--worker", name, "--chain", chain, "--planes", str(count), "--cores", *map(str, cores)]
         environment = dict.fromkeys(limits, str(len(cores))) | OURS.get(name, {})
         if len(cores) == 1 or name in THREADED:
-            contenders[name] = Contender([sys.executable, "-m", __spec__.name, *what], environment)
-    times = play(contenders, rounds)
+            contenders[name] = Contender([sys.executable, "-m", __spec__.name, *options], environment)
+    times = time_in_turns(contenders, rounds)
     best = [min(turn) for turn in zip(*(times[name] for name in times if name not in OURS), strict=True)]
     found = {}
     for name, values in times.items():
@@ -297,7 +297,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--cores", type=int, nargs="+", default=sorted(os.sched_getaffinity(0))[-2:], help="the cores")
-    parser.add_argument("--only", nargs="+", choices=CHAINS, default=list(CHAINS), help="some of the chains")
+    parser.add_argument("--only", nargs="+", choices=CHAINS, default=list(CHAINS), help="run these chains alone")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--chain", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -312,7 +312,7 @@ def main() -> None:
     for number in range(1, len(arguments.cores) + 1):
         cores = arguments.cores[-number:]
         results[f"{number} core" + "s" * (number > 1)] = {
-            chain: compete(chain, arguments.planes, arguments.rounds, cores) for chain in arguments.only
+            chain: compare_contenders(chain, arguments.planes, arguments.rounds, cores) for chain in arguments.only
         }
     if arguments.json:
         record = {
@@ -321,7 +321,7 @@ def main() -> None:
             "device": device,
             "versions": versions(("numpy", "bottleneck", "numba", "torch", "astropy")),
             "planes": arguments.planes,
-            "load": [before, os.getloadavg()[0]],  # of the machine before and after: on two cores it counts
+            "load": [before, os.getloadavg()[0]],  # of the machine before and after: it matters on two cores
             "quantiles": [0.25, 0.5, 0.75],
             "results": results,
         }

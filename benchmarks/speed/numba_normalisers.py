@@ -13,7 +13,7 @@ parallel: Any = numba.njit(parallel=True, fastmath=True)
 
 
 def set_threads(threads: int) -> None:
-    """Use so many threads."""
+    """Set the number of threads that Numba uses."""
     numba.set_num_threads(threads)
 
 

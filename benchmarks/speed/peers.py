@@ -1,4 +1,4 @@
-"""What users run today from alert packets to scores: the usual chain, and the best that Python offers."""
+"""Chains from alert packets to scores as users run them today: the usual one, and the best that Python offers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
-#: Planes that the features of the best chain, and space2vec's, need.
+#: Planes that the features of the best chain and of space2vec need.
 NEEDED = CUTOUTS[1:]
 RADII = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
@@ -23,22 +23,22 @@ Stages = dict[str, float]
 Scorer = Callable[[np.ndarray], np.ndarray]
 
 
-class Watch:
-    """Adds up the time of each stage."""
+class StageClock:
+    """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:
         self.stages: Stages = {}
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Count the time since the last lap for a stage."""
+        """Add the time since the last lap to a stage."""
         now = time.perf_counter()
         self.stages[stage] = self.stages.get(stage, 0.0) + now - self._last
         self._last = now
 
 
 class Usual:
-    """fastavro, gzip, astropy.io.fits; sigma_clipped_stats; sep and scipy's curve_fit; scikit-learn."""
+    """The usual chain: fastavro, gzip, astropy.io.fits; sigma_clipped_stats; sep and SciPy's fit; scikit-learn."""
 
     def __init__(self, forest: Any) -> None:
         self._forest = forest
@@ -46,19 +46,19 @@ class Usual:
     def run(self, files: Sequence[Path]) -> Stages:
         """Score files."""
         warnings.simplefilter("ignore")
-        watch = Watch()
+        clock = StageClock()
         table = np.zeros((len(files), self._forest.n_features_in_), dtype=np.float32)
         for row, path in enumerate(files):
             planes = self.decode(path)
-            watch.lap("decode")
+            clock.lap("decode")
             normal = [self._normalise(plane) for plane in planes]
-            watch.lap("normalise")
+            clock.lap("normalise")
             values = self.measure(normal[2], normal[1])
             table[row, : len(values)] = values
-            watch.lap("features")
+            clock.lap("features")
         self._forest.predict_proba(table)
-        watch.lap("forest")
-        return watch.stages
+        clock.lap("forest")
+        return clock.stages
 
     @staticmethod
     def decode(path: Path) -> list[np.ndarray]:
@@ -83,7 +83,7 @@ class Usual:
 
     @staticmethod
     def measure(plane: np.ndarray, template: np.ndarray) -> list[float]:
-        """Return the sources, the background, apertures in two planes and the fit of a round Gaussian."""
+        """Return the number of sources, the background, apertures in two planes and the fit of a round Gaussian."""
         import sep
         from scipy.optimize import curve_fit
 
@@ -111,7 +111,7 @@ class Usual:
 
 
 class UsualNetwork:
-    """fastavro, gzip, astropy.io.fits; planes of unit length (braai's recipe); braai in ONNX Runtime, by 64."""
+    """The usual chain of a network: planes of unit length (braai's recipe), braai in ONNX Runtime by 64 alerts."""
 
     SIDE = 63
     BATCH = 64
@@ -126,26 +126,27 @@ class UsualNetwork:
     def run(self, files: Sequence[Path]) -> Stages:
         """Score files."""
         warnings.simplefilter("ignore")
-        watch = Watch()
+        clock = StageClock()
         for begin in range(0, len(files), self.BATCH):
             part = files[begin : begin + self.BATCH]
             planes = np.zeros((len(part), 3, self.SIDE, self.SIDE), dtype=np.float32)
             for row, path in enumerate(part):
                 triplet = Usual.decode(path)
-                watch.lap("decode")
+                clock.lap("decode")
                 for channel, plane in enumerate(triplet):
                     height, width = plane.shape
                     planes[row, channel, :height, :width] = plane / (np.linalg.norm(plane) or 1.0)
-                watch.lap("normalise")
+                clock.lap("normalise")
             self._session.run(None, {"planes": planes})
-            watch.lap("network")
-        return watch.stages
+            clock.lap("network")
+        return clock.stages
 
 
 class BestPython:
-    """fastavro without its container, projected to the cutouts; libdeflate; np.frombuffer; Numba; the faster forest.
+    """The fastest chain of Python packages: fastavro without its container, libdeflate, NumPy, Numba, a forest.
 
-    The features are those of space2vec's Numba fallback, which normalises what it needs: nothing else is normalised.
+    fastavro reads the cutouts alone. The features are those of the Numba backend of space2vec, which normalises only
+    the pixels that it needs.
     """
 
     def __init__(self, score: Scorer) -> None:
@@ -157,23 +158,23 @@ class BestPython:
         from space2vec.compute import features
         from space2vec.data.stamps import Stamps
 
-        watch = Watch()
+        clock = StageClock()
         triplets = [(None, *self.decode(path.read_bytes())) for path in files]
-        watch.lap("decode")
+        clock.lap("decode")
         table = features(Stamps(triplets), threads=1)
-        watch.lap("features")
+        clock.lap("features")
         self._score(np.nan_to_num(table.values))
-        watch.lap("forest")
-        return watch.stages
+        clock.lap("forest")
+        return clock.stages
 
     def decode(self, content: bytes, cutouts: Sequence[str] = NEEDED) -> list[np.ndarray]:
         """Return planes of an alert, by default those that the features need."""
         import fastavro
         from deflate import gzip_decompress
 
-        # One schema serves the night: what stands before the sync marker repeats.
+        # All alerts of a night have one schema, so the bytes before the sync marker repeat.
         if self._known is None or not content.startswith(self._known[0]):
-            self._known = self._learn(content)
+            self._known = self._read_schema(content)
         file = io.BytesIO(content)
         file.seek(len(self._known[0]) + 16)
         for _ in range(2):
@@ -182,7 +183,7 @@ class BestPython:
         return [plain_plane(gzip_decompress(packet[name]["stampData"])) for name in cutouts]
 
     @staticmethod
-    def _learn(content: bytes) -> tuple[bytes, Any, Any]:
+    def _read_schema(content: bytes) -> tuple[bytes, Any, Any]:
         import fastavro
 
         reader = fastavro.reader(io.BytesIO(content))
@@ -194,7 +195,7 @@ class BestPython:
 
 
 def plain_plane(content: bytes) -> np.ndarray:
-    """Return the pixels of a float32 image in the first unit of a FITS file, found by hand."""
+    """Return the pixels of a float32 image in the first unit of a FITS file, without a FITS library."""
     end = content.index(b"END" + b" " * 77)
     size = {}
     for axis in (1, 2):
@@ -206,7 +207,7 @@ def plain_plane(content: bytes) -> np.ndarray:
 
 
 class LibDeflate:
-    """libdeflate alone, through its C library, into a buffer that is used again."""
+    """libdeflate alone, called through its C library; it unpacks into one buffer again and again."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL("libdeflate.so.0")

@@ -1,4 +1,4 @@
-"""What others offer to measure a source: the peers of the stages gaussian-fit, moments and circles."""
+"""Packages that measure a source: the peers of the stages gaussian-fit, moments and circles."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from benchmarks.speed.stage_inputs import (
     Images,
     boxes,
     brightness,
-    compiled,
+    by_blocks,
+    compile_loop,
     cores,
     one_by_one,
-    padded,
-    together,
+    pad_windows,
 )
 
 RADII = (2, 3, 5, 8)
 
 
-# gaussian-fit: A exp(-r^2 / (2 s^2)) to B; the peers climb from one start, the stage looks for the best hill
+# gaussian-fit: A exp(-r^2 / (2 s^2)) to B; the peers have one start, the stage tries several and keeps the best fit
 
 
 def bump(at: Any, height: float, x0: float, y0: float, width: float) -> Any:
@@ -46,7 +46,7 @@ def bump_slopes(at: Any, height: float, x0: float, y0: float, width: float) -> A
 def fit_curve_fit(planes: Images, slopes: Any = None) -> Run:
     from scipy.optimize import curve_fit
 
-    calls = 40 if slopes else 200  # without, five of the model make one step
+    calls = 40 if slopes else 200  # without slopes a step takes five calls of the model
     y, x = np.mgrid[:51, :51]
     at = np.stack([x.ravel(), y.ravel()]).astype(float)
 
@@ -64,7 +64,7 @@ def fit_curve_fit_slopes(planes: Images) -> Run:
 
 
 def fit_least_squares(planes: Images) -> Run:
-    """Run the transcription of the tests: bounds and derivatives as the paper's fit has them."""
+    """Run the transcription of the tests, with the bounds and derivatives of the fit in the paper."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
     from oracle.autoscan import ORIGINAL_START, fit_from
 
@@ -113,7 +113,7 @@ def fit_numba(planes: Images) -> Run:
     def stage(b):  # type: ignore[no-untyped-def]
         return fit_gaussian(b, 51 * 51).scale
 
-    return compiled(stage, padded(brightness(planes)))
+    return compile_loop(stage, pad_windows(brightness(planes)))
 
 
 # moments: adaptive moments of the 25x25 pixels around the candidate
@@ -133,7 +133,7 @@ def moments_galsim(planes: Images) -> Run:
 
 
 def moments_galsim_converging(planes: Images) -> Run:
-    """Leave out the stamps on which it fails, which takes it longest; the stage is given all."""
+    """Leave out the stamps on which galsim fails, which take it longest; the stage measures all of them."""
     import galsim
 
     images = [galsim.Image(box, xmin=0, ymin=0) for box in boxes(planes)]
@@ -141,7 +141,7 @@ def moments_galsim_converging(planes: Images) -> Run:
 
 
 def moments_sep_winpos(planes: Images) -> Run:
-    """Find the weighted centroid alone, without second moments."""
+    """Measure the weighted centroid alone, without second moments."""
     import sep
 
     x, y, sigma = np.array([CORE_ROW], float), np.array([CORE_ROW], float), np.array([1.5])
@@ -175,7 +175,7 @@ def moments_numba(planes: Images) -> Run:
     def stage(core):  # type: ignore[no-untyped-def]
         return adaptive_moments(core).at.m.xx
 
-    return compiled(stage, cores(planes))
+    return compile_loop(stage, cores(planes))
 
 
 # circles: sums of the core in circles of 2, 3, 5 and 8 pixels
@@ -211,7 +211,7 @@ def circles_numpy(planes: Images) -> Run:
         box = core[:, CORE_ROW - 8 : CORE_ROW + 9, CORE_COLUMN - 8 : CORE_COLUMN + 9]
         return box.reshape(len(box), -1).astype(np.float64) @ table
 
-    return together(stage, cores(planes))
+    return by_blocks(stage, cores(planes))
 
 
 def circles_numba(planes: Images) -> Run:
@@ -224,7 +224,7 @@ def circles_numba(planes: Images) -> Run:
         sums = sum_circles(core)
         return sums.of_2.flux + sums.of_3.flux + sums.of_5.flux + sums.of_8.flux
 
-    return compiled(stage, cores(planes))
+    return compile_loop(stage, cores(planes))
 
 
 FITS: dict[str, Callable[[Images], Run]] = {

@@ -1,4 +1,4 @@
-"""What the peers of stages are given, and how their rounds go over it."""
+"""The inputs of the peers of stages, and the rounds that go over them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from benchmarks.speed.rounds import Run
 
-#: Triplets of one round of what is slow: a multiple of the kinds of scene, so that rounds are alike.
+#: Triplets in a round of a slow peer: a multiple of the kinds of scene, so that rounds are alike.
 FEW = 20
-#: Stamps that are worth handing over together: what is made of them stays in the cache.
-TOGETHER = 16
-#: Where the candidate is in a window, and in a core.
+#: Stamps of a block: what a peer computes from them stays in the cache.
+BLOCK = 16
+#: The pixel of the candidate in a window, and in a core.
 MIDDLE = 25
 CORE_ROW, CORE_COLUMN = 12, 16
 
@@ -33,7 +33,7 @@ def one_by_one(function: Callable[[Any], Any], items: Any, most: int | None = No
     return run
 
 
-def together(function: Callable[[Any], Any], items: Any, size: int = TOGETHER) -> Run:
+def by_blocks(function: Callable[[Any], Any], items: Any, size: int = BLOCK) -> Run:
     """Return a round that calls a function for blocks of items."""
 
     def run(turn: int) -> int:
@@ -44,8 +44,8 @@ def together(function: Callable[[Any], Any], items: Any, size: int = TOGETHER) -
     return run
 
 
-def compiled(function: Callable[[Any], Any], items: Images) -> Run:
-    """Return a round of a loop that Numba compiles over a function that it compiled and that returns a number."""
+def compile_loop(function: Callable[[Any], Any], items: Images) -> Run:
+    """Return a round that calls a function compiled by Numba, which returns a number, in a loop that Numba compiles."""
     import numba
 
     @numba.njit
@@ -63,7 +63,7 @@ def compiled(function: Callable[[Any], Any], items: Images) -> Run:
 
 
 def brightness(planes: Images) -> Images:
-    """Return B of the differences; 51x51 and without masked pixels."""
+    """Return the planes B of the differences (n, 51, 51) float32; no pixel is masked."""
     windows = planes[:, 2].astype(np.float64)
     flat = windows.reshape(len(windows), -1)
     middle, largest = np.median(flat, axis=1), np.abs(flat).max(axis=1)
@@ -71,7 +71,7 @@ def brightness(planes: Images) -> Images:
 
 
 def cores(planes: Images) -> Images:
-    """Return 25x32 pixels of the differences in units of their noise, turned positive; the candidate is at (12, 16)."""
+    """Return cores (n, 25, 32) of the differences in units of noise, turned positive; candidates at (12, 16)."""
     windows = planes[:, 2].astype(np.float64)
     windows -= np.median(windows, axis=(1, 2), keepdims=True)
     windows /= 1.4826 * np.median(np.abs(windows), axis=(1, 2), keepdims=True)
@@ -82,10 +82,10 @@ def cores(planes: Images) -> Images:
 
 
 def boxes(planes: Images) -> Images:
-    """Return the 25x25 pixels of the cores that moments are measured on, the candidate at (12, 12)."""
+    """Return the pixels (n, 25, 25) of the cores that moments are measured on; the candidate is at (12, 12)."""
     return np.ascontiguousarray(cores(planes)[:, :, CORE_COLUMN - CORE_ROW : CORE_COLUMN + CORE_ROW + 1])
 
 
-def padded(images: Images) -> Images:
-    """Return windows of 51x51 as the kernels and the Numba twin hold them: 64 columns, NaN beyond the window."""
+def pad_windows(images: Images) -> Images:
+    """Return windows (n, 51, 64) as kernels and Numba twin hold them: NaN in the columns beyond the 51."""
     return np.pad(images, ((0, 0), (0, 0), (0, 13)), constant_values=np.nan)

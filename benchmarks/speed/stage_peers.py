@@ -1,8 +1,8 @@
-"""What others offer for single stages of the features: each as the fastest way that it has to the same quantity.
+"""Peers of single stages of the features: the fastest way that each package has to the same quantity.
 
-``PEERS`` holds for each stage its contenders; one is made of the planes, and what it is given is made before the clock
-runs: windows, B, or the core of the difference in units of its noise, as the stage itself is given them. A peer that
-takes many stamps at once gets many.
+``PEERS`` holds the contenders of each stage. A contender prepares its inputs from the planes before the clock runs:
+windows, planes B, or the core of the difference in units of its noise, as the stage itself gets them. A package that
+takes many stamps in a call gets many.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from benchmarks.speed.stage_inputs import (
     FEW,
     Images,
     brightness,
-    compiled,
+    by_blocks,
+    compile_loop,
     one_by_one,
-    padded,
-    together,
+    pad_windows,
 )
 
 # lacosmic: max of med3(B) - med7(med3(B)), reflected at the edges
@@ -49,7 +49,7 @@ def lacosmic_signal(planes: Images) -> Run:
 
 
 def lacosmic_astroscrappy(planes: Images) -> Run:
-    """Use its own filters of 3x3 and 7x7, the edges mirrored for them."""
+    """Use the filters of astroscrappy for 3x3 and 7x7, on pixels mirrored at the edges."""
     from astroscrappy.utils import medfilt3, medfilt7
 
     def stage(b: Images) -> float:
@@ -84,40 +84,40 @@ def lacosmic_torch(planes: Images) -> Run:
         smooth = filtered(b, 3)
         return (smooth - filtered(smooth, 7)).amax(dim=(1, 2))
 
-    return together(stage, torch.from_numpy(brightness(planes)))
+    return by_blocks(stage, torch.from_numpy(brightness(planes)))
 
 
 def lacosmic_numba(planes: Images) -> Run:
     from space2vec.backends.numba.lacosmic import largest_fine_structure
 
-    return compiled(largest_fine_structure, padded(brightness(planes)))
+    return compile_loop(largest_fine_structure, pad_windows(brightness(planes)))
 
 
 # noise: median and MAD of the window
 
 
-def deviations(values: Any, median: Callable[[Any], Any]) -> Any:
+def median_deviation(values: Any, median: Callable[[Any], Any]) -> Any:
     """Return the median of the distances from the median."""
     return median(np.abs(values - median(values)[:, None]))
 
 
 def noise_numpy(planes: Images) -> Run:
     windows = planes[:, 2].reshape(len(planes), -1)
-    return together(lambda block: deviations(block, lambda values: np.median(values, axis=1)), windows)
+    return by_blocks(lambda block: median_deviation(block, lambda values: np.median(values, axis=1)), windows)
 
 
 def noise_bottleneck(planes: Images) -> Run:
     import bottleneck
 
     windows = np.ascontiguousarray(planes[:, 2].reshape(len(planes), -1))
-    return together(lambda block: deviations(block, lambda values: bottleneck.median(values, axis=1)), windows)
+    return by_blocks(lambda block: median_deviation(block, lambda values: bottleneck.median(values, axis=1)), windows)
 
 
 def noise_astropy(planes: Images) -> Run:
     from astropy.stats import mad_std
 
     windows = planes[:, 2].reshape(len(planes), -1)
-    return together(lambda block: (np.median(block, axis=1), mad_std(block, axis=1)), windows)
+    return by_blocks(lambda block: (np.median(block, axis=1), mad_std(block, axis=1)), windows)
 
 
 def noise_torch(planes: Images) -> Run:
@@ -130,7 +130,7 @@ def noise_torch(planes: Images) -> Run:
         middle = block.median(dim=1, keepdim=True).values
         return (block - middle).abs().median(dim=1).values
 
-    return together(stage, windows)
+    return by_blocks(stage, windows)
 
 
 def noise_numba(planes: Images) -> Run:
@@ -142,7 +142,7 @@ def noise_numba(planes: Images) -> Run:
     def stage(window):  # type: ignore[no-untyped-def]
         return measure_noise(window).sigma
 
-    return compiled(stage, padded(planes[:, 2]))
+    return compile_loop(stage, pad_windows(planes[:, 2]))
 
 
 PEERS: dict[str, dict[str, Callable[[Images], Run]]] = {
@@ -168,12 +168,12 @@ PEERS: dict[str, dict[str, Callable[[Images], Run]]] = {
 
 
 def note(stage: str, name: str) -> str | None:
-    """Return what is to be known of a peer, if anything."""
+    """Return the remark on a peer, if there is one."""
     maker = PEERS.get(stage, {}).get(name)
     return maker.__doc__ if maker else None
 
 
 def peer(stage: str, name: str, planes: Images) -> Run:
-    """Return the rounds of a peer."""
+    """Return the round of a peer."""
     warnings.simplefilter("ignore")
     return PEERS[stage][name](planes)

@@ -14,9 +14,9 @@ import space2vec as s2v
 from space2vec.data.arrays import on_host
 from space2vec.data.device import unavailable_reason
 
-__all__ = ["OURS", "Bench", "needs"]
+__all__ = ["OURS", "Bench", "require_packages"]
 
-#: Contenders of ours.
+#: Contenders that are part of space2vec.
 OURS = ("space2vec", "numba", "cuda", "cuda from host")
 
 
@@ -30,7 +30,7 @@ class Bench:
     patch: pytest.MonkeyPatch
 
     def __call__(self, stage: str, contender: str, call: Callable[[], Any], rows: int | None = None) -> Any:
-        """Measure a call that works on rows, in the group of a stage; return what it gives."""
+        """Measure a call that works on rows, in the group of a stage; return its result."""
         self.benchmark.group = stage
         result = self.benchmark(call)
         if self.benchmark.stats is not None:
@@ -38,8 +38,10 @@ class Bench:
             self.benchmark.extra_info.update(contender=contender, microseconds_a_row=round(microseconds, 3))
         return result
 
-    def ours(self, stage: str, contender: str, verb: Callable[..., Any], source: Any, *given: Any, **more: Any) -> Any:
-        """Measure a verb of ours on stamps or planes, where the contender has them; return an array of the host."""
+    def ours(
+        self, stage: str, contender: str, verb: Callable[..., Any], pixels: Any, *values: Any, **options: Any
+    ) -> Any:
+        """Measure a function of space2vec on the backend of a contender; return its result as an array of the host."""
         where: dict[str, Any] = {"threads": 1}
         if contender == "numba":
             if not self.numba:
@@ -50,18 +52,18 @@ class Bench:
             if reason := unavailable_reason():
                 pytest.skip(reason)
             where = {"device": "cuda"} if contender == "cuda from host" else {}
-            source = source.to_device("cuda") if contender == "cuda" else source
-        verb(source, *given, **more, **where)  # compiles, allocates and copies what later calls do not
-        return self(stage, contender, lambda: _array(verb(source, *given, **more, **where)))
+            pixels = pixels.to_device("cuda") if contender == "cuda" else pixels
+        verb(pixels, *values, **options, **where)  # the first call compiles, allocates and copies
+        return self(stage, contender, lambda: _array(verb(pixels, *values, **options, **where)))
 
 
 def _array(result: Any) -> np.ndarray:
-    """Return a result, or what a table of results holds, as an array of the host; waits for a device."""
+    """Return a result, or the values of a table, as an array of the host; wait for a device."""
     return np.asarray(result) if isinstance(result, s2v.Features | s2v.Scores) else on_host(result)
 
 
-def needs(*packages: str) -> None:
-    """Skip where a peer is not installed."""
+def require_packages(*packages: str) -> None:
+    """Skip the test where a package is not installed."""
     for package in packages:
         try:
             importlib.import_module(package)

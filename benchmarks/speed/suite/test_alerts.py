@@ -10,7 +10,7 @@ import pytest
 
 import space2vec as s2v
 from benchmarks.speed.peers import BestPython, Usual
-from benchmarks.speed.suite.contenders import Bench, needs
+from benchmarks.speed.suite.contenders import Bench, require_packages
 from space2vec.reading import batches
 
 DECODE = "decode: alert files to planes"
@@ -27,7 +27,7 @@ def test_usual_decode(bench: Bench, alerts: list[Path]) -> None:
 
 
 def test_best_decode(bench: Bench, alerts: list[Path]) -> None:
-    needs("deflate")
+    require_packages("deflate")
     best = BestPython(lambda values: values)
     found = bench(
         DECODE, "fastavro, libdeflate, two planes", lambda: [best.decode(path.read_bytes()) for path in alerts]
@@ -36,25 +36,25 @@ def test_best_decode(bench: Bench, alerts: list[Path]) -> None:
 
 
 def test_chain(bench: Bench, alerts: list[Path], forest: tuple[Any, s2v.Forest]) -> None:
-    def scored() -> np.ndarray:
+    def score() -> np.ndarray:
         return np.concatenate([batch.rows.score for batch in batches(alerts, model=forest[1], threads=1)])
 
-    assert np.isfinite(bench(CHAIN, "space2vec", scored)).all()
+    assert np.isfinite(bench(CHAIN, "space2vec", score)).all()
 
 
 @pytest.mark.parametrize("model", ["default", "stampnet-fast"])
 def test_chain_of_networks(bench: Bench, alerts: list[Path], model: str) -> None:
     network = s2v.load(model)
 
-    def scored() -> np.ndarray:
+    def score() -> np.ndarray:
         return np.concatenate([batch.rows.score for batch in batches(alerts, model=network, threads=1)])
 
-    assert np.isfinite(bench(CHAIN, f"space2vec, {model}", scored)).all()
+    assert np.isfinite(bench(CHAIN, f"space2vec, {model}", score)).all()
 
 
 def test_usual_chain(bench: Bench, alerts: list[Path]) -> None:
     """The random-forest pipeline as it stands in many surveys: fastavro to scikit-learn, an alert at a time."""
-    needs("sep", "scipy", "sklearn")
+    require_packages("sep", "scipy", "sklearn")
     from sklearn.ensemble import RandomForestClassifier
 
     rng = np.random.default_rng(0)

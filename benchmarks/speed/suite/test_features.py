@@ -1,4 +1,4 @@
-"""Features of candidates: sets of ours, and the eighteen of autoScan as others compute them."""
+"""Features of candidates: the sets of space2vec, and the eighteen of autoScan by other packages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 
 import space2vec as s2v
 from benchmarks.speed.peers import Usual
-from benchmarks.speed.suite.contenders import OURS, Bench, needs
+from benchmarks.speed.suite.contenders import OURS, Bench, require_packages
 
 
 @pytest.mark.parametrize("contender", OURS)
-@pytest.mark.parametrize("own", ["autoscan-stamp", "s2v", "stamp"])
-def test_features(bench: Bench, stamps: s2v.Stamps, own: Any, contender: str) -> None:
-    values = bench.ours(f"features: {own}", contender, s2v.features, stamps, set=own)
-    assert values.shape == (len(stamps), len(s2v.registry.feature_set(own)))
+@pytest.mark.parametrize("name", ["autoscan-stamp", "s2v", "stamp"])
+def test_features(bench: Bench, stamps: s2v.Stamps, name: Any, contender: str) -> None:
+    values = bench.ours(f"features: {name}", contender, s2v.features, stamps, set=name)
+    assert values.shape == (len(stamps), len(s2v.registry.feature_set(name)))
     assert np.isfinite(values).mean() > 0.8
 
 
 def test_autoscan_by_scipy(bench: Bench, pixels: np.ndarray) -> None:
-    needs("scipy")
+    require_packages("scipy")
     from oracle.autoscan import autoscan_original
 
     values = bench(
@@ -33,8 +33,8 @@ def test_autoscan_by_scipy(bench: Bench, pixels: np.ndarray) -> None:
 
 
 def test_usual_features(bench: Bench, pixels: np.ndarray) -> None:
-    """What a pipeline of today measures: a background, sources, eight apertures in two planes and a fit."""
-    needs("sep", "scipy")
+    """A pipeline of today measures a background, sources, eight apertures in two planes and a fit."""
+    require_packages("sep", "scipy")
     planes = np.ascontiguousarray(pixels)
     values = bench(
         "features: autoscan-stamp",

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from benchmarks.speed.suite.contenders import OURS, Bench, needs
+from benchmarks.speed.suite.contenders import OURS, Bench, require_packages
 
 FOREST = "forest: 100 trees, features to scores"
 NETWORK = "network: stampnet, planes to scores"
-#: Rows of a table, for what takes under a microsecond a row.
+#: Rows of the table of features: a row takes less than a microsecond.
 ROWS = 4000
 
 
@@ -25,25 +25,25 @@ def table(stamps: s2v.Stamps) -> np.ndarray:
 
 @pytest.mark.parametrize("contender", ["space2vec", "scikit-learn", "ONNX Runtime"])
 def test_forest(bench: Bench, forest: tuple[Any, s2v.Forest], table: np.ndarray, contender: str) -> None:
-    fitted, own = forest
-    wanted = fitted.predict_proba(table)[:, 1]
+    fitted, loaded = forest
+    expected = fitted.predict_proba(table)[:, 1]
     if contender == "space2vec":
-        scores = bench(FOREST, contender, lambda: own.predict(table, threads=1), rows=ROWS)
+        scores = bench(FOREST, contender, lambda: loaded.predict(table, threads=1), rows=ROWS)
     elif contender == "scikit-learn":
         scores = bench(FOREST, contender, lambda: fitted.predict_proba(table)[:, 1], rows=ROWS)
     else:
-        needs("skl2onnx", "onnxruntime")
+        require_packages("skl2onnx", "onnxruntime")
         from skl2onnx import to_onnx
 
         graph = to_onnx(fitted, table[:1], options={id(fitted): {"zipmap": False}}).SerializeToString()
         session = _session(graph)
         scores = bench(FOREST, contender, lambda: session.run(None, {"X": table})[1][:, 1], rows=ROWS)
-    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="session")
 def inputs() -> tuple[np.ndarray, ...]:
-    """Return what `stampnet` takes of simulated candidates: planes and columns."""
+    """Return the inputs of `stampnet` for simulated candidates: planes and columns."""
     planes, columns = s2v.load("stampnet").inputs(s2v.simulate(64, seed=3).stamps).arrays
     return np.nan_to_num(planes), columns
 
@@ -54,11 +54,11 @@ def test_network(bench: Bench, inputs: tuple[np.ndarray, ...], tmp_path: Path, c
     if contender == "space2vec":
         scores = bench(NETWORK, contender, lambda: network.predict(*inputs, threads=1), rows=rows)
     else:
-        needs("onnxruntime", "torch", "onnxscript")
+        require_packages("onnxruntime", "torch", "onnxscript")
         network.export(tmp_path / "stampnet.onnx")
         session = _session((tmp_path / "stampnet.onnx").read_bytes())
-        given = dict(zip(("planes", "features"), inputs, strict=True))
-        scores = bench(NETWORK, contender, lambda: session.run(None, given)[0].ravel(), rows=rows)
+        feed = dict(zip(("planes", "features"), inputs, strict=True))
+        scores = bench(NETWORK, contender, lambda: session.run(None, feed)[0].ravel(), rows=rows)
     assert np.abs(scores - network.predict(*inputs, threads=1)).max() < 0.1
 
 

@@ -7,9 +7,9 @@ import pytest
 
 import space2vec as s2v
 from benchmarks.speed import normalise
-from benchmarks.speed.suite.contenders import Bench, needs
+from benchmarks.speed.suite.contenders import Bench, require_packages
 
-#: Contenders of ours; planes of the host alone are normalised.
+#: Contenders of space2vec, which normalises planes of the host alone.
 OURS = ("space2vec", "numba", "cuda from host")
 PEERS = {"numpy": normalise.numpy_work, "bottleneck": normalise.bottleneck_work, "astropy": normalise.astropy_work}
 
@@ -30,7 +30,7 @@ def _planes(planes: np.ndarray, steps: object, **where: object) -> np.ndarray:
     ("chain", "peer"), [(chain, peer) for chain, peers in normalise.PEERS.items() for peer in PEERS if peer in peers]
 )
 def test_normalise_by_others(bench: Bench, pixels: np.ndarray, chain: str, peer: str) -> None:
-    needs(peer)
+    require_packages(peer)
     planes = np.ascontiguousarray(pixels[:, 2])
     work = PEERS[peer](chain)
     bench(f"normalise: {chain}", peer, lambda: work(planes))

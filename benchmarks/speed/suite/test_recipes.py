@@ -1,4 +1,4 @@
-"""Recipes: triplets to the planes that a network wants."""
+"""Recipes: triplets to the planes that a network takes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import space2vec as s2v
 from benchmarks.speed.suite.contenders import OURS, Bench
 
 
-@pytest.mark.parametrize("contender", [one for one in OURS if one != "cuda from host"])
+@pytest.mark.parametrize("contender", [name for name in OURS if name != "cuda from host"])
 @pytest.mark.parametrize("recipe", ["braai", "robust-asinh", "stampnet"])
 def test_prepare(bench: Bench, stamps: s2v.Stamps, recipe: Any, contender: str) -> None:
-    how = s2v.load("stampnet").needs.recipe if recipe == "stampnet" else recipe
+    chosen = s2v.load("stampnet").needs.recipe if recipe == "stampnet" else recipe
 
     def planes(stamps: s2v.Stamps, **where: Any) -> Any:
-        return s2v.prepare(stamps, how, threads=where.get("threads")).planes
+        return s2v.prepare(stamps, chosen, threads=where.get("threads")).planes
 
     assert np.isfinite(bench.ours(f"prepare: {recipe}", contender, planes, stamps)).mean() > 0.9
 
 
 def test_braai_by_numpy(bench: Bench, pixels: np.ndarray) -> None:
-    """Planes of unit length in 63x63, a candidate at a time, as the network's authors do it."""
+    """The authors of the network make planes of unit length in 63x63, one candidate at a time."""
 
     def planes() -> np.ndarray:
         out = np.zeros((len(pixels), 3, 63, 63), np.float32)

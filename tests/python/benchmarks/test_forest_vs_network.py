@@ -102,13 +102,13 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
 
 
 def test_models_take_turns_on_the_processor() -> None:
-    def busy(seconds: float) -> int:
+    def busy(seconds: float) -> None:
         end = time.process_time() + seconds
         while time.process_time() < end:
             pass
-        return 10
 
-    found = candidate_cost.take_turns({"short": lambda: busy(0.002), "long": lambda: busy(0.006)}, rounds=3)
+    runs = {"short": (lambda: busy(0.002), 10), "long": (lambda: busy(0.006), 10)}
+    found = candidate_cost.measure_costs(runs, rounds=3)
     assert found["short"][1] == pytest.approx(200, rel=0.5)
     assert found["long"][1] > 2 * found["short"][1]
 
