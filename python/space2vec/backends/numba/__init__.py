@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from space2vec.backends.numba.feature_sets import measure_all
 from space2vec.backends.numba.model import Model
-from space2vec.backends.numba.planes import RecipeRows
+from space2vec.backends.numba.recipe_rows import RecipeRows
 from space2vec.backends.numba.row_rule import NO_MODEL, join_flag_rows
 from space2vec.backends.numba.stamp import batch_of
 from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.steps import normalise_rows, numbered_chain
 from space2vec.backends.numba.team import parallel_for
-from space2vec.backends.numba.views import view_rows, views_of
+from space2vec.backends.numba.views import view_recipe, view_rows
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import RecipeName
 
@@ -77,7 +77,7 @@ def compose(
     threads: int,
 ) -> None:
     """Write the planes of a square around the candidate; see :class:`space2vec.backends.interfaces.Kernels`."""
-    batch, views = batch_of(stamps), views_of(channels, [steps])
+    batch, views = batch_of(stamps), view_recipe(channels, [steps])
 
     def work(begin: int, end: int) -> None:
         view_rows(batch, views, NO_MODEL, planes, flags, begin, end)

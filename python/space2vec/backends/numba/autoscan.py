@@ -24,7 +24,7 @@ Values = NDArray[np.float32]
 
 
 @jit
-def _l1(window: Values, scale: BrightnessScale) -> float:
+def _summed_brightness(window: Values, scale: BrightnessScale) -> float:
     """Return L1, computed from the raw pixels in float64, because the sum of B nearly cancels."""
     centre, divisor = np.float64(scale.median), np.float64(scale.largest)
     terms = np.zeros(window.size)
@@ -41,7 +41,7 @@ def _brightness_features(
     window: Values, b: Values, scale: BrightnessScale, parts: int, value: NDArray[np.float64]
 ) -> int:
     """B features: L1, and of the parts the fit, LACOSMIC, COLMEDS. Return the flags."""
-    value[AT.L1] = _l1(window, scale)
+    value[AT.L1] = _summed_brightness(window, scale)
     if parts & PART.column_median:
         value[AT.COLMEDS] = largest_column_median(b)
     if parts & PART.fine_structure:

@@ -37,7 +37,7 @@ class _Weights(NamedTuple):
     quadrant: Values
 
 
-def _weights() -> _Weights:
+def _star_weights() -> _Weights:
     others, along_x, along_y, quadrant = np.zeros((4, _SIDE, _STRIDE))
     for y in range(_SIDE):
         for x in range(_SIDE):
@@ -51,7 +51,7 @@ def _weights() -> _Weights:
     return _Weights(others.ravel(), along_x.ravel(), along_y.ravel(), quadrant.ravel())
 
 
-_OTHERS, _ALONG_X, _ALONG_Y, _QUADRANT = _weights()
+_OTHERS, _ALONG_X, _ALONG_Y, _QUADRANT = _star_weights()
 
 
 @jit

@@ -1,4 +1,4 @@
-"""The moments of B and of a Gaussian that a step of the fit needs, as in ``cpp/kernel/gaussian_fit.hpp``."""
+"""The moments of B and of a Gaussian that a step of the fit needs, as in ``cpp/kernel/fit_moments.hpp``."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fit_span(s: float) -> tuple[int, int]:
 
 @jit
 def sum_columns(
-    filled: Values, there: Values, whole: bool, s: float, row_data: Values, row_weight: Values
+    filled: Values, usable: Values, whole: bool, s: float, row_data: Values, row_weight: Values
 ) -> tuple[Values, Values, Sums]:
     """Sum down the columns, over the rows that a width s reaches, for each term (k, row).
 
@@ -100,7 +100,7 @@ def sum_columns(
                 data[k, c] += filled[r, c] * factor
             if not whole:
                 for c in range(begin, end):
-                    weight[k, c] += there[r, c] * row_weight[k, r]
+                    weight[k, c] += usable[r, c] * row_weight[k, r]
     if whole:
         for k in range(terms):
             total[k] = lane_sum(row_weight[k, begin:end].astype(np.float64))
@@ -175,7 +175,7 @@ def _moments_of_masked(g: Sums, dx: Sums, weight: Values) -> Sums:
 
 
 @jit
-def fit_moments(filled: Values, there: Values, whole: bool, at: FitPoint) -> FitMoments:
+def fit_moments(filled: Values, usable: Values, whole: bool, at: FitPoint) -> FitMoments:
     """Return the moments at a point."""
     x0, y0 = np.float32(at.x0), np.float32(at.y0)
     gx = np.zeros(STRIDE)
@@ -194,7 +194,7 @@ def fit_moments(filled: Values, there: Values, whole: bool, at: FitPoint) -> Fit
             row_weight[k, i] = w
             g = g * dy
             w = w * dy
-    data, weight, y = sum_columns(filled, there, whole, at.s, row_data, row_weight)
+    data, weight, y = sum_columns(filled, usable, whole, at.s, row_data, row_weight)
     begin, end = fit_span(at.s)
     profile, distance = gx[begin:end], dx[begin:end]
     t = _moments_with_b(profile, distance, data[:, begin:end])

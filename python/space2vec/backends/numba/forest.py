@@ -32,8 +32,8 @@ def _walk(
         for tree in range(trees):
             node = tree_start[tree]
             while right[node] > 0:
-                given = x[i, feature[node]]
-                goes_left = missing_left[node] != 0 if np.isnan(given) else given <= value[node]
+                measured = x[i, feature[node]]
+                goes_left = missing_left[node] != 0 if np.isnan(measured) else measured <= value[node]
                 node += 1 if goes_left else right[node]
             total += np.float64(value[node])
         out[i] = np.float32(total / trees)

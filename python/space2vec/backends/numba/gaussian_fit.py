@@ -60,8 +60,8 @@ class FitSums(NamedTuple):
 
 
 @jit
-def _fit_sums(filled: Values, there: Values, whole: bool, at: FitPoint) -> FitSums:
-    m = fit_moments(filled, there, whole, at)
+def _fit_sums(filled: Values, usable: Values, whole: bool, at: FitPoint) -> FitSums:
+    m = fit_moments(filled, usable, whole, at)
     norm = m.s00
     a = m.b / norm if norm > fit_least_norm(at.s) else 0.0
     if a == 0.0:
@@ -129,9 +129,9 @@ def _is_free(x: float, low: float, high: float, slope: float, gauss: float, leas
 
 
 @jit
-def _fit_from(filled: Values, there: Values, whole: bool, at: FitPoint) -> tuple[FitPoint, FitSums]:
+def _fit_from(filled: Values, usable: Values, whole: bool, at: FitPoint) -> tuple[FitPoint, FitSums]:
     low, high = MIDDLE - _BOX, MIDDLE + _BOX
-    sums = _fit_sums(filled, there, whole, at)
+    sums = _fit_sums(filled, usable, whole, at)
     damping = 1e-3
     for _ in range(_ROUNDS):
         if not (damping < 1e6 and sums.gain > 0.0):
@@ -165,7 +165,7 @@ def _fit_from(filled: Values, there: Values, whole: bool, at: FitPoint) -> tuple
             and abs(following.y0 - at.y0) < tolerance
             and abs(following.s - at.s) < tolerance
         )
-        then = _fit_sums(filled, there, whole, following)
+        then = _fit_sums(filled, usable, whole, following)
         if then.gain > sums.gain:
             at, sums = following, then
             damping = damping * 0.1
@@ -182,14 +182,14 @@ def _gain(along: float, norm: float, s: float) -> float:
 
 
 @jit
-def _best_of_nine(filled: Values, there: Values, whole: bool, s: float) -> tuple[float, FitPoint]:
+def _try_narrow(filled: Values, usable: Values, whole: bool, s: float) -> tuple[float, FitPoint]:
     profile = np.zeros((3, STRIDE), dtype=np.float32)
     begin, end = fit_span(s)
     for k in range(3):
         middle = np.float32(MIDDLE + (k - 1) * _BOX)
         for i in range(begin, end):
             profile[k, i] = fit_profile(np.float32(i) - middle, s)
-    data, weight, y = sum_columns(filled, there, whole, s, profile, profile * profile)
+    data, weight, y = sum_columns(filled, usable, whole, s, profile, profile * profile)
     g = profile[:, begin:end].astype(np.float64)
     best = 0.0
     at = FitPoint(0.0, 0.0, 0.0)
@@ -205,14 +205,14 @@ def _best_of_nine(filled: Values, there: Values, whole: bool, s: float) -> tuple
 
 
 @jit
-def _gains_of_wide(filled: Values, there: Values, whole: bool) -> Sums:
+def _try_wide(filled: Values, usable: Values, whole: bool) -> Sums:
     terms = len(_WIDE)
     profile = np.zeros((terms, STRIDE), dtype=np.float32)
     for k in range(terms):
         for i in range(WINDOW):
             profile[k, i] = fit_profile(np.float32(i) - np.float32(MIDDLE), _WIDE[k])
     square = profile * profile
-    data, weight, y = sum_columns(filled, there, whole, _WIDE[-1], profile, square)
+    data, weight, y = sum_columns(filled, usable, whole, _WIDE[-1], profile, square)
     gain = np.empty(terms)
     for k in range(terms):
         along = lane_sum(profile[k].astype(np.float64) * data[k].astype(np.float64))
@@ -222,17 +222,17 @@ def _gains_of_wide(filled: Values, there: Values, whole: bool) -> Sums:
 
 
 @jit
-def _climb(filled: Values, there: Values, whole: bool) -> tuple[FitPoint, FitSums]:
+def _fit_from_best_starts(filled: Values, usable: Values, whole: bool) -> tuple[FitPoint, FitSums]:
     """Search the surface from the best start of each band of widths, the best first."""
     at = FitPoint(0.0, 0.0, 0.0)
     start = [at, at, at]
     gain = np.zeros(_BANDS)
     for i in range(len(_NARROW)):
-        found, point = _best_of_nine(filled, there, whole, _NARROW[i])
+        found, point = _try_narrow(filled, usable, whole, _NARROW[i])
         if found > gain[_NARROW_BANDS[i]]:
             gain[_NARROW_BANDS[i]] = found
             start[_NARROW_BANDS[i]] = point
-    wide = _gains_of_wide(filled, there, whole)
+    wide = _try_wide(filled, usable, whole)
     for i in range(len(_WIDE)):
         if wide[i] > gain[_WIDE_BANDS[i]]:
             gain[_WIDE_BANDS[i]] = wide[i]
@@ -244,7 +244,7 @@ def _climb(filled: Values, there: Values, whole: bool) -> tuple[FitPoint, FitSum
             top = i if gain[i] > gain[top] else top
         if not gain[top] > _WORTH * best.gain:
             break
-        point, sums = _fit_from(filled, there, whole, start[top])
+        point, sums = _fit_from(filled, usable, whole, start[top])
         if sums.gain > best.gain:
             at, best = point, sums
         gain[top] = 0.0
@@ -252,7 +252,7 @@ def _climb(filled: Values, there: Values, whole: bool) -> tuple[FitPoint, FitSum
 
 
 @jit
-def _residual(b: Values, a: np.float32, at: FitPoint) -> np.float32:
+def _squares_left(b: Values, a: np.float32, at: FitPoint) -> np.float32:
     gx = np.empty(STRIDE, dtype=np.float32)
     gy = np.empty(STRIDE, dtype=np.float32)
     for i in range(STRIDE):
@@ -273,10 +273,10 @@ def fit_gaussian(b: Values, valid: int) -> GaussianFit:
     if valid < _FEWEST:
         return GaussianFit(NAN, NAN, NAN, False)
     filled = np.where(b == b, b, ZERO)
-    there = np.where(b == b, ONE, ZERO)
-    at, best = _climb(filled, there, valid == WINDOW * WINDOW)
+    usable = np.where(b == b, ONE, ZERO)
+    at, best = _fit_from_best_starts(filled, usable, valid == WINDOW * WINDOW)
     if not best.gain > 0.0:
         return GaussianFit(NAN, NAN, NAN, False)
     a = np.float32(best.amplitude)
-    residual = _residual(b, a, at)
+    residual = _squares_left(b, a, at)
     return GaussianFit(a, np.float32(at.s), residual, is_finite(a) and is_finite(residual))

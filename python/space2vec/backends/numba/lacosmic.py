@@ -56,7 +56,7 @@ def _median_of_9(box: Values) -> np.float32:
 
 
 @jit
-def _median_filter_3(plane: Values) -> Values:
+def _smooth_by_9(plane: Values) -> Values:
     padded = _pad_by_reflection(plane, 1)
     smooth = np.empty((WINDOW, WINDOW), dtype=np.float32)
     for y in range(WINDOW):
@@ -71,7 +71,7 @@ def _median_of_49(padded: Values, y: int, x: int) -> np.float32:
 
 
 @jit
-def _bounds(padded: Values, quantile: np.float32, lowest: np.float32) -> Values:
+def _lower_bounds(padded: Values, quantile: np.float32, lowest: np.float32) -> Values:
     """Return a lower bound of the 7x7 median: the quantile with at most 24 of the 49 values below it."""
     below = (padded < quantile).astype(np.int64)
     rows = np.zeros((WINDOW, WINDOW + 6), dtype=np.int64)
@@ -96,10 +96,10 @@ def largest_fine_structure(b: Values) -> np.float32:
     for y in range(WINDOW):
         for x in range(WINDOW):
             filled[y, x] = b[y, x] if b[y, x] == b[y, x] else ZERO
-    smooth = _median_filter_3(filled)
+    smooth = _smooth_by_9(filled)
     padded = _pad_by_reflection(smooth, 3)
     ordered = np.partition(smooth.ravel(), smooth.size // 4)
-    bounds = _bounds(padded, ordered[smooth.size // 4], smooth.min())
+    bounds = _lower_bounds(padded, ordered[smooth.size // 4], smooth.min())
     y, x = divmod(int(smooth.argmax()), WINDOW)
     best = smooth[y, x] - _median_of_49(padded, y, x)
     for y in range(WINDOW):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends.numba.model_file import FOREIGN, ModelFile, read_model
-from space2vec.backends.numba.planes import RecipeRows
+from space2vec.backends.numba.recipe_rows import RecipeRows
 from space2vec.backends.numba.row_rule import apply_stamp_rule, apply_table_rule
 from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
 from space2vec.backends.numba.stamp_features import features_rows

@@ -27,7 +27,7 @@ _LEAST_ANGLE = np.float32(-90)
 
 
 @jit
-def _ellipse(m: Moments) -> tuple[float, float, float, float]:
+def _ellipse_of(m: Moments) -> tuple[float, float, float, float]:
     """Return a, b, angle in degrees and ellipticity."""
     major, minor = moment_axes(m)
     a, b = np.sqrt(major), np.sqrt(minor)
@@ -42,7 +42,7 @@ def moment_features(planes: MeasuredPlanes, parts: int, value: NDArray[np.float6
     core = planes.core[DIFFERENCE]
     d = adaptive_moments(core) if parts & PART.difference_moments else no_moments()
     if d.converged:
-        a, b, angle, ellipticity = _ellipse(d.at.m)
+        a, b, angle, ellipticity = _ellipse_of(d.at.m)
         value[AT.difference_a], value[AT.difference_b] = a, b
         value[AT.difference_angle], value[AT.difference_ellipticity] = angle, ellipticity
         value[AT.kurtosis] = moments_kurtosis(core, d.at)
@@ -54,7 +54,7 @@ def moment_features(planes: MeasuredPlanes, parts: int, value: NDArray[np.float6
     value[AT.science_likeness] = core_correlation(core, planes.core[SCIENCE])
     s = adaptive_moments(planes.core[SCIENCE]) if parts & PART.science_moments else no_moments()
     if s.converged:
-        a, b, angle, ellipticity = _ellipse(s.at.m)
+        a, b, angle, ellipticity = _ellipse_of(s.at.m)
         value[AT.science_a], value[AT.science_b] = a, b
         value[AT.science_angle], value[AT.science_ellipticity] = angle, ellipticity
     if d.converged and s.converged:

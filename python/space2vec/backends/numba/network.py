@@ -8,99 +8,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.math import HALF, NAN, ZERO, absolute, exponential, is_finite
-from space2vec.backends.numba.network_columns import columns_to_integers, derive
+from space2vec.backends.numba.derived_columns import add_derived_columns
+from space2vec.backends.numba.math import NAN, ZERO, absolute, exponential, is_finite
+from space2vec.backends.numba.network_columns import encode_columns
+from space2vec.backends.numba.network_planes import (
+    ZERO_BYTE,
+    average_rings,
+    convolve,
+    quantise_planes,
+    shift_rounded,
+    within,
+)
 from space2vec.backends.numba.team import jit
-from space2vec.model_files.integer_network import HIDDEN_MOST, MOST, RING, IntegerNetwork, pixel_rings
+from space2vec.model_files.integer_network import HIDDEN_MOST, IntegerNetwork, pixel_rings
 
 if TYPE_CHECKING:
     from space2vec.data.types import AnyArray
 
 __all__ = ["Network"]
 
-#: The byte of a pixel that is 0, and how far bytes reach either side.
-_ZERO, _REACH = 128, np.float32(127)
-_MIDDLE = np.float32(_ZERO) + HALF
-
 
 @jit
-def _shifted(x: np.int64, shift: int) -> np.int64:
-    """Return x / 2^shift, rounded half up."""
-    return x if shift == 0 else (x + (1 << (shift - 1))) >> shift
-
-
-@jit
-def _within(x: np.int64, low: int, high: int) -> np.int64 | int:
-    return low if x < low else high if x > high else x
-
-
-@jit
-def _bytes(planes: NDArray[np.float32], scale: NDArray[np.float32], out: NDArray[np.int64]) -> None:
-    """Write the bytes of the planes (channel, side, side) of a candidate."""
-    channels, side, _ = planes.shape
-    for c in range(channels):
-        for y in range(side):
-            for x in range(side):
-                t = planes[c, y, x] * scale[c]
-                t = _REACH if t > _REACH else -_REACH if t < -_REACH else t
-                out[c, y, x] = _ZERO if np.isnan(t) else int(t + _MIDDLE)
-
-
-@jit
-def _convolve(
-    maps: NDArray[np.int64],
-    zero: int,
-    weight: NDArray[np.int8],
-    bias: NDArray[np.int32],
-    shift: NDArray[np.uint8],
-    multiplier: NDArray[np.int16],
-    out: NDArray[np.int64],
-) -> None:
-    """Write the requantised convolution of maps (channel, side, side), with a border of `zero`."""
-    channels, side, _ = maps.shape
-    filters, half, _ = out.shape
-    # Even and odd columns apart, so that the innermost loop takes neighbours.
-    framed = np.full((channels, side + 2, 2, half + 1), zero, dtype=np.int32)
-    for c in range(channels):
-        for y in range(side):
-            for x in range(side):
-                framed[c, y + 1, (x + 1) & 1, (x + 1) >> 1] = maps[c, y, x]
-    total = np.empty((half, half), dtype=np.int32)
-    for o in range(filters):
-        total[:] = bias[o]
-        for c in range(channels):
-            for dy in range(3):
-                for dx in range(3):
-                    factor = np.int32(weight[o, c, dy, dx])
-                    for y in range(half):
-                        pixels = framed[c, 2 * y + dy, dx & 1, dx >> 1 :]
-                        for x in range(half):
-                            total[y, x] += factor * pixels[x]
-        for y in range(half):
-            for x in range(half):
-                t = _within(np.int64(total[y, x]) >> np.int64(shift[o]), -32768, 32767)
-                out[o, y, x] = _within(_shifted((t * np.int64(multiplier[o]) + 16384) >> 15, 6), 0, MOST)
-
-
-@jit
-def _ring_means(
-    maps: NDArray[np.int64], ring: NDArray[np.int64], sizes: NDArray[np.int64], out: NDArray[np.int64]
-) -> None:
-    """Write eight times the means of the rings (channel * rings,) of maps (channel, side, side)."""
-    channels, side, _ = maps.shape
-    rings = len(sizes)
-    for c in range(channels):
-        for k in range(rings):
-            out[c * rings + k] = 0
-        for y in range(side):
-            for x in range(side):
-                out[c * rings + ring[y, x]] += maps[c, y, x]
-        for k in range(rings):
-            out[c * rings + k] *= RING // sizes[k]
-
-
-@jit
-def _linear(
+def _multiply(
     x: NDArray[np.int64], weight: NDArray[np.int8], multiplier: NDArray[np.int32], total: NDArray[np.int64]
 ) -> None:
     """Add the sums of a layer, each times its multiplier."""
@@ -114,19 +43,19 @@ def _linear(
 @jit
 def _activate(total: NDArray[np.int64], shift: int) -> None:
     for o in range(len(total)):
-        total[o] = _within(_shifted(total[o], shift), 0, HIDDEN_MOST)
+        total[o] = within(shift_rounded(total[o], shift), 0, HIDDEN_MOST)
 
 
 @jit
-def _score(logit: np.float32, temperature: np.float32) -> np.float32:
-    """Return the sigmoid of a logit over the temperature."""
+def _sigmoid(logit: np.float32, temperature: np.float32) -> np.float32:
+    """Return the sigmoid of a logit, divided by the temperature first."""
     x = logit / temperature
     e = exponential(-np.float64(absolute(x)))
     return np.float32(e / (1.0 + e)) if x < ZERO else np.float32(1.0 / (1.0 + e))
 
 
 @jit
-def _finite(planes: NDArray[np.float32]) -> bool:
+def _are_finite(planes: NDArray[np.float32]) -> bool:
     good = True
     for value in planes.flat:
         good = good and is_finite(value)
@@ -180,48 +109,48 @@ class Network:
         """
         for row in range(len(out)):
             own = None if planes is None else planes[row]
-            if own is not None and not _finite(own):
+            if own is not None and not _are_finite(own):
                 out[row] = NAN
                 continue
-            out[row] = _score(self._logit(own, None if columns is None else columns[row]), self._temperature)
+            out[row] = _sigmoid(self._logit(own, None if columns is None else columns[row]), self._temperature)
 
     def _logit(self, planes: NDArray[np.float32] | None, features: NDArray[np.float32] | None) -> np.float32:
         tensors = self._tensors
         total = tensors["hidden0.bias"].copy()
         if planes is not None:
-            _linear(self._rings(planes), tensors["of_planes.weight"], tensors["hidden0.planes_multiplier"], total)
+            _multiply(self._rings(planes), tensors["of_planes.weight"], tensors["hidden0.planes_multiplier"], total)
         if features is not None:
-            _linear(
+            _multiply(
                 self._integers(features), tensors["of_features.weight"], tensors["hidden0.features_multiplier"], total
             )
         _activate(total, int(tensors["hidden0.shift"][0]))
         for weight, bias, shift, multiplier in self._hidden:
             values, total = total, bias.copy()
-            _linear(values, weight, multiplier, total)
+            _multiply(values, weight, multiplier, total)
             _activate(total, int(shift[0]))
         last = tensors["out.bias"].copy()
-        _linear(total, tensors["out.weight"][None], np.ones(1, dtype=np.int32), last)
+        _multiply(total, tensors["out.weight"][None], np.ones(1, dtype=np.int32), last)
         return np.float32(np.float32(last[0]) * tensors["out.scale"][0])
 
     def _rings(self, planes: NDArray[np.float32]) -> NDArray[np.int64]:
-        maps, zero = np.zeros_like(planes, dtype=np.int64), _ZERO
-        _bytes(planes, self._tensors["planes.scale"], maps)
+        maps, zero = np.zeros_like(planes, dtype=np.int64), ZERO_BYTE
+        quantise_planes(planes, self._tensors["planes.scale"], maps)
         for weight, bias, shift, multiplier in self._convolutions:
             half = (len(maps[0]) - 1) // 2 + 1
             smaller = np.empty((len(weight), half, half), dtype=np.int64)
-            _convolve(maps, zero, weight, bias, shift, multiplier, smaller)
+            convolve(maps, zero, weight, bias, shift, multiplier, smaller)
             maps, zero = smaller, 0
         ring, sizes = pixel_rings(len(maps[0]))
         means = np.empty(len(maps) * len(sizes), dtype=np.int64)
-        _ring_means(maps, ring, sizes, means)
+        average_rings(maps, ring, sizes, means)
         return means
 
     def _integers(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         row = features
         if len(self._places):
             row = np.empty(self._inputs.columns, dtype=np.float32)
-            derive(np.ascontiguousarray(features), self._places, row)
+            add_derived_columns(np.ascontiguousarray(features), self._places, row)
         numbers = np.empty(self._inputs.width, dtype=np.int64)
         median, spread, mean, deviation, lacking, low, size = self._columns
-        columns_to_integers(row, median, spread, mean, deviation, lacking, low, size, numbers)
+        encode_columns(row, median, spread, mean, deviation, lacking, low, size, numbers)
         return numbers

@@ -146,7 +146,7 @@ def _saturate(x: float) -> np.float32:
 
 
 @jit
-def _write(values: Plane, out: Plane) -> None:
+def _write_window(values: Plane, out: Plane) -> None:
     """Write values, cropped to the size of ``out``, with 0 in place of NaN."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -209,12 +209,12 @@ def _prepare_by_autoscan(triplet: Triplet, plane: Plane, blocks: bool, out: Plan
     if scale.constant:
         return flags | FLAG.constant
     if not blocks:
-        _write(b, out)
+        _write_window(b, out)
         return flags
     r, defined = normalise_r(window)
     if not defined:
         return flags | FLAG.zero_scale
-    _write(r, out)
+    _write_window(r, out)
     return flags
 
 
@@ -231,7 +231,7 @@ def _difference_scale(triplet: Triplet) -> tuple[np.float32, int]:
 def _prepare_scaled(triplet: Triplet, plane: Plane, scale: np.float32, out: Plane) -> int:
     window, flags = _cut_masked(triplet, plane)
     if scale > ZERO:
-        _write(window / scale, out)
+        _write_window(window / scale, out)
     return flags
 
 

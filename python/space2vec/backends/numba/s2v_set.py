@@ -25,7 +25,7 @@ _OTHERS = 1 << SCIENCE | 1 << TEMPLATE
 
 
 @jit
-def _middle(window: Values, side: int) -> Values:
+def _middle_pixels(window: Values, side: int) -> Values:
     first = MIDDLE - side // 2
     return window[first : first + side, first : first + side]
 
@@ -35,7 +35,7 @@ def _measure_polarity(window: Values, noise: PlaneNoise) -> np.float32:
     """Return 1 where the sum of I - median over the middle is not negative, else -1."""
     centre = np.float64(noise.median)
     terms = np.zeros(_POLARITY_BOX * _POLARITY_BOX)
-    for i, x in enumerate(_middle(window, _POLARITY_BOX).flat):
+    for i, x in enumerate(_middle_pixels(window, _POLARITY_BOX).flat):
         if x == x:
             terms[i] = np.float64(x) - centre
     return -ONE if lane_sum(terms) < 0.0 else ONE
@@ -46,11 +46,11 @@ def _mask_features(
     difference: Values, valid: int, science: Values, there: bool, saturation: np.float32, value: NDArray[np.float64]
 ) -> None:
     box, pixels = _MASK_BOX * _MASK_BOX, WINDOW * WINDOW
-    core = _middle(difference, _MASK_BOX)
+    core = _middle_pixels(difference, _MASK_BOX)
     value[AT.bad_core] = (core != core).sum() / box
     value[AT.bad_fraction] = (pixels - valid) / pixels
     if there and saturation == saturation:
-        value[AT.saturated_core] = (_middle(science, _MASK_BOX) >= saturation).sum() / box
+        value[AT.saturated_core] = (_middle_pixels(science, _MASK_BOX) >= saturation).sum() / box
         value[AT.saturated_fraction] = (science >= saturation).sum() / pixels
 
 
@@ -75,7 +75,7 @@ def _noise_features(planes: MeasuredPlanes, value: NDArray[np.float64]) -> None:
 
 
 @jit
-def _without_nulls(window: Values) -> Values:
+def _mask_nulls(window: Values) -> Values:
     kept = window.copy()
     for i, x in enumerate(window.flat):
         if is_masked(x):
@@ -84,15 +84,15 @@ def _without_nulls(window: Values) -> Values:
 
 
 @jit
-def _core(window: Values, noise: PlaneNoise, sign: np.float32) -> Values:
+def _signed_core(window: Values, noise: PlaneNoise, sign: np.float32) -> Values:
     return cut_core(window, noise, sign if noise.sigma > ZERO else NAN, MIDDLE, MIDDLE)
 
 
 @jit
 def s2v_features(windows: Windows, saturation: np.float32, what: Measuring, value: NDArray[np.float64]) -> int:
     """Write the defined features of the set to ``value`` and return the flags; the difference must exist."""
-    science, template = _without_nulls(windows.plane[SCIENCE]), _without_nulls(windows.plane[TEMPLATE])
-    difference = _without_nulls(windows.plane[DIFFERENCE])
+    science, template = _mask_nulls(windows.plane[SCIENCE]), _mask_nulls(windows.plane[TEMPLATE])
+    difference = _mask_nulls(windows.plane[DIFFERENCE])
     noise = (measure_noise(science), measure_noise(template), measure_noise(difference))
     both = what.planes & _OTHERS == _OTHERS
     flags = FLAG.missing if both and windows.there[SCIENCE] != windows.there[TEMPLATE] else 0
@@ -107,9 +107,9 @@ def s2v_features(windows: Windows, saturation: np.float32, what: Measuring, valu
     polarity = _measure_polarity(difference, own)
     value[AT.polarity] = polarity
     core = (
-        _core(science, noise[SCIENCE], ONE),
-        _core(template, noise[TEMPLATE], ONE),
-        _core(difference, own, polarity),
+        _signed_core(science, noise[SCIENCE], ONE),
+        _signed_core(template, noise[TEMPLATE], ONE),
+        _signed_core(difference, own, polarity),
     )
     planes = MeasuredPlanes(noise, (science, template, difference), core, polarity, saturation)
     _noise_features(planes, value)

@@ -15,10 +15,10 @@ from space2vec.backends.numba.stamp import FLAG, Batch, Plane, Triplet, is_satur
 from space2vec.backends.numba.steps import numbered_chain
 from space2vec.backends.numba.team import jit
 
-__all__ = ["Views", "view_rows", "views_of"]
+__all__ = ["ViewRecipe", "view_recipe", "view_rows"]
 
 
-class Views(NamedTuple):
+class ViewRecipe(NamedTuple):
     """The planes of a recipe in order, and its chains: all their steps, and where each chain begins and the last ends.
 
     In the output the planes of the first chain come first.
@@ -30,32 +30,32 @@ class Views(NamedTuple):
     start: NDArray[np.int64]
 
 
-def views_of(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Sequence[float]]]]) -> Views:
+def view_recipe(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Sequence[float]]]]) -> ViewRecipe:
     """Return a recipe of planes (positions in the registry's order) and chains of normalisers (number, parameters)."""
     kinds, parameters = zip(*(numbered_chain(chain) for chain in chains), strict=True)
     start = np.cumsum([0, *(len(chain) for chain in kinds)], dtype=np.int64)
-    return Views(np.array(channels, dtype=np.int64), np.concatenate(kinds), np.concatenate(parameters), start)
+    return ViewRecipe(np.array(channels, dtype=np.int64), np.concatenate(kinds), np.concatenate(parameters), start)
 
 
 @jit
-def _prepare_views(triplet: Triplet, how: Views, spared: bool, out: Plane) -> int:
+def _prepare_views(triplet: Triplet, recipe: ViewRecipe, absent_allowed: bool, out: Plane) -> int:
     """Write the planes of every chain, or NaN throughout; an optional absent plane is 0. Return the flags."""
     flags = FLAG.saturated if is_saturated(triplet) else 0
-    channels, there = how.channels.size, 0
+    channels, present = recipe.channels.size, 0
     for k in range(channels):
-        if triplet.plane[how.channels[k]].size > 0:
-            there += 1
+        if triplet.plane[recipe.channels[k]].size > 0:
+            present += 1
         else:
             flags |= FLAG.missing
-    refused = flags & FLAG.missing if there == 0 or not spared else 0
-    planes = 0 if refused else (how.start.size - 1) * channels
+    refused = flags & FLAG.missing if present == 0 or not absent_allowed else 0
+    planes = 0 if refused else (recipe.start.size - 1) * channels
     for plane in range(planes):
-        channel, view = how.channels[plane % channels], plane // channels
+        channel, view = recipe.channels[plane % channels], plane // channels
         if triplet.plane[channel].size == 0:
             out[plane] = ZERO
             continue
-        begin, end = how.start[view], how.start[view + 1]
-        met, bad = prepare_square(triplet, channel, how.kinds[begin:end], how.parameters[begin:end], out[plane])
+        begin, end = recipe.start[view], recipe.start[view + 1]
+        met, bad = prepare_square(triplet, channel, recipe.kinds[begin:end], recipe.parameters[begin:end], out[plane])
         flags |= met
         refused |= bad
     if refused:
@@ -65,9 +65,9 @@ def _prepare_views(triplet: Triplet, how: Views, spared: bool, out: Plane) -> in
 
 @jit
 def view_rows(
-    batch: Batch, how: Views, needs: ModelNeeds, planes: Plane, flags: NDArray[np.uint32], begin: int, end: int
+    batch: Batch, recipe: ViewRecipe, needs: ModelNeeds, planes: Plane, flags: NDArray[np.uint32], begin: int, end: int
 ) -> None:
     """Prepare rows begin to end of a batch for a model of these needs."""
     for row in range(begin, end):
         triplet = triplet_of(batch, row)
-        flags[row] = _prepare_views(triplet, how, lacks_only_optional(needs, absent_planes(triplet)), planes[row])
+        flags[row] = _prepare_views(triplet, recipe, lacks_only_optional(needs, absent_planes(triplet)), planes[row])

@@ -25,10 +25,10 @@ class Windows(NamedTuple):
 
 
 @jit
-def _cut(plane: Plane, row: int, column: int, asked: bool) -> tuple[Plane, bool, int]:
-    there = asked and plane.size > 0
-    window, met = cut_window(plane if there else plane[:0], row, column)
-    return window, there, met if there else 0
+def _cut(plane: Plane, row: int, column: int, wanted: bool) -> tuple[Plane, bool, int]:
+    present = wanted and plane.size > 0
+    window, met = cut_window(plane if present else plane[:0], row, column)
+    return window, present, met if present else 0
 
 
 @jit

@@ -1,4 +1,4 @@
-"""The preparation of rows by a recipe, be it made of chains of steps or another recipe of the registry."""
+"""Rows prepared by a recipe: one of chains of steps, or another recipe of the registry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.recipe import prepare_rows
 from space2vec.backends.numba.row_rule import ModelNeeds
 from space2vec.backends.numba.stamp import Batch
-from space2vec.backends.numba.views import Views, view_rows, views_of
+from space2vec.backends.numba.views import ViewRecipe, view_recipe, view_rows
 from space2vec.data.channels import CHANNELS
 from space2vec.plans.recipe import Recipe
 from space2vec.plans.steps import numbered_steps
@@ -28,9 +28,9 @@ class RecipeRows:
 
     def __init__(self, recipe: Recipe) -> None:
         self._channels = [CHANNELS.index(name) for name in recipe.channels]
-        self._views: Views | None = None
+        self._views: ViewRecipe | None = None
         if recipe.steps:
-            self._views = views_of(self._channels, [numbered_steps(chain) for chain in recipe.chains])
+            self._views = view_recipe(self._channels, [numbered_steps(chain) for chain in recipe.chains])
         else:
             self._number = tuple(RECIPES).index(recipe.name)
 
